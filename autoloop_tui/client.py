@@ -1,0 +1,82 @@
+"""Talking to an engine: send a command row, wait for its answer; follow a loop's story until it ends."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from autoloop.engine import holder
+from autoloop.model import Event, Loop, LoopState, RunState, UserError
+from autoloop.store import Command, Store
+
+ANSWER_TIMEOUT = 10.0
+"""Seconds to wait for a living engine's answer; it looks five times a second."""
+
+
+@contextmanager
+def opened(loop: str | None = None) -> Iterator[tuple[Store, Loop]]:
+    """The project's store and the loop that was named, else the newest."""
+    with Store.open(Path.cwd()) as store:
+        yield store, store.find_loop(loop)
+
+
+def actor() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def alive(store: Store, loop: Loop) -> bool:
+    return holder(store.places.lock(loop.name)) is not None
+
+
+def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> Command:
+    """Send one command and wait for the answer. Without an engine it is kept for the next one, and UserError says so."""
+    number = store.send(loop.id, kind, payload, actor())
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    while time.monotonic() < deadline:
+        command = store.command(number)
+        if command.answered_at is not None:
+            return command
+        if not alive(store, loop):
+            command = store.command(number)  # it may have answered with its last breath
+            if command.answered_at is not None:
+                return command
+            if loop.state is LoopState.FINISHED:
+                raise UserError(f"{loop.name} has finished; it takes no commands any more.")
+            raise UserError(
+                f"No engine drives {loop.name} now; the command is kept. `autoloop-tui resume` takes the loop up "
+                "again and carries it out."
+            )
+        time.sleep(0.02)
+    raise UserError(f"The engine of {loop.name} has not answered within {ANSWER_TIMEOUT:.0f} s; the command is kept.")
+
+
+def follow_story(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> Loop:
+    """Tell every event until the loop has ended or its engine is gone; the loop as it is then."""
+    version = None
+    while True:
+        gone = not alive(store, loop)  # looked at before the events: nothing said last is missed
+        seen = store.version()
+        if seen != version or gone:
+            version = seen
+            for event in store.events(loop.id, after):
+                tell(event)
+                after = event.id
+        if gone:
+            return store.loop(loop.id)
+        time.sleep(0.2)
+
+
+def exit_code(store: Store, loop: Loop) -> int:
+    """0 finished, 1 something failed, 130 stopped by a person."""
+    if loop.state is LoopState.STOPPED and (loop.reason or "").startswith("stopped by "):
+        return 130
+    failed = any(run.state in (RunState.FAILED, RunState.LOST) for run in store.runs(loop.id))
+    return 0 if loop.state is LoopState.FINISHED and not failed else 1

@@ -1,0 +1,220 @@
+"""Commands on proposals: list, approve, reject, edit, propose, start the round."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from autoloop.model import Change, Proposal, UserError
+from autoloop_tui import client, plain
+
+Flag = Parameter(negative="")
+Many = Parameter(consume_multiple=True)
+
+
+def register(app: App) -> None:
+    for command in (proposals, approve, reject, undo, edit, propose, start, hold):
+        app.command(command)
+
+
+def proposals(*, loop: str | None = None, round: int | None = None, json: Annotated[bool, Flag] = False) -> int:
+    """The proposals of a loop: what would change, why, and what was decided.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    round
+        Only those made from this round.
+    json
+        For programs.
+    """
+    with client.opened(loop) as (store, found):
+        listed = store.proposals(found.id, round)
+        if json:
+            print(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode())
+            return 0
+        if not listed:
+            print("No proposals yet: they are made when a round of a loop with --decide ends.")
+        names = {run.id: run.name for run in store.runs(found.id)}
+        print("\n\n".join(_text(proposal, names[proposal.base_run]) for proposal in listed))
+    return 0
+
+
+def approve(
+    numbers: Annotated[list[int] | None, Parameter(name="numbers")] = None,
+    *,
+    all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    note: str | None = None,
+    loop: str | None = None,
+) -> int:
+    """Approve proposals by their numbers.
+
+    Parameters
+    ----------
+    numbers
+        Proposal numbers.
+    all_
+        Every pending one.
+    note
+        Why.
+    loop
+        Which loop; the newest by default.
+    """
+    return _each("approve", numbers, loop, all_, note=note)
+
+
+def reject(
+    numbers: Annotated[list[int] | None, Parameter(name="numbers")] = None,
+    *,
+    all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    reason: str | None = None,
+    loop: str | None = None,
+) -> int:
+    """Reject proposals by their numbers.
+
+    Parameters
+    ----------
+    numbers
+        Proposal numbers.
+    all_
+        Every pending one.
+    reason
+        Why; it is kept with the proposal.
+    loop
+        Which loop; the newest by default.
+    """
+    return _each("reject", numbers, loop, all_, note=reason)
+
+
+def undo(numbers: list[int], *, loop: str | None = None) -> int:
+    """Take decisions back, until the round starts.
+
+    Parameters
+    ----------
+    numbers
+        Proposal numbers.
+    loop
+        Which loop; the newest by default.
+    """
+    return _each("undo", numbers, loop, False)
+
+
+def edit(number: int, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
+    """Replace what a proposal changes; it then waits for a decision again.
+
+    Parameters
+    ----------
+    number
+        The proposal's number.
+    changes
+        Edits as path@op=value.
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        return _answered(client.ask(store, found, "edit", proposal=number, edits=changes))
+
+
+def propose(
+    base: str, *, changes: Annotated[list[str], Many], reason: str = "by hand", loop: str | None = None
+) -> int:
+    """Propose a variant of a run for the next round.
+
+    Parameters
+    ----------
+    base
+        The id or name of the run to start from.
+    changes
+        Edits as path@op=value.
+    reason
+        Why.
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        return _answered(client.ask(store, found, "propose", run=base, edits=changes, reason=reason))
+
+
+def start(*, loop: str | None = None) -> int:
+    """Start the next round now, with what is approved.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        return _answered(client.ask(store, found, "start"))
+
+
+def hold(*, off: Annotated[bool, Flag] = False, loop: str | None = None) -> int:
+    """Keep the next round from starting by itself.
+
+    Parameters
+    ----------
+    off
+        Let it start by itself again.
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        return _answered(client.ask(store, found, "hold", held=not off))
+
+
+def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, **payload: Any) -> int:
+    """Ask for each number; all are tried, and what could not be done is said at the end."""
+    with client.opened(loop) as (store, found):
+        if every:
+            numbers = [p.id for p in store.proposals(found.id) if p.status.value == "pending"]
+        if not numbers:
+            raise UserError("Name proposals by their numbers (`autoloop-tui proposals` lists them), or say --all.")
+        problems = []
+        for number in numbers:
+            command = client.ask(store, found, kind, proposal=number, **payload)
+            if command.ok:
+                print(plain.printable(command.answer or ""))
+            else:
+                problems.append(command.answer or "")
+        if problems:
+            raise UserError(" ".join(problems))
+    return 0
+
+
+def _answered(command: Any) -> int:
+    if not command.ok:
+        raise UserError(command.answer)
+    print(plain.printable(command.answer))
+    return 0
+
+
+def _text(proposal: Proposal, base: str) -> str:
+    head = (
+        f"#{proposal.id}  {proposal.status.value}  round {proposal.round} → {proposal.round + 1}  "
+        f"from {base} ({proposal.base_run})  by {proposal.author}"
+    )
+    lines = [head, f"    {proposal.reason}"]
+    lines += [f"    {_change(change)}" for change in proposal.changes] or [f"    {edit}" for edit in proposal.edits]
+    if proposal.evidence:
+        lines += [
+            f"    because {o.name} = {_value(o.value)} {o.op} {_value(o.threshold)}"
+            + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
+            for o in proposal.evidence.observations
+            if o.holds
+        ]
+    if proposal.blocked:
+        lines.append(f"    blocked: {proposal.blocked}")
+    if proposal.note:
+        lines.append(f"    note: {proposal.note}")
+    return "\n".join(plain.printable(line) for line in lines)
+
+
+def _change(change: Change) -> str:
+    before = "(new)" if change.created else _value(change.before)
+    return f"{change.path}  {before} → {_value(change.after)}" + (f"   {change.note}" if change.note else "")
+
+
+def _value(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()

@@ -1,0 +1,340 @@
+"""`run` and `demo`: plan a loop, and with --exec make it real."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from autoloop import gpus as gpu_report
+from autoloop.engine import LoopPlan, create_loop, plan_loop, spawn
+from autoloop.model import LoopSpec, UserError, WandbSpec
+from autoloop.settings import Settings, load_settings
+from autoloop.store import NoLoopYet, Store
+from autoloop_tui import client, headless, plain
+
+Many = Parameter(consume_multiple=True)
+Trainer = Parameter(consume_multiple=True, allow_leading_hyphen=True)
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
+
+
+def register(app: App) -> None:
+    app.command(run)
+    app.command(demo)
+
+
+def run(
+    *,
+    cfgs: Annotated[list[str] | None, Many] = None,
+    steps: int = 2000,
+    log_freq: int = 50,
+    eval_freq: int = 200,
+    concurrency: int = 1,
+    gpus: str | None = None,
+    device: str | None = None,
+    exec_: Annotated[bool, Parameter(name="--exec", negative="")] = False,
+    extra: Annotated[list[str] | None, Trainer] = None,
+    wandb_online: Annotated[bool, Parameter(negative="")] = False,
+    wandb_entity: str | None = None,
+    wandb_project: str | None = None,
+    inherit_dataset_from: str | None = None,
+    output_root: str | None = None,
+    summary_out: str | None = None,
+    markdown_out: str | None = None,
+    rounds: int = 1,
+    variants_per_run: int = 2,
+    decide: Annotated[bool, Parameter(negative="")] = False,
+    approve: str = "auto",
+    until: str | None = None,
+    rules: str | None = None,
+    preset: str | None = None,
+    python: str | None = None,
+    train_script: str | None = None,
+    retries: int = 0,
+    name: str | None = None,
+    no_ui: Annotated[bool, Parameter(name="--no-ui", negative="")] = False,
+    detach: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Plan a loop of rounds; with --exec, run it.
+
+    Parameters
+    ----------
+    cfgs
+        The configs of the first round (JSON files).
+    steps
+        Optimiser steps of each run.
+    log_freq
+        Steps between two logged points.
+    eval_freq
+        Steps between two evaluations.
+    concurrency
+        How many runs at a time: one on each of the first so many GPUs.
+    gpus
+        GPU indices, as 0,1,2,3 (the default of a formal run); "" is the CPU.
+    device
+        cuda (the default) or cpu, for debugging.
+    exec_
+        Run it. Without this the plan is printed and nothing is written.
+    extra
+        More arguments for the trainer, as --a.b=c; they come last.
+    wandb_online
+        Record with W&B online; needs a key, an entity and a project. The default is offline.
+    wandb_entity
+        W&B entity.
+    wandb_project
+        W&B project.
+    inherit_dataset_from
+        Take the `dataset` block of every config from this one.
+    output_root
+        Where the folder of the loop is made (outputs/train).
+    summary_out
+        The summary file, autorun_summary.json.
+    markdown_out
+        The Markdown report.
+    rounds
+        How many rounds at most; more than one needs --decide.
+    variants_per_run
+        How many proposals of one run go into the next round.
+    decide
+        Make the next round from this one by rules.
+    approve
+        Who approves proposals: auto, manual, or after:30m (a person, or nobody within 30 minutes).
+    until
+        End when a run meets this: an expression such as "eval_l1.last < 0.2", or a named one (worth-200k).
+    rules
+        A rule book (.toml), or a Python file with decide(summary). The default is the ACT-OT book.
+    preset
+        How a run is launched: lerobot, lerobot-0.6, plain, or the path of a preset file.
+    python
+        The interpreter of the training environment.
+    train_script
+        The training script, where the preset's is not the one.
+    retries
+        How often a run is tried again where its failure is worth it.
+    name
+        A name for this loop, shown beside its number.
+    no_ui
+        No screen: one line an event, on this terminal.
+    detach
+        Start it in the background and return at once.
+    json
+        Print the plan as JSON.
+    """
+    cwd = Path.cwd()
+    settings = load_settings(cwd)
+    slots_on = _device(device, gpus)
+    spec = LoopSpec(
+        configs=[str(_absolute(cwd, path)) for path in cfgs or []],
+        steps=steps,
+        log_freq=log_freq,
+        eval_freq=eval_freq,
+        device=slots_on,
+        gpus=[] if slots_on == "cpu" else _gpus(gpus, settings),
+        concurrency=concurrency,
+        extra=extra or [],
+        wandb=WandbSpec(
+            online=wandb_online,
+            entity=wandb_entity or settings.wandb.entity,
+            project=wandb_project or settings.wandb.project,
+        ),
+        rounds=rounds,
+        variants_per_run=variants_per_run,
+        decide=decide,
+        approve=_approve(approve),
+        until=until,
+        rules=_optional(cwd, rules or settings.rules),
+        preset=preset or settings.preset,
+        python=str(_absolute(cwd, python or settings.python)) if python or settings.python else sys.executable,
+        train_script=train_script or settings.train_script,
+        cwd=str(cwd),
+        retries=retries,
+        name=name,
+        output_root=str(_absolute(cwd, output_root or settings.output_root)),
+        summary_out=str(_report(cwd, summary_out or settings.summary_out, "data/autorun_summary.json")),
+        markdown_out=str(_report(cwd, markdown_out or settings.markdown_out, "act_ot.md")),
+        inherit_dataset_from=_optional(cwd, inherit_dataset_from),
+    )
+    return plan_or_run(spec, settings, execute=exec_, no_ui=no_ui, detach=detach, as_json=json)
+
+
+def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str = "auto") -> int:
+    """Watch three rounds of a small real training on this machine's CPU.
+
+    Parameters
+    ----------
+    folder
+        Where the demo project is made; an existing one is left alone and a new one made beside it.
+    rounds
+        How many rounds.
+    approve
+        Who approves proposals: auto, manual, or after:30m.
+    """
+    from autoloop.demo import project
+
+    target = _fresh(folder)
+    configs = [path.resolve() for path in project.write_project(target)]
+    target = target.resolve()
+    print(f"The demo project is {target}; its four configs are in {target / 'configs'}.")
+    print(f"Look in from another terminal: cd {shlex.quote(str(target))} && autoloop-tui status")
+    os.chdir(target)
+    return run(
+        cfgs=[str(path) for path in configs],
+        steps=project.STEPS,
+        log_freq=project.LOG_FREQ,
+        eval_freq=project.EVAL_FREQ,
+        concurrency=min(2, os.cpu_count() or 1),
+        device="cpu",
+        train_script=str(Path(project.__file__).with_name("train.py")),
+        rounds=rounds,
+        variants_per_run=1,
+        decide=True,
+        approve=approve,
+        exec_=True,
+        no_ui=True,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ plan or run
+
+
+def plan_or_run(
+    spec: LoopSpec, settings: Settings, *, execute: bool, no_ui: bool, detach: bool, as_json: bool
+) -> int:
+    """Print the checked plan, or make it a loop and follow or leave it."""
+    now = time.time()
+    report = gpu_report.read()
+    try:
+        with Store.open(Path(spec.cwd)) as store:
+            plan = plan_loop(spec, settings, report, os.environ, store.where_run, now)
+    except NoLoopYet:
+        plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+    if not execute:
+        print(_plan_json(plan) if as_json else _plan_text(plan))
+        return 0
+    with Store.open(Path(spec.cwd), create=True) as store:
+        loop = create_loop(store, plan, now)
+        for warning in plan.warnings:
+            print(f"note: {warning}", file=sys.stderr)
+        if no_ui and not detach:
+            loop = headless.drive_loop(store, loop)
+            return client.exit_code(store, loop)
+        engine = spawn(store, loop)
+        print(f"{loop.name} runs in the background (process {engine.pid}).")
+        if detach:
+            print("Watch it: autoloop-tui wait · autoloop-tui status · autoloop-tui logs -f")
+            return 0
+        story = headless.Story(store, loop, settings.metric_book(Path(spec.cwd)))
+        print("Ctrl-C leaves it running.")
+        return client.exit_code(store, client.follow_story(store, loop, story.tell))
+
+
+def _plan_text(plan: LoopPlan) -> str:
+    rows = [
+        [
+            planned.run.position,
+            planned.run.name,
+            planned.slot.label if planned.slot else "next free",
+            os.path.relpath(planned.output_dir),
+        ]
+        for planned in plan.runs
+    ]
+    spec = plan.spec
+    then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
+    parts = [
+        f"Plan: {len(plan.runs)} runs × {spec.steps} steps on {len(spec.slots)} "
+        f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
+        f"W&B {'online' if spec.wandb.online else 'offline'}",
+        "",
+        plain.table(["#", "config", "slot", "output directory"], rows),
+        "",
+        *(f"[{planned.run.position}] {planned.launch.command_line}" for planned in plan.runs),
+        *(["", *(f"note: {warning}" for warning in plan.warnings)] if plan.warnings else []),
+        "",
+        "Nothing was started. Add --exec to run it.",
+    ]
+    return "\n".join(parts)
+
+
+def _plan_json(plan: LoopPlan) -> str:
+    document: dict[str, Any] = {
+        "loop": plan.name,
+        "output_dir": plan.output_dir,
+        "warnings": plan.warnings,
+        "runs": [
+            {
+                "index": planned.run.position,
+                "name": planned.run.name,
+                "id": planned.run.id,
+                "config": planned.run.source_path,
+                "slot": planned.slot.label if planned.slot else None,
+                "output_dir": planned.output_dir,
+                "argv": planned.launch.argv,
+                "env": planned.launch.env,
+            }
+            for planned in plan.runs
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+# ------------------------------------------------------------------------------------------------- reading the flags
+
+
+def _device(device: str | None, gpus: str | None) -> str:
+    if device not in (None, "cpu", "cuda"):
+        raise UserError(f"--device {device} is not known: cuda or cpu.")
+    if device == "cpu" and gpus:
+        raise UserError("--device cpu and --gpus contradict each other: leave one away.")
+    return "cpu" if device == "cpu" or (device is None and gpus == "") else "cuda"
+
+
+def _gpus(gpus: str | None, settings: Settings) -> list[int]:
+    if gpus is None:
+        return settings.gpus
+    try:
+        return [int(part) for part in gpus.split(",") if part.strip()]
+    except ValueError:
+        raise UserError(f"--gpus {gpus!r} is not a list of GPU numbers; write it as --gpus 0,1,2,3.") from None
+
+
+def _approve(policy: str) -> str:
+    """`auto`, `manual`, or `after:SECONDS`."""
+    if policy in ("auto", "manual"):
+        return policy
+    match = DURATION.fullmatch(policy.removeprefix("after:"))
+    if not policy.startswith("after:") or not match:
+        raise UserError(f"--approve {policy!r} is not known: auto, manual, or after:30m (s, m or h).")
+    return f"after:{float(match[1]) * {'s': 1, 'm': 60, 'h': 3600, None: 60}[match[2]]:g}"
+
+
+def _absolute(cwd: Path, path: str) -> Path:
+    return Path(os.path.normpath(cwd / Path(path).expanduser()))
+
+
+def _optional(cwd: Path, path: str | None) -> str | None:
+    return None if path is None else str(_absolute(cwd, path))
+
+
+def _report(cwd: Path, path: str | None, default: str) -> Path:
+    """Reports stay where people's scripts look for them: below the training repository where there is one."""
+    if path is not None:
+        return _absolute(cwd, path)
+    repository = cwd / "src/lerobot/scripts/train_config"
+    return (repository if repository.is_dir() else cwd) / "reports" / default
+
+
+def _fresh(folder: Path) -> Path:
+    """`folder`, or `folder-2`, `folder-3` … where something is there already."""
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate

@@ -1,0 +1,93 @@
+"""A loop without a screen: one line an event, the runs' progress, a table at each round's end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from autoloop.engine import Engine, drive
+from autoloop.engine import events as kinds
+from autoloop.metrics import MetricBook
+from autoloop.model import Event, Loop, Run
+from autoloop.store import Store
+
+from autoloop_tui import plain
+
+PROGRESS_EVERY = 10.0
+"""Seconds between two progress lines of one run."""
+
+
+class Story:
+    """Prints events as they come. Output that nobody reads any more (a closed terminal) is dropped, never raised."""
+
+    def __init__(self, store: Store, loop: Loop, metrics: MetricBook, write: Callable[[str], object] = print) -> None:
+        self.store = store
+        self.loop = loop
+        self.metrics = metrics
+        self._write = write
+        self._progress: dict[str, tuple[float, int]] = {}
+
+    def tell(self, event: Event) -> None:
+        self.line(event.text, event.at)
+        if event.kind == kinds.ROUND_ENDED:
+            for row in self.round_table(len(self.store.rounds(self.loop.id))).splitlines():
+                self.line("  " + row, None)
+
+    def line(self, text: str, at: float | None) -> None:
+        stamp = time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else " " * 8
+        try:
+            self._write(f"{stamp}  {plain.printable(text)}")
+        except OSError:
+            self._write = lambda _: None
+
+    def progress(self, run: Run, step: int, rate: float | None) -> None:
+        """A line for a run that moved on, at most every PROGRESS_EVERY seconds."""
+        now = time.monotonic()
+        last, at_step = self._progress.get(run.id, (now, 0))
+        self._progress.setdefault(run.id, (now, 0))
+        if now - last < PROGRESS_EVERY or step <= at_step:
+            return
+        self._progress[run.id] = (now, step)
+        share = f" {step / run.total_steps:4.0%}" if run.total_steps else ""
+        eta = f"  eta {plain.duration((run.total_steps - step) / rate)}" if rate and run.total_steps > step else ""
+        self.line(f"  {run.name} ({run.id})  step {step}/{run.total_steps}{share}{eta}", time.time())
+
+    def round_table(self, number: int) -> str:
+        return runs_table(self.store.runs(self.loop.id, number), self.metrics)
+
+
+def runs_table(runs: list[Run], metrics: MetricBook) -> str:
+    """Runs with their key metrics' last values."""
+    keys = metrics.key_metrics
+    rows = [
+        [
+            run.round,
+            run.id,
+            plain.printable(run.name),
+            run.state.value,
+            f"{run.step}/{run.total_steps}",
+            *(
+                plain.number(run.summary.metrics[key].last if run.summary and key in run.summary.metrics else None)
+                for key in keys
+            ),
+            plain.printable(run.reason or "")[:80],
+        ]
+        for run in runs
+    ]
+    return plain.table(["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""], rows)
+
+
+def drive_loop(store: Store, loop: Loop) -> Loop:
+    """Be the loop's engine in the foreground and print its story. Ctrl-C stops the loop, a second one kills its runs."""
+    engine = Engine(store, loop)
+    story = Story(store, loop, engine.context.metrics)
+    engine.context.listener = story.tell
+
+    def progress() -> None:
+        for active in engine.execution.active.values():
+            story.progress(active.run, active.follower.step or 0, active.follower.rate)
+
+    engine.on_turn = progress
+    for event in store.events(loop.id):
+        story.tell(event)
+    return drive(engine, foreground=True)

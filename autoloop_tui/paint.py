@@ -1,0 +1,267 @@
+"""Text for terminal cells: clip and pad by cell width, numbers, durations, bars, sparklines, and how each state looks.
+
+Pure and free of Textual, so that the headless commands can print the same words and numbers as the screen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+from rich.cells import cell_len, get_character_cell_size
+
+NOTHING = "–"
+"""Shown where there is no value."""
+
+# ------------------------------------------------------------------------------------------------ cells
+
+
+def plain(text: str) -> str:
+    """`text` with nothing in it that a terminal would act on or whose width terminals disagree about.
+
+    Control characters, bidirectional overrides and joiners are dropped, tabs and odd spaces become one space, and what
+    cannot be shown (lone surrogates of a file name, unassigned code points) becomes `�`.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_plain_character, text))
+
+
+def _plain_character(character: str) -> str:
+    if character.isprintable():
+        # Variation selectors widen the character before them in some terminals and not in others.
+        return "" if "\ufe00" <= character <= "\ufe0f" else character
+    if character.isspace():
+        return " "
+    # Controls, soft hyphens, joiners, bidirectional marks and tags have no cell of their own.
+    codepoint = ord(character)
+    if codepoint < 0xA0 or codepoint == 0xAD or 0x200B <= codepoint <= 0x206F or codepoint == 0xFEFF:
+        return ""
+    return "" if 0xE0000 <= codepoint <= 0xE0FFF or get_character_cell_size(character) == 0 else "�"
+
+
+def cells(text: str) -> int:
+    """How many terminal cells `text` takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def clip(text: str, width: int, mark: str = "…") -> str:
+    """`text` cut to at most `width` cells; where something was cut it ends in `mark`."""
+    text = plain(text)
+    if width <= 0:
+        return ""
+    if text.isascii():
+        if len(text) <= width:
+            return text
+        return text[: width - 1] + mark if mark else text[:width]
+    room = width - len(mark)
+    used = cut = 0
+    for index, character in enumerate(text):
+        used += get_character_cell_size(character)
+        if used <= room:
+            cut = index + 1
+        elif used > width:
+            return text[:cut] + mark
+    return text
+
+
+def fit(text: str, width: int, align: str = "<", mark: str = "…") -> str:
+    """`text` in exactly `width` cells: cut with `mark` or padded. `align` is `<`, `>` or `^`."""
+    text = clip(text, width, mark)
+    space = max(0, width - cells(text))
+    if align == ">":
+        return " " * space + text
+    if align == "^":
+        return " " * (space // 2) + text + " " * (space - space // 2)
+    return text + " " * space
+
+
+def window(text: str, start: int, width: int, mark: str = "…") -> str:
+    """Cells `start` … `start + width` of `text`, for panes that move sideways; half a wide character is a space."""
+    text = plain(text)
+    if start <= 0:
+        return fit(text, width, mark=mark)
+    if text.isascii():
+        return fit(text[start:], width, mark=mark)
+    used = 0
+    for index, character in enumerate(text):
+        if used >= start and get_character_cell_size(character):
+            return fit(" " * (used - start) + text[index:], width, mark=mark)
+        used += get_character_cell_size(character)
+    return " " * width
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+
+
+def number(value: float | None, width: int | None = None) -> str:
+    """`value` with four significant digits (`1.842`, `31250`, `2.6e-85`); fewer if `width` cells do not hold them."""
+    if value is None:
+        return NOTHING
+    text = _digits(value, 4)
+    if width is None or len(text) <= width:
+        return text
+    shorter = [_digits(value, 3), _digits(value, 2), *(_digits(value, each, powers=True) for each in (4, 3, 2, 1))]
+    return next((each for each in shorter if len(each) <= width), shorter[-1])
+
+
+def _digits(value: float, digits: int, powers: bool = False) -> str:
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    value = value or 0.0  # No minus before zero.
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    exponent = int(power)
+    if -3 <= exponent < 5 and not powers:
+        return _trim(f"{value:.{max(0, digits - 1 - exponent)}f}")
+    return f"{_trim(mantissa)}e{exponent}"
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def signed(value: float | None, width: int | None = None) -> str:
+    """Like `number`, with its sign: a change."""
+    if value is None or math.isnan(value):
+        return number(value, width)
+    sign = "-" if value < 0 else "+" if value > 0 else "±"
+    return sign + number(abs(value), None if width is None else width - 1)
+
+
+def count(value: int) -> str:
+    """A whole number in groups of three: `31 250`."""
+    return f"{value:,}".replace(",", " ")
+
+
+def short_count(value: float) -> str:
+    """A number of steps or lines for an axis: `0`, `500`, `20k`, `1.5M`."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{letter}"
+    return f"{value:.4g}"
+
+
+def size(value: float | None) -> str:
+    """Bytes in at most five cells: `812B`, `71G`, `1.4T`."""
+    if value is None:
+        return NOTHING
+    for letter in "BKMGT":
+        if value < 1000 or letter == "T":
+            return f"{value:.1f}{letter}" if value < 10 and letter != "B" else f"{value:.0f}{letter}"
+        value /= 1024
+    raise AssertionError
+
+
+def percent(fraction: float | None) -> str:
+    """A share between 0 and 1 in four cells: ` 78%`. Not rounded up to 100 % before it is reached."""
+    if fraction is None or not math.isfinite(fraction):
+        return f"{NOTHING:>4}"
+    return f"{math.floor(min(max(fraction, 0.0), 1.0) * 100 + 1e-9):3d}%"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in at most six cells: `42s`, `4m05s`, `1h02m`, `3d04h`."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole < 86400 * 100:
+        return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+    return f"{whole // 86400}d"
+
+
+# ------------------------------------------------------------------------------------------------ bars
+
+
+def bar(fraction: float, width: int, *, ascii_only: bool = False) -> tuple[str, str]:
+    """A progress bar of `width` cells in two parts, done and to do, so that each can have its own colour.
+
+    The parts differ in weight too, so it reads without colour; half cells are drawn.
+    """
+    fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
+    width = max(0, width)
+    whole, half = divmod(int(fraction * width * 2), 2)
+    if ascii_only:
+        return "=" * whole, "-" * (width - whole)
+    done = "━" * whole + "╾" * half
+    return done, "─" * (width - len(done))
+
+
+SPARKS = "▁▂▃▄▅▆▇█"
+ASCII_SPARKS = "_.-~=+*#"
+
+
+def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:
+    """One row of `width` cells: each the most unusual of its values, so that a spike is seen; NaN leaves a gap."""
+    ramp = ASCII_SPARKS if ascii_only else SPARKS
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite or width <= 0:
+        return " " * max(0, width)
+    low, high, middle = min(finite), max(finite), median(finite)
+    row = []
+    for column in range(width):
+        first = column * len(values) // width
+        after = max(first + 1, (column + 1) * len(values) // width)
+        part = [value for value in values[first:after] if math.isfinite(value)]
+        if not part:
+            row.append(" ")
+            continue
+        value = max(part, key=lambda each: abs(each - middle))
+        share = (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
+        row.append(ramp[min(len(ramp) - 1, int(share * len(ramp)))])
+    return "".join(row)
+
+
+# ------------------------------------------------------------------------------------------------ states
+
+
+class Look(NamedTuple):
+    """How a state is shown: always glyph and word, and a theme variable for the colour."""
+
+    glyph: str
+    ascii: str
+    word: str
+    short: str
+    """The word in at most four cells."""
+    variable: str
+
+    def mark(self, *, ascii_only: bool = False) -> str:
+        return self.ascii if ascii_only else self.glyph
+
+    def text(self, *, ascii_only: bool = False, short: bool = False) -> str:
+        """Glyph and word: `▶ running`."""
+        return f"{self.mark(ascii_only=ascii_only)} {self.short if short else self.word}"
+
+
+LOOKS: dict[str, Look] = {
+    "idle": Look("·", "-", "idle", "idle", "dim"),
+    "queued": Look("◌", "o", "queued", "wait", "slot-queued"),
+    "running": Look("▶", ">", "running", "run", "slot-running"),
+    "stopping": Look("■", "%", "stopping", "halt", "slot-warn"),
+    "finished": Look("✓", "+", "finished", "done", "slot-finished"),
+    "failed": Look("✗", "x", "failed", "fail", "slot-failed"),
+    "stopped": Look("■", "%", "stopped", "stop", "slot-stopped"),
+    "lost": Look("?", "?", "lost", "lost", "slot-lost"),
+    "paused": Look("‖", "=", "paused", "paus", "slot-warn"),
+    "warning": Look("▲", "!", "warning", "warn", "slot-warn"),
+    "pending": Look("◌", "o", "pending", "pend", "slot-queued"),
+    "approved": Look("✓", "+", "approved", "ok", "slot-finished"),
+    "rejected": Look("✗", "x", "rejected", "rej", "slot-failed"),
+    "blocked": Look("▲", "!", "blocked", "blkd", "slot-warn"),
+    "skipped": Look("·", "-", "skipped", "skip", "dim"),
+    "launched": Look("▶", ">", "launched", "run", "slot-running"),
+    "edited": Look("✎", "~", "edited", "edit", "slot-warn"),
+}
+"""By the value of RunState and ProposalStatus, and the few conditions that are not states of the store."""
+
+
+def look(state: str) -> Look:
+    """How `state` is shown; a state this version does not know is shown by its own name."""
+    return LOOKS.get(state) or Look("?", "?", state, state[:4], "slot-warn")

@@ -1,0 +1,42 @@
+"""Plain text for people and pipes: tables, durations, numbers. Nothing here needs Textual or Rich."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns padded by their width on a terminal; numbers as they come."""
+    cells = [[str(cell) for cell in row] for row in [head, *rows]]
+    widths = [max(width(row[i]) for row in cells) for i in range(len(head))]
+    lines = ["  ".join(pad(cell, w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join([lines[0], "  ".join("─" * w for w in widths), *lines[1:]])
+
+
+def width(text: str) -> int:
+    """Cells that `text` takes on a terminal."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def pad(text: str, cells: int) -> str:
+    return text + " " * (cells - width(text))
+
+
+def printable(text: str) -> str:
+    """Text of somebody else's making, harmless to a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def duration(seconds: float) -> str:
+    """`0:42`, `12:05`, `3:07:00`."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

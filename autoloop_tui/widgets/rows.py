@@ -1,0 +1,122 @@
+"""The base of every live pane: rows of coloured text, of which only those that changed are painted again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from autoloop_tui.paint import cells, fit, window
+from autoloop_tui.theme_files import variable_defaults
+
+Piece = tuple[str, str]
+"""Text and the names of its looks with spaces between: theme variables of ours, `bold`, `match`, `line`; or none."""
+
+_COLOURS = [name for name in variable_defaults() if not name.endswith(("-background", "-foreground"))]
+
+
+class RowPane(Widget):
+    """Shows rows of pieces. `show` takes the new rows; the looks come from the theme, so a row knows no colour."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"pane--{name}" for name in (*_COLOURS, "bold", "match", "line")}
+    DEFAULT_CSS = (
+        "RowPane { overflow: hidden hidden; color: $foreground; }\n"
+        + "\n".join(f"RowPane > .pane--{name} {{ color: ${name}; }}" for name in _COLOURS)
+        + """
+        RowPane > .pane--bold { text-style: bold; }
+        RowPane > .pane--match { color: $match-foreground; background: $match-background; }
+        RowPane > .pane--line { background: $line-background; text-style: bold; }
+        """
+    )
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._rows: list[list[Piece]] = []
+        self._looks: dict[str, Style] = {}
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the app was asked for ASCII glyphs: its attribute `ascii_only`."""
+        return bool(getattr(self.app, "ascii_only", False))
+
+    def show(self, rows: Sequence[list[Piece]]) -> int:
+        """Paint `rows`, from the top; how many of them differed from what is on the screen."""
+        rows = list(rows[: self.size.height])
+        rows += [[] for _ in range(self.size.height - len(rows))]
+        if len(rows) != len(self._rows):
+            self._rows = rows
+            self.refresh()
+            return len(rows)
+        changed = [y for y, row in enumerate(rows) if row != self._rows[y]]
+        self._rows = rows
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+        return len(changed)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        segments: list[Segment] = []
+        used = 0
+        for text, names in self._rows[y] if y < len(self._rows) else ():
+            length = cells(text)
+            if used + length > width:
+                text, length = fit(text, width - used), width - used
+            segments.append(Segment(text, self.look(names)))
+            used += length
+        if used < width:
+            segments.append(Segment(" " * (width - used), self.look("")))
+        return Strip(segments, width)
+
+    def look(self, names: str) -> Style:
+        """The style of some names, as the theme has it."""
+        if names not in self._looks:
+            style = self.rich_style
+            for name in names.split():
+                style += self.get_component_rich_style(f"pane--{name}", partial=True)
+            self._looks[names] = style
+        return self._looks[names]
+
+    def notify_style_update(self) -> None:
+        self._looks.clear()
+        super().notify_style_update()
+
+
+def crop(pieces: Sequence[Piece], start: int, width: int) -> list[Piece]:
+    """The cells `start` … `start + width` of a row of printable text; half a wide character is a space."""
+    kept: list[Piece] = []
+    place = 0
+    for text, names in pieces:
+        length = cells(text)
+        first, after = max(start - place, 0), min(start + width - place, length)
+        if first < after:
+            whole = first == 0 and after == length
+            kept.append((text if whole else window(text, first, after - first, mark=""), names))
+        place += length
+    return kept
+
+
+def message(lines: Sequence[Piece], width: int, height: int) -> list[list[Piece]]:
+    """A few lines in the middle of an otherwise empty pane."""
+    above = max(0, (height - len(lines)) // 2)
+    return [[] for _ in range(above)] + [[(fit(text, width, "^"), names)] for text, names in lines][: max(0, height)]
+
+
+def heading(title: str, status: Sequence[Piece], width: int, *, focused: bool, ascii_only: bool) -> list[Piece]:
+    """A rule with the title of a pane on the left and what it is doing on the right; the title gives way first."""
+    rule = "-" if ascii_only else "─"
+    right = [piece for piece in status if piece[0]]
+    taken = sum(cells(text) for text, _ in right) + (4 if right else 0)
+    if taken > width - 6:  # Too narrow for both: keep what it is doing.
+        return crop(right, 0, width)
+    room = width - taken - 4
+    name = fit(title, min(cells(title), room))
+    row = [(rule * 2, "rule"), (f" {name} ", "bold key" if focused else "bold")]
+    gap = width - taken - 4 - cells(name)
+    if not right:
+        return [*row, (rule * gap, "rule")]
+    return [*row, (rule * gap, "rule"), (" ", ""), *right, (" ", ""), (rule * 2, "rule")]

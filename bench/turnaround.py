@@ -1,0 +1,85 @@
+"""How fast a slot is given on: 200 jobs of 0.1 s on 4 slots, through the real engine, store and supervisors.
+
+The floor is 200 / 4 × 0.1 s = 5.0 s of sleep plus the start of 50 processes in a row (about 5.2 s). Run:
+`python bench/turnaround.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from autoloop.engine import Engine, create_loop, plan_loop
+from autoloop.gpus import GpuReport
+from autoloop.model import LoopSpec
+from autoloop.settings import Settings
+from autoloop.store import Store
+
+JOBS, SLOTS, SECONDS = 200, 4, 0.1
+PRESET = f"""
+name = "sleep"
+title = "a job that sleeps"
+argv = ["/bin/sleep", "{SECONDS}"]
+override_style = "file-only"
+"""
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        (project / "sleep.toml").write_text(PRESET)
+        configs = []
+        for number in range(JOBS):
+            path = project / f"job{number}.json"
+            path.write_text(json.dumps({"seed": number}))
+            configs.append(str(path))
+        spec = LoopSpec(
+            configs=configs,
+            steps=1,
+            device="cpu",
+            concurrency=SLOTS,
+            preset=str(project / "sleep.toml"),
+            python=sys.executable,
+            cwd=folder,
+            output_root=str(project / "outputs"),
+            summary_out=str(project / "reports/summary.json"),
+            markdown_out=str(project / "reports/report.md"),
+        )
+        with Store.open(project, create=True) as store:
+            plan = plan_loop(spec, Settings(), GpuReport(gpus=[]), os.environ, store.where_run, time.time())
+            loop = create_loop(store, plan, time.time())
+            engine = Engine(store, loop)
+            cpu, begin = time.process_time(), time.monotonic()
+            engine.run()
+            took, cpu = time.monotonic() - begin, time.process_time() - cpu
+            report(store, loop.id, took, cpu)
+    return 0
+
+
+def report(store: Store, loop: int, took: float, cpu: float) -> None:
+    by_slot: dict[int, list[tuple[float, float]]] = {}
+    finished = 0
+    for attempt in store.loop_attempts(loop):
+        start = json.loads((Path(attempt.directory) / "start.json").read_text())["started_at"]
+        end = json.loads((Path(attempt.directory) / "exit.json").read_text())["ended_at"]
+        by_slot.setdefault(attempt.slot, []).append((start, end))
+        finished += attempt.result == "finished"
+    gaps = []
+    for spans in by_slot.values():
+        spans.sort()
+        gaps += [(later[0] - earlier[1]) * 1e3 for earlier, later in zip(spans, spans[1:], strict=False)]
+    gaps.sort()
+    print(f"{finished} of {JOBS} jobs of {SECONDS} s finished on {SLOTS} slots")
+    print(f"makespan            {took:8.2f} s   (target ≤ 8, floor about 5.2)")
+    print(f"exit → next start   {statistics.median(gaps):8.1f} ms  median (target ≤ 50)")
+    print(f"                    {gaps[int(len(gaps) * 0.95)]:8.1f} ms  p95")
+    print(f"engine CPU          {cpu:8.2f} s   ({cpu / JOBS * 1e3:.1f} ms a job)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

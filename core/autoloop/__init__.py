@@ -1,0 +1,1 @@
+"""Auto Loop's headless core: rounds of short training runs, judged by rules."""

@@ -1,0 +1,31 @@
+"""A training config as data: read and written as text, edited, compared and guarded. No I/O."""
+
+from autoloop.model import Config
+
+from .changes import REMOVED, apply, config_hash, diff, same
+from .edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resolve
+from .fields import DEFAULT_FIELDS, FieldTypes
+from .guards import Guarded
+from .guards import check as check_variant
+from .text import dump_config, parse_config
+
+__all__ = [
+    "DEFAULT_FIELDS",
+    "OPS",
+    "REMOVED",
+    "Config",
+    "Edit",
+    "FieldTypes",
+    "Guarded",
+    "apply",
+    "check_variant",
+    "config_hash",
+    "diff",
+    "dump_config",
+    "edits_from_mapping",
+    "parse_config",
+    "parse_edit",
+    "parse_edits",
+    "resolve",
+    "same",
+]

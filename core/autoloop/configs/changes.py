@@ -1,0 +1,127 @@
+"""Changes against configs: write them, find them, and tell whether two configs are the same training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from autoloop.model import Change, Config, UserError
+
+from .paths import Keys, copied, exists, get, key_of, put, split, written
+from .text import is_number
+
+OBSERVING = frozenset({"output_dir", "wandb", "job_name", "log_freq", "eval_freq", "env_eval_freq"})
+"""Top-level keys that name or watch a training and do not change it: they stay out of the hash."""
+
+REMOVED = "removed"
+"""The note of a change by which `diff` says that a key is gone; `apply` then deletes it."""
+
+
+def apply(config: Config, changes: Iterable[Change]) -> Config:
+    """A copy of `config` with the changes written. Missing parents of a created key are made.
+
+    `before` is not compared: that the base is still the one it was resolved against is told by the hash. Raises
+    UserError if a place that should exist is not there.
+    """
+    result: Config = copied(config)
+    for change in changes:
+        keys = _place(result, change.path)
+        if not change.created and not exists(result, keys):
+            raise UserError(f"{change.path} cannot be changed, for this config has no such place; make it anew.")
+        if change.note == REMOVED and change.after is None:
+            del get(result, keys[:-1])[keys[-1]]
+            continue
+        try:
+            put(result, keys, copied(change.after))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise UserError(f"{change.path} cannot be made: what should hold it is no block.") from None
+    return result
+
+
+def _place(config: Config, path: str) -> Keys:
+    """The place that a written path names: a number is an index where there is a list, else a key."""
+    keys: list[str | int] = []
+    node: Any = config
+    for segment in split(path):
+        key: str | int = int(segment) if isinstance(node, list) and segment.isdecimal() else key_of(segment)
+        keys.append(key)
+        node = get(node, (key,)) if exists(node, (key,)) else None
+    return tuple(keys)
+
+
+def diff(a: Config, b: Config) -> list[Change]:
+    """What differs between two configs, from `a` to `b`, in the order of `a` and then of what `b` adds.
+
+    Blocks are compared key by key, lists of one length element by element, lists of different lengths as a whole. An
+    added key is `created`; a removed one has `after` None and the note REMOVED. 10 and 10.0 do not differ. Applied to
+    `a` the changes give what equals `b`.
+    """
+    return _diff((), a, b)
+
+
+def _diff(keys: Keys, a: Any, b: Any) -> list[Change]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        changes: list[Change] = []
+        for key, value in a.items():
+            if key in b:
+                changes += _diff((*keys, key), value, b[key])
+            else:
+                changes.append(Change(path=written((*keys, key)), before=copied(value), after=None, note=REMOVED))
+        return changes + [
+            Change(path=written((*keys, key)), before=None, after=copied(value), created=True)
+            for key, value in b.items()
+            if key not in a
+        ]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [change for i, (x, y) in enumerate(zip(a, b, strict=True)) for change in _diff((*keys, i), x, y)]
+    return [] if same(a, b) else [Change(path=written(keys), before=copied(a), after=copied(b))]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are equal: 10 and 10.0 are, 1 and true are not."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b) and is_number(a) == is_number(b)
+
+
+def config_hash(config: Config, extra: Sequence[str] = ()) -> str:
+    """16 hex characters that are equal for two trainings that are the same: config and extra arguments of the trainer.
+
+    The order of keys does not count, nor 10 against 10.0, nor what only names or watches a run (OBSERVING), in the
+    config or in `extra`. Raises UserError for NaN or Infinity.
+    """
+    training = {key: value for key, value in config.items() if key not in OBSERVING}
+    data = {"config": _canonical(training), "extra": _training_arguments(extra)}
+    try:
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"The config cannot be compared ({error}); use finite numbers and texts.") from None
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _canonical(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_canonical(child) for child in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _training_arguments(extra: Sequence[str]) -> list[str]:
+    """The arguments that change the training; `--wandb.mode=x` and `--log_freq 50` (with its value) are left out."""
+    kept: list[str] = []
+    skipping_value = False
+    for argument in extra:
+        if skipping_value and not argument.startswith("-"):
+            skipping_value = False
+            continue
+        name, equals, _ = argument.lstrip("-").partition("=")
+        observes = argument.startswith("-") and name.split(".")[0] in OBSERVING
+        skipping_value = observes and not equals
+        if not observes:
+            kept.append(argument)
+    return kept

@@ -1,0 +1,244 @@
+"""Edits: `path@op=value` from text to resolved changes.
+
+Everything is resolved to (path, before, after) against a copy before anything is written, so an edit that fails leaves
+no trace, and a person sees exactly the places that would change.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Any
+
+from autoloop.model import Change, Config, UserError
+
+from .fields import DEFAULT_FIELDS, FieldTypes
+from .paths import Keys, copied, exists, get, nearest, places, places_to_set, put, split, why_no_match, written
+from .text import MAX_DEPTH, is_number, kind, parse_value
+
+OPS = ("set", "mul", "add", "min", "max")
+
+_LONGEST_PATH = 1000
+_BEFORE_EQUALS = re.compile(r"((?:\\.|[^\\=])*)=(.*)", re.DOTALL)
+_BEFORE_AT = re.compile(r"((?:\\.|[^\\@])*)@(.*)", re.DOTALL)
+_LONE_STAR = re.compile(r"(?:\\.|[^\\*])*\*", re.DOTALL)
+_DECIMAL = Context(prec=40)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit as parsed. `path`: its segments as written, `*` for every element or key. `op`: one of OPS.
+
+    `value`: JSON data; a finite number for every op but set. `text`: the edit as given.
+    """
+
+    path: tuple[str, ...]
+    op: str
+    value: Any
+    text: str
+
+
+def parse_edit(text: str) -> Edit:
+    """Parse `path@op=value`, or `path=value` which is set.
+
+    The value is JSON where it reads as JSON (`true`, `null`, `[0,8]`, `1e-4`, `"text"`), else the text itself. In the
+    path a backslash takes its meaning from `.`, `*`, `@` and `=`. Raises UserError.
+    """
+    text = text.strip()
+    shown = text if len(text) <= 120 else text[:117] + "…"
+    parts = _BEFORE_EQUALS.fullmatch(text)
+    if parts is None:
+        raise UserError(
+            f'"{shown}" is not an edit: write path=value or path@op=value, with op one of {", ".join(OPS)}.'
+        )
+    left, value_text = parts[1].strip(), parts[2].strip()
+    op = "set"
+    if at := _BEFORE_AT.fullmatch(left):
+        left, op = at[1].strip(), at[2].strip()
+    if op not in OPS:
+        near = difflib.get_close_matches(op[:20], OPS, 1)
+        hint = f'did you mean "{near[0]}"?' if near else f"use one of {', '.join(OPS)}."
+        raise UserError(f'In the edit "{shown}" the operation "{op[:20]}" is unknown; {hint}')
+    path = split(left)
+    if not all(path) or len(left) > _LONGEST_PATH or len(path) > MAX_DEPTH:
+        why = "has an empty part" if not all(path) else "is too long"
+        raise UserError(f'In the edit "{shown}" the path {why}; write keys joined by dots, as in ot.loss_config.reg.')
+    if bad := next((segment for segment in path if segment != "*" and _LONE_STAR.match(segment)), None):
+        raise UserError(f'In the edit "{shown}" the * in "{bad}" must stand alone between dots; it matches every key.')
+    if not value_text:
+        raise UserError(f'The edit "{shown}" has no value after "="; write "" (with the quotes) for an empty text.')
+    try:
+        value = parse_value(value_text)
+    except ValueError as error:
+        raise UserError(f'The edit "{shown}" cannot be used: {error}.') from None
+    if op != "set" and not is_number(value):
+        raise UserError(
+            f'The edit "{shown}" needs a number after "=", because {op} is arithmetic, and has {kind(value)}.'
+        )
+    return Edit(path, op, value, text)
+
+
+def parse_edits(texts: Iterable[str]) -> list[Edit]:
+    """`parse_edit` for each. Raises UserError at the first that is none."""
+    return [parse_edit(text) for text in texts]
+
+
+def edits_from_mapping(changes: Mapping[str, Any]) -> list[str]:
+    """The edit texts for `{"path@op": value}`, the form in which Python rules give them. Raises UserError."""
+    texts = []
+    for key, value in changes.items():
+        if not isinstance(key, str):
+            raise UserError(f'The change {key!r} has no text for a key; write it as "path@op": value.')
+        try:
+            texts.append(f"{key}={json.dumps(value, ensure_ascii=False, allow_nan=False)}")
+        except (TypeError, ValueError, RecursionError):
+            raise UserError(
+                f'The change "{key}" has a value that a config cannot hold ({str(value)[:60]}); '
+                "give a finite number, a text, true/false, None, a list or a dict."
+            ) from None
+    return texts
+
+
+def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes = DEFAULT_FIELDS) -> list[Change]:
+    """Every place that the edits change, with its value before and after; `config` itself is left alone.
+
+    An edit sees the results of those before it, and edits that meet in one place (or one inside the other) give one
+    change, from the original value to the final one. A change to the same value is kept: the guards drop it and say so.
+
+    * `set` may make a key (with its parents): `created`, with a note naming the nearest existing key. It may turn a
+      scalar into a list or block, and anything into null or null into anything; any other change of type is an error,
+      so that a slip cannot wipe out a block.
+    * `mul`, `add`, `min` and `max` need a number to be there. `max` gives the larger of the two, `min` the smaller.
+      Under a `*`, blocks that lack the key are passed over with a note, as long as one has it.
+    * Arithmetic is decimal, as on paper: 0.1 times 1.5 is 0.15, so that configs reached by different ways are equal.
+    * A number in an integer field (`fields`) is rounded to a whole one, halves upwards, with a note if it was not
+      whole. In any other field that holds an int a whole result stays an int, which every trainer accepts there.
+
+    Raises UserError naming the edit: no match (with the nearest path), index out of range, wrong type, a result that is
+    not finite.
+    """
+    result = copied(config)
+    touched: dict[Keys, list[str]] = {}
+    for edit in edits:
+        outcomes = _outcomes(result, edit, fields)
+        for keys, after, notes in outcomes:
+            put(result, keys, after)
+            touched.setdefault(keys, []).extend(notes)
+    return [
+        Change(
+            path=written(keys),
+            before=copied(get(config, keys)) if exists(config, keys) else None,
+            after=copied(get(result, keys)),
+            created=not exists(config, keys),
+            note="; ".join(dict.fromkeys(notes)) or None,
+        )
+        for keys, notes in _outermost(touched).items()
+    ]
+
+
+def _outermost(touched: dict[Keys, list[str]]) -> dict[Keys, list[str]]:
+    """The written places with their notes; a place inside another written one is part of that one."""
+    outermost: dict[Keys, list[str]] = {}
+    for keys, notes in touched.items():
+        outer = next(keys[:width] for width in range(1, len(keys) + 1) if keys[:width] in touched)
+        outermost.setdefault(outer, []).extend(notes)
+    return outermost
+
+
+def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys, Any, list[str]]]:
+    """(place, value after, notes) for every match of one edit; nothing is written."""
+    found = (places_to_set if edit.op == "set" else places)(config, edit.path)
+    if not found:
+        raise UserError(f'The edit "{edit.text}" matches nothing: {why_no_match(config, edit.path)}.')
+    outcomes = []
+    for keys in found:
+        notes: list[str] = []
+        if edit.op == "set":
+            keys, after = _set(config, edit, keys, notes)
+        else:
+            after = _calculated(edit, keys, get(config, keys))
+        after, rounded = fields.fitted(keys, after)  # also a copy: the value of one edit may go to many places
+        before = get(config, keys) if exists(config, keys) else None
+        if isinstance(before, int) and is_number(before) and isinstance(after, float) and after.is_integer():
+            after = int(after)
+        outcomes.append((keys, after, notes + rounded))
+    if edit.op != "set" and "*" in edit.path:
+        outcomes[0][2].extend(_passed_over(config, edit.path, found))
+    return outcomes
+
+
+def _set(config: Config, edit: Edit, keys: Keys, notes: list[str]) -> tuple[Keys, Any]:
+    after = edit.value
+    if exists(config, keys):
+        before = get(config, keys)
+        _check_kinds(edit, keys, before, after, notes)
+        return keys, after
+    near = nearest(config, [written((key,)) for key in keys])
+    hint = f"the nearest existing one is {near}" if near else "no existing key has a similar name"
+    notes.append(f"{written(keys)} is a new key ({hint})")
+    for i in range(len(keys) - 1, 0, -1):  # a null on the way is what really changes: it becomes a block
+        if exists(config, keys[:i]):
+            if get(config, keys[:i]) is None:
+                for key in reversed(keys[i:]):
+                    after = {key: after}
+                return keys[:i], after
+            break
+    return keys, after
+
+
+def _check_kinds(edit: Edit, keys: Keys, before: Any, after: Any, notes: list[str]) -> None:
+    was, now = kind(before), kind(after)
+    if was == now or before is None:
+        return
+    if after is None:
+        notes.append(f"{written(keys)} becomes null: the trainer must accept that there")
+    elif not isinstance(before, list | dict) and isinstance(after, list | dict):
+        notes.append(f"{written(keys)} was {was} and becomes {now}")
+    else:
+        advice = "give a value of the same kind"
+        if isinstance(before, bool):
+            advice = "write true or false"
+        elif isinstance(before, str):
+            advice = f"put the value in double quotes: {edit.text.split('=')[0]}={json.dumps(_plain(after))}"
+        elif isinstance(before, dict):
+            advice = "name a key inside it"
+        raise UserError(f'The edit "{edit.text}" would turn {written(keys)} from {was} into {now}; {advice}.')
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _calculated(edit: Edit, keys: Keys, before: Any) -> int | float:
+    if not is_number(before):
+        shown = "null" if before is None else f"{kind(before)} ({str(before)[:40]})"
+        raise UserError(f'The edit "{edit.text}" needs a number at {written(keys)}, and there is {shown}.')
+    value: int | float = edit.value
+    after: int | float
+    if edit.op in ("min", "max"):
+        after = min(before, value) if edit.op == "min" else max(before, value)
+    elif isinstance(before, int) and isinstance(value, int):
+        after = before * value if edit.op == "mul" else before + value
+    else:
+        a, b = Decimal(repr(before)), Decimal(repr(value))
+        after = float(_DECIMAL.multiply(a, b) if edit.op == "mul" else _DECIMAL.add(a, b))
+    if not abs(after) <= sys.float_info.max:
+        raise UserError(f'The edit "{edit.text}" gives a number too large to hold at {written(keys)}.')
+    return after
+
+
+def _passed_over(config: Config, path: Sequence[str], found: list[Keys]) -> list[str]:
+    """A note naming the blocks under the last `*` that lack the key."""
+    width = max(i for i, segment in enumerate(path) if segment == "*") + 1
+    blocks = [keys for keys in places(config, path[:width]) if isinstance(get(config, keys), dict)]
+    without = [keys for keys in blocks if not any(place[: len(keys)] == keys for place in found)]
+    if not without or width == len(path):
+        return []
+    names = ", ".join(written(keys) for keys in without[:3]) + (" …" if len(without) > 3 else "")
+    verb = "has" if len(without) == 1 else "have"
+    return [f"{names} {verb} no {'.'.join(path[width:])} and stay{'s' if len(without) == 1 else ''} as before"]

@@ -1,0 +1,207 @@
+"""Dotted paths into a config: how they are written, which places they match, and which existing path is nearest.
+
+A path is written as segments joined by dots. A key that itself holds a dot (`observation.images.side`) is written with
+`\\.`, and is also found when written plainly. `*` stands for every list element or key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .text import kind
+
+Keys = tuple[str | int, ...]
+"""One place in a config: the keys and list indices that lead to it."""
+
+_MOST_PATHS = 5000
+"""A suggestion is looked for among at most this many paths, so that a huge config cannot make a typo slow."""
+
+
+def split(path: str) -> tuple[str, ...]:
+    """The segments of a path, as written (escapes kept)."""
+    segments, start, i = [], 0, 0
+    while i < len(path):
+        if path[i] == ".":
+            segments.append(path[start:i])
+            start = i + 1
+        i += 2 if path[i] == "\\" else 1
+    segments.append(path[start:])
+    return tuple(segments)
+
+
+def key_of(segment: str) -> str:
+    """The key a segment stands for."""
+    return re.sub(r"\\(.)", r"\1", segment, flags=re.DOTALL)
+
+
+def written(keys: Keys) -> str:
+    """A place as a path; `split` and `key_of` read it back."""
+    return ".".join(re.sub(r"([\\.@=*])", r"\\\1", key) if isinstance(key, str) else str(key) for key in keys)
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of JSON data."""
+    if isinstance(value, dict):
+        return {key: copied(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [copied(child) for child in value]
+    return value
+
+
+def children(node: Any) -> list[tuple[str | int, Any]]:
+    """What `*` stands for inside `node`."""
+    if isinstance(node, dict):
+        return list(node.items())
+    return list(enumerate(node)) if isinstance(node, list) else []
+
+
+def get(node: Any, keys: Keys) -> Any:
+    """The value at a place. Raises KeyError, IndexError or TypeError where there is none."""
+    for key in keys:
+        node = node[key]
+    return node
+
+
+def exists(node: Any, keys: Keys) -> bool:
+    try:
+        get(node, keys)
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
+
+
+def put(config: dict[str, Any], keys: Keys, value: Any) -> None:
+    """Write a place, making the objects on the way that are not there."""
+    node: Any = config
+    for key in keys[:-1]:
+        node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
+    node[keys[-1]] = value
+
+
+def places(node: Any, segments: Sequence[str]) -> list[Keys]:
+    """Every existing place that the path matches, in the config's order."""
+    if not segments:
+        return [()]
+    if segments[0] == "*":
+        return [(key, *rest) for key, child in children(node) for rest in places(child, segments[1:])]
+    for key, rest in _steps(node, segments):
+        if found := places(node[key], rest):
+            return [(key, *tail) for tail in found]
+    return []
+
+
+def places_to_set(node: Any, segments: Sequence[str]) -> list[Keys]:
+    """As `places`, and beside those the places that would have to be made: missing keys of objects, with their parents.
+
+    A list never grows, and nothing is made inside a scalar. A null on the way counts as a place to be filled.
+    """
+    if not segments:
+        return [()]
+    if segments[0] == "*":
+        return [(key, *rest) for key, child in children(node) for rest in places_to_set(child, segments[1:])]
+    steps = list(_steps(node, segments))
+    for key, rest in steps:  # a place that exists is preferred over one that would be made
+        if places(node[key], rest):
+            return [(key, *tail) for tail in places_to_set(node[key], rest)]
+    for key, rest in steps:
+        if found := places_to_set(node[key], rest):
+            return [(key, *tail) for tail in found]
+    if (isinstance(node, dict) and not steps) or node is None:
+        new = [key_of(segment) for segment in segments]
+        if "*" not in segments and not any(key.isdigit() for key in new[1:]):
+            return [tuple(new)]
+    return []
+
+
+def _steps(node: Any, segments: Sequence[str]) -> Iterator[tuple[str | int, Sequence[str]]]:
+    """The ways to go on from `node`: each key that the first segments name (several for a key with dots), the rest."""
+    if isinstance(node, dict):
+        name = ""
+        for width, segment in enumerate(segments, start=1):
+            if segment == "*":
+                return
+            name = f"{name}.{key_of(segment)}" if width > 1 else key_of(segment)
+            if name in node:
+                yield name, segments[width:]
+    elif isinstance(node, list) and segments[0].isdecimal() and len(segments[0]) < 10:
+        index = int(segments[0])
+        if index < len(node):
+            yield index, segments[1:]
+
+
+def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
+    """Why a path leads nowhere, with the nearest existing path where there is one: the end of an error sentence."""
+    node: Any = config
+    done: list[str] = []
+    rest: Sequence[str] = segments
+    while rest:
+        here = ".".join(done) or "the config"
+        if not isinstance(node, dict | list):
+            return f"{here} is {kind(node)} and has nothing inside"
+        if rest[0] == "*":
+            if not node:
+                return f"{here} is empty, so * matches nothing"
+            inside = [child for _, child in children(node)]
+            node = next((child for child in inside if isinstance(child, dict | list)), inside[0])
+            done.append("*")
+            rest = rest[1:]
+            continue
+        step = next(iter(_steps(node, rest)), None)
+        if step is None and isinstance(node, list):
+            if not node:
+                return f"{here} is an empty list"
+            if rest[0].isdecimal():
+                elements = "1 element (0)" if len(node) == 1 else f"{len(node)} elements (0 to {len(node) - 1})"
+                return f"{here} has {elements}, so there is no {rest[0]}"
+            return f"{here} is a list: name an index from 0 to {len(node) - 1}, or *"
+        if step is None:
+            near = nearest(config, segments)
+            hint = f"; the nearest existing path is {near}" if near else ""
+            return f"there is no {key_of(rest[0])} in {here}{hint}"
+        done.extend(rest[: len(rest) - len(step[1])])
+        node, rest = get(node, (step[0],)), step[1]
+    return f"{'.'.join(done)} exists, but it is not in every place that was asked for"
+
+
+def nearest(config: dict[str, Any], segments: Sequence[str]) -> str | None:
+    """The existing path most likely meant by one that does not exist: a similar key at the same place, else the same
+    key elsewhere, else a similar path."""
+    node: Any = config
+    done: list[str] = []
+    rest: Sequence[str] = segments
+    while rest:
+        if rest[0] == "*":
+            step: tuple[Any, Sequence[str]] | None = next(((key, rest[1:]) for key, _ in children(node)), None)
+        else:
+            step = next(iter(_steps(node, rest)), None)
+        if step is None:
+            break
+        done.extend(rest[: len(rest) - len(step[1])])
+        node, rest = node[step[0]], step[1]
+    if rest and isinstance(node, dict):
+        siblings = {str(key): key for key in list(node)[:_MOST_PATHS]}
+        if near := difflib.get_close_matches(key_of(rest[0]), siblings, 1, 0.6):
+            return ".".join([*done, written((near[0],))])
+    wanted = ".".join(segments)
+    paths = list(_all_paths(config))
+    last = key_of(segments[-1])
+    namesakes = [written(keys) for keys in paths if keys[-1] == last]
+    if namesakes:
+        return max(namesakes, key=lambda path: difflib.SequenceMatcher(None, wanted, path).ratio())
+    close = difflib.get_close_matches(wanted, [written(keys) for keys in paths], 1, 0.6)
+    return close[0] if close else None
+
+
+def _all_paths(config: dict[str, Any]) -> Iterator[Keys]:
+    queue: list[tuple[Keys, Any]] = [((), config)]
+    count = 0
+    for keys, node in queue:
+        for key, child in children(node):
+            if count == _MOST_PATHS:
+                return
+            count += 1
+            yield (*keys, key)
+            queue.append(((*keys, key), child))

@@ -1,0 +1,117 @@
+"""Every check of what a person asked for that can be made before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from autoloop.gpus import GpuReport
+from autoloop.launch import Preset
+from autoloop.metrics import MetricBook
+from autoloop.model import LoopSpec, UserError
+from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book, python_rules
+from autoloop.settings import Settings, read_text
+from autoloop.wandb_cloud import key_source
+
+
+def check(
+    spec: LoopSpec, preset: Preset, settings: Settings, gpus: GpuReport, environment: Mapping[str, str]
+) -> None:
+    """Raise UserError for the first thing that a person must put right."""
+    if not spec.configs:
+        raise UserError("No config was given: name at least one after --cfgs.")
+    check_numbers(spec)
+    check_places(spec, preset)
+    check_slots(spec, gpus)
+    check_wandb(spec, environment)
+    metrics = settings.metric_book(Path(spec.cwd))
+    load_until(spec, load_rules(spec.rules, metrics), metrics)
+
+
+def load_rules(path: str | None, metrics: MetricBook) -> RuleSource:
+    """The rule book or Python rules at `path`, or the ACT-OT book. UserError says where it is wrong."""
+    if path is None:
+        return act_ot_book()
+    text = read_text(Path(path), "rules file")
+    return python_rules(text, path) if path.endswith(".py") else parse_book(text, path, metrics)
+
+
+def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expression | None:
+    """`--until`, checked: a criterion named in the rule book, or a condition written out."""
+    if spec.until is None:
+        return None
+    return criterion(spec.until, rules if isinstance(rules, RuleBook) else None, metrics).when
+
+
+def check_numbers(spec: LoopSpec) -> None:
+    for flag, value, least in (
+        ("--steps", spec.steps, 1),
+        ("--log-freq", spec.log_freq, 1),
+        ("--eval-freq", spec.eval_freq, 0),
+        ("--concurrency", spec.concurrency, 1),
+        ("--rounds", spec.rounds, 1),
+        ("--variants-per-run", spec.variants_per_run, 1),
+        ("--retries", spec.retries, 0),
+    ):
+        if value < least:
+            raise UserError(f"{flag} {value} makes no sense: give {least} or more.")
+    if spec.rounds > 1 and not spec.decide:
+        raise UserError(f"--rounds {spec.rounds} needs --decide: without it nothing makes the second round's configs.")
+
+
+def check_places(spec: LoopSpec, preset: Preset) -> None:
+    if not os.access(spec.python, os.X_OK):
+        raise UserError(f"The interpreter {spec.python} does not exist or cannot be run; name another with --python.")
+    script = spec.train_script or next((word for word in preset.script if word.endswith(".py")), None)
+    if script and not (Path(spec.cwd) / script).is_file():
+        raise UserError(
+            f"The training script {script} does not exist in {spec.cwd}; run from your training repository, "
+            "or name the script with --train-script."
+        )
+    for flag, path in (
+        ("--output-root", Path(spec.output_root)),
+        ("--summary-out", Path(spec.summary_out).parent),
+        ("--markdown-out", Path(spec.markdown_out).parent),
+    ):
+        nearest = next(p for p in (path, *path.parents) if p.exists())
+        if not nearest.is_dir():
+            raise UserError(f"{flag}: {nearest} is a file, so {path} cannot be made; choose another place.")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise UserError(f"{flag}: {nearest} may not be written to; choose another place or change its permissions.")
+
+
+def check_slots(spec: LoopSpec, gpus: GpuReport) -> None:
+    if spec.device == "cpu":
+        return
+    if not spec.gpus:
+        raise UserError("No GPU was given: name them with --gpus 0,1,2,3, or debug on the CPU with --device cpu.")
+    for gpu in spec.gpus:
+        if spec.gpus.count(gpu) > 1:
+            raise UserError(f"--gpus names GPU {gpu} twice: two runs never share a GPU.")
+    if gpus.error:
+        raise UserError(f"No GPU can be used here ({gpus.error}); to debug on the CPU say --device cpu.")
+    present = [gpu.index for gpu in gpus.gpus]
+    for gpu in spec.gpus:
+        if gpu not in present:
+            raise UserError(
+                f"There is no GPU {gpu} on this machine, which has {', '.join(map(str, present)) or 'none'}; "
+                "choose with --gpus."
+            )
+    if spec.concurrency > len(spec.gpus):
+        raise UserError(
+            f"--concurrency {spec.concurrency} needs as many GPUs, but --gpus names {len(spec.gpus)}: "
+            "two runs never share a GPU."
+        )
+
+
+def check_wandb(spec: LoopSpec, environment: Mapping[str, str]) -> None:
+    if not spec.wandb.online:
+        return
+    for flag, value in (("--wandb-entity", spec.wandb.entity), ("--wandb-project", spec.wandb.project)):
+        if not value:
+            raise UserError(f"--wandb-online needs {flag} (or set it in autoloop.toml under [wandb]).")
+    if key_source(environment) is None:
+        raise UserError(
+            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; without one, leave --wandb-online away."
+        )

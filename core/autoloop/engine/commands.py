@@ -1,0 +1,242 @@
+"""What people and scripts ask of a loop: each command row is carried out once and answered with a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from autoloop.engine import events
+from autoloop.engine.context import Context
+from autoloop.engine.execution import Execution
+from autoloop.engine.outcome import LOOP_STOP
+from autoloop.engine.proposals import Draft, propose, resolved
+from autoloop.engine.rounds import add_proposal, describe_changes
+from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState, UserError
+from autoloop.store import Command
+
+OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
+"""What may still be decided one way or the other: until its round starts, a decision can be taken back."""
+
+
+class Commands:
+    """Carries out command rows. A command that cannot be done is answered with why, and changes nothing."""
+
+    def __init__(self, context: Context, execution: Execution) -> None:
+        self.context = context
+        self.execution = execution
+        self.start_asked = False
+        """A person wants the next round now; the loop takes it up at its next turn."""
+        self.kinds: dict[str, Callable[[Command], str]] = {
+            "approve": self.approve,
+            "reject": self.reject,
+            "undo": self.undo,
+            "edit": self.edit,
+            "propose": self.propose,
+            "start": self.start,
+            "hold": self.hold,
+            "pause": self.pause,
+            "resume": self.resume,
+            "stop": self.stop,
+            "kill": self.stop,
+            "retry": self.retry,
+            "move": self.move,
+        }
+
+    def apply_all(self) -> None:
+        for command in self.context.store.open_commands(self.context.loop_id):
+            self.apply(command)
+
+    def apply(self, command: Command) -> None:
+        """Carry out one command: its effect and its answer are one transaction."""
+        handler = self.kinds.get(command.kind)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.context.store.transaction())
+            try:
+                if handler is None:
+                    raise UserError(f"There is no command {command.kind!r}; known: {', '.join(self.kinds)}.")
+                text, ok = handler(command), True
+            except UserError as error:
+                text, ok = str(error), False
+            self.context.store.answer(command.id, ok, text)
+
+    # ------------------------------------------------------------------------------------------------------ proposals
+
+    def approve(self, command: Command) -> str:
+        proposal = self._open_proposal(command)
+        if proposal.blocked:
+            raise UserError(f"Proposal {proposal.id} is blocked: {proposal.blocked} Edit it first.")
+        return self._decide(proposal, ProposalStatus.APPROVED, command)
+
+    def reject(self, command: Command) -> str:
+        return self._decide(self._open_proposal(command), ProposalStatus.REJECTED, command)
+
+    def undo(self, command: Command) -> str:
+        return self._decide(self._open_proposal(command), ProposalStatus.PENDING, command)
+
+    def _decide(self, proposal: Proposal, status: ProposalStatus, command: Command) -> str:
+        pending = status is ProposalStatus.PENDING
+        note = command.payload.get("note")
+        self.context.store.put_proposal(
+            msgspec.structs.replace(
+                proposal,
+                status=ProposalStatus.BLOCKED if pending and proposal.blocked else status,
+                note=note if isinstance(note, str) else None,
+                decided_by=None if pending else command.actor,
+                decided_at=None if pending else self.context.clock(),
+            )
+        )
+        text = f"proposal {proposal.id} is {status.value}" + (f": {note}" if note else "")
+        self.context.say(events.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
+        return text
+
+    def edit(self, command: Command) -> str:
+        """Replace a proposal's edits; it is resolved anew and waits for a decision again."""
+        proposal = self._open_proposal(command)
+        edits = _texts(command.payload.get("edits"), "edits")
+        base = self.context.store.run(proposal.base_run)
+        revised = resolved(
+            self.context,
+            msgspec.structs.replace(
+                proposal,
+                edits=edits,
+                author=command.actor,
+                revision=proposal.revision + 1,
+                status=ProposalStatus.PENDING,
+                blocked=None,
+                decided_by=None,
+                decided_at=None,
+            ),
+            self.context.config_of(base),
+        )
+        if revised.blocked:
+            raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
+        self.context.store.put_proposal(revised)
+        text = f"proposal {proposal.id} now reads: {describe_changes(revised)}"
+        self.context.say(events.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
+        return text
+
+    def propose(self, command: Command) -> str:
+        """A person's own proposal, from any run of the loop."""
+        base = self._run(command)
+        rounds = self.context.store.rounds(self.context.loop_id)
+        reason = command.payload.get("reason")
+        draft = Draft(
+            author=command.actor,
+            reason=reason if isinstance(reason, str) and reason else "by hand",
+            edits=_texts(command.payload.get("edits"), "edits"),
+        )
+        proposal = propose(self.context, base, draft, rounds[-1].number)
+        if proposal.blocked:
+            raise UserError(f"Nothing was proposed: {proposal.blocked}")
+        proposal = add_proposal(self.context, proposal)
+        return f"proposal {proposal.id} from {base.name}: {describe_changes(proposal)}"
+
+    def _open_proposal(self, command: Command) -> Proposal:
+        number = command.payload.get("proposal")
+        if not isinstance(number, int):
+            raise UserError("Name a proposal by its number; `autoloop-tui proposals` lists them.")
+        proposal = self.context.store.proposal(number)
+        if proposal.loop != self.context.loop_id:
+            raise UserError(f"Proposal {number} belongs to another loop.")
+        if proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
+            raise UserError(f"Proposal {number} has become run {proposal.run}; propose anew to change it.")
+        return proposal
+
+    # ---------------------------------------------------------------------------------------------------------- rounds
+
+    def start(self, command: Command) -> str:
+        self.start_asked = True
+        self.context.update_loop(held=False)
+        return "the next round starts with what is approved"
+
+    def hold(self, command: Command) -> str:
+        held = command.payload.get("held", True) is True
+        self.context.update_loop(held=held)
+        return "the next round waits until it is started by hand" if held else "the next round starts by itself again"
+
+    # ------------------------------------------------------------------------------------------------- loop and runs
+
+    def pause(self, command: Command) -> str:
+        self.context.update_loop(paused=True)
+        self.context.say(events.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
+        return "paused: running runs go on, no new one starts"
+
+    def resume(self, command: Command) -> str:
+        self.context.update_loop(paused=False)
+        self.context.say(events.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
+        return "the queue goes on"
+
+    def stop(self, command: Command) -> str:
+        """Stop one run, or the whole loop. `kill` does not wait for a clean end."""
+        kill = command.kind == "kill"
+        if "run" not in command.payload:
+            return self.stop_loop(f"stopped by {command.actor}", kill=kill)
+        run = self._run(command)
+        if run.state is RunState.QUEUED:
+            self._unqueue(run, f"taken out of the queue by {command.actor}")
+            return f"{run.name} ({run.id}) is taken out of the queue"
+        if not self.execution.stop(run.id, f"stopped by {command.actor}", kill=kill):
+            raise UserError(f"Run {run.id} is {run.state.value}; there is nothing to stop.")
+        return f"{run.name} ({run.id}) is stopping; its log, checkpoints and metrics so far are kept"
+
+    def stop_loop(self, reason: str, *, kill: bool = False) -> str:
+        """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
+        self.context.update_loop(state=LoopState.STOPPED, reason=reason, ended_at=self.context.clock())
+        for active in list(self.execution.active.values()):
+            self.execution.stop(active.run.id, LOOP_STOP, kill=kill)
+        return f"the loop stops: {reason}; `autoloop-tui resume` takes it up again"
+
+    def retry(self, command: Command) -> str:
+        """Queue an ended run for another attempt. Only while its round runs: later it would be judged with another."""
+        run = self._run(command)
+        if not run.state.ended:
+            raise UserError(f"Run {run.id} is {run.state.value}; only an ended run can be retried.")
+        current = self.context.store.rounds(self.context.loop_id)[-1]
+        if run.round != current.number or run.state is RunState.FINISHED:
+            raise UserError(
+                f"Run {run.id} {'has finished' if run.state is RunState.FINISHED else f'is of round {run.round}'}; "
+                "propose a variant of it instead."
+            )
+        if current.state.value != "running":
+            raise UserError(f"Round {current.number} has been judged; propose a variant of run {run.id} instead.")
+        self.context.store.put_run(msgspec.structs.replace(run, state=RunState.QUEUED, reason=None, ended_at=None))
+        self.context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
+        return f"{run.name} ({run.id}) is queued again"
+
+    def move(self, command: Command) -> str:
+        """Reorder the queue: put a queued run before another one."""
+        run = self._run(command)
+        queue = self.context.store.queued(self.context.loop_id)
+        before = command.payload.get("before")
+        others = [other for other in queue if other.id != run.id]
+        if len(others) == len(queue):
+            raise UserError(f"Run {run.id} is {run.state.value}, not queued.")
+        index = next((i for i, other in enumerate(others) if other.id == before), len(others))
+        order = [*others[:index], run, *others[index:]]
+        for position, moved in zip(sorted(r.position for r in queue), order, strict=True):
+            self.context.store.put_run(msgspec.structs.replace(moved, position=position))
+        return f"{run.name} ({run.id}) is number {index + 1} of the queue"
+
+    def _unqueue(self, run: Run, reason: str) -> None:
+        self.context.store.put_run(
+            msgspec.structs.replace(run, state=RunState.STOPPED, reason=reason, ended_at=self.context.clock())
+        )
+        self.context.say(events.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
+
+    def _run(self, command: Command) -> Run:
+        wanted = command.payload.get("run")
+        if not isinstance(wanted, str) or not wanted:
+            raise UserError("Name a run by its id; `autoloop-tui runs` lists them.")
+        runs = [r for r in self.context.store.runs(self.context.loop_id) if wanted in (r.id, r.name)]
+        if not runs:
+            raise UserError(f"This loop has no run {wanted!r}; `autoloop-tui runs` lists them.")
+        return runs[-1]
+
+
+def _texts(value: Any, what: str) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise UserError(f"Give the {what} as path@op=value, at least one.")
+    return value

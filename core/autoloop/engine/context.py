@@ -1,0 +1,64 @@
+"""What every part of the engine works with: the store, the loop's spec, and the data it was started with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import Config, FieldTypes, parse_config
+from autoloop.launch import Preset
+from autoloop.metrics import MetricBook
+from autoloop.model import Event, Loop, LoopSpec, Run, UserError
+from autoloop.rules import Expression, RuleSource
+from autoloop.store import Places, Store
+
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Context:
+    """Owned by the engine. `say` is how anything that happened becomes a line of the loop's story."""
+
+    store: Store
+    loop_id: int
+    spec: LoopSpec
+    preset: Preset
+    metrics: MetricBook
+    fields: FieldTypes
+    rules: RuleSource
+    until: Expression | None = None
+    listener: Listener | None = None
+    clock: Callable[[], float] = time.time
+    _configs: dict[str, Config] = field(default_factory=dict)
+
+    @property
+    def places(self) -> Places:
+        return self.store.places
+
+    @property
+    def loop(self) -> Loop:
+        return self.store.loop(self.loop_id)
+
+    def update_loop(self, **changes: object) -> Loop:
+        loop = msgspec.structs.replace(self.loop, **changes)
+        self.store.put_loop(loop)
+        return loop
+
+    def say(self, kind: str, text: str, run: str | None = None) -> None:
+        event = self.store.add_event(self.loop_id, kind, text, run)
+        if self.listener:
+            self.listener(event)
+
+    def config_of(self, run: Run) -> Config:
+        """The frozen config of a run. Frozen means it cannot change, so it is read once."""
+        if run.id not in self._configs:
+            path = Path(run.config_path)
+            try:
+                self._configs[run.id] = parse_config(path.read_text(encoding="utf-8"), str(path))
+            except OSError as error:
+                raise UserError(f"The frozen config of run {run.id} cannot be read ({error.strerror}): {path}.") from None
+        return self._configs[run.id]

@@ -1,0 +1,38 @@
+"""Make a planned loop real: freeze its configs and record it. After this, an engine can be killed at any instant."""
+
+from __future__ import annotations
+
+import msgspec
+
+from autoloop.engine import events
+from autoloop.engine.plan import LoopPlan, freeze
+from autoloop.model import Loop, LoopState, Round, RoundState
+from autoloop.store import Store
+
+
+def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
+    """Record the loop, its first round and its queue in one transaction. The configs are frozen first."""
+    frozen = {planned.run.id: store.places.config(planned.run.id) for planned in plan.runs}
+    for planned in plan.runs:
+        freeze(frozen[planned.run.id], planned.config)
+    with store.transaction():
+        loop = Loop(
+            id=store.next_id("loops"),
+            name=plan.name,
+            state=LoopState.ACTIVE,
+            spec=plan.spec,
+            output_dir=plan.output_dir,
+            created_at=now,
+        )
+        store.put_loop(loop)
+        store.put_round(Round(loop=loop.id, number=1, state=RoundState.RUNNING, started_at=now))
+        for planned in plan.runs:
+            path = str(frozen[planned.run.id])
+            store.put_run(msgspec.structs.replace(planned.run, loop=loop.id, config_path=path))
+        store.add_event(
+            loop.id,
+            events.LOOP_STARTED,
+            f"{loop.name}: {len(plan.runs)} runs, {plan.spec.rounds} round{'s' if plan.spec.rounds > 1 else ''}, "
+            f"{len(plan.spec.slots)} slot{'s' if len(plan.spec.slots) > 1 else ''}, output in {plan.output_dir}",
+        )
+    return loop

@@ -1,0 +1,256 @@
+"""The runs that are executing: start one in a slot, notice its end, stop it, take it over after a crash.
+
+Writing order: record the intent, make the attempt's directory, start the supervisor, record its handle. A crash between any
+two steps is put right by `recover`.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop.engine import events
+from autoloop.engine.context import Context
+from autoloop.engine.plan import output_name, plan_attempt
+from autoloop.history import ConsolePatterns, Follower, follow
+from autoloop.launch import environment
+from autoloop.model import Attempt, ExitRecord, Run, RunState, Slot, UserError
+from autoloop.runners import local
+
+PROGRESS_EVERY = 2.0
+"""Seconds between two records of how far the runs are; clients read the histories themselves for more."""
+
+
+@dataclass
+class Active:
+    """One attempt that is executing: its pidfd is watched, its history followed."""
+
+    attempt: Attempt
+    run: Run
+    pidfd: int
+    follower: Follower
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt whose end is recorded and whose slot is free; what it reached is not settled yet."""
+
+    attempt: Attempt
+    run: Run
+    follower: Follower
+
+
+class Execution:
+    """Owns the attempts that execute. Only the engine's thread touches it; `close` leaves every run running."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.active: dict[int, Active] = {}
+        """By slot index."""
+        self._selector = selectors.DefaultSelector()
+        self._recorded_at = 0.0
+
+    @property
+    def busy(self) -> set[int]:
+        return set(self.active)
+
+    def close(self) -> None:
+        for active in self.active.values():
+            os.close(active.pidfd)
+            active.follower.close()
+        self.active.clear()
+        self._selector.close()
+
+    # -------------------------------------------------------------------------------------------------------- starting
+
+    def start(self, run: Run, slot: Slot) -> Ended | None:
+        """Launch the next attempt of `run` in `slot`. What goes wrong here ends the attempt, not the engine: it is
+        returned."""
+        context = self.context
+        spec, loop, now = context.spec, context.loop, context.clock()
+        number = run.attempts + 1
+        attempt_id = f"{run.id}-{number}"
+        output_dir = str(Path(loop.output_dir) / output_name(run, number))
+        launch = plan_attempt(context.preset, spec, loop.name, run, slot, output_dir, run.config_path)
+        directory = context.places.attempt(attempt_id)
+        attempt = Attempt(
+            id=attempt_id,
+            run=run.id,
+            number=number,
+            slot=slot.index,
+            output_dir=output_dir,
+            directory=str(directory),
+            created_at=now,
+            argv=list(launch.argv),
+        )
+        run = msgspec.structs.replace(
+            run,
+            state=RunState.RUNNING,
+            slot=slot.index,
+            attempts=number,
+            output_dir=output_dir,
+            step=0,
+            reason=None,
+            started_at=now,
+            ended_at=None,
+        )
+        with context.store.transaction():
+            context.store.put_attempt(attempt, context.loop_id)
+            context.store.put_run(run)
+        try:
+            # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
+            made = Path(output_dir) if launch.make_output_dir else Path(output_dir).parent
+            made.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = local.start(
+                local.AttemptSpec(
+                    attempt_id=attempt_id,
+                    argv=tuple(launch.argv),
+                    cwd=launch.cwd,
+                    directory=directory,
+                    stop=launch.stop,
+                    straggler_grace=launch.straggler_grace,
+                ),
+                environment(launch, os.environ),
+            )
+        except (OSError, UserError) as error:
+            record = ExitRecord(error=f"cannot start: {error}", ended_at=context.clock())
+            return self._ended(attempt, run, self._follow(attempt), record)
+        attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=context.clock())
+        with context.store.transaction():
+            context.store.put_attempt(attempt, context.loop_id)
+            text = f"{run.name} ({run.id}) started on {slot.label}" + (f", attempt {number}" if number > 1 else "")
+            context.say(events.RUN_STARTED, text, run.id)
+        return self._watch(attempt, run, handle)
+
+    def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
+        """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""
+        follower = self._follow(attempt)
+        pidfd = local.open_pidfd(handle)
+        if pidfd is None:
+            return self._collect(attempt, run, follower)
+        self.active[attempt.slot] = Active(attempt, run, pidfd, follower)
+        self._selector.register(pidfd, selectors.EVENT_READ, attempt.slot)
+        return None
+
+    def _follow(self, attempt: Attempt) -> Follower:
+        return follow(
+            Path(attempt.output_dir),
+            run_id=attempt.run,
+            log=Path(attempt.directory) / "log.txt",
+            log_freq=self.context.spec.log_freq,
+            patterns=ConsolePatterns(**msgspec.structs.asdict(self.context.preset.console)),
+        )
+
+    # --------------------------------------------------------------------------------------------------------- waiting
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Wait until an attempt ends or `seconds` have passed; returns those that ended, their slots free again."""
+        if not self.active:
+            time.sleep(seconds)
+            return []
+        ended = []
+        for key, _ in self._selector.select(seconds):
+            active = self.active.pop(key.data)
+            self._selector.unregister(active.pidfd)
+            os.close(active.pidfd)
+            ended.append(active)
+        local.reap()
+        return [self._collect(active.attempt, active.run, active.follower) for active in ended]
+
+    def follow_progress(self) -> None:
+        """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds."""
+        for active in self.active.values():
+            active.follower.poll()
+        now = self.context.clock()
+        if 0 <= now - self._recorded_at < PROGRESS_EVERY:
+            return
+        self._recorded_at = now
+        moved = [a for a in self.active.values() if (a.follower.step or 0) > a.run.step]
+        if moved:
+            with self.context.store.transaction():
+                for active in moved:
+                    self._replace(active, step=active.follower.step)
+
+    def _replace(self, active: Active, **changes: Any) -> None:
+        active.run = msgspec.structs.replace(active.run, **changes)
+        self.context.store.put_run(active.run)
+
+    # ---------------------------------------------------------------------------------------------------------- ending
+
+    def _collect(self, attempt: Attempt, run: Run, follower: Follower) -> Ended:
+        """Read how an attempt ended and record that."""
+        state = local.inspect(Path(attempt.directory), attempt.id, _handle(attempt))
+        if isinstance(state, local.Ended):
+            return self._ended(attempt, run, follower, state.record)
+        reason = state.reason if isinstance(state, local.Vanished) else "its supervisor ended without a record"
+        killed = local.sweep(attempt.id)
+        if killed:
+            reason += f"; {killed} left-over process{'es' if killed > 1 else ''} ended"
+        return self._ended(attempt, run, follower, None, lost=reason)
+
+    def _ended(
+        self, attempt: Attempt, run: Run, follower: Follower, record: ExitRecord | None, lost: str | None = None
+    ) -> Ended:
+        ended_at = (record.ended_at if record else None) or self.context.clock()
+        attempt = msgspec.structs.replace(attempt, ended_at=ended_at, exit=record, cause=lost)
+        with self.context.store.transaction():
+            self.context.store.put_attempt(attempt, self.context.loop_id)
+        return Ended(attempt, run, follower)
+
+    # -------------------------------------------------------------------------------------------------------- stopping
+
+    def stop(self, run_id: str, reason: str, *, kill: bool = False) -> bool:
+        """Ask a run to end; the reason is recorded before the signal is sent. False if it does not execute."""
+        for active in self.active.values():
+            if active.run.id == run_id:
+                active.attempt = msgspec.structs.replace(active.attempt, stop_reason=reason)
+                with self.context.store.transaction():
+                    self.context.store.put_attempt(active.attempt, self.context.loop_id)
+                    self._replace(active, state=RunState.STOPPING, reason=reason)
+                    self.context.say(events.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {reason}", run_id)
+                handle = _handle(active.attempt)
+                if handle:
+                    local.request_stop(handle, kill=kill)
+                return True
+        return False
+
+    # -------------------------------------------------------------------------------------------------------- recovery
+
+    def recover(self) -> list[Ended]:
+        """Before anything is scheduled: take over what runs, collect what ended, give up what vanished.
+
+        Returns the attempts that ended while no engine was there, to be settled by the caller.
+        """
+        ended: list[Ended] = []
+        for attempt in self.context.store.open_attempts(self.context.loop_id):
+            run = self.context.store.run(attempt.run)
+            if attempt.ended_at is not None:
+                ended.append(Ended(attempt, run, self._follow(attempt)))
+                continue
+            state = local.inspect(Path(attempt.directory), attempt.id, _handle(attempt))
+            if not isinstance(state, local.Alive):
+                ended.append(self._collect(attempt, run, self._follow(attempt)))
+                continue
+            if attempt.handle is None:
+                attempt = msgspec.structs.replace(attempt, handle=state.handle.to_dict(), started_at=attempt.created_at)
+                with self.context.store.transaction():
+                    self.context.store.put_attempt(attempt, self.context.loop_id)
+            gone = self._watch(attempt, run, state.handle)
+            if gone:
+                ended.append(gone)
+                continue
+            self.context.say(events.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile and is followed again", run.id)
+            if attempt.stop_reason:
+                local.request_stop(state.handle)
+        return ended
+
+
+def _handle(attempt: Attempt) -> local.Handle | None:
+    return local.Handle.from_dict(attempt.handle) if attempt.handle else None

@@ -1,0 +1,67 @@
+"""One engine per loop: a lock that the kernel drops when its holder dies, whatever the reason."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who drives a loop."""
+
+    pid: int
+    host: str
+    since: float
+
+
+@dataclass
+class EngineLock:
+    """Held from `acquire` until `release` or the end of the process."""
+
+    path: Path
+    _fd: int | None = None
+
+    def acquire(self) -> Holder | None:
+        """None when the lock is ours now; else who has it."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return holder(self.path) or Holder(pid=0, host="unknown", since=0.0)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), time.time())), 0)
+        self._fd = fd
+        return None
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = None
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock at `path` now; None if nobody does."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            try:
+                return msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
+            except msgspec.DecodeError:  # taken this instant, not yet signed
+                return Holder(pid=0, host=socket.gethostname(), since=0.0)
+        return None
+    finally:
+        os.close(fd)

@@ -1,0 +1,256 @@
+"""The engine: one process that drives one loop from its first run to its end. It waits for ends, commands and deadlines."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from autoloop import reports
+from autoloop.engine import events, rounds
+from autoloop.engine.checks import load_rules, load_until
+from autoloop.engine.commands import Commands
+from autoloop.engine.context import Context, Listener
+from autoloop.engine.execution import Ended, Execution
+from autoloop.engine.lock import EngineLock
+from autoloop.engine.outcome import settle
+from autoloop.engine.scheduler import assign
+from autoloop.launch import load_preset
+from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, Run, RunState, UserError
+from autoloop.settings import load_settings
+from autoloop.store import Store
+
+TICK = 0.2
+"""Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
+
+FAILURES_IN_A_ROW = 3
+"""So many runs failing before their first step mean a broken set-up: the loop stops rather than burn the queue."""
+
+
+class Engine:
+    """Drives one loop. `run` returns when the loop has ended, or when `leave` was called (its runs then go on)."""
+
+    def __init__(self, store: Store, loop: Loop, listener: Listener | None = None) -> None:
+        project = Path(loop.spec.cwd)
+        settings = load_settings(project)
+        metrics = settings.metric_book(project)
+        rules = load_rules(loop.spec.rules, metrics)
+        self.store = store
+        self.context = Context(
+            store=store,
+            loop_id=loop.id,
+            spec=loop.spec,
+            preset=load_preset(loop.spec.preset),
+            metrics=metrics,
+            fields=settings.field_types(),
+            rules=rules,
+            until=load_until(loop.spec, rules, metrics),
+            listener=listener,
+        )
+        self.execution = Execution(self.context)
+        self.commands = Commands(self.context, self.execution)
+        self.on_turn: Callable[[], object] = lambda: None
+        """Called at each turn of the loop, a few times a second, by the thread that drives it."""
+        self._leaving: str | None = None
+        self._asked: list[Callable[[], object]] = []
+        self._version: int | None = None
+        self._early_failures = 0
+        self._waiting_said = False
+
+    # ------------------------------------------------------------------------------------------- called by signal handlers
+
+    def leave(self, reason: str) -> None:
+        """End this process soon; runs go on and the next engine takes them over."""
+        self._leaving = reason
+
+    def stop_soon(self, reason: str, *, kill: bool = False) -> None:
+        """Stop the loop at the next turn."""
+        self._asked.append(lambda: self.commands.stop_loop(reason, kill=kill))
+
+    # -------------------------------------------------------------------------------------------------------------- life
+
+    def run(self) -> Loop:
+        lock = EngineLock(self.context.places.lock(self.context.loop.name))
+        holder = lock.acquire()
+        if holder:
+            raise UserError(
+                f"{self.context.loop.name} is driven by process {holder.pid} on {holder.host} already; "
+                "`autoloop-tui status` shows it."
+            )
+        try:
+            self._begin()
+            while not self._leaving and not self._done():
+                self._turn()
+            loop = self.context.loop
+            if self._leaving:
+                self.context.say(events.NOTE, f"the engine leaves ({self._leaving}); running runs go on without it")
+            else:
+                self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
+                self._report()
+            return loop
+        finally:
+            self.execution.close()
+            lock.release()
+
+    def _begin(self) -> None:
+        """Recover before anything is scheduled."""
+        loop = self.context.loop
+        if loop.state is LoopState.STOPPED:
+            self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None)
+        self._settle_all(self.execution.recover())
+
+    def _done(self) -> bool:
+        return self.context.loop.state is not LoopState.ACTIVE and not self.execution.active
+
+    def _turn(self) -> None:
+        """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""
+        while self._asked:
+            self._asked.pop(0)()
+        version = self.store.version()
+        if version != self._version:
+            self._version = version
+            self.commands.apply_all()
+        if self.context.loop.state is LoopState.ACTIVE:
+            self._advance()
+            self._settle_all(self._fill_slots())
+        if self._done():
+            return
+        ended = self.execution.wait(TICK)
+        if ended:
+            ended += self._fill_slots()
+        self._settle_all(ended)
+        self.execution.follow_progress()
+        self.on_turn()
+
+    def _fill_slots(self) -> list[Ended]:
+        loop = self.context.loop
+        if loop.paused or loop.state is not LoopState.ACTIVE:
+            return []
+        started = (
+            self.execution.start(run, slot)
+            for run, slot in assign(self.store.queued(loop.id), loop.spec.slots, self.execution.busy)
+        )
+        return [ended for ended in started if ended is not None]
+
+    def _settle_all(self, ended: list[Ended]) -> None:
+        for each in ended:
+            run = settle(self.context, each)
+            self._tell(reports.write_run(self.store, run))
+            self._count_early_failure(run)
+
+    def _count_early_failure(self, run: Run) -> None:
+        early = run.state in (RunState.FAILED, RunState.LOST) and run.step < 1
+        self._early_failures = self._early_failures + 1 if early else 0
+        if self._early_failures >= FAILURES_IN_A_ROW and self.context.loop.state is LoopState.ACTIVE:
+            self.commands.stop_loop(
+                f"{FAILURES_IN_A_ROW} runs in a row failed before their first step; the last: {run.reason}"
+            )
+
+    # ------------------------------------------------------------------------------------------------------------ rounds
+
+    def _advance(self) -> None:
+        """Move the loop on as far as it goes without waiting."""
+        current = self.store.rounds(self.context.loop_id)[-1]
+        runs = self.store.runs(self.context.loop_id, current.number)
+        if current.state is RoundState.RUNNING and all(run.state.ended for run in runs):
+            self._end_round(current, runs)
+            current = self.store.rounds(self.context.loop_id)[-1]
+        if current.state is RoundState.DECIDING and self.context.loop.state is LoopState.ACTIVE:
+            self._decide(current)
+
+    def _end_round(self, round_: Round, runs: list[Run]) -> None:
+        finished = [run for run in runs if run.state is RunState.FINISHED]
+        text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
+        self.context.say(events.ROUND_ENDED, text)
+        met = rounds.winners(self.context, finished)
+        spec = self.context.spec
+        if met:
+            self.context.update_loop(winner=met[0].id)
+            self._finish(round_, f"{met[0].name} ({met[0].id}) meets --until {spec.until}")
+        elif round_.number >= spec.rounds or not spec.decide:
+            self._finish(round_, f"all {round_.number} round{'s' if round_.number > 1 else ''} done")
+        elif not finished:
+            self._stop("no run of the round finished, so there is nothing to judge")
+        else:
+            rounds.judge_round(self.context, round_, runs)
+        self._report()
+
+    def _decide(self, round_: Round) -> None:
+        """Start the next round when the policy, the clock or a person says so."""
+        loop = self.context.loop
+        policy = self.context.spec.approve
+        if round_.decide_by is not None and self.context.clock() >= round_.decide_by and not loop.held:
+            with self.store.transaction():
+                rounds.approve_by_policy(self.context, round_.number)
+        proposals = self.store.proposals(loop.id, round_.number)
+        pending = [p for p in proposals if p.status is ProposalStatus.PENDING]
+        approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
+        asked, self.commands.start_asked = self.commands.start_asked, False
+        if approved and (asked or not (pending or loop.held)):
+            if not rounds.start_round(self.context, round_):
+                self._stop("no approved proposal could be started; their bases have changed")
+            self._waiting_said = False
+            self._report()
+        elif not proposals:
+            self._finish(round_, "No next-round jobs were generated by rules; stopping.")
+        elif policy != "manual" and all(p.status is ProposalStatus.BLOCKED for p in proposals):
+            self._finish(
+                round_, f"every proposal for round {round_.number + 1} is blocked; the first: {proposals[0].blocked}"
+            )
+        elif not self._waiting_said:
+            self._waiting_said = True
+            self.context.say(events.WAITING, self._waiting(round_, len(pending), bool(approved)))
+
+    def _waiting(self, round_: Round, pending: int, approved: bool) -> str:
+        number = round_.number + 1
+        if pending:
+            text = f"round {number} waits for a decision on {pending} proposal{'s' if pending > 1 else ''}"
+        elif approved:
+            text = f"round {number} is held; `autoloop-tui start` starts it"
+        else:
+            return f"round {number} has no approved proposal; propose one, edit a blocked one, or stop the loop"
+        policy = rounds.approve_after(self.context.spec.approve)
+        return text + (f"; approved by itself after {policy / 60:.0f} min" if policy else "")
+
+    def _finish(self, round_: Round, reason: str) -> None:
+        now = self.context.clock()
+        with self.store.transaction():
+            self.store.put_round(
+                msgspec.structs.replace(round_, state=RoundState.DONE, ended_at=round_.ended_at or now)
+            )
+            self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=now)
+
+    def _stop(self, reason: str) -> None:
+        """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""
+        self.context.update_loop(state=LoopState.STOPPED, reason=reason, ended_at=self.context.clock())
+
+    # ----------------------------------------------------------------------------------------------------------- reports
+
+    def _report(self) -> None:
+        self._tell(reports.write_markdown(self.store, self.context.loop_id, self.context.metrics))
+
+    def _tell(self, problem: str | None) -> None:
+        """A report that cannot be written is said and does not stop the loop: it can be regenerated from the store."""
+        if problem:
+            self.context.say(events.NOTE, problem)
+
+
+def drive(engine: Engine, *, foreground: bool = False) -> Loop:
+    """Run an engine in this process until its loop ends, with the signals a long-lived process meets.
+
+    SIGHUP (a closed terminal) changes nothing. SIGTERM makes the engine leave while its runs go on. In the foreground,
+    Ctrl-C stops the loop cleanly, a second one kills its runs.
+    """
+    interrupts = 0
+
+    def interrupted(*_: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        engine.stop_soon("stopped by Ctrl-C", kill=interrupts > 1)
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: engine.leave("SIGTERM"))
+    signal.signal(signal.SIGINT, interrupted if foreground else signal.SIG_IGN)
+    return engine.run()

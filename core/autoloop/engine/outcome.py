@@ -1,0 +1,90 @@
+"""What an ended attempt reached and how it counts: summary, state, cause, and whether it is tried again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from autoloop.diagnose import Cause, diagnose, read_log_tail
+from autoloop.engine import events
+from autoloop.engine.context import Context
+from autoloop.engine.execution import Ended
+from autoloop.metrics import summarise
+from autoloop.model import Attempt, LoopState, Run, RunState, Summary
+
+LOOP_STOP = "the loop was stopped"
+"""A run stopped for this reason is queued again: it goes on when the loop does."""
+
+
+def settle(context: Context, ended: Ended) -> Run:
+    """Read the rest of the run's history and log, and record the result in one transaction."""
+    attempt, run, follower = ended.attempt, ended.run, ended.follower
+    while follower.poll():
+        pass
+    summary = summarise(follower.columns, context.metrics)
+    follower.close()
+    state, cause = judge_exit(context, attempt)
+    reason = cause.text if cause else None
+    changes = {
+        "state": state,
+        "reason": reason,
+        "slot": None,
+        "summary": summary,
+        "step": max(summary.steps, follower.step or 0),
+        "ended_at": attempt.ended_at,
+    }
+    again = _again(context, attempt, run, state, cause)
+    with context.store.transaction():
+        result = msgspec.structs.replace(attempt, result=state.value, cause=reason)
+        context.store.put_attempt(result, context.loop_id)
+        if again:
+            changes |= {"state": RunState.QUEUED, "ended_at": None, "reason": again}
+        run = msgspec.structs.replace(run, **changes)
+        context.store.put_run(run)
+        context.say(events.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
+        if again:
+            context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again}", run.id)
+        if not summary.metrics and state is RunState.FINISHED:
+            context.say(
+                events.NOTE,
+                f"{run.name} ({run.id}) finished but no metric was found below {run.output_dir}: rules cannot judge it",
+                run.id,
+            )
+    return run
+
+
+def judge_exit(context: Context, attempt: Attempt) -> tuple[RunState, Cause | None]:
+    """The state that an ended attempt has reached, and why where it has not finished."""
+    cause = diagnose(
+        attempt.exit,
+        read_log_tail(Path(attempt.directory) / "log.txt"),
+        context.preset,
+        device=context.spec.device,
+        stop_reason=attempt.stop_reason,
+        vanished=attempt.cause,
+    )
+    if cause is None:
+        return RunState.FINISHED, None
+    if attempt.exit is None:
+        return (RunState.STOPPED if attempt.stop_reason else RunState.LOST), cause
+    return (RunState.STOPPED if attempt.exit.stopped_by else RunState.FAILED), cause
+
+
+def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> str | None:
+    """Why the run is queued for another attempt; None if it is not."""
+    if state is RunState.STOPPED and attempt.stop_reason == LOOP_STOP:
+        return "goes on when the loop is resumed"
+    if context.loop.state is not LoopState.ACTIVE:
+        return None
+    if state is RunState.LOST and attempt.handle is None:
+        return "its process never started"
+    if state is RunState.FAILED and cause and cause.retry and run.attempts <= context.spec.retries:
+        return f"retry {run.attempts} of {context.spec.retries} after: {cause.text}"
+    return None
+
+
+def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:
+    took = (attempt.ended_at or 0.0) - (attempt.started_at or attempt.created_at)
+    head = f"{run.name} ({run.id}) {state.value} after {took:.0f} s at step {run.step}"
+    return f"{head}: {reason}" if reason else head

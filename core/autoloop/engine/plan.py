@@ -1,0 +1,170 @@
+"""From what a person asked for to what would run: every check that can be made before anything is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import Config, config_hash, dump_config, parse_config
+from autoloop.engine.checks import check
+from autoloop.gpus import GpuReport
+from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, plan_launch
+from autoloop.model import LoopSpec, Run, Slot, UserError
+from autoloop.reports import write_atomically
+from autoloop.settings import Settings, read_text
+
+ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of round 1 as it would start. `config` is what gets frozen; `slot` is where it starts, None if it waits."""
+
+    run: Run
+    config: Config
+    slot: Slot | None
+    output_dir: str
+    launch: LaunchPlan
+
+
+class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked loop: `autoloop-tui run` prints it, and `--exec` makes it real."""
+
+    name: str
+    spec: LoopSpec
+    output_dir: str
+    runs: list[PlannedRun]
+    warnings: list[str]
+
+
+def plan_loop(
+    spec: LoopSpec,
+    settings: Settings,
+    gpus: GpuReport,
+    environment: Mapping[str, str],
+    where_run: Callable[[str], str | None],
+    now: float,
+) -> LoopPlan:
+    """Check everything and lay out round 1. Writes nothing.
+
+    `where_run` tells where a config of some hash has run. Raises UserError for whatever a person must put
+    right first.
+    """
+    preset = load_preset(spec.preset)
+    check(spec, preset, settings, gpus, environment)
+    root = Path(spec.output_root)
+    name = fresh_name(root, now)
+    output_dir = root / name
+    dataset = _dataset(spec)
+
+    warnings: list[str] = []
+    if spec.device != "cpu" and spec.concurrency < len(spec.gpus):
+        warnings.append(
+            f"{spec.concurrency} of {len(spec.gpus)} GPUs will be used; --concurrency {len(spec.gpus)} uses all."
+        )
+    planned: list[PlannedRun] = []
+    seen: dict[str, str] = {}
+    for position, source in enumerate(spec.configs):
+        config = parse_config(read_text(Path(source), "config"), source)
+        if dataset is not None:
+            config = {**config, "dataset": dataset}
+        hash_ = config_hash({**config, "steps": spec.steps}, spec.extra)
+        if hash_ in seen:
+            warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
+        elif ran := where_run(hash_):
+            warnings.append(f"{source} has run before: {ran}.")
+        seen.setdefault(hash_, source)
+        run = Run(
+            id=new_run_id(),
+            loop=0,
+            round=1,
+            position=position,
+            name=safe_name(Path(source).stem),
+            config_path="",
+            source_path=source,
+            config_hash=hash_,
+            total_steps=spec.steps,
+            created_at=now,
+        )
+        slot = spec.slots[position] if position < len(spec.slots) else None
+        out = str(output_dir / output_name(run, 1))
+        planned.append(
+            PlannedRun(
+                run=run,
+                config=config,
+                slot=slot,
+                output_dir=out,
+                launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source),
+            )
+        )
+    return LoopPlan(name=name, spec=spec, output_dir=str(output_dir), runs=planned, warnings=warnings)
+
+
+def plan_attempt(
+    preset: Preset, spec: LoopSpec, loop: str, run: Run, slot: Slot, output_dir: str, config_path: str
+) -> LaunchPlan:
+    """The command and environment of one attempt of `run` in `slot`."""
+    return plan_launch(
+        preset,
+        LaunchRequest(
+            python=spec.python,
+            script=spec.train_script,
+            config=config_path,
+            output_dir=output_dir,
+            cwd=spec.cwd,
+            steps=spec.steps,
+            log_freq=spec.log_freq,
+            eval_freq=spec.eval_freq,
+            device=spec.device,
+            gpus=slot.gpus,
+            run_id=run.id,
+            name=run.name,
+            group=f"{loop}-r{run.round}",
+            wandb=spec.wandb,
+            extra=tuple(spec.extra),
+        ),
+    )
+
+
+def output_name(run: Run, attempt: int) -> str:
+    """`<index>_<config name>_<id>`, as people's scripts expect it; a retry gets a directory of its own."""
+    return f"{run.position}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
+
+
+def fresh_name(root: Path, now: float) -> str:
+    """`loop_<unix time>`, the first that is free."""
+    stamp = int(now)
+    while (root / f"loop_{stamp}").exists():
+        stamp += 1
+    return f"loop_{stamp}"
+
+
+def new_run_id() -> str:
+    """Eight letters or digits: the form of W&B's own run ids."""
+    return "".join(secrets.choice(ID_LETTERS) for _ in range(8))
+
+
+def safe_name(name: str) -> str:
+    """A name that is safe as part of a path and on a terminal."""
+    return re.sub(r"[^A-Za-z0-9._+=-]+", "_", name).strip("._")[:80] or "config"
+
+
+def freeze(path: Path, config: Config) -> None:
+    """Write a run's config copy, whole or not at all."""
+    write_atomically(path, dump_config(config))
+
+
+def _dataset(spec: LoopSpec) -> object | None:
+    """The dataset block of --inherit-dataset-from."""
+    if spec.inherit_dataset_from is None:
+        return None
+    source = spec.inherit_dataset_from
+    config = parse_config(read_text(Path(source), "config"), source)
+    if "dataset" not in config:
+        raise UserError(f"--inherit-dataset-from: {source} has no `dataset` block to take over.")
+    dataset: object = config["dataset"]
+    return dataset

@@ -1,0 +1,77 @@
+"""The engine as a process of its own, detached from whatever terminal started it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from autoloop.engine.lock import Holder, holder
+from autoloop.model import Event, Loop, UserError
+from autoloop.store import Store
+
+START_TIMEOUT = 20.0
+"""Seconds that a new engine may take until it holds its loop's lock; far more than it needs."""
+
+
+def spawn(store: Store, loop: Loop) -> Holder:
+    """Start a detached engine for `loop` and wait until it drives it. UserError with the log's end if it does not."""
+    lock, log = store.places.lock(loop.name), store.places.engine_log(loop.name)
+    running = holder(lock)
+    if running:
+        return running
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "autoloop.engine.process", "--project", str(store.places.project), loop.name],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=loop.spec.cwd,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        running = holder(lock)
+        if running and running.pid:
+            return running
+        code = process.poll()
+        if code is not None:
+            if code == 0:  # it found nothing left to do
+                return Holder(process.pid, os.uname().nodename, time.time())
+            raise UserError(f"The engine did not start: {_last_line(log)} (see {log})")
+        time.sleep(0.02)
+    raise UserError(f"The engine did not take up {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _log(event: Event) -> None:
+    print(time.strftime("%F %T"), event.kind, "|", event.text, flush=True)
+
+
+def main() -> int:
+    """`python -m autoloop.engine.process --project DIR LOOP`: drive the loop until it ends."""
+    from autoloop.engine.loop import Engine, drive
+
+    parser = argparse.ArgumentParser(description="Drive one loop of Auto Loop until it ends.")
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("loop")
+    arguments = parser.parse_args()
+    try:
+        with Store.open(arguments.project) as store:
+            drive(Engine(store, store.find_loop(arguments.loop), _log))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""From edits to proposals: resolve against the base run's config, clamp, guard, and say what would run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from autoloop.configs import Config, apply, check_variant, config_hash, parse_edits, resolve
+from autoloop.engine.context import Context
+from autoloop.model import Change, Evidence, Proposal, ProposalStatus, Run, UserError
+from autoloop.rules import Clamp, clamp_changes
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Edits that somebody asks for, before they are resolved."""
+
+    author: str
+    reason: str
+    edits: Sequence[str]
+    priority: int = 0
+    evidence: Evidence | None = None
+    clamp: Clamp = field(default_factory=dict)
+    note: str | None = None
+
+
+def propose(context: Context, base: Run, draft: Draft, made_from: int) -> Proposal:
+    """Resolve a draft against its base run. Never fails: edits that cannot be applied give a blocked proposal.
+
+    The result has no number yet and is not stored.
+    """
+    config = context.config_of(base)
+    proposal = Proposal(
+        id=0,
+        loop=context.loop_id,
+        round=made_from,
+        base_run=base.id,
+        author=draft.author,
+        reason=draft.reason,
+        edits=list(draft.edits),
+        priority=draft.priority,
+        evidence=draft.evidence,
+        note=draft.note,
+        base_hash=config_hash(config),
+        created_at=context.clock(),
+    )
+    return resolved(context, proposal, config, draft.clamp)
+
+
+def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp | None = None) -> Proposal:
+    """`proposal` with its changes, notes, hash and, if a guard refuses it, the status blocked."""
+    by_rule = proposal.author.startswith(("rule:", "default"))
+    try:
+        changes = clamp_changes(resolve(config, parse_edits(proposal.edits), context.fields), clamp or {})
+    except UserError as error:
+        return msgspec.structs.replace(proposal, changes=[], blocked=str(error), status=ProposalStatus.BLOCKED)
+    return _guarded(context, proposal, config, changes, by_rule)
+
+
+def _guarded(
+    context: Context, proposal: Proposal, config: Config, changes: list[Change], by_rule: bool
+) -> Proposal:
+    spec = context.spec
+
+    def seen(hash_: str) -> str | None:
+        return context.store.where_run(hash_) or _twin(context, proposal, hash_)
+
+    # The training is the config with the loop's own step count: that is what must not run twice.
+    guarded = check_variant(
+        {**config, "steps": spec.steps}, changes, by_rule=by_rule, seen=seen, extra=spec.extra
+    )
+    return msgspec.structs.replace(
+        proposal,
+        changes=guarded.changes,
+        notes=[*guarded.notes, *(change.note for change in guarded.changes if change.note)],
+        config_hash=guarded.hash,
+        blocked=guarded.blocked,
+        status=ProposalStatus.BLOCKED if guarded.blocked else ProposalStatus.PENDING,
+    )
+
+
+def variant_config(context: Context, proposal: Proposal) -> Config:
+    """The config that an approved proposal runs. UserError if it is not the one that was approved."""
+    base = context.config_of(context.store.run(proposal.base_run))
+    if config_hash(base) != proposal.base_hash:
+        raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
+    config = apply(base, proposal.changes)
+    if config_hash({**config, "steps": context.spec.steps}, context.spec.extra) != proposal.config_hash:
+        raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
+    return config
+
+
+def _twin(context: Context, proposal: Proposal, hash_: str) -> str | None:
+    """Another proposal of the same round that gives the same config."""
+    for other in context.store.proposals(context.loop_id, proposal.round):
+        alive = other.status not in (ProposalStatus.BLOCKED, ProposalStatus.REJECTED)
+        if alive and other.id != proposal.id and other.config_hash == hash_:
+            return f"proposal {other.id} of this round"
+    return None

@@ -1,0 +1,207 @@
+"""From a round whose runs have all ended to the next one: judge, propose, decide by policy, start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import dump_config
+from autoloop.diagnose import read_log_tail
+from autoloop.engine import events
+from autoloop.engine.context import Context
+from autoloop.engine.plan import freeze, new_run_id
+from autoloop.engine.proposals import Draft, propose, variant_config
+from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, RunState, Summary, UserError
+from autoloop.reports import write_atomically
+from autoloop.rules import RunView, evaluate, judge
+
+
+def view(context: Context, run: Run) -> RunView:
+    """A finished run as rules see it. The log is read only if a rule asks for it."""
+
+    def log() -> list[str]:
+        attempts = context.store.attempts(run.id)
+        return read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
+
+    return RunView(
+        summary=run.summary or Summary(), config=context.config_of(run), log=log, book=context.metrics
+    )
+
+
+def winners(context: Context, runs: list[Run]) -> list[Run]:
+    """The finished runs that meet `--until`, best first by the metric book's first key metric."""
+    if context.until is None:
+        return []
+    met: list[Run] = []
+    for run in runs:
+        verdict = evaluate(context.until, view(context, run))
+        if verdict.holds:
+            met.append(run)
+        for note in verdict.notes:
+            context.say(events.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
+    return sorted(met, key=lambda run: _rank(context, run))
+
+
+def _rank(context: Context, run: Run) -> float:
+    """Lower is better."""
+    for name in context.metrics.key_metrics:
+        summary = run.summary.metrics.get(name) if run.summary else None
+        if summary is not None:
+            return -summary.best if context.metrics.higher_is_better(name) else summary.best
+    return float("inf")
+
+
+def judge_round(context: Context, round_: Round, runs: list[Run]) -> list[Proposal]:
+    """Make the round's proposals and put the round into `deciding`, in one transaction. `runs` have all ended."""
+    rejudged = {p.base_run for p in context.store.proposals(context.loop_id, round_.number)}
+    with context.store.transaction():
+        for run in runs:
+            if run.state is not RunState.FINISHED or run.id in rejudged:
+                continue
+            judgement = judge(context.rules, view(context, run))
+            for text in judgement.notes:
+                context.say(events.NOTE, f"{run.name} ({run.id}): {text}", run.id)
+            for firing in judgement.firings:
+                draft = Draft(
+                    author="default" if firing.rule == "default" else f"rule:{firing.rule}",
+                    reason=firing.reason,
+                    edits=firing.edits,
+                    priority=firing.priority,
+                    evidence=firing.evidence,
+                    clamp=firing.clamp,
+                )
+                add_proposal(context, propose(context, run, draft, round_.number))
+        now = context.clock()
+        seconds = approve_after(context.spec.approve)
+        context.store.put_round(
+            msgspec.structs.replace(
+                round_,
+                state=RoundState.DECIDING,
+                ended_at=now,
+                decide_by=None if seconds is None else now + seconds,
+            )
+        )
+        if context.spec.approve == "auto":
+            approve_by_policy(context, round_.number)
+    return context.store.proposals(context.loop_id, round_.number)
+
+
+def add_proposal(context: Context, proposal: Proposal) -> Proposal:
+    """Number and store a proposal, and tell it."""
+    proposal = msgspec.structs.replace(proposal, id=context.store.next_id("proposals"))
+    context.store.put_proposal(proposal)
+    base = context.store.run(proposal.base_run)
+    text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
+    if proposal.blocked:
+        text += f" — blocked: {proposal.blocked}"
+    context.say(events.PROPOSED, text, proposal.base_run)
+    return proposal
+
+
+def describe_changes(proposal: Proposal) -> str:
+    """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as asked for where nothing could be resolved."""
+    if not proposal.changes:
+        return " ".join(proposal.edits)
+    return ", ".join(f"{change.path} {_short(change.before)} → {_short(change.after)}" for change in proposal.changes)
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
+
+
+def approve_after(policy: str) -> float | None:
+    """Seconds of `after:SECONDS`; None for the other policies."""
+    return float(policy.removeprefix("after:")) if policy.startswith("after:") else None
+
+
+def approve_by_policy(context: Context, made_from: int) -> None:
+    """Approve, for each base run, the first `--variants-per-run` pending proposals by priority; skip the others."""
+    taken: Counter[str] = Counter()
+    proposals = context.store.proposals(context.loop_id, made_from)
+    for proposal in proposals:
+        if proposal.status is ProposalStatus.APPROVED:
+            taken[proposal.base_run] += 1
+    for proposal in sorted(proposals, key=lambda p: (-p.priority, p.id)):
+        if proposal.status is not ProposalStatus.PENDING:
+            continue
+        room = taken[proposal.base_run] < context.spec.variants_per_run
+        taken[proposal.base_run] += room
+        context.store.put_proposal(
+            msgspec.structs.replace(
+                proposal,
+                status=ProposalStatus.APPROVED if room else ProposalStatus.SKIPPED,
+                note=None if room else f"over --variants-per-run {context.spec.variants_per_run}",
+                decided_by="policy",
+                decided_at=context.clock(),
+            )
+        )
+
+
+def start_round(context: Context, made_from: Round) -> list[Run]:
+    """Turn the approved proposals into the runs of the next round, in one transaction.
+
+    A proposal whose approval no longer holds is blocked and told; the result may be empty.
+    """
+    number = made_from.number + 1
+    approved = [
+        p
+        for p in context.store.proposals(context.loop_id, made_from.number)
+        if p.status is ProposalStatus.APPROVED
+    ]
+    runs: list[Run] = []
+    position = len(context.store.runs(context.loop_id))
+    now = context.clock()
+    with context.store.transaction():
+        for proposal in approved:
+            try:
+                config = variant_config(context, proposal)
+            except UserError as error:
+                blocked = msgspec.structs.replace(proposal, status=ProposalStatus.BLOCKED, blocked=str(error))
+                context.store.put_proposal(blocked)
+                context.say(events.DECIDED, str(error))
+                continue
+            run_id = new_run_id()
+            name = f"{_root_name(context, proposal.base_run)}_r{number}_{len(runs) + 1}"
+            variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
+            frozen = context.places.config(run_id)
+            freeze(frozen, config)
+            write_atomically(variant, dump_config(config))
+            run = Run(
+                id=run_id,
+                loop=context.loop_id,
+                round=number,
+                position=position + len(runs),
+                name=name,
+                config_path=str(frozen),
+                source_path=str(variant),
+                config_hash=proposal.config_hash,
+                base_run=proposal.base_run,
+                proposal=proposal.id,
+                changes=proposal.changes,
+                total_steps=context.spec.steps,
+                created_at=now,
+            )
+            context.store.put_run(run)
+            context.store.put_proposal(
+                msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run_id)
+            )
+            # People's chain scripts read this line.
+            context.say(events.NOTE, f"Wrote variant: {variant} ({proposal.reason})", run_id)
+            runs.append(run)
+        if runs:
+            context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None))
+            context.store.put_round(
+                Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now)
+            )
+            context.say(events.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
+    return runs
+
+
+def _root_name(context: Context, run_id: str) -> str:
+    """The name of the round-1 ancestor, so that names do not grow with each round."""
+    run = context.store.run(run_id)
+    while run.base_run:
+        run = context.store.run(run.base_run)
+    return run.name

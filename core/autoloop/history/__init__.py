@@ -1,0 +1,6 @@
+"""What a run wrote, read while it grows: W&B log, JSONL, console log, behind one `follow(run_dir)`."""
+
+from autoloop.history.console_log import LEROBOT, ConsolePatterns
+from autoloop.history.follow import Follower, follow
+
+__all__ = ["LEROBOT", "ConsolePatterns", "Follower", "follow"]

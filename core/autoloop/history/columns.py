@@ -1,0 +1,97 @@
+"""The metrics of a run as columns that grow: one `Series` per key, steps rising, a later value for a step replacing."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from autoloop.model import Series
+
+MAX_KEYS = 10_000
+"""More distinct metric names than this are a defect of the file; the rest are left out, and `overflow` says so."""
+
+MAX_STEP = 1 << 60
+
+_NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Columns:
+    """`series` holds the keys that have at least one value, by the name the trainer gave. With `want`, only those.
+
+    `keep_first` makes a value that is already there stay: set while an older segment of a run is read behind a newer
+    one.
+    """
+
+    def __init__(self, want: Collection[str] | None = None) -> None:
+        self.series: dict[str, Series] = {}
+        self.keep_first = False
+        self.overflow = False
+        self._want = None if want is None else frozenset(want)
+        self._slots: dict[str, Series] = {}
+
+    def slot(self, key: str) -> Series | None:
+        """The Series of a key, empty until its first value; None if the key is not wanted.
+
+        A caller may append to a Series that is not empty, with a larger step; everything else goes through `put`.
+        """
+        series = self._slots.get(key)
+        if series is None and (self._want is None or key in self._want):
+            if len(self._slots) >= MAX_KEYS:
+                self.overflow = True
+                return None
+            series = self._slots[key] = Series()
+        return series
+
+    def wants_below(self, key: str) -> bool:
+        """Whether a wanted key is part of the dictionary `key`."""
+        return self._want is None or any(name.startswith(key + ".") for name in self._want)
+
+    def put(self, key: str, step: int, value: float) -> None:
+        series = self.slot(key)
+        if series is None:
+            return
+        steps = series.steps
+        if not steps or steps[-1] < step:
+            series.append(step, value)
+            self.series[key] = series
+            return
+        at = bisect_left(steps, step)
+        if steps[at] != step:
+            steps.insert(at, step)
+            series.values.insert(at, value)
+        elif not self.keep_first:
+            series.values[at] = value
+
+    def clear(self) -> None:
+        self.series.clear()
+        self._slots.clear()
+        self.overflow = False
+
+
+def numbers(key: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The numbers below a JSON value, with their dotted keys. Bools, texts, lists and W&B media are not metrics."""
+    stack = [(key, value)]
+    while stack:
+        name, item = stack.pop()
+        if isinstance(item, dict):
+            if "_type" not in item:  # an image, a histogram, a table: its sizes are no metrics
+                stack += [(f"{name}.{child}" if name else str(child), item[child]) for child in reversed(item)]
+        elif isinstance(item, str):
+            if item in _NAMED_NUMBERS:
+                yield name, _NAMED_NUMBERS[item]
+        elif isinstance(item, float | int) and not isinstance(item, bool):
+            yield name, as_float(item)
+
+
+def as_float(number: float | int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def as_step(number: float) -> int | None:
+    """A step as a whole number, or None where it cannot be one."""
+    return int(number) if -MAX_STEP < number < MAX_STEP else None

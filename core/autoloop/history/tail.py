@@ -1,0 +1,136 @@
+"""The bytes and lines of a file that another process is still writing: the part every history reader shares.
+
+A file that is not there yet, is replaced, shrinks or cannot be read is an ordinary state here, never an exception.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+MAX_LINE = 1 << 20
+"""Bytes; a longer line is dropped, so that a file without line breaks cannot fill the memory."""
+
+
+class Tail:
+    """A position in a growing file.
+
+    `offset` is where the next read starts; the owner moves it past what it has consumed. `restarts` counts how often
+    the file was found replaced or shorter than before: then `offset` is 0 again and the owner must forget what it read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self.size = 0
+        self.restarts = 0
+        self.error: str | None = None
+        self._identity: tuple[int, int] | None = None
+        self._stamp = (0, 0)
+        self._fruitless: tuple[int, int] | None = None
+
+    def look(self) -> bool:
+        """Whether reading may bring something: there are bytes past `offset` and not all of them proved fruitless."""
+        try:
+            state = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError) as problem:
+            self.error = f"{self.path} cannot be read: {_reason(problem)}"
+            return False
+        if not stat.S_ISREG(state.st_mode):  # opening a pipe would block for ever
+            self.error = f"{self.path} is not a regular file"
+            return False
+        identity = (state.st_dev, state.st_ino)
+        if self._identity is not None and (identity != self._identity or state.st_size < self.size):
+            self.offset = 0
+            self.restarts += 1
+            self._fruitless = None
+        self._identity = identity
+        self.size = state.st_size
+        # The time stamp too: on a network file system the size may be seen before the bytes are.
+        self._stamp = (state.st_size, state.st_mtime_ns)
+        return self.size > self.offset and self._stamp != self._fruitless
+
+    def read(self, limit: int) -> bytes:
+        """Up to `limit` bytes from `offset` on; empty at the end of the file or when it cannot be read."""
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                data = os.pread(file.fileno(), limit, self.offset)
+        except OSError as problem:
+            self.error = f"{self.path} cannot be read: {_reason(problem)}"
+            return b""
+        self.error = None
+        return data
+
+    def wait(self) -> None:
+        """What is left cannot be used before the file changes."""
+        self._fruitless = self._stamp
+
+    @property
+    def problems(self) -> list[str]:
+        found = [self.error] if self.error else []
+        if self.restarts:
+            found.append(f"{self.path} was replaced or cut short while it was read; it was read again from its start")
+        return found
+
+
+class Lines:
+    """The complete lines of a growing file. A line without its end waits; with `returns`, `\\r` ends a line too."""
+
+    def __init__(self, path: Path, *, returns: bool = False) -> None:
+        self.tail = Tail(path)
+        self.dropped = 0
+        self.more = False
+        """The last read stopped only because of its budget."""
+        self._returns = returns
+        self._dropping = False
+        self._restarts = 0
+
+    def read(self, budget: int) -> list[bytes]:
+        """The next complete lines, without their ends, from at most `budget` (at least 2 MiB) bytes."""
+        grown = self.tail.look()
+        if self.tail.restarts != self._restarts:
+            self._restarts = self.tail.restarts
+            self._dropping = False
+            self.dropped = 0
+        self.more = False
+        if not grown:
+            return []
+        limit = max(budget, 2 * MAX_LINE)
+        data = self.tail.read(limit)
+        self.more = len(data) == limit
+        if not self.more:
+            self.tail.wait()
+        if self._returns:
+            data = data.replace(b"\r", b"\n")
+        end = data.rfind(b"\n") + 1
+        if len(data) - end > MAX_LINE:
+            lines = self._complete(data[:end].split(b"\n")[:-1]) if end else []
+            if not self._dropping:
+                self.dropped += 1
+            self._dropping = True
+            self.tail.offset += len(data)
+            return lines
+        self.tail.offset += end
+        return self._complete(data[:end].split(b"\n")[:-1])
+
+    def _complete(self, lines: list[bytes]) -> list[bytes]:
+        if lines and self._dropping:
+            self._dropping = False
+            lines = lines[1:]
+        kept = [line for line in lines if len(line) <= MAX_LINE]
+        self.dropped += len(lines) - len(kept)
+        return kept
+
+    @property
+    def problems(self) -> list[str]:
+        found = self.tail.problems
+        if self.dropped:
+            found.append(f"{self.tail.path}: {self.dropped} lines longer than {MAX_LINE >> 20} MiB were left out")
+        return found
+
+
+def _reason(problem: Exception) -> str:
+    return getattr(problem, "strerror", None) or str(problem)

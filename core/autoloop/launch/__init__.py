@@ -1,0 +1,15 @@
+"""From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
+
+from autoloop.launch.plan import LaunchPlan, LaunchRequest, environment, plan_launch
+from autoloop.launch.presets import Failure, Preset, load_preset, preset_names
+
+__all__ = [
+    "Failure",
+    "LaunchPlan",
+    "LaunchRequest",
+    "Preset",
+    "environment",
+    "load_preset",
+    "plan_launch",
+    "preset_names",
+]

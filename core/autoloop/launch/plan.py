@@ -1,0 +1,181 @@
+"""A preset filled in for one attempt: argv, environment, working directory. Data in, data out."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+
+import msgspec
+
+from autoloop.launch.presets import PLACEHOLDER, Failure, OverrideStyle, Preset
+from autoloop.model import UserError, WandbSpec
+
+TOLD = ("CUDA_VISIBLE_DEVICES", "WANDB_DIR", "WANDB_RUN_ID", "WANDB_RUN_GROUP")
+"""Variables that differ from run to run, so that a command shown to a person carries them."""
+
+
+class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to be planned. Paths are absolute; `config` is the frozen copy that the trainer reads."""
+
+    python: str
+    script: str | None = None
+    config: str
+    output_dir: str
+    cwd: str
+    steps: int
+    log_freq: int
+    eval_freq: int
+    device: str
+    gpus: tuple[int, ...] = ()
+    """CUDA indices of the slot; empty on a CPU slot, which then sees no GPU."""
+    run_id: str
+    name: str
+    group: str
+    """W&B group: `<loop>-r<round>`."""
+    wandb: WandbSpec = WandbSpec()
+    extra: tuple[str, ...] = ()
+
+
+class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be executed. `env` holds only what is set on purpose, never a secret; `unset` what is taken away."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    unset: tuple[str, ...]
+    python_path: tuple[str, ...]
+    cwd: str
+    output_dir: str
+    make_output_dir: bool
+    """The trainer expects it to be there; otherwise it must not be made before the start."""
+    stop: tuple[tuple[str, float], ...]
+    straggler_grace: float
+    success: str | None
+    failures: tuple[Failure, ...]
+
+    @property
+    def command_line(self) -> str:
+        """One line that can be pasted into a shell in `cwd`, with the variables that differ from run to run."""
+        variables = [f"{name}={shlex.quote(self.env[name])}" for name in TOLD if name in self.env]
+        return " ".join([*variables, shlex.join(self.argv)])
+
+
+def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
+    """The command of one attempt. UserError if the preset needs a script or refuses an extra argument."""
+    given = _given_keys(preset, request.extra)
+    values = _values(request)
+    argv: list[str] = []
+    for word in preset.argv:
+        argv += _script(preset, request) if word == "{script}" else [_fill(word, values) or ""]
+    mode_given = bool(given.intersection(preset.wandb.unless))
+    wandb = {} if mode_given else preset.wandb.online if request.wandb.online else preset.wandb.offline
+    for key, template in {**preset.flags, **wandb}.items():
+        value = _fill(template, values)
+        if value is not None and key not in given:
+            argv += _flag(preset.override_style, key, value)
+    argv += request.extra
+
+    shared = _environment_tables()
+    mode = {} if mode_given else shared.online if request.wandb.online else shared.offline
+    filled = {key: _fill(template, values) for key, template in {**shared.always, **mode, **preset.env}.items()}
+    env = {key: value for key, value in filled.items() if value is not None}
+    return LaunchPlan(
+        argv=tuple(argv),
+        env=env,
+        unset=tuple(name for name in (*shared.unset, *preset.unset) if name not in env),
+        python_path=tuple(os.path.join(request.cwd, folder) for folder in preset.python_path),
+        cwd=request.cwd,
+        output_dir=request.output_dir,
+        make_output_dir=preset.output_dir == "must-exist",
+        stop=preset.stop,
+        straggler_grace=preset.straggler_grace,
+        success=preset.success,
+        failures=preset.failures,
+    )
+
+
+def environment(plan: LaunchPlan, base: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of the attempt: `base` (ours) less what is unset or an empty WANDB_*, plus the plan's own.
+
+    Looks at the disk for one thing: whether the folders of `python_path` exist.
+    """
+    # An empty WANDB_SILENT, for one, ends wandb.init with an exception.
+    env = {
+        key: value
+        for key, value in base.items()
+        if key not in plan.unset and not (key.startswith("WANDB_") and not value.strip())
+    }
+    env |= plan.env
+    if folders := [folder for folder in plan.python_path if os.path.isdir(folder)]:
+        env["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, [env.get("PYTHONPATH")])])
+    return env
+
+
+class _EnvironmentTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    unset: tuple[str, ...]
+    always: dict[str, str]
+    offline: dict[str, str]
+    online: dict[str, str]
+
+
+@functools.cache
+def _environment_tables() -> _EnvironmentTables:
+    text = (resources.files("autoloop.launch") / "environment.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text), _EnvironmentTables)
+
+
+def _values(request: LaunchRequest) -> dict[str, str | None]:
+    return {
+        "python": request.python,
+        "config": request.config,
+        "output_dir": request.output_dir,
+        "cwd": request.cwd,
+        "steps": str(request.steps),
+        "log_freq": str(request.log_freq),
+        "eval_freq": str(request.eval_freq),
+        "device": request.device,
+        "gpus": ",".join(map(str, request.gpus)),
+        "processes": str(max(1, len(request.gpus))),
+        "run_id": request.run_id,
+        "name": request.name,
+        "group": request.group,
+        "entity": request.wandb.entity,
+        "project": request.wandb.project,
+    }
+
+
+def _script(preset: Preset, request: LaunchRequest) -> list[str]:
+    if script := request.script or preset.script:
+        return [script]
+    if preset.module:
+        return ["-m", preset.module]
+    raise UserError(f"The preset {preset.name} has no training script of its own: name one with --train-script.")
+
+
+def _fill(template: str, values: Mapping[str, str | None]) -> str | None:
+    """The template with its placeholders replaced; None if one of them has no value."""
+    if any(values[name] is None for name in PLACEHOLDER.findall(template)):
+        return None
+    return PLACEHOLDER.sub(lambda match: values[match[1]] or "", template)
+
+
+def _flag(style: OverrideStyle, key: str, value: str) -> list[str]:
+    if style == "dashed-space":
+        return [f"--{key}", value]
+    return [f"{key}={value}" if style == "hydra" else f"--{key}={value}"]
+
+
+def _given_keys(preset: Preset, extra: tuple[str, ...]) -> set[str]:
+    """The keys that the extra arguments give: they replace the preset's flags."""
+    if extra and preset.override_style == "file-only":
+        raise UserError(f"The preset {preset.name} takes no arguments beside its config: leave out --extra.")
+    pattern = r"[+~]*([\w.\-/@]+)=" if preset.override_style == "hydra" else r"--([\w.\-]+)"
+    given = {match[1] for word in extra if (match := re.match(pattern, word))}
+    for key in preset.reserved:
+        if key in given:
+            raise UserError(f"--extra gives {key}, which the tool itself sets for every attempt: leave it out.")
+    return given

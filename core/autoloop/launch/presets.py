@@ -1,0 +1,189 @@
+"""Launch presets: how a kind of trainer is called, stopped and read, as TOML.
+
+Shipped ones are loaded by name, a person's own by path.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import signal
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from autoloop.model import UserError
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+PLACEHOLDERS = frozenset(
+    {"python", "config", "output_dir", "steps", "log_freq", "eval_freq", "device", "gpus", "processes"}
+    | {"run_id", "name", "group", "entity", "project", "cwd"}
+)
+"""What `{…}` may name in argv, flags and env; besides, one word of argv is `{script}`."""
+
+OverrideStyle = Literal["dashed-eq", "dashed-space", "hydra", "file-only"]
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line that means the run failed although the command may have ended with 0.
+
+    `cause` is an id of the diagnosis table; or `text` and `advice` say it in words. `device`: only on that device.
+    """
+
+    pattern: str
+    cause: str | None = None
+    text: str | None = None
+    advice: str = ""
+    device: str | None = None
+
+
+class WandbFlags(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Flags per W&B mode. Left out whole when the extra arguments give one of `unless`."""
+
+    unless: tuple[str, ...] = ()
+    offline: dict[str, str] = {}
+    online: dict[str, str] = {}
+
+
+class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the console log is read: regular expressions, searched anywhere in a line; an empty one looks for nothing.
+
+    Their named groups, `prefix` and `names` are those of `autoloop.history`'s console reader.
+    """
+
+    progress: str = ""
+    metrics: str = ""
+    total: str = ""
+    checkpoint: str = ""
+    evaluation: str = ""
+    end: str = ""
+    prefix: str = ""
+    names: dict[str, str] = {}
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one kind of trainer is called. `flags` follow `argv` in `override_style`, the extra arguments follow them."""
+
+    name: str
+    title: str
+    argv: tuple[str, ...]
+    script: str = ""
+    """Default script, relative to the folder of the launch; what a person names stands before it."""
+    module: str = ""
+    """Started with `-m` where there is no script."""
+    override_style: OverrideStyle
+    flags: dict[str, str] = {}
+    reserved: tuple[str, ...] = ()
+    """Keys that the extra arguments may not give, because the tool would lose sight of the run."""
+    wandb: WandbFlags = WandbFlags()
+    env: dict[str, str] = {}
+    unset: tuple[str, ...] = ()
+    python_path: tuple[str, ...] = ("src",)
+    """Folders below the folder of the launch that go before PYTHONPATH where they exist."""
+    output_dir: Literal["must-not-exist", "may-exist", "must-exist"] = "must-not-exist"
+    """What the trainer asks of its output directory, a new path for every attempt. Made only for `must-exist`."""
+    metrics: tuple[Literal["wandb", "jsonl", "console"], ...] = ("wandb", "jsonl", "console")
+    """Where its metrics come from, best first."""
+    console: Console = Console()
+    success: str | None = None
+    """A run that ends with 0 has succeeded only if a line matches; None: the exit code is enough."""
+    failures: tuple[Failure, ...] = ()
+    stop: tuple[tuple[str, float], ...] = (("INT", 10.0), ("TERM", 10.0), ("KILL", 0.0))
+    straggler_grace: float = 15.0
+
+
+def preset_names() -> list[str]:
+    return sorted(file.name.removesuffix(".toml") for file in _shipped().iterdir() if file.name.endswith(".toml"))
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """A shipped preset by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
+    if "/" in name_or_path or name_or_path.endswith(".toml"):
+        try:
+            text = Path(name_or_path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"Cannot read the launch preset {name_or_path}: {reason}.") from error
+        return parse_preset(text, name_or_path)
+    names = preset_names()
+    if name_or_path not in names:
+        raise UserError(
+            f"Unknown launch preset {name_or_path!r}: {_nearest(name_or_path, names)}"
+            f"there are {', '.join(names)}; or give the path of a .toml file."
+        )
+    return parse_preset((_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"preset {name_or_path}")
+
+
+def parse_preset(text: str, source: str) -> Preset:
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{source} is not valid TOML: {error}.") from error
+    try:
+        preset = msgspec.convert(raw, Preset)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{source}: {_in_words(str(error))}.") from error
+    for problem in _problems(preset):
+        raise UserError(f"{source}: {problem}.")
+    return preset
+
+
+def _shipped() -> Traversable:
+    return resources.files("autoloop.launch") / "presets"
+
+
+def _in_words(message: str) -> str:
+    """A validation message with the key first, and the nearest known one if it is unknown."""
+    text, _, where = message.partition(" - at ")
+    place = where.strip("`").removeprefix("$").removeprefix(".")
+    prefix = f"{place}." if place else ""
+    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", text):
+        owner = {"": Preset, "wandb": WandbFlags, "console": Console}.get(place, Failure)
+        known = list(owner.__struct_fields__)
+        return f"unknown key {prefix}{unknown[1]}; {_nearest(unknown[1], known)}known are {', '.join(known)}"
+    if missing := re.fullmatch(r"Object missing required field `(.+)`", text):
+        return f"the key {prefix}{missing[1]} is missing"
+    return f"{place or 'the file'}: {text[:1].lower()}{text[1:]}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def _problems(preset: Preset) -> Iterable[str]:
+    """What the types cannot say, each in words."""
+    if not preset.argv:
+        yield "argv is empty, so there is nothing to start"
+    templates = {f"argv[{index}]": word for index, word in enumerate(preset.argv) if word != "{script}"}
+    tables = {"flags": preset.flags, "env": preset.env}
+    tables |= {"wandb.offline": preset.wandb.offline, "wandb.online": preset.wandb.online}
+    for table, entries in tables.items():
+        templates |= {f"{table}.{key}": value for key, value in entries.items()}
+    for key, template in templates.items():
+        for name in set(PLACEHOLDER.findall(template)) - PLACEHOLDERS:
+            yield (
+                f"{key} has the placeholder {{{name}}}, which is not one; {_nearest(name, PLACEHOLDERS)}"
+                f"known are {', '.join(sorted(PLACEHOLDERS))}, and {{script}} as a word of argv"
+            )
+    if preset.override_style == "file-only" and (preset.flags or preset.wandb.offline or preset.wandb.online):
+        yield "override_style is file-only, so flags and wandb must be empty; put the words into argv"
+    patterns = {f"console.{key}": getattr(preset.console, key) for key in ("progress", "metrics", "total", "end")}
+    patterns |= {f"console.{key}": getattr(preset.console, key) for key in ("checkpoint", "evaluation")}
+    patterns |= {f"failures[{index}].pattern": failure.pattern for index, failure in enumerate(preset.failures)}
+    for key, pattern in {"success": preset.success or "", **patterns}.items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"{key} is not a regular expression: {error}"
+    for index, failure in enumerate(preset.failures):
+        if failure.cause is None and failure.text is None:
+            yield f"failures[{index}] needs a cause (an id of the diagnosis table) or a text"
+    for name, grace in preset.stop:
+        if not hasattr(signal, f"SIG{name}") or grace < 0:
+            yield f'stop holds {[name, grace]}; a step is a signal such as "TERM" and its grace in seconds'

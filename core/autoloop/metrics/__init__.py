@@ -1,0 +1,18 @@
+"""What a run's metrics are called and what they came to: names, derived metrics and summary statistics. No I/O."""
+
+from .book import Derived, Metric, MetricBook, default_book, parse_metric_book
+from .entries import from_json, to_json
+from .summary import canonical_columns, not_finite, summarise
+
+__all__ = [
+    "Derived",
+    "Metric",
+    "MetricBook",
+    "canonical_columns",
+    "default_book",
+    "from_json",
+    "not_finite",
+    "parse_metric_book",
+    "summarise",
+    "to_json",
+]

@@ -1,0 +1,165 @@
+"""The metric book: what metrics are called, which direction is good and which are derived from others.
+
+It is data (TOML) that a project extends with a file of its own.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache, cached_property
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+from autoloop.model import UserError
+
+Direction = Literal["low", "high"]
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One metric under its canonical `name`. `aliases`: other column names, first that exists; `short`: how rules and
+    tables write it, the first is shown; `best`: which direction is good, None to leave it to the book's patterns."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    best: Direction | None = None
+
+
+class Derived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A metric computed from others: either `first_of` (canonical names, `*` allowed) or `ratio` (above, below), where
+    `epsilon` is added to what is below."""
+
+    name: str
+    first_of: tuple[str, ...] = ()
+    ratio: tuple[str, str] | None = None
+    epsilon: float = 0.0
+    short: tuple[str, ...] = ()
+    best: Direction | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    metric: tuple[Metric, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    rename: dict[str, str] = {}
+    higher: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+class MetricBook:
+    """A metric book, ready to be asked. It does not change; `extended` gives a new one.
+
+    `metrics` and `derived` are by canonical name, in the order of the file. `key_metrics` are the columns of a table of
+    runs. A name that the book does not know is a metric all the same: it keeps its name and its best is the smallest.
+    """
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+        self.metrics: Mapping[str, Metric] = {metric.name: metric for metric in file.metric}
+        self.derived: Mapping[str, Derived] = {derived.name: derived for derived in file.derived}
+        self.key_metrics: tuple[str, ...] = file.key
+
+    @property
+    def names(self) -> list[str]:
+        """Every canonical name, for suggestions and completions."""
+        return [*self.metrics, *self.derived]
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """Every way to write a metric -> its canonical name. A canonical name is never taken by an alias."""
+        known: dict[str, str] = {}
+        for metric in self._file.metric:
+            known |= dict.fromkeys((*metric.aliases, *metric.short), metric.name)
+        for derived in self._file.derived:
+            known |= dict.fromkeys(derived.short, derived.name)
+        return known | {name: name for name in self.names}
+
+    def resolve_name(self, name: str) -> str | None:
+        """The canonical name for a canonical name, an alias or a short name; None for what the book does not know."""
+        return self._known.get(name) or self.renamed(name)
+
+    def renamed(self, column: str) -> str | None:
+        """The name of a column of a renamed family (`train/ot_ot_cost/wrist` -> `train/ot_cost/wrist`), else None."""
+        for begin, new in self._file.rename.items():
+            if column.startswith(begin) and len(column) > len(begin):
+                return new + column[len(begin) :]
+        return None
+
+    def is_ignored(self, column: str) -> bool:
+        """Whether a column is a counter, not a metric."""
+        return any(fnmatchcase(column, pattern) for pattern in self._file.ignored)
+
+    def short(self, canonical: str) -> str:
+        """The name for tables and rules; without the leading `train/` where the book has none."""
+        entry = self.metrics.get(canonical) or self.derived.get(canonical)
+        return entry.short[0] if entry and entry.short else canonical.removeprefix("train/")
+
+    def higher_is_better(self, canonical: str) -> bool:
+        """Whether the largest value is the best one; the smallest is where the book says nothing."""
+        entry = self.metrics.get(canonical) or self.derived.get(canonical)
+        if entry and entry.best:
+            return entry.best == "high"
+        return any(fnmatchcase(canonical, pattern) for pattern in self._file.higher)
+
+    def extended(self, other: MetricBook) -> MetricBook:
+        """This book and a project's on top.
+
+        For a metric in both, the other's aliases and short names come first and its direction holds if it gives one; a
+        derived metric is replaced; the other's key metrics, if any, are taken.
+        """
+        mine, theirs = self._file, other._file
+        metrics = dict(self.metrics)
+        for metric in theirs.metric:
+            old = metrics.get(metric.name, Metric(name=metric.name))
+            metrics[metric.name] = Metric(
+                name=metric.name,
+                aliases=tuple(dict.fromkeys(metric.aliases + old.aliases)),
+                short=tuple(dict.fromkeys(metric.short + old.short)),
+                best=metric.best or old.best,
+            )
+        return MetricBook(
+            _File(
+                metric=tuple(metrics.values()),
+                derived=tuple((dict(self.derived) | dict(other.derived)).values()),
+                rename=mine.rename | theirs.rename,
+                higher=mine.higher + theirs.higher,
+                key=theirs.key or mine.key,
+                ignored=mine.ignored + theirs.ignored,
+            )
+        )
+
+
+def parse_metric_book(text: str, source: str) -> MetricBook:
+    """The book in `text` (TOML, laid out as act_ot.toml says). Raises UserError naming `source` and the place."""
+    try:
+        file = msgspec.convert(tomllib.loads(text), _File)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{source}: this is not valid TOML: {error}.") from None
+    except msgspec.ValidationError as error:
+        raise UserError(f"{source}: {error}; see the shipped act_ot.toml for what a metric book may hold.") from None
+    for derived in file.derived:
+        if bool(derived.first_of) == bool(derived.ratio):
+            raise UserError(
+                f'{source}: the derived metric "{derived.name}" needs either first_of or ratio, and only one.'
+            )
+    owners: dict[str, str] = {}
+    entries: list[Metric | Derived] = [*file.metric, *file.derived]
+    for entry in entries:
+        aliases = entry.aliases if isinstance(entry, Metric) else ()
+        for name in dict.fromkeys((entry.name, *aliases, *entry.short)):
+            if name in owners:
+                both = f"both {owners[name]} and {entry.name}" if owners[name] != entry.name else f"{name} twice"
+                raise UserError(f'{source}: "{name}" stands for {both}; remove one of them.')
+            owners[name] = entry.name
+    return MetricBook(file)
+
+
+@cache
+def default_book() -> MetricBook:
+    """The book that ships: LeRobot, ACT and optimal transport."""
+    text = resources.files(__package__).joinpath("act_ot.toml").read_text(encoding="utf-8")
+    return parse_metric_book(text, "act_ot.toml")

@@ -1,0 +1,138 @@
+"""Columns of a run -> canonical columns with derived metrics -> summary statistics.
+
+Made for 20 metrics of 100 000 points without numpy: every pass over the values is a built-in that loops in C.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from itertools import compress
+from operator import truediv
+
+from autoloop.model import MetricSummary, Series, Summary
+
+from .book import Derived, MetricBook
+
+
+def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[str, Series]:
+    """The columns under canonical names, and the derived ones that can be had. Series are shared, not copied.
+
+    Of several names for one metric the first that has points is taken, and the others keep a name of their own, so
+    that nothing is lost. Empty columns and counters are left out. A ratio is known at the steps that both its parts
+    have.
+    """
+    left = {name: series for name, series in columns.items() if len(series) and not book.is_ignored(name)}
+    result: dict[str, Series] = {}
+    for metric in book.metrics.values():
+        name = next((name for name in (metric.name, *metric.aliases) if name in left), None)
+        if name is not None:
+            result[metric.name] = left.pop(name)
+    for name, series in left.items():
+        free = book.renamed(name)
+        result.setdefault(name if free is None or free in result or free in left else free, series)
+    for derived in book.derived.values():
+        if derived.name not in result and (computed := _derive(derived, result)) is not None:
+            result[derived.name] = computed
+    return result
+
+
+def summarise(columns: Mapping[str, Series], book: MetricBook) -> Summary:
+    """Every column summarised, under canonical names. `steps` is the last step of any column.
+
+    A metric without one finite value is not in `metrics`, because there is no number to say: `not_finite` names those.
+    """
+    named = canonical_columns(columns, book)
+    metrics = {}
+    for name, series in named.items():
+        if (summary := _summarised(series, book.higher_is_better(name))) is not None:
+            metrics[name] = summary
+    return Summary(metrics=metrics, steps=max((series.steps[-1] for series in named.values()), default=0))
+
+
+def not_finite(columns: Mapping[str, Series], book: MetricBook) -> list[str]:
+    """Canonical names of the metrics that have diverged: their newest value is NaN or infinite."""
+    named = canonical_columns(columns, book)
+    return [name for name, series in named.items() if not math.isfinite(series.values[-1])]
+
+
+def _derive(derived: Derived, columns: Mapping[str, Series]) -> Series | None:
+    if derived.ratio is None:
+        for pattern in derived.first_of:
+            if matching := sorted(name for name in columns if fnmatchcase(name, pattern)):
+                return columns[matching[0]]
+        return None
+    above, below = (columns.get(name) for name in derived.ratio)
+    if above is None or below is None:
+        return None
+    if above.steps == below.steps:
+        steps, tops, bottoms = above.steps, above.values, below.values
+    else:
+        known = dict(below)
+        pairs = [(step, value, known[step]) for step, value in above if step in known]
+        if not pairs:
+            return None
+        steps = array("q", [step for step, _, _ in pairs])
+        tops = array("d", [top for _, top, _ in pairs])
+        bottoms = array("d", [bottom for _, _, bottom in pairs])
+    bottoms = array("d", [value + derived.epsilon for value in bottoms])
+    try:
+        values = array("d", map(truediv, tops, bottoms))
+    except ZeroDivisionError:
+        values = array("d", [top / bottom if bottom else math.nan for top, bottom in zip(tops, bottoms, strict=True)])
+    return Series(steps=steps, values=values)
+
+
+def _summarised(series: Series, higher: bool) -> MetricSummary | None:
+    steps, values = series.steps, series.values
+    nan = inf = 0
+    if not math.isfinite(sum(values)):
+        nan = sum(map(math.isnan, values))
+        inf = sum(map(math.isinf, values))
+        finite = list(map(math.isfinite, values))
+        steps, values = array("q", compress(steps, finite)), array("d", compress(values, finite))
+    if not values:
+        return None
+    n = len(values)
+    low, high = min(values), max(values)
+    best = high if higher else low
+    first, last = values[0], values[-1]
+    delta = _held(last - first)
+    tail = sorted(values[-min(n, max(3, math.ceil(n / 5))) :])
+    middle = _median(tail)
+    return MetricSummary(
+        first=first,
+        last=last,
+        best=best,
+        best_step=steps[values.index(best)],
+        delta=delta,
+        pct=_held(delta / first * 100) if first else 0.0,
+        n=n,
+        min=low,
+        max=high,
+        tail_mean=_mean(tail),
+        tail_mad=_held(_median(sorted([abs(value - middle) for value in tail]))),
+        first_step=steps[0],
+        last_step=steps[-1],
+        nan=nan,
+        inf=inf,
+    )
+
+
+def _mean(values: list[float]) -> float:
+    total = sum(values)
+    return total / len(values) if math.isfinite(total) else sum(value / len(values) for value in values)
+
+
+def _median(ordered: list[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else _mean(ordered[half - 1 : half + 1])
+
+
+def _held(value: float) -> float:
+    """`value`, or the largest float where it overflowed: from 5e-324 to 1 is no finite percentage, and JSON has no word
+    for infinity."""
+    return max(-sys.float_info.max, min(sys.float_info.max, value))

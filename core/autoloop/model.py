@@ -1,0 +1,351 @@
+"""The nouns of a loop and their states: frozen values, no I/O.
+
+Everything here can be written to JSON by msgspec and read back equal. Times are Unix seconds (float), durations seconds,
+steps are optimiser steps of the trainer.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+Config = dict[str, Any]
+"""A training config: nested dicts and lists of JSON values."""
+
+
+class UserError(Exception):
+    """Something a person can put right. Its text is one sentence: what is wrong, where, and what to do."""
+
+
+# ---------------------------------------------------------------------------------------------------- metrics
+
+
+@dataclass
+class Series:
+    """One metric of one run: `steps` (int64) and `values` (float64), same length, steps rising."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        return iter(zip(self.steps, self.values, strict=True))
+
+    def append(self, step: int, value: float) -> None:
+        self.steps.append(step)
+        self.values.append(value)
+
+
+class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one run, summarised over its finite values.
+
+    `best` follows the metric's direction; `delta` = last - first; `pct` = delta / first * 100, 0 where first is 0;
+    `tail_mean` and `tail_mad` (median absolute deviation) are over the last fifth of the points, at least 3.
+    `nan` and `inf` count the values that were left out.
+    """
+
+    first: float
+    last: float
+    best: float
+    best_step: int
+    delta: float
+    pct: float
+    n: int
+    min: float
+    max: float
+    tail_mean: float
+    tail_mad: float
+    first_step: int
+    last_step: int
+    nan: int = 0
+    inf: int = 0
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run reached: its metrics by canonical name, and the last step seen."""
+
+    metrics: dict[str, MetricSummary] = {}
+    steps: int = 0
+
+
+# ---------------------------------------------------------------------------------------------------- edits
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One resolved edit of one place in a config: `before` -> `after`. `created`: the key was not there before."""
+
+    path: str
+    before: Any
+    after: Any
+    created: bool = False
+    note: str | None = None
+
+
+# ---------------------------------------------------------------------------------------------------- rules
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison that a rule made: `name` (as written), its `value`, `op`, the `threshold` and what came out."""
+
+    name: str
+    value: Any
+    op: str
+    threshold: Any
+    holds: bool
+    metric: str | None = None
+    first_step: int | None = None
+    last_step: int | None = None
+    n: int | None = None
+    noise: float | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a rule fired: the condition as written and every comparison it made."""
+
+    rule: str
+    rule_version: str
+    when: str
+    observations: list[Observation] = []
+
+
+class ProposalStatus(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+    """A guard refused it; `blocked` says why. It can be edited into a valid one."""
+    SKIPPED = "skipped"
+    """Valid, but over --variants-per-run; a person may still approve it."""
+    LAUNCHED = "launched"
+    """It became a run of the next round."""
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule's or a person's edits for one base run, resolved against that run's config."""
+
+    id: int
+    loop: int
+    round: int
+    """The round it was made from; if approved it runs in the next."""
+    base_run: str
+    author: str
+    """`rule:<id>`, `default`, or the name of the person."""
+    reason: str
+    edits: list[str]
+    changes: list[Change] = []
+    status: ProposalStatus = ProposalStatus.PENDING
+    priority: int = 0
+    evidence: Evidence | None = None
+    blocked: str | None = None
+    notes: list[str] = []
+    note: str | None = None
+    """What the person said when deciding."""
+    decided_by: str | None = None
+    decided_at: float | None = None
+    base_hash: str = ""
+    """Hash of the base config that the changes were resolved against."""
+    config_hash: str = ""
+    """Hash of the resulting config: an approval is bound to it."""
+    revision: int = 1
+    run: str | None = None
+    created_at: float = 0.0
+
+
+# ---------------------------------------------------------------------------------------------------- loops
+
+
+class LoopState(StrEnum):
+    ACTIVE = "active"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    """Ended before its time, by a person or a halt; `autoloop-tui resume` takes it up again."""
+
+
+class RoundState(StrEnum):
+    RUNNING = "running"
+    DECIDING = "deciding"
+    """All its runs ended; the proposals made from it wait for a decision."""
+    DONE = "done"
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    LOST = "lost"
+    """Its process vanished without an exit record."""
+
+    @property
+    def ended(self) -> bool:
+        return self in (RunState.FINISHED, RunState.FAILED, RunState.STOPPED, RunState.LOST)
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A place a run can execute. `gpus` are CUDA indices; empty for a CPU place."""
+
+    index: int
+    gpus: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return "gpu " + ",".join(map(str, self.gpus)) if self.gpus else f"cpu {self.index}"
+
+
+class WandbSpec(msgspec.Struct, frozen=True, kw_only=True):
+    online: bool = False
+    entity: str | None = None
+    project: str | None = None
+
+
+class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asked for with `autoloop-tui run`. Paths are absolute. Never holds a secret."""
+
+    configs: list[str]
+    steps: int = 2000
+    log_freq: int = 50
+    eval_freq: int = 200
+    device: str = "cuda"
+    gpus: list[int] = []
+    concurrency: int = 1
+    extra: list[str] = []
+    wandb: WandbSpec = WandbSpec()
+    rounds: int = 1
+    variants_per_run: int = 2
+    decide: bool = False
+    approve: str = "auto"
+    """`auto`, `manual`, or `after:SECONDS`."""
+    until: str | None = None
+    rules: str | None = None
+    preset: str = "lerobot"
+    python: str = ""
+    train_script: str | None = None
+    cwd: str = ""
+    retries: int = 0
+    name: str | None = None
+    output_root: str = ""
+    summary_out: str = ""
+    markdown_out: str = ""
+    inherit_dataset_from: str | None = None
+
+    @property
+    def slots(self) -> list[Slot]:
+        if self.device == "cpu" or not self.gpus:
+            return [Slot(index=i) for i in range(self.concurrency)]
+        return [Slot(index=i, gpus=(gpu,)) for i, gpu in enumerate(self.gpus[: self.concurrency])]
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    name: str
+    """`loop_<unix time>`, also the folder name under the output root."""
+    state: LoopState
+    spec: LoopSpec
+    output_dir: str
+    created_at: float
+    ended_at: float | None = None
+    reason: str | None = None
+    """Why it ended, or what it waits for."""
+    paused: bool = False
+    held: bool = False
+    """The automatic start of the next round is held by a person."""
+    winner: str | None = None
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    loop: int
+    number: int
+    state: RoundState
+    started_at: float
+    ended_at: float | None = None
+    decide_by: float | None = None
+    """When pending proposals are approved without a person (`--approve after:…`)."""
+
+
+class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How the process of an attempt ended, as its supervisor wrote it to exit.json."""
+
+    code: int | None = None
+    """Exit code of the command; None if a signal ended it."""
+    signal: int | None = None
+    stopped_by: str | None = None
+    """The request that made the supervisor stop the tree (`stop`, `kill`); None if it ended by itself."""
+    error: str | None = None
+    """Why the command could not be started."""
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One process launched for a run. `handle` (pid, start time, boot id, host) appears once it has started."""
+
+    id: str
+    run: str
+    number: int
+    slot: int
+    output_dir: str
+    directory: str
+    """Where its spec.json, start.json, exit.json and log.txt are."""
+    created_at: float
+    argv: list[str] = []
+    handle: dict[str, Any] | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit: ExitRecord | None = None
+    stop_reason: str | None = None
+    """Who asked to stop it and why; recorded before the signal is sent."""
+    result: str | None = None
+    """How it counts: one of the ended run states; set with `ended_at`."""
+    cause: str | None = None
+    """The failure in words."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One training of one config. `id` is also its W&B run id."""
+
+    id: str
+    loop: int
+    round: int
+    position: int
+    """Order in the queue of its loop; lowest first."""
+    name: str
+    config_path: str
+    """The frozen copy of the config that is launched."""
+    source_path: str
+    """The file the person gave, or the variant file that was written."""
+    config_hash: str
+    state: RunState = RunState.QUEUED
+    reason: str | None = None
+    base_run: str | None = None
+    proposal: int | None = None
+    changes: list[Change] = []
+    attempts: int = 0
+    slot: int | None = None
+    output_dir: str | None = None
+    step: int = 0
+    total_steps: int = 0
+    summary: Summary | None = None
+    wandb_url: str | None = None
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a loop's story, in words a person reads. `kind` is a closed set kept in engine/events.py."""
+
+    id: int
+    loop: int
+    at: float
+    kind: str
+    text: str
+    run: str | None = None

@@ -1,0 +1,32 @@
+"""Files that people's own scripts read: replaced whole, never torn, never lost."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` in one step: readers see the old file or the new one, never half of it. OSError passes through."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be read, so that it is neither used nor overwritten. Returns its new name."""
+    aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}")
+    counter = 1
+    while aside.exists():
+        counter += 1
+        aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}-{counter}")
+    path.rename(aside)
+    return aside

@@ -1,0 +1,135 @@
+"""The Markdown report: a section per loop, a table per round, failures with their cause, proposals with their decisions."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from autoloop.metrics import MetricBook
+from autoloop.model import Proposal, Run, RunState
+from autoloop.reports.files import write_atomically
+from autoloop.store import Snapshot, Store, take_snapshot
+
+
+def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
+    """Put the loop's section into its report file; the sections of other loops and people's own text stay.
+
+    Returns a sentence if the file could not be written.
+    """
+    snapshot = take_snapshot(store, loop)
+    path = Path(snapshot.loop.spec.markdown_out)
+    start, end = f"<!-- autoloop {snapshot.loop.name} -->", f"<!-- /autoloop {snapshot.loop.name} -->"
+    section = f"{start}\n{render(snapshot, metrics)}{end}\n"
+    try:
+        try:
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        except FileNotFoundError:
+            text = ""
+        before, found, rest = text.partition(start)
+        _, closed, after = rest.partition(end)
+        if found and closed:
+            text = before + section.rstrip("\n") + after
+        else:
+            text = (text.rstrip("\n") + "\n\n" if text.strip() else "") + section
+        write_atomically(path, text)
+    except (OSError, UnicodeError) as error:
+        return f"{path} could not be written ({error}); `autoloop-tui report` writes it again later"
+    return None
+
+
+def render(snapshot: Snapshot, metrics: MetricBook) -> str:
+    """The section of one loop."""
+    loop = snapshot.loop
+    lines = [
+        f"## {loop.name}" + (f" · {_cell(loop.spec.name)}" if loop.spec.name else ""),
+        "",
+        f"Started {_day(loop.created_at)} · {loop.state.value}"
+        + (f": {_cell(loop.reason)}" if loop.reason else "")
+        + f" · output `{loop.output_dir}`",
+    ]
+    if loop.winner:
+        winner = next(run for run in snapshot.runs if run.id == loop.winner)
+        lines += ["", f"**Winner: {_cell(winner.name)} ({winner.id})**, config `{winner.source_path}`"]
+    for round_ in snapshot.rounds:
+        runs = snapshot.runs_of(round_.number)
+        lines += ["", f"### Round {round_.number}", "", *_run_table(snapshot, runs, metrics)]
+        failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
+        if failed:
+            lines += ["", "Not finished:", ""]
+            lines += [f"- {_cell(run.name)} ({run.id}) {run.state.value}: {_cell(run.reason or '')}" for run in failed]
+        lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
+        proposals = [p for p in snapshot.proposals if p.round == round_.number]
+        if proposals:
+            lines += ["", f"Proposals made from round {round_.number}:", ""]
+            lines += ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
+            lines += [_proposal_row(snapshot, proposal) for proposal in proposals]
+    return "\n".join(lines) + "\n\n"
+
+
+def _run_table(snapshot: Snapshot, runs: list[Run], metrics: MetricBook) -> list[str]:
+    keys = metrics.key_metrics
+    by_id = {run.id: run for run in snapshot.runs}
+    rows = [
+        "| run | from | state | steps | " + " | ".join(metrics.short(key) for key in keys) + " |",
+        "|---" * (4 + len(keys)) + "|",
+    ]
+    for run in runs:
+        base = by_id.get(run.base_run) if run.base_run else None
+        cells = [
+            f"{_cell(run.name)} ({run.id})",
+            f"{_cell(base.name)} ({base.id})" if base else "–",
+            run.state.value,
+            str(run.step),
+            *(_metric(run, base, key) for key in keys),
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    return rows
+
+
+def _metric(run: Run, base: Run | None, key: str) -> str:
+    """The last value, and in brackets its change against the base run's."""
+    mine = run.summary.metrics.get(key) if run.summary else None
+    if mine is None:
+        return "–"
+    theirs = base.summary.metrics.get(key) if base and base.summary else None
+    if theirs is None:
+        return f"{mine.last:.4g}"
+    if theirs.last == 0 or abs(mine.last / theirs.last) >= 100:
+        return f"{mine.last:.4g} (from {theirs.last:.4g})"
+    return f"{mine.last:.4g} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
+
+
+def _place(run: Run) -> str:
+    text = f"- {_cell(run.name)} ({run.id}): config `{run.source_path}`, output `{run.output_dir or '–'}`"
+    return text + (f", W&B {run.wandb_url}" if run.wandb_url else "")
+
+
+def _proposal_row(snapshot: Snapshot, proposal: Proposal) -> str:
+    base = next(run for run in snapshot.runs if run.id == proposal.base_run)
+    changes = "; ".join(
+        f"`{change.path}` {_value(change.before)} → {_value(change.after)}" for change in proposal.changes
+    ) or "; ".join(f"`{edit}`" for edit in proposal.edits)
+    decision = proposal.status.value
+    if proposal.decided_by:
+        decision += f" by {proposal.decided_by}"
+    if proposal.run:
+        decision += f", run {proposal.run}"
+    if proposal.blocked or proposal.note:
+        decision += f": {proposal.blocked or proposal.note}"
+    cells = [str(proposal.id), f"{base.name} ({base.id})", proposal.author, proposal.reason, changes, decision]
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _value(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a table cell or hide control characters."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

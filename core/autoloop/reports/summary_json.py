@@ -1,0 +1,57 @@
+"""`autorun_summary.json`: {output directory: {metric: {first, last, best, best_step, delta, pct, …}, …, "steps": N}}."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from autoloop.metrics import to_json
+from autoloop.model import Run
+from autoloop.reports.files import set_aside, write_atomically
+from autoloop.store import Store
+
+
+def write_run(store: Store, run: Run) -> str | None:
+    """Merge one run into the loop's summary file. Returns a sentence if something was in the way."""
+    if run.summary is None or run.output_dir is None:
+        return None
+    return merge(Path(store.loop(run.loop).spec.summary_out), {run.output_dir: to_json(run.summary)})
+
+
+def write_summary(store: Store, loop: int) -> str | None:
+    """Merge every run of the loop again, as the store has them."""
+    entries = {
+        run.output_dir: to_json(run.summary)
+        for run in store.runs(loop)
+        if run.summary is not None and run.output_dir is not None
+    }
+    return merge(Path(store.loop(loop).spec.summary_out), entries)
+
+
+def merge(path: Path, entries: dict[str, Any]) -> str | None:
+    """Add `entries` to the JSON object in `path`; what others put there stays.
+
+    A file that is not a JSON object is set aside and named. Returns a sentence if something was in the way.
+    """
+    said = None
+    try:
+        known = _read(path)
+        if known is None:
+            said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
+            known = {}
+        write_atomically(path, json.dumps({**known, **entries}, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    except OSError as error:
+        return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it again later"
+    return said
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The object in the file; empty if there is no file; None if it cannot be understood."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,35 @@
+"""Rules: a run's metrics, log and config in, proposals with their evidence out. No I/O: one run, one answer."""
+
+from autoloop.rules.book import Criterion, Default, Rule, RuleBook, act_ot_book, criterion, parse_book
+from autoloop.rules.clamp import Bounds, Clamp, clamp_changes
+from autoloop.rules.decide import Decision, decide
+from autoloop.rules.expressions import Expression, Verdict, compile_expression, evaluate
+from autoloop.rules.judge import Firing, Judgement, RuleSource, judge
+from autoloop.rules.python_rules import PythonRules, python_rules
+from autoloop.rules.view import RunView
+
+__all__ = [
+    "Bounds",
+    "Clamp",
+    "Criterion",
+    "Decision",
+    "Default",
+    "Expression",
+    "Firing",
+    "Judgement",
+    "PythonRules",
+    "Rule",
+    "RuleBook",
+    "RuleSource",
+    "RunView",
+    "Verdict",
+    "act_ot_book",
+    "clamp_changes",
+    "compile_expression",
+    "criterion",
+    "decide",
+    "evaluate",
+    "judge",
+    "parse_book",
+    "python_rules",
+]

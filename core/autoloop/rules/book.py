@@ -1,0 +1,222 @@
+"""Rule books: what to look for in a run and which edits to propose then, as TOML that a person writes.
+
+Everything in a book is checked when it is read (keys, conditions, edits), so a slip is one sentence at the start and
+not a rule that silently never fires.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from autoloop.configs import parse_edit
+from autoloop.metrics import MetricBook
+from autoloop.model import UserError
+from autoloop.rules.clamp import Bounds, Clamp
+from autoloop.rules.expressions import Expression, compile_expression
+from autoloop.rules.wording import nearest
+
+Scope = Literal["end", "live"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. A rule of scope `end` judges a run that has ended; a `live` one is for a run in training, between two
+    steps if `between` is given, and with no changes asks for nothing but a stop. Higher priority comes first."""
+
+    id: str
+    when: Expression
+    reason: str
+    changes: tuple[str, ...]
+    priority: int = 0
+    clamp: Clamp = field(default_factory=dict)
+    scope: Scope = "end"
+    between: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Default:
+    """What to propose for a run that no rule of scope `end` had anything to say about."""
+
+    reason: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A condition that ends a loop with the run that meets it."""
+
+    name: str
+    description: str
+    when: Expression
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    name: str
+    version: str
+    rules: tuple[Rule, ...]
+    default: Default | None = None
+    until: Mapping[str, Criterion] = field(default_factory=dict)
+
+
+class _BookTable(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    version: str | int
+    rule: list[Any] = []
+    default: dict[str, Any] | None = None
+    until: dict[str, Any] = {}
+
+
+class _RuleTable(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    when: str
+    reason: str
+    changes: list[str] = []
+    priority: int = 0
+    clamp: dict[str, Any] = {}
+    scope: Scope = "end"
+    between: list[int] | None = None
+
+
+class _DefaultTable(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str
+    changes: list[str]
+
+
+class _UntilTable(msgspec.Struct, forbid_unknown_fields=True):
+    description: str
+    when: str
+
+
+def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> RuleBook:
+    """Read a rule book. `source` names it in errors; `metrics` knows the names that conditions may use (default: ours).
+
+    UserError in one sentence: the file, the rule, the key, what is wrong with it, and the nearest that would be right.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{source}: not valid TOML: {error}") from None
+    top = _table(raw, _BookTable, source)
+    rules: list[Rule] = []
+    for number, table in enumerate(top.rule, 1):
+        rule = _rule(table, number, source, metrics)
+        if any(rule.id == other.id for other in rules):
+            raise UserError(f'{source}: two rules have the id "{rule.id}"; give each its own')
+        rules.append(rule)
+    default = None
+    if top.default is not None:
+        fallback = _table(top.default, _DefaultTable, f"{source}: [default]")
+        default = Default(fallback.reason, _edits(fallback.changes, f"{source}: [default]"))
+    if not rules and default is None and not top.until:
+        raise UserError(f"{source}: the book holds no [[rule]], no [default] and no [until.…]; write at least one")
+    until = {}
+    for name, table in top.until.items():
+        where = f"{source}: [until.{name}]"
+        criterion = _table(table, _UntilTable, where)
+        until[name] = Criterion(name, criterion.description, _condition(criterion.when, where, metrics))
+    return RuleBook(top.name, str(top.version), tuple(rules), default, until)
+
+
+@cache
+def act_ot_book() -> RuleBook:
+    """The book shipped for ACT with an optimal-transport loss."""
+    name = "act_ot.toml"
+    return parse_book(files("autoloop.rules").joinpath("books", name).read_text("utf-8"), name)
+
+
+def criterion(text: str, book: RuleBook | None = None, metrics: MetricBook | None = None) -> Criterion:
+    """What `--until` means: a criterion named in `book` or in the shipped book, else a condition written out."""
+    named = {**act_ot_book().until, **(book.until if book else {})}
+    if text in named:
+        return named[text]
+    try:
+        return Criterion(text, "", compile_expression(text, metrics))
+    except UserError as error:
+        hint = nearest(text, named)
+        what = f'there is no criterion "{text}"{hint}' if hint else str(error)
+        raise UserError(f"--until: {what}") from None
+
+
+def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> Rule:
+    name = table.get("id") if isinstance(table, dict) else None
+    where = f'{source}: rule "{name}"' if isinstance(name, str) and name else f"{source}: rule {number}"
+    rule = _table(table, _RuleTable, where)
+    if not rule.id or rule.id == "default" or not rule.id.isprintable():
+        raise UserError(f'{where}: id: a rule needs a name of its own, and "default" is taken')
+    if rule.scope == "end" and not rule.changes:
+        raise UserError(f"{where}: changes: a rule for a run that has ended needs at least one edit")
+    between = _between(rule, where)
+    clamp = {path: _bounds(bounds, f'{where}: clamp "{path}"') for path, bounds in rule.clamp.items()}
+    return Rule(
+        id=rule.id,
+        when=_condition(rule.when, where, metrics),
+        reason=rule.reason,
+        changes=_edits(rule.changes, where),
+        priority=rule.priority,
+        clamp=clamp,
+        scope=rule.scope,
+        between=between,
+    )
+
+
+def _between(rule: _RuleTable, where: str) -> tuple[int, int] | None:
+    if rule.between is None:
+        return None
+    if rule.scope != "live":
+        raise UserError(f'{where}: between: only a rule with scope = "live" watches a range of steps')
+    match rule.between:
+        case [low, high] if 0 <= low <= high:
+            return low, high
+    raise UserError(f"{where}: between: write two steps, the smaller first, as in [300, 500]")
+
+
+def _bounds(table: Any, where: str) -> Bounds:
+    bounds = _table(table, Bounds, where)
+    limits = [bound for bound in (bounds.min, bounds.max) if bound is not None]
+    if not limits or not all(map(math.isfinite, limits)) or limits != sorted(limits):
+        raise UserError(f"{where}: give a min, a max or both, finite and the smaller first")
+    return bounds
+
+
+def _condition(text: str, where: str, metrics: MetricBook | None) -> Expression:
+    try:
+        return compile_expression(text, metrics)
+    except UserError as error:
+        raise UserError(f"{where}: when: {error}") from None
+
+
+def _edits(texts: Sequence[str], where: str) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            parse_edit(text)
+        except UserError as error:
+            raise UserError(f"{where}: changes: {error}") from None
+    return tuple(texts)
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _table(raw: Any, shape: type[T], where: str) -> T:
+    """The raw table as `shape`; an unknown key, a missing one or a wrong type is a sentence that names it."""
+    if not isinstance(raw, dict):
+        raise UserError(f"{where}: must be a table of keys, not {type(raw).__name__}")
+    keys = shape.__struct_fields__
+    for key in raw:
+        if key not in keys:
+            raise UserError(f'{where}: unknown key "{key}"{nearest(key, keys) or "; known are " + ", ".join(keys)}')
+    try:
+        return msgspec.convert(raw, shape)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$.")
+        key = path.rstrip("`")
+        raise UserError(f"{where}: {key + ': ' if key else ''}{what[:1].lower()}{what[1:]}") from None

@@ -1,0 +1,59 @@
+"""The conditions of rules: `ot_pi_sum.last < 1e-3 and not log_matches("nan")`.
+
+What may be written: `and`, `or`, `not`, comparisons (chains too), `+ - * /`, numbers, text, `True`, `False`, `None`;
+`metric("any/name").last` and the book's short names as `name.last` with any field of a metric's summary; `steps`;
+`config("dotted.path")`, `has("metric")`, `log_matches("regex")`, `abs`, `min`, `max`. So a rule book can look at a run
+and do nothing else.
+
+A condition that cannot be decided (its metric never appeared, its config key is not there, a division by zero, a value
+that is not finite) does not hold, whatever stands around it, and says why. `and` and `or` stop as soon as they know, so
+`has("x") and …` guards what follows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autoloop.metrics import MetricBook, default_book
+from autoloop.model import Observation
+from autoloop.rules.grammar import Compiler
+from autoloop.rules.trial import Trial, Undecided
+from autoloop.rules.view import RunView
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A checked condition."""
+
+    text: str
+    decide: Callable[[Trial], bool]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a condition: every comparison made, the metrics that were missing, why it could not be decided."""
+
+    holds: bool
+    observations: list[Observation]
+    missing: list[str]
+    notes: list[str]
+
+
+def compile_expression(text: str, book: MetricBook | None = None) -> Expression:
+    """Check a condition against the metric names of `book`. UserError says what is wrong, where, and what is near."""
+    return Expression(re.sub(r"\s*\n\s*", " ", text.strip()), Compiler(text, book or default_book()).compile())
+
+
+def evaluate(expression: str | Expression, view: RunView) -> Verdict:
+    """Does the condition hold for this run? UserError only for a text that is no valid condition."""
+    if isinstance(expression, str):
+        expression = compile_expression(expression, view.book)
+    trial = Trial(view)
+    try:
+        holds = expression.decide(trial)
+    except Undecided as reason:
+        holds = False
+        trial.notes.append(str(reason))
+    return Verdict(holds, trial.observations, trial.missing, trial.notes)

@@ -1,0 +1,294 @@
+"""Checks the text of a condition against the little language of `expressions` and turns it into closures.
+
+A text is checked in full when it is read, so a slip is refused before a run depends on it. Only the kinds of syntax
+that are named here get through; nothing is ever handed to Python's own `eval`.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from autoloop.metrics import MetricBook
+from autoloop.model import MetricSummary, UserError
+from autoloop.rules.source import Source
+from autoloop.rules.trial import Term, Trial, Undecided, finite, same, setting
+from autoloop.rules.view import compile_pattern
+from autoloop.rules.wording import cut, kind_words, nearest, show
+
+MAX_DEPTH = 40
+STATISTICS = MetricSummary.__struct_fields__
+FUNCTIONS = ("metric", "config", "has", "log_matches", "abs", "min", "max")
+WORDS = ("steps", "True", "False", "None")
+
+_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
+    ast.Lt: ("<", operator.lt),
+    ast.LtE: ("<=", operator.le),
+    ast.Gt: (">", operator.gt),
+    ast.GtE: (">=", operator.ge),
+    ast.Eq: ("==", same),
+    ast.NotEq: ("!=", lambda a, b: not same(a, b)),
+}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_PICK: dict[str, Callable[[list[float]], float]] = {"abs": lambda given: abs(given[0]), "min": min, "max": max}
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+class Compiler:
+    """Walks the syntax tree once; every kind of node that is not named here is refused."""
+
+    def __init__(self, text: str, book: MetricBook) -> None:
+        self.source = Source(text)
+        self.book = book
+
+    def compile(self) -> Callable[[Trial], bool]:
+        return self.condition(self.source.parse(), 0)
+
+    # ------------------------------------------------------------------------------------- truth
+
+    def condition(self, node: ast.expr, depth: int) -> Callable[[Trial], bool]:
+        self._bound(node, depth)
+        match node:
+            case ast.BoolOp():
+                parts = [self.condition(part, depth + 1) for part in node.values]
+                together = all if isinstance(node.op, ast.And) else any
+                return lambda trial: together(part(trial) for part in parts)
+            case ast.UnaryOp(op=ast.Not()):
+                inner = self.condition(node.operand, depth + 1)
+                return lambda trial: not inner(trial)
+            case ast.Compare():
+                return self._comparison(node, depth)
+        term = self.value(node, depth)
+        if term.kind not in ("truth", "any"):
+            what = f"{term.source} is {kind_words(term.kind)}, not a condition"
+            raise self._error(node, f"{what}; compare it with something")
+
+        def leaf(trial: Trial) -> bool:
+            value = term.run(trial)
+            if not isinstance(value, bool):
+                raise Undecided(f"{term.source} is {show(value)}, not true or false")
+            if term.kind == "any":  # has and log_matches put themselves on record
+                trial.observe(term.source, value, "==", True, value, term.metric)
+            return value
+
+        return leaf
+
+    def _comparison(self, node: ast.Compare, depth: int) -> Callable[[Trial], bool]:
+        if any(type(op) not in _COMPARE for op in node.ops):
+            raise self._error(node, "conditions compare with < <= > >= == != only")
+        sides = [self.value(side, depth + 1) for side in (node.left, *node.comparators)]
+        pairs = zip(node.ops, sides, sides[1:], strict=False)
+        links = [self._link(node, *_COMPARE[type(op)], left, right) for op, left, right in pairs]
+
+        def compare(trial: Trial) -> bool:
+            value = sides[0].run(trial)
+            for link, side in zip(links, sides[1:], strict=True):
+                following = side.run(trial)
+                if not link(trial, value, following):
+                    return False
+                value = following
+            return True
+
+        return compare
+
+    def _link(
+        self, node: ast.Compare, op: str, test: Callable[[Any, Any], bool], left: Term, right: Term
+    ) -> Callable[[Trial, Any, Any], bool]:
+        """One comparison of a chain. Evidence reads metric, op, threshold: `1 > x.last` is kept as `x.last < 1`."""
+        ordered = op not in ("==", "!=")
+        for side in (left, right):
+            if ordered and side.kind not in ("number", "any"):
+                raise self._error(node, f"{side.source} is {kind_words(side.kind)}, which {op} cannot compare")
+        if "any" not in (left.kind, right.kind) and left.kind != right.kind:
+            kinds = f"{left.source} is {kind_words(left.kind)} and {right.source} is {kind_words(right.kind)}"
+            raise self._error(node, f"{kinds}, which are never equal")
+        flip = left.constant and not right.constant
+
+        def link(trial: Trial, a: Any, b: Any) -> bool:
+            if ordered:
+                a, b = finite(a, left.source), finite(b, right.source)
+            holds = test(a, b)
+            if flip:
+                return trial.observe(right.source, b, _MIRRORED[op], a, holds, right.metric)
+            return trial.observe(left.source, a, op, b, holds, left.metric or right.metric)
+
+        return link
+
+    # ------------------------------------------------------------------------------------- values
+
+    def value(self, node: ast.expr, depth: int) -> Term:
+        self._bound(node, depth)
+        source = self.source.segment(node)
+        match node:
+            case ast.Constant():
+                return self._constant(node, source)
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+                sign = -1 if isinstance(node.op, ast.USub) else 1
+                term = self._numeric(node.operand, depth)
+                return Term("number", lambda t: sign * finite(term.run(t), source), source, term.metric, term.constant)
+            case ast.BinOp() if type(node.op) in _ARITHMETIC:
+                return self._arithmetic(node, source, depth)
+            case ast.Name():
+                return self._name(node)
+            case ast.Attribute():
+                return self._statistic(node, source)
+            case ast.Call():
+                return self._call(node, source, depth)
+            case ast.BoolOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
+                return Term("truth", self.condition(node, depth), source)
+        raise self._error(node, f"{cut(source)} is not something a condition may hold")
+
+    def _constant(self, node: ast.Constant, source: str) -> Term:
+        value = node.value
+        if value is None or isinstance(value, bool):
+            return Term("truth" if value is not None else "none", lambda _: value, source, constant=True)
+        if isinstance(value, str):
+            text = self._text(node, value)
+            return Term("text", lambda _: text, source, constant=True)
+        if isinstance(value, int | float):
+            try:
+                number = finite(value, source)
+            except Undecided:
+                raise self._error(node, f"{cut(source)} is too large a number") from None
+            return Term("number", lambda _: number, source, constant=True)
+        raise self._error(node, f"{cut(source)} is not something a condition may hold")
+
+    def _numeric(self, node: ast.expr, depth: int) -> Term:
+        term = self.value(node, depth + 1)
+        if term.kind not in ("number", "any"):
+            raise self._error(node, f"{term.source} is {kind_words(term.kind)}, not a number")
+        return term
+
+    def _arithmetic(self, node: ast.BinOp, source: str, depth: int) -> Term:
+        left, right = self._numeric(node.left, depth), self._numeric(node.right, depth)
+        compute = _ARITHMETIC[type(node.op)]
+
+        def run(trial: Trial) -> float:
+            a, b = finite(left.run(trial), left.source), finite(right.run(trial), right.source)
+            try:
+                return finite(compute(a, b), source)
+            except ZeroDivisionError:
+                raise Undecided(f"{source} divides by zero") from None
+
+        return Term("number", run, source, left.metric or right.metric, left.constant and right.constant)
+
+    def _name(self, node: ast.Name) -> Term:
+        if node.id == "steps":
+            return Term("number", lambda trial: trial.view.summary.steps, "steps")
+        if node.id in FUNCTIONS:
+            raise self._error(node, f"{node.id} is a function; write {node.id}(…)")
+        if self.book.resolve_name(node.id):
+            raise self._error(node, f"say which statistic of {node.id} is meant, as in {node.id}.last")
+        raise self._unknown(node, node.id)
+
+    def _statistic(self, node: ast.Attribute, source: str) -> Term:
+        owner = node.value
+        if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "metric":
+            name = self._literal(owner)
+        elif isinstance(owner, ast.Name) and owner.id not in FUNCTIONS and owner.id not in WORDS:
+            name = owner.id
+            if not self.book.resolve_name(name):
+                raise self._unknown(owner, name)
+        elif isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id not in FUNCTIONS:
+            raise self._no_function(node, owner.func.id)
+        else:
+            raise self._error(node, f"{cut(source)}: only a metric has statistics, as in ot_pi_sum.last")
+        statistic = node.attr
+        if statistic not in STATISTICS:
+            raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{nearest(statistic, STATISTICS)}')
+
+        def run(trial: Trial) -> Any:
+            canonical, found = trial.view.metric(name)
+            if found is None:
+                trial.missing.append(canonical)
+                slip = self.book.resolve_name(name) is None
+                hint = nearest(canonical, trial.view.summary.metrics) if slip else ""
+                raise Undecided(f"metric {canonical} never appeared with a finite value{hint}")
+            return finite(getattr(found, statistic), source)
+
+        return Term("number", run, source, name)
+
+    def _call(self, node: ast.Call, source: str, depth: int) -> Term:
+        name = node.func.id if isinstance(node.func, ast.Name) else None
+        if name not in FUNCTIONS:
+            raise self._no_function(node, name or self.source.segment(node.func))
+        if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
+            raise self._error(node, f"{name} takes plain arguments only")
+        if name in ("abs", "min", "max"):
+            terms = [self._numeric(argument, depth) for argument in node.args]
+            if len(terms) != 1 if name == "abs" else len(terms) < 2:
+                raise self._error(node, f"{name} takes {'one number' if name == 'abs' else 'at least two numbers'}")
+            pick = _PICK[name]
+            return Term(
+                "number",
+                lambda trial: pick([finite(term.run(trial), term.source) for term in terms]),
+                source,
+                next((term.metric for term in terms if term.metric), None),
+                all(term.constant for term in terms),
+            )
+        argument = self._literal(node)
+        if name == "metric":
+            raise self._error(node, f"say which statistic is meant, as in {source}.last")
+        if name == "config":
+            if "*" in argument or not all(argument.split(".")):
+                raise self._error(node, 'config takes one dotted path without "*", as in config("ot.loss_config.reg")')
+            return Term("any", lambda trial: setting(trial, argument, source), source)
+        if name == "has":
+            return Term(
+                "truth",
+                lambda t: t.observe(source, held := t.view.metric(argument)[1] is not None, "==", True, held, argument),
+                source,
+            )
+        return self._log_matches(node, argument, source)
+
+    def _log_matches(self, node: ast.Call, text: str, source: str) -> Term:
+        try:
+            pattern = compile_pattern(text)
+        except UserError as error:
+            raise self._error(node, str(error)) from None
+
+        def run(trial: Trial) -> bool:
+            line, complete = trial.view.search(pattern)
+            if line is None and not complete:
+                trial.notes.append(f"{source} read only the beginning of a very long log")
+            return trial.observe(source, line, "matches", text, line is not None)
+
+        return Term("truth", run, source)
+
+    def _literal(self, node: ast.Call) -> str:
+        match node.args:
+            case [ast.Constant(value=str() as text) as argument] if text and not node.keywords:
+                return self._text(argument, text)
+        name = node.func.id if isinstance(node.func, ast.Name) else "it"
+        raise self._error(node, f'{name} takes one text in quotes, as in {name}("…")')
+
+    def _text(self, node: ast.expr, text: str) -> str:
+        if any("\ud800" <= char <= "\udfff" for char in text):  # no file could hold the evidence
+            raise self._error(node, "the text holds half a surrogate pair")
+        return text
+
+    # ------------------------------------------------------------------------------------- errors
+
+    def _bound(self, node: ast.expr, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise self._error(node, "the condition is nested too deeply")
+
+    def _no_function(self, node: ast.expr, name: str) -> UserError:
+        return self._error(node, f'there is no function "{cut(name)}"{nearest(name, FUNCTIONS)}')
+
+    def _unknown(self, node: ast.expr, name: str) -> UserError:
+        short = [word for metric in self.book.metrics.values() for word in metric.short]
+        short += [word for derived in self.book.derived.values() for word in (derived.name, *derived.short)]
+        hint = nearest(name, (*short, *WORDS, *FUNCTIONS))
+        hint = hint or '; a metric without a short name is written metric("its/name")'
+        return self._error(node, f'unknown name "{cut(name)}"{hint}')
+
+    def _error(self, node: ast.expr, what: str) -> UserError:
+        return self.source.error(node, what)

@@ -1,0 +1,101 @@
+"""Rules that a person writes in Python: a file with `decide(summary) -> [objects with reason and changes]`.
+
+The only place of the core where a person's code runs, with all the rights of the engine. What goes wrong in it is told
+in one sentence with its file and line; it never brings the loop down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from autoloop.configs import edits_from_mapping, parse_edit
+from autoloop.metrics import to_json
+from autoloop.model import Summary, UserError
+
+_SHAPE = "it must return a list of objects with reason and changes"
+
+
+@dataclass(frozen=True)
+class PythonRules:
+    """A loaded rules file. `name` is the file's, `version` tells one text of it from another."""
+
+    name: str
+    version: str
+    filename: str
+    decide: Callable[[dict[str, Any]], Any]
+
+    def ask(self, summary: Summary) -> tuple[list[tuple[str, list[str]]], list[str]]:
+        """(reason, edit texts) for each proposal that the file makes for this run, and a note for each mistake."""
+        try:
+            answer = self.decide(to_json(summary))
+            items = [] if answer is None else list(answer) if isinstance(answer, list | tuple) else None
+        except (Exception, SystemExit) as error:
+            return [], [_blame(error, self.filename, "decide(summary)")]
+        if items is None:
+            return [], [f"{self.filename}: decide(summary) returned {type(answer).__name__}; {_SHAPE}"]
+        asked: list[tuple[str, list[str]]] = []
+        notes: list[str] = []
+        for number, item in enumerate(items, 1):
+            try:
+                asked.append(_proposal(item))
+            except UserError as error:
+                notes.append(f"{self.filename}: item {number} of what decide(summary) returned: {error}")
+            except (Exception, SystemExit) as error:  # attributes of a person's object are a person's code too
+                notes.append(_blame(error, self.filename, f"item {number} of what decide(summary) returned"))
+        return asked, notes
+
+
+def python_rules(code: str, filename: str) -> PythonRules:
+    """Run the text of a rules file and keep its `decide`. UserError with file and line for whatever stops it."""
+    version = hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()[:8]
+    # A module of its own in sys.modules: dataclasses and pickling in the person's file look themselves up there.
+    module = ModuleType(f"autoloop_person_rules_{version}")
+    module.__file__ = filename
+    try:
+        compiled = compile(code, filename, "exec", dont_inherit=True)
+        sys.modules[module.__name__] = module
+        exec(compiled, module.__dict__)
+    except SyntaxError as error:
+        if error.filename == filename:
+            raise UserError(f"{filename}, line {error.lineno}: not valid Python: {error.msg}") from None
+        raise UserError(_blame(error, filename, "loading it")) from None
+    except (Exception, SystemExit) as error:
+        raise UserError(_blame(error, filename, "loading it")) from None
+    decide = getattr(module, "decide", None)
+    if not callable(decide):
+        raise UserError(f"{filename}: defines no decide(summary); {_SHAPE.replace('it must', 'write one that must')}")
+    return PythonRules(filename.replace("\\", "/").rsplit("/", 1)[-1], version, filename, decide)
+
+
+def _proposal(item: Any) -> tuple[str, list[str]]:
+    if isinstance(item, Mapping):
+        reason, changes = item.get("reason"), item.get("changes")
+    else:
+        reason, changes = getattr(item, "reason", None), getattr(item, "changes", None)
+    if not isinstance(reason, str):
+        raise UserError(f"its reason is {type(reason).__name__}; give it a text")
+    if isinstance(changes, Mapping):
+        edits = edits_from_mapping(changes)
+    elif isinstance(changes, list | tuple) and all(isinstance(change, str) for change in changes):
+        edits = list(changes)
+    else:
+        raise UserError('its changes must be {"path@op": value} or a list of edits such as "path@op=value"')
+    if not edits:
+        raise UserError("it asks for no change; leave it out or give it one")
+    for edit in edits:
+        parse_edit(edit)
+    return reason, edits
+
+
+def _blame(error: BaseException, filename: str, doing: str) -> str:
+    """One sentence: the last line of the person's own file that was running, and what was raised."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
+    where = f"{filename}, line {lines[-1]}" if lines else filename
+    text = " ".join(str(error).split())
+    return f"{where}: {doing} raised {type(error).__name__}{': ' + text if text else ''}"

@@ -1,0 +1,51 @@
+"""The text of a condition: read into a syntax tree, and every error placed where the person wrote it."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from autoloop.model import UserError
+
+MAX_LENGTH = 1_000
+
+
+class Source:
+    def __init__(self, text: str) -> None:
+        text = text.strip()
+        # Parentheses let a condition of several lines be read; in one line they would only blur where an error is.
+        self.wrapped = "\n" in text
+        self.text = f"({text}\n)" if self.wrapped else text
+
+    def parse(self) -> ast.expr:
+        """The tree. UserError for a text that is empty, too long, nested too deeply or not Python."""
+        if not self.text:
+            raise UserError("the condition is empty; write one such as ot_pi_sum.last < 1e-3")
+        if len(self.text) > MAX_LENGTH:
+            raise UserError(f"the condition is longer than {MAX_LENGTH} characters; split it over several rules")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # "\d" in plain text only warns, and would be read as something else
+                return ast.parse(self.text, mode="eval").body
+        except SyntaxError as error:
+            what = error.msg + ('; write a pattern raw, as in r"\\d"' if "escape" in error.msg else "")
+            raise UserError(f"cannot read the condition: {what} ({self._at(error.lineno, error.offset)})") from None
+        except (RecursionError, MemoryError):
+            raise UserError("the condition is nested too deeply") from None
+        except ValueError as error:  # a null byte, half a surrogate pair
+            raise UserError(f"cannot read the condition: {error}") from None
+
+    def segment(self, node: ast.expr) -> str:
+        """The node as written, on one line."""
+        return " ".join((ast.get_source_segment(self.text, node) or "this").split())
+
+    def error(self, node: ast.expr, what: str) -> UserError:
+        before = self.text.split("\n")[node.lineno - 1].encode()[: node.col_offset].decode(errors="replace")
+        return UserError(f"{what} ({self._at(node.lineno, len(before) + 1)})")
+
+    def _at(self, line: int | None, column: int | None) -> str:
+        if not self.wrapped:
+            return f"column {max(column or 1, 1)}"
+        if line is None or line > self.text.count("\n"):
+            return "at its end"
+        return f"line {line}, column {max((column or 1) - (line == 1), 1)}"

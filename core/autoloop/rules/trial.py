@@ -1,0 +1,83 @@
+"""One evaluation of a condition: what it looks at, what it has seen so far, and the values it may go on with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoloop.model import Observation
+from autoloop.rules.view import RunView
+from autoloop.rules.wording import show
+
+
+class Undecided(Exception):
+    """A condition met something it cannot judge. Its text says what; `evaluate` turns it into a note."""
+
+
+@dataclass
+class Trial:
+    """One evaluation in progress."""
+
+    view: RunView
+    observations: list[Observation] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def observe(self, name: str, value: Any, op: str, threshold: Any, holds: bool, metric: str | None = None) -> bool:
+        canonical, found = self.view.metric(metric) if metric else (None, None)
+        self.observations.append(
+            Observation(
+                name=name,
+                value=value,
+                op=op,
+                threshold=threshold,
+                holds=holds,
+                metric=canonical,
+                first_step=found.first_step if found else None,
+                last_step=found.last_step if found else None,
+                n=found.n if found else None,
+                noise=found.tail_mad if found else None,
+            )
+        )
+        return holds
+
+
+@dataclass(frozen=True)
+class Term:
+    """A checked part of a condition. `kind` is number, truth, text, none, or any where only the run can tell."""
+
+    kind: str
+    run: Callable[[Trial], Any]
+    source: str
+    metric: str | None = None
+    constant: bool = False
+
+
+def finite(value: Any, source: str) -> float:
+    """The value as a finite number; whole numbers stay whole as long as every reader of the evidence can hold them."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Undecided(f"{source} is {show(value)}, not a number")
+    try:
+        number = value if isinstance(value, int) and abs(value) < 2**53 else float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise Undecided(f"{source} is not a finite number")
+    return number
+
+
+def setting(trial: Trial, path: str, source: str) -> Any:
+    try:
+        value = trial.view.setting(path)
+    except LookupError as why:
+        raise Undecided(f"{source} is not in the config: {why}") from None
+    if isinstance(value, dict | list):
+        raise Undecided(f"{source} is {show(value)}, not a single value")
+    return finite(value, source) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality as JSON has it: true is not 1."""
+    return isinstance(a, bool) is isinstance(b, bool) and bool(a == b)

@@ -1,0 +1,256 @@
+"""Runs attempts on this machine: starts a supervisor for each, finds it again after a restart, says how it ended.
+
+The files in an attempt's directory are the truth about it; a process is known by boot id, pid and start time, never by
+its pid alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop.model import ExitRecord
+from autoloop.runners import procfs, records
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+
+_spawned: set[int] = set()
+"""Supervisors that are children of this process and have not been collected yet."""
+
+
+class AttemptSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One command to run. `directory` belongs to this attempt alone; `stop` is (signal name, seconds of grace)."""
+
+    attempt_id: str
+    argv: Sequence[str]
+    cwd: str
+    directory: Path
+    stop: Sequence[tuple[str, float]] = (("INT", 10.0), ("TERM", 10.0), ("KILL", 0.0))
+    straggler_grace: float = 15.0
+    """Seconds that processes may outlive the command (a logger that finishes its upload) before they are killed."""
+
+
+class Handle(msgspec.Struct, frozen=True, kw_only=True):
+    """A supervisor, named for all time. `start_time` is in clock ticks since the boot `boot_id`."""
+
+    pid: int
+    start_time: int
+    boot_id: str
+    host: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return msgspec.structs.asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Handle:
+        """Takes any mapping that holds the four fields, so a start.json will do; ValueError otherwise."""
+        return msgspec.convert(dict(value), cls)
+
+
+class Alive(msgspec.Struct, frozen=True):
+    handle: Handle
+
+
+class Ended(msgspec.Struct, frozen=True):
+    record: ExitRecord
+
+
+class Vanished(msgspec.Struct, frozen=True):
+    """No supervisor and no exit record. `started` is False where the command certainly never ran and never will."""
+
+    reason: str
+    started: bool = True
+
+
+State = Alive | Ended | Vanished
+
+
+def start(spec: AttemptSpec, env: Mapping[str, str]) -> Handle:
+    """Start the attempt's supervisor; `env` is the command's whole environment and is written nowhere.
+
+    Makes the directory (its parent must be there). Returns before the command runs: whether that could be started is
+    told by the exit record. OSError where the directory cannot be written or no process can be had.
+    """
+    body = {
+        "attempt_id": spec.attempt_id,
+        "argv": list(spec.argv),
+        "cwd": spec.cwd,
+        "stop": [list(step) for step in spec.stop],
+        "straggler_grace": spec.straggler_grace,
+    }
+    spec.directory.mkdir(mode=0o700, exist_ok=True)
+    (spec.directory / "spec.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-I", "-S", str(SUPERVISOR), str(spec.directory)],
+        env,
+        file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)],
+        setsid=True,
+        # Blocked from its first instruction: a stop that comes while it starts waits for it instead of ending it.
+        setsigmask=[signal.SIGTERM, signal.SIGUSR1],
+        setsigdef=[signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD],
+    )
+    _spawned.add(pid)
+    return Handle.from_dict(procfs.identity(pid))
+
+
+def reap() -> None:
+    """Collect the supervisors of this process that ended, so that none stays a zombie. Touches no other child."""
+    for pid in tuple(_spawned):
+        try:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            ended = pid
+        if ended:
+            _spawned.discard(pid)
+
+
+def open_pidfd(handle: Handle) -> int | None:
+    """A descriptor that becomes readable when the supervisor ends; the caller closes it. None if it has ended."""
+    return procfs.open_alive(handle.pid, handle.start_time) if handle.boot_id == procfs.boot_id() else None
+
+
+def request_stop(handle: Handle, *, kill: bool = False) -> bool:
+    """Ask the supervisor to stop its command by the ladder, or to kill it at once. False if the supervisor is gone."""
+    if handle.boot_id != procfs.boot_id():
+        return False
+    return procfs.send(handle.pid, handle.start_time, signal.SIGUSR1 if kill else signal.SIGTERM)
+
+
+def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, patience: float = 1.0) -> State:
+    """What became of an attempt, from its files and the process table.
+
+    Without a handle (the engine died before it stored one) claim and start.json tell who runs it. If a supervisor was
+    perhaps just being started, waits up to `patience` seconds for its claim; then the attempt is fenced off, so that a
+    supervisor that comes later refuses to run, and the answer stays right.
+    """
+    if (record := _exit_record(directory, attempt_id)) is not None:
+        return Ended(record)
+    if handle is None:
+        handle = _recorded_handle(directory) or _await_claim(directory, patience)
+        if handle is None:
+            return Vanished("it was never started", started=False)
+    if (fd := open_pidfd(handle)) is not None:
+        os.close(fd)
+        return Alive(handle)
+    # It may have written its record and ended since we looked.
+    if (record := _exit_record(directory, attempt_id)) is not None:
+        return Ended(record)
+    return _vanished(directory, handle)
+
+
+def sweep(attempt_id: str, *, grace: float = 1.0) -> int:
+    """End what carries the attempt's mark, and what descends from that: SIGTERM, `grace` seconds, then SIGKILL.
+
+    For attempts whose supervisor vanished. Returns how many processes there were; one that survives three SIGKILLs
+    (stuck in the kernel) is left.
+    """
+    met: set[tuple[int, int]] = set()
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
+        orphans = _marked(attempt_id)
+        if not orphans:
+            break
+        met |= orphans
+        _signal_and_wait(orphans, number, grace)
+    return len(met)
+
+
+def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -> None:
+    """Send to each (pid, start time) and wait until all have ended, at most `grace` seconds."""
+    poll = select.poll()
+    left: set[int] = set()
+    for pid, start_time in targets:
+        if (fd := procfs.open_alive(pid, start_time)) is not None:
+            procfs.send(pid, start_time, number, signal.SIGCONT)
+            poll.register(fd, select.POLLIN)
+            left.add(fd)
+    deadline = time.monotonic() + grace
+    while left and (remaining := deadline - time.monotonic()) > 0:
+        for fd, _ in poll.poll(remaining * 1000):
+            poll.unregister(fd)
+            os.close(fd)
+            left.discard(fd)
+    for fd in left:
+        os.close(fd)
+
+
+def _marked(attempt_id: str) -> set[tuple[int, int]]:
+    """(pid, start time) of the living processes that carry the mark or descend from one that does."""
+    mark = f"\0{procfs.MARK}={attempt_id}\0".encode()
+    seen = {pid: found for pid, found in procfs.processes().items() if found.state not in procfs.DEAD}
+    marked = set()
+    for pid in seen:
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:  # somebody else's, or just gone
+            continue
+        if mark in b"\0" + environ:
+            marked.add(pid)
+    marked |= procfs.descendants(marked, seen)
+    return {(pid, seen[pid].start_time) for pid in marked - {os.getpid()}}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _exit_record(directory: Path, attempt_id: str) -> ExitRecord | None:
+    record = _read(directory / "exit.json")
+    if record is None or record.get("attempt_id") != attempt_id:
+        return None
+    try:
+        return msgspec.convert(record, ExitRecord)
+    except msgspec.ValidationError:
+        return None
+
+
+def _recorded_handle(directory: Path) -> Handle | None:
+    """Who runs the attempt, from start.json or, before that is written, from its claim."""
+    for name in ("start.json", "claim"):
+        record = _read(directory / name)
+        if record is not None:
+            try:
+                return Handle.from_dict(record)
+            except msgspec.ValidationError:
+                continue
+    return None
+
+
+def _await_claim(directory: Path, patience: float) -> Handle | None:
+    """Wait for a supervisor that may be on its way, then fence the attempt off. None: there will never be one."""
+    deadline = time.monotonic() + (patience if (directory / "spec.json").exists() else 0.0)
+    while (handle := _recorded_handle(directory)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if handle is not None:
+        return handle
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if not records.claim(str(directory), {"fenced_by": os.getpid()}):
+        # The claim came in the last moment, or is a fence of an earlier time.
+        time.sleep(0.01)
+    return _recorded_handle(directory)
+
+
+def _vanished(directory: Path, handle: Handle) -> Vanished:
+    host = os.uname().nodename
+    if handle.boot_id != procfs.boot_id():
+        if handle.host == host:
+            return Vanished("the machine was restarted while it ran")
+        return Vanished(f"it was started on {handle.host}, and this is {host}")
+    if not directory.exists():
+        return Vanished(f"its directory {directory} is gone, and with it the record of how it ended")
+    if not (directory / "start.json").exists():
+        return Vanished("its supervisor ended before it had recorded the start")
+    return Vanished("its supervisor was killed, so how the command ended was not recorded")

@@ -1,0 +1,228 @@
+"""One process beside each attempt: starts the command, outlives the engine, stops the whole tree, records the end.
+
+Run as `python -I -S supervisor.py <attempt directory>`, in a session of its own; its environment is the command's.
+It reads spec.json there and writes claim, start.json, log.txt and exit.json. SIGTERM asks it to stop the command by
+the signal ladder, SIGUSR1 to kill it. Standard library only.
+"""
+
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+
+    from autoloop.runners import procfs, records
+else:
+    # Every attempt pays for this start: with `signal` (for its enums), `json` and `ctypes` it takes 17 ms instead of 6.
+    import _signal as signal
+
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    import procfs
+    import records
+
+ALREADY_CLAIMED = 75
+CANNOT_RECORD = 74
+CANNOT_START = 127
+
+WAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1)
+
+
+class Attempt:
+    """One command and everything below it, from its start to the empty tree."""
+
+    def __init__(self, directory: str, me: records.Record) -> None:
+        self.directory = directory
+        self.me = me
+        self.attempt_id: str = os.path.basename(directory)
+        self.ladder: list[tuple[str, float]] = []
+        self.straggler_grace = 0.0
+        self.child = 0
+        self.status: int | None = None
+        self.stopped_by: str | None = None
+        self.started_at: float | None = None
+        self.unwritten: records.Record | None = None
+
+    def run(self) -> int:
+        """Start, wait, record. Returns the code to end with: the command's, 128 + n after signal n."""
+        error = self.start()
+        if error is None:
+            self.attend()
+        else:
+            say(error)
+        code = os.waitstatus_to_exitcode(self.status) if self.status is not None else CANNOT_START
+        written = self.record_end(
+            {
+                "attempt_id": self.attempt_id,
+                "code": code if code >= 0 else None,
+                "signal": -code if code < 0 else None,
+                "stopped_by": self.stopped_by,
+                "error": error,
+                "started_at": self.started_at,
+                "ended_at": time.time(),
+            }
+        )
+        return CANNOT_RECORD if not written else code if code >= 0 else 128 - code
+
+    def start(self) -> str | None:
+        """Start the command; says why where that is impossible."""
+        try:
+            spec = records.read_json(f"{self.directory}/spec.json")
+            self.attempt_id = str(spec["attempt_id"])
+            self.ladder = [(str(name), float(grace)) for name, grace in spec["stop"]]  # type: ignore[attr-defined]
+            self.straggler_grace = float(spec["straggler_grace"])  # type: ignore[arg-type]
+            argv = [str(word) for word in spec["argv"]]  # type: ignore[attr-defined]
+            cwd = str(spec["cwd"])
+            for name, _ in self.ladder:
+                number_of(name)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+            return f"cannot use spec.json: {type(error).__name__} {error}"
+        if not procfs.become_subreaper():
+            say("no child subreaper here: processes that leave the tree can be found by their environment only")
+        self.started_at = time.time()
+        try:
+            os.chdir(cwd)
+        except OSError as error:
+            return f"cannot enter {cwd}: {error.strerror}"
+        try:
+            self.child = os.posix_spawnp(
+                argv[0],
+                argv,
+                {**os.environ, procfs.MARK: self.attempt_id},
+                setpgroup=0,  # so that the first signal spares helpers with a group of their own, such as wandb-core
+                setsigmask=(),
+                # nohup and background shells leave SIGINT ignored, and the first step of the ladder is SIGINT
+                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+            )
+        except (OSError, ValueError, IndexError) as error:
+            return f"cannot start {argv[0] if argv else 'nothing'}: {getattr(error, 'strerror', None) or error}"
+        child = procfs.process(self.child)
+        self.unwritten = {
+            "attempt_id": self.attempt_id,
+            **self.me,
+            "child_pid": self.child,
+            "child_start_time": child.start_time if child else None,
+            "started_at": self.started_at,
+        }
+        return None
+
+    def attend(self) -> None:
+        """Wait until nothing is left below us, carrying out what we are asked meanwhile."""
+        steps: list[tuple[str, float]] = []
+        deadline: float | None = None
+        stopping = False
+        pause = 0.02
+        alive = True
+        while alive:
+            self.record_start()
+            asked = self.wait(deadline)
+            alive = self.reap()
+            now = time.monotonic()
+            if asked == signal.SIGUSR1 or (asked == signal.SIGTERM and not stopping):
+                kill = asked == signal.SIGUSR1
+                if self.status is None:  # otherwise the command ended by itself, and only stragglers are stopped
+                    self.stopped_by = "kill" if kill else "stop"
+                stopping, deadline = True, now
+                steps = [] if kill else list(self.ladder)
+            elif self.status is not None and deadline is None:
+                deadline = now + self.straggler_grace
+            if alive and deadline is not None and now >= deadline:
+                name, grace = steps.pop(0) if steps else ("KILL", 0.0)
+                self.signal_tree(name)
+                if name == "KILL":  # what was forked between the look and the signal is met the next time round
+                    grace, pause = max(grace, pause), min(pause * 2, 1.0)
+                deadline = now + grace
+
+    def wait(self, deadline: float | None) -> int | None:
+        """Sleep until a child ends, somebody asks, or the deadline; gives the signal that came."""
+        if self.unwritten:
+            soon = time.monotonic() + 1.0
+            deadline = min(deadline, soon) if deadline is not None else soon
+        if deadline is None:
+            return signal.sigwaitinfo(WAITED).si_signo
+        got = signal.sigtimedwait(WAITED, max(0.0, deadline - time.monotonic()))
+        return got.si_signo if got else None
+
+    def reap(self) -> bool:
+        """Collect what has ended. False when nothing lives below us: an orphan would have become our child."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.child:
+                self.status = status
+
+    def signal_tree(self, name: str) -> None:
+        """SIGINT goes to the command's process group, as from a keyboard; every other signal to all descendants."""
+        seen = procfs.processes()
+        for pid in procfs.descendants({os.getpid()}, seen):
+            if name != "INT" or seen[pid].group == self.child:
+                # A process that was suspended with SIGSTOP must go on to see it.
+                procfs.send(pid, seen[pid].start_time, number_of(name), signal.SIGCONT)
+
+    def record_start(self) -> None:
+        """Write start.json if that is still to do; on a full disk, `wait` brings us here again every second."""
+        if self.unwritten is None:
+            return
+        try:
+            records.write_record(self.directory, "start.json", self.unwritten)
+        except OSError as error:
+            say(f"cannot write start.json: {error}")
+        else:
+            self.unwritten = None
+
+    def record_end(self, record: records.Record) -> bool:
+        """Write exit.json, trying each second till there is space. False if asked to give up or the folder is gone."""
+        while True:
+            try:
+                records.write_record(self.directory, "exit.json", record)
+                return True
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            except OSError as error:
+                say(f"cannot write exit.json: {error}")
+            if signal.sigtimedwait((signal.SIGTERM, signal.SIGUSR1), 1.0):
+                return False
+
+
+def number_of(name: str) -> int:
+    return int(getattr(signal, f"SIG{name}"))
+
+
+def say(text: str) -> None:
+    """A line in the attempt's log, where a person looks first; a full disk must not end us for it."""
+    try:
+        os.write(2, f"autoloop: {text}\n".encode(errors="replace"))
+    except OSError:
+        return
+
+
+def main(directory: str) -> int:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, WAITED)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    directory = os.path.abspath(directory)
+    me = procfs.identity(os.getpid())
+    try:
+        if not records.claim(directory, me):
+            return ALREADY_CLAIMED
+        null = os.open(os.devnull, os.O_RDONLY)
+        # Handed to the command as it is: whatever it prints, no byte passes through us.
+        log = os.open(f"{directory}/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        say(f"cannot use {directory}: {error}")
+        return CANNOT_RECORD
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.closerange(3, max(null, log) + 1)
+    return Attempt(directory, me).run()
+
+
+if __name__ == "__main__":
+    os._exit(main(sys.argv[1]))  # nothing is buffered, and taking the interpreter down would cost 2 ms

@@ -1,0 +1,111 @@
+"""`autoloop.toml`: what a project sets once, so that nobody types it each time. Flags win over it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import DEFAULT_FIELDS, FieldTypes
+from autoloop.metrics import MetricBook, default_book, parse_metric_book
+from autoloop.model import UserError
+
+FILE = "autoloop.toml"
+
+
+class WandbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[wandb]`: where online runs go."""
+
+    entity: str | None = None
+    project: str | None = None
+
+
+class FieldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[fields]`: what the config's types cannot tell."""
+
+    integers: list[str] = []
+    """More names (shell patterns over the last part of a path) of fields that must stay integers."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every key of autoloop.toml, with its default. Paths are relative to the project."""
+
+    preset: str = "lerobot"
+    """How a run is launched: a shipped preset's name, or the path of a preset file."""
+    python: str | None = None
+    """The interpreter of the training environment; default: the one Auto Loop runs on."""
+    train_script: str | None = None
+    """The trainer's script; default: the preset's."""
+    gpus: list[int] = msgspec.field(default_factory=lambda: [0, 1, 2, 3])
+    """The GPUs of a formal run, when --gpus is not given."""
+    output_root: str = "outputs/train"
+    summary_out: str | None = None
+    """autorun_summary.json; default: below src/lerobot/scripts/train_config where that exists, else reports/data."""
+    markdown_out: str | None = None
+    """The Markdown report; default: act_ot.md, chosen likewise."""
+    rules: str | None = None
+    """A rule book (.toml) or a Python file with `decide(summary)`; default: the ACT-OT book."""
+    metrics: str | None = None
+    """A metric book (.toml) that adds to the shipped names, aliases and derived metrics."""
+    wandb: WandbSettings = WandbSettings()
+    fields: FieldSettings = FieldSettings()
+
+    def field_types(self) -> FieldTypes:
+        return DEFAULT_FIELDS.extended(tuple(self.fields.integers))
+
+    def metric_book(self, project: Path) -> MetricBook:
+        """The shipped metrics and the project's. UserError if the project's file cannot be read."""
+        if self.metrics is None:
+            return default_book()
+        path = project / self.metrics
+        return default_book().extended(parse_metric_book(read_text(path, "metric book"), str(path)))
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {"wandb": WandbSettings, "fields": FieldSettings}
+
+
+def load_settings(project: Path) -> Settings:
+    """The project's autoloop.toml, or the defaults where there is none. UserError names the file, the key and the fix."""
+    path = project / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from None
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from None
+    _refuse_unknown(raw, Settings, path, "")
+    try:
+        return msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path}: {error}.") from None
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file that a person named. UserError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"The {what} {path} does not exist.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"The {what} {path} is not UTF-8 text (byte {error.start}).") from None
+    except OSError as error:
+        raise UserError(f"The {what} {path} cannot be read: {error.strerror}.") from None
+
+
+def _refuse_unknown(raw: dict[str, object], kind: type[msgspec.Struct], path: Path, table: str) -> None:
+    """msgspec names an unknown key but not the one that was meant."""
+    known = kind.__struct_fields__
+    for key, value in raw.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
+            raise UserError(f"{path}: unknown key {key!r}{f' in [{table}]' if table else ''}; {hint}")
+        inner = TABLES.get(key)
+        if inner is not None and isinstance(value, dict):
+            _refuse_unknown(value, inner, path, key)

@@ -1,0 +1,48 @@
+"""Where a project keeps its state. One folder, readable by its owner only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoloop.model import UserError
+
+
+@dataclass(frozen=True)
+class Places:
+    """The paths below `<project>/.autoloop/`."""
+
+    project: Path
+
+    @property
+    def home(self) -> Path:
+        return self.project / ".autoloop"
+
+    @property
+    def database(self) -> Path:
+        return self.home / "autoloop.db"
+
+    def config(self, run: str) -> Path:
+        """The frozen copy of a run's config."""
+        return self.home / "configs" / f"{run}.json"
+
+    def attempt(self, attempt: str) -> Path:
+        """Where an attempt's spec.json, start.json, exit.json and log.txt are."""
+        return self.home / "attempts" / attempt
+
+    def lock(self, loop: str) -> Path:
+        return self.home / "locks" / f"{loop}.lock"
+
+    def engine_log(self, loop: str) -> Path:
+        return self.home / "engines" / f"{loop}.log"
+
+    def make(self) -> None:
+        """Make the folders (mode 0700). UserError where that is not possible."""
+        try:
+            for folder in (self.home, *(self.home / n for n in ("configs", "attempts", "locks", "engines"))):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"Cannot make {self.home}: {os.strerror(error.errno or 0)}. Run from a folder that you may write to."
+            ) from None

@@ -1,0 +1,51 @@
+"""What a client paints: one consistent picture of a loop."""
+
+from __future__ import annotations
+
+import msgspec
+
+from autoloop.model import Attempt, Loop, Proposal, Round, RoundState, Run, RunState
+from autoloop.store.database import Store
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A loop as it stood at one instant. `attempts` maps a run to its newest attempt."""
+
+    loop: Loop
+    rounds: list[Round]
+    runs: list[Run]
+    attempts: dict[str, Attempt]
+    proposals: list[Proposal]
+
+    @property
+    def round(self) -> Round | None:
+        return self.rounds[-1] if self.rounds else None
+
+    def runs_of(self, number: int) -> list[Run]:
+        return [run for run in self.runs if run.round == number]
+
+    def in_slot(self, slot: int) -> Run | None:
+        """The run that holds the slot now."""
+        for run in self.runs:
+            if run.slot == slot and run.state in (RunState.RUNNING, RunState.STOPPING):
+                return run
+        return None
+
+    @property
+    def waits_for_decision(self) -> bool:
+        return self.round is not None and self.round.state is RoundState.DECIDING
+
+
+def take_snapshot(store: Store, loop: int) -> Snapshot:
+    """Read everything from one state of the database, so that the parts fit each other."""
+    with store.reading():
+        attempts: dict[str, Attempt] = {}
+        for attempt in store.loop_attempts(loop):
+            attempts[attempt.run] = attempt  # ordered by number: the newest stays
+        return Snapshot(
+            loop=store.loop(loop),
+            rounds=store.rounds(loop),
+            runs=store.runs(loop),
+            attempts=attempts,
+            proposals=store.proposals(loop),
+        )

@@ -1,0 +1,594 @@
+"""Edits: how they parse, what they resolve to, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from autoloop.configs import (
+    DEFAULT_FIELDS,
+    apply,
+    config_hash,
+    diff,
+    edits_from_mapping,
+    parse_edit,
+    parse_edits,
+    resolve,
+    same,
+)
+from autoloop.model import Change, UserError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+BASE: dict[str, Any] = {
+    "batch_size": 8,
+    "seed": None,
+    "job_name": "baseline",
+    "use_preset": True,
+    "policy": {
+        "type": "act",
+        "optimizer_lr": 1e-05,
+        "kl_weight": 10,
+        "dim_model": 512,
+        "input_features": {"observation.images.side": {"shape": [3, 480, 640]}, "state": {"shape": [14]}},
+    },
+    "ot": {
+        "lambda_ot": 0.1,
+        "window_size": 10,
+        "loss_config": {
+            "reg": 0.1,
+            "tau_src": 0.5,
+            "tau_tgt": 0.5,
+            "features": [
+                {"key": "side", "use_learned_embed": True, "weight_label": 0.01},
+                {"key": "ee", "use_learned_embed": True},
+                {"key": "action", "use_learned_embed": False, "weight_label": 0.02},
+            ],
+        },
+    },
+    "terms": {"a": {"w": 1.0}, "b": {"w": 2.0}},
+    "env": None,
+}
+
+
+def resolved(*texts: str, base: dict[str, Any] = BASE) -> list[Change]:
+    return resolve(base, parse_edits(texts))
+
+
+def after(text: str, base: dict[str, Any] = BASE) -> Any:
+    (change,) = resolved(text, base=base)
+    return change.after
+
+
+def refused(*texts: str, base: dict[str, Any] = BASE) -> str:
+    with pytest.raises(UserError) as caught:
+        resolved(*texts, base=base)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith((".", "?"))
+    return message
+
+
+# ------------------------------------------------------------------------------------------------- parsing
+
+
+@pytest.mark.parametrize(
+    ("text", "op", "value"),
+    [
+        ("a.b=3", "set", 3),
+        ("a.b@set=true", "set", True),
+        ("a.b=null", "set", None),
+        ("a.b=[0,8]", "set", [0, 8]),
+        ('a.b={"x": 1}', "set", {"x": 1}),
+        ("a.b@mul=1e-4", "mul", 1e-4),
+        ("a.b=plain words=and more", "set", "plain words=and more"),
+        ('a.b="3"', "set", "3"),
+        ('a.b=""', "set", ""),
+        ("  a.b @max = 20 ", "max", 20),
+        ("a.b@add=-0.05", "add", -0.05),
+        ("a.b=a@b", "set", "a@b"),
+    ],
+)
+def test_an_edit_is_read_as_it_is_written(text, op, value):
+    edit = parse_edit(text)
+    assert (edit.path, edit.op, edit.value, edit.text) == (("a", "b"), op, value, text.strip())
+    assert type(edit.value) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not an edit"),
+        ("a.b", "is not an edit"),
+        ("a.b@mull=2", 'did you mean "mul"?'),
+        ("a.b@zzz=2", "use one of set, mul, add, min, max"),
+        ("a..b=1", "empty part"),
+        ("=1", "empty part"),
+        ("@mul=1", "empty part"),
+        ("a.b=", "has no value"),
+        ("a.b=NaN", "NaN is not a number"),
+        ("a.b=[1, -Infinity]", "-Infinity is not a number"),
+        ("a.b@mul=1e999", "too large"),
+        ('a={"x": 1, "x": 2}', "twice"),
+        ("a.b@mul=fast", "needs a number"),
+        ("a.b@add=true", "needs a number"),
+        ("a.img_*=1", "must stand alone"),
+        ("a=" + "[" * 50_000, "nested deeper"),
+        ("a=" + "9" * 5000, "too many digits"),
+        (".".join("a" * 100) + "=1", "too long"),
+    ],
+)
+def test_what_is_no_edit_is_refused_in_words(text, words):
+    with pytest.raises(UserError, match="edit") as caught:
+        parse_edit(text)
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@settings(derandomize=True, max_examples=500)
+@given(st.text() | st.text(alphabet='ab.*@=\\"[]{}1e-,setmul NaN'))
+def test_any_text_is_an_edit_or_a_user_error(text):
+    try:
+        edit = parse_edit(text)
+    except UserError:
+        return
+    assert edit.path
+    assert all(edit.path)
+    json.dumps(edit.value, allow_nan=False)
+
+
+def test_a_mapping_of_changes_becomes_edits_of_the_same_meaning():
+    texts = edits_from_mapping({"a.b@mul": 1.5, "c@set": True, "d": "1", "e@set": None, "f": "字"})
+    assert texts == ["a.b@mul=1.5", "c@set=true", 'd="1"', "e@set=null", 'f="字"']
+    assert [edit.value for edit in parse_edits(texts)] == [1.5, True, "1", None, "字"]
+
+
+@pytest.mark.parametrize("changes", [{"a": float("nan")}, {"a": object()}, {1: 2}])
+def test_a_mapping_that_no_config_could_hold_is_refused(changes):
+    with pytest.raises(UserError):
+        edits_from_mapping(changes)
+
+
+# ------------------------------------------------------------------------------------------------- matching
+
+
+def test_every_match_is_resolved_with_before_and_after():
+    assert resolved("terms.*.w@mul=0.5", "ot.loss_config.tau_src@set=2.0") == [
+        Change(path="terms.a.w", before=1.0, after=0.5),
+        Change(path="terms.b.w", before=2.0, after=1.0),
+        Change(path="ot.loss_config.tau_src", before=0.5, after=2.0),
+    ]
+
+
+def test_a_list_is_edited_by_index_and_by_star():
+    assert [c.path for c in resolved("ot.loss_config.features.2.weight_label=0.005")] == [
+        "ot.loss_config.features.2.weight_label"
+    ]
+    assert after("policy.input_features.state.shape.*=7") == 7
+
+
+def test_under_a_star_arithmetic_passes_over_blocks_without_the_key_and_says_so():
+    first, second = resolved("ot.loss_config.features.*.weight_label@mul=0.5")
+    assert (first.path, first.after) == ("ot.loss_config.features.0.weight_label", 0.005)
+    assert (second.path, second.after) == ("ot.loss_config.features.2.weight_label", 0.01)
+    assert first.note == "ot.loss_config.features.1 has no weight_label and stays as before"
+
+
+def test_under_a_star_set_makes_the_key_in_the_blocks_without_it():
+    changes = resolved("ot.loss_config.features.*.weight_label=0.005")
+    assert [(c.before, c.after, c.created) for c in changes] == [
+        (0.01, 0.005, False),
+        (None, 0.005, True),
+        (0.02, 0.005, False),
+    ]
+    assert changes[1].note is not None
+    assert changes[1].note.startswith("ot.loss_config.features.1.weight_label is a new key (")
+
+
+def test_a_key_with_dots_is_found_plainly_and_escaped_and_its_change_can_be_applied():
+    plain = resolved("policy.input_features.observation.images.side.shape.0=1")
+    escaped = resolved(r"policy.input_features.observation\.images\.side.shape.0=1")
+    assert plain == escaped
+    assert plain[0].path == r"policy.input_features.observation\.images\.side.shape.0"
+    features = apply(BASE, plain)["policy"]["input_features"]
+    assert features["observation.images.side"]["shape"] == [1, 480, 640]
+    assert resolved("policy.input_features.*.shape.0=1")[0] == plain[0]
+
+
+def test_a_key_that_looks_like_syntax_can_be_addressed():
+    base = {"a*b": {"x@y=z": 1}, "*": 2, "7": 3}
+    assert after(r"a\*b.x\@y\=z@add=1", base) == 2
+    assert [c.path for c in resolved(r"\*=5", base=base)] == [r"\*"]
+    assert after("7=4", base) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ot.loss_config.regg@mul=2", "the nearest existing path is ot.loss_config.reg."),
+        ("ot.reg@mul=2", "the nearest existing path is ot.loss_config.reg."),
+        ("policy.tau_tgt@add=1", "the nearest existing path is ot.loss_config.tau_tgt."),
+        ("ot.los_config.reg@mul=2", "the nearest existing path is ot.loss_config."),
+        (
+            "ot.loss_config.features.*.wait_label@mul=2",
+            "nearest existing path is ot.loss_config.features.*.weight_label.",
+        ),
+        ("ot.loss_config.features.3.weight_label@mul=2", "features has 3 elements (0 to 2), so there is no 3."),
+        ("ot.loss_config.features.3.weight_label=2", "features has 3 elements (0 to 2), so there is no 3."),
+        ("ot.loss_config.features.action.weight_label=2", "is a list: name an index from 0 to 2, or *."),
+        ("ot.lambda_ot.x=2", "ot.lambda_ot is a number and has nothing inside."),
+        ("ot.lambda_ot.*=2", "ot.lambda_ot is a number and has nothing inside."),
+        ("qqqqqqq@mul=2", "there is no qqqqqqq in the config."),
+    ],
+)
+def test_an_edit_that_matches_nothing_says_why_and_names_the_nearest(text, words):
+    message = refused(text)
+    assert f'The edit "{text}" matches nothing: ' in message
+    assert message.endswith(words)
+
+
+def test_a_star_on_an_empty_list_matches_nothing():
+    assert "features is empty, so * matches nothing" in refused("features.*.w=1", base={"features": []})
+
+
+# ------------------------------------------------------------------------------------------------- set
+
+
+def test_only_set_makes_a_key_with_its_parents_and_says_so():
+    (change,) = resolved("ot.loss_config.tau_scr=2")
+    assert (change.created, change.before, change.after) == (True, None, 2)
+    assert change.note == ("ot.loss_config.tau_scr is a new key (the nearest existing one is ot.loss_config.tau_src)")
+    (deep,) = resolved("new.a.b=1")
+    assert (deep.path, deep.created) == ("new.a.b", True)
+    assert apply(BASE, [deep])["new"] == {"a": {"b": 1}}
+    for op in ("mul", "add", "min", "max"):
+        assert "matches nothing" in refused(f"new.a.b@{op}=1")
+
+
+def test_a_list_is_never_made_or_grown_by_an_index():
+    refused("new.0.b=1")
+    refused("policy.input_features.state.shape.1=4")
+
+
+def test_a_null_on_the_way_becomes_a_block_and_that_is_the_change():
+    (change,) = resolved("env.sim.type=aloha")
+    assert (change.path, change.before, change.after) == ("env", None, {"sim": {"type": "aloha"}})
+    assert apply(BASE, [change])["env"] == {"sim": {"type": "aloha"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("seed=7", 7),
+        ("env=text", "text"),
+        ("ot.lambda_ot=null", None),
+        ("policy=null", None),
+        ("ot.lambda_ot=[0.1, 0.2]", [0.1, 0.2]),
+        ('job_name="other"', "other"),
+        ("job_name=other", "other"),
+        ("ot.lambda_ot=1", 1),
+        ("ot.loss_config.features=[]", []),
+    ],
+)
+def test_set_gives_the_value(text, value):
+    assert after(text) == value
+
+
+def test_a_change_of_shape_or_to_null_carries_a_note():
+    assert "becomes null" in (resolved("ot.lambda_ot=null")[0].note or "")
+    assert "was a number and becomes a list" in (resolved("ot.lambda_ot=[1]")[0].note or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ot.lambda_ot=high", "from a number into a text"),
+        ("ot.lambda_ot=true", "from a number into true/false"),
+        ("use_preset=1", "from true/false into a number; write true or false."),
+        ("use_preset=True", "from true/false into a text; write true or false."),
+        ("job_name=12", 'from a text into a number; put the value in double quotes: job_name="12".'),
+        ("ot.loss_config=0.4", "from a block into a number; name a key inside it."),
+        ("ot.loss_config.features=0.4", "from a list into a number"),
+        ("ot.loss_config=[1]", "from a block into a list"),
+    ],
+)
+def test_any_other_change_of_type_is_refused_naming_both(text, words):
+    assert words in refused(text)
+
+
+# ------------------------------------------------------------------------------------------------- arithmetic
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("ot.loss_config.reg@mul=1.5", 0.15),
+        ("ot.lambda_ot@add=-0.05", 0.05),
+        ("ot.loss_config.reg@add=0.2", 0.3),
+        ("ot.lambda_ot@max=0.02", 0.1),
+        ("ot.lambda_ot@max=0.2", 0.2),
+        ("ot.lambda_ot@min=0.02", 0.02),
+        ("ot.window_size@max=20", 20),
+        ("ot.window_size@min=20", 10),
+        ("policy.kl_weight@mul=0.75", 7.5),
+        ("policy.kl_weight@mul=2.0", 20),
+        ("batch_size@add=4", 12),
+        ("batch_size@mul=1.5", 12),
+        ("batch_size=16.0", 16),
+    ],
+)
+def test_arithmetic_is_as_on_paper_and_ints_stay_ints(text, value):
+    result = after(text)
+    assert result == value
+    assert type(result) is type(value)
+
+
+def test_a_denormal_and_a_huge_number_are_handled():
+    assert after("a@mul=0.5", {"a": 2.6e-85}) == 1.3e-85
+    assert after("a@mul=1e-300", {"a": 1e-300}) == 0.0
+    for text in ("a@mul=10", "a@add=1e308"):
+        assert "too large" in refused(text, base={"a": 1.7e308})
+    assert "too large" in refused("a@mul=" + "9" * 200, base={"a": 10**200})
+
+
+def test_an_integer_field_is_rounded_with_a_note_only_if_it_was_not_whole():
+    (change,) = resolved("batch_size@mul=1.3")
+    assert (change.after, type(change.after)) == (10, int)
+    assert change.note == "batch_size takes whole numbers: 10.4 was rounded to 10"
+    assert after("batch_size@mul=1.5625") == 13  # 12.5: halves go up
+    assert resolved("batch_size@mul=1.5")[0].note is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "batch_size",
+        "num_workers",
+        "steps",
+        "policy.n_action_steps",
+        "policy.dim_model",
+        "policy.latent_dim",
+        "save_freq",
+        "ot.topk_src_episodes",
+        "a.chunk_size",
+        "layers.3.n_heads",
+        "n_layers.0",
+    ],
+)
+def test_the_integer_fields_are_known_by_their_last_key(path):
+    base: dict[str, Any] = {}
+    base = {
+        "batch_size": 8.0,
+        "num_workers": 8.0,
+        "steps": 8.0,
+        "save_freq": 8.0,
+        "ot": {"topk_src_episodes": 8.0},
+        "policy": {"n_action_steps": 8.0, "dim_model": 8.0, "latent_dim": 8.0},
+        "a": {"chunk_size": 8.0},
+        "layers": [{}, {}, {}, {"n_heads": 8.0}],
+        "n_layers": [8.0],
+    }
+    result = after(f"{path}@add=4", base)
+    assert (result, type(result)) == (12, int)
+
+
+def test_integers_inside_a_block_that_is_set_are_made_whole_too():
+    (change,) = resolved('policy={"dim_model": 256.0, "n_heads": 7.6, "dropout": 1.0, "dims": {"hidden_dim": [8.0]}}')
+    assert json.dumps(change.after) == '{"dim_model": 256, "n_heads": 8, "dropout": 1.0, "dims": {"hidden_dim": [8]}}'
+    assert "policy.n_heads takes whole numbers" in (change.note or "")
+
+
+def test_a_project_can_name_more_integer_fields_by_key_or_by_path():
+    fields = DEFAULT_FIELDS.extended(["top_*", "ot.depth"])
+    base = {"top_k": 4, "ot": {"depth": 4}, "x": {"depth": 4}}
+    edits = parse_edits(["top_k@mul=1.4", "ot.depth@mul=1.4", "x.depth@mul=1.4"])
+    assert [change.after for change in resolve(base, edits, fields)] == [6, 6, 5.6]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed@add=1", "needs a number at seed, and there is null"),
+        ("use_preset@mul=2", "there is true/false"),
+        ("job_name@mul=2", "there is a text (baseline)"),
+        ("ot.loss_config@mul=2", "there is a block"),
+        ("terms.*@mul=2", "needs a number at terms.a"),
+    ],
+)
+def test_arithmetic_on_what_is_no_number_is_refused(text, words):
+    assert words in refused(text)
+
+
+# ------------------------------------------------------------------------------------------------- several edits
+
+
+def test_a_later_edit_sees_the_earlier_result_and_one_place_gives_one_change():
+    assert resolved("ot.lambda_ot=0.2", "ot.window_size@add=1", "ot.lambda_ot@mul=0.5", "ot.lambda_ot@add=0.3") == [
+        Change(path="ot.lambda_ot", before=0.1, after=0.4),
+        Change(path="ot.window_size", before=10, after=11),
+    ]
+    assert [(c.path, c.after) for c in resolved("new.a=1", "new.b=2", "new.*@mul=10")] == [("new.a", 10), ("new.b", 20)]
+
+
+def test_edits_inside_one_another_give_the_outer_change():
+    (inside_later,) = resolved('terms.a={"w": 5.0}', "terms.a.w@mul=2")
+    assert (inside_later.path, inside_later.before, inside_later.after) == ("terms.a", {"w": 1.0}, {"w": 10.0})
+    (inside_first,) = resolved("terms.a.w=3.0", 'terms={"c": 1}')
+    assert (inside_first.path, inside_first.before, inside_first.after) == ("terms", BASE["terms"], {"c": 1})
+
+
+def test_a_block_set_in_many_places_is_not_shared_between_them():
+    assert [c.after for c in resolved('terms.*={"w": 1.5}', "terms.a.w@mul=2")] == [{"w": 3.0}, {"w": 1.5}]
+
+
+def test_a_place_that_exists_is_preferred_over_one_that_would_be_made():
+    base = {"a": {"b": {}}, "a.b": {"c": 1}}
+    assert resolved("a.b.c=5", base=base) == [Change(path=r"a\.b.c", before=1, after=5)]
+
+
+def test_an_edit_that_fails_writes_nothing_and_results_share_nothing_with_the_base():
+    base = copy.deepcopy(BASE)
+    refused("ot.lambda_ot=0.2", "nowhere.at.all@mul=2", base=base)
+    (change,) = resolved('terms.a={"w": [1]}', base=base)
+    result = apply(base, [change])
+    result["terms"]["a"]["w"].append(2)
+    result["policy"]["type"] = "other"
+    change.before["w"] = 99
+    assert base == BASE
+    assert change.after == {"w": [1]}
+
+
+def test_changes_for_a_place_that_is_not_there_are_refused():
+    with pytest.raises(UserError, match="no such place"):
+        apply({"a": 1}, [Change(path="b.c", before=1, after=2)])
+    with pytest.raises(UserError, match="no block"):
+        apply({"a": 1}, [Change(path="a.c", before=None, after=2, created=True)])
+
+
+# ------------------------------------------------------------------------------------------------- properties
+
+keys = st.sampled_from(["a", "b", "n_x", "a.b", "*", "0", "1", "", " c", "@", "\\", "字"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-1e9, 1e9) | st.sampled_from(["", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=10,
+)
+trees = st.dictionaries(keys, values, max_size=4)
+segments = st.sampled_from(["a", "b", "n_x", "*", "0", "1", r"a\.b", r"\*", "new"])
+rich = {"a": {"a": 1.0, "b": [1, 2.5], "new": None}, "b": [{"a": 1}, {"a": 2.0, "n_x": 3}], "n_x": 8, "a.b": {"a": 0.1}}
+rich_trees = trees.map(lambda tree: {**copy.deepcopy(rich), **tree}) | st.just(rich)
+edit_texts = st.builds(
+    lambda path, op, value: f"{'.'.join(path)}@{op}={value}",
+    st.sampled_from(["a.a", "a.b.*", "a.b.1", "b.*.a", "b.*.n_x", "b.1.n_x", "n_x", "a.new.x", "new.q", "a", "b"]).map(
+        lambda path: path.split(".")
+    )
+    | st.lists(segments, min_size=1, max_size=4),
+    st.sampled_from(["set", "mul", "add", "min", "max"]),
+    st.sampled_from(["2", "0.5", "-1"]) | st.sampled_from(["2", "true", "null", "text", "[1, 2]", '{"a": 1}']),
+)
+
+
+@settings(derandomize=True, max_examples=300)
+@given(trees, trees)
+def test_a_diff_applied_to_the_first_config_gives_the_second(a, b):
+    frozen = copy.deepcopy((a, b))
+    changes = diff(a, b)
+    assert (a, b) == frozen
+    assert same(apply(a, changes), b)
+    assert not diff(b, apply(a, changes))
+    assert bool(changes) == (not same(a, b))
+
+
+@settings(derandomize=True, max_examples=600)
+@given(rich_trees, st.lists(edit_texts, min_size=1, max_size=4))
+def test_resolving_never_touches_the_config_and_its_changes_are_what_differs(config, texts):
+    frozen = copy.deepcopy(config)
+    try:
+        changes = resolve(config, parse_edits(texts))
+    except UserError:
+        assert config == frozen
+        return
+    assert config == frozen
+    result = apply(config, changes)
+    assert config == frozen
+    paths = [change.path for change in changes]
+    assert len(set(paths)) == len(paths)
+    for difference in diff(config, result):  # nothing differs but inside (or, for made parents, above) a change
+        assert any(
+            f"{difference.path}.".startswith(f"{path}.") or f"{path}.".startswith(f"{difference.path}.")
+            for path in paths
+        )
+    for change in changes:
+        if not change.created and not same(change.before, change.after):
+            assert any(f"{d.path}.".startswith(f"{change.path}.") for d in diff(config, result))
+    json.dumps(result, allow_nan=False)
+
+
+@settings(derandomize=True, max_examples=300)
+@given(
+    rich_trees,
+    st.lists(segments.filter(lambda s: s != "*"), min_size=1, max_size=3),
+    st.sampled_from([2, 0.5, None, "x"]),
+)
+def test_what_set_promises_is_what_the_config_then_holds(config, path, value):
+    try:
+        changes = resolve(config, parse_edits([f"{'.'.join(path)}={json.dumps(value)}"]))
+    except UserError:
+        return
+    expected = value if path[-1] != "n_x" or value != 0.5 else 1
+    again = resolve(apply(config, changes), parse_edits([f"{'.'.join(path)}={json.dumps(value)}"]))
+    assert [(change.before, change.after, change.created) for change in again] == [(expected, expected, False)]
+
+
+# ------------------------------------------------------------------------------------------------- diff and hash
+
+
+def test_a_diff_gives_only_what_differs():
+    other = copy.deepcopy(BASE)
+    other["batch_size"] = 8.0
+    other["ot"]["lambda_ot"] = 0.2
+    other["ot"]["loss_config"]["features"][1]["weight_label"] = 0.5
+    other["policy"]["input_features"]["state"]["shape"] = [14, 1]
+    del other["terms"]["a"]
+    assert [(c.path, c.before, c.after, c.created, c.note) for c in diff(BASE, other)] == [
+        ("policy.input_features.state.shape", [14], [14, 1], False, None),
+        ("ot.lambda_ot", 0.1, 0.2, False, None),
+        ("ot.loss_config.features.1.weight_label", None, 0.5, True, None),
+        ("terms.a", {"w": 1.0}, None, False, "removed"),
+    ]
+
+
+def test_one_and_true_differ():
+    assert [c.path for c in diff({"a": 1, "b": 0.0}, {"a": True, "b": 0})] == ["a"]
+    assert config_hash({"a": 1}) != config_hash({"a": True})
+
+
+@settings(derandomize=True, max_examples=200)
+@given(trees, st.randoms(use_true_random=False))
+def test_the_hash_does_not_depend_on_the_order_of_keys(config, random):
+    def shuffled(value: Any) -> Any:
+        if isinstance(value, dict):
+            items = list(value.items())
+            random.shuffle(items)
+            return {key: shuffled(child) for key, child in items}
+        return [shuffled(child) for child in value] if isinstance(value, list) else value
+
+    assert config_hash(shuffled(config)) == config_hash(config)
+
+
+@settings(derandomize=True, max_examples=200)
+@given(trees, trees)
+def test_configs_have_one_hash_exactly_when_nothing_differs(a, b):
+    assert (config_hash(a) == config_hash(b)) == same(a, b)
+
+
+def test_the_hash_is_of_the_training_only():
+    base = {"steps": 10, "lr": 1.0}
+    assert len(config_hash(base)) == 16
+    noise = {"output_dir": "x", "wandb": {"mode": "online"}, "job_name": "y", "log_freq": 1, "eval_freq": 2}
+    assert config_hash({**noise, **base}) == config_hash({"lr": 1, "steps": 10.0})
+    assert config_hash({**base, "steps": 11}) != config_hash(base)
+    assert config_hash({**base, "policy": {"wandb": 1}}) != config_hash({**base, "policy": {}})
+
+
+def test_extra_arguments_count_unless_they_only_watch():
+    base = {"lr": 1.0}
+    watching = ["--wandb.mode=offline", "--log_freq", "50", "--eval_freq=2"]
+    assert config_hash(base, watching) == config_hash(base)
+    assert config_hash(base, ["--seed=1"]) != config_hash(base)
+    assert config_hash(base, ["--log_freq", "50", "--seed=1"]) == config_hash(base, ["--seed=1"])
+
+
+def test_a_deep_path_and_a_wide_config_stay_quick():
+    deep: dict[str, Any] = {}
+    node = deep
+    for _ in range(50):
+        node["a"] = {}
+        node = node["a"]
+    (change,) = resolved(".".join(["a"] * 50) + ".new.b=1", base=deep)  # exponential search would never return
+    assert change.created
+    wide = {f"key_{i}": {"w": 1.0} for i in range(4000)}
+    assert len(resolved("*.w@mul=2", base=wide)) == 4000
+    assert "nearest existing path is key_17" in refused("keyy_17.w@mul=2", base=wide)

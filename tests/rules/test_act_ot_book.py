@@ -1,0 +1,138 @@
+"""The shipped book holds exactly the rules that people used before, at the same thresholds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from autoloop.configs import parse_edits, resolve
+from autoloop.model import MetricSummary
+from autoloop.rules import act_ot_book, clamp_changes, criterion, evaluate, judge
+
+from tests.rules.views import metric, quiet, view
+
+EDITS = {
+    "ot-mass-low": [
+        "ot.loss_config.reg@mul=1.6",
+        "ot.loss_config.tau_src@set=0.5",
+        "ot.loss_config.tau_tgt@set=0.5",
+        "ot.window_size@max=20",
+    ],
+    "ot-mass-high-cost-flat": ["ot.loss_config.features.*.weight_label@mul=0.5", "ot.lambda_ot@add=-0.05"],
+    "l1-plateau": ["policy.optimizer_lr@mul=1.4", "optimizer.lr@mul=1.4", "batch_size@add=4"],
+    "grad-norm-high": ["ot.loss_config.reg@mul=1.3", "policy.optimizer_lr@mul=0.7", "optimizer.lr@mul=0.7"],
+    "default": ["ot.loss_config.reg@mul=1.2", "ot.window_size@max=20"],
+}
+
+
+def below(value: float) -> float:
+    return math.nextafter(value, -math.inf)
+
+
+def above(value: float) -> float:
+    return math.nextafter(value, math.inf)
+
+
+def fired(**replaced: MetricSummary | None) -> list[str]:
+    return [firing.rule for firing in judge(act_ot_book(), view(quiet(**replaced))).firings]
+
+
+def test_the_rules_are_the_five_of_the_document_with_their_changes() -> None:
+    book = act_ot_book()
+    assert book.default is not None
+    assert {rule.id: list(rule.changes) for rule in book.rules} | {"default": list(book.default.changes)} == EDITS
+    assert {rule.scope for rule in book.rules} == {"end"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "at", "beyond"),
+    [
+        ("ot-mass-low", {"ot_pi_sum": metric(last=1e-3)}, {"ot_pi_sum": metric(last=below(1e-3))}),
+        (
+            "ot-mass-high-cost-flat",
+            {"ot_pi_sum": metric(last=0.3), "ot_cost": metric(pct=-9.0)},
+            {"ot_pi_sum": metric(last=above(0.3)), "ot_cost": metric(pct=-9.0)},
+        ),
+        (
+            "ot-mass-high-cost-flat",
+            {"ot_pi_sum": metric(last=0.4), "ot_cost": metric(pct=-10.0)},
+            {"ot_pi_sum": metric(last=0.4), "ot_cost": metric(pct=above(-10.0))},
+        ),
+        ("l1-plateau", {"l1_loss": metric(pct=-2.0)}, {"l1_loss": metric(pct=above(-2.0))}),
+        ("grad-norm-high", {"grad_norm": metric(last=100.0)}, {"grad_norm": metric(last=above(100.0))}),
+    ],
+)
+def test_each_rule_fires_beyond_its_threshold_and_not_at_it(
+    rule: str, at: dict[str, MetricSummary], beyond: dict[str, MetricSummary]
+) -> None:
+    assert fired(**at) == ["default"]
+    assert fired(**beyond) == [rule]
+
+
+def test_several_rules_may_fire_on_one_run_in_the_order_of_the_book() -> None:
+    assert fired(ot_pi_sum=metric(last=0.0), l1_loss=metric(pct=0.0), grad_norm=metric(last=500.0)) == [
+        "ot-mass-low",
+        "l1-plateau",
+        "grad-norm-high",
+    ]
+
+
+def test_a_quiet_run_gets_the_default_with_what_the_rules_looked_at() -> None:
+    (firing,) = judge(act_ot_book(), view()).firings
+    assert (firing.rule, firing.edits) == ("default", EDITS["default"])
+    assert [o.name for o in firing.evidence.observations] == [
+        "ot_pi_sum.last",
+        "ot_pi_sum.last",
+        "l1_loss.pct",
+        "grad_norm.last",
+    ]
+
+
+def test_a_run_without_any_metric_gets_no_proposal_and_says_so() -> None:
+    judgement = judge(act_ot_book(), view({}))
+    assert judgement.firings == []
+    assert "rule ot-mass-low: metric train/ot_pi_sum never appeared with a finite value" in judgement.notes
+    assert judgement.notes[-1] == "the run has no metric at all, so the default is not proposed either"
+
+
+def test_the_cost_is_the_action_term_before_any_image_term() -> None:
+    high = {**quiet(ot_cost=None), "train/ot_pi_sum": metric(last=0.5)}
+    image = {"train/ot_cost/img_side": metric(pct=0.0)}
+    action = {"train/ot_cost/action_lbl": metric(pct=-50.0)}
+    assert [f.rule for f in judge(act_ot_book(), view(high | image)).firings] == ["ot-mass-high-cost-flat"]
+    assert [f.rule for f in judge(act_ot_book(), view(high | image | action)).firings] == ["default"]
+
+
+def test_lambda_ot_is_never_lowered_under_its_floor() -> None:
+    (firing,) = judge(act_ot_book(), view(quiet(ot_pi_sum=metric(last=0.5), ot_cost=metric(pct=0.0)))).firings
+    config = {"ot": {"lambda_ot": 0.05, "loss_config": {"features": [{"weight_label": 0.01}]}}}
+    changes = clamp_changes(resolve(config, parse_edits(firing.edits)), firing.clamp)
+    by_path = {change.path: change for change in changes}
+    assert by_path["ot.lambda_ot"].after == 0.02
+    assert by_path["ot.lambda_ot"].note == "held at the rule's minimum 0.02, not 0.0"
+    assert by_path["ot.loss_config.features.0.weight_label"].after == 0.005
+    assert by_path["ot.loss_config.features.0.weight_label"].note is None
+
+
+WORTH = {
+    "ot_pi_sum": metric(last=0.05),
+    "ot_loss": metric(last=above(1e-9)),
+    "eval_l1": metric(pct=-10.0),
+    "grad_norm": metric(last=below(60.0)),
+}
+
+
+@pytest.mark.parametrize(
+    ("replaced", "holds"),
+    [
+        ({}, True),
+        ({"ot_pi_sum": metric(last=0.30)}, True),
+        ({"ot_pi_sum": metric(last=below(0.05))}, False),
+        ({"ot_pi_sum": metric(last=above(0.30))}, False),
+        ({"ot_loss": metric(last=1e-9)}, False),
+        ({"eval_l1": metric(pct=above(-10.0))}, False),
+        ({"grad_norm": metric(last=60.0)}, False),
+    ],
+)
+def test_worth_200k_holds_exactly_within_the_drivers_bounds(replaced: dict[str, MetricSummary], holds: bool) -> None:
+    assert evaluate(criterion("worth-200k").when, view(quiet(**{**WORTH, **replaced}))).holds is holds
