@@ -226,13 +226,26 @@ def thin(
     return stretches
 
 
+def beads(xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int) -> list[tuple[float, float]]:
+    """Single points along an unbroken stretch, one for each of the `columns` from `low` to `high`: a dotted line."""
+    points = []
+    for column in range(columns):
+        x = low + (high - low) * column / max(1, columns - 1)
+        if xs[0] <= x <= xs[-1]:
+            after = min(max(1, bisect_left(xs, x)), len(xs) - 1)
+            width = xs[after] - xs[after - 1] if after else 0
+            share = (x - xs[after - 1]) / width if width else 1.0
+            points.append((x, ys[after - 1] * (1 - share) + ys[after] * share))
+    return points
+
+
 # ------------------------------------------------------------------------------------------------ ticks
 
 
 def y_values(scale: Scale, height: int) -> list[tuple[float, str]]:
     """Round values for an axis of `height` rows, and their labels."""
     low, high = scale.y_low, scale.y_high
-    wanted = max(1, height // 3)
+    wanted = max(2, height // 3)
     values: list[float] = []
     if scale.log_y:
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
@@ -270,7 +283,7 @@ def x_ticks(scale: Scale, width: int) -> dict[int, float]:
     span = scale.x_high - scale.x_low
     if width < 2 or not math.isfinite(span):
         return {}
-    step = max(1.0, nice_step(span / max(1, width // 12)))
+    step = max(1.0, nice_step(span / max(2, width // 10)))
     first, last = math.ceil(scale.x_low / step), math.floor(scale.x_high / step)
     return {
         round((index * step - scale.x_low) / span * (width - 1)): index * step

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from autoloop_tui.curves import Scale, thin, x_ticks, y_values
+from autoloop_tui.curves import Scale, beads, thin, x_ticks, y_values
 from autoloop_tui.paint import short_count
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.rows import Piece
@@ -40,7 +40,11 @@ class BigChart(Chart):
         for number, line in reversed(list(enumerate(self._lines, 1))):  # Later ones are in front.
             looks[str(number)] = line.look
             for xs, ys in thin(line.series.steps, line.series.values, width * 2, log_y=scale.log_y):
-                plotext.plot(xs, up(ys), marker="dot" if line.base else "braille", color=number)
+                if line.base:
+                    dots = beads(xs, up(ys), scale.x_low, scale.x_high, width)
+                    plotext.scatter([x for x, _ in dots], [y for _, y in dots], marker="braille", color=number)
+                else:
+                    plotext.plot(xs, up(ys), marker="braille", color=number)
         steps = sorted(x_ticks(scale, width - 10).values())
         plotext.xticks(steps, [short_count(step) for step in steps])
         values = y_values(scale, height)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from autoloop.model import Series
 
 from autoloop_tui.curves import Curve, Scale, draw, fit_scale, x_axis, y_ticks
-from autoloop_tui.paint import cells, fit, number
+from autoloop_tui.paint import cells, clip, fit, number
 from autoloop_tui.widgets.rows import Piece, RowPane, crop, message
 
 
@@ -122,20 +122,24 @@ def legend(
     title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, ascii_only: bool
 ) -> list[Piece]:
     """Title, newest value of the first line, and which line is which; the labels give way first."""
-    left: list[Piece] = [(title, "bold")]
+    rule, mark = ("-", "~") if ascii_only else ("─", "…")
+    left: list[Piece] = [(rule * 2 + " ", "rule"), (title, "bold")]
     if lines and len(lines[0].series):
-        left.append((f"  {number(lines[0].series.values[-1])}", lines[0].look))
+        left.append((f" {number(lines[0].series.values[-1])}", lines[0].look))
     if unit:
         left.append((f" {unit}", "dim"))
     if log_y:
         left.append((" log", "key"))
-    room = width - sum(cells(text) for text, _ in left) - 2
+    left = crop([*left, (" ", "")], 0, width)
+    room = width - sum(cells(text) for text, _ in left)
+    full = sum(cells(line.label) + 4 for line in lines)
+    # Each label its share of what there is; where that is next to nothing the colours must do.
+    longest = max((cells(line.label) for line in lines), default=0) if full <= room else (room // max(1, len(lines))) - 4
     right: list[Piece] = []
-    for line in lines:
-        swatch = (". " if ascii_only else "┄ ") if line.base else ("- " if ascii_only else "━ ")
-        right += [("  " if right else "", ""), (swatch, line.look), (line.label, "" if not line.base else "dim")]
-    taken = sum(cells(text) for text, _ in right)
-    if taken > room:
-        right, taken = (crop(right, 0, room), room) if room >= 8 else ([], 0)
-    left = crop(left, 0, width)
-    return [*left, (" " * (width - taken - sum(cells(text) for text, _ in left)), ""), *right]
+    for line in lines if room >= 3 * len(lines) else ():
+        swatch = (". " if ascii_only else "┄ ") if line.base else ("= " if ascii_only else "━ ")
+        label = clip(line.label, longest, mark) if longest >= 3 else ""
+        right += [(" ", ""), (swatch if label else swatch[0], line.look), (label, "dim" if line.base else "")]
+        right.append((" " if label else "", ""))
+    gap = room - sum(cells(text) for text, _ in right)
+    return [*left, (rule * gap, "rule"), *right]

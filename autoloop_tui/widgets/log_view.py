@@ -159,10 +159,10 @@ class LogView(RowPane, can_focus=True):
             pieces += [(line[place:start], look), (line[start:end], "match")]
             place = end
         pieces.append((line[place:], look))
-        room = width - 1
+        room, mark = width - 1, "~" if self.ascii_only else "…"
         if len(pieces) == 1 and not self._shift:
-            return [gutter, (fit(line, room), look)]
-        row = crop(pieces, self._shift, room)
+            return [gutter, (fit(line, room, mark=mark), look)]
+        row = crop(pieces, self._shift, room, mark)
         return [gutter, *row, (" " * (room - sum(cells(text) for text, _ in row)), look)]
 
     def _why_empty(self) -> str:

@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from autoloop_tui.paint import cells, fit, window
+from autoloop_tui.paint import cells, clip, fit, window
 from autoloop_tui.theme_files import variable_defaults
 
 Piece = tuple[str, str]
@@ -65,7 +65,7 @@ class RowPane(Widget):
         for text, names in self._rows[y] if y < len(self._rows) else ():
             length = cells(text)
             if used + length > width:
-                text, length = fit(text, width - used), width - used
+                text, length = fit(text, width - used, mark=""), width - used
             segments.append(Segment(text, self.look(names)))
             used += length
         if used < width:
@@ -86,8 +86,13 @@ class RowPane(Widget):
         super().notify_style_update()
 
 
-def crop(pieces: Sequence[Piece], start: int, width: int) -> list[Piece]:
-    """The cells `start` … `start + width` of a row of printable text; half a wide character is a space."""
+def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> list[Piece]:
+    """The cells `start` … `start + width` of a row of printable text; half a wide character is a space.
+
+    `mark`: stands in the last cell if something follows.
+    """
+    if mark and sum(cells(text) for text, _ in pieces) > start + width > 0:
+        return [*crop(pieces, start, width - 1), (mark, "dim")]
     kept: list[Piece] = []
     place = 0
     for text, names in pieces:
@@ -114,7 +119,7 @@ def heading(title: str, status: Sequence[Piece], width: int, *, focused: bool, a
     if taken > width - 6:  # Too narrow for both: keep what it is doing.
         return crop(right, 0, width)
     room = width - taken - 4
-    name = fit(title, min(cells(title), room))
+    name = clip(title, room, "~" if ascii_only else "…")
     row = [(rule * 2, "rule"), (f" {name} ", "bold key" if focused else "bold")]
     gap = width - taken - 4 - cells(name)
     if not right:

@@ -1,99 +1,14 @@
-"""Real attempts in a temporary folder, and nothing left behind."""
+"""Fixtures for attempts that really run."""
 
 from __future__ import annotations
 
-import os
-import select
 import signal
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from autoloop.model import ExitRecord
-from autoloop.runners import local
-
-PATIENCE = 30.0
-"""Seconds after which something that must happen is taken not to happen."""
-
-
-@dataclass
-class Started:
-    """One attempt; `wait` returns its exit record once its supervisor has ended."""
-
-    id: str
-    directory: Path
-    handle: local.Handle
-
-    def wait(self) -> ExitRecord:
-        fd = local.open_pidfd(self.handle)
-        if fd is not None:
-            try:
-                assert select.select([fd], [], [], PATIENCE)[0], f"still running; log: {self.log()}"
-            finally:
-                os.close(fd)
-        state = local.inspect(self.directory, self.id, self.handle)
-        assert isinstance(state, local.Ended), state
-        return state.record
-
-    def log(self) -> str:
-        return (self.directory / "log.txt").read_text(errors="replace")
-
-
-class Bench:
-    """Starts attempts. `meet` waits until the command says a word through the fifo $READY."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.started: list[Started] = []
-        self.fifo = folder / "ready"
-        os.mkfifo(self.fifo)
-        self._fifo = os.open(self.fifo, os.O_RDWR | os.O_CLOEXEC)
-
-    def start(
-        self,
-        *argv: str,
-        stop: tuple[tuple[str, float], ...] = (("INT", 20.0), ("TERM", 20.0), ("KILL", 0.0)),
-        grace: float = 20.0,
-        cwd: Path | None = None,
-        env: dict[str, str] | None = None,
-    ) -> Started:
-        number = len(self.started)
-        name, directory = f"attempt-{os.getpid()}-{self.folder.name}-{number}", self.folder / f"a{number}"
-        spec = local.AttemptSpec(
-            attempt_id=name,
-            argv=argv,
-            cwd=str(cwd or self.folder),
-            directory=directory,
-            stop=stop,
-            straggler_grace=grace,
-        )
-        handle = local.start(spec, {**os.environ, "READY": str(self.fifo), **(env or {})})
-        self.started.append(Started(name, directory, handle))
-        return self.started[-1]
-
-    def shell(self, script: str, **options: object) -> Started:
-        return self.start("/bin/sh", "-c", script, **options)  # type: ignore[arg-type]
-
-    def meet(self, times: int = 1) -> None:
-        """Wait for `times` lines in the fifo."""
-        seen = b""
-        while seen.count(b"\n") < times:
-            assert select.select([self._fifo], [], [], PATIENCE)[0], f"only heard {seen!r}"
-            seen += os.read(self._fifo, 4096)
-
-    def close(self) -> None:
-        for attempt in self.started:
-            local.request_stop(attempt.handle, kill=True)
-        for attempt in self.started:
-            if (fd := local.open_pidfd(attempt.handle)) is not None:
-                select.select([fd], [], [], PATIENCE)
-                os.close(fd)
-            local.sweep(attempt.id)
-        local.reap()
-        os.close(self._fifo)
+from tests.runners.attempts import Bench
 
 
 @pytest.fixture
@@ -101,14 +16,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
     bench.close()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """For what announces itself to nobody."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 @pytest.fixture

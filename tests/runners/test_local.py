@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import Bench, eventually
-
 from autoloop.runners import local, procfs
+
+from tests.runners.attempts import STUBBORN, Bench, eventually
 
 CHILD_OF_ENGINE = """
 import os, signal, sys
@@ -155,11 +155,9 @@ def test_a_handle_of_another_boot_is_not_alive_whatever_has_its_pid(
 
 
 def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
-    stubborn = "trap '' TERM; echo ready > $READY; while :; do sleep 0.05; done"
-    (bench.folder / "stubborn.sh").write_text(stubborn)
     # The last one has thrown the mark away; its parent still has it.
     unmarked = "env -u AUTOLOOP_ATTEMPT sh stubborn.sh & wait"
-    attempt = bench.shell(f"setsid sh stubborn.sh & sh -c '{unmarked}' & {stubborn}")
+    attempt = bench.shell(f"setsid sh stubborn.sh & sh -c '{unmarked}' & {STUBBORN}")
     bench.meet(3)
     eventually(lambda: (attempt.directory / "start.json").exists())
     os.kill(attempt.handle.pid, signal.SIGKILL)

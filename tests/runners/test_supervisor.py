@@ -13,11 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Bench, eventually
-
 from autoloop.runners import local, procfs
 
-STUBBORN = "trap '' INT TERM HUP; echo ready > $READY; while :; do sleep 0.05; done"
+from tests.runners.attempts import STUBBORN, Bench, eventually
 
 
 def no_process_left(attempt_id: str) -> bool:
@@ -82,7 +80,9 @@ def test_the_command_gets_default_signals_although_ours_are_ignored_or_blocked(b
 
 def test_the_environment_passes_whole_and_stays_out_of_every_file(bench: Bench) -> None:
     secret = "a-key-that-nobody-may-read"
-    attempt = bench.shell('test "$WANDB_API_KEY" = ' + secret[:2] + '"${WANDB_API_KEY#a-}"', env={"WANDB_API_KEY": secret})
+    attempt = bench.shell(
+        'test "$WANDB_API_KEY" = ' + secret[:2] + '"${WANDB_API_KEY#a-}"', env={"WANDB_API_KEY": secret}
+    )
     assert attempt.wait().code == 0
     files = list(attempt.directory.iterdir())
     assert {file.name for file in files} == {"spec.json", "claim", "start.json", "exit.json", "log.txt"}
@@ -153,9 +153,8 @@ def test_a_ladder_without_kill_ends_in_kill_all_the_same(bench: Bench) -> None:
 
 
 def test_stop_reaches_double_forks_in_sessions_of_their_own(bench: Bench) -> None:
-    daemon = "trap '' INT TERM HUP; echo ready > $READY; while :; do sleep 0.05; done"
     attempt = bench.shell(
-        f"(setsid sh -c \"(setsid sh -c '{daemon.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' &)\" &); {STUBBORN}",
+        f"(setsid sh -c '(setsid sh stubborn.sh &)' &); {STUBBORN}",
         stop=(("INT", 0.05), ("TERM", 0.05), ("KILL", 0.0)),
     )
     bench.meet(2)
@@ -165,7 +164,7 @@ def test_stop_reaches_double_forks_in_sessions_of_their_own(bench: Bench) -> Non
 
 
 def test_kill_ends_twenty_stubborn_children_at_once(bench: Bench) -> None:
-    attempt = bench.shell(f"for i in $(seq 20); do sh -c \"{STUBBORN.replace('$', chr(92) + '$')}\" & done; wait")
+    attempt = bench.shell("for i in $(seq 20); do sh stubborn.sh & done; wait")
     bench.meet(20)
     assert local.request_stop(attempt.handle, kill=True)
     record = attempt.wait()
@@ -229,7 +228,7 @@ def test_stragglers_may_finish_within_their_grace(bench: Bench) -> None:
 
 
 def test_stragglers_are_killed_after_their_grace_and_the_exit_code_stays(bench: Bench) -> None:
-    attempt = bench.shell(f"setsid sh -c '{STUBBORN.replace(chr(39), chr(34))}' & exit 6", grace=0.2)
+    attempt = bench.shell("setsid sh stubborn.sh & exit 6", grace=0.2)
     record = attempt.wait()
     assert (record.code, record.signal, record.stopped_by) == (6, None, None)
     assert no_process_left(attempt.id)
@@ -237,7 +236,6 @@ def test_stragglers_are_killed_after_their_grace_and_the_exit_code_stays(bench: 
 
 def test_a_stop_while_only_stragglers_are_left_does_not_change_how_the_run_ended(bench: Bench) -> None:
     attempt = bench.shell("setsid sleep 1000 & sleep 0.1; exit 0", grace=1000.0)
-    child = json.loads((attempt.directory / "start.json").read_text()) if (attempt.directory / "start.json").exists() else {}
     eventually(lambda: (attempt.directory / "start.json").exists())
     child = json.loads((attempt.directory / "start.json").read_text())["child_pid"]
     eventually(lambda: procfs.process(child) is None)

@@ -13,6 +13,10 @@ from autoloop.model import Change, Evidence, Proposal, ProposalStatus, Run, User
 from autoloop.rules import Clamp, clamp_changes
 
 
+GIVEN_BY_FLAGS = ("steps", "log_freq", "eval_freq", "output_dir", "policy.device")
+"""What the command line of every run sets: an edit of it would change the file and not the training."""
+
+
 @dataclass(frozen=True)
 class Draft:
     """Edits that somebody asks for, before they are resolved."""
@@ -52,17 +56,43 @@ def propose(context: Context, base: Run, draft: Draft, made_from: int) -> Propos
 def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp | None = None) -> Proposal:
     """`proposal` with its changes, notes, hash and, if a guard refuses it, the status blocked."""
     by_rule = proposal.author.startswith(("rule:", "default"))
+    edits, left_out = _applicable(context, proposal.edits, config) if by_rule else (proposal.edits, [])
     try:
-        changes = clamp_changes(resolve(config, parse_edits(proposal.edits), context.fields), clamp or {})
+        changes = clamp_changes(resolve(config, parse_edits(edits), context.fields), clamp or {})
     except UserError as error:
         return msgspec.structs.replace(proposal, changes=[], blocked=str(error), status=ProposalStatus.BLOCKED)
-    return _guarded(context, proposal, config, changes, by_rule)
+    return _guarded(context, proposal, config, changes, left_out, by_rule)
+
+
+def _applicable(context: Context, edits: Sequence[str], config: Config) -> tuple[list[str], list[str]]:
+    """A rule book serves many configs, so what one of them does not have is left out and said.
+
+    A person's edit that matches nothing is an error instead: it was meant.
+    """
+    fitting: list[str] = []
+    notes: list[str] = []
+    for edit in edits:
+        try:
+            resolve(config, parse_edits([*fitting, edit]), context.fields)
+        except UserError as error:
+            notes.append(f"left out: {error}")
+        else:
+            fitting.append(edit)
+    return fitting, notes
 
 
 def _guarded(
-    context: Context, proposal: Proposal, config: Config, changes: list[Change], by_rule: bool
+    context: Context,
+    proposal: Proposal,
+    config: Config,
+    changes: list[Change],
+    left_out: list[str],
+    by_rule: bool,
 ) -> Proposal:
     spec = context.spec
+    overridden = [change.path for change in changes if change.path in GIVEN_BY_FLAGS]
+    changes = [change for change in changes if change.path not in GIVEN_BY_FLAGS]
+    left_out += [f"left out: {path} is given by a flag of the loop for all its runs" for path in overridden]
 
     def seen(hash_: str) -> str | None:
         return context.store.where_run(hash_) or _twin(context, proposal, hash_)
@@ -74,7 +104,7 @@ def _guarded(
     return msgspec.structs.replace(
         proposal,
         changes=guarded.changes,
-        notes=[*guarded.notes, *(change.note for change in guarded.changes if change.note)],
+        notes=[*left_out, *guarded.notes, *(change.note for change in guarded.changes if change.note)],
         config_hash=guarded.hash,
         blocked=guarded.blocked,
         status=ProposalStatus.BLOCKED if guarded.blocked else ProposalStatus.PENDING,
