@@ -10,8 +10,9 @@ import math
 import re
 from collections.abc import Iterable
 
-from autoloop_tui.curves import Scale, beads, thin, x_ticks, y_values
+from autoloop_tui.curves import Scale, beads, thin
 from autoloop_tui.paint import short_count
+from autoloop_tui.ticks import x_ticks, y_values
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.rows import Piece
 
@@ -39,7 +40,8 @@ class BigChart(Chart):
         looks = {}
         for number, line in reversed(list(enumerate(self._lines, 1))):  # Later ones are in front.
             looks[str(number)] = line.look
-            for xs, ys in thin(line.series.steps, line.series.values, width * 2, log_y=scale.log_y):
+            parts = width // 2 if line.base else width * 2
+            for xs, ys in thin(line.series.steps, line.series.values, parts, log_y=scale.log_y):
                 if line.base:
                     dots = beads(xs, up(ys), scale.x_low, scale.x_high, width)
                     plotext.scatter([x for x, _ in dots], [y for _, y in dots], marker="braille", color=number)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from autoloop.model import Series
 
-from autoloop_tui.curves import Curve, Scale, draw, fit_scale, x_axis, y_ticks
+from autoloop_tui.curves import Curve, Scale, draw, fit_scale
 from autoloop_tui.paint import cells, clip, fit, number
+from autoloop_tui.ticks import x_axis, y_ticks
 from autoloop_tui.widgets.rows import Piece, RowPane, crop, message
 
 
@@ -132,9 +133,9 @@ def legend(
         left.append((" log", "key"))
     left = crop([*left, (" ", "")], 0, width)
     room = width - sum(cells(text) for text, _ in left)
-    full = sum(cells(line.label) + 4 for line in lines)
     # Each label its share of what there is; where that is next to nothing the colours must do.
-    longest = max((cells(line.label) for line in lines), default=0) if full <= room else (room // max(1, len(lines))) - 4
+    widths = [cells(line.label) for line in lines]
+    longest = max(widths, default=0) if sum(widths) + 4 * len(lines) <= room else room // max(1, len(lines)) - 4
     right: list[Piece] = []
     for line in lines if room >= 3 * len(lines) else ():
         swatch = (". " if ascii_only else "┄ ") if line.base else ("= " if ascii_only else "━ ")

@@ -78,6 +78,16 @@ def test_an_older_segment_that_still_grows_does_not_replace_newer_values(tmp_pat
     assert loss(read_all(follower)) == [(10, 1.0), (20, 22.0), (30, 3.0)]
 
 
+def test_each_segment_is_read_to_its_end_before_the_next(tmp_path: Path) -> None:
+    write_segment(tmp_path, "offline-run-20260101_000000-abc", {9000: 1.0})
+    write_segment(tmp_path, "offline-run-20260102_000000-abc", {step: 2.0 for step in range(9001)})
+    write_segment(tmp_path, "offline-run-20260103_000000-abc", {9999: 3.0})
+    follower = follow(tmp_path, run_id="abc")
+    while follower.poll(budget=1):
+        pass
+    assert loss(follower)[-2:] == [(9000, 2.0), (9999, 3.0)]
+
+
 def test_a_replaced_segment_makes_all_be_read_again(tmp_path: Path) -> None:
     write_segment(tmp_path, "offline-run-20260101_000000-abc", {10: 1.0, 20: 2.0})
     new = write_segment(tmp_path, "offline-run-20260102_000000-abc", {20: 22.0, 30: 3.0})

@@ -208,6 +208,28 @@ def test_a_flipped_byte_costs_the_rest_of_its_block_and_is_counted_once(tmp_path
     assert "1 places could not be read" in log.problems[0]
 
 
+def test_damage_within_a_long_record_costs_that_record_only(tmp_path: Path) -> None:
+    rows = [new_row({("loss",): step, ("pad",): "x" * (100_000 if step == 2 else 10)}, step) for step in range(6)]
+    data = bytearray(frame(rows))
+    data[record_log.BLOCK + 500] ^= 1
+    path = tmp_path / "run-x.wandb"
+    path.write_bytes(data)
+    log = read(path)
+    assert list(log.columns.series["loss"].steps) == [0, 1, 3, 4, 5]
+    assert log.damaged == 1
+
+
+@pytest.mark.parametrize("names", [("_type", "size"), ("size", "_type")])
+def test_the_size_of_an_image_is_no_metric_in_whatever_order_its_members_come(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    values = {"_type": "image-file", "size": 123}
+    row: dict[str | tuple[str, ...], object] = {("img", name): values[name] for name in names}
+    path = tmp_path / "run-x.wandb"
+    path.write_bytes(frame([new_row(row | {("ot", "size"): 4.0}, step) for step in range(3)]))
+    assert list(read(path).columns.series) == ["ot.size"]
+
+
 def test_a_bad_chunk_at_the_growing_end_waits_and_may_still_come_right(tmp_path: Path) -> None:
     data = frame([new_row({("loss",): step}, step) for step in range(20)])
     path = tmp_path / "run-x.wandb"
@@ -244,9 +266,11 @@ def test_a_claimed_length_is_never_allocated(tmp_path: Path) -> None:
     huge = b"\x12" + b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
     item_huge = part(2, b"\x0a\xff\xff\xff\xff\x0f" + b"abc")
     path = tmp_path / "run-x.wandb"
-    path.write_bytes(frame([huge, item_huge, new_row({("loss",): 1.0}, 3)]))
+    beyond = part(5, part(1, part(1, "lr") + b"\x82\x01\x051"))  # its value reaches into the record behind it
+    path.write_bytes(frame([huge, item_huge, beyond, *(new_row({("loss",): 1.0}, step) for step in range(4))]))
     log = read(path)
-    assert log.damaged == 2
+    assert log.damaged == 3
+    assert log.config == {}
     assert log.step == 3
 
 

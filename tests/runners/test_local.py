@@ -22,8 +22,8 @@ from pathlib import Path
 from autoloop.runners import local
 directory, fifo = sys.argv[1:]
 script = "trap 'exit 3' INT; echo ready > " + fifo + "; while :; do sleep 0.05; done"
-local.start(local.AttemptSpec(attempt_id="left-alone", argv=["/bin/sh", "-c", script], cwd="/", directory=Path(directory)),
-            os.environ)
+argv = ["/bin/sh", "-c", script]
+local.start(local.AttemptSpec(attempt_id="left-alone", argv=argv, cwd="/", directory=Path(directory)), os.environ)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -156,7 +156,7 @@ def test_a_handle_of_another_boot_is_not_alive_whatever_has_its_pid(
 
 def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
     # The last one has thrown the mark away; its parent still has it.
-    unmarked = "env -u AUTOLOOP_ATTEMPT sh stubborn.sh & wait"
+    unmarked = "env -u AUTOLOOP_ATTEMPT sh stubborn.sh & echo $!; wait"
     attempt = bench.shell(f"setsid sh stubborn.sh & sh -c '{unmarked}' & {STUBBORN}")
     bench.meet(3)
     eventually(lambda: (attempt.directory / "start.json").exists())
@@ -166,6 +166,7 @@ def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
     assert state == local.Vanished("its supervisor was killed, so how the command ended was not recorded")
     assert local.sweep(attempt.id, grace=0.2) >= 4
     assert local.sweep(attempt.id) == 0
+    assert (gone := procfs.process(int(attempt.log()))) is None or gone.state == "Z"
 
 
 def test_a_sweep_touches_no_attempt_but_its_own(bench: Bench) -> None:

@@ -75,7 +75,8 @@ def test_no_descriptor_of_ours_leaks_into_the_command(bench: Bench) -> None:
 def test_the_command_gets_default_signals_although_ours_are_ignored_or_blocked(bench: Bench) -> None:
     attempt = bench.start("grep", "^Sig[BI]", "/proc/self/status")
     attempt.wait()
-    assert re.findall(r"\t(\w+)", attempt.log()) == ["0" * 16, "0" * 16]
+    reserved = 1 << 31 | 1 << 32  # the C library's own two, which nobody may set
+    assert [int(mask, 16) & ~reserved for mask in re.findall(r"\t(\w+)", attempt.log())] == [0, 0]
 
 
 def test_the_environment_passes_whole_and_stays_out_of_every_file(bench: Bench) -> None:
@@ -189,8 +190,8 @@ def test_a_stop_during_the_start_is_not_lost_and_does_not_end_the_supervisor(ben
 
 
 def test_sigint_spares_a_helper_with_a_group_of_its_own_and_sigterm_does_not(bench: Bench) -> None:
-    helper = "trap 'echo helper INT' INT; trap 'echo helper TERM; exit' TERM; echo ready > $READY; while :; do sleep 0.02; done"
-    (bench.folder / "helper.sh").write_text(helper)
+    traps = "trap 'echo helper INT' INT; trap 'echo helper TERM; exit' TERM"
+    (bench.folder / "helper.sh").write_text(f"{traps}; echo ready > $READY; while :; do sleep 0.02; done")
     attempt = bench.shell(
         "trap 'echo trainer INT; exit 5' INT; setsid sh helper.sh & echo ready > $READY; while :; do sleep 0.02; done",
         stop=(("INT", 0.5), ("TERM", 20.0), ("KILL", 0.0)),
@@ -198,12 +199,16 @@ def test_sigint_spares_a_helper_with_a_group_of_its_own_and_sigterm_does_not(ben
     bench.meet(2)
     local.request_stop(attempt.handle)
     assert attempt.wait().code == 5
-    assert attempt.log().splitlines() == ["trainer INT", "helper TERM"]
+    said = attempt.log().splitlines()
+    assert said[0] == "trainer INT"
+    assert "helper TERM" in said
+    assert "helper INT" not in said
 
 
 def test_a_suspended_command_is_woken_to_be_stopped(bench: Bench) -> None:
     attempt = bench.shell("echo ready > $READY; kill -STOP $$; echo woken")
     bench.meet()
+    eventually(lambda: (attempt.directory / "start.json").exists())
     child = json.loads((attempt.directory / "start.json").read_text())["child_pid"]
     eventually(lambda: (seen := procfs.process(child)) is not None and seen.state == "T")
     local.request_stop(attempt.handle)
@@ -278,8 +283,10 @@ def test_a_spec_that_cannot_be_read_is_recorded_as_such(tmp_path: Path) -> None:
 
 
 def test_the_supervisor_imports_nothing_that_is_slow() -> None:
-    program = f"import sys; sys.argv = ['supervisor']; import runpy; runpy.run_path({str(local.SUPERVISOR)!r}); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
-    names = set(loaded.stdout.split())
-    assert {"procfs", "records"} <= names
-    assert not names & {"json", "signal", "enum", "re", "ctypes", "subprocess", "msgspec", "site"} - {"re", "enum"}
+    program = (
+        "import runpy, sys; before = set(sys.modules); runpy.run_path(sys.argv[1]); print(*set(sys.modules) - before)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, local.SUPERVISOR]
+    loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert {"procfs", "records"} <= loaded
+    assert not loaded & {"json", "signal", "ctypes", "subprocess", "logging", "msgspec"}

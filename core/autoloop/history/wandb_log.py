@@ -152,8 +152,6 @@ class WandbLog:
                 step = as_step(value)
             else:
                 found.append((entry, value))
-        if i != end:
-            raise Malformed
         self._commit(self._row_step + 1 if step is None else step, found, odd)
 
     def _commit(self, step: int, found: list[tuple[_Entry, float]], odd: list[tuple[str, float]]) -> None:

@@ -168,7 +168,7 @@ def _problems(preset: Preset) -> Iterable[str]:
     for key, template in templates.items():
         for name in set(PLACEHOLDER.findall(template)) - PLACEHOLDERS:
             yield (
-                f"{key} has the placeholder {{{name}}}, which is not one; {_nearest(name, PLACEHOLDERS)}"
+                f"{key} has the placeholder {{{name}}}, which is not one; {_nearest(name, [*sorted(PLACEHOLDERS), 'script'])}"
                 f"known are {', '.join(sorted(PLACEHOLDERS))}, and {{script}} as a word of argv"
             )
     if preset.override_style == "file-only" and (preset.flags or preset.wandb.offline or preset.wandb.online):

@@ -156,16 +156,14 @@ def sweep(attempt_id: str, *, grace: float = 1.0) -> int:
     """
     met: set[tuple[int, int]] = set()
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
-        orphans = _marked(attempt_id)
-        if not orphans:
+        met |= _orphans(attempt_id, met)
+        if not _signal_and_wait(met, number, grace):
             break
-        met |= orphans
-        _signal_and_wait(orphans, number, grace)
     return len(met)
 
 
-def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -> None:
-    """Send to each (pid, start time) and wait until all have ended, at most `grace` seconds."""
+def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -> bool:
+    """Send to each (pid, start time) and wait until all have ended, at most `grace` seconds. False: none was alive."""
     poll = select.poll()
     left: set[int] = set()
     for pid, start_time in targets:
@@ -173,6 +171,7 @@ def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -
             procfs.send(pid, start_time, number, signal.SIGCONT)
             poll.register(fd, select.POLLIN)
             left.add(fd)
+    alive = bool(left)
     deadline = time.monotonic() + grace
     while left and (remaining := deadline - time.monotonic()) > 0:
         for fd, _ in poll.poll(remaining * 1000):
@@ -181,22 +180,23 @@ def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -
             left.discard(fd)
     for fd in left:
         os.close(fd)
+    return alive
 
 
-def _marked(attempt_id: str) -> set[tuple[int, int]]:
-    """(pid, start time) of the living processes that carry the mark or descend from one that does."""
+def _orphans(attempt_id: str, known: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """(pid, start time) of the living processes that carry the mark, are known to belong, or descend from such."""
     mark = f"\0{procfs.MARK}={attempt_id}\0".encode()
     seen = {pid: found for pid, found in procfs.processes().items() if found.state not in procfs.DEAD}
-    marked = set()
+    ours = {pid for pid, start_time in known if pid in seen and seen[pid].start_time == start_time}
     for pid in seen:
         try:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:  # somebody else's, or just gone
             continue
         if mark in b"\0" + environ:
-            marked.add(pid)
-    marked |= procfs.descendants(marked, seen)
-    return {(pid, seen[pid].start_time) for pid in marked - {os.getpid()}}
+            ours.add(pid)
+    ours |= procfs.descendants(ours, seen)
+    return {(pid, seen[pid].start_time) for pid in ours - {os.getpid()}}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -76,7 +76,7 @@ class Attempt:
             cwd = str(spec["cwd"])
             for name, _ in self.ladder:
                 number_of(name)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             return f"cannot use spec.json: {type(error).__name__} {error}"
         if not procfs.become_subreaper():
             say("no child subreaper here: processes that leave the tree can be found by their environment only")

@@ -21,6 +21,9 @@ from autoloop.store.places import Places
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
+REMEMBERED = 20_000
+"""Decoded rows kept of each kind."""
+
 SCHEMA = """
 CREATE TABLE loops (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE rounds (loop INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (loop, number));
@@ -77,6 +80,8 @@ class Store:
         self._db = connection
         self._encode = msgspec.json.Encoder().encode
         self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+        self._decoded: dict[type, dict[bytes, Any]] = {}
+        """Rows by their body: they are frozen, so an equal body is the same value and need not be decoded again."""
 
     @classmethod
     def open(cls, project: Path, *, create: bool = False) -> Store:
@@ -280,7 +285,16 @@ class Store:
 
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
         decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
-        return [decoder.decode(row[0]) for row in self._db.execute(sql, values)]
+        known = self._decoded.setdefault(kind, {})
+        found = []
+        for (body,) in self._db.execute(sql, values):
+            value = known.get(body)
+            if value is None:
+                if len(known) >= REMEMBERED:
+                    known.clear()
+                value = known[body] = decoder.decode(body)
+            found.append(value)
+        return found
 
     def _one(self, kind: type[T], sql: str, value: Any) -> T:
         found = self._all(kind, sql, value)

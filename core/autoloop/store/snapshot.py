@@ -37,7 +37,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def take_snapshot(store: Store, loop: int) -> Snapshot:
-    """Read everything from one state of the database, so that the parts fit each other."""
+    """Read everything from one state of the database, so that the parts fit each other.
+
+    Rows that did not change since the store was last asked are not decoded again: painting a loop of thousands of runs
+    four times a second stays cheap.
+    """
     with store.reading():
         attempts: dict[str, Attempt] = {}
         for attempt in store.loop_attempts(loop):

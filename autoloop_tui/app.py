@@ -1,0 +1,235 @@
+"""The console: one clock, one feed, a handful of screens. It paints what the store says and sends commands; it decides
+nothing and can be killed at any instant."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from autoloop.engine import spawn
+from autoloop.model import LoopState, UserError
+
+from autoloop_tui.actions import ACTIONS, BY_ID, bindings, shown_key
+from autoloop_tui.feed import Feed
+from autoloop_tui.preferences import Preferences
+from autoloop_tui.screens.base import LoopScreen
+from autoloop_tui.screens.dialogs import Confirm
+from autoloop_tui.screens.slots import SlotsScreen
+from autoloop_tui.theme_files import Failure, load_themes, to_textual, variable_defaults
+
+CLOCK = 0.25
+"""Seconds between two looks at the store and the visible files."""
+
+
+class ConsoleApp(App[int]):
+    """The console on one loop."""
+
+    CSS_PATH: ClassVar[list[str]] = ["app.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")  # type: ignore[assignment]
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self,
+        project: Path,
+        loop: str | None = None,
+        *,
+        preferences: Preferences | None = None,
+        ascii_only: bool | None = None,
+        feed: Feed | None = None,
+    ) -> None:
+        super().__init__()
+        self.project = project
+        self.preferences = preferences or Preferences.load(os.environ, project)
+        self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only
+        self.feed = feed or Feed(project, loop)
+        self.marked: list[str] = []
+        """Runs marked for Compare, by id, in the order of marking."""
+        self._engine_messages: dict[int, str] = {}
+        if "TEXTUAL_ANIMATIONS" not in os.environ:
+            self.animation_level = "none"
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.current_theme
+        return variable_defaults(dark=theme.dark, ansi=bool(getattr(theme, "ansi", False)))
+
+    # ---------------------------------------------------------------------------------------------------------- life
+
+    def on_mount(self) -> None:
+        for problem in self.load_theme_files():
+            self.notify(f"{problem.path}: {problem.sentence}", title="Theme left out", severity="warning", markup=False)
+        if self.preferences.keys:
+            self.set_keymap(self.preferences.keys)
+        for problem_text in self.preferences.problems:
+            self.notify(problem_text, title="Settings", severity="warning", markup=False)
+        self.feed.poll()
+        self.push_screen(SlotsScreen())
+        self.set_interval(CLOCK, self._tick)
+
+    def on_unmount(self) -> None:
+        self.feed.close()
+
+    def _tick(self) -> None:
+        """The one clock: a new view if there is one, then the screen on top polls what it shows."""
+        changed = self.feed.poll()
+        for command in self.feed.answers():
+            self.told(command.answer or "", ok=bool(command.ok))
+        screen = self.screen
+        if isinstance(screen, LoopScreen):
+            if changed:
+                screen.refresh_view()
+            screen.tick()
+
+    # -------------------------------------------------------------------------------------------------------- themes
+
+    def load_theme_files(self) -> list[Failure]:
+        """Register shipped, the user's and the project's themes and choose one; what could not be read."""
+        loaded = load_themes(self.project)
+        for theme in loaded.themes.values():
+            self.register_theme(to_textual(theme))
+        chosen = self.preferences.theme
+        self.theme = chosen if chosen in self.available_themes else next(iter(loaded.themes))
+        return loaded.failures
+
+    def action_next_theme(self) -> None:
+        names = list(load_themes(self.project).themes)
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+        self.preferences.remember_theme(self.theme)
+        self.told(f"theme {self.theme}")
+
+    # ------------------------------------------------------------------------------------------------------- screens
+
+    def action_slots(self) -> None:
+        self._switch(SlotsScreen)
+
+    def action_proposals(self) -> None:
+        from autoloop_tui.screens.proposals import ProposalsScreen
+
+        self._switch(ProposalsScreen)
+
+    def action_rounds(self) -> None:
+        from autoloop_tui.screens.rounds import RoundsScreen
+
+        self._switch(RoundsScreen)
+
+    def action_compare(self) -> None:
+        from autoloop_tui.screens.compare import CompareScreen
+
+        self._switch(CompareScreen)
+
+    def action_help(self) -> None:
+        from autoloop_tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.scope))
+
+    def open_run(self, run_id: str) -> None:
+        """Show one run; `q` comes back to where one was."""
+        from autoloop_tui.screens.run import RunScreen
+
+        self.push_screen(RunScreen(run_id))
+
+    def _switch(self, kind: type[LoopScreen]) -> None:
+        """Show the screen of `kind` right above Slots, which stays at the bottom."""
+        while len(self.screen_stack) > 2 and not isinstance(self.screen, kind):
+            self.pop_screen()
+        if not isinstance(self.screen, kind):
+            self.push_screen(kind())
+
+    @property
+    def scope(self) -> str:
+        return self.screen.SCOPE if isinstance(self.screen, LoopScreen) else "app"
+
+    def action_back(self) -> None:
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        else:
+            self.exit(0)
+
+    def action_palette(self) -> None:
+        self.action_command_palette()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Any:
+        yield from super().get_system_commands(screen)
+        for action in ACTIONS:
+            if action.scope in ("app", self.scope):
+                yield SystemCommand(
+                    action.description, f"{self.keys_of(action.id)}   {action.command}", self._runner(action.id)
+                )
+
+    def _runner(self, action_id: str) -> Any:
+        target = self.app if BY_ID[action_id].scope == "app" else self.screen
+
+        async def run() -> None:
+            await self.run_action(BY_ID[action_id].method, default_namespace=target)
+
+        return run
+
+    def keys_of(self, action_id: str) -> str:
+        """The key of an action as a person reads it, remapped or not."""
+        return shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
+
+    # ------------------------------------------------------------------------------------------------------- commands
+
+    def ask(self, kind: str, **payload: Any) -> None:
+        """Send a command to the engine; its answer is shown when it comes."""
+        if self.feed.view is None or self.feed.view.engine is None:
+            self.told("no engine drives this loop: press R to restart it", ok=False)
+            return
+        self.feed.send(kind, payload)
+
+    def told(self, text: str, *, ok: bool = True) -> None:
+        """Say one sentence on the last line of the screen."""
+        if isinstance(self.screen, LoopScreen):
+            self.screen.say(text, "" if ok else "slot-failed")
+
+    def confirm(self, what: str, why: str, yes: str, kind: str, **payload: Any) -> None:
+        """Ask, and send the command only after a yes."""
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.ask(kind, **payload)
+
+        self.push_screen(Confirm(what, why, yes), answered)
+
+    def action_pause(self) -> None:
+        view = self.feed.view
+        if view is not None:
+            self.ask("resume" if view.loop.paused else "pause")
+
+    def action_stop_loop(self) -> None:
+        self.confirm(
+            "Stop the whole loop?",
+            "Its running runs are interrupted and queued again; logs, checkpoints and metrics so far are kept. "
+            "`autoloop-tui resume` goes on from there.",
+            "Stop the loop",
+            "stop",
+        )
+
+    def action_engine(self) -> None:
+        """Start an engine for a loop that has none."""
+        view = self.feed.view
+        if view is None or view.engine is not None:
+            self.told("the engine is alive")
+        elif view.loop.state is LoopState.FINISHED:
+            self.told(f"the loop has finished: {view.loop.reason}")
+        else:
+            self.feed.send("resume", {})
+            self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
+
+    def _spawn(self) -> None:
+        """In a thread of its own, with a store of its own: a new engine takes a moment."""
+        from autoloop.store import Store
+
+        try:
+            with Store.open(self.project) as store:
+                started = spawn(store, store.loop(self.feed.loop_id))
+            self.call_from_thread(self.told, f"the engine runs again (process {started.pid})")
+        except UserError as error:
+            self.call_from_thread(self.told, str(error), ok=False)

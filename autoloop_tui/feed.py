@@ -1,0 +1,142 @@
+"""What the console knows: the newest snapshot of the store, the histories of the runs on the screen, the machine's load.
+
+Everything is pulled by the console's one clock; nothing here touches a widget.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoloop.engine import Holder, holder
+from autoloop.history import Follower, follow
+from autoloop.metrics import MetricBook, canonical_columns
+from autoloop.model import Loop, LoopState, Run, Series
+from autoloop.settings import load_settings
+from autoloop.store import Command, Snapshot, Store, take_snapshot
+
+from autoloop_tui import client
+
+HISTORIES = 16
+"""Histories kept open at a time; the least recently shown is let go."""
+
+BUDGET = 512 << 10
+"""Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a screen paints."""
+
+    snapshot: Snapshot
+    engine: Holder | None
+    metrics: MetricBook
+    project: Path
+
+    @property
+    def loop(self) -> Loop:
+        return self.snapshot.loop
+
+    @property
+    def orphaned(self) -> bool:
+        """The loop should be driven and nobody drives it."""
+        return self.engine is None and self.loop.state is LoopState.ACTIVE
+
+    def run(self, run_id: str | None) -> Run | None:
+        return next((run for run in self.snapshot.runs if run.id == run_id), None)
+
+    def base_of(self, run: Run) -> Run | None:
+        return self.run(run.base_run)
+
+    def log_path(self, run: Run) -> Path | None:
+        attempt = self.snapshot.attempts.get(run.id)
+        return Path(attempt.directory) / "log.txt" if attempt else None
+
+    @property
+    def key_metric(self) -> str:
+        """The metric that stands for a run in one number."""
+        return self.metrics.key_metrics[0]
+
+
+class Feed:
+    """Reads one loop. Owned by the app, used from its thread, closed with it."""
+
+    def __init__(self, project: Path, loop: str | None = None) -> None:
+        self.project = project
+        self.store = Store.open(project)
+        self.loop_id = self.store.find_loop(loop).id
+        self.metrics = load_settings(project).metric_book(project)
+        self.view: View | None = None
+        self._version: int | None = None
+        self._engine: Holder | None = None
+        self._followers: OrderedDict[str, Follower] = OrderedDict()
+        """By output directory."""
+        self._columns: dict[str, Mapping[str, Series]] = {}
+        self._questions: dict[int, str] = {}
+
+    def close(self) -> None:
+        for follower in self._followers.values():
+            follower.close()
+        self.store.close()
+
+    def poll(self) -> bool:
+        """Take a new snapshot if the store or the engine's life changed. True if there is a new view."""
+        version = self.store.version()
+        engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
+        if self.view is not None and version == self._version and engine == self._engine:
+            return False
+        self._version, self._engine = version, engine
+        self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project)
+        return True
+
+    def follow_loop(self, loop: int) -> None:
+        """Look at another loop of the project."""
+        self.loop_id, self.view = loop, None
+
+    # ---------------------------------------------------------------------------------------------------- histories
+
+    def read(self, run: Run, *, budget: int = BUDGET) -> Mapping[str, Series]:
+        """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes."""
+        if run.output_dir is None:
+            return {}
+        key = run.output_dir  # a new attempt writes elsewhere
+        follower = self._followers.get(key)
+        if follower is None:
+            log = self.view.log_path(run) if self.view else None
+            follower = self._followers[key] = follow(Path(run.output_dir), run_id=run.id, log=log)
+        self._followers.move_to_end(key)
+        while len(self._followers) > HISTORIES:
+            old, dropped = self._followers.popitem(last=False)
+            dropped.close()
+            self._columns.pop(old, None)
+        if follower.poll(budget) or key not in self._columns:
+            self._columns[key] = canonical_columns(follower.columns, self.metrics)
+        return self._columns[key]
+
+    def step(self, run: Run) -> int:
+        """The newest step that is known of a run."""
+        follower = self._followers.get(run.output_dir or "")
+        return max(run.step, (follower.step or 0) if follower else 0)
+
+    def rate(self, run: Run) -> float | None:
+        """Steps a second."""
+        follower = self._followers.get(run.output_dir or "")
+        return follower.rate if follower else None
+
+    # ----------------------------------------------------------------------------------------------------- commands
+
+    def send(self, kind: str, payload: dict[str, Any]) -> int:
+        """Send a command row; its answer comes with `answers`."""
+        number = self.store.send(self.loop_id, kind, payload, client.actor())
+        self._questions[number] = kind
+        return number
+
+    def answers(self) -> list[Command]:
+        """Commands of ours that have been answered since last asked."""
+        done = [command for number in self._questions if (command := self.store.command(number)).answered_at is not None]
+        for command in done:
+            del self._questions[command.id]
+        return done

@@ -1,0 +1,1 @@
+"""The screens of the console, one a module, its style beside it."""

@@ -1,0 +1,103 @@
+"""The first line and the last two of every screen: where one is, which keys there are, and the command that would do the
+same without the screen."""
+
+from __future__ import annotations
+
+from autoloop.model import LoopState, RoundState, RunState
+
+from autoloop_tui.actions import of_scope
+from autoloop_tui.feed import View
+from autoloop_tui.paint import cells, clip, look, plain
+from autoloop_tui.widgets.rows import Piece, RowPane
+
+
+class TopBar(RowPane):
+    """The loop, its state, its round and what it waits for."""
+
+    DEFAULT_CSS = "TopBar { height: 1; background: $panel; }"
+
+    def paint_view(self, view: View | None, title: str) -> None:
+        self.show([[(f" {title} ", "bold key"), *(status(view, ascii_only=self.ascii_only) if view else [])]])
+
+
+def status(view: View, *, ascii_only: bool) -> list[Piece]:
+    """One line that says how the loop stands."""
+    loop, round_ = view.loop, view.snapshot.round
+    dot = " - " if ascii_only else " · "
+    name = plain(f"{loop.spec.name} ({loop.name})" if loop.spec.name else loop.name)
+    pieces: list[Piece] = [(f"{name} ", "bold"), *state(view, ascii_only=ascii_only)]
+    if round_:
+        runs = view.snapshot.runs_of(round_.number)
+        ended = sum(run.state.ended for run in runs)
+        pieces.append((f"{dot}round {round_.number}/{loop.spec.rounds}{dot}{ended}/{len(runs)} runs", ""))
+        failed = sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs)
+        if failed:
+            pieces.append((f"{dot}{failed} failed", "slot-failed"))
+    queued = sum(run.state is RunState.QUEUED for run in view.snapshot.runs)
+    if queued:
+        pieces.append((f"{dot}{queued} queued", "dim"))
+    return pieces
+
+
+def state(view: View, *, ascii_only: bool) -> list[Piece]:
+    """The loop's state as glyph, word and colour."""
+    loop, round_ = view.loop, view.snapshot.round
+    if view.orphaned:
+        seen = look("lost")
+        return [(f"{seen.mark(ascii_only=ascii_only)} no engine drives it: R restarts it", f"bold {seen.variable}")]
+    if loop.state is LoopState.ACTIVE:
+        if loop.paused:
+            seen, word = look("paused"), "paused: P goes on"
+        elif round_ and round_.state is RoundState.DECIDING:
+            seen, word = look("pending"), "waits for your decisions"
+        else:
+            seen, word = look("running"), "running"
+    elif loop.state is LoopState.FINISHED:
+        seen, word = look("finished"), f"finished: {plain(loop.reason or '')}"
+    else:
+        seen, word = look("stopped"), f"stopped: {plain(loop.reason or '')}"
+    return [(f"{seen.mark(ascii_only=ascii_only)} {word}", seen.variable)]
+
+
+class HintBar(RowPane):
+    """Keys of the screen, and under them what was just said or the command line that does the same."""
+
+    DEFAULT_CSS = "HintBar { height: 2; dock: bottom; background: $panel; }"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(id="hints")
+        self.scope = scope
+        self.command = ""
+        self.said: Piece = ("", "")
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def tell(self, text: str, look_: str = "") -> None:
+        """Show a sentence in place of the command, until something else is chosen."""
+        self.said = (plain(text), look_)
+        self.repaint()
+
+    def show_command(self, command: str) -> None:
+        """The command that would do the same as the key that was just pressed or is pointed at."""
+        if command != self.command:
+            self.command, self.said = command, ("", "")
+            self.repaint()
+
+    def repaint(self) -> None:
+        width = self.size.width
+        keys: list[Piece] = []
+        used = 0
+        for action in [*of_scope(self.scope), *of_scope("app")]:
+            if action.hint:
+                key = self.app.keys_of(action.id)  # type: ignore[attr-defined]
+                length = cells(key) + cells(action.hint) + 3
+                if used + length > width:
+                    break
+                keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
+                used += length
+        mark = "~" if self.ascii_only else "…"
+        text, names = self.said
+        if not text and self.command:
+            text, names = f"$ {self.command}", "dim"
+        self.show([keys, [(" " + clip(text, width - 2, mark), names)]])
