@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autoloop.engine import holder
+from autoloop.engine.lock import holder
 from autoloop.model import Event, Loop, LoopState, RunState, UserError
 from autoloop.store import Command, Store
 
@@ -36,26 +36,38 @@ def alive(store: Store, loop: Loop) -> bool:
     return holder(store.places.lock(loop.name)) is not None
 
 
-def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> Command:
-    """Send one command and wait for the answer. Without an engine it is kept for the next one, and UserError says so."""
+def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> str:
+    """Send one command and wait for the engine's answer. UserError where it is refused, and where there is no engine:
+    then the command is kept for the next one."""
+    if loop.state is LoopState.FINISHED and not alive(store, loop):
+        raise UserError(f"{loop.name} has finished; it takes no commands any more.")
     number = store.send(loop.id, kind, payload, actor())
+    command = _answered(store, loop, number)
+    if command is None:
+        raise UserError(
+            f"No engine drives {loop.name} now, so the command is kept: `autoloop-tui resume` takes the loop up again "
+            "and carries it out."
+        )
+    if not command.ok:
+        raise UserError(command.answer or f"The engine refused to {kind}.")
+    return command.answer or ""
+
+
+def _answered(store: Store, loop: Loop, number: int) -> Command | None:
+    """The command once it is answered; None if no engine is there to do so."""
     deadline = time.monotonic() + ANSWER_TIMEOUT
     while time.monotonic() < deadline:
+        driven = alive(store, loop)  # looked at first: an engine may answer with its last breath
         command = store.command(number)
         if command.answered_at is not None:
             return command
-        if not alive(store, loop):
-            command = store.command(number)  # it may have answered with its last breath
-            if command.answered_at is not None:
-                return command
-            if loop.state is LoopState.FINISHED:
-                raise UserError(f"{loop.name} has finished; it takes no commands any more.")
-            raise UserError(
-                f"No engine drives {loop.name} now; the command is kept. `autoloop-tui resume` takes the loop up "
-                "again and carries it out."
-            )
+        if not driven:
+            return None
         time.sleep(0.02)
-    raise UserError(f"The engine of {loop.name} has not answered within {ANSWER_TIMEOUT:.0f} s; the command is kept.")
+    raise UserError(
+        f"The engine of {loop.name} has not answered within {ANSWER_TIMEOUT:.0f} s; the command is kept, and "
+        "`autoloop-tui status` shows whether it was carried out."
+    )
 
 
 def follow_story(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> Loop:
@@ -75,7 +87,9 @@ def follow_story(store: Store, loop: Loop, tell: Callable[[Event], None], after:
 
 
 def exit_code(store: Store, loop: Loop) -> int:
-    """0 finished, 1 something failed, 130 stopped by a person."""
+    """0 finished, 1 something failed, 130 stopped by a person or left by its engine: `autoloop-tui resume` goes on."""
+    if loop.state is LoopState.ACTIVE:
+        return 130
     if loop.state is LoopState.STOPPED and (loop.reason or "").startswith("stopped by "):
         return 130
     failed = any(run.state in (RunState.FAILED, RunState.LOST) for run in store.runs(loop.id))

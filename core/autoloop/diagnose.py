@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -201,8 +202,8 @@ def _last_chain(lines: Sequence[str]) -> list[str]:
     """The exceptions of the last chain that is not the launcher's, first raised first, with continuation lines."""
     chain: list[str] = []
     last: list[str] = []
-    for joined, exception in _tracebacks(lines):
-        chain = [*chain, exception] if joined else [exception]
+    for link, exception in _tracebacks(lines):
+        chain = [*chain, exception] if link == "then" else [exception, *chain] if link == "inside" else [exception]
         if not _is_launcher(exception):
             last = chain
         else:
@@ -210,8 +211,9 @@ def _last_chain(lines: Sequence[str]) -> list[str]:
     return last
 
 
-def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[bool, str]]:
-    """Each traceback's exception, and whether it belongs to one chain with the traceback before it."""
+def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "inside"], str]]:
+    """Each traceback's exception, and how it hangs together with the one before it: not, raised after it, or its cause
+    printed inside it (by a data loader worker)."""
     linked = False
     index = 0
     while index < len(lines):
@@ -220,8 +222,7 @@ def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[bool, str]]:
         linked = linked or line.strip().startswith(_LINKS)
         if _START not in line:  # searched, because a progress bar may stand before it on the line
             continue
-        # "Original": a data loader worker's own traceback, printed inside its parent's.
-        joined = linked or f"Original {_START}" in line
+        link: Literal["", "then", "inside"] = "inside" if f"Original {_START}" in line else "then" if linked else ""
         while index < len(lines) and (not lines[index] or lines[index].startswith(" ") or _BAR in lines[index]):
             index += 1
         linked = False
@@ -234,7 +235,7 @@ def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[bool, str]]:
         while index < len(lines) and _continues(lines[index]):
             exception += " " + lines[index].strip()
             index += 1
-        yield joined, exception
+        yield link, exception
 
 
 def _continues(line: str) -> bool:

@@ -219,12 +219,10 @@ def test_of_two_chains_the_last_counts() -> None:
     assert of(early + "INFO going on\n" + trace("IndexError: fatal") + launcher()).text == "IndexError: fatal"
 
 
-def test_a_workers_own_traceback_belongs_to_its_parents() -> None:
+def test_a_data_loader_workers_own_exception_is_the_reason() -> None:
     log = trace("ValueError: Caught ValueError in DataLoader worker process 0.")
     log += "Original " + trace("ValueError: episode 7 has no frames", "dataset.py")
-    assert (
-        of(log + launcher()).text == "ValueError: Caught ValueError in DataLoader worker process 0. (then ValueError)"
-    )
+    assert of(log + launcher()).text == "ValueError: episode 7 has no frames (then ValueError)"
 
 
 def test_lines_between_the_exception_and_the_launchers_traceback_do_not_hide_it() -> None:

@@ -60,7 +60,7 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
         (GOOD.replace('"dashed-eq"', '"dashes"'), "override_style: invalid enum value 'dashes'"),
         (GOOD + "flags = 3", "flags: expected `object`, got `int`"),
         (GOOD.replace("{script}", "{scrpt}"), "did you mean script"),
-        (GOOD + '[flags]\na = "{step}"', "flags.a has the placeholder {step}, which is not one; did you mean steps?"),
+        (GOOD + '[flags]\na = "{step}"', "flags.a has the placeholder {step}; did you mean steps?"),
         (GOOD + 'success = "(unclosed"', "success is not a regular expression"),
         (GOOD + '[console]\nprogress = "("', "console.progress is not a regular expression"),
         (GOOD + 'stop = [["TREM", 3]]', "stop holds ['TREM', 3.0]"),

@@ -131,7 +131,7 @@ class WandbLog:
                 raise Malformed
             at = find(_VALUE, first, i)
             entry: _Entry | None = _NEW
-            if at >= 0 and data[at + 2] == i - at - 3 < 128:
+            if 0 <= at < i - 2 and data[at + 2] == i - at - 3 < 128:
                 entry = get(data[first:at], _NEW)
                 at, last = at + 3, i
             if entry is _NEW:

@@ -167,10 +167,9 @@ def _problems(preset: Preset) -> Iterable[str]:
         templates |= {f"{table}.{key}": value for key, value in entries.items()}
     for key, template in templates.items():
         for name in set(PLACEHOLDER.findall(template)) - PLACEHOLDERS:
-            yield (
-                f"{key} has the placeholder {{{name}}}, which is not one; {_nearest(name, [*sorted(PLACEHOLDERS), 'script'])}"
-                f"known are {', '.join(sorted(PLACEHOLDERS))}, and {{script}} as a word of argv"
-            )
+            near = _nearest(name, [*sorted(PLACEHOLDERS), "script"])
+            known = ", ".join(sorted(PLACEHOLDERS))
+            yield f"{key} has the placeholder {{{name}}}; {near}known are {known}, and {{script}} as a word of argv"
     if preset.override_style == "file-only" and (preset.flags or preset.wandb.offline or preset.wandb.online):
         yield "override_style is file-only, so flags and wandb must be empty; put the words into argv"
     patterns = {f"console.{key}": getattr(preset.console, key) for key in ("progress", "metrics", "total", "end")}

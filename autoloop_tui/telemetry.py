@@ -1,0 +1,79 @@
+"""What the machine does under the runs: GPUs by NVML, and the load of a run's process tree on CPU slots.
+
+Sampled in a thread, because NVML and /proc can take longer than a key may wait; the newest sample is what is painted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autoloop import gpus
+from autoloop.model import Attempt
+
+
+@dataclass(frozen=True)
+class Load:
+    """A process tree: CPU in percent of one core since the sample before, resident memory in bytes."""
+
+    cpu: float | None
+    memory: int
+    processes: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    gpus: gpus.GpuReport
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    """By run id."""
+    own_pids: frozenset[int] = frozenset()
+    """Processes that belong to our runs; any other on a GPU is foreign."""
+
+
+class Sampler:
+    """Takes samples. Used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, tuple[float, float]] = {}
+
+    def take(self, attempts: Mapping[str, Attempt], *, with_gpus: bool) -> Sample:
+        """`attempts`: those that run now, by run id."""
+        import psutil
+
+        loads: dict[str, Load] = {}
+        own: set[int] = set()
+        seconds: dict[int, tuple[float, float]] = {}
+        for run, attempt in attempts.items():
+            pid = (attempt.handle or {}).get("pid")
+            if not isinstance(pid, int):
+                continue
+            cpu, memory, known = 0.0, 0, True
+            try:
+                root = psutil.Process(pid)
+                tree = [root, *root.children(recursive=True)]
+            except psutil.Error:
+                continue
+            for process in tree:
+                try:
+                    with process.oneshot():
+                        used = sum(process.cpu_times()[:2])
+                        memory += process.memory_info().rss
+                        born = process.create_time()
+                except psutil.Error:
+                    continue
+                own.add(process.pid)
+                now = _now()
+                before = self._seconds.get(process.pid)
+                since, at = before if before else (0.0, born)
+                seconds[process.pid] = (used, now)
+                cpu += max(0.0, used - since) / max(0.1, now - at) * 100
+            loads[run] = Load(cpu if known else None, memory, len(tree))
+        self._seconds = seconds
+        report = gpus.read() if with_gpus else gpus.GpuReport(gpus=[])
+        return Sample(report, loads, frozenset(own))
+
+
+def _now() -> float:
+    import time
+
+    return time.time()

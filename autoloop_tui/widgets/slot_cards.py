@@ -1,0 +1,274 @@
+"""The slots: a card each where there is room, else a line each. Rows are built from facts; nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.message import Message
+
+from autoloop.gpus import Gpu
+from autoloop.model import Run, RunState, Series, Slot
+
+from autoloop_tui.paint import bar, cells, clip, duration, fit, look, number, percent, plain, signed, size, sparkline
+from autoloop_tui.telemetry import Load
+from autoloop_tui.widgets.rows import Piece, RowPane, crop
+
+CARD_ROWS = 5
+CARD_WIDTH = 46
+"""The least width at which a card's five rows say what they should."""
+
+
+@dataclass(frozen=True)
+class SlotFacts:
+    """All that a card shows. `run` is the one that holds the slot, or held it last."""
+
+    slot: Slot
+    run: Run | None
+    step: int = 0
+    rate: float | None = None
+    metric: str = ""
+    series: Series | None = None
+    base_last: float | None = None
+    """The same metric's last value of the run's base."""
+    better_high: bool = False
+    gpu: Gpu | None = None
+    gpu_error: str | None = None
+    foreign: Sequence[str] = ()
+    load: Load | None = None
+    last_line: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.run is not None and not self.run.state.ended and self.run.state is not RunState.QUEUED
+
+    @property
+    def state(self) -> str:
+        return self.run.state.value if self.holds and self.run else "idle"
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the last step."""
+        if not self.run or not self.rate or not self.run.total_steps:
+            return None
+        return max(0, self.run.total_steps - self.step) / self.rate
+
+    @property
+    def last(self) -> float | None:
+        return self.series.values[-1] if self.series is not None and len(self.series) else None
+
+
+class SlotCards(RowPane, can_focus=True):
+    """All slots; the one under the cursor is marked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    class Chosen(Message):
+        """A slot was clicked."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.facts: list[SlotFacts] = []
+        self.cursor = 0
+
+    def columns(self, width: int) -> int:
+        """How many cards side by side; 0: a line each."""
+        if width < 100 or len(self.facts) == 0:
+            return 0
+        return max(1, min(len(self.facts), width // CARD_WIDTH))
+
+    def rows_wanted(self, width: int, most: int) -> int:
+        """Rows that all slots take, at most `most`."""
+        columns = self.columns(width)
+        if columns:
+            wanted = -(-len(self.facts) // columns) * CARD_ROWS
+            if wanted <= most:
+                return wanted
+        return min(most, len(self.facts) + 1)
+
+    def set_facts(self, facts: list[SlotFacts], cursor: int) -> None:
+        self.facts, self.cursor = facts, cursor
+        self.repaint()
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def on_click(self, event: events.Click) -> None:
+        columns = self._card_columns()
+        if columns:
+            card = self.size.width // columns
+            index = event.y // CARD_ROWS * columns + min(columns - 1, event.x // card)
+        else:
+            index = self._first() + event.y - 1
+        if 0 <= index < len(self.facts):
+            self.post_message(self.Chosen(index))
+
+    def repaint(self) -> None:
+        width, height = self.size
+        if width <= 0 or height <= 0:
+            return
+        columns = self._card_columns()
+        self.show(self._cards(width, columns) if columns else self._lines(width, height))
+
+    def _card_columns(self) -> int:
+        columns = self.columns(self.size.width)
+        return columns if columns and -(-len(self.facts) // columns) * CARD_ROWS <= self.size.height else 0
+
+    # ---------------------------------------------------------------------------------------------------------- cards
+
+    def _cards(self, width: int, columns: int) -> list[list[Piece]]:
+        rows: list[list[Piece]] = []
+        card = width // columns
+        for first in range(0, len(self.facts), columns):
+            group = [
+                self._card(facts, index == self.cursor, card - 2)
+                for index, facts in enumerate(self.facts[first : first + columns], first)
+            ]
+            rows += [
+                [piece for lines in group for piece in [*padded(lines[y], card - 2), ("  ", "")]]
+                for y in range(CARD_ROWS)
+            ]
+        return rows
+
+    def _card(self, facts: SlotFacts, chosen: bool, width: int) -> list[list[Piece]]:
+        seen, ascii_only = look(facts.state), self.ascii_only
+        edge = ("|" if ascii_only else "▌", "key" if chosen else seen.variable if facts.holds else "rule")
+        name = plain(facts.run.name) if facts.run and facts.holds else ""
+        head: list[Piece] = [
+            (f" {facts.slot.label} ", "bold key" if chosen else "bold"),
+            (f" {seen.text(ascii_only=ascii_only)} ", f"bold {seen.variable}"),
+            (f" {name}", "bold" if chosen else ""),
+        ]
+        inner = width - 3
+        body = self._busy(facts, inner) if facts.holds else self._idle(facts, inner)
+        lines = [head, *([(" ", ""), *line] for line in body)]
+        lines += [[] for _ in range(CARD_ROWS - len(lines))]
+        return [[edge, *crop(line, 0, width - 1, "~" if ascii_only else "…")] for line in lines[:CARD_ROWS]]
+
+    def _busy(self, facts: SlotFacts, width: int) -> list[list[Piece]]:
+        run = facts.run
+        assert run is not None
+        total = run.total_steps
+        right = f" {percent(facts.step / total if total else None)} {facts.step}/{total}"
+        eta = f"  eta {duration(facts.eta)}" if facts.eta is not None else "  starting" if facts.step == 0 else ""
+        done, todo = bar(facts.step / total if total else 0, width - cells(right) - cells(eta), ascii_only=self.ascii_only)
+        progress: list[Piece] = [(done, "slot-running"), (todo, "rule"), (right, ""), (eta, "dim")]
+        return [progress, self._metric(facts, width), self._load(facts), [(clip(facts.last_line, width), "dim")]]
+
+    def _metric(self, facts: SlotFacts, width: int) -> list[Piece]:
+        if facts.series is None or not len(facts.series):
+            return [(f"{facts.metric} ", ""), ("no points yet", "dim")]
+        pieces: list[Piece] = [(f"{facts.metric} ", "dim"), (number(facts.last), "bold"), *change(facts)]
+        room = width - sum(cells(text) for text, _ in pieces) - 2
+        if room >= 6:
+            spark = sparkline(facts.series.values[-4 * room :], min(room, 40), ascii_only=self.ascii_only)
+            pieces += [("  ", ""), (spark, "chart-1")]
+        return pieces
+
+    def _load(self, facts: SlotFacts) -> list[Piece]:
+        if facts.foreign:
+            seen = look("warning")
+            who = plain(", ".join(facts.foreign))
+            return [(f"{seen.mark(ascii_only=self.ascii_only)} also here: {who}", seen.variable)]
+        if facts.slot.gpus:
+            gpu = facts.gpu
+            if gpu is None:
+                return [(plain(facts.gpu_error or "no NVML reading yet"), "dim")]
+            parts = [
+                f"{gpu.utilisation:3d}%" if gpu.utilisation is not None else "  –%",
+                f"{size(gpu.memory_used)}/{size(gpu.memory_total)}",
+                *([f"{gpu.power:.0f}W"] if gpu.power is not None else []),
+                *([f"{gpu.temperature}°C"] if gpu.temperature is not None else []),
+            ]
+            return [("gpu ", "dim"), (" ".join(parts), "")]
+        if facts.load is None:
+            return [("load …", "dim")]
+        cpu = "–" if facts.load.cpu is None else f"{facts.load.cpu:.0f}%"
+        return [("cpu ", "dim"), (cpu, ""), ("  mem ", "dim"), (size(facts.load.memory), "")]
+
+    def _idle(self, facts: SlotFacts, width: int) -> list[list[Piece]]:
+        run = facts.run
+        if run is None:
+            return [[("nothing has run here yet", "dim")], [], self._load(facts) if facts.slot.gpus else []]
+        seen = look(run.state.value)
+        lines: list[list[Piece]] = [
+            [("last ", "dim"), (plain(run.name), ""), (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable)],
+            self._metric(facts, width),
+        ]
+        lines.append(self._load(facts) if facts.slot.gpus else [])
+        if run.reason and run.state is not RunState.FINISHED:
+            lines.append([(plain(run.reason), seen.variable)])
+        return lines
+
+    # ---------------------------------------------------------------------------------------------------------- lines
+
+    def _first(self) -> int:
+        """The first slot shown where not all fit."""
+        room = max(1, self.size.height - 1)
+        return max(0, min(self.cursor - room + 1, len(self.facts) - room))
+
+    def _lines(self, width: int, height: int) -> list[list[Piece]]:
+        metric = next((facts.metric for facts in self.facts if facts.metric), "")
+        name_width = max(12, min(28, width - 62))
+        head = f"  {'slot':<6} {'state':<8} {fit('run', name_width)} {'progress':<14} {'eta':>6} {fit(metric, 9, '>')} change"
+        rows: list[list[Piece]] = [[(clip(head, width), "dim")]]
+        first = self._first()
+        for index, facts in enumerate(self.facts[first : first + height - 1], first):
+            rows.append(self._line(facts, index == self.cursor, name_width))
+        return rows
+
+    def _line(self, facts: SlotFacts, chosen: bool, name_width: int) -> list[Piece]:
+        seen = look(facts.state)
+        run = facts.run
+        line = " line" if chosen else ""
+        pieces: list[Piece] = [
+            (("> " if self.ascii_only else "▌ ") if chosen else "  ", "bold key" + line),
+            (fit(facts.slot.label, 6) + " ", "bold" + line),
+            (fit(seen.text(ascii_only=self.ascii_only, short=True), 8) + " ", seen.variable + line),
+        ]
+        if run is None:
+            return [*pieces, ("nothing has run here yet", "dim" + line)]
+        name = plain(run.name) if facts.holds else f"last: {plain(run.name)}"
+        pieces.append((fit(name, name_width) + " ", ("" if facts.holds else "dim") + line))
+        done, todo = bar(facts.step / run.total_steps if run.total_steps else 0, 9, ascii_only=self.ascii_only)
+        fraction = facts.step / run.total_steps if run.total_steps else None
+        pieces += [(done, "slot-running" + line), (todo, "rule" + line), (f" {percent(fraction)} ", line.strip())]
+        after = duration(facts.eta) if facts.holds else look(run.state.value).short
+        pieces += [(fit(after, 6, ">") + " ", "dim" + line), (fit(number(facts.last), 9, ">"), "bold" + line)]
+        pieces += [(text, names + line) for text, names in change(facts)]
+        return pieces
+
+
+def change(facts: SlotFacts) -> list[Piece]:
+    """The metric's change against the base run's last value: better or worse by word-like sign and colour."""
+    if facts.last is None or facts.base_last is None:
+        return []
+    delta = facts.last - facts.base_last
+    good = (delta > 0) == facts.better_high
+    return [(f" {signed(delta)}", "dim" if delta == 0 else "slot-finished" if good else "slot-warn")]
+
+
+def padded(pieces: Sequence[Piece], width: int) -> list[Piece]:
+    """Pieces cut or filled to exactly `width` cells."""
+    cut = crop(pieces, 0, width)
+    return [*cut, (" " * (width - sum(cells(text) for text, _ in cut)), "")]
+
+
+def last_runs(runs: Sequence[Run], slots_of: Mapping[str, int]) -> dict[int, Run]:
+    """The run that each slot held last, by slot index; `slots_of` maps a run to the slot of its newest attempt."""
+    newest: dict[int, Run] = {}
+    for run in runs:
+        slot = slots_of.get(run.id)
+        if slot is None or run.started_at is None:
+            continue
+        held = newest.get(slot)
+        if held is None or (held.started_at or 0.0) <= run.started_at:
+            newest[slot] = run
+    return newest

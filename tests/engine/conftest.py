@@ -1,0 +1,22 @@
+"""Fixtures for loops that really run, with a trainer that takes no time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import autoloop
+from tests.engine.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    # Engines that are processes of their own must find the package that is tested.
+    core = str(Path(autoloop.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [core, os.environ.get("PYTHONPATH")])))
+    project = Project(tmp_path)
+    yield project
+    project.close()

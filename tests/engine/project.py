@@ -1,0 +1,365 @@
+"""A project of its own for each test: configs for the fake trainer, loops, engines in a thread or as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from autoloop.engine import Engine, create_loop, plan_loop, spawn
+from autoloop.gpus import GpuReport
+from autoloop.model import Attempt, Event, Loop, LoopSpec, LoopState, Proposal, Run, RunState
+from autoloop.runners import local, procfs
+from autoloop.settings import Settings
+from autoloop.store import Command, Store
+
+PATIENCE = 30.0
+"""Seconds after which something that must happen is taken not to happen."""
+
+PRESET = f"""
+name = "fake"
+title = "the fake trainer of the tests"
+argv = ["{{python}}", "-I", "-S", {json.dumps(str(Path(__file__).with_name("trainer.py")))}, "{{config}}", "{{output_dir}}"]
+override_style = "file-only"
+success = "End of training"
+stop = [["INT", 0.3], ["TERM", 0.3], ["KILL", 0]]
+straggler_grace = 0.5
+"""
+
+RULES = """
+name = "test"
+version = "1"
+
+[[rule]]
+id = "more-lr"
+when = "l1_loss.last > 0"
+reason = "the loss is not zero"
+changes = ["lr@mul=2"]
+"""
+
+
+def rows(*losses: float, **more: float) -> list[dict[str, float]]:
+    """One row of history for each loss, at steps 1, 2, …; `more` stands in each."""
+    extra = {key.replace("__", "/"): value for key, value in more.items()}
+    return [{"_step": step, "train/l1_loss": loss, **extra} for step, loss in enumerate(losses, 1)]
+
+
+class Project:
+    """One folder with its store. Made by the fixture, which ends whatever is still running when the test is over."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "fake.toml").write_text(PRESET)
+        (folder / "rules.toml").write_text(RULES)
+        self.store = Store.open(folder, create=True)
+        self.spawned: list[int] = []
+        self._seed = 0
+
+    # ---------------------------------------------------------------------------------------------- what to run
+
+    def config(self, name: str, **behaviour: Any) -> str:
+        """A config file; without `rows` it logs a falling loss. Each is another training, by its seed."""
+        self._seed += 1
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps({"seed": self._seed, "lr": 1.0, "rows": rows(2.0, 1.0), **behaviour}))
+        return str(path)
+
+    def gate(self, name: str) -> Path:
+        """A file that is not there yet; `touch` lets the trainers that wait for it go on."""
+        return self.folder / f"{name}.gate"
+
+    def rules(self, text: str, name: str = "own.toml") -> str:
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+    def spec(self, configs: Iterable[str], **changes: Any) -> LoopSpec:
+        values: dict[str, Any] = {
+            "configs": list(configs),
+            "steps": 2,
+            "log_freq": 1,
+            "eval_freq": 0,
+            "device": "cpu",
+            "preset": str(self.folder / "fake.toml"),
+            "rules": str(self.folder / "rules.toml"),
+            "python": sys.executable,
+            "cwd": str(self.folder),
+            "output_root": str(self.folder / "outputs" / "train"),
+            "summary_out": str(self.folder / "reports" / "autorun_summary.json"),
+            "markdown_out": str(self.folder / "reports" / "report.md"),
+        }
+        return LoopSpec(**{**values, **changes})
+
+    def loop(self, configs: Iterable[str], *, machine: GpuReport | None = None, **changes: Any) -> Loop:
+        """Plan and record a loop; nothing runs yet. `machine`: the GPUs that it is made believe in."""
+        spec = self.spec(configs, **changes)
+        now = time.time() + len(self.store.loops())  # two loops of one second would have one name
+        plan = plan_loop(spec, Settings(), machine or GpuReport(), os.environ, self.store.where_run, now)
+        return create_loop(self.store, plan, now)
+
+    # ---------------------------------------------------------------------------------------------- what happened
+
+    def state(self, loop: Loop) -> Loop:
+        return self.store.loop(loop.id)
+
+    def runs(self, loop: Loop, round_: int | None = None) -> list[Run]:
+        return self.store.runs(loop.id, round_)
+
+    def named(self, loop: Loop, name: str) -> Run:
+        return next(run for run in self.store.runs(loop.id) if run.name == name)
+
+    def proposals(self, loop: Loop) -> list[Proposal]:
+        return self.store.proposals(loop.id)
+
+    def story(self, loop: Loop, kind: str | None = None) -> list[str]:
+        return [event.text for event in self.store.events(loop.id) if kind in (None, event.kind)]
+
+    def summary(self) -> dict[str, Any]:
+        value = json.loads((self.folder / "reports" / "autorun_summary.json").read_text())
+        assert isinstance(value, dict)
+        return value
+
+    # ---------------------------------------------------------------------------------------------- engines
+
+    def engine(self, store: Store, loop: Loop) -> Engine:
+        return Engine(store, store.loop(loop.id))
+
+    def run(self, loop: Loop) -> Loop:
+        """Drive the loop to its end in this thread."""
+        engine = self.engine(self.store, loop)
+        watchdog = threading.Timer(PATIENCE, engine.leave, ["the test took too long"])
+        watchdog.start()
+        try:
+            ended = engine.run()
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+        assert ended.state is not LoopState.ACTIVE, f"it did not end: {self.story(loop)[-5:]}"
+        return ended
+
+    @contextmanager
+    def driven(self, loop: Loop, prepare: Callable[[Engine], object] = lambda _: None) -> Iterator[Driven]:
+        """An engine in another thread; this one is its client. At the end it leaves, if the loop has not ended."""
+        driven = Driven(self, loop, prepare)
+        try:
+            yield driven
+        finally:
+            driven.leave()
+
+    def spawn(self, loop: Loop) -> int:
+        """An engine as a process of its own; its pid."""
+        pid = spawn(self.store, self.store.loop(loop.id)).pid
+        self.spawned.append(pid)
+        return pid
+
+    def kill_engine(self, pid: int, number: int = signal.SIGKILL) -> None:
+        """Send a signal to a spawned engine and wait until it has ended."""
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        signal.pidfd_send_signal(fd, number)
+        assert select.select([fd], [], [], PATIENCE)[0], f"the engine survives signal {number}"
+        os.close(fd)
+        reap(pid)
+
+    def wait_engine(self, pid: int) -> None:
+        """Wait until a spawned engine has ended by itself."""
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        assert select.select([fd], [], [], PATIENCE)[0], "the engine does not end"
+        os.close(fd)
+        reap(pid)
+
+    def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
+        """Wait until the condition gives something true; gives that."""
+        return eventually(condition, what)
+
+    def trainer_pid(self, run_id: str) -> int:
+        """The pid of the trainer of the run's newest attempt, once it is up."""
+
+        def seen() -> int | None:
+            attempts = self.store.attempts(run_id)
+            path = Path(attempts[-1].output_dir) / "seen.json" if attempts else None
+            try:
+                return int(json.loads(path.read_text())["pid"]) if path else None
+            except (OSError, ValueError):
+                return None
+
+        return int(eventually(seen, f"the trainer of {run_id}"))
+
+    # ---------------------------------------------------------------------------------------------- nothing is left
+
+    def left_over(self) -> list[str]:
+        """What still runs of any attempt of this project: supervisors, and processes that carry an attempt's mark."""
+        attempts = [attempt for loop in self.store.loops() for attempt in self.store.loop_attempts(loop.id)]
+        found = [f"supervisor of {a.id}" for a in attempts if supervisor_pid(a) is not None]
+        marks = {f"{procfs.MARK}={attempt.id}".encode(): attempt.id for attempt in attempts}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    variables = (entry / "environ").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                found += [f"process {entry.name} of {marks[v]}" for v in variables if v in marks]
+        return found
+
+    def close(self) -> None:
+        for pid in self.spawned:
+            self.kill_engine(pid)
+        attempts = [attempt for loop in self.store.loops() for attempt in self.store.loop_attempts(loop.id)]
+        for attempt in attempts:
+            if (pid := supervisor_pid(attempt)) is not None:
+                os.kill(pid, signal.SIGUSR1)
+        for attempt in attempts:
+            eventually(lambda a=attempt: supervisor_pid(a) is None, f"the end of {attempt.id}")
+        for mark in self.left_over():
+            local.sweep(mark.rpartition(" ")[2])
+        local.reap()
+        self.store.close()
+
+
+class Driven:
+    """A loop with an engine in a thread of its own. Everything here is what a client may do."""
+
+    def __init__(self, project: Project, loop: Loop, prepare: Callable[[Engine], object]) -> None:
+        self.project = project
+        self.loop = loop
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._engine: Engine | None = None
+        self._thread = threading.Thread(target=self._drive, args=[prepare], daemon=True)
+        self._thread.start()
+        assert self._ready.wait(PATIENCE)
+
+    def _drive(self, prepare: Callable[[Engine], object]) -> None:
+        try:
+            with Store.open(self.project.folder) as store:  # a connection belongs to one thread
+                self._engine = self.project.engine(store, self.loop)
+                prepare(self._engine)
+                self._ready.set()
+                self._engine.run()
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+
+    def leave(self) -> None:
+        if self._engine is not None:
+            self._engine.leave("the test is over")
+        self._join()
+
+    def end(self) -> Loop:
+        """Wait for the loop's end."""
+        self._join()
+        return self.project.state(self.loop)
+
+    def _join(self) -> None:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), f"the engine goes on: {self.project.story(self.loop)[-5:]}"
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def ask(self, kind: str, **payload: Any) -> Command:
+        """Send a command and wait for its answer."""
+        store = self.project.store
+        number = store.send(self.loop.id, kind, payload, "ada")
+
+        def answered() -> Command | None:
+            assert self._thread.is_alive() or store.command(number).ok is not None, "no engine to answer"
+            command = store.command(number)
+            return command if command.ok is not None else None
+
+        command = eventually(answered, f"an answer to {kind}")
+        assert isinstance(command, Command)
+        return command
+
+    def done(self, kind: str, **payload: Any) -> str:
+        """The answer to a command that must succeed."""
+        command = self.ask(kind, **payload)
+        assert command.ok, command.answer
+        return command.answer or ""
+
+    def refused(self, kind: str, **payload: Any) -> str:
+        """The answer to a command that must be refused: one sentence."""
+        command = self.ask(kind, **payload)
+        assert command.ok is False, command.answer
+        assert command.answer
+        assert "Traceback" not in command.answer
+        assert "\n" not in command.answer
+        return command.answer
+
+    def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
+        def alive() -> Any:
+            value = condition()
+            assert value or self._thread.is_alive(), f"the engine ended before {what}: {self._error!r}"
+            return value
+
+        return eventually(alive, what)
+
+    def waiting(self) -> list[Proposal]:
+        """Wait until the loop waits for a decision; the proposals."""
+        self.until(lambda: self.project.story(self.loop, "waiting"), "a decision is waited for")
+        return self.project.proposals(self.loop)
+
+
+def eventually(condition: Callable[[], Any], what: str = "it") -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come"
+        time.sleep(0.01)
+    return value
+
+
+def reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
+
+
+def supervisor_pid(attempt: Attempt) -> int | None:
+    """The pid of the attempt's supervisor, as itself recorded it, while it lives."""
+    for name in ("start.json", "claim"):
+        try:
+            record = json.loads((Path(attempt.directory) / name).read_text())
+            handle = local.Handle.from_dict(record)
+        except (OSError, ValueError):
+            continue
+        fd = local.open_pidfd(handle)
+        if fd is None:
+            return None
+        os.close(fd)
+        return handle.pid
+    return None
+
+
+def span(attempt: Attempt) -> tuple[float, float]:
+    """When the command of an ended attempt ran, from the files of its supervisor."""
+    start = json.loads((Path(attempt.directory) / "start.json").read_text())["started_at"]
+    return float(start), float(json.loads((Path(attempt.directory) / "exit.json").read_text())["ended_at"])
+
+
+def seen(run: Run) -> dict[str, Any]:
+    """What the trainer of a run was given."""
+    assert run.output_dir is not None
+    value = json.loads((Path(run.output_dir) / "seen.json").read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def states(runs: Iterable[Run]) -> list[RunState]:
+    return [run.state for run in runs]
+
+
+__all__ = ["Driven", "Event", "Project", "eventually", "rows", "seen", "span", "states"]

@@ -1,0 +1,96 @@
+"""A stand-in for a training that lasts as long as a test needs: `trainer.py CONFIG OUTPUT_DIR`. Standard library only.
+
+It behaves as its config says; every key may be left out:
+    rows            list of rows for wandb-history.jsonl, written one after the other
+    seconds         how long it takes after the rows
+    gate            path of a file that must be there before it ends
+    steps_with_gate rows are written only after the gate has opened
+    traceback       text of an exception it dies of before its first row (after its rows if `late` is true)
+    fails           how many attempts do that; the further ones succeed (counted in the file `counter`)
+    code            exit code (default 0)
+    quiet           does not print `End of training`
+    hang            waits for a signal, for ever
+    stubborn        ignores SIGINT and SIGTERM
+    detach          path: leaves a grandchild in a session of its own, whose pid it writes there
+
+Like LeRobot it refuses an output directory that is already there. It writes what it was given to `seen.json` there.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+
+def main(config_path: str, output_dir: str) -> int:
+    with open(config_path, encoding="utf-8") as file:
+        config = json.load(file)
+    if os.path.exists(output_dir):
+        print(f"FileExistsError: Output directory {output_dir} already exists", flush=True)
+        return 3
+    if config.get("stubborn"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    files = os.path.join(output_dir, "wandb", "latest-run", "files")
+    os.makedirs(files)
+    with open(os.path.join(output_dir, "seen.json"), "w", encoding="utf-8") as file:
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+        json.dump({"config": config, "gpus": gpus, "pid": os.getpid(), "run_id": os.environ["WANDB_RUN_ID"]}, file)
+    if config.get("detach"):
+        leave_grandchild(config["detach"])
+    dies = config.get("traceback") is not None and fails_this_time(config)
+    if dies and not config.get("late"):
+        return die(config)
+    if config.get("steps_with_gate"):
+        pass_gate(config)
+    with open(os.path.join(files, "wandb-history.jsonl"), "w", encoding="utf-8") as file:
+        for row in config.get("rows", []):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+    if dies:
+        return die(config)
+    time.sleep(config.get("seconds", 0))
+    while config.get("hang"):
+        time.sleep(3600)
+    pass_gate(config)
+    if not config.get("quiet"):
+        print("End of training", flush=True)
+    return int(config.get("code", 0))
+
+
+def pass_gate(config: dict) -> None:
+    while config.get("gate") and not os.path.exists(config["gate"]):
+        time.sleep(0.01)
+
+
+def fails_this_time(config: dict) -> bool:
+    if "fails" not in config:
+        return True
+    with open(config["counter"], "a+", encoding="utf-8") as file:
+        file.write("x")
+        file.flush()
+        return file.tell() <= config["fails"]
+
+
+def die(config: dict) -> int:
+    print(f"Traceback (most recent call last):\n  File \"train.py\", line 1, in main\n{config['traceback']}", flush=True)
+    return int(config.get("code", 1))
+
+
+def leave_grandchild(note: str) -> None:
+    """A process that no group and no session connects with us."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            with open(note + ".tmp", "w", encoding="utf-8") as file:
+                file.write(str(os.getpid()))
+            os.rename(note + ".tmp", note)
+            while True:
+                time.sleep(3600)
+        os._exit(0)
+    os.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))
