@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from autoloop.model import ExitRecord
 from autoloop.runners import local, procfs
 
 from tests.runners.attempts import STUBBORN, Bench, eventually
@@ -88,6 +89,15 @@ def test_a_supervisor_is_found_by_its_claim_before_it_has_written_start_json(tmp
     state = local.inspect(tmp_path, "starting")
     assert isinstance(state, local.Alive)
     assert state.handle.pid == os.getpid()
+
+
+def test_a_record_written_while_we_looked_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends_meanwhile(handle: local.Handle) -> None:
+        (tmp_path / "exit.json").write_text('{"attempt_id": "x", "code": 0}')
+
+    monkeypatch.setattr(local, "open_pidfd", ends_meanwhile)
+    handle = local.Handle.from_dict(procfs.identity(os.getpid()))
+    assert local.inspect(tmp_path, "x", handle) == local.Ended(ExitRecord(code=0))
 
 
 def test_the_exit_record_of_another_attempt_does_not_count(bench: Bench) -> None:

@@ -189,12 +189,23 @@ def test_a_stop_during_the_start_is_not_lost_and_does_not_end_the_supervisor(ben
         assert (record.signal, record.stopped_by) == (signal.SIGINT, "stop")
 
 
+HELPER = """
+import os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("helper INT", flush=True))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("helper TERM", flush=True)))
+print("ready", file=open(os.environ["READY"], "w"))
+while True:
+    signal.pause()
+"""
+
+
 def test_sigint_spares_a_helper_with_a_group_of_its_own_and_sigterm_does_not(bench: Bench) -> None:
-    traps = "trap 'echo helper INT' INT; trap 'echo helper TERM; exit' TERM"
-    (bench.folder / "helper.sh").write_text(f"{traps}; echo ready > $READY; while :; do sleep 0.02; done")
+    (bench.folder / "helper.py").write_text(HELPER)
     attempt = bench.shell(
-        "trap 'echo trainer INT; exit 5' INT; setsid sh helper.sh & echo ready > $READY; while :; do sleep 0.02; done",
+        "trap 'echo trainer INT; exit 5' INT; setsid $PYTHON helper.py & "
+        "echo ready > $READY; while :; do sleep 0.02; done",
         stop=(("INT", 0.5), ("TERM", 20.0), ("KILL", 0.0)),
+        env={"PYTHON": sys.executable},
     )
     bench.meet(2)
     local.request_stop(attempt.handle)

@@ -156,7 +156,7 @@ def sweep(attempt_id: str, *, grace: float = 1.0) -> int:
     """
     met: set[tuple[int, int]] = set()
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
-        met |= _orphans(attempt_id, met)
+        met |= _orphans(attempt_id)
         if not _signal_and_wait(met, number, grace):
             break
     return len(met)
@@ -183,11 +183,11 @@ def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -
     return alive
 
 
-def _orphans(attempt_id: str, known: set[tuple[int, int]]) -> set[tuple[int, int]]:
-    """(pid, start time) of the living processes that carry the mark, are known to belong, or descend from such."""
+def _orphans(attempt_id: str) -> set[tuple[int, int]]:
+    """(pid, start time) of the living processes that carry the mark or descend from one that does."""
     mark = f"\0{procfs.MARK}={attempt_id}\0".encode()
     seen = {pid: found for pid, found in procfs.processes().items() if found.state not in procfs.DEAD}
-    ours = {pid for pid, start_time in known if pid in seen and seen[pid].start_time == start_time}
+    ours = set()
     for pid in seen:
         try:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
