@@ -11,7 +11,6 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from autoloop.engine import spawn
 from autoloop.model import LoopState, UserError
 
 from autoloop_tui.actions import ACTIONS, BY_ID, bindings, shown_key
@@ -50,6 +49,8 @@ class ConsoleApp(App[int]):
         self.feed = feed or Feed(project, loop)
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""
+        self.seen_proposals: set[int] | None = None
+        """Proposals that are not new any more; None until the first look at them."""
         self._engine_messages: dict[int, str] = {}
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
@@ -76,11 +77,13 @@ class ConsoleApp(App[int]):
 
     def _tick(self) -> None:
         """The one clock: a new view if there is one, then the screen on top polls what it shows."""
+        if not self.is_running:  # The panes are taken down before the clock is.
+            return
         changed = self.feed.poll()
         for command in self.feed.answers():
             self.told(command.answer or "", ok=bool(command.ok))
         screen = self.screen
-        if isinstance(screen, LoopScreen):
+        if isinstance(screen, LoopScreen) and screen.is_mounted:
             if changed:
                 screen.refresh_view()
             screen.tick()
@@ -147,6 +150,8 @@ class ConsoleApp(App[int]):
         return self.screen.SCOPE if isinstance(self.screen, LoopScreen) else "app"
 
     def action_back(self) -> None:
+        if isinstance(self.screen, LoopScreen) and self.screen.step_back():
+            return
         if len(self.screen_stack) > 2:
             self.pop_screen()
         else:
@@ -225,6 +230,7 @@ class ConsoleApp(App[int]):
 
     def _spawn(self) -> None:
         """In a thread of its own, with a store of its own: a new engine takes a moment."""
+        from autoloop.engine import spawn
         from autoloop.store import Store
 
         try:

@@ -3,35 +3,93 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-
-from cyclopts import App, CycloptsError
+from collections.abc import Sequence
 
 from autoloop.model import UserError
-from autoloop_tui import commands_loops, commands_proposals, commands_run
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
+
+from autoloop_tui import commands_console, plain
+
+COMMANDS = {
+    "commands_run": ("run", "demo"),
+    "commands_loops": ("status", "runs", "logs", "report", "wait"),
+    "commands_control": ("stop", "kill", "pause", "resume", "retry", "move"),
+    "commands_proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
+}
+"""Module -> its commands. Named, not imported: a command loads what it needs and no more."""
 
 app = App(
     name="autoloop-tui",
     help="Rounds of short training runs on one GPU box: queue, watch, judge by rules, approve, go on.",
     help_format="plaintext",
+    # No --no-json or --empty-cfgs; of a flag given twice the last counts, as scripts that wrap a command expect.
+    default_parameter=Parameter(
+        negative=(), allow_repeating=True, show_default=lambda value: None if value is False else str(value)
+    ),
 )
-for module in (commands_run, commands_loops, commands_proposals):
-    module.register(app)
+app.default(commands_console.console)
+for module, names in COMMANDS.items():
+    for name in names:
+        app.command(f"autoloop_tui.{module}:{name}")
 
 
-def main(tokens: list[str] | None = None) -> None:
+def main(tokens: Sequence[str] | None = None) -> None:
     """Entry point. A person's mistake is one sentence on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Lines appear as they are said, also in a file or a pipe; a terminal that lacks a letter shows "?".
+            stream.reconfigure(line_buffering=True, errors="replace")
+    code = _run(tokens)
     try:
+        sys.stdout.flush()
+    except OSError:  # whoever read it is gone; without this Python would complain and change the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _run(tokens: Sequence[str] | None) -> int:
+    try:
+        for word in (os.getcwd(), *(sys.argv[1:] if tokens is None else tokens)):
+            if word != plain.encodable(word):
+                raise UserError(f"{word} is not UTF-8 text, which the records need; rename it.")
         code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        return code if isinstance(code, int) else 0
     except (UserError, CycloptsError) as error:
-        print(f"autoloop-tui: {error}", file=sys.stderr)
-        sys.exit(2)
+        return _say(_sentence(error), 2)
     except BrokenPipeError:  # `… | head`
-        sys.stderr.close()
-        sys.exit(0)
+        return 0
+    except OSError as error:
+        return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
     except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"autoloop-tui: {plain.printable(' '.join(sentence.split()))}", file=sys.stderr)
+    return code
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong, in words that name the flag to use."""
+    if not isinstance(error, CycloptsError):
+        return str(error)
+    command = " ".join(error.command_chain or ())
+    if isinstance(error, UnusedCliTokensError):
+        advice = "configs stand after --cfgs" if command == "run" else f"see `autoloop-tui {command} --help`"
+        return f"{' '.join(error.unused_tokens or ())} belongs to no flag; {advice}."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        if error.keyword:
+            return f"{error.keyword} needs a value after it."
+        return f"{command} needs {error.argument.name}; see `autoloop-tui {command} --help`."
+    if isinstance(error, CoercionError) and error.argument is not None and error.token is not None:
+        kinds = {int: "a whole number", float: "a number", bool: "no value at all"}
+        wanted = kinds.get(error.target_type or object)
+        if wanted:
+            return f"{error.token.keyword or error.argument.name} takes {wanted}, not {error.token.value!r}."
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import getpass
 import os
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.engine.lock import holder
-from autoloop.model import Event, Loop, LoopState, RunState, UserError
+from autoloop.model import Event, Loop, LoopState, Run, RunState, UserError
 from autoloop.store import Command, Store
 
 ANSWER_TIMEOUT = 10.0
@@ -34,6 +35,17 @@ def actor() -> str:
 
 def alive(store: Store, loop: Loop) -> bool:
     return holder(store.places.lock(loop.name)) is not None
+
+
+def find_run(store: Store, loop: Loop, wanted: str) -> Run:
+    """The run of this id, else the newest of this name. UserError where there is none."""
+    runs = store.runs(loop.id)
+    found = [run for run in runs if run.id == wanted] or [run for run in runs if run.name == wanted]
+    if not found:
+        near = difflib.get_close_matches(wanted, [word for run in runs for word in (run.name, run.id)], 1)
+        hint = f"did you mean {near[0]}?" if near else "`autoloop-tui runs` lists them."
+        raise UserError(f"{loop.name} has no run {wanted!r}; {hint}")
+    return found[-1]
 
 
 def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> str:

@@ -1,5 +1,7 @@
-"""Commands on a loop and its runs: look, wait, stop, resume, read logs, write reports. All act on the newest loop unless
---loop names one."""
+"""Commands that look at a loop and its runs: status, runs, logs, reports, waiting for the end.
+
+All act on the newest loop unless --loop names one.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +9,24 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from cyclopts import App, Parameter
-
-from autoloop import reports
-from autoloop.engine import spawn
 from autoloop.model import Loop, LoopState, Round, RoundState, Run, RunState, UserError
-from autoloop.settings import load_settings
 from autoloop.store import Snapshot, Store, take_snapshot
-from autoloop_tui import client, headless, plain
+from cyclopts import Parameter
 
-Flag = Parameter(negative="")
+from autoloop_tui import client, plain
 
-
-def register(app: App) -> None:
-    for command in (status, runs, logs, report, wait, stop, kill, pause, resume, retry, move):
-        app.command(command)
-
+if TYPE_CHECKING:
+    from autoloop.metrics import MetricBook
 
 # ------------------------------------------------------------------------------------------------------------- looking
 
 
-def status(*, loop: str | None = None, json: Annotated[bool, Flag] = False, all_: Annotated[
-    bool, Parameter(name="--all", negative="")
-] = False) -> int:
+def status(
+    *, loop: str | None = None, json: bool = False, all_: Annotated[bool, Parameter(name="--all")] = False
+) -> int:
     """How a loop stands: its round, slots, queue, and what it waits for.
 
     Parameters
@@ -61,7 +55,7 @@ def status(*, loop: str | None = None, json: Annotated[bool, Flag] = False, all_
     return 0
 
 
-def runs(*, loop: str | None = None, json: Annotated[bool, Flag] = False, round: int | None = None) -> int:
+def runs(*, loop: str | None = None, json: bool = False, round: int | None = None) -> int:
     """All runs of a loop with their key metrics.
 
     Parameters
@@ -73,17 +67,26 @@ def runs(*, loop: str | None = None, json: Annotated[bool, Flag] = False, round:
     round
         Only this round.
     """
+    from autoloop_tui import headless
+
     with client.opened(loop) as (store, found):
+        if round is not None and round not in [each.number for each in store.rounds(found.id)]:
+            raise UserError(f"{found.name} has no round {round}; it is in round {len(store.rounds(found.id))}.")
         listed = store.runs(found.id, round)
         if json:
             _print_json(listed)
         else:
-            print(headless.runs_table(listed, load_settings(Path.cwd()).metric_book(Path.cwd())))
+            print(headless.runs_table(listed, _metric_book()))
     return 0
 
 
-def logs(run: str | None = None, *, follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
-         loop: str | None = None) -> int:
+def logs(
+    run: str | None = None,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    loop: str | None = None,
+) -> int:
     """Print a run's log; without a run, that of the run that started last.
 
     Parameters
@@ -96,7 +99,7 @@ def logs(run: str | None = None, *, follow: Annotated[bool, Parameter(name=["--f
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        chosen = _choose(store, found, run)
+        chosen = client.find_run(store, found, run) if run else _last_started(store, found)
         attempts = store.attempts(chosen.id)
         if not attempts:
             raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")
@@ -118,9 +121,10 @@ def report(*, loop: str | None = None) -> int:
     loop
         Which loop; the newest by default.
     """
+    from autoloop import reports
+
     with client.opened(loop) as (store, found):
-        metrics = load_settings(Path.cwd()).metric_book(Path.cwd())
-        problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, metrics)]
+        problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, _metric_book())]
         for problem in filter(None, problems):
             print(problem, file=sys.stderr)
         print(found.spec.summary_out)
@@ -128,7 +132,7 @@ def report(*, loop: str | None = None) -> int:
         return 1 if any(problems) else 0
 
 
-def wait(*, loop: str | None = None, quiet: Annotated[bool, Flag] = False) -> int:
+def wait(*, loop: str | None = None, quiet: bool = False) -> int:
     """Wait until a loop ends; the exit code is the loop's: 0 finished, 1 something failed, 130 stopped.
 
     Parameters
@@ -138,129 +142,14 @@ def wait(*, loop: str | None = None, quiet: Annotated[bool, Flag] = False) -> in
     quiet
         Do not print what happens meanwhile.
     """
+    from autoloop_tui import headless
+
     with client.opened(loop) as (store, found):
-        story = headless.Story(store, found, load_settings(Path.cwd()).metric_book(Path.cwd()))
-        newest = store.events(found.id)[-1:]
-        ended = client.follow_story(
-            store, found, (lambda _: None) if quiet else story.tell, newest[0].id if newest else 0
-        )
-        if ended.state is LoopState.ACTIVE:
-            raise UserError(f"No engine drives {ended.name} any more; `autoloop-tui resume` takes it up again.")
-        print(f"{ended.name} {ended.state.value}: {plain.printable(ended.reason or '')}")
-        return client.exit_code(store, ended)
-
-
-# ------------------------------------------------------------------------------------------------------------- acting
-
-
-def stop(run: str | None = None, *, loop: str | None = None) -> int:
-    """Stop a run, or the whole loop: interrupt, wait, terminate, kill. What was written is kept.
-
-    Parameters
-    ----------
-    run
-        A run's id or name; without one the loop is stopped.
-    loop
-        Which loop; the newest by default.
-    """
-    return _stop("stop", run, loop)
-
-
-def kill(run: str | None = None, *, loop: str | None = None) -> int:
-    """Stop a run, or the whole loop, at once and without a clean end.
-
-    Parameters
-    ----------
-    run
-        A run's id or name; without one the loop is stopped.
-    loop
-        Which loop; the newest by default.
-    """
-    return _stop("kill", run, loop)
-
-
-def pause(*, loop: str | None = None) -> int:
-    """Start no new run until `resume`; running runs go on.
-
-    Parameters
-    ----------
-    loop
-        Which loop; the newest by default.
-    """
-    return _ask(loop, "pause")
-
-
-def resume(*, loop: str | None = None, no_ui: Annotated[bool, Parameter(name="--no-ui", negative="")] = False) -> int:
-    """Go on: with a paused queue, a stopped loop, or one whose engine has died.
-
-    Parameters
-    ----------
-    loop
-        Which loop; the newest by default.
-    no_ui
-        Drive it on this terminal.
-    """
-    with client.opened(loop) as (store, found):
-        if client.alive(store, found):
-            return _answered(client.ask(store, found, "resume"))
-        if found.state is LoopState.FINISHED:
-            raise UserError(f"{found.name} has finished ({found.reason}); there is nothing to resume.")
-        store.send(found.id, "resume", {}, client.actor())
-        if no_ui:
-            return client.exit_code(store, headless.drive_loop(store, found))
-        engine = spawn(store, found)
-        print(f"{found.name} goes on in the background (process {engine.pid}).")
-        return 0
-
-
-def retry(run: str, *, loop: str | None = None) -> int:
-    """Queue a failed or stopped run of the current round once more.
-
-    Parameters
-    ----------
-    run
-        A run's id or name.
-    loop
-        Which loop; the newest by default.
-    """
-    return _ask(loop, "retry", run=run)
-
-
-def move(run: str, *, before: str | None = None, loop: str | None = None) -> int:
-    """Move a queued run before another one, or to the end of the queue.
-
-    Parameters
-    ----------
-    run
-        A queued run's id or name.
-    before
-        The id of the run that it goes before.
-    loop
-        Which loop; the newest by default.
-    """
-    return _ask(loop, "move", run=run, before=before)
-
-
-def _stop(kind: str, run: str | None, loop: str | None) -> int:
-    with client.opened(loop) as (store, found):
-        if run is None and not client.alive(store, found):
-            raise UserError(
-                f"{found.name} is {_state(store, found)}; no engine drives it. "
-                + ("" if found.state is not LoopState.ACTIVE else "`autoloop-tui resume` takes it up again.")
-            )
-        return _answered(client.ask(store, found, kind, **({"run": run} if run else {})))
-
-
-def _ask(loop: str | None, kind: str, **payload: Any) -> int:
-    with client.opened(loop) as (store, found):
-        return _answered(client.ask(store, found, kind, **payload))
-
-
-def _answered(command: Any) -> int:
-    if not command.ok:
-        raise UserError(command.answer)
-    print(plain.printable(command.answer))
-    return 0
+        story = headless.Story(store, found, _metric_book())
+        told = [event.id for event in store.events(found.id)]
+        code = headless.follow_loop(store, found, (lambda _: None) if quiet else story.tell, max(told, default=0))
+        print(_headline(store, store.loop(found.id)))
+        return code
 
 
 # --------------------------------------------------------------------------------------------------------- in words
@@ -284,14 +173,17 @@ def waiting_for(loop: Loop, round_: Round | None) -> str | None:
     return None
 
 
+def _headline(store: Store, loop: Loop) -> str:
+    """`loop_1700000000 · its name  finished: why`."""
+    name = f" · {plain.printable(loop.spec.name)}" if loop.spec.name else ""
+    reason = f": {plain.printable(loop.reason)}" if loop.reason else ""
+    return f"{loop.name}{name}  {_state(store, loop)}{reason}"
+
+
 def _status_text(store: Store, snapshot: Snapshot) -> str:
     loop = snapshot.loop
-    state = _state(store, loop)
-    lines = [
-        f"{loop.name}{f' · {plain.printable(loop.spec.name)}' if loop.spec.name else ''}  {state}"
-        + (f": {plain.printable(loop.reason)}" if loop.reason else "")
-    ]
-    if state == "orphaned":
+    lines = [_headline(store, loop)]
+    if _state(store, loop) == "orphaned":
         lines.append("No engine drives it; its runs go on. `autoloop-tui resume` takes it up again.")
     if snapshot.round:
         ended = [run for run in snapshot.runs_of(snapshot.round.number) if run.state.ended]
@@ -329,8 +221,10 @@ def _status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
             {"slot": slot.label, "run": run.id if (run := snapshot.in_slot(slot.index)) else None}
             for slot in snapshot.loop.spec.slots
         ],
-        "runs": {run.id: {"name": run.name, "round": run.round, "state": run.state, "step": run.step}
-                 for run in snapshot.runs},
+        "runs": {
+            run.id: {"name": run.name, "round": run.round, "state": run.state, "step": run.step}
+            for run in snapshot.runs
+        },
     }
 
 
@@ -338,22 +232,24 @@ def _print_json(document: Any) -> None:
     print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 
-def _choose(store: Store, loop: Loop, wanted: str | None) -> Run:
-    candidates = store.runs(loop.id)
-    if wanted is None:
-        started = [run for run in candidates if run.started_at]
-        if not started:
-            raise UserError(f"No run of {loop.name} has started yet.")
-        return max(started, key=lambda run: run.started_at or 0.0)
-    found = [run for run in candidates if wanted in (run.id, run.name)]
-    if not found:
-        raise UserError(f"{loop.name} has no run {wanted!r}; `autoloop-tui runs` lists them.")
-    return found[-1]
+def _metric_book() -> MetricBook:
+    from autoloop.settings import load_settings
+
+    return load_settings(Path.cwd()).metric_book(Path.cwd())
+
+
+def _last_started(store: Store, loop: Loop) -> Run:
+    started = [run for run in store.runs(loop.id) if run.started_at]
+    if not started:
+        raise UserError(f"No run of {loop.name} has started yet, so there is no log.")
+    return max(started, key=lambda run: run.started_at or 0.0)
 
 
 def _copy(path: Path, offset: int) -> int:
-    """Write what the log holds beyond `offset` to stdout; the new offset. Control sequences stay: it is the raw log when
-    piped, and made harmless on a terminal."""
+    """Write what the log holds beyond `offset` to stdout; the new offset.
+
+    Control sequences stay when it is piped, for it is the raw log then, and are made harmless on a terminal.
+    """
     try:
         with path.open("rb") as file:
             file.seek(offset)

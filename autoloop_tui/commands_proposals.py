@@ -5,21 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App, Parameter
+from autoloop.model import Change, Loop, Proposal, ProposalStatus, UserError
+from autoloop.store import Store
+from cyclopts import Parameter
 
-from autoloop.model import Change, Proposal, UserError
 from autoloop_tui import client, plain
 
-Flag = Parameter(negative="")
 Many = Parameter(consume_multiple=True)
 
 
-def register(app: App) -> None:
-    for command in (proposals, approve, reject, undo, edit, propose, start, hold):
-        app.command(command)
-
-
-def proposals(*, loop: str | None = None, round: int | None = None, json: Annotated[bool, Flag] = False) -> int:
+def proposals(*, loop: str | None = None, round: int | None = None, json: bool = False) -> int:
     """The proposals of a loop: what would change, why, and what was decided.
 
     Parameters
@@ -38,15 +33,17 @@ def proposals(*, loop: str | None = None, round: int | None = None, json: Annota
             return 0
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
+            return 0
         names = {run.id: run.name for run in store.runs(found.id)}
         print("\n\n".join(_text(proposal, names[proposal.base_run]) for proposal in listed))
     return 0
 
 
 def approve(
-    numbers: Annotated[list[int] | None, Parameter(name="numbers")] = None,
+    numbers: list[int] | None = None,
+    /,
     *,
-    all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
     note: str | None = None,
     loop: str | None = None,
 ) -> int:
@@ -67,9 +64,10 @@ def approve(
 
 
 def reject(
-    numbers: Annotated[list[int] | None, Parameter(name="numbers")] = None,
+    numbers: list[int] | None = None,
+    /,
     *,
-    all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
     reason: str | None = None,
     loop: str | None = None,
 ) -> int:
@@ -89,7 +87,7 @@ def reject(
     return _each("reject", numbers, loop, all_, note=reason)
 
 
-def undo(numbers: list[int], *, loop: str | None = None) -> int:
+def undo(numbers: list[int], /, *, loop: str | None = None) -> int:
     """Take decisions back, until the round starts.
 
     Parameters
@@ -102,7 +100,7 @@ def undo(numbers: list[int], *, loop: str | None = None) -> int:
     return _each("undo", numbers, loop, False)
 
 
-def edit(number: int, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
+def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
     """Replace what a proposal changes; it then waits for a decision again.
 
     Parameters
@@ -115,11 +113,12 @@ def edit(number: int, *, changes: Annotated[list[str], Many], loop: str | None =
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _answered(client.ask(store, found, "edit", proposal=number, edits=changes))
+        _check(store, found, number)
+        return _said(client.ask(store, found, "edit", proposal=number, edits=changes))
 
 
 def propose(
-    base: str, *, changes: Annotated[list[str], Many], reason: str = "by hand", loop: str | None = None
+    base: str, /, *, changes: Annotated[list[str], Many], reason: str = "by hand", loop: str | None = None
 ) -> int:
     """Propose a variant of a run for the next round.
 
@@ -135,7 +134,8 @@ def propose(
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _answered(client.ask(store, found, "propose", run=base, edits=changes, reason=reason))
+        chosen = client.find_run(store, found, base)
+        return _said(client.ask(store, found, "propose", run=chosen.id, edits=changes, reason=reason))
 
 
 def start(*, loop: str | None = None) -> int:
@@ -147,10 +147,10 @@ def start(*, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _answered(client.ask(store, found, "start"))
+        return _said(client.ask(store, found, "start"))
 
 
-def hold(*, off: Annotated[bool, Flag] = False, loop: str | None = None) -> int:
+def hold(*, off: bool = False, loop: str | None = None) -> int:
     """Keep the next round from starting by itself.
 
     Parameters
@@ -161,32 +161,40 @@ def hold(*, off: Annotated[bool, Flag] = False, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _answered(client.ask(store, found, "hold", held=not off))
+        return _said(client.ask(store, found, "hold", held=not off))
 
 
 def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, **payload: Any) -> int:
     """Ask for each number; all are tried, and what could not be done is said at the end."""
     with client.opened(loop) as (store, found):
         if every:
-            numbers = [p.id for p in store.proposals(found.id) if p.status.value == "pending"]
+            numbers = [p.id for p in store.proposals(found.id) if p.status is ProposalStatus.PENDING]
+            if not numbers:
+                raise UserError(f"{found.name} has no pending proposal; `autoloop-tui proposals` lists them all.")
         if not numbers:
-            raise UserError("Name proposals by their numbers (`autoloop-tui proposals` lists them), or say --all.")
+            raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {kind} 1 2`, or say --all.")
         problems = []
         for number in numbers:
-            command = client.ask(store, found, kind, proposal=number, **payload)
-            if command.ok:
-                print(plain.printable(command.answer or ""))
-            else:
-                problems.append(command.answer or "")
+            try:
+                _check(store, found, number)
+                _said(client.ask(store, found, kind, proposal=number, **payload))
+            except UserError as error:
+                problems.append(str(error))
         if problems:
-            raise UserError(" ".join(problems))
+            raise UserError(" ".join(dict.fromkeys(problems)))
     return 0
 
 
-def _answered(command: Any) -> int:
-    if not command.ok:
-        raise UserError(command.answer)
-    print(plain.printable(command.answer))
+def _check(store: Store, loop: Loop, number: int) -> None:
+    """UserError where the loop has no proposal of this number: no engine is needed to know that."""
+    numbers = [proposal.id for proposal in store.proposals(loop.id)]
+    if number not in numbers:
+        there = f"it has {min(numbers)} to {max(numbers)}" if numbers else "it has none yet"
+        raise UserError(f"{loop.name} has no proposal {number}; {there} (`autoloop-tui proposals` lists them).")
+
+
+def _said(answer: str) -> int:
+    print(plain.printable(answer))
     return 0
 
 
@@ -206,8 +214,8 @@ def _text(proposal: Proposal, base: str) -> str:
         ]
     if proposal.blocked:
         lines.append(f"    blocked: {proposal.blocked}")
-    if proposal.note:
-        lines.append(f"    note: {proposal.note}")
+    said = {change.note for change in proposal.changes}
+    lines += [f"    note: {note}" for note in [*proposal.notes, proposal.note] if note and note not in said]
     return "\n".join(plain.printable(line) for line in lines)
 
 

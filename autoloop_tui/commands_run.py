@@ -5,29 +5,27 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App, Parameter
-
 from autoloop import gpus as gpu_report
-from autoloop.engine import LoopPlan, create_loop, plan_loop, spawn
+from autoloop.engine.plan import LoopPlan, plan_loop
 from autoloop.model import LoopSpec, UserError, WandbSpec
 from autoloop.settings import Settings, load_settings
 from autoloop.store import NoLoopYet, Store
-from autoloop_tui import client, headless, plain
+from cyclopts import Parameter
+
+from autoloop_tui import commands_console, headless, plain
 
 Many = Parameter(consume_multiple=True)
 Trainer = Parameter(consume_multiple=True, allow_leading_hyphen=True)
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
-
-
-def register(app: App) -> None:
-    app.command(run)
-    app.command(demo)
+SWITCHES = ("--exec", "--no-ui", "--detach", "--decide", "--wandb-online", "--json")
+"""Flags of ours that take no value. After --extra they would go to the trainer, which nobody means."""
 
 
 def run(
@@ -39,9 +37,9 @@ def run(
     concurrency: int = 1,
     gpus: str | None = None,
     device: str | None = None,
-    exec_: Annotated[bool, Parameter(name="--exec", negative="")] = False,
+    exec_: Annotated[bool, Parameter(name="--exec")] = False,
     extra: Annotated[list[str] | None, Trainer] = None,
-    wandb_online: Annotated[bool, Parameter(negative="")] = False,
+    wandb_online: bool = False,
     wandb_entity: str | None = None,
     wandb_project: str | None = None,
     inherit_dataset_from: str | None = None,
@@ -50,7 +48,7 @@ def run(
     markdown_out: str | None = None,
     rounds: int = 1,
     variants_per_run: int = 2,
-    decide: Annotated[bool, Parameter(negative="")] = False,
+    decide: bool = False,
     approve: str = "auto",
     until: str | None = None,
     rules: str | None = None,
@@ -59,9 +57,9 @@ def run(
     train_script: str | None = None,
     retries: int = 0,
     name: str | None = None,
-    no_ui: Annotated[bool, Parameter(name="--no-ui", negative="")] = False,
-    detach: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    no_ui: bool = False,
+    detach: bool = False,
+    json: bool = False,
 ) -> int:
     """Plan a loop of rounds; with --exec, run it.
 
@@ -84,7 +82,7 @@ def run(
     exec_
         Run it. Without this the plan is printed and nothing is written.
     extra
-        More arguments for the trainer, as --a.b=c; they come last.
+        More arguments for the trainer, as --a.b=c. Stands last: whatever follows it goes to the trainer.
     wandb_online
         Record with W&B online; needs a key, an entity and a project. The default is offline.
     wandb_entity
@@ -126,8 +124,13 @@ def run(
     detach
         Start it in the background and return at once.
     json
-        Print the plan as JSON.
+        Print the plan, or what --detach started, as JSON.
     """
+    for word in extra or []:
+        if word in SWITCHES:
+            raise UserError(f"{word} stands after --extra and would go to the trainer; put --extra last.")
+    if json and exec_ and not detach:
+        raise UserError("--json prints the plan, or what --detach started; leave it away, or add --detach.")
     cwd = Path.cwd()
     settings = load_settings(cwd)
     slots_on = _device(device, gpus)
@@ -151,8 +154,8 @@ def run(
         approve=_approve(approve),
         until=until,
         rules=_optional(cwd, rules or settings.rules),
-        preset=preset or settings.preset,
-        python=str(_absolute(cwd, python or settings.python)) if python or settings.python else sys.executable,
+        preset=_preset(cwd, preset or settings.preset),
+        python=_python(cwd, python or settings.python),
         train_script=train_script or settings.train_script,
         cwd=str(cwd),
         retries=retries,
@@ -165,7 +168,7 @@ def run(
     return plan_or_run(spec, settings, execute=exec_, no_ui=no_ui, detach=detach, as_json=json)
 
 
-def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str = "auto") -> int:
+def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str | None = None) -> int:
     """Watch three rounds of a small real training on this machine's CPU.
 
     Parameters
@@ -175,10 +178,14 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     rounds
         How many rounds.
     approve
-        Who approves proposals: auto, manual, or after:30m.
+        Who approves proposals: auto, manual, or after:30m. On a terminal it is you, without one it is auto.
     """
     from autoloop.demo import project
 
+    if approve:
+        _approve(approve)
+    if rounds < 1:
+        raise UserError(f"--rounds {rounds} makes no sense: give 1 or more.")
     target = _fresh(folder)
     configs = [path.resolve() for path in project.write_project(target)]
     target = target.resolve()
@@ -196,9 +203,9 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
         rounds=rounds,
         variants_per_run=1,
         decide=True,
-        approve=approve,
+        approve=approve or ("manual" if commands_console.has_screen() else "auto"),
         exec_=True,
-        no_ui=True,
+        no_ui=not commands_console.has_screen(),
     )
 
 
@@ -213,27 +220,36 @@ def plan_or_run(
     report = gpu_report.read()
     try:
         with Store.open(Path(spec.cwd)) as store:
-            plan = plan_loop(spec, settings, report, os.environ, store.where_run, now)
+            names = [loop.name for loop in store.loops()]
+            plan = plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
     except NoLoopYet:
         plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
-    if not execute:
+    on_screen = commands_console.has_screen() and not (as_json or no_ui or detach)
+    if not execute and not (on_screen and commands_console.confirm_plan(plan, _plan_text(plan))):
         print(_plan_json(plan) if as_json else _plan_text(plan))
         return 0
+    from autoloop.engine.create import create_loop
+    from autoloop.engine.process import spawn
+
     with Store.open(Path(spec.cwd), create=True) as store:
         loop = create_loop(store, plan, now)
         for warning in plan.warnings:
-            print(f"note: {warning}", file=sys.stderr)
+            print(f"note: {plain.printable(warning)}", file=sys.stderr)
         if no_ui and not detach:
-            loop = headless.drive_loop(store, loop)
-            return client.exit_code(store, loop)
+            return headless.drive_loop(store, loop)
         engine = spawn(store, loop)
+        if detach and as_json:
+            print(_plan_json(plan))
+            return 0
         print(f"{loop.name} runs in the background (process {engine.pid}).")
         if detach:
             print("Watch it: autoloop-tui wait · autoloop-tui status · autoloop-tui logs -f")
             return 0
-        story = headless.Story(store, loop, settings.metric_book(Path(spec.cwd)))
+        if on_screen:
+            return commands_console.open_console(Path(spec.cwd), loop.name)
         print("Ctrl-C leaves it running.")
-        return client.exit_code(store, client.follow_story(store, loop, story.tell))
+        story = headless.Story(store, loop, settings.metric_book(Path(spec.cwd)))
+        return headless.follow_loop(store, loop, story.tell)
 
 
 def _plan_text(plan: LoopPlan) -> str:
@@ -242,21 +258,21 @@ def _plan_text(plan: LoopPlan) -> str:
             planned.run.position,
             planned.run.name,
             planned.slot.label if planned.slot else "next free",
-            os.path.relpath(planned.output_dir),
+            plain.printable(os.path.relpath(planned.output_dir)),
         ]
         for planned in plan.runs
     ]
     spec = plan.spec
     then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
     parts = [
-        f"Plan: {len(plan.runs)} runs × {spec.steps} steps on {len(spec.slots)} "
+        f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {spec.steps} steps on {len(spec.slots)} "
         f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
         f"W&B {'online' if spec.wandb.online else 'offline'}",
         "",
         plain.table(["#", "config", "slot", "output directory"], rows),
         "",
-        *(f"[{planned.run.position}] {planned.launch.command_line}" for planned in plan.runs),
-        *(["", *(f"note: {warning}" for warning in plan.warnings)] if plan.warnings else []),
+        *(f"[{planned.run.position}] {plain.printable(planned.launch.command_line)}" for planned in plan.runs),
+        *(["", *(f"note: {plain.printable(warning)}" for warning in plan.warnings)] if plan.warnings else []),
         "",
         "Nothing was started. Add --exec to run it.",
     ]
@@ -313,6 +329,18 @@ def _approve(policy: str) -> str:
     if not policy.startswith("after:") or not match:
         raise UserError(f"--approve {policy!r} is not known: auto, manual, or after:30m (s, m or h).")
     return f"after:{float(match[1]) * {'s': 1, 'm': 60, 'h': 3600, None: 60}[match[2]]:g}"
+
+
+def _python(cwd: Path, python: str | None) -> str:
+    """The interpreter as a path: a bare name is looked for as the shell does."""
+    if python is None:
+        return sys.executable
+    found = None if "/" in python else shutil.which(python)
+    return found or str(_absolute(cwd, python))
+
+
+def _preset(cwd: Path, preset: str) -> str:
+    return str(_absolute(cwd, preset)) if "/" in preset or preset.endswith(".toml") else preset
 
 
 def _absolute(cwd: Path, path: str) -> Path:

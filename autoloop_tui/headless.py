@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
-from autoloop.engine import Engine, drive
 from autoloop.engine import events as kinds
 from autoloop.metrics import MetricBook
-from autoloop.model import Event, Loop, Run
+from autoloop.model import Event, Loop, LoopState, Run
 from autoloop.store import Store
 
-from autoloop_tui import plain
+from autoloop_tui import client, plain
 
 PROGRESS_EVERY = 10.0
 """Seconds between two progress lines of one run."""
@@ -28,15 +28,18 @@ class Story:
         self._progress: dict[str, tuple[float, int]] = {}
 
     def tell(self, event: Event) -> None:
-        self.line(event.text, event.at)
+        # People's chain scripts look for lines that begin so.
+        self.line(event.text, None if event.text.startswith("Wrote variant: ") else event.at)
         if event.kind == kinds.ROUND_ENDED:
-            for row in self.round_table(len(self.store.rounds(self.loop.id))).splitlines():
-                self.line("  " + row, None)
+            # Whoever follows from outside may hear of it when the next round has begun.
+            begun = [round_.number for round_ in self.store.rounds(self.loop.id) if round_.started_at <= event.at]
+            for row in self.round_table(max(begun, default=1)).splitlines():
+                self.line(" " * 12 + row, None)
 
     def line(self, text: str, at: float | None) -> None:
-        stamp = time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else " " * 8
+        stamp = time.strftime("%H:%M:%S  ", time.localtime(at)) if at is not None else ""
         try:
-            self._write(f"{stamp}  {plain.printable(text)}")
+            self._write(stamp + plain.printable(text))
         except OSError:
             self._write = lambda _: None
 
@@ -77,8 +80,13 @@ def runs_table(runs: list[Run], metrics: MetricBook) -> str:
     return plain.table(["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""], rows)
 
 
-def drive_loop(store: Store, loop: Loop) -> Loop:
-    """Be the loop's engine in the foreground and print its story. Ctrl-C stops the loop, a second one kills its runs."""
+def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
+    """Be the loop's engine in the foreground, print its story from event `after` on, and give the exit code.
+
+    Ctrl-C stops the loop, a second one kills its runs.
+    """
+    from autoloop.engine.loop import Engine, drive
+
     engine = Engine(store, loop)
     story = Story(store, loop, engine.context.metrics)
     engine.context.listener = story.tell
@@ -88,6 +96,18 @@ def drive_loop(store: Store, loop: Loop) -> Loop:
             story.progress(active.run, active.follower.step or 0, active.follower.rate)
 
     engine.on_turn = progress
-    for event in store.events(loop.id):
+    for event in store.events(loop.id, after):
         story.tell(event)
-    return drive(engine, foreground=True)
+    return client.exit_code(store, drive(engine, foreground=True))
+
+
+def follow_loop(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> int:
+    """Follow a loop that another process drives until it ends, and give its exit code."""
+    ended = client.follow_story(store, loop, tell, after)
+    if ended.state is LoopState.ACTIVE:
+        print(
+            f"{ended.name} has not ended, but its engine is gone: `autoloop-tui resume` takes it up again.",
+            file=sys.stderr,
+        )
+        return 1
+    return client.exit_code(store, ended)

@@ -11,7 +11,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(width(row[i]) for row in cells) for i in range(len(head))]
     lines = ["  ".join(pad(cell, w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join([lines[0], "  ".join("─" * w for w in widths), *lines[1:]])
+    return "\n".join([lines[0], "  ".join("─" * w for w in widths).rstrip(), *lines[1:]])
 
 
 def width(text: str) -> int:
@@ -28,6 +28,11 @@ def pad(text: str, cells: int) -> str:
 def printable(text: str) -> str:
     """Text of somebody else's making, harmless to a terminal."""
     return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def encodable(text: str) -> str:
+    """`text` without what UTF-8 has no word for: a file name may hold any bytes."""
+    return text.encode(errors="replace").decode()
 
 
 def duration(seconds: float) -> str:

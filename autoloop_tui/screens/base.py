@@ -48,6 +48,10 @@ class LoopScreen(Screen[None]):
     def tick(self) -> None:
         """Called four times a second while this is the screen on top: poll visible logs and histories."""
 
+    def step_back(self) -> bool:
+        """Go one step back within the screen. False if there is none: then the screen itself is left."""
+        return False
+
     # ------------------------------------------------------------------------------------------- called by the app
 
     def refresh_view(self) -> None:

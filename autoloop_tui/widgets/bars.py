@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from autoloop.model import LoopState, RoundState, RunState
 
-from autoloop_tui.actions import of_scope
+from autoloop_tui.actions import BY_ID, Action, of_scope
 from autoloop_tui.feed import View
 from autoloop_tui.paint import cells, clip, look, plain
 from autoloop_tui.widgets.rows import Piece, RowPane
+
+
+ALWAYS = ("app.help", "app.back")
+"""Shown however narrow the screen is: with them one finds the others."""
 
 
 class TopBar(RowPane):
@@ -87,17 +91,21 @@ class HintBar(RowPane):
     def repaint(self) -> None:
         width = self.size.width
         keys: list[Piece] = []
-        used = 0
+        last = [piece for action in map(BY_ID.get, ALWAYS) if action for piece in self._hint(action)]
+        used = sum(cells(text) for text, _ in last)
         for action in [*of_scope(self.scope), *of_scope("app")]:
-            if action.hint:
-                key = self.app.keys_of(action.id)  # type: ignore[attr-defined]
-                length = cells(key) + cells(action.hint) + 3
-                if used + length > width:
+            if action.hint and action.id not in ALWAYS:
+                hint = self._hint(action)
+                used += sum(cells(text) for text, _ in hint)
+                if used > width:
                     break
-                keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
-                used += length
+                keys += hint
+        keys += last
         mark = "~" if self.ascii_only else "…"
         text, names = self.said
         if not text and self.command:
             text, names = f"$ {self.command}", "dim"
         self.show([keys, [(" " + clip(text, width - 2, mark), names)]])
+
+    def _hint(self, action: Action) -> list[Piece]:
+        return [(f" {self.app.keys_of(action.id)}", "bold key"), (f" {action.hint} ", "")]  # type: ignore[attr-defined]

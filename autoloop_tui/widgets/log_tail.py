@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from autoloop.model import UserError
 from textual import events, on
+from textual.actions import SkipAction
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
@@ -128,7 +129,9 @@ class LogTail(LogView):
 
     def action_again(self, direction: int) -> None:
         query = self._query or (self._matches.query if self._matches else None)
-        if query is not None and self._total:
+        if query is None:
+            raise SkipAction  # The key may mean something else to whoever is outside.
+        if self._total:
             self._look((query,), self._line_at(self._cursor) + direction, backward=direction < 0)
 
     def action_error(self) -> None:

@@ -52,6 +52,9 @@ class LogView(RowPane, can_focus=True):
         self._rows_below = 0
         """Rows at the bottom that something else covers."""
         self._note: Piece = ("", "")
+        self._painted: int | None = None
+        """Rows there were to show when they were painted last."""
+        self._held_back = False
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
@@ -85,7 +88,11 @@ class LogView(RowPane, can_focus=True):
             dropped = self._matches.left_out
             self._matches.advance()
             self._top, self._cursor = (n + dropped - self._matches.left_out for n in (self._top, self._cursor))
-        self.repaint()
+        # Nobody reads a log of which more than a page went by since the last tick: half as often spares a slow link.
+        flew = self.following and self._painted is not None and self._total - self._painted > self._height
+        self._held_back = flew and not self._held_back
+        if not self._held_back:
+            self.repaint()
 
     def on_unmount(self) -> None:
         self.close()
@@ -124,6 +131,7 @@ class LogView(RowPane, can_focus=True):
         if width <= 0 or height <= 0 or not self.is_mounted:
             return 0
         total, room = self._total, self._height
+        self._painted = total
         if self.following:
             self._top, self._cursor = max(0, total - room), max(0, total - 1)
         else:
@@ -207,7 +215,7 @@ class LogView(RowPane, can_focus=True):
     # -------------------------------------------------------------------------------------------- moving
 
     def _go_on_following(self) -> None:
-        self.following, self._shift, self._note = True, 0, ("", "")
+        self.following, self._shift, self._note, self._painted = True, 0, ("", ""), None
 
     def _stand_still(self) -> None:
         if self.following:

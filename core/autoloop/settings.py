@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -63,18 +65,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return default_book().extended(parse_metric_book(read_text(path, "metric book"), str(path)))
 
 
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+"""msgspec's names of types, in words."""
 TABLES: dict[str, type[msgspec.Struct]] = {"wandb": WandbSettings, "fields": FieldSettings}
 
 
 def load_settings(project: Path) -> Settings:
-    """The project's autoloop.toml, or the defaults where there is none. UserError names the file, the key and the fix."""
+    """The project's autoloop.toml, or the defaults where there is none. UserError names file, key and fix."""
     path = project / FILE
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -83,7 +96,7 @@ def load_settings(project: Path) -> Settings:
     try:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        raise UserError(f"{path}: {error}.") from None
+        raise UserError(f"{path}: {_in_words(str(error))}.") from None
 
 
 def read_text(path: Path, what: str) -> str:
@@ -91,11 +104,29 @@ def read_text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"The {what} {path} does not exist.") from None
+        raise UserError(f"The {what} {path} does not exist; {_nearest_file(path)}") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"The {what} {path} is not UTF-8 text (byte {error.start}).") from None
+        raise UserError(f"The {what} {path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
     except OSError as error:
-        raise UserError(f"The {what} {path} cannot be read: {error.strerror}.") from None
+        raise UserError(f"The {what} {path} cannot be read: {error.strerror}; name another file.") from None
+
+
+def _nearest_file(path: Path) -> str:
+    """What to do about a file that is not there: a slip in the name is the usual reason."""
+    try:
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
+    except OSError:
+        return f"there is no folder {path.parent} either."
+    return f"did you mean {near[0]}?" if near else "correct the path."
+
+
+def _in_words(message: str) -> str:
+    """`Expected `array`, got `str` - at `$.gpus`` as `gpus must be a list, not a text`."""
+    match = re.fullmatch(r"Expected `([^`]+)`, got `(\w+)` - at `\$\.(.+)`", message)
+    if match is None:
+        return message[:1].lower() + message[1:]
+    wanted, got = (KINDS.get(kind.removesuffix(" | null"), kind) for kind in (match[1], match[2]))
+    return f"{match[3]} must be {wanted}, not {got}"
 
 
 def _refuse_unknown(raw: dict[str, object], kind: type[msgspec.Struct], path: Path, table: str) -> None:

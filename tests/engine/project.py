@@ -16,7 +16,7 @@ from typing import Any
 
 from autoloop.engine import Engine, create_loop, plan_loop, spawn
 from autoloop.gpus import GpuReport
-from autoloop.model import Attempt, Event, Loop, LoopSpec, LoopState, Proposal, Run, RunState
+from autoloop.model import Attempt, Loop, LoopSpec, LoopState, Proposal, Run, RunState
 from autoloop.runners import local, procfs
 from autoloop.settings import Settings
 from autoloop.store import Command, Store
@@ -272,8 +272,10 @@ class Driven:
 
     def ask(self, kind: str, **payload: Any) -> Command:
         """Send a command and wait for its answer."""
+        return self._answer(kind, self.project.store.send(self.loop.id, kind, payload, "ada"))
+
+    def _answer(self, kind: str, number: int) -> Command:
         store = self.project.store
-        number = store.send(self.loop.id, kind, payload, "ada")
 
         def answered() -> Command | None:
             assert self._thread.is_alive() or store.command(number).ok is not None, "no engine to answer"
@@ -292,12 +294,14 @@ class Driven:
 
     def refused(self, kind: str, **payload: Any) -> str:
         """The answer to a command that must be refused: one sentence."""
-        command = self.ask(kind, **payload)
-        assert command.ok is False, command.answer
-        assert command.answer
-        assert "Traceback" not in command.answer
-        assert "\n" not in command.answer
-        return command.answer
+        return refusal(self.ask(kind, **payload))
+
+    def refused_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        """`refused` for many commands, all sent before the first answer is awaited."""
+        store = self.project.store
+        sent = [(kind, store.send(self.loop.id, kind, payload, "ada")) for kind, payload in asked]
+        for kind, number in sent:
+            refusal(self._answer(kind, number))
 
     def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
         def alive() -> Any:
@@ -313,6 +317,14 @@ class Driven:
         return self.project.proposals(self.loop)
 
 
+def refusal(command: Command) -> str:
+    assert command.ok is False, command
+    assert command.answer
+    assert "Traceback" not in command.answer
+    assert "\n" not in command.answer
+    return command.answer
+
+
 def eventually(condition: Callable[[], Any], what: str = "it") -> Any:
     deadline = time.monotonic() + PATIENCE
     while not (value := condition()):
@@ -326,6 +338,12 @@ def reap(pid: int) -> None:
         os.waitpid(pid, 0)
     except ChildProcessError:
         pass
+
+
+def alive(pid: int) -> bool:
+    """Whether a process lives; one that only nobody has collected yet does not."""
+    found = procfs.process(pid)
+    return found is not None and found.state not in procfs.DEAD
 
 
 def supervisor_pid(attempt: Attempt) -> int | None:
@@ -360,6 +378,3 @@ def seen(run: Run) -> dict[str, Any]:
 
 def states(runs: Iterable[Run]) -> list[RunState]:
     return [run.state for run in runs]
-
-
-__all__ = ["Driven", "Event", "Project", "eventually", "rows", "seen", "span", "states"]

@@ -2,9 +2,9 @@ import math
 import sys
 
 import pytest
+from autoloop.model import Series
 from rich.cells import cell_len
 
-from autoloop.model import Series
 from autoloop_tui.widgets.big_chart import BigChart
 from autoloop_tui.widgets.chart import Chart, Line
 
@@ -43,7 +43,8 @@ def test_it_shows_title_unit_newest_value_ticks_and_both_lines(show, rows, kind)
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (12, 3), (20, 5), (40, 12), (200, 50)])
 def test_every_row_is_exactly_as_wide_as_the_pane(show, rows, kind, size):
     async def script(pilot):
-        pane.set_series([Line("日本 a very long label", falling()), Line("base", series([math.nan, 1.0, math.inf]), base=True)])
+        base = Line("base", series([math.nan, 1.0, math.inf]), base=True)
+        pane.set_series([Line("日本 a very long label", falling()), base])
         assert [cell_len(row) for row in rows(pane)] == [size[0]] * size[1]
 
     pane = kind("metric with a long name", "unit")
@@ -77,7 +78,7 @@ def test_a_line_growing_under_a_fixed_axis_repaints_few_rows(show):
 @KINDS
 @pytest.mark.parametrize(
     ("values", "log_y", "said"),
-    [([], False, "no points yet"), ([math.nan], False, "no finite value yet"), ([0.0, -1.0], True, "no positive value")],
+    [([], False, "no points yet"), ([math.nan], False, "no finite value"), ([0.0, -1.0], True, "no positive value")],
 )
 def test_without_points_it_says_why(show, rows, kind, values, log_y, said):
     async def script(pilot):
@@ -161,7 +162,7 @@ def test_the_large_chart_keeps_a_spike_and_a_gap(show):
         plot = [[(text, names) for text, names in row] for row in pane._rows]
         assert any(names == "chart-1" for text, names in plot[3])  # Near the top: the spike only.
         # The gap: no dot of the line in the middle of the pane.
-        flat = ["".join(text if names == "chart-1" else " " * len(text) for text, names in row) for row in pane._rows[1:]]
+        flat = ["".join(text if names == "chart-1" else " " * len(text) for text, names in row) for row in plot[1:]]
         middle = range(int(80 * 0.54), int(80 * 0.6))
         assert not any(row[x : x + 1].strip() for row in flat for x in middle)
 

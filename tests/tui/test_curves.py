@@ -24,7 +24,8 @@ def drawn(curves, width, height, **options):
 
 def dots(rows):
     """Places (x, y) of all dots of rows of braille, y from the top."""
-    bits = {0x01: (0, 0), 0x02: (0, 1), 0x04: (0, 2), 0x40: (0, 3), 0x08: (1, 0), 0x10: (1, 1), 0x20: (1, 2), 0x80: (1, 3)}
+    left, right = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
+    bits = {bit: (x, y) for x, side in enumerate((left, right)) for y, bit in enumerate(side)}
     found = set()
     for y, row in enumerate(text_of(rows)):
         for x, character in enumerate(row):
@@ -161,4 +162,5 @@ def test_thinned_stretches_hold_only_what_can_be_drawn(values, columns, log_y):
 
 
 def test_beads_lie_on_the_line():
-    assert beads([0.0, 10.0], [0.0, 1.0], 0.0, 10.0, 5) == [(0.0, 0.0), (2.5, 0.25), (5.0, 0.5), (7.5, 0.75), (10.0, 1.0)]
+    on_it = [(0.0, 0.0), (2.5, 0.25), (5.0, 0.5), (7.5, 0.75), (10.0, 1.0)]
+    assert beads([0.0, 10.0], [0.0, 1.0], 0.0, 10.0, 5) == on_it

@@ -86,6 +86,23 @@ def test_while_frozen_only_the_row_that_counts_is_painted_again(show, path, monk
     show(script, pane)
 
 
+def test_a_log_that_flies_by_is_painted_every_second_tick(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        last = []
+        for n in range(4):
+            append(path, f"page {n}\n" * 100)
+            pane.tick()
+            last.append(body(rows, pane)[-1])
+        assert last == ["line 199", "page 1", "page 1", "page 3"]
+        append(path, "a slow line\n")
+        pane.tick()
+        assert body(rows, pane)[-1] == "a slow line"
+
+    pane = LogTail()
+    show(script, pane)
+
+
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
@@ -202,7 +219,8 @@ def test_a_filter_that_keeps_nothing_says_so(show, rows, path):
 def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(show, path):
     async def script(pilot):
         await opened(pane, path, pilot)
-        append(path, "ValueError: first\n" + "calm\n" * 50 + "Traceback (most recent call last):\nKeyError: 'x'\n" + "end\n" * 50)
+        append(path, "ValueError: first\n" + "calm\n" * 50)
+        append(path, "Traceback (most recent call last):\nKeyError: 'x'\n" + "end\n" * 50)
         pane.tick()
         lines = []
         for _ in range(2):

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,9 +65,8 @@ def test_nearest_of_256_colours():
     ],
 )
 def test_a_wrong_theme_is_refused_in_words(text, said):
-    with pytest.raises(ValueError, match="") as caught:
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
         parse_theme(text, "x.toml")
-    assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -116,7 +116,7 @@ def test_textual_knows_every_variable_of_its_own_that_a_theme_may_set():
     known: set[str] = set()
     for theme in SHIPPED.values():
         known |= set(to_textual(theme).to_color_system().generate())
-    assert theme_files._TEXTUAL_VARIABLES <= known | {"surface-active"}
+    assert known | {"surface-active"} >= theme_files._TEXTUAL_VARIABLES
 
 
 def test_themes_are_listed_and_checked_without_textual():

@@ -12,6 +12,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import LoopSpec, UserError
 from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book, python_rules
 from autoloop.settings import Settings, read_text
+from autoloop.store import Places
 from autoloop.wandb_cloud import key_source
 
 
@@ -61,24 +62,28 @@ def check_numbers(spec: LoopSpec) -> None:
 
 
 def check_places(spec: LoopSpec, preset: Preset) -> None:
-    if not os.access(spec.python, os.X_OK):
+    if not (os.path.isfile(spec.python) and os.access(spec.python, os.X_OK)):
         raise UserError(f"The interpreter {spec.python} does not exist or cannot be run; name another with --python.")
-    script = spec.train_script or next((word for word in preset.script if word.endswith(".py")), None)
-    if script and not (Path(spec.cwd) / script).is_file():
+    script = spec.train_script or preset.script
+    if script and not os.path.isfile(os.path.join(spec.cwd, script)):
         raise UserError(
             f"The training script {script} does not exist in {spec.cwd}; run from your training repository, "
             "or name the script with --train-script."
         )
+    for flag, file in (("--summary-out", spec.summary_out), ("--markdown-out", spec.markdown_out)):
+        if os.path.isdir(file):
+            raise UserError(f"{flag}: {file} is a folder; name a file.")
     for flag, path in (
         ("--output-root", Path(spec.output_root)),
         ("--summary-out", Path(spec.summary_out).parent),
         ("--markdown-out", Path(spec.markdown_out).parent),
+        ("the project", Places(Path(spec.cwd)).home),
     ):
-        nearest = next(p for p in (path, *path.parents) if p.exists())
-        if not nearest.is_dir():
-            raise UserError(f"{flag}: {nearest} is a file, so {path} cannot be made; choose another place.")
+        nearest = next(p for p in (path, *path.parents) if os.path.exists(p))
+        if not os.path.isdir(nearest):
+            raise UserError(f"{flag}: {nearest} is a file, not a folder; choose another place.")
         if not os.access(nearest, os.W_OK | os.X_OK):
-            raise UserError(f"{flag}: {nearest} may not be written to; choose another place or change its permissions.")
+            raise UserError(f"{flag}: you may not write to {nearest}; choose another place or change its permissions.")
 
 
 def check_slots(spec: LoopSpec, gpus: GpuReport) -> None:
@@ -113,5 +118,5 @@ def check_wandb(spec: LoopSpec, environment: Mapping[str, str]) -> None:
             raise UserError(f"--wandb-online needs {flag} (or set it in autoloop.toml under [wandb]).")
     if key_source(environment) is None:
         raise UserError(
-            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; without one, leave --wandb-online away."
+            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, leave it away."
         )

@@ -136,7 +136,7 @@ class Commands:
 
     def _open_proposal(self, command: Command) -> Proposal:
         number = command.payload.get("proposal")
-        if not isinstance(number, int):
+        if not isinstance(number, int) or not 0 < number < 1 << 63:
             raise UserError("Name a proposal by its number; `autoloop-tui proposals` lists them.")
         proposal = self.context.store.proposal(number)
         if proposal.loop != self.context.loop_id:

@@ -54,11 +54,15 @@ class Context:
             self.listener(event)
 
     def config_of(self, run: Run) -> Config:
-        """The frozen config of a run. Frozen means it cannot change, so it is read once."""
+        """The frozen config of a run. Nothing of ours changes it, so it is read once."""
         if run.id not in self._configs:
-            path = Path(run.config_path)
-            try:
-                self._configs[run.id] = parse_config(path.read_text(encoding="utf-8"), str(path))
-            except OSError as error:
-                raise UserError(f"The frozen config of run {run.id} cannot be read ({error.strerror}): {path}.") from None
+            self._configs[run.id] = self.read_config(run)
         return self._configs[run.id]
+
+    def read_config(self, run: Run) -> Config:
+        """The frozen config of a run as it is on disk now: somebody may have altered it all the same."""
+        path = Path(run.config_path)
+        try:
+            return parse_config(path.read_text(encoding="utf-8"), str(path))
+        except OSError as error:
+            raise UserError(f"The frozen config of run {run.id} cannot be read ({error.strerror}): {path}.") from None

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from autoloop.engine import events
 from autoloop.engine.plan import LoopPlan, freeze
-from autoloop.model import Loop, LoopState, Round, RoundState
+from autoloop.model import Loop, LoopState, Round, RoundState, UserError
 from autoloop.store import Store
 
 
 def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
-    """Record the loop, its first round and its queue in one transaction. The configs are frozen first."""
+    """Record the loop, its first round and its queue in one transaction. The configs are frozen first.
+
+    Makes the loop's output folder, so that its name is taken. UserError if it was taken since the loop was planned.
+    """
+    try:
+        Path(plan.output_dir).mkdir(parents=True)
+    except FileExistsError:
+        raise UserError(f"Another loop took the name {plan.name} this very moment; give the command again.") from None
     frozen = {planned.run.id: store.places.config(planned.run.id) for planned in plan.runs}
     for planned in plan.runs:
         freeze(frozen[planned.run.id], planned.config)

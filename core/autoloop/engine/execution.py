@@ -96,6 +96,7 @@ class Execution:
             attempts=number,
             output_dir=output_dir,
             step=0,
+            summary=None,
             reason=None,
             started_at=now,
             ended_at=None,

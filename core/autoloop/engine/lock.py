@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from autoloop.runners import procfs
+
 
 class Holder(msgspec.Struct, frozen=True):
     """Who drives a loop."""
@@ -31,11 +33,18 @@ class EngineLock:
         """None when the lock is ours now; else who has it."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return holder(self.path) or Holder(pid=0, host="unknown", since=0.0)
+        tries = 0
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Somebody has it, or only asks who has it: `holder` locks for an instant itself.
+                other, tries = holder(self.path), tries + 1
+                if other or tries == 1000:
+                    os.close(fd)
+                    return other or Holder(pid=0, host="unknown", since=0.0)
+                time.sleep(0.001)
         os.ftruncate(fd, 0)
         os.pwrite(fd, msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), time.time())), 0)
         self._fd = fd
@@ -59,9 +68,18 @@ def holder(path: Path) -> Holder | None:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             try:
-                return msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
+                signed = msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
             except msgspec.DecodeError:  # taken this instant, not yet signed
                 return Holder(pid=0, host=socket.gethostname(), since=0.0)
+            return signed if _lives(signed) else None
         return None
     finally:
         os.close(fd)
+
+
+def _lives(signed: Holder) -> bool:
+    """False for an engine that died while it started a supervisor: that has the lock until it has become itself."""
+    if signed.host != socket.gethostname():
+        return True
+    found = procfs.process(signed.pid)
+    return found is not None and found.state not in procfs.DEAD

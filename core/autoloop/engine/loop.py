@@ -100,6 +100,8 @@ class Engine:
         if loop.state is LoopState.STOPPED:
             self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None)
         self._settle_all(self.execution.recover())
+        # The last engine may have ended between a result and its line in the report.
+        self._tell(reports.write_summary(self.store, loop.id))
 
     def _done(self) -> bool:
         return self.context.loop.state is not LoopState.ACTIVE and not self.execution.active

@@ -79,7 +79,7 @@ def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause:
         return None
     if state is RunState.LOST and attempt.handle is None:
         return "its process never started"
-    if state is RunState.FAILED and cause and cause.retry and run.attempts <= context.spec.retries:
+    if state in (RunState.FAILED, RunState.LOST) and cause and cause.retry and run.attempts <= context.spec.retries:
         return f"retry {run.attempts} of {context.spec.retries} after: {cause.text}"
     return None
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of round 1 as it would start. `config` is what gets frozen; `slot` is where it starts, None if it waits."""
+    """One run of round 1 as it would start. `config` is what gets frozen; `slot` is None where it waits for one."""
 
     run: Run
     config: Config
@@ -48,16 +47,17 @@ def plan_loop(
     environment: Mapping[str, str],
     where_run: Callable[[str], str | None],
     now: float,
+    names: Collection[str] = (),
 ) -> LoopPlan:
     """Check everything and lay out round 1. Writes nothing.
 
-    `where_run` tells where a config of some hash has run. Raises UserError for whatever a person must put
-    right first.
+    `where_run` tells where a config of some hash has run, `names` are those of the project's loops. Raises UserError
+    for whatever a person must put right first.
     """
     preset = load_preset(spec.preset)
     check(spec, preset, settings, gpus, environment)
     root = Path(spec.output_root)
-    name = fresh_name(root, now)
+    name = fresh_name(root, now, names)
     output_dir = root / name
     dataset = _dataset(spec)
 
@@ -135,10 +135,10 @@ def output_name(run: Run, attempt: int) -> str:
     return f"{run.position}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
 
 
-def fresh_name(root: Path, now: float) -> str:
-    """`loop_<unix time>`, the first that is free."""
+def fresh_name(root: Path, now: float, names: Collection[str] = ()) -> str:
+    """`loop_<unix time>`, the first that no folder and none of the loops `names` has."""
     stamp = int(now)
-    while (root / f"loop_{stamp}").exists():
+    while f"loop_{stamp}" in names or (root / f"loop_{stamp}").exists():
         stamp += 1
     return f"loop_{stamp}"
 

@@ -113,12 +113,14 @@ def _guarded(
 
 def variant_config(context: Context, proposal: Proposal) -> Config:
     """The config that an approved proposal runs. UserError if it is not the one that was approved."""
-    base = context.config_of(context.store.run(proposal.base_run))
+    base = context.read_config(context.store.run(proposal.base_run))
     if config_hash(base) != proposal.base_hash:
         raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
     config = apply(base, proposal.changes)
     if config_hash({**config, "steps": context.spec.steps}, context.spec.extra) != proposal.config_hash:
         raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
+    if where := context.store.where_run(proposal.config_hash):
+        raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
     return config
 
 

@@ -30,13 +30,25 @@ def view(context: Context, run: Run) -> RunView:
     )
 
 
+def _seen(context: Context, run: Run) -> RunView | None:
+    """`view`, or None, and said, where it cannot be had: one damaged run does not keep the others from being judged."""
+    try:
+        return view(context, run)
+    except UserError as error:
+        context.say(events.NOTE, f"{run.name} ({run.id}) is not judged: {error}", run.id)
+        return None
+
+
 def winners(context: Context, runs: list[Run]) -> list[Run]:
     """The finished runs that meet `--until`, best first by the metric book's first key metric."""
     if context.until is None:
         return []
     met: list[Run] = []
     for run in runs:
-        verdict = evaluate(context.until, view(context, run))
+        seen = _seen(context, run)
+        if seen is None:
+            continue
+        verdict = evaluate(context.until, seen)
         if verdict.holds:
             met.append(run)
         for note in verdict.notes:
@@ -55,12 +67,12 @@ def _rank(context: Context, run: Run) -> float:
 
 def judge_round(context: Context, round_: Round, runs: list[Run]) -> list[Proposal]:
     """Make the round's proposals and put the round into `deciding`, in one transaction. `runs` have all ended."""
-    rejudged = {p.base_run for p in context.store.proposals(context.loop_id, round_.number)}
     with context.store.transaction():
         for run in runs:
-            if run.state is not RunState.FINISHED or run.id in rejudged:
+            seen = _seen(context, run) if run.state is RunState.FINISHED else None
+            if seen is None:
                 continue
-            judgement = judge(context.rules, view(context, run))
+            judgement = judge(context.rules, seen)
             for text in judgement.notes:
                 context.say(events.NOTE, f"{run.name} ({run.id}): {text}", run.id)
             for firing in judgement.firings:

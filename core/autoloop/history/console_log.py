@@ -123,6 +123,10 @@ class ConsoleLog:
     def problems(self) -> list[str]:
         return self._lines.problems
 
+    def skip(self, keep: int) -> None:
+        """Passes over all but the last `keep` bytes of what has not been read yet."""
+        self._lines.skip(keep)
+
     def poll(self, budget: int = 4 << 20) -> bool:
         """Reads on, at most `budget` (at least 2 MiB) bytes; whether anything was new or there may be more."""
         lines = self._lines.read(budget)

@@ -32,6 +32,10 @@ def follow(
     return Follower(run_dir, run_id, log, want, log_freq, patterns)
 
 
+SKIM = 4 << 10
+"""Bytes at the end of the console log that are looked at for the progress, where the metrics come from elsewhere."""
+
+
 class Follower:
     """Metrics from the W&B log if it has any, else from `wandb-history.jsonl`, else from the console log.
 
@@ -71,6 +75,9 @@ class Follower:
             if self._jsonl is not None:
                 new |= self._jsonl.poll(budget)
         if self._console is not None:
+            if self.source in ("wandb", "jsonl"):
+                # Its metrics are not shown then, and parsing a flood of lines for the progress alone costs too much.
+                self._console.skip(SKIM)
             new |= self._console.poll(budget)
         return new
 

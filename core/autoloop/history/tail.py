@@ -88,6 +88,12 @@ class Lines:
         self._dropping = False
         self._restarts = 0
 
+    def skip(self, keep: int) -> None:
+        """Passes over all but the last `keep` bytes; the line that is cut by that is left out."""
+        if self.tail.look() and self.tail.size - self.tail.offset > keep:
+            self.tail.offset = self.tail.size - keep
+            self._dropping = True
+
     def read(self, budget: int) -> list[bytes]:
         """The next complete lines, without their ends, from at most `budget` (at least 2 MiB) bytes."""
         grown = self.tail.look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import msgspec
 
 from autoloop.metrics import MetricBook
 from autoloop.model import Proposal, Run, RunState
-from autoloop.reports.files import write_atomically
+from autoloop.reports.files import alone, write_atomically
 from autoloop.store import Snapshot, Store, take_snapshot
 
 
@@ -23,17 +24,20 @@ def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
     start, end = f"<!-- autoloop {snapshot.loop.name} -->", f"<!-- /autoloop {snapshot.loop.name} -->"
     section = f"{start}\n{render(snapshot, metrics)}{end}\n"
     try:
-        try:
-            text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        except FileNotFoundError:
-            text = ""
-        before, found, rest = text.partition(start)
-        _, closed, after = rest.partition(end)
-        if found and closed:
-            text = before + section.rstrip("\n") + after
-        else:
-            text = (text.rstrip("\n") + "\n\n" if text.strip() else "") + section
-        write_atomically(path, text)
+        with alone(path):
+            try:
+                with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+                    text = file.read()
+            except FileNotFoundError:
+                text = ""
+            head, closed, after = text.partition(end)
+            # The last start before the end: of a section that lost its end, nothing is known to be ours.
+            before, found, _ = head.rpartition(start)
+            if found and closed:
+                text = before + section.rstrip("\n") + after
+            else:
+                text = (text.rstrip("\n") + "\n\n" if text.strip() else "") + section
+            write_atomically(path, text)
     except (OSError, UnicodeError) as error:
         return f"{path} could not be written ({error}); `autoloop-tui report` writes it again later"
     return None
@@ -47,11 +51,11 @@ def render(snapshot: Snapshot, metrics: MetricBook) -> str:
         "",
         f"Started {_day(loop.created_at)} · {loop.state.value}"
         + (f": {_cell(loop.reason)}" if loop.reason else "")
-        + f" · output `{loop.output_dir}`",
+        + f" · output {_code(loop.output_dir)}",
     ]
     if loop.winner:
         winner = next(run for run in snapshot.runs if run.id == loop.winner)
-        lines += ["", f"**Winner: {_cell(winner.name)} ({winner.id})**, config `{winner.source_path}`"]
+        lines += ["", f"**Winner: {_cell(winner.name)} ({winner.id})**, config {_code(winner.source_path)}"]
     for round_ in snapshot.rounds:
         runs = snapshot.runs_of(round_.number)
         lines += ["", f"### Round {round_.number}", "", *_run_table(snapshot, runs, metrics)]
@@ -72,7 +76,7 @@ def _run_table(snapshot: Snapshot, runs: list[Run], metrics: MetricBook) -> list
     keys = metrics.key_metrics
     by_id = {run.id: run for run in snapshot.runs}
     rows = [
-        "| run | from | state | steps | " + " | ".join(metrics.short(key) for key in keys) + " |",
+        "| run | from | state | steps | " + " | ".join(_cell(metrics.short(key)) for key in keys) + " |",
         "|---" * (4 + len(keys)) + "|",
     ]
     for run in runs:
@@ -102,8 +106,8 @@ def _metric(run: Run, base: Run | None, key: str) -> str:
 
 
 def _place(run: Run) -> str:
-    text = f"- {_cell(run.name)} ({run.id}): config `{run.source_path}`, output `{run.output_dir or '–'}`"
-    return text + (f", W&B {run.wandb_url}" if run.wandb_url else "")
+    text = f"- {_cell(run.name)} ({run.id}): config {_code(run.source_path)}, output {_code(run.output_dir or '–')}"
+    return text + (f", W&B {_cell(run.wandb_url)}" if run.wandb_url else "")
 
 
 def _proposal_row(snapshot: Snapshot, proposal: Proposal) -> str:
@@ -127,8 +131,13 @@ def _value(value: object) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break out of a table cell or hide control characters."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")
+    """Text that cannot break out of a table cell, be taken for markup or one of our markers, or hide control characters."""
+    plain = "".join(c if c.isprintable() else " " for c in text).replace("\\", "\\\\").replace("|", "\\|")
+    return re.sub("<(?=[!/?A-Za-z])", "&lt;", plain)
+
+
+def _code(text: str) -> str:
+    return "`" + _cell(text).replace("`", "'") + "`"
 
 
 def _day(at: float) -> str:

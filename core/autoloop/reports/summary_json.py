@@ -8,7 +8,7 @@ from typing import Any
 
 from autoloop.metrics import to_json
 from autoloop.model import Run
-from autoloop.reports.files import set_aside, write_atomically
+from autoloop.reports.files import alone, set_aside, write_atomically
 from autoloop.store import Store
 
 
@@ -26,6 +26,8 @@ def write_summary(store: Store, loop: int) -> str | None:
         for run in store.runs(loop)
         if run.summary is not None and run.output_dir is not None
     }
+    if not entries:
+        return None
     return merge(Path(store.loop(loop).spec.summary_out), entries)
 
 
@@ -36,11 +38,13 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
     """
     said = None
     try:
-        known = _read(path)
-        if known is None:
-            said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
-            known = {}
-        write_atomically(path, json.dumps({**known, **entries}, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        with alone(path):
+            known = _read(path)
+            if known is None:
+                said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
+                known = {}
+            # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
+            write_atomically(path, json.dumps({**known, **entries}, indent=2) + "\n")
     except OSError as error:
         return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it again later"
     return said

@@ -98,7 +98,11 @@ class Store:
         try:
             # Autocommit: every transaction is written out in `transaction()`.
             db = sqlite3.connect(places.database, timeout=10, isolation_level=None)
-            _prepare(db, places.database)
+            try:
+                _prepare(db, places.database)
+            except BaseException:
+                db.close()
+                raise
         except sqlite3.DatabaseError as error:
             raise UserError(
                 f"{places.database} cannot be used ({error}). Nothing was changed; move the file away to begin anew, "
@@ -168,8 +172,9 @@ class Store:
         self._put("proposals", keys, proposal)
 
     def add_event(self, loop: int, kind: str, text: str, run: str | None = None) -> Event:
-        event = Event(id=self.next_id("events"), loop=loop, at=time.time(), kind=kind, text=text, run=run)
-        self._put("events", {"id": event.id, "loop": loop}, event)
+        with self.transaction():  # the engine of another loop counts up the same numbers
+            event = Event(id=self.next_id("events"), loop=loop, at=time.time(), kind=kind, text=text, run=run)
+            self._put("events", {"id": event.id, "loop": loop}, event)
         return event
 
     def next_id(self, table: str) -> int:
@@ -334,17 +339,18 @@ def _payload(raw: bytes | str) -> dict[str, Any]:
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     """Bring a connection and, when new, the file into the expected shape."""
+    db.execute("BEGIN")  # one state of the file: another process may be making it just now
     application = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    db.execute("COMMIT")
+    if application not in (0, APPLICATION_ID) or (application == 0 and tables):
+        raise UserError(f"{path} is a database of another program. Move it away; Auto Loop does not touch it.")
     if version > SCHEMA_VERSION:
         raise UserError(
             f"{path} was written by a newer Auto Loop (schema {version}, this one knows {SCHEMA_VERSION}). "
             "Upgrade autoloop-tui, or use another project folder."
         )
-    if application not in (0, APPLICATION_ID) or (
-        application == 0 and db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-    ):
-        raise UserError(f"{path} is a database of another program. Move it away; Auto Loop does not touch it.")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     if application == 0:

@@ -1,0 +1,131 @@
+"""Commands that make a loop or a run do something: stop, kill, pause, resume, retry, move.
+
+All act on the newest loop unless --loop names one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoloop.model import LoopState, UserError
+
+from autoloop_tui import client, plain
+
+
+def stop(run: str | None = None, /, *, loop: str | None = None) -> int:
+    """Stop a run, or the whole loop: interrupt, wait, terminate, kill. What was written is kept.
+
+    Parameters
+    ----------
+    run
+        A run's id or name; without one the loop is stopped.
+    loop
+        Which loop; the newest by default.
+    """
+    return _stop("stop", run, loop)
+
+
+def kill(run: str | None = None, /, *, loop: str | None = None) -> int:
+    """Stop a run, or the whole loop, at once and without a clean end.
+
+    Parameters
+    ----------
+    run
+        A run's id or name; without one the loop is stopped.
+    loop
+        Which loop; the newest by default.
+    """
+    return _stop("kill", run, loop)
+
+
+def pause(*, loop: str | None = None) -> int:
+    """Start no new run until `resume`; running runs go on.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    """
+    return _ask(loop, "pause")
+
+
+def resume(*, loop: str | None = None, no_ui: bool = False) -> int:
+    """Go on: with a paused queue, a stopped loop, or one whose engine has died.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    no_ui
+        Drive it on this terminal.
+    """
+    with client.opened(loop) as (store, found):
+        if client.alive(store, found):
+            return _said(client.ask(store, found, "resume"))
+        if found.state is LoopState.FINISHED:
+            raise UserError(f"{found.name} has finished ({found.reason}); there is nothing to resume.")
+        told = [event.id for event in store.events(found.id)]
+        store.send(found.id, "resume", {}, client.actor())
+        if no_ui:
+            from autoloop_tui import headless
+
+            return headless.drive_loop(store, found, max(told, default=0))
+        from autoloop.engine.process import spawn
+
+        engine = spawn(store, found)
+        print(f"{found.name} goes on in the background (process {engine.pid}).")
+        return 0
+
+
+def retry(run: str, /, *, loop: str | None = None) -> int:
+    """Queue a failed or stopped run of the current round once more.
+
+    Parameters
+    ----------
+    run
+        A run's id or name.
+    loop
+        Which loop; the newest by default.
+    """
+    return _ask(loop, "retry", run=run)
+
+
+def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> int:
+    """Move a queued run before another one, or to the end of the queue.
+
+    Parameters
+    ----------
+    run
+        A queued run's id or name.
+    before
+        The id of the run that it goes before.
+    loop
+        Which loop; the newest by default.
+    """
+    return _ask(loop, "move", run=run, before=before)
+
+
+def _stop(kind: str, run: str | None, loop: str | None) -> int:
+    with client.opened(loop) as (store, found):
+        if run is not None:
+            return _said(client.ask(store, found, kind, run=client.find_run(store, found, run).id))
+        if not client.alive(store, found):
+            if found.state is not LoopState.ACTIVE:
+                raise UserError(f"{found.name} is {found.state.value} already ({found.reason}).")
+            raise UserError(
+                f"No engine drives {found.name}, so nothing can stop its runs: `autoloop-tui resume`, then {kind} it."
+            )
+        return _said(client.ask(store, found, kind))
+
+
+def _ask(loop: str | None, kind: str, **payload: Any) -> int:
+    with client.opened(loop) as (store, found):
+        for key in payload.keys() & {"run", "before"}:
+            if payload[key] is not None:
+                payload[key] = client.find_run(store, found, payload[key]).id
+        return _said(client.ask(store, found, kind, **payload))
+
+
+def _said(answer: str) -> int:
+    print(plain.printable(answer))
+    return 0

@@ -1,0 +1,181 @@
+"""The cells of the table of runs: its columns, a run's row, a round's head, and a run's lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autoloop.metrics import MetricBook
+from autoloop.model import MetricSummary, RoundState, RunState
+
+from autoloop_tui.deltas import Delta, against
+from autoloop_tui.paint import NOTHING, cells, duration, fit, look, number, plain, short_count, signed
+from autoloop_tui.run_rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short
+from autoloop_tui.widgets.rows import Piece, crop
+from autoloop_tui.widgets.table import Cell, Column
+
+VALUE, CHANGE = 7, 7
+"""Cells of a metric and of its change against the base."""
+
+FIXED = ("state", "name", "from", "steps", "id", "tries", "took", "reason")
+"""Columns that are no metrics; each has a fixed place in the order of giving way."""
+
+
+def columns(
+    book: MetricBook, sort: str, *, reverse: bool, flat: bool, first_metric: int, ascii_only: bool, width: int
+) -> list[Column]:
+    """All columns; `flat`: runs are not grouped by round, so each row says which it is of."""
+    keys = book.key_metrics
+    shown = [*keys[first_metric:], *keys[:first_metric]]
+    metrics = []
+    for place, key in enumerate(shown):
+        arrow = ("^" if ascii_only else "↑") if book.higher_is_better(key) else ("v" if ascii_only else "↓")
+        width = VALUE + 1 + CHANGE
+        metrics.append(Column(key, f"{book.short(key)} {arrow}", width, need=(1, 7, 10, 12, 13, 14)[min(place, 5)]))
+    all_columns = [
+        Column("mark", "", 1, need=0),
+        *([Column("round", "round", 5, ">", need=2)] if flat else []),
+        Column("state", "state", 10 if width >= 150 else 6, need=0),
+        Column("name", "run", 16, need=0, most=34),
+        Column("id", "id", 8, need=6 if width >= 100 else 11),
+        Column("from", "from", 14, need=4, most=46),
+        Column("steps", "steps", 6, ">", need=3),
+        *metrics,
+        Column("tries", "tries", 5, ">", need=9),
+        Column("took", "took", 6, ">", need=5),
+        Column("reason", "reason", 14, need=8, most=60),
+    ]
+    mark = ("^" if reverse else "v") if ascii_only else ("▲" if reverse else "▼")
+    return [column._replace(title=f"{column.title} {mark}") if column.key == sort else column for column in all_columns]
+
+
+@dataclass
+class Painter:
+    """Makes rows. `live`: what running runs have reached so far, by run; `steps`: the newest step known of a run."""
+
+    book: MetricBook
+    now: float = 0.0
+    marked: Sequence[str] = ()
+    ascii_only: bool = False
+    live: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
+    live_steps: Mapping[str, int] = field(default_factory=dict)
+
+    def row(self, row: RunRow, widths: Mapping[str, int]) -> dict[str, Cell]:
+        """The cells of a run, by column; `widths` says which are wanted."""
+        run = row.run
+        seen = look(run.state.value)
+        dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
+        letter = "abcdef"[self.marked.index(run.id)] if run.id in self.marked else ""
+        made: dict[str, Cell] = {
+            "mark": (letter, "bold key"),
+            "round": (str(run.round), "dim"),
+            "state": (seen.text(ascii_only=self.ascii_only, short=widths["state"] < 10), seen.variable),
+            "name": (plain(run.name), "bold" if letter else dim),
+            "id": (plain(run.id), "dim"),
+            "from": (row.origin, ""),
+            "steps": self._steps(row),
+            "tries": (str(run.attempts) if run.attempts else NOTHING, "slot-warn" if run.attempts > 1 else "dim"),
+            "took": (duration(row.took(self.now)), dim),
+            "reason": (plain(run.reason or ""), seen.variable if run.state.ended else "dim"),
+        }
+        if row.origin and cells(row.origin) > widths.get("from", 99) and run.proposal is not None:
+            rule = author(row.proposal) if row.proposal else ""
+            made["from"] = (plain(f"#{run.proposal} {rule}"), "")
+        made |= {key: self._metric(row, key) for key in widths if key not in made}
+        return made
+
+    def _steps(self, row: RunRow) -> Piece:
+        step = max(row.run.step, self.live_steps.get(row.run.id, 0))
+        if not row.run.state.ended and not step:
+            return NOTHING, "dim"
+        short = row.run.state.ended and step < row.run.total_steps
+        return short_count(step), "slot-warn" if short else ""
+
+    def _metric(self, row: RunRow, key: str) -> list[Piece]:
+        mine = row.metric(key) or self.live.get(row.run.id, {}).get(key)
+        if mine is None:
+            return [(f"{NOTHING:>{VALUE}}", "dim")]
+        value = (fit(number(mine.last, VALUE), VALUE, ">"), "slot-running" if not row.run.state.ended else "")
+        theirs = row.base.summary.metrics.get(key) if row.base and row.base.summary else None
+        if theirs is None:
+            return [value]
+        delta = against(mine, theirs, higher=self.book.higher_is_better(key))
+        text, names = delta.piece(CHANGE, ascii_only=self.ascii_only)
+        return [value, (" " + fit(text, CHANGE), names)]
+
+    # ---------------------------------------------------------------------------------------------------------- heads
+
+    def round_head(self, facts: RoundFacts, loop: LoopRuns, width: int, *, name_loop: bool) -> list[Piece]:
+        """One line on a round: how many runs, the best of them, the decisions made from it, how long it took."""
+        rule, dot = ("-", " - ") if self.ascii_only else ("─", " · ")
+        round_ = facts.round
+        parts: list[tuple[int, list[Piece]]] = []  # The largest number gives way first.
+        if name_loop:
+            given = loop.loop.spec.name
+            parts.append((2, [(plain(f"{given} ({loop.loop.name})" if given else loop.loop.name), "bold")]))
+        parts.append((0, [(f"round {round_.number}", "bold")]))
+        state = {RoundState.RUNNING: "running", RoundState.DECIDING: "pending"}.get(round_.state)
+        if state:
+            seen = look(state)
+            word = "running" if state == "running" else "to decide"
+            parts.append((3, [(f"{seen.mark(ascii_only=self.ascii_only)} {word}", seen.variable)]))
+        counts: list[Piece] = [(f"{facts.finished}/{facts.runs} ok", "slot-finished" if facts.finished else "dim")]
+        if facts.failed:
+            counts.append((f" {facts.failed} failed", "slot-failed"))
+        parts.append((0, counts))
+        if facts.metric and facts.best is not None and facts.best_run:
+            parts.append((1, [(f"best {self.book.short(facts.metric)} ", "dim"), (number(facts.best), "bold")]))
+            if facts.change is not None:
+                delta = Delta(facts.change, 0.0, self.book.higher_is_better(facts.metric))
+                text = "=" if facts.change == 0 else signed(facts.change)
+                parts[-1][1].append((f" {text}", delta.piece(8)[1]))
+            parts.append((6, [(f"by {plain(facts.best_run.name)}", "dim")]))
+        if facts.approved or facts.rejected:
+            parts.append((4, [(f"edits {facts.approved} approved {facts.rejected} rejected", "dim")]))
+        parts.append((5, [(duration((round_.ended_at or self.now) - round_.started_at), "dim")]))
+        while sum(length(pieces) + len(dot) for _, pieces in parts) + 4 > width and len(parts) > 2:
+            parts.remove(max(parts, key=lambda part: part[0]))
+        row: list[Piece] = [(rule * 2 + " ", "rule")]
+        for place, (_, pieces) in enumerate(parts):
+            row += ([(dot, "rule")] if place else []) + pieces
+        row = crop([*row, (" ", "")], 0, width, "~" if self.ascii_only else "…")
+        return [*row, (rule * max(0, width - length(row)), "rule")]
+
+    def lineage(self, chain: Sequence[RunRow], width: int, height: int) -> list[list[Piece]]:
+        """`root ← … ← this` over at most `height` rows: each run with the rule and the edits that made it.
+
+        Where that is too long the edits are shortened, and then the runs after the root left out.
+        """
+        links: list[list[Piece]] = []
+        for most in (4, 2, 1):
+            links = [self._link(row, most, last=row is chain[-1]) for row in chain]
+            if len(rows := self._wrapped(links, width)) <= height:
+                return rows
+        dots = "..." if self.ascii_only else "…"
+        for left_out in range(1, len(chain) - 1):
+            shorter = [links[0], [(f"{dots} {left_out} more", "dim")], *links[1 + left_out :]]
+            if len(rows := self._wrapped(shorter, width)) <= height:
+                return rows
+        return self._wrapped([links[0], *links[-1:]], width)[:height]
+
+    def _link(self, row: RunRow, most: int, *, last: bool) -> list[Piece]:
+        link: list[Piece] = [(plain(row.run.name), "bold" if last else "")]
+        if row.run.changes or row.proposal:
+            rule = f"{author(row.proposal)}: " if row.proposal else ""
+            edits = changes_in_short(row.run.changes, most)
+            link.append((f" ({plain(rule)}{edits.replace('→', '->') if self.ascii_only else edits})", "dim"))
+        return link
+
+    def _wrapped(self, links: Sequence[list[Piece]], width: int) -> list[list[Piece]]:
+        """The links with arrows between them in rows of `width`; a link that is longer than a row is clipped."""
+        rows: list[list[Piece]] = [[(" ", "")]]
+        for place, link in enumerate(links):
+            pieces = ([(" <- " if self.ascii_only else " ← ", "key")] if place else []) + link
+            if place and length(rows[-1]) + length(pieces) > width:
+                rows.append([])
+            rows[-1] += pieces
+        return [crop(row, 0, width, "~" if self.ascii_only else "…") for row in rows]
+
+
+def length(pieces: Sequence[Piece]) -> int:
+    return sum(cells(text) for text, _ in pieces)

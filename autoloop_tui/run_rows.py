@@ -1,0 +1,208 @@
+"""What the table of runs knows of each run and round: where it came from, how it stands, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from autoloop.metrics import MetricBook
+from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
+
+from autoloop_tui.paint import plain
+
+
+class LoopRuns(NamedTuple):
+    """What is shown of one loop."""
+
+    loop: Loop
+    rounds: Sequence[Round]
+    runs: Sequence[Run]
+    proposals: Sequence[Proposal]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run with what it came from; `text` is what the filter looks in, in lower case."""
+
+    run: Run
+    loop: Loop
+    base: Run | None
+    proposal: Proposal | None
+    text: str
+
+    def metric(self, name: str) -> MetricSummary | None:
+        return self.run.summary.metrics.get(name) if self.run.summary else None
+
+    def took(self, now: float) -> float | None:
+        """Seconds since it started, up to its end if it has ended."""
+        start = self.run.started_at
+        return None if start is None else max(0.0, (self.run.ended_at or now) - start)
+
+    @property
+    def origin(self) -> str:
+        """The base run, the proposal's number and the rule: `act_ot #12 plateau`."""
+        parts = [self.base.name if self.base else self.run.base_run or ""]
+        if self.run.proposal is not None:
+            parts.append(f"#{self.run.proposal}")
+        if self.proposal:
+            parts.append(author(self.proposal))
+        return plain(" ".join(part for part in parts if part))
+
+
+class RoundFacts(NamedTuple):
+    """How a round stands. `best`: of the first key metric that any of its runs has; `change`: against the best of the round
+    before it."""
+
+    round: Round
+    runs: int
+    finished: int
+    failed: int
+    metric: str | None
+    best: float | None
+    best_run: Run | None
+    change: float | None
+    approved: int
+    rejected: int
+
+
+class RunRows:
+    """Every known run. `update` is cheap when little has changed: rows of unchanged runs are kept."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, RunRow] = {}
+        """By run id, in the order of loops (newest first), rounds (newest first) and positions."""
+        self.loops: dict[int, LoopRuns] = {}
+        self._groups: dict[tuple[int, int], list[Run]] = {}
+        self._decided: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def update(self, loops: Iterable[LoopRuns]) -> None:
+        """Take in the newest state of all that is to be shown; what is not in `loops` is forgotten."""
+        old, self.rows, self._groups, self._decided = self.rows, {}, {}, {}
+        self.loops = {each.loop.id: each for each in loops}
+        for each in self.loops.values():
+            by_id = {run.id: run for run in each.runs}
+            proposals = {proposal.id: proposal for proposal in each.proposals}
+            for proposal in each.proposals:
+                approved, rejected = self._decided.get((each.loop.id, proposal.round), (0, 0))
+                approved += proposal.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED)
+                rejected += proposal.status is ProposalStatus.REJECTED
+                self._decided[each.loop.id, proposal.round] = approved, rejected
+            for run in sorted(each.runs, key=lambda run: (-run.round, run.position)):
+                self._groups.setdefault((run.loop, run.round), []).append(run)
+                base = by_id.get(run.base_run) if run.base_run else None
+                proposal = proposals.get(run.proposal) if run.proposal is not None else None
+                row = old.get(run.id)
+                # The store gives the same object for a row that has not changed.
+                if row is None or row.run is not run or row.base is not base or row.proposal is not proposal:
+                    row = RunRow(run, each.loop, base, proposal, _searched(run, base, proposal))
+                self.rows[run.id] = row
+
+    def metric_names(self) -> set[str]:
+        return {name for row in self.rows.values() if row.run.summary for name in row.run.summary.metrics}
+
+    def round_facts(self, loop: int, number_: int, book: MetricBook) -> RoundFacts | None:
+        """The facts of one round, or None for one that is not known."""
+        known = self.loops.get(loop)
+        round_ = next((each for each in known.rounds if each.number == number_), None) if known else None
+        if round_ is None:
+            return None
+        runs = self._groups.get((loop, number_), [])
+        metric, best = next(
+            ((key, best) for key in book.key_metrics if (best := best_of(runs, key, book)) is not None), (None, None)
+        )
+        before = best_of(self._groups.get((loop, number_ - 1), []), metric, book) if metric else None
+        change = best[0] - before[0] if best and before else None
+        return RoundFacts(
+            round_,
+            len(runs),
+            sum(run.state is RunState.FINISHED for run in runs),
+            sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs),
+            metric,
+            best[0] if best else None,
+            best[1] if best else None,
+            change,
+            *self._decided.get((loop, number_), (0, 0)),
+        )
+
+    def lineage(self, run_id: str) -> list[RunRow]:
+        """From the first ancestor that is known down to the run itself."""
+        chain: dict[str, RunRow] = {}
+        row = self.rows.get(run_id)
+        while row is not None and row.run.id not in chain:
+            chain[row.run.id] = row
+            row = self.rows.get(row.run.base_run or "")
+        return list(chain.values())[::-1]
+
+
+def best_of(runs: Iterable[Run], metric: str, book: MetricBook) -> tuple[float, Run] | None:
+    """The best value that a run of `runs` reached, and which."""
+    found = [(run.summary.metrics[metric].best, run) for run in runs if run.summary and metric in run.summary.metrics]
+    if not found:
+        return None
+    return (max if book.higher_is_better(metric) else min)(found, key=lambda each: each[0])
+
+
+def ordered(
+    rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float
+) -> list[RunRow]:
+    """Rows by a column: metrics best first, times and steps largest first, texts from A; `reverse` turns it round.
+
+    Runs without a value come last either way. `round` is the order of `RunRows.rows`.
+    """
+    rows = list(rows)
+    if column == "round":
+        return rows[::-1] if reverse else rows
+    key, largest_first = _KEYS.get(column, (None, False))
+    if key is None:
+        largest_first = book.higher_is_better(column)
+        values = [(summary.last if (summary := row.metric(column)) else None, row) for row in rows]
+    elif column == "took":
+        values = [(row.took(now), row) for row in rows]
+    else:
+        values = [(key(row), row) for row in rows]
+    known = [each for each in values if each[0] not in (None, "")]
+    known.sort(key=lambda each: each[0], reverse=largest_first != reverse)  # type: ignore[arg-type,return-value]
+    return [row for _, row in known] + [row for value, row in values if value in (None, "")]
+
+
+_STATES = {state: place for place, state in enumerate(("running", "stopping", "queued", "failed", "lost", "stopped"))}
+_KEYS: Mapping[str, tuple[Callable[[RunRow], object], bool]] = {
+    "state": (lambda row: _STATES.get(row.run.state.value, 9), False),
+    "name": (lambda row: row.run.name.lower(), False),
+    "id": (lambda row: row.run.id, False),
+    "from": (lambda row: row.origin.lower(), False),
+    "steps": (lambda row: row.run.step, True),
+    "tries": (lambda row: row.run.attempts, True),
+    "took": (lambda row: None, True),
+    "reason": (lambda row: (row.run.reason or "").lower(), False),
+}
+
+
+def author(proposal: Proposal) -> str:
+    """Who made a proposal, in short: the rule's name, or the person's."""
+    return proposal.author.removeprefix("rule:")
+
+
+def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
+    """`reg 0.1→0.16, tau_src 0.05→0.5, +2`: the last part of each path."""
+    shown = [
+        f"{change.path.rpartition('.')[2]} {short_value(change.before)}→{short_value(change.after)}"
+        for change in changes[:most]
+    ]
+    return plain(", ".join(shown + ([f"+{len(changes) - most}"] if len(changes) > most else [])))
+
+
+def short_value(value: object, most: int = 24) -> str:
+    """A value of a config in at most `most` characters."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _searched(run: Run, base: Run | None, proposal: Proposal | None) -> str:
+    parts = (run.name, run.id, run.state.value, run.reason, base.name if base else "", proposal and author(proposal))
+    return "\n".join(part for part in parts if part).lower()

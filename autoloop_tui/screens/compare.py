@@ -1,0 +1,330 @@
+"""Compare: up to six runs side by side: the parameters that differ, every metric, and one chart of all of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from autoloop.configs import parse_config
+from autoloop.model import MetricSummary, Run, Series, UserError
+
+from autoloop_tui.actions import bindings
+from autoloop_tui.comparison import Comparison, Parameter, compare_metrics, default_runs, flatten, parameters
+from autoloop_tui.compare_cells import Painter, Side
+from autoloop_tui.deltas import so_far
+from autoloop_tui.feed import View
+from autoloop_tui.paint import plain
+from autoloop_tui.screens.base import LoopScreen
+from autoloop_tui.widgets.chart import Line
+from autoloop_tui.widgets.lettered_chart import LetteredChart
+from autoloop_tui.widgets.rows import Piece, RowPane, message
+from autoloop_tui.widgets.table import Table
+
+PARTS = ("parameters", "metrics", "chart")
+
+READ_SECONDS = 0.02
+"""At most about so long, in one tick, histories are read."""
+
+SLOW = 4
+"""Ticks between two looks at runs that go on."""
+
+
+class CompareScreen(LoopScreen):
+    SCOPE = "compare"
+    TITLE = "compare"
+    CSS_PATH = "compare.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = bindings("compare")  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = "parameters"
+        self.everything = False
+        self.sides: list[Side] = []
+        self.by_default = False
+        """Nothing is marked: the runs were chosen here."""
+        self._parameters: dict[str, Parameter] = {}
+        self._metrics: dict[str, Comparison] = {}
+        self._configs: dict[str, dict[str, Any] | str] = {}
+        """Flat frozen configs by run, or why one cannot be read. Frozen: read once."""
+        self._ticks = 0
+
+    def body(self) -> ComposeResult:
+        yield RowPane(id="legend")
+        with Container(id="parts"):
+            with Container(id="left"):
+                yield Table(id="parameters")
+                yield Table(id="metrics")
+            yield LetteredChart(id="chart")
+        yield RowPane(id="detail")
+
+    def on_mount(self) -> None:
+        self._show_part("parameters")
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def show_view(self, view: View) -> None:
+        runs = self._runs(view)
+        old = {side.run.id: side for side in self.sides}
+        if [run.id for run in runs] != list(old):
+            self._parameters = {}
+        self.sides = []
+        for place, run in enumerate(runs):
+            before = old.get(run.id)
+            columns = before.columns if before else {}
+            # A new attempt writes elsewhere, and a run that goes on has more to read.
+            read = bool(before and before.read and before.run.output_dir == run.output_dir and run.state.ended)
+            self.sides.append(Side("abcdef"[place], run, self._config(run), columns, read))
+        if not self._parameters:
+            configs = [side.config for side in self.sides]
+            self._parameters = {each.path: each for each in parameters(configs)}
+        self._compare(view)
+        self._share_height()
+        self.call_after_refresh(self._paint)
+
+    def _runs(self, view: View) -> list[Run]:
+        """The marked runs, of whatever loop; runs chosen here where none is marked."""
+        found = []
+        for run_id in self.console.marked:
+            run = view.run(run_id)
+            if run is None:
+                try:
+                    run = self.console.feed.store.run(run_id)
+                except UserError:
+                    continue
+            found.append(run)
+        self.by_default = not found
+        chosen = default_runs(view.snapshot.runs, view.metrics) if not found else []
+        return found or [run for run_id in chosen if (run := view.run(run_id)) is not None]
+
+    def _config(self, run: Run) -> dict[str, Any] | None:
+        if run.id not in self._configs:
+            try:
+                text = Path(run.config_path).read_text(encoding="utf-8")
+                self._configs[run.id] = flatten(parse_config(text, run.config_path))
+            except (OSError, UnicodeDecodeError, UserError) as error:
+                self._configs[run.id] = str(error)
+        config = self._configs[run.id]
+        return config if isinstance(config, dict) else None
+
+    def _compare(self, view: View) -> None:
+        reached: list[dict[str, MetricSummary]] = []
+        for side in self.sides:
+            summary = side.run.summary
+            reached.append(dict(summary.metrics) if summary else so_far(side.columns, view.metrics))
+        self._metrics = {each.metric: each for each in compare_metrics(reached, view.metrics)}
+
+    def _share_height(self) -> None:
+        """How the height is shared: the tables take what they need, the chart the rest."""
+        self.query_one("#legend", RowPane).styles.height = len(self.sides) + 1 if self.sides else 1
+        tables = [self.query_one(f"#{part}", Table) for part in ("parameters", "metrics")]
+        if self.has_class("-narrow") or not self.sides:
+            for table in tables:
+                table.styles.height = "1fr"
+            return
+        wide = self.has_class("-xwide")
+        room = self.size.height - 4 - len(self.sides) - 1 - (0 if wide else 12)
+        two = self._painter().two_rows(tables[1].row_width)
+        wants = [max(5, len(self._shown()) + 2), len(self._metrics) * (2 if two else 1) + 2]
+        second = min(wants[1], max(room // 2, room - wants[0]))
+        first = room - second if wide else min(wants[0], room - second)
+        for table, height in zip(tables, (first, second), strict=True):
+            table.styles.height = max(3, height)
+        self.query_one("#left").styles.height = "100%" if wide else max(6, first + second)
+
+    def _painter(self) -> Painter:
+        view = self.view
+        assert view is not None
+        return Painter(self.sides, view.metrics, ascii_only=self.console.ascii_only)
+
+    def _shown(self) -> list[str]:
+        return [path for path, each in self._parameters.items() if self.everything or each.differs]
+
+    def _paint(self) -> None:
+        if self.view is None:
+            return
+        painter = self._painter()
+        self._paint_legend(painter)
+        self._paint_parameters(painter)
+        self._paint_metrics(painter)
+        self._paint_chart()
+        self._paint_detail()
+
+    def _paint_legend(self, painter: Painter) -> None:
+        pane = self.query_one("#legend", RowPane)
+        width, height = pane.size
+        key = self.console.keys_of
+        if not self.sides:
+            rooms = key("app.rounds")
+            pane.show(message([(f"no run has finished yet: {rooms} shows them all", "dim")], width, height))
+            return
+        if self.by_default:
+            what = "this is the newest round's best run, what it was made from, and the last that finished"
+            note = f" nothing is marked: {what if width >= 130 else 'the newest best run and its neighbours'}"
+            note += f"; {key('rounds.mark')} in {key('app.rounds')} Rounds chooses"
+        elif len(self.sides) == 1:
+            note = f" one run alone: mark more with {key('rounds.mark')} in Rounds ({key('app.rounds')})"
+        else:
+            note = f" {len(self.sides)} runs, against {self.sides[0].letter}"
+        problems = {run: text for run, text in self._configs.items() if isinstance(text, str)}
+        pane.show([[(note, "dim")], *(painter.legend(side, width, problems.get(side.run.id)) for side in self.sides)])
+
+    def _paint_parameters(self, painter: Painter) -> None:
+        table = self.query_one("#parameters", Table)
+        shown = self._shown()
+        differing = sum(each.differs for each in self._parameters.values())
+        table.title = "parameters"
+        table.focused_part = self.part == "parameters"
+        key = self.console.keys_of("compare.differences")
+        table.status = [(f"{differing} of {len(self._parameters)} differ", "dim")]
+        if self._parameters and not shown:
+            table.empty = [
+                (f"the {len(self._parameters)} parameters are the same in every run", ""),
+                (f"{key} shows them", "dim"),
+            ]
+        elif not self._parameters:
+            table.empty = [("no config to show", "dim")]
+        laid = painter.parameter_columns(table.row_width)
+        table.head = painter.head(laid)
+        table.set_rows(shown, lambda path, width: painter.parameter(self._parameters[path], laid))
+
+    def _paint_metrics(self, painter: Painter) -> None:
+        table = self.query_one("#metrics", Table)
+        table.title = "metrics"
+        table.focused_part = self.part == "metrics"
+        table.status = [(f"last values; {'~' if painter.ascii_only else '≈'} within the noise", "dim")]
+        table.empty = [("no metric yet: they appear when the runs have logged some", "dim")]
+        two = painter.two_rows(table.row_width)
+        laid = painter.metric_columns(table.row_width)
+        table.head = painter.head(laid)
+        below = {f"\n{name}": name for name in self._metrics} if two else {}
+        keys = [key for name in self._metrics for key in ((name, f"\n{name}") if two else (name,))]
+
+        def paint(key: str, width: int) -> list[Piece]:
+            if key in below:
+                return painter.changes(self._metrics[below[key]], laid)
+            return painter.metric(self._metrics[key], laid, two=two)
+
+        table.set_rows(keys, paint, below.keys())
+
+    def _paint_chart(self) -> None:
+        chart, view, metric = self.query_one(LetteredChart), self.view, self._metric()
+        if view is None:
+            return
+        lines = []
+        for place, side in enumerate(self.sides):
+            series: Series | None = side.columns.get(metric) if metric else None
+            if series is not None and len(series):
+                lines.append(Line(side.letter, series, colour=place + 1))
+        names = list(self._metrics)
+        where = f"{names.index(metric) + 1} of {len(names)}" if metric in self._metrics else ""
+        chart.set_title(plain(view.metrics.short(metric)) if metric else "chart", where)
+        chart.set_series(lines)
+
+    def _paint_detail(self) -> None:
+        pane = self.query_one("#detail", RowPane)
+        painter, row = self._painter(), list[Piece]()
+        if self.part == "parameters" and (path := self.query_one("#parameters", Table).cursor) in self._parameters:
+            row = painter.parameter_in_full(self._parameters[path], pane.size.width)
+        elif (metric := self._metric()) is not None:
+            row = painter.metric_in_full(self._metrics[metric], pane.size.width)
+        pane.show([row])
+
+    def _metric(self) -> str | None:
+        """The metric that is drawn: the one under the cursor."""
+        cursor = self.query_one("#metrics", Table).cursor
+        return cursor if cursor in self._metrics else next(iter(self._metrics), None)
+
+    # ---------------------------------------------------------------------------------------------------------- clock
+
+    def tick(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        self._ticks += 1
+        unread = [side for side in self.sides if not side.read]
+        if not unread or (self._ticks % SLOW and all(side.caught_up for side in unread)):
+            return
+        until, changed = time.monotonic() + READ_SECONDS, False
+        for side in unread[self._ticks % len(unread) :] + unread[: self._ticks % len(unread)]:
+            columns = self.console.feed.read(side.run)
+            side.caught_up = columns is side.columns or not columns
+            side.read = side.caught_up and side.run.state.ended
+            changed = changed or columns is not side.columns or side.read
+            side.columns = columns
+            if time.monotonic() > until:
+                break
+        if changed:
+            self._compare(view)
+            self._paint()
+
+    # -------------------------------------------------------------------------------------------------------- actions
+
+    def _show_part(self, part: str) -> None:
+        self.part = part
+        for name in PARTS:
+            self.set_class(name == part, f"show-{name}")
+        if self.view is not None:
+            self.call_after_refresh(self._paint)
+
+    def action_next_part(self) -> None:
+        parts = PARTS if self.has_class("-narrow") else PARTS[:2]
+        place = parts.index(self.part) if self.part in parts else -1
+        self._show_part(parts[(place + 1) % len(parts)])
+
+    def _table(self) -> Table:
+        """The table that keys move in; beside the chart they choose its metric."""
+        return self.query_one("#parameters" if self.part == "parameters" else "#metrics", Table)
+
+    def on_table_moved(self) -> None:
+        self._paint_chart()
+        self._paint_detail()
+
+    def action_down(self) -> None:
+        self._table().move(1)
+
+    def action_up(self) -> None:
+        self._table().move(-1)
+
+    def action_first(self) -> None:
+        self._table().first()
+
+    def action_last(self) -> None:
+        self._table().last()
+
+    def action_page_down(self) -> None:
+        self._table().page(1)
+
+    def action_page_up(self) -> None:
+        self._table().page(-1)
+
+    def action_left(self) -> None:
+        self._next_metric(-1)
+
+    def action_right(self) -> None:
+        self._next_metric(1)
+
+    def _next_metric(self, step: int) -> None:
+        names, metric = list(self._metrics), self._metric()
+        if metric is not None:
+            self.query_one("#metrics", Table).go_to(names[(names.index(metric) + step) % len(names)])
+
+    def action_differences(self) -> None:
+        self.everything = not self.everything
+        self._share_height()
+        self.call_after_refresh(self._paint)
+        self.say("every parameter" if self.everything else "only parameters that differ")
+
+    def action_log_y(self) -> None:
+        self.query_one(LetteredChart).toggle_log_y()
+
+    def action_clear(self) -> None:
+        self.console.marked.clear()
+        if self.view is not None:
+            self.show_view(self.view)
+        self.say("no run is marked any more")

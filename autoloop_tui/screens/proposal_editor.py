@@ -1,0 +1,280 @@
+"""Dialogs that write edits: one value after the other in place, a whole list in a line, and the choice of a base run.
+What is typed is judged a moment later by the engine's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen, ScreenResultType
+from textual.timer import Timer
+from textual.widgets import Input, Label
+
+from autoloop.configs import parse_edit
+from autoloop.model import Change, Proposal, Run, UserError
+
+from autoloop_tui.drafts import Outcome, edit_lines, set_edit, split_edits, value_text
+from autoloop_tui.paint import cells, clip, fit, look, plain
+from autoloop_tui.screens.dialogs import CSS
+from autoloop_tui.widgets.proposal_detail import change_rows, tail, wrapped
+from autoloop_tui.widgets.rows import Piece, RowPane
+
+Judge = Callable[[Sequence[str]], Outcome]
+"""Edits -> what would come of them."""
+
+PAUSE = 0.12
+"""Seconds without a key before what was typed is judged: a key never waits for a large config."""
+
+MORE_CSS = (
+    CSS.replace("width: 72", "width: 110")
+    + "& RowPane { height: auto; } & .values { margin-bottom: 1; } & Input { border: tall $primary; }"
+)
+
+
+class Edits(ModalScreen[ScreenResultType]):
+    """What the two dialogs for edits share: the verdict under the inputs, and Enter that sends only what is valid."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
+
+    def __init__(self, what: str, why: str, judge: Judge) -> None:
+        super().__init__()
+        self.what, self.why, self.judge = what, why, judge
+        self.outcome = Outcome()
+        self._judged: list[str] | None = None
+        self._timer: Timer | None = None
+
+    def edits(self) -> list[str]:
+        """What is typed now."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        self.query(Input).first().focus()
+        self.call_after_refresh(self.verdict)
+
+    def on_resize(self) -> None:
+        self._judged = None
+        self.call_after_refresh(self.verdict)
+
+    def on_input_changed(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(PAUSE, self.verdict)
+
+    def verdict(self) -> Outcome:
+        """Judge what is typed, if that is new, and show it."""
+        edits = self.edits()
+        if edits != self._judged:
+            self._judged = edits
+            self.outcome = self.judge(edits)
+            pane = self.query_one("#verdict", RowPane)
+            width = max(20, self.query_one(Vertical).size.width - 6)
+            rows = self._rows(width)[: max(3, self.size.height - 16)]
+            pane.styles.height = max(1, len(rows))
+            self.call_after_refresh(pane.show, rows)
+        return self.outcome
+
+    def _rows(self, width: int) -> list[list[Piece]]:
+        ascii_only = bool(getattr(self.app, "ascii_only", False))
+        if self.outcome.problem:
+            seen = look("failed")
+            lines = wrapped(f"{seen.mark(ascii_only=ascii_only)} {self.outcome.problem}", width)
+            return [[(line, seen.variable)] for line in lines]
+        seen = look("finished")
+        rows: list[list[Piece]] = [[(f"{seen.mark(ascii_only=ascii_only)} would run with", seen.variable)]]
+        rows += change_rows(self.outcome.changes, width, ascii_only)
+        told = {change.note for change in self.outcome.changes}
+        for note in self.outcome.notes:
+            if note not in told:
+                rows += [[("  " + line, "dim")] for line in wrapped(note, width - 2)]
+        return rows
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class EditValues(Edits[list[str]]):
+    """The changed values of a proposal, each to be typed over; gives the complete new edits, None if nothing changed."""
+
+    DEFAULT_CSS = f"EditValues {{ {MORE_CSS} }}"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,tab,ctrl+n", "go(1)", "Next value", priority=True),
+        Binding("up,shift+tab", "go(-1)", "Previous value", priority=True),
+    ]
+
+    def __init__(self, proposal: Proposal, what: str, judge: Judge) -> None:
+        several = len(proposal.changes) > 1
+        super().__init__(what, "↑ ↓ choose the value, " * several + "enter sends all of it, esc leaves it as it was", judge)
+        self.changes: list[Change] = proposal.changes
+        self.before = edit_lines(proposal)
+        self.texts = [value_text(change.after, 1 << 20) for change in self.changes]
+        self.at = 0
+
+    def compose(self) -> ComposeResult:
+        why = self.why
+        if getattr(self.app, "ascii_only", False):
+            why = why.replace("↑ ↓", "up, down")
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            yield Label(Content(why), classes="why")
+            yield RowPane(id="values", classes="values")
+            yield Input(self.texts[0])
+            yield RowPane(id="verdict")
+
+    def on_mount(self) -> None:
+        self.query_one("#values").styles.height = min(len(self.changes), 8)
+        super().on_mount()
+        self.call_after_refresh(self.repaint_values)
+
+    def edits(self) -> list[str]:
+        """Every value as it stands, in the order shown; one that is not valid as it was typed."""
+        self.texts[self.at] = self.query_one(Input).value
+        return [self._edit(change, text) for change, text in zip(self.changes, self.texts, strict=True)]
+
+    def _edit(self, change: Change, text: str) -> str:
+        typed = f"{change.path}@set={text.strip()}"
+        try:
+            return set_edit(change.path, parse_edit(typed).value)
+        except UserError:
+            return typed
+
+    def on_input_changed(self) -> None:
+        super().on_input_changed()
+        self.texts[self.at] = self.query_one(Input).value
+        self.repaint_values()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.call_after_refresh(self.repaint_values)
+
+    def repaint_values(self) -> None:
+        pane = self.query_one("#values", RowPane)
+        width, height = pane.size
+        ascii_only = bool(getattr(self.app, "ascii_only", False))
+        mark, arrow = ("~", " -> ") if ascii_only else ("…", " → ")
+        paths = [plain(change.path) for change in self.changes]
+        path_wide = min(max(map(cells, paths)), width // 2)
+        befores = ["(new)" if c.created else value_text(c.before, 40) for c in self.changes]
+        before_wide = min(max(map(cells, befores)), width // 5)
+        first = max(0, min(self.at - height // 2, len(self.changes) - height))
+        rows: list[list[Piece]] = []
+        for index in range(first, min(len(self.changes), first + height)):
+            here = " line" if index == self.at else ""
+            row: list[Piece] = [
+                ("> " if here else "  ", f"bold key{here}"),
+                (tail(paths[index], path_wide, mark) + "  ", here.strip()),
+                (fit(befores[index], before_wide, ">", mark), f"diff-before{here}"),
+                (arrow, f"dim{here}"),
+            ]
+            left = width - sum(cells(text) for text, _ in row)
+            rows.append([*row, (fit(self.texts[index][: 4 * width], left, mark=mark), f"diff-after{here}")])
+        pane.show(rows)
+
+    def action_go(self, step: int) -> None:
+        typed = self.query_one(Input)
+        self.texts[self.at] = typed.value
+        self.at = (self.at + step) % len(self.changes)
+        typed.value = self.texts[self.at]
+        typed.cursor_position = len(typed.value)
+        self.repaint_values()
+
+    def on_input_submitted(self) -> None:
+        if self.verdict().problem is None:
+            edits = self.edits()
+            self.dismiss(None if edits == self.before else edits)
+
+
+class WriteEdits(Edits[tuple[list[str], str]]):
+    """Edits in a line and the reason for them; gives both."""
+
+    DEFAULT_CSS = f"WriteEdits {{ {MORE_CSS} }}"
+
+    def __init__(self, what: str, judge: Judge, *, edits: Sequence[str] = (), reason: str | None = "") -> None:
+        """`reason`: None where none is asked for."""
+        super().__init__(what, "path=value or path@op=value (set, mul, add, min, max), separated by spaces", judge)
+        self.given, self.reason = " ".join(edits), reason
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            yield Label(Content(self.why), classes="why")
+            yield Input(self.given, placeholder="ot.loss_config.reg@mul=1.6  batch_size=24", id="edits")
+            if self.reason is not None:
+                yield Input(self.reason, placeholder="why (may be empty)", id="reason")
+            yield RowPane(id="verdict")
+
+    def edits(self) -> list[str]:
+        return split_edits(self.query_one("#edits", Input).value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if self.verdict().problem is not None:
+            self.query_one("#edits").focus()
+        elif event.input.id == "edits" and self.reason is not None:
+            self.query_one("#reason").focus()
+        else:
+            why = self.query_one("#reason", Input).value if self.reason is not None else ""
+            self.dismiss((self.edits(), why.strip()))
+
+
+class PickRun(ModalScreen[str]):
+    """The runs of the loop, the newest round first; gives the id of the one that is chosen."""
+
+    DEFAULT_CSS = f"PickRun {{ {CSS} & RowPane {{ height: 12; }} }}"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,escape,ctrl+c", "dismiss(None)", "Cancel"),
+        Binding("j,down", "go(1)", "Down"),
+        Binding("k,up", "go(-1)", "Up"),
+        Binding("ctrl+d,pagedown", "go(6)", "Half a page down"),
+        Binding("ctrl+u,pageup", "go(-6)", "Half a page up"),
+        Binding("g,home", "go(-1000000)", "First"),
+        Binding("G,end", "go(1000000)", "Last"),
+        Binding("enter", "choose", "Choose"),
+    ]
+
+    def __init__(self, what: str, runs: Sequence[Run], start: str | None, result: Callable[[Run], str]) -> None:
+        """`start`: the run under the cursor at first. `result`: what a run reached, in a few words."""
+        super().__init__()
+        self.what, self.runs, self.result = what, sorted(runs, key=lambda run: (-run.round, run.position)), result
+        self.at = next((index for index, run in enumerate(self.runs) if run.id == start), 0)
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            yield Label(Content("j k choose, enter takes it, q goes back"), classes="why")
+            yield RowPane()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self.repaint)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.repaint)
+
+    def repaint(self) -> None:
+        pane = self.query_one(RowPane)
+        width, height = pane.size
+        mark = "~" if pane.ascii_only else "…"
+        first = max(0, min(self.at - height // 2, len(self.runs) - height))
+        rows: list[list[Piece]] = []
+        for index, run in enumerate(self.runs[first : first + height], first):
+            here = " line" if index == self.at else ""
+            seen = look(run.state.value)
+            result = clip(self.result(run), width // 3, mark)
+            left = width - 2 - 11 - 5 - cells(result) - 1
+            rows.append([
+                ("> " if here else "  ", f"bold key{here}"),
+                (fit(seen.text(ascii_only=pane.ascii_only), 11), seen.variable + here),
+                (fit(f"r{run.round}", 5), f"dim{here}"),
+                (fit(f"{run.name} ({run.id})", left, mark=mark) + " ", here.strip()),
+                (result, f"dim{here}"),
+            ])
+        pane.show(rows)
+
+    def action_go(self, step: int) -> None:
+        self.at = max(0, min(self.at + step, len(self.runs) - 1))
+        self.repaint()
+
+    def action_choose(self) -> None:
+        self.dismiss(self.runs[self.at].id if self.runs else None)

@@ -1,0 +1,224 @@
+"""The console under load, measured from outside: 8 runs that write 1000 log lines a second each, watched in tmux.
+
+For each size the console runs in a tmux pane whose client sits on a pty of ours: what that pty receives is what an SSH link
+would carry. A key's latency is the time from writing it to the pty until the line that it changes arrives. Run:
+`python bench/console.py [--seconds 20]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+from autoloop.engine import create_loop, plan_loop, spawn
+from autoloop.gpus import GpuReport
+from autoloop.model import LoopSpec, RunState, Summary
+from autoloop.settings import Settings
+from autoloop.store import Store
+
+RUNS, LINES_PER_SECOND, PAST_RUNS = 8, 1000, 100
+SIZES = ((200, 50), (80, 24))
+SOCKET = f"autoloop-bench-{os.getpid()}"
+
+TRAINER = """
+import json, math, pathlib, sys, time
+out = pathlib.Path(sys.argv[1]); history = out / "wandb/latest-run/files"; history.mkdir(parents=True)
+rows = (history / "wandb-history.jsonl").open("w")
+begin, sent, step = time.monotonic(), 0, 0
+while time.monotonic() - begin < SECONDS:
+    due = int((time.monotonic() - begin) * RATE)
+    sys.stdout.write("".join(f"INFO line {n} step:{step} loss:{1 / (n + 1):.6f} grdn:1.234 lr:1.0e-03\\n"
+                             for n in range(sent, due)))
+    sys.stdout.flush(); sent = due; step += 1
+    row = {"_step": step, "train/loss": 1 / step, "train/l1_loss": 2 / step, "train/grad_norm": math.sin(step),
+           "eval/offline_eval/avg_l1": 1 + 1 / step}
+    rows.write(json.dumps(row) + "\\n"); rows.flush()
+    time.sleep(0.05)
+"""
+
+
+class Terminal:
+    """A tmux client on a pty of ours."""
+
+    def __init__(self, columns: int, rows: int, command: str, cwd: Path) -> None:
+        self.received = 0
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+            os.chdir(cwd)
+            arguments = ["tmux", "-L", SOCKET, "-f", "/dev/null", "new-session", "-x", str(columns), "-y", str(rows), command]
+            os.execvp("tmux", arguments)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self, seconds: float, until: bytes | None = None) -> float | None:
+        """Take what comes for `seconds`, or until some bytes have come; when they had."""
+        end, seen = time.perf_counter() + seconds, b""
+        while (left := end - time.perf_counter()) > 0:
+            if not select.select([self.fd], [], [], left)[0]:
+                break
+            try:
+                data = os.read(self.fd, 1 << 16)
+            except OSError:
+                break
+            self.received += len(data)
+            seen = (seen + data)[-100_000:]
+            if until is not None and until in seen:
+                return time.perf_counter()
+        return None
+
+    def press(self, key: bytes) -> float:
+        at = time.perf_counter()
+        os.write(self.fd, key)
+        return at
+
+
+def console_pid(project: Path) -> int:
+    """The console among the processes of the tmux server's session."""
+    panes = subprocess.run(
+        ["tmux", "-L", SOCKET, "list-panes", "-F", "#{pane_pid}"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    return int(panes[0])
+
+
+def usage(pid: int) -> tuple[float, float]:
+    """CPU seconds so far and resident MB."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    rss = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), rss
+
+
+def make_project(project: Path, seconds: float) -> tuple[Store, int]:
+    """A loop with PAST_RUNS ended runs and RUNS that write; driven by a real engine."""
+    script = project / "trainer.py"
+    script.write_text(TRAINER.replace("SECONDS", str(seconds)).replace("RATE", str(LINES_PER_SECOND)))
+    preset = project / "bench.toml"
+    preset.write_text(
+        f'name = "bench"\ntitle = "writes a lot"\nargv = ["{{python}}", "{script}", "{{output_dir}}"]\n'
+        'override_style = "file-only"\n'
+    )
+    configs = []
+    for number in range(RUNS):
+        path = project / f"config{number}.json"
+        path.write_text(json.dumps({"seed": number}))
+        configs.append(str(path))
+    spec = LoopSpec(
+        configs=configs,
+        steps=int(seconds * 20),
+        device="cpu",
+        concurrency=RUNS,
+        preset=str(preset),
+        python=sys.executable,
+        cwd=str(project),
+        output_root=str(project / "outputs"),
+        summary_out=str(project / "reports/summary.json"),
+        markdown_out=str(project / "reports/report.md"),
+    )
+    store = Store.open(project, create=True)
+    plan = plan_loop(spec, Settings(), GpuReport(), os.environ, store.where_run, time.time())
+    loop = create_loop(store, plan, time.time())
+    import msgspec
+
+    first = store.runs(loop.id)[0]
+    with store.transaction():
+        for number in range(PAST_RUNS):
+            store.put_run(
+                msgspec.structs.replace(
+                    first,
+                    id=f"past{number:04}",
+                    name=f"past_{number}",
+                    position=1000 + number,
+                    state=RunState.FINISHED,
+                    summary=Summary(),
+                    started_at=time.time() - 1000,
+                    ended_at=time.time(),
+                )
+            )
+    return store, loop.id
+
+
+def measure(project: Path, columns: int, rows: int, seconds: float, run_ids: list[str]) -> dict[str, float]:
+    console = shutil.which("autoloop-tui", path=os.path.dirname(sys.executable)) or "autoloop-tui"
+    begin = time.perf_counter()
+    terminal = Terminal(columns, rows, f"exec {console}", project)
+    painted = terminal.read(10, until=b"slots")
+    first_paint = ((painted or time.perf_counter()) - begin) * 1e3
+    terminal.read(4)
+    pid = console_pid(project)
+    cpu, _ = usage(pid)
+    received, at = terminal.received, time.perf_counter()
+    terminal.read(seconds)
+    took = time.perf_counter() - at
+    cpu_after, rss = usage(pid)
+    result = {
+        "first paint ms": first_paint,
+        "kB/s": (terminal.received - received) / took / 1e3,
+        "CPU %": (cpu_after - cpu) / took * 100,
+        "RSS MB": rss,
+    }
+    delays = []
+    for turn in range(25):
+        down = (turn // (RUNS - 1)) % 2 == 0
+        place = turn % (RUNS - 1)
+        expected = run_ids[place + 1 if down else RUNS - 2 - place]
+        pressed = terminal.press(b"j" if down else b"k")
+        arrived = terminal.read(2, until=expected.encode())
+        delays.append(((arrived or pressed + 2) - pressed) * 1e3)
+        terminal.read(0.13)
+    delays.sort()
+    result |= {"key median ms": statistics.median(delays), "key p95 ms": delays[int(len(delays) * 0.95)]}
+    terminal.press(b"q")
+    terminal.read(1.0)
+    os.close(terminal.fd)
+    os.waitpid(terminal.pid, 0)
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=15.0, help="how long each size is watched")
+    seconds = parser.parse_args().seconds
+    limits = {"first paint ms": 400, "CPU %": 6, "RSS MB": 80, "key median ms": 15, "key p95 ms": 50}
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        store, loop = make_project(project, len(SIZES) * (seconds + 18))
+        try:
+            spawn(store, store.loop(loop))
+            time.sleep(2)
+            runs = sorted((r for r in store.runs(loop) if r.position < RUNS), key=lambda run: run.slot or 0)
+            print(f"{RUNS} runs × {LINES_PER_SECOND} lines/s, {PAST_RUNS} past runs, {seconds:.0f} s each, in tmux")
+            for columns, rows in SIZES:
+                figures = measure(project, columns, rows, seconds, [run.id for run in runs])
+                print(f"\n{columns}×{rows}")
+                for name, value in figures.items():
+                    limit = limits.get(name, 20 if columns == 200 else 2)
+                    print(f"  {name:<16}{value:9.1f}   (≤ {limit})")
+            print("\nidle (loop ended)")
+            store.send(loop, "kill", {}, "bench")
+            time.sleep(4)
+            figures = measure(project, 200, 50, seconds, [run.id for run in runs])
+            print(f"  {'CPU %':<16}{figures['CPU %']:9.1f}   (≤ 1)")
+            print(f"  {'kB/s':<16}{figures['kB/s']:9.1f}")
+        finally:
+            store.send(loop, "kill", {}, "bench")
+            time.sleep(2)
+            store.close()
+            subprocess.run(["tmux", "-L", SOCKET, "kill-server"], capture_output=True, check=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

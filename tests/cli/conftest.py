@@ -1,0 +1,60 @@
+"""A project to run commands in, and GPUs that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from autoloop import gpus
+from autoloop.gpus import Gpu, GpuReport
+
+from autoloop_tui import cli
+from tests.cli.project import Project
+
+
+class Said(NamedTuple):
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    project = Project(folder)
+    yield project
+    project.close()
+
+
+@pytest.fixture
+def call(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """call(*words): a command in this process, for those that start nothing."""
+    monkeypatch.chdir(project.folder)
+
+    def call(*words: str) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """machine(0, 1): this machine has these GPUs; machine(error="…"): it has none, for that reason."""
+
+    def machine(*indices: int, error: str | None = None) -> None:
+        report = GpuReport(gpus=tuple(Gpu(index=index, name=f"GPU {index}") for index in indices), error=error)
+        monkeypatch.setattr(gpus, "read", lambda: report)
+
+    return machine

@@ -1,0 +1,163 @@
+"""`run` without --exec: the flags people type today, and the plan that they give."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+from autoloop_tui.commands_run import run
+from tests.cli.conftest import Call
+from tests.cli.project import LAUNCH, Project, tree
+
+DEFAULTS = {
+    "cfgs": None,
+    "steps": 2000,
+    "log_freq": 50,
+    "eval_freq": 200,
+    "concurrency": 1,
+    "exec_": False,
+    "extra": None,
+    "wandb_online": False,
+    "wandb_entity": None,
+    "wandb_project": None,
+    "inherit_dataset_from": None,
+    "rounds": 1,
+    "variants_per_run": 2,
+    "decide": False,
+}
+"""The flags of autorun.py; a None stands for what depends on the project."""
+
+
+@pytest.fixture
+def repository(project: Project) -> Path:
+    """The project looks like the training repository that people run in."""
+    script = project.folder / "src/lerobot/scripts/lerobot_train.py"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    (project.folder / "src/lerobot/scripts/train_config").mkdir()
+    return project.folder
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+
+
+def test_every_flag_of_autorun_is_there_with_its_default() -> None:
+    parameters = inspect.signature(run).parameters
+    assert {name: parameters[name].default for name in DEFAULTS} == DEFAULTS
+    assert {"gpus", "output_root", "summary_out", "markdown_out"} <= parameters.keys()
+
+
+def test_the_formal_run_of_the_document_is_understood(
+    repository: Path, project: Project, call: Call, machine, key: None
+) -> None:
+    machine(*range(8))
+    for name in "abcd":
+        project.config(name, seed=ord(name))
+    words = (
+        "run --cfgs a.json b.json c.json d.json --steps 2000 --log-freq 50 --eval-freq 200 --concurrency 4 --gpus 4,5,6,7 "
+        "--decide --variants-per-run 1 --rounds 3 --wandb-online --wandb-entity e --wandb-project p --json"
+    )
+    said = call(*words.split())
+    assert (said.code, said.err) == (0, "")
+    runs = json.loads(said.out)["runs"]
+    assert [(each["slot"], each["env"]["CUDA_VISIBLE_DEVICES"]) for each in runs] == [
+        (f"gpu {gpu}", str(gpu)) for gpu in (4, 5, 6, 7)
+    ]
+    command = " ".join(runs[0]["argv"])
+    assert "accelerate.commands.launch --num_processes 1 " in command
+    assert "src/lerobot/scripts/lerobot_train.py --config_path=" in command
+    for flag in ("--steps=2000", "--log_freq=50", "--eval_freq=200", "--policy.device=cuda", "--wandb.mode=online"):
+        assert flag in runs[0]["argv"]
+    assert {"--wandb.entity=e", "--wandb.project=p", f"--output_dir={runs[0]['output_dir']}"} <= set(runs[0]["argv"])
+
+
+def test_a_debugging_run_records_offline_without_artifacts(repository: Path, project: Project, call: Call) -> None:
+    project.config()
+    argv = json.loads(call("run", "--cfgs", "base.json", "--gpus", "", "--json").out)["runs"][0]["argv"]
+    assert {
+        "--policy.device=cpu", "--wandb.mode=offline", "--wandb.enable=true", "--wandb.disable_artifact=true",
+    } <= set(argv)  # fmt: skip
+
+
+def test_extra_arguments_come_last_in_the_order_given(repository: Path, project: Project, call: Call) -> None:
+    project.config()
+    said = call(*"run --cfgs base.json --gpus= --json --extra --policy.x=1 --y=2 z".split())
+    assert json.loads(said.out)["runs"][0]["argv"][-3:] == ["--policy.x=1", "--y=2", "z"]
+
+
+def test_formal_runs_take_gpus_0_to_3_unless_told(repository: Path, project: Project, call: Call, machine) -> None:
+    machine(*range(8))
+    project.config()
+    said = call("run", "--cfgs", "base.json", "--concurrency", "4")
+    assert "4 slots (cuda)" in said.out
+    assert "gpu 0" in said.out
+
+
+def test_outputs_and_reports_are_where_people_look_for_them(repository: Path, project: Project, call: Call) -> None:
+    project.config()
+    plan = json.loads(call("run", "--cfgs", "base.json", "--device", "cpu", "--json").out)
+    out = Path(plan["runs"][0]["output_dir"])
+    assert out.parent.parent == repository / "outputs/train"
+    assert out.parent.name == plan["loop"]
+    assert plan["loop"].removeprefix("loop_").isdigit()
+    assert out.name.split("_")[:2] == ["0", "base"]
+
+
+def test_the_plan_shows_run_config_slot_output_directory_and_command(project: Project, call: Call) -> None:
+    project.config("base")
+    project.config("other", seed=2)
+    said = call("run", "--cfgs", "base.json", "other.json", *LAUNCH, "--device", "cpu")
+    assert said.code == 0
+    head, _, first, second = said.out.splitlines()[2:6]
+    assert head.split("  ")[0:1] + head.split()[1:] == ["#", "config", "slot", "output", "directory"]
+    assert first.split()[:4] == ["0", "base", "cpu", "0"]
+    assert first.split()[4].startswith("outputs/train/loop_")
+    assert second.split()[:4] == ["1", "other", "next", "free"]
+    assert f"--config {project.folder}/base.json" in said.out
+    assert "Nothing was started. Add --exec to run it." in said.out
+
+
+def test_a_plan_writes_nothing(project: Project, call: Call) -> None:
+    project.config()
+    before = tree(project.folder)
+    for more in ([], ["--json"], ["--rounds", "3", "--decide"]):
+        assert call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", *more).code == 0
+    assert tree(project.folder) == before
+
+
+def test_the_dataset_can_be_taken_from_another_config(project: Project, call: Call) -> None:
+    project.config("base")
+    project.config("other", seed=2)
+    said = call(*"run --cfgs base.json --device cpu --inherit-dataset-from other.json".split(), *LAUNCH)
+    assert (said.code, said.err) == (0, "")
+
+
+def test_of_a_flag_given_twice_the_last_counts(project: Project, call: Call) -> None:
+    project.config()
+    assert "× 9 steps" in call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--steps", "9").out
+
+
+def test_flags_win_over_the_projects_settings(project: Project, call: Call) -> None:
+    project.config()
+    (project.folder / "autoloop.toml").write_text('preset = "lerobot"\noutput_root = "elsewhere"\n')
+    said = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu")
+    assert "preset plain" in said.out
+    assert "elsewhere/loop_" in said.out
+
+
+def test_an_interpreter_on_the_path_needs_no_folder(project: Project, call: Call) -> None:
+    project.config()
+    said = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--python", "python3", "--json")
+    assert Path(json.loads(said.out)["runs"][0]["argv"][0]).is_absolute()
+
+
+def test_twice_the_same_training_is_said(project: Project, call: Call) -> None:
+    project.config("base")
+    project.config("copy")
+    said = call("run", "--cfgs", "base.json", "copy.json", *LAUNCH, "--device", "cpu")
+    assert f"note: {project.folder}/copy.json is the same training as {project.folder}/base.json" in said.out

@@ -1,0 +1,332 @@
+"""What a person decides about proposals, by commands, and what an approval is worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from autoloop.engine import Engine
+from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState
+from tests.engine.project import Project, rows, seen
+
+THREE = """
+name = "three"
+version = "1"
+[[rule]]
+id = "two"
+when = "steps > 0"
+reason = "double it"
+changes = ["lr@mul=2"]
+[[rule]]
+id = "three"
+when = "steps > 0"
+reason = "treble it"
+changes = ["lr@mul=3"]
+[[rule]]
+id = "four"
+when = "steps > 0"
+reason = "fourfold"
+changes = ["lr@mul=4"]
+"""
+
+
+def rates(runs: list[Run]) -> list[float]:
+    return [seen(run)["config"]["lr"] for run in runs]
+
+
+def test_a_manual_loop_waits_and_runs_what_was_approved_only(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
+    with project.driven(loop) as engine:
+        two, three, four = engine.waiting()
+        assert {p.status for p in (two, three, four)} == {ProposalStatus.PENDING}
+        assert engine.project.runs(loop, 2) == []
+        engine.done("approve", proposal=three.id)
+        engine.done("reject", proposal=two.id, note="too small a step")
+        assert project.runs(loop, 2) == []  # one is still open
+        engine.done("reject", proposal=four.id)
+        assert engine.end().state is LoopState.FINISHED
+    assert rates(project.runs(loop, 2)) == [3.0]
+    rejected = project.store.proposal(two.id)
+    assert (rejected.status, rejected.note, rejected.decided_by) == (ProposalStatus.REJECTED, "too small a step", "ada")
+    assert rejected.decided_at is not None
+    assert "too small a step" in (project.folder / "reports" / "report.md").read_text()
+
+
+def test_a_decision_can_be_undone_until_the_round_starts(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
+    with project.driven(loop) as engine:
+        two, three, four = engine.waiting()
+        engine.done("approve", proposal=two.id)
+        engine.done("undo", proposal=two.id)
+        undone = project.store.proposal(two.id)
+        assert (undone.status, undone.decided_by, undone.decided_at) == (ProposalStatus.PENDING, None, None)
+        engine.done("approve", proposal=three.id)
+        engine.done("reject", proposal=four.id)
+        engine.done("reject", proposal=two.id)
+        engine.end()
+    assert rates(project.runs(loop, 2)) == [3.0]
+
+
+def test_what_has_become_a_run_can_no_longer_be_decided(project: Project) -> None:
+    gate = project.gate("variant")
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        engine.done("edit", proposal=proposal.id, edits=[f"gate={json.dumps(str(gate))}"])
+        engine.done("approve", proposal=proposal.id)
+        (run,) = engine.until(lambda: project.runs(loop, 2), "round 2")
+        kinds = ("undo", "reject", "approve", "edit")
+        engine.refused_all([(kind, {"proposal": proposal.id, "edits": ["lr=3"]}) for kind in kinds])
+        gate.touch()
+        engine.end()
+    assert project.store.proposal(proposal.id).run == run.id
+    assert rates(project.runs(loop, 2)) == [1.0]
+
+
+def test_start_runs_what_is_approved_although_others_are_undecided(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
+    with project.driven(loop) as engine:
+        two, three, four = engine.waiting()
+        engine.done("approve", proposal=four.id)
+        engine.done("start")
+        engine.end()
+    assert rates(project.runs(loop, 2)) == [4.0]
+    assert [project.store.proposal(p.id).status for p in (two, three)] == [ProposalStatus.PENDING] * 2
+
+
+def test_a_held_round_waits_although_everything_is_approved_and_a_skipped_proposal_can_still_be(
+    project: Project,
+) -> None:
+    gate = project.gate("a")
+    loop = project.loop(
+        [project.config("a", gate=str(gate))], rounds=2, decide=True, variants_per_run=1, rules=project.rules(THREE)
+    )
+    with project.driven(loop) as engine:
+        engine.done("hold", held=True)
+        gate.touch()
+        two, three, four = engine.waiting()
+        assert [p.status.value for p in (two, three, four)] == ["approved", "skipped", "skipped"]
+        engine.done("approve", proposal=four.id)
+        assert project.runs(loop, 2) == []
+        engine.done("hold", held=False)
+        engine.end()
+    assert sorted(rates(project.runs(loop, 2))) == [2.0, 4.0]
+
+
+def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: Project) -> None:
+    loop = project.loop([project.config("a", batch_size=8)], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        answer = engine.done("edit", proposal=proposal.id, edits=["lr@mul=5", "batch_size@add=4"])
+        assert "5" in answer
+        assert "batch_size" in answer
+        edited = project.store.proposal(proposal.id)
+        assert (edited.status, edited.author, edited.revision) == (ProposalStatus.PENDING, "ada", 2)
+        assert [(c.path, c.before, c.after) for c in edited.changes] == [("lr", 1.0, 5.0), ("batch_size", 8, 12)]
+        engine.done("approve", proposal=proposal.id)
+        engine.end()
+    (run,) = project.runs(loop, 2)
+    assert (seen(run)["config"]["lr"], seen(run)["config"]["batch_size"]) == (5.0, 12)
+
+
+def test_an_edit_after_the_approval_asks_for_a_new_approval(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
+    with project.driven(loop) as engine:
+        two, *_ = engine.waiting()
+        engine.done("approve", proposal=two.id)
+        engine.done("edit", proposal=two.id, edits=["lr@mul=9"])
+        assert project.store.proposal(two.id).status is ProposalStatus.PENDING
+        engine.leave()
+    assert project.runs(loop, 2) == []
+
+
+def test_an_edit_that_matches_nothing_is_refused_and_the_proposal_stays_as_it_was(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (before,) = engine.waiting()
+        assert "lrr" in engine.refused("edit", proposal=before.id, edits=["lrr@mul=2"])
+        without_effect = ["lr=1.0"]
+        wrong = [["lr@pow=2"], ["lr"], [], "lr=2", [2], None, without_effect, ["lr@mul=2", "no.such@add=1"]]
+        engine.refused_all([("edit", {"proposal": before.id, "edits": edits}) for edits in wrong])
+        assert project.store.proposal(before.id) == before
+        engine.leave()
+
+
+def test_a_person_s_own_proposal_is_resolved_and_run(project: Project) -> None:
+    loop = project.loop([project.config("a"), project.config("b")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        rule_made = engine.waiting()
+        assert "warmup" in engine.refused("propose", run="b", edits=["warmup@mul=2"], reason="try")
+        engine.refused("propose", run="nobody", edits=["lr=2"])
+        assert project.proposals(loop) == rule_made
+        assert "lr 1 → 0.25" in engine.done("propose", run="b", edits=["lr=0.25"], reason="smaller for once")
+        mine = project.proposals(loop)[-1]
+        assert (mine.author, mine.reason, mine.status) == ("ada", "smaller for once", ProposalStatus.PENDING)
+        engine.done("approve", proposal=mine.id)
+        engine.done("start")
+        engine.end()
+    (run,) = project.runs(loop, 2)
+    assert run.base_run == project.named(loop, "b").id
+    assert rates([run]) == [0.25]
+
+
+def test_a_second_proposal_of_the_same_training_is_refused(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        assert f"proposal {proposal.id}" in engine.refused("propose", run="a", edits=["lr=2"])
+        engine.leave()
+
+
+def test_two_approved_proposals_never_run_one_training_twice(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (first,) = engine.waiting()
+        engine.done("reject", proposal=first.id)
+        engine.done("propose", run="a", edits=["lr=2"])  # allowed, for the other one is out of the game
+        second = project.proposals(loop)[-1]
+        engine.done("hold", held=True)
+        engine.ask("undo", proposal=first.id)
+        engine.ask("approve", proposal=first.id)
+        engine.ask("approve", proposal=second.id)
+        engine.done("start")
+        engine.end()
+    assert rates(project.runs(loop, 2)) == [2.0]
+
+
+def test_commands_about_what_is_not_there_are_refused_in_a_sentence(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        before = engine.waiting()
+        numbers: list[Any] = [99, "1", -1, 2**70, None, [1]]
+        proposals = [(kind, {"proposal": n}) for kind in ("approve", "reject", "undo", "edit") for n in numbers]
+        runs = [(kind, {"run": name}) for kind in ("stop", "kill", "retry", "move") for name in ("nobody", 7, "")]
+        engine.refused_all([*proposals, *runs, ("approve", {}), ("launch the rocket", {})])
+        assert project.proposals(loop) == before
+        engine.leave()
+
+
+def approved_and_left(project: Project) -> tuple[Proposal, Run, Path]:
+    """A loop whose one proposal is approved but held, its engine gone; its base run and that one's frozen config."""
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        engine.done("hold", held=True)
+        engine.done("approve", proposal=proposal.id)
+        engine.leave()
+    (base,) = project.runs(loop)
+    return proposal, base, Path(base.config_path)
+
+
+def alter(frozen: Path) -> None:
+    frozen.chmod(0o600)
+    config = json.loads(frozen.read_text())
+    frozen.write_text(json.dumps({**config, "lr": 1.5}))
+
+
+def test_an_approval_no_longer_holds_when_the_base_config_was_altered_afterwards(project: Project) -> None:
+    proposal, base, frozen = approved_and_left(project)
+    alter(frozen)
+    loop = project.store.loop(base.loop)
+    project.store.send(loop.id, "start", {}, "ada")
+    ended = project.run(loop)
+    after = project.store.proposal(proposal.id)
+    assert after.status is ProposalStatus.BLOCKED
+    assert after.blocked is not None
+    assert "changed" in after.blocked
+    assert project.runs(loop, 2) == []
+    assert ended.state is LoopState.STOPPED
+
+
+def test_an_approval_holds_no_longer_either_when_the_engine_saw_the_base_before_it_was_altered(
+    project: Project,
+) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        engine.done("hold", held=True)
+        engine.done("approve", proposal=proposal.id)
+        alter(Path(project.runs(loop)[0].config_path))
+        engine.done("start")
+        engine.end()
+    assert project.store.proposal(proposal.id).status is ProposalStatus.BLOCKED
+    assert project.runs(loop, 2) == []
+
+
+def test_an_approval_holds_when_nothing_was_altered_while_no_engine_was_there(project: Project) -> None:
+    proposal, base, _ = approved_and_left(project)
+    loop = project.store.loop(base.loop)
+    project.store.send(loop.id, "start", {}, "ada")
+    assert project.run(loop).state is LoopState.FINISHED
+    assert project.store.proposal(proposal.id).status is ProposalStatus.LAUNCHED
+    assert rates(project.runs(loop, 2)) == [2.0]
+
+
+def test_after_a_delay_proposals_are_approved_without_a_person(project: Project) -> None:
+    now = [1_800_000_000.0]
+
+    def use_fake_clock(engine: Engine) -> None:
+        engine.context.clock = lambda: now[0]
+
+    loop = project.loop(
+        [project.config("a")], rounds=2, decide=True, approve="after:600", variants_per_run=1,
+        rules=project.rules(THREE),
+    )
+    with project.driven(loop, use_fake_clock) as engine:
+        two, three, four = engine.waiting()
+        assert project.store.rounds(loop.id)[0].decide_by == now[0] + 600
+        now[0] += 599
+        engine.done("reject", proposal=two.id)  # a turn of the engine has passed
+        assert project.store.proposal(three.id).status is ProposalStatus.PENDING
+        assert project.runs(loop, 2) == []
+        now[0] += 1
+        assert engine.end().state is LoopState.FINISHED
+    assert rates(project.runs(loop, 2)) == [3.0]
+    assert project.store.proposal(three.id).decided_by == "policy"
+    assert project.store.proposal(four.id).status is ProposalStatus.SKIPPED
+
+
+def test_a_hold_outlasts_the_deadline(project: Project) -> None:
+    now = [1_800_000_000.0]
+
+    def use_fake_clock(engine: Engine) -> None:
+        engine.context.clock = lambda: now[0]
+
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="after:600")
+    with project.driven(loop, use_fake_clock) as engine:
+        (proposal,) = engine.waiting()
+        engine.done("hold", held=True)
+        now[0] += 3600
+        engine.refused("approve", proposal=99)
+        engine.refused("approve", proposal=99)  # two turns of the engine have passed
+        assert project.store.proposal(proposal.id).status is ProposalStatus.PENDING
+        engine.done("hold", held=False)
+        engine.end()
+    assert rates(project.runs(loop, 2)) == [2.0]
+
+
+def test_a_manual_loop_whose_only_proposals_are_blocked_waits_for_a_better_one(project: Project) -> None:
+    path = project.config("a")
+    project.run(project.loop([path], rounds=2, decide=True))
+    loop = project.loop([path], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (blocked,) = engine.waiting()
+        assert blocked.status is ProposalStatus.BLOCKED
+        assert "blocked" in engine.refused("approve", proposal=blocked.id)
+        engine.done("edit", proposal=blocked.id, edits=["lr@mul=3"])
+        engine.done("approve", proposal=blocked.id)
+        engine.end()
+    assert rates(project.runs(loop, 2)) == [3.0]
+    assert project.runs(loop, 2)[0].state is RunState.FINISHED
+
+
+def test_rejecting_everything_leaves_the_loop_waiting_for_a_person(project: Project) -> None:
+    loop = project.loop([project.config("a", rows=rows(3.0, 2.0))], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        engine.done("reject", proposal=proposal.id)
+        engine.done("propose", run="a", edits=["lr=0.1"])
+        engine.done("approve", proposal=project.proposals(loop)[-1].id)
+        engine.end()
+    assert rates(project.runs(loop, 2)) == [0.1]

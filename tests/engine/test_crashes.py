@@ -1,0 +1,143 @@
+"""The engine killed at any instant: nothing is lost, nothing is done twice, nothing is left."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from autoloop import reports
+from autoloop.metrics import default_book
+from autoloop.model import Loop, LoopState, ProposalStatus, RunState
+from tests.engine.project import Project, seen, span, states
+
+RUNS, SLOTS, KILLS = 4, 2, 12
+LAUNCHES = 60
+"""Engines that a loop may need at most; each gets longer to live than the one before, so few are needed."""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twice(project: Project, seed: int) -> None:
+    chance = random.Random(seed)
+    configs = [project.config(f"c{i}", seconds=0.2) for i in range(RUNS)]
+    loop = project.loop(configs, concurrency=SLOTS, rounds=2, decide=True)
+    kills = 0
+    for _ in range(LAUNCHES):
+        engine = project.spawn(loop)
+        if kills == KILLS:
+            project.wait_engine(engine)
+        else:
+            time.sleep(chance.uniform(0, 0.06))  # the random instant, from when it holds its lock
+            project.kill_engine(engine)
+            kills += 1
+        if project.state(loop).state is not LoopState.ACTIVE:
+            break
+    print(f"seed {seed}: {kills} kills, {len(project.store.loop_attempts(loop.id))} attempts")
+    nothing_is_lost_or_done_twice(project, loop)
+
+
+def test_an_engine_killed_at_every_early_instant_loses_nothing(project: Project) -> None:
+    """The steps from intent to handle lie in its first milliseconds: there the instants are set close."""
+    loop = project.loop([project.config(f"c{i}") for i in range(RUNS)], concurrency=SLOTS, rounds=2, decide=True)
+    for delay in (0, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02):
+        engine = project.spawn(loop)
+        time.sleep(delay)
+        project.kill_engine(engine)
+    project.wait_engine(project.spawn(loop))
+    nothing_is_lost_or_done_twice(project, loop)
+
+
+def nothing_is_lost_or_done_twice(project: Project, loop: Loop) -> None:
+    ended = project.state(loop)
+    assert ended.state is LoopState.FINISHED, (ended.reason, project.story(loop))
+    first, second = project.runs(loop, 1), project.runs(loop, 2)
+    assert (len(first), len(second)) == (RUNS, RUNS)
+    assert states([*first, *second]) == [RunState.FINISHED] * RUNS * 2
+    attempts = project.store.loop_attempts(loop.id)
+
+    # Each run has exactly one counted result; any further attempt never started or was lost.
+    finished = Counter(attempt.run for attempt in attempts if attempt.result == "finished")
+    assert finished == {run.id: 1 for run in [*first, *second]}
+    assert all(attempt.result is not None and attempt.ended_at is not None for attempt in attempts)
+    for run in [*first, *second]:
+        assert run.summary is not None
+        assert run.summary.metrics["train/l1_loss"].last == 1.0
+        assert (run.attempts, run.slot) == (len(project.store.attempts(run.id)), None)
+
+    # No output directory was used twice.
+    directories = [attempt.output_dir for attempt in attempts]
+    assert len(set(directories)) == len(directories)
+
+    # No slot was shared.
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for attempt in attempts:
+        if (Path(attempt.directory) / "start.json").exists():
+            spans.setdefault(attempt.slot, []).append(span(attempt))
+    assert set(spans) == set(range(SLOTS))
+    for taken in spans.values():
+        for earlier, later in itertools.pairwise(sorted(taken)):
+            assert earlier[1] <= later[0]
+
+    # No proposal was lost or launched twice.
+    proposals = project.proposals(loop)
+    assert [proposal.status for proposal in proposals] == [ProposalStatus.LAUNCHED] * RUNS
+    assert {proposal.base_run for proposal in proposals} == {run.id for run in first}
+    assert {proposal.run: proposal.base_run for proposal in proposals} == {run.id: run.base_run for run in second}
+    assert [seen(run)["config"]["lr"] for run in second] == [2.0] * RUNS
+
+    # No process is left.
+    assert project.left_over() == []
+
+    # The reports are complete, and come out the same when made anew.
+    folder = project.folder / "reports"
+    assert {run.output_dir for run in [*first, *second]} <= set(project.summary())
+    before = (folder / "report.md").read_text()
+    assert reports.write_markdown(project.store, loop.id, default_book()) is None
+    assert (folder / "report.md").read_text() == before
+    assert not list(folder.glob("*.unreadable-*"))
+
+
+def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_without_a_state(project: Project) -> None:
+    chance = random.Random(3)
+    loop = project.loop([project.config(f"c{i}", seconds=0.15, stubborn=True) for i in range(6)], concurrency=2)
+    with project.driven(loop) as engine:
+        killer = threading.Thread(target=kill_some_supervisors, args=[project.folder / ".autoloop", chance])
+        killer.start()
+        ended = engine.end()
+        killer.join()
+    assert ended.state in (LoopState.FINISHED, LoopState.STOPPED)
+    assert project.left_over() == []
+    while ended.state is LoopState.STOPPED:  # three were lost in a row before their first step
+        ended = project.run(loop)
+    runs = project.runs(loop)
+    assert set(states(runs)) <= {RunState.FINISHED, RunState.LOST}
+    assert RunState.LOST in states(runs)
+    assert all(run.reason for run in runs if run.state is RunState.LOST)
+    assert project.left_over() == []
+
+
+def kill_some_supervisors(home: Path, chance: random.Random) -> None:
+    """Kill the supervisor of every second attempt, a random while after it is there."""
+    import json
+    import os
+    import signal
+
+    met: set[str] = set()
+    deadline = time.monotonic() + 5
+    while len(met) < 6 and time.monotonic() < deadline:
+        for claim in home.glob("attempts/*/claim"):
+            if claim.parent.name in met:
+                continue
+            met.add(claim.parent.name)
+            if len(met) % 2:
+                time.sleep(chance.uniform(0, 0.1))
+                try:
+                    os.kill(json.loads(claim.read_text())["pid"], signal.SIGKILL)
+                except (ValueError, ProcessLookupError):
+                    pass
+        time.sleep(0.005)

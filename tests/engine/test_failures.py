@@ -1,0 +1,140 @@
+"""What fails, why, and what is tried again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from autoloop.engine import LoopPlan, create_loop, plan_loop
+from autoloop.gpus import GpuReport
+from autoloop.model import LoopState, RunState, UserError
+from autoloop.settings import Settings
+from tests.engine.project import Project, states
+
+PASSING = "CUDA error: an illegal memory access was encountered"
+"""A cause that the same command may well not meet again."""
+
+
+def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_be_resumed(project: Project) -> None:
+    configs = [project.config(f"broken{i}", traceback="ImportError: no torch here") for i in range(3)]
+    loop = project.loop([*configs, project.config("d"), project.config("e")])
+    ended = project.run(loop)
+    assert ended.state is LoopState.STOPPED
+    assert ended.reason is not None
+    assert "3 runs in a row" in ended.reason
+    assert "no torch here" in ended.reason
+    assert states(project.runs(loop)) == [RunState.FAILED] * 3 + [RunState.QUEUED] * 2
+    assert project.left_over() == []
+    assert project.run(loop).state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FAILED] * 3 + [RunState.FINISHED] * 2
+
+
+def test_failures_after_the_first_step_do_not_stop_the_loop(project: Project) -> None:
+    configs = [project.config(f"broken{i}", traceback="ValueError: x", late=True) for i in range(4)]
+    loop = project.loop([*configs, project.config("e")])
+    assert project.run(loop).state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FAILED] * 4 + [RunState.FINISHED]
+
+
+def test_early_failures_with_a_good_run_between_do_not_stop_the_loop(project: Project) -> None:
+    bad = [project.config(f"broken{i}", traceback="ValueError: x") for i in range(4)]
+    loop = project.loop([bad[0], bad[1], project.config("good"), bad[2], bad[3]])
+    assert project.run(loop).state is LoopState.FINISHED
+
+
+def test_a_cause_worth_retrying_is_retried_in_a_new_output_directory(project: Project) -> None:
+    counter = project.folder / "counter"
+    loop = project.loop(
+        [project.config("a", traceback=f"RuntimeError: {PASSING}", fails=2, counter=str(counter))], retries=2
+    )
+    assert project.run(loop).state is LoopState.FINISHED
+    (run,) = project.runs(loop)
+    attempts = project.store.attempts(run.id)
+    assert [attempt.result for attempt in attempts] == ["failed", "failed", "finished"]
+    assert [attempt.cause for attempt in attempts] == ["the GPU reported an error"] * 2 + [None]
+    assert len({attempt.output_dir for attempt in attempts}) == 3
+    assert (run.state, run.output_dir) == (RunState.FINISHED, attempts[-1].output_dir)
+    assert list(project.summary())[-1] == run.output_dir
+
+
+def test_no_more_retries_are_made_than_were_asked_for(project: Project) -> None:
+    loop = project.loop([project.config("a", traceback=f"RuntimeError: {PASSING}", late=True)], retries=1)
+    project.run(loop)
+    (run,) = project.runs(loop)
+    assert [attempt.result for attempt in project.store.attempts(run.id)] == ["failed", "failed"]
+    assert run.state is RunState.FAILED
+
+
+def test_a_cause_that_would_come_again_is_not_retried(project: Project) -> None:
+    loop = project.loop([project.config("a", traceback="ValueError: no such camera", late=True)], retries=3)
+    project.run(loop)
+    assert project.runs(loop)[0].attempts == 1
+
+
+def test_without_retries_nothing_is_retried(project: Project) -> None:
+    loop = project.loop([project.config("a", traceback=f"RuntimeError: {PASSING}", late=True)])
+    project.run(loop)
+    assert project.runs(loop)[0].attempts == 1
+
+
+def test_a_command_that_cannot_be_started_is_a_failed_run_with_the_reason(project: Project) -> None:
+    preset = project.folder / "fake.toml"
+    text = preset.read_text()
+    preset.write_text(text.replace('argv = ["{python}"', 'argv = ["/no/such/interpreter"'))
+    loop = project.loop([project.config("a")])
+    project.run(loop)
+    (run,) = project.runs(loop)
+    assert run.state is RunState.FAILED
+    assert run.reason is not None
+    assert "/no/such/interpreter" in run.reason
+
+
+def test_reports_that_cannot_be_written_are_said_and_stop_nothing(project: Project) -> None:
+    blocker = project.folder / "blocker"
+    loop = project.loop(
+        [project.config("a")], summary_out=str(blocker / "summary.json"), markdown_out=str(blocker / "report.md")
+    )
+    blocker.write_text("a file where a folder should be")
+    assert project.run(loop).state is LoopState.FINISHED
+    assert project.runs(loop)[0].state is RunState.FINISHED
+    notes = project.story(loop, "note")
+    assert any("summary.json" in note for note in notes)
+    assert any("report.md" in note for note in notes)
+
+
+def test_a_summary_file_with_nan_from_the_scripts_before_us_does_not_stop_the_loop(project: Project) -> None:
+    reports = project.folder / "reports"
+    reports.mkdir()
+    (reports / "autorun_summary.json").write_text('{"old": {"train/loss": {"last": NaN}, "steps": 5}}')
+    loop = project.loop([project.config("a")])
+    assert project.run(loop).state is LoopState.FINISHED
+    assert set(project.summary()) == {"old", project.runs(loop)[0].output_dir}
+
+
+def test_a_frozen_config_that_is_gone_costs_its_run_and_not_the_loop(project: Project) -> None:
+    gate = project.gate("b")
+    configs = [project.config("a"), project.config("b", gate=str(gate))]
+    loop = project.loop(configs, rounds=2, decide=True)
+    a, b = project.runs(loop)
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
+        Path(a.config_path).unlink()
+        gate.touch()
+        engine.end()
+    assert [run.base_run for run in project.runs(loop, 2)] == [b.id]
+    assert any(a.id in note and "config" in note for note in project.story(loop, "note"))
+
+
+def test_two_loops_planned_in_one_second_never_share_a_name(project: Project) -> None:
+    def plan(name: str) -> LoopPlan:
+        spec = project.spec([project.config(name)])
+        return plan_loop(spec, Settings(), GpuReport(), os.environ, project.store.where_run, 1_800_000_000.0)
+
+    first, second = plan("a"), plan("b")
+    create_loop(project.store, first, 1_800_000_000.0)
+    with pytest.raises(UserError, match=first.name):
+        create_loop(project.store, second, 1_800_000_000.0)
+    assert create_loop(project.store, plan("b"), 1_800_000_000.0).name != first.name
+    assert len(project.store.loops()) == 2

@@ -1,0 +1,303 @@
+"""Engines that end, in whatever way, and the next one that takes their loop over."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from autoloop.engine import Engine, holder, spawn
+from autoloop.engine.lock import EngineLock
+from autoloop.model import LoopState, RunState, UserError
+from tests.engine.project import Project, alive, eventually, states, supervisor_pid
+
+
+def test_runs_outlive_a_killed_engine_and_the_next_one_adopts_and_finishes_them(project: Project) -> None:
+    gate = project.gate("go")
+    configs = [project.config("a", gate=str(gate)), project.config("b", gate=str(gate)), project.config("c")]
+    loop = project.loop(configs, concurrency=2)
+    engine = project.spawn(loop)
+    running = project.runs(loop)[:2]
+    pids = [project.trainer_pid(run.id) for run in running]
+    project.kill_engine(engine)
+    assert holder(project.store.places.lock(loop.name)) is None
+    assert all(alive(pid) for pid in pids)
+    with project.driven(loop) as next_engine:
+        next_engine.until(lambda: len(project.story(loop, "run adopted")) == 2, "the adoption")
+        assert [project.trainer_pid(run.id) for run in running] == pids
+        gate.touch()
+        assert next_engine.end().state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 3
+    assert [run.attempts for run in project.runs(loop)] == [1, 1, 1]
+    assert project.left_over() == []
+
+
+def test_an_adopted_run_keeps_its_slot(project: Project) -> None:
+    gate, other = project.gate("go"), project.gate("other")
+    configs = [project.config("a"), project.config("b", gate=str(gate)), project.config("c", gate=str(other))]
+    loop = project.loop(configs, concurrency=2)
+    engine = project.spawn(loop)
+    b = project.runs(loop)[1]
+    project.trainer_pid(b.id)
+    project.trainer_pid(project.runs(loop)[2].id)
+    project.kill_engine(engine)
+    with project.driven(loop) as next_engine:
+        next_engine.until(lambda: len(project.story(loop, "run adopted")) == 2, "the adoption")
+        assert [project.named(loop, name).slot for name in "bc"] == [1, 0]
+        other.touch()
+        gate.touch()
+        next_engine.end()
+    assert len(project.store.loop_attempts(loop.id)) == 3
+
+
+def test_an_adopted_run_can_be_stopped(project: Project) -> None:
+    loop = project.loop([project.config("a", hang=True)])
+    engine = project.spawn(loop)
+    (run,) = project.runs(loop)
+    project.trainer_pid(run.id)
+    project.kill_engine(engine)
+    with project.driven(loop) as next_engine:
+        next_engine.done("stop", run=run.id)
+        next_engine.end()
+    assert states(project.runs(loop)) == [RunState.STOPPED]
+    assert project.left_over() == []
+
+
+def test_a_run_that_ended_while_no_engine_was_alive_is_summarised_by_the_next(project: Project) -> None:
+    gate = project.gate("go")
+    configs = [project.config("a", gate=str(gate)), project.config("b", gate=str(gate), code=9)]
+    loop = project.loop(configs, concurrency=2)
+    engine = project.spawn(loop)
+    attempts = []
+    for run in project.runs(loop):
+        project.trainer_pid(run.id)
+        attempts += project.store.attempts(run.id)
+    project.kill_engine(engine)
+    gate.touch()
+    for attempt in attempts:
+        eventually(lambda a=attempt: supervisor_pid(a) is None, "the end of the supervisor")
+    assert states(project.runs(loop)) == [RunState.RUNNING] * 2
+    assert project.run(loop).state is LoopState.FINISHED
+    a, b = project.runs(loop)
+    assert states([a, b]) == [RunState.FINISHED, RunState.FAILED]
+    assert a.summary is not None
+    assert a.summary.metrics["train/l1_loss"].last == 1.0
+    assert "exit code 9" in (b.reason or "")
+    assert {a.output_dir, b.output_dir} <= set(project.summary())
+    exited = json.loads((Path(attempts[0].directory) / "exit.json").read_text())
+    assert a.ended_at == exited["ended_at"]
+
+
+def test_a_result_that_missed_the_report_because_its_engine_died_is_in_the_report_of_the_next(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a"), project.config("b", gate=str(gate))])
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
+        project.trainer_pid(project.named(loop, "b").id)
+        engine.leave()
+    # What a kill between the commit of a's result and its line in the report leaves behind.
+    (project.folder / "reports" / "autorun_summary.json").unlink()
+    gate.touch()
+    project.run(loop)
+    assert set(project.summary()) == {run.output_dir for run in project.runs(loop)}
+
+
+def test_a_killed_supervisor_loses_its_run_with_a_reason_and_leaves_no_process(project: Project) -> None:
+    note = project.folder / "grandchild"
+    loop = project.loop([project.config("a", hang=True, stubborn=True, detach=str(note)), project.config("b")])
+    with project.driven(loop) as engine:
+        (a, _) = project.runs(loop)
+        trainer = project.trainer_pid(a.id)
+        engine.until(note.exists, "the grandchild")
+        kill_supervisor(project, a.id)
+        assert engine.end().state is LoopState.FINISHED
+    a, b = project.runs(loop)
+    assert states([a, b]) == [RunState.LOST, RunState.FINISHED]
+    assert "supervisor was killed" in (a.reason or "")
+    for pid in (trainer, int(note.read_text())):
+        assert not alive(pid)
+    assert project.left_over() == []
+
+
+def kill_supervisor(project: Project, run: str) -> None:
+    pid = supervisor_pid(project.store.attempts(run)[-1])
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_engine_and_supervisor_killed_together_lose_the_run_and_leave_no_process(project: Project) -> None:
+    loop = project.loop([project.config("a", hang=True, stubborn=True), project.config("b")])
+    engine = project.spawn(loop)
+    (a, _) = project.runs(loop)
+    trainer = project.trainer_pid(a.id)
+    project.kill_engine(engine)
+    kill_supervisor(project, a.id)
+    assert alive(trainer)
+    assert project.run(loop).state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.LOST, RunState.FINISHED]
+    assert not alive(trainer)
+    assert project.left_over() == []
+
+
+def test_a_lost_run_is_tried_again_if_retries_were_asked_for(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))], retries=1)
+    with project.driven(loop) as engine:
+        (run,) = project.runs(loop)
+        project.trainer_pid(run.id)
+        kill_supervisor(project, run.id)
+        engine.until(lambda: len(project.store.attempts(run.id)) == 2, "the second attempt")
+        gate.touch()
+        engine.end()
+    assert [attempt.result for attempt in project.store.attempts(run.id)] == ["lost", "finished"]
+
+
+def test_a_killed_trainer_is_a_failed_run_and_the_loop_goes_on(project: Project) -> None:
+    loop = project.loop([project.config("a", hang=True), project.config("b")])
+    with project.driven(loop) as engine:
+        (a, _) = project.runs(loop)
+        os.kill(project.trainer_pid(a.id), signal.SIGKILL)
+        assert engine.end().state is LoopState.FINISHED
+    a, b = project.runs(loop)
+    assert states([a, b]) == [RunState.FAILED, RunState.FINISHED]
+    assert "SIGKILL" in (a.reason or "")
+
+
+def test_a_run_of_before_a_reboot_is_lost_and_its_pid_is_left_alone(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
+    engine = project.spawn(loop)
+    (a, _) = project.runs(loop)
+    trainer = project.trainer_pid(a.id)
+    project.kill_engine(engine)
+    (attempt,) = project.store.attempts(a.id)
+    kill_supervisor(project, a.id)
+    os.kill(trainer, signal.SIGKILL)
+    eventually(lambda: not project.left_over(), "the end of everything")
+    # The same pid and start time, but of another boot: this very process.
+    assert attempt.handle is not None
+    reused = {**attempt.handle, "pid": os.getpid(), "boot_id": "00000000-0000-0000-0000-000000000000"}
+    project.store.put_attempt(msgspec.structs.replace(attempt, handle=reused), loop.id)
+    assert project.run(loop).state is LoopState.FINISHED
+    a, b = project.runs(loop)
+    assert states([a, b]) == [RunState.LOST, RunState.FINISHED]
+    assert "restarted" in (a.reason or "")
+
+
+def test_a_second_engine_is_refused_and_told_who_drives_the_loop(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))])
+    engine = project.spawn(loop)
+    project.trainer_pid(project.runs(loop)[0].id)
+    with pytest.raises(UserError, match=rf"{loop.name}.*process {engine} "):
+        Engine(project.store, project.state(loop)).run()
+    assert spawn(project.store, project.state(loop)).pid == engine  # nothing new is started
+    gate.touch()
+    project.wait_engine(engine)
+    assert project.state(loop).state is LoopState.FINISHED
+    assert len(project.story(loop, "run started")) == 1
+
+
+def test_asking_who_drives_a_loop_never_keeps_an_engine_from_starting(project: Project) -> None:
+    path = project.store.places.lock("loop_1")
+    path.touch()
+    asking = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-S", "-c", f"import fcntl, os\nfd = os.open({str(path)!r}, os.O_RDONLY)\n"
+         "while os.getppid() == " + str(os.getpid()) + ":\n"
+         "    fcntl.flock(fd, fcntl.LOCK_SH); fcntl.flock(fd, fcntl.LOCK_UN)\n"],
+        os.environ,
+    )
+    try:
+        for _ in range(500):
+            lock = EngineLock(path)
+            assert lock.acquire() is None
+            lock.release()
+    finally:
+        os.kill(asking, signal.SIGKILL)
+        os.waitpid(asking, 0)
+
+
+def test_an_engine_that_gets_sigterm_leaves_and_its_runs_go_on(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
+    engine = project.spawn(loop)
+    trainer = project.trainer_pid(project.runs(loop)[0].id)
+    project.kill_engine(engine, signal.SIGTERM)
+    assert alive(trainer)
+    assert project.state(loop).state is LoopState.ACTIVE
+    assert any("SIGTERM" in text for text in project.story(loop, "note"))
+    assert states(project.runs(loop)) == [RunState.RUNNING, RunState.QUEUED]
+    gate.touch()
+    assert project.run(loop).state is LoopState.FINISHED
+    assert [run.attempts for run in project.runs(loop)] == [1, 1]
+
+
+def test_a_detached_engine_ignores_a_closed_terminal_and_ctrl_c(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))])
+    engine = project.spawn(loop)
+    project.trainer_pid(project.runs(loop)[0].id)
+    os.kill(engine, signal.SIGHUP)
+    os.kill(engine, signal.SIGINT)
+    gate.touch()
+    project.wait_engine(engine)
+    assert project.state(loop).state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FINISHED]
+
+
+def test_a_suspended_engine_goes_on_where_it_was(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
+    engine = project.spawn(loop)
+    (a, _) = project.runs(loop)
+    project.trainer_pid(a.id)
+    os.kill(engine, signal.SIGSTOP)
+    gate.touch()
+    (attempt,) = project.store.attempts(a.id)
+    eventually(lambda: supervisor_pid(attempt) is None, "the end of a")
+    assert project.named(loop, "a").state is RunState.RUNNING
+    os.kill(engine, signal.SIGCONT)
+    project.wait_engine(engine)
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 2
+
+
+def test_a_decision_that_was_waited_for_is_still_waited_for_after_a_crash(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    engine = project.spawn(loop)
+    eventually(lambda: project.story(loop, "waiting"), "the wait")
+    before = project.proposals(loop)
+    project.kill_engine(engine)
+    with project.driven(loop) as next_engine:
+        next_engine.done("approve", proposal=before[0].id)
+        assert next_engine.end().state is LoopState.FINISHED
+    assert [proposal.id for proposal in project.proposals(loop)] == [before[0].id]
+    assert len(project.runs(loop, 2)) == 1
+
+
+def test_an_engine_that_cannot_start_says_why(project: Project) -> None:
+    loop = project.loop([project.config("a")])
+    Path(project.folder / "rules.toml").unlink()
+    with pytest.raises(UserError, match=r"rules\.toml"):
+        project.spawn(loop)
+
+
+def test_reports_made_anew_from_the_store_are_the_same(project: Project) -> None:
+    from autoloop import reports
+    from autoloop.metrics import default_book
+
+    loop = project.loop([project.config("a"), project.config("b", traceback="ValueError: x", late=True)], rounds=2, decide=True)
+    project.run(loop)
+    folder = project.folder / "reports"
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    assert set(before) == {"autorun_summary.json", "report.md"}
+    for path in folder.iterdir():
+        path.unlink()
+    assert reports.write_summary(project.store, loop.id) is None
+    assert reports.write_markdown(project.store, loop.id, default_book()) is None
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
