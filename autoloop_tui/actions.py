@@ -79,16 +79,16 @@ ACTIONS = (
     Action("proposals.approve", "a", "Approve", "approve", "autoloop-tui approve {proposal}"),
     Action("proposals.reject", "x", "Reject, with a reason", "reject", "autoloop-tui reject {proposal} --reason '…'"),
     Action("proposals.edit", "e", "Edit a value in place", "edit", "autoloop-tui edit {proposal} --changes {edits}"),
+    Action("proposals.open", "enter", "The proposal alone, or the queue again", "more"),
     Action("proposals.edit-all", "E", "Edit all in $EDITOR", "", "autoloop-tui edit {proposal} --changes {edits}"),
     Action("proposals.new", "n", "New by hand", "new", "autoloop-tui propose {base} --changes …"),
     Action("proposals.duplicate", "d", "Duplicate", "", "autoloop-tui propose {base} --changes {edits}"),
     Action("proposals.undo", "u", "Take a decision back", "undo", "autoloop-tui undo {proposal}"),
     Action("proposals.mark", "space", "Mark"),
-    Action("proposals.approve-marked", "A", "Approve the marked (all pending if none is)", "", "autoloop-tui approve --all"),
+    Action("proposals.approve-marked", "A", "Approve the marked, else all pending", "", "autoloop-tui approve --all"),
     Action("proposals.reject-marked", "X", "Reject the marked", "", "autoloop-tui reject {marked}"),
     Action("proposals.start", "S", "Start the round (asks)", "start", "autoloop-tui start"),
     Action("proposals.hold", "H", "Hold or release the automatic start", "hold", "autoloop-tui hold"),
-    Action("proposals.open", "enter", "The proposal alone, or the queue again", "evidence", "autoloop-tui proposals --json"),
     Action("proposals.detail-down", "J,shift+down", "Scroll the proposal down"),
     Action("proposals.detail-up", "K,shift+up", "Scroll the proposal up"),
     Action("proposals.left", "h,left", "Previous metric of the evidence"),
@@ -156,5 +156,8 @@ def bindings(scope: str) -> list[Binding]:
 def shown_key(keys: str) -> str:
     """`question_mark,f1` → `?`."""
     first = keys.split(",")[0]
-    names = {"question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "space": "space", "enter": "⏎"}
+    names = {
+        "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "space": "space", "enter": "⏎",
+        "exclamation_mark": "!", "ampersand": "&", "pagedown": "pgdn", "pageup": "pgup",
+    }  # fmt: skip
     return names.get(first, first.replace("ctrl+", "^"))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
 import sys
@@ -18,6 +19,7 @@ COMMANDS = {
     "commands_loops": ("status", "runs", "logs", "report", "wait"),
     "commands_control": ("stop", "kill", "pause", "resume", "retry", "move"),
     "commands_proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
+    "commands_themes": ("themes",),
 }
 """Module -> its commands. Named, not imported: a command loads what it needs and no more."""
 
@@ -78,8 +80,11 @@ def _sentence(error: Exception) -> str:
         return str(error)
     command = " ".join(error.command_chain or ())
     if isinstance(error, UnusedCliTokensError):
+        words = error.unused_tokens or [""]
+        if not command:
+            return f"There is no command {words[0]}; {_nearest_command(words[0])}"
         advice = "configs stand after --cfgs" if command == "run" else f"see `autoloop-tui {command} --help`"
-        return f"{' '.join(error.unused_tokens or ())} belongs to no flag; {advice}."
+        return f"{' '.join(words)} belongs to no flag; {advice}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword:
             return f"{error.keyword} needs a value after it."
@@ -90,6 +95,11 @@ def _sentence(error: Exception) -> str:
         if wanted:
             return f"{error.token.keyword or error.argument.name} takes {wanted}, not {error.token.value!r}."
     return str(error)
+
+
+def _nearest_command(word: str) -> str:
+    near = difflib.get_close_matches(word, [name for names in COMMANDS.values() for name in names], 1)
+    return f"did you mean {near[0]}?" if near else "`autoloop-tui --help` lists them."
 
 
 if __name__ == "__main__":

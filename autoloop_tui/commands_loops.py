@@ -5,7 +5,6 @@ All act on the newest loop unless --loop names one.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -258,7 +257,8 @@ def _copy(path: Path, offset: int) -> int:
                 if sys.stdout.isatty():
                     text = chunk.decode("utf-8", "replace")
                     chunk = "".join(c if c.isprintable() or c in "\n\r\t" else "�" for c in text).encode()
-                os.write(sys.stdout.fileno(), chunk)
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
     except FileNotFoundError:
         pass
     return offset

@@ -114,7 +114,8 @@ def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | Non
     """
     with client.opened(loop) as (store, found):
         _check(store, found, number)
-        return _said(client.ask(store, found, "edit", proposal=number, edits=changes))
+        _said(client.ask(store, found, "edit", proposal=number, edits=changes))
+        return _notes(store.proposal(number))
 
 
 def propose(
@@ -135,7 +136,8 @@ def propose(
     """
     with client.opened(loop) as (store, found):
         chosen = client.find_run(store, found, base)
-        return _said(client.ask(store, found, "propose", run=chosen.id, edits=changes, reason=reason))
+        _said(client.ask(store, found, "propose", run=chosen.id, edits=changes, reason=reason))
+        return _notes(store.proposals(found.id)[-1])
 
 
 def start(*, loop: str | None = None) -> int:
@@ -195,6 +197,13 @@ def _check(store: Store, loop: Loop, number: int) -> None:
 
 def _said(answer: str) -> int:
     print(plain.printable(answer))
+    return 0
+
+
+def _notes(proposal: Proposal) -> int:
+    """What a person should know of the edits just given, such as a key that is new and perhaps a slip."""
+    for note in proposal.notes:
+        print(plain.printable(f"note: {note}"))
     return 0
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import shutil
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,13 +18,10 @@ from autoloop.settings import Settings, load_settings
 from autoloop.store import NoLoopYet, Store
 from cyclopts import Parameter
 
-from autoloop_tui import commands_console, headless, plain
+from autoloop_tui import headless, on_screen, plain, run_flags
 
 Many = Parameter(consume_multiple=True)
 Trainer = Parameter(consume_multiple=True, allow_leading_hyphen=True)
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
-SWITCHES = ("--exec", "--no-ui", "--detach", "--decide", "--wandb-online", "--json")
-"""Flags of ours that take no value. After --extra they would go to the trainer, which nobody means."""
 
 
 def run(
@@ -126,23 +122,20 @@ def run(
     json
         Print the plan, or what --detach started, as JSON.
     """
-    for word in extra or []:
-        if word in SWITCHES:
-            raise UserError(f"{word} stands after --extra and would go to the trainer; put --extra last.")
     if json and exec_ and not detach:
         raise UserError("--json prints the plan, or what --detach started; leave it away, or add --detach.")
     cwd = Path.cwd()
     settings = load_settings(cwd)
-    slots_on = _device(device, gpus)
+    slots_on = run_flags.device_of(device, gpus)
     spec = LoopSpec(
-        configs=[str(_absolute(cwd, path)) for path in cfgs or []],
+        configs=[str(run_flags.absolute(cwd, path)) for path in cfgs or []],
         steps=steps,
         log_freq=log_freq,
         eval_freq=eval_freq,
         device=slots_on,
-        gpus=[] if slots_on == "cpu" else _gpus(gpus, settings),
+        gpus=[] if slots_on == "cpu" else run_flags.gpus_of(gpus, settings),
         concurrency=concurrency,
-        extra=extra or [],
+        extra=run_flags.trainer_arguments(extra or []),
         wandb=WandbSpec(
             online=wandb_online,
             entity=wandb_entity or settings.wandb.entity,
@@ -151,19 +144,19 @@ def run(
         rounds=rounds,
         variants_per_run=variants_per_run,
         decide=decide,
-        approve=_approve(approve),
+        approve=run_flags.approval(approve),
         until=until,
-        rules=_optional(cwd, rules or settings.rules),
-        preset=_preset(cwd, preset or settings.preset),
-        python=_python(cwd, python or settings.python),
+        rules=run_flags.optional(cwd, rules or settings.rules),
+        preset=run_flags.preset_of(cwd, preset or settings.preset),
+        python=run_flags.interpreter(cwd, python or settings.python),
         train_script=train_script or settings.train_script,
         cwd=str(cwd),
         retries=retries,
         name=name,
-        output_root=str(_absolute(cwd, output_root or settings.output_root)),
-        summary_out=str(_report(cwd, summary_out or settings.summary_out, "data/autorun_summary.json")),
-        markdown_out=str(_report(cwd, markdown_out or settings.markdown_out, "act_ot.md")),
-        inherit_dataset_from=_optional(cwd, inherit_dataset_from),
+        output_root=str(run_flags.absolute(cwd, output_root or settings.output_root)),
+        summary_out=str(run_flags.report_path(cwd, summary_out or settings.summary_out, "data/autorun_summary.json")),
+        markdown_out=str(run_flags.report_path(cwd, markdown_out or settings.markdown_out, "act_ot.md")),
+        inherit_dataset_from=run_flags.optional(cwd, inherit_dataset_from),
     )
     return plan_or_run(spec, settings, execute=exec_, no_ui=no_ui, detach=detach, as_json=json)
 
@@ -182,11 +175,16 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     """
     from autoloop.demo import project
 
+    missing = [name for name in ("torch", "accelerate", "ot", "wandb") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"The demo trains for real, and {', '.join(missing)} cannot be found: pip install 'autoloop-tui[train]'."
+        )
     if approve:
-        _approve(approve)
+        run_flags.approval(approve)
     if rounds < 1:
         raise UserError(f"--rounds {rounds} makes no sense: give 1 or more.")
-    target = _fresh(folder)
+    target = run_flags.fresh_folder(folder)
     configs = [path.resolve() for path in project.write_project(target)]
     target = target.resolve()
     print(f"The demo project is {target}; its four configs are in {target / 'configs'}.")
@@ -203,9 +201,9 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
         rounds=rounds,
         variants_per_run=1,
         decide=True,
-        approve=approve or ("manual" if commands_console.has_screen() else "auto"),
+        approve=approve or ("manual" if on_screen.has_screen() else "auto"),
         exec_=True,
-        no_ui=not commands_console.has_screen(),
+        no_ui=not on_screen.has_screen(),
     )
 
 
@@ -224,8 +222,8 @@ def plan_or_run(
             plan = plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
     except NoLoopYet:
         plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
-    on_screen = commands_console.has_screen() and not (as_json or no_ui or detach)
-    if not execute and not (on_screen and commands_console.confirm_plan(plan, _plan_text(plan))):
+    seen = on_screen.has_screen() and not (as_json or no_ui or detach)
+    if not execute and not (seen and on_screen.confirm_plan(plan, _plan_text(plan))):
         print(_plan_json(plan) if as_json else _plan_text(plan))
         return 0
     from autoloop.engine.create import create_loop
@@ -245,8 +243,8 @@ def plan_or_run(
         if detach:
             print("Watch it: autoloop-tui wait · autoloop-tui status · autoloop-tui logs -f")
             return 0
-        if on_screen:
-            return commands_console.open_console(Path(spec.cwd), loop.name)
+        if seen:
+            return on_screen.open_console(Path(spec.cwd), loop.name)
         print("Ctrl-C leaves it running.")
         story = headless.Story(store, loop, settings.metric_book(Path(spec.cwd)))
         return headless.follow_loop(store, loop, story.tell)
@@ -299,70 +297,3 @@ def _plan_json(plan: LoopPlan) -> str:
         ],
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-
-
-# ------------------------------------------------------------------------------------------------- reading the flags
-
-
-def _device(device: str | None, gpus: str | None) -> str:
-    if device not in (None, "cpu", "cuda"):
-        raise UserError(f"--device {device} is not known: cuda or cpu.")
-    if device == "cpu" and gpus:
-        raise UserError("--device cpu and --gpus contradict each other: leave one away.")
-    return "cpu" if device == "cpu" or (device is None and gpus == "") else "cuda"
-
-
-def _gpus(gpus: str | None, settings: Settings) -> list[int]:
-    if gpus is None:
-        return settings.gpus
-    try:
-        return [int(part) for part in gpus.split(",") if part.strip()]
-    except ValueError:
-        raise UserError(f"--gpus {gpus!r} is not a list of GPU numbers; write it as --gpus 0,1,2,3.") from None
-
-
-def _approve(policy: str) -> str:
-    """`auto`, `manual`, or `after:SECONDS`."""
-    if policy in ("auto", "manual"):
-        return policy
-    match = DURATION.fullmatch(policy.removeprefix("after:"))
-    if not policy.startswith("after:") or not match:
-        raise UserError(f"--approve {policy!r} is not known: auto, manual, or after:30m (s, m or h).")
-    return f"after:{float(match[1]) * {'s': 1, 'm': 60, 'h': 3600, None: 60}[match[2]]:g}"
-
-
-def _python(cwd: Path, python: str | None) -> str:
-    """The interpreter as a path: a bare name is looked for as the shell does."""
-    if python is None:
-        return sys.executable
-    found = None if "/" in python else shutil.which(python)
-    return found or str(_absolute(cwd, python))
-
-
-def _preset(cwd: Path, preset: str) -> str:
-    return str(_absolute(cwd, preset)) if "/" in preset or preset.endswith(".toml") else preset
-
-
-def _absolute(cwd: Path, path: str) -> Path:
-    return Path(os.path.normpath(cwd / Path(path).expanduser()))
-
-
-def _optional(cwd: Path, path: str | None) -> str | None:
-    return None if path is None else str(_absolute(cwd, path))
-
-
-def _report(cwd: Path, path: str | None, default: str) -> Path:
-    """Reports stay where people's scripts look for them: below the training repository where there is one."""
-    if path is not None:
-        return _absolute(cwd, path)
-    repository = cwd / "src/lerobot/scripts/train_config"
-    return (repository if repository.is_dir() else cwd) / "reports" / default
-
-
-def _fresh(folder: Path) -> Path:
-    """`folder`, or `folder-2`, `folder-3` … where something is there already."""
-    candidate, number = folder, 1
-    while candidate.exists():
-        number += 1
-        candidate = folder.with_name(f"{folder.name}-{number}")
-    return candidate

@@ -11,15 +11,18 @@ from autoloop.model import Run, Series
 
 from autoloop_tui.comparison import ABSENT, Comparison, Parameter, equal
 from autoloop_tui.paint import NOTHING, cells, clip, fit, look, number, plain, short_count
-from autoloop_tui.run_rows import short_value
+from autoloop_tui.run_rows import ending, middle, short_value
 from autoloop_tui.widgets.rows import Piece, crop
 from autoloop_tui.widgets.table import Cell, Column, Laid, line
 
 BEST = 10
 """Cells of the column that names the best run."""
 
-ONE_ROW = 16
+ONE_ROW = 18
 """Cells a run needs for a value and its change beside it; with fewer the change stands below."""
+
+SAMPLE = 300
+"""Rows whose texts decide how wide the columns are."""
 
 
 @dataclass
@@ -45,6 +48,19 @@ class Painter:
 
     # ---------------------------------------------------------------------------------------------------------- legend
 
+    def note(self, width: int, *, chosen: bool, rounds: str, mark: str) -> list[Piece]:
+        """What is compared. `chosen`: a person marked the runs; `rounds`, `mark`: the keys by which they are marked."""
+        if not chosen:
+            what = "the newest best run beside others"
+            if width >= 130:
+                what = "the newest round's best run, what it was made from, and the last that finished"
+            text = f" nothing is marked: {what}; {mark} in Rounds ({rounds}) marks"
+        elif len(self.sides) == 1:
+            text = f" one run alone: mark more with {mark} in Rounds ({rounds})"
+        else:
+            text = f" {len(self.sides)} marked runs, against {self.sides[0].letter}"
+        return crop([(text, "dim")], 0, width, self.mark)
+
     def legend(self, side: Side, width: int, problem: str | None) -> list[Piece]:
         """Letter, name, state and where the run stands; what could not be read is said."""
         run, seen = side.run, look(side.run.state.value)
@@ -52,7 +68,7 @@ class Painter:
         name = max(12, min(40, width - 52))
         row: list[Piece] = [
             (f" {side.letter} {'=' if self.ascii_only else '━'} ", f"bold {colour}"),
-            (fit(run.name, name, mark=self.mark), "bold"),
+            (fit(middle(run.name, name, self.mark), name), "bold"),
             (f" {fit(run.id, 8, mark=self.mark)} ", "dim"),
             (fit(seen.text(ascii_only=self.ascii_only), 11), seen.variable),
             (f"round {run.round} {short_count(run.step):>6} steps ", "dim"),
@@ -60,8 +76,8 @@ class Painter:
         if problem:
             row.append((plain(problem), "slot-failed"))
         elif not side.columns:
-            text = "not started" if run.output_dir is None else "no history" if side.read or side.caught_up else "reading"
-            row.append((text, "slot-warn"))
+            done = "no history" if side.read or side.caught_up else "reading"
+            row.append(("not started" if run.output_dir is None else done, "slot-warn"))
         elif not side.read and run.state.ended:
             row.append(("reading", "dim"))
         return crop(row, 0, width, self.mark)
@@ -82,12 +98,15 @@ class Painter:
 
     # ------------------------------------------------------------------------------------------------------ parameters
 
-    def parameter_columns(self, width: int) -> Laid:
+    def parameter_columns(self, width: int, shown: Sequence[Parameter]) -> Laid:
+        """As wide as the values are, within reason; the path gets what is left, as far as it needs it."""
         count = max(1, len(self.sides))
-        path = max(16, min(44, width - 15 * count, width * 2 // 5))
-        if width - path < 9 * count:
-            path = max(12, width - 9 * count)
-        each = max(5, min(34, (width - path) // count - 1))
+        some = shown[:SAMPLE]
+        longest = max((len(short_value(value, 32)) for row in some for value in row.values), default=0)
+        each = max(11, min(longest + 2, 34))
+        if width - count * (each + 1) < 24:
+            each = max(8, (width - 24) // count - 1)
+        path = min(max(12, width - count * (each + 1)), max([16, *(cells(row.path) for row in some)]))
         return [(Column("path", "parameter", path), path), *self._sides(each)]
 
     def _sides(self, width: int) -> Laid:
@@ -128,17 +147,18 @@ class Painter:
 
     # --------------------------------------------------------------------------------------------------------- metrics
 
-    def two_rows(self, width: int) -> bool:
-        """Whether a metric takes two rows: there is no room for a change beside each value."""
-        return (width - 18 - BEST) // max(1, len(self.sides)) - 1 < ONE_ROW
-
-    def metric_columns(self, width: int) -> Laid:
+    def metric_columns(self, width: int, names: Sequence[str]) -> tuple[Laid, bool]:
+        """The columns, and whether a metric takes two rows because there is no room for a change beside each value."""
         count = max(1, len(self.sides))
-        each = ONE_ROW if not self.two_rows(width) else max(5, min(14, (width - 12 - BEST - 1) // count - 1))
-        name = max(8, min(30, width - BEST - 1 - (each + 1) * count))
-        if not self.two_rows(width):
-            each = min(24, (width - name - BEST - 1) // count - 1)
-        return [(Column("metric", "metric", name), name), *self._sides(each), (Column("best", "best", BEST), BEST)]
+        wanted = max([12, *(cells(self.book.short(name)) + 2 for name in names)])
+        each = (width - min(wanted, 24) - BEST - 1) // count - 1
+        two = each < ONE_ROW
+        if two:
+            wanted, each = min(wanted, 24), max(5, min(14, (width - 14 - BEST - 1) // count - 1))
+        each = min(each, 24)
+        name = max(8, min(wanted, width - BEST - 1 - (each + 1) * count))
+        best = Column("best", "best", BEST)
+        return [(Column("metric", "metric", name), name), *self._sides(each), (best, BEST)], two
 
     def metric(self, metric: Comparison, laid: Laid, *, two: bool) -> list[Piece]:
         widths = {column.key: width for column, width in laid}
@@ -177,7 +197,8 @@ class Painter:
     def _best(self, metric: Comparison) -> Cell:
         if metric.best is not None:
             side = self.sides[metric.best]
-            return [("+ best " if self.ascii_only else "✓ best ", "slot-finished"), (side.letter, f"bold {self.colour(side)}")]
+            word = "+ best " if self.ascii_only else "✓ best "
+            return [(word, "slot-finished"), (side.letter, f"bold {self.colour(side)}")]
         return (f"{'~' if self.ascii_only else '≈'} even", "dim") if metric.even else ("", "")
 
     def metric_in_full(self, metric: Comparison, width: int) -> list[Piece]:
@@ -192,13 +213,3 @@ class Painter:
             noise = f" {'+-' if self.ascii_only else '±'}{number(2 * value.tail_mad, 6)}"
             row += [(number(value.last), ""), (noise, "dim")]
         return crop(row, 0, width, self.mark)
-
-
-def ending(text: str, width: int, mark: str) -> str:
-    """`text` cut in front: the end of a path or of a run's name tells it from its neighbours."""
-    text = plain(text)
-    if cells(text) <= width:
-        return text
-    while text and cells(text) > width - 1:
-        text = text[max(1, cells(text) - width) :] if text.isascii() else text[1:]
-    return mark + text if width > 0 else ""

@@ -1,4 +1,4 @@
-"""Runs side by side: which parameters differ, how each metric stands against the first run's, and which is best. Pure."""
+"""Runs side by side: which parameters differ, how each metric stands against the first run, and which is best. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Parameter(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One metric. `deltas`: against the first run that has it; `best`: which run, None if `even` or only one has it."""
+    """One metric. `deltas`: against the first run that has it; `best`: which run, None if `even` or if only one has
+    it."""
 
     metric: str
     values: list[MetricSummary | None]
@@ -119,7 +120,7 @@ def _compare(name: str, values: list[MetricSummary | None], book: MetricBook) ->
 
 
 def default_runs(runs: Sequence[Run], book: MetricBook) -> list[str]:
-    """What is compared when nothing is marked: the newest finished round's best run, its base, and the last finished."""
+    """What is compared when nothing is marked: the best of the newest round, its base, and the last that finished."""
     finished = [run for run in runs if run.state is RunState.FINISHED]
     if not finished:
         return []

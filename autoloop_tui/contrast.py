@@ -26,26 +26,56 @@ class Fault(NamedTuple):
         return f"{self.foreground} on {self.background}: {self.ratio:.1f}, needs {self.least:g} ({self.depth})"
 
 
+class Figures(NamedTuple):
+    """The least contrast of text and of marks, and which mark it is; None where the terminal defines the colours."""
+
+    text: float | None
+    mark: float | None
+    faintest: str
+
+
+class _Pair(NamedTuple):
+    """A colour on a ground, as contrast in full colour and in 256."""
+
+    foreground: str
+    background: str
+    least: float
+    ratios: dict[str, float]
+
+
 def faults(theme: ThemeFile) -> list[Fault]:
     """What is too faint. Colours of the terminal itself (`ansi_…`) are not known here and are passed over."""
+    found = []
+    for pair in _pairs(theme):
+        depth = next((depth for depth, value in pair.ratios.items() if value < pair.least), None)
+        if depth is not None:
+            found.append(Fault(pair.foreground, pair.background, pair.ratios[depth], pair.least, depth))
+    return found
+
+
+def figures(theme: ThemeFile) -> Figures:
+    """How well the theme can be read at its worst, in either depth."""
+    text = [min(pair.ratios.values()) for pair in _pairs(theme) if pair.least == TEXT]
+    marks = [(min(pair.ratios.values()), pair) for pair in _pairs(theme) if pair.least == MARK]
+    faintest, pair = min(marks, key=lambda each: each[0], default=(None, None))
+    return Figures(min(text, default=None), faintest, f"{pair.foreground} on {pair.background}" if pair else "")
+
+
+def _pairs(theme: ThemeFile) -> list[_Pair]:
+    """What is drawn on what, where both colours are known."""
     grounds: list[str] = [name for name in ("background", "surface", "panel") if name in theme.colours]
     pairs = [("foreground", ground, TEXT) for ground in grounds]
     marks = [name for name in theme.variables if re.match(r"(slot|chart|diff)-|dim$|key$", name)]
     pairs += [(mark, ground, MARK) for mark in marks for ground in grounds]
     pairs += [("match-foreground", "match-background", TEXT), ("foreground", "line-background", TEXT)]
-    found = []
+    colours = {**theme.variables, **theme.colours}
+    known = []
     for front, back, least in pairs:
-        colours = {**theme.variables, **theme.colours}
         first, second = rgb(colours[front]), rgb(colours[back])
-        if first is None or second is None:
-            continue
-        for depth in ("full colour", "256 colours"):
-            if depth == "256 colours":
-                first, second = to_256(first), to_256(second)
-            if (value := ratio(first, second)) < least:
-                found.append(Fault(front, back, value, least, depth))
-                break
-    return found
+        if first is not None and second is not None:
+            ratios = {"full colour": ratio(first, second), "256 colours": ratio(to_256(first), to_256(second))}
+            known.append(_Pair(front, back, least, ratios))
+    return known
 
 
 def rgb(colour: str) -> RGB | None:

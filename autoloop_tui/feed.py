@@ -116,6 +116,10 @@ class Feed:
             self._columns[key] = canonical_columns(follower.columns, self.metrics)
         return self._columns[key]
 
+    def known(self, run: Run) -> Mapping[str, Series]:
+        """What has been read of the run's metrics so far, without reading on."""
+        return self._columns.get(run.output_dir or "", {})
+
     def step(self, run: Run) -> int:
         """The newest step that is known of a run."""
         follower = self._followers.get(run.output_dir or "")

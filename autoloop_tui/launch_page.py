@@ -110,7 +110,7 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
         ("output", run.output_dir or "made when it starts"),
         ("config", run.config_path),
         ("given as", run.source_path),
-        ("log", str(log) if log else NOTHING),
+        ("log", str(log) if log else "made when it starts"),
         ("preset", view.loop.spec.preset),
         ("W&B", run.wandb_url or ("online, no address yet" if view.loop.spec.wandb.online else "offline")),
     ]
@@ -127,10 +127,11 @@ def attempt_rows(attempts: Sequence[Attempt], run: Run, *, ascii_only: bool) -> 
         current = attempt is attempts[-1] and not run.state.ended
         seen = look(attempt.result or (run.state.value if current else "lost"))
         took = attempt.ended_at - attempt.started_at if attempt.ended_at and attempt.started_at else None
+        times = f"  {clock(attempt.started_at)}  {clock(attempt.ended_at)}  {duration(took):>6}  "
         rows.append([
             (f"   {attempt.number:>2}  ", ""),
             (fit(seen.text(ascii_only=ascii_only), 10), seen.variable),
-            (f"  {clock(attempt.started_at)}  {clock(attempt.ended_at)}  {duration(took):>6}  ", ""),
+            (times.replace(NOTHING, "-") if ascii_only else times, ""),
             (ending(attempt), "bold" if attempt.exit and attempt.exit.code else ""),
         ])  # fmt: skip
         for text, names in ((attempt.stop_reason, "dim"), (attempt.cause, "slot-failed")):

@@ -1,7 +1,7 @@
 """Bytes of a log made into lines that are safe to paint: whatever was printed, nothing is raised and nothing acts.
 
-Escape sequences and control characters go, a progress bar redrawn with carriage returns becomes its last state, invalid
-UTF-8 is shown as `\\xff`, and a line is at most 4 kB.
+Escape sequences and control characters go, a progress bar redrawn with carriage returns becomes its last state (and goes
+where a message was glued to it), invalid UTF-8 is shown as `\\xff`, and a line is at most 4 kB.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import codecs
 import re
 
 from autoloop_tui.paint import count, plain, size
+
+_GLUED_BAR = re.compile(r"^[^|\r\n]{0,60}\d+%\|[^|\r\n]{0,200}\|[^\[\r\n]{1,40}\[[^\]\r\n]{0,60}\](?=\S)")
+"""A progress bar to which the next message was glued, because both go to stderr and the bar ends without a newline."""
 
 LINE_LIMIT = 4096
 """Characters of a line that are kept; the rest is named, not shown."""
@@ -37,6 +40,8 @@ def sanitize(line: str) -> str:
         line = _ESCAPES.sub("", line)
     if "\r" in line:
         line = next((part for part in reversed(line.split("\r")) if part.strip()), "")
+    if "%|" in line:
+        line = _GLUED_BAR.sub("", line, count=1)
     kept = plain(line[:LINE_LIMIT].expandtabs(8))[:LINE_LIMIT]
     return f"{kept} … and {count(len(line) - LINE_LIMIT)} more characters" if len(line) > LINE_LIMIT else kept
 

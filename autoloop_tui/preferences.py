@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from autoloop_tui.actions import BY_ID
+from autoloop_tui.pane_keys import IDS
 from autoloop_tui.theme_files import user_folder
 
 
@@ -34,8 +35,9 @@ class Preferences(msgspec.Struct, kw_only=True):
         folder = user_folder(environment).parent
         found, problems = _read(folder / "console.toml")
         keys = {k: v for k, v in found.pop("keys", {}).items() if isinstance(v, str)}
-        for unknown in [key for key in keys if key not in BY_ID]:
-            near = difflib.get_close_matches(unknown, BY_ID, 1)
+        known = [*BY_ID, *IDS]
+        for unknown in [key for key in keys if key not in known]:
+            near = difflib.get_close_matches(unknown, known, 1)
             problems.append(f"console.toml: no action {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
             del keys[unknown]
         remembered = folder / "remembered.toml"

@@ -3,6 +3,7 @@ earlier uses of a rule turned out. Pure."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -11,7 +12,6 @@ from autoloop.metrics import MetricBook
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 
 from autoloop_tui.deltas import Delta, against
-from autoloop_tui.drafts import value_text
 from autoloop_tui.feed import View
 from autoloop_tui.paint import cells, clip, duration, look, plain
 from autoloop_tui.widgets.rows import Piece, crop
@@ -98,7 +98,8 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     if round_.state is RoundState.RUNNING:
         runs = view.snapshot.runs_of(round_.number)
         ended = sum(run.state.ended for run in runs)
-        return f"Round {round_.number} runs, {ended} of {len(runs)} ended; the proposals for the next come when all have."
+        which = f"Round {round_.number} runs, {ended} of {len(runs)} ended"
+        return f"{which}; the proposals for the next come when all have."
     made = of_round(view)
     start, hold = key("proposals.start"), key("proposals.hold")
     if loop.held:
@@ -110,7 +111,7 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
         left = duration(max(0.0, round_.decide_by - now))
         return f"{coming} starts in {left} with what is pending; {start} starts it now, {hold} holds it."
     if made["pending"]:
-        which = "the pending one is" if made["pending"] == 1 else f"all {made['pending']} pending are"
+        which = "the pending one is" if made["pending"] == 1 else f"the {made['pending']} pending are"
         return f"{coming} starts when {which} decided, or with {start}; {hold} holds it."
     return f"{coming} starts now{', but the queue is paused' if loop.paused else ''}."
 
@@ -138,7 +139,8 @@ def count_pieces(view: View, marked: int, *, ascii_only: bool) -> list[Piece]:
             seen = look(state)
             row.append((f"{seen.mark(ascii_only=ascii_only)} {made[state]} {seen.word}   ", seen.variable))
     if len(row) == 1:
-        row.append((f"no proposals from round {view.snapshot.round.number if view.snapshot.round else 1} yet   ", "dim"))
+        number = view.snapshot.round.number if view.snapshot.round else 1
+        row.append((f"no proposals from round {number} yet   ", "dim"))
     return [*row, (f"* {marked} marked", "bold key")] if marked else row
 
 
@@ -151,10 +153,29 @@ def _stopped(reason: str | None) -> str:
 
 
 def short_path(path: str) -> str:
-    """The end of a path that still tells: `ot.loss_config.reg` → `reg`, `…features.0.weight_label` → `0.weight_label`."""
+    """The end of a path that still tells: `ot.loss_config.reg` → `reg`, `features.0.weight` → `0.weight`."""
     head, _, last = path.rpartition(".")
     before = head.rpartition(".")[2]
     return plain(f"{before}.{last}" if before.isdecimal() else last)
+
+
+SHOWN = 400
+"""Characters of a value that are ever shown."""
+
+
+def value_text(value: object, limit: int = SHOWN) -> str:
+    """A config's value as JSON on one line, cut at `limit` characters before anything costly is done with it."""
+    if isinstance(value, str):
+        text = json.dumps(value[:limit], ensure_ascii=False)
+        return plain(text) if len(value) <= limit else plain(text[:-1]) + "…"
+    parts: list[str] = []
+    length = 0
+    for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+        parts.append(part[:limit])
+        length += len(part)
+        if length > limit:
+            return plain("".join(parts)[:limit]) + "…"
+    return plain("".join(parts))
 
 
 def change_pieces(proposal: Proposal, width: int, *, ascii_only: bool) -> list[Piece]:

@@ -10,7 +10,7 @@ from autoloop.model import MetricSummary, RoundState, RunState
 
 from autoloop_tui.deltas import Delta, against
 from autoloop_tui.paint import NOTHING, cells, duration, fit, look, number, plain, short_count, signed
-from autoloop_tui.run_rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short
+from autoloop_tui.run_rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short, middle
 from autoloop_tui.widgets.rows import Piece, crop
 from autoloop_tui.widgets.table import Cell, Column
 
@@ -22,23 +22,25 @@ FIXED = ("state", "name", "from", "steps", "id", "tries", "took", "reason")
 
 
 def columns(
-    book: MetricBook, sort: str, *, reverse: bool, flat: bool, first_metric: int, ascii_only: bool, width: int
+    book: MetricBook, rows: Sequence[RunRow], sort: str, *, reverse: bool, first_metric: int, ascii_only: bool, width: int
 ) -> list[Column]:
-    """All columns; `flat`: runs are not grouped by round, so each row says which it is of."""
+    """All columns for `rows` in a table `width` wide; where they are not grouped by round each says which it is of."""
+    longest_name = max((len(row.run.name) for row in rows), default=0)
+    longest_origin = max((len(row.origin) for row in rows), default=0)
     keys = book.key_metrics
     shown = [*keys[first_metric:], *keys[:first_metric]]
     metrics = []
     for place, key in enumerate(shown):
         arrow = ("^" if ascii_only else "↑") if book.higher_is_better(key) else ("v" if ascii_only else "↓")
-        width = VALUE + 1 + CHANGE
-        metrics.append(Column(key, f"{book.short(key)} {arrow}", width, need=(1, 7, 10, 12, 13, 14)[min(place, 5)]))
+        need = (1, 7, 10, 12, 13, 14)[min(place, 5)]
+        metrics.append(Column(key, f"{book.short(key)} {arrow}", VALUE + 1 + CHANGE, need=need))
     all_columns = [
         Column("mark", "", 1, need=0),
-        *([Column("round", "round", 5, ">", need=2)] if flat else []),
+        *([Column("round", "round", 5, ">", need=2)] if sort != "round" else []),
         Column("state", "state", 10 if width >= 150 else 6, need=0),
-        Column("name", "run", 16, need=0, most=34),
+        Column("name", "run", 16, need=0, most=min(34, longest_name)),
         Column("id", "id", 8, need=6 if width >= 100 else 11),
-        Column("from", "from", 14, need=4, most=46),
+        Column("from", "from", 14, need=4, most=min(46, longest_origin)),
         Column("steps", "steps", 6, ">", need=3),
         *metrics,
         Column("tries", "tries", 5, ">", need=9),
@@ -60,6 +62,10 @@ class Painter:
     live: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_steps: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def mark(self) -> str:
+        return "~" if self.ascii_only else "…"
+
     def row(self, row: RunRow, widths: Mapping[str, int]) -> dict[str, Cell]:
         """The cells of a run, by column; `widths` says which are wanted."""
         run = row.run
@@ -70,7 +76,7 @@ class Painter:
             "mark": (letter, "bold key"),
             "round": (str(run.round), "dim"),
             "state": (seen.text(ascii_only=self.ascii_only, short=widths["state"] < 10), seen.variable),
-            "name": (plain(run.name), "bold" if letter else dim),
+            "name": (middle(run.name, widths["name"], self.mark), "bold" if letter else dim),
             "id": (plain(run.id), "dim"),
             "from": (row.origin, ""),
             "steps": self._steps(row),
@@ -138,8 +144,25 @@ class Painter:
         row: list[Piece] = [(rule * 2 + " ", "rule")]
         for place, (_, pieces) in enumerate(parts):
             row += ([(dot, "rule")] if place else []) + pieces
-        row = crop([*row, (" ", "")], 0, width, "~" if self.ascii_only else "…")
+        row = crop([*row, (" ", "")], 0, width, self.mark)
         return [*row, (rule * max(0, width - length(row)), "rule")]
+
+    def detail(self, chain: Sequence[RunRow], width: int, height: int, *, name_loop: bool) -> list[list[Piece]]:
+        """The last run of `chain` in words, and below it where it came from."""
+        row = chain[-1]
+        seen = look(row.run.state.value)
+        first: list[Piece] = [
+            (f" {plain(row.run.name)}", "bold"),
+            (f" ({plain(row.run.id)}) ", "dim"),
+            (seen.text(ascii_only=self.ascii_only), seen.variable),
+            (f": {plain(row.run.reason)}" if row.run.reason else "", seen.variable),
+            (f"  {row.loop.name}" if name_loop else "", "dim"),
+        ]
+        if len(chain) == 1:
+            below: list[list[Piece]] = [[(" a config of the first round: it comes from no other run", "dim")]]
+        else:
+            below = self.lineage(chain, width, height - 1)
+        return [crop(first, 0, width, self.mark), *below]
 
     def lineage(self, chain: Sequence[RunRow], width: int, height: int) -> list[list[Piece]]:
         """`root ← … ← this` over at most `height` rows: each run with the rule and the edits that made it.
@@ -174,7 +197,7 @@ class Painter:
             if place and length(rows[-1]) + length(pieces) > width:
                 rows.append([])
             rows[-1] += pieces
-        return [crop(row, 0, width, "~" if self.ascii_only else "…") for row in rows]
+        return [crop(row, 0, width, self.mark) for row in rows]
 
 
 def length(pieces: Sequence[Piece]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,19 +12,13 @@ from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserE
 from autoloop_tui.deltas import against
 from autoloop_tui.drafts import value_text
 from autoloop_tui.feed import View
-from autoloop_tui.paint import bar, cells, clip, count, duration, fit, look, number, percent, plain
+from autoloop_tui.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
 from autoloop_tui.run_rows import changes_in_short
 from autoloop_tui.widgets.rows import Piece
 
 _KEY_LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*")(: )(.*)', re.DOTALL)
 _LONGEST = 4000
 """Cells of a config's line that are kept: a value longer than that is no value to read."""
-
-
-def rows_of_text(text: str, names: str, width: int, most: int) -> list[list[Piece]]:
-    """`text` in lines of `width`, at most `most`; what is left out is marked."""
-    lines = textwrap.wrap(plain(text), max(1, width), max_lines=most, placeholder=" …")
-    return [[(clip(line, width), names)] for line in lines]
 
 
 def frozen_config(run: Run) -> Config:
@@ -122,13 +115,13 @@ def proposal_of(view: View, run: Run) -> Proposal | None:
 
 
 def clipped(pieces: Sequence[Piece], width: int, mark: str) -> list[Piece]:
-    """The pieces that fit; the last ends in `mark` if something was cut. Never cuts between a number and its unit."""
+    """The pieces that fit; the last ends in `mark` (`~` where only ASCII can be shown) if something was cut."""
     row: list[Piece] = []
     used = 0
     for text, names in pieces:
         if used >= width:
             break
-        text = clip(text, width - used, mark)
+        text = clip(text.replace(NOTHING, "-") if mark == "~" else text, width - used, mark)
         row.append((text, names))
         used += cells(text)
     return row

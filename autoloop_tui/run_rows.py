@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
-
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
 
-from autoloop_tui.paint import plain
+from autoloop_tui.paint import cells, clip, plain
 
 
 class LoopRuns(NamedTuple):
@@ -25,12 +24,14 @@ class LoopRuns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run with what it came from; `text` is what the filter looks in, in lower case."""
+    """One run with what it came from. `origin`: the base run, the proposal's number and the rule, `act_ot #12 plateau`;
+    `text`: what the filter looks in, in lower case."""
 
     run: Run
     loop: Loop
     base: Run | None
     proposal: Proposal | None
+    origin: str
     text: str
 
     def metric(self, name: str) -> MetricSummary | None:
@@ -41,20 +42,10 @@ class RunRow:
         start = self.run.started_at
         return None if start is None else max(0.0, (self.run.ended_at or now) - start)
 
-    @property
-    def origin(self) -> str:
-        """The base run, the proposal's number and the rule: `act_ot #12 plateau`."""
-        parts = [self.base.name if self.base else self.run.base_run or ""]
-        if self.run.proposal is not None:
-            parts.append(f"#{self.run.proposal}")
-        if self.proposal:
-            parts.append(author(self.proposal))
-        return plain(" ".join(part for part in parts if part))
-
 
 class RoundFacts(NamedTuple):
-    """How a round stands. `best`: of the first key metric that any of its runs has; `change`: against the best of the round
-    before it."""
+    """How a round stands. `best`: of the first key metric that any of its runs has; `change`: against the best of the
+    round before it."""
 
     round: Round
     runs: int
@@ -97,7 +88,7 @@ class RunRows:
                 row = old.get(run.id)
                 # The store gives the same object for a row that has not changed.
                 if row is None or row.run is not run or row.base is not base or row.proposal is not proposal:
-                    row = RunRow(run, each.loop, base, proposal, _searched(run, base, proposal))
+                    row = _row(run, each.loop, base, proposal)
                 self.rows[run.id] = row
 
     def metric_names(self) -> set[str]:
@@ -203,6 +194,28 @@ def short_value(value: object, most: int = 24) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _searched(run: Run, base: Run | None, proposal: Proposal | None) -> str:
-    parts = (run.name, run.id, run.state.value, run.reason, base.name if base else "", proposal and author(proposal))
-    return "\n".join(part for part in parts if part).lower()
+def ending(text: str, width: int, mark: str) -> str:
+    """`text` cut in front: the end of a path tells it from its neighbours."""
+    text = plain(text)
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - 1:
+        text = text[1:] if cells(text) - width < 8 else text[4:]
+    return mark + text if width > 0 else ""
+
+
+def middle(text: str, width: int, mark: str) -> str:
+    """`text` cut in the middle: the variants of a config differ at the end of their names."""
+    text = plain(text)
+    if cells(text) <= width:
+        return text
+    end = min(8, width // 3)
+    return clip(text, width - end, mark) + ending(text, end + 1, "")[-end:] if width >= 9 else clip(text, width, mark)
+
+
+def _row(run: Run, loop: Loop, base: Run | None, proposal: Proposal | None) -> RunRow:
+    rule = author(proposal) if proposal else ""
+    number = f"#{run.proposal}" if run.proposal is not None else ""
+    origin = " ".join(part for part in (base.name if base else run.base_run or "", number, rule) if part)
+    searched = (run.name, run.id, run.state.value, run.reason, base.name if base else "", rule)
+    return RunRow(run, loop, base, proposal, plain(origin), "\n".join(part for part in searched if part).lower())

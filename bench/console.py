@@ -58,7 +58,8 @@ class Terminal:
         self.received = 0
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+            os.environ.update(TERM="xterm-256color")
+            os.environ.pop("COLORTERM", None)  # as it is over SSH and in tmux: 256 colours
             os.chdir(cwd)
             arguments = ["tmux", "-L", SOCKET, "-f", "/dev/null", "new-session", "-x", str(columns), "-y", str(rows), command]
             os.execvp("tmux", arguments)

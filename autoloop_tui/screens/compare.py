@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, ClassVar
 
+from autoloop.model import MetricSummary, Run, Series, UserError
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
-from autoloop.configs import parse_config
-from autoloop.model import MetricSummary, Run, Series, UserError
-
 from autoloop_tui.actions import bindings
-from autoloop_tui.comparison import Comparison, Parameter, compare_metrics, default_runs, flatten, parameters
 from autoloop_tui.compare_cells import Painter, Side
+from autoloop_tui.comparison import Comparison, Parameter, compare_metrics, default_runs, flatten, parameters
 from autoloop_tui.deltas import so_far
 from autoloop_tui.feed import View
 from autoloop_tui.paint import plain
-from autoloop_tui.screens.base import LoopScreen
+from autoloop_tui.run_pages import frozen_config
+from autoloop_tui.screens.table_screen import TableScreen
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.lettered_chart import LetteredChart
 from autoloop_tui.widgets.rows import Piece, RowPane, message
@@ -34,11 +32,10 @@ SLOW = 4
 """Ticks between two looks at runs that go on."""
 
 
-class CompareScreen(LoopScreen):
+class CompareScreen(TableScreen):
     SCOPE = "compare"
     TITLE = "compare"
     CSS_PATH = "compare.tcss"
-    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings("compare")  # type: ignore[assignment]
 
     def __init__(self) -> None:
@@ -65,6 +62,12 @@ class CompareScreen(LoopScreen):
 
     def on_mount(self) -> None:
         self._show_part("parameters")
+        self.equivalent("app.compare")
+
+    @property
+    def table(self) -> Table:
+        """The table that keys move in; beside the chart they choose its metric."""
+        return self.query_one("#parameters" if self.part == "parameters" else "#metrics", Table)
 
     # ------------------------------------------------------------------------------------------------------- painting
 
@@ -105,9 +108,8 @@ class CompareScreen(LoopScreen):
     def _config(self, run: Run) -> dict[str, Any] | None:
         if run.id not in self._configs:
             try:
-                text = Path(run.config_path).read_text(encoding="utf-8")
-                self._configs[run.id] = flatten(parse_config(text, run.config_path))
-            except (OSError, UnicodeDecodeError, UserError) as error:
+                self._configs[run.id] = flatten(frozen_config(run))
+            except UserError as error:
                 self._configs[run.id] = str(error)
         config = self._configs[run.id]
         return config if isinstance(config, dict) else None
@@ -124,18 +126,18 @@ class CompareScreen(LoopScreen):
         self.query_one("#legend", RowPane).styles.height = len(self.sides) + 1 if self.sides else 1
         tables = [self.query_one(f"#{part}", Table) for part in ("parameters", "metrics")]
         if self.has_class("-narrow") or not self.sides:
-            for table in tables:
-                table.styles.height = "1fr"
+            for widget in (*tables, self.query_one("#left")):
+                widget.styles.height = "1fr"
             return
         wide = self.has_class("-xwide")
         room = self.size.height - 4 - len(self.sides) - 1 - (0 if wide else 12)
-        two = self._painter().two_rows(tables[1].row_width)
+        _, two = self._painter().metric_columns(tables[1].row_width, list(self._metrics))
         wants = [max(5, len(self._shown()) + 2), len(self._metrics) * (2 if two else 1) + 2]
-        second = min(wants[1], max(room // 2, room - wants[0]))
-        first = room - second if wide else min(wants[0], room - second)
+        first = max(3, min(wants[0], room - min(wants[1], room // 2)))
+        second = max(3, room - first if wide else min(wants[1], room - first))
         for table, height in zip(tables, (first, second), strict=True):
-            table.styles.height = max(3, height)
-        self.query_one("#left").styles.height = "100%" if wide else max(6, first + second)
+            table.styles.height = height
+        self.query_one("#left").styles.height = "100%" if wide else first + second
 
     def _painter(self) -> Painter:
         view = self.view
@@ -160,19 +162,11 @@ class CompareScreen(LoopScreen):
         width, height = pane.size
         key = self.console.keys_of
         if not self.sides:
-            rooms = key("app.rounds")
-            pane.show(message([(f"no run has finished yet: {rooms} shows them all", "dim")], width, height))
+            pane.show(message([(f"no run has finished yet: {key('app.rounds')} shows them all", "dim")], width, height))
             return
-        if self.by_default:
-            what = "this is the newest round's best run, what it was made from, and the last that finished"
-            note = f" nothing is marked: {what if width >= 130 else 'the newest best run and its neighbours'}"
-            note += f"; {key('rounds.mark')} in {key('app.rounds')} Rounds chooses"
-        elif len(self.sides) == 1:
-            note = f" one run alone: mark more with {key('rounds.mark')} in Rounds ({key('app.rounds')})"
-        else:
-            note = f" {len(self.sides)} runs, against {self.sides[0].letter}"
+        note = painter.note(width, chosen=not self.by_default, rounds=key("app.rounds"), mark=key("rounds.mark"))
         problems = {run: text for run, text in self._configs.items() if isinstance(text, str)}
-        pane.show([[(note, "dim")], *(painter.legend(side, width, problems.get(side.run.id)) for side in self.sides)])
+        pane.show([note, *(painter.legend(side, width, problems.get(side.run.id)) for side in self.sides)])
 
     def _paint_parameters(self, painter: Painter) -> None:
         table = self.query_one("#parameters", Table)
@@ -189,7 +183,7 @@ class CompareScreen(LoopScreen):
             ]
         elif not self._parameters:
             table.empty = [("no config to show", "dim")]
-        laid = painter.parameter_columns(table.row_width)
+        laid = painter.parameter_columns(table.row_width, [self._parameters[path] for path in shown])
         table.head = painter.head(laid)
         table.set_rows(shown, lambda path, width: painter.parameter(self._parameters[path], laid))
 
@@ -199,8 +193,7 @@ class CompareScreen(LoopScreen):
         table.focused_part = self.part == "metrics"
         table.status = [(f"last values; {'~' if painter.ascii_only else '≈'} within the noise", "dim")]
         table.empty = [("no metric yet: they appear when the runs have logged some", "dim")]
-        two = painter.two_rows(table.row_width)
-        laid = painter.metric_columns(table.row_width)
+        laid, two = painter.metric_columns(table.row_width, list(self._metrics))
         table.head = painter.head(laid)
         below = {f"\n{name}": name for name in self._metrics} if two else {}
         keys = [key for name in self._metrics for key in ((name, f"\n{name}") if two else (name,))]
@@ -220,10 +213,13 @@ class CompareScreen(LoopScreen):
         for place, side in enumerate(self.sides):
             series: Series | None = side.columns.get(metric) if metric else None
             if series is not None and len(series):
-                lines.append(Line(side.letter, series, colour=place + 1))
-        names = list(self._metrics)
-        where = f"{names.index(metric) + 1} of {len(names)}" if metric in self._metrics else ""
-        chart.set_title(plain(view.metrics.short(metric)) if metric else "chart", where)
+                lines.append(Line(f"{side.letter} {plain(side.run.name)}", series, colour=place + 1))
+        title = "chart"
+        if metric is not None:
+            place, count = list(self._metrics).index(metric) + 1, len(self._metrics)
+            where = f"metric {place} of {count}: " if self.size.width >= 100 else f"{place}/{count} "
+            title = where + plain(view.metrics.short(metric))
+        chart.set_title(title)
         chart.set_series(lines)
 
     def _paint_detail(self) -> None:
@@ -277,31 +273,9 @@ class CompareScreen(LoopScreen):
         place = parts.index(self.part) if self.part in parts else -1
         self._show_part(parts[(place + 1) % len(parts)])
 
-    def _table(self) -> Table:
-        """The table that keys move in; beside the chart they choose its metric."""
-        return self.query_one("#parameters" if self.part == "parameters" else "#metrics", Table)
-
     def on_table_moved(self) -> None:
         self._paint_chart()
         self._paint_detail()
-
-    def action_down(self) -> None:
-        self._table().move(1)
-
-    def action_up(self) -> None:
-        self._table().move(-1)
-
-    def action_first(self) -> None:
-        self._table().first()
-
-    def action_last(self) -> None:
-        self._table().last()
-
-    def action_page_down(self) -> None:
-        self._table().page(1)
-
-    def action_page_up(self) -> None:
-        self._table().page(-1)
 
     def action_left(self) -> None:
         self._next_metric(-1)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from autoloop.configs import parse_edit
+from autoloop.model import Change, Proposal, Run, UserError
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -14,13 +16,12 @@ from textual.screen import ModalScreen, ScreenResultType
 from textual.timer import Timer
 from textual.widgets import Input, Label
 
-from autoloop.configs import parse_edit
-from autoloop.model import Change, Proposal, Run, UserError
-
-from autoloop_tui.drafts import Outcome, edit_lines, set_edit, split_edits, value_text
+from autoloop_tui.drafts import split_edits
 from autoloop_tui.paint import cells, clip, fit, look, plain
+from autoloop_tui.proposal_edits import Outcome, edit_lines, json_text, set_edit
+from autoloop_tui.proposal_queue import value_text
+from autoloop_tui.proposal_rows import change_rows, tail, wrapped
 from autoloop_tui.screens.dialogs import CSS
-from autoloop_tui.widgets.proposal_detail import change_rows, tail, wrapped
 from autoloop_tui.widgets.rows import Piece, RowPane
 
 Judge = Callable[[Sequence[str]], Outcome]
@@ -31,8 +32,24 @@ PAUSE = 0.12
 
 MORE_CSS = (
     CSS.replace("width: 72", "width: 110")
-    + "& RowPane { height: auto; } & .values { margin-bottom: 1; } & Input { border: tall $primary; }"
+    + "& .values { margin-bottom: 1; } & Input { border: round $rule; } & Input:focus { border: round $primary; }"
 )
+
+
+class Verdict(RowPane):
+    """Rows under an input; as high as they need."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted: list[list[Piece]] = []
+
+    def tell(self, rows: list[list[Piece]]) -> None:
+        self._wanted = rows
+        self.styles.height = max(1, len(rows))
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        self.show(self._wanted)
 
 
 class Edits(ModalScreen[ScreenResultType]):
@@ -70,12 +87,13 @@ class Edits(ModalScreen[ScreenResultType]):
         if edits != self._judged:
             self._judged = edits
             self.outcome = self.judge(edits)
-            pane = self.query_one("#verdict", RowPane)
-            width = max(20, self.query_one(Vertical).size.width - 6)
-            rows = self._rows(width)[: max(3, self.size.height - 16)]
-            pane.styles.height = max(1, len(rows))
-            self.call_after_refresh(pane.show, rows)
+            width = max(20, self.query_one(Vertical).size.width)
+            self.query_one(Verdict).tell(self._rows(width)[: max(3, self.size.height - 16)])
         return self.outcome
+
+    def told_changes(self) -> Sequence[Change]:
+        """The changes that the verdict names."""
+        return self.outcome.changes
 
     def _rows(self, width: int) -> list[list[Piece]]:
         ascii_only = bool(getattr(self.app, "ascii_only", False))
@@ -84,8 +102,10 @@ class Edits(ModalScreen[ScreenResultType]):
             lines = wrapped(f"{seen.mark(ascii_only=ascii_only)} {self.outcome.problem}", width)
             return [[(line, seen.variable)] for line in lines]
         seen = look("finished")
-        rows: list[list[Piece]] = [[(f"{seen.mark(ascii_only=ascii_only)} would run with", seen.variable)]]
-        rows += change_rows(self.outcome.changes, width, ascii_only)
+        told_changes = self.told_changes()
+        text = "this can run" + (", with" if told_changes else "")
+        rows: list[list[Piece]] = [[(f"{seen.mark(ascii_only=ascii_only)} {text}", seen.variable)]]
+        rows += change_rows(told_changes, width, ascii_only) if told_changes else []
         told = {change.note for change in self.outcome.changes}
         for note in self.outcome.notes:
             if note not in told:
@@ -97,7 +117,7 @@ class Edits(ModalScreen[ScreenResultType]):
 
 
 class EditValues(Edits[list[str]]):
-    """The changed values of a proposal, each to be typed over; gives the complete new edits, None if nothing changed."""
+    """The changed values of a proposal, each to be typed over; gives all its edits, None if none changed."""
 
     DEFAULT_CSS = f"EditValues {{ {MORE_CSS} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -107,10 +127,11 @@ class EditValues(Edits[list[str]]):
 
     def __init__(self, proposal: Proposal, what: str, judge: Judge) -> None:
         several = len(proposal.changes) > 1
-        super().__init__(what, "↑ ↓ choose the value, " * several + "enter sends all of it, esc leaves it as it was", judge)
+        why = "enter sends the proposal as it stands here, esc leaves it as it was"
+        super().__init__(what, "↑ ↓ choose the value, " * several + why, judge)
         self.changes: list[Change] = proposal.changes
         self.before = edit_lines(proposal)
-        self.texts = [value_text(change.after, 1 << 20) for change in self.changes]
+        self.texts = [json_text(change.after) for change in self.changes]
         self.at = 0
 
     def compose(self) -> ComposeResult:
@@ -122,7 +143,7 @@ class EditValues(Edits[list[str]]):
             yield Label(Content(why), classes="why")
             yield RowPane(id="values", classes="values")
             yield Input(self.texts[0])
-            yield RowPane(id="verdict")
+            yield Verdict()
 
     def on_mount(self) -> None:
         self.query_one("#values").styles.height = min(len(self.changes), 8)
@@ -133,6 +154,10 @@ class EditValues(Edits[list[str]]):
         """Every value as it stands, in the order shown; one that is not valid as it was typed."""
         self.texts[self.at] = self.query_one(Input).value
         return [self._edit(change, text) for change, text in zip(self.changes, self.texts, strict=True)]
+
+    def told_changes(self) -> Sequence[Change]:
+        """Only what is said about one: the values themselves stand above."""
+        return [change for change in self.outcome.changes if change.note]
 
     def _edit(self, change: Change, text: str) -> str:
         typed = f"{change.path}@set={text.strip()}"
@@ -178,7 +203,7 @@ class EditValues(Edits[list[str]]):
         self.texts[self.at] = typed.value
         self.at = (self.at + step) % len(self.changes)
         typed.value = self.texts[self.at]
-        typed.cursor_position = len(typed.value)
+        typed.select_all()
         self.repaint_values()
 
     def on_input_submitted(self) -> None:
@@ -201,10 +226,11 @@ class WriteEdits(Edits[tuple[list[str], str]]):
         with Vertical():
             yield Label(Content(self.what), classes="what")
             yield Label(Content(self.why), classes="why")
-            yield Input(self.given, placeholder="ot.loss_config.reg@mul=1.6  batch_size=24", id="edits")
+            hint = "ot.loss_config.reg@mul=1.6 batch_size=24"
+            yield Input(self.given, placeholder=hint, select_on_focus=False, id="edits")
             if self.reason is not None:
-                yield Input(self.reason, placeholder="why (may be empty)", id="reason")
-            yield RowPane(id="verdict")
+                yield Input(self.reason, placeholder="why (may be empty)", select_on_focus=False, id="reason")
+            yield Verdict()
 
     def edits(self) -> list[str]:
         return split_edits(self.query_one("#edits", Input).value)
@@ -222,7 +248,7 @@ class WriteEdits(Edits[tuple[list[str], str]]):
 class PickRun(ModalScreen[str]):
     """The runs of the loop, the newest round first; gives the id of the one that is chosen."""
 
-    DEFAULT_CSS = f"PickRun {{ {CSS} & RowPane {{ height: 12; }} }}"
+    DEFAULT_CSS = f"PickRun {{ {CSS} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape,ctrl+c", "dismiss(None)", "Cancel"),
         Binding("j,down", "go(1)", "Down"),
@@ -247,6 +273,7 @@ class PickRun(ModalScreen[str]):
             yield RowPane()
 
     def on_mount(self) -> None:
+        self.query_one(RowPane).styles.height = max(1, min(12, len(self.runs)))
         self.call_after_refresh(self.repaint)
 
     def on_resize(self) -> None:

@@ -1,4 +1,4 @@
-"""From a key to a written proposal: the dialogs and the person's editor, judged by the engine's code, then one command."""
+"""From a key to a written proposal: dialogs and the person's editor, judged by the engine's code, then one command."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autoloop.model import Proposal, Run, UserError
 from textual.app import SuspendNotSupported
 
-from autoloop.model import Proposal, Run, UserError
-
 from autoloop_tui import client
-from autoloop_tui.drafts import Drafts, Outcome, edit_lines, editor_command, edits_of_file, file_for_editor
 from autoloop_tui.feed import View
 from autoloop_tui.paint import number, plain
+from autoloop_tui.proposal_edits import EditJudge, edit_lines, editor_command, edits_of_file, file_for_editor
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.screens.proposal_editor import EditValues, Judge, PickRun, WriteEdits
 
@@ -131,13 +130,10 @@ def _judge(app: ConsoleApp, base: Run, instead_of: Proposal | None) -> Judge | N
         app.told("no engine drives this loop: press R to restart it", ok=False)
         return None
     try:
-        drafts = Drafts(app.feed.store, view.loop, view.metrics, client.actor())
-        drafts.config(base)
+        judge = EditJudge(app.feed.store, view.loop, view.metrics, client.actor())
+        judge.config(base)
     except UserError as error:
         app.told(str(error), ok=False)
         return None
 
-    def judge(edits: Sequence[str]) -> Outcome:
-        return drafts.outcome(base, edits, round_.number, instead_of)
-
-    return judge
+    return lambda edits: judge.outcome(base, edits, round_.number, instead_of)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.widgets import Input
-
 from autoloop.model import Loop, MetricSummary, RunState
+from textual.app import ComposeResult
+from textual.binding import BindingType
 
 from autoloop_tui.actions import bindings
 from autoloop_tui.deltas import so_far
 from autoloop_tui.feed import View
-from autoloop_tui.paint import clip, look, plain
+from autoloop_tui.paint import clip, plain
 from autoloop_tui.run_cells import FIXED, Painter, columns
 from autoloop_tui.run_filter import Filter, parse_filter
 from autoloop_tui.run_rows import LoopRuns, RunRow, RunRows, ordered
-from autoloop_tui.screens.base import LoopScreen
-from autoloop_tui.screens.variant import ask_variant
-from autoloop_tui.widgets.rows import Piece, RowPane, crop
+from autoloop_tui.screens.proposal_writing import propose_variant
+from autoloop_tui.screens.table_screen import TableScreen
+from autoloop_tui.widgets.filter_line import FilterLine
+from autoloop_tui.widgets.rows import Piece, RowPane
 from autoloop_tui.widgets.table import Laid, Table, lay_out, line
 
 MOST_MARKS = 6
@@ -32,20 +31,10 @@ SLOW = 4
 """Ticks between two looks at what changes by itself: times, and the metrics of running runs."""
 
 
-class FilterLine(Input):
-    """The line in which the filter is typed; what is typed acts at once."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", show=False)]
-
-    def action_give_up(self) -> None:
-        self.screen.filter_given_up()  # type: ignore[attr-defined]
-
-
-class RoundsScreen(LoopScreen):
+class RoundsScreen(TableScreen):
     SCOPE = "rounds"
     TITLE = "rounds"
     CSS_PATH = "rounds.tcss"
-    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings("rounds")  # type: ignore[assignment]
 
     def __init__(self) -> None:
@@ -59,7 +48,6 @@ class RoundsScreen(LoopScreen):
         """Loops of the project besides the one that is looked at, as far as they have been read."""
         self._to_load: list[Loop] = []
         self._shown: list[str] = []
-        self._filter_before = ""
         self._painter: Painter | None = None
         self._live: dict[str, dict[str, MetricSummary]] = {}
         self._live_steps: dict[str, int] = {}
@@ -69,7 +57,11 @@ class RoundsScreen(LoopScreen):
     def body(self) -> ComposeResult:
         yield Table(id="runs")
         yield RowPane(id="lineage")
-        yield FilterLine(placeholder="words, or a comparison such as ot_pi_sum>0.1", id="filter", compact=True)
+        yield FilterLine("words, or comparisons such as ot_pi_sum>0.1; empty shows every run", id="filter")
+
+    @property
+    def table(self) -> Table:
+        return self.query_one("#runs", Table)
 
     # ------------------------------------------------------------------------------------------------------- painting
 
@@ -97,8 +89,8 @@ class RoundsScreen(LoopScreen):
                 heads[head] = place
                 keys.append(head)
             keys.append(row.run.id)
-        table = self.query_one(Table)
-        self._lay_out(view, table)
+        table = self.table
+        self._lay_out(view, table, rows)
         mark = "~" if self.console.ascii_only else "…"
         widths = {column.key: width for column, width in self._laid}
         painter = self._painter = Painter(view.metrics, ascii_only=self.console.ascii_only)
@@ -118,12 +110,12 @@ class RoundsScreen(LoopScreen):
         table.set_rows(keys, paint, heads.keys())
         self._paint_lineage()
 
-    def _lay_out(self, view: View, table: Table) -> None:
+    def _lay_out(self, view: View, table: Table, rows: list[RunRow]) -> None:
         every = columns(
             view.metrics,
+            rows,
             self.sort,
             reverse=self.reverse,
-            flat=self.sort != "round",
             first_metric=self.first_metric % max(1, len(view.metrics.key_metrics)),
             ascii_only=self.console.ascii_only,
             width=table.size.width,
@@ -169,28 +161,11 @@ class RoundsScreen(LoopScreen):
     def _paint_lineage(self) -> None:
         pane = self.query_one("#lineage", RowPane)
         width, height = pane.size
-        row = self.known.rows.get(self.query_one(Table).cursor or "")
-        if row is None or self._painter is None or height < 2:
+        chain = self.known.lineage(self.table.cursor or "")
+        if not chain or self._painter is None or height < 2:
             pane.show([])
-            return
-        seen = look(row.run.state.value)
-        first: list[Piece] = [
-            (" ", ""),
-            (plain(row.run.name), "bold"),
-            (f" ({plain(row.run.id)}) ", "dim"),
-            (seen.text(ascii_only=self.console.ascii_only), seen.variable),
-        ]
-        if row.run.reason:
-            first.append((f": {plain(row.run.reason)}", seen.variable if row.run.state is RunState.FAILED else ""))
-        if self.all_loops:
-            first.append((f"  {row.loop.name}", "dim"))
-        mark = "~" if self.console.ascii_only else "…"
-        chain = self.known.lineage(row.run.id)
-        if len(chain) == 1:
-            below: list[list[Piece]] = [[(" a config of the first round: it comes from no other run", "dim")]]
         else:
-            below = self._painter.lineage(chain, width, height - 1)
-        pane.show([crop(first, 0, width, mark), *below])
+            pane.show(self._painter.detail(chain, width, height, name_loop=self.all_loops))
 
     def on_table_moved(self) -> None:
         self._paint_lineage()
@@ -209,7 +184,7 @@ class RoundsScreen(LoopScreen):
         if self._ticks % SLOW == 0 and self._painter is not None:
             self._read_live(view)
             self._refresh_painter()
-            self.query_one(Table).repaint()
+            self.table.repaint()
 
     def _load(self, view: View) -> None:
         """Read on in the other loops of the project."""
@@ -224,7 +199,7 @@ class RoundsScreen(LoopScreen):
 
     def _read_live(self, view: View) -> None:
         """What the running runs in the window have reached; one history is read on each time, in turn."""
-        table, feed = self.query_one(Table), self.console.feed
+        table, feed = self.table, self.console.feed
         active = (RunState.RUNNING, RunState.STOPPING)
         rows = [row for key in table.in_window if (row := self.known.rows.get(key)) and row.run.state in active]
         rows = [row for row in rows if row.loop.id == view.loop.id]
@@ -236,29 +211,11 @@ class RoundsScreen(LoopScreen):
     # -------------------------------------------------------------------------------------------------------- actions
 
     def _current(self) -> RunRow | None:
-        return self.known.rows.get(self.query_one(Table).cursor or "")
+        return self.known.rows.get(self.table.cursor or "")
 
     def _again(self) -> None:
         if self.view is not None:
             self._arrange(self.view)
-
-    def action_down(self) -> None:
-        self.query_one(Table).move(1)
-
-    def action_up(self) -> None:
-        self.query_one(Table).move(-1)
-
-    def action_first(self) -> None:
-        self.query_one(Table).first()
-
-    def action_last(self) -> None:
-        self.query_one(Table).last()
-
-    def action_page_down(self) -> None:
-        self.query_one(Table).page(1)
-
-    def action_page_up(self) -> None:
-        self.query_one(Table).page(-1)
 
     def action_left(self) -> None:
         self.first_metric -= 1
@@ -323,13 +280,14 @@ class RoundsScreen(LoopScreen):
 
     def action_retry(self) -> None:
         if (row := self._own("retry")) is not None:
-            self.console.ask("retry", run=row.run.id)
             self.equivalent("rounds.retry", run=plain(row.run.id))
+            self.console.ask("retry", run=row.run.id)
 
     def action_clone(self) -> None:
         row = self._own("propose from")
-        if row is not None and self.view is not None:
-            ask_variant(self.console, self.view, row.run)
+        if row is not None:
+            self.equivalent("rounds.clone", run=plain(row.run.id))
+            propose_variant(self.console, row.run)
 
     def _own(self, what: str) -> RunRow | None:
         """The run under the cursor if commands reach it: they go to the engine of the loop that is looked at."""
@@ -342,27 +300,9 @@ class RoundsScreen(LoopScreen):
     # --------------------------------------------------------------------------------------------------------- filter
 
     def action_filter(self) -> None:
-        field = self.query_one(FilterLine)
-        self._filter_before = self.filter.text
-        field.value = self.filter.text
-        field.display = True
-        field.focus()
+        self.query_one(FilterLine).ask(self.filter.text)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self._set_filter(event.value)
-
-    def on_input_submitted(self) -> None:
-        self._close_filter()
-
-    def filter_given_up(self) -> None:
-        self._set_filter(self._filter_before)
-        self._close_filter()
-
-    def _set_filter(self, text: str) -> None:
+    def on_filter_line_typed(self, event: FilterLine.Typed) -> None:
         if self.view is not None:
-            self.filter = parse_filter(text, self.view.metrics, self.known.metric_names())
+            self.filter = parse_filter(event.text, self.view.metrics, self.known.metric_names())
             self._again()
-
-    def _close_filter(self) -> None:
-        self.query_one(FilterLine).display = False
-        self.set_focus(None)

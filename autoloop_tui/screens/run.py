@@ -10,29 +10,34 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from autoloop_tui import run_pages
-from autoloop_tui.actions import bindings
+from autoloop_tui.actions import BY_ID, bindings
 from autoloop_tui.feed import View
 from autoloop_tui.launch_page import launch_page
 from autoloop_tui.paint import plain
+from autoloop_tui.pane_keys import PANE_KEYS, hint
 from autoloop_tui.screens.base import LoopScreen
-from autoloop_tui.screens.variant import ask_variant
+from autoloop_tui.screens.proposal_writing import propose_variant
 from autoloop_tui.smoothing import WEIGHT
 from autoloop_tui.widgets.document import Document
 from autoloop_tui.widgets.log_tail import LogTail
 from autoloop_tui.widgets.rows import Piece, RowPane
 from autoloop_tui.widgets.run_charts import RunCharts
+from autoloop_tui.widgets.words import Words
 
 PARTS = ("charts", "log", "config", "launch")
 SLOW = 4
 """Ticks between two paintings; the log is painted, and the history read on, in every tick."""
 
-KEYS = {
-    "charts": "h l metric  y log axis  w smoothing",
-    "log": "/ search  f filter  ! error  space freeze  v pager",
-    "config": "j k scroll  / search",
-    "launch": "j k scroll  / search",
-}
-"""What one can do in a part, beside the keys of the screen."""
+HINTS = {
+    "charts": (("run.left run.right", "metric"), ("run.log-y", "log axis"), ("run.smooth", "smoothing")),
+    "log": (
+        ("log.search", "search"), ("log.filter", "filter"), ("log.error", "error"), ("log.freeze", "freeze"),
+        ("log.pager", "pager"),
+    ),
+    "config": (("text.down text.up", "scroll"), ("text.search", "search")),
+    "launch": (("text.down text.up", "scroll"), ("text.search", "search")),
+}  # fmt: skip
+"""What one can do in a part: ids of actions, and a word."""
 
 
 class RunScreen(LoopScreen):
@@ -41,6 +46,7 @@ class RunScreen(LoopScreen):
     SCOPE = "run"
     TITLE = "run"
     CSS_PATH = "run.tcss"
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")  # type: ignore[assignment]
 
     def __init__(self, run_id: str) -> None:
@@ -54,7 +60,7 @@ class RunScreen(LoopScreen):
     def body(self) -> list[Widget]:
         return [
             RowPane(id="run-head"),
-            RowPane(id="run-cause"),
+            Words(id="run-cause"),
             RowPane(id="run-parts"),
             RunCharts(id="part-charts"),
             LogTail(id="part-log"),
@@ -131,14 +137,8 @@ class RunScreen(LoopScreen):
         """Why it failed, above whatever part is shown; no room is taken where there is nothing to say."""
         attempt = view.snapshot.attempts.get(run.id)
         cause = attempt.cause if attempt and run.state in (RunState.FAILED, RunState.LOST) else None
-        pane = self.query_one("#run-cause", RowPane)
-        mark = "x " if self.console.ascii_only else "✗ "
-        rows = run_pages.rows_of_text(mark + cause, "slot-failed", self.size.width - 2, 3) if cause else []
-        if pane.styles.height is None or pane.styles.height.value != len(rows):
-            pane.styles.height = len(rows)
-            self.call_after_refresh(self.refresh_view)
-        pane.display = bool(rows)
-        pane.show([[(" ", ""), *row] for row in rows])
+        mark = "x" if self.console.ascii_only else "✗"
+        self.query_one("#run-cause", Words).say(f"{mark} {cause}" if cause else "", "slot-failed")
 
     def _paint_parts(self) -> None:
         pane = self.query_one("#run-parts", RowPane)
@@ -149,8 +149,12 @@ class RunScreen(LoopScreen):
             row += [(f" {number_}", "key line" if shown else "key"), (f" {part} ", "bold line" if shown else "dim")]
             row.append((" ", ""))
         left = width - sum(len(text) for text, _ in row) - 1
-        if len(KEYS[self.part]) <= left:
-            row.append((f"{KEYS[self.part]:>{left}} ", "dim"))
+        defaults = {key: action.keys for key, action in BY_ID.items()}
+        defaults |= {key.id: key.keys for keys in PANE_KEYS.values() for key in keys}
+        hints = [hint(ids, word, defaults, self.console.preferences.keys) for ids, word in HINTS[self.part]]
+        while hints and len("  ".join(hints)) > left:
+            hints.pop()
+        row.append((f"{'  '.join(hints):>{max(0, left)}} ", "dim"))
         pane.show([row])
 
     def _page(self, part: str, made_from: object) -> None:
@@ -187,10 +191,13 @@ class RunScreen(LoopScreen):
         self._charts.step(1)
 
     def action_log_y(self) -> None:
-        log_y = self._charts.toggle_log_y()
-        self.say("logarithmic value axis" if log_y else "linear value axis")
+        if self.part == "charts":
+            log_y = self._charts.toggle_log_y()
+            self.say("logarithmic value axis" if log_y else "linear value axis")
 
     def action_smooth(self) -> None:
+        if self.part != "charts":
+            return
         smooth = self._charts.toggle_smooth()
         on = f"smoothing on: exponential, weight {WEIGHT:g}, beside the values themselves"
         self.say(on if smooth else "smoothing off: the values themselves")
@@ -230,6 +237,7 @@ class RunScreen(LoopScreen):
 
     def action_stop(self) -> None:
         run = self._run()
+        self.equivalent("run.stop", run=self.run_id)
         if run is None or run.state.ended:
             self.say(f"it is {run.state.value} already: there is nothing to stop" if run else "there is no such run")
         elif run.state is RunState.QUEUED:
@@ -267,4 +275,4 @@ class RunScreen(LoopScreen):
         view, run = self.view, self._run()
         if view is not None and run is not None:
             self.equivalent("run.clone", run=run.id)
-            ask_variant(self.console, view, run)
+            propose_variant(self.console, run)

@@ -25,7 +25,10 @@ from autoloop_tui.widgets.rows import Piece, RowPane, heading
 from autoloop_tui.widgets.slot_cards import SlotCards, SlotFacts, last_runs
 
 SLOW = 4
-"""Ticks between two looks at the cards and charts; the log is looked at in every tick."""
+"""Ticks between two looks at the cards and charts; twice as many where the screen is narrow, which a slow link often is.
+The log is looked at in every tick."""
+
+NARROW = 100
 
 SAMPLE_EVERY = 2.0
 """Seconds between two samples of the machine."""
@@ -89,10 +92,20 @@ class SlotsScreen(LoopScreen):
         self._ticks += 1
         self.query_one(LogTail).tick()
         self._take_sample(view)
-        if self._ticks % SLOW == 0:
+        if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
+            self._read(view)
             self._paint_cards(view)
             self._paint_charts(view)
             self.query_one("#next", RowPane).show([self._next(view)])
+
+    def _read(self, view: View) -> None:
+        """Read on in the histories that are shown; painting takes what is known and never waits for a file."""
+        for run in self._runs(view).values():
+            self.console.feed.read(run)
+        focused = self.focused_run(view)
+        base = view.base_of(focused) if focused else None
+        if base:
+            self.console.feed.read(base)
 
     def focused_run(self, view: View) -> Run | None:
         return self._runs(view).get(self.cursor)
@@ -116,7 +129,7 @@ class SlotsScreen(LoopScreen):
             series: Series | None = None
             last = ""
             if run is not None:
-                series = feed.read(run).get(metric)
+                series = feed.known(run).get(metric)
                 if run.state in (RunState.RUNNING, RunState.STOPPING):
                     path = view.log_path(run)
                     last = plain(last_line(path)) if path else ""
@@ -170,12 +183,12 @@ class SlotsScreen(LoopScreen):
         if not charts[0].is_on_screen:
             return
         run = self.focused_run(view)
-        columns = self.console.feed.read(run) if run else {}
+        columns = self.console.feed.known(run) if run else {}
         names = [name for name in view.metrics.key_metrics if name in columns]
         names += sorted(name for name in columns if name not in names)
         names = names or list(view.metrics.key_metrics)
         base = view.base_of(run) if run else None
-        base_columns = self.console.feed.read(base) if base else {}
+        base_columns = self.console.feed.known(base) if base else {}
         self.first_metric %= len(names)
         for place, chart in enumerate(charts):
             if place >= len(names):
@@ -286,7 +299,11 @@ class SlotsScreen(LoopScreen):
         if view is None:
             return
         self.cursor = max(0, min(index, len(view.loop.spec.slots) - 1))
-        self.show_view(view)
+        cards = self.query_one(SlotCards)
+        cards.set_facts(cards.facts, self.cursor)
+        self._open_log(view)
+        self._paint_charts(view)
+        self._paint_config(view)
         run = self.focused_run(view)
         if run:
             self.equivalent("slots.open", run=run.id)

@@ -90,22 +90,28 @@ class HintBar(RowPane):
 
     def repaint(self) -> None:
         width = self.size.width
+        last = [BY_ID["app.help"], BY_ID["app.back"]]
+        first = [action for action in [*of_scope(self.scope), *of_scope("app")] if action.hint and action not in last]
+        room = width - sum(cells(self._key(action)) + cells(action.hint) + 3 for action in last)
         keys: list[Piece] = []
-        last = [piece for action in map(BY_ID.get, ALWAYS) if action for piece in self._hint(action)]
-        used = sum(cells(text) for text, _ in last)
-        for action in [*of_scope(self.scope), *of_scope("app")]:
-            if action.hint and action.id not in ALWAYS:
-                hint = self._hint(action)
-                used += sum(cells(text) for text, _ in hint)
-                if used > width:
-                    break
-                keys += hint
-        keys += last
+        for action in [*first, None, *last]:
+            # Help and the way back are told on the narrowest screen too.
+            if action is None:
+                room = width
+                continue
+            key = self._key(action)
+            length = cells(key) + cells(action.hint) + 3
+            if length <= room:
+                keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
+            room -= length
         mark = "~" if self.ascii_only else "…"
         text, names = self.said
         if not text and self.command:
             text, names = f"$ {self.command}", "dim"
         self.show([keys, [(" " + clip(text, width - 2, mark), names)]])
+
+    def _key(self, action: Action) -> str:
+        return str(self.app.keys_of(action.id))  # type: ignore[attr-defined]
 
     def _hint(self, action: Action) -> list[Piece]:
         return [(f" {self.app.keys_of(action.id)}", "bold key"), (f" {action.hint} ", "")]  # type: ignore[attr-defined]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
-from textual.app import ComposeResult
-from textual.containers import Vertical
-
 from autoloop.metrics import MetricBook
 from autoloop.model import Proposal, Run, Series
+from textual.app import ComposeResult
+from textual.containers import Vertical
 
 from autoloop_tui.feed import Feed
 from autoloop_tui.paint import number, plain
@@ -98,28 +97,27 @@ class EvidenceCharts(Vertical):
                 self._paint(chart, known[place % len(known)])
 
     def _paint(self, chart: Chart, metric: str) -> None:
-        assert self._base is not None and self._book is not None
+        assert self._base is not None
+        assert self._book is not None
         series = self._columns[metric]
         lines = [Line(plain(self._base.name), series)]
-        threshold = self._threshold(metric)
-        if threshold is not None and len(series):
+        test = self._test(metric)
+        threshold = test[1] if test else None
+        if test and threshold is not None and len(series):
             flat = Series(array("q", (series.steps[0], series.steps[-1])), array("d", (threshold, threshold)))
-            lines.append(Line(f"{self._test(metric)}", flat, base=True))
+            lines.append(Line(f"{plain(test[0])} {number(threshold)}", flat, base=True))
         chart.log_y = _wants_log(series, threshold) if self._log_y is None else self._log_y
         chart.set_title(plain(self._book.short(metric)))
         chart.set_series(lines)
 
-    def _threshold(self, metric: str) -> float | None:
-        """The last threshold that the evidence compares a level of the metric with."""
+    def _test(self, metric: str) -> tuple[str, float] | None:
+        """The last comparison of a level of the metric in the evidence: its sign and threshold."""
         found = None
         for seen in self._proposal.evidence.observations if self._proposal and self._proposal.evidence else ():
             number_ = isinstance(seen.threshold, int | float) and not isinstance(seen.threshold, bool)
             if seen.metric == metric and number_ and seen.name.rpartition(".")[2] in LEVELS:
-                found = float(seen.threshold)
+                found = seen.op, float(seen.threshold)
         return found
-
-    def _test(self, metric: str) -> str:
-        return f"threshold {number(self._threshold(metric))}"
 
 
 def _wants_log(series: Series, threshold: float | None) -> bool:

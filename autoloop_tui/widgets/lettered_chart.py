@@ -24,7 +24,8 @@ class LetteredChart(BigChart):
         margin = max((len(row) for row in beside.values()), default=0) + 1
         if width < margin + 20:
             return Chart.plot(self, scale, width, height)
-        rows = BigChart.plot(self, scale, width - margin, height) if big else Chart.plot(self, scale, width - margin, height)
+        plot = BigChart.plot if big else Chart.plot
+        rows = plot(self, scale, width - margin, height)
         return [[*row, (" ", ""), *beside.get(y, [])] for y, row in enumerate(rows)]
 
     def _letters(self, scale: Scale, first: int, tall: int) -> dict[int, list[Piece]]:

@@ -11,6 +11,7 @@ from textual.message import Message
 
 from autoloop_tui.paint import cells, fit, look, plain
 from autoloop_tui.proposal_queue import Entry, change_pieces, rule_of
+from autoloop_tui.proposal_rows import tail
 from autoloop_tui.widgets.rows import Piece, RowPane, heading, message
 
 FULL_WORDS = 100
@@ -43,8 +44,8 @@ class Columns:
     @classmethod
     def within(cls, width: int) -> Columns:
         wide = width >= FULL_WORDS
-        state, base, rule = (10, 18, 16) if wide else (6, 11, 11)
-        room = max(8, width - (3 + state + 1 + 5 + 1 + 4 + base + 1 + 1 + rule + 5))
+        state, base, rule = (10, 18, 16) if wide else (6, 13, 11)
+        room = max(8, width - (4 + state + 1 + 5 + 1 + 4 + base + 1 + 1 + rule + 5))
         reason = (room - 1) * 2 // 5 if wide and room >= 40 else 0
         return cls(state, base, room - reason - (1 if reason else 0), rule, reason)
 
@@ -79,6 +80,10 @@ class ProposalList(RowPane):
         elif before is not None:
             self._first += self._index[self.cursor] - before
         self.repaint()
+
+    def rows_wanted(self, most: int) -> int:
+        """Rows that show everything with its titles; at most `most`, and few rows are given room to come."""
+        return max(5, min(len(self.queue.entries) + 2, most))
 
     @property
     def proposal(self) -> Proposal | None:
@@ -151,7 +156,7 @@ class ProposalList(RowPane):
         seen = look(proposal.status.value)
         state = seen.text(ascii_only=self.ascii_only, short=columns.state < 10)
         if proposal.id in self.queue.asked:
-            state = f"{mark} asked"
+            state = f"{mark} sent"
         flag, flag_look = self._flag(proposal)
         changes = change_pieces(proposal, columns.changes, ascii_only=self.ascii_only)
         gap = columns.changes - sum(cells(text) for text, _ in changes)
@@ -162,7 +167,7 @@ class ProposalList(RowPane):
             (fit(state, columns.state, mark=mark), seen.variable),
             (f" {'#' + str(proposal.id):>5} ", "bold" if here else "dim"),
             (fit(flag, 4), flag_look),
-            (fit(plain(run.name if run else proposal.base_run), columns.base, mark=mark) + " ", quiet),
+            (tail(plain(run.name if run else proposal.base_run), columns.base, mark) + " ", quiet),
             *changes,
             (" " * (gap + 1), ""),
         ]
@@ -171,7 +176,7 @@ class ProposalList(RowPane):
         row.append((f"{fit(rule_of(proposal)[:width], columns.rule, mark=mark)} {proposal.priority:>4}", "dim"))
         if here:
             row.append((" " * max(0, width - sum(cells(text) for text, _ in row)), ""))
-            return [(text, f"{names} line") for text, names in row]
+            row = [(text, f"{names} line") for text, names in row]
         return row
 
     def _flag(self, proposal: Proposal) -> Piece:

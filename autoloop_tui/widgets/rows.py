@@ -52,10 +52,12 @@ class RowPane(Widget):
             self._rows = rows
             self.refresh()
             return len(rows)
-        changed = [y for y, row in enumerate(rows) if row != self._rows[y]]
+        changed = [
+            Region(*span(self._rows[y], row, self.size.width, y)) for y, row in enumerate(rows) if row != self._rows[y]
+        ]
         self._rows = rows
         if changed:
-            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+            self.refresh(*changed)
         return len(changed)
 
     def render_line(self, y: int) -> Strip:
@@ -84,6 +86,26 @@ class RowPane(Widget):
     def notify_style_update(self) -> None:
         self._looks.clear()
         super().notify_style_update()
+
+
+def span(old: Sequence[Piece], new: Sequence[Piece], width: int, y: int) -> tuple[int, int, int, int]:
+    """The part of a row that differs, as x, y, width, height: what is the same at its start need not be sent again."""
+    start = 0
+    for before, after in zip(old, new, strict=False):
+        if before != after:
+            break
+        start += cells(after[0])
+    # Where the rows are equally long the same holds for their ends.
+    stop = width
+    length = sum(cells(text) for text, _ in new)
+    if sum(cells(text) for text, _ in old) == length:
+        stop = min(width, length)
+        for before, after in zip(reversed(old), reversed(new), strict=False):
+            if before != after or stop <= start:
+                break
+            stop -= cells(after[0])
+    start = min(start, width - 1)
+    return start, y, max(1, stop - start), 1
 
 
 def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> list[Piece]:

@@ -12,11 +12,12 @@ from textual.message import Message
 from autoloop_tui.feed import View
 from autoloop_tui.paint import number, plain, signed
 from autoloop_tui.run_pages import clipped
-from autoloop_tui.smoothing import WEIGHT, Smoothed
+from autoloop_tui.smoothing import Smoothed
 from autoloop_tui.widgets.big_chart import BigChart
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.metric_list import Figures, MetricList, ordered
-from autoloop_tui.widgets.rows import Piece, RowPane, message
+from autoloop_tui.widgets.rows import Piece, RowPane
+from autoloop_tui.widgets.words import Words
 
 
 class RunCharts(Horizontal):
@@ -41,7 +42,7 @@ class RunCharts(Horizontal):
     def compose(self) -> ComposeResult:
         with Vertical(id="run-plot"):
             yield BigChart(id="run-chart")
-            yield RowPane(id="run-nothing")
+            yield Words(middle=True, id="run-nothing")
             yield RowPane(id="run-figures")
         yield MetricList(id="run-metrics")
 
@@ -73,13 +74,13 @@ class RunCharts(Horizontal):
         names = ordered(self._columns, book)
         if self.metric not in names:
             self.metric = names[0] if names else None
-        chart, nothing = self.query_one(BigChart), self.query_one("#run-nothing", RowPane)
-        chart.display, nothing.display = bool(names), not names
+        chart = self.query_one(BigChart)
+        chart.display = bool(names)
+        self.query_one("#run-nothing", Words).say("" if names else no_metrics(self._run))
         theirs: Mapping[str, MetricSummary] = self._base.summary.metrics if self._base and self._base.summary else {}
         self.query_one(MetricList).paint(names, self.metric, self._figures, theirs, book)
         self._paint_figures(names)
         if self.metric is None:
-            nothing.show(message([(no_metrics(self._run), "dim")], *nothing.size))
             return
         chart.set_title(book.short(self.metric) + (" smoothed" if self.smooth else ""))
         chart.set_series(self._lines(self.metric), x_high=self._run.total_steps or None)
@@ -108,9 +109,9 @@ class RunCharts(Horizontal):
         series = self._columns[metric]
         lines = [Line("this run", series)]
         if self.smooth:
-            lines.insert(0, Line(f"smoothed {WEIGHT:g}", self._smoothed.of(series), colour=2))
+            lines.insert(0, Line("smooth", self._smoothed.of(series), colour=2))
         if self._base and metric in self._base_columns:
-            lines.append(Line(f"base {plain(self._base.name)}", self._base_columns[metric], base=True))
+            lines.append(Line("base", self._base_columns[metric], base=True))
         return lines
 
     def _paint_figures(self, names: list[str]) -> None:

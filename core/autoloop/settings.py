@@ -62,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.metrics is None:
             return default_book()
         path = project / self.metrics
-        return default_book().extended(parse_metric_book(read_text(path, "metric book"), str(path)))
+        return default_book().extended(parse_metric_book(read_text(path, f"metric book named in {FILE},"), str(path)))
 
 
 KINDS = {

@@ -39,19 +39,19 @@ LAUNCH = ("--preset", "plain", "--train-script", str(TRAINER), "--steps", "20")
 
 
 class Project:
-    """A folder with configs. `call` runs a command to its end, `start` one that is watched; `close` leaves no process."""
+    """A folder with configs. `call` runs a command to its end, `start` watches one; `close` leaves no process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.gate = folder / "gate"
         self.running: list[Running] = []
 
-    def config(self, name: str = "base", *, wait: bool = False, trainer: dict[str, Any] | None = None, seed: int = 1) -> str:
-        """Write a config and give its file name. `wait`: its training goes on only when the gate is open."""
-        asked = {"wait_for": str(self.gate)} if wait else {}
-        config = {**CONFIG, "seed": seed, "trainer": {**asked, **(trainer or {})}}
+    def config(self, name: str = "base", *, seed: int = 1, wait: bool = False, **trainer: Any) -> None:
+        """Write `<name>.json`; `trainer` is what the trainer is told. `wait`: it goes on only when the gate is open."""
+        if wait:
+            trainer["wait_for"] = str(self.gate)
+        config = {**CONFIG, "seed": seed, "trainer": trainer}
         (self.folder / f"{name}.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-        return f"{name}.json"
 
     def open_gate(self) -> None:
         self.gate.touch()
@@ -61,12 +61,6 @@ class Project:
             command(*words), cwd=self.folder, env=environment(env), capture_output=True, text=True, timeout=PATIENCE,
             check=False,
         )
-
-    def ask(self, *words: str) -> Any:
-        """The JSON that a command prints."""
-        done = self.call(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
 
     def start(self, *words: str) -> Running:
         self.running.append(Running(self, *words))

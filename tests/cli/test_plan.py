@@ -59,8 +59,9 @@ def test_the_formal_run_of_the_document_is_understood(
     for name in "abcd":
         project.config(name, seed=ord(name))
     words = (
-        "run --cfgs a.json b.json c.json d.json --steps 2000 --log-freq 50 --eval-freq 200 --concurrency 4 --gpus 4,5,6,7 "
-        "--decide --variants-per-run 1 --rounds 3 --wandb-online --wandb-entity e --wandb-project p --json"
+        "run --cfgs a.json b.json c.json d.json --steps 2000 --log-freq 50 --eval-freq 200 --concurrency 4 "
+        "--gpus 4,5,6,7 --decide --variants-per-run 1 --rounds 3 "
+        "--wandb-online --wandb-entity e --wandb-project p --json"
     )
     said = call(*words.split())
     assert (said.code, said.err) == (0, "")
@@ -86,7 +87,7 @@ def test_a_debugging_run_records_offline_without_artifacts(repository: Path, pro
 
 def test_extra_arguments_come_last_in_the_order_given(repository: Path, project: Project, call: Call) -> None:
     project.config()
-    said = call(*"run --cfgs base.json --gpus= --json --extra --policy.x=1 --y=2 z".split())
+    said = call(*["run", "--cfgs", "base.json", "--gpus=", "--json", "--extra", "--policy.x=1", "--y=2", "z"])
     assert json.loads(said.out)["runs"][0]["argv"][-3:] == ["--policy.x=1", "--y=2", "z"]
 
 
@@ -133,7 +134,7 @@ def test_a_plan_writes_nothing(project: Project, call: Call) -> None:
 def test_the_dataset_can_be_taken_from_another_config(project: Project, call: Call) -> None:
     project.config("base")
     project.config("other", seed=2)
-    said = call(*"run --cfgs base.json --device cpu --inherit-dataset-from other.json".split(), *LAUNCH)
+    said = call(*["run", "--cfgs", "base.json", "--device", "cpu", "--inherit-dataset-from", "other.json"], *LAUNCH)
     assert (said.code, said.err) == (0, "")
 
 

@@ -1,7 +1,7 @@
 """A trainer for tests: `trainer.py --config FILE --output_dir DIR`, standard library only, done in milliseconds.
 
-It writes its history as JSON lines, and what it does is in the block `trainer` of its config: `wait_for` (a file that must
-appear before it goes on, looked for after the first step), `exit` (its exit code), `silent` (no metric at all).
+It writes its history as JSON lines. The block `trainer` of its config may hold `wait_for` (a file that must appear
+before it goes on after its first step), `exit` (its exit code) and `silent` (no metric at all).
 """
 
 import json

@@ -296,12 +296,15 @@ class Driven:
         """The answer to a command that must be refused: one sentence."""
         return refusal(self.ask(kind, **payload))
 
-    def refused_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """`refused` for many commands, all sent before the first answer is awaited."""
+    def ask_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> list[Command]:
+        """`ask` for many commands, all sent before the first answer is awaited."""
         store = self.project.store
         sent = [(kind, store.send(self.loop.id, kind, payload, "ada")) for kind, payload in asked]
-        for kind, number in sent:
-            refusal(self._answer(kind, number))
+        return [self._answer(kind, number) for kind, number in sent]
+
+    def refused_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        for command in self.ask_all(asked):
+            refusal(command)
 
     def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
         def alive() -> Any:

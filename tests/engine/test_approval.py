@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from autoloop.engine import Engine
-from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState
+from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState, UserError
 from tests.engine.project import Project, rows, seen
 
 THREE = """
@@ -205,6 +207,38 @@ def test_commands_about_what_is_not_there_are_refused_in_a_sentence(project: Pro
         engine.refused_all([*proposals, *runs, ("approve", {}), ("launch the rocket", {})])
         assert project.proposals(loop) == before
         engine.leave()
+
+
+ODD_EDITS = [
+    "lr=" + "[" * 5000,
+    "lr=" + '{"a":' * 500 + "1" + "}" * 500,
+    "lr=" + "9" * 5000,
+    "a" * 100_000,
+    *("lr=1e999", "lr=18446744073709551616", "lr=NaN", "lr@mul=1e308", "lr@mul=-1e308", "lr=", "lr=\x00", "lr=\x1b[2J"),
+    *("\x00", ".=1", "*=1", "rows.*=1", "rows.99=1", "a.b.c=1", "lr.x=1", "=", "@=", "lr@@=1", "seed@add=0.5", "é.ü=ß"),
+]
+
+
+def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_be_run(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", concurrency=2)
+    with project.driven(loop) as engine:
+        engine.waiting()
+        answers = engine.ask_all([("propose", {"run": "a", "edits": [text]}) for text in ODD_EDITS])
+        assert all(answer.answer for answer in answers)
+        accepted = [p.id for p in project.proposals(loop) if p.author == "ada"]
+        assert len(accepted) == sum(answer.ok is True for answer in answers)
+        engine.ask_all([("approve", {"proposal": number}) for number in accepted])
+        engine.done("start")
+        engine.end()
+    assert len(project.runs(loop, 2)) == len(accepted)
+    assert "## loop_" in (project.folder / "reports" / "report.md").read_text()
+
+
+def test_text_that_is_no_unicode_is_refused_where_it_is_sent(project: Project) -> None:
+    loop = project.loop([project.config("a")])
+    with pytest.raises(UserError, match="UTF-8"):
+        project.store.send(loop.id, "propose", {"run": "a", "edits": ["lr=\udcff"]}, "ada")  # as from a shell's $'\xff'
+    assert project.store.open_commands(loop.id) == []
 
 
 def approved_and_left(project: Project) -> tuple[Proposal, Run, Path]:

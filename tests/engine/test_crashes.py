@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
+import os
 import random
+import signal
 import threading
 import time
 from collections import Counter
@@ -17,9 +21,6 @@ from autoloop.model import Loop, LoopState, ProposalStatus, RunState
 from tests.engine.project import Project, seen, span, states
 
 RUNS, SLOTS, KILLS = 4, 2, 12
-LAUNCHES = 60
-"""Engines that a loop may need at most; each gets longer to live than the one before, so few are needed."""
-
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twice(project: Project, seed: int) -> None:
@@ -27,16 +28,14 @@ def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twic
     configs = [project.config(f"c{i}", seconds=0.2) for i in range(RUNS)]
     loop = project.loop(configs, concurrency=SLOTS, rounds=2, decide=True)
     kills = 0
-    for _ in range(LAUNCHES):
+    while project.state(loop).state is LoopState.ACTIVE:
         engine = project.spawn(loop)
-        if kills == KILLS:
-            project.wait_engine(engine)
-        else:
-            time.sleep(chance.uniform(0, 0.06))  # the random instant, from when it holds its lock
+        if kills < KILLS:
+            time.sleep(chance.uniform(0, 0.06))  # the random instant, counted from when it holds its lock
             project.kill_engine(engine)
             kills += 1
-        if project.state(loop).state is not LoopState.ACTIVE:
-            break
+        else:
+            project.wait_engine(engine)
     print(f"seed {seed}: {kills} kills, {len(project.store.loop_attempts(loop.id))} attempts")
     nothing_is_lost_or_done_twice(project, loop)
 
@@ -123,10 +122,6 @@ def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_wi
 
 def kill_some_supervisors(home: Path, chance: random.Random) -> None:
     """Kill the supervisor of every second attempt, a random while after it is there."""
-    import json
-    import os
-    import signal
-
     met: set[str] = set()
     deadline = time.monotonic() + 5
     while len(met) < 6 and time.monotonic() < deadline:
@@ -136,8 +131,6 @@ def kill_some_supervisors(home: Path, chance: random.Random) -> None:
             met.add(claim.parent.name)
             if len(met) % 2:
                 time.sleep(chance.uniform(0, 0.1))
-                try:
+                with contextlib.suppress(ValueError, ProcessLookupError):
                     os.kill(json.loads(claim.read_text())["pid"], signal.SIGKILL)
-                except (ValueError, ProcessLookupError):
-                    pass
         time.sleep(0.005)

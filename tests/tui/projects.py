@@ -75,7 +75,9 @@ class Project:
     def round(self, number, state=RoundState.RUNNING) -> None:
         self.store.put_round(Round(loop=self.loop.id, number=number, state=state, started_at=NOW - 800))
 
-    def run(self, name, state=RunState.FINISHED, *, config=None, metrics=None, log=None, base=None, attempt=None, **more):
+    def run(
+        self, name, state=RunState.FINISHED, *, config=None, metrics=None, log=None, base=None, attempt=None, **more
+    ) -> Run:
         """One run with its frozen config and, unless it is queued, an attempt, a history and a log.
 
         `metrics`: series by the trainer's names. `attempt`: what differs in its attempt.

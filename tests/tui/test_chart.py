@@ -52,11 +52,13 @@ def test_every_row_is_exactly_as_wide_as_the_pane(show, rows, kind, size):
 
 
 @KINDS
-def test_nothing_new_paints_nothing(show, kind):
+def test_nothing_new_is_neither_drawn_nor_painted(show, kind, monkeypatch):
     async def script(pilot):
         line = Line("a", falling())
         assert pane.set_series([line], x_high=20_000) > 0
-        assert pane.set_series([line], x_high=20_000) == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(pane, "_draw", None)
+            assert pane.set_series([line], x_high=20_000) == 0
         line.series.append(15_000, 0.11)
         assert 0 < pane.set_series([line], x_high=20_000) < pane.size.height
 

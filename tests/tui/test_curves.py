@@ -78,6 +78,13 @@ def test_a_single_nan_between_few_points_breaks_the_line():
     assert not columns & set(range(6, 14))
 
 
+def test_the_sides_of_a_gap_narrower_than_a_dot_are_not_joined():
+    values = [0.0] * 100 + [math.nan] + [10.0] * 100
+    assert not any(8 < y < 24 for _, y in dots(drawn([points(values)], 10, 8)))
+    values[100] = 10.0
+    assert any(8 < y < 24 for _, y in dots(drawn([points(values)], 10, 8)))
+
+
 def test_few_points_fill_the_whole_width_as_one_unbroken_line():
     columns = {x for x, _ in dots(drawn([points([0.0, 5.0, 2.0])], 30, 6))}
     assert columns == set(range(60))

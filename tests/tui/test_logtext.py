@@ -66,3 +66,10 @@ def test_a_line_is_capped_and_says_so():
 def test_of_a_very_long_line_the_start_is_shown_or_its_last_redrawn_state():
     assert sanitize_long(b"start" * 2000, b"end" * 100, 10_000_000).endswith(" … a line of 9.5M")
     assert sanitize_long(b"0%\r", b"98%\r99%\r100%\r\n", 10_000_000) == "100%"
+
+
+def test_a_progress_bar_gives_way_to_the_message_that_is_glued_to_it():
+    glued = "Training:  46%|████▌     | 139/300 [00:01<00:01, 113.80step/s]INFO step:140 loss:0.4"
+    assert sanitize(glued) == "INFO step:140 loss:0.4"
+    bar = "Training: 100%|██████████| 300/300 [00:03<00:00, 95.66step/s]"
+    assert sanitize(bar) == bar

@@ -46,17 +46,17 @@ def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expres
 
 
 def check_numbers(spec: LoopSpec) -> None:
-    for flag, value, least in (
-        ("--steps", spec.steps, 1),
-        ("--log-freq", spec.log_freq, 1),
-        ("--eval-freq", spec.eval_freq, 0),
-        ("--concurrency", spec.concurrency, 1),
-        ("--rounds", spec.rounds, 1),
-        ("--variants-per-run", spec.variants_per_run, 1),
-        ("--retries", spec.retries, 0),
+    for flag, value, least, most in (
+        ("--steps", spec.steps, 1, 10**9),
+        ("--log-freq", spec.log_freq, 1, 10**9),
+        ("--eval-freq", spec.eval_freq, 0, 10**9),
+        ("--concurrency", spec.concurrency, 1, 1000),
+        ("--rounds", spec.rounds, 1, 1000),
+        ("--variants-per-run", spec.variants_per_run, 1, 1000),
+        ("--retries", spec.retries, 0, 1000),
     ):
-        if value < least:
-            raise UserError(f"{flag} {value} makes no sense: give {least} or more.")
+        if not least <= value <= most:
+            raise UserError(f"{flag} {value} makes no sense: give {least} or more, up to {most}.")
     if spec.rounds > 1 and not spec.decide:
         raise UserError(f"--rounds {spec.rounds} needs --decide: without it nothing makes the second round's configs.")
 

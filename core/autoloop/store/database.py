@@ -257,11 +257,18 @@ class Store:
     # ------------------------------------------------------------------------------------------------------ commands
 
     def send(self, loop: int, kind: str, payload: dict[str, Any], actor: str) -> int:
-        """The one thing a client writes. Returns the command's number, to look for its answer."""
+        """The one thing a client writes. Returns the command's number, to look for its answer.
+
+        UserError for text that no file could hold: bytes from a command line that are not UTF-8.
+        """
+        try:
+            body = self._encode(payload)
+        except UnicodeEncodeError:
+            raise UserError(f"The {kind} command holds text that is not UTF-8; write it anew.") from None
         with self.transaction():
             cursor = self._db.execute(
                 "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, ?, ?)",
-                (loop, kind, self._encode(payload), actor, time.time()),
+                (loop, kind, body, actor, time.time()),
             )
         return int(cursor.lastrowid or 0)
 
@@ -332,7 +339,7 @@ def _payload(raw: bytes | str) -> dict[str, Any]:
     """A command's payload; anything that is not a JSON object counts as empty and is refused by the command itself."""
     try:
         value = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+    except (ValueError, TypeError, RecursionError):  # not JSON, not even text, or nested without end
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -1,0 +1,29 @@
+"""Where `autoloop-tui` starts. Alone on a terminal it opens the console without loading the command line."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The console script. Exit codes are the command line's; see `cli`."""
+    from autoloop_tui import on_screen
+
+    if len(sys.argv) > 1 or not on_screen.has_screen():
+        from autoloop_tui.cli import main as command_line
+
+        command_line()
+        return
+    from pathlib import Path
+
+    from autoloop.model import UserError
+
+    try:
+        sys.exit(on_screen.console_or_welcome(Path.cwd()))
+    except UserError as error:
+        print(f"autoloop-tui: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What a person typed after `run`, as the values that a loop is planned from. UserError names the flag."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from autoloop.model import UserError
+from autoloop.settings import Settings
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
+LONGEST = 90 * 24 * 3600
+"""Seconds that a round may wait for a person at most."""
+SWITCHES = ("--exec", "--no-ui", "--detach", "--decide", "--wandb-online", "--json")
+"""Flags of ours that take no value. After --extra they would go to the trainer, which nobody means."""
+
+
+def trainer_arguments(extra: list[str]) -> list[str]:
+    for word in extra:
+        if word in SWITCHES:
+            raise UserError(f"{word} stands after --extra and would go to the trainer; put --extra last.")
+    return extra
+
+
+def device_of(device: str | None, gpus: str | None) -> str:
+    """`cuda` or `cpu`: no GPUs (`--gpus ""`) means the CPU, as it always did."""
+    if device not in (None, "cpu", "cuda"):
+        raise UserError(f"--device {device} is not known: cuda or cpu.")
+    if device == "cpu" and gpus:
+        raise UserError("--device cpu and --gpus contradict each other: leave one away.")
+    return "cpu" if device == "cpu" or (device is None and gpus == "") else "cuda"
+
+
+def gpus_of(gpus: str | None, settings: Settings) -> list[int]:
+    """GPU indices from `0,1,2,3`; the project's where none are given."""
+    if gpus is None:
+        return settings.gpus
+    try:
+        return [int(part) for part in gpus.split(",") if part.strip()]
+    except ValueError:
+        raise UserError(f"--gpus {gpus!r} is not a list of GPU numbers; write it as --gpus 0,1,2,3.") from None
+
+
+def approval(policy: str) -> str:
+    """`auto`, `manual`, or `after:SECONDS`."""
+    if policy in ("auto", "manual"):
+        return policy
+    match = DURATION.fullmatch(policy.removeprefix("after:"))
+    if not policy.startswith("after:") or not match:
+        raise UserError(f"--approve {policy!r} is not known: auto, manual, or after:30m (s, m or h).")
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 60}[match[2]]
+    if seconds > LONGEST:
+        raise UserError(f"--approve {policy}: nobody waits that long; give at most {LONGEST // 3600}h, or manual.")
+    return f"after:{seconds:g}"
+
+
+def interpreter(cwd: Path, python: str | None) -> str:
+    """The interpreter as a path: a bare name is looked for as the shell does."""
+    if python is None:
+        return sys.executable
+    found = None if "/" in python else shutil.which(python)
+    return found or str(absolute(cwd, python))
+
+
+def preset_of(cwd: Path, preset: str) -> str:
+    """A shipped preset's name, or the absolute path of a file."""
+    return str(absolute(cwd, preset)) if "/" in preset or preset.endswith(".toml") else preset
+
+
+def absolute(cwd: Path, path: str) -> Path:
+    """`path` as the shell would mean it, symlinks and all."""
+    return Path(os.path.normpath(cwd / os.path.expanduser(path)))
+
+
+def optional(cwd: Path, path: str | None) -> str | None:
+    return None if path is None else str(absolute(cwd, path))
+
+
+def report_path(cwd: Path, path: str | None, default: str) -> Path:
+    """Reports stay where people's scripts look for them: below the training repository where there is one."""
+    if path is not None:
+        return absolute(cwd, path)
+    repository = cwd / "src/lerobot/scripts/train_config"
+    return (repository if repository.is_dir() else cwd) / "reports" / default
+
+
+def fresh_folder(folder: Path) -> Path:
+    """`folder`, or `folder-2`, `folder-3` … where something is there already."""
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate

@@ -1,0 +1,127 @@
+"""`--approve manual`: a loop that waits, and a person who decides from another terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call
+from tests.cli.project import LAUNCH, Project, Running
+
+WORDS = (*LAUNCH, "--device", "cpu", "--rounds", "2", "--decide", "--approve", "manual", "--exec", "--no-ui")
+
+
+@pytest.fixture
+def loop(project: Project) -> Running:
+    """A loop of two runs that waits for decisions on proposals 1 and 2."""
+    project.config("base")
+    project.config("other", seed=2)
+    running = project.start("run", "--cfgs", "base.json", "other.json", *WORDS)
+    running.hear("waits for a decision on 2 proposals")
+    return running
+
+
+def reg(proposal: dict) -> float:
+    return next(change["after"] for change in proposal["changes"] if change["path"].endswith("reg"))
+
+
+def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, project: Project, call: Call) -> None:
+    assert "waits for decisions on the proposals for round 2" in call("status").out
+    assert json.loads(call("status", "--json").out)["waits_for"]
+    listed = call("proposals").out
+    assert "#1  pending  round 1 → 2  from base" in listed
+    assert "ot.loss_config.reg  0.1 → 0.16" in listed
+    assert re.search(r"because ot_pi_sum.last = 1e-08 < 0.001  \(4 points, steps 5–20\)", listed)
+
+    slip = call("edit", "1", "--changes", "ot.loss_config.rge=0.2")
+    assert "note: ot.loss_config.rge is a new key (the nearest existing one is ot.loss_config.reg)" in slip.out
+    edited = call("edit", "1", "--changes", "ot.loss_config.reg@mul=2", "ot.window_size=12")
+    assert edited.out.startswith("proposal 1 now reads: ot.loss_config.reg 0.1 → 0.2, ot.window_size 10 → 12")
+    assert call("reject", "2", "--reason", "not that one").out == "proposal 2 is rejected: not that one\n"
+    proposed = call("propose", "other", "--changes", "ot.loss_config.reg=0.5", "--reason", "why not")
+    assert proposed.out.startswith("proposal 3 from other: ot.loss_config.reg 0.1 → 0.5")
+    assert call("approve", "1").out == "proposal 1 is approved\n"
+    third = json.loads(call("proposals", "--json").out)[2]
+    assert (third["status"], reg(third), third["reason"]) == ("pending", 0.5, "why not")
+    assert call("start").code == 0  # with what is approved: proposal 3 still waits, and stays behind
+
+    assert loop.wait() == 0
+    assert [proposal["status"] for proposal in json.loads(call("proposals", "--json").out)] == [
+        "launched", "rejected", "pending",
+    ]  # fmt: skip
+    ran = json.loads(call("runs", "--round", "2", "--json").out)
+    assert [run["name"] for run in ran] == ["base_r2_1"]
+    config = json.loads(Path(ran[0]["config_path"]).read_text())
+    assert (config["ot"]["loss_config"]["reg"], config["ot"]["window_size"]) == (0.2, 12)
+    assert f"\nWrote variant: {ran[0]['source_path']} (" in loop.said
+
+
+def test_the_round_starts_by_itself_when_nothing_is_left_to_decide(loop: Running, project: Project, call: Call) -> None:
+    assert call("approve", "--all").out == "proposal 1 is approved\nproposal 2 is approved\n"
+    assert loop.wait() == 0
+    assert len(json.loads(call("runs", "--json").out)) == 4
+
+
+def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, project: Project, call: Call) -> None:
+    assert call("hold").code == 0
+    assert call("approve", "1", "2").code == 0
+    assert call("undo", "1").out == "proposal 1 is pending\n"
+    assert call("reject", "1").code == 0
+    assert call("start").code == 0
+    assert loop.wait() == 0
+    assert [run["name"] for run in json.loads(call("runs", "--round", "2", "--json").out)] == ["other_r2_1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "fragments"),
+    [
+        (["edit", "1", "--changes", "ot.los_config.reg=1.5e0", "ot.nowhere@mul=2"], ["matches nothing", "ot.nowhere"]),
+        (["edit", "1", "--changes", "ot.loss_config.rge@mul=2"], ["matches nothing", "ot.loss_config.reg"]),
+        (["edit", "1", "--changes", "ot.loss_config.reg@mull=2"], ["mull", '"mul"']),
+        (["edit", "1", "--changes", "ot.loss_config.reg"], ["path@op=value"]),
+        (["edit", "9", "--changes", "ot.loss_config.reg=2"], ["no proposal 9", "1 to 2"]),
+        (["propose", "base", "--changes", "ot.loss_config.rge@mul=2"], ["Nothing was proposed", "matches nothing"]),
+        (["propose", "nosuch", "--changes", "ot.loss_config.reg=2"], ["no run 'nosuch'"]),
+        (["propose", "base", "--changes", "ot.loss_config.reg=0.1"], ["Nothing was proposed"]),
+        (["propose", "base", "--changes", "seed=2"], ["Nothing was proposed", "other"]),
+        (["approve", "9"], ["no proposal 9"]),
+        (["reject", "8", "9"], ["no proposal 8", "no proposal 9"]),
+        (["approve"], ["by their numbers", "--all"]),
+        (["stop", "nosuch"], ["no run 'nosuch'"]),
+        (["retry", "base"], ["has finished", "propose a variant"]),
+        (["logs", "bse"], ["no run 'bse'", "did you mean base?"]),
+        (["runs", "--round", "7"], ["no round 7"]),
+        (["status", "--loop", "nosuch"], ["no loop called 'nosuch'", "status --all"]),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(shared: Call, words: list[str], fragments: list[str]) -> None:
+    call = shared
+    before = call("proposals", "--json").out
+    said = call(*words)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("autoloop-tui: ")
+    for fragment in fragments:
+        assert fragment in said.err
+    assert call("proposals", "--json").out == before
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One loop that waits, for all tests that change nothing in it."""
+    project = Project(tmp_path_factory.mktemp("waiting"))
+    project.config("base")
+    project.config("other", seed=2)
+    project.start("run", "--cfgs", "base.json", "other.json", *WORDS).hear("waits for a decision on 2 proposals")
+    yield project
+    project.close()
+
+
+@pytest.fixture
+def shared(waiting: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+    monkeypatch.chdir(waiting.folder)
+    return call

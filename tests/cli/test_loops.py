@@ -1,0 +1,163 @@
+"""Whole loops through the command line, with real processes and a trainer that takes milliseconds."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from autoloop.engine.plan import fresh_name
+from autoloop.model import LoopState
+
+from tests.cli.conftest import Call
+from tests.cli.project import LAUNCH, Project
+
+CPU = ("--device", "cpu")
+GO = ("--exec", "--no-ui")
+
+
+def test_three_rounds_end_with_0_and_leave_what_people_read(project: Project, call: Call) -> None:
+    project.config()
+    done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--rounds", "3", "--decide", *GO)
+    assert (done.returncode, done.stderr) == (0, "")
+    loop = project.loop()
+    assert loop.state is LoopState.FINISHED
+
+    # The line that chain scripts read, as generate_and_run printed it: alone, at the beginning of its line.
+    wrote = re.findall(r"^Wrote variant: (\S+) \((.+)\)$", done.stdout, re.MULTILINE)
+    assert [path.rsplit("/", 1)[1] for path, _ in wrote] == ["base_r2_1.json", "base_r3_1.json"]
+    reg = [json.loads(Path(path).read_text())["ot"]["loss_config"]["reg"] for path, _ in wrote]
+    assert reg == pytest.approx([0.16, 0.256])
+    assert wrote[0][1].startswith("OT mass near zero")
+
+    summary = json.loads((project.folder / "reports/data/autorun_summary.json").read_text())
+    assert len(summary) == 3
+    for output_dir, entry in summary.items():
+        assert output_dir.startswith(f"{project.folder}/outputs/train/{loop.name}/")
+        assert {"first", "last", "best", "best_step", "delta", "pct"} <= entry["train/ot_pi_sum"].keys()
+        assert entry["steps"] == 20
+    report = (project.folder / "reports/act_ot.md").read_text()
+    for wanted in ("### Round 3", "eval_l1", "ot_pi_sum", f"config `{wrote[1][0]}`"):
+        assert wanted in report
+
+    # A table at each round's end, and nothing that is for a screen only.
+    assert done.stdout.count("eval_l1") == 3
+    assert "\x1b" not in done.stdout
+    assert all(line == line.rstrip() for line in done.stdout.splitlines())
+
+    shown = call("status")
+    assert f"{loop.name}  finished: all 3 rounds done" in shown.out
+    assert call("wait").code == 0
+    assert [run["round"] for run in json.loads(call("runs", "--json").out)] == [1, 2, 3]
+    assert call("runs", "--round", "2").out.count("base_r2_1") == 1
+    assert "20/20" in call("logs").out
+    assert "20/20" in call("logs", "base").out
+
+
+def test_each_round_table_shows_its_own_round_to_who_follows_from_outside(project: Project) -> None:
+    project.config(wait=True)
+    following = project.start("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--rounds", "2", "--decide", "--exec")
+    following.hear("started on cpu 0")
+    project.open_gate()
+    assert following.wait() == 0
+    tables = re.findall(r"round (\d) ended.*\n.*\n.*\n +(\d) ", following.said)
+    assert tables == [("1", "1"), ("2", "2")]
+
+
+def test_a_failed_run_ends_the_loop_with_1_and_is_named_with_its_reason(project: Project, call: Call) -> None:
+    project.config("good")
+    project.config("bad", seed=2, exit=3)
+    done = project.call("run", "--cfgs", "good.json", "bad.json", *LAUNCH, *CPU, *GO)
+    assert done.returncode == 1
+    assert re.search(r"bad \(\w+\) failed after .*3", done.stdout)
+    assert call("wait").code == 1
+    assert "failed" in call("runs").out
+
+
+def test_a_detached_loop_goes_on_alone(project: Project, call: Call) -> None:
+    project.config(wait=True)
+    begun = json.loads(
+        project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach", "--json").stdout
+    )
+    assert begun["loop"] == project.loop().name
+    status = json.loads(call("status", "--json").out)
+    assert status["loop"]["state_now"] == "running"
+    assert status["slots"] == [{"slot": "cpu 0", "run": begun["runs"][0]["id"]}]
+    assert "cpu 0  running" in call("status").out
+    following = project.start("logs", "-f")
+    following.hear("5/20")
+    project.open_gate()
+    assert following.wait() == 0
+    assert following.said.count("20/20") == 1
+    waited = project.call("wait")
+    assert waited.returncode == 0
+    assert "finished: all 1 round" in waited.stdout
+    assert call("wait", "--quiet").out.count("\n") == 1
+
+
+def test_both_reports_can_be_written_again(project: Project, call: Call) -> None:
+    project.config()
+    assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *GO).returncode == 0
+    summary, report = project.folder / "reports/data/autorun_summary.json", project.folder / "reports/act_ot.md"
+    before = json.loads(summary.read_text()), report.read_text()
+    summary.unlink()
+    report.unlink()
+    said = call("report")
+    assert (said.code, said.out.split()) == (0, [str(summary), str(report)])
+    assert (json.loads(summary.read_text()), report.read_text()) == before
+
+
+def test_a_loop_never_takes_the_name_of_another(tmp_path: Path) -> None:
+    (tmp_path / "loop_101").mkdir()
+    assert fresh_name(tmp_path, 100.9, ["loop_100"]) == "loop_102"
+
+
+def test_the_newest_loop_is_meant_unless_another_is_named(project: Project, call: Call) -> None:
+    project.config("a")
+    project.config("b", seed=2)
+    for name in "ab":
+        words = ("run", "--cfgs", f"{name}.json", *LAUNCH, *CPU, "--output-root", f"out_{name}")
+        assert project.call(*words, *GO).returncode == 0
+    listed = json.loads(call("status", "--all", "--json").out)
+    assert len({loop["name"] for loop in listed}) == 2
+    older = listed[-1]["name"]
+    assert json.loads(call("runs", "--loop", older, "--json").out)[0]["name"] == "a"
+    assert json.loads(call("runs", "--json").out)[0]["name"] == "b"
+    assert call("runs", "--loop", "nosuch").err.startswith("autoloop-tui: There is no loop called 'nosuch'")
+
+
+def test_a_metric_that_never_appears_is_said(project: Project) -> None:
+    project.config()
+    until = 'metric("train/never").last < 1'
+    done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--until", until, *GO)
+    assert done.returncode == 0
+    assert re.search(r"--until: base \(\w+\): .*train/never", done.stdout)
+
+
+def test_a_run_without_any_metric_is_said(project: Project) -> None:
+    project.config(silent=True)
+    done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *GO)
+    assert re.search(r"base \(\w+\) finished but no metric was found", done.stdout)
+
+
+def test_until_ends_the_loop_and_names_the_winner(project: Project, call: Call) -> None:
+    project.config()
+    words = ("--rounds", "3", "--decide", "--until", "ot_pi_sum.last > 1e-7", *GO)
+    assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *words).returncode == 0
+    assert project.loop().winner == json.loads(call("runs", "--json").out)[-1]["id"]
+    assert re.search(r"finished: base_r2_1 \(\w+\) meets --until", call("status").out)
+
+
+def test_names_from_outside_cannot_draw_on_the_terminal(project: Project, call: Call) -> None:
+    project.config()
+    name = "ev\x1b]0;title\x07il\n.json"
+    (project.folder / "base.json").rename(project.folder / name)
+    words = ("run", "--cfgs", name, *LAUNCH, *CPU, "--name", "n\x1b[31m\u202e")
+    ran = project.call(*words, *GO, env={"FORCE_COLOR": "1"})
+    assert ran.returncode == 0, ran.stderr
+    texts = [call(*words).out, ran.stdout, ran.stderr]
+    for each in (["status"], ["status", "--all"], ["runs"], ["proposals"], ["wait"], ["report"]):
+        texts.append(call(*each).out)
+    for text in texts:
+        assert not set(text.replace("\n", "")) & {chr(code) for code in [*range(32), 127, 0x202E]}, text

@@ -1,0 +1,183 @@
+"""What a long-lived process meets: Ctrl-C, a closed terminal, `| head`, a killed engine; and how a loop goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import termios
+
+import pytest
+from autoloop.engine import holder
+from autoloop.model import LoopState, RunState
+
+from tests.cli.conftest import Call
+from tests.cli.project import LAUNCH, PATIENCE, Project, Running, command, environment
+
+WORDS = ("run", "--cfgs", "first.json", "second.json", *LAUNCH, "--device", "cpu", "--exec")
+
+
+@pytest.fixture
+def loop(project: Project) -> Running:
+    """A loop in the foreground: its first run waits for the gate, its second for the slot."""
+    project.config("first", wait=True)
+    project.config("second", seed=2)
+    running = project.start(*WORDS, "--no-ui")
+    running.hear("started on cpu 0")
+    return running
+
+
+def attempts(project: Project) -> dict[str, int]:
+    """How many attempts each run took."""
+    with project.store() as store:
+        return {run.name: run.attempts for run in store.runs(store.find_loop(None).id)}
+
+
+def finished(project: Project) -> bool:
+    with project.store() as store:
+        loop = store.find_loop(None)
+        return loop.state is LoopState.FINISHED and all(
+            run.state is RunState.FINISHED for run in store.runs(loop.id)
+        )
+
+
+def test_ctrl_c_stops_the_loop_with_130_and_resume_goes_on(loop: Running, project: Project, call: Call) -> None:
+    loop.signal(signal.SIGINT)
+    assert loop.wait() == 130
+    assert "stopped by Ctrl-C" in loop.said
+    assert "Traceback" not in loop.errors
+    assert "stopped: stopped by Ctrl-C" in call("status").out
+    assert call("wait").code == 130
+    project.open_gate()
+    resumed = project.call("resume", "--no-ui")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert finished(project)
+    assert attempts(project) == {"first": 2, "second": 1}
+    assert "first" not in resumed.stdout.splitlines()[0]  # its story begins where it went on
+    assert len({attempt.output_dir for attempt in project.attempts()}) == 3
+
+
+def test_a_closed_terminal_changes_nothing(project: Project) -> None:
+    project.config("first", wait=True)
+    project.config("second", seed=2)
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        command(*WORDS, "--no-ui"), cwd=project.folder, env=environment(), stdin=there, stdout=there, stderr=there,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(there)
+    said = b""
+    while b"started on cpu 0" not in said:
+        assert select.select([here], [], [], PATIENCE)[0], said
+        said += os.read(here, 4096)
+    os.close(here)  # the kernel sends SIGHUP, and every write from now on is an error
+    project.open_gate()
+    assert process.wait(PATIENCE) == 0
+    assert finished(project)
+
+
+def test_ctrl_c_leaves_a_loop_alone_that_is_only_watched(project: Project, call: Call) -> None:
+    project.config("first", wait=True)
+    project.config("second", seed=2)
+    watching = project.start(*WORDS)
+    watching.hear("started on cpu 0")
+    watching.signal(signal.SIGINT)
+    assert watching.wait() == 130
+    assert watching.errors == ""
+    assert json.loads(call("status", "--json").out)["loop"]["state_now"] == "running"
+    project.open_gate()
+    assert call("wait", "--quiet").code == 0
+
+
+def test_output_that_nobody_reads_changes_nothing(loop: Running, project: Project) -> None:
+    loop.hang_up()
+    project.open_gate()
+    assert loop.wait() == 0
+    assert loop.errors == ""
+    assert finished(project)
+
+
+def test_a_terminated_engine_leaves_its_runs_running(loop: Running, project: Project, call: Call) -> None:
+    loop.signal(signal.SIGTERM)
+    assert loop.wait() == 130
+    assert "running runs go on without it" in loop.said
+    assert "orphaned" in call("status").out
+    waited = call("wait")
+    assert waited.code == 1
+    assert "`autoloop-tui resume` takes it up again" in waited.err
+    project.open_gate()
+    assert project.call("resume", "--no-ui").returncode == 0
+    assert finished(project)
+    assert attempts(project) == {"first": 1, "second": 1}
+
+
+def test_a_killed_engine_costs_no_run(loop: Running, project: Project, call: Call) -> None:
+    loop.signal(signal.SIGKILL)
+    assert loop.wait() == -signal.SIGKILL
+    assert "orphaned" in call("status").out
+
+    # Nobody is there to carry a command out: it is kept, and that is said; what has no sense is refused at once.
+    kept = call("stop", "second")
+    assert kept.code == 2
+    assert "the command is kept" in kept.err
+    assert "autoloop-tui resume" in kept.err
+    assert "so nothing can stop its runs" in call("stop").err
+    assert "has no run 'third'" in call("stop", "third").err
+
+    project.open_gate()
+    assert call("resume").out.startswith(f"{project.loop().name} goes on in the background")
+    assert call("wait", "--quiet").code == 0
+    states = [(run["state"], run["attempts"]) for run in json.loads(call("runs", "--json").out)]
+    assert states == [("finished", 1), ("stopped", 0)]
+
+
+def test_a_loop_is_stopped_and_resumed_from_another_terminal(loop: Running, project: Project, call: Call) -> None:
+    said = call("stop")
+    assert said.code == 0
+    assert "`autoloop-tui resume` takes it up again" in said.out
+    assert loop.wait() == 130
+    assert "stopped already" in call("stop").err
+    project.open_gate()
+    assert call("resume").code == 0
+    assert call("wait", "--quiet").code == 0
+    assert finished(project)
+    assert "has finished" in call("resume").err
+    assert "has finished" in call("pause").err
+
+
+def test_one_run_can_be_stopped_and_queued_again(loop: Running, project: Project, call: Call) -> None:
+    assert call("pause").out.startswith("paused")
+    assert "paused" in call("status").out
+    assert "is stopping" in call("stop", "first").out
+    loop.hear("stopped after")
+    project.open_gate()
+    assert "queued again" in call("retry", "first").out
+    assert call("move", "second", "--before", "first").code == 0
+    assert call("resume").out == "the queue goes on\n"
+    assert loop.wait() == 0
+    assert finished(project)
+    assert attempts(project) == {"first": 2, "second": 1}
+    assert loop.said.index("second (") < loop.said.rindex("first (")
+
+
+def test_killing_does_not_wait_for_a_clean_end(loop: Running, project: Project, call: Call) -> None:
+    assert call("kill").code == 0
+    assert loop.wait() == 130
+    assert [attempt.exit.stopped_by for attempt in project.attempts()] == ["kill"]
+
+
+def test_a_loop_has_one_engine(loop: Running, project: Project, call: Call) -> None:
+    with project.store() as store:
+        assert holder(store.places.lock(store.find_loop(None).name)).pid == loop.process.pid
+    assert call("resume").out == "the queue goes on\n"
+
+
+def test_whoever_reads_only_the_first_line_gets_no_complaint(loop: Running, project: Project) -> None:
+    reading = project.start("runs")
+    reading.hang_up()
+    assert reading.wait() == 0
+    assert reading.errors == ""

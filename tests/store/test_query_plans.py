@@ -1,0 +1,87 @@
+"""A question about one loop looks at the rows of that loop, however many loops there have been."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from autoloop.model import Attempt, Loop, LoopSpec, LoopState, Proposal, Round, RoundState, Run
+from autoloop.store import Store, take_snapshot
+
+LOOPS, RUNS = 20, 1000
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """20 000 runs of 20 loops, each with an attempt, a proposal and an event."""
+    with Store.open(tmp_path_factory.mktemp("many"), create=True) as store:
+        with store.transaction():
+            for loop in range(1, LOOPS + 1):
+                spec = LoopSpec(configs=[])
+                store.put_loop(
+                    Loop(id=loop, name=f"loop_{loop}", state=LoopState.FINISHED, spec=spec, output_dir="/o", created_at=1)
+                )
+                store.put_round(Round(loop=loop, number=1, state=RoundState.DONE, started_at=1))
+                for position in range(RUNS if loop < LOOPS else 3):
+                    fill(store, loop, position)
+        yield store
+
+
+def fill(store: Store, loop: int, position: int) -> None:
+    run = f"{loop}-{position}"
+    number = store.next_id("proposals")
+    store.put_run(
+        Run(id=run, loop=loop, round=1, position=position, name=run, config_path="", source_path="", config_hash=run)
+    )
+    store.put_attempt(
+        Attempt(
+            id=f"{run}-1", run=run, number=1, slot=0, output_dir="", directory="", created_at=1.0, result="finished"
+        ),
+        loop,
+    )
+    store.put_proposal(Proposal(id=number, loop=loop, round=1, base_run=run, author="x", reason="", edits=[]))
+    store.add_event(loop, "note", run)
+    store.answer(store.send(loop, "pause", {}, "ada"), True, "")
+
+
+QUESTIONS: dict[str, Callable[[Store], object]] = {
+    "status": lambda store: take_snapshot(store, LOOPS),
+    "queue": lambda store: store.queued(LOOPS),
+    "open attempts": lambda store: store.open_attempts(LOOPS),
+    "attempts of a run": lambda store: store.attempts("3-3"),
+    "one run": lambda store: store.run("3-3"),
+    "one round's runs": lambda store: store.runs(LOOPS, 1),
+    "one round's proposals": lambda store: store.proposals(LOOPS, 1),
+    "one proposal": lambda store: store.proposal(5),
+    "events since": lambda store: store.events(LOOPS, 15_000),
+    "has this config run": lambda store: store.where_run("3-3"),
+    "a loop by name": lambda store: store.find_loop("loop_7"),
+    "the newest loop": lambda store: store.find_loop(None),
+    "open commands": lambda store: store.open_commands(LOOPS),
+    "one command": lambda store: store.command(7),
+    "the next event's number": lambda store: store.next_id("events"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_of_the_engine_or_a_client_walks_through_a_table(store: Store, question: str) -> None:
+    asked: list[str] = []
+    store._db.set_trace_callback(asked.append)
+    try:
+        QUESTIONS[question](store)
+    finally:
+        store._db.set_trace_callback(None)
+    queries = [sql for sql in asked if sql.lstrip().upper().startswith("SELECT")]
+    assert queries
+    with sqlite3.connect(store.places.database) as reader:
+        for sql in queries:
+            plan = [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            walks = [step for step in plan if re.match(r"SCAN (?!CONSTANT ROW)", step)]
+            # The newest loop is the last row: reading backwards ends with the first one met.
+            newest = walks == ["SCAN loops"] and sql.endswith("ORDER BY id DESC LIMIT 1")
+            assert newest or not walks, f"{sql}: {plan}"
+    reader.close()

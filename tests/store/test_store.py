@@ -1,0 +1,386 @@
+"""The one truth: what is written comes back, whatever is not ours is refused, readers and writers do not meet."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import autoloop
+from autoloop.model import (
+    Attempt,
+    Change,
+    Evidence,
+    ExitRecord,
+    Loop,
+    LoopSpec,
+    LoopState,
+    MetricSummary,
+    Observation,
+    Proposal,
+    ProposalStatus,
+    Round,
+    RoundState,
+    Run,
+    RunState,
+    Summary,
+    UserError,
+    WandbSpec,
+)
+from autoloop.store import SCHEMA_VERSION, NoLoopYet, Store, take_snapshot
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path, create=True) as store:
+        yield store
+
+
+def a_loop(number: int = 1, **changes: object) -> Loop:
+    values: dict[str, object] = {
+        "id": number,
+        "name": f"loop_{1_700_000_000 + number}",
+        "state": LoopState.ACTIVE,
+        "spec": LoopSpec(configs=["/c/a.json"], gpus=[0, 2], extra=["--x=1"], wandb=WandbSpec(online=True, entity="e")),
+        "output_dir": "/out",
+        "created_at": 1.5,
+    }
+    return Loop(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def a_run(name: str, loop: int = 1, round_: int = 1, position: int = 0, **changes: object) -> Run:
+    values: dict[str, object] = {
+        "id": name,
+        "loop": loop,
+        "round": round_,
+        "position": position,
+        "name": name,
+        "config_path": f"/c/{name}.json",
+        "source_path": f"/s/{name}.json",
+        "config_hash": f"hash of {name}",
+    }
+    return Run(**{**values, **changes})  # type: ignore[arg-type]
+
+
+FULL_RUN = a_run(
+    "full",
+    state=RunState.STOPPED,
+    reason="stopped: ☂ \x1b[31m 'quoted' \"twice\" | \n and more",
+    base_run="other",
+    proposal=7,
+    changes=[Change(path="a.b", before=None, after=[1, 2.5, {"x": True}], created=True, note="made anew")],
+    attempts=2,
+    slot=1,
+    output_dir="/out/0_full",
+    step=12,
+    total_steps=2000,
+    summary=Summary(
+        metrics={
+            "train/loss": MetricSummary(
+                first=1.0, last=0.1, best=0.1, best_step=9, delta=-0.9, pct=-90.0, n=3, min=0.1, max=1.0,
+                tail_mean=0.2, tail_mad=0.01, first_step=1, last_step=12, nan=1, inf=2,
+            )
+        },
+        steps=12,
+    ),
+    wandb_url="https://wandb.ai/x",
+    created_at=1.0,
+    started_at=2.0,
+    ended_at=3.0,
+)
+FULL_ATTEMPT = Attempt(
+    id="full-2", run="full", number=2, slot=1, output_dir="/out/0_full_a2", directory="/d/full-2", created_at=1.0,
+    argv=["python", "-c", "print('x')"], handle={"pid": 7, "start_time": 2**50, "boot_id": "b", "host": "h"},
+    started_at=2.0, ended_at=3.0, stop_reason="stopped by ada", result="stopped", cause="stopped: by ada",
+    exit=ExitRecord(code=None, signal=15, stopped_by="stop", started_at=2.0, ended_at=3.0),
+)
+FULL_PROPOSAL = Proposal(
+    id=7, loop=1, round=1, base_run="full", author="rule:x", reason="why", edits=["a@mul=2"],
+    changes=[Change(path="a", before=1, after=2)], status=ProposalStatus.SKIPPED, priority=-3, blocked="no",
+    evidence=Evidence(
+        rule="x", rule_version="v 1", when="a.last > 1",
+        observations=[
+            Observation(name="a.last", value=2.0, op=">", threshold=1, holds=True, metric="train/a", first_step=1,
+                        last_step=2, n=2, noise=0.5)
+        ],
+    ),
+    notes=["n"], note="said", decided_by="ada", decided_at=4.0, base_hash="b", config_hash="c", revision=3, run="r",
+    created_at=5.0,
+)
+
+
+def test_every_noun_comes_back_as_it_was_written(store: Store) -> None:
+    loop = a_loop(reason="why", paused=True, held=True, winner="full", ended_at=9.0)
+    round_ = Round(loop=1, number=1, state=RoundState.DECIDING, started_at=1.0, ended_at=2.0, decide_by=3.0)
+    store.put_loop(loop)
+    store.put_round(round_)
+    store.put_run(FULL_RUN)
+    store.put_attempt(FULL_ATTEMPT, 1)
+    store.put_proposal(FULL_PROPOSAL)
+    event = store.add_event(1, "note", "text ☂\n", "full")
+    with Store.open(store.places.project) as other:
+        assert other.loop(1) == other.find_loop(loop.name) == other.find_loop(None) == loop
+        assert other.rounds(1) == [round_]
+        assert other.run("full") == FULL_RUN
+        assert other.attempts("full") == other.loop_attempts(1) == [FULL_ATTEMPT]
+        assert other.proposal(7) == FULL_PROPOSAL
+        assert other.events(1) == [event]
+        snapshot = take_snapshot(other, 1)
+    assert (snapshot.loop, snapshot.rounds, snapshot.runs) == (loop, [round_], [FULL_RUN])
+    assert (snapshot.proposals, snapshot.attempts) == ([FULL_PROPOSAL], {"full": FULL_ATTEMPT})
+
+
+def test_writing_again_replaces_what_was_there(store: Store) -> None:
+    store.put_loop(a_loop())
+    store.put_run(a_run("a", state=RunState.QUEUED))
+    store.put_run(a_run("a", state=RunState.FINISHED, position=3))
+    assert [(run.state, run.position) for run in store.runs(1)] == [(RunState.FINISHED, 3)]
+    assert store.queued(1) == []
+
+
+def test_the_queue_is_in_order_of_round_and_position(store: Store) -> None:
+    for name, round_, position in (("c", 2, 0), ("b", 1, 5), ("a", 1, 2), ("other", 1, 3)):
+        store.put_run(a_run(name, round_=round_, position=position))
+    store.put_run(a_run("other", position=3, state=RunState.RUNNING))
+    store.put_run(a_run("elsewhere", loop=2))
+    assert [run.id for run in store.queued(1)] == ["a", "b", "c"]
+
+
+def test_an_attempt_is_open_until_its_result_is_counted(store: Store) -> None:
+    attempt = Attempt(id="a-1", run="a", number=1, slot=0, output_dir="/o", directory="/d", created_at=1.0)
+    store.put_attempt(attempt, 1)
+    assert store.open_attempts(1) == [attempt]
+    assert store.open_attempts(2) == []
+    store.put_attempt(FULL_ATTEMPT, 1)
+    assert store.open_attempts(1) == [attempt]
+
+
+def test_where_a_config_has_run_is_told_over_all_loops_and_failures_do_not_count(store: Store) -> None:
+    store.put_loop(a_loop(1))
+    store.put_loop(a_loop(2))
+    for state in (RunState.FAILED, RunState.LOST, RunState.STOPPED):
+        store.put_run(a_run(state.value, config_hash="same", state=state))
+    assert store.where_run("same") is None
+    store.put_run(a_run("good", loop=2, config_hash="same", state=RunState.QUEUED))
+    where = store.where_run("same")
+    assert where is not None
+    assert "good" in where
+    assert a_loop(2).name in where
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind(store: Store) -> None:
+    store.put_run(a_run("a", state=RunState.QUEUED))
+
+    def change_and_fail() -> None:
+        with store.transaction():
+            store.put_run(a_run("a", state=RunState.RUNNING))
+            with store.transaction():  # joins the outer one
+                store.put_run(a_run("b"))
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        change_and_fail()
+    assert [(run.id, run.state) for run in store.runs(1)] == [("a", RunState.QUEUED)]
+    with store.transaction():  # the connection is of use again
+        store.put_run(a_run("c"))
+    assert [run.id for run in store.runs(1)] == ["a", "c"]
+
+
+def test_others_see_a_transaction_whole_or_not_at_all(store: Store) -> None:
+    with Store.open(store.places.project) as other:
+        with store.transaction():
+            store.put_loop(a_loop())
+            store.put_run(a_run("a"))
+            assert other.loops() == []
+            assert other.runs(1) == []
+        assert len(other.loops()) == len(other.runs(1)) == 1
+
+
+def test_a_snapshot_is_one_state_although_others_write_meanwhile(store: Store) -> None:
+    store.put_loop(a_loop())
+    store.put_run(a_run("a"))
+    with Store.open(store.places.project) as writer, store.reading():
+        assert len(store.runs(1)) == 1
+        writer.put_run(a_run("b", position=1))
+        assert len(store.runs(1)) == 1
+    assert len(store.runs(1)) == 2
+
+
+def test_the_version_changes_when_another_process_writes_and_only_then(store: Store) -> None:
+    store.put_loop(a_loop())
+    before = store.version()
+    assert store.version() == before
+    core = str(Path(autoloop.__file__).parents[1])
+    code = (
+        "import sys; from pathlib import Path; from autoloop.store import Store\n"
+        "with Store.open(Path(sys.argv[1])) as store: store.send(1, 'pause', {}, 'bob')"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(store.places.project)], env={**os.environ, "PYTHONPATH": core}, check=True
+    )
+    assert store.version() != before
+    (command,) = store.open_commands(1)
+    assert (command.kind, command.payload, command.actor, command.ok) == ("pause", {}, "bob", None)
+
+
+def test_a_command_is_open_until_it_is_answered(store: Store) -> None:
+    first = store.send(1, "stop", {"run": "a", "deep": [1, {"x": None}]}, "ada")
+    second = store.send(1, "pause", {}, "ada")
+    store.send(2, "stop", {}, "ada")
+    assert [command.id for command in store.open_commands(1)] == [first, second]
+    assert store.open_commands(1)[0].payload == {"run": "a", "deep": [1, {"x": None}]}
+    store.answer(first, False, "no such run")
+    assert [command.id for command in store.open_commands(1)] == [second]
+    answered = store.command(first)
+    assert (answered.ok, answered.answer) == (False, "no such run")
+    assert answered.answered_at is not None
+
+
+def test_a_command_row_that_is_no_json_object_counts_as_empty(store: Store) -> None:
+    rows: list[object] = [b"\xff\xfe", b"[1]", b"{", b'"text"', b"[" * 5000, b'{"run": "\xff"}', 5, 1.5]
+    for raw in rows:
+        number = store.send(1, "stop", {}, "ada")
+        with sqlite3.connect(store.places.database) as raw_connection:
+            raw_connection.execute("UPDATE commands SET payload = ? WHERE id = ?", (raw, number))
+        raw_connection.close()
+    assert [command.payload for command in store.open_commands(1)] == [{}] * len(rows)
+
+
+def test_events_of_two_loops_written_at_once_are_all_kept(store: Store) -> None:
+    def write(loop: int) -> None:
+        with Store.open(store.places.project) as mine:
+            for number in range(100):
+                mine.add_event(loop, "note", f"{number}")
+
+    threads = [threading.Thread(target=write, args=[loop]) for loop in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for loop in (1, 2):
+        assert [event.text for event in store.events(loop)] == [str(number) for number in range(100)]
+
+
+def test_only_events_after_a_known_one_are_read(store: Store) -> None:
+    ids = [store.add_event(1, "note", str(number)).id for number in range(5)]
+    assert [event.text for event in store.events(1, after=ids[2])] == ["3", "4"]
+    assert [event.text for event in store.events(1, limit=2)] == ["0", "1"]
+
+
+# ---------------------------------------------------------------------------------------------- files that are not ours
+
+
+def database(folder: Path) -> Path:
+    home = folder / ".autoloop"
+    home.mkdir()
+    return home / "autoloop.db"
+
+
+def refused(folder: Path, words: str) -> None:
+    """Opening fails with one sentence that names the file, which is not touched."""
+    path = folder / ".autoloop" / "autoloop.db"
+    before, names = path.read_bytes(), sorted(path.parent.iterdir())
+    for create in (False, True):
+        with pytest.raises(UserError, match=words) as caught:
+            Store.open(folder, create=create)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+    assert sorted(path.parent.iterdir()) == names
+
+
+@pytest.mark.parametrize("pragmas", [(), ("user_version = 33",), ("application_id = 7", "user_version = 33")])
+def test_a_database_of_another_program_is_refused_and_not_touched(tmp_path: Path, pragmas: tuple[str, ...]) -> None:
+    foreign = sqlite3.connect(database(tmp_path))
+    foreign.execute("CREATE TABLE bookmarks (url TEXT)")
+    for pragma in pragmas:
+        foreign.execute(f"PRAGMA {pragma}")
+    foreign.commit()
+    foreign.close()
+    refused(tmp_path, "another program")
+
+
+def test_a_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) -> None:
+    with Store.open(tmp_path, create=True) as store:
+        store.put_loop(a_loop())
+    newer = sqlite3.connect(tmp_path / ".autoloop" / "autoloop.db")
+    newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    newer.close()
+    refused(tmp_path, "newer")
+
+
+@pytest.mark.parametrize("content", [b"this is a text file\n" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_database_is_refused_and_not_touched(tmp_path: Path, content: bytes) -> None:
+    database(tmp_path).write_bytes(content)
+    refused(tmp_path, "cannot be used")
+
+
+def test_a_database_whose_head_was_torn_off_is_refused_and_not_touched(tmp_path: Path) -> None:
+    with Store.open(tmp_path, create=True) as store:
+        store.put_loop(a_loop())
+    path = tmp_path / ".autoloop" / "autoloop.db"
+    path.write_bytes(path.read_bytes()[4096:])
+    refused(tmp_path, "cannot be used")
+
+
+def test_a_project_without_a_loop_says_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(NoLoopYet, match="autoloop-tui run"):
+        Store.open(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with Store.open(tmp_path, create=True) as store, pytest.raises(NoLoopYet):
+        store.find_loop(None)
+
+
+def test_asking_for_what_is_not_there_is_a_sentence(store: Store) -> None:
+    store.put_loop(a_loop())
+    for ask in (lambda: store.run("nobody"), lambda: store.proposal(9), lambda: store.loop(9)):
+        with pytest.raises(UserError, match="There is no"):
+            ask()
+    with pytest.raises(UserError, match="loop_x"):
+        store.find_loop("loop_x")
+
+
+def test_the_state_folder_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        Store.open(tmp_path, create=True).close()
+    finally:
+        os.umask(before)
+    home = tmp_path / ".autoloop"
+    for folder in (home, *(path for path in home.iterdir() if path.is_dir())):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_place_where_no_folder_can_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match="Cannot make"):
+        Store.open(tmp_path / "file", create=True)
+
+
+def test_many_who_open_a_new_project_at_once_all_get_it(tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+
+    def open_one(folder: Path, barrier: threading.Barrier) -> None:
+        barrier.wait(10)
+        try:
+            Store.open(folder, create=True).close()
+        except BaseException as error:
+            errors.append(error)
+
+    for attempt in range(10):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        barrier = threading.Barrier(4)
+        threads = [threading.Thread(target=open_one, args=[folder, barrier]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []

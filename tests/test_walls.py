@@ -1,0 +1,169 @@
+"""The walls of the house, looked at from outside: what a fresh process has loaded, and what a room may touch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.project import LAUNCH, Project, environment
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "core/autoloop"
+SCREEN = {"textual", "rich"}
+HEAVY = {"torch", "wandb", "numpy", "plotext", "accelerate", "ot"}
+ROOMS = sorted(
+    str(path.relative_to(ROOT / "core").with_suffix("")).replace("/", ".").removesuffix(".__init__")
+    for path in CORE.rglob("*.py")
+    if "demo" not in path.parts
+)
+
+TELL_AT_END = """
+import atexit, sys
+atexit.register(lambda: print("LOADED", *{name.partition(".")[0] for name in sys.modules}, file=sys.stderr))
+"""
+
+
+def loaded(code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = ROOT, ends_with: int = 0) -> set[str]:
+    """Top-level names of the modules that a fresh interpreter has loaded when it has run `code`."""
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", TELL_AT_END + code, *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ends_with, done.stderr
+    return set(done.stderr.rpartition("LOADED ")[2].split())
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with a loop that has ended."""
+    project = Project(tmp_path_factory.mktemp("walls"))
+    project.config()
+    done = project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
+    assert done.returncode == 0, done.stderr
+    yield project
+    project.close()
+
+
+def test_no_room_of_the_core_loads_a_screen_or_a_heavy_package() -> None:
+    code = "import importlib; [importlib.import_module(name) for name in sys.argv[1:]]"
+    assert not loaded(code, *ROOMS) & (SCREEN | HEAVY)
+
+
+def test_the_demo_project_can_be_written_without_its_training_packages() -> None:
+    assert not loaded("import autoloop.demo.project") & (SCREEN | HEAVY)
+
+
+COMMAND_LINE = "from autoloop_tui import cli; cli.main(sys.argv[1:])"
+RUN = ["run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu"]
+COMMANDS = {
+    "alone": [],
+    "status": ["status"],
+    "status as JSON": ["status", "--json"],
+    "runs": ["runs"],
+    "proposals": ["proposals"],
+    "logs": ["logs"],
+    "report": ["report"],
+    "plan": RUN,
+    "plan as JSON": [*RUN, "--json"],
+    "loop in the foreground": [*RUN, "--exec", "--no-ui"],
+    "loop in the background": [*RUN, "--exec", "--detach"],
+    "wait": ["wait"],
+}
+"""What draws no screen. `--help` and `--version` are not here: the command line's library writes them with Rich."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_without_a_screen_loads_none(project: Project, name: str) -> None:
+    names = loaded(COMMAND_LINE, *COMMANDS[name], folder=project.folder)
+    assert {"autoloop", "cyclopts"} <= names
+    assert not names & (SCREEN | HEAVY)
+
+
+def test_a_refusal_loads_no_screen(project: Project) -> None:
+    assert not loaded(COMMAND_LINE, "run", "--cfgs", "no.json", folder=project.folder, ends_with=2) & (SCREEN | HEAVY)
+
+
+def test_the_supervisor_starts_on_the_standard_library_alone(tmp_path: Path) -> None:
+    """As `python -I -S`: no site-packages, nothing from the environment."""
+    supervisor = CORE / "runners/supervisor.py"
+    names = loaded(f"import runpy; runpy.run_path({str(supervisor)!r})", flags=("-I", "-S"), folder=tmp_path)
+    assert {"procfs", "records"} <= names
+    assert names - {"__main__", "procfs", "records"} <= sys.stdlib_module_names
+
+
+NOTHING_TO_READ = """
+import asyncio, decimal, hashlib, importlib, importlib.resources, logging, netrc, os, sqlite3, tempfile, time, tomllib
+import urllib.parse, uuid, msgspec, psutil
+
+class Forbidden(dict):
+    def read(self, *_):
+        raise AssertionError("reads the environment")
+
+    __getitem__ = get = __iter__ = __contains__ = keys = values = items = read
+
+def clock(*_):
+    raise AssertionError("reads the clock")
+
+real = os.environ
+os.environ = os.environb = Forbidden()
+os.getenv = os.environ.read
+time.time = time.monotonic = time.time_ns = time.localtime = time.strftime = clock
+try:
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+finally:
+    os.environ = real
+"""
+"""The first lines load what others made: what they read is their affair."""
+
+
+def test_no_room_reads_the_environment_or_the_clock_when_it_is_imported() -> None:
+    assert "autoloop" in loaded(NOTHING_TO_READ, *ROOMS, "autoloop.demo.project")
+
+
+@pytest.mark.parametrize("reading", ["os.environ.get('HOME')", "os.getenv('HOME')", "time.time()"])
+def test_whoever_reads_them_would_be_caught(tmp_path: Path, reading: str) -> None:
+    (tmp_path / "nosy.py").write_text(f"import os, time\n{reading}\n")
+    loaded(NOTHING_TO_READ, "nosy", folder=tmp_path, ends_with=1)
+
+
+FORBIDDEN = {
+    "os", "pathlib", "io", "glob", "shutil", "tempfile", "mmap", "fcntl", "sqlite3", "subprocess", "signal",
+    "threading", "multiprocessing", "asyncio", "socket", "urllib", "http", "time", "datetime", "random", "secrets",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("room", ["configs", "metrics", "rules"])
+def test_a_pure_room_has_no_way_to_the_world(room: str) -> None:
+    """No file, process, socket or clock: what it says can be replayed over the past."""
+    for path in (CORE / room).rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
+                assert called not in ("open", "input", "print", "__import__"), f"{path.name}:{node.lineno}"
+                continue
+            assert not {name.partition(".")[0] for name in names} & FORBIDDEN, f"{path.name}:{node.lineno}"
+
+
+def test_the_import_contracts_hold() -> None:
+    """The walls between rooms, as written in pyproject.toml."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [str(lint), "--no-cache"], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
