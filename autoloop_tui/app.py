@@ -3,6 +3,7 @@ nothing and can be killed at any instant."""
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any, ClassVar
@@ -71,6 +72,8 @@ class ConsoleApp(App[int]):
         self.feed.poll()
         self.push_screen(SlotsScreen())
         self.set_interval(CLOCK, self._tick)
+        # What is loaded now stays: full garbage collections over it would make a key wait for tens of milliseconds.
+        self.set_timer(1.0, gc.freeze)
 
     def on_unmount(self) -> None:
         self.feed.close()

@@ -61,6 +61,11 @@ def resume(*, loop: str | None = None, no_ui: bool = False) -> int:
     """
     with client.opened(loop) as (store, found):
         if client.alive(store, found):
+            if found.state is LoopState.STOPPED:
+                raise UserError(
+                    f"{found.name} still waits for its runs to end; resume it when `autoloop-tui wait` returns, or "
+                    "`autoloop-tui kill` them first."
+                )
             return _said(client.ask(store, found, "resume"))
         if found.state is LoopState.FINISHED:
             raise UserError(f"{found.name} has finished ({found.reason}); there is nothing to resume.")

@@ -50,7 +50,9 @@ class Painter:
 
     def note(self, width: int, *, chosen: bool, rounds: str, mark: str) -> list[Piece]:
         """What is compared. `chosen`: a person marked the runs; `rounds`, `mark`: the keys by which they are marked."""
-        if not chosen:
+        if not self.sides:
+            text = " no run has finished yet"
+        elif not chosen:
             what = "the newest best run beside others"
             if width >= 130:
                 what = "the newest round's best run, what it was made from, and the last that finished"
@@ -102,7 +104,8 @@ class Painter:
         """As wide as the values are, within reason; the path gets what is left, as far as it needs it."""
         count = max(1, len(self.sides))
         some = shown[:SAMPLE]
-        longest = max((len(short_value(value, 32)) for row in some for value in row.values), default=0)
+        values = [value for row in some for value in row.values if value is not ABSENT]
+        longest = max((len(short_value(value, 32)) for value in values), default=0)
         each = max(11, min(longest + 2, 34))
         if width - count * (each + 1) < 24:
             each = max(8, (width - 24) // count - 1)

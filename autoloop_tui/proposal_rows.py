@@ -182,7 +182,9 @@ def _basis(observation: Observation, ascii_only: bool) -> str:
 
 
 def _value(value: object) -> str:
-    return number(value) if isinstance(value, float) else plain(value) if isinstance(value, str) else value_text(value)
+    if isinstance(value, str):
+        return plain(value[:LONG])
+    return number(value) if isinstance(value, float) else value_text(value)
 
 
 # ------------------------------------------------------------------------------------------------ how it turned out

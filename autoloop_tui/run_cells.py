@@ -22,7 +22,14 @@ FIXED = ("state", "name", "from", "steps", "id", "tries", "took", "reason")
 
 
 def columns(
-    book: MetricBook, rows: Sequence[RunRow], sort: str, *, reverse: bool, first_metric: int, ascii_only: bool, width: int
+    book: MetricBook,
+    rows: Sequence[RunRow],
+    sort: str,
+    *,
+    reverse: bool,
+    first_metric: int,
+    ascii_only: bool,
+    width: int,
 ) -> list[Column]:
     """All columns for `rows` in a table `width` wide; where they are not grouped by round each says which it is of."""
     longest_name = max((len(row.run.name) for row in rows), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
+from autoloop.store import Snapshot
 
 from autoloop_tui.paint import cells, clip, plain
 
@@ -20,6 +22,10 @@ class LoopRuns(NamedTuple):
     rounds: Sequence[Round]
     runs: Sequence[Run]
     proposals: Sequence[Proposal]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> LoopRuns:
+        return cls(snapshot.loop, snapshot.rounds, snapshot.runs, snapshot.proposals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +184,14 @@ def author(proposal: Proposal) -> str:
 
 
 def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
-    """`reg 0.1→0.16, tau_src 0.05→0.5, +2`: the last part of each path."""
-    shown = [
+    """`reg 0.1→0.16, weight_label 0.01→0.005 ×4, +2`: the last part of each path, what is alike in one."""
+    alike = Counter(
         f"{change.path.rpartition('.')[2]} {short_value(change.before)}→{short_value(change.after)}"
-        for change in changes[:most]
-    ]
-    return plain(", ".join(shown + ([f"+{len(changes) - most}"] if len(changes) > most else [])))
+        for change in changes
+    )
+    shown = [text + (f" ×{times}" if times > 1 else "") for text, times in list(alike.items())[:most]]
+    left = len(changes) - sum(list(alike.values())[:most])
+    return plain(", ".join(shown + ([f"+{left}"] if left else [])))
 
 
 def short_value(value: object, most: int = 24) -> str:

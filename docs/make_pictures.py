@@ -1,8 +1,8 @@
-"""Pictures of the console's screens for the README, from a real demo: `python docs/make_pictures.py`.
+"""Pictures of the console's screens for the README, from a real loop: `python docs/make_pictures.py`.
 
-Without a folder it runs two rounds of the demo's training (about a minute on two cores), decides in between by the console's
-own keys, and takes each picture at the moment it is about. With the folder of a finished demo it takes what can be
-seen there. The pictures are SVG files: `docs/pictures/<screen>-<theme>-<columns>x<rows>.svg`.
+Without a folder it runs two rounds of the demo's training, five times as long as the demo does (about three minutes on
+two cores), decides in between, and takes each picture at the moment it is about. With the folder of a finished demo it
+takes what can be seen there. The pictures are SVG files: `docs/pictures/<screen>-<theme>-<columns>x<rows>.svg`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autoloop.model import LoopState, RoundState, Run, RunState, UserError
+from autoloop.demo import project
+from autoloop.model import LoopState, Run, RunState, UserError
 from autoloop.store import Snapshot, Store, take_snapshot
 from textual.app import App
 from textual.pilot import Pilot
@@ -29,6 +30,8 @@ from autoloop_tui.screens.welcome import WelcomeApp
 
 PATIENCE = 600.0
 """Seconds in which a stage of the demo must have been reached."""
+
+STEPS = 5 * project.STEPS
 
 SETTLE = 1.2
 """Seconds for a screen to read and draw all it shows: more than one turn of its slowest clock."""
@@ -51,8 +54,11 @@ class Photographer:
         except UserError:
             return None
 
-    def take(self, name: str, steps: Steps) -> None:
-        """One picture of a screen for each size and theme; `steps` lead to it from the Slots screen."""
+    def take(self, name: str, steps: Steps, before: Callable[[], None] | None = None) -> None:
+        """One picture of a screen for each size and theme; `steps` lead to it from the Slots screen.
+
+        `before`: waits for the moment of each picture.
+        """
 
         def console(theme: str) -> App[int]:
             return ConsoleApp(self.project, preferences=Preferences(theme=theme))
@@ -63,7 +69,7 @@ class Photographer:
             await steps(pilot, snapshot)
             await pilot.pause(SETTLE)
 
-        self._take(name, console, led)
+        self._take(name, console, led, before)
 
     def take_welcome(self) -> None:
         async def nothing(pilot: Pilot[int]) -> None:
@@ -72,7 +78,13 @@ class Photographer:
         folder = Path("/home/me/lerobot")  # shown only: a folder without a loop
         self._take("welcome", lambda theme: WelcomeApp(folder, preferences=Preferences(theme=theme)), nothing)
 
-    def _take(self, name: str, make: Callable[[str], App[int]], led: Callable[[Pilot[int]], Awaitable[None]]) -> None:
+    def _take(
+        self,
+        name: str,
+        make: Callable[[str], App[int]],
+        led: Callable[[Pilot[int]], Awaitable[None]],
+        before: Callable[[], None] | None = None,
+    ) -> None:
         for columns, rows in self.sizes:
             for theme in self.themes:
 
@@ -82,6 +94,8 @@ class Photographer:
                         await led(pilot)
                         return app.export_screenshot(title="autoloop-tui")
 
+                if before:
+                    before()
                 path = self.out / f"{name}-{theme}-{columns}x{rows}.svg"
                 path.write_text(local_fonts(asyncio.run(shot())), encoding="utf-8")
                 print(path, flush=True)
@@ -142,11 +156,17 @@ def newest_variant(snapshot: Snapshot) -> Run:
 
 @contextmanager
 def demo(folder: Path) -> Iterator[None]:
-    """Two rounds of the demo, with a person to approve; whatever still runs is stopped when we leave."""
-    log = folder.with_name(f"{folder.name}.log")
-    words = [sys.executable, "-m", "autoloop_tui.cli", "demo", str(folder), "--rounds", "2", "--approve", "manual"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    """Two rounds of the demo's configs, with a person to approve; whatever still runs is stopped when we leave."""
+    configs = project.write_project(folder)
+    script = Path(project.__file__).with_name("train.py")
+    words = [sys.executable, "-m", "autoloop_tui.cli", "run", "--exec", "--no-ui", "--device", "cpu", "--decide"]
+    words += ["--rounds", "2", "--approve", "manual", "--variants-per-run", "1", "--concurrency", "2"]
+    words += ["--steps", str(STEPS), "--log-freq", "20", "--eval-freq", "50", "--train-script", str(script)]
+    words += ["--cfgs", *(str(path.resolve()) for path in configs)]
+    with folder.with_name(f"{folder.name}.log").open("wb") as output:
+        process = subprocess.Popen(
+            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         yield
     finally:
@@ -170,8 +190,9 @@ def wait_until(photographer: Photographer, what: str, reached: Callable[[Snapsho
 
 
 def under_way(snapshot: Snapshot) -> bool:
-    """Variants run and have something to show."""
-    return any(run.round == 2 and run.state is RunState.RUNNING and run.step * 3 > run.total_steps for run in snapshot.runs)
+    """Variants run, have something to show, and go on for a while."""
+    running = [run for run in snapshot.runs if run.round == 2 and run.state is RunState.RUNNING]
+    return any(0.25 < run.step / run.total_steps < 0.75 for run in running)
 
 
 def decide(photographer: Photographer, *words: str) -> None:
@@ -180,7 +201,7 @@ def decide(photographer: Photographer, *words: str) -> None:
 
 def take_live(photographer: Photographer) -> None:
     """What can only be seen while a loop goes on."""
-    wait_until(photographer, "round 1 waits for decisions", lambda s: bool(s.round and s.round.state is RoundState.DECIDING))
+    wait_until(photographer, "round 1 waits for decisions", lambda snapshot: snapshot.waits_for_decision)
     snapshot = photographer.snapshot()
     assert snapshot is not None
     pending = [proposal.id for proposal in snapshot.proposals if proposal.status.value == "pending"]
@@ -190,8 +211,7 @@ def take_live(photographer: Photographer) -> None:
     photographer.take("proposals", proposals)
     decide(photographer, "approve", "--all")
     decide(photographer, "start")
-    wait_until(photographer, "a variant is under way", under_way)
-    photographer.take("slots", slots)
+    photographer.take("slots", slots, before=lambda: wait_until(photographer, "a variant is under way", under_way))
     wait_until_finished(photographer)
 
 
@@ -237,9 +257,8 @@ def main() -> None:
         take_finished(photographer, all_=True)
         return
     with tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
-        project = Path(folder) / "demo"
-        photographer = Photographer(project, given.out, sizes, themes)
-        with demo(project):
+        photographer = Photographer(Path(folder) / "demo", given.out, sizes, themes)
+        with demo(photographer.project):
             take_live(photographer)
         take_finished(photographer, all_=False)
 

@@ -20,7 +20,7 @@ from autoloop_tui.run_pages import frozen_config
 from autoloop_tui.screens.table_screen import TableScreen
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.lettered_chart import LetteredChart
-from autoloop_tui.widgets.rows import Piece, RowPane, message
+from autoloop_tui.widgets.rows import Piece, RowPane
 from autoloop_tui.widgets.table import Table
 
 PARTS = ("parameters", "metrics", "chart")
@@ -87,7 +87,7 @@ class CompareScreen(TableScreen):
             configs = [side.config for side in self.sides]
             self._parameters = {each.path: each for each in parameters(configs)}
         self._compare(view)
-        self._share_height()
+        self._share_height(view)
         self.call_after_refresh(self._paint)
 
     def _runs(self, view: View) -> list[Run]:
@@ -117,11 +117,11 @@ class CompareScreen(TableScreen):
     def _compare(self, view: View) -> None:
         reached: list[dict[str, MetricSummary]] = []
         for side in self.sides:
-            summary = side.run.summary
-            reached.append(dict(summary.metrics) if summary else so_far(side.columns, view.metrics))
+            ended = side.run.summary
+            reached.append(ended.metrics if ended else so_far(side.columns, view.metrics))
         self._metrics = {each.metric: each for each in compare_metrics(reached, view.metrics)}
 
-    def _share_height(self) -> None:
+    def _share_height(self, view: View) -> None:
         """How the height is shared: the tables take what they need, the chart the rest."""
         self.query_one("#legend", RowPane).styles.height = len(self.sides) + 1 if self.sides else 1
         tables = [self.query_one(f"#{part}", Table) for part in ("parameters", "metrics")]
@@ -131,7 +131,7 @@ class CompareScreen(TableScreen):
             return
         wide = self.has_class("-xwide")
         room = self.size.height - 4 - len(self.sides) - 1 - (0 if wide else 12)
-        _, two = self._painter().metric_columns(tables[1].row_width, list(self._metrics))
+        _, two = self._painter(view).metric_columns(tables[1].row_width, list(self._metrics))
         wants = [max(5, len(self._shown()) + 2), len(self._metrics) * (2 if two else 1) + 2]
         first = max(3, min(wants[0], room - min(wants[1], room // 2)))
         second = max(3, room - first if wide else min(wants[1], room - first))
@@ -139,9 +139,7 @@ class CompareScreen(TableScreen):
             table.styles.height = height
         self.query_one("#left").styles.height = "100%" if wide else first + second
 
-    def _painter(self) -> Painter:
-        view = self.view
-        assert view is not None
+    def _painter(self, view: View) -> Painter:
         return Painter(self.sides, view.metrics, ascii_only=self.console.ascii_only)
 
     def _shown(self) -> list[str]:
@@ -150,20 +148,16 @@ class CompareScreen(TableScreen):
     def _paint(self) -> None:
         if self.view is None:
             return
-        painter = self._painter()
+        painter = self._painter(self.view)
         self._paint_legend(painter)
         self._paint_parameters(painter)
         self._paint_metrics(painter)
-        self._paint_chart()
-        self._paint_detail()
+        self._paint_chart(self.view)
+        self._paint_detail(painter)
 
     def _paint_legend(self, painter: Painter) -> None:
-        pane = self.query_one("#legend", RowPane)
-        width, height = pane.size
-        key = self.console.keys_of
-        if not self.sides:
-            pane.show(message([(f"no run has finished yet: {key('app.rounds')} shows them all", "dim")], width, height))
-            return
+        pane, key = self.query_one("#legend", RowPane), self.console.keys_of
+        width = pane.size.width
         note = painter.note(width, chosen=not self.by_default, rounds=key("app.rounds"), mark=key("rounds.mark"))
         problems = {run: text for run, text in self._configs.items() if isinstance(text, str)}
         pane.show([note, *(painter.legend(side, width, problems.get(side.run.id)) for side in self.sides)])
@@ -181,8 +175,12 @@ class CompareScreen(TableScreen):
                 (f"the {len(self._parameters)} parameters are the same in every run", ""),
                 (f"{key} shows them", "dim"),
             ]
-        elif not self._parameters:
-            table.empty = [("no config to show", "dim")]
+        elif not self.sides:
+            rounds, mark = self.console.keys_of("app.rounds"), self.console.keys_of("rounds.mark")
+            hint = f"a run that has finished appears here; {mark} in Rounds ({rounds}) marks any run"
+            table.empty = [("nothing to compare yet", ""), (hint, "dim")]
+        else:
+            table.empty = [("no config can be read", "slot-failed")]
         laid = painter.parameter_columns(table.row_width, [self._parameters[path] for path in shown])
         table.head = painter.head(laid)
         table.set_rows(shown, lambda path, width: painter.parameter(self._parameters[path], laid))
@@ -205,10 +203,8 @@ class CompareScreen(TableScreen):
 
         table.set_rows(keys, paint, below.keys())
 
-    def _paint_chart(self) -> None:
-        chart, view, metric = self.query_one(LetteredChart), self.view, self._metric()
-        if view is None:
-            return
+    def _paint_chart(self, view: View) -> None:
+        chart, metric = self.query_one(LetteredChart), self._metric()
         lines = []
         for place, side in enumerate(self.sides):
             series: Series | None = side.columns.get(metric) if metric else None
@@ -222,9 +218,8 @@ class CompareScreen(TableScreen):
         chart.set_title(title)
         chart.set_series(lines)
 
-    def _paint_detail(self) -> None:
-        pane = self.query_one("#detail", RowPane)
-        painter, row = self._painter(), list[Piece]()
+    def _paint_detail(self, painter: Painter) -> None:
+        pane, row = self.query_one("#detail", RowPane), list[Piece]()
         if self.part == "parameters" and (path := self.query_one("#parameters", Table).cursor) in self._parameters:
             row = painter.parameter_in_full(self._parameters[path], pane.size.width)
         elif (metric := self._metric()) is not None:
@@ -248,10 +243,10 @@ class CompareScreen(TableScreen):
             return
         until, changed = time.monotonic() + READ_SECONDS, False
         for side in unread[self._ticks % len(unread) :] + unread[: self._ticks % len(unread)]:
-            columns = self.console.feed.read(side.run)
+            columns, before = self.console.feed.read(side.run), side.caught_up
             side.caught_up = columns is side.columns or not columns
             side.read = side.caught_up and side.run.state.ended
-            changed = changed or columns is not side.columns or side.read
+            changed = changed or columns is not side.columns or side.caught_up != before or side.read
             side.columns = columns
             if time.monotonic() > until:
                 break
@@ -274,23 +269,22 @@ class CompareScreen(TableScreen):
         self._show_part(parts[(place + 1) % len(parts)])
 
     def on_table_moved(self) -> None:
-        self._paint_chart()
-        self._paint_detail()
+        if self.view is not None:
+            self._paint_chart(self.view)
+            self._paint_detail(self._painter(self.view))
 
     def action_left(self) -> None:
-        self._next_metric(-1)
+        self.action_right(-1)
 
-    def action_right(self) -> None:
-        self._next_metric(1)
-
-    def _next_metric(self, step: int) -> None:
+    def action_right(self, step: int = 1) -> None:
         names, metric = list(self._metrics), self._metric()
         if metric is not None:
             self.query_one("#metrics", Table).go_to(names[(names.index(metric) + step) % len(names)])
 
     def action_differences(self) -> None:
         self.everything = not self.everything
-        self._share_height()
+        if self.view is not None:
+            self._share_height(self.view)
         self.call_after_refresh(self._paint)
         self.say("every parameter" if self.everything else "only parameters that differ")
 

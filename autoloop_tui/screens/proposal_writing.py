@@ -17,7 +17,8 @@ from autoloop_tui.feed import View
 from autoloop_tui.paint import number, plain
 from autoloop_tui.proposal_edits import EditJudge, edit_lines, editor_command, edits_of_file, file_for_editor
 from autoloop_tui.screens.dialogs import Confirm
-from autoloop_tui.screens.proposal_editor import EditValues, Judge, PickRun, WriteEdits
+from autoloop_tui.screens.pick_run import PickRun
+from autoloop_tui.screens.proposal_editor import EditValues, Judge, WriteEdits
 
 if TYPE_CHECKING:
     from autoloop_tui.app import ConsoleApp

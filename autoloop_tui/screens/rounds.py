@@ -66,8 +66,7 @@ class RoundsScreen(TableScreen):
     # ------------------------------------------------------------------------------------------------------- painting
 
     def show_view(self, view: View) -> None:
-        snapshot = view.snapshot
-        here = LoopRuns(snapshot.loop, snapshot.rounds, snapshot.runs, snapshot.proposals)
+        here = LoopRuns.of(view.snapshot)
         loops = [here]
         if self.all_loops:
             self._others.pop(here.loop.id, None)
@@ -90,11 +89,10 @@ class RoundsScreen(TableScreen):
                 keys.append(head)
             keys.append(row.run.id)
         table = self.table
-        self._lay_out(view, table, rows)
-        mark = "~" if self.console.ascii_only else "…"
-        widths = {column.key: width for column, width in self._laid}
         painter = self._painter = Painter(view.metrics, ascii_only=self.console.ascii_only)
         self._refresh_painter()
+        self._lay_out(view, table, rows)
+        widths = {column.key: width for column, width in self._laid}
 
         def paint(key: str, width: int) -> list[Piece]:
             if key in heads:
@@ -102,11 +100,10 @@ class RoundsScreen(TableScreen):
                 facts = self.known.round_facts(loop, number, view.metrics)
                 loops = self.known.loops[loop]
                 return painter.round_head(facts, loops, width, name_loop=self.all_loops) if facts else []
-            return line(self._laid, painter.row(self.known.rows[key], widths), mark)
+            return line(self._laid, painter.row(self.known.rows[key], widths), painter.mark)
 
         table.title = "every loop of this project" if self.all_loops else "this loop"
-        table.status = self._status()
-        table.empty = self._empty(view)
+        table.status, table.empty = self._status(), self._empty()
         table.set_rows(keys, paint, heads.keys())
         self._paint_lineage()
 
@@ -137,7 +134,7 @@ class RoundsScreen(TableScreen):
         if self._to_load:
             parts.append((f"reading {len(self._to_load)} more loops", "slot-warn"))
         if self.filter.note:
-            parts.append((self.filter.note, "slot-warn"))
+            parts.append((plain(self.filter.note), "slot-warn"))
         if self.filter.text:
             parts.append((f"filter: {clip(plain(self.filter.text), 30)}", "key"))
         if self.sort != "round" or self.reverse:
@@ -149,13 +146,11 @@ class RoundsScreen(TableScreen):
     def _sort_name(self) -> str:
         return self.view.metrics.short(self.sort) if self.view and self.sort not in (*FIXED, "round") else self.sort
 
-    def _empty(self, view: View) -> list[Piece]:
+    def _empty(self) -> list[Piece]:
         if self.filter.text:
-            slash = self.console.keys_of("rounds.filter")
-            return [
-                (f"none of the {len(self.known.rows)} runs matches {clip(plain(self.filter.text), 40)}", ""),
-                (f"{slash} changes the filter; an empty one shows every run again", "dim"),
-            ]
+            none = f"none of the {len(self.known.rows)} runs matches {clip(plain(self.filter.text), 40)}"
+            again = f"{self.console.keys_of('rounds.filter')} changes the filter; an empty one shows every run again"
+            return [(none, ""), (again, "dim")]
         return [("no run yet", ""), ("the first round's runs appear here when the engine has queued them", "dim")]
 
     def _paint_lineage(self) -> None:
@@ -191,10 +186,8 @@ class RoundsScreen(TableScreen):
         store, until = self.console.feed.store, time.monotonic() + LOAD_SECONDS
         while self._to_load and time.monotonic() < until:
             loop = self._to_load.pop(0)
-            with store.reading():
-                self._others[loop.id] = LoopRuns(
-                    loop, store.rounds(loop.id), store.runs(loop.id), store.proposals(loop.id)
-                )
+            parts = store.rounds(loop.id), store.runs(loop.id), store.proposals(loop.id)
+            self._others[loop.id] = LoopRuns(loop, *parts)
         self.show_view(view)
 
     def _read_live(self, view: View) -> None:
@@ -218,11 +211,10 @@ class RoundsScreen(TableScreen):
             self._arrange(self.view)
 
     def action_left(self) -> None:
-        self.first_metric -= 1
-        self._again()
+        self.action_right(-1)
 
-    def action_right(self) -> None:
-        self.first_metric += 1
+    def action_right(self, step: int = 1) -> None:
+        self.first_metric += step
         self._again()
 
     def action_sort(self) -> None:
@@ -245,9 +237,8 @@ class RoundsScreen(TableScreen):
         self.console.open_run(row.run.id)
 
     def _go_to_loop(self, view: View, loop: Loop) -> None:
-        """Look at another loop from now on, in the whole console."""
-        snapshot = view.snapshot
-        self._others[snapshot.loop.id] = LoopRuns(snapshot.loop, snapshot.rounds, snapshot.runs, snapshot.proposals)
+        """Look at another loop from now on, on every screen."""
+        self._others[view.loop.id] = LoopRuns.of(view.snapshot)
         self.console.feed.follow_loop(loop.id)
         self.console.feed.poll()
         self.refresh_view()
@@ -271,10 +262,10 @@ class RoundsScreen(TableScreen):
     def action_loops(self) -> None:
         self.all_loops = not self.all_loops
         self._others, self._to_load = {}, []
-        if self.all_loops and self.view is not None:
-            here = self.view.loop.id
-            self._to_load = [loop for loop in self.console.feed.store.loops() if loop.id != here]
         if self.view is not None:
+            if self.all_loops:
+                here = self.view.loop.id
+                self._to_load = [loop for loop in self.console.feed.store.loops() if loop.id != here]
             self.show_view(self.view)
         self.equivalent("rounds.loops")
 

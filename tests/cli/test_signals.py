@@ -164,7 +164,15 @@ def test_one_run_can_be_stopped_and_queued_again(loop: Running, project: Project
     assert loop.said.index("second (") < loop.said.rindex("first (")
 
 
-def test_killing_does_not_wait_for_a_clean_end(loop: Running, project: Project, call: Call) -> None:
+def test_killing_does_not_wait_for_a_clean_end(project: Project, call: Call) -> None:
+    project.config("first", wait=True, deaf=True)
+    project.config("second", seed=2)
+    loop = project.start(*WORDS, "--no-ui")
+    loop.hear("started on cpu 0")
+    project.start("logs", "-f").hear("5/20")  # from here on it is deaf
+    assert call("stop").code == 0
+    loop.hear("is stopping")
+    assert "still waits for its runs to end" in call("resume").err
     assert call("kill").code == 0
     assert loop.wait() == 130
     assert [attempt.exit.stopped_by for attempt in project.attempts()] == ["kill"]

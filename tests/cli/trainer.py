@@ -1,11 +1,12 @@
 """A trainer for tests: `trainer.py --config FILE --output_dir DIR`, standard library only, done in milliseconds.
 
 It writes its history as JSON lines. The block `trainer` of its config may hold `wait_for` (a file that must appear
-before it goes on after its first step), `exit` (its exit code) and `silent` (no metric at all).
+before it goes on after its first step), `exit` (its exit code), `silent` (no metric at all) and `deaf` (to Ctrl-C).
 """
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -32,6 +33,8 @@ def main():
     with open(options["--config"], encoding="utf-8") as file:
         config = json.load(file)
     asked = config.get("trainer", {})
+    if asked.get("deaf"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.makedirs(options["--output_dir"])
     with open(os.path.join(options["--output_dir"], "wandb-history.jsonl"), "w", encoding="utf-8", buffering=1) as file:
         for number, row in enumerate(rows(config), 1):

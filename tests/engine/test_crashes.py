@@ -12,12 +12,15 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autoloop import reports
+from autoloop.engine import Engine
 from autoloop.metrics import default_book
 from autoloop.model import Loop, LoopState, ProposalStatus, RunState
+from autoloop.store import Store
 from tests.engine.project import Project, seen, span, states
 
 RUNS, SLOTS, KILLS = 4, 2, 12
@@ -37,7 +40,7 @@ def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twic
         else:
             project.wait_engine(engine)
     print(f"seed {seed}: {kills} kills, {len(project.store.loop_attempts(loop.id))} attempts")
-    nothing_is_lost_or_done_twice(project, loop)
+    nothing_is_lost_or_done_twice(project, loop, RUNS, SLOTS)
 
 
 def test_an_engine_killed_at_every_early_instant_loses_nothing(project: Project) -> None:
@@ -48,15 +51,68 @@ def test_an_engine_killed_at_every_early_instant_loses_nothing(project: Project)
         time.sleep(delay)
         project.kill_engine(engine)
     project.wait_engine(project.spawn(loop))
-    nothing_is_lost_or_done_twice(project, loop)
+    nothing_is_lost_or_done_twice(project, loop, RUNS, SLOTS)
 
 
-def nothing_is_lost_or_done_twice(project: Project, loop: Loop) -> None:
+class Died(Exception):
+    """What ends an engine in the middle of something."""
+
+
+def die_at(engine: Engine, number: int) -> None:
+    """Let an engine end just before the so-many-th row that it writes."""
+    put, count = engine.store._put, itertools.count(1)
+
+    def put_or_die(*row: Any) -> None:
+        if next(count) == number:
+            raise Died
+        put(*row)
+
+    engine.store._put = put_or_die  # type: ignore[method-assign]
+
+
+def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(project: Project) -> None:
+    survived = 0
+    for number in itertools.count(1):
+        loop = project.loop([project.config(f"c{number}")], rounds=2, decide=True)
+        with Store.open(project.folder) as store:
+            engine = Engine(store, loop)
+            die_at(engine, number)
+            with contextlib.suppress(Died):
+                engine.run()
+                survived += 1
+        if survived:
+            break
+        project.run(loop)
+        nothing_is_lost_or_done_twice(project, loop, 1, 1)
+    assert number > 20  # there were that many rows to die at
+
+
+def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))], rounds=2, decide=True, approve="manual")
+    project.store.send(loop.id, "propose", {"run": "a", "edits": ["lr=3"]}, "ada")
+    project.store.send(loop.id, "stop", {}, "ada")
+    for number in range(1, 12):
+        with Store.open(project.folder) as store:
+            engine = Engine(store, loop)
+            die_at(engine, number)
+            with contextlib.suppress(Died):
+                engine.run()
+    gate.touch()
+    with project.driven(loop) as last:
+        last.until(lambda: len(project.proposals(loop)) == 2, "the rule's proposal")
+        last.leave()
+    assert [proposal.author for proposal in project.proposals(loop)] == ["ada", "rule:more-lr"]
+    assert [a.result for a in project.store.loop_attempts(loop.id)].count("finished") == 1
+    assert states(project.runs(loop)) == [RunState.FINISHED]
+
+
+def nothing_is_lost_or_done_twice(project: Project, loop: Loop, count: int, slots: int) -> None:
     ended = project.state(loop)
     assert ended.state is LoopState.FINISHED, (ended.reason, project.story(loop))
     first, second = project.runs(loop, 1), project.runs(loop, 2)
-    assert (len(first), len(second)) == (RUNS, RUNS)
-    assert states([*first, *second]) == [RunState.FINISHED] * RUNS * 2
+    assert (len(first), len(second)) == (count, count)
+    assert states([*first, *second]) == [RunState.FINISHED] * count * 2
     attempts = project.store.loop_attempts(loop.id)
 
     # Each run has exactly one counted result; any further attempt never started or was lost.
@@ -77,17 +133,17 @@ def nothing_is_lost_or_done_twice(project: Project, loop: Loop) -> None:
     for attempt in attempts:
         if (Path(attempt.directory) / "start.json").exists():
             spans.setdefault(attempt.slot, []).append(span(attempt))
-    assert set(spans) == set(range(SLOTS))
+    assert set(spans) == set(range(slots))
     for taken in spans.values():
         for earlier, later in itertools.pairwise(sorted(taken)):
             assert earlier[1] <= later[0]
 
     # No proposal was lost or launched twice.
     proposals = project.proposals(loop)
-    assert [proposal.status for proposal in proposals] == [ProposalStatus.LAUNCHED] * RUNS
+    assert [proposal.status for proposal in proposals] == [ProposalStatus.LAUNCHED] * count
     assert {proposal.base_run for proposal in proposals} == {run.id for run in first}
     assert {proposal.run: proposal.base_run for proposal in proposals} == {run.id: run.base_run for run in second}
-    assert [seen(run)["config"]["lr"] for run in second] == [2.0] * RUNS
+    assert [seen(run)["config"]["lr"] for run in second] == [2.0] * count
 
     # No process is left.
     assert project.left_over() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from autoloop.engine.execution import Execution
 from autoloop.engine.outcome import LOOP_STOP
 from autoloop.engine.proposals import Draft, propose, resolved
 from autoloop.engine.rounds import add_proposal, describe_changes
-from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState, UserError
+from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, UserError
 from autoloop.store import Command
 
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
@@ -27,6 +26,7 @@ class Commands:
     def __init__(self, context: Context, execution: Execution) -> None:
         self.context = context
         self.execution = execution
+        self.began = context.clock()
         self.start_asked = False
         """A person wants the next round now; the loop takes it up at its next turn."""
         self.kinds: dict[str, Callable[[Command], str]] = {
@@ -52,8 +52,7 @@ class Commands:
     def apply(self, command: Command) -> None:
         """Carry out one command: its effect and its answer are one transaction."""
         handler = self.kinds.get(command.kind)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self.context.store.transaction())
+        with self.context.store.transaction():
             try:
                 if handler is None:
                     raise UserError(f"There is no command {command.kind!r}; known: {', '.join(self.kinds)}.")
@@ -61,6 +60,9 @@ class Commands:
             except UserError as error:
                 text, ok = str(error), False
             self.context.store.answer(command.id, ok, text)
+            if not ok and command.sent_at < self.began:
+                # Whoever sent it is no longer waiting for the answer.
+                self.context.say(events.NOTE, f"`{command.kind}`, kept from before, was not done: {text}")
 
     # ------------------------------------------------------------------------------------------------------ proposals
 
@@ -148,6 +150,13 @@ class Commands:
     # ---------------------------------------------------------------------------------------------------------- rounds
 
     def start(self, command: Command) -> str:
+        """Start the next round with what is approved; what is still pending is left behind."""
+        current = self.context.store.rounds(self.context.loop_id)[-1]
+        if current.state is not RoundState.DECIDING:
+            raise UserError(f"Round {current.number} is {current.state.value}; the next can start when it has been judged.")
+        proposals = self.context.store.proposals(self.context.loop_id, current.number)
+        if not any(proposal.status is ProposalStatus.APPROVED for proposal in proposals):
+            raise UserError(f"Nothing is approved for round {current.number + 1}; approve a proposal first.")
         self.start_asked = True
         self.context.update_loop(held=False)
         return "the next round starts with what is approved"
@@ -165,6 +174,8 @@ class Commands:
         return "paused: running runs go on, no new one starts"
 
     def resume(self, command: Command) -> str:
+        if self.context.loop.state is not LoopState.ACTIVE:
+            raise UserError("The loop is stopping; resume it when its runs have ended.")
         self.context.update_loop(paused=False)
         self.context.say(events.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
         return "the queue goes on"

@@ -54,6 +54,7 @@ class Execution:
         self.active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
+        self._to_signal: list[tuple[local.Handle, bool]] = []
         self._recorded_at = 0.0
 
     @property
@@ -153,6 +154,9 @@ class Execution:
 
     def wait(self, seconds: float) -> list[Ended]:
         """Wait until an attempt ends or `seconds` have passed; returns those that ended, their slots free again."""
+        while self._to_signal:
+            handle, kill = self._to_signal.pop(0)
+            local.request_stop(handle, kill=kill)
         if not self.active:
             time.sleep(seconds)
             return []
@@ -208,7 +212,10 @@ class Execution:
     # -------------------------------------------------------------------------------------------------------- stopping
 
     def stop(self, run_id: str, reason: str, *, kill: bool = False) -> bool:
-        """Ask a run to end; the reason is recorded before the signal is sent. False if it does not execute."""
+        """Ask a run to end. False if it does not execute.
+
+        The reason is recorded now, the signal is sent by `wait`: by then the transaction that this may be part of is over.
+        """
         for active in self.active.values():
             if active.run.id == run_id:
                 active.attempt = msgspec.structs.replace(active.attempt, stop_reason=reason)
@@ -218,7 +225,7 @@ class Execution:
                     self.context.say(events.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {reason}", run_id)
                 handle = _handle(active.attempt)
                 if handle:
-                    local.request_stop(handle, kill=kill)
+                    self._to_signal.append((handle, kill))
                 return True
         return False
 

@@ -172,7 +172,7 @@ class Engine:
             self.context.update_loop(winner=met[0].id)
             self._finish(round_, f"{met[0].name} ({met[0].id}) meets --until {spec.until}")
         elif round_.number >= spec.rounds or not spec.decide:
-            self._finish(round_, f"all {round_.number} round{'s' if round_.number > 1 else ''} done")
+            self._finish(round_, f"all {round_.number} rounds done" if round_.number > 1 else "its round is done")
         elif not finished:
             self._stop("no run of the round finished, so there is nothing to judge")
         else:

@@ -21,6 +21,9 @@ from autoloop.store.places import Places
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
+PATIENCE = 10.0
+"""Seconds to wait for another process to finish what it writes."""
+
 REMEMBERED = 20_000
 """Decoded rows kept of each kind."""
 
@@ -97,9 +100,9 @@ class Store:
             places.make()
         try:
             # Autocommit: every transaction is written out in `transaction()`.
-            db = sqlite3.connect(places.database, timeout=10, isolation_level=None)
+            db = sqlite3.connect(places.database, timeout=PATIENCE, isolation_level=None)
             try:
-                _prepare(db, places.database)
+                _prepare_patiently(db, places.database)
             except BaseException:
                 db.close()
                 raise
@@ -342,6 +345,19 @@ def _payload(raw: bytes | str) -> dict[str, Any]:
     except (ValueError, TypeError, RecursionError):  # not JSON, not even text, or nested without end
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _prepare_patiently(db: sqlite3.Connection, path: Path) -> None:
+    """`_prepare`, again while another process makes the same file: the change to WAL does not wait for locks itself."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _prepare(db, path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            db.rollback()
+            time.sleep(0.01)
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
