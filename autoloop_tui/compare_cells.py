@@ -15,7 +15,7 @@ from autoloop_tui.run_rows import ending, middle, short_value
 from autoloop_tui.widgets.rows import Piece, crop
 from autoloop_tui.widgets.table import Cell, Column, Laid, line
 
-BEST = 10
+BEST = 8
 """Cells of the column that names the best run."""
 
 ONE_ROW = 18
@@ -63,7 +63,7 @@ class Painter:
             text = f" {len(self.sides)} marked runs, against {self.sides[0].letter}"
         return crop([(text, "dim")], 0, width, self.mark)
 
-    def legend(self, side: Side, width: int, problem: str | None) -> list[Piece]:
+    def legend(self, side: Side, width: int) -> list[Piece]:
         """Letter, name, state and where the run stands; what could not be read is said."""
         run, seen = side.run, look(side.run.state.value)
         colour = self.colour(side)
@@ -75,9 +75,9 @@ class Painter:
             (fit(seen.text(ascii_only=self.ascii_only), 11), seen.variable),
             (f"round {run.round} {short_count(run.step):>6} steps ", "dim"),
         ]
-        if problem:
-            row.append((plain(problem), "slot-failed"))
-        elif not side.columns:
+        if side.config is None:
+            row.append(("config cannot be read ", "slot-failed"))
+        if not side.columns:
             done = "no history" if side.read or side.caught_up else "reading"
             row.append(("not started" if run.output_dir is None else done, "slot-warn"))
         elif not side.read and run.state.ended:

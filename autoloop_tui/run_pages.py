@@ -103,10 +103,14 @@ def _origin(view: View, run: Run, ascii_only: bool) -> list[Piece]:
     if run.base_run is None:
         return [*pieces, ("from ", "dim"), (plain(run.source_path), "")]
     edits = changes_in_short(run.changes, 4) or "no change"
-    pieces.append((edits.replace("→", "->") if ascii_only else edits, "diff-after"))
+    pieces.append((_letters(edits, ascii_only), "diff-after"))
     if proposal := proposal_of(view, run):
         pieces += [(f"  by {plain(proposal.author)}: ", "dim"), (plain(proposal.reason), "dim")]
     return pieces
+
+
+def _letters(edits: str, ascii_only: bool) -> str:
+    return edits.replace("→", "->").replace(" ×", " x") if ascii_only else edits
 
 
 def proposal_of(view: View, run: Run) -> Proposal | None:
@@ -208,7 +212,7 @@ def lineage(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
         if each.base_run:
             proposal = proposal_of(view, each)
             edits = changes_in_short(each.changes, 8) or "no change"
-            rows.append([(indent + turn, "rule"), (edits.replace("→", "->") if ascii_only else edits, "diff-after")])
+            rows.append([(indent + turn, "rule"), (_letters(edits, ascii_only), "diff-after")])
             if proposal:
                 why = f"{plain(proposal.author)}: {plain(proposal.reason)}"
                 rows.append([(f"{indent}  ", ""), (f"proposal {proposal.id}, {why}", "dim")])

@@ -47,8 +47,8 @@ class CompareScreen(TableScreen):
         """Nothing is marked: the runs were chosen here."""
         self._parameters: dict[str, Parameter] = {}
         self._metrics: dict[str, Comparison] = {}
-        self._configs: dict[str, dict[str, Any] | str] = {}
-        """Flat frozen configs by run, or why one cannot be read. Frozen: read once."""
+        self._configs: dict[str, dict[str, Any] | None] = {}
+        """Flat frozen configs by run, None for one that cannot be read. Frozen: read once."""
         self._ticks = 0
 
     def body(self) -> ComposeResult:
@@ -110,9 +110,9 @@ class CompareScreen(TableScreen):
             try:
                 self._configs[run.id] = flatten(frozen_config(run))
             except UserError as error:
-                self._configs[run.id] = str(error)
-        config = self._configs[run.id]
-        return config if isinstance(config, dict) else None
+                self._configs[run.id] = None
+                self.say(str(error), "slot-failed")
+        return self._configs[run.id]
 
     def _compare(self, view: View) -> None:
         reached: list[dict[str, MetricSummary]] = []
@@ -159,8 +159,7 @@ class CompareScreen(TableScreen):
         pane, key = self.query_one("#legend", RowPane), self.console.keys_of
         width = pane.size.width
         note = painter.note(width, chosen=not self.by_default, rounds=key("app.rounds"), mark=key("rounds.mark"))
-        problems = {run: text for run, text in self._configs.items() if isinstance(text, str)}
-        pane.show([note, *(painter.legend(side, width, problems.get(side.run.id)) for side in self.sides)])
+        pane.show([note, *(painter.legend(side, width) for side in self.sides)])
 
     def _paint_parameters(self, painter: Painter) -> None:
         table = self.query_one("#parameters", Table)

@@ -29,7 +29,7 @@ class Figures:
     def update(self, columns: Mapping[str, Series], first: str | None = None) -> None:
         """Bring them up to date, `first` before all others, for at most BUDGET."""
         until = time.monotonic() + BUDGET
-        for name in [*([first] if first in columns else []), *columns]:
+        for name in [*([first] if first is not None and first in columns else []), *columns]:
             series = columns[name]
             state = (id(series), len(series))
             if name not in self._known or self._known[name][0] != state:
@@ -107,10 +107,12 @@ class MetricList(RowPane):
             return {}
         higher = book.higher_is_better(name)
         better = found.delta > 0 if higher else found.delta < 0
+        # Of a metric that the book does not know nobody can say which way is good.
+        judged = found.delta and (name in book.metrics or name in book.derived)
         return {
             "last": (number(found.last, 8), "bold"),
             "best": (number(found.best, 8), ""),
-            "change": (signed(found.delta, 9), "slot-finished" if better else "slot-warn" if found.delta else ""),
+            "change": (signed(found.delta, 9), ("slot-finished" if better else "slot-warn") if judged else ""),
             "noise": (number(found.tail_mad, 8), "dim"),
             "to base": against(found, theirs, higher=higher).piece(9, ascii_only=self.ascii_only)
             if theirs

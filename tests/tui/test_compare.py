@@ -141,7 +141,8 @@ def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(projec
     project.store.places.config(marked[1]).unlink()
 
     async def script(pilot, screen):
-        assert "cannot be read" in "".join(text_of(screen, "#legend"))
+        assert text_of(screen, "#legend")[2].endswith("config cannot be read")
+        assert f"{marked[1]} cannot be read (No such file" in "".join(text_of(screen, "#hints"))
         rows = text_of(screen, "#parameters")
         assert "2 of 9 differ" in rows[0]
         assert "?" in next(row for row in rows if "batch_size" in row)
