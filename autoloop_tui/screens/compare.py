@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from autoloop.model import MetricSummary, Run, Series, UserError
+from autoloop.model import MetricSummary, Run, UserError
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
@@ -49,6 +49,8 @@ class CompareScreen(TableScreen):
         self._metrics: dict[str, Comparison] = {}
         self._configs: dict[str, dict[str, Any] | None] = {}
         """Flat frozen configs by run, None for one that cannot be read. Frozen: read once."""
+        self._stale = False
+        """Something was read that has not been painted."""
         self._ticks = 0
 
     def body(self) -> ComposeResult:
@@ -204,17 +206,17 @@ class CompareScreen(TableScreen):
 
     def _paint_chart(self, view: View) -> None:
         chart, metric = self.query_one(LetteredChart), self._metric()
-        lines = []
-        for place, side in enumerate(self.sides):
-            series: Series | None = side.columns.get(metric) if metric else None
-            if series is not None and len(series):
-                lines.append(Line(f"{side.letter} {plain(side.run.name)}", series, colour=place + 1))
+        lines = [
+            Line(f"{side.letter} {plain(side.run.name)}", series, colour=place)
+            for place, side in enumerate(self.sides, 1)
+            if metric and (series := side.columns.get(metric))
+        ]
         title = "chart"
         if metric is not None:
             place, count = list(self._metrics).index(metric) + 1, len(self._metrics)
             where = f"metric {place} of {count}: " if self.size.width >= 100 else f"{place}/{count} "
             title = where + plain(view.metrics.short(metric))
-        chart.set_title(title)
+        chart.chart_title = title  # Shown by set_series: a large chart is drawn once.
         chart.set_series(lines)
 
     def _paint_detail(self, painter: Painter) -> None:
@@ -240,16 +242,17 @@ class CompareScreen(TableScreen):
         unread = [side for side in self.sides if not side.read]
         if not unread or (self._ticks % SLOW and all(side.caught_up for side in unread)):
             return
-        until, changed = time.monotonic() + READ_SECONDS, False
+        until = time.monotonic() + READ_SECONDS
         for side in unread[self._ticks % len(unread) :] + unread[: self._ticks % len(unread)]:
             columns, before = self.console.feed.read(side.run), side.caught_up
             side.caught_up = columns is side.columns or not columns
             side.read = side.caught_up and side.run.state.ended
-            changed = changed or columns is not side.columns or side.caught_up != before or side.read
+            self._stale = self._stale or columns is not side.columns or side.caught_up != before or side.read
             side.columns = columns
             if time.monotonic() > until:
                 break
-        if changed:
+        if self._stale and (self._ticks % SLOW == 0 or all(side.caught_up for side in self.sides)):
+            self._stale = False
             self._compare(view)
             self._paint()
 
