@@ -73,12 +73,17 @@ class Painter:
     def mark(self) -> str:
         return "~" if self.ascii_only else "…"
 
+    @property
+    def nothing(self) -> str:
+        return "-" if self.ascii_only else NOTHING
+
     def row(self, row: RunRow, widths: Mapping[str, int]) -> dict[str, Cell]:
         """The cells of a run, by column; `widths` says which are wanted."""
         run = row.run
         seen = look(run.state.value)
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
         letter = "abcdef"[self.marked.index(run.id)] if run.id in self.marked else ""
+        took = row.took(self.now)
         made: dict[str, Cell] = {
             "mark": (letter, "bold key"),
             "round": (str(run.round), "dim"),
@@ -87,8 +92,8 @@ class Painter:
             "id": (plain(run.id), "dim"),
             "from": (row.origin, ""),
             "steps": self._steps(row),
-            "tries": (str(run.attempts) if run.attempts else NOTHING, "slot-warn" if run.attempts > 1 else "dim"),
-            "took": (duration(row.took(self.now)), dim),
+            "tries": (str(run.attempts) if run.attempts else self.nothing, "slot-warn" if run.attempts > 1 else "dim"),
+            "took": (self.nothing if took is None else duration(took), dim),
             "reason": (plain(run.reason or ""), seen.variable if run.state.ended else "dim"),
         }
         if row.origin and cells(row.origin) > widths.get("from", 99) and run.proposal is not None:
@@ -100,14 +105,14 @@ class Painter:
     def _steps(self, row: RunRow) -> Piece:
         step = max(row.run.step, self.live_steps.get(row.run.id, 0))
         if not row.run.state.ended and not step:
-            return NOTHING, "dim"
+            return self.nothing, "dim"
         short = row.run.state.ended and step < row.run.total_steps
         return short_count(step), "slot-warn" if short else ""
 
     def _metric(self, row: RunRow, key: str) -> list[Piece]:
         mine = row.metric(key) or self.live.get(row.run.id, {}).get(key)
         if mine is None:
-            return [(f"{NOTHING:>{VALUE}}", "dim")]
+            return [(f"{self.nothing:>{VALUE}}", "dim")]
         value = (fit(number(mine.last, VALUE), VALUE, ">"), "slot-running" if not row.run.state.ended else "")
         theirs = row.base.summary.metrics.get(key) if row.base and row.base.summary else None
         if theirs is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from autoloop.metrics import MetricBook
@@ -82,11 +82,11 @@ class RunRows:
         for each in self.loops.values():
             by_id = {run.id: run for run in each.runs}
             proposals = {proposal.id: proposal for proposal in each.proposals}
-            for proposal in each.proposals:
-                approved, rejected = self._decided.get((each.loop.id, proposal.round), (0, 0))
-                approved += proposal.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED)
-                rejected += proposal.status is ProposalStatus.REJECTED
-                self._decided[each.loop.id, proposal.round] = approved, rejected
+            for made in each.proposals:
+                approved, rejected = self._decided.get((each.loop.id, made.round), (0, 0))
+                approved += made.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED)
+                rejected += made.status is ProposalStatus.REJECTED
+                self._decided[each.loop.id, made.round] = approved, rejected
             for run in sorted(each.runs, key=lambda run: (-run.round, run.position)):
                 self._groups.setdefault((run.loop, run.round), []).append(run)
                 base = by_id.get(run.base_run) if run.base_run else None
@@ -152,28 +152,28 @@ def ordered(
     rows = list(rows)
     if column == "round":
         return rows[::-1] if reverse else rows
-    key, largest_first = _KEYS.get(column, (None, False))
-    if key is None:
+    values: list[tuple[Any, RunRow]]
+    if column == "took":
+        largest_first, values = True, [(row.took(now), row) for row in rows]
+    elif column in _KEYS:
+        key, largest_first = _KEYS[column]
+        values = [(key(row), row) for row in rows]
+    else:
         largest_first = book.higher_is_better(column)
         values = [(summary.last if (summary := row.metric(column)) else None, row) for row in rows]
-    elif column == "took":
-        values = [(row.took(now), row) for row in rows]
-    else:
-        values = [(key(row), row) for row in rows]
     known = [each for each in values if each[0] not in (None, "")]
-    known.sort(key=lambda each: each[0], reverse=largest_first != reverse)  # type: ignore[arg-type,return-value]
+    known.sort(key=lambda each: each[0], reverse=largest_first != reverse)
     return [row for _, row in known] + [row for value, row in values if value in (None, "")]
 
 
 _STATES = {state: place for place, state in enumerate(("running", "stopping", "queued", "failed", "lost", "stopped"))}
-_KEYS: Mapping[str, tuple[Callable[[RunRow], object], bool]] = {
+_KEYS: Mapping[str, tuple[Callable[[RunRow], Any], bool]] = {
     "state": (lambda row: _STATES.get(row.run.state.value, 9), False),
     "name": (lambda row: row.run.name.lower(), False),
     "id": (lambda row: row.run.id, False),
     "from": (lambda row: row.origin.lower(), False),
     "steps": (lambda row: row.run.step, True),
     "tries": (lambda row: row.run.attempts, True),
-    "took": (lambda row: None, True),
     "reason": (lambda row: (row.run.reason or "").lower(), False),
 }
 

@@ -49,8 +49,7 @@ class CompareScreen(TableScreen):
         self._metrics: dict[str, Comparison] = {}
         self._configs: dict[str, dict[str, Any] | None] = {}
         """Flat frozen configs by run, None for one that cannot be read. Frozen: read once."""
-        self._stale = False
-        """Something was read that has not been painted."""
+        self._stale = False  # Something was read that has not been painted.
         self._ticks = 0
 
     def body(self) -> ComposeResult:

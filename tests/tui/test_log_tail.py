@@ -86,15 +86,15 @@ def test_while_frozen_only_the_row_that_counts_is_painted_again(show, path, monk
     show(script, pane)
 
 
-def test_a_log_that_flies_by_is_painted_every_second_tick(show, rows, path):
+def test_a_log_that_flies_by_is_painted_once_a_second(show, rows, path):
     async def script(pilot):
         await opened(pane, path, pilot)
         last = []
-        for n in range(4):
+        for n in range(8):
             append(path, f"page {n}\n" * 100)
             pane.tick()
             last.append(body(rows, pane)[-1])
-        assert last == ["line 199", "page 1", "page 1", "page 3"]
+        assert last == ["line 199"] * 3 + ["page 3"] * 4 + ["page 7"]
         append(path, "a slow line\n")
         pane.tick()
         assert body(rows, pane)[-1] == "a slow line"

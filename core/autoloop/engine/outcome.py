@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -23,16 +24,19 @@ def settle(context: Context, ended: Ended) -> Run:
     while follower.poll():
         pass
     summary = summarise(follower.columns, context.metrics)
+    step = max(summary.steps, follower.step or 0)
     follower.close()
-    state, cause = judge_exit(context, attempt)
+    lines = read_log_tail(Path(attempt.directory) / "log.txt")
+    state, cause = judge_exit(context, attempt, lines)
     reason = cause.text if cause else None
     changes = {
         "state": state,
         "reason": reason,
         "slot": None,
         "summary": summary,
-        "step": max(summary.steps, follower.step or 0),
+        "step": step,
         "ended_at": attempt.ended_at,
+        "wandb_url": wandb_url(run, lines) or run.wandb_url,
     }
     again = _again(context, attempt, run, state, cause)
     with context.store.transaction():
@@ -54,11 +58,17 @@ def settle(context: Context, ended: Ended) -> Run:
     return run
 
 
-def judge_exit(context: Context, attempt: Attempt) -> tuple[RunState, Cause | None]:
+def wandb_url(run: Run, lines: list[str]) -> str | None:
+    """The address of the run's W&B page, as the trainer or wandb printed it; None for an offline run."""
+    pattern = re.compile(rf"https?://[^\s'\"<>]+/runs/{re.escape(run.id)}\b")
+    return next((found.group() for line in lines if run.id in line and (found := pattern.search(line))), None)
+
+
+def judge_exit(context: Context, attempt: Attempt, lines: list[str]) -> tuple[RunState, Cause | None]:
     """The state that an ended attempt has reached, and why where it has not finished."""
     cause = diagnose(
         attempt.exit,
-        read_log_tail(Path(attempt.directory) / "log.txt"),
+        lines,
         context.preset,
         device=context.spec.device,
         stop_reason=attempt.stop_reason,

@@ -1,0 +1,38 @@
+"""What an app has on the screen as text: the characters, and under them in which style each of them is."""
+
+from string import ascii_letters
+
+
+def rows(app):
+    """The screen's rows as the terminal gets them, each a list of segments; a dialog stands over what is below it."""
+    update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    return [[segment for strip in row if strip is not None for segment in strip] for row in update.strips]
+
+
+def text(app):
+    """The characters on the screen, a line a row."""
+    return "\n".join("".join(segment.text for segment in row) for row in rows(app))
+
+
+def picture(app):
+    """Characters, then each row's runs of cells by style, then the styles: a text that diffs well, whatever changed."""
+    lines, runs, names = [], [], {}
+    for row in rows(app):
+        line, spans = "", []
+        for segment in row:
+            name = names.setdefault(str(segment.style), letter(len(names)))
+            line += segment.text
+            if spans and spans[-1][1] == name:
+                spans[-1][0] += segment.cell_length
+            elif segment.cell_length:
+                spans.append([segment.cell_length, name])
+        lines.append(line.rstrip())
+        runs.append(" ".join(f"{length}{name}" for length, name in spans))
+    styles = [f"{name}: {style}" for style, name in names.items()]
+    return "\n".join([*lines, "=" * app.size.width, *runs, "=" * app.size.width, *styles, ""])
+
+
+def letter(number):
+    """a … z, A … Z, aa …"""
+    more, number = divmod(number, len(ascii_letters))
+    return (ascii_letters[more - 1] if more else "") + ascii_letters[number]
