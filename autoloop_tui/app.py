@@ -5,22 +5,27 @@ from __future__ import annotations
 
 import gc
 import os
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from autoloop.model import LoopState, UserError
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from autoloop.model import LoopState, UserError
-
-from autoloop_tui.actions import ACTIONS, BY_ID, bindings, shown_key
+from autoloop_tui import theme_watch
+from autoloop_tui.actions import ACTIONS, BY_ID, Action, bindings, shown_key
 from autoloop_tui.feed import Feed
+from autoloop_tui.notices import news, osc9
+from autoloop_tui.paint import plain
 from autoloop_tui.preferences import Preferences
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.screens.slots import SlotsScreen
-from autoloop_tui.theme_files import Failure, load_themes, to_textual, variable_defaults
+from autoloop_tui.theme_files import Failure, ThemeFile, load_themes, to_textual, variable_defaults
 
 CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
@@ -52,7 +57,11 @@ class ConsoleApp(App[int]):
         """Runs marked for Compare, by id, in the order of marking."""
         self.seen_proposals: set[int] | None = None
         """Proposals that are not new any more; None until the first look at them."""
-        self._engine_messages: dict[int, str] = {}
+        self.themes: dict[str, ThemeFile] = {}
+        """Shipped, the user's and the project's, by name."""
+        self._bad_themes: list[Failure] = []
+        self._themes_stamp = theme_watch.stamp(project, os.environ)
+        self._themes_looked_at = time.monotonic()
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
 
@@ -63,12 +72,13 @@ class ConsoleApp(App[int]):
     # ---------------------------------------------------------------------------------------------------------- life
 
     def on_mount(self) -> None:
-        for problem in self.load_theme_files():
-            self.notify(f"{problem.path}: {problem.sentence}", title="Theme left out", severity="warning", markup=False)
+        self.load_theme_files()
+        if self.preferences.theme not in self.available_themes:
+            self._warn("Settings", f"there is no theme {self.preferences.theme!r}; `autoloop-tui themes` lists them")
         if self.preferences.keys:
             self.set_keymap(self.preferences.keys)
-        for problem_text in self.preferences.problems:
-            self.notify(problem_text, title="Settings", severity="warning", markup=False)
+        for problem in self.preferences.problems:
+            self._warn("Settings", problem)
         self.feed.poll()
         self.push_screen(SlotsScreen())
         self.set_interval(CLOCK, self._tick)
@@ -76,13 +86,21 @@ class ConsoleApp(App[int]):
         self.set_timer(1.0, gc.freeze)
 
     def on_unmount(self) -> None:
+        gc.unfreeze()  # whoever goes on in this process collects as before
         self.feed.close()
+
+    def _warn(self, title: str, text: str) -> None:
+        self.notify(plain(text), title=title, severity="warning", markup=False)
 
     def _tick(self) -> None:
         """The one clock: a new view if there is one, then the screen on top polls what it shows."""
         if not self.is_running:  # The panes are taken down before the clock is.
             return
+        before = self.feed.view
         changed = self.feed.poll()
+        if changed and before is not None and self.feed.view is not None and self.preferences.notify != "off":
+            self._call_back(news(before, self.feed.view))
+        self._watch_theme_files()
         for command in self.feed.answers():
             self.told(command.answer or "", ok=bool(command.ok))
         screen = self.screen
@@ -91,23 +109,56 @@ class ConsoleApp(App[int]):
                 screen.refresh_view()
             screen.tick()
 
+    def _call_back(self, sentences: list[str]) -> None:
+        """Call a person who is not looking, by what the terminal has for that."""
+        if sentences and self.preferences.notify == "bell":
+            self.bell()
+        elif sentences and self._driver is not None:
+            self._driver.write(osc9("; ".join(sentences), tmux="TMUX" in os.environ))
+
     # -------------------------------------------------------------------------------------------------------- themes
 
-    def load_theme_files(self) -> list[Failure]:
-        """Register shipped, the user's and the project's themes and choose one; what could not be read."""
+    def load_theme_files(self) -> None:
+        """Register all themes as their files are now and choose one; say which files cannot be used, each time one
+        goes bad."""
         loaded = load_themes(self.project)
+        for gone in self.themes.keys() - loaded.themes.keys():
+            self.unregister_theme(gone)
         for theme in loaded.themes.values():
             self.register_theme(to_textual(theme))
+        before, self.themes = self.themes.get(self.theme), loaded.themes
         chosen = self.preferences.theme
-        self.theme = chosen if chosen in self.available_themes else next(iter(loaded.themes))
-        return loaded.failures
+        shown = chosen if chosen in self.available_themes else next(iter(loaded.themes))
+        if shown != self.theme:
+            self.theme = shown
+        elif before != loaded.themes.get(shown):
+            self.mutate_reactive(ConsoleApp.theme)  # the same name, other colours
+        for bad in loaded.failures:
+            if bad not in self._bad_themes:
+                self._warn("Theme left out", f"{bad.path}: {bad.sentence}")
+        self._bad_themes = loaded.failures
+
+    def _watch_theme_files(self) -> None:
+        """Take up themes that are edited while they are looked at."""
+        now = time.monotonic()
+        if now - self._themes_looked_at < theme_watch.EVERY:
+            return
+        self._themes_looked_at = now
+        stamp = theme_watch.stamp(self.project, os.environ)
+        if stamp != self._themes_stamp:
+            self._themes_stamp = stamp
+            self.load_theme_files()
 
     def action_next_theme(self) -> None:
-        names = list(load_themes(self.project).themes)
+        names = list(self.themes)
         at = names.index(self.theme) if self.theme in names else -1
-        self.theme = names[(at + 1) % len(names)]
-        self.preferences.remember_theme(self.theme)
-        self.told(f"theme {self.theme}")
+        self.use_theme(names[(at + 1) % len(names)])
+
+    def use_theme(self, name: str) -> None:
+        """Show a theme now and the next time."""
+        self.theme = name
+        self.preferences.remember_theme(name)
+        self.told(f"theme {name}")
 
     # ------------------------------------------------------------------------------------------------------- screens
 
@@ -164,31 +215,37 @@ class ConsoleApp(App[int]):
         self.action_command_palette()
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
-        yield from super().get_system_commands(screen)
+        scope = screen.SCOPE if isinstance(screen, LoopScreen) else "app"
         for action in ACTIONS:
-            if action.scope in ("app", self.scope):
-                yield SystemCommand(
-                    action.description, f"{self.keys_of(action.id)}   {action.command}", self._runner(action.id)
-                )
+            if action.scope in ("app", scope):
+                told = f"{self.keys_of(action.id)}   {action.command}"
+                yield SystemCommand(action.description, told, self._runner(action, screen))
+        for name, theme in self.themes.items():
+            yield SystemCommand(f"Theme {name}", plain(theme.description), partial(self.use_theme, name))
+        yield SystemCommand("Screenshot", "Save a picture of the screen as SVG", self._take_picture)
 
-    def _runner(self, action_id: str) -> Any:
-        target = self.app if BY_ID[action_id].scope == "app" else self.screen
+    def _runner(self, action: Action, screen: Screen[Any]) -> Callable[[], Awaitable[None]]:
+        target = self if action.scope == "app" else screen
 
         async def run() -> None:
-            await self.run_action(BY_ID[action_id].method, default_namespace=target)
+            await self.run_action(action.method, default_namespace=target)
 
         return run
 
+    def _take_picture(self) -> None:
+        self.set_timer(0.1, self.deliver_screenshot)  # once the palette has gone
+
     def keys_of(self, action_id: str) -> str:
         """The key of an action as a person reads it, remapped or not."""
-        return shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
+        key = shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
+        return key.replace("⏎", "enter") if self.ascii_only else key
 
     # ------------------------------------------------------------------------------------------------------- commands
 
     def ask(self, kind: str, **payload: Any) -> None:
         """Send a command to the engine; its answer is shown when it comes."""
         if self.feed.view is None or self.feed.view.engine is None:
-            self.told("no engine drives this loop: press R to restart it", ok=False)
+            self.told(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
             return
         self.feed.send(kind, payload)
 
@@ -240,5 +297,5 @@ class ConsoleApp(App[int]):
             with Store.open(self.project) as store:
                 started = spawn(store, store.loop(self.feed.loop_id))
             self.call_from_thread(self.told, f"the engine runs again (process {started.pid})")
-        except UserError as error:
+        except (UserError, OSError) as error:
             self.call_from_thread(self.told, str(error), ok=False)

@@ -1,4 +1,4 @@
-"""What the console knows: the newest snapshot of the store, the histories of the runs on the screen, the machine's load.
+"""What the console knows: the newest snapshot of the store and the histories of the runs on the screen.
 
 Everything is pulled by the console's one clock; nothing here touches a widget.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from autoloop.engine import Holder, holder
 from autoloop.history import Follower, follow
 from autoloop.metrics import MetricBook, canonical_columns
-from autoloop.model import Loop, LoopState, Run, Series
+from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series
 from autoloop.settings import load_settings
 from autoloop.store import Command, Snapshot, Store, take_snapshot
 
@@ -45,8 +46,41 @@ class View:
         """The loop should be driven and nobody drives it."""
         return self.engine is None and self.loop.state is LoopState.ACTIVE
 
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """By id. Like all that walks over every run, done once a view."""
+        return {run.id: run for run in self.snapshot.runs}
+
+    @cached_property
+    def in_slots(self) -> dict[int, Run]:
+        """By slot: the run that holds it, else the one that held it last."""
+        attempts = self.snapshot.attempts
+        holds: dict[int, Run] = {}
+        held: dict[int, Run] = {}
+        for run in self.snapshot.runs:
+            if run.slot is not None and run.state in (RunState.RUNNING, RunState.STOPPING):
+                holds.setdefault(run.slot, run)
+            attempt = attempts.get(run.id)
+            if attempt is not None and run.started_at is not None:
+                before = held.get(attempt.slot)
+                if before is None or (before.started_at or 0.0) <= run.started_at:
+                    held[attempt.slot] = run
+        return held | holds
+
+    @cached_property
+    def pending(self) -> list[Proposal]:
+        """Those of the current round that wait for a decision, in the order of the Proposals screen."""
+        round_ = self.snapshot.round
+        if round_ is None or round_.state is not RoundState.DECIDING:
+            return []
+        return [
+            proposal
+            for proposal in self.snapshot.proposals
+            if proposal.round == round_.number and proposal.status is ProposalStatus.PENDING
+        ]
+
     def run(self, run_id: str | None) -> Run | None:
-        return next((run for run in self.snapshot.runs if run.id == run_id), None)
+        return self.runs.get(run_id) if run_id is not None else None
 
     def base_of(self, run: Run) -> Run | None:
         return self.run(run.base_run)
@@ -140,7 +174,8 @@ class Feed:
 
     def answers(self) -> list[Command]:
         """Commands of ours that have been answered since last asked."""
-        done = [command for number in self._questions if (command := self.store.command(number)).answered_at is not None]
+        asked = [self.store.command(number) for number in self._questions]
+        done = [command for command in asked if command.answered_at is not None]
         for command in done:
             del self._questions[command.id]
         return done

@@ -1,4 +1,5 @@
-"""Opening the console, the welcome and a plan on a terminal. Imports nothing of the command line: the first paint counts."""
+"""Opening the console, the welcome and a plan on a terminal. Imports nothing of the command line: the first paint
+counts."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ CSS = """
 
 
 class Confirm(ModalScreen[bool]):
-    """Asks before something that cannot be taken back. Enter, Esc, `q` and `n` all mean no; only `y` or the button acts."""
+    """Asks before something that cannot be taken back. Enter, Esc, `q` and `n` mean no; only `y` or the button acts."""
 
     DEFAULT_CSS = f"Confirm {{ {CSS} }}"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from autoloop.model import Run, RunState
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label
-
-from autoloop.model import Run, RunState
 
 from autoloop_tui.paint import fit, plain
 from autoloop_tui.screens.dialogs import CSS

@@ -1,18 +1,19 @@
-"""The first line and the last two of every screen: where one is, which keys there are, and the command that would do the
-same without the screen."""
+"""The first line and the last two of every screen: where one is, which keys there are, and the command that would do
+the same without the screen."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from autoloop.model import LoopState, RoundState, RunState
 
 from autoloop_tui.actions import BY_ID, Action, of_scope
 from autoloop_tui.feed import View
 from autoloop_tui.paint import cells, clip, look, plain
-from autoloop_tui.widgets.rows import Piece, RowPane
+from autoloop_tui.widgets.rows import Piece, RowPane, crop
 
-
-ALWAYS = ("app.help", "app.back")
-"""Shown however narrow the screen is: with them one finds the others."""
+SHORTEST = 12
+"""Cells that the loop's name keeps when all that is told of it leaves less."""
 
 
 class TopBar(RowPane):
@@ -21,15 +22,26 @@ class TopBar(RowPane):
     DEFAULT_CSS = "TopBar { height: 1; background: $panel; }"
 
     def paint_view(self, view: View | None, title: str) -> None:
-        self.show([[(f" {title} ", "bold key"), *(status(view, ascii_only=self.ascii_only) if view else [])]])
+        pieces: list[Piece] = [(f" {title} ", "bold key")]
+        if view:
+            told = status(view, key=self.app.keys_of, ascii_only=self.ascii_only)  # type: ignore[attr-defined]
+            room = self.size.width - sum(cells(text) for text, _ in [*pieces, *told]) - 1
+            mark = "~" if self.ascii_only else "…"
+            pieces += [(f"{clip(name(view), max(SHORTEST, room), mark)} ", "bold"), *told]
+            pieces = crop(pieces, 0, self.size.width, mark)
+        self.show([pieces])
 
 
-def status(view: View, *, ascii_only: bool) -> list[Piece]:
-    """One line that says how the loop stands."""
+def name(view: View) -> str:
+    loop = view.loop
+    return f"{loop.spec.name} ({loop.name})" if loop.spec.name else loop.name
+
+
+def status(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Piece]:
+    """How the loop stands, in one line."""
     loop, round_ = view.loop, view.snapshot.round
     dot = " - " if ascii_only else " · "
-    name = plain(f"{loop.spec.name} ({loop.name})" if loop.spec.name else loop.name)
-    pieces: list[Piece] = [(f"{name} ", "bold"), *state(view, ascii_only=ascii_only)]
+    pieces = state(view, key=key, ascii_only=ascii_only)
     if round_:
         runs = view.snapshot.runs_of(round_.number)
         ended = sum(run.state.ended for run in runs)
@@ -43,15 +55,15 @@ def status(view: View, *, ascii_only: bool) -> list[Piece]:
     return pieces
 
 
-def state(view: View, *, ascii_only: bool) -> list[Piece]:
-    """The loop's state as glyph, word and colour."""
+def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Piece]:
+    """The loop's state as glyph, word and colour; `key` gives the key of an action."""
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("lost")
-        return [(f"{seen.mark(ascii_only=ascii_only)} no engine drives it: R restarts it", f"bold {seen.variable}")]
+        return [(f"{seen.mark(ascii_only=ascii_only)} no engine drives it: {key('app.engine')} restarts it", f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
-            seen, word = look("paused"), "paused: P goes on"
+            seen, word = look("paused"), f"paused: {key('app.pause')} goes on"
         elif round_ and round_.state is RoundState.DECIDING:
             seen, word = look("pending"), "waits for your decisions"
         else:
@@ -112,6 +124,3 @@ class HintBar(RowPane):
 
     def _key(self, action: Action) -> str:
         return str(self.app.keys_of(action.id))  # type: ignore[attr-defined]
-
-    def _hint(self, action: Action) -> list[Piece]:
-        return [(f" {self.app.keys_of(action.id)}", "bold key"), (f" {action.hint} ", "")]  # type: ignore[attr-defined]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from autoloop.gpus import Gpu
+from autoloop.model import Run, RunState, Series, Slot
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
-
-from autoloop.gpus import Gpu
-from autoloop.model import Run, RunState, Series, Slot
 
 from autoloop_tui.paint import bar, cells, clip, duration, fit, look, number, percent, plain, signed, size, sparkline
 from autoloop_tui.telemetry import Load
@@ -77,6 +76,8 @@ class SlotCards(RowPane, can_focus=True):
         super().__init__(id=id)
         self.facts: list[SlotFacts] = []
         self.cursor = 0
+        self._drawn: dict[int, tuple[tuple[SlotFacts, bool, int], list[list[Piece]]]] = {}
+        """The card of each place as it was drawn last, and from what."""
 
     def columns(self, width: int) -> int:
         """How many cards side by side; 0: a line each."""
@@ -128,14 +129,19 @@ class SlotCards(RowPane, can_focus=True):
         card = width // columns
         for first in range(0, len(self.facts), columns):
             group = [
-                self._card(facts, index == self.cursor, card - 2)
+                self._known_card(index, facts, index == self.cursor, card - 2)
                 for index, facts in enumerate(self.facts[first : first + columns], first)
             ]
-            rows += [
-                [piece for lines in group for piece in [*padded(lines[y], card - 2), ("  ", "")]]
-                for y in range(CARD_ROWS)
-            ]
+            rows += [[piece for lines in group for piece in lines[y]] for y in range(CARD_ROWS)]
         return rows
+
+    def _known_card(self, index: int, facts: SlotFacts, chosen: bool, width: int) -> list[list[Piece]]:
+        """Moving the cursor draws two cards, not all of them."""
+        known = self._drawn.get(index)
+        if known is None or known[0][0] is not facts or known[0][1:] != (chosen, width):
+            lines = [[*padded(line, width), ("  ", "")] for line in self._card(facts, chosen, width)]
+            known = self._drawn[index] = ((facts, chosen, width), lines)
+        return known[1]
 
     def _card(self, facts: SlotFacts, chosen: bool, width: int) -> list[list[Piece]]:
         seen, ascii_only = look(facts.state), self.ascii_only
@@ -158,7 +164,8 @@ class SlotCards(RowPane, can_focus=True):
         total = run.total_steps
         right = f" {percent(facts.step / total if total else None)} {facts.step}/{total}"
         eta = f"  eta {duration(facts.eta)}" if facts.eta is not None else "  starting" if facts.step == 0 else ""
-        done, todo = bar(facts.step / total if total else 0, width - cells(right) - cells(eta), ascii_only=self.ascii_only)
+        room = width - cells(right) - cells(eta)
+        done, todo = bar(facts.step / total if total else 0, room, ascii_only=self.ascii_only)
         progress: list[Piece] = [(done, "slot-running"), (todo, "rule"), (right, ""), (eta, "dim")]
         return [progress, self._metric(facts, width), self._load(facts), [(clip(facts.last_line, width), "dim")]]
 
@@ -217,7 +224,8 @@ class SlotCards(RowPane, can_focus=True):
     def _lines(self, width: int, height: int) -> list[list[Piece]]:
         metric = next((facts.metric for facts in self.facts if facts.metric), "")
         name_width = max(12, min(28, width - 62))
-        head = f"  {'slot':<6} {'state':<8} {fit('run', name_width)} {'progress':<14} {'eta':>6} {fit(metric, 9, '>')} change"
+        head = f"  {'slot':<6} {'state':<8} {fit('run', name_width)} {'progress':<14} {'eta':>6} "
+        head += f"{fit(metric, 9, '>')} change"
         rows: list[list[Piece]] = [[(clip(head, width), "dim")]]
         first = self._first()
         for index, facts in enumerate(self.facts[first : first + height - 1], first):
@@ -259,16 +267,3 @@ def padded(pieces: Sequence[Piece], width: int) -> list[Piece]:
     """Pieces cut or filled to exactly `width` cells."""
     cut = crop(pieces, 0, width)
     return [*cut, (" " * (width - sum(cells(text) for text, _ in cut)), "")]
-
-
-def last_runs(runs: Sequence[Run], slots_of: Mapping[str, int]) -> dict[int, Run]:
-    """The run that each slot held last, by slot index; `slots_of` maps a run to the slot of its newest attempt."""
-    newest: dict[int, Run] = {}
-    for run in runs:
-        slot = slots_of.get(run.id)
-        if slot is None or run.started_at is None:
-            continue
-        held = newest.get(slot)
-        if held is None or (held.started_at or 0.0) <= run.started_at:
-            newest[slot] = run
-    return newest

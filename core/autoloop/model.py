@@ -333,6 +333,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     output_dir: str | None = None
     step: int = 0
     total_steps: int = 0
+    resume: bool = False
+    """The next attempt goes on from the run's last checkpoint, in the same output directory."""
     summary: Summary | None = None
     wandb_url: str | None = None
     created_at: float = 0.0

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import autoloop
 import pytest
 
-import autoloop
 from tests.engine.project import Project
 
 

@@ -16,18 +16,20 @@ from typing import Any
 
 from autoloop.engine import Engine, create_loop, plan_loop, spawn
 from autoloop.gpus import GpuReport
-from autoloop.model import Attempt, Loop, LoopSpec, LoopState, Proposal, Run, RunState
+from autoloop.model import Loop, LoopSpec, LoopState, Proposal, Run
 from autoloop.runners import local, procfs
 from autoloop.settings import Settings
-from autoloop.store import Command, Store
+from autoloop.store import Store
 
-PATIENCE = 30.0
-"""Seconds after which something that must happen is taken not to happen."""
+from tests.engine.driven import Driven
+from tests.engine.processes import PATIENCE, eventually, reap, supervisor_pid
+
+TRAINER = str(Path(__file__).with_name("trainer.py"))
 
 PRESET = f"""
 name = "fake"
 title = "the fake trainer of the tests"
-argv = ["{{python}}", "-I", "-S", {json.dumps(str(Path(__file__).with_name("trainer.py")))}, "{{config}}", "{{output_dir}}"]
+argv = ["{{python}}", "-I", "-S", {json.dumps(TRAINER)}, "{{config}}", "{{output_dir}}"]
 override_style = "file-only"
 success = "End of training"
 stop = [["INT", 0.3], ["TERM", 0.3], ["KILL", 0]]
@@ -227,157 +229,3 @@ class Project:
             local.sweep(mark.rpartition(" ")[2])
         local.reap()
         self.store.close()
-
-
-class Driven:
-    """A loop with an engine in a thread of its own. Everything here is what a client may do."""
-
-    def __init__(self, project: Project, loop: Loop, prepare: Callable[[Engine], object]) -> None:
-        self.project = project
-        self.loop = loop
-        self._ready = threading.Event()
-        self._error: BaseException | None = None
-        self._engine: Engine | None = None
-        self._thread = threading.Thread(target=self._drive, args=[prepare], daemon=True)
-        self._thread.start()
-        assert self._ready.wait(PATIENCE)
-
-    def _drive(self, prepare: Callable[[Engine], object]) -> None:
-        try:
-            with Store.open(self.project.folder) as store:  # a connection belongs to one thread
-                self._engine = self.project.engine(store, self.loop)
-                prepare(self._engine)
-                self._ready.set()
-                self._engine.run()
-        except BaseException as error:
-            self._error = error
-            self._ready.set()
-
-    def leave(self) -> None:
-        if self._engine is not None:
-            self._engine.leave("the test is over")
-        self._join()
-
-    def end(self) -> Loop:
-        """Wait for the loop's end."""
-        self._join()
-        return self.project.state(self.loop)
-
-    def _join(self) -> None:
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive(), f"the engine goes on: {self.project.story(self.loop)[-5:]}"
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-
-    def ask(self, kind: str, **payload: Any) -> Command:
-        """Send a command and wait for its answer."""
-        return self._answer(kind, self.project.store.send(self.loop.id, kind, payload, "ada"))
-
-    def _answer(self, kind: str, number: int) -> Command:
-        store = self.project.store
-
-        def answered() -> Command | None:
-            assert self._thread.is_alive() or store.command(number).ok is not None, "no engine to answer"
-            command = store.command(number)
-            return command if command.ok is not None else None
-
-        command = eventually(answered, f"an answer to {kind}")
-        assert isinstance(command, Command)
-        return command
-
-    def done(self, kind: str, **payload: Any) -> str:
-        """The answer to a command that must succeed."""
-        command = self.ask(kind, **payload)
-        assert command.ok, command.answer
-        return command.answer or ""
-
-    def refused(self, kind: str, **payload: Any) -> str:
-        """The answer to a command that must be refused: one sentence."""
-        return refusal(self.ask(kind, **payload))
-
-    def ask_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> list[Command]:
-        """`ask` for many commands, all sent before the first answer is awaited."""
-        store = self.project.store
-        sent = [(kind, store.send(self.loop.id, kind, payload, "ada")) for kind, payload in asked]
-        return [self._answer(kind, number) for kind, number in sent]
-
-    def refused_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        for command in self.ask_all(asked):
-            refusal(command)
-
-    def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
-        def alive() -> Any:
-            value = condition()
-            assert value or self._thread.is_alive(), f"the engine ended before {what}: {self._error!r}"
-            return value
-
-        return eventually(alive, what)
-
-    def waiting(self) -> list[Proposal]:
-        """Wait until the loop waits for a decision; the proposals."""
-        self.until(lambda: self.project.story(self.loop, "waiting"), "a decision is waited for")
-        return self.project.proposals(self.loop)
-
-
-def refusal(command: Command) -> str:
-    assert command.ok is False, command
-    assert command.answer
-    assert "Traceback" not in command.answer
-    assert "\n" not in command.answer
-    return command.answer
-
-
-def eventually(condition: Callable[[], Any], what: str = "it") -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.01)
-    return value
-
-
-def reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, 0)
-    except ChildProcessError:
-        pass
-
-
-def alive(pid: int) -> bool:
-    """Whether a process lives; one that only nobody has collected yet does not."""
-    found = procfs.process(pid)
-    return found is not None and found.state not in procfs.DEAD
-
-
-def supervisor_pid(attempt: Attempt) -> int | None:
-    """The pid of the attempt's supervisor, as itself recorded it, while it lives."""
-    for name in ("start.json", "claim"):
-        try:
-            record = json.loads((Path(attempt.directory) / name).read_text())
-            handle = local.Handle.from_dict(record)
-        except (OSError, ValueError):
-            continue
-        fd = local.open_pidfd(handle)
-        if fd is None:
-            return None
-        os.close(fd)
-        return handle.pid
-    return None
-
-
-def span(attempt: Attempt) -> tuple[float, float]:
-    """When the command of an ended attempt ran, from the files of its supervisor."""
-    start = json.loads((Path(attempt.directory) / "start.json").read_text())["started_at"]
-    return float(start), float(json.loads((Path(attempt.directory) / "exit.json").read_text())["ended_at"])
-
-
-def seen(run: Run) -> dict[str, Any]:
-    """What the trainer of a run was given."""
-    assert run.output_dir is not None
-    value = json.loads((Path(run.output_dir) / "seen.json").read_text())
-    assert isinstance(value, dict)
-    return value
-
-
-def states(runs: Iterable[Run]) -> list[RunState]:
-    return [run.state for run in runs]

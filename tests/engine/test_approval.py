@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from autoloop.engine import Engine
-from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState, UserError
-from tests.engine.project import Project, rows, seen
+from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState
+
+from tests.engine.processes import seen
+from tests.engine.project import Project, rows
 
 THREE = """
 name = "three"
@@ -143,18 +142,6 @@ def test_an_edit_after_the_approval_asks_for_a_new_approval(project: Project) ->
     assert project.runs(loop, 2) == []
 
 
-def test_an_edit_that_matches_nothing_is_refused_and_the_proposal_stays_as_it_was(project: Project) -> None:
-    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
-    with project.driven(loop) as engine:
-        (before,) = engine.waiting()
-        assert "lrr" in engine.refused("edit", proposal=before.id, edits=["lrr@mul=2"])
-        without_effect = ["lr=1.0"]
-        wrong = [["lr@pow=2"], ["lr"], [], "lr=2", [2], None, without_effect, ["lr@mul=2", "no.such@add=1"]]
-        engine.refused_all([("edit", {"proposal": before.id, "edits": edits}) for edits in wrong])
-        assert project.store.proposal(before.id) == before
-        engine.leave()
-
-
 def test_a_person_s_own_proposal_is_resolved_and_run(project: Project) -> None:
     loop = project.loop([project.config("a"), project.config("b")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
@@ -195,50 +182,6 @@ def test_two_approved_proposals_never_run_one_training_twice(project: Project) -
         engine.done("start")
         engine.end()
     assert rates(project.runs(loop, 2)) == [2.0]
-
-
-def test_commands_about_what_is_not_there_are_refused_in_a_sentence(project: Project) -> None:
-    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
-    with project.driven(loop) as engine:
-        before = engine.waiting()
-        numbers: list[Any] = [99, "1", -1, 2**70, None, [1]]
-        proposals = [(kind, {"proposal": n}) for kind in ("approve", "reject", "undo", "edit") for n in numbers]
-        runs = [(kind, {"run": name}) for kind in ("stop", "kill", "retry", "move") for name in ("nobody", 7, "")]
-        engine.refused_all([*proposals, *runs, ("approve", {}), ("launch the rocket", {})])
-        assert project.proposals(loop) == before
-        engine.leave()
-
-
-ODD_EDITS = [
-    "lr=" + "[" * 5000,
-    "lr=" + '{"a":' * 500 + "1" + "}" * 500,
-    "lr=" + "9" * 5000,
-    "a" * 100_000,
-    *("lr=1e999", "lr=18446744073709551616", "lr=NaN", "lr@mul=1e308", "lr@mul=-1e308", "lr=", "lr=\x00", "lr=\x1b[2J"),
-    *("\x00", ".=1", "*=1", "rows.*=1", "rows.99=1", "a.b.c=1", "lr.x=1", "=", "@=", "lr@@=1", "seed@add=0.5", "é.ü=ß"),
-]
-
-
-def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_be_run(project: Project) -> None:
-    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", concurrency=2)
-    with project.driven(loop) as engine:
-        engine.waiting()
-        answers = engine.ask_all([("propose", {"run": "a", "edits": [text]}) for text in ODD_EDITS])
-        assert all(answer.answer for answer in answers)
-        accepted = [p.id for p in project.proposals(loop) if p.author == "ada"]
-        assert len(accepted) == sum(answer.ok is True for answer in answers)
-        engine.ask_all([("approve", {"proposal": number}) for number in accepted])
-        engine.done("start")
-        engine.end()
-    assert len(project.runs(loop, 2)) == len(accepted)
-    assert "## loop_" in (project.folder / "reports" / "report.md").read_text()
-
-
-def test_text_that_is_no_unicode_is_refused_where_it_is_sent(project: Project) -> None:
-    loop = project.loop([project.config("a")])
-    with pytest.raises(UserError, match="UTF-8"):
-        project.store.send(loop.id, "propose", {"run": "a", "edits": ["lr=\udcff"]}, "ada")  # as from a shell's $'\xff'
-    assert project.store.open_commands(loop.id) == []
 
 
 def approved_and_left(project: Project) -> tuple[Proposal, Run, Path]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoloop.model import LoopState, RunState
-from tests.engine.project import Project, alive, states
+
+from tests.engine.processes import alive, states
+from tests.engine.project import Project
 
 
 def order(project: Project, loop_id: int) -> list[str]:

@@ -10,18 +10,19 @@ import random
 import signal
 import threading
 import time
-from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from autoloop import reports
 from autoloop.engine import Engine
-from autoloop.metrics import default_book
-from autoloop.model import Loop, LoopState, ProposalStatus, RunState
+from autoloop.model import LoopState, RunState
+from autoloop.runners import local
 from autoloop.store import Store
-from tests.engine.project import Project, seen, span, states
+
+from tests.engine.processes import alive, states
+from tests.engine.project import Project
+from tests.engine.promises import nothing_is_lost_or_done_twice
 
 RUNS, SLOTS, KILLS = 4, 2, 12
 
@@ -95,6 +96,7 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
     for number in range(1, 12):
         with Store.open(project.folder) as store:
             engine = Engine(store, loop)
+            engine.on_turn = partial(engine.leave, "a turn is enough")
             die_at(engine, number)
             with contextlib.suppress(Died):
                 engine.run()
@@ -107,54 +109,47 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
     assert states(project.runs(loop)) == [RunState.FINISHED]
 
 
-def nothing_is_lost_or_done_twice(project: Project, loop: Loop, count: int, slots: int) -> None:
-    ended = project.state(loop)
-    assert ended.state is LoopState.FINISHED, (ended.reason, project.story(loop))
-    first, second = project.runs(loop, 1), project.runs(loop, 2)
-    assert (len(first), len(second)) == (count, count)
-    assert states([*first, *second]) == [RunState.FINISHED] * count * 2
-    attempts = project.store.loop_attempts(loop.id)
+def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: Project) -> None:
+    def die_when_answering(engine: Engine) -> None:
+        def answer(*_: object) -> None:
+            raise Died
 
-    # Each run has exactly one counted result; any further attempt never started or was lost.
-    finished = Counter(attempt.run for attempt in attempts if attempt.result == "finished")
-    assert finished == {run.id: 1 for run in [*first, *second]}
-    assert all(attempt.result is not None and attempt.ended_at is not None for attempt in attempts)
-    for run in [*first, *second]:
-        assert run.summary is not None
-        assert run.summary.metrics["train/l1_loss"].last == 1.0
-        assert (run.attempts, run.slot) == (len(project.store.attempts(run.id)), None)
+        engine.store.answer = answer  # type: ignore[method-assign]
 
-    # No output directory was used twice.
-    directories = [attempt.output_dir for attempt in attempts]
-    assert len(set(directories)) == len(directories)
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))])
+    (run,) = project.runs(loop)
+    with project.driven(loop, die_when_answering) as engine:
+        trainer = project.trainer_pid(run.id)
+        project.store.send(loop.id, "stop", {}, "ada")
+        with pytest.raises(Died):
+            engine.end()
+    assert project.store.attempts(run.id)[0].stop_reason is None
+    assert alive(trainer)
+    assert project.run(loop).state is LoopState.STOPPED  # the command is still there
+    gate.touch()
+    assert project.run(loop).state is LoopState.FINISHED
+    assert [attempt.result for attempt in project.store.attempts(run.id)] == ["stopped", "finished"]
 
-    # No slot was shared.
-    spans: dict[int, list[tuple[float, float]]] = {}
-    for attempt in attempts:
-        if (Path(attempt.directory) / "start.json").exists():
-            spans.setdefault(attempt.slot, []).append(span(attempt))
-    assert set(spans) == set(range(slots))
-    for taken in spans.values():
-        for earlier, later in itertools.pairwise(sorted(taken)):
-            assert earlier[1] <= later[0]
 
-    # No proposal was lost or launched twice.
-    proposals = project.proposals(loop)
-    assert [proposal.status for proposal in proposals] == [ProposalStatus.LAUNCHED] * count
-    assert {proposal.base_run for proposal in proposals} == {run.id for run in first}
-    assert {proposal.run: proposal.base_run for proposal in proposals} == {run.id: run.base_run for run in second}
-    assert [seen(run)["config"]["lr"] for run in second] == [2.0] * count
+@pytest.mark.parametrize("step", ["the attempt's directory", "the supervisor"])
+def test_an_attempt_that_was_meant_but_never_started_is_made_anew(
+    project: Project, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise Died
 
-    # No process is left.
-    assert project.left_over() == []
-
-    # The reports are complete, and come out the same when made anew.
-    folder = project.folder / "reports"
-    assert {run.output_dir for run in [*first, *second]} <= set(project.summary())
-    before = (folder / "report.md").read_text()
-    assert reports.write_markdown(project.store, loop.id, default_book()) is None
-    assert (folder / "report.md").read_text() == before
-    assert not list(folder.glob("*.unreadable-*"))
+    loop = project.loop([project.config("a")])
+    with monkeypatch.context() as patch:
+        patch.setattr(*((local, "start") if step == "the attempt's directory" else (os, "posix_spawn")), die)
+        with Store.open(project.folder) as store, pytest.raises(Died):
+            Engine(store, loop).run()
+    assert project.run(loop).state is LoopState.FINISHED
+    (run,) = project.runs(loop)
+    first, second = project.store.attempts(run.id)
+    assert (first.result, second.result, run.state) == ("lost", "finished", RunState.FINISHED)
+    assert first.output_dir != second.output_dir
+    assert not Path(first.output_dir).exists()
 
 
 def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_without_a_state(project: Project) -> None:

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-
 from autoloop.engine import LoopPlan, create_loop, plan_loop
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopState, RunState, UserError
 from autoloop.settings import Settings
-from tests.engine.project import Project, states
+
+from tests.engine.processes import states
+from tests.engine.project import Project
 
 PASSING = "CUDA error: an illegal memory access was encountered"
 """A cause that the same command may well not meet again."""

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, RunState
-from tests.engine.project import Project, rows, seen, states
+
+from tests.engine.processes import seen, states
+from tests.engine.project import Project, rows
 
 
 def written(config: dict[str, Any], proposal: Proposal) -> dict[str, Any]:
@@ -96,7 +98,8 @@ def test_each_run_gets_as_many_variants_as_were_asked_for_and_the_rest_is_skippe
         reason = "also low"
         changes = ["lr@mul=4"]
     """)
-    loop = project.loop([project.config("a"), project.config("b")], rounds=2, decide=True, variants_per_run=2, rules=book)
+    configs = [project.config("a"), project.config("b")]
+    loop = project.loop(configs, rounds=2, decide=True, variants_per_run=2, rules=book)
     project.run(loop)
     by_base: dict[str, list[tuple[str, str]]] = {}
     for proposal in project.proposals(loop):

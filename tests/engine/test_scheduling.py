@@ -8,7 +8,9 @@ from pathlib import Path
 
 from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import LoopState, RunState
-from tests.engine.project import Project, seen, span, states
+
+from tests.engine.processes import seen, span, states
+from tests.engine.project import Project
 
 
 def test_runs_start_in_queue_order_and_the_next_goes_to_the_first_free_slot(project: Project) -> None:

@@ -4,7 +4,6 @@ It behaves as its config says; every key may be left out:
     rows            list of rows for wandb-history.jsonl, written one after the other
     seconds         how long it takes after the rows
     gate            path of a file that must be there before it ends
-    steps_with_gate rows are written only after the gate has opened
     traceback       text of an exception it dies of before its first row (after its rows if `late` is true)
     fails           how many attempts do that; the further ones succeed (counted in the file `counter`)
     code            exit code (default 0)
@@ -42,8 +41,6 @@ def main(config_path: str, output_dir: str) -> int:
     dies = config.get("traceback") is not None and fails_this_time(config)
     if dies and not config.get("late"):
         return die(config)
-    if config.get("steps_with_gate"):
-        pass_gate(config)
     with open(os.path.join(files, "wandb-history.jsonl"), "w", encoding="utf-8") as file:
         for row in config.get("rows", []):
             file.write(json.dumps(row) + "\n")
@@ -74,7 +71,9 @@ def fails_this_time(config: dict) -> bool:
 
 
 def die(config: dict) -> int:
-    print(f"Traceback (most recent call last):\n  File \"train.py\", line 1, in main\n{config['traceback']}", flush=True)
+    print("Traceback (most recent call last):")
+    print('  File "train.py", line 1, in main')
+    print(config["traceback"], flush=True)
     return int(config.get("code", 1))
 
 

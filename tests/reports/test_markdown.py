@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from autoloop.metrics import default_book, parse_metric_book
 from autoloop.model import Change, Loop, ProposalStatus, RunState
 from autoloop.reports import render, write_markdown
 from autoloop.store import Store, take_snapshot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.reports.loops import add_loop, add_proposal, add_run, summary
 
 METRICS = default_book()
@@ -59,7 +59,8 @@ def test_failures_are_told_with_their_cause_and_proposals_with_their_decision(st
     add_run(store, "good")
     bad = add_run(store, "bad", state=RunState.FAILED, reason="the GPU ran out of memory", summary=None)
     add_proposal(store, bad)
-    add_proposal(store, bad, status=ProposalStatus.BLOCKED, blocked="it has run", changes=[], decided_by=None, note=None)
+    blocked = ProposalStatus.BLOCKED
+    add_proposal(store, bad, status=blocked, blocked="it has run", changes=[], decided_by=None, note=None)
     text = write(store, loop)
     assert "- bad (idbad) failed: the GPU ran out of memory" in text
     assert "- good" in text
@@ -105,7 +106,8 @@ def test_the_text_that_people_wrote_around_the_sections_is_kept(store: Store, fo
     add_run(store, "late", loop=1, position=1)
     write(store, one)
     text = write(store, two)
-    in_order = ["# Ours\n\nread this first\n", one.name, "(idlate)", "between the two\n", two.name, "(idb2)", "after both\n"]
+    theirs = ("# Ours\n\nread this first\n", "between the two\n", "after both\n")
+    in_order = [theirs[0], one.name, "(idlate)", theirs[1], two.name, "(idb2)", theirs[2]]
     places = [text.index(part) for part in in_order]
     assert places == sorted(places)
     assert (text.count(f"## {one.name}"), text.count(f"## {two.name}")) == (1, 1)
@@ -122,7 +124,9 @@ def test_a_section_whose_end_a_person_deleted_costs_none_of_their_text(store: St
         assert text.count("<!-- /autoloop") == 1
 
 
-@pytest.mark.parametrize("around", [b"caf\xe9 \xff\n", b"line\r\nline\r\n", "漢字\n".encode(), b"\xef\xbb\xbfwith a mark\n"])
+@pytest.mark.parametrize(
+    "around", [b"caf\xe9 \xff\n", b"line\r\nline\r\n", "漢字\n".encode(), b"\xef\xbb\xbfwith a mark\n"], ids=range(4)
+)
 def test_text_in_any_encoding_or_with_any_line_ends_is_kept_byte_by_byte(
     store: Store, folder: Path, around: bytes
 ) -> None:
@@ -145,7 +149,10 @@ def test_a_report_that_cannot_be_written_is_said_and_not_raised(store: Store, fo
     assert "\n" not in said
 
 
-NASTY = ["a|b", "a\\|b", "a\\", "|", "line\nbreak\r\nand\ttab", "\x1b[31mred\x1b[0m\x07", "‮gnp", "`code", "<!-- x", "\\\\|"]
+NASTY = [
+    *("a|b", "a\\|b", "a\\", "|", "\\\\|", "line\nbreak\r\nand\ttab", "`code", "<!-- x"),
+    *("\x1b[31mred\x1b[0m\x07", "\u202egnp", "\u2028", "\x00"),
+]
 texts = st.one_of(st.sampled_from(NASTY), st.text(alphabet="ab|\\\n\r\t\x1b`<>!-# ", max_size=12))
 
 

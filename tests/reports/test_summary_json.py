@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from autoloop.model import Summary
 from autoloop.reports import write_run, write_summary
 from autoloop.reports.summary_json import merge
 from autoloop.store import Store
+
 from tests.reports.loops import add_loop, add_run, summary
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-
 from autoloop.model import Attempt, Loop, LoopSpec, LoopState, Proposal, Round, RoundState, Run
 from autoloop.store import Store, take_snapshot
 
@@ -21,10 +19,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(tmp_path_factory.mktemp("many"), create=True) as store:
         with store.transaction():
             for loop in range(1, LOOPS + 1):
-                spec = LoopSpec(configs=[])
-                store.put_loop(
-                    Loop(id=loop, name=f"loop_{loop}", state=LoopState.FINISHED, spec=spec, output_dir="/o", created_at=1)
-                )
+                known = {"state": LoopState.FINISHED, "spec": LoopSpec(configs=[]), "output_dir": "/o", "created_at": 1.0}
+                store.put_loop(Loop(id=loop, name=f"loop_{loop}", **known))  # type: ignore[arg-type]
                 store.put_round(Round(loop=loop, number=1, state=RoundState.DONE, started_at=1))
                 for position in range(RUNS if loop < LOOPS else 3):
                     fill(store, loop, position)

@@ -11,9 +11,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import autoloop
+import pytest
 from autoloop.model import (
     Attempt,
     Change,

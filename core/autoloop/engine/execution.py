@@ -77,7 +77,9 @@ class Execution:
         spec, loop, now = context.spec, context.loop, context.clock()
         number = run.attempts + 1
         attempt_id = f"{run.id}-{number}"
-        output_dir = str(Path(loop.output_dir) / output_name(run, number))
+        # Every attempt has a directory of its own, but for one that goes on from the last one's checkpoint.
+        kept = run.output_dir if run.resume else None
+        output_dir = kept or str(Path(loop.output_dir) / output_name(run, number))
         launch = plan_attempt(context.preset, spec, loop.name, run, slot, output_dir, run.config_path)
         directory = context.places.attempt(attempt_id)
         attempt = Attempt(
@@ -96,8 +98,8 @@ class Execution:
             slot=slot.index,
             attempts=number,
             output_dir=output_dir,
-            step=0,
-            summary=None,
+            step=run.step if kept else 0,
+            summary=run.summary if kept else None,
             reason=None,
             started_at=now,
             ended_at=None,
@@ -128,6 +130,7 @@ class Execution:
         with context.store.transaction():
             context.store.put_attempt(attempt, context.loop_id)
             text = f"{run.name} ({run.id}) started on {slot.label}" + (f", attempt {number}" if number > 1 else "")
+            text += f", from its checkpoint to step {run.total_steps}" if kept else ""
             context.say(events.RUN_STARTED, text, run.id)
         return self._watch(attempt, run, handle)
 

@@ -116,7 +116,7 @@ def plan_attempt(
             config=config_path,
             output_dir=output_dir,
             cwd=spec.cwd,
-            steps=spec.steps,
+            steps=run.total_steps,
             log_freq=spec.log_freq,
             eval_freq=spec.eval_freq,
             device=spec.device,
@@ -126,6 +126,7 @@ def plan_attempt(
             group=f"{loop}-r{run.round}",
             wandb=spec.wandb,
             extra=tuple(spec.extra),
+            resume=run.resume,
         ),
     )
 

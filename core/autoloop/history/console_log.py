@@ -128,7 +128,7 @@ class ConsoleLog:
         self._lines.skip(keep)
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, at most `budget` (at least 2 MiB) bytes; whether anything was new or there may be more."""
+        """Reads on, at most `budget` bytes (more if a line is longer); whether anything was new or there may be more."""
         lines = self._lines.read(budget)
         before = self._changes
         if self._lines.tail.restarts != self._restarts:

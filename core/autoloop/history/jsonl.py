@@ -38,7 +38,7 @@ class JsonlLog:
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, at most `budget` (at least 2 MiB) bytes; whether a row was new or there may be more."""
+        """Reads on, at most `budget` bytes (more if a line is longer); whether a row was new or there may be more."""
         lines = self._lines.read(budget)
         before = self.rows
         if self._lines.tail.restarts != self._restarts:

@@ -95,7 +95,7 @@ class Lines:
             self._dropping = True
 
     def read(self, budget: int) -> list[bytes]:
-        """The next complete lines, without their ends, from at most `budget` (at least 2 MiB) bytes."""
+        """The next complete lines, without their ends, from at most `budget` bytes; more if a line is longer."""
         grown = self.tail.look()
         if self.tail.restarts != self._restarts:
             self._restarts = self.tail.restarts
@@ -104,8 +104,11 @@ class Lines:
         self.more = False
         if not grown:
             return []
-        limit = max(budget, 2 * MAX_LINE)
+        limit = max(budget, 4096)
         data = self.tail.read(limit)
+        if len(data) == limit < 2 * MAX_LINE and not any(end in data for end in (b"\n", b"\r" if self._returns else b"\n")):
+            limit = 2 * MAX_LINE
+            data = self.tail.read(limit)
         self.more = len(data) == limit
         if not self.more:
             self.tail.wait()

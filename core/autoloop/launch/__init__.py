@@ -1,6 +1,6 @@
 """From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
 
-from autoloop.launch.plan import LaunchPlan, LaunchRequest, environment, plan_launch
+from autoloop.launch.plan import LaunchPlan, LaunchRequest, checkpoint_path, environment, plan_launch
 from autoloop.launch.presets import Failure, Preset, load_preset, preset_names
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "LaunchPlan",
     "LaunchRequest",
     "Preset",
+    "checkpoint_path",
     "environment",
     "load_preset",
     "plan_launch",

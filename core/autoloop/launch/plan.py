@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import resources
 
 import msgspec
@@ -39,6 +39,8 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """W&B group: `<loop>-r<round>`."""
     wandb: WandbSpec = WandbSpec()
     extra: tuple[str, ...] = ()
+    resume: bool = False
+    """Go on from the last checkpoint in `output_dir`, up to `steps` in all."""
 
 
 class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,19 +67,27 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
-    """The command of one attempt. UserError if the preset needs a script or refuses an extra argument."""
+    """The command of one attempt. UserError if the preset needs a script, refuses an extra argument or cannot resume."""
     given = _given_keys(preset, request.extra)
     values = _values(request)
     argv: list[str] = []
     for word in preset.argv:
         argv += _script(preset, request) if word == "{script}" else [_fill(word, values) or ""]
+    flags, extra = preset.flags, list(request.extra)
+    if request.resume:
+        if preset.resume is None:
+            raise UserError(f"The preset {preset.name} does not say how its trainer resumes.")
+        replaced = {*preset.resume.flags, *preset.resume.without}
+        argv, extra = _without(preset, argv, replaced), _without(preset, extra, replaced)
+        given -= replaced
+        flags = {key: value for key, value in flags.items() if key not in replaced} | preset.resume.flags
     mode_given = bool(given.intersection(preset.wandb.unless))
     wandb = {} if mode_given else preset.wandb.online if request.wandb.online else preset.wandb.offline
-    for key, template in {**preset.flags, **wandb}.items():
+    for key, template in {**flags, **wandb}.items():
         value = _fill(template, values)
         if value is not None and key not in given:
             argv += _flag(preset.override_style, key, value)
-    argv += request.extra
+    argv += extra
 
     shared = _environment_tables()
     mode = {} if mode_given else shared.online if request.wandb.online else shared.offline
@@ -96,6 +106,11 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
         success=preset.success,
         failures=preset.failures,
     )
+
+
+def checkpoint_path(preset: Preset, output_dir: str) -> str | None:
+    """Where a run that wrote to `output_dir` has its last checkpoint; None if the preset does not say how to resume."""
+    return preset.resume.checkpoint.replace("{output_dir}", output_dir) if preset.resume else None
 
 
 def environment(plan: LaunchPlan, base: Mapping[str, str]) -> dict[str, str]:
@@ -173,9 +188,29 @@ def _given_keys(preset: Preset, extra: tuple[str, ...]) -> set[str]:
     """The keys that the extra arguments give: they replace the preset's flags."""
     if extra and preset.override_style == "file-only":
         raise UserError(f"The preset {preset.name} takes no arguments beside its config: leave out --extra.")
-    pattern = r"[+~]*([\w.\-/@]+)=" if preset.override_style == "hydra" else r"--([\w.\-]+)"
-    given = {match[1] for word in extra if (match := re.match(pattern, word))}
+    given = {key for word in extra if (key := _key(preset, word))}
     for key in preset.reserved:
         if key in given:
             raise UserError(f"--extra gives {key}, which the tool itself sets for every attempt: leave it out.")
     return given
+
+
+def _key(preset: Preset, word: str) -> str | None:
+    """The key that a word of a command gives a value for."""
+    match = re.match(r"[+~]*([\w.\-/@]+)=" if preset.override_style == "hydra" else r"--([\w.\-]+)", word)
+    return match[1] if match else None
+
+
+def _without(preset: Preset, words: list[str], keys: Collection[str]) -> list[str]:
+    """`words` less those that give one of `keys`, and less the value where it is a word of its own."""
+    kept: list[str] = []
+    value_follows = False
+    for word in words:
+        key = _key(preset, word)
+        if key in keys:
+            value_follows = preset.override_style == "dashed-space" and "=" not in word
+            continue
+        if key is not None or not value_follows:
+            kept.append(word)
+        value_follows = False
+    return kept

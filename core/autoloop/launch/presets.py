@@ -50,6 +50,18 @@ class WandbFlags(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     online: dict[str, str] = {}
 
 
+class Resume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a run goes on from its last checkpoint, in the same output directory.
+
+    `checkpoint` is a path below `{output_dir}` that must be there. `flags` are added, and replace what argv, flags and
+    the extra arguments give for the same keys; the keys of `without` are left out, whoever gives them.
+    """
+
+    checkpoint: str
+    flags: dict[str, str] = {}
+    without: tuple[str, ...] = ()
+
+
 class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the console log is read: regular expressions, searched anywhere in a line; an empty one looks for nothing.
 
@@ -90,6 +102,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     metrics: tuple[Literal["wandb", "jsonl", "console"], ...] = ("wandb", "jsonl", "console")
     """Where its metrics come from, best first."""
     console: Console = Console()
+    resume: Resume | None = None
+    """None: a run of this trainer cannot be extended."""
     success: str | None = None
     """A run that ends with 0 has succeeded only if a line matches; None: the exit code is enough."""
     failures: tuple[Failure, ...] = ()
@@ -143,7 +157,7 @@ def _in_words(message: str) -> str:
     place = where.strip("`").removeprefix("$").removeprefix(".")
     prefix = f"{place}." if place else ""
     if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", text):
-        owner = {"": Preset, "wandb": WandbFlags, "console": Console}.get(place, Failure)
+        owner = {"": Preset, "wandb": WandbFlags, "console": Console, "resume": Resume}.get(place, Failure)
         known = list(owner.__struct_fields__)
         return f"unknown key {prefix}{unknown[1]}; {_nearest(unknown[1], known)}known are {', '.join(known)}"
     if missing := re.fullmatch(r"Object missing required field `(.+)`", text):
@@ -163,6 +177,8 @@ def _problems(preset: Preset) -> Iterable[str]:
     templates = {f"argv[{index}]": word for index, word in enumerate(preset.argv) if word != "{script}"}
     tables = {"flags": preset.flags, "env": preset.env}
     tables |= {"wandb.offline": preset.wandb.offline, "wandb.online": preset.wandb.online}
+    resume = preset.resume or Resume(checkpoint="")
+    tables["resume.flags"] = resume.flags
     for table, entries in tables.items():
         templates |= {f"{table}.{key}": value for key, value in entries.items()}
     for key, template in templates.items():
@@ -170,8 +186,10 @@ def _problems(preset: Preset) -> Iterable[str]:
             near = _nearest(name, [*sorted(PLACEHOLDERS), "script"])
             known = ", ".join(sorted(PLACEHOLDERS))
             yield f"{key} has the placeholder {{{name}}}; {near}known are {known}, and {{script}} as a word of argv"
-    if preset.override_style == "file-only" and (preset.flags or preset.wandb.offline or preset.wandb.online):
-        yield "override_style is file-only, so flags and wandb must be empty; put the words into argv"
+    for name in set(PLACEHOLDER.findall(resume.checkpoint)) - {"output_dir"}:
+        yield f"resume.checkpoint has the placeholder {{{name}}}; the only one it may have is {{output_dir}}"
+    if preset.override_style == "file-only" and any(tables[name] for name in tables if name != "env"):
+        yield "override_style is file-only, so flags and wandb must be empty, and resume.flags too; put the words into argv"
     patterns = {f"console.{key}": getattr(preset.console, key) for key in ("progress", "metrics", "total", "end")}
     patterns |= {f"console.{key}": getattr(preset.console, key) for key in ("checkpoint", "evaluation")}
     patterns |= {f"failures[{index}].pattern": failure.pattern for index, failure in enumerate(preset.failures)}

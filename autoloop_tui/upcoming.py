@@ -1,0 +1,74 @@
+"""The strip at the foot of the Slots screen: the proposals that wait for a decision, and what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState
+
+from autoloop_tui.feed import View
+from autoloop_tui.paint import cells, clip, duration, look, plain
+from autoloop_tui.proposal_queue import change_pieces
+from autoloop_tui.proposal_rows import tail
+from autoloop_tui.widgets.rows import Piece
+
+
+def proposals_shown(view: View, width: int, height: int) -> int:
+    """How many pending proposals have a row of their own on a screen of this size."""
+    most = 4 if width >= 160 and height >= 40 else 2 if width >= 100 and height >= 30 else 0
+    return min(most, len(view.pending))
+
+
+def upcoming(
+    view: View, proposals: int, width: int, *, key: Callable[[str], str], now: float, ascii_only: bool
+) -> list[list[Piece]]:
+    """A row for each of so many pending `proposals`, then one line that says what happens next."""
+    shown = view.pending[:proposals]
+    if not shown:
+        return [_next(view, 0, key, now, ascii_only)]
+    names = [plain(run.name if (run := view.run(p.base_run)) else p.base_run) for p in shown]
+    base = min(max(map(cells, names)), width // 5)
+    rows = [_proposal(p, name, base, width, ascii_only) for p, name in zip(shown, names, strict=True)]
+    return [*rows, _next(view, len(shown), key, now, ascii_only)]
+
+
+def _proposal(proposal: Proposal, name: str, base: int, width: int, ascii_only: bool) -> list[Piece]:
+    mark = "~" if ascii_only else "…"
+    seen = look(proposal.status.value)
+    start: list[Piece] = [
+        (f" {seen.mark(ascii_only=ascii_only)} ", seen.variable),
+        (f"{'#' + str(proposal.id):>5} ", "bold"),
+        (tail(name, base, mark) + "  ", "dim"),
+    ]
+    room = max(8, width - sum(cells(text) for text, _ in start) - 1)
+    wide = room * 2 // 5
+    changes = change_pieces(proposal, wide, ascii_only=ascii_only)
+    gap = " " * (wide - sum(cells(text) for text, _ in changes) + 2)
+    return [*start, *changes, (gap + clip(proposal.reason[: 4 * width], room - wide - 2, mark), "dim")]
+
+
+def _next(view: View, above: int, key: Callable[[str], str], now: float, ascii_only: bool) -> list[Piece]:
+    loop, round_ = view.loop, view.snapshot.round
+    if round_ is None or loop.state is not LoopState.ACTIVE:
+        return [(f" {plain(loop.reason or '')}", "dim")]
+    if round_.state is RoundState.RUNNING:
+        left = sum(not run.state.ended for run in view.snapshot.runs_of(round_.number))
+        then = "then its proposals" if loop.spec.decide and round_.number < loop.spec.rounds else "then it is done"
+        return [(f" round {round_.number} goes on with {left} run{'s' if left != 1 else ''}, {then}", "dim")]
+    proposals = [p for p in view.snapshot.proposals if p.round == round_.number]
+    count = {status: sum(p.status is status for p in proposals) for status in ProposalStatus}
+    seen = look("pending")
+    more = len(view.pending) - above
+    pieces: list[Piece] = [
+        (f" {seen.mark(ascii_only=ascii_only)} round {round_.number + 1}: ", f"bold {seen.variable}"),
+        (f"{count[ProposalStatus.PENDING]} to decide", ""),
+        (f" ({more} not shown here)" if above and more else "", "dim"),
+        (f", {count[ProposalStatus.APPROVED]} approved, ", ""),
+        (f"{count[ProposalStatus.BLOCKED]} blocked", "slot-warn" if count[ProposalStatus.BLOCKED] else "dim"),
+        (f"   {key('app.proposals')} decides", "bold key"),
+    ]
+    if loop.held:
+        pieces.append((f"   held: {key('proposals.start')} there starts it", "slot-warn"))
+    elif round_.decide_by:
+        pieces.append((f"   by itself in {duration(round_.decide_by - now)}", "dim"))
+    return [piece for piece in pieces if piece[0]]

@@ -1,0 +1,84 @@
+"""One engine drives a loop, and everybody can see which."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from autoloop.engine import Engine, Holder, holder, spawn
+from autoloop.engine.lock import EngineLock
+from autoloop.model import LoopState, UserError
+
+from tests.engine.project import Project
+
+
+def test_a_second_engine_is_refused_and_told_who_drives_the_loop(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))])
+    engine = project.spawn(loop)
+    project.trainer_pid(project.runs(loop)[0].id)
+    with pytest.raises(UserError, match=rf"{loop.name}.*process {engine} "):
+        Engine(project.store, project.state(loop)).run()
+    assert spawn(project.store, project.state(loop)).pid == engine  # nothing new is started
+    gate.touch()
+    project.wait_engine(engine)
+    assert project.state(loop).state is LoopState.FINISHED
+    assert len(project.story(loop, "run started")) == 1
+
+
+ASK = """
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+os.write(1, b"asking")
+while os.getppid() == int(sys.argv[2]):
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    fcntl.flock(fd, fcntl.LOCK_UN)
+"""
+"""Asks without a pause who has a lock, in the way of `holder`."""
+
+
+def test_asking_who_drives_a_loop_never_keeps_an_engine_from_starting(project: Project) -> None:
+    path = project.store.places.lock("loop_1")
+    path.touch()
+    argv = [sys.executable, "-S", "-c", ASK, str(path), str(os.getpid())]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.read(6) == b"asking"
+        try:
+            for _ in range(100):
+                lock = EngineLock(path)
+                assert lock.acquire() is None
+                lock.release()
+        finally:
+            asking.kill()
+
+
+def test_a_lock_that_outlives_its_engine_for_an_instant_is_waited_for(project: Project) -> None:
+    """A supervisor that is just being started shares the lock of its engine, and does not die with it."""
+    path = project.store.places.lock("loop_1")
+    dead = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitpid(dead, 0)
+    path.write_bytes(msgspec.json.encode(Holder(dead, socket.gethostname(), 0.0)))
+    still_held = os.open(path, os.O_RDONLY)
+    fcntl.flock(still_held, fcntl.LOCK_EX)
+    assert holder(path) is None
+    released = threading.Timer(0.05, os.close, [still_held])
+    released.start()
+    lock = EngineLock(path)
+    assert lock.acquire() is None
+    lock.release()
+    released.join()
+
+
+def test_an_engine_that_cannot_start_says_why(project: Project) -> None:
+    loop = project.loop([project.config("a")])
+    Path(project.folder / "rules.toml").unlink()
+    with pytest.raises(UserError, match=r"rules\.toml"):
+        project.spawn(loop)
