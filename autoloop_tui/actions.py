@@ -136,6 +136,7 @@ ACTIONS = (
     Action("run.smooth", "w", "Smoothing on or off", "smooth"),
     Action("run.stop", "x", "Stop the run (asks)", "stop", "autoloop-tui stop {run}"),
     Action("run.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
+    Action("run.extend", "plus", "Extend an ended run to more steps", "", "autoloop-tui extend {run} --steps {steps}"),
     Action("run.clone", "n", "Propose a variant of it", "variant", "autoloop-tui propose {run} --changes …"),
 )
 
@@ -158,6 +159,6 @@ def shown_key(keys: str) -> str:
     first = keys.split(",")[0]
     names = {
         "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "space": "space", "enter": "⏎",
-        "exclamation_mark": "!", "ampersand": "&", "pagedown": "pgdn", "pageup": "pgup",
+        "exclamation_mark": "!", "ampersand": "&", "plus": "+", "pagedown": "pgdn", "pageup": "pgup",
     }  # fmt: skip
     return names.get(first, first.replace("ctrl+", "^"))

@@ -6,8 +6,6 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +15,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from autoloop_tui import theme_watch
-from autoloop_tui.actions import ACTIONS, BY_ID, Action, bindings, shown_key
+from autoloop_tui.actions import BY_ID, bindings, shown_key
 from autoloop_tui.feed import Feed
 from autoloop_tui.notices import news, osc9
 from autoloop_tui.paint import plain
@@ -62,6 +60,7 @@ class ConsoleApp(App[int]):
         self._bad_themes: list[Failure] = []
         self._themes_stamp = theme_watch.stamp(project, os.environ)
         self._themes_looked_at = time.monotonic()
+        self.set_class(self.ascii_only, "-ascii")
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
 
@@ -215,25 +214,9 @@ class ConsoleApp(App[int]):
         self.action_command_palette()
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
-        scope = screen.SCOPE if isinstance(screen, LoopScreen) else "app"
-        for action in ACTIONS:
-            if action.scope in ("app", scope):
-                told = f"{self.keys_of(action.id)}   {action.command}"
-                yield SystemCommand(action.description, told, self._runner(action, screen))
-        for name, theme in self.themes.items():
-            yield SystemCommand(f"Theme {name}", plain(theme.description), partial(self.use_theme, name))
-        yield SystemCommand("Screenshot", "Save a picture of the screen as SVG", self._take_picture)
+        from autoloop_tui.palette import commands
 
-    def _runner(self, action: Action, screen: Screen[Any]) -> Callable[[], Awaitable[None]]:
-        target = self if action.scope == "app" else screen
-
-        async def run() -> None:
-            await self.run_action(action.method, default_namespace=target)
-
-        return run
-
-    def _take_picture(self) -> None:
-        self.set_timer(0.1, self.deliver_screenshot)  # once the palette has gone
+        yield from commands(self, screen)
 
     def keys_of(self, action_id: str) -> str:
         """The key of an action as a person reads it, remapped or not."""
@@ -248,6 +231,12 @@ class ConsoleApp(App[int]):
             self.told(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
             return
         self.feed.send(kind, payload)
+
+    def ask_waking(self, kind: str, **payload: Any) -> None:
+        """`ask`, with an engine started for it where none drives the loop."""
+        self.feed.send(kind, payload)
+        if self.feed.view is None or self.feed.view.engine is None:
+            self._wake()
 
     def told(self, text: str, *, ok: bool = True) -> None:
         """Say one sentence on the last line of the screen."""
@@ -286,7 +275,10 @@ class ConsoleApp(App[int]):
             self.told(f"the loop has finished: {view.loop.reason}")
         else:
             self.feed.send("resume", {})
-            self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
+            self._wake()
+
+    def _wake(self) -> None:
+        self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
 
     def _spawn(self) -> None:
         """In a thread of its own, with a store of its own: a new engine takes a moment."""

@@ -17,7 +17,7 @@ from autoloop_tui import commands_console, plain
 COMMANDS = {
     "commands_run": ("run", "demo"),
     "commands_loops": ("status", "runs", "logs", "report", "wait"),
-    "commands_control": ("stop", "kill", "pause", "resume", "retry", "move"),
+    "commands_control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
     "commands_proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
     "commands_themes": ("themes",),
 }

@@ -60,8 +60,27 @@ def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> str:
             f"No engine drives {loop.name} now, so the command is kept: `autoloop-tui resume` takes the loop up again "
             "and carries it out."
         )
+    return _text(command)
+
+
+def ask_waking(store: Store, loop: Loop, kind: str, **payload: Any) -> tuple[str, bool]:
+    """`ask`, with an engine started for it where none drives the loop. The answer, and whether one was started."""
+    number = store.send(loop.id, kind, payload, actor())
+    command = _answered(store, loop, number)
+    if command is not None:
+        return _text(command), False
+    from autoloop.engine.process import spawn
+
+    spawn(store, store.loop(loop.id))
+    command = _answered(store, loop, number)
+    if command is None:
+        raise UserError(f"The engine of {loop.name} ended before it could {kind}; `autoloop-tui status` shows more.")
+    return _text(command), True
+
+
+def _text(command: Command) -> str:
     if not command.ok:
-        raise UserError(command.answer or f"The engine refused to {kind}.")
+        raise UserError(command.answer or f"The engine refused to {command.kind}.")
     return command.answer or ""
 
 

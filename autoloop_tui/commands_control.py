@@ -1,4 +1,4 @@
-"""Commands that make a loop or a run do something: stop, kill, pause, resume, retry, move.
+"""Commands that make a loop or a run do something: stop, kill, pause, resume, retry, extend, move.
 
 All act on the newest loop unless --loop names one.
 """
@@ -93,6 +93,31 @@ def retry(run: str, /, *, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     return _ask(loop, "retry", run=run)
+
+
+def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
+    """Let an ended run go on from its last checkpoint, up to more steps. A loop that has ended goes on for it.
+
+    Parameters
+    ----------
+    run
+        A run's id or name.
+    steps
+        Its new total of steps.
+    loop
+        Which loop; the newest by default.
+    """
+    from autoloop.engine.extension import refusal
+    from autoloop.launch import load_preset
+
+    with client.opened(loop) as (store, found):
+        chosen = client.find_run(store, found, run)
+        if problem := refusal(load_preset(found.spec.preset), chosen, steps):
+            raise UserError(problem)
+        answer, started = client.ask_waking(store, found, "extend", run=chosen.id, steps=steps)
+        if started:
+            answer += f"; {found.name} goes on in the background, and `autoloop-tui wait` waits for its end"
+        return _said(answer)
 
 
 def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> int:

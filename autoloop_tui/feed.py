@@ -107,7 +107,7 @@ class Feed:
         self._version: int | None = None
         self._engine: Holder | None = None
         self._followers: OrderedDict[str, Follower] = OrderedDict()
-        """By output directory."""
+        """By output directory and attempt: one that is extended writes on in the same directory."""
         self._columns: dict[str, Mapping[str, Series]] = {}
         self._questions: dict[int, str] = {}
 
@@ -136,7 +136,7 @@ class Feed:
         """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes."""
         if run.output_dir is None:
             return {}
-        key = run.output_dir  # a new attempt writes elsewhere
+        key = _key(run)
         follower = self._followers.get(key)
         if follower is None:
             log = self.view.log_path(run) if self.view else None
@@ -152,16 +152,16 @@ class Feed:
 
     def known(self, run: Run) -> Mapping[str, Series]:
         """What has been read of the run's metrics so far, without reading on."""
-        return self._columns.get(run.output_dir or "", {})
+        return self._columns.get(_key(run), {})
 
     def step(self, run: Run) -> int:
         """The newest step that is known of a run."""
-        follower = self._followers.get(run.output_dir or "")
+        follower = self._followers.get(_key(run))
         return max(run.step, (follower.step or 0) if follower else 0)
 
     def rate(self, run: Run) -> float | None:
         """Steps a second."""
-        follower = self._followers.get(run.output_dir or "")
+        follower = self._followers.get(_key(run))
         return follower.rate if follower else None
 
     # ----------------------------------------------------------------------------------------------------- commands
@@ -179,3 +179,7 @@ class Feed:
         for command in done:
             del self._questions[command.id]
         return done
+
+
+def _key(run: Run) -> str:
+    return f"{run.attempts} {run.output_dir or ''}"

@@ -94,6 +94,8 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
         return "The first round has not begun."
     if round_.number >= spec.rounds:
         return f"Round {round_.number} is the last one (--rounds {spec.rounds}): nothing is proposed from it."
+    if round_.state is RoundState.DONE:
+        return "All rounds are over: the loop only waits for runs that were extended."
     coming = f"Round {round_.number + 1}"
     if round_.state is RoundState.RUNNING:
         runs = view.snapshot.runs_of(round_.number)

@@ -16,9 +16,8 @@ from autoloop.model import Attempt
 class Load:
     """A process tree: CPU in percent of one core since the sample before, resident memory in bytes."""
 
-    cpu: float | None
+    cpu: float
     memory: int
-    processes: int
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Sampler:
             pid = (attempt.handle or {}).get("pid")
             if not isinstance(pid, int):
                 continue
-            cpu, memory, known = 0.0, 0, True
+            cpu, memory = 0.0, 0
             try:
                 root = psutil.Process(pid)
                 tree = [root, *root.children(recursive=True)]
@@ -67,9 +66,9 @@ class Sampler:
                 since, at = before if before else (0.0, born)
                 seconds[process.pid] = (used, now)
                 cpu += max(0.0, used - since) / max(0.1, now - at) * 100
-            loads[run] = Load(cpu if known else None, memory, len(tree))
+            loads[run] = Load(cpu, memory)
         self._seconds = seconds
-        report = gpus.read() if with_gpus else gpus.GpuReport(gpus=[])
+        report = gpus.read() if with_gpus else gpus.GpuReport()
         return Sample(report, loads, frozenset(own))
 
 

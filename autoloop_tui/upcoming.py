@@ -65,10 +65,12 @@ def _next(view: View, above: int, key: Callable[[str], str], now: float, ascii_o
         (f" ({more} not shown here)" if above and more else "", "dim"),
         (f", {count[ProposalStatus.APPROVED]} approved, ", ""),
         (f"{count[ProposalStatus.BLOCKED]} blocked", "slot-warn" if count[ProposalStatus.BLOCKED] else "dim"),
-        (f"   {key('app.proposals')} decides", "bold key"),
     ]
+    there = key("app.proposals")
     if loop.held:
-        pieces.append((f"   held: {key('proposals.start')} there starts it", "slot-warn"))
-    elif round_.decide_by:
-        pieces.append((f"   by itself in {duration(round_.decide_by - now)}", "dim"))
+        pieces.append((f"   held: {there}, then {key('proposals.start')} starts it", "slot-warn"))
+    else:
+        pieces.append((f"   {there} decides", "bold key"))
+        if round_.decide_by:
+            pieces.append((f"   by itself in {duration(round_.decide_by - now)}", "dim"))
     return [piece for piece in pieces if piece[0]]

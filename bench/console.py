@@ -61,8 +61,8 @@ class Terminal:
             os.environ.update(TERM="xterm-256color")
             os.environ.pop("COLORTERM", None)  # as it is over SSH and in tmux: 256 colours
             os.chdir(cwd)
-            arguments = ["tmux", "-L", SOCKET, "-f", "/dev/null", "new-session", "-x", str(columns), "-y", str(rows), command]
-            os.execvp("tmux", arguments)
+            size = ["-x", str(columns), "-y", str(rows)]
+            os.execvp("tmux", ["tmux", "-L", SOCKET, "-f", "/dev/null", "new-session", *size, command])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read(self, seconds: float, until: bytes | None = None) -> float | None:

@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from autoloop.engine import Engine, create_loop, plan_loop
@@ -72,7 +73,7 @@ def report(store: Store, loop: int, took: float, cpu: float) -> None:
     gaps = []
     for spans in by_slot.values():
         spans.sort()
-        gaps += [(later[0] - earlier[1]) * 1e3 for earlier, later in zip(spans, spans[1:], strict=False)]
+        gaps += [(later[0] - earlier[1]) * 1e3 for earlier, later in pairwise(spans)]
     gaps.sort()
     print(f"{finished} of {JOBS} jobs of {SECONDS} s finished on {SLOTS} slots")
     print(f"makespan            {took:8.2f} s   (target ≤ 8, floor about 5.2)")

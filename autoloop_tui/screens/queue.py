@@ -37,7 +37,7 @@ class QueueScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Label(Content("The queue"), classes="what")
-            yield Label(Content("J K move the run · x takes it out (asks) · q back"), classes="why")
+            yield Label(Content("J K move the run, x takes it out (asks), q goes back"), classes="why")
             yield RowPane()
 
     def on_mount(self) -> None:

@@ -16,6 +16,7 @@ from autoloop_tui.launch_page import launch_page
 from autoloop_tui.paint import plain
 from autoloop_tui.pane_keys import PANE_KEYS, hint
 from autoloop_tui.screens.base import LoopScreen
+from autoloop_tui.screens.extending import extend_run
 from autoloop_tui.screens.proposal_writing import propose_variant
 from autoloop_tui.smoothing import WEIGHT
 from autoloop_tui.widgets.document import Document
@@ -270,6 +271,12 @@ class RunScreen(LoopScreen):
     def action_retry(self) -> None:
         self.equivalent("run.retry", run=self.run_id)
         self.console.ask("retry", run=self.run_id)
+
+    def action_extend(self) -> None:
+        view, run = self.view, self._run()
+        if view is not None and run is not None:
+            self.equivalent("run.extend", run=run.id, steps=2 * run.step)
+            extend_run(self.console, view, run)
 
     def action_clone(self) -> None:
         view, run = self.view, self._run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from itertools import zip_longest
 from typing import ClassVar
 
 from autoloop.model import Run, RunState
@@ -111,6 +110,10 @@ class SlotsScreen(LoopScreen):
     def focused_run(self, view: View) -> Run | None:
         return view.in_slots.get(view.loop.spec.slots[self.cursor].index)
 
+    @property
+    def _dot(self) -> str:
+        return " - " if self.console.ascii_only else " · "
+
     def _paint_cards(self, view: View) -> None:
         feed, sample = self.console.feed, self.sample
         facts = [facts_of(slot, view, feed, sample) for slot in view.loop.spec.slots]
@@ -118,13 +121,12 @@ class SlotsScreen(LoopScreen):
 
     def _open_log(self, view: View) -> None:
         run = self.focused_run(view)
-        label = view.loop.spec.slots[self.cursor].label
+        title = f"log{self._dot}{view.loop.spec.slots[self.cursor].label}"
+        log = self.query_one(LogTail)
         if run is None:
-            self.query_one(LogTail).open(None, f"log · {label}", "this slot has not run anything yet")
+            log.open(None, title, "this slot has not run anything yet")
         else:
-            self.query_one(LogTail).open(
-                view.log_path(run), f"log · {label} · {plain(run.name)}", "the log appears when the run starts"
-            )
+            log.open(view.log_path(run), f"{title}{self._dot}{plain(run.name)}", "the log appears when the run starts")
 
     def _paint_charts(self, view: View) -> None:
         charts = list(self.query(Chart))
@@ -132,7 +134,8 @@ class SlotsScreen(LoopScreen):
             return
         run = self.focused_run(view)
         lines = chart_lines(view, self.console.feed, run, self.first_metric, CHARTS)
-        for chart, (title, series) in zip_longest(charts, lines, fillvalue=("", [])):
+        lines += [("", [])] * (CHARTS - len(lines))
+        for chart, (title, series) in zip(charts, lines, strict=True):
             if title != chart.chart_title:
                 chart.set_title(title)
             chart.set_series(series, x_high=run.total_steps if run else None)
@@ -143,7 +146,7 @@ class SlotsScreen(LoopScreen):
             return
         run = self.focused_run(view)
         width, height = pane.size
-        title = f"config · {plain(run.name)}" if run else "config"
+        title = f"config{self._dot}{plain(run.name)}" if run else "config"
         rows = [heading(title, [], width, focused=False, ascii_only=self.console.ascii_only)]
         pane.show([*rows, *cut(self._config_of(view, run, width) if run else [[("no run here", "dim")]], height - 1)])
 

@@ -60,7 +60,8 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("lost")
-        return [(f"{seen.mark(ascii_only=ascii_only)} no engine drives it: {key('app.engine')} restarts it", f"bold {seen.variable}")]
+        told = f"{seen.mark(ascii_only=ascii_only)} no engine drives it: {key('app.engine')} restarts it"
+        return [(told, f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
             seen, word = look("paused"), f"paused: {key('app.pause')} goes on"

@@ -16,6 +16,9 @@ from autoloop_tui.paint import bar, cells, clip, duration, fit, look, number, pe
 from autoloop_tui.telemetry import Load
 from autoloop_tui.widgets.rows import Piece, RowPane, crop
 
+ASCII = str.maketrans({"…": "~", "±": "=", "–": "-", "°": " "})
+"""Of the same width, where only ASCII can be shown."""
+
 CARD_ROWS = 5
 CARD_WIDTH = 46
 """The least width at which a card's five rows say what they should."""
@@ -84,6 +87,11 @@ class SlotCards(RowPane, can_focus=True):
         if width < 100 or len(self.facts) == 0:
             return 0
         return max(1, min(len(self.facts), width // CARD_WIDTH))
+
+    def show(self, rows: Sequence[list[Piece]]) -> int:
+        if self.ascii_only:
+            rows = [[(text.translate(ASCII), names) for text, names in row] for row in rows]
+        return super().show(rows)
 
     def rows_wanted(self, width: int, most: int) -> int:
         """Rows that all slots take, at most `most`."""
@@ -197,8 +205,7 @@ class SlotCards(RowPane, can_focus=True):
             return [("gpu ", "dim"), (" ".join(parts), "")]
         if facts.load is None:
             return [("load …", "dim")]
-        cpu = "–" if facts.load.cpu is None else f"{facts.load.cpu:.0f}%"
-        return [("cpu ", "dim"), (cpu, ""), ("  mem ", "dim"), (size(facts.load.memory), "")]
+        return [("cpu ", "dim"), (f"{facts.load.cpu:.0f}%", ""), ("  mem ", "dim"), (size(facts.load.memory), "")]
 
     def _idle(self, facts: SlotFacts, width: int) -> list[list[Piece]]:
         run = facts.run

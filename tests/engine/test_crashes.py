@@ -55,7 +55,7 @@ def test_an_engine_killed_at_every_early_instant_loses_nothing(project: Project)
     nothing_is_lost_or_done_twice(project, loop, RUNS, SLOTS)
 
 
-class Died(Exception):
+class Died(BaseException):
     """What ends an engine in the middle of something."""
 
 

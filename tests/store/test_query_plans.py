@@ -19,8 +19,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(tmp_path_factory.mktemp("many"), create=True) as store:
         with store.transaction():
             for loop in range(1, LOOPS + 1):
-                known = {"state": LoopState.FINISHED, "spec": LoopSpec(configs=[]), "output_dir": "/o", "created_at": 1.0}
-                store.put_loop(Loop(id=loop, name=f"loop_{loop}", **known))  # type: ignore[arg-type]
+                name, spec, done = f"loop_{loop}", LoopSpec(configs=[]), LoopState.FINISHED
+                store.put_loop(Loop(id=loop, name=name, state=done, spec=spec, output_dir="/o", created_at=1.0))
                 store.put_round(Round(loop=loop, number=1, state=RoundState.DONE, started_at=1))
                 for position in range(RUNS if loop < LOOPS else 3):
                     fill(store, loop, position)

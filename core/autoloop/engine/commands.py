@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Execution
+from autoloop.engine.extension import extended, refusal, taken_back
 from autoloop.engine.outcome import LOOP_STOP
 from autoloop.engine.proposals import Draft, propose, resolved
 from autoloop.engine.rounds import add_proposal, describe_changes
@@ -42,6 +44,7 @@ class Commands:
             "stop": self.stop,
             "kill": self.stop,
             "retry": self.retry,
+            "extend": self.extend,
             "move": self.move,
         }
 
@@ -50,17 +53,24 @@ class Commands:
             self.apply(command)
 
     def apply(self, command: Command) -> None:
-        """Carry out one command: its effect and its answer are one transaction."""
-        handler = self.kinds.get(command.kind)
-        with self.context.store.transaction():
-            try:
+        """Carry out one command. Its effect and its answer are one transaction; a refusal leaves nothing changed."""
+        try:
+            with self.context.store.transaction():
+                handler = self.kinds.get(command.kind)
                 if handler is None:
                     raise UserError(f"There is no command {command.kind!r}; known: {', '.join(self.kinds)}.")
-                text, ok = handler(command), True
-            except UserError as error:
-                text, ok = str(error), False
-            self.context.store.answer(command.id, ok, text)
-            if not ok and command.sent_at < self.began:
+                self.context.store.answer(command.id, True, handler(command))
+        except UserError as error:
+            self._refuse(command, str(error))
+        except Exception as error:
+            # A fault of ours in one command must not end a loop that runs for days, nor be met again by the next engine.
+            traceback.print_exc()
+            self._refuse(command, f"It could not be done because of a fault in Auto Loop ({type(error).__name__}: {error}).")
+
+    def _refuse(self, command: Command, text: str) -> None:
+        with self.context.store.transaction():
+            self.context.store.answer(command.id, False, text)
+            if command.sent_at < self.began:
                 # Whoever sent it is no longer waiting for the answer.
                 self.context.say(events.NOTE, f"`{command.kind}`, kept from before, was not done: {text}")
 
@@ -124,6 +134,8 @@ class Commands:
         """A person's own proposal, from any run of the loop."""
         base = self._run(command)
         rounds = self.context.store.rounds(self.context.loop_id)
+        if rounds[-1].state is RoundState.DONE:
+            raise UserError("All rounds of this loop are over: what is proposed now would never run.")
         reason = command.payload.get("reason")
         draft = Draft(
             author=command.actor,
@@ -184,6 +196,8 @@ class Commands:
         """Stop one run, or the whole loop. `kill` does not wait for a clean end."""
         kill = command.kind == "kill"
         if "run" not in command.payload:
+            if self.context.loop.state is LoopState.FINISHED:
+                raise UserError(f"The loop has finished ({self.context.loop.reason}); there is nothing to stop.")
             return self.stop_loop(f"stopped by {command.actor}", kill=kill)
         run = self._run(command)
         if run.state is RunState.QUEUED:
@@ -217,6 +231,25 @@ class Commands:
         self.context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
         return f"{run.name} ({run.id}) is queued again"
 
+    def extend(self, command: Command) -> str:
+        """Queue an ended run to go on from its checkpoint. A loop that has finished is active again until it has."""
+        run = self._run(command)
+        steps = command.payload.get("steps")
+        if not isinstance(steps, int) or isinstance(steps, bool):
+            raise UserError("Give the new total of steps as a whole number.")
+        loop = self.context.loop
+        if loop.state is LoopState.STOPPED:
+            raise UserError(f"The loop is stopping; extend run {run.id} when its runs have ended.")
+        if problem := refusal(self.context.preset, run, steps):
+            raise UserError(problem)
+        run = extended(run, steps)
+        self.context.store.put_run(run)
+        if loop.state is LoopState.FINISHED:
+            self.context.update_loop(state=LoopState.ACTIVE, ended_at=None, paused=False)
+        text = f"{run.name} ({run.id}) {run.reason}"
+        self.context.say(events.RUN_EXTENDED, f"{text} (by {command.actor})", run.id)
+        return f"{text}, in the same output directory"
+
     def move(self, command: Command) -> str:
         """Reorder the queue: put a queued run before another one."""
         run = self._run(command)
@@ -232,9 +265,11 @@ class Commands:
         return f"{run.name} ({run.id}) is number {index + 1} of the queue"
 
     def _unqueue(self, run: Run, reason: str) -> None:
-        self.context.store.put_run(
-            msgspec.structs.replace(run, state=RunState.STOPPED, reason=reason, ended_at=self.context.clock())
-        )
+        if run.resume:
+            run = taken_back(run, self.context.store.attempts(run.id)[-1])
+        else:
+            run = msgspec.structs.replace(run, state=RunState.STOPPED, reason=reason, ended_at=self.context.clock())
+        self.context.store.put_run(run)
         self.context.say(events.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
 
     def _run(self, command: Command) -> Run:

@@ -102,6 +102,8 @@ class Engine:
         self._settle_all(self.execution.recover())
         # The last engine may have ended between a result and its line in the report.
         self._tell(reports.write_summary(self.store, loop.id))
+        # A loop that has finished goes on if a run of it is to be extended.
+        self.commands.apply_all()
 
     def _done(self) -> bool:
         return self.context.loop.state is not LoopState.ACTIVE and not self.execution.active
@@ -161,6 +163,8 @@ class Engine:
             current = self.store.rounds(self.context.loop_id)[-1]
         if current.state is RoundState.DECIDING and self.context.loop.state is LoopState.ACTIVE:
             self._decide(current)
+        elif current.state is RoundState.DONE:
+            self._finish_loop()
 
     def _end_round(self, round_: Round, runs: list[Run]) -> None:
         finished = [run for run in runs if run.state is RunState.FINISHED]
@@ -222,7 +226,15 @@ class Engine:
             self.store.put_round(
                 msgspec.structs.replace(round_, state=RoundState.DONE, ended_at=round_.ended_at or now)
             )
-            self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=now)
+            self.context.update_loop(reason=reason)
+            self._finish_loop()
+
+    def _finish_loop(self) -> None:
+        """The loop has finished once no run is left: one that was extended may outlast the last round."""
+        loop = self.context.loop
+        if loop.state is LoopState.ACTIVE and all(run.state.ended for run in self.store.runs(loop.id)):
+            reason = loop.reason or "its rounds are done"
+            self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=self.context.clock())
 
     def _stop(self, reason: str) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""

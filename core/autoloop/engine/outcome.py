@@ -12,7 +12,7 @@ from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Ended
 from autoloop.metrics import summarise
-from autoloop.model import Attempt, LoopState, Run, RunState, Summary
+from autoloop.model import Attempt, LoopState, Run, RunState
 
 LOOP_STOP = "the loop was stopped"
 """A run stopped for this reason is queued again: it goes on when the loop does."""
@@ -24,7 +24,9 @@ def settle(context: Context, ended: Ended) -> Run:
     while follower.poll():
         pass
     summary = summarise(follower.columns, context.metrics)
-    step = max(summary.steps, follower.step or 0)
+    if not summary.metrics and run.summary:  # extended, and ended before it logged anything
+        summary = run.summary
+    step = max(summary.steps, follower.step or 0, run.step)
     follower.close()
     lines = read_log_tail(Path(attempt.directory) / "log.txt")
     state, cause = judge_exit(context, attempt, lines)
@@ -37,13 +39,14 @@ def settle(context: Context, ended: Ended) -> Run:
         "step": step,
         "ended_at": attempt.ended_at,
         "wandb_url": wandb_url(run, lines) or run.wandb_url,
+        "resume": False,
     }
     again = _again(context, attempt, run, state, cause)
     with context.store.transaction():
         result = msgspec.structs.replace(attempt, result=state.value, cause=reason)
         context.store.put_attempt(result, context.loop_id)
         if again:
-            changes |= {"state": RunState.QUEUED, "ended_at": None, "reason": again}
+            changes |= {"state": RunState.QUEUED, "ended_at": None, "reason": again, "resume": run.resume}
         run = msgspec.structs.replace(run, **changes)
         context.store.put_run(run)
         context.say(events.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
@@ -89,9 +92,14 @@ def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause:
         return None
     if state is RunState.LOST and attempt.handle is None:
         return "its process never started"
-    if state in (RunState.FAILED, RunState.LOST) and cause and cause.retry and run.attempts <= context.spec.retries:
-        return f"retry {run.attempts} of {context.spec.retries} after: {cause.text}"
-    return None
+    if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
+        return None
+    # Stops and attempts that never started are not the run's failures and do not use up its retries.
+    failed = (RunState.FAILED.value, RunState.LOST.value)
+    before = sum(a.result in failed for a in context.store.attempts(run.id) if a.id != attempt.id)
+    if before >= context.spec.retries:
+        return None
+    return f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
 
 
 def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:

@@ -12,7 +12,6 @@ from autoloop.engine.context import Context
 from autoloop.model import Change, Evidence, Proposal, ProposalStatus, Run, UserError
 from autoloop.rules import Clamp, clamp_changes
 
-
 GIVEN_BY_FLAGS = ("steps", "log_freq", "eval_freq", "output_dir", "policy.device")
 """What the command line of every run sets: an edit of it would change the file and not the training."""
 

@@ -194,7 +194,7 @@ class Store:
         return self._one(Loop, "SELECT body FROM loops WHERE id = ?", loop)
 
     def find_loop(self, name: str | None) -> Loop:
-        """The loop called `name` (full name, number, or the end of a name), else the newest.
+        """The loop called `name` (its name or its number), else the newest.
 
         UserError where there is none.
         """

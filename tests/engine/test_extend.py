@@ -1,0 +1,325 @@
+"""A run that has ended goes on from its checkpoint to more steps, also when its loop has ended, and whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autoloop.demo import train
+from autoloop.demo.project import write_project
+from autoloop.engine import Engine
+from autoloop.model import Loop, LoopState, Run, RunState
+from autoloop.store import Store
+
+from tests.engine.processes import eventually, states
+from tests.engine.project import Project
+
+PRESET = f"""
+name = "resuming"
+title = "the trainer of the tests that can be resumed"
+argv = ["{{python}}", "-I", "-S", {json.dumps(str(Path(__file__).with_name("resuming_trainer.py")))}]
+override_style = "dashed-eq"
+success = "End of training"
+stop = [["INT", 0.3], ["TERM", 0.3], ["KILL", 0]]
+straggler_grace = 0.5
+
+[flags]
+config_path = "{{config}}"
+steps = "{{steps}}"
+output_dir = "{{output_dir}}"
+
+[resume]
+checkpoint = "{{output_dir}}/checkpoints/last"
+without = ["output_dir"]
+
+[resume.flags]
+config_path = "{{output_dir}}/checkpoints/last/pretrained_model/train_config.json"
+resume = "true"
+steps = "{{steps}}"
+"""
+
+
+def loop_of(project: Project, configs: list[str], **changes: Any) -> Loop:
+    """A loop of runs of 20 steps with the trainer that can be resumed."""
+    preset = project.folder / "resuming.toml"
+    preset.write_text(PRESET)
+    return project.loop(configs, **{"preset": str(preset), "steps": 20, **changes})
+
+
+def finished(project: Project, **behaviour: Any) -> tuple[Loop, Run]:
+    """A loop that has finished with one run."""
+    loop = loop_of(project, [project.config("a", **behaviour)])
+    assert project.run(loop).state is LoopState.FINISHED
+    return loop, project.named(loop, "a")
+
+
+def send(project: Project, loop: Loop, **payload: Any) -> int:
+    return project.store.send(loop.id, "extend", payload, "ada")
+
+
+def went_on(project: Project, run: Run, steps: int, results: tuple[str, ...] = ("finished", "finished")) -> None:
+    """The run has finished `steps` steps in one directory, and everything it logged is summarised as one history."""
+    now = project.store.run(run.id)
+    assert (now.state, now.step, now.total_steps, now.resume) == (RunState.FINISHED, steps, steps, False)
+    attempts = project.store.attempts(run.id)
+    assert tuple(attempt.result for attempt in attempts) == results
+    assert {attempt.output_dir for attempt in attempts} == {now.output_dir} == {run.output_dir}
+    assert now.summary is not None
+    loss = now.summary.metrics["train/l1_loss"]
+    assert (loss.first_step, loss.first, loss.last_step, loss.last) == (1, 1.0, steps, 1 / steps)
+    assert loss.n == steps
+    eventually(lambda: project.summary()[str(now.output_dir)]["steps"] == steps, "the summary in the report")
+
+
+def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(project: Project) -> None:
+    loop, run = finished(project)
+    before = project.state(loop)
+    number = send(project, loop, run="a", steps=40)
+    after = project.run(loop)
+    assert project.store.command(number).answer == (
+        f"a ({run.id}) goes on from its checkpoint, from step 20 to 40, in the same output directory"
+    )
+    assert (after.state, after.reason) == (LoopState.FINISHED, before.reason)
+    assert after.ended_at is not None
+    assert before.ended_at is not None
+    assert after.ended_at > before.ended_at
+    went_on(project, run, 40)
+    again = project.store.attempts(run.id)[1].argv
+    assert [word for word in again if word.startswith("--")] == [
+        f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json", "--steps=40", "--resume=true",
+    ]  # fmt: skip
+
+
+def test_a_run_can_be_extended_again_and_again_by_engines_of_their_own(project: Project) -> None:
+    loop, run = finished(project)
+    for steps in (30, 50):
+        send(project, loop, run=run.id, steps=steps)
+        project.wait_engine(project.spawn(loop))
+        assert project.state(loop).state is LoopState.FINISHED
+    went_on(project, run, 50, ("finished",) * 3)
+    assert len(project.story(loop, "run extended")) == 2
+
+
+def test_an_extended_run_delays_the_end_of_its_round_and_is_judged_once_with_all_its_steps(project: Project) -> None:
+    gate = project.gate("b")
+    configs = [project.config("a"), project.config("b", at={"20": {"gate": str(gate)}})]
+    loop = loop_of(project, configs, concurrency=2, rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
+        run = project.named(loop, "a")
+        engine.done("extend", run="a", steps=40)
+        gate.touch()
+        proposals = engine.waiting()
+        engine.leave()
+    went_on(project, run, 40)
+    assert sorted(proposal.base_run for proposal in proposals) == sorted(each.id for each in project.runs(loop))
+    assert len(project.story(loop, "round ended")) == 1
+
+
+def test_a_run_of_a_judged_round_is_extended_without_being_judged_again(project: Project) -> None:
+    loop = loop_of(project, [project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        run = project.named(loop, "a")
+        engine.done("extend", run="a", steps=40)
+        engine.until(lambda: project.named(loop, "a").step == 40, "the end of the extension")
+        went_on(project, run, 40)
+        engine.done("approve", proposal=proposal.id)
+        assert engine.end().state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 2
+    assert [p.id for p in project.proposals(loop)] == [proposal.id]
+    assert [run.total_steps for run in project.runs(loop)] == [40, 20]
+
+
+def test_a_loop_whose_last_round_ends_waits_for_what_was_extended(project: Project) -> None:
+    gate = project.gate("long")
+    config = project.config("a", at={"40": {"gate": str(gate)}})
+    loop = loop_of(project, [config], concurrency=2, rounds=2, decide=True)
+    project.store.send(loop.id, "hold", {}, "ada")
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.proposals(loop), "the proposal")
+        engine.done("extend", run="a", steps=40)
+        engine.done("start")
+        engine.until(lambda: RunState.FINISHED in states(project.runs(loop, 2)), "the end of round 2")
+        engine.until(lambda: project.state(loop).reason, "the end of the rounds")
+        assert project.state(loop).state is LoopState.ACTIVE
+        assert "never run" in engine.refused("propose", run="a", edits=["lr=7"])
+        gate.touch()
+        ended = engine.end()
+    assert (ended.state, ended.reason) == (LoopState.FINISHED, "all 2 rounds done")
+    assert project.named(loop, "a").step == 40
+
+
+def test_a_failed_run_with_a_checkpoint_goes_on_from_there(project: Project) -> None:
+    loop = loop_of(project, [project.config("a", at={"20": {"code": 1, "stops_at": 10}})])
+    project.run(loop)
+    run = project.named(loop, "a")
+    assert (run.state, run.step) == (RunState.FAILED, 10)
+    send(project, loop, run="a", steps=30)
+    project.run(loop)
+    went_on(project, run, 30, ("failed", "finished"))
+
+
+def test_an_extension_that_fails_leaves_what_was_reached(project: Project) -> None:
+    loop, run = finished(project, at={"40": {"code": 1, "stops_at": 30}, "50": {}})
+    send(project, loop, run="a", steps=40)
+    project.run(loop)
+    failed = project.store.run(run.id)
+    assert (failed.state, failed.step, failed.resume, failed.output_dir) == (RunState.FAILED, 30, False, run.output_dir)
+    assert failed.summary is not None
+    assert failed.summary.metrics["train/l1_loss"].n == 30
+    send(project, loop, run="a", steps=50)
+    project.run(loop)
+    went_on(project, run, 50, ("finished", "failed", "finished"))
+
+
+def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_goes_on(project: Project) -> None:
+    gate = project.gate("long")
+    loop, run = finished(project, at={"40": {"gate": str(gate), "stops_at": 30}})
+    send(project, loop, run="a", steps=40)
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.named(loop, "a").step == 30, "step 30")
+        assert "running" in engine.refused("extend", run="a", steps=99)
+        engine.done("stop")
+        assert engine.end().state is LoopState.STOPPED
+    queued = project.named(loop, "a")
+    assert (queued.state, queued.resume) == (RunState.QUEUED, True)
+    gate.touch()
+    assert project.run(loop).state is LoopState.FINISHED
+    assert [attempt.output_dir for attempt in project.store.attempts(run.id)] == [run.output_dir] * 3
+    assert project.named(loop, "a").state is RunState.FINISHED
+
+
+def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(project: Project) -> None:
+    loop, run = finished(project)
+    send(project, loop, run="a", steps=40)
+    project.store.send(loop.id, "stop", {"run": "a"}, "ada")
+    project.run(loop)
+    assert project.store.run(run.id) == run
+    assert project.state(loop).state is LoopState.FINISHED
+
+
+def test_a_loop_that_was_paused_when_it_finished_goes_on_all_the_same(project: Project) -> None:
+    loop, run = finished(project)
+    project.store.send(loop.id, "pause", {}, "ada")
+    send(project, loop, run="a", steps=40)
+    project.run(loop)
+    went_on(project, run, 40)
+
+
+def test_what_cannot_be_extended_is_refused_with_the_reason(project: Project) -> None:
+    gate = project.gate("b")
+    configs = [
+        project.config("a"),
+        project.config("none", save_checkpoint=False),
+        project.config("b", at={"20": {"gate": str(gate)}}),
+        project.config("queued"),
+    ]
+    loop = loop_of(project, configs)
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.named(loop, "b").state is RunState.RUNNING, "the start of b")
+        a = project.named(loop, "a")
+        for steps in (20, 1, -1):
+            assert engine.refused("extend", run="a", steps=steps) == (
+                f"Run {a.id} has made 20 steps already; give a larger total."
+            )
+        assert "1000000000 at most" in engine.refused("extend", run="a", steps=10**10)
+        for wrong in (None, "40", 40.5, True):
+            assert "whole number" in engine.refused("extend", run="a", steps=wrong)
+        assert "has left no checkpoint to go on from: /" in engine.refused("extend", run="none", steps=40)
+        assert "is running; only an ended run" in engine.refused("extend", run="b", steps=40)
+        assert "is queued; only an ended run" in engine.refused("extend", run="queued", steps=40)
+        assert "no run 'nobody'" in engine.refused("extend", run="nobody", steps=40)
+        engine.done("stop", run="queued")
+        assert "no checkpoint" in engine.refused("extend", run="queued", steps=40)
+        assert project.named(loop, "a") == a
+        gate.touch()
+        engine.end()
+
+
+def test_a_preset_without_a_resume_table_cannot_be_extended(project: Project) -> None:
+    loop = project.loop([project.config("a")])
+    project.run(loop)
+    number = send(project, loop, run="a", steps=40)
+    project.run(loop)
+    answer = project.store.command(number).answer
+    assert answer is not None
+    assert "The preset fake does not say how its trainer resumes" in answer
+    assert project.state(loop).state is LoopState.FINISHED
+
+
+def test_an_old_command_to_stop_does_not_stop_a_loop_that_has_finished(project: Project) -> None:
+    loop, run = finished(project)
+    number = project.store.send(loop.id, "stop", {}, "ada")
+    send(project, loop, run="a", steps=40)
+    assert project.run(loop).state is LoopState.FINISHED
+    assert not project.store.command(number).ok
+    went_on(project, run, 40)
+
+
+class Died(BaseException):
+    """What ends an engine in the middle of something."""
+
+
+def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(project: Project) -> None:
+    for number in itertools.count(1):
+        loop, run = finished(project)
+        send(project, loop, run=run.id, steps=40)
+        survived = False
+        with Store.open(project.folder) as store:
+            engine = Engine(store, store.loop(loop.id))
+            put, count = store._put, itertools.count(1)
+
+            def put_or_die(*row: Any, put: Any = put, count: Any = count, number: int = number) -> None:
+                if next(count) == number:
+                    raise Died
+                put(*row)
+
+            store._put = put_or_die  # type: ignore[method-assign]
+            with contextlib.suppress(Died):
+                engine.run()
+                survived = True
+        ended = project.run(loop)
+        assert (ended.state, ended.reason) == (LoopState.FINISHED, "its round is done")
+        now = project.store.run(run.id)
+        assert (now.state, now.step, now.resume, now.output_dir) == (RunState.FINISHED, 40, False, run.output_dir)
+        results = [attempt.result for attempt in project.store.attempts(run.id)]
+        assert results.count("finished") == 2
+        assert set(results) <= {"finished", "lost"}  # an attempt that never started
+        assert project.left_over() == []
+        if survived:
+            break
+    assert number > 8  # there were that many rows to die at
+
+
+def test_the_demo_trainer_goes_on_through_accelerate(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("tests.engine.project.PATIENCE", 120.0)
+    config = str(write_project(project.folder)[0])
+    loop = project.loop(
+        [config], preset="lerobot", train_script=str(train.__file__), steps=20, log_freq=5, eval_freq=10,
+        extra=["--eval_freq=20", "--steps=20"],
+    )  # fmt: skip
+    assert project.run(loop).state is LoopState.FINISHED
+    (run,) = project.runs(loop)
+    assert (run.state, run.step) == (RunState.FINISHED, 20), project.story(loop)
+    send(project, loop, run=run.id, steps=40)
+    assert project.run(loop).state is LoopState.FINISHED
+    (now,) = project.runs(loop)
+    assert (now.state, now.step, now.output_dir) == (RunState.FINISHED, 40, run.output_dir), project.story(loop)
+    assert run.output_dir is not None
+    attempts = project.store.attempts(run.id)
+    assert [attempt.output_dir for attempt in attempts] == [run.output_dir] * 2
+    segments = [path.parent.name for path in Path(run.output_dir).glob(f"wandb/*run-*/run-{run.id}.wandb")]
+    assert len(segments) == 2
+    assert (Path(run.output_dir) / "checkpoints/last").resolve().name == "000040"
+    assert now.summary is not None
+    assert run.summary is not None
+    before, after = (summary.metrics["train/l1_loss"] for summary in (run.summary, now.summary))
+    assert (before.n, after.n) == (4, 8)
+    assert (before.first, before.first_step) == (after.first, after.first_step)
+    assert after.last_step == 40
