@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from autoloop.model import LoopState, UserError
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -239,9 +239,10 @@ class ConsoleApp(App[int]):
             self._wake()
 
     def told(self, text: str, *, ok: bool = True) -> None:
-        """Say one sentence on the last line of the screen."""
-        if isinstance(self.screen, LoopScreen):
-            self.screen.say(text, "" if ok else "slot-failed")
+        """Say one sentence on the last line of the screen, also below a dialog."""
+        below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
+        if below is not None and below.is_mounted:
+            below.say(text, "" if ok else "slot-failed")
 
     def confirm(self, what: str, why: str, yes: str, kind: str, **payload: Any) -> None:
         """Ask, and send the command only after a yes."""

@@ -84,13 +84,13 @@ def config_rows(view: View, run: Run, width: int, *, ascii_only: bool) -> list[l
     mark = "~" if ascii_only else "…"
     base = view.base_of(run)
     if base is None:
-        return [[("a config of the first round: it has no base to differ from", "dim")]]
+        return [[(" a config of the first round: it has no base to differ from", "dim")]]
     try:
         changes = diff(frozen_config(base), frozen_config(run))
     except UserError as error:
         return [[(clip(str(error), width, mark), "slot-failed")]]
-    rows: list[list[Piece]] = [[(clip(f"against {base.name} ({base.id})", width, mark), "dim")]]
-    return rows + (change_rows(changes, width, ascii_only) if changes else [[("nothing differs", "dim")]])
+    rows: list[list[Piece]] = [[(clip(f" against {base.name} ({base.id})", width, mark), "dim")]]
+    return rows + (change_rows(changes, width, ascii_only) if changes else [[("  nothing differs", "dim")]])
 
 
 def cut(rows: Sequence[list[Piece]], height: int) -> list[list[Piece]]:
@@ -98,4 +98,4 @@ def cut(rows: Sequence[list[Piece]], height: int) -> list[list[Piece]]:
     if len(rows) <= height:
         return list(rows)
     kept = max(0, height - 1)
-    return [*rows[:kept], [(f"and {len(rows) - kept} more rows: open the run", "dim")]]
+    return [*rows[:kept], [(f"  and {len(rows) - kept} more rows: open the run", "dim")]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState
+from autoloop.model import LoopState, ProposalStatus, RoundState
 
 from autoloop_tui.feed import View
 from autoloop_tui.paint import cells, clip, duration, look, plain
@@ -28,23 +28,25 @@ def upcoming(
         return [_next(view, 0, key, now, ascii_only)]
     names = [plain(run.name if (run := view.run(p.base_run)) else p.base_run) for p in shown]
     base = min(max(map(cells, names)), width // 5)
-    rows = [_proposal(p, name, base, width, ascii_only) for p, name in zip(shown, names, strict=True)]
+    room = width - base - 12
+    changes = [change_pieces(proposal, room // 2, ascii_only=ascii_only) for proposal in shown]
+    wide = max(map(_length, changes))
+    rows: list[list[Piece]] = []
+    mark, seen = "~" if ascii_only else "…", look("pending")
+    for proposal, name, change in zip(shown, names, changes, strict=True):
+        reason = clip(proposal.reason[: 4 * width], room - wide - 2, mark)
+        rows.append([
+            (f" {seen.mark(ascii_only=ascii_only)} ", seen.variable),
+            (f"{f'#{proposal.id}':<5} ", "bold"),
+            (tail(name, base, mark) + "  ", "dim"),
+            *change,
+            (" " * (wide - _length(change) + 2) + reason, "dim"),
+        ])
     return [*rows, _next(view, len(shown), key, now, ascii_only)]
 
 
-def _proposal(proposal: Proposal, name: str, base: int, width: int, ascii_only: bool) -> list[Piece]:
-    mark = "~" if ascii_only else "…"
-    seen = look(proposal.status.value)
-    start: list[Piece] = [
-        (f" {seen.mark(ascii_only=ascii_only)} ", seen.variable),
-        (f"{'#' + str(proposal.id):>5} ", "bold"),
-        (tail(name, base, mark) + "  ", "dim"),
-    ]
-    room = max(8, width - sum(cells(text) for text, _ in start) - 1)
-    wide = room * 2 // 5
-    changes = change_pieces(proposal, wide, ascii_only=ascii_only)
-    gap = " " * (wide - sum(cells(text) for text, _ in changes) + 2)
-    return [*start, *changes, (gap + clip(proposal.reason[: 4 * width], room - wide - 2, mark), "dim")]
+def _length(pieces: list[Piece]) -> int:
+    return sum(cells(text) for text, _ in pieces)
 
 
 def _next(view: View, above: int, key: Callable[[str], str], now: float, ascii_only: bool) -> list[Piece]:

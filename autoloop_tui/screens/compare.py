@@ -163,8 +163,7 @@ class CompareScreen(TableScreen):
         pane.show([note, *(painter.legend(side, width) for side in self.sides)])
 
     def _paint_parameters(self, painter: Painter) -> None:
-        table = self.query_one("#parameters", Table)
-        shown = self._shown()
+        table, shown = self.query_one("#parameters", Table), self._shown()
         differing = sum(each.differs for each in self._parameters.values())
         table.title = "parameters"
         table.focused_part = self.part == "parameters"
@@ -183,7 +182,8 @@ class CompareScreen(TableScreen):
             table.empty = [("no config can be read", "slot-failed")]
         laid = painter.parameter_columns(table.row_width, [self._parameters[path] for path in shown])
         table.head = painter.head(laid)
-        table.set_rows(shown, lambda path, width: painter.parameter(self._parameters[path], laid))
+        known = self._parameters  # The table may paint its rows again before it is given others.
+        table.set_rows(shown, lambda path, width: painter.parameter(known[path], laid))
 
     def _paint_metrics(self, painter: Painter) -> None:
         table = self.query_one("#metrics", Table)
@@ -191,15 +191,15 @@ class CompareScreen(TableScreen):
         table.focused_part = self.part == "metrics"
         table.status = [(f"last values; {'~' if painter.ascii_only else '≈'} within the noise", "dim")]
         table.empty = [("no metric yet: they appear when the runs have logged some", "dim")]
-        laid, two = painter.metric_columns(table.row_width, list(self._metrics))
+        laid, two = painter.metric_columns(table.row_width, list(known := self._metrics))
         table.head = painter.head(laid)
-        below = {f"\n{name}": name for name in self._metrics} if two else {}
-        keys = [key for name in self._metrics for key in ((name, f"\n{name}") if two else (name,))]
+        below = {f"\n{name}": name for name in known} if two else {}
+        keys = [key for name in known for key in ((name, f"\n{name}") if two else (name,))]
 
         def paint(key: str, width: int) -> list[Piece]:
             if key in below:
-                return painter.changes(self._metrics[below[key]], laid)
-            return painter.metric(self._metrics[key], laid, two=two)
+                return painter.changes(known[below[key]], laid)
+            return painter.metric(known[key], laid, two=two)
 
         table.set_rows(keys, paint, below.keys())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -38,7 +39,8 @@ class PlanPane(RowPane, can_focus=True):
         width, height = self.size
         rows: list[list[Piece]] = []
         for line in self.lines[self.top : self.top + height]:
-            rows.append(crop([(line, "dim" if line.startswith("[") else "")], self.left, width, "…"))
+            mark = "~" if self.ascii_only else "…"
+            rows.append(crop([(line, "dim" if line.startswith("[") else "")], self.left, width, mark))
         self.show(rows)
 
 
@@ -62,6 +64,8 @@ class PlanApp(App[bool]):
         super().__init__()
         self.plan_name = name
         self.text = text
+        self.preferences = Preferences.load(os.environ, Path.cwd())
+        self.ascii_only = self.preferences.ascii
         self.animation_level = "none"
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -74,13 +78,10 @@ class PlanApp(App[bool]):
         yield RowPane(id="foot", classes="bar")
 
     def on_mount(self) -> None:
-        from pathlib import Path
-
-        preferences = Preferences.load(os.environ, Path.cwd())
         for theme in load_themes(Path.cwd()).themes.values():
             self.register_theme(to_textual(theme))
-        if preferences.theme in self.available_themes:
-            self.theme = preferences.theme
+        if self.preferences.theme in self.available_themes:
+            self.theme = self.preferences.theme
         self.query_one(PlanPane).focus()
         self.call_after_refresh(self.paint_bars)
 
@@ -89,7 +90,7 @@ class PlanApp(App[bool]):
 
     def paint_bars(self) -> None:
         self.query_one("#head", RowPane).show(
-            [[(" plan ", "bold key"), (f"{self.plan_name} ", "bold"), ("nothing has been started", "dim")]]
+            [[(" plan ", "bold key"), (f"{plain(self.plan_name)} ", "bold"), ("nothing has been started", "dim")]]
         )
         keys: list[Piece] = [(" S", "bold key"), (" start it ", ""), (" q", "bold key"), (" leave ", "")]
         keys += [(" j k h l", "bold key"), (" read ", ""), ("  $ add --exec to start without this screen", "dim")]

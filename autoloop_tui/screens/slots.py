@@ -17,6 +17,7 @@ from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.slot_parts import chart_lines, config_rows, cut, facts_of
 from autoloop_tui.telemetry import Sample, Sampler
 from autoloop_tui.upcoming import proposals_shown, upcoming
+from autoloop_tui.widgets.bars import HintBar
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.log_tail import LogTail
 from autoloop_tui.widgets.rows import Piece, RowPane, heading
@@ -83,6 +84,9 @@ class SlotsScreen(LoopScreen):
         self._paint_charts(view)
         self._paint_config(view)
         self._paint_next(view)
+        run = self.focused_run(view)
+        if run and not self.query_one(HintBar).command:
+            self.equivalent("slots.open", run=run.id)
 
     def tick(self) -> None:
         view = self.view

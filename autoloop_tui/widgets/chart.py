@@ -8,7 +8,7 @@ from typing import NamedTuple
 from autoloop.model import Series
 
 from autoloop_tui.curves import Curve, Scale, draw, fit_scale
-from autoloop_tui.paint import cells, clip, fit, number
+from autoloop_tui.paint import cells, clip, fit, number, plain
 from autoloop_tui.ticks import x_axis, y_ticks
 from autoloop_tui.widgets.rows import Piece, RowPane, crop, message
 
@@ -124,7 +124,7 @@ def legend(
 ) -> list[Piece]:
     """Title, newest value of the first line, and which line is which; the labels give way first."""
     rule, mark = ("-", "~") if ascii_only else ("─", "…")
-    left: list[Piece] = [(rule * 2 + " ", "rule"), (title, "bold")]
+    left: list[Piece] = [(rule * 2 + " ", "rule"), (plain(title), "bold")]
     if lines and len(lines[0].series):
         left.append((f" {number(lines[0].series.values[-1])}", lines[0].look))
     if unit:

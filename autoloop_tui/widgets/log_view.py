@@ -22,7 +22,7 @@ from autoloop_tui.widgets.rows import Piece, RowPane, crop, heading, message
 _BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)
 _WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:", re.ASCII)
 SIDEWAYS = 16
-FLOOD_TICKS = 3
+FLOOD_TICKS = 4
 """Ticks that are passed over while a log rushes by."""
 
 
@@ -90,7 +90,7 @@ class LogView(RowPane, can_focus=True):
             dropped = self._matches.left_out
             self._matches.advance()
             self._top, self._cursor = (n + dropped - self._matches.left_out for n in (self._top, self._cursor))
-        # Nobody reads a log of which more than a page goes by at each tick: once a second spares a slow link.
+        # Nobody reads a log of which more than a page goes by at each tick: hardly once a second spares a slow link.
         flew = self.following and self._painted is not None and self._total - self._painted > self._height
         self._held_back = self._held_back + 1 if flew and self._held_back < FLOOD_TICKS else 0
         if not self._held_back:

@@ -100,7 +100,7 @@ class SlotCards(RowPane, can_focus=True):
             wanted = -(-len(self.facts) // columns) * CARD_ROWS
             if wanted <= most:
                 return wanted
-        return min(most, len(self.facts) + 1)
+        return min(most, len(self.facts) + 2)
 
     def set_facts(self, facts: list[SlotFacts], cursor: int) -> None:
         self.facts, self.cursor = facts, cursor
@@ -115,7 +115,7 @@ class SlotCards(RowPane, can_focus=True):
             card = self.size.width // columns
             index = event.y // CARD_ROWS * columns + min(columns - 1, event.x // card)
         else:
-            index = self._first() + event.y - 1
+            index = self._first() + event.y - 1 if event.y <= self._room() else -1
         if 0 <= index < len(self.facts):
             self.post_message(self.Chosen(index))
 
@@ -188,10 +188,6 @@ class SlotCards(RowPane, can_focus=True):
         return pieces
 
     def _load(self, facts: SlotFacts) -> list[Piece]:
-        if facts.foreign:
-            seen = look("warning")
-            who = plain(", ".join(facts.foreign))
-            return [(f"{seen.mark(ascii_only=self.ascii_only)} also here: {who}", seen.variable)]
         if facts.slot.gpus:
             gpu = facts.gpu
             if gpu is None:
@@ -202,7 +198,11 @@ class SlotCards(RowPane, can_focus=True):
                 *([f"{gpu.power:.0f}W"] if gpu.power is not None else []),
                 *([f"{gpu.temperature}°C"] if gpu.temperature is not None else []),
             ]
-            return [("gpu ", "dim"), (" ".join(parts), "")]
+            if not facts.foreign:
+                return [("gpu ", "dim"), (" ".join(parts), "")]
+            seen = look("warning")
+            who = f"{seen.mark(ascii_only=self.ascii_only)} also {plain(', '.join(facts.foreign))}"
+            return [("gpu ", "dim"), (" ".join(parts[:2]), ""), (f" {who}", seen.variable)]
         if facts.load is None:
             return [("load …", "dim")]
         return [("cpu ", "dim"), (f"{facts.load.cpu:.0f}%", ""), ("  mem ", "dim"), (size(facts.load.memory), "")]
@@ -223,10 +223,13 @@ class SlotCards(RowPane, can_focus=True):
 
     # ---------------------------------------------------------------------------------------------------------- lines
 
+    def _room(self) -> int:
+        """Slots that have a line: above them stand the titles, below them what the machine does under the cursor."""
+        return max(1, self.size.height - (2 if self.size.height >= 4 else 1))
+
     def _first(self) -> int:
         """The first slot shown where not all fit."""
-        room = max(1, self.size.height - 1)
-        return max(0, min(self.cursor - room + 1, len(self.facts) - room))
+        return max(0, min(self.cursor - self._room() + 1, len(self.facts) - self._room()))
 
     def _lines(self, width: int, height: int) -> list[list[Piece]]:
         metric = next((facts.metric for facts in self.facts if facts.metric), "")
@@ -234,10 +237,23 @@ class SlotCards(RowPane, can_focus=True):
         head = f"  {'slot':<6} {'state':<8} {fit('run', name_width)} {'progress':<14} {'eta':>6} "
         head += f"{fit(metric, 9, '>')} change"
         rows: list[list[Piece]] = [[(clip(head, width), "dim")]]
-        first = self._first()
-        for index, facts in enumerate(self.facts[first : first + height - 1], first):
-            rows.append(self._line(facts, index == self.cursor, name_width))
+        first, mark = self._first(), "~" if self.ascii_only else "…"
+        for index, facts in enumerate(self.facts[first : first + self._room()], first):
+            line = self._line(facts, index == self.cursor, name_width)
+            if index == self.cursor:
+                line.append((" " * max(0, width - sum(cells(text) for text, _ in line)), "line"))
+            rows.append(line)
+        if self.cursor < len(self.facts):
+            rows.append(crop(self._below(self.facts[self.cursor]), 0, width, mark))
         return rows
+
+    def _below(self, facts: SlotFacts) -> list[Piece]:
+        """What a card says and a line has no room for, of the slot under the cursor."""
+        pieces: list[Piece] = [("  ", ""), *(self._load(facts) if facts.slot.gpus or facts.holds else [])]
+        run = facts.run
+        if run and run.reason and not facts.holds and run.state is not RunState.FINISHED:
+            pieces += [("  ", ""), (plain(run.reason), look(run.state.value).variable)]
+        return pieces
 
     def _line(self, facts: SlotFacts, chosen: bool, name_width: int) -> list[Piece]:
         seen = look(facts.state)
@@ -254,9 +270,10 @@ class SlotCards(RowPane, can_focus=True):
         pieces.append((fit(name, name_width) + " ", ("" if facts.holds else "dim") + line))
         done, todo = bar(facts.step / run.total_steps if run.total_steps else 0, 9, ascii_only=self.ascii_only)
         fraction = facts.step / run.total_steps if run.total_steps else None
-        pieces += [(done, "slot-running" + line), (todo, "rule" + line), (f" {percent(fraction)} ", line.strip())]
         after = duration(facts.eta) if facts.holds else look(run.state.value).short
-        pieces += [(fit(after, 6, ">") + " ", "dim" + line), (fit(number(facts.last), 9, ">"), "bold" + line)]
+        # Few colours in what changes at every look: each costs a slow link some twenty bytes.
+        pieces += [(done + todo, "slot-running" + line), (f" {percent(fraction)} {fit(after, 6, '>')} ", line.strip())]
+        pieces.append((fit(number(facts.last), 9, ">"), "bold" + line))
         pieces += [(text, names + line) for text, names in change(facts)]
         return pieces
 

@@ -112,7 +112,7 @@ MISTAKES = {
 LOOKING = (
     "status", "status --all", "runs", "proposals", "approve 1", "reject --all", "undo 1", "edit 1 --changes a=1",
     "propose base --changes a=1", "start", "hold", "stop", "kill", "pause", "resume", "retry base", "move base", "logs",
-    "report", "wait",
+    "extend base --steps 9", "report", "wait",
 )  # fmt: skip
 
 

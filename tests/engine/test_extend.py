@@ -1,10 +1,9 @@
-"""A run that has ended goes on from its checkpoint to more steps, also when its loop has ended, and whoever dies meanwhile."""
+"""A run that has ended goes on from its checkpoint to more steps, also when its loop has ended or its engine dies."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,7 @@ from autoloop.store import Store
 
 from tests.engine.processes import eventually, states
 from tests.engine.project import Project
-
-PRESET = f"""
-name = "resuming"
-title = "the trainer of the tests that can be resumed"
-argv = ["{{python}}", "-I", "-S", {json.dumps(str(Path(__file__).with_name("resuming_trainer.py")))}]
-override_style = "dashed-eq"
-success = "End of training"
-stop = [["INT", 0.3], ["TERM", 0.3], ["KILL", 0]]
-straggler_grace = 0.5
-
-[flags]
-config_path = "{{config}}"
-steps = "{{steps}}"
-output_dir = "{{output_dir}}"
-
-[resume]
-checkpoint = "{{output_dir}}/checkpoints/last"
-without = ["output_dir"]
-
-[resume.flags]
-config_path = "{{output_dir}}/checkpoints/last/pretrained_model/train_config.json"
-resume = "true"
-steps = "{{steps}}"
-"""
+from tests.engine.resuming import PRESET
 
 
 def loop_of(project: Project, configs: list[str], **changes: Any) -> Loop:
@@ -90,7 +66,7 @@ def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(proj
     went_on(project, run, 40)
     again = project.store.attempts(run.id)[1].argv
     assert [word for word in again if word.startswith("--")] == [
-        f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json", "--steps=40", "--resume=true",
+        f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json", "--resume=true", "--steps=40",
     ]  # fmt: skip
 
 
@@ -246,9 +222,7 @@ def test_a_preset_without_a_resume_table_cannot_be_extended(project: Project) ->
     project.run(loop)
     number = send(project, loop, run="a", steps=40)
     project.run(loop)
-    answer = project.store.command(number).answer
-    assert answer is not None
-    assert "The preset fake does not say how its trainer resumes" in answer
+    assert "The preset fake does not say how its trainer resumes" in (project.store.command(number).answer or "")
     assert project.state(loop).state is LoopState.FINISHED
 
 

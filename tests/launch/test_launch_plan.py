@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.launch import LaunchRequest, environment, load_preset, plan_launch
+from autoloop.launch import LaunchRequest, checkpoint_path, environment, load_preset, plan_launch
 from autoloop.model import UserError, WandbSpec
 
 REQUEST = LaunchRequest(
@@ -86,6 +86,51 @@ def test_a_script_that_is_named_stands_before_the_presets_own() -> None:
     for name in ("lerobot", "lerobot-0.6"):
         argv = plan_launch(load_preset(name), request(script="mine/train.py")).argv
         assert argv[argv.index("mine/train.py") - 1] == "no"  # the value of --dynamo_backend: no -m before it
+
+
+@pytest.mark.parametrize(("name", "path"), [("lerobot", "policy.path"), ("lerobot-0.6", "reward_model.path")])
+def test_lerobot_resumes_by_the_documented_command_in_the_same_directory(name: str, path: str) -> None:
+    extra = ("--steps=5", f"--{path}=hub/model", "--policy.chunk_size=9", "--seed=1")
+    started, resumed = (
+        plan_launch(load_preset(name), request(extra=extra, steps=4000, resume=resume)) for resume in (False, True)
+    )
+    checkpoint = f"{REQUEST.output_dir}/checkpoints/last"
+    assert checkpoint_path(load_preset(name), REQUEST.output_dir) == checkpoint
+    gone = set(started.argv) - set(resumed.argv)
+    assert gone == {
+        f"--config_path={REQUEST.config}", f"--output_dir={REQUEST.output_dir}", "--steps=5", f"--{path}=hub/model",
+    }  # fmt: skip
+    assert [word for word in resumed.argv if word not in started.argv] == [
+        f"--config_path={checkpoint}/pretrained_model/train_config.json", "--resume=true", "--steps=4000",
+    ]  # fmt: skip
+    assert resumed.output_dir == REQUEST.output_dir
+    assert resumed.env == started.env
+
+
+@pytest.mark.parametrize(
+    ("style", "given", "argv"),
+    [
+        ("dashed-eq", ("--steps=5", "--x=1"), ("run", "--seed=3", "--go=true", "--x=1")),
+        ("dashed-space", ("--steps", "5", "--x", "1"), ("run", "--seed=3", "--go", "true", "--x", "1")),
+        ("dashed-space", ("--steps=5", "word"), ("run", "--seed=3", "--go", "true", "word")),
+        ("hydra", ("++steps=5", "x=1"), ("run", "--seed=3", "--steps=9", "go=true", "x=1")),
+    ],
+)
+def test_resume_flags_replace_and_take_away_in_every_style(
+    tmp_path: Path, style: str, given: tuple[str, ...], argv: tuple[str, ...]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        f'name="m"\ntitle="t"\nargv=["run", "--seed=3", "--steps=9"]\noverride_style="{style}"\n[flags]\nout="x"\n'
+        '[resume]\ncheckpoint="{output_dir}/c"\nwithout=["out", "steps"]\n[resume.flags]\ngo="true"\n'
+    )
+    assert plan_launch(load_preset(str(path)), request(extra=given, resume=True)).argv == argv
+
+
+def test_a_trainer_that_cannot_resume_is_not_asked_to() -> None:
+    assert checkpoint_path(load_preset("plain"), "/out") is None
+    with pytest.raises(UserError, match="plain does not say how its trainer resumes"):
+        plan_launch(load_preset("plain"), request(script="train.py", resume=True))
 
 
 def test_plain_passes_config_and_output_directory_to_a_script() -> None:

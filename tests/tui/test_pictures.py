@@ -133,7 +133,7 @@ def loop(*, deciding=False):
     reg = ended(project, "act_reg_040", metrics(0.36, pi_sum=0.02), config=config(reg=0.4))
     project.run(
         "act_big", RunState.FAILED, step=76, reason="CUDA out of memory", metrics=metrics(0.9, n=3),
-        log="".join(LOG.splitlines(True)[:2]) + "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n",
+        log="".join(LOG.splitlines(True)[:2]) + "torch.cuda.OutOfMemoryError: CUDA out of memory.\n",
         attempt={
             "slot": 2,
             "exit": ExitRecord(code=1, ended_at=NOW - 300),

@@ -122,8 +122,7 @@ def test_a_failed_run_stays_in_its_slot_with_the_reason(tmp_path, size):
         assert "broken" in told
         assert "idle" in told
         assert "fail" in told
-        if size[0] >= 120:
-            assert "CUDA out of memory" in told
+        assert "CUDA out of memory" in told
         assert "1 failed" in painted(screen.query_one("#top"))[0]
 
     drive(project, script, size)
@@ -158,15 +157,15 @@ def gpus(*processes, **more):
     return GpuReport(gpus=(card,))
 
 
-@pytest.mark.parametrize("size", [(120, 40), (200, 50)])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("report", "told"),
     [
         (gpus(), ["97%", "71G/80G", "412W", "64°C"]),
-        (gpus(GpuProcess(pid=41, name="python", user="ann")), ["also here: python (41, ann)"]),
+        (gpus(GpuProcess(pid=41, name="python", user="ann")), ["also python (41, ann)"]),
         (gpus(GpuProcess(pid=40, name="ours", user="me")), ["97%"]),
-        (gpus(GpuProcess(pid=7)), ["also here: a process (7, ?)"]),
-        (gpus(GpuProcess(pid=7, name="\x1b[1mevil")), ["also here: [1mevil (7, ?)"]),
+        (gpus(GpuProcess(pid=7)), ["also a process (7, ?)"]),
+        (gpus(GpuProcess(pid=7, name="\x1b[1mevil")), ["also [1mevil (7, ?)"]),
         (GpuReport(error="no NVML: the package nvidia-ml-py is not installed"), ["no NVML: the package"]),
         (GpuReport(), ["no NVML reading yet"]),
     ],
@@ -214,8 +213,10 @@ def test_the_sampler_measures_a_real_process_tree():
 
     from autoloop.model import Attempt
 
-    attempt = Attempt(id="a", run="r", number=1, slot=0, output_dir="", directory="", created_at=0, handle={"pid": os.getpid()})
-    gone = Attempt(id="b", run="s", number=1, slot=0, output_dir="", directory="", created_at=0, handle={"pid": 2**22 + 1})
+    attempt, gone = (
+        Attempt(id="a", run="r", number=1, slot=0, output_dir="", directory="", created_at=0, handle={"pid": pid})
+        for pid in (os.getpid(), 2**22 + 1)
+    )
     sampler = Sampler()
     sample = sampler.take({"r": attempt, "s": gone}, with_gpus=False)
     assert sample.loads["r"].memory > 1 << 20
