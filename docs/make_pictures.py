@@ -209,8 +209,7 @@ def take_live(photographer: Photographer) -> None:
         decide(photographer, "approve", str(pending[0]))
         decide(photographer, "reject", str(pending[-1]), "--reason", "one change at a time")
     photographer.take("proposals", proposals)
-    decide(photographer, "approve", "--all")
-    decide(photographer, "start")
+    decide(photographer, "approve", "--all")  # when nothing is pending any more the round starts by itself
     photographer.take("slots", slots, before=lambda: wait_until(photographer, "a variant is under way", under_way))
     wait_until_finished(photographer)
 

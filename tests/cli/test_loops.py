@@ -92,7 +92,7 @@ def test_a_detached_loop_goes_on_alone(project: Project, call: Call) -> None:
     assert following.said.count("20/20") == 1
     waited = project.call("wait")
     assert waited.returncode == 0
-    assert "finished: its round is" in waited.stdout
+    assert "finished: its round is done" in waited.stdout
     assert call("wait", "--quiet").out.count("\n") == 1
 
 
