@@ -100,8 +100,11 @@ class ConsoleApp(App[int]):
         if changed and before is not None and self.feed.view is not None and self.preferences.notify != "off":
             self._call_back(news(before, self.feed.view))
         self._watch_theme_files()
-        for command in self.feed.answers():
-            self.told(command.answer or "", ok=bool(command.ok))
+        if self.feed.problem:
+            self.told(self.feed.problem, ok=False)
+        else:
+            for command in self.feed.answers():
+                self.told(command.answer or "", ok=bool(command.ok))
         screen = self.screen
         if isinstance(screen, LoopScreen) and screen.is_mounted:
             if changed:

@@ -5,6 +5,7 @@ Everything is pulled by the console's one clock; nothing here touches a widget.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from autoloop.engine import Holder, holder
 from autoloop.history import Follower, follow
 from autoloop.metrics import MetricBook, canonical_columns
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series
+from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.settings import load_settings
 from autoloop.store import Command, Snapshot, Store, take_snapshot
 
@@ -104,6 +106,8 @@ class Feed:
         self.loop_id = self.store.find_loop(loop).id
         self.metrics = load_settings(project).metric_book(project)
         self.view: View | None = None
+        self.problem: str | None = None
+        """Why the view is not the newest, in a sentence."""
         self._version: int | None = None
         self._engine: Holder | None = None
         self._followers: OrderedDict[str, Follower] = OrderedDict()
@@ -117,13 +121,27 @@ class Feed:
         self.store.close()
 
     def poll(self) -> bool:
-        """Take a new snapshot if the store or the engine's life changed. True if there is a new view."""
+        """Take a new snapshot if the store or the engine's life changed. True if there is a new view.
+
+        Where the store cannot be read, `problem` says so and what was read last stays.
+        """
+        if not self.store.places.database.exists():
+            self.problem = "the project's .autoloop folder is gone; this is what was read last"
+            return False
+        try:
+            return self._poll()
+        except (sqlite3.Error, msgspec.ValidationError, UserError) as error:
+            self.problem = f"the store cannot be read ({error}); this is what was read last"
+            return False
+
+    def _poll(self) -> bool:
         version = self.store.version()
         engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
         if self.view is not None and version == self._version and engine == self._engine:
             return False
         self._version, self._engine = version, engine
         self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project)
+        self.problem = None
         return True
 
     def follow_loop(self, loop: int) -> None:

@@ -230,7 +230,8 @@ def take_finished(photographer: Photographer, *, all_: bool) -> None:
         photographer.take("proposals", proposals)
     photographer.take("rounds", rounds)
     photographer.take("compare", compare)
-    for part, key in (("run", "1"), ("log", "2"), ("config", "3"), ("launch", "4")):
+    # The other two parts show paths of the machine that took the picture.
+    for part, key in (("run", "1"), ("log", "2")):
         photographer.take(part, run_screen(key))
     photographer.take("help", help_)
     photographer.take_welcome()
