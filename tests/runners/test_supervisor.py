@@ -264,10 +264,11 @@ def test_a_stop_while_only_stragglers_are_left_does_not_change_how_the_run_ended
 
 
 def test_an_exit_record_that_cannot_be_written_is_tried_until_it_can(bench: Bench) -> None:
-    attempt = bench.shell("echo ready > $READY; read line; exit 9")
+    attempt = bench.shell("echo ready > $READY; until [ -e $READY.go ]; do sleep 0.01; done; exit 9")
     bench.meet()
     obstacle = attempt.directory / "exit.json.tmp"
     obstacle.mkdir()
+    Path(f"{bench.fifo}.go").touch()
     eventually(lambda: "cannot write exit.json" in attempt.log() or (attempt.directory / "exit.json").exists())
     obstacle.rmdir()
     assert attempt.wait().code == 9

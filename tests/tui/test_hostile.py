@@ -449,12 +449,11 @@ def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(proje
         await press(pilot, *SCREENS[screen])
         shutil.rmtree(project.folder / ".autoloop")
         await look(pilot, 12)
-        assert "no engine drives it" in text(pilot.app)
-        for key in ("a", "P", "p", "r", "c", "s"):
+        assert "the project's .autoloop folder is gone" in text(pilot.app)
+        for key in ("a", "P", "p", "r", "c", "s", "R"):
             await press(pilot, key)
-        await pilot.press("R")
         await pilot.app.workers.wait_for_complete()
-        await look(pilot)
-        assert "There is no loop in" in text(pilot.app)
+        await look(pilot, 2)
+        assert "the project's .autoloop folder is gone" in text(pilot.app)
 
     drive(project.app(), script, (250, 50))

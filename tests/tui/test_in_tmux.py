@@ -52,6 +52,13 @@ class Tmux:
             time.sleep(0.1)
         raise AssertionError(f"never showed {wanted}:\n{self.screen}")
 
+    def wait_for_cursor(self, wanted: str) -> None:
+        """The row under the cursor shows `wanted`."""
+        deadline = time.monotonic() + 30
+        while not any(line.startswith(">") and wanted in line for line in self.screen.splitlines()):
+            assert time.monotonic() < deadline, f"the cursor never came to {wanted}:\n{self.screen}"
+            time.sleep(0.1)
+
 
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Tmux]:
@@ -83,7 +90,8 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
         numbers = [proposal.id for proposal in store.proposals(loop.id)]
         assert len(numbers) == 4
 
-        tmux.keys("e")  # approving moved the cursor to the next pending one
+        tmux.wait_for_cursor(f"#{numbers[1]} ")  # approving moves it to the next pending one
+        tmux.keys("e")
         tmux.wait(f"Edit proposal {numbers[1]}", "0.15")
         tmux.keys("C-u")
         tmux.type("0.77")
@@ -93,6 +101,7 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
         tmux.keys("a")
         tmux.wait("2 approved")
 
+        tmux.wait_for_cursor(f"#{numbers[2]} ")
         tmux.keys("x")
         tmux.wait("eject")
         tmux.type("tried before")
