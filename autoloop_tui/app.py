@@ -82,7 +82,7 @@ class ConsoleApp(App[int]):
         self.push_screen(SlotsScreen())
         self.set_interval(CLOCK, self._tick)
         # What is loaded now stays: full garbage collections over it would make a key wait for tens of milliseconds.
-        self.set_timer(1.0, gc.freeze)
+        self.set_timer(1.0, self._collect_from_now_on)
 
     def on_unmount(self) -> None:
         gc.unfreeze()  # whoever goes on in this process collects as before
@@ -90,6 +90,10 @@ class ConsoleApp(App[int]):
 
     def _warn(self, title: str, text: str) -> None:
         self.notify(plain(text), title=title, severity="warning", markup=False)
+
+    def _collect_from_now_on(self) -> None:
+        gc.freeze()
+        gc.enable()  # the start goes without: see on_screen
 
     def _tick(self) -> None:
         """The one clock: a new view if there is one, then the screen on top polls what it shows."""

@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from autoloop.engine import Holder, holder
-from autoloop.history import Follower, follow
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.settings import load_settings
 from autoloop.store import Command, Snapshot, Store, take_snapshot
 
 from autoloop_tui import client
+
+if TYPE_CHECKING:
+    from autoloop.history import Follower
 
 HISTORIES = 16
 """Histories kept open at a time; the least recently shown is let go."""
@@ -158,6 +160,8 @@ class Feed:
         follower = self._followers.get(key)
         if follower is None:
             log = self.view.log_path(run) if self.view else None
+            from autoloop.history import follow  # here, because the first paint needs no reader
+
             follower = self._followers[key] = follow(Path(run.output_dir), run_id=run.id, log=log)
         self._followers.move_to_end(key)
         while len(self._followers) > HISTORIES:

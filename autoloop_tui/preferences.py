@@ -13,7 +13,6 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 
 from autoloop_tui.actions import BY_ID
-from autoloop_tui.pane_keys import IDS
 from autoloop_tui.theme_files import user_folder
 
 
@@ -74,6 +73,10 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
     if not isinstance(found, dict):
         problems.append('console.toml: [keys] must be a table such as "slots.stop" = "ctrl+x"')
         return {}
+    if not found:
+        return {}
+    from autoloop_tui.pane_keys import IDS  # here, because it loads panes that the first paint may not need
+
     keys: dict[str, str] = {}
     known = [*BY_ID, *IDS]
     for action, wanted in found.items():

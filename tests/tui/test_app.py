@@ -592,7 +592,11 @@ def test_two_consoles_on_one_loop_both_see_a_decision(real):
 
 def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(project, monkeypatch):
     frozen = []
-    monkeypatch.setattr(ConsoleApp, "set_timer", lambda self, delay, call, **_: call() if call is gc.freeze else None)
+
+    def at_once(self, delay, call, **_):
+        return call() if call.__name__ == "_collect_from_now_on" else None
+
+    monkeypatch.setattr(ConsoleApp, "set_timer", at_once)
 
     async def script(pilot):
         frozen.append(gc.get_freeze_count())
