@@ -14,16 +14,16 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from autoloop_tui import theme_watch
 from autoloop_tui.actions import BY_ID, bindings, shown_key
+from autoloop_tui.drawing.paint import plain
 from autoloop_tui.feed import Feed
 from autoloop_tui.notices import news, osc9
-from autoloop_tui.paint import plain
 from autoloop_tui.preferences import Preferences
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.screens.slots import SlotsScreen
-from autoloop_tui.theme_files import Failure, ThemeFile, load_themes, to_textual, variable_defaults
+from autoloop_tui.theming import theme_watch
+from autoloop_tui.theming.theme_files import Failure, ThemeFile, load_themes, to_textual, variable_defaults
 
 CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""

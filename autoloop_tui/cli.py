@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from autoloop.model import UserError
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
-from autoloop_tui import commands_console, plain
+from autoloop_tui import plain
+from autoloop_tui.commands import console
 
 COMMANDS = {
-    "commands_run": ("run", "demo"),
-    "commands_loops": ("status", "runs", "logs", "report", "wait"),
-    "commands_control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
-    "commands_proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
-    "commands_themes": ("themes",),
+    "run": ("run", "demo"),
+    "loops": ("status", "runs", "logs", "report", "wait"),
+    "control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
+    "proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
+    "themes": ("themes",),
 }
-"""Module -> its commands. Named, not imported: a command loads what it needs and no more."""
+"""Module of `commands` -> its commands. Named, not imported: a command loads what it needs and no more."""
 
 app = App(
     name="autoloop-tui",
@@ -32,10 +33,10 @@ app = App(
         negative=(), allow_repeating=True, show_default=lambda value: None if value is False else str(value)
     ),
 )
-app.default(commands_console.console)
+app.default(console.console)
 for module, names in COMMANDS.items():
     for name in names:
-        app.command(f"autoloop_tui.{module}:{name}")
+        app.command(f"autoloop_tui.commands.{module}:{name}")
 
 
 def main(tokens: Sequence[str] | None = None) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from autoloop.model import LoopState, Run, RunState
 
+from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import clip, plain
 
 LONGEST = 200
 """Cells of a notification."""

@@ -10,7 +10,7 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 
 from autoloop_tui.actions import ACTIONS, Action
-from autoloop_tui.paint import plain
+from autoloop_tui.drawing.paint import plain
 
 if TYPE_CHECKING:
     from autoloop_tui.app import ConsoleApp

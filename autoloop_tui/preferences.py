@@ -13,7 +13,7 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 
 from autoloop_tui.actions import BY_ID
-from autoloop_tui.theme_files import user_folder
+from autoloop_tui.theming.theme_files import user_folder
 
 
 class Preferences(msgspec.Struct, kw_only=True):

@@ -11,12 +11,12 @@ from textual.binding import BindingType
 from textual.containers import Container
 
 from autoloop_tui.actions import bindings
-from autoloop_tui.compare_cells import Painter, Side
-from autoloop_tui.comparison import Comparison, Parameter, compare_metrics, default_runs, flatten, parameters
-from autoloop_tui.deltas import so_far
+from autoloop_tui.drawing.paint import plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import plain
-from autoloop_tui.run_pages import frozen_config
+from autoloop_tui.rows.compare_cells import Painter, Side
+from autoloop_tui.rows.comparison import Comparison, Parameter, compare_metrics, default_runs, flatten, parameters
+from autoloop_tui.rows.deltas import so_far
+from autoloop_tui.rows.run_pages import frozen_config
 from autoloop_tui.screens.table_screen import TableScreen
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.lettered_chart import LetteredChart

@@ -8,8 +8,8 @@ from autoloop.engine.extension import refusal
 from autoloop.launch import load_preset
 from autoloop.model import LoopState, Run, UserError
 
+from autoloop_tui.drawing.paint import plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import plain
 from autoloop_tui.screens.dialogs import Ask
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from autoloop_tui.actions import SCOPES, of_scope
+from autoloop_tui.drawing.paint import LOOKS, cells, clip, fit
 from autoloop_tui.feed import View
-from autoloop_tui.paint import LOOKS, cells, clip, fit
 from autoloop_tui.pane_keys import PANE_KEYS, all_keys
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.widgets.document import Document

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
-from autoloop_tui.paint import cells, clip, fit, look
+from autoloop_tui.drawing.paint import cells, clip, fit, look
 from autoloop_tui.screens.dialogs import CSS
 from autoloop_tui.widgets.rows import Piece, RowPane
 

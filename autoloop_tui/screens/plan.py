@@ -9,10 +9,10 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 
-from autoloop_tui.paint import plain
+from autoloop_tui.drawing.paint import plain
 from autoloop_tui.preferences import Preferences
 from autoloop_tui.screens.dialogs import Confirm
-from autoloop_tui.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.theming.theme_files import load_themes, to_textual, variable_defaults
 from autoloop_tui.widgets.rows import Piece, RowPane, crop
 
 

@@ -16,11 +16,11 @@ from textual.screen import ModalScreen, ScreenResultType
 from textual.timer import Timer
 from textual.widgets import Input, Label
 
-from autoloop_tui.drafts import split_edits
-from autoloop_tui.paint import cells, fit, look, plain
-from autoloop_tui.proposal_edits import Outcome, edit_lines, json_text, set_edit
-from autoloop_tui.proposal_queue import value_text
-from autoloop_tui.proposal_rows import change_rows, tail, wrapped
+from autoloop_tui.drawing.paint import cells, fit, look, plain
+from autoloop_tui.rows.drafts import split_edits
+from autoloop_tui.rows.proposal_edits import Outcome, edit_lines, json_text, set_edit
+from autoloop_tui.rows.proposal_queue import value_text
+from autoloop_tui.rows.proposal_rows import change_rows, tail, wrapped
 from autoloop_tui.screens.dialogs import CSS
 from autoloop_tui.widgets.rows import Piece, RowPane
 

@@ -13,11 +13,11 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from autoloop_tui.actions import bindings
+from autoloop_tui.drawing.paint import clip
 from autoloop_tui.feed import View
-from autoloop_tui.paint import clip
-from autoloop_tui.proposal_edits import edit_lines
-from autoloop_tui.proposal_queue import DECIDED, count_pieces, entries, what_next, why_empty
-from autoloop_tui.proposal_rows import Facts
+from autoloop_tui.rows.proposal_edits import edit_lines
+from autoloop_tui.rows.proposal_queue import DECIDED, count_pieces, entries, what_next, why_empty
+from autoloop_tui.rows.proposal_rows import Facts
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.widgets.evidence_charts import EvidenceCharts
 from autoloop_tui.widgets.proposal_detail import ProposalDetail

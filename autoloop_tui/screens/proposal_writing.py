@@ -13,9 +13,9 @@ from autoloop.model import Proposal, Run, UserError
 from textual.app import SuspendNotSupported
 
 from autoloop_tui import client
+from autoloop_tui.drawing.paint import number, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import number, plain
-from autoloop_tui.proposal_edits import EditJudge, edit_lines, editor_command, edits_of_file, file_for_editor
+from autoloop_tui.rows.proposal_edits import EditJudge, edit_lines, editor_command, edits_of_file, file_for_editor
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.screens.pick_run import PickRun
 from autoloop_tui.screens.proposal_editor import EditValues, Judge, WriteEdits

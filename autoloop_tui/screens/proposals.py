@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from autoloop.model import Proposal, ProposalStatus, Run
 
+from autoloop_tui.drawing.paint import plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import plain
-from autoloop_tui.proposal_edits import edit_lines
-from autoloop_tui.proposal_queue import DECIDED, UNDECIDED, may_start, next_pending, of_round
+from autoloop_tui.rows.proposal_edits import edit_lines
+from autoloop_tui.rows.proposal_queue import DECIDED, UNDECIDED, may_start, next_pending, of_round
 from autoloop_tui.screens import proposal_writing
 from autoloop_tui.screens.dialogs import Ask
 from autoloop_tui.screens.proposal_queue_screen import ProposalQueueScreen

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
-from autoloop_tui.paint import fit, plain
+from autoloop_tui.drawing.paint import fit, plain
 from autoloop_tui.screens.dialogs import CSS
 from autoloop_tui.widgets.rows import Piece, RowPane
 

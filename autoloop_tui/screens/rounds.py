@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from autoloop_tui.actions import bindings
-from autoloop_tui.deltas import so_far
+from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import clip, plain
-from autoloop_tui.run_cells import FIXED, Painter, columns
-from autoloop_tui.run_filter import Filter, parse_filter
-from autoloop_tui.run_rows import LoopRuns, RunRow, RunRows, ordered
+from autoloop_tui.rows.deltas import so_far
+from autoloop_tui.rows.run_cells import FIXED, Painter, columns
+from autoloop_tui.rows.run_filter import Filter, parse_filter
+from autoloop_tui.rows.run_rows import LoopRuns, RunRow, RunRows, ordered
 from autoloop_tui.screens.proposal_writing import propose_variant
 from autoloop_tui.screens.table_screen import TableScreen
 from autoloop_tui.widgets.filter_line import FilterLine

@@ -9,16 +9,16 @@ from autoloop.model import Run, RunState
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from autoloop_tui import run_pages
 from autoloop_tui.actions import BY_ID, bindings
+from autoloop_tui.drawing.paint import plain
+from autoloop_tui.drawing.smoothing import WEIGHT
 from autoloop_tui.feed import View
-from autoloop_tui.launch_page import launch_page
-from autoloop_tui.paint import plain
 from autoloop_tui.pane_keys import PANE_KEYS, hint
+from autoloop_tui.rows import run_pages
+from autoloop_tui.rows.launch_page import launch_page
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.screens.extending import extend_run
 from autoloop_tui.screens.proposal_writing import propose_variant
-from autoloop_tui.smoothing import WEIGHT
 from autoloop_tui.widgets.document import Document
 from autoloop_tui.widgets.log_tail import LogTail
 from autoloop_tui.widgets.rows import Piece, RowPane

@@ -11,12 +11,12 @@ from textual.containers import Container
 from textual.worker import Worker, WorkerState
 
 from autoloop_tui.actions import bindings
+from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import clip, plain
+from autoloop_tui.rows.slot_parts import chart_lines, config_rows, cut, facts_of
+from autoloop_tui.rows.upcoming import proposals_shown, upcoming
 from autoloop_tui.screens.base import LoopScreen
-from autoloop_tui.slot_parts import chart_lines, config_rows, cut, facts_of
 from autoloop_tui.telemetry import Sample, Sampler
-from autoloop_tui.upcoming import proposals_shown, upcoming
 from autoloop_tui.widgets.bars import HintBar
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.log_tail import LogTail

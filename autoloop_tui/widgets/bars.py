@@ -8,8 +8,8 @@ from collections.abc import Callable
 from autoloop.model import LoopState, RoundState, RunState
 
 from autoloop_tui.actions import BY_ID, Action, of_scope
+from autoloop_tui.drawing.paint import cells, clip, look, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import cells, clip, look, plain
 from autoloop_tui.widgets.rows import Piece, RowPane, crop
 
 SHORTEST = 12

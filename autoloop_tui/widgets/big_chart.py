@@ -10,9 +10,9 @@ import math
 import re
 from collections.abc import Iterable
 
-from autoloop_tui.curves import Scale, beads, thin
-from autoloop_tui.paint import short_count
-from autoloop_tui.ticks import x_ticks, y_values
+from autoloop_tui.drawing.curves import Scale, beads, thin
+from autoloop_tui.drawing.paint import short_count
+from autoloop_tui.drawing.ticks import x_ticks, y_values
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.rows import Piece
 

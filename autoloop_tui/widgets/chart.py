@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from autoloop.model import Series
 
-from autoloop_tui.curves import Curve, Scale, draw, fit_scale
-from autoloop_tui.paint import cells, clip, fit, number, plain
-from autoloop_tui.ticks import x_axis, y_ticks
+from autoloop_tui.drawing.curves import Curve, Scale, draw, fit_scale
+from autoloop_tui.drawing.paint import cells, clip, fit, number, plain
+from autoloop_tui.drawing.ticks import x_axis, y_ticks
 from autoloop_tui.widgets.rows import Piece, RowPane, crop, message
 
 

@@ -12,8 +12,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from autoloop_tui.paint import count
-from autoloop_tui.search import Query, parse_query
+from autoloop_tui.drawing.paint import count
+from autoloop_tui.logs.search import Query, parse_query
 from autoloop_tui.widgets.rows import Piece, RowPane, crop, heading, message
 
 SIDEWAYS = 16

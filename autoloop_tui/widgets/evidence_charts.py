@@ -10,9 +10,9 @@ from autoloop.model import Proposal, Run, Series
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from autoloop_tui.drawing.paint import number, plain
 from autoloop_tui.feed import Feed
-from autoloop_tui.paint import number, plain
-from autoloop_tui.proposal_queue import telling_metrics
+from autoloop_tui.rows.proposal_queue import telling_metrics
 from autoloop_tui.widgets.chart import Chart, Line
 
 CHARTS = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from autoloop_tui.curves import Scale
+from autoloop_tui.drawing.curves import Scale
 from autoloop_tui.widgets.big_chart import BigChart
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.rows import Piece

@@ -15,7 +15,7 @@ from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from autoloop_tui.search import ERRORS, Matches, Query, Search, parse_query
+from autoloop_tui.logs.search import ERRORS, Matches, Query, Search, parse_query
 from autoloop_tui.widgets.log_view import LogView
 
 _PLACEHOLDERS = {

@@ -14,9 +14,9 @@ from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 
-from autoloop_tui.paint import cells, count, fit, percent
-from autoloop_tui.search import Matches, Query, Search
-from autoloop_tui.tail import LogFile
+from autoloop_tui.drawing.paint import cells, count, fit, percent
+from autoloop_tui.logs.search import Matches, Query, Search
+from autoloop_tui.logs.tail import LogFile
 from autoloop_tui.widgets.rows import Piece, RowPane, crop, heading, message
 
 _BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)

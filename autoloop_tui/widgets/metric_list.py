@@ -11,8 +11,8 @@ from autoloop.model import MetricSummary, Series
 from textual import events
 from textual.message import Message
 
-from autoloop_tui.deltas import against
-from autoloop_tui.paint import fit, number, signed
+from autoloop_tui.drawing.paint import fit, number, signed
+from autoloop_tui.rows.deltas import against
 from autoloop_tui.widgets.rows import Piece, RowPane, heading
 
 BUDGET = 0.005

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autoloop_tui.paint import look
-from autoloop_tui.proposal_rows import Facts, Rows, build
+from autoloop_tui.drawing.paint import look
+from autoloop_tui.rows.proposal_rows import Facts, Rows, build
 from autoloop_tui.widgets.rows import Piece, RowPane, heading
 
 

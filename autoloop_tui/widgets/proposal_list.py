@@ -9,9 +9,9 @@ from autoloop.model import Proposal, Run
 from textual import events
 from textual.message import Message
 
-from autoloop_tui.paint import cells, fit, look, plain
-from autoloop_tui.proposal_queue import Entry, change_pieces, rule_of
-from autoloop_tui.proposal_rows import tail
+from autoloop_tui.drawing.paint import cells, fit, look, plain
+from autoloop_tui.rows.proposal_queue import Entry, change_pieces, rule_of
+from autoloop_tui.rows.proposal_rows import tail
 from autoloop_tui.widgets.rows import Piece, RowPane, heading, message
 
 FULL_WORDS = 100

@@ -11,8 +11,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from autoloop_tui.paint import cells, clip, fit, window
-from autoloop_tui.theme_files import variable_defaults
+from autoloop_tui.drawing.paint import cells, clip, fit, window
+from autoloop_tui.theming.theme_files import variable_defaults
 
 Piece = tuple[str, str]
 """Text and the names of its looks with spaces between: theme variables of ours, `bold`, `match`, `line`; or none."""

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
+from autoloop_tui.drawing.paint import number, plain, signed
+from autoloop_tui.drawing.smoothing import Smoothed
 from autoloop_tui.feed import View
-from autoloop_tui.paint import number, plain, signed
-from autoloop_tui.run_pages import clipped
-from autoloop_tui.smoothing import Smoothed
+from autoloop_tui.rows.run_pages import clipped
 from autoloop_tui.widgets.big_chart import BigChart
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.metric_list import Figures, MetricList, ordered

@@ -12,7 +12,7 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
-from autoloop_tui.paint import bar, cells, clip, duration, fit, look, number, percent, plain, signed, size, sparkline
+from autoloop_tui.drawing.paint import bar, cells, clip, duration, fit, look, number, percent, plain, signed, size, sparkline
 from autoloop_tui.telemetry import Load
 from autoloop_tui.widgets.rows import Piece, RowPane, crop
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from textual import events
 from textual.message import Message
 
-from autoloop_tui.paint import cells, count, fit
+from autoloop_tui.drawing.paint import cells, count, fit
 from autoloop_tui.widgets.rows import Piece, RowPane, crop, heading, message
 
 GAP = 1

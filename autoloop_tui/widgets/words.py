@@ -6,7 +6,7 @@ import textwrap
 
 from textual.geometry import Size
 
-from autoloop_tui.paint import clip, plain
+from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.widgets.rows import Piece, RowPane, message
 
 

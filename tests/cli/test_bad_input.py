@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from autoloop_tui import commands_run
+from autoloop_tui.commands import run
 from tests.cli.conftest import Call, Said
 from tests.cli.project import LAUNCH, PATIENCE, Project, command, environment, tree
 
@@ -189,7 +189,7 @@ def test_online_without_a_key_is_refused_and_with_one_is_not(refused, call: Call
 
 
 def test_the_demo_says_which_packages_it_lacks(refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands_run, "find_spec", lambda name: None if name == "torch" else name)
+    monkeypatch.setattr(run, "find_spec", lambda name: None if name == "torch" else name)
     told = refused("demo")
     assert "torch cannot be found: pip install 'autoloop-tui[train]'" in told
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autoloop_tui.commands_run import run
+from autoloop_tui.commands.run import run
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, Project, tree
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from textual.app import App
 
-from autoloop_tui.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.theming.theme_files import load_themes, to_textual, variable_defaults
 
 
 class PaneApp(App):

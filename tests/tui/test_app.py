@@ -14,7 +14,6 @@ from autoloop.model import LoopState, ProposalStatus, RoundState, RunState
 from autoloop.store import Store
 from textual.command import CommandPalette
 
-from autoloop_tui import theme_watch
 from autoloop_tui.actions import of_scope
 from autoloop_tui.app import ConsoleApp
 from autoloop_tui.feed import View
@@ -26,6 +25,7 @@ from autoloop_tui.screens.help import HelpScreen
 from autoloop_tui.screens.proposals import ProposalsScreen
 from autoloop_tui.screens.rounds import RoundsScreen
 from autoloop_tui.screens.slots import SlotsScreen
+from autoloop_tui.theming import theme_watch
 from tests.engine.project import Project as EngineProject
 from tests.tui.pictures import rows, text
 from tests.tui.projects import Project, painted

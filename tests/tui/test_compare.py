@@ -6,7 +6,7 @@ import pytest
 from autoloop.metrics import default_book
 from autoloop.model import Loop, LoopState, MetricSummary, RoundState, RunState
 
-from autoloop_tui.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
+from autoloop_tui.rows.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
 from autoloop_tui.screens.compare import CompareScreen
 from autoloop_tui.widgets.lettered_chart import LetteredChart
 from autoloop_tui.widgets.rows import RowPane
@@ -35,6 +35,7 @@ def on_compare(project, script, *, marked=(), size=(120, 40), **options):
             await pilot.press("c")
             await pilot.pause()
             await until(pilot, lambda: all(side.caught_up for side in app.screen.sides))
+            await until(pilot, lambda: all(row.strip() for row in painted(app.screen.query_one("#legend"))))
             await script(pilot, app.screen)
 
     asyncio.run(main())

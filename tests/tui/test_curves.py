@@ -4,9 +4,9 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloop_tui.curves import EMPTY, Curve, Scale, beads, draw, fit_scale, thin
-from autoloop_tui.paint import cells
-from autoloop_tui.ticks import x_axis, y_ticks, y_values
+from autoloop_tui.drawing.curves import EMPTY, Curve, Scale, beads, draw, fit_scale, thin
+from autoloop_tui.drawing.paint import cells
+from autoloop_tui.drawing.ticks import x_axis, y_ticks, y_values
 
 
 def points(values, step=1):

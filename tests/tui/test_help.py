@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from autoloop_tui.actions import ACTIONS, SCOPES
-from autoloop_tui.paint import LOOKS, cells
+from autoloop_tui.drawing.paint import LOOKS, cells
 from autoloop_tui.pane_keys import PANE_KEYS, all_keys
 from autoloop_tui.preferences import Preferences
 from autoloop_tui.screens.help import HelpScreen, side_by_side

@@ -3,7 +3,7 @@ import os
 import pytest
 from rich.cells import cell_len
 
-from autoloop_tui.search import parse_query
+from autoloop_tui.logs.search import parse_query
 from autoloop_tui.widgets.log_tail import LogTail
 
 

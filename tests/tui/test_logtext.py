@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from autoloop_tui.logtext import LINE_LIMIT, decode, sanitize, sanitize_long, split
-from autoloop_tui.paint import fit
+from autoloop_tui.drawing.paint import fit
+from autoloop_tui.logs.logtext import LINE_LIMIT, decode, sanitize, sanitize_long, split
 
 NASTY = st.lists(
     st.binary(max_size=12)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from autoloop_tui import paint
+from autoloop_tui.drawing import paint
 
 settings.register_profile("tui", derandomize=True, deadline=None, max_examples=200)
 settings.load_profile("tui")

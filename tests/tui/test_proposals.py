@@ -14,10 +14,10 @@ from autoloop.configs import config_hash
 from autoloop.engine import spawn
 from autoloop.model import Change, Evidence, LoopState, Observation, ProposalStatus, RoundState, RunState, UserError
 
-from autoloop_tui.drafts import split_edits
-from autoloop_tui.paint import cells
-from autoloop_tui.proposal_edits import edit_lines, editor_command, edits_of_file
-from autoloop_tui.proposal_rows import wrapped
+from autoloop_tui.drawing.paint import cells
+from autoloop_tui.rows.drafts import split_edits
+from autoloop_tui.rows.proposal_edits import edit_lines, editor_command, edits_of_file
+from autoloop_tui.rows.proposal_rows import wrapped
 from autoloop_tui.screens.dialogs import Ask, Confirm
 from autoloop_tui.screens.pick_run import PickRun
 from autoloop_tui.screens.proposal_editor import EditValues, WriteEdits

@@ -5,8 +5,8 @@ import pytest
 from autoloop.metrics import default_book
 from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, RunState, Summary
 
-from autoloop_tui.run_filter import parse_filter
-from autoloop_tui.run_rows import LoopRuns, RunRows, middle, ordered
+from autoloop_tui.rows.run_filter import parse_filter
+from autoloop_tui.rows.run_rows import LoopRuns, RunRows, middle, ordered
 from autoloop_tui.screens.rounds import RoundsScreen
 from autoloop_tui.screens.run import RunScreen
 from autoloop_tui.widgets.filter_line import FilterLine

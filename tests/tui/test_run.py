@@ -10,13 +10,13 @@ from autoloop.history import follow
 from autoloop.metrics import default_book, summarise
 from autoloop.model import ExitRecord, RunState, WandbSpec
 
-from autoloop_tui import launch_page
 from autoloop_tui.actions import of_scope
-from autoloop_tui.drafts import split_edits
-from autoloop_tui.run_rows import changes_in_short
+from autoloop_tui.drawing.smoothing import Smoothed
+from autoloop_tui.rows import launch_page
+from autoloop_tui.rows.drafts import split_edits
+from autoloop_tui.rows.run_rows import changes_in_short
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.screens.run import PARTS, RunScreen
-from autoloop_tui.smoothing import Smoothed
 from autoloop_tui.widgets.big_chart import BigChart
 from autoloop_tui.widgets.document import Document
 from autoloop_tui.widgets.log_tail import LogTail

@@ -1,9 +1,9 @@
 import pytest
 from autoloop.model import UserError
 
-from autoloop_tui import search
-from autoloop_tui.search import ERRORS, Matches, Search, parse_query
-from autoloop_tui.tail import LogFile
+from autoloop_tui.logs import search
+from autoloop_tui.logs.search import ERRORS, Matches, Search, parse_query
+from autoloop_tui.logs.tail import LogFile
 
 
 @pytest.fixture

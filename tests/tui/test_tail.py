@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloop_tui import tail
-from autoloop_tui.logtext import split
-from autoloop_tui.tail import LogFile, last_line
+from autoloop_tui.logs import tail
+from autoloop_tui.logs.logtext import split
+from autoloop_tui.logs.tail import LogFile, last_line
 
 
 @pytest.fixture

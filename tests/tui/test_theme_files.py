@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autoloop_tui import contrast, theme_files
-from autoloop_tui.theme_files import load_themes, parse_theme, to_textual, variable_defaults
+from autoloop_tui.theming import contrast, theme_files
+from autoloop_tui.theming.theme_files import load_themes, parse_theme, to_textual, variable_defaults
 
 NOWHERE = {"HOME": "/nonexistent"}
 SHIPPED = load_themes(None, NOWHERE).themes
@@ -94,7 +94,7 @@ def test_a_later_theme_replaces_an_earlier_one_of_the_same_name(tmp_path):
 
 
 def test_the_repositorys_own_folder_is_not_read_twice_as_a_project():
-    loaded = load_themes(Path(theme_files.__file__).parent.parent, NOWHERE)
+    loaded = load_themes(Path(theme_files.__file__).parents[2], NOWHERE)
     assert {theme.origin for theme in loaded.themes.values()} == {"shipped"}
 
 
@@ -121,9 +121,9 @@ def test_textual_knows_every_variable_of_its_own_that_a_theme_may_set():
 
 def test_themes_are_listed_and_checked_without_textual():
     code = (
-        "import sys; from autoloop_tui import contrast, theme_files\n"
+        "import sys; from autoloop_tui.theming import contrast, theme_files\n"
         "for theme in theme_files.load_themes(None, {'HOME': '/x'}).themes.values(): contrast.faults(theme)\n"
         "assert not {'textual', 'rich'} & set(sys.modules), 'imported'"
     )
-    root = Path(theme_files.__file__).parent.parent
+    root = Path(theme_files.__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env={"PYTHONPATH": f"core:{root}"})

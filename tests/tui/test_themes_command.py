@@ -119,7 +119,7 @@ def test_a_missing_file_is_one_sentence(run):
 
 def test_the_command_needs_neither_textual_nor_rich():
     program = (
-        "import sys, autoloop_tui.commands_themes as c; c.themes(); "
+        "import sys, autoloop_tui.commands.themes as c; c.themes(); "
         "sys.exit(any(name.partition('.')[0] in ('textual', 'rich') for name in sys.modules))"
     )
     done = subprocess.run(

@@ -230,11 +230,16 @@ class Engine:
             self._finish_loop()
 
     def _finish_loop(self) -> None:
-        """The loop has finished once no run is left: one that was extended may outlast the last round."""
+        """The loop has finished once no run is left: one that was extended may outlast the last round.
+
+        Its report is written before that is committed: no engine comes back to a loop that has finished.
+        """
         loop = self.context.loop
         if loop.state is LoopState.ACTIVE and all(run.state.ended for run in self.store.runs(loop.id)):
             reason = loop.reason or "its rounds are done"
-            self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=self.context.clock())
+            with self.store.transaction():
+                self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=self.context.clock())
+                self._report()
 
     def _stop(self, reason: str) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""

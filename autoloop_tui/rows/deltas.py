@@ -9,7 +9,7 @@ from typing import NamedTuple
 from autoloop.metrics import MetricBook, summarise
 from autoloop.model import MetricSummary, Series
 
-from autoloop_tui.paint import signed
+from autoloop_tui.drawing.paint import signed
 from autoloop_tui.widgets.rows import Piece
 
 TAIL = 250

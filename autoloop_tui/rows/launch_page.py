@@ -12,9 +12,9 @@ from autoloop.engine.plan import output_name, plan_attempt
 from autoloop.launch import LaunchPlan, load_preset
 from autoloop.model import Attempt, Run, RunState, UserError
 
+from autoloop_tui.drawing.paint import NOTHING, cells, clip, duration, fit, look, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import NOTHING, cells, clip, duration, fit, look, plain
-from autoloop_tui.run_pages import title
+from autoloop_tui.rows.run_pages import title
 from autoloop_tui.widgets.rows import Piece
 
 _SECRET = re.compile("key|token|secret|password", re.IGNORECASE)

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from itertools import accumulate
 from pathlib import Path
 
-from autoloop_tui import logtext
+from autoloop_tui.logs import logtext
 
 CHUNK = 1 << 16
 READ = 1 << 20

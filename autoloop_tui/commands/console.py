@@ -28,7 +28,7 @@ def console(
         Draw with ASCII characters only.
     """
     if not on_screen.has_screen():
-        from autoloop_tui.commands_loops import status
+        from autoloop_tui.commands.loops import status
 
         return status(loop=loop)
     return on_screen.console_or_welcome(Path.cwd(), loop, theme=theme, ascii_only=ascii_)

@@ -187,7 +187,7 @@ def load_themes(project: Path | None = None, environment: Mapping[str, str] | No
 def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]]:
     shipped = resources.files("autoloop_tui") / "themes"
     if not shipped.is_dir():  # A checkout, where they lie beside the package; in a wheel they are inside it.
-        shipped = Path(__file__).resolve().parent.parent / "themes"
+        shipped = Path(__file__).resolve().parents[2] / "themes"
     for path in sorted(shipped.iterdir(), key=lambda each: each.name):
         if path.name.endswith(".toml"):
             yield "shipped", path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from autoloop_tui.theme_files import ThemeFile
+from autoloop_tui.theming.theme_files import ThemeFile
 
 TEXT, MARK = 4.5, 3.0
 """Least contrast (WCAG 2: 1 … 21) of running text, and of state words, glyphs and lines of charts."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, RoundState, RunState
 
-from autoloop_tui.deltas import Delta, against
-from autoloop_tui.paint import NOTHING, cells, duration, fit, look, number, plain, short_count, signed
-from autoloop_tui.run_rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short, middle
+from autoloop_tui.drawing.paint import NOTHING, cells, duration, fit, look, number, plain, short_count, signed
+from autoloop_tui.rows.deltas import Delta, against
+from autoloop_tui.rows.run_rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short, middle
 from autoloop_tui.widgets.rows import Piece, crop
 from autoloop_tui.widgets.table import Cell, Column
 

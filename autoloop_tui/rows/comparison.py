@@ -11,8 +11,8 @@ from autoloop.configs.paths import written
 from autoloop.metrics import MetricBook
 from autoloop.model import Config, MetricSummary, Run, RunState
 
-from autoloop_tui.deltas import Delta, against
-from autoloop_tui.run_rows import best_of
+from autoloop_tui.rows.deltas import Delta, against
+from autoloop_tui.rows.run_rows import best_of
 
 MOST_BY_DEFAULT = 4
 """Runs that are compared when none is marked."""

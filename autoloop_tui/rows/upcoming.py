@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from autoloop.model import LoopState, ProposalStatus, RoundState
 
+from autoloop_tui.drawing.paint import cells, clip, duration, look, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import cells, clip, duration, look, plain
-from autoloop_tui.proposal_queue import change_pieces
-from autoloop_tui.proposal_rows import tail
+from autoloop_tui.rows.proposal_queue import change_pieces
+from autoloop_tui.rows.proposal_rows import tail
 from autoloop_tui.widgets.rows import Piece
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from autoloop.metrics import MetricBook
 
-from autoloop_tui.run_rows import RunRow
+from autoloop_tui.rows.run_rows import RunRow
 
 _CLAUSE = re.compile(r"([^<>=!]+)(<=|>=|!=|<|>|=)([^<>=!]+)")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {

@@ -21,7 +21,7 @@ from autoloop.rules import act_ot_book
 from autoloop.settings import load_settings
 from autoloop.store import Store
 
-from autoloop_tui.paint import plain
+from autoloop_tui.drawing.paint import plain
 
 
 @dataclass(frozen=True)

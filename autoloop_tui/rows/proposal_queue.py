@@ -11,9 +11,9 @@ from typing import NamedTuple
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 
-from autoloop_tui.deltas import Delta, against
+from autoloop_tui.drawing.paint import cells, clip, duration, look, plain
 from autoloop_tui.feed import View
-from autoloop_tui.paint import cells, clip, duration, look, plain
+from autoloop_tui.rows.deltas import Delta, against
 from autoloop_tui.widgets.rows import Piece, crop
 
 ORDER = ("pending", "approved", "blocked", "skipped", "rejected", "launched")

@@ -9,7 +9,7 @@ from time import monotonic
 
 from autoloop.model import UserError
 
-from autoloop_tui.tail import LogFile
+from autoloop_tui.logs.tail import LogFile
 
 MATCH_LIMIT = 1_000_000
 

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from autoloop.model import UserError
 
-from autoloop_tui import contrast, plain
-from autoloop_tui.contrast import MARK, TEXT, Fault, Figures
-from autoloop_tui.theme_files import LoadedThemes, ThemeFile, load_themes, parse_theme
+from autoloop_tui import plain
+from autoloop_tui.theming import contrast
+from autoloop_tui.theming.contrast import MARK, TEXT, Fault, Figures
+from autoloop_tui.theming.theme_files import LoadedThemes, ThemeFile, load_themes, parse_theme
 
 
 def themes(*, check: Path | None = None, json: bool = False) -> int:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, Observation, Proposal, Run
 
-from autoloop_tui.paint import cells, clip, fit, look, number, plain
-from autoloop_tui.proposal_queue import (
+from autoloop_tui.drawing.paint import cells, clip, fit, look, number, plain
+from autoloop_tui.rows.proposal_queue import (
     Reached,
     earlier_uses,
     reached,

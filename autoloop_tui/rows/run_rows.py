@@ -12,7 +12,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
 from autoloop.store import Snapshot
 
-from autoloop_tui.paint import cells, clip, plain
+from autoloop_tui.drawing.paint import cells, clip, plain
 
 
 class LoopRuns(NamedTuple):

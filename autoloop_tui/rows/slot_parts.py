@@ -8,9 +8,9 @@ from autoloop.configs import diff
 from autoloop.gpus import Gpu
 from autoloop.model import Run, RunState, Series, Slot, UserError
 
+from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import Feed, View
-from autoloop_tui.paint import clip, plain
-from autoloop_tui.tail import last_line
+from autoloop_tui.logs.tail import last_line
 from autoloop_tui.telemetry import Sample
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.rows import Piece
@@ -78,8 +78,8 @@ def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) 
 
 def config_rows(view: View, run: Run, width: int, *, ascii_only: bool) -> list[list[Piece]]:
     """What the run's frozen config changes against its base's."""
-    from autoloop_tui.proposal_rows import change_rows
-    from autoloop_tui.run_pages import frozen_config
+    from autoloop_tui.rows.proposal_rows import change_rows
+    from autoloop_tui.rows.run_pages import frozen_config
 
     mark = "~" if ascii_only else "…"
     base = view.base_of(run)

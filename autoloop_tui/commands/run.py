@@ -18,7 +18,8 @@ from autoloop.settings import Settings, load_settings
 from autoloop.store import NoLoopYet, Store
 from cyclopts import Parameter
 
-from autoloop_tui import headless, on_screen, plain, run_flags
+from autoloop_tui import headless, on_screen, plain
+from autoloop_tui.commands import run_flags
 
 Many = Parameter(consume_multiple=True)
 Trainer = Parameter(consume_multiple=True, allow_leading_hyphen=True)

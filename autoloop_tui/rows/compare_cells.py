@@ -9,9 +9,9 @@ from typing import Any
 from autoloop.metrics import MetricBook
 from autoloop.model import Run, Series
 
-from autoloop_tui.comparison import ABSENT, Comparison, Parameter, equal
-from autoloop_tui.paint import NOTHING, cells, clip, fit, look, number, plain, short_count
-from autoloop_tui.run_rows import ending, middle, short_value
+from autoloop_tui.drawing.paint import NOTHING, cells, clip, fit, look, number, plain, short_count
+from autoloop_tui.rows.comparison import ABSENT, Comparison, Parameter, equal
+from autoloop_tui.rows.run_rows import ending, middle, short_value
 from autoloop_tui.widgets.rows import Piece, crop
 from autoloop_tui.widgets.table import Cell, Column, Laid, line
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from autoloop_tui.curves import Scale, nice_step
-from autoloop_tui.paint import cells, number, short_count
+from autoloop_tui.drawing.curves import Scale, nice_step
+from autoloop_tui.drawing.paint import cells, number, short_count
 
 
 def y_values(scale: Scale, height: int) -> list[tuple[float, str]]:

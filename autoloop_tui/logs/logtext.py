@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from autoloop_tui.paint import count, plain, size
+from autoloop_tui.drawing.paint import count, plain, size
 
 _GLUED_BAR = re.compile(r"^[^|\r\n]{0,60}\d+%\|[^|\r\n]{0,200}\|[^\[\r\n]{1,40}\[[^\]\r\n]{0,60}\](?=\S)")
 """A progress bar to which the next message was glued, because both go to stderr and the bar ends without a newline."""

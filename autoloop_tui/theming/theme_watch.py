@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoloop_tui.theme_files import user_folder
+from autoloop_tui.theming.theme_files import user_folder
 
 EVERY = 2.0
 """Seconds between two looks."""

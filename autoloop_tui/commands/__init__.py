@@ -1,0 +1,1 @@
+"""The commands, one function each. `cli.py` names them and loads the module of the one that was called."""

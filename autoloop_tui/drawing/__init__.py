@@ -1,0 +1,1 @@
+"""How text, bars, curves and axes are drawn in character cells."""

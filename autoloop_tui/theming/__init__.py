@@ -1,0 +1,1 @@
+"""Colour themes: read, checked for contrast, and read again when a file changes."""
