@@ -13,7 +13,7 @@ from autoloop.model import LoopSpec, UserError
 from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book, python_rules
 from autoloop.settings import Settings, read_text
 from autoloop.store import Places
-from autoloop.wandb_cloud import key_source
+from autoloop.wandb_cloud.key import key_source
 
 
 def check(
