@@ -20,6 +20,7 @@ COMMANDS = {
     "loops": ("status", "runs", "logs", "report", "wait"),
     "control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
     "proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
+    "analyze": ("analyze_offline",),
     "themes": ("themes",),
 }
 """Module of `commands` -> its commands. Named, not imported: a command loads what it needs and no more."""

@@ -10,7 +10,7 @@ import msgspec
 from autoloop.configs import Config, apply, check_variant, config_hash, parse_edits, resolve
 from autoloop.engine.context import Context
 from autoloop.model import Change, Evidence, Proposal, ProposalStatus, Run, UserError
-from autoloop.rules import Clamp, clamp_changes
+from autoloop.rules import Clamp, applicable, clamp_changes
 
 GIVEN_BY_FLAGS = ("steps", "log_freq", "eval_freq", "output_dir", "policy.device")
 """What the command line of every run sets: an edit of it would change the file and not the training."""
@@ -55,29 +55,12 @@ def propose(context: Context, base: Run, draft: Draft, made_from: int) -> Propos
 def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp | None = None) -> Proposal:
     """`proposal` with its changes, notes, hash and, if a guard refuses it, the status blocked."""
     by_rule = proposal.author.startswith(("rule:", "default"))
-    edits, left_out = _applicable(context, proposal.edits, config) if by_rule else (proposal.edits, [])
+    edits, left_out = applicable(proposal.edits, config, context.fields) if by_rule else (proposal.edits, [])
     try:
         changes = clamp_changes(resolve(config, parse_edits(edits), context.fields), clamp or {})
     except UserError as error:
         return msgspec.structs.replace(proposal, changes=[], blocked=str(error), status=ProposalStatus.BLOCKED)
     return _guarded(context, proposal, config, changes, left_out, by_rule)
-
-
-def _applicable(context: Context, edits: Sequence[str], config: Config) -> tuple[list[str], list[str]]:
-    """A rule book serves many configs, so what one of them does not have is left out and said.
-
-    A person's edit that matches nothing is an error instead: it was meant.
-    """
-    fitting: list[str] = []
-    notes: list[str] = []
-    for edit in edits:
-        try:
-            resolve(config, parse_edits([*fitting, edit]), context.fields)
-        except UserError as error:
-            notes.append(f"left out: {error}")
-        else:
-            fitting.append(edit)
-    return fitting, notes
 
 
 def _guarded(

@@ -39,7 +39,7 @@ def wandb_segments(run_dir: Path, run_id: str | None) -> list[Path]:
 def jsonl_file(run_dir: Path, run_id: str | None) -> Path | None:
     """`wandb-history.jsonl` in a run's directory (wandb 0.9) or its `files/`, else in `wandb/` or `run_dir`."""
     root = run_dir / "wandb"
-    directories = sorted((name for name in _names(root) if "run-" in name), key=_age, reverse=True)
+    directories = sorted((name for name in _names(root) if "run-" in name), key=run_age, reverse=True)
     own = [name for name in directories if run_id and name.endswith("-" + run_id)]
     places = [root / name for name in (*own, "latest-run", *directories)]
     places += [root, run_dir]
@@ -50,7 +50,8 @@ def jsonl_file(run_dir: Path, run_id: str | None) -> Path | None:
     return None
 
 
-def _age(directory: str) -> tuple[str, int, str]:
+def run_age(directory: str) -> tuple[str, int, str]:
+    """Sorts W&B run directories of one folder, oldest first."""
     match = _RUN_DIRECTORY.fullmatch(directory)
     return (match["time"] if match else "", len(directory), directory)
 

@@ -5,6 +5,7 @@ It is data (TOML) that a project extends with a file of its own.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -62,6 +63,11 @@ class MetricBook:
         self.metrics: Mapping[str, Metric] = {metric.name: metric for metric in file.metric}
         self.derived: Mapping[str, Derived] = {derived.name: derived for derived in file.derived}
         self.key_metrics: tuple[str, ...] = file.key
+
+    @cached_property
+    def digest(self) -> str:
+        """Differs where two books do."""
+        return hashlib.sha256(msgspec.json.encode(self._file)).hexdigest()[:16]
 
     @property
     def names(self) -> list[str]:

@@ -6,6 +6,7 @@ from autoloop.rules.decide import Decision, decide
 from autoloop.rules.expressions import Expression, Verdict, compile_expression, evaluate
 from autoloop.rules.judge import Firing, Judgement, RuleSource, judge
 from autoloop.rules.python_rules import PythonRules, python_rules
+from autoloop.rules.suggestions import Suggestion, applicable, suggestions
 from autoloop.rules.view import RunView
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "RuleBook",
     "RuleSource",
     "RunView",
+    "Suggestion",
     "Verdict",
     "act_ot_book",
+    "applicable",
     "clamp_changes",
     "compile_expression",
     "criterion",
@@ -32,4 +35,5 @@ __all__ = [
     "judge",
     "parse_book",
     "python_rules",
+    "suggestions",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from autoloop.configs import parse_edit
 from autoloop.metrics import from_json
 from autoloop.rules.book import act_ot_book
 from autoloop.rules.judge import judge
+from autoloop.rules.suggestions import edits_as_mapping
 from autoloop.rules.view import RunView
 
 
@@ -26,8 +26,4 @@ def decide(summary: Mapping[str, Any]) -> list[Decision]:
     UserError if it has another shape.
     """
     view = RunView(from_json(dict(summary)))
-    return [Decision(firing.reason, _mapping(firing.edits)) for firing in judge(act_ot_book(), view).firings]
-
-
-def _mapping(edits: list[str]) -> dict[str, Any]:
-    return {f"{'.'.join(edit.path)}@{edit.op}": edit.value for edit in map(parse_edit, edits)}
+    return [Decision(firing.reason, edits_as_mapping(firing.edits)) for firing in judge(act_ot_book(), view).firings]
