@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 from autoloop.metrics import MetricBook, to_json
-from autoloop.model import Config, Summary, UserError
+from autoloop.model import Change, Config, Summary, UserError
 from autoloop.settings import Settings, load_settings
 from cyclopts import Parameter
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from autoloop.rules import RuleSource, Suggestion
 
 OneOrNone = Parameter(consume_multiple=(0, 1))
-JsonFile = Parameter(name=["--json", "--out-json"], allow_leading_hyphen=True)
+JsonTo = Parameter(name=["--json", "--out-json"], consume_multiple=(0, 1))
 
 
 class Analysed(NamedTuple):
@@ -41,7 +42,7 @@ def analyze_offline(
     outputs_root: Path | None = None,
     limit: int = 50,
     rules: Annotated[list[str] | None, OneOrNone] = None,
-    json: Annotated[str | None, JsonFile] = None,
+    json: Annotated[list[str] | None, JsonTo] = None,
 ) -> int:
     """Summarise the runs below a folder, whoever started them, newest first.
 
@@ -59,7 +60,7 @@ def analyze_offline(
     rules
         Also show what rules would propose: the project's rule book, or the one named here (.toml or .py).
     json
-        Write the JSON to this file and print the table; - prints the JSON instead.
+        Print the JSON also on a terminal; with a file's name, write it there and print the table.
     """
     from autoloop import offline
 
@@ -124,10 +125,12 @@ def _proposals(
 
     fields = settings.field_types()
     result = {}
+    undecided: Counter[str] = Counter()
     for run in runs:
         result[run.name], notes = suggestions(source, RunView(run.summary, run.config, _log_of(run), book), fields)
-        for note in notes:
-            print(f"note: {plain.printable(f'{run.shown}: {note}')}", file=sys.stderr)
+        undecided.update(notes)
+    for note, times in undecided.items():
+        print(f"note: {plain.printable(note)} ({times} run{'s' if times > 1 else ''})", file=sys.stderr)
     return result
 
 
@@ -158,24 +161,25 @@ def _present(
     proposals: Mapping[str, list[Suggestion]] | None,
     document: dict[str, Any],
     book: MetricBook,
-    json: str | None,
+    json: list[str] | None,
 ) -> None:
     """A table for a person, JSON for a pipe; a named file gets the JSON and the person the table."""
-    if json == "-" or (json is None and not sys.stdout.isatty()):
+    file = json[0] if json and json != ["-"] else None
+    if file is None and (json is not None or not sys.stdout.isatty()):
         print(_formatted(document))
         return
-    if json is not None:
+    if file is not None:
         from autoloop.reports.files import write_atomically
 
         try:
-            write_atomically(Path(json), _formatted(document) + "\n")
+            write_atomically(Path(file), _formatted(document) + "\n")
         except OSError as error:
-            raise UserError(f"{json} cannot be written: {error.strerror}; name another file with --json.") from None
+            raise UserError(f"{file} cannot be written: {error.strerror}; name another file with --json.") from None
     print(_table(runs, head, book))
     if proposals is not None:
         print("\n" + _proposals_text(runs, proposals))
-    if json is not None:
-        print(f"\nWrote {json}")
+    if file is not None:
+        print(f"\nWrote {plain.printable(file)}")
 
 
 def _formatted(document: dict[str, Any]) -> str:
@@ -213,15 +217,19 @@ def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestio
             if each.changes:
                 width = max(plain.width(change.path) for change in each.changes)
                 lines += [
-                    f"    {plain.pad(plain.printable(change.path), width)}  {_value(change.before)} → {_value(change.after)}"
+                    f"    {plain.pad(plain.printable(change.path), width)}  {_before(change)} → {_value(change.after)}"
                     for change in each.changes
                 ]
-            else:
+            elif not run.config:
                 lines += [f"    {plain.printable(edit)}" for edit in each.edits]
             lines += [f"    {plain.printable(note)}" for note in each.notes]
             if each.blocked:
                 lines.append(f"    must not be run: {plain.printable(each.blocked)}")
     return "\n".join(lines)
+
+
+def _before(change: Change) -> str:
+    return "new" if change.created else _value(change.before)
 
 
 def _value(value: Any) -> str:
