@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-faults check bench clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats that one.
+test-faults: $(STAMP)
+	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile -rA --show-capture=stdout tests/faults
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from autoloop.model import Loop, LoopState, Round, RoundState, Run, RunState, UserError
+from autoloop.runners import bounded_log
 from autoloop.store import Snapshot, Store, take_snapshot
 from cyclopts import Parameter
 
@@ -103,10 +104,10 @@ def logs(
         if not attempts:
             raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")
         path = Path(attempts[-1].directory) / "log.txt"
-        offset = 0
+        offset = left_out = 0
         while True:
             ended = store.run(chosen.id).state.ended
-            offset = _copy(path, offset)
+            offset, left_out = _copy(path, offset, left_out)
             if not follow or ended:
                 return 0
             time.sleep(0.3)
@@ -244,13 +245,15 @@ def _last_started(store: Store, loop: Loop) -> Run:
     return max(started, key=lambda run: run.started_at or 0.0)
 
 
-def _copy(path: Path, offset: int) -> int:
-    """Write what the log holds beyond `offset` to stdout; the new offset.
+def _copy(path: Path, offset: int, left_out: int) -> tuple[int, int]:
+    """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
 
     Control sequences stay when it is piped, for it is the raw log then, and are made harmless on a terminal.
     """
     try:
         with path.open("rb") as file:
+            before, left_out = left_out, bounded_log.left_out(file.fileno())
+            offset = bounded_log.moved(offset, before, left_out)
             file.seek(offset)
             while chunk := file.read(1 << 20):
                 offset += len(chunk)
@@ -261,4 +264,4 @@ def _copy(path: Path, offset: int) -> int:
                 sys.stdout.buffer.flush()
     except FileNotFoundError:
         pass
-    return offset
+    return offset, left_out

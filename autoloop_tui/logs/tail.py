@@ -14,6 +14,8 @@ from collections import OrderedDict
 from itertools import accumulate
 from pathlib import Path
 
+from autoloop.runners import bounded_log
+
 from autoloop_tui.logs import logtext
 
 CHUNK = 1 << 16
@@ -40,6 +42,7 @@ class LogFile:
         self._fd: int | None = None
         self._identity: tuple[int, int] | None = None
         self._beginning = b""
+        self._left_out = 0
         self._growing = 0
         """Where the line that has not ended starts."""
         self._marks = array("q", [0])
@@ -78,6 +81,9 @@ class LogFile:
         assert self._fd is not None
         end = os.fstat(self._fd).st_size
         rewritten = end > self.size and os.pread(self._fd, len(self._beginning), 0) != self._beginning
+        if end != self.size and end > bounded_log.HEAD:
+            # Its supervisor cut the middle out, and it may be as long as before again.
+            rewritten |= bounded_log.left_out(self._fd) != self._left_out
         if end < self.size or rewritten:
             self._restart(os.dup(self._fd))
         self.problem = None
@@ -94,6 +100,7 @@ class LogFile:
             os.close(self._fd)
         self.generation += self.size > 0
         self._fd, status = fd, os.fstat(fd)
+        self._left_out = bounded_log.left_out(fd)
         self._identity = (status.st_dev, status.st_ino)
         self.size = self.complete = self._growing = 0
         self._beginning = b""

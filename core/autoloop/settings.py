@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -51,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A rule book (.toml) or a Python file with `decide(summary)`; default: the ACT-OT book."""
     metrics: str | None = None
     """A metric book (.toml) that adds to the shipped names, aliases and derived metrics."""
+    max_log_mb: Annotated[int, msgspec.Meta(ge=4)] = 256
+    """MiB; of a run's log that grows longer, head and end are kept and a line between says what was left out."""
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
 
@@ -122,6 +125,8 @@ def _nearest_file(path: Path) -> str:
 
 def _in_words(message: str) -> str:
     """`Expected `array`, got `str` - at `$.gpus`` as `gpus must be a list, not a text`."""
+    if bound := re.fullmatch(r"Expected `\w+` >= (\S+) - at `\$\.(.+)`", message):
+        return f"{bound[2]} must be at least {bound[1]}"
     match = re.fullmatch(r"Expected `([^`]+)`, got `(\w+)` - at `\$\.(.+)`", message)
     if match is None:
         return message[:1].lower() + message[1:]

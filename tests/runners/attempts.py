@@ -61,6 +61,7 @@ class Bench:
         grace: float = 20.0,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
+        max_log: int = 256 << 20,
     ) -> Started:
         number = len(self.started)
         name, directory = f"attempt-{os.getpid()}-{self.folder.name}-{number}", self.folder / f"a{number}"
@@ -71,6 +72,7 @@ class Bench:
             directory=directory,
             stop=stop,
             straggler_grace=grace,
+            max_log=max_log,
         )
         handle = local.start(spec, {**os.environ, "READY": str(self.fifo), **(env or {})})
         self.started.append(Started(name, directory, handle))

@@ -30,6 +30,8 @@ class Context:
     metrics: MetricBook
     fields: FieldTypes
     rules: RuleSource
+    max_log: int = 256 << 20
+    """Bytes of an attempt's log that are kept."""
     until: Expression | None = None
     listener: Listener | None = None
     clock: Callable[[], float] = time.time

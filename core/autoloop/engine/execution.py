@@ -23,6 +23,10 @@ from autoloop.launch import environment
 from autoloop.model import Attempt, ExitRecord, Run, RunState, Slot, UserError
 from autoloop.runners import local
 
+SIP = 128 << 10
+"""Bytes of one history read at a time, and how long the engine reads on at one turn: it has commands to obey meanwhile."""
+READING = 0.1
+
 PROGRESS_EVERY = 2.0
 """Seconds between two records of how far the runs are; clients read the histories themselves for more."""
 
@@ -120,6 +124,7 @@ class Execution:
                     directory=directory,
                     stop=launch.stop,
                     straggler_grace=launch.straggler_grace,
+                    max_log=context.max_log,
                 ),
                 environment(launch, os.environ),
             )
@@ -175,7 +180,9 @@ class Execution:
     def follow_progress(self) -> None:
         """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds."""
         for active in self.active.values():
-            active.follower.poll()
+            deadline = time.monotonic() + READING
+            while active.follower.poll(SIP) and time.monotonic() < deadline:
+                pass
         now = self.context.clock()
         if 0 <= now - self._recorded_at < PROGRESS_EVERY:
             return

@@ -46,6 +46,7 @@ class Engine:
             metrics=metrics,
             fields=settings.field_types(),
             rules=rules,
+            max_log=settings.max_log_mb << 20,
             until=load_until(loop.spec, rules, metrics),
             listener=listener,
         )
@@ -110,12 +111,7 @@ class Engine:
 
     def _turn(self) -> None:
         """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""
-        while self._asked:
-            self._asked.pop(0)()
-        version = self.store.version()
-        if version != self._version:
-            self._version = version
-            self.commands.apply_all()
+        self._obey()
         if self.context.loop.state is LoopState.ACTIVE:
             self._advance()
             self._settle_all(self._fill_slots())
@@ -127,6 +123,16 @@ class Engine:
         self._settle_all(ended)
         self.execution.follow_progress()
         self.on_turn()
+
+    def _obey(self) -> bool:
+        """Do what was asked since last time; False if this process is to leave."""
+        while self._asked:
+            self._asked.pop(0)()
+        version = self.store.version()
+        if version != self._version:
+            self._version = version
+            self.commands.apply_all()
+        return self._leaving is None
 
     def _fill_slots(self) -> list[Ended]:
         loop = self.context.loop
@@ -140,7 +146,9 @@ class Engine:
 
     def _settle_all(self, ended: list[Ended]) -> None:
         for each in ended:
-            run = settle(self.context, each)
+            run = settle(self.context, each, self._obey)
+            if run is None:
+                return
             self._tell(reports.write_run(self.store, run))
             self._count_early_failure(run)
 

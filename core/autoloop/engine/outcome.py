@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -10,19 +12,28 @@ import msgspec
 from autoloop.diagnose import Cause, diagnose, read_log_tail
 from autoloop.engine import events
 from autoloop.engine.context import Context
-from autoloop.engine.execution import Ended
+from autoloop.engine.execution import SIP, Ended
+from autoloop.history import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, LoopState, Run, RunState
 
 LOOP_STOP = "the loop was stopped"
 """A run stopped for this reason is queued again: it goes on when the loop does."""
 
+READ_AT_MOST = 30.0
+"""Seconds spent on the rest of a log, as far as metrics must be found in it; of what is left then, the end is read."""
+LAST = 1 << 20
+MEANWHILE = 0.2
 
-def settle(context: Context, ended: Ended) -> Run:
-    """Read the rest of the run's history and log, and record the result in one transaction."""
+
+def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambda: True) -> Run | None:
+    """Read the rest of the run's history and log, and record the result in one transaction.
+
+    `meanwhile` is called now and then while that takes long; None if it said no: then the next engine does it.
+    """
     attempt, run, follower = ended.attempt, ended.run, ended.follower
-    while follower.poll():
-        pass
+    if not _read_rest(follower, meanwhile):
+        return None
     summary = summarise(follower.columns, context.metrics)
     if not summary.metrics and run.summary:  # extended, and ended before it logged anything
         summary = run.summary
@@ -59,6 +70,19 @@ def settle(context: Context, ended: Ended) -> Run:
                 run.id,
             )
     return run
+
+
+def _read_rest(follower: Follower, meanwhile: Callable[[], bool]) -> bool:
+    began = turned = time.monotonic()
+    while follower.poll(SIP):
+        now = time.monotonic()
+        if now - turned > MEANWHILE:
+            turned = now
+            if not meanwhile():
+                return False
+        if now - began > READ_AT_MOST:
+            follower.skip_log(LAST)
+    return True
 
 
 def wandb_url(run: Run, lines: list[str]) -> str | None:

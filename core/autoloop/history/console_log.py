@@ -98,7 +98,7 @@ class ConsoleLog:
     ) -> None:
         self.path = path
         self.columns = columns
-        self._lines = Lines(path, returns=True)
+        self._lines = Lines(path, returns=True, bounded=True)
         self._log_freq = log_freq
         self._patterns = patterns
         self._regexes = patterns.compiled()

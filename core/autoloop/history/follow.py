@@ -81,6 +81,11 @@ class Follower:
             new |= self._console.poll(budget)
         return new
 
+    def skip_log(self, keep: int) -> None:
+        """Passes over all but the last `keep` bytes of what the console log still has to read."""
+        if self._console is not None:
+            self._console.skip(keep)
+
     def close(self) -> None:
         """Forgets what was read."""
         self._segments.clear()

@@ -9,6 +9,8 @@ import os
 import stat
 from pathlib import Path
 
+from autoloop.runners import bounded_log
+
 MAX_LINE = 1 << 20
 """Bytes; a longer line is dropped, so that a file without line breaks cannot fill the memory."""
 
@@ -18,10 +20,14 @@ class Tail:
 
     `offset` is where the next read starts; the owner moves it past what it has consumed. `restarts` counts how often
     the file was found replaced or shorter than before: then `offset` is 0 again and the owner must forget what it read.
+    With `bounded`, the middle of the file may be cut out by its supervisor: then reading goes on behind the cut, and
+    `left_out` grows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, bounded: bool = False) -> None:
         self.path = path
+        self.left_out = 0
+        self._bounded = bounded
         self.offset = 0
         self.size = 0
         self.restarts = 0
@@ -43,6 +49,8 @@ class Tail:
             self.error = f"{self.path} is not a regular file"
             return False
         identity = (state.st_dev, state.st_ino)
+        if self._bounded and state.st_size != self.size and identity == (self._identity or identity):
+            self._follow_cut(state.st_size)
         if self._identity is not None and (identity != self._identity or state.st_size < self.size):
             self.offset = 0
             self.restarts += 1
@@ -52,6 +60,18 @@ class Tail:
         # The time stamp too: on a network file system the size may be seen before the bytes are.
         self._stamp = (state.st_size, state.st_mtime_ns)
         return self.size > self.offset and self._stamp != self._fruitless
+
+    def _follow_cut(self, size: int) -> None:
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                left_out = bounded_log.left_out(file.fileno()) if size > bounded_log.HEAD else 0
+        except OSError:
+            return
+        if left_out > self.left_out:
+            if self._identity is not None:
+                self.offset = bounded_log.moved(self.offset, self.left_out, left_out)
+            self.size, self._fruitless = size, None
+        self.left_out = left_out
 
     def read(self, limit: int) -> bytes:
         """Up to `limit` bytes from `offset` on; empty at the end of the file or when it cannot be read."""
@@ -79,8 +99,8 @@ class Tail:
 class Lines:
     """The complete lines of a growing file. A line without its end waits; with `returns`, `\\r` ends a line too."""
 
-    def __init__(self, path: Path, *, returns: bool = False) -> None:
-        self.tail = Tail(path)
+    def __init__(self, path: Path, *, returns: bool = False, bounded: bool = False) -> None:
+        self.tail = Tail(path, bounded=bounded)
         self.dropped = 0
         self.more = False
         """The last read stopped only because of its budget."""

@@ -37,6 +37,8 @@ class AttemptSpec(msgspec.Struct, frozen=True, kw_only=True):
     stop: Sequence[tuple[str, float]] = (("INT", 10.0), ("TERM", 10.0), ("KILL", 0.0))
     straggler_grace: float = 15.0
     """Seconds that processes may outlive the command (a logger that finishes its upload) before they are killed."""
+    max_log: int = 256 << 20
+    """Bytes; of a longer log the middle is left out."""
 
 
 class Handle(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +88,7 @@ def start(spec: AttemptSpec, env: Mapping[str, str]) -> Handle:
         "cwd": spec.cwd,
         "stop": [list(step) for step in spec.stop],
         "straggler_grace": spec.straggler_grace,
+        "max_log": spec.max_log,
     }
     spec.directory.mkdir(mode=0o700, exist_ok=True)
     (spec.directory / "spec.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")

@@ -13,12 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 
-    from autoloop.runners import procfs, records
+    from autoloop.runners import bounded_log, procfs, records
 else:
     # Every attempt pays for this start: with `signal` (for its enums), `json` and `ctypes` it takes 17 ms instead of 6.
     import _signal as signal
 
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    import bounded_log
     import procfs
     import records
 
@@ -43,6 +44,7 @@ class Attempt:
         self.stopped_by: str | None = None
         self.started_at: float | None = None
         self.unwritten: records.Record | None = None
+        self.log: bounded_log.BoundedLog | None = None
 
     def run(self) -> int:
         """Start, wait, record. Returns the code to end with: the command's, 128 + n after signal n."""
@@ -51,6 +53,8 @@ class Attempt:
             self.attend()
         else:
             say(error)
+        if self.log is not None:
+            self.log.fit()
         code = os.waitstatus_to_exitcode(self.status) if self.status is not None else CANNOT_START
         written = self.record_end(
             {
@@ -72,6 +76,7 @@ class Attempt:
             self.attempt_id = str(spec["attempt_id"])
             self.ladder = [(str(name), float(grace)) for name, grace in spec["stop"]]  # type: ignore[attr-defined]
             self.straggler_grace = float(spec["straggler_grace"])  # type: ignore[arg-type]
+            self.log = bounded_log.BoundedLog(1, int(spec["max_log"]))  # type: ignore[call-overload]
             argv = [str(word) for word in spec["argv"]]  # type: ignore[attr-defined]
             cwd = str(spec["cwd"])
             for name, _ in self.ladder:
@@ -135,13 +140,11 @@ class Attempt:
                 deadline = now + grace
 
     def wait(self, deadline: float | None) -> int | None:
-        """Sleep until a child ends, somebody asks, or the deadline; gives the signal that came."""
-        if self.unwritten:
-            soon = time.monotonic() + 1.0
-            deadline = min(deadline, soon) if deadline is not None else soon
-        if deadline is None:
-            return signal.sigwaitinfo(WAITED).si_signo
-        got = signal.sigtimedwait(WAITED, max(0.0, deadline - time.monotonic()))
+        """Sleep until a child ends, somebody asks, the deadline, or the log's next look; gives the signal that came."""
+        pause = self.log.tend() if self.log is not None else 1.0  # a start that is not written yet is tried each second
+        if deadline is not None:
+            pause = min(pause, max(0.0, deadline - time.monotonic()))
+        got = signal.sigtimedwait(WAITED, pause)
         return got.si_signo if got else None
 
     def reap(self) -> bool:
@@ -213,7 +216,7 @@ def main(directory: str) -> int:
         if not records.claim(directory, me):
             return ALREADY_CLAIMED
         null = os.open(os.devnull, os.O_RDONLY)
-        # Handed to the command as it is: whatever it prints, no byte passes through us.
+        # Handed to the command as it is: whatever it prints, no byte passes through us, and it never waits for us.
         log = os.open(f"{directory}/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         say(f"cannot use {directory}: {error}")
