@@ -27,7 +27,7 @@ def everything(log):
 def whole(data):
     """The lines of a file in one go; an unfinished character at its end is not shown yet."""
     count = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
-    return (split(data, final=False) + [""])[:count]  # a line that is nothing but such a character is empty so far
+    return [*split(data, final=False), ""][:count]  # a line that is nothing but such a character is empty so far
 
 
 @given(
