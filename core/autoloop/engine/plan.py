@@ -11,6 +11,7 @@ import msgspec
 
 from autoloop.configs import Config, config_hash, dump_config, parse_config
 from autoloop.engine.checks import check
+from autoloop.engine.variants import steps_of, training
 from autoloop.gpus import GpuReport
 from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
@@ -72,7 +73,7 @@ def plan_loop(
         config = parse_config(read_text(Path(source), "config"), source)
         if dataset is not None:
             config = {**config, "dataset": dataset}
-        hash_ = config_hash({**config, "steps": spec.steps}, spec.extra)
+        hash_ = config_hash(training(preset, config, spec.steps), spec.extra)
         if hash_ in seen:
             warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
         elif ran := where_run(hash_):
@@ -87,7 +88,7 @@ def plan_loop(
             config_path="",
             source_path=source,
             config_hash=hash_,
-            total_steps=spec.steps,
+            total_steps=steps_of(preset, config, spec.steps),
             created_at=now,
         )
         slot = spec.slots[position] if position < len(spec.slots) else None

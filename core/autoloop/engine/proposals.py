@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from autoloop.configs import Config, apply, check_variant, config_hash, parse_edits, resolve
+from autoloop.configs import Config, apply, config_hash
 from autoloop.engine.context import Context
-from autoloop.model import Change, Evidence, Proposal, ProposalStatus, Run, UserError
-from autoloop.rules import Clamp, applicable, clamp_changes
-
-GIVEN_BY_FLAGS = ("steps", "log_freq", "eval_freq", "output_dir", "policy.device")
-"""What the command line of every run sets: an edit of it would change the file and not the training."""
+from autoloop.engine.variants import make_variant, training
+from autoloop.model import Evidence, Proposal, ProposalStatus, Run, UserError
+from autoloop.rules import Clamp
 
 
 @dataclass(frozen=True)
@@ -55,41 +53,31 @@ def propose(context: Context, base: Run, draft: Draft, made_from: int) -> Propos
 def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp | None = None) -> Proposal:
     """`proposal` with its changes, notes, hash and, if a guard refuses it, the status blocked."""
     by_rule = proposal.author.startswith(("rule:", "default"))
-    edits, left_out = applicable(proposal.edits, config, context.fields) if by_rule else (proposal.edits, [])
-    try:
-        changes = clamp_changes(resolve(config, parse_edits(edits), context.fields), clamp or {})
-    except UserError as error:
-        return msgspec.structs.replace(proposal, changes=[], blocked=str(error), status=ProposalStatus.BLOCKED)
-    return _guarded(context, proposal, config, changes, left_out, by_rule)
-
-
-def _guarded(
-    context: Context,
-    proposal: Proposal,
-    config: Config,
-    changes: list[Change],
-    left_out: list[str],
-    by_rule: bool,
-) -> Proposal:
-    spec = context.spec
-    overridden = [change.path for change in changes if change.path in GIVEN_BY_FLAGS]
-    changes = [change for change in changes if change.path not in GIVEN_BY_FLAGS]
-    left_out += [f"left out: {path} is given by a flag of the loop for all its runs" for path in overridden]
 
     def seen(hash_: str) -> str | None:
         return context.store.where_run(hash_) or _twin(context, proposal, hash_)
 
-    # The training is the config with the loop's own step count: that is what must not run twice.
-    guarded = check_variant(
-        {**config, "steps": spec.steps}, changes, by_rule=by_rule, seen=seen, extra=spec.extra
-    )
+    try:
+        variant = make_variant(
+            config,
+            proposal.edits,
+            fields=context.fields,
+            by_rule=by_rule,
+            clamp=clamp,
+            preset=context.preset,
+            steps=context.spec.steps,
+            extra=context.spec.extra,
+            seen=seen,
+        )
+    except UserError as error:
+        return msgspec.structs.replace(proposal, changes=[], blocked=str(error), status=ProposalStatus.BLOCKED)
     return msgspec.structs.replace(
         proposal,
-        changes=guarded.changes,
-        notes=[*left_out, *guarded.notes, *(change.note for change in guarded.changes if change.note)],
-        config_hash=guarded.hash,
-        blocked=guarded.blocked,
-        status=ProposalStatus.BLOCKED if guarded.blocked else ProposalStatus.PENDING,
+        changes=variant.changes,
+        notes=variant.notes,
+        config_hash=variant.hash,
+        blocked=variant.blocked,
+        status=ProposalStatus.BLOCKED if variant.blocked else ProposalStatus.PENDING,
     )
 
 
@@ -99,7 +87,7 @@ def variant_config(context: Context, proposal: Proposal) -> Config:
     if config_hash(base) != proposal.base_hash:
         raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
     config = apply(base, proposal.changes)
-    if config_hash({**config, "steps": context.spec.steps}, context.spec.extra) != proposal.config_hash:
+    if config_hash(training(context.preset, config, context.spec.steps), context.spec.extra) != proposal.config_hash:
         raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
     if where := context.store.where_run(proposal.config_hash):
         raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")

@@ -13,6 +13,7 @@ from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.plan import freeze, new_run_id
 from autoloop.engine.proposals import Draft, propose, variant_config
+from autoloop.engine.variants import steps_of
 from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, RunState, Summary, UserError
 from autoloop.reports import write_atomically
 from autoloop.rules import RunView, evaluate, judge
@@ -192,7 +193,7 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
                 base_run=proposal.base_run,
                 proposal=proposal.id,
                 changes=proposal.changes,
-                total_steps=context.spec.steps,
+                total_steps=steps_of(context.preset, config, context.spec.steps),
                 created_at=now,
             )
             context.store.put_run(run)

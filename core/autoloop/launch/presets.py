@@ -111,6 +111,11 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     straggler_grace: float = 15.0
 
 
+def passes_steps(preset: Preset) -> bool:
+    """Whether the command of a run tells the number of steps; otherwise the trainer takes it from its config."""
+    return any("{steps}" in text for text in (*preset.argv, *preset.flags.values(), *preset.env.values()))
+
+
 def preset_names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in _shipped().iterdir() if file.name.endswith(".toml"))
 

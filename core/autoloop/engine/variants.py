@@ -1,0 +1,95 @@
+"""One variant of a training config: edits resolved, brought within their bounds and guarded; and its file.
+
+Rounds, `autoloop-tui generate` and people's scripts make variants by the same function, so that they obey the same guards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import Config, FieldTypes, Guarded, apply, check_variant, dump_config, parse_edits, resolve
+from autoloop.launch import Preset, passes_steps
+from autoloop.model import UserError
+from autoloop.reports import write_atomically
+from autoloop.rules import Clamp, applicable, clamp_changes
+
+NAMED_BY = 6
+"""Characters of a config's hash in the name of its file."""
+
+
+def make_variant(
+    config: Config,
+    edits: Sequence[str],
+    *,
+    fields: FieldTypes,
+    by_rule: bool = False,
+    clamp: Clamp | None = None,
+    preset: Preset | None = None,
+    steps: int = 0,
+    extra: Sequence[str] = (),
+    seen: Callable[[str], str | None] = lambda _: None,
+) -> Guarded:
+    """The variant of `config` that the edits give; `blocked` says why it must not be run.
+
+    `by_rule`: a rule made the edits, so those that this config cannot take are left out and said, and `clamp` and the
+    floors hold; a person's edit that matches nothing was meant, and is a UserError. `preset`, `steps` and `extra` tell what the
+    command line gives, `seen(hash)` where that training has run before.
+    """
+    notes: list[str] = []
+    if by_rule:
+        edits, notes = applicable(edits, config, fields)
+    changes = clamp_changes(resolve(config, parse_edits(edits), fields), clamp or {})
+    given = preset.flags if preset else {}
+    notes += [f"left out: {c.path} is given by a flag for all runs" for c in changes if c.path in given]
+    changes = [change for change in changes if change.path not in given]
+    guarded = check_variant(training(preset, config, steps), changes, by_rule=by_rule, seen=seen, extra=extra)
+    return Guarded(
+        changes=guarded.changes,
+        config=apply(config, guarded.changes),
+        hash=guarded.hash,
+        notes=[*notes, *guarded.notes, *(change.note for change in guarded.changes if change.note)],
+        blocked=guarded.blocked,
+    )
+
+
+def training(preset: Preset | None, config: Config, steps: int) -> Config:
+    """`config` with the step count that its training will have: that is what must not run twice."""
+    return {**config, "steps": steps} if preset and passes_steps(preset) else config
+
+
+def steps_of(preset: Preset, config: Config, steps: int) -> int:
+    """How far a run of `config` goes: --steps where the preset passes it on, else what the config itself says."""
+    own = config.get("steps")
+    if passes_steps(preset) or not isinstance(own, int) or isinstance(own, bool) or own < 1:
+        return steps
+    return own
+
+
+class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant's file. `new` is False where a file with just this content was there already."""
+
+    path: Path
+    new: bool
+
+
+def write_variant(folder: Path, base: str, variant: Guarded) -> WrittenVariant:
+    """Write the variant's config as `<base>_<hash>.json` into `folder`, which is made; no other file is overwritten.
+
+    The same variant of the same base has the same name each time. UserError where the place cannot be written.
+    """
+    text = dump_config(variant.config)
+    name = f"{base[:200]}_{variant.hash[:NAMED_BY]}"
+    path, number = folder / f"{name}.json", 1
+    try:
+        while path.exists():
+            if path.is_file() and path.read_bytes() == text.encode():
+                return WrittenVariant(path=path, new=False)
+            number += 1
+            path = folder / f"{name}_{number}.json"
+        write_atomically(path, text)
+    except OSError as error:
+        raise UserError(f"The variant {path} cannot be written ({error.strerror}); choose another --out-dir.") from None
+    return WrittenVariant(path=path, new=True)
