@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoloop.model import LoopState, UserError
+from autoloop.model import Loop, LoopState, UserError
+from autoloop.store import Store
 
 from autoloop_tui import client, plain
 
@@ -83,7 +84,7 @@ def resume(*, loop: str | None = None, no_ui: bool = False) -> int:
 
 
 def retry(run: str, /, *, loop: str | None = None) -> int:
-    """Queue a failed or stopped run of the current round once more.
+    """Queue a failed or stopped run of the current round once more; an extension goes on from its checkpoint again.
 
     Parameters
     ----------
@@ -92,7 +93,13 @@ def retry(run: str, /, *, loop: str | None = None) -> int:
     loop
         Which loop; the newest by default.
     """
-    return _ask(loop, "retry", run=run)
+    from autoloop.engine.extension import went_on
+
+    with client.opened(loop) as (store, found):
+        chosen = client.find_run(store, found, run)
+        if went_on(store.attempts(chosen.id)):
+            return _goes_on(store, found, "retry", run=chosen.id)
+        return _said(client.ask(store, found, "retry", run=chosen.id))
 
 
 def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
@@ -114,10 +121,7 @@ def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
         chosen = client.find_run(store, found, run)
         if problem := refusal(load_preset(found.spec.preset), chosen, steps):
             raise UserError(problem)
-        answer, started = client.ask_waking(store, found, "extend", run=chosen.id, steps=steps)
-        if started:
-            answer += f"; {found.name} goes on in the background, and `autoloop-tui wait` waits for its end"
-        return _said(answer)
+        return _goes_on(store, found, "extend", run=chosen.id, steps=steps)
 
 
 def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> int:
@@ -133,6 +137,14 @@ def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> 
         Which loop; the newest by default.
     """
     return _ask(loop, "move", run=run, before=before)
+
+
+def _goes_on(store: Store, loop: Loop, kind: str, **payload: Any) -> int:
+    """Ask for an extension; a loop that has ended goes on for it."""
+    answer, started = client.ask_waking(store, loop, kind, **payload)
+    if started:
+        answer += f"; {loop.name} goes on in the background, and `autoloop-tui wait` waits for its end"
+    return _said(answer)
 
 
 def _stop(kind: str, run: str | None, loop: str | None) -> int:

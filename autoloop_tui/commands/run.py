@@ -263,15 +263,17 @@ def _plan_text(plan: LoopPlan) -> str:
     ]
     spec = plan.spec
     then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
+    steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
+    notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
     parts = [
-        f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {spec.steps} steps on {len(spec.slots)} "
+        f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {steps} steps on {len(spec.slots)} "
         f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
         f"W&B {'online' if spec.wandb.online else 'offline'}",
         "",
         plain.table(["#", "config", "slot", "output directory"], rows),
         "",
         *(f"[{planned.run.position}] {plain.printable(planned.launch.command_line)}" for planned in plan.runs),
-        *(["", *(f"note: {plain.printable(warning)}" for warning in plan.warnings)] if plan.warnings else []),
+        *(["", *(f"note: {plain.printable(note)}" for note in notes)] if notes else []),
         "",
         "Nothing was started. Add --exec to run it.",
     ]

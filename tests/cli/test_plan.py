@@ -162,3 +162,26 @@ def test_twice_the_same_training_is_said(project: Project, call: Call) -> None:
     project.config("copy")
     said = call("run", "--cfgs", "base.json", "copy.json", *LAUNCH, "--device", "cpu")
     assert f"note: {project.folder}/copy.json is the same training as {project.folder}/base.json" in said.out
+
+
+def test_where_the_trainer_reads_its_steps_from_the_config_the_plan_says_so(project: Project, call: Call) -> None:
+    project.config("base")
+    for name, steps in (("short", 10), ("long", 40)):
+        config = {**json.loads((project.folder / "base.json").read_text()), "steps": steps}
+        (project.folder / f"{name}.json").write_text(json.dumps(config))
+    said = call("run", "--cfgs", "short.json", "long.json", *LAUNCH, "--device", "cpu")
+    assert "Plan: 2 runs × 10 or 40 steps on" in said.out
+    assert "note: the preset plain passes no --steps to the trainer: a run makes as many steps as its config says\n" in said.out
+    assert "same training" not in said.out
+    alone = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu").out
+    assert "× 20 steps" in alone
+    assert "base says none, so its progress is counted up to --steps 20" in alone
+
+
+def test_where_the_command_passes_the_steps_the_plan_says_nothing_of_configs(
+    repository: Path, project: Project, call: Call
+) -> None:
+    project.config()
+    said = call("run", "--cfgs", "base.json", "--device", "cpu", "--steps", "30")
+    assert "× 30 steps" in said.out
+    assert "as its config says" not in said.out

@@ -210,7 +210,8 @@ def test_a_key_that_looks_like_syntax_can_be_addressed():
         ("ot.loss_config.regg@mul=2", "the nearest existing path is ot.loss_config.reg."),
         ("ot.reg@mul=2", "the nearest existing path is ot.loss_config.reg."),
         ("policy.tau_tgt@add=1", "the nearest existing path is ot.loss_config.tau_tgt."),
-        ("ot.los_config.reg@mul=2", "the nearest existing path is ot.loss_config."),
+        ("ot.los_config.reg@mul=2", "the nearest existing path is ot.loss_config.reg."),
+        ("ot.los_config.rge@mul=2", "the nearest existing path is ot.loss_config.reg."),
         (
             "ot.loss_config.features.*.wait_label@mul=2",
             "nearest existing path is ot.loss_config.features.*.weight_label.",

@@ -6,6 +6,7 @@ Its config may say, under `at`, what happens when it is to make so many steps in
     gate    path of a file that must be there before it ends
     code    exit code, after a traceback
     stops_at    the step after which that happens (default: the last)
+    only_while    path of a file: without it none of this happens
 """
 
 import json
@@ -31,6 +32,8 @@ def main(words: list) -> int:
     os.makedirs(files, exist_ok=True)
     steps = int(config["steps"])
     asked = config.get("at", {}).get(str(steps), {})
+    if "only_while" in asked and not os.path.exists(asked["only_while"]):
+        asked = {}
     with open(f"{files}/wandb-history.jsonl", "a", encoding="utf-8", buffering=1) as file:
         for step in range(start + 1, int(asked.get("stops_at", steps)) + 1):
             file.write(json.dumps({"_step": step, "train/l1_loss": 1 / step}) + "\n")

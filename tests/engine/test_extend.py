@@ -153,6 +153,20 @@ def test_an_extension_that_fails_leaves_what_was_reached(project: Project) -> No
     went_on(project, run, 50, ("finished", "failed", "finished"))
 
 
+def test_a_retry_of_an_extension_that_failed_goes_on_from_the_checkpoint_again(project: Project) -> None:
+    """It stops at 30 of 40 once: the second attempt at 40 finds the marker gone."""
+    trip = project.folder / "trip"
+    trip.touch()
+    loop, run = finished(project, at={"40": {"code": 1, "stops_at": 30, "only_while": str(trip)}})
+    send(project, loop, run="a", steps=40)
+    project.run(loop)
+    assert project.store.run(run.id).state is RunState.FAILED
+    trip.unlink()
+    project.store.send(loop.id, "retry", {"run": "a"}, "ada")
+    project.run(loop)
+    went_on(project, run, 40, ("finished", "failed", "finished"))
+
+
 def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_goes_on(project: Project) -> None:
     gate = project.gate("long")
     loop, run = finished(project, at={"40": {"gate": str(gate), "stops_at": 30}})

@@ -80,7 +80,7 @@ def test_a_book_is_read_in_full() -> None:
     [
         ("name = ", "not valid TOML: Invalid value (at end of document)"),
         ('name = "n"\nname = "m"', "not valid TOML: "),
-        ('version = "1"', "object missing required field `name`"),
+        ('version = "1"', 'the key "name" is missing; write name = '),
         ('name = "n"\nversion = "1"', "the book holds no [[rule]]"),
         ('name = 3\nversion = "1"', "name: expected `str`, got `int`"),
         ('name = "n"\nversion = "1"\nrules = []', 'unknown key "rules"; did you mean "rule"?'),
@@ -88,8 +88,8 @@ def test_a_book_is_read_in_full() -> None:
         ('name = "n"\nversion = "1"\nrule = 3', "rule: expected `array`, got `int`"),
         ('name = "n"\nversion = "1"\nrule = [3]', "rule 1: must be a table of keys, not int"),
         (with_rule(whne='"steps > 1"', when=""), 'rule "a": unknown key "whne"; did you mean "when"?'),
-        (with_rule(when=""), 'rule "a": object missing required field `when`'),
-        (with_rule(id=""), "rule 1: object missing required field `id`"),
+        (with_rule(when=""), 'rule "a": the key "when" is missing; write when = '),
+        (with_rule(id=""), 'rule 1: the key "id" is missing; write id = '),
         (with_rule(id="3"), "rule 1: id: expected `str`, got `int`"),
         (with_rule(id='""'), "rule 1: id: a rule needs a name of its own"),
         (with_rule(id='"default"'), 'rule "default": id: a rule needs a name of its own'),
@@ -111,7 +111,7 @@ def test_a_book_is_read_in_full() -> None:
         (with_rule(clamp='{ "seed" = 3 }'), 'rule "a": clamp "seed": must be a table of keys, not int'),
         (with_rule() + '\n[default]\nreason = "r"\nchange = []', '[default]: unknown key "change"; did you mean'),
         (with_rule() + '\n[default]\nreason = "r"\nchanges = ["x"]', '[default]: changes: "x" is not an edit'),
-        (with_rule() + '\n[until.good]\nwhen = "steps > 1"', "[until.good]: object missing required field"),
+        (with_rule() + '\n[until.good]\nwhen = "steps > 1"', '[until.good]: the key "description" is missing'),
         (with_rule() + '\n[until.good]\ndescription = ""\nwhen = "1"', "[until.good]: when: 1 is a number"),
     ],
 )

@@ -175,18 +175,23 @@ def nearest(config: dict[str, Any], segments: Sequence[str]) -> str | None:
     while rest:
         if rest[0] == "*":
             step: tuple[Any, Sequence[str]] | None = next(((key, rest[1:]) for key, _ in children(node)), None)
+            name = "*"
+        elif step := next(iter(_steps(node, rest)), None):
+            name = ".".join(rest[: len(rest) - len(step[1])])
         else:
-            step = next(iter(_steps(node, rest)), None)
+            siblings = {str(key): key for key in list(node)[:_MOST_PATHS]} if isinstance(node, dict) else {}
+            near = difflib.get_close_matches(key_of(rest[0]), siblings, 1, 0.6)
+            step = (siblings[near[0]], rest[1:]) if near else None
+            name = written((near[0],)) if near else ""
         if step is None:
             break
-        done.extend(rest[: len(rest) - len(step[1])])
+        done.append(name)
         node, rest = node[step[0]], step[1]
-    if rest and isinstance(node, dict):
-        siblings = {str(key): key for key in list(node)[:_MOST_PATHS]}
-        if near := difflib.get_close_matches(key_of(rest[0]), siblings, 1, 0.6):
-            return ".".join([*done, written((near[0],))])
+    if not rest or (done and not isinstance(node, dict | list)):
+        return ".".join(done)
     wanted = ".".join(segments)
-    paths = list(_all_paths(config))
+    # The block that should hold it is no suggestion: it was named.
+    paths = [keys for keys in _all_paths(config) if not wanted.startswith(written(keys) + ".")]
     last = key_of(segments[-1])
     namesakes = [written(keys) for keys in paths if keys[-1] == last]
     if namesakes:

@@ -11,7 +11,7 @@ import msgspec
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Execution
-from autoloop.engine.extension import extended, refusal, taken_back
+from autoloop.engine.extension import extended, refusal, taken_back, went_on
 from autoloop.engine.outcome import LOOP_STOP
 from autoloop.engine.proposals import Draft, propose, resolved
 from autoloop.engine.rounds import add_proposal, describe_changes
@@ -215,17 +215,21 @@ class Commands:
         return f"the loop stops: {reason}; `autoloop-tui resume` takes it up again"
 
     def retry(self, command: Command) -> str:
-        """Queue an ended run for another attempt. Only while its round runs: later it would be judged with another."""
+        """Queue an ended run for another attempt, which goes on from the checkpoint if the last one did.
+
+        From scratch only while its round runs: later it would be judged with another.
+        """
         run = self._run(command)
         if not run.state.ended:
             raise UserError(f"Run {run.id} is {run.state.value}; only an ended run can be retried.")
         current = self.context.store.rounds(self.context.loop_id)[-1]
-        if run.round != current.number or run.state is RunState.FINISHED:
-            raise UserError(
-                f"Run {run.id} {'has finished' if run.state is RunState.FINISHED else f'is of round {run.round}'}; "
-                "propose a variant of it instead."
-            )
-        if current.state.value != "running":
+        if run.state is RunState.FINISHED:
+            raise UserError(f"Run {run.id} has finished; propose a variant of it instead.")
+        if went_on(self.context.store.attempts(run.id)):
+            return self._extend(run, run.total_steps, command.actor)
+        if run.round != current.number:
+            raise UserError(f"Run {run.id} is of round {run.round}; propose a variant of it instead.")
+        if current.state is not RoundState.RUNNING:
             raise UserError(f"Round {current.number} has been judged; propose a variant of run {run.id} instead.")
         self.context.store.put_run(msgspec.structs.replace(run, state=RunState.QUEUED, reason=None, ended_at=None))
         self.context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
@@ -237,6 +241,9 @@ class Commands:
         steps = command.payload.get("steps")
         if not isinstance(steps, int) or isinstance(steps, bool):
             raise UserError("Give the new total of steps as a whole number.")
+        return self._extend(run, steps, command.actor)
+
+    def _extend(self, run: Run, steps: int, actor: str) -> str:
         loop = self.context.loop
         if loop.state is LoopState.STOPPED:
             raise UserError(f"The loop is stopping; extend run {run.id} when its runs have ended.")
@@ -247,7 +254,7 @@ class Commands:
         if loop.state is LoopState.FINISHED:
             self.context.update_loop(state=LoopState.ACTIVE, ended_at=None, paused=False)
         text = f"{run.name} ({run.id}) {run.reason}"
-        self.context.say(events.RUN_EXTENDED, f"{text} (by {command.actor})", run.id)
+        self.context.say(events.RUN_EXTENDED, f"{text} (by {actor})", run.id)
         return f"{text}, in the same output directory"
 
     def move(self, command: Command) -> str:

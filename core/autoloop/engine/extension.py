@@ -6,6 +6,7 @@ Engine, command line and console ask the same `refusal`, so that a person hears 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import msgspec
 
@@ -45,6 +46,11 @@ def extended(run: Run, steps: int) -> Run:
         reason=f"goes on from its checkpoint, from step {run.step} to {steps}",
         ended_at=None,
     )
+
+
+def went_on(attempts: Sequence[Attempt]) -> bool:
+    """Whether the last attempt of a run went on from the checkpoint of the one before: only then do they share a place."""
+    return len(attempts) > 1 and attempts[-1].output_dir == attempts[-2].output_dir
 
 
 def taken_back(run: Run, last: Attempt) -> Run:

@@ -13,7 +13,7 @@ from autoloop.configs import Config, config_hash, dump_config, parse_config
 from autoloop.engine.checks import check
 from autoloop.engine.variants import steps_of, training
 from autoloop.gpus import GpuReport
-from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, plan_launch
+from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
 from autoloop.reports import write_atomically
 from autoloop.settings import Settings, read_text
@@ -39,6 +39,8 @@ class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
     output_dir: str
     runs: list[PlannedRun]
     warnings: list[str]
+    steps_by: str | None = None
+    """Who says how many steps a run makes, where it is not --steps."""
 
 
 def plan_loop(
@@ -102,7 +104,10 @@ def plan_loop(
                 launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source),
             )
         )
-    return LoopPlan(name=name, spec=spec, output_dir=str(output_dir), runs=planned, warnings=warnings)
+    return LoopPlan(
+        name=name, spec=spec, output_dir=str(output_dir), runs=planned, warnings=warnings,
+        steps_by=None if passes_steps(preset) else _steps_by(preset, spec, planned),
+    )
 
 
 def plan_attempt(
@@ -158,6 +163,14 @@ def safe_name(name: str) -> str:
 def freeze(path: Path, config: Config) -> None:
     """Write a run's config copy, whole or not at all."""
     write_atomically(path, dump_config(config))
+
+
+def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
+    said = f"the preset {preset.name} passes no --steps to the trainer: a run makes as many steps as its config says"
+    silent = [each.run.name for each in planned if steps_of(preset, each.config, 0) == 0]
+    if silent:
+        said += f"; {', '.join(silent)} says none, so its progress is counted up to --steps {spec.steps}"
+    return said
 
 
 def _dataset(spec: LoopSpec) -> object | None:

@@ -35,8 +35,8 @@ def make_variant(
     """The variant of `config` that the edits give; `blocked` says why it must not be run.
 
     `by_rule`: a rule made the edits, so those that this config cannot take are left out and said, and `clamp` and the
-    floors hold; a person's edit that matches nothing was meant, and is a UserError. `preset`, `steps` and `extra` tell what the
-    command line gives, `seen(hash)` where that training has run before.
+    floors hold; a person's edit that matches nothing was meant, and is a UserError. `preset`, `steps` and `extra` tell
+    what the command line gives, `seen(hash)` where that training has run before.
     """
     notes: list[str] = []
     if by_rule:

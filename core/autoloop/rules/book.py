@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import UserError
 from autoloop.rules.clamp import Bounds, Clamp
 from autoloop.rules.expressions import Expression, compile_expression
+from autoloop.rules.tables import read_table
 from autoloop.rules.wording import nearest
 
 Scope = Literal["end", "live"]
@@ -105,7 +106,7 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source}: not valid TOML: {error}") from None
-    top = _table(raw, _BookTable, source)
+    top = read_table(raw, _BookTable, source)
     rules: list[Rule] = []
     for number, table in enumerate(top.rule, 1):
         rule = _rule(table, number, source, metrics)
@@ -114,14 +115,14 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
         rules.append(rule)
     default = None
     if top.default is not None:
-        fallback = _table(top.default, _DefaultTable, f"{source}: [default]")
+        fallback = read_table(top.default, _DefaultTable, f"{source}: [default]")
         default = Default(fallback.reason, _edits(fallback.changes, f"{source}: [default]"))
     if not rules and default is None and not top.until:
         raise UserError(f"{source}: the book holds no [[rule]], no [default] and no [until.…]; write at least one")
     until = {}
     for name, table in top.until.items():
         where = f"{source}: [until.{name}]"
-        criterion = _table(table, _UntilTable, where)
+        criterion = read_table(table, _UntilTable, where)
         until[name] = Criterion(name, criterion.description, _condition(criterion.when, where, metrics))
     return RuleBook(top.name, str(top.version), tuple(rules), default, until)
 
@@ -149,7 +150,7 @@ def criterion(text: str, book: RuleBook | None = None, metrics: MetricBook | Non
 def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> Rule:
     name = table.get("id") if isinstance(table, dict) else None
     where = f'{source}: rule "{name}"' if isinstance(name, str) and name else f"{source}: rule {number}"
-    rule = _table(table, _RuleTable, where)
+    rule = read_table(table, _RuleTable, where)
     if not rule.id or rule.id == "default" or not rule.id.isprintable():
         raise UserError(f'{where}: id: a rule needs a name of its own, and "default" is taken')
     if rule.scope == "end" and not rule.changes:
@@ -180,7 +181,7 @@ def _between(rule: _RuleTable, where: str) -> tuple[int, int] | None:
 
 
 def _bounds(table: Any, where: str) -> Bounds:
-    bounds = _table(table, Bounds, where)
+    bounds = read_table(table, Bounds, where)
     limits = [bound for bound in (bounds.min, bounds.max) if bound is not None]
     if not limits or not all(map(math.isfinite, limits)) or limits != sorted(limits):
         raise UserError(f"{where}: give a min, a max or both, finite and the smaller first")
@@ -201,22 +202,3 @@ def _edits(texts: Sequence[str], where: str) -> tuple[str, ...]:
         except UserError as error:
             raise UserError(f"{where}: changes: {error}") from None
     return tuple(texts)
-
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-def _table(raw: Any, shape: type[T], where: str) -> T:
-    """The raw table as `shape`; an unknown key, a missing one or a wrong type is a sentence that names it."""
-    if not isinstance(raw, dict):
-        raise UserError(f"{where}: must be a table of keys, not {type(raw).__name__}")
-    keys = shape.__struct_fields__
-    for key in raw:
-        if key not in keys:
-            raise UserError(f'{where}: unknown key "{key}"{nearest(key, keys) or "; known are " + ", ".join(keys)}')
-    try:
-        return msgspec.convert(raw, shape)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$.")
-        key = path.rstrip("`")
-        raise UserError(f"{where}: {key + ': ' if key else ''}{what[:1].lower()}{what[1:]}") from None
