@@ -171,7 +171,9 @@ def test_where_the_trainer_reads_its_steps_from_the_config_the_plan_says_so(proj
         (project.folder / f"{name}.json").write_text(json.dumps(config))
     said = call("run", "--cfgs", "short.json", "long.json", *LAUNCH, "--device", "cpu")
     assert "Plan: 2 runs × 10 or 40 steps on" in said.out
-    assert "note: the preset plain passes no --steps to the trainer: a run makes as many steps as its config says\n" in said.out
+    assert "note: the preset plain passes no --steps to the trainer: a run makes as many steps as its config says\n" in (
+        said.out
+    )
     assert "same training" not in said.out
     alone = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu").out
     assert "× 20 steps" in alone
