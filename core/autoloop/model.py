@@ -305,6 +305,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """Who asked to stop it and why; recorded before the signal is sent."""
     result: str | None = None
     """How it counts: one of the ended run states; set with `ended_at`."""
+    kill: bool = False
+    """It is to be killed rather than stopped; recorded with `stop_reason`."""
+    unstarted: bool = False
+    """Its command certainly never ran; known once it has ended."""
+    summary: Summary | None = None
+    """What it reached, once a later attempt has taken its place in the run."""
     cause: str | None = None
     """The failure in words."""
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import msgspec
+import pytest
 from autoloop import reports
-from autoloop.engine import holder
+from autoloop.engine import Engine, holder
 from autoloop.metrics import default_book
-from autoloop.model import LoopState, RunState
+from autoloop.model import Attempt, Loop, LoopState, RunState
+from autoloop.runners import local
+from autoloop.store import Store
 
 from tests.engine.processes import alive, eventually, states, supervisor_pid
 from tests.engine.project import Project
@@ -258,3 +262,111 @@ def test_reports_made_anew_from_the_store_are_the_same(project: Project) -> None
     assert reports.write_summary(project.store, loop.id) is None
     assert reports.write_markdown(project.store, loop.id, default_book()) is None
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
+
+
+def engine_dies_before_it_stores_the_handle(project: Project, loop: Loop) -> Attempt:
+    """The trainer is up, its supervisor too, and the store knows neither; the attempt as it is recorded."""
+
+    class Died(BaseException):
+        pass
+
+    with Store.open(project.folder) as store:
+        engine = Engine(store, loop)
+        put = store.put_attempt
+
+        def put_or_die(attempt: Attempt, number: int) -> None:
+            if attempt.handle is not None:
+                raise Died
+            put(attempt, number)
+
+        store.put_attempt = put_or_die  # type: ignore[method-assign]
+        with pytest.raises(Died):
+            engine.run()
+    (attempt,) = project.store.loop_attempts(loop.id)
+    assert attempt.handle is None
+    return attempt
+
+
+def test_an_attempt_that_had_started_is_not_called_never_started_though_nobody_is_left_who_saw_it(
+    project: Project,
+) -> None:
+    loop = project.loop([project.config("a", hang=True)])
+    engine_dies_before_it_stores_the_handle(project, loop)
+    (run,) = project.runs(loop)
+    project.trainer_pid(run.id)
+    kill_supervisor(project, run.id)
+    project.run(loop)
+    (attempt,) = project.store.attempts(run.id)
+    assert (attempt.result, attempt.unstarted) == ("lost", False)
+    assert "supervisor was killed" in (attempt.cause or "")
+    assert project.left_over() == []
+
+
+def test_an_attempt_that_never_started_is_recorded_as_such_and_costs_no_retry(project: Project) -> None:
+    loop = project.loop([project.config("a")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "start", die)
+        with Store.open(project.folder) as store, pytest.raises(KeyboardInterrupt):
+            Engine(store, loop).run()
+    project.run(loop)
+    first, second = project.store.loop_attempts(loop.id)
+    assert (first.result, first.unstarted, second.result, second.unstarted) == ("lost", True, "finished", False)
+
+
+def die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_kill_whose_engine_died_before_it_was_sent_is_sent_as_a_kill_by_the_next(project: Project) -> None:
+    loop = project.loop([project.config("a", hang=True, stubborn=True), project.config("b")])
+    engine = project.spawn(loop)
+    (a, _) = project.runs(loop)
+    project.trainer_pid(a.id)
+    project.kill_engine(engine)
+    (attempt,) = project.store.attempts(a.id)
+    project.store.put_attempt(msgspec.structs.replace(attempt, stop_reason="stopped by ada", kill=True), loop.id)
+    assert project.run(loop).state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.STOPPED, RunState.FINISHED]
+    exit_ = project.store.attempts(a.id)[0].exit
+    assert exit_ is not None
+    assert exit_.stopped_by == "kill"
+
+
+def test_that_a_run_is_to_be_killed_is_recorded_before_it_is(project: Project) -> None:
+    loop = project.loop([project.config("a", hang=True, stubborn=True)])
+    with project.driven(loop) as engine:
+        (run,) = project.runs(loop)
+        project.trainer_pid(run.id)
+        engine.done("kill", run=run.id)
+        assert project.store.attempts(run.id)[0].kill
+        engine.end()
+
+
+def test_what_an_earlier_attempt_reached_is_in_the_summary_that_is_made_anew(project: Project) -> None:
+    counter = str(project.folder / "counter")
+    config = project.config("a", traceback="RuntimeError: CUDA error: an illegal memory access", fails=1, counter=counter,
+                            late=True)
+    loop = project.loop([config], retries=1)
+    project.run(loop)
+    (run,) = project.runs(loop)
+    first, second = project.store.attempts(run.id)
+    before = project.summary()
+    assert set(before) == {first.output_dir, second.output_dir}
+    (project.folder / "reports" / "autorun_summary.json").unlink()
+    assert reports.write_summary(project.store, loop.id) is None
+    assert project.summary() == before
+    assert before[first.output_dir]["train/l1_loss"]["last"] == 1.0
+
+
+def test_a_clock_that_was_set_back_while_a_run_trained_makes_no_negative_time(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))])
+    with Store.open(project.folder) as store:
+        engine = Engine(store, loop)
+        engine.context.clock = lambda: time.time() + 86_400  # a day ahead of what its supervisor will record
+        engine.on_turn = gate.touch
+        ended = engine.run()
+    assert ended.state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FINISHED]
+    (sentence,) = project.story(loop, "run ended")
+    assert "after 0 s" in sentence

@@ -152,3 +152,17 @@ def test_two_loops_that_write_at_once_lose_no_entry(tmp_path: Path) -> None:
         writer.join(30)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert len(read(path)) == 120
+
+
+def test_a_summary_behind_a_link_is_replaced_where_it_is_and_keeps_its_mode(tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere" / "real.json"
+    target.parent.mkdir()
+    target.write_text("{}")
+    target.chmod(0o640)
+    link = tmp_path / "autorun_summary.json"
+    link.symlink_to(target)
+    assert merge(link, {"a": 1}) is None
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == {"a": 1}
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in target.parent.iterdir()] == ["real.json"]

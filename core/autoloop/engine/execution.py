@@ -96,6 +96,8 @@ class Execution:
             created_at=now,
             argv=list(launch.argv),
         )
+        before = context.store.attempts(run.id)[-1:] if run.summary and not kept else []
+        reached = run.summary
         run = msgspec.structs.replace(
             run,
             state=RunState.RUNNING,
@@ -109,6 +111,8 @@ class Execution:
             ended_at=None,
         )
         with context.store.transaction():
+            for earlier in before:  # reports made anew have its results too
+                context.store.put_attempt(msgspec.structs.replace(earlier, summary=reached), context.loop_id)
             context.store.put_attempt(attempt, context.loop_id)
             context.store.put_run(run)
         try:
@@ -205,6 +209,8 @@ class Execution:
         if isinstance(state, local.Ended):
             return self._ended(attempt, run, follower, state.record)
         reason = state.reason if isinstance(state, local.Vanished) else "its supervisor ended without a record"
+        if isinstance(state, local.Vanished) and not state.started:
+            attempt = msgspec.structs.replace(attempt, unstarted=True)
         killed = local.sweep(attempt.id)
         if killed:
             reason += f"; {killed} left-over process{'es' if killed > 1 else ''} ended"
@@ -228,7 +234,10 @@ class Execution:
         """
         for active in self.active.values():
             if active.run.id == run_id:
-                active.attempt = msgspec.structs.replace(active.attempt, stop_reason=reason)
+                # Who asked for the kill has not asked for the stop before it, but the tree ends by the kill.
+                active.attempt = msgspec.structs.replace(
+                    active.attempt, stop_reason=reason, kill=kill or active.attempt.kill
+                )
                 with self.context.store.transaction():
                     self.context.store.put_attempt(active.attempt, self.context.loop_id)
                     self._replace(active, state=RunState.STOPPING, reason=reason)
@@ -266,7 +275,7 @@ class Execution:
                 continue
             self.context.say(events.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile and is followed again", run.id)
             if attempt.stop_reason:
-                local.request_stop(state.handle)
+                local.request_stop(state.handle, kill=attempt.kill)
         return ended
 
 

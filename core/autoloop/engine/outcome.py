@@ -114,7 +114,7 @@ def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause:
         return "goes on when the loop is resumed"
     if context.loop.state is not LoopState.ACTIVE:
         return None
-    if state is RunState.LOST and attempt.handle is None:
+    if state is RunState.LOST and attempt.unstarted:
         return "its process never started"
     if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
         return None
@@ -127,6 +127,6 @@ def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause:
 
 
 def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:
-    took = (attempt.ended_at or 0.0) - (attempt.started_at or attempt.created_at)
+    took = max(0.0, (attempt.ended_at or 0.0) - (attempt.started_at or attempt.created_at))  # clocks are set back
     head = f"{run.name} ({run.id}) {state.value} after {took:.0f} s at step {run.step}"
     return f"{head}: {reason}" if reason else head

@@ -20,12 +20,10 @@ def write_run(store: Store, run: Run) -> str | None:
 
 
 def write_summary(store: Store, loop: int) -> str | None:
-    """Merge every run of the loop again, as the store has them."""
-    entries = {
-        run.output_dir: to_json(run.summary)
-        for run in store.runs(loop)
-        if run.summary is not None and run.output_dir is not None
-    }
+    """Merge every run of the loop again, as the store has them, with what earlier attempts had reached."""
+    reached = [(attempt.output_dir, attempt.summary) for attempt in store.loop_attempts(loop)]
+    reached += [(run.output_dir, run.summary) for run in store.runs(loop) if run.output_dir is not None]
+    entries = {directory: to_json(summary) for directory, summary in reached if summary is not None}
     if not entries:
         return None
     return merge(Path(store.loop(loop).spec.summary_out), entries)
