@@ -17,6 +17,7 @@ from autoloop_tui.commands import console
 
 COMMANDS = {
     "run": ("run", "demo"),
+    "doctor": ("doctor",),
     "loops": ("status", "runs", "logs", "report", "wait"),
     "control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
     "proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),

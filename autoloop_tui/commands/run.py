@@ -14,6 +14,7 @@ import msgspec
 from autoloop import gpus as gpu_report
 from autoloop.engine.plan import LoopPlan, plan_loop
 from autoloop.model import LoopSpec, UserError, WandbSpec
+from autoloop.preflight import SERVER
 from autoloop.settings import Settings, load_settings
 from autoloop.store import NoLoopYet, Store
 from cyclopts import Parameter
@@ -39,6 +40,7 @@ def run(
     wandb_online: bool = False,
     wandb_entity: str | None = None,
     wandb_project: str | None = None,
+    formal: bool = False,
     inherit_dataset_from: str | None = None,
     output_root: str | None = None,
     summary_out: str | None = None,
@@ -86,6 +88,8 @@ def run(
         W&B entity.
     wandb_project
         W&B project.
+    formal
+        Refuse what makes results worth less: the CPU, W&B offline or without entity and project.
     inherit_dataset_from
         Take the `dataset` block of every config from this one.
     output_root
@@ -138,10 +142,11 @@ def run(
         concurrency=concurrency,
         extra=run_flags.trainer_arguments(extra or []),
         wandb=WandbSpec(
-            online=wandb_online,
+            online=wandb_online or settings.wandb.online,
             entity=wandb_entity or settings.wandb.entity,
             project=wandb_project or settings.wandb.project,
         ),
+        formal=formal or settings.policy.formal,
         rounds=rounds,
         variants_per_run=variants_per_run,
         decide=decide,
@@ -217,12 +222,16 @@ def plan_or_run(
     """Print the checked plan, or make it a loop and follow or leave it."""
     now = time.time()
     report = gpu_report.read()
-    try:
-        with Store.open(Path(spec.cwd)) as store:
-            names = [loop.name for loop in store.loops()]
-            plan = plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
-    except NoLoopYet:
-        plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+
+    def planned(spec: LoopSpec) -> LoopPlan:
+        try:
+            with Store.open(Path(spec.cwd)) as store:
+                names = [loop.name for loop in store.loops()]
+                return plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
+        except NoLoopYet:
+            return plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+
+    plan = planned(spec)
     seen = on_screen.has_screen() and not (as_json or no_ui or detach)
     if not execute and not (seen and on_screen.confirm_plan(plan, _plan_text(plan))):
         print(_plan_json(plan) if as_json else _plan_text(plan))
@@ -230,6 +239,16 @@ def plan_or_run(
     from autoloop.engine.create import create_loop
     from autoloop.engine.process import spawn
 
+    from autoloop_tui.commands import doctor
+
+    found = doctor.check_plan(plan)
+    doctor.say(found)
+    wrong = {each.subject for each in found if each.level == "error"}
+    if wrong == {SERVER} and not spec.formal and _rather_offline():
+        plan = planned(msgspec.structs.replace(spec, wandb=msgspec.structs.replace(spec.wandb, online=False, later=True)))
+    elif wrong:
+        print("Nothing was started. `autoloop-tui doctor` with the same flags checks again.", file=sys.stderr)
+        return 1
     with Store.open(Path(spec.cwd), create=True) as store:
         loop = create_loop(store, plan, now)
         for warning in plan.warnings:
@@ -249,6 +268,15 @@ def plan_or_run(
         print("Ctrl-C leaves it running.")
         story = headless.Story(store, loop, settings.metric_book(Path(spec.cwd)))
         return headless.follow_loop(store, loop, story.tell)
+
+
+def _rather_offline() -> bool:
+    """Ask the person, if there is one at the terminal, whether to record offline now and upload later."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print("Record offline instead? The report will say how to upload it with `wandb sync`. [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _plan_text(plan: LoopPlan) -> str:

@@ -123,6 +123,11 @@ def diagnose(
     )
 
 
+def explain(chain: Sequence[str]) -> Cause:
+    """What the exceptions of one chain (`Type: message`, first raised first, at least one) mean."""
+    return _match(chain) or _exception(chain)
+
+
 def _by_signal(exit: ExitRecord, lines: Sequence[str]) -> Cause | None:
     number, line = exit.signal, None
     if exit.code is not None and 128 < exit.code < 160:  # a shell or container stands between us and the trainer
@@ -148,6 +153,10 @@ def _by_exception(lines: Sequence[str]) -> Cause | None:
     chain = _last_chain(lines)
     if not chain or (cause := _match(chain)):
         return cause if chain else None
+    return _exception(chain)
+
+
+def _exception(chain: Sequence[str]) -> Cause:
     text = _short(chain[0])
     if chain[-1] != chain[0]:
         text = f"{text} (then {chain[-1].partition(':')[0]})"
@@ -261,7 +270,7 @@ def _match(chain: Sequence[str]) -> Cause | None:
     for rule in _table().cause:
         for text in chain:
             if found := re.search(rule.pattern, text):
-                words = {key: _short(value or "") for key, value in found.groupdict().items()}
+                words = {key: _short((value or "").replace("`", "")) for key, value in found.groupdict().items()}
                 return _cause(rule, _short(rule.text.format_map({"first": _short(chain[0]), **words})), text)
     return None
 

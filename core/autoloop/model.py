@@ -205,6 +205,8 @@ class WandbSpec(msgspec.Struct, frozen=True, kw_only=True):
     online: bool = False
     entity: str | None = None
     project: str | None = None
+    later: bool = False
+    """Online was asked for and the server did not answer: recorded offline, and the report says how to upload it."""
 
 
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +221,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 1
     extra: list[str] = []
     wandb: WandbSpec = WandbSpec()
+    formal: bool = False
+    """Refuses what would make its results worth less: the CPU, and W&B offline."""
     rounds: int = 1
     variants_per_run: int = 2
     decide: bool = False
@@ -343,6 +347,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The next attempt goes on from the run's last checkpoint, in the same output directory."""
     summary: Summary | None = None
     wandb_url: str | None = None
+    wandb_sync: str | None = None
+    """Its W&B folder on disk, where the server lacks something of it that `wandb sync` uploads."""
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None

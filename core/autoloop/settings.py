@@ -21,6 +21,8 @@ FILE = "autoloop.toml"
 class WandbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[wandb]`: where online runs go."""
 
+    online: bool = False
+    """Record every run online, as --wandb-online does."""
     entity: str | None = None
     project: str | None = None
 
@@ -30,6 +32,13 @@ class FieldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     integers: list[str] = []
     """More names (shell patterns over the last part of a path) of fields that must stay integers."""
+
+
+class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[policy]`: what a run of this project must be."""
+
+    formal: bool = False
+    """Refuse the CPU, and W&B offline or without an entity and a project, as --formal does."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """MiB; of a run's log that grows longer, head and end are kept and a line between says what was left out."""
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
+    policy: PolicySettings = PolicySettings()
 
     def field_types(self) -> FieldTypes:
         return DEFAULT_FIELDS.extended(tuple(self.fields.integers))
@@ -77,7 +87,7 @@ KINDS = {
     "object": "a table",
 }
 """msgspec's names of types, in words."""
-TABLES: dict[str, type[msgspec.Struct]] = {"wandb": WandbSettings, "fields": FieldSettings}
+TABLES: dict[str, type[msgspec.Struct]] = {"wandb": WandbSettings, "fields": FieldSettings, "policy": PolicySettings}
 
 
 def load_settings(project: Path) -> Settings:

@@ -23,6 +23,7 @@ def check(
     if not spec.configs:
         raise UserError("No config was given: name at least one after --cfgs.")
     check_numbers(spec)
+    check_formal(spec)
     check_places(spec, preset)
     check_slots(spec, gpus)
     check_wandb(spec, environment)
@@ -59,6 +60,23 @@ def check_numbers(spec: LoopSpec) -> None:
             raise UserError(f"{flag} {value} makes no sense: give {least} or more, up to {most}.")
     if spec.rounds > 1 and not spec.decide:
         raise UserError(f"--rounds {spec.rounds} needs --decide: without it nothing makes the second round's configs.")
+
+
+def check_formal(spec: LoopSpec) -> None:
+    """What a formal run refuses. UserError with one sentence for each."""
+    if not spec.formal:
+        return
+    off = "or take --formal (or formal in autoloop.toml) away to debug"
+    if spec.device == "cpu":
+        raise UserError(f"A formal run is refused on the CPU: name GPUs with --gpus, {off}.")
+    if not spec.wandb.online:
+        raise UserError(f"A formal run is refused with W&B offline: add --wandb-online, {off}.")
+    for name, value in (("entity", spec.wandb.entity), ("project", spec.wandb.project)):
+        if not value:
+            raise UserError(
+                f"A formal run is refused without a W&B {name}: give --wandb-{name}, or set it in autoloop.toml "
+                "under [wandb]."
+            )
 
 
 def check_places(spec: LoopSpec, preset: Preset) -> None:

@@ -62,7 +62,7 @@ def plan_loop(
     root = Path(spec.output_root)
     name = fresh_name(root, now, names)
     output_dir = root / name
-    dataset = _dataset(spec)
+    dataset = dataset_of(spec)
 
     warnings: list[str] = []
     if spec.device != "cpu" and spec.concurrency < len(spec.gpus):
@@ -72,9 +72,7 @@ def plan_loop(
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
     for position, source in enumerate(spec.configs):
-        config = parse_config(read_text(Path(source), "config"), source)
-        if dataset is not None:
-            config = {**config, "dataset": dataset}
+        config = read_config(source, dataset)
         hash_ = config_hash(training(preset, config, spec.steps), spec.extra)
         if hash_ in seen:
             warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
@@ -173,8 +171,14 @@ def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
     return said
 
 
-def _dataset(spec: LoopSpec) -> object | None:
-    """The dataset block of --inherit-dataset-from."""
+def read_config(source: str, dataset: object | None) -> Config:
+    """The config in a file, with `dataset` for its own block. UserError if it cannot be read."""
+    config = parse_config(read_text(Path(source), "config"), source)
+    return config if dataset is None else {**config, "dataset": dataset}
+
+
+def dataset_of(spec: LoopSpec) -> object | None:
+    """The dataset block of --inherit-dataset-from. UserError if that file cannot be read or has none."""
     if spec.inherit_dataset_from is None:
         return None
     source = spec.inherit_dataset_from

@@ -78,6 +78,24 @@ class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     names: dict[str, str] = {}
 
 
+class Package(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The versions of the trainer's package that a preset is made for: `since` <= version < `before`."""
+
+    name: str
+    since: str = ""
+    before: str = ""
+    otherwise: str = ""
+    """The preset for the other versions."""
+
+    def fits(self, version: str) -> bool:
+        found = _release(version)
+        return _release(self.since) <= found and (not self.before or found < _release(self.before))
+
+    @property
+    def words(self) -> str:
+        return f"from {self.since}" if self.since else f"before {self.before}"
+
+
 class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one kind of trainer is called. `flags` follow `argv` in `override_style`, the extra arguments follow them."""
 
@@ -88,6 +106,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Default script, relative to the folder of the launch; what a person names stands before it."""
     module: str = ""
     """Started with `-m` where there is no script."""
+    package: Package | None = None
+    """The trainer's package, whose version tells whether this preset is the right one."""
     override_style: OverrideStyle
     flags: dict[str, str] = {}
     reserved: tuple[str, ...] = ()
@@ -99,8 +119,6 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Folders below the folder of the launch that go before PYTHONPATH where they exist."""
     output_dir: Literal["must-not-exist", "may-exist", "must-exist"] = "must-not-exist"
     """What the trainer asks of its output directory, a new path for every attempt. Made only for `must-exist`."""
-    metrics: tuple[Literal["wandb", "jsonl", "console"], ...] = ("wandb", "jsonl", "console")
-    """Where its metrics come from, best first."""
     console: Console = Console()
     resume: Resume | None = None
     """None: a run of this trainer cannot be extended."""
@@ -152,6 +170,12 @@ def parse_preset(text: str, source: str) -> Preset:
     return preset
 
 
+def _release(version: str) -> tuple[int, ...]:
+    """`0.6.1.dev3` as (0, 6, 1); an empty one stands before all."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, match[0].split("."))) if match else ()
+
+
 def _shipped() -> Traversable:
     return resources.files("autoloop.launch") / "presets"
 
@@ -162,7 +186,8 @@ def _in_words(message: str) -> str:
     place = where.strip("`").removeprefix("$").removeprefix(".")
     prefix = f"{place}." if place else ""
     if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", text):
-        owner = {"": Preset, "wandb": WandbFlags, "console": Console, "resume": Resume}.get(place, Failure)
+        tables = {"": Preset, "wandb": WandbFlags, "console": Console, "resume": Resume, "package": Package}
+        owner = tables.get(place, Failure)
         known = list(owner.__struct_fields__)
         return f"unknown key {prefix}{unknown[1]}; {_nearest(unknown[1], known)}known are {', '.join(known)}"
     if missing := re.fullmatch(r"Object missing required field `(.+)`", text):

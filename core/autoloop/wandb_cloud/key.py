@@ -1,5 +1,5 @@
-"""The W&B service, as far as it must be known before a run starts: is there a key, and where from. The key itself is
-never returned, stored or shown."""
+"""The W&B key and server that wandb itself will find. The key is handed to the one request that needs it, never stored
+or shown."""
 
 from __future__ import annotations
 
@@ -8,15 +8,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
+"""The public service, up to wandb 0.30 and from 0.31 on; both names reach the same accounts."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key and where it was found: `WANDB_API_KEY` or a file's path. Its text form does not hold the key."""
+
+    key: str
+    source: str
+
+    def __repr__(self) -> str:
+        return f"Key(from {self.source})"
 
 
 def key_source(environment: Mapping[str, str]) -> str | None:
     """Where wandb will find its key (`WANDB_API_KEY` or the netrc file's path); None if nowhere."""
-    if environment.get("WANDB_API_KEY"):
-        return "WANDB_API_KEY"
+    found = find_key(environment)
+    return found.source if found else None
+
+
+def find_key(environment: Mapping[str, str]) -> Key | None:
+    """The key that wandb will use, None if there is none."""
+    if key := environment.get("WANDB_API_KEY"):
+        return Key(key, "WANDB_API_KEY")
     base = environment.get("WANDB_BASE_URL")
-    hosts = (urlsplit(base).hostname or "",) if base else DEFAULT_HOSTS
+    # With its port, as wandb looks it up.
+    hosts = (urlsplit(base).netloc, urlsplit(base).hostname or "") if base else DEFAULT_HOSTS
     home = Path(environment.get("HOME", "/"))
     candidates = [Path(environment["NETRC"])] if environment.get("NETRC") else [home / ".netrc", home / "_netrc"]
     for path in candidates:
@@ -24,6 +44,13 @@ def key_source(environment: Mapping[str, str]) -> str | None:
             entries = netrc.netrc(str(path))
         except (OSError, netrc.NetrcParseError):
             continue
-        if any(host in entries.hosts for host in hosts):
-            return str(path)
+        for host in hosts:
+            if (entry := entries.hosts.get(host)) and entry[2]:
+                return Key(entry[2], str(path))
     return None
+
+
+def server_address(environment: Mapping[str, str]) -> str:
+    """The address that the service's requests go to, without a slash at the end."""
+    base = environment.get("WANDB_BASE_URL") or f"https://{DEFAULT_HOSTS[0]}"
+    return base.rstrip("/")

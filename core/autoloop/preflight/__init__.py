@@ -1,0 +1,50 @@
+"""Everything that can be known to go wrong before GPU time is spent: `examine`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from autoloop.gpus import GpuReport
+from autoloop.launch import Preset
+from autoloop.model import LoopSpec
+from autoloop.preflight import machine
+from autoloop.preflight.finding import Finding, Level
+from autoloop.preflight.trainer import CandidateConfig, Question, candidate
+from autoloop.preflight.wandb_online import SERVER, wandb
+
+__all__ = ["SERVER", "CandidateConfig", "Finding", "Level", "candidate", "examine"]
+
+
+def examine(
+    spec: LoopSpec,
+    preset: Preset,
+    configs: Sequence[CandidateConfig],
+    *,
+    gpus: GpuReport,
+    environment: Mapping[str, str],
+    trainer_environment: Mapping[str, str],
+) -> list[Finding]:
+    """Look at the training environment, this machine and W&B. Never raises.
+
+    `environment` is ours, `trainer_environment` what a run gets. Takes as long as the trainer's import where it has
+    config classes to decode with, else about 0.1 s; W&B adds at most 3 s, and only online.
+    """
+    shown = ",".join(map(str, spec.gpus)) if spec.device == "cuda" else ""
+    with Question(
+        spec.python,
+        preset,
+        spec.train_script,
+        configs,
+        device=spec.device,
+        cwd=spec.cwd,
+        # NVML says whether there is a GPU without taking memory on it.
+        environment={**trainer_environment, "CUDA_VISIBLE_DEVICES": shown, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
+    ) as question:
+        around = [
+            *machine.gpus(spec, gpus),
+            machine.output_root(spec),
+            *wandb(spec, environment),
+            *machine.terminal(environment),
+            machine.linger(),
+        ]
+        return [*question.answer(), *around]

@@ -1,0 +1,30 @@
+"""One line of the preflight: how it stands with one thing, what that means, and what to do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Level = Literal["ok", "warning", "error"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """`subject` is what was looked at. An error means that the runs would fail, or would not be what was asked for."""
+
+    subject: str
+    level: Level
+    text: str
+    advice: str = ""
+
+
+def ok(subject: str, text: str) -> Finding:
+    return Finding(subject=subject, level="ok", text=text)
+
+
+def warning(subject: str, text: str, advice: str = "") -> Finding:
+    return Finding(subject=subject, level="warning", text=text, advice=advice)
+
+
+def error(subject: str, text: str, advice: str = "") -> Finding:
+    return Finding(subject=subject, level="error", text=text, advice=advice)

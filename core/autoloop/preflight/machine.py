@@ -1,0 +1,124 @@
+"""This machine: its GPUs, the disk of the output root, and whether the engine outlives the connection."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from autoloop.gpus import Gpu, GpuReport
+from autoloop.model import LoopSpec
+from autoloop.preflight.finding import Finding, error, ok, warning
+
+GIB = 1 << 30
+NO_ROOM = GIB // 2
+LITTLE_ROOM = 10 * GIB
+"""A checkpoint of a small policy with its optimiser is about 1 GiB."""
+BUSY_MEMORY = GIB
+"""What a driver and a desktop keep on a card is less."""
+
+
+def gpus(spec: LoopSpec, report: GpuReport) -> list[Finding]:
+    if spec.device == "cpu":
+        return [ok("GPUs", "none asked for: the runs train on the CPU")]
+    if report.error:
+        return [error("GPUs", f"none can be used ({report.error})", "check the driver, or debug with --device cpu")]
+    cards = {gpu.index: gpu for gpu in report.gpus}
+    found = []
+    for index in spec.gpus:
+        if index not in cards:
+            have = ", ".join(map(str, cards)) or "none"
+            found.append(error(f"GPU {index}", f"this machine has none; it has {have}", "choose with --gpus"))
+        else:
+            found.append(_gpu(cards[index]))
+    return found
+
+
+def _gpu(gpu: Gpu) -> Finding:
+    subject = f"GPU {gpu.index}"
+    used, total = gpu.memory_used, gpu.memory_total
+    room = f", {(total - used) / GIB:.1f} of {total / GIB:.0f} GiB free" if used is not None and total else ""
+    if gpu.processes:
+        who = "; ".join(
+            f"{process.name or 'a process'} (pid {process.pid}{f', {process.user}' if process.user else ''}"
+            + (f", {process.memory / GIB:.1f} GiB)" if process.memory else ")")
+            for process in gpu.processes
+        )
+        text = f"{gpu.name}{room}; used by {who}"
+        return warning(subject, text, "a run beside it may run out of memory: wait, or choose another with --gpus")
+    if used is not None and used > BUSY_MEMORY:
+        text = f"{gpu.name}{room}, by processes that cannot be seen from here"
+        return warning(subject, text, "a run beside them may run out of memory: look with nvidia-smi on the host")
+    return ok(subject, f"{gpu.name}{room}, nobody uses it")
+
+
+def output_root(spec: LoopSpec) -> Finding:
+    root = Path(spec.output_root)
+    nearest = next(path for path in (root, *root.parents) if path.exists())
+    if not nearest.is_dir():
+        return error("output root", f"{nearest} is a file, not a folder", "choose another with --output-root")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return error("output root", f"you may not write to {nearest}", "choose another with --output-root")
+    free = shutil.disk_usage(nearest).free
+    text = f"{root}, {free / GIB:.1f} GiB free"
+    if free < NO_ROOM:
+        return error("output root", text, "make room there, or choose another disk with --output-root")
+    if free < LITTLE_ROOM:
+        return warning("output root", text, "checkpoints may fill it: make room, or save fewer (save_freq in the config)")
+    return ok("output root", text)
+
+
+def terminal(environment: Mapping[str, str]) -> list[Finding]:
+    """What matters to whoever looks on: tmux keeps the console, a locale draws it."""
+    if environment.get("TMUX"):
+        found = [ok("tmux", "the console is in tmux and outlives the connection")]
+    elif shutil.which("tmux", path=environment.get("PATH", os.defpath)):
+        found = [ok("tmux", "not inside it: the console ends with the connection, the loop goes on")]
+    else:
+        found = [ok("tmux", "not installed: the console ends with the connection, the loop goes on")]
+    name = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
+    if "utf8" in name.lower().replace("-", ""):
+        return [*found, ok("locale", name)]
+    text = f"{name or 'none is set'}, which has no Unicode: the console draws with ASCII"
+    return [*found, warning("locale", text, "export LANG=C.UTF-8")]
+
+
+def linger() -> Finding:
+    """Whether systemd ends what a person left running when they log out."""
+    advice = "allow it once with: loginctl enable-linger"
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="utf-8")
+    except OSError:
+        group = ""
+    uid = os.getuid()
+    if uid == 0 or f"user-{uid}.slice" not in group:
+        return ok("logout", "nothing here ends the loop when you log out")
+    if _lingers(uid):
+        return ok("logout", "lingering is allowed, so the loop goes on")
+    if f"user@{uid}.service" in group:
+        return warning("logout", "this shell belongs to your user manager, which ends the loop when you log out", advice)
+    if _kills_at_logout():
+        return warning("logout", "this machine ends your processes when you log out, the loop among them", advice)
+    return ok("logout", "this machine leaves your processes running when you log out")
+
+
+def _lingers(uid: int) -> bool:
+    import pwd
+
+    try:
+        return Path("/var/lib/systemd/linger", pwd.getpwuid(uid).pw_name).exists()
+    except (KeyError, OSError):
+        return False
+
+
+def _kills_at_logout() -> bool:
+    where = "org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses"
+    try:
+        done = subprocess.run(
+            ["busctl", "get-property", *where.split()], capture_output=True, text=True, timeout=2, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.stdout.strip() == "b true"

@@ -1,0 +1,192 @@
+"""The training environment, asked in a process of its own: interpreter, packages, the trainer's version, every config."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from autoloop.configs import Config
+from autoloop.diagnose import explain
+from autoloop.launch import LaunchPlan, Preset
+from autoloop.model import LoopSpec
+from autoloop.preflight.finding import Finding, error, ok, warning
+
+ASK = Path(__file__).with_name("ask_trainer.py")
+PATIENCE = 120.0
+"""Seconds that the trainer may take to be imported: a cold network disk is slow."""
+PACKAGES = ("torch", "accelerate", "wandb")
+
+
+class CandidateConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A config that is to run: its name for people, its values, and the words that follow the trainer on its command."""
+
+    name: str
+    config: Config
+    arguments: list[str]
+
+
+def candidate(spec: LoopSpec, preset: Preset, name: str, config: Config, launch: LaunchPlan) -> CandidateConfig:
+    """A planned attempt as something to ask the trainer about."""
+    before = preset.argv.index("{script}") if "{script}" in preset.argv else 0
+    named = 1 if spec.train_script or preset.script else 2
+    return CandidateConfig(name=name, config=config, arguments=list(launch.argv[before + named :]))
+
+
+class Question:
+    """A question to the training interpreter, under way: others can be asked meanwhile. As a context it ends what it
+    started."""
+
+    def __init__(
+        self,
+        python: str,
+        preset: Preset,
+        script: str | None,
+        configs: Sequence[CandidateConfig],
+        *,
+        device: str,
+        cwd: str,
+        environment: Mapping[str, str],
+    ) -> None:
+        self.python = python
+        self.preset = preset
+        self.device = device
+        self.configs = configs
+        self.script = script or preset.script or None
+        asked = {
+            "packages": [*PACKAGES, *([preset.package.name] if preset.package else [])],
+            "modules": started_modules(preset, self.script),
+            "script": self.script,
+            "module": preset.module or None,
+            "device": device,
+            "configs": [{"config": each.config, "arguments": each.arguments} for each in configs],
+        }
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 closed by __exit__
+        self._process: subprocess.Popen[bytes] | None = None
+        self._refused: str | None = None
+        with tempfile.TemporaryFile() as text:  # a file, not a pipe: nobody has to stand by while it is read
+            text.write(json.dumps(asked).encode())
+            text.seek(0)
+            try:
+                self._process = subprocess.Popen(
+                    [python, str(ASK)],
+                    stdin=text,
+                    stdout=subprocess.PIPE,
+                    stderr=self._said,
+                    cwd=cwd,
+                    env=dict(environment),
+                    start_new_session=True,
+                )
+            except OSError as problem:
+                self._refused = problem.strerror or str(problem)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # also what the trainer's import may have started
+            self._process.communicate()
+        self._said.close()
+
+    def answer(self) -> list[Finding]:
+        """Wait for it, at most PATIENCE seconds."""
+        process = self._process
+        if process is None:
+            return [error("interpreter", f"{self.python} cannot be run: {self._refused}", "name another with --python")]
+        try:
+            out, _ = process.communicate(timeout=PATIENCE)
+            answer: dict[str, Any] = json.loads(out)
+        except subprocess.TimeoutExpired:
+            text = f"its import took longer than {PATIENCE:.0f} s, so the configs were not checked"
+            return [warning("trainer", text, "is its disk slow? The runs will take as long to start")]
+        except ValueError:
+            text = f"{self.python} could not answer (exit code {process.returncode}): {self._last_words()}"
+            return [error("interpreter", text, "name an interpreter of Python 3.8 or later with --python")]
+        return self._read(answer)
+
+    def _last_words(self) -> str:
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - 4096))
+        lines = [line.strip() for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1][:300] if lines else "it said nothing"
+
+    # ------------------------------------------------------------------------------------------------------ findings
+
+    def _read(self, answer: dict[str, Any]) -> list[Finding]:
+        versions: dict[str, str | None] = answer["versions"]
+        found = [ok("interpreter", f"Python {answer['python']}, {self.python}")]
+        for module, problem in answer["missing"].items():
+            package = module.partition(".")[0]
+            advice = f"install {package} there, or name the right interpreter with --python"
+            found.append(error(package, f"the training environment cannot start {module}: {problem}", advice))
+        if versions["accelerate"] and "accelerate" not in [each.subject for each in found]:
+            found.append(ok("accelerate", versions["accelerate"]))
+        found += self._torch(versions["torch"], answer.get("cuda"))
+        found += self._trainer(versions, answer.get("broken"))
+        if answer["decodes"]:
+            found += self._configs(answer["configs"])
+        elif self.configs and not answer.get("broken"):
+            found.append(ok("configs", "read as JSON; this trainer has no config classes to check them with"))
+        return found
+
+    def _torch(self, version: str | None, cuda: dict[str, Any] | None) -> list[Finding]:
+        if version is None:
+            return []  # a trainer of one's own may do without; one that does not will say so when it is imported
+        if self.device == "cuda" and version.endswith("+cpu"):
+            text = f"{version} is a build for the CPU, so no run would use its GPU"
+            return [error("torch", text, "install a CUDA build of PyTorch there, or debug with --device cpu")]
+        if cuda is not None and not cuda["available"]:
+            text = f"{version} cannot use a GPU here, so every run would fall back to the CPU"
+            return [error("torch", text, "check the driver, and that PyTorch is built for its CUDA version")]
+        return [ok("torch", version)]
+
+    def _trainer(self, versions: dict[str, str | None], broken: list[str] | None) -> list[Finding]:
+        preset = self.preset
+        named = self.script or preset.module
+        version = versions.get(preset.package.name) if preset.package else None
+        what = f"{preset.package.name} {version}, " if preset.package and version else ""
+        what += f"{named}, preset {preset.name}"
+        if broken:
+            cause = explain(broken)
+            return [error("trainer", f"{named} cannot be imported: {cause.text}", cause.advice)]
+        if preset.package and version and not preset.package.fits(version):
+            text = f"{what}, which is made for {preset.package.name} {preset.package.words}"
+            return [warning("trainer", text, f"choose --preset {preset.package.otherwise}")]
+        return [ok("trainer", what)]
+
+    def _configs(self, problems: list[list[str]]) -> list[Finding]:
+        found = []
+        for candidate, chain in zip(self.configs, problems, strict=True):
+            if chain:
+                cause = explain(chain)
+                advice = cause.advice
+                unknown = re.search(r"The fields `([^`]+)` are not valid", " ".join(chain))
+                if unknown and _is_flag(unknown[1], candidate):
+                    advice = "that is a flag of the command: choose the preset of this trainer's version, or correct --extra"
+                found.append(error(f"config {candidate.name}", cause.text, advice))
+        if found:
+            return found
+        count = f"{len(problems)} config{'s' if len(problems) > 1 else ''}"
+        return [ok("configs", f"{count} decoded by the trainer's own classes")]
+
+
+def _is_flag(key: str, candidate: CandidateConfig) -> bool:
+    """Whether a key comes from the command and not from the config."""
+    return key not in candidate.config and any(word.startswith(f"--{key}") for word in candidate.arguments)
+
+
+def started_modules(preset: Preset, script: str | None) -> list[str]:
+    """What the command starts with `-m`."""
+    found = [after for word, after in itertools.pairwise(preset.argv) if word == "-m" and after != "{script}"]
+    return found + ([preset.module] if preset.module and not script else [])
