@@ -30,6 +30,10 @@ class Story:
     def tell(self, event: Event) -> None:
         # People's chain scripts look for lines that begin so.
         self.line(event.text, None if event.text.startswith("Wrote variant: ") else event.at)
+        if event.kind == kinds.RUN_ENDED and event.run:
+            cause = self.store.attempts(event.run)[-1].diagnosis
+            for text in cause.details if cause else []:
+                self.line(" " * 12 + text, None)
         if event.kind == kinds.ROUND_ENDED:
             # Whoever follows from outside may hear of it when the next round has begun.
             begun = [round_.number for round_ in self.store.rounds(self.loop.id) if round_.started_at <= event.at]

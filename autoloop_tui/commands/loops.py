@@ -21,6 +21,9 @@ from autoloop_tui import client, plain
 if TYPE_CHECKING:
     from autoloop.metrics import MetricBook
 
+MOST_FAILURES = 5
+"""So many failed runs `status` explains; `runs` lists them all."""
+
 # ------------------------------------------------------------------------------------------------------------- looking
 
 
@@ -204,7 +207,17 @@ def _status_text(store: Store, snapshot: Snapshot) -> str:
             if run
             else [slot.label, "idle", "", "", ""]
         )
-    return "\n".join([*lines, "", plain.table(["slot", "state", "run", "id", "step"], rows)])
+    lines += ["", plain.table(["slot", "state", "run", "id", "step"], rows)]
+    failed = [run for run in snapshot.runs if run.state in (RunState.FAILED, RunState.LOST)]
+    if failed:
+        last = f", the last {MOST_FAILURES}" if len(failed) > MOST_FAILURES else ""
+        lines += ["", f"{len(failed)} failed{last}:"]
+    for run in sorted(failed, key=lambda run: run.ended_at or 0.0)[-MOST_FAILURES:]:
+        attempt = snapshot.attempts.get(run.id)
+        lines.append(plain.printable(f"  {run.name} ({run.id}) {run.state.value}: {run.reason or ''}"))
+        if attempt and attempt.diagnosis:
+            lines += [plain.printable(f"    {text}") for text in attempt.diagnosis.details]
+    return "\n".join(lines)
 
 
 def _loop_document(store: Store, loop: Loop) -> dict[str, Any]:
@@ -222,7 +235,14 @@ def _status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
             for slot in snapshot.loop.spec.slots
         ],
         "runs": {
-            run.id: {"name": run.name, "round": run.round, "state": run.state, "step": run.step}
+            run.id: {
+                "name": run.name,
+                "round": run.round,
+                "state": run.state,
+                "step": run.step,
+                "reason": run.reason,
+                "cause": attempt.diagnosis if (attempt := snapshot.attempts.get(run.id)) else None,
+            }
             for run in snapshot.runs
         },
     }

@@ -134,7 +134,8 @@ def attempt_rows(attempts: Sequence[Attempt], run: Run, *, ascii_only: bool) -> 
             (times.replace(NOTHING, "-") if ascii_only else times, ""),
             (ending(attempt), "bold" if attempt.exit and attempt.exit.code else ""),
         ])  # fmt: skip
-        for text, names in ((attempt.stop_reason, "dim"), (attempt.cause, "slot-failed")):
+        why = [(text, "dim") for text in (attempt.diagnosis.details if attempt.diagnosis else [])]
+        for text, names in ((attempt.stop_reason, "dim"), (attempt.cause, "slot-failed"), *why):
             if text:
                 rows.append([("       ", ""), (clip(text, 1000), names)])
     return rows

@@ -137,9 +137,13 @@ class RunScreen(LoopScreen):
     def _paint_cause(self, view: View, run: Run) -> None:
         """Why it failed, above whatever part is shown; no room is taken where there is nothing to say."""
         attempt = view.snapshot.attempts.get(run.id)
-        cause = attempt.cause if attempt and run.state in (RunState.FAILED, RunState.LOST) else None
-        mark = "x" if self.console.ascii_only else "✗"
-        self.query_one("#run-cause", Words).say(f"{mark} {cause}" if cause else "", "slot-failed")
+        words = self.query_one("#run-cause", Words)
+        if attempt is None or not attempt.cause or run.state not in (RunState.FAILED, RunState.LOST):
+            words.say("")
+            return
+        mark, dot = ("x", " - ") if self.console.ascii_only else ("✗", " · ")
+        details = attempt.diagnosis.details if attempt.diagnosis else []
+        words.say(dot.join([f"{mark} {attempt.cause}", *reversed(details)]), "slot-failed")
 
     def _paint_parts(self) -> None:
         pane = self.query_one("#run-parts", RowPane)

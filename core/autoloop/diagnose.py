@@ -14,27 +14,12 @@ from typing import Literal
 import msgspec
 
 from autoloop.launch import Failure, Preset
-from autoloop.model import ExitRecord
+from autoloop.model import Cause, ExitRecord
 
 HEAD_BYTES = 128 << 10
 """Enough for what a trainer prints before its first step: device warnings, and the resolved config after them."""
 TAIL_BYTES = 512 << 10
 LINE_LENGTH = 300
-
-
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an attempt did not succeed.
-
-    `line` is the log line that decided it, at most 300 characters. `retry`: the same command may well succeed;
-    `fatal_for_round`: the other runs would fail in the same way. No text holds control characters.
-    """
-
-    id: str
-    text: str
-    line: str | None = None
-    advice: str = ""
-    retry: bool = False
-    fatal_for_round: bool = False
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,12 +28,14 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pattern: str = ""
     advice: str = ""
     retry: bool = False
+    once: bool = False
     fatal: bool = False
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cause: tuple[_Rule, ...]
     signals: dict[str, _Rule]
+    outcomes: dict[str, _Rule]
 
 
 # ----------------------------------------------------------------------------------------------------- the log
@@ -95,12 +82,15 @@ def diagnose(
     device: str | None = None,
     stop_reason: str | None = None,
     vanished: str | None = None,
+    diverged: Sequence[str] = (),
+    needed: str | None = None,
 ) -> Cause | None:
     """None if the attempt succeeded. Asked in order: our own stop, the start, signal, exceptions, error lines, outcome.
 
     `lines` come from `read_log_tail`. `vanished` is the runner's reason where there is no exit record. `stop_reason`
     says who asked to stop it and why; it counts only if the exit record says that the stop took effect. `device` (None:
-    not known) leaves out the preset's failure patterns of other devices.
+    not known) leaves out the preset's failure patterns of other devices. `diverged` are the losses that its history leaves
+    at NaN or infinity; `needed` says which metrics were needed and are not there (None: nothing is missing).
     """
     failures = [failure for failure in preset.failures if device is None or failure.device in (None, device)]
     if exit is None:
@@ -113,7 +103,7 @@ def diagnose(
         advice = "check --python, --train-script and the folder it is started in"
         return Cause(id="cannot-start", text=_clean(exit.error), advice=advice, fatal_for_round=True)
     if exit.code == 0:
-        return _outcome(lines, preset.success, failures)
+        return _outcome(lines, preset.success, failures, diverged, needed)
     return (
         _by_signal(exit, lines)
         or _by_exception(lines)
@@ -184,18 +174,27 @@ def _by_failure_pattern(lines: Sequence[str], failures: Iterable[Failure]) -> Ca
     return None
 
 
-def _outcome(lines: Sequence[str], success: str | None, failures: Iterable[Failure]) -> Cause | None:
+def _outcome(
+    lines: Sequence[str], success: str | None, failures: Iterable[Failure], diverged: Sequence[str], needed: str | None
+) -> Cause | None:
+    """Of an attempt that ended with 0: what makes it a failure all the same."""
     if cause := _by_failure_pattern(lines, failures):
         return cause
     losses = ((found[1], line) for line in reversed(lines) if (found := re.search(r"\bloss[:=] ?(\S+)", line)))
     value, line = next(losses, ("", ""))
     if re.fullmatch(r"[-+]?(nan|inf(inity)?)", value.rstrip(","), re.IGNORECASE):
-        text = f"it diverged: the last loss is {value.rstrip(',')}"
-        return Cause(id="diverged", text=text, line=_short(line), advice="lower the learning rate")
+        return _as_outcome("diverged", f"the last loss is {value.rstrip(',')}", line)
+    if diverged:
+        return _as_outcome("diverged", f"{', '.join(diverged[:3])} ended as NaN or infinity", None)
     if success is not None and not any(re.search(success, line) for line in lines):
-        text = f"it ended with exit code 0, but its log lacks {success!r}"
-        return Cause(id="no-success", text=text, line=_last_words(lines), advice="look at the end of its log")
-    return None
+        return _as_outcome("no-success", repr(success), _last_words(lines))
+    return _as_outcome("no-metrics", needed, _last_words(lines)) if needed else None
+
+
+def _as_outcome(id: str, what: str, line: str | None) -> Cause:
+    rule = _table().outcomes[id]
+    shown = _short(line) if line else None
+    return Cause(id=id, text=_short(rule.text.format(what=what)), line=shown, advice=rule.advice)
 
 
 # -------------------------------------------------------------------------------------------------- tracebacks
@@ -277,7 +276,13 @@ def _match(chain: Sequence[str]) -> Cause | None:
 
 def _cause(rule: _Rule, text: str, line: str) -> Cause:
     return Cause(
-        id=rule.id, text=text, line=_short(line), advice=rule.advice, retry=rule.retry, fatal_for_round=rule.fatal
+        id=rule.id,
+        text=text,
+        line=_short(line),
+        advice=rule.advice,
+        retry=rule.retry,
+        once=rule.once,
+        fatal_for_round=rule.fatal,
     )
 
 

@@ -289,6 +289,32 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
 
 
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an attempt did not succeed.
+
+    `line` is the log line that decided it, at most 300 characters. `retry`: the same command may well succeed, but not
+    more than `once` if that is set; `fatal_for_round`: the other runs would fail in the same way. No text holds control
+    characters.
+    """
+
+    id: str
+    text: str
+    line: str | None = None
+    advice: str = ""
+    retry: bool = False
+    once: bool = False
+    fatal_for_round: bool = False
+
+    @property
+    def details(self) -> list[str]:
+        """What stands below its text: the line that decided it, and what to do, in a line each."""
+        said = [f"its log: {self.line}"] if self.line and self.line not in self.text else []
+        if self.id == "stopped":
+            return said
+        again = "the same command may succeed" if self.retry else "the same command would fail again"
+        return [*said, f"{self.advice} ({again})" if self.advice else again]
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One process launched for a run. `handle` (pid, start time, boot id, host) appears once it has started."""
 
@@ -317,6 +343,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """What it reached, once a later attempt has taken its place in the run."""
     cause: str | None = None
     """The failure in words."""
+    diagnosis: Cause | None = None
+    """The failure with the line that decided it and what to do; its text is `cause`."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

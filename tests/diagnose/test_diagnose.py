@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.diagnose import Cause, diagnose, log_lines, read_log_tail
+from autoloop.diagnose import diagnose, log_lines, read_log_tail
 from autoloop.launch import Failure, load_preset, preset_names
-from autoloop.model import ExitRecord
+from autoloop.model import Cause, ExitRecord
 
 LEROBOT = load_preset("lerobot")
 PLAIN = load_preset("plain")

@@ -12,7 +12,7 @@ from autoloop.model import LoopState, RunState, UserError
 from autoloop.settings import Settings
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import Project, rows
 
 PASSING = "CUDA error: an illegal memory access was encountered"
 """A cause that the same command may well not meet again."""
@@ -72,6 +72,66 @@ def test_a_cause_that_would_come_again_is_not_retried(project: Project) -> None:
     loop = project.loop([project.config("a", traceback="ValueError: no such camera", late=True)], retries=3)
     project.run(loop)
     assert project.runs(loop)[0].attempts == 1
+
+
+def test_a_killed_data_loader_worker_is_retried_once_however_many_retries_are_allowed(project: Project) -> None:
+    killed = "RuntimeError: DataLoader worker (pid 3023) is killed by signal: Killed."
+    loop = project.loop([project.config("a", traceback=killed, late=True)], retries=3)
+    project.run(loop)
+    (run,) = project.runs(loop)
+    assert [attempt.result for attempt in project.store.attempts(run.id)] == ["failed", "failed"]
+
+
+def test_out_of_gpu_memory_is_not_retried_as_it_is(project: Project) -> None:
+    traceback = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 288.00 MiB."
+    loop = project.loop([project.config("a", traceback=traceback, late=True)], retries=3)
+    project.run(loop)
+    (attempt,) = project.store.attempts(project.runs(loop)[0].id)
+    assert attempt.diagnosis is not None
+    assert attempt.diagnosis.id == "cuda-out-of-memory"
+    assert attempt.diagnosis.line == traceback
+    assert "batch_size" in attempt.diagnosis.advice
+
+
+def test_a_run_that_ends_well_with_a_loss_that_is_no_number_has_diverged(project: Project) -> None:
+    loop = project.loop([project.config("a", rows=rows(2.0, 1.0, float("nan")))], decide=True)
+    project.run(loop)
+    (run,) = project.runs(loop)
+    assert run.state is RunState.FAILED
+    assert run.reason == "it diverged: train/l1_loss ended as NaN or infinity"
+
+
+def test_a_loss_that_came_back_from_nan_or_another_metric_that_is_none_is_no_failure(project: Project) -> None:
+    configs = [
+        project.config("back", rows=rows(2.0, float("nan"), 1.0)),
+        project.config("other", rows=rows(2.0, 1.0, eval__success=float("nan"))),
+    ]
+    loop = project.loop(configs)
+    project.run(loop)
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 2
+
+
+def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_failed_where_rules_are_to_judge_it(project: Project) -> None:
+    unknown = [{"_step": 1, "train/other": 1.0}]
+    loop = project.loop([project.config("a", rows=unknown), project.config("b", rows=[])], decide=True)
+    project.run(loop)
+    named, empty = project.runs(loop)
+    assert states([named, empty]) == [RunState.FAILED] * 2
+    assert "none of the metrics that the rules need was found: train/l1_loss" in str(named.reason)
+    assert "no metric was found" in str(empty.reason)
+    judged_by_nobody = project.loop([project.config("c", rows=unknown)])
+    project.run(judged_by_nobody)
+    assert states(project.runs(judged_by_nobody)) == [RunState.FINISHED]
+
+
+def test_the_report_tells_of_a_failure_the_line_that_decided_it_and_what_to_do(project: Project) -> None:
+    traceback = "draccus.utils.DecodingError: `batch_size`: Couldn't parse '12.0' into an int"
+    loop = project.loop([project.config("a", traceback=traceback)])
+    project.run(loop)
+    report = (project.folder / "reports" / "report.md").read_text()
+    assert "the config gives batch_size = 12.0, and the trainer wants an integer" in report
+    assert "write it without a decimal point" in report
+    assert "Couldn't parse '12.0' into an int" in report
 
 
 def test_without_retries_nothing_is_retried(project: Project) -> None:

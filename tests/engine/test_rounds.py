@@ -203,9 +203,15 @@ def test_a_rule_on_a_metric_that_never_appeared_does_not_fire_and_says_so(projec
         when = "ot_pi_sum.last < 1"
         reason = "mass"
         changes = ["lr@mul=2"]
+        [[rule]]
+        id = "high"
+        when = "l1_loss.last > 100"
+        reason = "high"
+        changes = ["lr@mul=0.5"]
     """)
     loop = project.loop([project.config("a")], rounds=2, decide=True, rules=book)
     project.run(loop)
+    assert project.runs(loop)[0].state is RunState.FINISHED
     assert project.proposals(loop) == []
     assert any("rule mass" in text and "ot_pi_sum" in text for text in project.story(loop, "note"))
 

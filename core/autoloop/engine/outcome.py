@@ -9,13 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose import Cause, diagnose, read_log_tail
+from autoloop.diagnose import diagnose, read_log_tail
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import SIP, Ended
 from autoloop.history import Follower
-from autoloop.metrics import summarise
-from autoloop.model import Attempt, LoopState, Run, RunState
+from autoloop.metrics import not_finite, summarise
+from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
+from autoloop.rules import PythonRules, RunView, evaluate
 
 LOOP_STOP = "the loop was stopped"
 """A run stopped for this reason is queued again: it goes on when the loop does."""
@@ -38,9 +39,10 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     if not summary.metrics and run.summary:  # extended, and ended before it logged anything
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
+    diverged = [name for name in not_finite(follower.columns, context.metrics) if _tells_of_divergence(context, name)]
     follower.close()
     lines = read_log_tail(Path(attempt.directory) / "log.txt")
-    state, cause = judge_exit(context, attempt, lines)
+    state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
     reason = cause.text if cause else None
     changes = {
         "state": state,
@@ -54,7 +56,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     }
     again = _again(context, attempt, run, state, cause)
     with context.store.transaction():
-        result = msgspec.structs.replace(attempt, result=state.value, cause=reason)
+        result = msgspec.structs.replace(attempt, result=state.value, cause=reason, diagnosis=cause)
         context.store.put_attempt(result, context.loop_id)
         if again:
             changes |= {"state": RunState.QUEUED, "ended_at": None, "reason": again, "resume": run.resume}
@@ -91,7 +93,30 @@ def wandb_url(run: Run, lines: list[str]) -> str | None:
     return next((found.group() for line in lines if run.id in line and (found := pattern.search(line))), None)
 
 
-def judge_exit(context: Context, attempt: Attempt, lines: list[str]) -> tuple[RunState, Cause | None]:
+def _tells_of_divergence(context: Context, metric: str) -> bool:
+    """A loss that is no number, or a metric that stands for the run; any other may be undefined for a while."""
+    return metric in context.metrics.key_metrics or metric.rpartition("/")[2].endswith("loss")
+
+
+def _needed(context: Context, summary: Summary, diverged: list[str]) -> str | None:
+    """What keeps the next round from being made from this run: nothing that any rule looks at was logged."""
+    if not context.spec.decide or diverged:
+        return None
+    if not summary.metrics:
+        return "no metric was found, so no rule can judge it"
+    if isinstance(context.rules, PythonRules):
+        return None
+    view = RunView(summary=summary, book=context.metrics)
+    verdicts = [evaluate(rule.when, view) for rule in context.rules.rules if rule.scope == "end"]
+    if not verdicts or not all(verdict.missing and not verdict.holds for verdict in verdicts):
+        return None
+    names = ", ".join(sorted({name for verdict in verdicts for name in verdict.missing}))
+    return f"none of the metrics that the rules need was found: {names}"
+
+
+def judge_exit(
+    context: Context, attempt: Attempt, lines: list[str], diverged: list[str], needed: str | None
+) -> tuple[RunState, Cause | None]:
     """The state that an ended attempt has reached, and why where it has not finished."""
     cause = diagnose(
         attempt.exit,
@@ -100,6 +125,8 @@ def judge_exit(context: Context, attempt: Attempt, lines: list[str]) -> tuple[Ru
         device=context.spec.device,
         stop_reason=attempt.stop_reason,
         vanished=attempt.cause,
+        diverged=diverged,
+        needed=needed,
     )
     if cause is None:
         return RunState.FINISHED, None
@@ -120,8 +147,11 @@ def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause:
         return None
     # Stops and attempts that never started are not the run's failures and do not use up its retries.
     failed = (RunState.FAILED.value, RunState.LOST.value)
-    before = sum(a.result in failed for a in context.store.attempts(run.id) if a.id != attempt.id)
+    earlier = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.result in failed]
+    before = len(earlier)
     if before >= context.spec.retries:
+        return None
+    if cause.once and any(a.diagnosis and a.diagnosis.id == cause.id for a in earlier):
         return None
     return f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop.metrics import MetricBook
-from autoloop.model import Proposal, Run, RunState
+from autoloop.model import Attempt, Proposal, Run, RunState
 from autoloop.reports.files import alone, write_atomically
 from autoloop.store import Snapshot, Store, take_snapshot
 
@@ -62,7 +62,7 @@ def render(snapshot: Snapshot, metrics: MetricBook) -> str:
         failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
         if failed:
             lines += ["", "Not finished:", ""]
-            lines += [f"- {_cell(run.name)} ({run.id}) {run.state.value}: {_cell(run.reason or '')}" for run in failed]
+            lines += [line for run in failed for line in _failure(run, snapshot.attempts.get(run.id))]
         lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
         proposals = [p for p in snapshot.proposals if p.round == round_.number]
         if proposals:
@@ -103,6 +103,14 @@ def _metric(run: Run, base: Run | None, key: str) -> str:
     if theirs.last == 0 or abs(mine.last / theirs.last) >= 100:
         return f"{mine.last:.4g} (from {theirs.last:.4g})"
     return f"{mine.last:.4g} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
+
+
+def _failure(run: Run, attempt: Attempt | None) -> list[str]:
+    """Why a run has not finished, the line of its log that decided it, and what to do."""
+    lines = [f"- {_cell(run.name)} ({run.id}) {run.state.value}: {_cell(run.reason or '')}"]
+    if attempt and attempt.diagnosis:
+        lines += [f"  - {_cell(text)}" for text in attempt.diagnosis.details]
+    return lines
 
 
 def _place(run: Run) -> str:
