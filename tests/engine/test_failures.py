@@ -18,6 +18,10 @@ PASSING = "CUDA error: an illegal memory access was encountered"
 """A cause that the same command may well not meet again."""
 
 
+def nan(step: int) -> dict[str, object]:
+    return {"_step": step, "train/l1_loss": "NaN"}
+
+
 def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_be_resumed(project: Project) -> None:
     configs = [project.config(f"broken{i}", traceback="ImportError: no torch here") for i in range(3)]
     loop = project.loop([*configs, project.config("d"), project.config("e")])
@@ -94,7 +98,7 @@ def test_out_of_gpu_memory_is_not_retried_as_it_is(project: Project) -> None:
 
 
 def test_a_run_that_ends_well_with_a_loss_that_is_no_number_has_diverged(project: Project) -> None:
-    loop = project.loop([project.config("a", rows=rows(2.0, 1.0, float("nan")))], decide=True)
+    loop = project.loop([project.config("a", rows=[*rows(2.0, 1.0), nan(3)])], decide=True)
     project.run(loop)
     (run,) = project.runs(loop)
     assert run.state is RunState.FAILED
@@ -103,8 +107,8 @@ def test_a_run_that_ends_well_with_a_loss_that_is_no_number_has_diverged(project
 
 def test_a_loss_that_came_back_from_nan_or_another_metric_that_is_none_is_no_failure(project: Project) -> None:
     configs = [
-        project.config("back", rows=rows(2.0, float("nan"), 1.0)),
-        project.config("other", rows=rows(2.0, 1.0, eval__success=float("nan"))),
+        project.config("back", rows=[nan(1), {"_step": 2, "train/l1_loss": 1.0}]),
+        project.config("other", rows=[*rows(2.0, 1.0), {"_step": 3, "eval/success": "NaN"}]),
     ]
     loop = project.loop(configs)
     project.run(loop)

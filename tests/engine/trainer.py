@@ -1,7 +1,7 @@
 """A stand-in for a training that lasts as long as a test needs: `trainer.py CONFIG OUTPUT_DIR`. Standard library only.
 
 It behaves as its config says; every key may be left out:
-    rows            list of rows for wandb-history.jsonl, written one after the other
+    rows            list of rows for wandb-history.jsonl, written one after the other; "NaN" stands for one
     seconds         how long it takes after the rows
     gate            path of a file that must be there before it ends
     traceback       text of an exception it dies of before its first row (after its rows if `late` is true)
@@ -43,7 +43,7 @@ def main(config_path: str, output_dir: str) -> int:
         return die(config)
     with open(os.path.join(files, "wandb-history.jsonl"), "w", encoding="utf-8") as file:
         for row in config.get("rows", []):
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row).replace('"NaN"', "NaN") + "\n")
             file.flush()
     if dies:
         return die(config)

@@ -21,10 +21,26 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("-c", str(ROOT / "constraints.txt"), "torch"),
     # LeRobot asks for an older torch and a video decoder; it trains without.
     ("--no-deps", "lerobot==0.4.4", "torchvision==0.28.0", "diffusers<0.36"),
-    tuple(
-        "accelerate>=1.10,<2 datasets>=4,<5 huggingface-hub>=0.34.2,<0.36 draccus==0.10.0 wandb>=0.24,<0.25 einops<0.9 "
-        "av>=15,<16 jsonlines<5 packaging<26 deepdiff<9 termcolor<4 gymnasium<2 opencv-python-headless<4.13 setuptools<81 "
-        "safetensors imageio pyserial importlib_metadata regex".split()
+    (
+        "accelerate>=1.10,<2",
+        "datasets>=4,<5",
+        "huggingface-hub>=0.34.2,<0.36",
+        "draccus==0.10.0",
+        "wandb>=0.24,<0.25",
+        "einops<0.9",
+        "av>=15,<16",
+        "jsonlines<5",
+        "packaging<26",
+        "deepdiff<9",
+        "termcolor<4",
+        "gymnasium<2",
+        "opencv-python-headless<4.13",
+        "setuptools<81",
+        "safetensors",
+        "imageio",
+        "pyserial",
+        "importlib_metadata",
+        "regex",
     ),
 )
 
