@@ -46,7 +46,7 @@ class SlotsScreen(LoopScreen):
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(classes="show-log")
         self.cursor = 0
         self.part = "log"
         self.first_metric = 0
@@ -66,7 +66,6 @@ class SlotsScreen(LoopScreen):
         ]
 
     def on_mount(self) -> None:
-        self.add_class("show-log")
         self.query_one(SlotCards).focus()
 
     # ------------------------------------------------------------------------------------------------------- painting

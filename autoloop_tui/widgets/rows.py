@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
+from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from autoloop_tui.drawing.paint import cells, clip, fit, window
-from autoloop_tui.theming.theme_files import variable_defaults
 
 Piece = tuple[str, str]
 """Text and the names of its looks with spaces between: theme variables of ours, `bold`, `match`, `line`; or none."""
 
-_COLOURS = [name for name in variable_defaults() if not name.endswith(("-background", "-foreground"))]
-
 
 class RowPane(Widget):
-    """Shows rows of pieces. `show` takes the new rows; the looks come from the theme, so a row knows no colour."""
+    """Shows rows of pieces. `show` takes the new rows; the looks come from the theme, so a row knows no colour.
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"pane--{name}" for name in (*_COLOURS, "bold", "match", "line")}
-    DEFAULT_CSS = (
-        "RowPane { overflow: hidden hidden; color: $foreground; }\n"
-        + "\n".join(f"RowPane > .pane--{name} {{ color: ${name}; }}" for name in _COLOURS)
-        + """
-        RowPane > .pane--bold { text-style: bold; }
-        RowPane > .pane--match { color: $match-foreground; background: $match-background; }
-        RowPane > .pane--line { background: $line-background; text-style: bold; }
-        """
-    )
+    They are taken from the theme's variables and not by component classes, of which Textual would match every one anew
+    for every pane at every change of style: half the time to the first paint.
+    """
+
+    DEFAULT_CSS = "RowPane { overflow: hidden hidden; color: $foreground; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: list[list[Piece]] = []
         self._looks: dict[str, Style] = {}
+        self._variables: dict[str, str] = {}
+        """The theme's, which the looks were made from."""
 
     @property
     def ascii_only(self) -> bool:
@@ -79,12 +74,29 @@ class RowPane(Widget):
         if names not in self._looks:
             style = self.rich_style
             for name in names.split():
-                style += self.get_component_rich_style(f"pane--{name}", partial=True)
+                style += self._part(name)
             self._looks[names] = style
         return self._looks[names]
 
+    def _part(self, name: str) -> Style:
+        theme = self.app.theme_variables
+
+        def colour(variable: str) -> RichColor:
+            return Color.parse(theme[variable]).rich_color
+
+        if name == "bold":
+            return Style(bold=True)
+        if name == "match":
+            return Style(color=colour("match-foreground"), bgcolor=colour("match-background"))
+        if name == "line":
+            return Style(bgcolor=colour("line-background"), bold=True)
+        return Style(color=colour(name))
+
     def notify_style_update(self) -> None:
         self._looks.clear()
+        if self._variables is not self.app.theme_variables:  # another theme, or the same with other colours
+            self._variables = self.app.theme_variables
+            self.refresh()
         super().notify_style_update()
 
 

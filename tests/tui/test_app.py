@@ -609,6 +609,7 @@ def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(proje
 
 def test_views_are_freed_without_a_collection(project):
     async def script(pilot):
+        gc.collect()  # what other consoles of this process left behind
         gc.disable()
         try:
             for n in range(20):
