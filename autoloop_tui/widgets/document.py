@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from autoloop.model import UserError
-from textual import events, on
+from textual import events
 from textual.actions import SkipAction
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
 from autoloop_tui.drawing.paint import count
-from autoloop_tui.logs.search import Query, parse_query
-from autoloop_tui.widgets.rows import Piece, RowPane, crop, heading, message
+from autoloop_tui.logs.search import Query
+from autoloop_tui.widgets.prompt_pane import PromptPane
+from autoloop_tui.widgets.rows import Piece, crop, heading, message
 
 SIDEWAYS = 16
 
 
-class Document(RowPane, can_focus=True):
+class Document(PromptPane):
     """Shows what `set_rows` gave it last under a heading. Where it stands is kept while its rows change."""
 
-    DEFAULT_CSS = """
-    Document > Input { dock: bottom; height: 1; border: none; padding: 0; display: none; background: $surface; }
-    Document > Input:focus { border: none; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "move(1)", "Line down", show=False, id="text.down"),
         Binding("k,up", "move(-1)", "Line up", show=False, id="text.up"),
@@ -44,11 +38,10 @@ class Document(RowPane, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.document_title = title
         self._text: Sequence[list[Piece]] = []
-        self._note: Piece = ("", "")
         self._query: Query | None = None
         self._hit: int | None = None
         """The row of the match that was gone to last."""
-        self._top = self._shift = self._rows_below = 0
+        self._top = self._shift = 0
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
@@ -60,11 +53,6 @@ class Document(RowPane, can_focus=True):
         if self._hit is not None and self._hit >= len(rows):
             self._hit = None
         self.repaint()
-
-    def compose(self) -> ComposeResult:
-        prompt = Input(select_on_focus=False, placeholder="search: text, or /pattern/ - enter on nothing: forget it")
-        prompt.cursor_blink = False
-        yield prompt
 
     # -------------------------------------------------------------------------------------------- painting
 
@@ -119,16 +107,7 @@ class Document(RowPane, can_focus=True):
             row += ([("  ", "")] if row else []) + [part]
         return row
 
-    def on_resize(self) -> None:
-        self.repaint()
-
     def on_show(self) -> None:
-        self.repaint()
-
-    def on_focus(self) -> None:
-        self.repaint()
-
-    def on_blur(self) -> None:
         self.repaint()
 
     # -------------------------------------------------------------------------------------------- moving
@@ -157,50 +136,13 @@ class Document(RowPane, can_focus=True):
     # -------------------------------------------------------------------------------------------- searching
 
     def action_ask(self) -> None:
-        self._rows_below = 1
-        prompt = self.query_one(Input)
-        prompt.value = self._query.text if self._query else ""
-        prompt.cursor_position = len(prompt.value)
-        prompt.display = True
-        prompt.focus()
-        self.repaint()
+        self.ask("search: text, or /pattern/ - enter on nothing: forget it", self._query)
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "escape" and self._rows_below:
-            event.stop()
-            self._stop_asking()
-
-    def on_descendant_blur(self) -> None:
-        if self._rows_below:
-            self._stop_asking(back=False)
-
-    def _stop_asking(self, back: bool = True) -> None:
-        self._rows_below = 0
-        self.query_one(Input).display = False
-        if back:
-            self.focus()
-        self.repaint()
-
-    @on(Input.Changed)
-    def _check(self, event: Input.Changed) -> None:
-        event.stop()
-        self._note = ("", "")
-        try:
-            parse_query(event.value)
-        except UserError as error:
-            self._note = (str(error), "slot-failed")
-        self.repaint()
-
-    @on(Input.Submitted)
-    def _answer(self, event: Input.Submitted) -> None:
-        event.stop()
-        try:
-            self._query = parse_query(event.value) if event.value else None
-        except UserError:
-            return  # Said while it was typed; the prompt stays open.
-        self._hit = None
-        self._stop_asking()
-        if self._query is not None:
+    def answered(self, query: Query | None) -> None:
+        self._query, self._hit = query, None
+        if query is None:
+            self.repaint()
+        else:
             self._go_to_match(self._top, 1)
 
     def action_again(self, direction: int) -> None:

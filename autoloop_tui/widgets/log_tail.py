@@ -8,14 +8,11 @@ import subprocess
 from bisect import bisect_left
 from typing import ClassVar, Literal
 
-from autoloop.model import UserError
-from textual import events, on
 from textual.actions import SkipAction
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
-from autoloop_tui.logs.search import ERRORS, Matches, Query, Search, parse_query
+from autoloop_tui.logs.search import ERRORS, Matches, Query, Search
 from autoloop_tui.widgets.log_view import LogView
 
 _PLACEHOLDERS = {
@@ -27,10 +24,6 @@ _PLACEHOLDERS = {
 class LogTail(LogView):
     """A LogView that answers to keys. A search never takes the screen: it goes on in short steps between others."""
 
-    DEFAULT_CSS = """
-    LogTail > Input { dock: bottom; height: 1; border: none; padding: 0; display: none; background: $surface; }
-    LogTail > Input:focus { border: none; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask('search')", "Search", show=False, id="log.search"),
         Binding("n", "again(1)", "Next match", show=False, id="log.next"),
@@ -44,59 +37,15 @@ class LogTail(LogView):
     _asking: Literal["search", "filter"] = "search"
     _share_above = 0.5
 
-    def compose(self) -> ComposeResult:
-        prompt = Input(select_on_focus=False)
-        prompt.cursor_blink = False
-        yield prompt
-
     # -------------------------------------------------------------------------------------------- asking
 
     def action_ask(self, what: Literal["search", "filter"]) -> None:
-        if self.log_file is None:
-            return
-        self._asking, self._rows_below = what, 1
-        known = self._query if what == "search" else self._matches.query if self._matches else None
-        prompt = self.query_one(Input)
-        prompt.value, prompt.placeholder = known.text if known else "", _PLACEHOLDERS[what]
-        prompt.cursor_position = len(prompt.value)
-        prompt.display = True
-        prompt.focus()
-        self.repaint()
+        if self.log_file is not None:
+            self._asking = what
+            filtered = self._matches.query if self._matches else None
+            self.ask(_PLACEHOLDERS[what], self._query if what == "search" else filtered)
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "escape" and self._rows_below:
-            event.stop()
-            self._stop_asking()
-
-    def on_descendant_blur(self) -> None:
-        if self._rows_below:
-            self._stop_asking(back=False)
-
-    def _stop_asking(self, back: bool = True) -> None:
-        self._rows_below = 0
-        self.query_one(Input).display = False
-        if back:
-            self.focus()
-        self.repaint()
-
-    @on(Input.Changed)
-    def _check(self, event: Input.Changed) -> None:
-        event.stop()
-        self._note = ("", "")
-        try:
-            parse_query(event.value)
-        except UserError as error:
-            self._note = (str(error), "slot-failed")
-        self.repaint()
-
-    @on(Input.Submitted)
-    def _answer(self, event: Input.Submitted) -> None:
-        event.stop()
-        try:
-            query = parse_query(event.value) if event.value else None
-        except UserError:
-            return  # Said while it was typed; the prompt stays open.
-        self._stop_asking()
+    def answered(self, query: Query | None) -> None:
         if self._asking == "filter":
             self.filter(query)
         elif query is None:

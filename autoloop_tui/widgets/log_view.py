@@ -17,7 +17,8 @@ from textual.binding import Binding, BindingType
 from autoloop_tui.drawing.paint import cells, count, fit, percent
 from autoloop_tui.logs.search import Matches, Query, Search
 from autoloop_tui.logs.tail import LogFile
-from autoloop_tui.widgets.rows import Piece, RowPane, crop, heading, message
+from autoloop_tui.widgets.prompt_pane import PromptPane
+from autoloop_tui.widgets.rows import Piece, crop, heading, message
 
 _BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)
 _WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:", re.ASCII)
@@ -26,7 +27,7 @@ FLOOD_TICKS = 4
 """Ticks that are passed over while a log rushes by."""
 
 
-class LogView(RowPane, can_focus=True):
+class LogView(PromptPane):
     """One log. Its owner calls `open` to choose it and `tick` on the clock of the app."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,9 +52,6 @@ class LogView(RowPane, can_focus=True):
         self._query: Query | None = None
         self._matches: Matches | None = None
         self._search: Search | None = None
-        self._rows_below = 0
-        """Rows at the bottom that something else covers."""
-        self._note: Piece = ("", "")
         self._painted: int | None = None
         """Rows there were to show when they were painted last."""
         self._held_back = 0
@@ -99,17 +97,8 @@ class LogView(RowPane, can_focus=True):
     def on_unmount(self) -> None:
         self.close()
 
-    def on_resize(self) -> None:
-        self.repaint()
-
     def on_show(self) -> None:
         self.tick()
-
-    def on_focus(self) -> None:
-        self.repaint()
-
-    def on_blur(self) -> None:
-        self.repaint()
 
     # -------------------------------------------------------------------------------------------- painting
 
