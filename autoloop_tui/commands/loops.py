@@ -183,40 +183,47 @@ def _headline(store: Store, loop: Loop) -> str:
     return f"{loop.name}{name}  {_state(store, loop)}{reason}"
 
 
-def _status_text(store: Store, snapshot: Snapshot) -> str:
-    loop = snapshot.loop
+def _status_text(store: Store, number: int) -> str:
+    """Asks for what it shows only: a loop may have many thousand runs."""
+    loop = store.loop(number)
     lines = [_headline(store, loop)]
     if _state(store, loop) == "orphaned":
         lines.append("No engine drives it; its runs go on. `autoloop-tui resume` takes it up again.")
-    if snapshot.round:
-        ended = [run for run in snapshot.runs_of(snapshot.round.number) if run.state.ended]
-        total = len(snapshot.runs_of(snapshot.round.number))
+    counts = store.counts(number)
+    rounds = store.rounds(number)
+    round_ = rounds[-1] if rounds else None
+    if round_:
+        in_round = store.counts(number, round_.number)
+        ended = sum(count for state, count in in_round.items() if state.ended)
         lines.append(
-            f"round {snapshot.round.number} of {loop.spec.rounds}: {snapshot.round.state.value}, "
-            f"{len(ended)} of {total} runs ended, "
-            f"{sum(run.state is RunState.QUEUED for run in snapshot.runs)} queued"
+            f"round {round_.number} of {loop.spec.rounds}: {round_.state.value}, "
+            f"{ended} of {sum(in_round.values())} runs ended, {counts.get(RunState.QUEUED, 0)} queued"
         )
-    waiting = waiting_for(loop, snapshot.round)
+    waiting = waiting_for(loop, round_)
     if waiting:
         lines.append(f"waits for {waiting}")
+    slots = loop.spec.slots
+    executing = (RunState.RUNNING, RunState.STOPPING)
+    in_slots = {run.slot: run for state in executing for run in store.newest_in(number, state, len(slots))}
     rows = []
-    for slot in loop.spec.slots:
-        run = snapshot.in_slot(slot.index)
+    for slot in slots:
+        run = in_slots.get(slot.index)
         rows.append(
             [slot.label, run.state.value, plain.printable(run.name), run.id, f"{run.step}/{run.total_steps}"]
             if run
             else [slot.label, "idle", "", "", ""]
         )
     lines += ["", plain.table(["slot", "state", "run", "id", "step"], rows)]
-    failed = [run for run in snapshot.runs if run.state in (RunState.FAILED, RunState.LOST)]
-    if failed:
-        last = f", the last {MOST_FAILURES}" if len(failed) > MOST_FAILURES else ""
-        lines += ["", f"{len(failed)} failed{last}:"]
-    for run in sorted(failed, key=lambda run: run.ended_at or 0.0)[-MOST_FAILURES:]:
-        attempt = snapshot.attempts.get(run.id)
+    broken = (RunState.FAILED, RunState.LOST)
+    if failed := sum(counts.get(state, 0) for state in broken):
+        last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
+        lines += ["", f"{failed} failed{last}:"]
+    found = [run for state in broken for run in store.newest_in(number, state, MOST_FAILURES)]
+    for run in sorted(found, key=lambda run: run.ended_at or 0.0)[-MOST_FAILURES:]:
+        attempts = store.attempts(run.id)
         lines.append(plain.printable(f"  {run.name} ({run.id}) {run.state.value}: {run.reason or ''}"))
-        if attempt and attempt.diagnosis:
-            lines += [plain.printable(f"    {text}") for text in attempt.diagnosis.details]
+        if attempts and (diagnosis := attempts[-1].diagnosis):
+            lines += [plain.printable(f"    {text}") for text in diagnosis.details]
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ from autoloop.engine.plan import LoopPlan, plan_loop
 from autoloop.model import LoopSpec, UserError, WandbSpec
 from autoloop.preflight import SERVER
 from autoloop.settings import Settings, load_settings
-from autoloop.store import NoLoopYet, Store
+from autoloop.store import NoLoopYet, Store, StoreUnusable
 from cyclopts import Parameter
 
 from autoloop_tui import headless, on_screen, plain
@@ -230,6 +230,9 @@ def plan_or_run(
                 return plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
         except NoLoopYet:
             return plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+        except StoreUnusable as error:
+            plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+            return plan if execute else msgspec.structs.replace(plan, warnings=[*plan.warnings, str(error)])
 
     plan = planned(spec)
     seen = on_screen.has_screen() and not (as_json or no_ui or detach)
@@ -251,7 +254,7 @@ def plan_or_run(
         return 1
     with Store.open(Path(spec.cwd), create=True) as store:
         loop = create_loop(store, plan, now)
-        for warning in plan.warnings:
+        for warning in [*plan.warnings, *filter(None, [store.said])]:
             print(f"note: {plain.printable(warning)}", file=sys.stderr)
         if no_ui and not detach:
             return headless.drive_loop(store, loop)

@@ -12,14 +12,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop.runners import procfs
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who drives a loop."""
-
-    pid: int
-    host: str
-    since: float
+from autoloop.store.access import Holder, signature
 
 
 @dataclass
@@ -45,8 +38,12 @@ class EngineLock:
                     os.close(fd)
                     return other or Holder(pid=0, host="unknown", since=0.0)
                 time.sleep(0.001)
+        signed = signature(os.pread(fd, 4096, 0))
+        if signed is not None and signed.elsewhere:  # this lock says nothing where the file system does not share locks
+            os.close(fd)
+            return signed
         os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), time.time())), 0)
+        os.pwrite(fd, msgspec.json.encode(Holder.me(time.time())), 0)
         self._fd = fd
         return None
 
@@ -67,9 +64,8 @@ def holder(path: Path) -> Holder | None:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            try:
-                signed = msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
-            except msgspec.DecodeError:  # taken this instant, not yet signed
+            signed = signature(os.pread(fd, 4096, 0))
+            if signed is None:  # taken this instant, not yet signed
                 return Holder(pid=0, host=socket.gethostname(), since=0.0)
             return signed if _lives(signed) else None
         return None
@@ -79,7 +75,7 @@ def holder(path: Path) -> Holder | None:
 
 def _lives(signed: Holder) -> bool:
     """False for an engine that died while it started a supervisor: that has the lock until it has become itself."""
-    if signed.host != socket.gethostname():
+    if signed.elsewhere:
         return True
     found = procfs.process(signed.pid)
     return found is not None and found.state not in procfs.DEAD

@@ -8,45 +8,21 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from autoloop.model import Attempt, Event, Loop, Proposal, Round, Run, RunState, UserError
+from autoloop.store.access import check_access
+from autoloop.store.opening import SCHEMA_VERSION, connect, connect_or_begin_anew
 from autoloop.store.places import Places
-
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
-
-PATIENCE = 10.0
-"""Seconds to wait for another process to finish what it writes."""
+from autoloop.store.trouble import translated
 
 REMEMBERED = 20_000
 """Decoded rows kept of each kind."""
-
-SCHEMA = """
-CREATE TABLE loops (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE rounds (loop INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (loop, number));
-CREATE TABLE runs (id TEXT PRIMARY KEY, loop INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
-                   state TEXT NOT NULL, config_hash TEXT NOT NULL, body BLOB NOT NULL);
-CREATE INDEX runs_by_loop ON runs (loop, round, position);
-CREATE INDEX runs_by_config ON runs (config_hash);
-CREATE TABLE attempts (id TEXT PRIMARY KEY, run TEXT NOT NULL, loop INTEGER NOT NULL, number INTEGER NOT NULL,
-                       open INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX attempts_by_run ON attempts (run, number);
-CREATE INDEX attempts_open ON attempts (loop, open);
-CREATE TABLE proposals (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, round INTEGER NOT NULL, status TEXT NOT NULL,
-                        body BLOB NOT NULL);
-CREATE INDEX proposals_by_loop ON proposals (loop, round);
-CREATE TABLE events (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX events_by_loop ON events (loop, id);
-CREATE TABLE commands (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,
-                       actor TEXT NOT NULL, sent_at REAL NOT NULL, answered_at REAL, ok INTEGER, answer TEXT);
-CREATE INDEX commands_open ON commands (loop, answered_at);
-"""
 
 T = TypeVar("T")
 
@@ -78,9 +54,12 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 class Store:
     """One connection to a project's database. Owned and closed by whoever opened it; not shared between threads."""
 
-    def __init__(self, places: Places, connection: sqlite3.Connection) -> None:
+    def __init__(self, places: Places, connection: sqlite3.Connection, said: str | None = None) -> None:
         self.places = places
+        self.said = said
+        """What happened at opening that a person should know."""
         self._db = connection
+        self._file = _identity(places.database)
         self._encode = msgspec.json.Encoder().encode
         self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
         self._decoded: dict[type, dict[bytes, Any]] = {}
@@ -90,28 +69,20 @@ class Store:
     def open(cls, project: Path, *, create: bool = False) -> Store:
         """Open the project's database.
 
-        Raises UserError where there is none (and `create` is false), where the file is not ours, or where a newer
-        Auto Loop wrote it.
+        Raises UserError where there is none (and `create` is false), where it belongs to somebody else or is used on
+        another machine, or where a newer Auto Loop wrote it. A file that is damaged or not ours is StoreUnusable, but with
+        `create` it is set aside, and `said` names it.
         """
         places = Places(project.resolve())
+        check_access(places)
         if not places.database.exists():
             if not create:
                 raise NoLoopYet(places.project)
             places.make()
-        try:
-            # Autocommit: every transaction is written out in `transaction()`.
-            db = sqlite3.connect(places.database, timeout=PATIENCE, isolation_level=None)
-            try:
-                _prepare_patiently(db, places.database)
-            except BaseException:
-                db.close()
-                raise
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"{places.database} cannot be used ({error}). Nothing was changed; move the file away to begin anew, "
-                "or bring back a copy of it."
-            ) from None
-        return cls(places, db)
+        if not create:
+            return cls(places, connect(places))
+        db, said = connect_or_begin_anew(places)
+        return cls(places, db, said)
 
     def close(self) -> None:
         self._db.close()
@@ -126,7 +97,16 @@ class Store:
 
     def version(self) -> int:
         """A number that differs whenever another process has changed the database. Cheap: microseconds."""
-        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        return int(self._sql("PRAGMA data_version")[0][0])
+
+    def gone(self) -> bool:
+        """Whether the file was deleted or replaced: what is written from now on nobody will find."""
+        return _identity(self.places.database) != self._file
+
+    def probe(self) -> None:
+        """Write something that changes nothing. StoreTrouble where nothing can be written."""
+        with self.transaction():
+            self._sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -134,13 +114,14 @@ class Store:
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
+        self._sql("BEGIN IMMEDIATE")
         try:
             yield
+            self._sql("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # a full disk has ended the transaction by itself
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -148,11 +129,12 @@ class Store:
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN")
+        self._sql("BEGIN")
         try:
             yield
         finally:
-            self._db.execute("COMMIT")
+            with suppress(sqlite3.Error):
+                self._db.execute("COMMIT")
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -182,7 +164,7 @@ class Store:
 
     def next_id(self, table: str) -> int:
         """The next free number of `table`; meant for use inside a transaction."""
-        return int(self._db.execute(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {table}").fetchone()[0])
+        return int(self._sql(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {table}")[0][0])
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -215,6 +197,16 @@ class Store:
         if round_ is None:
             return self._all(Run, "SELECT body FROM runs WHERE loop = ? ORDER BY round, position", loop)
         return self._all(Run, "SELECT body FROM runs WHERE loop = ? AND round = ? ORDER BY position", loop, round_)
+
+    def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
+        """How many runs of the loop, or of one of its rounds, are in each state."""
+        sql = "SELECT state, COUNT(*) FROM runs WHERE loop = ? AND round = COALESCE(?, round) GROUP BY state"
+        return {RunState(state): number for state, number in self._sql(sql, loop, round_)}
+
+    def newest_in(self, loop: int, state: RunState, limit: int) -> list[Run]:
+        """The last `limit` runs in a state, the newest round's first."""
+        sql = "SELECT body FROM runs WHERE loop = ? AND state = ? ORDER BY round DESC, position DESC LIMIT ?"
+        return self._all(Run, sql, loop, state, limit)
 
     def queued(self, loop: int) -> list[Run]:
         return self._all(
@@ -269,11 +261,11 @@ class Store:
         except UnicodeEncodeError:
             raise UserError(f"The {kind} command holds text that is not UTF-8; write it anew.") from None
         with self.transaction():
-            cursor = self._db.execute(
+            self._sql(
                 "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, ?, ?)",
-                (loop, kind, body, actor, time.time()),
+                loop, kind, body, actor, time.time(),
             )
-        return int(cursor.lastrowid or 0)
+            return int(self._sql("SELECT last_insert_rowid()")[0][0])
 
     def open_commands(self, loop: int) -> list[Command]:
         return self._commands("loop = ? AND answered_at IS NULL ORDER BY id", loop)
@@ -282,32 +274,43 @@ class Store:
         return self._commands("id = ?", command)[0]
 
     def answer(self, command: int, ok: bool, text: str) -> None:
-        self._db.execute(
-            "UPDATE commands SET answered_at = ?, ok = ?, answer = ? WHERE id = ?", (time.time(), ok, text, command)
+        self._sql(
+            "UPDATE commands SET answered_at = ?, ok = ?, answer = ? WHERE id = ?", time.time(), ok, text, command
         )
 
     # ------------------------------------------------------------------------------------------------------- plumbing
+
+    def _sql(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error, self.places.database) from None
 
     def _put(self, table: str, keys: dict[str, Any], body: Any) -> None:
         columns = [*keys, "body"]
         primary = "loop, number" if table == "rounds" else "id"
         updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        self._db.execute(
+        self._sql(
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
             f"ON CONFLICT ({primary}) DO UPDATE SET {updates}",
-            (*keys.values(), self._encode(body)),
+            *keys.values(),
+            self._encode(body),
         )
 
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
         decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
         known = self._decoded.setdefault(kind, {})
         found = []
-        for (body,) in self._db.execute(sql, values):
+        for (body,) in self._sql(sql, *values):
             value = known.get(body)
             if value is None:
                 if len(known) >= REMEMBERED:
                     known.clear()
-                value = known[body] = decoder.decode(body)
+                try:
+                    value = known[body] = decoder.decode(body)
+                except (msgspec.DecodeError, TypeError, RecursionError) as error:
+                    what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
+                    raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
             found.append(value)
         return found
 
@@ -318,10 +321,9 @@ class Store:
         return found[0]
 
     def _commands(self, where: str, *values: Any) -> list[Command]:
-        rows: Sequence[tuple[Any, ...]] = self._db.execute(
-            "SELECT id, loop, kind, payload, actor, sent_at, answered_at, ok, answer FROM commands WHERE " + where,
-            values,
-        ).fetchall()
+        rows = self._sql(
+            "SELECT id, loop, kind, payload, actor, sent_at, answered_at, ok, answer FROM commands WHERE " + where, *values
+        )
         return [
             Command(
                 id=row[0],
@@ -338,6 +340,14 @@ class Store:
         ]
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _payload(raw: bytes | str) -> dict[str, Any]:
     """A command's payload; anything that is not a JSON object counts as empty and is refused by the command itself."""
     try:
@@ -345,44 +355,3 @@ def _payload(raw: bytes | str) -> dict[str, Any]:
     except (ValueError, TypeError, RecursionError):  # not JSON, not even text, or nested without end
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _prepare_patiently(db: sqlite3.Connection, path: Path) -> None:
-    """`_prepare`, again while another process makes the same file: the change to WAL does not wait for locks itself."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return _prepare(db, path)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            db.rollback()
-            time.sleep(0.01)
-
-
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Bring a connection and, when new, the file into the expected shape."""
-    db.execute("BEGIN")  # one state of the file: another process may be making it just now
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-    db.execute("COMMIT")
-    if application not in (0, APPLICATION_ID) or (application == 0 and tables):
-        raise UserError(f"{path} is a database of another program. Move it away; Auto Loop does not touch it.")
-    if version > SCHEMA_VERSION:
-        raise UserError(
-            f"{path} was written by a newer Auto Loop (schema {version}, this one knows {SCHEMA_VERSION}). "
-            "Upgrade autoloop-tui, or use another project folder."
-        )
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    if application == 0:
-        db.execute("BEGIN IMMEDIATE")
-        # Another process may have been first while this one waited for the lock.
-        if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-            for statement in SCHEMA.split(";"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        db.execute("COMMIT")

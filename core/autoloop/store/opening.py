@@ -1,0 +1,207 @@
+"""Opening the file: made where it is new, migrated where it is old, set aside where it is not ours, else refused."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from autoloop.model import UserError
+from autoloop.store.access import driven
+from autoloop.store.places import Places
+from autoloop.store.trouble import StoreUnusable, translated, unusable
+
+SCHEMA_VERSION = 2
+APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
+
+PATIENCE = 10.0
+"""Seconds to wait for another process to finish what it writes."""
+
+RUNS_BY_STATE = "CREATE INDEX runs_by_state ON runs (loop, state, round, position)"
+
+SCHEMA = f"""
+CREATE TABLE loops (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE rounds (loop INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (loop, number));
+CREATE TABLE runs (id TEXT PRIMARY KEY, loop INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
+                   state TEXT NOT NULL, config_hash TEXT NOT NULL, body BLOB NOT NULL);
+CREATE INDEX runs_by_loop ON runs (loop, round, position);
+CREATE INDEX runs_by_config ON runs (config_hash);
+{RUNS_BY_STATE};
+CREATE TABLE attempts (id TEXT PRIMARY KEY, run TEXT NOT NULL, loop INTEGER NOT NULL, number INTEGER NOT NULL,
+                       open INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX attempts_by_run ON attempts (run, number);
+CREATE INDEX attempts_open ON attempts (loop, open);
+CREATE TABLE proposals (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, round INTEGER NOT NULL, status TEXT NOT NULL,
+                        body BLOB NOT NULL);
+CREATE INDEX proposals_by_loop ON proposals (loop, round);
+CREATE TABLE events (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX events_by_loop ON events (loop, id);
+CREATE TABLE commands (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,
+                       actor TEXT NOT NULL, sent_at REAL NOT NULL, answered_at REAL, ok INTEGER, answer TEXT);
+CREATE INDEX commands_open ON commands (loop, answered_at);
+"""
+
+
+def _index_states(db: sqlite3.Connection) -> None:
+    db.execute(RUNS_BY_STATE)
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _index_states}
+"""Version -> the step from it to the next one, inside a transaction."""
+
+
+def connect(places: Places) -> sqlite3.Connection:
+    """A connection to the project's database, which is made if there is none and brought to this version.
+
+    StoreUnusable where it is damaged or not ours, StoreTrouble where it cannot be used now, UserError where it was written
+    by another version that cannot be read.
+    """
+    try:
+        # Autocommit: every transaction is written out in `Store.transaction`.
+        db = sqlite3.connect(places.database, timeout=PATIENCE, isolation_level=None)
+        try:
+            _prepare_patiently(db, places)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as error:
+        raise translated(error, places.database) from None
+    return db
+
+
+def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | None]:
+    """`connect`; a file that cannot be used is set aside first, and the sentence says so."""
+    try:
+        return _connect_and_check(places), None
+    except StoreUnusable:
+        pass
+    folder = os.open(places.home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two who find it unusable at once set it aside once
+        try:
+            return _connect_and_check(places), None
+        except StoreUnusable as error:
+            if driven(places):
+                raise UserError(f"{error} An engine still works with it: stop that first.") from None
+            name = _set_aside(places.database)
+        return connect(places), f"{places.database} could not be used; it is kept as {name}, and a new one was begun."
+    finally:
+        os.close(folder)
+
+
+def _connect_and_check(places: Places) -> sqlite3.Connection:
+    """`connect`, and look into every page: a new loop must not be written into a damaged file."""
+    db = connect(places)
+    try:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise unusable(places.database, f"it is damaged ({' '.join(str(found).split())})")
+    except sqlite3.Error as error:
+        db.close()
+        raise translated(error, places.database) from None
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set_aside(path: Path) -> str:
+    """Rename the file together with what belongs to it; its new name."""
+    name = free = f"{path.name}.unreadable-{int(time.time())}"
+    number = 1
+    while path.with_name(free).exists():
+        number += 1
+        free = f"{name}-{number}"
+    for ending in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.rename(path.with_name(free + ending))
+    return free
+
+
+def _prepare_patiently(db: sqlite3.Connection, places: Places) -> None:
+    """`_prepare`, again while another process makes the same file: the change to WAL does not wait for locks itself."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _prepare(db, places)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            db.rollback()
+            time.sleep(0.01)
+
+
+def _prepare(db: sqlite3.Connection, places: Places) -> None:
+    """Bring a connection and, when new, the file into the expected shape."""
+    path = places.database
+    db.execute("BEGIN")  # one state of the file: another process may be making it just now
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    db.execute("COMMIT")
+    if application not in (0, APPLICATION_ID) or (application == 0 and tables):
+        raise unusable(path, "it is a database of another program")
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} was written by a newer Auto Loop (schema {version}, this one knows {SCHEMA_VERSION}). "
+            "Upgrade autoloop-tui, or use another project folder."
+        )
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    if application == 0:
+        db.execute("BEGIN IMMEDIATE")
+        # Another process may have been first while this one waited for the lock.
+        if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+            for statement in SCHEMA.split(";"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    elif version < SCHEMA_VERSION:
+        _migrate(db, places, version)
+
+
+def _migrate(db: sqlite3.Connection, places: Places, version: int) -> None:
+    """Bring an older file to this version; a copy of it is kept beside it. UserError where an engine still uses it."""
+    path = places.database
+    if any(step not in MIGRATIONS for step in range(version, SCHEMA_VERSION)):
+        raise UserError(
+            f"{path} was written by an Auto Loop that is too old (schema {version}, this one knows {SCHEMA_VERSION}). "
+            "Use that version for it, or another project folder."
+        )
+    if driven(places):
+        raise UserError(
+            f"{path} was written by an older Auto Loop, and an engine of that still drives a loop: wait for its end, or "
+            "look at it with that version."
+        )
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] == version:  # nobody else did it meanwhile
+            _back_up(path, path.with_name(f"{path.name}.version-{version}"))
+            for step in range(version, SCHEMA_VERSION):
+                MIGRATIONS[step](db)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.rollback()
+        raise
+
+
+def _back_up(path: Path, copy: Path) -> None:
+    """A whole copy, under its name only once it is complete."""
+    unfinished = copy.with_name(f"{copy.name}.tmp")
+    unfinished.unlink(missing_ok=True)
+    # Another connection: one that is inside a transaction cannot copy itself. It sees what was committed before.
+    source, target = sqlite3.connect(path), sqlite3.connect(unfinished)
+    try:
+        source.backup(target)
+    finally:
+        source.close()
+        target.close()
+    unfinished.chmod(0o600)
+    unfinished.replace(copy)

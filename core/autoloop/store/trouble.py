@@ -1,0 +1,45 @@
+"""What can go wrong with the database, as sentences: a full disk, a bad one, a file that is damaged or not ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from autoloop.model import UserError
+
+
+class StoreTrouble(UserError):
+    """The database cannot be used just now; it may be again when the reason is gone. Nothing was half written."""
+
+
+class StoreUnusable(UserError):
+    """The file is damaged or not ours. `Store.open(create=True)` sets it aside."""
+
+
+_PASSING = {
+    sqlite3.SQLITE_FULL: "there is no space left on its disk; free some",
+    sqlite3.SQLITE_IOERR: "its disk cannot be read or written: full, over quota, out of reach or broken",
+    sqlite3.SQLITE_READONLY: "it, its folder or its disk is read-only; make it writable",
+    sqlite3.SQLITE_CANTOPEN: "it or its folder cannot be opened; give yourself the right to, or bring it back",
+    sqlite3.SQLITE_PERM: "it may not be opened; give yourself the right to",
+    sqlite3.SQLITE_BUSY: "another process keeps it locked; end that one",
+    sqlite3.SQLITE_LOCKED: "another process keeps it locked; end that one",
+    sqlite3.SQLITE_NOMEM: "there is no memory left",
+}
+
+
+def translated(error: sqlite3.Error, path: Path) -> Exception:
+    """The sentence for what SQLite says of the file at `path`; the error itself where it is a fault of ours."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _PASSING:
+        return StoreTrouble(f"{path} cannot be used now ({error}): {_PASSING[code]}.")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return unusable(path, f"it is damaged or no database ({error})")
+    return error
+
+
+def unusable(path: Path, why: str) -> StoreUnusable:
+    return StoreUnusable(
+        f"{path} cannot be used: {why}. Bring back a copy of it, or begin anew: `autoloop-tui run … --exec` keeps it "
+        "under another name."
+    )
