@@ -24,6 +24,7 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/history.py
 	$(BIN)/python bench/turnaround.py
+	$(BIN)/python bench/store.py
 
 # torch first and pinned, so that no other package pulls in a larger build of it.
 $(STAMP): pyproject.toml constraints.txt

@@ -50,11 +50,11 @@ def status(
                 rows = [[each.id, each.name, _state(store, each), plain.printable(each.reason or "")] for each in loops]
                 print(plain.table(["#", "loop", "state", ""], rows))
             return 0
-        snapshot = take_snapshot(store, found.id)
         if json:
-            _print_json(_status_document(store, snapshot))
+            _print_json(_status_document(store, take_snapshot(store, found.id)))
         else:
-            print(_status_text(store, snapshot))
+            with store.reading():
+                print(_status_text(store, found.id))
     return 0
 
 

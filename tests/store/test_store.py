@@ -312,7 +312,9 @@ def set_aside(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("pragmas", [(), ("user_version = 33",), ("application_id = 7", "user_version = 33")])
-def test_a_database_of_another_program_is_refused_to_readers_and_set_aside_for_a_new_loop(tmp_path: Path, pragmas: tuple[str, ...]) -> None:
+def test_a_database_of_another_program_is_refused_to_readers_and_set_aside_for_a_new_loop(
+    tmp_path: Path, pragmas: tuple[str, ...]
+) -> None:
     foreign = sqlite3.connect(database(tmp_path))
     foreign.execute("CREATE TABLE bookmarks (url TEXT)")
     for pragma in pragmas:

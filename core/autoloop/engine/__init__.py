@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoloop.engine.create import create_loop
-    from autoloop.engine.lock import Holder, holder
+    from autoloop.engine.lock import holder
     from autoloop.engine.loop import Engine, drive
     from autoloop.engine.plan import LoopPlan, plan_loop
     from autoloop.engine.process import spawn
+    from autoloop.store.access import Holder
 
 __all__ = ["Engine", "Holder", "LoopPlan", "create_loop", "drive", "holder", "plan_loop", "spawn"]
 

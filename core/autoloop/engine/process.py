@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from autoloop.engine.lock import Holder, holder
+from autoloop.engine.lock import holder
 from autoloop.model import Event, Loop, UserError
-from autoloop.store import Store
+from autoloop.store import Holder, Store
 
 START_TIMEOUT = 20.0
 """Seconds that a new engine may take until it holds its loop's lock; far more than it needs."""

@@ -1,0 +1,88 @@
+"""How long `autoloop-tui status` takes with 100 000 runs in the store, beyond its start with one run.
+
+Two shapes: 1000 loops of 100 runs, and one loop of 100 rounds of 1000 runs. Run: `python bench/store.py [RUNS]`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from autoloop.model import Attempt, Loop, LoopSpec, LoopState, MetricSummary, Round, RoundState, Run, RunState, Summary
+from autoloop.store import Store
+
+TRIES = 9
+METRIC = MetricSummary(
+    first=1.0, last=0.1, best=0.1, best_step=9, delta=-0.9, pct=-90.0, n=40, min=0.1, max=1.0, tail_mean=0.2,
+    tail_mad=0.01, first_step=50, last_step=2000,
+)
+SUMMARY = Summary(metrics={f"train/metric_{number}": METRIC for number in range(20)}, steps=2000)
+
+
+def fill(project: Path, loops: int, rounds: int, runs: int) -> None:
+    """`loops` loops of `rounds` rounds of `runs` runs each, finished but for eight that run and a queue in the last."""
+    with Store.open(project, create=True) as store, store.transaction():
+        for loop in range(1, loops + 1):
+            spec = LoopSpec(configs=["/c/a.json"] * 4, device="cpu", concurrency=8, rounds=rounds)
+            last = loop == loops
+            state = LoopState.ACTIVE if last else LoopState.FINISHED
+            name = f"loop_{1_700_000_000 + loop}"
+            store.put_loop(Loop(id=loop, name=name, state=state, spec=spec, output_dir="/out", created_at=1.0))
+            for round_ in range(1, rounds + 1):
+                store.put_round(Round(loop=loop, number=round_, state=RoundState.RUNNING, started_at=1.0))
+                for position in range(runs):
+                    add_run(store, loop, round_, position, going=last and round_ == rounds)
+
+
+def add_run(store: Store, loop: int, round_: int, position: int, *, going: bool) -> None:
+    name = f"{loop}x{round_}x{position}"
+    state = RunState.FINISHED if not going else RunState.RUNNING if position < 8 else RunState.QUEUED
+    store.put_run(
+        Run(
+            id=name, loop=loop, round=round_, position=position, name=name, config_path="/c", source_path="/s",
+            config_hash=name, state=state, slot=position if state is RunState.RUNNING else None, total_steps=2000,
+            summary=SUMMARY if state is RunState.FINISHED else None,
+        )
+    )
+    attempt = Attempt(id=f"{name}-1", run=name, number=1, slot=0, output_dir="/o", directory="/d", created_at=1.0)
+    store.put_attempt(attempt, loop)
+
+
+def status(project: Path) -> float:
+    """Median seconds of the command."""
+    took = []
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "autoloop_tui.cli", "status"], cwd=project, check=True, stdout=subprocess.DEVNULL
+        )
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def main() -> int:
+    total = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    shapes = {"1 run": (1, 1, 1), "loops of 100 runs": (total // 100, 1, 100), "one loop": (1, total // 1000, 1000)}
+    start = 0.0
+    for label, shape in shapes.items():
+        with tempfile.TemporaryDirectory() as folder:
+            fill(Path(folder), *shape)
+            size = (Path(folder) / ".autoloop" / "autoloop.db").stat().st_size / 1e6
+            took = status(Path(folder))
+            start = start or took
+            began = time.perf_counter()
+            Store.open(Path(folder), create=True).close()
+            checked = time.perf_counter() - began
+        print(
+            f"{label:18} {size:7.1f} MB   status {took * 1000:6.1f} ms   beyond start {(took - start) * 1000:6.1f} ms   "
+            f"check before a new loop {checked * 1000:6.1f} ms"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
