@@ -18,6 +18,7 @@ from autoloop_tui.commands import console
 COMMANDS = {
     "run": ("run", "demo"),
     "doctor": ("doctor",),
+    "generate": ("generate",),
     "loops": ("status", "runs", "logs", "report", "wait"),
     "control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
     "proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from autoloop.model import Change, Loop, Proposal, ProposalStatus, UserError
+from autoloop.model import Change, Loop, Proposal, ProposalStatus, Run, UserError
+from autoloop.recipe import Asked, load_recipe
 from autoloop.store import Store
 from cyclopts import Parameter
 
@@ -119,25 +122,74 @@ def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | Non
 
 
 def propose(
-    base: str, /, *, changes: Annotated[list[str], Many], reason: str = "by hand", loop: str | None = None
+    run: str | None = None,
+    /,
+    *,
+    base: str | None = None,
+    changes: Annotated[list[str] | None, Many] = None,
+    reason: str | None = None,
+    recipe: str | None = None,
+    loop: str | None = None,
 ) -> int:
-    """Propose a variant of a run for the next round.
+    """Propose a variant of a run for the next round, or all variants of a recipe.
 
     Parameters
     ----------
-    base
+    run
         The id or name of the run to start from.
+    base
+        The same, or the config that the run was given.
     changes
         Edits as path@op=value.
     reason
         Why.
+    recipe
+        The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
     loop
         Which loop; the newest by default.
     """
+    if run is not None and base is not None:
+        raise UserError("The base is named twice: leave --base away.")
+    wanted = run or base
+    if recipe is not None and (changes or reason):
+        raise UserError("--recipe says what changes and why; leave --changes and --reason away.")
+    if recipe is not None:
+        read = load_recipe(recipe)
+        wanted = wanted or read.base
+        asked = read.variants
+    elif changes:
+        asked = [Asked(reason=reason or "by hand", edits=changes)]
+    else:
+        raise UserError("Say what changes: --changes path@op=value …, or --recipe with a recipe.")
+    if wanted is None:
+        raise UserError("No run was given to start from: name it with --base; `autoloop-tui runs` lists them.")
     with client.opened(loop) as (store, found):
-        chosen = client.find_run(store, found, base)
-        _said(client.ask(store, found, "propose", run=chosen.id, edits=changes, reason=reason))
-        return _notes(store.proposals(found.id)[-1])
+        chosen = _base(store, found, wanted)
+        known = {proposal.id for proposal in store.proposals(found.id)}
+        said = client.ask(store, found, "propose", run=chosen.id, variants=msgspec.to_builtins(asked))
+        _said(said)
+        made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]
+        if recipe is None:
+            return _notes(made[-1])
+        print("\n" + "\n\n".join(_text(proposal, chosen.name) for proposal in made))
+        numbers = " ".join(str(proposal.id) for proposal in made)
+        print(f"\nApprove them: autoloop-tui approve {numbers}")
+    return 0
+
+
+def _base(store: Store, loop: Loop, wanted: str) -> Run:
+    """The run of this id or name, else the newest that was given this config."""
+    path = os.path.normpath(Path.cwd() / Path(wanted).expanduser())
+    runs = store.runs(loop.id)
+    given = [run for run in runs if run.source_path == path]
+    if given and wanted not in (word for run in runs for word in (run.id, run.name)):
+        return given[-1]
+    if "/" not in wanted and not wanted.endswith(".json"):
+        return client.find_run(store, loop, wanted)
+    raise UserError(
+        f"No run of {loop.name} was given the config {wanted}; name a run (`autoloop-tui runs` lists them), or train "
+        f"variants of it in a loop of their own: `autoloop-tui generate --base-cfg {wanted} … --exec`."
+    )
 
 
 def start(*, loop: str | None = None) -> int:
@@ -213,7 +265,9 @@ def _text(proposal: Proposal, base: str) -> str:
         f"from {base} ({proposal.base_run})  by {proposal.author}"
     )
     lines = [head, f"    {proposal.reason}"]
-    lines += [f"    {_change(change)}" for change in proposal.changes] or [f"    {edit}" for edit in proposal.edits]
+    lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
+        f"    {edit}" for edit in proposal.edits
+    ]
     if proposal.evidence:
         lines += [
             f"    because {o.name} = {_value(o.value)} {o.op} {_value(o.threshold)}"
@@ -228,9 +282,10 @@ def _text(proposal: Proposal, base: str) -> str:
     return "\n".join(plain.printable(line) for line in lines)
 
 
-def _change(change: Change) -> str:
+def change_text(change: Change) -> str:
+    """What becomes of one place: `0.1 → 0.15`, and what is to be said of it."""
     before = "(new)" if change.created else _value(change.before)
-    return f"{change.path}  {before} → {_value(change.after)}" + (f"   {change.note}" if change.note else "")
+    return f"{before} → {_value(change.after)}" + (f"   {change.note}" if change.note else "")
 
 
 def _value(value: Any) -> str:

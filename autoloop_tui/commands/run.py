@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +60,7 @@ def run(
     no_ui: bool = False,
     detach: bool = False,
     json: bool = False,
+    accepted: Annotated[Callable[[], None] | None, Parameter(parse=False)] = None,
 ) -> int:
     """Plan a loop of rounds; with --exec, run it.
 
@@ -126,6 +128,8 @@ def run(
         Start it in the background and return at once.
     json
         Print the plan, or what --detach started, as JSON.
+    accepted
+        Not a flag: called when everything has been checked and before anything is made.
     """
     if json and exec_ and not detach:
         raise UserError("--json prints the plan, or what --detach started; leave it away, or add --detach.")
@@ -164,7 +168,7 @@ def run(
         markdown_out=str(run_flags.report_path(cwd, markdown_out or settings.markdown_out, "act_ot.md")),
         inherit_dataset_from=run_flags.optional(cwd, inherit_dataset_from),
     )
-    return plan_or_run(spec, settings, execute=exec_, no_ui=no_ui, detach=detach, as_json=json)
+    return plan_or_run(spec, settings, execute=exec_, no_ui=no_ui, detach=detach, as_json=json, accepted=accepted)
 
 
 def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str | None = None) -> int:
@@ -217,7 +221,14 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
 
 
 def plan_or_run(
-    spec: LoopSpec, settings: Settings, *, execute: bool, no_ui: bool, detach: bool, as_json: bool
+    spec: LoopSpec,
+    settings: Settings,
+    *,
+    execute: bool,
+    no_ui: bool,
+    detach: bool,
+    as_json: bool,
+    accepted: Callable[[], None] | None = None,
 ) -> int:
     """Print the checked plan, or make it a loop and follow or leave it."""
     now = time.time()
@@ -239,6 +250,8 @@ def plan_or_run(
     if not execute and not (seen and on_screen.confirm_plan(plan, _plan_text(plan))):
         print(_plan_json(plan) if as_json else _plan_text(plan))
         return 0
+    if accepted:
+        accepted()
     from autoloop.engine.create import create_loop
     from autoloop.engine.process import spawn
 

@@ -131,22 +131,40 @@ class Commands:
         return text
 
     def propose(self, command: Command) -> str:
-        """A person's own proposal, from any run of the loop."""
+        """A person's own proposals, from any run of the loop: one, or all of `variants` or none."""
         base = self._run(command)
-        rounds = self.context.store.rounds(self.context.loop_id)
-        if rounds[-1].state is RoundState.DONE:
+        last = self.context.store.rounds(self.context.loop_id)[-1]
+        if last.state is RoundState.DONE:
             raise UserError("All rounds of this loop are over: what is proposed now would never run.")
-        reason = command.payload.get("reason")
-        draft = Draft(
-            author=command.actor,
-            reason=reason if isinstance(reason, str) and reason else "by hand",
-            edits=_texts(command.payload.get("edits"), "edits"),
-        )
-        proposal = propose(self.context, base, draft, rounds[-1].number)
-        if proposal.blocked:
-            raise UserError(f"Nothing was proposed: {proposal.blocked}")
-        proposal = add_proposal(self.context, proposal)
-        return f"proposal {proposal.id} from {base.name}: {describe_changes(proposal)}"
+        spec = self.context.spec
+        if last.number >= spec.rounds or not spec.decide:
+            raise UserError(
+                f"This loop ends with round {last.number}, so what is proposed now would never run; train variants in a "
+                "loop of their own: `autoloop-tui generate … --exec`."
+            )
+        payload = command.payload
+        asked = payload.get("variants", [payload])
+        if not isinstance(asked, list) or not asked or not all(isinstance(each, dict) for each in asked):
+            raise UserError("Give the variants as a list of {reason, edits}.")
+        made: list[Proposal] = []
+        for number, each in enumerate(asked, 1):
+            reason = each.get("reason")
+            draft = Draft(
+                author=command.actor,
+                reason=reason if isinstance(reason, str) and reason else "by hand",
+                edits=_texts(each.get("edits"), "edits"),
+            )
+            proposal = propose(self.context, base, draft, last.number)
+            which = f"variant {number} ({draft.reason}): " if len(asked) > 1 else ""
+            if proposal.blocked:
+                raise UserError(f"Nothing was proposed: {which}{proposal.blocked}")
+            if any(other.config_hash == proposal.config_hash for other in made):
+                raise UserError(f"Nothing was proposed: {which}another variant is the same training.")
+            made.append(proposal)
+        made = [add_proposal(self.context, proposal) for proposal in made]
+        if len(made) == 1:
+            return f"proposal {made[0].id} from {base.name}: {describe_changes(made[0])}"
+        return f"proposals {made[0].id} to {made[-1].id} from {base.name}"
 
     def _open_proposal(self, command: Command) -> Proposal:
         number = command.payload.get("proposal")

@@ -44,14 +44,18 @@ def make_variant(
     changes = clamp_changes(resolve(config, parse_edits(edits), fields), clamp or {})
     given = preset.flags if preset else {}
     notes += [f"left out: {c.path} is given by a flag for all runs" for c in changes if c.path in given]
-    changes = [change for change in changes if change.path not in given]
+    left, changes = changes, [change for change in changes if change.path not in given]
     guarded = check_variant(training(preset, config, steps), changes, by_rule=by_rule, seen=seen, extra=extra)
+    blocked = guarded.blocked
+    if left and not changes:
+        flags = ", ".join(change.path for change in left)
+        blocked = f"There is no edit left that changes the training ({flags} is given by a flag for all runs)."
     return Guarded(
         changes=guarded.changes,
         config=apply(config, guarded.changes),
         hash=guarded.hash,
         notes=[*notes, *guarded.notes, *(change.note for change in guarded.changes if change.note)],
-        blocked=guarded.blocked,
+        blocked=blocked,
     )
 
 

@@ -1,0 +1,129 @@
+"""For people's scripts: load summaries, ask the rules, edit a config, write a variant. docs/python-api.md shows each.
+
+A mistake in what is given is a `UserError` of one sentence; nothing is written then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop import rules as _rules
+from autoloop.configs import Guarded, edits_from_mapping, parse_config
+from autoloop.engine.checks import load_rules
+from autoloop.engine.variants import make_variant
+from autoloop.engine.variants import write_variant as _write
+from autoloop.metrics import default_book, from_json
+from autoloop.model import Change, Config, MetricSummary, Summary, UserError
+from autoloop.recipe import Asked, Recipe, load_recipe
+from autoloop.rules import Decision
+from autoloop.settings import load_settings, read_text
+from autoloop.store import Store
+
+__all__ = [
+    "Asked", "Change", "Config", "Decision", "MetricSummary", "Recipe", "Summary", "UserError", "Variant",
+    "config_of", "decide", "edit", "load_config", "load_recipe", "load_summaries", "write_variant",
+]  # fmt: skip
+
+Changes = Decision | Mapping[str, Any] | Sequence[str]
+"""What is to change: a decision of the rules, {"path@op": value}, or "path@op=value" texts."""
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """A config with its edits applied. `changes`: every place with its value before and after; `notes`: what was left
+    out or rounded. `path` is its file, once it has one."""
+
+    config: Config
+    changes: list[Change]
+    notes: list[str]
+    path: Path | None = None
+
+
+def load_summaries(path: str | os.PathLike[str]) -> dict[str, Summary]:
+    """The runs of an autorun_summary.json or an offline summary, ours or the original scripts': {output directory: summary}.
+
+    What the original did not write (n, min, max, tail) is filled in as far as it can be told. With proposals beside it,
+    as `analyze-offline --rules` writes it, the part `summary` is taken.
+    """
+    text = read_text(Path(path), "summary")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON: {error}.") from None
+    if isinstance(document, dict) and document.keys() == {"summary", "proposals"}:
+        document = document["summary"]
+    if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
+        raise UserError(f"{path} is no summary: it must be an object of runs, each an object of metrics.")
+    return {str(run): from_json(entry) for run, entry in document.items()}
+
+
+def decide(
+    summary: Summary | Mapping[str, Any],
+    rules: str | os.PathLike[str] | None = None,
+    config: Config | None = None,
+) -> list[Decision]:
+    """What the rules propose for a run, highest priority first; nothing if it has no metric.
+
+    `summary`: one of `load_summaries`, or such an entry as plain data. `rules`: a rule book (.toml) or a Python file with
+    decide(summary); default: the ACT-OT book. `config`: the run's, for rules that look at it.
+    """
+    return _rules.decide(summary, load_rules(None if rules is None else os.fspath(rules), default_book()), config)
+
+
+def load_config(path: str | os.PathLike[str]) -> Config:
+    """A training config. UserError with line and column for what is no JSON, a key that stands twice, NaN."""
+    return parse_config(read_text(Path(path), "config"), str(path))
+
+
+def config_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str] = ".") -> Path:
+    """The config, as it was frozen, of the run of this project's loops that wrote to `output_dir`."""
+    wanted = os.path.abspath(output_dir)
+    with Store.open(Path(project)) as store:
+        for loop in store.loops():
+            for run in store.runs(loop.id):
+                if run.output_dir == wanted:
+                    return Path(run.config_path)
+    raise UserError(f"No run of a loop in {Path(project).resolve()} wrote to {output_dir}; name its config yourself.")
+
+
+def edit(config: Config, changes: Changes) -> Variant:
+    """`config` with `changes` applied; `config` itself stays as it is.
+
+    Of a `Decision`, edits that this config has no place for are left out and noted, and the rule's bounds hold. A person's
+    edit that matches nothing is a UserError that names the nearest key, as is a variant that a guard refuses.
+    """
+    made = _made(config, changes)
+    return Variant(config=made.config, changes=made.changes, notes=made.notes)
+
+
+def write_variant(
+    base: str | os.PathLike[str], changes: Changes, out_dir: str | os.PathLike[str] | None = None
+) -> Variant:
+    """Write the variant of the config file `base`, beside it or into `out_dir`, as `<base>_<hash>.json`.
+
+    The same variant has the same name each time, and no other file is overwritten.
+    """
+    source = Path(base)
+    made = _made(load_config(source), changes)
+    file = _write(source.parent if out_dir is None else Path(out_dir), source.stem, made)
+    return Variant(config=made.config, changes=made.changes, notes=made.notes, path=file.path)
+
+
+def _made(config: Config, changes: Changes) -> Guarded:
+    by_rule = isinstance(changes, Decision)
+    wanted = changes.changes if isinstance(changes, Decision) else [changes] if isinstance(changes, str) else changes
+    made = make_variant(
+        config,
+        edits_from_mapping(wanted) if isinstance(wanted, Mapping) else [str(text) for text in wanted],
+        fields=load_settings(Path.cwd()).field_types(),
+        by_rule=by_rule,
+        clamp=changes.clamp if isinstance(changes, Decision) else None,
+    )
+    if made.blocked:
+        raise UserError(f"The variant was not made: {made.blocked}")
+    return made

@@ -1,0 +1,93 @@
+"""Every command block of docs/recipes.md, and every script of docs/python-api.md, as it stands there.
+
+Two things stand in for a machine that trains: a CPU for the GPUs, and the trainer of these tests, named in autoloop.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from autoloop.model import LoopState, RoundState
+
+from tests.cli.project import CONFIG, PATIENCE, ROOT, TRAINER, Project, environment
+
+SECTIONS = re.split(r"^## ", (ROOT / "docs/recipes.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+SCRIPTS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python-api.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def blocks(section: str) -> list[str]:
+    return [re.sub(r"--gpus [\d,]+", "--device cpu", block) for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)]
+
+
+@pytest.fixture
+def shell(project: Project, tmp_path: Path):
+    """shell(text): run it as a person does in the project's folder; it must succeed. Its standard output."""
+    (project.folder / "configs").mkdir()
+    features = [{"key": key, "weight_label": 0.01} for key in "abcd"]
+    ot = {**CONFIG["ot"], "loss_config": {**CONFIG["ot"]["loss_config"], "features": features}}
+    (project.folder / "configs/base.json").write_text(json.dumps({**CONFIG, "ot": ot}))
+    (project.folder / "autoloop.toml").write_text(f'preset = "plain"\ntrain_script = {json.dumps(str(TRAINER))}\n')
+    (project.folder / "next_round.py").write_text(SCRIPTS[0])
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, words in {"autoloop-tui": "-m autoloop_tui.cli", "python": ""}.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
+        (programs / name).chmod(0o755)
+    env = environment({"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"})
+
+    def shell(text: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=project.folder, env=env, capture_output=True, text=True, timeout=2 * PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    return shell
+
+
+def settled(project: Project) -> None:
+    """Wait until no run of the newest loop is left: it has ended, or waits for a person."""
+    deadline = time.monotonic() + PATIENCE
+    while (project.folder / ".autoloop").exists() and time.monotonic() < deadline:
+        with project.store() as store:
+            loop = store.find_loop(None)
+            if loop.state is not LoopState.ACTIVE or store.rounds(loop.id)[-1].state is RoundState.DECIDING:
+                return
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda text: text.splitlines()[0])
+def test_every_recipe_works_as_it_is_written(section: str, project: Project, shell) -> None:
+    if "next_round.py" in section or "analyze-offline" in section:
+        shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")  # something to go on from
+    commands = blocks(section)
+    assert commands
+    for command in commands:
+        settled(project)
+        shell(command)
+    loop = project.loop()
+    assert loop.state is LoopState.FINISHED
+    with project.store() as store:
+        assert {run.state.value for run in store.runs(loop.id)} == {"finished"}
+        launched = {proposal.reason for proposal in store.proposals(loop.id) if proposal.run}
+    if "propose --recipe" in section:
+        assert {"pi unlock mild", "pi unlock aggressive", "sharpness=0.75", "more OT mixing"} <= launched
+
+
+def test_the_scripts_of_the_python_page_run(project: Project, shell) -> None:
+    shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")
+    (written,) = shell("python next_round.py").split()
+    made = json.loads((project.folder / written).read_text())
+    assert made["ot"]["loss_config"]["reg"] == 0.16  # what the ACT-OT book does where the mass is near zero
+    (project.folder / "second.py").write_text(SCRIPTS[1])
+    said = shell("python second.py").splitlines()
+    assert "mass 1e-08 -> 1e-08 over 4 points" in said[0]
+    assert said[1:] == ["ot.loss_config.reg 0.1 -> 0.15", "batch_size 8 -> 12"]
