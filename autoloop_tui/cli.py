@@ -33,7 +33,7 @@ app = App(
     help_format="plaintext",
     # No --no-json or --empty-cfgs; of a flag given twice the last counts, as scripts that wrap a command expect.
     default_parameter=Parameter(
-        negative=(), allow_repeating=True, show_default=lambda value: None if value is False else str(value)
+        negative=(), allow_repeating=True, show_default=lambda value: None if value is None or value is False else str(value)
     ),
 )
 app.default(console.console)

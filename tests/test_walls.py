@@ -77,6 +77,7 @@ COMMANDS = {
     "loop in the foreground": [*RUN, "--exec", "--no-ui"],
     "loop in the background": [*RUN, "--exec", "--detach"],
     "wait": ["wait"],
+    "generate": ["generate", "--base-cfg", "base.json", "--changes", "seed=7"],
 }
 """What draws no screen. `--help` and `--version` are not here: the command line's library writes them with Rich."""
 

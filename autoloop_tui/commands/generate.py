@@ -75,8 +75,10 @@ def generate(
 ) -> int:
     """Write variants of a config, and with --exec train them as one loop.
 
-    For each variant this prints `Wrote variant: PATH (REASON)` and what changes in it. The same edits of the same config
-    give the same file name; no other file is overwritten. If anything is wrong nothing is written.
+    For each variant this prints `Wrote variant: PATH (REASON)` and what changes
+    in it, and at the end the command that trains them. The same edits of the same
+    config give the same file name; no other file is overwritten. If anything is
+    wrong nothing is written.
 
     Parameters
     ----------
