@@ -260,14 +260,17 @@ def _notes(proposal: Proposal) -> int:
 
 
 def _text(proposal: Proposal, base: str) -> str:
+    where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
     head = (
-        f"#{proposal.id}  {proposal.status.value}  round {proposal.round} → {proposal.round + 1}  "
+        f"#{proposal.id}  {proposal.status.value}  round {proposal.round} {where}  "
         f"from {base} ({proposal.base_run})  by {proposal.author}"
     )
     lines = [head, f"    {proposal.reason}"]
     lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
         f"    {edit}" for edit in proposal.edits
     ]
+    if proposal.live:
+        lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
     if proposal.evidence:
         lines += [
             f"    because {o.name} = {_value(o.value)} {o.op} {_value(o.threshold)}"

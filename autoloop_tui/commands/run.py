@@ -52,6 +52,7 @@ def run(
     approve: str = "auto",
     until: str | None = None,
     rules: str | None = None,
+    no_live: bool = False,
     preset: str | None = None,
     python: str | None = None,
     train_script: str | None = None,
@@ -112,6 +113,8 @@ def run(
         End when a run meets this: an expression such as "eval_l1.last < 0.2", or a named one (worth-200k).
     rules
         A rule book (.toml), or a Python file with decide(summary). The default is the ACT-OT book.
+    no_live
+        Leave the book's live rules out: no run is stopped or relaunched by a rule while it trains.
     preset
         How a run is launched: lerobot, lerobot-0.6, plain, or the path of a preset file.
     python
@@ -157,6 +160,7 @@ def run(
         approve=run_flags.approval(approve),
         until=until,
         rules=run_flags.optional(cwd, rules or settings.rules),
+        live=not no_live,
         preset=run_flags.preset_of(cwd, preset or settings.preset),
         python=run_flags.interpreter(cwd, python or settings.python),
         train_script=train_script or settings.train_script,
@@ -317,6 +321,8 @@ def _plan_text(plan: LoopPlan) -> str:
         plain.table(["#", "config", "slot", "output directory"], rows),
         "",
         *(f"[{planned.run.position}] {plain.printable(planned.launch.command_line)}" for planned in plan.runs),
+        *(["", "Live rules, while a run trains (--no-live leaves them out):"] if plan.live else []),
+        *(f"  {plain.printable(sentence)}" for sentence in plan.live),
         *(["", *(f"note: {plain.printable(note)}" for note in notes)] if notes else []),
         "",
         "Nothing was started. Add --exec to run it.",
@@ -329,6 +335,7 @@ def _plan_json(plan: LoopPlan) -> str:
         "loop": plan.name,
         "output_dir": plan.output_dir,
         "warnings": plan.warnings,
+        "live_rules": plan.live,
         "runs": [
             {
                 "index": planned.run.position,

@@ -257,6 +257,8 @@ LOOKS: dict[str, Look] = {
     "blocked": Look("▲", "!", "blocked", "blkd", "slot-warn"),
     "skipped": Look("·", "-", "skipped", "skip", "dim"),
     "launched": Look("▶", ">", "launched", "run", "slot-running"),
+    "done": Look("■", "%", "done", "done", "slot-stopped"),
+    "lapsed": Look("·", "-", "lapsed", "laps", "dim"),
     "edited": Look("✎", "~", "edited", "edit", "slot-warn"),
 }
 """By the value of RunState and ProposalStatus, and the few conditions that are not states of the store."""

@@ -73,6 +73,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     metrics: dict[str, MetricSummary] = {}
     steps: int = 0
+    not_finite: list[str] = []
+    """Metrics (canonical names) whose newest value is NaN or infinite."""
 
 
 # ---------------------------------------------------------------------------------------------------- edits
@@ -124,7 +126,22 @@ class ProposalStatus(StrEnum):
     SKIPPED = "skipped"
     """Valid, but over --variants-per-run; a person may still approve it."""
     LAUNCHED = "launched"
-    """It became a run of the next round."""
+    """It became a run: of the next round, or for a live rule's, of the same one."""
+    DONE = "done"
+    """A live rule's that asked for a stop and nothing more: the run has been stopped."""
+    LAPSED = "lapsed"
+    """A live rule's whose run ended before it was decided or carried out."""
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a proposal a live rule's: it is about a run in training, and is carried out at once when approved.
+
+    The run is stopped; with edits, it is relaunched with them in the same slot and round.
+    """
+
+    attempt: str
+    step: int
+    """How far the run was, as far as was known, when the rule fired."""
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +172,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """Hash of the resulting config: an approval is bound to it."""
     revision: int = 1
     run: str | None = None
+    live: Live | None = None
     created_at: float = 0.0
 
 
@@ -230,6 +248,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`auto`, `manual`, or `after:SECONDS`."""
     until: str | None = None
     rules: str | None = None
+    live: bool = False
+    """Whether the rule book's live rules watch the runs while they train."""
     preset: str = "lerobot"
     python: str = ""
     train_script: str | None = None
@@ -368,6 +388,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[Change] = []
     attempts: int = 0
     slot: int | None = None
+    """Where it executes; of a queued run, the slot that is kept for it."""
     output_dir: str | None = None
     step: int = 0
     total_steps: int = 0

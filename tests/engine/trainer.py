@@ -2,6 +2,7 @@
 
 It behaves as its config says; every key may be left out:
     rows            list of rows for wandb-history.jsonl, written one after the other; "NaN" stands for one
+    prints          a line that it prints before its rows
     seconds         how long it takes after the rows
     gate            path of a file that must be there before it ends
     traceback       text of an exception it dies of before its first row (after its rows if `late` is true)
@@ -41,6 +42,8 @@ def main(config_path: str, output_dir: str) -> int:
     dies = config.get("traceback") is not None and fails_this_time(config)
     if dies and not config.get("late"):
         return die(config)
+    if config.get("prints"):
+        print(config["prints"], flush=True)
     with open(os.path.join(files, "wandb-history.jsonl"), "w", encoding="utf-8") as file:
         for row in config.get("rows", []):
             file.write(json.dumps(row).replace('"NaN"', "NaN") + "\n")

@@ -13,7 +13,6 @@ from autoloop.metrics import (
     canonical_columns,
     default_book,
     from_json,
-    not_finite,
     parse_metric_book,
     summarise,
     to_json,
@@ -136,7 +135,7 @@ def test_a_metric_without_a_finite_value_is_left_out_but_can_be_told_and_its_ste
     summary = summarise(columns, BOOK)
     assert set(summary.metrics) == {"train/l1_loss", "train/ot_loss"}
     assert summary.steps == 150
-    assert not_finite(columns, BOOK) == ["train/loss", "train/ot_loss"]
+    assert summary.not_finite == ["train/loss", "train/ot_loss"]
 
 
 def test_the_percentage_is_zero_where_the_first_value_is_zero():

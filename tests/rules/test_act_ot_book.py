@@ -40,8 +40,8 @@ def fired(**replaced: MetricSummary | None) -> list[str]:
 def test_the_rules_are_the_five_of_the_document_with_their_changes() -> None:
     book = act_ot_book()
     assert book.default is not None
-    assert {rule.id: list(rule.changes) for rule in book.rules} | {"default": list(book.default.changes)} == EDITS
-    assert {rule.scope for rule in book.rules} == {"end"}
+    at_the_end = {rule.id: list(rule.changes) for rule in book.rules if rule.scope == "end"}
+    assert at_the_end | {"default": list(book.default.changes)} == EDITS
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ def test_a_book_is_read_in_full() -> None:
         "ot.loss_config.reg": Bounds(max=2),
         "ot.loss_config.features.*.weight_label": Bounds(min=0.001, max=1.0),
     }
-    assert (hopeless.scope, hopeless.between, hopeless.changes) == ("live", (300, 500), ())
+    assert (hopeless.scope, hopeless.changes) == ("live", ())
+    assert hopeless.watch is not None
+    assert (hopeless.watch.first, hopeless.watch.last, hopeless.watch.turns) == (300, 500, ())
     assert book.default is not None
     assert book.default.changes == ("seed@add=1",)
     assert book.until["good"].description == "good enough"
@@ -97,7 +99,7 @@ def test_a_book_is_read_in_full() -> None:
         (with_rule(when='"ot_pi_sun.last < 1"'), 'rule "a": when: unknown name "ot_pi_sun"; did you mean "ot_pi_sum"?'),
         (with_rule(when="3"), 'rule "a": when: expected `str`, got `int`'),
         (with_rule(changes='["seed@mull=1"]'), 'rule "a": changes: In the edit "seed@mull=1" the operation "mull"'),
-        (with_rule(changes="[3]"), 'rule "a": changes[0]: expected `str`, got `int`'),
+        (with_rule(changes="[3]"), 'rule "a": changes[0]: expected `str | array`, got `int`'),
         (with_rule(changes="[]"), 'rule "a": changes: a rule for a run that has ended needs at least one edit'),
         (with_rule(priority="1.5"), 'rule "a": priority: expected `int`, got `float`'),
         (with_rule(scope='"lively"'), "rule \"a\": scope: invalid enum value 'lively'"),

@@ -18,8 +18,8 @@ from autoloop.wandb_cloud.key import key_source
 
 def check(
     spec: LoopSpec, preset: Preset, settings: Settings, gpus: GpuReport, environment: Mapping[str, str]
-) -> None:
-    """Raise UserError for the first thing that a person must put right."""
+) -> RuleSource:
+    """Raise UserError for the first thing that a person must put right. Returns the loop's rules, which it has read."""
     if not spec.configs:
         raise UserError("No config was given: name at least one after --cfgs.")
     check_numbers(spec)
@@ -28,7 +28,9 @@ def check(
     check_slots(spec, gpus)
     check_wandb(spec, environment)
     metrics = settings.metric_book(Path(spec.cwd))
-    load_until(spec, load_rules(spec.rules, metrics), metrics)
+    rules = load_rules(spec.rules, metrics)
+    load_until(spec, rules, metrics)
+    return rules
 
 
 def load_rules(path: str | None, metrics: MetricBook) -> RuleSource:

@@ -12,9 +12,10 @@ from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Execution
 from autoloop.engine.extension import extended, refusal, taken_back, went_on
+from autoloop.engine.live import LiveRules
 from autoloop.engine.outcome import LOOP_STOP
 from autoloop.engine.proposals import Draft, propose, resolved
-from autoloop.engine.rounds import add_proposal, describe_changes
+from autoloop.engine.rounds import add_proposal, describe_changes, for_next_round
 from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, UserError
 from autoloop.store import Command
 
@@ -25,9 +26,10 @@ OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED
 class Commands:
     """Carries out command rows. A command that cannot be done is answered with why, and changes nothing."""
 
-    def __init__(self, context: Context, execution: Execution) -> None:
+    def __init__(self, context: Context, execution: Execution, live: LiveRules) -> None:
         self.context = context
         self.execution = execution
+        self.live = live
         self.began = context.clock()
         self.start_asked = False
         """A person wants the next round now; the loop takes it up at its next turn."""
@@ -80,6 +82,9 @@ class Commands:
         proposal = self._open_proposal(command)
         if proposal.blocked:
             raise UserError(f"Proposal {proposal.id} is blocked: {proposal.blocked} Edit it first.")
+        if proposal.live:
+            note = command.payload.get("note")
+            return self.live.approve(proposal, command.actor, note if isinstance(note, str) else None)
         return self._decide(proposal, ProposalStatus.APPROVED, command)
 
     def reject(self, command: Command) -> str:
@@ -173,7 +178,9 @@ class Commands:
         proposal = self.context.store.proposal(number)
         if proposal.loop != self.context.loop_id:
             raise UserError(f"Proposal {number} belongs to another loop.")
-        if proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
+        if proposal.live:
+            self.live.check_open(proposal)
+        elif proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
             raise UserError(f"Proposal {number} has become run {proposal.run}; propose anew to change it.")
         return proposal
 
@@ -184,7 +191,7 @@ class Commands:
         current = self.context.store.rounds(self.context.loop_id)[-1]
         if current.state is not RoundState.DECIDING:
             raise UserError(f"Round {current.number} is {current.state.value}; the next can start when it has been judged.")
-        proposals = self.context.store.proposals(self.context.loop_id, current.number)
+        proposals = for_next_round(self.context, current.number)
         if not any(proposal.status is ProposalStatus.APPROVED for proposal in proposals):
             raise UserError(f"Nothing is approved for round {current.number + 1}; approve a proposal first.")
         self.start_asked = True
@@ -229,7 +236,9 @@ class Commands:
         """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
         self.context.update_loop(state=LoopState.STOPPED, reason=reason, ended_at=self.context.clock())
         for active in list(self.execution.active.values()):
-            self.execution.stop(active.run.id, LOOP_STOP, kill=kill)
+            # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
+            reason_of_run = self.live.stopping(active) or LOOP_STOP
+            self.execution.stop(active.run.id, reason_of_run, kill=kill)
         return f"the loop stops: {reason}; `autoloop-tui resume` takes it up again"
 
     def retry(self, command: Command) -> str:
@@ -293,7 +302,9 @@ class Commands:
         if run.resume:
             run = taken_back(run, self.context.store.attempts(run.id)[-1])
         else:
-            run = msgspec.structs.replace(run, state=RunState.STOPPED, reason=reason, ended_at=self.context.clock())
+            run = msgspec.structs.replace(
+                run, state=RunState.STOPPED, reason=reason, slot=None, ended_at=self.context.clock()
+            )
         self.context.store.put_run(run)
         self.context.say(events.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
 

@@ -181,21 +181,28 @@ class Execution:
         local.reap()
         return [self._collect(active.attempt, active.run, active.follower) for active in ended]
 
-    def follow_progress(self) -> None:
-        """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds."""
+    def follow_progress(self) -> set[str]:
+        """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds.
+
+        Returns the ids of the attempts that wrote something.
+        """
+        fresh = set()
         for active in self.active.values():
             deadline = time.monotonic() + READING
-            while active.follower.poll(SIP) and time.monotonic() < deadline:
-                pass
+            while active.follower.poll(SIP):
+                fresh.add(active.attempt.id)
+                if time.monotonic() >= deadline:
+                    break
         now = self.context.clock()
         if 0 <= now - self._recorded_at < PROGRESS_EVERY:
-            return
+            return fresh
         self._recorded_at = now
         moved = [a for a in self.active.values() if (a.follower.step or 0) > a.run.step]
         if moved:
             with self.context.store.transaction():
                 for active in moved:
                     self._replace(active, step=active.follower.step)
+        return fresh
 
     def _replace(self, active: Active, **changes: Any) -> None:
         active.run = msgspec.structs.replace(active.run, **changes)

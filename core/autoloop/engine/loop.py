@@ -14,6 +14,7 @@ from autoloop.engine.checks import load_rules, load_until
 from autoloop.engine.commands import Commands
 from autoloop.engine.context import Context, Listener
 from autoloop.engine.execution import Ended, Execution
+from autoloop.engine.live import LiveRules
 from autoloop.engine.lock import EngineLock
 from autoloop.engine.outcome import settle
 from autoloop.engine.scheduler import assign
@@ -51,7 +52,8 @@ class Engine:
             listener=listener,
         )
         self.execution = Execution(self.context)
-        self.commands = Commands(self.context, self.execution)
+        self.live = LiveRules(self.context, self.execution)
+        self.commands = Commands(self.context, self.execution, self.live)
         self.on_turn: Callable[[], object] = lambda: None
         """Called at each turn of the loop, a few times a second, by the thread that drives it."""
         self._leaving: str | None = None
@@ -100,7 +102,9 @@ class Engine:
         loop = self.context.loop
         if loop.state is LoopState.STOPPED:
             self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None)
-        self._settle_all(self.execution.recover())
+        ended = self.execution.recover()
+        self.live.follow_up(ended)
+        self._settle_all(ended)
         # The last engine may have ended between a result and its line in the report.
         self._tell(reports.write_summary(self.store, loop.id))
         # A loop that has finished goes on if a run of it is to be extended.
@@ -119,9 +123,10 @@ class Engine:
             return
         ended = self.execution.wait(TICK)
         if ended:
+            self.live.follow_up(ended)
             ended += self._fill_slots()
         self._settle_all(ended)
-        self.execution.follow_progress()
+        self.live.look(self.execution.follow_progress())
         self.on_turn()
 
     def _obey(self) -> bool:
@@ -198,7 +203,7 @@ class Engine:
         if round_.decide_by is not None and self.context.clock() >= round_.decide_by and not loop.held:
             with self.store.transaction():
                 rounds.approve_by_policy(self.context, round_.number)
-        proposals = self.store.proposals(loop.id, round_.number)
+        proposals = rounds.for_next_round(self.context, round_.number)
         pending = [p for p in proposals if p.status is ProposalStatus.PENDING]
         approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
         asked, self.commands.start_asked = self.commands.start_asked, False

@@ -14,7 +14,7 @@ from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import SIP, Ended
 from autoloop.history import Follower
-from autoloop.metrics import not_finite, summarise
+from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
 from autoloop.rules import PythonRules, RunView, evaluate
 
@@ -36,10 +36,10 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     if not _read_rest(follower, meanwhile):
         return None
     summary = summarise(follower.columns, context.metrics)
+    diverged = [name for name in summary.not_finite if _tells_of_divergence(context, name)]
     if not summary.metrics and run.summary:  # extended, and ended before it logged anything
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
-    diverged = [name for name in not_finite(follower.columns, context.metrics) if _tells_of_divergence(context, name)]
     follower.close()
     lines = read_log_tail(Path(attempt.directory) / "log.txt")
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))

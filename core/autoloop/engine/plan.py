@@ -16,6 +16,7 @@ from autoloop.gpus import GpuReport
 from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
 from autoloop.reports import write_atomically
+from autoloop.rules import RuleSource, describe, live_rules
 from autoloop.settings import Settings, read_text
 
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -38,6 +39,8 @@ class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
     spec: LoopSpec
     output_dir: str
     runs: list[PlannedRun]
+    live: list[str]
+    """What the live rules that will watch the runs do, a sentence each."""
     warnings: list[str]
     steps_by: str | None = None
     """Who says how many steps a run makes, where it is not --steps."""
@@ -58,7 +61,7 @@ def plan_loop(
     for whatever a person must put right first.
     """
     preset = load_preset(spec.preset)
-    check(spec, preset, settings, gpus, environment)
+    rules = check(spec, preset, settings, gpus, environment)
     root = Path(spec.output_root)
     name = fresh_name(root, now, names)
     output_dir = root / name
@@ -103,9 +106,22 @@ def plan_loop(
             )
         )
     return LoopPlan(
-        name=name, spec=spec, output_dir=str(output_dir), runs=planned, warnings=warnings,
+        name=name,
+        spec=spec,
+        output_dir=str(output_dir),
+        runs=planned,
+        live=live_sentences(spec, rules),
+        warnings=warnings,
         steps_by=None if passes_steps(preset) else _steps_by(preset, spec, planned),
     )
+
+
+def live_sentences(spec: LoopSpec, rules: RuleSource) -> list[str]:
+    """What the live rules do to this loop's runs; nothing where they are off."""
+    return [
+        describe(rule) + (f" (not reached in {spec.steps} steps)" if rule.watch and rule.watch.first >= spec.steps else "")
+        for rule in (live_rules(rules) if spec.live else [])
+    ]
 
 
 def plan_attempt(

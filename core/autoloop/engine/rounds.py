@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import dump_config
+from autoloop.configs import Config, dump_config
 from autoloop.diagnose import read_log_tail
 from autoloop.engine import events
 from autoloop.engine.context import Context
@@ -98,13 +98,20 @@ def judge_round(context: Context, round_: Round, runs: list[Run]) -> list[Propos
         )
         if context.spec.approve == "auto":
             approve_by_policy(context, round_.number)
-    return context.store.proposals(context.loop_id, round_.number)
+    return for_next_round(context, round_.number)
+
+
+def for_next_round(context: Context, made_from: int) -> list[Proposal]:
+    """The proposals that may become runs of the next round: all that were made from this one but live rules'."""
+    return [proposal for proposal in context.store.proposals(context.loop_id, made_from) if proposal.live is None]
 
 
 def add_proposal(context: Context, proposal: Proposal) -> Proposal:
     """Number and store a proposal, and tell it."""
     proposal = msgspec.structs.replace(proposal, id=context.store.next_id("proposals"))
     context.store.put_proposal(proposal)
+    if proposal.live:  # told by whoever carries it out
+        return proposal
     base = context.store.run(proposal.base_run)
     text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
     if proposal.blocked:
@@ -132,7 +139,7 @@ def approve_after(policy: str) -> float | None:
 def approve_by_policy(context: Context, made_from: int) -> None:
     """Approve, for each base run, the first `--variants-per-run` pending proposals by priority; skip the others."""
     taken: Counter[str] = Counter()
-    proposals = context.store.proposals(context.loop_id, made_from)
+    proposals = for_next_round(context, made_from)
     for proposal in proposals:
         if proposal.status is ProposalStatus.APPROVED:
             taken[proposal.base_run] += 1
@@ -158,11 +165,7 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
     A proposal whose approval no longer holds is blocked and told; the result may be empty.
     """
     number = made_from.number + 1
-    approved = [
-        p
-        for p in context.store.proposals(context.loop_id, made_from.number)
-        if p.status is ProposalStatus.APPROVED
-    ]
+    approved = [p for p in for_next_round(context, made_from.number) if p.status is ProposalStatus.APPROVED]
     runs: list[Run] = []
     position = len(context.store.runs(context.loop_id))
     now = context.clock()
@@ -175,34 +178,8 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
                 context.store.put_proposal(blocked)
                 context.say(events.DECIDED, str(error))
                 continue
-            run_id = new_run_id()
             name = f"{_root_name(context, proposal.base_run)}_r{number}_{len(runs) + 1}"
-            variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
-            frozen = context.places.config(run_id)
-            freeze(frozen, config)
-            write_atomically(variant, dump_config(config))
-            run = Run(
-                id=run_id,
-                loop=context.loop_id,
-                round=number,
-                position=position + len(runs),
-                name=name,
-                config_path=str(frozen),
-                source_path=str(variant),
-                config_hash=proposal.config_hash,
-                base_run=proposal.base_run,
-                proposal=proposal.id,
-                changes=proposal.changes,
-                total_steps=steps_of(context.preset, config, context.spec.steps),
-                created_at=now,
-            )
-            context.store.put_run(run)
-            context.store.put_proposal(
-                msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run_id)
-            )
-            # People's chain scripts read this line.
-            context.say(events.NOTE, f"Wrote variant: {variant} ({proposal.reason})", run_id)
-            runs.append(run)
+            runs.append(launch(context, proposal, config, name=name, round_=number, position=position + len(runs)))
         if runs:
             context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None))
             context.store.put_round(
@@ -210,6 +187,38 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
             )
             context.say(events.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
     return runs
+
+
+def launch(
+    context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
+) -> Run:
+    """Queue the run that an approved proposal becomes; `slot` is kept for it. Part of the caller's transaction."""
+    run_id = new_run_id()
+    variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
+    frozen = context.places.config(run_id)
+    freeze(frozen, config)
+    write_atomically(variant, dump_config(config))
+    run = Run(
+        id=run_id,
+        loop=context.loop_id,
+        round=round_,
+        position=position,
+        name=name,
+        config_path=str(frozen),
+        source_path=str(variant),
+        config_hash=proposal.config_hash,
+        base_run=proposal.base_run,
+        proposal=proposal.id,
+        changes=proposal.changes,
+        slot=slot,
+        total_steps=steps_of(context.preset, config, context.spec.steps),
+        created_at=context.clock(),
+    )
+    context.store.put_run(run)
+    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run_id))
+    # People's chain scripts read this line.
+    context.say(events.NOTE, f"Wrote variant: {variant} ({proposal.reason})", run_id)
+    return run
 
 
 def _root_name(context: Context, run_id: str) -> str:

@@ -2,5 +2,6 @@
 
 from autoloop.history.console_log import LEROBOT, ConsolePatterns
 from autoloop.history.follow import Follower, follow
+from autoloop.history.tail import Lines
 
-__all__ = ["LEROBOT", "ConsolePatterns", "Follower", "follow"]
+__all__ = ["LEROBOT", "ConsolePatterns", "Follower", "Lines", "follow"]

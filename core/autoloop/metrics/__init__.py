@@ -2,7 +2,7 @@
 
 from .book import Derived, Metric, MetricBook, default_book, parse_metric_book
 from .entries import from_json, to_json
-from .summary import canonical_columns, not_finite, summarise
+from .summary import canonical_columns, summarise, summarise_named
 
 __all__ = [
     "Derived",
@@ -11,8 +11,8 @@ __all__ = [
     "canonical_columns",
     "default_book",
     "from_json",
-    "not_finite",
     "parse_metric_book",
     "summarise",
+    "summarise_named",
     "to_json",
 ]

@@ -45,18 +45,20 @@ def summarise(columns: Mapping[str, Series], book: MetricBook) -> Summary:
 
     A metric without one finite value is not in `metrics`, because there is no number to say: `not_finite` names those.
     """
-    named = canonical_columns(columns, book)
+    return summarise_named(canonical_columns(columns, book), book)
+
+
+def summarise_named(named: Mapping[str, Series], book: MetricBook) -> Summary:
+    """`summarise` for columns that have their canonical names already; none of them is empty."""
     metrics = {}
     for name, series in named.items():
         if (summary := _summarised(series, book.higher_is_better(name))) is not None:
             metrics[name] = summary
-    return Summary(metrics=metrics, steps=max((series.steps[-1] for series in named.values()), default=0))
-
-
-def not_finite(columns: Mapping[str, Series], book: MetricBook) -> list[str]:
-    """Canonical names of the metrics that have diverged: their newest value is NaN or infinite."""
-    named = canonical_columns(columns, book)
-    return [name for name, series in named.items() if not math.isfinite(series.values[-1])]
+    return Summary(
+        metrics=metrics,
+        steps=max((series.steps[-1] for series in named.values()), default=0),
+        not_finite=[name for name, series in named.items() if not math.isfinite(series.values[-1])],
+    )
 
 
 def _derive(derived: Derived, columns: Mapping[str, Series]) -> Series | None:

@@ -18,7 +18,7 @@ import msgspec
 from autoloop.history.columns import Columns
 from autoloop.history.jsonl import JsonlLog
 from autoloop.history.wandb_log import WandbLog
-from autoloop.metrics import MetricBook, not_finite, summarise
+from autoloop.metrics import MetricBook, summarise
 from autoloop.model import Series, Summary, UserError
 from autoloop.offline.find_runs import FoundRun, Stamp
 from autoloop.offline.memory import Memory
@@ -115,9 +115,10 @@ def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
         if rows.columns.series:
             series = rows.columns.series
             break
+    summary = summarise(series, book)
     return RunRecord(
-        summary=summarise(series, book),
-        diverged=not_finite(series, book),
+        summary=summary,
+        diverged=summary.not_finite,
         config=next((log.config for log in reversed(logs) if log.config), {}),
         exit_code=logs[-1].exit_code if logs else None,
         problems=problems,

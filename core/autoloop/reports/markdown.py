@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from autoloop.metrics import MetricBook
-from autoloop.model import Attempt, Proposal, Run, RunState
+from autoloop.model import Attempt, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.files import alone, write_atomically
+from autoloop.rules import in_words
 from autoloop.store import Snapshot, Store, take_snapshot
 
 
@@ -64,7 +65,10 @@ def render(snapshot: Snapshot, metrics: MetricBook) -> str:
             lines += ["", "Not finished:", ""]
             lines += [line for run in failed for line in _failure(run, snapshot.attempts.get(run.id))]
         lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
-        proposals = [p for p in snapshot.proposals if p.round == round_.number]
+        live = [p for p in snapshot.proposals if p.round == round_.number and p.live]
+        if live:
+            lines += ["", "Live rules:", "", *(_live_row(snapshot, proposal) for proposal in live)]
+        proposals = [p for p in snapshot.proposals if p.round == round_.number and p.live is None]
         if proposals:
             lines += ["", f"Proposals made from round {round_.number}:", ""]
             lines += ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
@@ -132,6 +136,25 @@ def _proposal_row(snapshot: Snapshot, proposal: Proposal) -> str:
         decision += f": {proposal.blocked or proposal.note}"
     cells = [str(proposal.id), f"{base.name} ({base.id})", proposal.author, proposal.reason, changes, decision]
     return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _live_row(snapshot: Snapshot, proposal: Proposal) -> str:
+    """`- baseline (ab12cd34), step 340: pi-vanished (ot_pi_sum.last = 3.4e-11 < 1e-06): launched, run …`, and the edits."""
+    base = next(run for run in snapshot.runs if run.id == proposal.base_run)
+    rule = proposal.evidence.rule if proposal.evidence else proposal.author
+    seen = in_words(proposal.evidence) if proposal.evidence else ""
+    step = proposal.live.step if proposal.live else base.step
+    text = f"- {_cell(base.name)} ({base.id}), step {step}: {_cell(rule)} ({_cell(seen or proposal.reason)}): "
+    text += "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
+    if proposal.decided_by and not proposal.decided_by.startswith("rule:"):
+        text += f" by {_cell(proposal.decided_by)}"
+    if proposal.run:
+        text += f", run {proposal.run}"
+    if proposal.changes:
+        text += " with " + ", ".join(f"`{c.path}` {_value(c.before)} → {_value(c.after)}" for c in proposal.changes)
+    if proposal.blocked or proposal.note:
+        text += f": {_cell(proposal.blocked or proposal.note or '')}"
+    return text
 
 
 def _value(value: object) -> str:

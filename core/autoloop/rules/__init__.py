@@ -1,10 +1,11 @@
 """Rules: a run's metrics, log and config in, proposals with their evidence out. No I/O: one run, one answer."""
 
-from autoloop.rules.book import Criterion, Default, Rule, RuleBook, act_ot_book, criterion, parse_book
+from autoloop.rules.book import Criterion, Default, Rule, RuleBook, Watch, act_ot_book, criterion, parse_book
 from autoloop.rules.clamp import Bounds, Clamp, clamp_changes
 from autoloop.rules.decide import Decision, decide
 from autoloop.rules.expressions import Expression, Verdict, compile_expression, evaluate
 from autoloop.rules.judge import Firing, Judgement, RuleSource, judge
+from autoloop.rules.live import LiveFiring, LiveWatch, describe, in_words, live_rules
 from autoloop.rules.python_rules import PythonRules, python_rules
 from autoloop.rules.suggestions import Suggestion, applicable, suggestions
 from autoloop.rules.view import RunView
@@ -18,6 +19,8 @@ __all__ = [
     "Expression",
     "Firing",
     "Judgement",
+    "LiveFiring",
+    "LiveWatch",
     "PythonRules",
     "Rule",
     "RuleBook",
@@ -25,14 +28,18 @@ __all__ = [
     "RunView",
     "Suggestion",
     "Verdict",
+    "Watch",
     "act_ot_book",
     "applicable",
     "clamp_changes",
     "compile_expression",
     "criterion",
     "decide",
+    "describe",
     "evaluate",
+    "in_words",
     "judge",
+    "live_rules",
     "parse_book",
     "python_rules",
     "suggestions",

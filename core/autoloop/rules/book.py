@@ -28,18 +28,41 @@ Scope = Literal["end", "live"]
 
 
 @dataclass(frozen=True)
+class Watch:
+    """When a live rule judges, in steps of the run, and what it does then.
+
+    It judges the points from step `first` to step `last` (None: no end), of these only the last `window` steps if that
+    is given; with `once` only when the first of them has come. It stops the run, and with `turns` relaunches it with
+    the edits of one of them: the next one each time, at most `relaunches` times in a line of runs. `ask`: a person is
+    asked first.
+    """
+
+    first: int = 0
+    last: int | None = None
+    once: bool = False
+    window: int | None = None
+    turns: tuple[tuple[str, ...], ...] = ()
+    relaunches: int = 0
+    ask: bool = False
+
+
+@dataclass(frozen=True)
 class Rule:
-    """One rule. A rule of scope `end` judges a run that has ended; a `live` one is for a run in training, between two
-    steps if `between` is given, and with no changes asks for nothing but a stop. Higher priority comes first."""
+    """One rule. A rule of scope `end` judges a run that has ended, and proposes its changes for the next round. A `live`
+    one has a `watch` and judges a run in training. Higher priority comes first."""
 
     id: str
     when: Expression
     reason: str
     changes: tuple[str, ...]
+    """Of a live rule, the first of its turns."""
     priority: int = 0
     clamp: Clamp = field(default_factory=dict)
-    scope: Scope = "end"
-    between: tuple[int, int] | None = None
+    watch: Watch | None = None
+
+    @property
+    def scope(self) -> Scope:
+        return "end" if self.watch is None else "live"
 
 
 @dataclass(frozen=True)
@@ -80,11 +103,16 @@ class _RuleTable(msgspec.Struct, forbid_unknown_fields=True):
     id: str
     when: str
     reason: str
-    changes: list[str] = []
+    changes: list[str | list[str]] = []
     priority: int = 0
     clamp: dict[str, Any] = {}
     scope: Scope = "end"
+    at: int | None = None
     between: list[int] | None = None
+    after: int | None = None
+    window: int | None = None
+    relaunches: int | None = None
+    ask: bool | None = None
 
 
 class _DefaultTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -153,31 +181,73 @@ def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> R
     rule = read_table(table, _RuleTable, where)
     if not rule.id or rule.id == "default" or not rule.id.isprintable():
         raise UserError(f'{where}: id: a rule needs a name of its own, and "default" is taken')
-    if rule.scope == "end" and not rule.changes:
-        raise UserError(f"{where}: changes: a rule for a run that has ended needs at least one edit")
-    between = _between(rule, where)
+    turns = _turns(rule, where)
+    if rule.scope == "end":
+        _refuse_live_keys(rule, where)
+        if not turns:
+            raise UserError(f"{where}: changes: a rule for a run that has ended needs at least one edit")
     clamp = {path: _bounds(bounds, f'{where}: clamp "{path}"') for path, bounds in rule.clamp.items()}
     return Rule(
         id=rule.id,
         when=_condition(rule.when, where, metrics),
         reason=rule.reason,
-        changes=_edits(rule.changes, where),
+        changes=turns[0] if turns else (),
         priority=rule.priority,
         clamp=clamp,
-        scope=rule.scope,
-        between=between,
+        watch=None if rule.scope == "end" else _watch(rule, turns, where),
     )
 
 
-def _between(rule: _RuleTable, where: str) -> tuple[int, int] | None:
-    if rule.between is None:
-        return None
-    if rule.scope != "live":
-        raise UserError(f'{where}: between: only a rule with scope = "live" watches a range of steps')
-    match rule.between:
-        case [low, high] if 0 <= low <= high:
-            return low, high
-    raise UserError(f"{where}: between: write two steps, the smaller first, as in [300, 500]")
+LIVE_KEYS = ("at", "between", "after", "window", "relaunches", "ask")
+RELAUNCHES = 2
+"""How often a live rule relaunches in a line of runs, where its table does not say."""
+
+
+def _refuse_live_keys(rule: _RuleTable, where: str) -> None:
+    for key in LIVE_KEYS:
+        if getattr(rule, key) is not None:
+            raise UserError(f'{where}: {key}: only a rule with scope = "live" can have it')
+    if any(isinstance(edit, list) for edit in rule.changes):
+        raise UserError(f'{where}: changes: only a rule with scope = "live" takes turns; write one list of edits')
+
+
+def _turns(rule: _RuleTable, where: str) -> tuple[tuple[str, ...], ...]:
+    """One list of edits is one turn; several lists are taken in turn."""
+    lists = [edits for edits in rule.changes if isinstance(edits, list)]
+    if not lists:
+        edits = _edits([edit for edit in rule.changes if isinstance(edit, str)], where)
+        return (edits,) if edits else ()
+    if len(lists) < len(rule.changes) or not all(lists):
+        raise UserError(f"{where}: changes: write one list of edits, or several lists, each with an edit, to take in turn")
+    return tuple(_edits(edits, where) for edits in lists)
+
+
+def _watch(rule: _RuleTable, turns: tuple[tuple[str, ...], ...], where: str) -> Watch:
+    given = [key for key in ("at", "between", "after") if getattr(rule, key) is not None]
+    if len(given) > 1:
+        raise UserError(f"{where}: {given[1]}: {given[0]} says already when it judges; keep one of them")
+    for key, least in (("at", 0), ("after", 0), ("window", 1), ("relaunches", 1)):
+        value = getattr(rule, key)
+        if value is not None and value < least:
+            raise UserError(f"{where}: {key}: {value} makes no sense; give {least} or more")
+    if rule.relaunches is not None and not turns:
+        raise UserError(f"{where}: relaunches: the rule has no changes to relaunch a run with; it only stops it")
+    first, last = rule.at or rule.after or 0, None
+    if rule.between is not None:
+        match rule.between:
+            case [low, high] if 0 <= low <= high:
+                first, last = low, high
+            case _:
+                raise UserError(f"{where}: between: write two steps, the smaller first, as in [300, 500]")
+    return Watch(
+        first=first,
+        last=last,
+        once=rule.at is not None,
+        window=rule.window,
+        turns=turns,
+        relaunches=(RELAUNCHES if rule.relaunches is None else rule.relaunches) if turns else 0,
+        ask=bool(rule.ask),
+    )
 
 
 def _bounds(table: Any, where: str) -> Bounds:

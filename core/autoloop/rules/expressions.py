@@ -2,8 +2,8 @@
 
 What may be written: `and`, `or`, `not`, comparisons (chains too), `+ - * /`, numbers, text, `True`, `False`, `None`;
 `metric("any/name").last` and the book's short names as `name.last` with any field of a metric's summary; `steps`;
-`config("dotted.path")`, `has("metric")`, `log_matches("regex")`, `abs`, `min`, `max`. So a rule book can look at a run
-and do nothing else.
+`config("dotted.path")`, `has("metric")`, `diverged("metric")` (its newest value is NaN or infinite),
+`log_matches("regex")`, `abs`, `min`, `max`. So a rule book can look at a run and do nothing else.
 
 A condition that cannot be decided (its metric never appeared, its config key is not there, a division by zero, a value
 that is not finite) does not hold, whatever stands around it, and says why. `and` and `or` stop as soon as they know, so
@@ -29,6 +29,10 @@ class Expression:
 
     text: str
     decide: Callable[[Trial], bool]
+    metrics: frozenset[str] = frozenset()
+    """Canonical names of the metrics that it looks at."""
+    patterns: tuple[re.Pattern[str], ...] = ()
+    """What it looks for in the log."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,11 @@ class Verdict:
 
 def compile_expression(text: str, book: MetricBook | None = None) -> Expression:
     """Check a condition against the metric names of `book`. UserError says what is wrong, where, and what is near."""
-    return Expression(re.sub(r"\s*\n\s*", " ", text.strip()), Compiler(text, book or default_book()).compile())
+    compiler = Compiler(text, book or default_book())
+    decide = compiler.compile()
+    return Expression(
+        re.sub(r"\s*\n\s*", " ", text.strip()), decide, frozenset(compiler.metrics), tuple(compiler.patterns)
+    )
 
 
 def evaluate(expression: str | Expression, view: RunView) -> Verdict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from autoloop.rules.wording import cut, kind_words, nearest, show
 
 MAX_DEPTH = 40
 STATISTICS = MetricSummary.__struct_fields__
-FUNCTIONS = ("metric", "config", "has", "log_matches", "abs", "min", "max")
+FUNCTIONS = ("metric", "config", "has", "diverged", "log_matches", "abs", "min", "max")
 WORDS = ("steps", "True", "False", "None")
 
 _COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
@@ -47,6 +48,10 @@ class Compiler:
     def __init__(self, text: str, book: MetricBook) -> None:
         self.source = Source(text)
         self.book = book
+        self.metrics: set[str] = set()
+        """Canonical names of the metrics that the condition looks at."""
+        self.patterns: list[re.Pattern[str]] = []
+        """What it looks for in the log."""
 
     def compile(self) -> Callable[[Trial], bool]:
         return self.condition(self.source.parse(), 0)
@@ -74,7 +79,7 @@ class Compiler:
             value = term.run(trial)
             if not isinstance(value, bool):
                 raise Undecided(f"{term.source} is {show(value)}, not true or false")
-            if term.kind == "any":  # has and log_matches put themselves on record
+            if term.kind == "any":  # has, diverged and log_matches put themselves on record
                 trial.observe(term.source, value, "==", True, value, term.metric)
             return value
 
@@ -204,6 +209,8 @@ class Compiler:
         if statistic not in STATISTICS:
             raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{nearest(statistic, STATISTICS)}')
 
+        self.metrics.add(self.book.resolve_name(name) or name)
+
         def run(trial: Trial) -> Any:
             canonical, found = trial.view.metric(name)
             if found is None:
@@ -240,6 +247,10 @@ class Compiler:
             if "*" in argument or not all(argument.split(".")):
                 raise self._error(node, 'config takes one dotted path without "*", as in config("ot.loss_config.reg")')
             return Term("any", lambda trial: setting(trial, argument, source), source)
+        if name in ("has", "diverged"):
+            self.metrics.add(self.book.resolve_name(argument) or argument)
+        if name == "diverged":
+            return Term("truth", lambda t: t.observe(source, held := t.view.diverged(argument), "==", True, held), source)
         if name == "has":
             return Term(
                 "truth",
@@ -253,6 +264,7 @@ class Compiler:
             pattern = compile_pattern(text)
         except UserError as error:
             raise self._error(node, str(error)) from None
+        self.patterns.append(pattern)
 
         def run(trial: Trial) -> bool:
             line, complete = trial.view.search(pattern)

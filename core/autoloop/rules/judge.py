@@ -46,7 +46,7 @@ def judge(source: RuleSource, view: RunView) -> Judgement:
     seen: list[Observation] = []
     version = f"{source.name} {source.version}"
     for rule in source.rules:
-        if rule.scope != "end":
+        if rule.watch is not None:
             continue
         verdict = evaluate(rule.when, view)
         notes += [f"rule {rule.id}: {note}" for note in verdict.notes]

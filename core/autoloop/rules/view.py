@@ -47,6 +47,10 @@ class RunView:
             return canonical, next((metrics[names[0]] for names in matching if names), None)
         return canonical, metrics.get(canonical)
 
+    def diverged(self, name: str) -> bool:
+        """Whether the newest value of a metric, written in any of its names, is NaN or infinite."""
+        return (self.book.resolve_name(name) or name) in self.summary.not_finite
+
     def setting(self, path: str) -> Any:
         """The config's value at a path written as in an edit (a number indexes a list). LookupError says why not."""
         segments = split(path)

@@ -1,0 +1,165 @@
+"""Judges a run in training: which live rules fire on the points and log lines that are new.
+
+Pure: whoever drives it hands over the columns and lines that have been read; see `engine/live.py` for what is done then.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from autoloop.metrics import MetricBook, canonical_columns, summarise_named
+from autoloop.model import Config, Evidence, Observation, Series
+from autoloop.rules.book import Rule, RuleBook
+from autoloop.rules.expressions import evaluate
+from autoloop.rules.python_rules import PythonRules
+from autoloop.rules.view import MAX_LINE, RunView
+
+
+def live_rules(source: RuleBook | PythonRules) -> list[Rule]:
+    """The live rules of a book, highest priority first; a Python file has none."""
+    rules = [] if isinstance(source, PythonRules) else [rule for rule in source.rules if rule.watch]
+    return sorted(rules, key=lambda rule: -rule.priority)
+
+
+def describe(rule: Rule) -> str:
+    """`pi-vanished: steps 300–500, relaunches with reg@add=0.1 or tau@mul=2 in turn, at most 2 times`."""
+    watch = rule.watch
+    if watch is None:
+        return rule.id
+    if watch.once:
+        when = f"at step {watch.first}"
+    elif watch.last is not None:
+        when = f"steps {watch.first}–{watch.last}"
+    else:
+        when = f"from step {watch.first}" if watch.first else "at every step"
+    what = "stops the run"
+    if watch.turns:
+        turns = " or ".join(" ".join(turn) for turn in watch.turns) + (" in turn" if len(watch.turns) > 1 else "")
+        what = f"relaunches with {turns}, at most {watch.relaunches} time{'s' if watch.relaunches > 1 else ''}"
+    return f"{rule.id}: {when}, {'asks before it ' if watch.ask else ''}{what}"
+
+
+@dataclass(frozen=True)
+class LiveFiring:
+    """A live rule that fired, on what evidence, and the last step of the points that it looked at."""
+
+    rule: Rule
+    evidence: Evidence
+    step: int
+
+
+@dataclass(frozen=True)
+class _LiveView(RunView):
+    """A run in training: a pattern's first line in the log so far was kept when it came."""
+
+    found: Mapping[str, str] = field(default_factory=dict)
+
+    def search(self, pattern: object) -> tuple[str | None, bool]:
+        return self.found.get(getattr(pattern, "pattern", "")), True
+
+
+class LiveWatch:
+    """What the live rules have seen of one attempt. `since`: the step that it was resumed from; earlier points are not
+    its own."""
+
+    def __init__(self, rules: Sequence[Rule], version: str, book: MetricBook, config: Config, since: int = 0) -> None:
+        self.rules = list(rules)
+        self.patterns = {pattern.pattern: pattern for rule in rules for pattern in rule.when.patterns}
+        self._version = version
+        self._book = book
+        self._config = config
+        self._since = since
+        self._found: dict[str, str] = {}
+        self._judged: dict[str, tuple[int, ...]] = {}
+        """By rule, how much of each series it had before it when it was judged last."""
+
+    def read_log(self, lines: Iterable[str]) -> None:
+        """Take in lines that are new. Of each pattern the first line that shows it is kept."""
+        wanted = [pattern for text, pattern in self.patterns.items() if text not in self._found]
+        for line in lines:
+            if not wanted:
+                return
+            text = line[:MAX_LINE]
+            for pattern in wanted:
+                if pattern.search(text):
+                    self._found[pattern.pattern] = text.strip()
+            wanted = [pattern for pattern in wanted if pattern.pattern not in self._found]
+
+    def fired(self, columns: Mapping[str, Series], progress: int) -> list[LiveFiring]:
+        """The rules that fire on what is new since the last call. `columns` are the trainer's, `progress` its step."""
+        named = canonical_columns(columns, self._book)
+        firings = (self._judge(rule, named, progress) for rule in self.rules)
+        return [firing for firing in firings if firing]
+
+    def silence(self, rule: str) -> None:
+        """Judge this rule no more: it has acted on the run."""
+        self.rules = [each for each in self.rules if each.id != rule]
+
+    def _judge(self, rule: Rule, named: Mapping[str, Series], progress: int) -> LiveFiring | None:
+        watch = rule.watch
+        if watch is None:
+            return None
+        first = max(watch.first, self._since + 1 if self._since else 0)
+        looked_at = {name: named[name] for name in rule.when.metrics if name in named}
+        last = watch.last
+        if watch.once:
+            nexts = [s.steps[at] for s in looked_at.values() if (at := bisect_left(s.steps, first)) < len(s)]
+            last = min(nexts, default=progress if progress >= first else None)
+            if last is None:
+                return None
+        cut = {name: part for name, series in looked_at.items() if len(part := _until(series, last))}
+        newest = max((series.steps[-1] for series in cut.values()), default=progress)
+        if newest < first or (last is not None and newest > last):
+            return None
+        if watch.window is not None:
+            start = newest - watch.window
+            if min((series.steps[0] for series in cut.values()), default=0) > max(start, 0) or start < 0:
+                return None  # it has not made so many steps yet
+            cut = {name: part for name, series in cut.items() if len(part := _from(series, start))}
+        mark = (newest if not looked_at else 0, len(self._found), *(len(series) for series in cut.values()),
+                *(series.steps[-1] for series in cut.values()))
+        if self._judged.get(rule.id) == mark:
+            return None
+        self._judged[rule.id] = mark
+        summary = msgspec.structs.replace(summarise_named(cut, self._book), steps=newest)
+        view = _LiveView(summary=summary, config=self._config, book=self._book, found=self._found)
+        verdict = evaluate(rule.when, view)
+        if not verdict.holds:
+            return None
+        evidence = Evidence(
+            rule=rule.id, rule_version=self._version, when=rule.when.text, observations=verdict.observations
+        )
+        return LiveFiring(rule, evidence, newest)
+
+
+def in_words(evidence: Evidence) -> str:
+    """What was seen, in short: `ot_pi_sum.last = 3.4e-11 < 1e-06`."""
+    return ", ".join(_seen(observation) for observation in evidence.observations if observation.holds)
+
+
+def _seen(observation: Observation) -> str:
+    if observation.op == "matches":
+        return f'its log says "{str(observation.value)[:120]}"'
+    if observation.value is True and observation.threshold is True:
+        return observation.name
+    return f"{observation.name} = {_number(observation.value)} {observation.op} {_number(observation.threshold)}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _until(series: Series, last: int | None) -> Series:
+    if last is None or series.steps[-1] <= last:
+        return series
+    at = bisect_right(series.steps, last)
+    return Series(steps=series.steps[:at], values=series.values[:at])
+
+
+def _from(series: Series, first: int) -> Series:
+    at = bisect_left(series.steps, first)
+    return Series(steps=series.steps[at:], values=series.values[at:]) if at else series
