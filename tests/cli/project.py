@@ -62,8 +62,8 @@ class Project:
             check=False,
         )
 
-    def start(self, *words: str) -> Running:
-        self.running.append(Running(self, *words))
+    def start(self, *words: str, env: dict[str, str] | None = None) -> Running:
+        self.running.append(Running(self, *words, env=env))
         return self.running[-1]
 
     def store(self) -> Store:
@@ -95,11 +95,11 @@ class Project:
 class Running:
     """A command in a process of its own, its output read line by line."""
 
-    def __init__(self, project: Project, *words: str) -> None:
+    def __init__(self, project: Project, *words: str, env: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
             command(*words),
             cwd=project.folder,
-            env=environment(),
+            env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,6 +10,8 @@ It behaves as its config says; every key may be left out:
     code            exit code (default 0)
     quiet           does not print `End of training`
     hang            waits for a signal, for ever
+    says            a line that it prints first
+    stay            waits for a signal after `End of training`
     stubborn        ignores SIGINT and SIGTERM
     detach          path: leaves a grandchild in a session of its own, whose pid it writes there
 
@@ -32,6 +34,8 @@ def main(config_path: str, output_dir: str) -> int:
     if config.get("stubborn"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if config.get("says"):
+        print(config["says"], flush=True)
     files = os.path.join(output_dir, "wandb", "latest-run", "files")
     os.makedirs(files)
     with open(os.path.join(output_dir, "seen.json"), "w", encoding="utf-8") as file:
@@ -56,6 +60,8 @@ def main(config_path: str, output_dir: str) -> int:
     pass_gate(config)
     if not config.get("quiet"):
         print("End of training", flush=True)
+    while config.get("stay"):
+        time.sleep(3600)
     return int(config.get("code", 0))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import selectors
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from autoloop.engine.context import Context
 from autoloop.engine.plan import output_name, plan_attempt
 from autoloop.history import ConsolePatterns, Follower, follow
 from autoloop.launch import environment
-from autoloop.model import Attempt, ExitRecord, Run, RunState, Slot, UserError
+from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
 from autoloop.runners import local
 
 SIP = 128 << 10
@@ -53,8 +54,10 @@ class Ended:
 class Execution:
     """Owns the attempts that execute. Only the engine's thread touches it; `close` leaves every run running."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, spec: Callable[[], LoopSpec] | None = None) -> None:
+        """`spec`: the loop's spec as a run that starts now gets it, where that is not always the same."""
         self.context = context
+        self._spec = spec or (lambda: context.spec)
         self.active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
@@ -78,7 +81,7 @@ class Execution:
         """Launch the next attempt of `run` in `slot`. What goes wrong here ends the attempt, not the engine: it is
         returned."""
         context = self.context
-        spec, loop, now = context.spec, context.loop, context.clock()
+        spec, loop, now = self._spec(), context.loop, context.clock()
         number = run.attempts + 1
         attempt_id = f"{run.id}-{number}"
         # Every attempt has a directory of its own, but for one that goes on from the last one's checkpoint.

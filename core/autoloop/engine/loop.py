@@ -16,8 +16,10 @@ from autoloop.engine.context import Context, Listener
 from autoloop.engine.execution import Ended, Execution
 from autoloop.engine.live import LiveRules
 from autoloop.engine.lock import EngineLock
+from autoloop.engine.online import Online
 from autoloop.engine.outcome import settle
 from autoloop.engine.scheduler import assign
+from autoloop.engine.watch import Watch
 from autoloop.launch import load_preset
 from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, Run, RunState, UserError
 from autoloop.settings import load_settings
@@ -51,7 +53,9 @@ class Engine:
             until=load_until(loop.spec, rules, metrics),
             listener=listener,
         )
-        self.execution = Execution(self.context)
+        self.online = Online(self.context)
+        self.execution = Execution(self.context, self.online.spec)
+        self.watch = Watch(self.context, self.execution)
         self.live = LiveRules(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.live)
         self.on_turn: Callable[[], object] = lambda: None
@@ -94,6 +98,7 @@ class Engine:
                 self._report()
             return loop
         finally:
+            self.online.close()
             self.execution.close()
             lock.release()
 
@@ -102,6 +107,7 @@ class Engine:
         loop = self.context.loop
         if loop.state is LoopState.STOPPED:
             self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None)
+        self.online.begin()
         ended = self.execution.recover()
         self.live.follow_up(ended)
         self._settle_all(ended)
@@ -127,6 +133,8 @@ class Engine:
             ended += self._fill_slots()
         self._settle_all(ended)
         self.live.look(self.execution.follow_progress())
+        self.watch.look()
+        self.online.look()
         self.on_turn()
 
     def _obey(self) -> bool:
@@ -141,7 +149,7 @@ class Engine:
 
     def _fill_slots(self) -> list[Ended]:
         loop = self.context.loop
-        if loop.paused or loop.state is not LoopState.ACTIVE:
+        if loop.paused or loop.state is not LoopState.ACTIVE or self.online.must_wait:
             return []
         started = (
             self.execution.start(run, slot)
@@ -154,6 +162,10 @@ class Engine:
             run = settle(self.context, each, self._obey)
             if run is None:
                 return
+            if behind := self.online.left_behind(run):
+                run = msgspec.structs.replace(run, wandb_sync=behind)
+                with self.store.transaction():
+                    self.store.put_run(run)
             self._tell(reports.write_run(self.store, run))
             self._count_early_failure(run)
 

@@ -13,6 +13,7 @@ from autoloop.diagnose import diagnose, read_log_tail
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import SIP, Ended
+from autoloop.engine.watch import STAYED, as_judged
 from autoloop.history import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
@@ -43,7 +44,8 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     follower.close()
     lines = read_log_tail(Path(attempt.directory) / "log.txt")
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
-    reason = cause.text if cause else None
+    stayed = attempt.stop_reason if (attempt.stop_reason or "").startswith(STAYED) else None
+    reason = cause.text if cause else stayed
     changes = {
         "state": state,
         "reason": reason,
@@ -118,6 +120,7 @@ def judge_exit(
     context: Context, attempt: Attempt, lines: list[str], diverged: list[str], needed: str | None
 ) -> tuple[RunState, Cause | None]:
     """The state that an ended attempt has reached, and why where it has not finished."""
+    attempt = as_judged(attempt)
     cause = diagnose(
         attempt.exit,
         lines,

@@ -188,9 +188,14 @@ class Follower:
         return self._console.rate if self._console is not None else None
 
     @property
+    def complete(self) -> bool:
+        """Whether the trainer said that it is complete."""
+        return self._console is not None and self._console.ended
+
+    @property
     def ended(self) -> bool:
         """Whether the trainer said that it is complete, or W&B recorded its end."""
-        return self.exit_code is not None or (self._console is not None and self._console.ended)
+        return self.exit_code is not None or self.complete
 
     @property
     def problems(self) -> list[str]:

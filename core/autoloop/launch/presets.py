@@ -127,6 +127,9 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     failures: tuple[Failure, ...] = ()
     stop: tuple[tuple[str, float], ...] = (("INT", 10.0), ("TERM", 10.0), ("KILL", 0.0))
     straggler_grace: float = 15.0
+    finish_grace: float = 300.0
+    """Seconds that the trainer may go on (uploads) after it said that its training is complete; then it is stopped, and
+    counts as finished."""
 
 
 def passes_steps(preset: Preset) -> bool:

@@ -29,8 +29,8 @@ def wandb(spec: LoopSpec, environment: Mapping[str, str]) -> list[Finding]:
         text = f"the one from {key.source} is no key: {problem}"
         return [*found, error("W&B key", text, "copy it again from your W&B settings")]
     answer = service.ask(environment)
-    if answer.state == "silent":
-        return [*found, ok("W&B key", f"from {key.source}"), silent(answer)]
+    if answer.state == "away":
+        return [*found, ok("W&B key", f"from {key.source}"), _away(answer)]
     if answer.state == "refused":
         text = f"{answer.server} refuses the one from {key.source}: {answer.detail}"
         return [*found, error("W&B key", text, "run `wandb login --relogin`, or set WANDB_API_KEY; for a server of your "
@@ -42,6 +42,6 @@ def wandb(spec: LoopSpec, environment: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def silent(answer: service.Answer) -> Finding:
+def _away(answer: service.Answer) -> Finding:
     advice = "check the network and WANDB_BASE_URL; or leave --wandb-online away and upload later with `wandb sync`"
-    return error(SERVER, f"{answer.server} does not answer: {answer.detail}", advice)
+    return error(SERVER, f"{answer.server} cannot be reached: {answer.detail}", advice)

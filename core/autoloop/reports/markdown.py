@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from pathlib import Path
 
 import msgspec
 
 from autoloop.metrics import MetricBook
-from autoloop.model import Attempt, Proposal, ProposalStatus, Run, RunState
+from autoloop.model import Attempt, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.files import alone, write_atomically
 from autoloop.rules import in_words
 from autoloop.store import Snapshot, Store, take_snapshot
@@ -65,6 +66,7 @@ def render(snapshot: Snapshot, metrics: MetricBook) -> str:
             lines += ["", "Not finished:", ""]
             lines += [line for run in failed for line in _failure(run, snapshot.attempts.get(run.id))]
         lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
+        lines += _uploads(loop, runs)
         live = [p for p in snapshot.proposals if p.round == round_.number and p.live]
         if live:
             lines += ["", "Live rules:", "", *(_live_row(snapshot, proposal) for proposal in live)]
@@ -120,6 +122,27 @@ def _failure(run: Run, attempt: Attempt | None) -> list[str]:
 def _place(run: Run) -> str:
     text = f"- {_cell(run.name)} ({run.id}): config {_code(run.source_path)}, output {_code(run.output_dir or '–')}"
     return text + (f", W&B {_cell(run.wandb_url)}" if run.wandb_url else "")
+
+
+def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
+    """What to type so that W&B gets what it lacks."""
+    spec = loop.spec.wandb
+    names = (("entity", spec.entity), ("project", spec.project))
+    goal = "".join(f" --{name} {shlex.quote(value)}" for name, value in names if value)
+    commands = [
+        # Of a run that was online wandb uploads nothing again unless it is told so.
+        f"wandb sync{goal}{'' if Path(folder).name.startswith('offline-') else ' --include-online'} {shlex.quote(folder)}"
+        for folder in (run.wandb_sync for run in runs)
+        if folder
+    ]
+    if not commands:
+        return []
+    said = "W&B could not be reached all the time; this uploads what it may lack:"
+    return ["", said, "", "```sh", *map(_verbatim, commands), "```"]
+
+
+def _verbatim(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text).replace("<!--", "<! --")
 
 
 def _proposal_row(snapshot: Snapshot, proposal: Proposal) -> str:

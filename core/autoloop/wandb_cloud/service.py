@@ -27,9 +27,9 @@ KEY = re.compile(r"([\w]+-)?[\w-]{40,}|[\w-]+\.[\w-]+\.[\w-]+")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: `ok`; `refused`, the key is not valid; `silent`, no use to send anything there now. `detail` in words."""
+    """`state`: `ok`; `refused`, the key is not valid; `away`, there is no W&B server now. `detail` says it in words."""
 
-    state: Literal["ok", "refused", "silent"]
+    state: Literal["ok", "refused", "away"]
     server: str
     detail: str = ""
     entities: tuple[str, ...] = ()
@@ -59,14 +59,16 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
     body, problem = _within(timeout, lambda: _fetch(request, timeout))
     if isinstance(problem, urllib.error.HTTPError):
         if problem.code in (401, 403):
-            return Answer(state="refused", server=server, detail=f"it answers HTTP {problem.code}")
-        # Anything else below 500 is an answer of the service, if an odd one.
-        state: Literal["ok", "silent"] = "silent" if problem.code >= 500 else "ok"
-        return Answer(state=state, server=server, detail=f"it answers HTTP {problem.code}")
+            return Answer(state="refused", server=server, detail=f"HTTP {problem.code} is what it answers")
+        busy = problem.code == 429
+        return Answer(state="ok" if busy else "away", server=server, detail=f"HTTP {problem.code} is what it answers")
     if problem is not None:
-        return Answer(state="silent", server=server, detail=_in_words(problem, timeout))
-    viewer = _viewer(body)
-    if viewer is None:
+        return Answer(state="away", server=server, detail=_in_words(problem, timeout))
+    try:
+        viewer = json.loads(body)["data"]["viewer"]
+    except (ValueError, KeyError, TypeError):
+        return Answer(state="away", server=server, detail="what answers there is no W&B server")
+    if not isinstance(viewer, dict):
         return Answer(state="refused", server=server, detail="it does not know whose key this is")
     return Answer(state="ok", server=server, entities=_entities(viewer))
 
@@ -91,17 +93,6 @@ def _within(timeout: float, call: Callable[[], bytes]) -> tuple[bytes, Exception
     thread.start()
     thread.join(timeout)
     return said[0] if said else (b"", TimeoutError())
-
-
-def _viewer(body: bytes) -> dict[str, Any] | None:
-    """The person the key belongs to; an empty one where the answer is not W&B's; None if the key belongs to nobody."""
-    try:
-        answer = json.loads(body)
-        data = answer["data"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    viewer = data.get("viewer") if isinstance(data, dict) else {}
-    return viewer if isinstance(viewer, dict) else None
 
 
 def _entities(viewer: dict[str, Any]) -> tuple[str, ...]:
