@@ -14,8 +14,8 @@ from autoloop.history import wandb_segments
 from autoloop.model import LoopSpec, Run
 from autoloop.wandb_cloud import service
 
-EVERY = 10.0
-"""Seconds between two questions: with its time-out, an outage is said within 15."""
+EVERY = 5.0
+"""Seconds between two questions: with its time-out, an outage is said within 10."""
 
 
 class Online:
