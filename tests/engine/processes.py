@@ -53,9 +53,14 @@ def supervisor_pid(attempt: Attempt) -> int | None:
 
 
 def span(attempt: Attempt) -> tuple[float, float]:
-    """When the command of an ended attempt ran, from the files of its supervisor."""
+    """When the command of an ended attempt ran, from the files of its supervisor; where that was killed, till the engine
+    gave its slot free."""
     start = json.loads((Path(attempt.directory) / "start.json").read_text())["started_at"]
-    return float(start), float(json.loads((Path(attempt.directory) / "exit.json").read_text())["ended_at"])
+    try:
+        return float(start), float(json.loads((Path(attempt.directory) / "exit.json").read_text())["ended_at"])
+    except FileNotFoundError:
+        assert attempt.ended_at is not None
+        return float(start), attempt.ended_at
 
 
 def seen(run: Run) -> dict[str, Any]:

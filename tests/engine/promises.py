@@ -1,20 +1,100 @@
-"""What must be true of a loop of two rounds once it has ended, whatever happened to its engines."""
+"""What must be true of a loop once it has ended, whatever happened to its engines, supervisors and trainers."""
 
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from autoloop import reports
 from autoloop.metrics import default_book
-from autoloop.model import Loop, LoopState, ProposalStatus, RunState
+from autoloop.model import Attempt, Loop, LoopState, ProposalStatus, RunState
 
 from tests.engine.processes import seen, span, states
 from tests.engine.project import Project
 
 
+def promises_kept(project: Project, loop: Loop) -> None:
+    """What holds of every loop that has finished, also where runs failed or were stopped or lost."""
+    assert project.state(loop).state is LoopState.FINISHED, (project.state(loop).reason, project.story(loop))
+    every_run_has_one_result(project, loop)
+    attempts = project.store.loop_attempts(loop.id)
+
+    # No output directory was used twice: the trainer refuses one that is there.
+    directories = [attempt.output_dir for attempt in attempts]
+    assert len(set(directories)) == len(directories)
+    for attempt in attempts:
+        log = Path(attempt.directory) / "log.txt"
+        assert not log.exists() or "FileExistsError" not in log.read_text(), attempt
+
+    no_slot_was_shared(attempts)
+    proposals_became_runs_once(project, loop)
+
+    # No process is left.
+    assert project.left_over() == []
+
+    # The reports are complete, and come out the same when made anew.
+    folder = project.folder / "reports"
+    reported = [run for run in project.runs(loop) if run.summary is not None and run.summary.metrics]
+    assert {run.output_dir for run in reported} <= set(project.summary())
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    assert set(before) == {"autorun_summary.json", "report.md"}
+    assert reports.write_summary(project.store, loop.id) is None
+    assert reports.write_markdown(project.store, loop.id, default_book()) is None
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+
+    with closing(sqlite3.connect(project.store.places.database)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def every_run_has_one_result(project: Project, loop: Loop) -> None:
+    """Each run ends in one state, that of its last attempt; it finishes once, and each end is told once."""
+    told = Counter(event.run for event in project.store.events(loop.id) if event.kind == "run ended")
+    for run in project.runs(loop):
+        attempts = project.store.attempts(run.id)
+        assert run.state.ended, run
+        assert run.slot is None
+        assert run.attempts == len(attempts)
+        assert all(attempt.result is not None and attempt.ended_at is not None for attempt in attempts)
+        assert told[run.id] == len(attempts)
+        assert [attempt.result for attempt in attempts].count("finished") == (run.state is RunState.FINISHED)
+        assert attempts[-1].result == run.state.value
+        if run.state is RunState.FINISHED:
+            assert run.output_dir == attempts[-1].output_dir
+            assert run.summary is not None
+            assert run.summary.metrics["train/l1_loss"].last == 1.0
+        else:
+            assert run.reason
+
+
+def no_slot_was_shared(attempts: list[Attempt]) -> None:
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for attempt in attempts:
+        if (Path(attempt.directory) / "start.json").exists():
+            spans.setdefault(attempt.slot, []).append(span(attempt))
+    for taken in spans.values():
+        for earlier, later in itertools.pairwise(sorted(taken)):
+            assert earlier[1] <= later[0]
+
+
+def proposals_became_runs_once(project: Project, loop: Loop) -> None:
+    proposals, runs = project.proposals(loop), project.runs(loop)
+    launched = {p.run: p for p in proposals if p.status is ProposalStatus.LAUNCHED}
+    assert len(launched) == sum(p.status is ProposalStatus.LAUNCHED for p in proposals)
+    assert set(launched) == {run.id for run in runs if run.round > 1}
+    last = max(run.round for run in runs)
+    for run in runs:
+        if run.round > 1:
+            assert (launched[run.id].id, launched[run.id].base_run) == (run.proposal, run.base_run)
+        by_rule = [p for p in proposals if p.base_run == run.id and p.author.startswith("rule:")]
+        judged = run.state is RunState.FINISHED and run.round < last
+        assert len(by_rule) == judged, (run, by_rule)
+
+
 def nothing_is_lost_or_done_twice(project: Project, loop: Loop, count: int, slots: int) -> None:
+    """A loop of two rounds with nothing but good runs, of whose processes only engines were hit."""
     ended = project.state(loop)
     assert ended.state is LoopState.FINISHED, (ended.reason, project.story(loop))
     first, second = project.runs(loop, 1), project.runs(loop, 2)
@@ -31,19 +111,8 @@ def nothing_is_lost_or_done_twice(project: Project, loop: Loop, count: int, slot
         assert run.summary.metrics["train/l1_loss"].last == 1.0
         assert (run.attempts, run.slot) == (len(project.store.attempts(run.id)), None)
 
-    # No output directory was used twice.
-    directories = [attempt.output_dir for attempt in attempts]
-    assert len(set(directories)) == len(directories)
-
-    # No slot was shared.
-    spans: dict[int, list[tuple[float, float]]] = {}
-    for attempt in attempts:
-        if (Path(attempt.directory) / "start.json").exists():
-            spans.setdefault(attempt.slot, []).append(span(attempt))
-    assert set(spans) == set(range(slots))
-    for taken in spans.values():
-        for earlier, later in itertools.pairwise(sorted(taken)):
-            assert earlier[1] <= later[0]
+    assert {attempt.slot for attempt in attempts if (Path(attempt.directory) / "start.json").exists()} == set(range(slots))
+    promises_kept(project, loop)
 
     # No proposal was lost or launched twice.
     proposals = project.proposals(loop)
@@ -51,14 +120,3 @@ def nothing_is_lost_or_done_twice(project: Project, loop: Loop, count: int, slot
     assert {proposal.base_run for proposal in proposals} == {run.id for run in first}
     assert {proposal.run: proposal.base_run for proposal in proposals} == {run.id: run.base_run for run in second}
     assert [seen(run)["config"]["lr"] for run in second] == [2.0] * count
-
-    # No process is left.
-    assert project.left_over() == []
-
-    # The reports are complete, and come out the same when made anew.
-    folder = project.folder / "reports"
-    assert {run.output_dir for run in [*first, *second]} <= set(project.summary())
-    before = (folder / "report.md").read_text()
-    assert reports.write_markdown(project.store, loop.id, default_book()) is None
-    assert (folder / "report.md").read_text() == before
-    assert not list(folder.glob("*.unreadable-*"))

@@ -203,7 +203,7 @@ class Engine:
         elif round_.number >= spec.rounds or not spec.decide:
             self._finish(round_, f"all {round_.number} rounds done" if round_.number > 1 else "its round is done")
         elif not finished:
-            self._stop("no run of the round finished, so there is nothing to judge")
+            self._stop("no run of the round finished, so there is nothing to judge; `autoloop-tui retry RUN` queues one again")
         else:
             rounds.judge_round(self.context, round_, runs)
         self._report()
@@ -212,8 +212,10 @@ class Engine:
         """Start the next round when the policy, the clock or a person says so."""
         loop = self.context.loop
         policy = self.context.spec.approve
-        if round_.decide_by is not None and self.context.clock() >= round_.decide_by and not loop.held:
+        due = policy == "auto" or (round_.decide_by is not None and self.context.clock() >= round_.decide_by)
+        if due and not loop.held:
             with self.store.transaction():
+                # Also of what a person proposed since: where nobody is asked, nothing waits for anybody.
                 rounds.approve_by_policy(self.context, round_.number)
         proposals = rounds.for_next_round(self.context, round_.number)
         pending = [p for p in proposals if p.status is ProposalStatus.PENDING]

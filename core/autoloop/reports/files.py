@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import stat
 import time
@@ -15,13 +16,16 @@ from pathlib import Path
 def alone(path: Path) -> Iterator[None]:
     """For reading `path` and replacing it: no engine of another loop does the same at once, or its lines would be lost.
 
-    The folder is locked; where the file system cannot do that, nothing is. OSError where there is and can be no folder.
+    The folder is locked; where the file system cannot do that, nothing is. What an engine that was killed left of a
+    half-written file is cleared away. OSError where there is and can be no folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(folder, fcntl.LOCK_EX)
+            for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+                torn.unlink(missing_ok=True)
         yield
     finally:
         os.close(folder)

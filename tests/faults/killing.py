@@ -1,0 +1,257 @@
+"""Loops that are killed at: engines, supervisors and trainers get signals by a plan that a seed draws."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autoloop.engine import holder
+from autoloop.model import Loop, LoopState
+from autoloop.runners import procfs
+from autoloop.runners.records import read_json
+from autoloop.store import Store, take_snapshot
+
+from tests.engine.processes import PATIENCE, eventually
+from tests.engine.project import Project
+
+ROUNDS, RUNS, SLOTS = 3, 8, 4
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One signal: after `delay` seconds to an engine (counted from its start or from its lock), to a supervisor or a
+    trainer (`which` chooses among those that live). SIGSTOP is followed by SIGCONT after `held` seconds."""
+
+    target: str
+    signal: int
+    delay: float
+    from_lock: bool
+    which: float
+    held: float
+
+    def __str__(self) -> str:
+        since = " after its lock" if self.target == "engine" and self.from_lock else ""
+        return f"{self.target} {signal.Signals(self.signal).name} {self.delay * 1e3:.0f} ms{since}"
+
+
+def plan(chance: random.Random, number: int, targets: tuple[str, ...], signals: tuple[int, ...]) -> list[Fault]:
+    """Faults of one test, drawn before anything runs."""
+    faults = []
+    for _ in range(number):
+        from_lock = chance.random() < 0.75
+        longest = chance.choice((0.02, 0.08, 0.4)) if from_lock else 0.6
+        faults.append(
+            Fault(
+                target=chance.choice(targets),
+                signal=chance.choice(signals),
+                delay=chance.uniform(0, longest),
+                from_lock=from_lock,
+                which=chance.random(),
+                held=chance.uniform(0.05, 0.4),
+            )
+        )
+    return faults
+
+
+@dataclass
+class Console:
+    """A client as the console is one: it takes snapshots without pause and sends commands, whoever is there to answer."""
+
+    project: Project
+    loop: Loop
+    seed: int
+    sent: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    error: BaseException | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._guarded, daemon=True)
+        self._thread.start()
+
+    def _guarded(self) -> None:
+        try:
+            with Store.open(self.project.folder) as store:
+                self._use(store)
+        except BaseException as error:
+            self.error = error
+
+    def _use(self, store: Store) -> None:
+        chance = random.Random(self.seed)
+        turn = 0
+        while not self._stop.is_set():
+            snapshot = take_snapshot(store, self.loop.id)
+            assert len(snapshot.runs) >= RUNS
+            turn += 1
+            if turn % 8 == 0:
+                run = chance.choice(snapshot.runs)
+                kind, payload = chance.choice(
+                    [
+                        ("pause", {}),
+                        ("hold", {"held": True}),
+                        ("move", {"run": run.id}),
+                        ("approve", {"proposal": 10**6}),
+                        ("propose", {"run": run.id, "edits": [f"lr={1000 + turn}"]}),
+                        ("nonsense", {"run": run.id}),
+                    ]
+                )
+                self._send(store, kind, payload)
+                if kind in ("pause", "hold"):
+                    self._go_on(store)
+            time.sleep(0.03)
+        self._go_on(store)
+
+    def _go_on(self, store: Store) -> None:
+        self._send(store, "resume", {})
+        self._send(store, "hold", {"held": False})
+
+    def _send(self, store: Store, kind: str, payload: dict[str, Any]) -> None:
+        self.sent[store.send(self.loop.id, kind, payload, "console")] = (kind, payload)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        if self.error:
+            raise self.error
+
+
+class Target:
+    """One loop, its engines, and what gets hit."""
+
+    def __init__(self, project: Project, chance: random.Random, *, console: bool, retries: int = 50) -> None:
+        self.project = project
+        number = len(project.store.loops())
+        configs = [
+            project.config(f"l{number}c{i}", seconds=round(chance.uniform(0.02, 0.25), 3), stubborn=chance.random() < 0.1)
+            for i in range(RUNS)
+        ]
+        self.loop = project.loop(configs, concurrency=SLOTS, rounds=ROUNDS, decide=True, retries=retries)
+        self.console = Console(project, self.loop, chance.randrange(1 << 30)) if console else None
+        self.engine: subprocess.Popen[bytes] | None = None
+        self.begun = 0.0
+        self.delivered: list[Fault] = []
+
+    @property
+    def over(self) -> bool:
+        return self.project.state(self.loop).state is LoopState.FINISHED
+
+    def hit_by(self, faults: list[Fault]) -> None:
+        """Deliver faults until they are used up or the loop has finished. Takes from the front of the list."""
+        deadline = time.monotonic() + 4 * PATIENCE
+        while faults and not self.over:
+            assert time.monotonic() < deadline, self.project.story(self.loop)[-8:]
+            self.awake()
+            fault = faults[0]
+            if self.deliver(fault):
+                self.delivered.append(faults.pop(0))
+
+    def awake(self) -> subprocess.Popen[bytes]:
+        """The living engine, started where there is none."""
+        if self.engine is None or self.engine.poll() is not None:
+            self.retry_a_lost_round()
+            places = self.project.store.places
+            with places.engine_log(self.loop.name).open("ab") as log:
+                folder = str(self.project.folder)
+                self.engine = subprocess.Popen(
+                    [sys.executable, "-m", "autoloop.engine.process", "--project", folder, self.loop.name],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            self.begun = time.monotonic()
+        return self.engine
+
+    def retry_a_lost_round(self) -> None:
+        """What a person does with a loop that stopped because no run of its round had finished."""
+        store = self.project.store
+        if self.project.state(self.loop).state is LoopState.STOPPED and not store.queued(self.loop.id):
+            last = store.rounds(self.loop.id)[-1].number
+            for run in store.runs(self.loop.id, last):
+                store.send(self.loop.id, "retry", {"run": run.id}, "ada")
+
+    def deliver(self, fault: Fault) -> bool:
+        """False where there was nothing to hit."""
+        engine = self.awake()
+        if fault.target == "engine" and fault.from_lock:
+            self.await_lock(engine)
+        time.sleep(fault.delay)
+        pids = self.victims(fault)
+        if not pids:
+            return self.over
+        for pid, start_time in pids:
+            procfs.send(pid, start_time, fault.signal)
+        if fault.signal == signal.SIGSTOP:
+            time.sleep(fault.held)
+            for pid, start_time in pids:
+                procfs.send(pid, start_time, signal.SIGCONT)
+        return True
+
+    def await_lock(self, engine: subprocess.Popen[bytes]) -> None:
+        lock = self.project.store.places.lock(self.loop.name)
+        deadline = time.monotonic() + PATIENCE
+        while engine.poll() is None:
+            found = holder(lock)
+            if found and found.pid == engine.pid:
+                return
+            assert time.monotonic() < deadline, "the engine does not take its lock"
+            time.sleep(0.001)
+
+    def victims(self, fault: Fault) -> list[tuple[int, int]]:
+        """(pid, start time) of what is hit."""
+        found = []
+        engine = self.engine
+        if fault.target in ("engine", "engine and supervisor") and engine and engine.poll() is None:
+            seen = procfs.process(engine.pid)
+            found += [(engine.pid, seen.start_time)] if seen else []
+        if fault.target in ("supervisor", "engine and supervisor"):
+            found += self.one_of(fault, "claim", "pid", "start_time")
+        if fault.target == "trainer":
+            found += self.one_of(fault, "start.json", "child_pid", "child_start_time")
+        return found
+
+    def one_of(self, fault: Fault, name: str, pid_key: str, time_key: str) -> list[tuple[int, int]]:
+        alive = []
+        for path in sorted(self.project.folder.glob(f".autoloop/attempts/*/{name}")):
+            if (path.parent / "exit.json").exists():
+                continue
+            try:
+                record: dict[str, Any] = read_json(str(path))
+                pid, start_time = int(record[pid_key]), int(record[time_key])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            seen = procfs.process(pid)
+            if seen and seen.start_time == start_time and seen.state not in procfs.DEAD:
+                alive.append((pid, start_time))
+        return [alive[int(fault.which * len(alive))]] if alive else []
+
+    def finish(self) -> None:
+        """Let the loop come to its end, in peace."""
+        if self.console:
+            self.console.close()
+        deadline = time.monotonic() + 4 * PATIENCE
+        while not self.over:
+            assert time.monotonic() < deadline, self.project.story(self.loop)[-8:]
+            self.await_end(self.awake())
+        if self.engine is not None:
+            self.await_end(self.engine)
+
+    def await_end(self, engine: subprocess.Popen[bytes]) -> None:
+        engine.wait(2 * PATIENCE)
+        log = Path(self.project.store.places.engine_log(self.loop.name)).read_text()
+        assert "Traceback" not in log, log[-3000:]
+
+    def close(self) -> None:
+        if self.console:
+            self.console.close()
+        if self.engine is not None and self.engine.poll() is None:
+            self.engine.kill()
+            self.engine.wait()
+        eventually(lambda: self.engine is None or self.engine.poll() is not None, "the end of the engine")
