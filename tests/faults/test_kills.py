@@ -16,8 +16,11 @@ from tests.faults.killing import Target, plan
 KILL = (signal.SIGKILL,)
 
 
+Numbers = tuple[int, ...]
+
+
 def survive(
-    project: Project, chance: random.Random, number: int, targets: tuple[str, ...], signals: tuple[int, ...], *, console: bool
+    project: Project, chance: random.Random, number: int, targets: tuple[str, ...], signals: Numbers, *, console: bool
 ) -> None:
     """Loops one after the other until every fault was delivered; after each, every promise must hold."""
     planned = plan(chance, number, targets, signals)

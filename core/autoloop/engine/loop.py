@@ -203,7 +203,7 @@ class Engine:
         elif round_.number >= spec.rounds or not spec.decide:
             self._finish(round_, f"all {round_.number} rounds done" if round_.number > 1 else "its round is done")
         elif not finished:
-            self._stop("no run of the round finished, so there is nothing to judge; `autoloop-tui retry RUN` queues one again")
+            self._stop("no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again")
         else:
             rounds.judge_round(self.context, round_, runs)
         self._report()
