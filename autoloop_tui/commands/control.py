@@ -5,8 +5,10 @@ All act on the newest loop unless --loop names one.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import msgspec
 from autoloop.model import Loop, LoopState, UserError
 from autoloop.store import Store
 
@@ -50,7 +52,9 @@ def pause(*, loop: str | None = None) -> int:
     return _ask(loop, "pause")
 
 
-def resume(*, loop: str | None = None, no_ui: bool = False) -> int:
+def resume(
+    *, loop: str | None = None, no_ui: bool = False, max_hours: float | None = None, max_runs: int | None = None
+) -> int:
     """Go on: with a paused queue, a stopped loop, or one whose engine has died.
 
     Parameters
@@ -59,19 +63,31 @@ def resume(*, loop: str | None = None, no_ui: bool = False) -> int:
         Which loop; the newest by default.
     no_ui
         Drive it on this terminal.
+    max_hours
+        Stop so many hours from now.
+    max_runs
+        How many runs the loop may start in all.
     """
+    from autoloop.engine import budget
+
+    payload = {key: value for key, value in (("max_hours", max_hours), ("max_runs", max_runs)) if value is not None}
     with client.opened(loop) as (store, found):
+        started, now = store.started_runs(found.id), time.time()
+        more = msgspec.structs.replace(found, **budget.raised(payload, found, started, now))
+        over = budget.spent(more, started, now)
         if client.alive(store, found):
             if found.state is LoopState.STOPPED:
                 raise UserError(
                     f"{found.name} still waits for its runs to end; resume it when `autoloop-tui wait` returns, or "
                     "`autoloop-tui kill` them first."
                 )
-            return _said(client.ask(store, found, "resume"))
+            return _said(client.ask(store, found, "resume", **payload))
         if found.state is LoopState.FINISHED:
             raise UserError(f"{found.name} has finished ({found.reason}); there is nothing to resume.")
+        if over and found.state is LoopState.STOPPED:
+            raise UserError(f"{found.name} was {over}.")
         told = [event.id for event in store.events(found.id)]
-        store.send(found.id, "resume", {}, client.actor())
+        store.send(found.id, "resume", payload, client.actor())
         if no_ui:
             from autoloop_tui import headless
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from autoloop.engine.budget import in_words, quiet_in_words, quiet_until
 from autoloop.model import Loop, LoopState, Round, RoundState, Run, RunState, UserError
 from autoloop.runners import bounded_log
 from autoloop.store import Snapshot, Store, take_snapshot
@@ -202,6 +203,11 @@ def _status_text(store: Store, number: int) -> str:
     waiting = waiting_for(loop, round_)
     if waiting:
         lines.append(f"waits for {waiting}")
+    if limits := in_words(loop, store.started_runs(number) if loop.max_runs is not None else 0):
+        lines.append(f"budget: {limits}")
+    quiet = quiet_until(loop.spec.quiet_hours, time.time())
+    if quiet and loop.state is LoopState.ACTIVE and counts.get(RunState.QUEUED):
+        lines.append(quiet_in_words(quiet))
     slots = loop.spec.slots
     executing = (RunState.RUNNING, RunState.STOPPING)
     in_slots = {run.slot: run for state in executing for run in store.newest_in(number, state, len(slots))}

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 from autoloop import gpus as gpu_report
+from autoloop.engine.budget import asked_for
 from autoloop.engine.plan import LoopPlan, plan_loop
 from autoloop.model import LoopSpec, UserError, WandbSpec
 from autoloop.preflight import SERVER
@@ -57,6 +58,9 @@ def run(
     python: str | None = None,
     train_script: str | None = None,
     retries: int = 0,
+    max_hours: float | None = None,
+    max_runs: int | None = None,
+    quiet_hours: str | None = None,
     name: str | None = None,
     no_ui: bool = False,
     detach: bool = False,
@@ -123,6 +127,12 @@ def run(
         The training script, where the preset's is not the one.
     retries
         How often a run is tried again where its failure is worth it.
+    max_hours
+        Start nothing more after so many hours; what runs then ends, and the loop stops until it is resumed.
+    max_runs
+        Start so many runs in all, then stop likewise.
+    quiet_hours
+        Start no new run in these hours of the day, as 22:00-07:00 (local time); running ones go on.
     name
         A name for this loop, shown beside its number.
     no_ui
@@ -166,6 +176,9 @@ def run(
         train_script=train_script or settings.train_script,
         cwd=str(cwd),
         retries=retries,
+        max_hours=max_hours,
+        max_runs=max_runs,
+        quiet_hours=quiet_hours or settings.quiet_hours,
         name=name,
         output_root=str(run_flags.absolute(cwd, output_root or settings.output_root)),
         summary_out=str(run_flags.report_path(cwd, summary_out or settings.summary_out, "data/autorun_summary.json")),
@@ -310,13 +323,14 @@ def _plan_text(plan: LoopPlan) -> str:
         for planned in plan.runs
     ]
     spec = plan.spec
+    limits = asked_for(spec)
     then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
     notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
     parts = [
         f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {steps} steps on {len(spec.slots)} "
         f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
-        f"W&B {'online' if spec.wandb.online else 'offline'}",
+        f"W&B {'online' if spec.wandb.online else 'offline'}" + (f", {limits}" if limits else ""),
         "",
         plain.table(["#", "config", "slot", "output directory"], rows),
         "",

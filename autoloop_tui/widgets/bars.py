@@ -3,8 +3,10 @@ the same without the screen."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+from autoloop.engine.budget import quiet_in_words, quiet_until
 from autoloop.model import LoopState, RoundState, RunState
 
 from autoloop_tui.actions import BY_ID, Action, of_scope
@@ -49,7 +51,7 @@ def status(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[P
         failed = sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs)
         if failed:
             pieces.append((f"{dot}{failed} failed", "slot-failed"))
-    queued = sum(run.state is RunState.QUEUED for run in view.snapshot.runs)
+    queued = view.snapshot.queued
     if queued:
         pieces.append((f"{dot}{queued} queued", "dim"))
     return pieces
@@ -67,6 +69,8 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
             seen, word = look("paused"), f"paused: {key('app.pause')} goes on"
         elif round_ and round_.state is RoundState.DECIDING:
             seen, word = look("pending"), "waits for your decisions"
+        elif (quiet := quiet_until(loop.spec.quiet_hours, time.time())) and view.snapshot.queued:
+            seen, word = look("paused"), quiet_in_words(quiet)
         else:
             seen, word = look("running"), "running"
     elif loop.state is LoopState.FINISHED:

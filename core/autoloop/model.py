@@ -260,6 +260,12 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     summary_out: str = ""
     markdown_out: str = ""
     inherit_dataset_from: str | None = None
+    max_hours: float | None = None
+    """Hours after which nothing starts any more and, once the running runs have ended, the loop stops."""
+    max_runs: int | None = None
+    """How many runs it may start in all."""
+    quiet_hours: str | None = None
+    """Hours of the day (`22:00-07:00`, local time) in which no new run starts; running ones go on."""
 
     @property
     def slots(self) -> list[Slot]:
@@ -282,6 +288,12 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool = False
     held: bool = False
     """The automatic start of the next round is held by a person."""
+    deadline: float | None = None
+    """When its --max-hours are over; a resume may move it."""
+    max_runs: int | None = None
+    """Its --max-runs as they stand now."""
+    resumed_at: float | None = None
+    """When it was last taken up again after it had stopped: failures before that no longer count."""
     winner: str | None = None
 
 

@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A metric book (.toml) that adds to the shipped names, aliases and derived metrics."""
     max_log_mb: Annotated[int, msgspec.Meta(ge=4)] = 256
     """MiB; of a run's log that grows longer, head and end are kept and a line between says what was left out."""
+    quiet_hours: str | None = None
+    """Hours of the day in which no new run starts, as 22:00-07:00 in local time; running ones go on."""
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()

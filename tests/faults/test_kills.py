@@ -13,6 +13,8 @@ from tests.engine.project import Project
 from tests.engine.promises import promises_kept
 from tests.faults.killing import Target, plan
 
+pytestmark = pytest.mark.faults
+
 KILL = (signal.SIGKILL,)
 
 

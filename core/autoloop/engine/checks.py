@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from autoloop.engine.budget import check_budget
 from autoloop.gpus import GpuReport
 from autoloop.launch import Preset
 from autoloop.metrics import MetricBook
@@ -24,6 +25,7 @@ def check(
         raise UserError("No config was given: name at least one after --cfgs.")
     check_numbers(spec)
     check_formal(spec)
+    check_budget(spec)
     check_places(spec, preset)
     check_slots(spec, gpus)
     check_wandb(spec, environment)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from autoloop.engine import events
+from autoloop.engine import budget, events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Execution
 from autoloop.engine.extension import extended, refusal, taken_back, went_on
@@ -213,7 +213,9 @@ class Commands:
     def resume(self, command: Command) -> str:
         if self.context.loop.state is not LoopState.ACTIVE:
             raise UserError("The loop is stopping; resume it when its runs have ended.")
-        self.context.update_loop(paused=False)
+        loop, now = self.context.loop, self.context.clock()
+        more = budget.raised(command.payload, loop, self.context.store.started_runs(loop.id), now)
+        self.context.update_loop(paused=False, **more)
         self.context.say(events.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
         return "the queue goes on"
 

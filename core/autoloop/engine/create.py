@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop.engine import events
+from autoloop.engine.budget import deadline
 from autoloop.engine.plan import LoopPlan, freeze
 from autoloop.model import Loop, LoopState, Round, RoundState, UserError
 from autoloop.store import Store
@@ -32,6 +33,8 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
             spec=plan.spec,
             output_dir=plan.output_dir,
             created_at=now,
+            deadline=deadline(plan.spec.max_hours, now),
+            max_runs=plan.spec.max_runs,
         )
         store.put_loop(loop)
         store.put_round(Round(loop=loop.id, number=1, state=RoundState.RUNNING, started_at=now))

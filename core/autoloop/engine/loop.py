@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop import reports
-from autoloop.engine import events, rounds
+from autoloop.engine import budget, events, halts, rounds
 from autoloop.engine.checks import load_rules, load_until
 from autoloop.engine.commands import Commands
 from autoloop.engine.context import Context, Listener
@@ -27,9 +27,6 @@ from autoloop.store import Store
 
 TICK = 0.2
 """Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
-
-FAILURES_IN_A_ROW = 3
-"""So many runs failing before their first step mean a broken set-up: the loop stops rather than burn the queue."""
 
 
 class Engine:
@@ -63,8 +60,9 @@ class Engine:
         self._leaving: str | None = None
         self._asked: list[Callable[[], object]] = []
         self._version: int | None = None
-        self._early_failures = 0
-        self._waiting_said = False
+        self._waiting_said: str | None = None
+        """What was last said to be waited for."""
+        self._quiet = False
 
     # ------------------------------------------------------------------------------------------- called by signal handlers
 
@@ -106,7 +104,8 @@ class Engine:
         """Recover before anything is scheduled."""
         loop = self.context.loop
         if loop.state is LoopState.STOPPED:
-            self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None)
+            now = self.context.clock()
+            self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None, resumed_at=now)
         self.online.begin()
         ended = self.execution.recover()
         self.live.follow_up(ended)
@@ -125,6 +124,7 @@ class Engine:
         if self.context.loop.state is LoopState.ACTIVE:
             self._advance()
             self._settle_all(self._fill_slots())
+            self._stop_if_spent()
         if self._done():
             return
         ended = self.execution.wait(TICK)
@@ -153,9 +153,35 @@ class Engine:
             return []
         started = (
             self.execution.start(run, slot)
-            for run, slot in assign(self.store.queued(loop.id), loop.spec.slots, self.execution.busy)
+            for run, slot in assign(self._allowed(loop), loop.spec.slots, self.execution.busy)
         )
         return [ended for ended in started if ended is not None]
+
+    def _allowed(self, loop: Loop) -> list[Run]:
+        """What of the queue may start now, by the loop's budget and the hour of the day."""
+        queue, now = self.store.queued(loop.id), self.context.clock()
+        if not queue or (loop.deadline is not None and now >= loop.deadline):
+            return []
+        quiet = budget.quiet_until(loop.spec.quiet_hours, now)
+        if quiet is not None and not self._quiet:
+            self.context.say(events.WAITING, f"{budget.quiet_in_words(quiet)}; running runs go on")
+        self._quiet = quiet is not None
+        return [] if quiet is not None else budget.affordable(loop, queue, self._started(loop))
+
+    def _started(self, loop: Loop) -> int:
+        """Runs that have been started; counted only where that is limited."""
+        return 0 if loop.max_runs is None else self.store.started_runs(loop.id)
+
+    def _stop_if_spent(self) -> None:
+        """Its running runs are let end: short as they are, what they have computed is worth more than the minutes."""
+        loop, now = self.context.loop, self.context.clock()
+        if loop.state is not LoopState.ACTIVE or self.execution.active or (loop.deadline is None and loop.max_runs is None):
+            return
+        started = self._started(loop)
+        queue = self.store.queued(loop.id)
+        over = loop.deadline is not None and now >= loop.deadline
+        if over or (queue and not budget.affordable(loop, queue, started)):
+            self._stop(budget.spent(loop, started, now) or "stopped by its budget")
 
     def _settle_all(self, ended: list[Ended]) -> None:
         for each in ended:
@@ -167,15 +193,9 @@ class Engine:
                 with self.store.transaction():
                     self.store.put_run(run)
             self._tell(reports.write_run(self.store, run))
-            self._count_early_failure(run)
-
-    def _count_early_failure(self, run: Run) -> None:
-        early = run.state in (RunState.FAILED, RunState.LOST) and run.step < 1
-        self._early_failures = self._early_failures + 1 if early else 0
-        if self._early_failures >= FAILURES_IN_A_ROW and self.context.loop.state is LoopState.ACTIVE:
-            self.commands.stop_loop(
-                f"{FAILURES_IN_A_ROW} runs in a row failed before their first step; the last: {run.reason}"
-            )
+            failed = run.state in (RunState.FAILED, RunState.LOST)
+            if failed and self.context.loop.state is LoopState.ACTIVE and (reason := halts.broken(self.context, run)):
+                self.commands.stop_loop(reason)
 
     # ------------------------------------------------------------------------------------------------------------ rounds
 
@@ -224,7 +244,7 @@ class Engine:
         if approved and (asked or not (pending or loop.held)):
             if not rounds.start_round(self.context, round_):
                 self._stop("no approved proposal could be started; their bases have changed")
-            self._waiting_said = False
+            self._waiting_said = None
             self._report()
         elif not proposals:
             self._finish(round_, "No next-round jobs were generated by rules; stopping.")
@@ -232,9 +252,12 @@ class Engine:
             self._finish(
                 round_, f"every proposal for round {round_.number + 1} is blocked; the first: {proposals[0].blocked}"
             )
-        elif not self._waiting_said:
-            self._waiting_said = True
-            self.context.say(events.WAITING, self._waiting(round_, len(pending), bool(approved)))
+        else:
+            # Said again when it has become another wait, not for each decision.
+            kind = "decision" if pending else "start" if approved else "proposal"
+            if kind != self._waiting_said:
+                self._waiting_said = kind
+                self.context.say(events.WAITING, self._waiting(round_, len(pending), bool(approved)))
 
     def _waiting(self, round_: Round, pending: int, approved: bool) -> str:
         number = round_.number + 1

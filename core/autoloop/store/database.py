@@ -229,6 +229,10 @@ class Store:
     def attempts(self, run: str) -> list[Attempt]:
         return self._all(Attempt, "SELECT body FROM attempts WHERE run = ? ORDER BY number", run)
 
+    def started_runs(self, loop: int) -> int:
+        """How many runs of the loop have had an attempt."""
+        return int(self._sql("SELECT COUNT(DISTINCT run) FROM attempts WHERE loop = ?", loop)[0][0])
+
     def loop_attempts(self, loop: int) -> list[Attempt]:
         return self._all(Attempt, "SELECT body FROM attempts WHERE loop = ? ORDER BY run, number", loop)
 

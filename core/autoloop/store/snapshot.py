@@ -24,6 +24,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def runs_of(self, number: int) -> list[Run]:
         return [run for run in self.runs if run.round == number]
 
+    @property
+    def queued(self) -> int:
+        return sum(run.state is RunState.QUEUED for run in self.runs)
+
     def in_slot(self, slot: int) -> Run | None:
         """The run that holds the slot now."""
         for run in self.runs:

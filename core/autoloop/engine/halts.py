@@ -1,0 +1,45 @@
+"""Failures that would go on while nobody looks: counted in the store, so that an engine that dies forgets none."""
+
+from __future__ import annotations
+
+from autoloop.engine.context import Context
+from autoloop.model import Run, RunState
+
+FAILURES_IN_A_ROW = 3
+"""So many runs failing before their first step mean a broken set-up: the loop stops rather than burn the queue."""
+
+OUT_OF_MEMORY = 3
+"""So many attempts of one round that ran out of memory: its configs, or somebody else on the GPU, leave too little."""
+
+MEMORY_CAUSES = ("cuda-out-of-memory", "host-out-of-memory")
+BAD = (RunState.FAILED.value, RunState.LOST.value)
+
+
+def broken(context: Context, last: Run) -> str | None:
+    """Why the loop must stop now that `last` has failed; None if it may go on. What was before the last resume is over."""
+    store, loop = context.store, context.loop
+    runs = {run.id: run for run in store.runs(loop.id)}
+    ended = [
+        attempt
+        for attempt in store.loop_attempts(loop.id)
+        if attempt.result is not None and (attempt.ended_at or 0.0) > (loop.resumed_at or 0.0)
+    ]
+    starved = [
+        attempt
+        for attempt in ended
+        if attempt.diagnosis and attempt.diagnosis.id in MEMORY_CAUSES and runs[attempt.run].round == last.round
+    ]
+    if len(starved) >= OUT_OF_MEMORY:
+        return (
+            f"{len(starved)} runs of round {last.round} ran out of memory; the last: {last.reason}. "
+            "Lower what they use, or free the GPU, and `autoloop-tui resume`"
+        )
+    early = 0
+    for attempt in sorted(ended, key=lambda attempt: attempt.ended_at or 0.0, reverse=True):
+        run = runs[attempt.run]
+        if attempt.result not in BAD or run.step >= 1:
+            break
+        early += run.state.ended and attempt.number == run.attempts  # one that is tried again has not failed yet
+    if early >= FAILURES_IN_A_ROW:
+        return f"{FAILURES_IN_A_ROW} runs in a row failed before their first step; the last: {last.reason}"
+    return None
