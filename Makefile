@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults check bench clean
+.PHONY: demo test test-faults test-lerobot test-wandb-versions check bench clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -15,6 +15,14 @@ test: check
 # Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats that one.
 test-faults: $(STAMP)
 	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile -rA --show-capture=stdout tests/faults
+
+# Real LeRobot 0.4.4 on the CPU. Builds its environment (2 GB) below .envs/ once.
+test-lerobot: $(STAMP)
+	$(BIN)/python -m pytest -m lerobot -rs tests/lerobot
+
+# Files that five versions of the real wandb write. Builds an environment for each below .envs/ once.
+test-wandb-versions: $(STAMP)
+	$(BIN)/python -m pytest -m wandb_versions -rsP --show-capture=stdout tests/history
 
 check: $(STAMP)
 	$(BIN)/ruff check .

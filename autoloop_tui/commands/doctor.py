@@ -133,7 +133,7 @@ def check_plan(plan: LoopPlan) -> list[Finding]:
         spec,
         preset,
         runs,
-        gpus=gpu_report.read(),
+        gpus=gpu_report.read_within(),
         environment=os.environ,
         trainer_environment=environment(plan.runs[0].launch, os.environ),
     )
@@ -168,7 +168,7 @@ def _examine(spec: LoopSpec) -> list[Finding]:
         spec,
         preset,
         runs,
-        gpus=gpu_report.read(),
+        gpus=gpu_report.read_within(),
         environment=os.environ,
         trainer_environment=environment(launch, os.environ),
     )

@@ -217,9 +217,12 @@ def _status_text(store: Store, number: int) -> str:
         rows.append(
             [slot.label, run.state.value, plain.printable(run.name), run.id, f"{run.step}/{run.total_steps}"]
             if run
-            else [slot.label, "idle", "", "", ""]
+            else [slot.label, "waiting" if slot.index in loop.slot_waits else "idle", "", "", ""]
         )
     lines += ["", plain.table(["slot", "state", "run", "id", "step"], rows)]
+    for slot in loop.spec.slots:
+        if why := loop.slot_waits.get(slot.index):
+            lines.append(plain.printable(f"{slot.label} waits: {why}"))
     broken = (RunState.FAILED, RunState.LOST)
     if failed := sum(counts.get(state, 0) for state in broken):
         last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
@@ -244,7 +247,11 @@ def _status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
         "rounds": snapshot.rounds,
         "waits_for": waiting,
         "slots": [
-            {"slot": slot.label, "run": run.id if (run := snapshot.in_slot(slot.index)) else None}
+            {
+                "slot": slot.label,
+                "run": run.id if (run := snapshot.in_slot(slot.index)) else None,
+                "waits_for": snapshot.loop.slot_waits.get(slot.index),
+            }
             for slot in snapshot.loop.spec.slots
         ],
         "runs": {

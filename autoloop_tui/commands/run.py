@@ -36,6 +36,8 @@ def run(
     eval_freq: int = 200,
     concurrency: int = 1,
     gpus: str | None = None,
+    gpus_per_run: int = 1,
+    allow_busy: bool = False,
     device: str | None = None,
     exec_: Annotated[bool, Parameter(name="--exec")] = False,
     extra: Annotated[list[str] | None, Trainer] = None,
@@ -80,9 +82,13 @@ def run(
     eval_freq
         Steps between two evaluations.
     concurrency
-        How many runs at a time: one on each of the first so many GPUs.
+        How many runs at a time: one on each of the first so many GPUs (or groups of --gpus-per-run).
     gpus
-        GPU indices, as 0,1,2,3 (the default of a formal run); "" is the CPU.
+        GPU indices, as 0,1,2,3 (the default of a formal run); auto takes those that nobody uses; "" is the CPU.
+    gpus_per_run
+        How many GPUs each run gets; accelerate starts as many processes.
+    allow_busy
+        Start on a GPU although somebody else computes there; otherwise its slot waits until they have ended.
     device
         cuda (the default) or cpu, for debugging.
     exec_
@@ -155,7 +161,9 @@ def run(
         log_freq=log_freq,
         eval_freq=eval_freq,
         device=slots_on,
-        gpus=[] if slots_on == "cpu" else run_flags.gpus_of(gpus, settings),
+        gpus=[] if slots_on == "cpu" else run_flags.gpus_of(gpus, settings, gpus_per_run),
+        gpus_per_run=gpus_per_run,
+        allow_busy=allow_busy,
         concurrency=concurrency,
         extra=run_flags.trainer_arguments(extra or []),
         wandb=WandbSpec(
@@ -249,7 +257,7 @@ def plan_or_run(
 ) -> int:
     """Print the checked plan, or make it a loop and follow or leave it."""
     now = time.time()
-    report = gpu_report.read()
+    report = gpu_report.read_within()
 
     def planned(spec: LoopSpec) -> LoopPlan:
         try:

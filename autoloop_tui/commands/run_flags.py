@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from autoloop import gpus as gpu_report
+from autoloop.gpus import GpuReport
 from autoloop.model import UserError
 from autoloop.settings import Settings
 
@@ -34,14 +36,29 @@ def device_of(device: str | None, gpus: str | None) -> str:
     return "cpu" if device == "cpu" or (device is None and gpus == "") else "cuda"
 
 
-def gpus_of(gpus: str | None, settings: Settings) -> list[int]:
-    """GPU indices from `0,1,2,3`; the project's where none are given."""
+def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1) -> list[int]:
+    """GPU indices from `0,1,2,3`, `auto` for those that nobody uses now; the project's where none are given."""
     if gpus is None:
         return settings.gpus
+    if gpus == "auto":
+        return free_gpus(gpu_report.read_within(), per_run)
     try:
         return [int(part) for part in gpus.split(",") if part.strip()]
     except ValueError:
-        raise UserError(f"--gpus {gpus!r} is not a list of GPU numbers; write it as --gpus 0,1,2,3.") from None
+        raise UserError(f"--gpus {gpus!r} is not a list of GPU numbers; write it as --gpus 0,1,2,3, or auto.") from None
+
+
+def free_gpus(report: GpuReport, per_run: int) -> list[int]:
+    """The GPUs where nobody computes, as many as make whole slots. UserError where that is none."""
+    if report.error:
+        raise UserError(f"--gpus auto: no GPU can be used here ({report.error}); to debug on the CPU say --device cpu.")
+    free = [card.index for card in report.gpus if card.users is None]
+    whole = free[: len(free) // max(1, per_run) * max(1, per_run)]
+    if whole:
+        return whole
+    users = "; ".join(f"GPU {card.index} is in use by {card.users}" for card in report.gpus if card.users)
+    what = f"{len(free)} free, and --gpus-per-run wants {per_run}" if free else "no GPU is free"
+    raise UserError(f"--gpus auto: {what} ({users or 'no more are there'}); name those to wait for with --gpus.")
 
 
 def approval(policy: str) -> str:

@@ -250,6 +250,7 @@ LOOKS: dict[str, Look] = {
     "stopped": Look("■", "%", "stopped", "stop", "slot-stopped"),
     "lost": Look("?", "?", "lost", "lost", "slot-lost"),
     "paused": Look("‖", "=", "paused", "paus", "slot-warn"),
+    "waiting": Look("▲", "!", "waiting", "waits", "slot-warn"),
     "warning": Look("▲", "!", "warning", "warn", "slot-warn"),
     "pending": Look("◌", "o", "pending", "pend", "slot-queued"),
     "approved": Look("✓", "+", "approved", "ok", "slot-finished"),

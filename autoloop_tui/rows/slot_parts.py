@@ -46,6 +46,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         foreign=_foreign(gpu, sample) if gpu and sample else (),
         load=sample.loads.get(run.id) if run and sample else None,
         last_line=last,
+        waits=view.loop.slot_waits.get(slot.index, ""),
     )
 
 

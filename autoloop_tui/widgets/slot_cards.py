@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar
 
 from autoloop.gpus import Gpu
@@ -42,6 +43,8 @@ class SlotFacts:
     foreign: Sequence[str] = ()
     load: Load | None = None
     last_line: str = ""
+    waits: str = ""
+    """Why no queued run may start here yet."""
 
     @property
     def holds(self) -> bool:
@@ -49,7 +52,9 @@ class SlotFacts:
 
     @property
     def state(self) -> str:
-        return self.run.state.value if self.holds and self.run else "idle"
+        if self.holds and self.run:
+            return self.run.state.value
+        return "waiting" if self.waits else "idle"
 
     @property
     def eta(self) -> float | None:
@@ -208,7 +213,10 @@ class SlotCards(RowPane, can_focus=True):
         return [("cpu ", "dim"), (f"{facts.load.cpu:.0f}%", ""), ("  mem ", "dim"), (size(facts.load.memory), "")]
 
     def _idle(self, facts: SlotFacts, width: int) -> list[list[Piece]]:
-        run = facts.run
+        run, warned = facts.run, look("warning").variable
+        if facts.waits:  # who it is matters more than what ran here last
+            words = f"waits: {plain(facts.waits)}"
+            return [self._load(facts), *([(part, warned)] for part in wrap(words, width, break_on_hyphens=False)[:3])]
         if run is None:
             return [[("nothing has run here yet", "dim")], [], self._load(facts) if facts.slot.gpus else []]
         seen = look(run.state.value)
@@ -251,6 +259,8 @@ class SlotCards(RowPane, can_focus=True):
         """What a card says and a line has no room for, of the slot under the cursor."""
         pieces: list[Piece] = [("  ", ""), *(self._load(facts) if facts.slot.gpus or facts.holds else [])]
         run = facts.run
+        if facts.waits:
+            return [("  ", ""), (f"waits: {plain(facts.waits)}", look("warning").variable)]
         if run and run.reason and not facts.holds and run.state is not RunState.FINISHED:
             pieces += [("  ", ""), (plain(run.reason), look(run.state.value).variable)]
         return pieces

@@ -20,12 +20,15 @@ HEAD_BYTES = 128 << 10
 """Enough for what a trainer prints before its first step: device warnings, and the resolved config after them."""
 TAIL_BYTES = 512 << 10
 LINE_LENGTH = 300
+FRAMES = 200
+"""Lines at the end of a log: more than its last chain of tracebacks takes."""
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
     id: str = ""
     pattern: str = ""
+    frames: str = ""
     advice: str = ""
     retry: bool = False
     once: bool = False
@@ -141,7 +144,7 @@ def _by_signal(exit: ExitRecord, lines: Sequence[str]) -> Cause | None:
 
 def _by_exception(lines: Sequence[str]) -> Cause | None:
     chain = _last_chain(lines)
-    if not chain or (cause := _match(chain)):
+    if not chain or (cause := _match(chain, lines[-FRAMES:])):
         return cause if chain else None
     return _exception(chain)
 
@@ -264,9 +267,11 @@ def _table() -> _Table:
     return msgspec.convert(tomllib.loads(text), _Table)
 
 
-def _match(chain: Sequence[str]) -> Cause | None:
+def _match(chain: Sequence[str], near: Sequence[str] = ()) -> Cause | None:
     """The first cause of the table that any text of the chain shows; the special stand before the general there."""
     for rule in _table().cause:
+        if rule.frames and not any(re.search(rule.frames, line) for line in near):
+            continue
         for text in chain:
             if found := re.search(rule.pattern, text):
                 words = {key: _short((value or "").replace("`", "")) for key, value in found.groupdict().items()}

@@ -4,19 +4,38 @@ not an error."""
 from __future__ import annotations
 
 import functools
+import re
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+GIB = 1 << 30
+PATIENCE = 20.0
+"""Seconds to wait for a driver's answer; a healthy one takes milliseconds, a sick one may never give any."""
+
 
 class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """One process on a GPU; `memory` in bytes. What may not be seen is None."""
+    """One process on a GPU; `memory` in bytes. What may not be seen is None.
+
+    `compute`: it computes there; one that only draws (a desktop) is False. `here`: it can be seen in our process table;
+    one that cannot has just ended or runs in another container.
+    """
 
     pid: int
     name: str | None = None
     user: str | None = None
     memory: int | None = None
+    compute: bool = True
+    here: bool = True
+
+    @property
+    def words(self) -> str:
+        """`python (pid 41, ann, 12.3 GiB)`."""
+        memory = f"{self.memory / GIB:.1f} GiB" if self.memory else None
+        return f"{self.name or 'a process'} ({', '.join(filter(None, [f'pid {self.pid}', self.user, memory]))})"
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +55,22 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     power_limit: float | None = None
     temperature: int | None = None
     processes: tuple[GpuProcess, ...] = ()
+
+    @property
+    def unseen_memory(self) -> int:
+        """Bytes in use that none of its processes accounts for, where it is more than a driver keeps for itself."""
+        if self.memory_used is None or any(process.memory is None for process in self.processes):
+            return 0
+        left = self.memory_used - sum(process.memory or 0 for process in self.processes)
+        return left if left > max(GIB, (self.memory_total or 0) // 50) else 0
+
+    @property
+    def users(self) -> str | None:
+        """Who computes there, in words; None if it is free."""
+        who = [process.words for process in self.processes if process.compute]
+        if not who and self.unseen_memory:
+            who = [f"somebody who cannot be seen from here ({self.unseen_memory / GIB:.1f} GiB)"]
+        return ", ".join(who) or None
 
 
 class GpuReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,16 +94,56 @@ def read() -> GpuReport:
         return GpuReport(error=f"no NVML: {str(error) or type(error).__name__}")
 
 
+def without_amounts(words: str) -> str:
+    """Words about users of a GPU, less the amounts of memory: what stays the same while nothing happens."""
+    return re.sub(r"[\d.]+ GiB", "", words)
+
+
+class Watcher:
+    """Reads in a thread of its own, so that whoever asks never waits. One reading at a time, each a new look."""
+
+    def __init__(self) -> None:
+        self.report: GpuReport | None = None
+        """The newest answer to the newest question; None while it is awaited."""
+        self.asked_at: float | None = None
+        """Monotonic seconds of the newest question."""
+        self._thread: threading.Thread | None = None
+
+    def ask(self) -> None:
+        """Begin a reading, unless one is under way."""
+        if self._thread is None or not self._thread.is_alive():
+            self.report, self.asked_at = None, time.monotonic()
+            self._thread = threading.Thread(target=self._read, name="nvml", daemon=True)
+            self._thread.start()
+
+    def wait(self, seconds: float) -> GpuReport:
+        """The answer to the newest question, or that there was none in that time."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self.report or GpuReport(error=f"the GPU driver does not answer within {seconds:.0f} s")
+
+    def _read(self) -> None:
+        self.report = read()
+
+
+def read_within(seconds: float = PATIENCE) -> GpuReport:
+    """All GPUs now, or why there is no answer."""
+    watcher = Watcher()
+    watcher.ask()
+    return watcher.wait(seconds)
+
+
 def _gpu(nvml: Any, index: int) -> Gpu:
     device = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = _try(lambda: nvml.nvmlDeviceGetMemoryInfo(device))
     rates = _try(lambda: nvml.nvmlDeviceGetUtilizationRates(device))
     power = _try(lambda: nvml.nvmlDeviceGetPowerUsage(device))
     limit = _try(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(device))
-    busy: dict[int, int | None] = {}
-    for listed in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
-        for process in _try(functools.partial(listed, device)) or ():
-            busy[process.pid] = process.usedGpuMemory
+    listed: dict[int, GpuProcess] = {}
+    for compute in (False, True):  # one that does both computes
+        name = "nvmlDeviceGetComputeRunningProcesses" if compute else "nvmlDeviceGetGraphicsRunningProcesses"
+        for process in _try(functools.partial(getattr(nvml, name), device)) or ():
+            listed[process.pid] = _process(process.pid, process.usedGpuMemory, compute)
     return Gpu(
         index=index,
         name=_text(_try(lambda: nvml.nvmlDeviceGetName(device))) or f"GPU {index}",
@@ -79,17 +154,17 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         power=power / 1000 if power is not None else None,
         power_limit=limit / 1000 if limit is not None else None,
         temperature=_try(lambda: nvml.nvmlDeviceGetTemperature(device, nvml.NVML_TEMPERATURE_GPU)),
-        processes=tuple(_process(pid, used) for pid, used in sorted(busy.items())),
+        processes=tuple(listed[pid] for pid in sorted(listed)),
     )
 
 
-def _process(pid: int, memory: int | None) -> GpuProcess:
+def _process(pid: int, memory: int | None, compute: bool) -> GpuProcess:
     import psutil
 
     process = _try(lambda: psutil.Process(pid))
-    if process is None:  # in another container: NVML gives a pid that means nothing here
-        return GpuProcess(pid=pid, memory=memory)
-    return GpuProcess(pid=pid, name=_try(process.name), user=_try(process.username), memory=memory)
+    if process is None:  # it has just ended, or is in another container: NVML gives a pid that means nothing here
+        return GpuProcess(pid=pid, memory=memory, compute=compute, here=False)
+    return GpuProcess(pid=pid, name=_try(process.name), user=_try(process.username), memory=memory, compute=compute)
 
 
 def _try(call: Callable[[], Any]) -> Any:

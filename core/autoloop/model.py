@@ -236,6 +236,9 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     eval_freq: int = 200
     device: str = "cuda"
     gpus: list[int] = []
+    gpus_per_run: int = 1
+    allow_busy: bool = False
+    """Start on a GPU although somebody else computes there."""
     concurrency: int = 1
     extra: list[str] = []
     wandb: WandbSpec = WandbSpec()
@@ -271,7 +274,9 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     def slots(self) -> list[Slot]:
         if self.device == "cpu" or not self.gpus:
             return [Slot(index=i) for i in range(self.concurrency)]
-        return [Slot(index=i, gpus=(gpu,)) for i, gpu in enumerate(self.gpus[: self.concurrency])]
+        firsts = range(0, len(self.gpus), self.gpus_per_run)
+        groups = [tuple(self.gpus[first : first + self.gpus_per_run]) for first in firsts]
+        return [Slot(index=i, gpus=group) for i, group in enumerate(groups[: self.concurrency])]
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,6 +299,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     """Its --max-runs as they stand now."""
     resumed_at: float | None = None
     """When it was last taken up again after it had stopped: failures before that no longer count."""
+    slot_waits: dict[int, str] = {}
+    """What a free slot waits for before a queued run may start there, by the slot's index."""
     winner: str | None = None
 
 

@@ -8,6 +8,8 @@ import shlex
 import subprocess
 
 import pytest
+from autoloop import gpus
+from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
 from autoloop_tui.commands import run
 from tests.cli.conftest import Call, Said
@@ -58,6 +60,13 @@ MISTAKES = {
     "GPU twice": (f"{RUN} --cfgs base.json --gpus 0,0", ["GPU 0 twice"]),
     "GPUs that are no numbers": (f"{RUN} --cfgs base.json --gpus 0,x", ["'0,x'", "--gpus 0,1,2,3"]),
     "GPU and CPU": (f"{BASE} --gpus 0", ["--device cpu and --gpus contradict"]),
+    "GPUs that make no whole slots": (f"{RUN} --cfgs base.json --gpus 0,1 --gpus-per-run 3", ["names 2 GPUs", "divide"]),
+    "more GPUs a run than are named": (
+        f"{RUN} --cfgs base.json --gpus 0,1 --gpus-per-run 2 --concurrency 2",
+        ["--concurrency 2 needs 4 GPUs", "names 2"],
+    ),
+    "several GPUs for a run on the CPU": (f"{BASE} --gpus-per-run 2", ["--gpus-per-run 2 needs GPUs"]),
+    "no GPU for a run": (f"{RUN} --cfgs base.json --gpus 0 --gpus-per-run 0", ["--gpus-per-run 0", "1 or more"]),
     "cuda without a GPU": (f"{RUN} --cfgs base.json --gpus= --device cuda", ["No GPU was given", "--device cpu"]),
     "unknown device": (f"{RUN} --cfgs base.json --device tpu", ["--device tpu", "cuda or cpu"]),
     "no slot": (f"{BASE} --concurrency 0", ["--concurrency 0", "1 or more"]),
@@ -172,6 +181,19 @@ def test_an_unknown_gpu_is_named_with_those_there_are(refused) -> None:
 
 def test_more_runs_at_a_time_than_gpus_are_refused(refused) -> None:
     assert "--concurrency 3" in refused(f"{RUN} --cfgs base.json --gpus 0,1 --concurrency 3")
+
+
+def test_gpus_auto_where_none_is_free_says_who_uses_them(refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = GpuProcess(pid=41, name="python", user="ann", memory=12 << 30)
+    report = GpuReport(gpus=(Gpu(index=0, name="a card", processes=(ann,)), Gpu(index=1, name="a card")))
+    monkeypatch.setattr(gpus, "read", lambda: report)
+    told = refused(f"{RUN} --cfgs base.json --gpus auto --gpus-per-run 2")
+    assert "1 free, and --gpus-per-run wants 2" in told
+    monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=report.gpus[:1]))
+    told = refused(f"{RUN} --cfgs base.json --gpus auto")
+    assert "no GPU is free (GPU 0 is in use by python (pid 41, ann, 12.0 GiB))" in told
+    monkeypatch.setattr(gpus, "read", lambda: GpuReport(error="no NVML: Driver Not Loaded"))
+    assert "Driver Not Loaded" in refused(f"{RUN} --cfgs base.json --gpus auto")
 
 
 def test_without_nvml_the_way_to_debug_is_named(refused, machine) -> None:

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from autoloop import gpus
+from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
 from autoloop_tui.commands.run import run
 from tests.cli.conftest import Call
@@ -97,6 +99,20 @@ def test_formal_runs_take_gpus_0_to_3_unless_told(repository: Path, project: Pro
     said = call("run", "--cfgs", "base.json", "--concurrency", "4")
     assert "4 slots (cuda)" in said.out
     assert "gpu 0" in said.out
+
+
+def test_gpus_auto_takes_those_that_nobody_uses_in_groups_of_as_many_as_a_run_gets(
+    repository: Path, project: Project, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = GpuProcess(pid=41, name="python", user="ann", memory=12 << 30)
+    cards = [Gpu(index=i, name="a card", processes=(ann,) if i == 1 else ()) for i in range(6)]
+    monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=tuple(cards)))
+    project.config()
+    said = json.loads(call("run", "--cfgs", "base.json", "--gpus", "auto", "--gpus-per-run", "2", "--json").out)
+    (run,) = said["runs"]
+    assert (run["slot"], run["env"]["CUDA_VISIBLE_DEVICES"]) == ("gpu 0,2", "0,2")
+    assert run["argv"][run["argv"].index("--num_processes") + 1] == "2"
+    assert said["warnings"] == ["2 of 4 GPUs will be used; --concurrency 2 uses all."]
 
 
 def test_outputs_and_reports_are_where_people_look_for_them(repository: Path, project: Project, call: Call) -> None:

@@ -225,6 +225,13 @@ def test_a_data_loader_workers_own_exception_is_the_reason() -> None:
     assert of(log + launcher()).text == "ValueError: episode 7 has no frames (then ValueError)"
 
 
+def test_a_worker_that_went_away_while_it_was_sending_is_told_from_a_lost_connection() -> None:
+    lost = trace("ConnectionResetError: [Errno 104] Connection reset by peer", "torch/utils/data/dataloader.py")
+    assert (of(START + lost + launcher()).id, of(START + lost + launcher()).once) == ("worker-killed", True)
+    elsewhere = trace("ConnectionResetError: [Errno 104] Connection reset by peer", "hub.py")
+    assert of(START + elsewhere + launcher()).id == "exception"
+
+
 def test_lines_between_the_exception_and_the_launchers_traceback_do_not_hide_it() -> None:
     log = trace("wandb.errors.errors.UsageError: No API key configured. Use `wandb login` to log in.")
     log += "WARNING Retrying (Retry(total=2)) after connection broken: /api/envelope/\n" * 3

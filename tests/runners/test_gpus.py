@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,7 +70,9 @@ def test_a_card_is_read_with_its_units_and_processes(monkeypatch: pytest.MonkeyP
     assert (mine.pid, mine.memory) == (os.getpid(), 5 << 30)
     assert mine.name
     assert mine.user
-    assert (foreign.name, foreign.user, foreign.memory) == (None, None, None)
+    assert (mine.here, mine.compute) == (True, True)
+    assert (foreign.name, foreign.user, foreign.memory, foreign.here) == (None, None, None, False)
+    assert foreign.words in str(card.users)
 
 
 def test_what_a_card_does_not_support_is_unknown_and_the_rest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,3 +95,20 @@ def test_without_a_driver_there_are_no_gpus_and_a_sentence_why(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", module)
     assert gpus.read() == gpus.GpuReport(error=sentence)
+
+
+def test_a_driver_that_does_not_answer_is_an_answer_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(gpus, "read", lambda: answers.wait() and gpus.GpuReport())
+    assert "does not answer" in str(gpus.read_within(0.01).error)
+    answers.set()
+
+
+def test_a_reading_that_is_asked_for_again_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = iter([gpus.GpuReport(error="first"), gpus.GpuReport(error="second")])
+    monkeypatch.setattr(gpus, "read", lambda: next(reports))
+    watcher = gpus.Watcher()
+    assert watcher.report is None
+    for error in ("first", "second"):
+        watcher.ask()
+        assert watcher.wait(60).error == error

@@ -187,6 +187,21 @@ def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_known(tmp
     drive(project, script, size)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(gpus(), {}, frozenset()))
+    project = Project(tmp_path, slots=1)
+    project.run("next")
+    why = "in use by python (pid 41, ann, 12.3 GiB)"
+    project.change_loop(spec=_with(project.spec, device="cuda", gpus=[0]), slot_waits={0: why})
+
+    async def script(pilot, screen):
+        assert "waits" in cards(screen)
+        assert "python (pid 41, ann" in " ".join(cards(screen).split())
+
+    drive(project, script, size)
+
+
 def _with(struct, **changes):
     import msgspec
 

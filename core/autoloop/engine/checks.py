@@ -109,7 +109,11 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
 
 
 def check_slots(spec: LoopSpec, gpus: GpuReport) -> None:
+    if spec.gpus_per_run < 1:
+        raise UserError(f"--gpus-per-run {spec.gpus_per_run} makes no sense: give 1 or more.")
     if spec.device == "cpu":
+        if spec.gpus_per_run > 1:
+            raise UserError(f"--gpus-per-run {spec.gpus_per_run} needs GPUs, and these runs train on the CPU: leave it out.")
         return
     if not spec.gpus:
         raise UserError("No GPU was given: name them with --gpus 0,1,2,3, or debug on the CPU with --device cpu.")
@@ -125,9 +129,14 @@ def check_slots(spec: LoopSpec, gpus: GpuReport) -> None:
                 f"There is no GPU {gpu} on this machine, which has {', '.join(map(str, present)) or 'none'}; "
                 "choose with --gpus."
             )
-    if spec.concurrency > len(spec.gpus):
+    if len(spec.gpus) % spec.gpus_per_run:
+        names = f"--gpus names {len(spec.gpus)} GPU{'s' if len(spec.gpus) > 1 else ''}"
+        raise UserError(f"{names}, which --gpus-per-run {spec.gpus_per_run} does not divide: name whole groups of them.")
+    needed = spec.concurrency * spec.gpus_per_run
+    if needed > len(spec.gpus):
+        many = "as many" if spec.gpus_per_run == 1 else f"{needed}"
         raise UserError(
-            f"--concurrency {spec.concurrency} needs as many GPUs, but --gpus names {len(spec.gpus)}: "
+            f"--concurrency {spec.concurrency} needs {many} GPUs, but --gpus names {len(spec.gpus)}: "
             "two runs never share a GPU."
         )
 

@@ -10,6 +10,7 @@ import msgspec
 
 from autoloop import reports
 from autoloop.engine import budget, events, halts, rounds
+from autoloop.engine.admission import Admission
 from autoloop.engine.checks import load_rules, load_until
 from autoloop.engine.commands import Commands
 from autoloop.engine.context import Context, Listener
@@ -52,6 +53,7 @@ class Engine:
         )
         self.online = Online(self.context)
         self.execution = Execution(self.context, self.online.spec)
+        self.admission = Admission(self.context)
         self.watch = Watch(self.context, self.execution)
         self.live = LiveRules(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.live)
@@ -108,6 +110,7 @@ class Engine:
             self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None, resumed_at=now)
         self.online.begin()
         ended = self.execution.recover()
+        self.admission.ended(ended)
         self.live.follow_up(ended)
         self._settle_all(ended)
         # The last engine may have ended between a result and its line in the report.
@@ -129,6 +132,7 @@ class Engine:
             return
         ended = self.execution.wait(TICK)
         if ended:
+            self.admission.ended(ended)
             self.live.follow_up(ended)
             ended += self._fill_slots()
         self._settle_all(ended)
@@ -149,12 +153,11 @@ class Engine:
 
     def _fill_slots(self) -> list[Ended]:
         loop = self.context.loop
-        if loop.paused or loop.state is not LoopState.ACTIVE or self.online.must_wait:
-            return []
-        started = (
-            self.execution.start(run, slot)
-            for run, slot in assign(self._allowed(loop), loop.spec.slots, self.execution.busy)
-        )
+        starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.online.must_wait)
+        queue = self._allowed(loop) if starting else []
+        free = [slot for slot in loop.spec.slots if slot.index not in self.execution.busy]
+        places = assign(queue, self.admission.admit(free, len(queue)), self.execution.busy)
+        started = [self.execution.start(run, slot) for run, slot in places]
         return [ended for ended in started if ended is not None]
 
     def _allowed(self, loop: Loop) -> list[Run]:

@@ -68,10 +68,9 @@ def plan_loop(
     dataset = dataset_of(spec)
 
     warnings: list[str] = []
-    if spec.device != "cpu" and spec.concurrency < len(spec.gpus):
-        warnings.append(
-            f"{spec.concurrency} of {len(spec.gpus)} GPUs will be used; --concurrency {len(spec.gpus)} uses all."
-        )
+    used, most = spec.concurrency * spec.gpus_per_run, len(spec.gpus) // spec.gpus_per_run
+    if spec.device != "cpu" and used < len(spec.gpus):
+        warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses all.")
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
     for position, source in enumerate(spec.configs):
