@@ -47,6 +47,6 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
             f"{loop.name}: {len(plan.runs)} runs, {plan.spec.rounds} round{'s' if plan.spec.rounds > 1 else ''}, "
             f"{len(plan.spec.slots)} slot{'s' if len(plan.spec.slots) > 1 else ''}, output in {plan.output_dir}",
         )
-        if plan.live:
-            store.add_event(loop.id, events.NOTE, f"live rules watch the runs: {'; '.join(plan.live)}")
+        for sentence in plan.live:
+            store.add_event(loop.id, events.NOTE, f"live rule {sentence}")
     return loop

@@ -19,8 +19,9 @@ import msgspec
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.plan import output_name, plan_attempt
-from autoloop.history import ConsolePatterns, Follower, follow
-from autoloop.launch import environment
+from autoloop.history import ConsolePatterns, Follower, follow, tap_file
+from autoloop.launch import LaunchPlan, environment
+from autoloop.launch.tap import lagging_wandb, tapped
 from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
 from autoloop.runners import local
 
@@ -63,6 +64,7 @@ class Execution:
         self._selector = selectors.DefaultSelector()
         self._to_signal: list[tuple[local.Handle, bool]] = []
         self._recorded_at = 0.0
+        self._tap_said = False
 
     @property
     def busy(self) -> set[int]:
@@ -133,7 +135,7 @@ class Execution:
                     straggler_grace=launch.straggler_grace,
                     max_log=context.max_log,
                 ),
-                environment(launch, os.environ),
+                self._environment(launch),
             )
         except (OSError, UserError) as error:
             record = ExitRecord(error=f"cannot start: {error}", ended_at=context.clock())
@@ -145,6 +147,22 @@ class Execution:
             text += f", from its checkpoint to step {run.total_steps}" if kept else ""
             context.say(events.RUN_STARTED, text, run.id)
         return self._watch(attempt, run, handle)
+
+    def _environment(self, launch: LaunchPlan) -> dict[str, str]:
+        """The attempt's whole environment; with the tap where its wandb would be read late."""
+        env = environment(launch, os.environ)
+        version = lagging_wandb(self.context.spec.python)
+        if version is None:
+            return env
+        if not self._tap_said:
+            self._tap_said = True
+            self.context.say(
+                events.NOTE,
+                f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
+                "late; what runs log is mirrored to wandb/autoloop-tap.jsonl of each, for live rules and curves "
+                "(wandb 0.31 needs no such tap)",
+            )
+        return tapped(env, tap_file(Path(launch.output_dir)))
 
     def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
         """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""

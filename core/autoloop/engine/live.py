@@ -129,7 +129,7 @@ class LiveRules:
             if proposal.blocked:
                 add_proposal(self.context, proposal)
                 self.context.say(
-                    events.LIVE, f"{self._fired(proposal)}; {proposal.blocked} The run goes on.", proposal.base_run
+                    events.LIVE, f"{self._fired(proposal)}. {proposal.blocked} The run goes on.", proposal.base_run
                 )
                 return False
             proposal = add_proposal(self.context, proposal)

@@ -36,6 +36,11 @@ def wandb_segments(run_dir: Path, run_id: str | None) -> list[Path]:
     return [entry[4] for entry in found if entry[3] == wanted]
 
 
+def tap_file(run_dir: Path) -> Path:
+    """Where the tap of a lagging wandb mirrors what the run logs; whether it is there or not."""
+    return run_dir / "wandb" / "autoloop-tap.jsonl"
+
+
 def jsonl_file(run_dir: Path, run_id: str | None) -> Path | None:
     """`wandb-history.jsonl` in a run's directory (wandb 0.9) or its `files/`, else in `wandb/` or `run_dir`."""
     root = run_dir / "wandb"

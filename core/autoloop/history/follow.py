@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloop.history.columns import MAX_KEYS, Columns
 from autoloop.history.console_log import LEROBOT, ConsoleLog, ConsolePatterns
-from autoloop.history.find import jsonl_file, wandb_segments
+from autoloop.history.find import jsonl_file, tap_file, wandb_segments
 from autoloop.history.jsonl import JsonlLog
 from autoloop.history.wandb_log import WandbLog
 from autoloop.model import Series
@@ -37,7 +37,8 @@ SKIM = 4 << 10
 
 
 class Follower:
-    """Metrics from the W&B log if it has any, else from `wandb-history.jsonl`, else from the console log.
+    """Metrics from the tap if there is one, else from the W&B log if it has any, else from `wandb-history.jsonl`, else from
+    the console log.
 
     Progress (`step`, `total_steps`, `rate`) comes from whichever knows best.
     Nothing is held open between polls. Use it from one thread at a time.
@@ -59,6 +60,7 @@ class Follower:
         self._segments: list[WandbLog] = []
         self._notes: list[str] = []
         self._jsonl: JsonlLog | None = None
+        self._tap: JsonlLog | None = None
         self._console = ConsoleLog(log, Columns(want), log_freq, patterns) if log else None
 
     # ------------------------------------------------------------------------------------------------ reading
@@ -67,6 +69,10 @@ class Follower:
         """Reads on, about `budget` bytes of each source; whether anything was new. Poll until False to read it all."""
         new = self._find_segments()
         new |= self._poll_segments(budget)
+        if self._tap is None and (tap := tap_file(self._run_dir)).is_file():
+            self._tap = JsonlLog(tap, Columns(self._want))
+        if self._tap is not None:
+            new |= self._tap.poll(budget)
         if not self._wandb_columns.series:
             if self._jsonl is None:
                 path = jsonl_file(self._run_dir, self._run_id)
@@ -90,7 +96,7 @@ class Follower:
         """Forgets what was read."""
         self._segments.clear()
         self._wandb_columns.clear()
-        self._jsonl = self._console = None
+        self._jsonl = self._tap = self._console = None
 
     def _find_segments(self) -> bool:
         paths = wandb_segments(self._run_dir, self._run_id)
@@ -127,6 +133,8 @@ class Follower:
     @property
     def source(self) -> str | None:
         """Where `columns` come from: `wandb`, `jsonl`, `console`, or None while there are none."""
+        if self._tap is not None and self._tap.columns.series:
+            return "jsonl"
         if self._wandb_columns.series:
             return "wandb"
         if self._jsonl is not None and self._jsonl.columns.series:
@@ -141,6 +149,8 @@ class Follower:
     @property
     def columns(self) -> Mapping[str, Series]:
         """Every metric with a value, by the trainer's name. The Series grow in place with `poll`."""
+        if self._tap is not None and self._tap.columns.series:
+            return self._tap.columns.series
         if self._wandb_columns.series:
             return self._wandb_columns.series
         if self._jsonl is not None and self._jsonl.columns.series:
@@ -161,8 +171,7 @@ class Follower:
     def step(self) -> int:
         """The largest step that any source has seen."""
         steps = [segment.step for segment in self._segments]
-        if self._jsonl is not None:
-            steps.append(self._jsonl.step)
+        steps += [rows.step for rows in (self._jsonl, self._tap) if rows is not None]
         if self._console is not None:
             steps.append(self._console.step)
         return max(steps, default=0)
@@ -178,7 +187,7 @@ class Follower:
     @property
     def rate(self) -> float | None:
         """Steps a second over the last rows, pauses included; before there are two, as the trainer's bar shows it."""
-        sources: list[WandbLog | JsonlLog] = [*self._segments[-1:]]
+        sources: list[WandbLog | JsonlLog] = [*([self._tap] if self._tap else []), *self._segments[-1:]]
         if self._jsonl is not None:
             sources.append(self._jsonl)
         for source in sources:
@@ -201,7 +210,7 @@ class Follower:
     def problems(self) -> list[str]:
         """One sentence for everything that could not be read as it should."""
         readers: list[WandbLog | JsonlLog | ConsoleLog] = [*self._segments]
-        readers += [reader for reader in (self._jsonl, self._console) if reader is not None]
+        readers += [reader for reader in (self._jsonl, self._tap, self._console) if reader is not None]
         found = self._notes + [problem for reader in readers for problem in reader.problems]
         if any(reader.columns.overflow for reader in readers):
             found.append(f"{self._run_dir}: only the first {MAX_KEYS} metric names were read")

@@ -1,0 +1,42 @@
+"""The tap: for a wandb before 0.31, which writes its file in blocks of 32 KiB, what a run logs is mirrored row by row.
+
+Without it, live rules and curves would see a slow logger minutes late, and a run that is stopped would lose its last rows.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+SITE = Path(__file__).with_name("tap_site")
+FIRST_PROMPT = (0, 31)
+"""The first wandb that flushes its file by time (WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL)."""
+PATIENCE = 20.0
+ASK = "from importlib.metadata import version; print(version('wandb'))"
+
+
+@functools.cache
+def lagging_wandb(python: str) -> str | None:
+    """The version of that interpreter's wandb if it is one that lags; None if not, or if it cannot be told."""
+    try:
+        if python == sys.executable:
+            version = importlib.metadata.version("wandb")
+        else:
+            done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, timeout=PATIENCE, check=True)
+            version = done.stdout.strip()
+    except (importlib.metadata.PackageNotFoundError, OSError, subprocess.SubprocessError):
+        return None
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    return version if numbers and (int(numbers[1]), int(numbers[2])) < FIRST_PROMPT else None
+
+
+def tapped(env: Mapping[str, str], file: Path) -> dict[str, str]:
+    """The environment with the tap in it, which appends to `file`."""
+    path = os.pathsep.join(filter(None, [str(SITE), env.get("PYTHONPATH")]))
+    return {**env, "PYTHONPATH": path, "AUTOLOOP_TAP": str(file)}

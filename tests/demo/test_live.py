@@ -1,0 +1,73 @@
+"""The demo's baseline, whose transport underflows, is stopped by a live rule early on and relaunched with its patch."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from autoloop.demo import train
+from autoloop.demo.project import write_project
+from autoloop.engine import Engine, create_loop, plan_loop
+from autoloop.gpus import GpuReport
+from autoloop.model import LoopSpec, LoopState, RunState
+from autoloop.settings import Settings
+from autoloop.store import Store
+
+from tests.engine.processes import span
+
+BOOK = """
+name = "early"
+version = "1"
+[[rule]]
+id = "pi-vanished"
+scope = "live"
+between = [40, 200]
+when = "ot_pi_sum.last < 1e-6"
+reason = "the transported mass has vanished"
+changes = [["ot.loss_config.reg@add=0.1"], ["ot.loss_config.tau_src@mul=2", "ot.loss_config.tau_tgt@mul=2"]]
+relaunches = 1
+"""
+STEPS = 1200
+PATIENCE = 240.0
+
+
+def test_a_hopeless_run_is_stopped_before_two_fifths_of_its_steps_and_relaunched_with_the_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "book.toml").write_text(BOOK)
+    spec = LoopSpec(
+        configs=[str(write_project(tmp_path)[0])], steps=STEPS, log_freq=10, eval_freq=100, device="cpu", live=True,
+        rules=str(tmp_path / "book.toml"), python=sys.executable, train_script=str(train.__file__), cwd=str(tmp_path),
+        output_root=str(tmp_path / "out"), summary_out=str(tmp_path / "s.json"), markdown_out=str(tmp_path / "r.md"),
+    )
+    with Store.open(tmp_path, create=True) as store:
+        now = time.time()
+        loop = create_loop(store, plan_loop(spec, Settings(), GpuReport(), os.environ, store.where_run, now), now)
+        engine = Engine(store, loop)
+        watchdog = threading.Timer(PATIENCE, engine.stop_soon, ["the test took too long"], {"kill": True})
+        watchdog.start()
+        try:
+            assert engine.run().state is LoopState.FINISHED
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+        base, relaunched = store.runs(loop.id)
+        first, second = (store.attempts(run.id)[0] for run in (base, relaunched))
+    assert base.state is RunState.STOPPED
+    assert 40 <= base.step < 0.4 * STEPS
+    assert (base.reason or "").startswith("stopped: live rule pi-vanished at step ")
+    assert (relaunched.state, relaunched.step, relaunched.base_run) == (RunState.FINISHED, STEPS, base.id)
+    assert [(change.path, change.before, change.after) for change in relaunched.changes] == [
+        ("ot.loss_config.reg", 0.1, pytest.approx(0.2))
+    ]
+    assert second.slot == first.slot
+    assert span(second)[0] - span(first)[1] <= 2.0  # what was promised: the slot is idle for 2 s at most
+    assert base.summary is not None
+    assert relaunched.summary is not None
+    masses = [run.summary.metrics["train/ot_pi_sum"].max for run in (base, relaunched) if run.summary]
+    assert masses[1] > 100 * masses[0]  # and the patch was the right one
