@@ -22,7 +22,8 @@ COMMANDS = {
     "loops": ("status", "runs", "logs", "report", "wait"),
     "control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
     "proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
-    "analyze": ("analyze_offline",),
+    "analyze": ("analyze_offline", "analyze_wandb"),
+    "fetch": ("fetch_config",),
     "themes": ("themes",),
 }
 """Module of `commands` -> its commands. Named, not imported: a command loads what it needs and no more."""

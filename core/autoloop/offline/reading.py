@@ -20,7 +20,7 @@ from autoloop.history.jsonl import JsonlLog
 from autoloop.history.wandb_log import WandbLog
 from autoloop.metrics import MetricBook, summarise
 from autoloop.model import Series, Summary, UserError
-from autoloop.offline.find_runs import FoundRun, Stamp
+from autoloop.offline.finding import FoundRun, Stamp
 from autoloop.offline.memory import Memory
 
 MUCH = 8 << 20

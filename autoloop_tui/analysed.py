@@ -1,0 +1,157 @@
+"""Runs that were summarised, shown: a table for a person, JSON for a program, and what rules would propose."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from autoloop.metrics import MetricBook, to_json
+from autoloop.model import Change, Config, Summary, UserError
+from autoloop.settings import Settings
+
+from autoloop_tui import plain
+
+if TYPE_CHECKING:
+    from autoloop.rules import RuleSource, Suggestion
+
+
+class Analysed(NamedTuple):
+    """One run, ready to be shown. `cells`: what the table says between its name and its metrics."""
+
+    name: str
+    shown: str
+    cells: list[str]
+    summary: Summary
+    diverged: list[str]
+    config: Config
+    log: Path | None = None
+
+
+def rules_of(given: list[str], settings: Settings, book: MetricBook) -> RuleSource:
+    """The rules to ask: those that are named, else the project's, else the shipped ones."""
+    from autoloop.engine.checks import load_rules
+
+    path = given[0] if given else settings.rules and str(Path.cwd() / settings.rules)
+    return load_rules(path, book)
+
+
+def proposals_for(
+    runs: list[Analysed], source: RuleSource, settings: Settings, book: MetricBook
+) -> dict[str, list[Suggestion]]:
+    from autoloop.rules import RunView, suggestions
+
+    fields = settings.field_types()
+    result = {}
+    undecided: Counter[str] = Counter()
+    for run in runs:
+        result[run.name], notes = suggestions(source, RunView(run.summary, run.config, _log_of(run), book), fields)
+        undecided.update(notes)
+    for note, times in undecided.items():
+        print(f"note: {plain.printable(note)} ({times} run{'s' if times > 1 else ''})", file=sys.stderr)
+    return result
+
+
+def _log_of(run: Analysed) -> Any:
+    """What W&B kept of the run's output, read only if a rule asks."""
+
+    def lines() -> list[str]:
+        try:
+            return run.log.read_text(encoding="utf-8", errors="replace").splitlines() if run.log else []
+        except OSError:
+            return []
+
+    return lines
+
+
+def summaries(runs: list[Analysed]) -> dict[str, Any]:
+    return {plain.encodable(run.name): to_json(run.summary) for run in runs}
+
+
+def with_proposals(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> dict[str, Any]:
+    asked = {plain.encodable(name): [each.to_json() for each in found] for name, found in proposals.items()}
+    return {"summary": summaries(runs), "proposals": asked}
+
+
+def present(
+    runs: list[Analysed],
+    head: list[str],
+    proposals: Mapping[str, list[Suggestion]] | None,
+    document: dict[str, Any],
+    book: MetricBook,
+    json: list[str] | None,
+) -> None:
+    """A table for a person, JSON for a pipe; a named file gets the JSON and the person the table."""
+    file = json[0] if json and json != ["-"] else None
+    if file is None and (json is not None or not sys.stdout.isatty()):
+        print(_formatted(document))
+        return
+    if file is not None:
+        from autoloop.reports.files import write_atomically
+
+        try:
+            write_atomically(Path(file), _formatted(document) + "\n")
+        except OSError as error:
+            raise UserError(f"{file} cannot be written: {error.strerror}; name another file with --json.") from None
+    print(_table(runs, head, book))
+    if proposals is not None:
+        print("\n" + _proposals_text(runs, proposals))
+    if file is not None:
+        print(f"\nWrote {plain.printable(file)}")
+
+
+def _formatted(document: dict[str, Any]) -> str:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:
+    keys = book.key_metrics
+    rows = [
+        [
+            plain.printable(run.shown),
+            *(plain.printable(cell) for cell in run.cells),
+            run.summary.steps,
+            *(_last(run, key) for key in keys),
+        ]
+        for run in runs
+    ]
+    return plain.table([*head, "steps", *(book.short(key) for key in keys)], rows)
+
+
+def _last(run: Analysed, key: str) -> str:
+    if key in run.diverged:
+        return "not finite"
+    return plain.number(run.summary.metrics[key].last if key in run.summary.metrics else None)
+
+
+def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> str:
+    lines = []
+    for run in runs:
+        lines.append(plain.printable(run.shown))
+        if not proposals[run.name]:
+            lines.append("  nothing is proposed" + ("" if run.summary.metrics else ": it has no metric"))
+        for each in proposals[run.name]:
+            lines.append(f"  {plain.printable(each.reason)}  ({plain.printable(each.rule)})")
+            if each.changes:
+                width = max(plain.width(change.path) for change in each.changes)
+                lines += [
+                    f"    {plain.pad(plain.printable(change.path), width)}  {_before(change)} → {_value(change.after)}"
+                    for change in each.changes
+                ]
+            elif not run.config:
+                lines += [f"    {plain.printable(edit)}" for edit in each.edits]
+            lines += [f"    {plain.printable(note)}" for note in each.notes]
+            if each.blocked:
+                lines.append(f"    must not be run: {plain.printable(each.blocked)}")
+    return "\n".join(lines)
+
+
+def _before(change: Change) -> str:
+    return "new" if change.created else _value(change.before)
+
+
+def _value(value: Any) -> str:
+    return plain.printable(msgspec.json.encode(value).decode())
