@@ -170,6 +170,9 @@ def _state(store: Store, loop: Loop) -> str:
 def waiting_for(loop: Loop, round_: Round | None) -> str | None:
     """What a person has to do before the loop goes on."""
     if loop.state is LoopState.ACTIVE and round_ and round_.state is RoundState.DECIDING:
+        if round_.start_at is not None:
+            left = max(0.0, round_.start_at - time.time())
+            return f"round {round_.number + 1}, which starts in {left:.0f} s unless you `undo` a decision or `hold` it"
         if round_.decide_by:
             at = time.strftime("%H:%M", time.localtime(round_.decide_by))
             return f"decisions on the proposals for round {round_.number + 1}, by itself at {at}"

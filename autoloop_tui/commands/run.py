@@ -176,6 +176,7 @@ def run(
         variants_per_run=variants_per_run,
         decide=decide,
         approve=run_flags.approval(approve),
+        grace=settings.grace,
         until=until,
         rules=run_flags.optional(cwd, rules or settings.rules),
         live=not no_live,

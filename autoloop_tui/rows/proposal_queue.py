@@ -115,6 +115,9 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     if made["pending"]:
         which = "the pending one is" if made["pending"] == 1 else f"the {made['pending']} pending are"
         return f"{coming} starts when {which} decided, or with {start}; {hold} holds it."
+    if round_.start_at is not None and not made["pending"]:
+        left = duration(max(0.0, round_.start_at - now))
+        return f"{coming} starts in {left}: {key('proposals.undo')} undoes, {hold} holds it, {start} starts it now."
     return f"{coming} starts now{', but the queue is paused' if loop.paused else ''}."
 
 

@@ -71,6 +71,10 @@ def _next(view: View, above: int, key: Callable[[str], str], now: float, ascii_o
     there = key("app.proposals")
     if loop.held:
         pieces.append((f"   held: {there}, then {key('proposals.start')} starts it", "slot-warn"))
+    elif round_.start_at is not None:
+        pieces.append((f"   starts in {duration(max(0.0, round_.start_at - now))}", "slot-warn"))
+        undo, hold, start = (key(f"proposals.{name}") for name in ("undo", "hold", "start"))
+        pieces.append((f"   {there}, then {undo} undoes, {hold} holds, {start} starts", "bold key"))
     else:
         pieces.append((f"   {there} decides", "bold key"))
         if round_.decide_by:

@@ -249,6 +249,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     decide: bool = False
     approve: str = "auto"
     """`auto`, `manual`, or `after:SECONDS`."""
+    grace: float = 10.0
+    """Seconds from a person's last decision to the start of the next round by itself: it can be undone until then."""
     until: str | None = None
     rules: str | None = None
     live: bool = False
@@ -312,6 +314,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
     decide_by: float | None = None
     """When pending proposals are approved without a person (`--approve after:…`)."""
+    start_at: float | None = None
+    """When the next round starts by itself, once all is decided: `grace` after the last decision of a person."""
 
 
 class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A rule book (.toml) or a Python file with `decide(summary)`; default: the ACT-OT book."""
     metrics: str | None = None
     """A metric book (.toml) that adds to the shipped names, aliases and derived metrics."""
+    grace: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    """Seconds in which a person's last decision can be undone before the next round starts by itself."""
     max_log_mb: Annotated[int, msgspec.Meta(ge=4)] = 256
     """MiB; of a run's log that grows longer, head and end are kept and a line between says what was left out."""
     quiet_hours: str | None = None

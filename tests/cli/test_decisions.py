@@ -18,6 +18,7 @@ WORDS = (*LAUNCH, "--device", "cpu", "--rounds", "2", "--decide", "--approve", "
 @pytest.fixture
 def loop(project: Project) -> Running:
     """A loop of two runs that waits for decisions on proposals 1 and 2."""
+    (project.folder / "autoloop.toml").write_text("grace = 0\n")
     project.config("base")
     project.config("other", seed=2)
     running = project.start("run", "--cfgs", "base.json", "other.json", *WORDS)
@@ -74,6 +75,18 @@ def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, proj
     assert call("start").code == 0
     assert loop.wait() == 0
     assert [run["name"] for run in json.loads(call("runs", "--round", "2", "--json").out)] == ["other_r2_1"]
+
+
+def test_the_start_that_follows_the_last_decision_is_announced(project: Project, call: Call) -> None:
+    (project.folder / "autoloop.toml").write_text("grace = 3600\n")
+    project.config("base")
+    running = project.start("run", "--cfgs", "base.json", *WORDS)
+    running.hear("waits for a decision on 1 proposal")
+    assert "round 2 starts in 3600 s, until then `autoloop-tui undo NUMBER`" in call("approve", "1").out
+    running.hear("round 2 starts in 3600 s; until then")
+    assert "round 2, which starts in 3" in call("status").out
+    assert call("start").code == 0
+    assert running.wait() == 0
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ class Project:
             "preset": str(self.folder / "fake.toml"),
             "rules": str(self.folder / "rules.toml"),
             "python": sys.executable,
+            "grace": 0.0,
             "cwd": str(self.folder),
             "output_root": str(self.folder / "outputs" / "train"),
             "summary_out": str(self.folder / "reports" / "autorun_summary.json"),

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 from autoloop.engine import Engine
+from autoloop.engine.events import WAITING
 from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState
 
-from tests.engine.processes import seen
+from tests.engine.processes import eventually, seen
 from tests.engine.project import Project, rows
 
 THREE = """
@@ -67,6 +68,50 @@ def test_a_decision_can_be_undone_until_the_round_starts(project: Project) -> No
         engine.done("reject", proposal=two.id)
         engine.end()
     assert rates(project.runs(loop, 2)) == [3.0]
+
+
+def test_the_last_decision_can_be_taken_back_for_a_while(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", grace=3600.0)
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        answer = engine.done("approve", proposal=proposal.id)
+        assert "round 2 starts in 3600 s" in answer
+        assert "`autoloop-tui undo NUMBER` takes a decision back" in answer
+        decided = project.store.proposal(proposal.id).decided_at
+        assert decided is not None
+        eventually(lambda: project.store.rounds(loop.id)[-1].start_at == decided + 3600, "the start announced")
+        assert "round 2 starts in 3600 s; until then" in project.story(loop, WAITING)[-1]
+        engine.done("hold")
+        eventually(lambda: project.store.rounds(loop.id)[-1].start_at is None, "the round held")
+        engine.done("hold", held=False)
+        eventually(lambda: project.store.rounds(loop.id)[-1].start_at is not None, "the start announced again")
+        engine.done("undo", proposal=proposal.id)
+        eventually(lambda: project.store.rounds(loop.id)[-1].start_at is None, "the start taken back")
+        assert project.runs(loop, 2) == []
+        engine.done("approve", proposal=proposal.id)
+        assert engine.done("start") == "the next round starts with what is approved"
+        engine.end()
+    assert len(project.runs(loop, 2)) == 1
+
+
+def test_the_round_starts_by_itself_once_its_last_decision_stands(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", grace=0.5)
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        engine.done("approve", proposal=proposal.id)
+        engine.end()
+    (run,) = project.runs(loop, 2)
+    decided = project.store.proposal(proposal.id).decided_at
+    assert decided is not None
+    assert run.created_at >= decided + 0.5
+    assert [round_.start_at for round_ in project.store.rounds(loop.id)] == [None, None]
+
+
+def test_what_the_policy_decides_starts_at_once(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, grace=3600.0)
+    with project.driven(loop) as engine:
+        engine.end()
+    assert len(project.runs(loop, 2)) == 1
 
 
 def test_what_has_become_a_run_can_no_longer_be_decided(project: Project) -> None:

@@ -15,7 +15,7 @@ from autoloop.engine.extension import extended, refusal, taken_back, went_on
 from autoloop.engine.live import LiveRules
 from autoloop.engine.outcome import LOOP_STOP
 from autoloop.engine.proposals import Draft, propose, resolved
-from autoloop.engine.rounds import add_proposal, describe_changes, for_next_round
+from autoloop.engine.rounds import WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
 from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, UserError
 from autoloop.store import Command
 
@@ -107,7 +107,16 @@ class Commands:
         )
         text = f"proposal {proposal.id} is {status.value}" + (f": {note}" if note else "")
         self.context.say(events.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
-        return text
+        return text + self._then(proposal.round)
+
+    def _then(self, made_from: int) -> str:
+        """What follows from the last decision, if it was the last: the next round starts, though not at once."""
+        round_ = self.context.store.rounds(self.context.loop_id)[-1]
+        if round_.state is not RoundState.DECIDING or round_.number != made_from:
+            return ""
+        due = start_due(self.context, self.context.store.proposals(self.context.loop_id, made_from))
+        left = due - self.context.clock() if due is not None else 0.0
+        return f"; round {made_from + 1} starts in {left:.0f} s, until then {WAYS_BACK}" if left > 0 else ""
 
     def edit(self, command: Command) -> str:
         """Replace a proposal's edits; it is resolved anew and waits for a decision again."""

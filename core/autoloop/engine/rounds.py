@@ -18,6 +18,12 @@ from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, Run
 from autoloop.reports import write_atomically
 from autoloop.rules import RunView, evaluate, judge
 
+POLICY = "policy"
+"""Who decided, where it was no person."""
+
+WAYS_BACK = "`autoloop-tui undo NUMBER` takes a decision back, `hold` makes it wait, `start` starts it at once"
+"""What a person can do while the next round is about to start by itself."""
+
 
 def view(context: Context, run: Run) -> RunView:
     """A finished run as rules see it. The log is read only if a rule asks for it."""
@@ -153,10 +159,22 @@ def approve_by_policy(context: Context, made_from: int) -> None:
                 proposal,
                 status=ProposalStatus.APPROVED if room else ProposalStatus.SKIPPED,
                 note=None if room else f"over --variants-per-run {context.spec.variants_per_run}",
-                decided_by="policy",
+                decided_by=POLICY,
                 decided_at=context.clock(),
             )
         )
+
+
+def start_due(context: Context, proposals: list[Proposal]) -> float | None:
+    """When the next round starts by itself: a while after what a person decided last, so that it can still be undone.
+
+    None while a proposal waits, where none is approved, and while a person holds the round.
+    """
+    statuses = {proposal.status for proposal in proposals}
+    if ProposalStatus.PENDING in statuses or ProposalStatus.APPROVED not in statuses or context.loop.held:
+        return None
+    decided = [p.decided_at for p in proposals if p.decided_at is not None and p.decided_by != POLICY]
+    return max(decided, default=float("-inf")) + context.spec.grace
 
 
 def start_round(context: Context, made_from: Round) -> list[Run]:
@@ -181,7 +199,7 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
             name = f"{_root_name(context, proposal.base_run)}_r{number}_{len(runs) + 1}"
             runs.append(launch(context, proposal, config, name=name, round_=number, position=position + len(runs)))
         if runs:
-            context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None))
+            context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None, start_at=None))
             context.store.put_round(
                 Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now)
             )
