@@ -93,7 +93,7 @@ class Project:
             metrics = {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2, 20)}
         run = Run(
             id=run_id, loop=self.loop.id, name=name, config_path=str(path), source_path=f"configs/{name}.json",
-            config_hash=config_hash({**config, "steps": self.spec.steps}), state=state,
+            config_hash=config_hash(config), state=state,
             base_run=base.id if base else None, created_at=NOW - 700,
             **{
                 "round": 1,

@@ -29,6 +29,7 @@ from autoloop_tui.theming import theme_watch
 from tests.engine.project import Project as EngineProject
 from tests.tui.pictures import rows, text
 from tests.tui.projects import Project, painted
+from tests.tui.waiting import settle, until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -73,17 +74,6 @@ def drive(app, script, size=(80, 24), engine=None):
     asyncio.run(main())
 
 
-async def settle(pilot):
-    for _ in range(3):
-        await pilot.pause()
-
-
-async def until(pilot, condition, what):
-    """Until the console shows or has something; the console's own clock goes on."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}\n{text(pilot.app)}"
-        await pilot.pause(0.05)
 
 
 def top(app):

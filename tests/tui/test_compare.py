@@ -12,6 +12,7 @@ from autoloop_tui.widgets.lettered_chart import LetteredChart
 from autoloop_tui.widgets.rows import RowPane
 from autoloop_tui.widgets.table import Table
 from tests.tui.projects import CONFIG, NOW, Project, curve, painted
+from tests.tui.waiting import settle, until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 EVAL, L1 = "eval/offline_eval/avg_l1", "train/l1_loss"
@@ -30,23 +31,16 @@ def on_compare(project, script, *, marked=(), size=(120, 40), **options):
     async def main():
         app = project.app(**options)
         async with app.run_test(size=size) as pilot:
-            await pilot.pause()
+            await settle(pilot)
             app.marked = list(marked)
             await pilot.press("c")
-            await pilot.pause()
+            await settle(pilot)
             await until(pilot, lambda: all(side.caught_up for side in app.screen.sides))
             await until(pilot, lambda: all(row.strip() for row in painted(app.screen.query_one("#legend"))))
             await script(pilot, app.screen)
 
     asyncio.run(main())
 
-
-async def until(pilot, holds):
-    for _ in range(100):
-        await pilot.pause(0.05)
-        if holds():
-            return
-    raise AssertionError("it never came to hold")
 
 
 def text_of(screen, name):
@@ -97,10 +91,10 @@ def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(project):
         assert "ot.loss_config.reg" in shown
         assert "lambda_ot" not in shown
         await pilot.press("d")
-        await pilot.pause()
+        await settle(pilot)
         assert len(screen.query_one("#parameters", Table)._keys) == 9
         await pilot.press("d")
-        await pilot.pause()
+        await settle(pilot)
         assert len(screen.query_one("#parameters", Table)._keys) == 3
 
     on_compare(project, script, marked=marked)
@@ -213,7 +207,7 @@ def test_where_there_is_little_room_the_changes_stand_below_the_values(project):
 
     async def script(pilot, screen):
         await pilot.press("tab")
-        await pilot.pause()
+        await settle(pilot)
         rows = text_of(screen, "#metrics")
         place = next(y for y, row in enumerate(rows) if "eval_l1" in row)
         assert "-0.29" not in rows[place]
@@ -258,15 +252,15 @@ def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project):
         seen = [text_of(screen, "#chart")[0]]
         for key in ("l", "right", "l", "h", "left"):
             await pilot.press(key)
-            await pilot.pause()
+            await settle(pilot)
             seen.append(text_of(screen, "#chart")[0])
         names = [next(n for n in ("eval_l1", "l1_loss", "ot_pi_sum") if f" {n} " in row) for row in seen]
         assert names == ["eval_l1", "l1_loss", "ot_pi_sum", "eval_l1", "ot_pi_sum", "l1_loss"]
         await pilot.press("y")
-        await pilot.pause()
+        await settle(pilot)
         assert " log" in text_of(screen, "#chart")[0]
         await pilot.press("y")
-        await pilot.pause()
+        await settle(pilot)
         assert " log" not in text_of(screen, "#chart")[0]
 
     on_compare(project, script, marked=marked)
@@ -331,7 +325,7 @@ def test_with_no_finished_run_it_says_what_to_do(project, size):
         assert any("nothing to compare yet" in row for row in text_of(screen, "#parameters"))
         for key in ("j", "k", "h", "l", "d", "y", "tab", "tab", "g", "G", "ctrl+d", "ctrl+u", "X"):
             await pilot.press(key)
-        await pilot.pause()
+        await settle(pilot)
 
     on_compare(project, script, size=size)
 
@@ -341,7 +335,7 @@ def test_capital_x_forgets_the_marks(project):
 
     async def script(pilot, screen):
         await pilot.press("X")
-        await pilot.pause()
+        await settle(pilot)
         assert pilot.app.marked == []
         assert "nothing is marked" in text_of(screen, "#legend")[0]
 
@@ -384,9 +378,9 @@ def test_up_to_six_runs_fit_any_size(project, size, runs):
                         pane.size.width
                     }
             await pilot.press("tab")
-            await pilot.pause()
+            await settle(pilot)
         await pilot.resize_terminal(100, 30)
-        await pilot.pause()
+        await settle(pilot)
         assert any("eval_l1" in row for row in text_of(screen, "#metrics"))
 
     on_compare(project, script, marked=[run.id for run in made], size=size)
@@ -401,7 +395,7 @@ def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project):
             parts = ("parameters", "metrics", "chart")
             seen.append([name for name in parts if screen.query_one(f"#{name}").is_on_screen])
             await pilot.press("tab")
-            await pilot.pause()
+            await settle(pilot)
         assert seen == [["parameters"], ["metrics"], ["chart"], ["parameters"]]
 
     on_compare(project, script, marked=marked, size=(80, 24))
@@ -428,7 +422,7 @@ def test_the_line_below_gives_the_values_under_the_cursor_in_full(project):
     async def script(pilot, screen):
         assert text_of(screen, "#detail")[0] == f" policy.type  a act  b {long}"
         await pilot.press("tab")
-        await pilot.pause()
+        await settle(pilot)
         assert "lower is better" in text_of(screen, "#detail")[0]
 
     on_compare(project, script, marked=marked)
@@ -443,7 +437,7 @@ def test_two_thousand_parameters_are_all_there_and_only_the_window_is_painted(pr
     async def script(pilot, screen):
         assert "1 of 2000 differ" in text_of(screen, "#parameters")[0]
         await pilot.press("d")
-        await pilot.pause()
+        await settle(pilot)
         asked = []
         table = screen.query_one("#parameters", Table)
         paint = table._paint
@@ -471,7 +465,7 @@ def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_act_on
             assert "\x1b" not in text
             assert "\u202e" not in text
             await pilot.press("tab", "l")
-            await pilot.pause()
+            await settle(pilot)
         await pilot.press("l", "l")
 
     for size in SIZES:

@@ -10,7 +10,8 @@ from textual.widgets import Input, Label
 
 from autoloop_tui.screens.dialogs import Ask
 from tests.tui.projects import Project, painted
-from tests.tui.test_run import drive, press, settle
+from tests.tui.test_run import drive, press
+from tests.tui.waiting import settle
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from autoloop_tui.preferences import Preferences
 from autoloop_tui.screens.help import HelpScreen, side_by_side
 from autoloop_tui.widgets.document import Document, text_of
 from tests.tui.projects import Project, painted
+from tests.tui.waiting import settle
 
 
 @pytest.fixture
@@ -29,10 +30,6 @@ def drive(app, script, size=(80, 24), key="question_mark"):
 
     asyncio.run(main())
 
-
-async def settle(pilot):
-    for _ in range(3):
-        await pilot.pause()
 
 
 def told(document):

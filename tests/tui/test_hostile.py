@@ -25,6 +25,7 @@ from autoloop_tui.screens.plan import PlanApp
 from autoloop_tui.screens.welcome import WelcomeApp
 from tests.tui.pictures import picture, rows, text
 from tests.tui.projects import CONFIG, Project, curve, history
+from tests.tui.waiting import until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 SCREENS = {
@@ -96,10 +97,8 @@ async def look(pilot, turns=4):
             pilot.app._tick()
         await pilot._wait_for_screen()
     await pilot.pause()
-    for _ in range(100):
-        if pilot.app.screen._compositor.size == pilot.app.size:  # laid out anew after a resize
-            break
-        await pilot.pause(0.02)
+    # Laid out anew after a resize.
+    await until(pilot, lambda: pilot.app.screen._compositor.size == pilot.app.size, "the new size")
     harmless(pilot.app)
 
 

@@ -24,6 +24,7 @@ from autoloop_tui.screens.proposal_editor import EditValues, WriteEdits
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.proposal_list import ProposalList
 from tests.tui.projects import CONFIG, Project, curve, painted
+from tests.tui.waiting import settle, until
 
 REG = Change(path="ot.loss_config.reg", before=0.1, after=0.16)
 BATCH = Change(path="batch_size", before=16, after=24)
@@ -62,8 +63,7 @@ def console(project, script, size=(80, 24), keys=("p",), engine=True, **options)
             app = project.app(**options)
             async with app.run_test(size=size) as pilot:
                 await pilot.press(*keys)
-                await pilot.pause()
-                await pilot.pause()
+                await settle(pilot)
                 await script(pilot, app)
 
     asyncio.run(main())
@@ -74,7 +74,7 @@ async def see(pilot, app):
     app.feed.poll()
     app.screen.refresh_view()
     app.screen.tick()
-    await pilot.pause()
+    await settle(pilot)
 
 
 def rows(app, name):
@@ -295,7 +295,7 @@ def test_ascii_only_uses_ascii_glyphs(project):
         await pilot.press("enter")
         assert all_text(app).isascii()
         await pilot.press("e")
-        await pilot.pause()
+        await settle(pilot)
         assert all("".join(painted(pane)).isascii() for pane in app.screen.query("RowPane"))
 
     console(project, script, (120, 40), ascii_only=True)
@@ -309,7 +309,7 @@ def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project):
 
     async def script(pilot, app):
         await pilot.press("enter")
-        await pilot.pause()
+        await settle(pilot)
         assert not app.screen.query_one("#queue").display
         assert app.screen.query_one("#charts").display
         assert app.screen.query_one("#text").size.height > 8
@@ -349,7 +349,7 @@ def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_m
         await pilot.press("j")
         assert "new" not in rows(app, "queue")[2]
         await pilot.press("q", "p")
-        await pilot.pause()
+        await settle(pilot)
         assert "new" not in "".join(rows(app, "queue"))
 
     console(project, script)
@@ -583,9 +583,9 @@ def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
 
 async def type_over(pilot, app, text):
     app.screen.query("Input").first().value = text
-    await pilot.pause()
+    await settle(pilot)
     app.screen.verdict()
-    await pilot.pause()
+    await settle(pilot)
 
 
 def verdict(app):
@@ -597,15 +597,15 @@ def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project
 
     async def script(pilot, app):
         await pilot.press("e")
-        await pilot.pause()
+        await settle(pilot)
         assert isinstance(app.screen, EditValues)
         assert app.screen.query_one("Input").value == "0.16"
         await pilot.press("down", *"20.6")
         app.screen.verdict()
-        await pilot.pause()
+        await settle(pilot)
         assert "batch_size takes whole numbers: 20.6 was rounded to 21" in verdict(app)
         await pilot.press("enter")
-        await pilot.pause()
+        await settle(pilot)
         sent = {"proposal": 1, "edits": ["ot.loss_config.reg@set=0.16", "batch_size@set=20.6"]}
         assert project.commands() == [("edit", sent)]
 
@@ -629,11 +629,11 @@ def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not
     project.run("twin", config=config)
     add(project)
     config["ot"]["loss_config"]["reg"] = 0.4
-    add(project, config_hash=config_hash({**config, "steps": project.spec.steps}))
+    add(project, config_hash=config_hash(config))
 
     async def script(pilot, app):
         await pilot.press("e")
-        await pilot.pause()
+        await settle(pilot)
         await type_over(pilot, app, typed)
         assert said in verdict(app)
         await pilot.press("enter")
@@ -651,9 +651,9 @@ def test_an_edit_that_changes_nothing_sends_nothing(project):
 
     async def script(pilot, app):
         await pilot.press("e")
-        await pilot.pause()
+        await settle(pilot)
         await pilot.press("enter")
-        await pilot.pause()
+        await settle(pilot)
         assert last_line(app) == "proposal 1 is left as it was"
         assert project.commands() == []
 
@@ -665,13 +665,13 @@ def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project)
 
     async def script(pilot, app):
         await pilot.press("e")
-        await pilot.pause()
+        await settle(pilot)
         assert isinstance(app.screen, WriteEdits)
         assert 'The edit "btch_size@mul=2" matches nothing' in verdict(app)
         await type_over(pilot, app, "batch_size@mul=2")
         assert "batch_size 16 → 32" in verdict(app)
         await pilot.press("enter")
-        await pilot.pause()
+        await settle(pilot)
         assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size@mul=2"]})]
 
     console(project, script)
@@ -693,17 +693,17 @@ def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
 
     async def script(pilot, app):
         await pilot.press("n")
-        await pilot.pause()
+        await settle(pilot)
         assert isinstance(app.screen, PickRun)
         await pilot.press("j", "k", "G", "g", "j", "enter")
-        await pilot.pause()
+        await settle(pilot)
         assert "other (run00002)" in app.screen.what
         await type_over(pilot, app, "batch_size=24 batch_siz=1 policy.tags=[1, 2]")
         assert "batch_size 16 → 24" in verdict(app)
         assert "batch_siz is a new key (the nearest existing one is batch_size)" in verdict(app)
         await type_over(pilot, app, "batch_size=24")
         await pilot.press("enter", *"bigger", "enter")
-        await pilot.pause()
+        await settle(pilot)
         sent = {"run": "run00002", "edits": ["batch_size=24"], "reason": "bigger"}
         assert project.commands() == [("propose", sent)]
 
@@ -711,19 +711,19 @@ def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
 
 
 def test_a_duplicate_must_be_changed_before_it_can_be_sent(project):
-    config = {**CONFIG, "batch_size": 24, "steps": project.spec.steps}
+    config = {**CONFIG, "batch_size": 24}
     add(project, (BATCH,), config_hash=config_hash(config), reason="bigger")
 
     async def script(pilot, app):
         await pilot.press("d")
-        await pilot.pause()
+        await settle(pilot)
         assert "This config has already been run: proposal 1 of this round." in verdict(app)
         await pilot.press("enter", *" seed=7")
         app.screen.verdict()
-        await pilot.pause()
+        await settle(pilot)
         assert "seed" in verdict(app)
         await pilot.press("enter", "enter")
-        await pilot.pause()
+        await settle(pilot)
         sent = {"run": "run00001", "edits": ["batch_size@set=24", "seed=7"], "reason": "bigger"}
         assert project.commands() == [("propose", sent)]
 
@@ -752,7 +752,7 @@ def test_all_edits_are_written_in_the_persons_editor(project, editor, tmp_path):
 
     async def script(pilot, app):
         await pilot.press("E")
-        await pilot.pause()
+        await settle(pilot)
         sent = ["ot.loss_config.reg@set=0.16", "batch_size@set=24", "seed=7"]
         assert project.commands() == [("edit", {"proposal": 1, "edits": sent})]
         seen = (tmp_path / "seen").read_text()
@@ -790,12 +790,12 @@ def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(project
 
     async def script(pilot, app):
         await pilot.press("E")
-        await pilot.pause()
+        await settle(pilot)
         assert isinstance(app.screen, Confirm)
         assert "from a number into a text" in app.screen.why
         path.write_text('#!/bin/sh\nsed -i s/many/12/ "$2"\n')
         await pilot.press("y")
-        await pilot.pause()
+        await settle(pilot)
         assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size=12"]})]
 
     console(project, script)
@@ -833,11 +833,6 @@ def test_the_engines_answers_reach_the_screen(project):
     for _ in range(3):
         add(project)
     engine = spawn(project.store, project.loop)
-
-    async def until(pilot, condition):
-        async with asyncio.timeout(20):
-            while not condition():
-                await pilot.pause(0.02)
 
     def state(number):
         return project.store.proposal(number)

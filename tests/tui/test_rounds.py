@@ -13,6 +13,7 @@ from autoloop_tui.widgets.filter_line import FilterLine
 from autoloop_tui.widgets.rows import RowPane
 from autoloop_tui.widgets.table import Column, Table, lay_out
 from tests.tui.projects import CONFIG, NOW, Project, curve, painted
+from tests.tui.waiting import settle, until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -30,9 +31,9 @@ def on_rounds(project, script, *, size=(120, 40), **options):
     async def main():
         app = project.app(**options)
         async with app.run_test(size=size) as pilot:
-            await pilot.pause()
+            await settle(pilot)
             await pilot.press("r")
-            await pilot.pause()
+            await settle(pilot)
             await script(pilot, app.screen)
 
     asyncio.run(main())
@@ -127,7 +128,7 @@ def test_it_paints_at_any_size_and_never_past_the_edge(project, size):
         for row in painted(screen.query_one(Table)):
             assert len(row) == size[0]
         await pilot.resize_terminal(100, 30)
-        await pilot.pause()
+        await settle(pilot)
         assert any("act_big" in row for row in table_rows(screen))
 
     on_rounds(project, script, size=size)
@@ -141,7 +142,7 @@ def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project):
         assert "act_base_r3_1 (run00004) ◌ queued" in below
         assert "act_base ← act_base_r2_1 (more-transport: lambda_ot 0.1→0.15) ← act_base_r3_1" in below
         await pilot.press("G")
-        await pilot.pause()
+        await settle(pilot)
         below = " ".join(painted(screen.query_one("#lineage", RowPane)))
         assert "✗ failed: CUDA out of memory" in below
         assert "comes from no other run" in below
@@ -169,7 +170,7 @@ def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_o
         assert "\u202e" not in text
         assert "a[31m[bold]x[/]宽 字" in text
         await pilot.press("space", "slash", "[", "]", "enter", "o", "O")
-        await pilot.pause()
+        await settle(pilot)
 
     on_rounds(project, script)
 
@@ -178,12 +179,10 @@ def test_a_running_run_shows_what_it_has_reached_so_far(project):
     project.run("going", RunState.RUNNING, metrics=metrics(0.31))
 
     async def script(pilot, screen):
-        for _ in range(40):
-            await pilot.pause(0.1)
-            row = next(row for row in table_rows(screen) if "going" in row and "▶" in row)
-            if "0.3" in row:
-                break
-        assert "0.3" in row
+        def row():
+            return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
+
+        await until(pilot, lambda: "0.3" in row(), "what it has reached")
 
     on_rounds(project, script)
 
@@ -229,7 +228,7 @@ def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(p
         project.round(2)
         project.run("new", RunState.QUEUED, round=2)
         pilot.app._tick()
-        await pilot.pause()
+        await settle(pilot)
         assert len(shown_runs(screen)) == 61
         assert table.cursor == run
         assert next(y for y, row in enumerate(painted(table)) if row.startswith("›")) == line
@@ -258,15 +257,15 @@ def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empt
 
     async def script(pilot, screen):
         await pilot.press("slash", *"memory")
-        await pilot.pause()
+        await settle(pilot)
         assert screen.query_one(FilterLine).display
         assert shown_runs(screen) == [failed.id]
         await pilot.press("enter")
-        await pilot.pause()
+        await settle(pilot)
         assert not screen.query_one(FilterLine).display
         assert "filter: memory" in table_rows(screen)[0]
         await pilot.press("slash", *["backspace"] * 6, "enter")
-        await pilot.pause()
+        await settle(pilot)
         assert len(shown_runs(screen)) == 4
         assert "filter" not in table_rows(screen)[0]
 
@@ -278,11 +277,11 @@ def test_giving_up_the_filter_brings_the_earlier_one_back(project):
 
     async def script(pilot, screen):
         await pilot.press("slash", *"finished", "enter", "slash", *" nothing")
-        await pilot.pause()
+        await settle(pilot)
         assert shown_runs(screen) == []
         assert any("none of the 4 runs matches" in row for row in table_rows(screen))
         await pilot.press("escape")
-        await pilot.pause()
+        await settle(pilot)
         assert screen.filter.text == "finished"
         assert base.id in shown_runs(screen)
         assert isinstance(pilot.app.screen, RoundsScreen)
@@ -328,13 +327,13 @@ def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(pr
             await pilot.press("o")
             if screen.sort == "eval/offline_eval/avg_l1":
                 break
-        await pilot.pause()
+        await settle(pilot)
         assert "eval_l1 ↓ ▼" in table_rows(screen)[1]
         assert "by eval_l1" in table_rows(screen)[0]
         assert shown_runs(screen)[:2] == [better.id, base.id]
         assert not [row for row in table_rows(screen) if "── round" in row]
         await pilot.press("O")
-        await pilot.pause()
+        await settle(pilot)
         assert shown_runs(screen)[:2] == [base.id, better.id]
         assert "▲" in table_rows(screen)[1]
 
@@ -364,7 +363,7 @@ def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project):
         for _ in range(6):
             await pilot.press("space", "j")
         await pilot.press("space")
-        await pilot.pause()
+        await settle(pilot)
         assert len(pilot.app.marked) == 6
         assert "6 runs are compared at most" in "".join(painted(screen.query_one("#hints")))
         assert "6 marked" in table_rows(screen)[0]
@@ -380,10 +379,10 @@ def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project):
 
     async def script(pilot, screen):
         await pilot.press("j", "enter")
-        await pilot.pause()
+        await settle(pilot)
         assert isinstance(pilot.app.screen, RunScreen)
         await pilot.press("q")
-        await pilot.pause()
+        await settle(pilot)
         assert pilot.app.screen is screen
         assert screen.query_one(Table).cursor == "run00003"
 
@@ -395,7 +394,7 @@ def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project):
 
     async def script(pilot, screen):
         await pilot.press("G", "t")
-        await pilot.pause()
+        await settle(pilot)
         assert project.commands() == [("retry", {"run": failed.id})]
         assert f"autoloop-tui retry {failed.id}" in "".join(painted(screen.query_one("#hints")))
 
@@ -408,9 +407,9 @@ def test_n_proposes_a_variant_of_the_run_under_the_cursor(project):
 
     async def script(pilot, screen):
         await pilot.press("j", "j", "n")
-        await pilot.pause()
+        await settle(pilot)
         await pilot.press(*"ot.lambda_ot=0.3", "enter", *"try", "enter")
-        await pilot.pause()
+        await settle(pilot)
         assert project.commands() == [("propose", {"run": base.id, "edits": ["ot.lambda_ot=0.3"], "reason": "try"})]
 
     with project.engine():
@@ -433,7 +432,7 @@ def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project):
 
     async def script(pilot, screen):
         await pilot.press("j")
-        await pilot.pause()
+        await settle(pilot)
         assert "$ autoloop-tui logs run00003" in "".join(painted(screen.query_one("#hints")))
 
     on_rounds(project, script)
@@ -463,14 +462,11 @@ def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away
     async def script(pilot, screen):
         assert "old0" not in shown_runs(screen)
         await pilot.press("L")
-        for _ in range(20):
-            await pilot.pause(0.05)
-            if "old0" in shown_runs(screen):
-                break
+        await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
         assert {"old0", "old1", base.id} <= set(shown_runs(screen))
         assert any("last week (loop_1600000000)" in row for row in table_rows(screen))
         await pilot.press("L")
-        await pilot.pause()
+        await settle(pilot)
         assert "old0" not in shown_runs(screen)
 
     on_rounds_of(project, script)
@@ -487,19 +483,16 @@ def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(proje
 
     async def script(pilot, screen):
         await pilot.press("L")
-        for _ in range(20):
-            await pilot.pause(0.05)
-            if "old0" in shown_runs(screen):
-                break
+        await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
         screen.query_one(Table).go_to("old0")
         await pilot.press("t")
         assert "open it first" in "".join(painted(screen.query_one("#hints")))
         await pilot.press("enter")
-        await pilot.pause()
+        await settle(pilot)
         assert isinstance(pilot.app.screen, RunScreen)
         assert pilot.app.feed.loop_id == loop.id
         await pilot.press("q")
-        await pilot.pause()
+        await settle(pilot)
         assert screen.query_one(Table).cursor == "old0"
         assert base.id in shown_runs(screen)
 
@@ -537,14 +530,14 @@ def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project
         painter.row = lambda self, each, widths: made.append(each) or row(self, each, widths)
         try:
             await pilot.press("j", "ctrl+d", "G", "g")
-            await pilot.pause()
+            await settle(pilot)
             assert len(made) <= 4 * 60
         finally:
             painter.row = row
         assert "1 of 5 001" in table_rows(screen)[0]
         assert shown_runs(screen)[0] == "m04950"
         await pilot.press("slash", *"eval_l1<3", "enter")
-        await pilot.pause()
+        await settle(pilot)
         assert set(shown_runs(screen)) == {base.id, "m00000", "m00001", "m00002"}
 
     on_rounds(project, script)
@@ -577,7 +570,7 @@ def test_a_click_chooses_a_row_and_the_wheel_moves(project):
         await pilot.click(Table, offset=(10, y))
         assert table.cursor == failed.id
         table.post_message(scroll_up(table))
-        await pilot.pause()
+        await settle(pilot)
         assert table.cursor == queued.id
 
     on_rounds(project, script)

@@ -23,6 +23,7 @@ from autoloop_tui.widgets.log_tail import LogTail
 from autoloop_tui.widgets.rows import RowPane
 from autoloop_tui.widgets.run_charts import RunCharts
 from tests.tui.projects import CONFIG, Project, curve, history, painted
+from tests.tui.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -68,10 +69,6 @@ def drive(project, run, script, size=(80, 24), engine=True, **options):
     else:
         asyncio.run(main())
 
-
-async def settle(pilot):
-    for _ in range(3):
-        await pilot.pause()
 
 
 async def press(pilot, *keys):

@@ -17,6 +17,7 @@ from autoloop_tui.widgets.rows import RowPane
 from autoloop_tui.widgets.slot_cards import SlotCards
 from tests.tui.pictures import text
 from tests.tui.projects import CONFIG, Project, curve, painted
+from tests.tui.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 HOSTILE = "\x1b[31mred[b]\u202e" + "漢字" * 30 + "\x07e\u0301nd"
@@ -58,10 +59,6 @@ def drive(project, script, size=(80, 24), engine=True, **options):
 
     asyncio.run(main())
 
-
-async def settle(pilot):
-    for _ in range(3):
-        await pilot.pause()
 
 
 def cards(screen):
