@@ -114,7 +114,7 @@ class Commands:
         round_ = self.context.store.rounds(self.context.loop_id)[-1]
         if round_.state is not RoundState.DECIDING or round_.number != made_from:
             return ""
-        due = start_due(self.context, self.context.store.proposals(self.context.loop_id, made_from))
+        due = start_due(self.context, for_next_round(self.context, made_from))
         left = due - self.context.clock() if due is not None else 0.0
         return f"; round {made_from + 1} starts in {left:.0f} s, until then {WAYS_BACK}" if left > 0 else ""
 
