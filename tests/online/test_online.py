@@ -99,6 +99,19 @@ def test_the_key_may_come_from_the_netrc(project: Project, service: Service, env
     assert [len(run["history"]) for run in service.runs.values()] == [2]
 
 
+def test_a_trainer_that_prints_the_key_does_not_get_it_into_reports_or_the_store(
+    project: Project, env: dict[str, str]
+) -> None:
+    project.config(says="refused: KEY")
+    done = project.call(*ROUND, "--cfgs", "base.json", env=env)
+    assert done.returncode == 1
+    assert "refused: ***" in report(project)
+    for log in (project.folder / ".autoloop/attempts").rglob("log.txt"):
+        assert KEY in log.read_text()
+        log.unlink()
+    assert KEY.encode() not in written(project.folder) + done.stdout.encode() + done.stderr.encode()
+
+
 @pytest.mark.parametrize(
     ("key", "said"),
     [

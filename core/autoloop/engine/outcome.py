@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from autoloop.history import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
 from autoloop.rules import PythonRules, RunView, evaluate
+from autoloop.wandb_cloud.key import without_key
 
 LOOP_STOP = "the loop was stopped"
 """A run stopped for this reason is queued again: it goes on when the loop does."""
@@ -42,7 +44,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
     follower.close()
-    lines = read_log_tail(Path(attempt.directory) / "log.txt")
+    lines = without_key(read_log_tail(Path(attempt.directory) / "log.txt"), os.environ)
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
     stayed = attempt.stop_reason if (attempt.stop_reason or "").startswith(STAYED) else None
     reason = cause.text if cause else stayed

@@ -50,6 +50,14 @@ def find_key(environment: Mapping[str, str]) -> Key | None:
     return None
 
 
+def without_key(lines: list[str], environment: Mapping[str, str]) -> list[str]:
+    """The lines of a log with asterisks for the key: a trainer may print its environment, and we repeat what it says."""
+    found = find_key(environment)
+    if found is None or len(found.key) < 8:
+        return lines
+    return [line.replace(found.key, "***") for line in lines]
+
+
 def server_address(environment: Mapping[str, str]) -> str:
     """The address that the service's requests go to, without a slash at the end."""
     base = environment.get("WANDB_BASE_URL") or f"https://{DEFAULT_HOSTS[0]}"

@@ -1,0 +1,219 @@
+"""`doctor`, and the preflight of `run --exec`: what would go wrong is said before anything is started or written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from autoloop import gpus
+from autoloop.gpus import Gpu, GpuProcess, GpuReport
+from autoloop.model import LoopSpec
+from autoloop.preflight import machine
+
+from autoloop_tui import cli
+from tests.cli.project import LAUNCH, Project, tree
+
+HERE = Path(__file__).parent
+GIB = 1 << 30
+
+
+class Findings(NamedTuple):
+    code: int
+    by_subject: dict[str, dict[str, str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    (folder / "src").mkdir(parents=True)
+    for name in ("draccus.py", "wrapped_trainer.py"):
+        shutil.copy(HERE / name, folder / "src")
+    project = Project(folder)
+    yield project
+    project.close()
+
+
+def write(project: Project, name: str, config: dict[str, Any]) -> None:
+    (project.folder / name).write_text(json.dumps(config))
+
+
+def launch(**settings: str) -> list[str]:
+    words = {"train-script": "src/wrapped_trainer.py", "device": "cpu", **settings}
+    return [word for name, value in words.items() for word in (f"--{name}", value)]
+
+
+def doctor(project: Project, *words: str) -> Findings:
+    done = project.call("doctor", "--json", *words)
+    assert not done.stderr, done.stderr
+    document = json.loads(done.stdout)
+    assert document["ready"] == (done.returncode == 0)
+    return Findings(done.returncode, {each["subject"]: each for each in document["findings"]})
+
+
+def test_every_config_is_checked_by_the_trainers_own_classes(project: Project) -> None:
+    write(project, "good.json", {"dataset": "a", "batch_size": 12})
+    write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
+    write(project, "unknown.json", {"dataset": "a", "batchsize": 12})
+    write(project, "lacks.json", {"batch_size": 12})
+    (project.folder / "broken.json").write_text("{")
+    names = ["good.json", "floaty.json", "unknown.json", "lacks.json", "broken.json"]
+    code, found = doctor(project, *launch(), "--cfgs", *names)
+    assert code == 1
+    errors = {subject: each["text"] for subject, each in found.items() if each["level"] == "error"}
+    assert errors.pop("config broken.json").startswith(str(project.folder / "broken.json, line 1"))
+    assert errors == {
+        "config floaty.json": "the config gives batch_size = 12.0, and the trainer wants an integer",
+        "config unknown.json": "the trainer does not know the config key batchsize",
+        "config lacks.json": "the config lacks dataset",
+    }
+
+
+def test_what_extra_gives_is_checked_with_the_config(project: Project) -> None:
+    write(project, "lacks.json", {"batch_size": 12.0})
+    code, found = doctor(project, *launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size", "12")
+    assert code == 0, found
+    code, found = doctor(project, *launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size=1.5")
+    assert code == 1
+    assert "batch_size = 1.5" in found["config lacks.json"]["text"]
+
+
+def test_a_flag_that_this_version_lacks_points_to_the_preset(project: Project) -> None:
+    write(project, "good.json", {"dataset": "a"})
+    code, found = doctor(project, *launch(preset="lerobot-0.6"), "--cfgs", "good.json")
+    assert code == 1
+    assert "env_eval_freq" in found["config good.json"]["text"]
+    assert "choose the preset" in found["config good.json"]["advice"]
+
+
+def test_the_version_of_the_trainers_package_tells_the_preset(project: Project) -> None:
+    write(project, "good.json", {"dataset": "a"})
+    facts = project.folder / "src/lerobot-0.6.2.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: lerobot\nVersion: 0.6.2\n")
+    code, found = doctor(project, *launch(preset="lerobot"), "--cfgs", "good.json")
+    assert (code, found["trainer"]["level"]) == (0, "warning")
+    assert "lerobot 0.6.2" in found["trainer"]["text"]
+    assert found["trainer"]["advice"] == "choose --preset lerobot-0.6"
+
+
+def test_a_trainer_that_cannot_be_imported_is_an_error_with_its_reason(project: Project) -> None:
+    write(project, "good.json", {"dataset": "a"})
+    with (project.folder / "src/wrapped_trainer.py").open("a") as script:
+        script.write("\nimport no_such_package\n")
+    code, found = doctor(project, *launch(), "--cfgs", "good.json")
+    assert code == 1
+    assert "wrapped_trainer.py cannot be imported" in found["trainer"]["text"]
+
+
+def test_a_trainer_without_a_guard_is_never_imported(project: Project) -> None:
+    write(project, "good.json", {"dataset": "a"})
+    (project.folder / "src/wild.py").write_text(
+        "import draccus, pathlib\npathlib.Path('started').touch()\n"
+        "@draccus.wrap()\ndef train(cfg: dict):\n    pass\ntrain()\n"
+    )
+    code, found = doctor(project, *launch(**{"train-script": "src/wild.py"}), "--cfgs", "good.json")
+    assert code == 0, found
+    assert "no config classes" in found["configs"]["text"]
+    assert not (project.folder / "started").exists()
+
+
+def test_an_interpreter_without_the_launcher_is_an_error(project: Project, tmp_path: Path) -> None:
+    bare = tmp_path / "bare-python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    code, found = doctor(project, *launch(python=str(bare)))
+    assert code == 1
+    assert "cannot start accelerate.commands.launch" in found["accelerate"]["text"]
+
+
+def test_something_that_is_no_python_is_an_error(project: Project) -> None:
+    code, found = doctor(project, *launch(python="/bin/false"))
+    assert code == 1
+    assert "/bin/false could not answer (exit code 1)" in found["interpreter"]["text"]
+
+
+def test_run_refuses_what_the_doctor_refuses_and_writes_nothing(project: Project) -> None:
+    write(project, "good.json", {"dataset": "a"})
+    write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
+    before = tree(project.folder)
+    done = project.call("run", *launch(), "--cfgs", "good.json", "floaty.json", "--exec", "--no-ui")
+    assert done.returncode == 1
+    assert "error: config floaty.json: the config gives batch_size = 12.0" in done.stderr
+    assert "Nothing was started." in done.stderr
+    after = {path: state for path, state in tree(project.folder).items() if "__pycache__" not in path}
+    assert after.keys() == before.keys()
+
+
+def test_a_plan_without_exec_asks_nobody(project: Project) -> None:
+    write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
+    assert project.call("run", *launch(), "--cfgs", "floaty.json").returncode == 0
+
+
+def test_the_lines_say_what_to_do(project: Project) -> None:
+    write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
+    lines = project.call("doctor", *launch(), "--cfgs", "floaty.json").stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("error    config floaty.json"))
+    assert lines[at + 1].strip() == "→ write it without a decimal point"
+    assert lines[-1].startswith("Not ready: 1 error.")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--device cpu", "refused on the CPU"),
+        ("--gpus 0", "refused with W&B offline"),
+        ("--gpus 0 --wandb-online", "refused without a W&B entity"),
+        ("--gpus 0 --wandb-online --wandb-entity e", "refused without a W&B project"),
+    ],
+)
+@pytest.mark.parametrize("by", ["flag", "file"])
+def test_a_formal_run_refuses_what_is_not_formal(project: Project, words: str, said: str, by: str) -> None:
+    project.config()
+    if by == "file":
+        (project.folder / "autoloop.toml").write_text("[policy]\nformal = true\n")
+    formal = ["--formal"] if by == "flag" else []
+    done = project.call("run", *LAUNCH, *words.split(), *formal, "--cfgs", "base.json")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+# ------------------------------------------------------------------------------------------------------ this machine
+
+
+def test_a_gpu_in_use_is_a_warning_that_says_by_whom(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = Gpu(index=0, name="H", memory_used=70 * GIB, memory_total=80 * GIB,
+               processes=(GpuProcess(pid=7, name="python", user="ada", memory=69 * GIB),))  # fmt: skip
+    idle = Gpu(index=1, name="H", memory_used=GIB // 2, memory_total=80 * GIB)
+    monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=(busy, idle)))
+    monkeypatch.chdir(project.folder)
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--json", *LAUNCH, "--gpus", "0,1,2"])
+    found = {each["subject"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert [found[f"GPU {index}"]["level"] for index in range(3)] == ["warning", "ok", "error"]
+    assert "10.0 of 80 GiB free; used by python (pid 7, ada, 69.0 GiB)" in found["GPU 0"]["text"]
+    assert "it has 0, 1" in found["GPU 2"]["text"]
+
+
+@pytest.mark.parametrize(("free", "level"), [(100 * GIB, "ok"), (5 * GIB, "warning"), (GIB // 4, "error")])
+def test_a_disk_without_room_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(200 * GIB, 0, free))
+    found = machine.output_root(LoopSpec(configs=[], output_root=str(tmp_path / "outputs/train")))
+    assert found.level == level
+    assert f"{free / GIB:.1f} GiB free" in found.text
+
+
+def test_a_terminal_without_unicode_is_said() -> None:
+    by_subject = {each.subject: each for each in machine.terminal({"LANG": "C", "TMUX": "x"})}
+    assert by_subject["locale"].level == "warning"
+    assert by_subject["tmux"].level == "ok"
+    assert machine.terminal({"LC_ALL": "de_DE.utf8"})[1].level == "ok"

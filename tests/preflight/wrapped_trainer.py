@@ -1,0 +1,29 @@
+"""A trainer whose config is decoded as LeRobot's is. The tests only look at it: started, it would say so and fail."""
+
+import dataclasses
+
+import draccus
+
+print("this line must not get into any answer")
+
+
+@dataclasses.dataclass
+class TrainPipelineConfig:
+    dataset: str
+    batch_size: int = 8
+    steps: int = 100
+    log_freq: int = 10
+    eval_freq: int = 10
+    output_dir: str = ""
+    policy: dict = None
+    job_name: str = ""
+    wandb: dict = None
+
+
+@draccus.wrap()
+def train(cfg: TrainPipelineConfig):
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    train()
