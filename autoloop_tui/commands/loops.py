@@ -169,6 +169,8 @@ def _state(store: Store, loop: Loop) -> str:
 
 def waiting_for(loop: Loop, round_: Round | None) -> str | None:
     """What a person has to do before the loop goes on."""
+    if loop.state is LoopState.ACTIVE and loop.waits_for:
+        return f"room: {loop.waits_for}"
     if loop.state is LoopState.ACTIVE and round_ and round_.state is RoundState.DECIDING:
         if round_.start_at is not None:
             left = max(0.0, round_.start_at - time.time())

@@ -67,6 +67,8 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
             seen, word = look("paused"), f"paused: {key('app.pause')} goes on"
+        elif loop.waits_for:
+            seen, word = look("paused"), f"no run starts: {plain(loop.waits_for)}"
         elif round_ and round_.state is RoundState.DECIDING:
             seen, word = look("pending"), "waits for your decisions"
         elif (quiet := quiet_until(loop.spec.quiet_hours, time.time())) and view.snapshot.queued:

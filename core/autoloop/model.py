@@ -293,6 +293,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     """Why it ended, or what it waits for."""
     paused: bool = False
+    waits_for: str | None = None
+    """Why no run is started now although some are queued: what is lacking, in words."""
     held: bool = False
     """The automatic start of the next round is held by a person."""
     deadline: float | None = None

@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """MiB; of a run's log that grows longer, head and end are kept and a line between says what was left out."""
     quiet_hours: str | None = None
     """Hours of the day in which no new run starts, as 22:00-07:00 in local time; running ones go on."""
+    min_free_gb: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    """GB (10^9 bytes) that must be free on the disks of .autoloop and of the outputs for a run to start."""
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
@@ -139,7 +141,7 @@ def _nearest_file(path: Path) -> str:
 
 def _in_words(message: str) -> str:
     """`Expected `array`, got `str` - at `$.gpus`` as `gpus must be a list, not a text`."""
-    if bound := re.fullmatch(r"Expected `\w+` >= (\S+) - at `\$\.(.+)`", message):
+    if bound := re.fullmatch(r"Expected `\w+` >= (\S+?)(?:\.0)? - at `\$\.(.+)`", message):
         return f"{bound[2]} must be at least {bound[1]}"
     match = re.fullmatch(r"Expected `([^`]+)`, got `(\w+)` - at `\$\.(.+)`", message)
     if match is None:

@@ -17,7 +17,7 @@ from autoloop.engine.outcome import LOOP_STOP
 from autoloop.engine.proposals import Draft, propose, resolved
 from autoloop.engine.rounds import WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
 from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, UserError
-from autoloop.store import Command
+from autoloop.store import Command, StoreTrouble
 
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
 """What may still be decided one way or the other: until its round starts, a decision can be taken back."""
@@ -62,6 +62,8 @@ class Commands:
                 if handler is None:
                     raise UserError(f"There is no command {command.kind!r}; known: {', '.join(self.kinds)}.")
                 self.context.store.answer(command.id, True, handler(command))
+        except StoreTrouble:
+            raise  # it is carried out when the store can be written again
         except UserError as error:
             self._refuse(command, str(error))
         except Exception as error:

@@ -19,6 +19,7 @@ import msgspec
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.plan import output_name, plan_attempt
+from autoloop.engine.space import PASSING
 from autoloop.history import ConsolePatterns, Follower, follow, tap_file
 from autoloop.launch import LaunchPlan, environment
 from autoloop.launch.tap import lagging_wandb, tapped
@@ -138,6 +139,8 @@ class Execution:
                 self._environment(launch),
             )
         except (OSError, UserError) as error:
+            if isinstance(error, OSError) and error.errno in PASSING:
+                raise
             record = ExitRecord(error=f"cannot start: {error}", ended_at=context.clock())
             return self._ended(attempt, run, self._follow(attempt), record)
         attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=context.clock())
@@ -201,6 +204,17 @@ class Execution:
             ended.append(active)
         local.reap()
         return [self._collect(active.attempt, active.run, active.follower) for active in ended]
+
+    def wait_unrecorded(self, seconds: float) -> bool:
+        """Wait, and collect and record nothing; whether any attempt still executes."""
+        time.sleep(seconds)
+        local.reap()
+        return any(not local.has_ended(active.pidfd) for active in self.active.values())
+
+    def stop_unrecorded(self) -> None:
+        for active in self.active.values():
+            if handle := _handle(active.attempt):
+                local.request_stop(handle)
 
     def follow_progress(self) -> set[str]:
         """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds.

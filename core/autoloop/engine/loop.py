@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,14 +22,18 @@ from autoloop.engine.lock import EngineLock
 from autoloop.engine.online import Online
 from autoloop.engine.outcome import settle
 from autoloop.engine.scheduler import assign
+from autoloop.engine.space import shortage
 from autoloop.engine.watch import Watch
 from autoloop.launch import load_preset
-from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, Run, RunState, UserError
+from autoloop.model import Event, Loop, LoopState, ProposalStatus, Round, RoundState, Run, RunState, UserError
 from autoloop.settings import load_settings
-from autoloop.store import Store
+from autoloop.store import Store, StoreTrouble
 
 TICK = 0.2
 """Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
+
+LONGEST_WAIT = 30.0
+"""Seconds at most between two tries to go on after the store could not be written."""
 
 
 class Engine:
@@ -48,23 +54,31 @@ class Engine:
             fields=settings.field_types(),
             rules=rules,
             max_log=settings.max_log_mb << 20,
+            min_free=int(settings.min_free_gb * 1e9),
             until=load_until(loop.spec, rules, metrics),
             listener=listener,
         )
         self.online = Online(self.context)
+        self._know_nothing()
+        self.on_turn: Callable[[], object] = lambda: None
+        """Called at each turn of the loop, a few times a second, by the thread that drives it."""
+        self._leaving: str | None = None
+        self._asked: list[Callable[[], object]] = []
+        self._patience = 0.5
+        self._outlasted: str | None = None
+        """The trouble that is over and has not been told yet."""
+        self._waiting_said: str | None = None
+        """What was last said to be waited for."""
+        self._quiet = False
+
+    def _know_nothing(self) -> None:
+        """As an engine that was just started: what executes is in the store and the process table."""
         self.execution = Execution(self.context, self.online.spec)
         self.admission = Admission(self.context)
         self.watch = Watch(self.context, self.execution)
         self.live = LiveRules(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.live)
-        self.on_turn: Callable[[], object] = lambda: None
-        """Called at each turn of the loop, a few times a second, by the thread that drives it."""
-        self._leaving: str | None = None
-        self._asked: list[Callable[[], object]] = []
         self._version: int | None = None
-        self._waiting_said: str | None = None
-        """What was last said to be waited for."""
-        self._quiet = False
 
     # ------------------------------------------------------------------------------------------- called by signal handlers
 
@@ -87,25 +101,72 @@ class Engine:
                 "`autoloop-tui status` shows it."
             )
         try:
-            self._begin()
-            while not self._leaving and not self._done():
-                self._turn()
-            loop = self.context.loop
-            if self._leaving:
-                self.context.say(events.NOTE, f"the engine leaves ({self._leaving}); running runs go on without it")
-            else:
-                self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
-                self._report()
-            return loop
+            while True:
+                try:
+                    return self._drive()
+                except (StoreTrouble, OSError) as trouble:
+                    # As an engine that was killed here: what is half done in memory is forgotten, and recovered.
+                    self._outlast(trouble)
+                    self.execution.close()
+                    self._know_nothing()
         finally:
             self.online.close()
             self.execution.close()
             lock.release()
 
+    def _drive(self) -> Loop:
+        if not self._leaving:
+            self._begin()
+        while not self._leaving and not self._done():
+            self._turn()
+        loop = self.context.loop
+        if self._leaving:
+            self.context.say(events.NOTE, f"the engine leaves ({self._leaving}); running runs go on without it")
+        else:
+            self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
+            self._report()
+        return loop
+
+    def _outlast(self, trouble: StoreTrouble | OSError) -> None:
+        """Wait until the store can be written again, longer each time that this was not enough; runs go on meanwhile.
+
+        Raises UserError where this process is to leave, and where the store has been deleted and the last run has ended.
+        """
+        words = " ".join(str(trouble).split())
+        self._tell_unrecorded(f"no run is started and nothing is recorded until this is over: {words}")
+        self._patience = min(self._patience * 2, LONGEST_WAIT)
+        again = time.monotonic() + self._patience
+        while True:
+            executing = self.execution.wait_unrecorded(TICK)
+            if self._leaving:
+                raise UserError(f"The engine leaves ({self._leaving}); running runs go on without it. Before: {words}")
+            if self.store.gone():
+                if self._asked:
+                    self._asked.clear()
+                    self.execution.stop_unrecorded()
+                if executing:
+                    continue
+                raise UserError(
+                    f"{self.store.places.home} was deleted or moved while {self.context.loop.name} was driven; its runs "
+                    f"have ended, and nothing more can be recorded. What they wrote is in {self.context.loop.output_dir}."
+                )
+            if time.monotonic() >= again:
+                again = time.monotonic() + self._patience
+                with contextlib.suppress(StoreTrouble):
+                    self.store.probe()
+                    self._outlasted = words
+                    return
+
+    def _tell_unrecorded(self, text: str) -> None:
+        if self.context.listener:
+            self.context.listener(
+                Event(id=0, loop=self.context.loop_id, at=self.context.clock(), kind=events.NOTE, text=text)
+            )
+
     def _begin(self) -> None:
         """Recover before anything is scheduled."""
         loop = self.context.loop
-        if loop.state is LoopState.STOPPED:
+        if loop.state is LoopState.STOPPED and not self._outlasted:
             now = self.context.clock()
             self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None, resumed_at=now)
         self.online.begin()
@@ -117,12 +178,17 @@ class Engine:
         self._tell(reports.write_summary(self.store, loop.id))
         # A loop that has finished goes on if a run of it is to be extended.
         self.commands.apply_all()
+        if self._outlasted:
+            self.context.say(events.NOTE, f"the loop goes on; nothing could be recorded for a while: {self._outlasted}")
+            self._outlasted = None
 
     def _done(self) -> bool:
         return self.context.loop.state is not LoopState.ACTIVE and not self.execution.active
 
     def _turn(self) -> None:
         """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""
+        if self.store.gone():
+            raise StoreTrouble(f"{self.store.places.home} was deleted or moved: bring it back, and the loop goes on.")
         self._obey()
         if self.context.loop.state is LoopState.ACTIVE:
             self._advance()
@@ -154,11 +220,22 @@ class Engine:
     def _fill_slots(self) -> list[Ended]:
         loop = self.context.loop
         starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.online.must_wait)
-        queue = self._allowed(loop) if starting else []
+        queue = self._with_room(loop, self._allowed(loop)) if starting else []
         free = [slot for slot in loop.spec.slots if slot.index not in self.execution.busy]
         places = assign(queue, self.admission.admit(free, len(queue)), self.execution.busy)
         started = [self.execution.start(run, slot) for run, slot in places]
         return [ended for ended in started if ended is not None]
+
+    def _with_room(self, loop: Loop, queue: list[Run]) -> list[Run]:
+        """`queue`, or nothing while a disk has too little room for another run; that is said once."""
+        lacking = None
+        if assign(queue, loop.spec.slots, self.execution.busy):
+            lacking = shortage((self.context.places.home, Path(loop.output_dir)), self.context.min_free)
+        if lacking != loop.waits_for and (lacking is None or loop.waits_for is None):
+            with self.store.transaction():
+                self.context.update_loop(waits_for=lacking)
+                self.context.say(events.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again")
+        return [] if lacking else queue
 
     def _allowed(self, loop: Loop) -> list[Run]:
         """What of the queue may start now, by the loop's budget and the hour of the day."""

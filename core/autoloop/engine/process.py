@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -53,7 +54,8 @@ def _last_line(log: Path) -> str:
 
 
 def _log(event: Event) -> None:
-    print(time.strftime("%F %T"), event.kind, "|", event.text, flush=True)
+    with contextlib.suppress(OSError):  # a full disk; the store has the event too
+        print(time.strftime("%F %T"), event.kind, "|", event.text, flush=True)
 
 
 def main() -> int:

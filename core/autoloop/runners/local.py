@@ -122,6 +122,11 @@ def open_pidfd(handle: Handle) -> int | None:
     return procfs.open_alive(handle.pid, handle.start_time) if handle.boot_id == procfs.boot_id() else None
 
 
+def has_ended(pidfd: int) -> bool:
+    """Whether the process of a pidfd has ended."""
+    return bool(select.select([pidfd], [], [], 0)[0])
+
+
 def request_stop(handle: Handle, *, kill: bool = False) -> bool:
     """Ask the supervisor to stop its command by the ladder, or to kill it at once. False if the supervisor is gone."""
     if handle.boot_id != procfs.boot_id():

@@ -101,7 +101,10 @@ class Store:
 
     def gone(self) -> bool:
         """Whether the file was deleted or replaced: what is written from now on nobody will find."""
-        return _identity(self.places.database) != self._file
+        try:
+            return _identity(self.places.database) != self._file
+        except OSError:  # a disk out of reach says nothing of what is on it
+            return False
 
     def probe(self) -> None:
         """Write something that changes nothing. StoreTrouble where nothing can be written."""
@@ -347,7 +350,7 @@ class Store:
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_dev, status.st_ino
 

@@ -1,0 +1,37 @@
+"""Whether there is room on the disks to start a run, and which faults of a disk may pass by themselves."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
+"""No space, no quota, read-only, a bad or lost disk: a run that cannot start for these waits and has not failed."""
+
+
+def shortage(folders: Iterable[Path], least: int) -> str | None:
+    """Why no run may start: a disk below one of the folders has less than `least` bytes for us. None where all is well."""
+    for folder in folders:
+        try:
+            status = os.statvfs(_existing(folder))
+        except OSError as error:
+            return f"{folder} cannot be used ({error.strerror})"
+        free = status.f_bavail * status.f_frsize
+        if free < least:
+            return (
+                f"{_gigabytes(free)} is free below {folder}, less than the {_gigabytes(least)} that a start needs "
+                "(min_free_gb in autoloop.toml)"
+            )
+    return None
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _gigabytes(number: int) -> str:
+    return f"{number / 1e9:.3g} GB"

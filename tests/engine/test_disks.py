@@ -1,0 +1,267 @@
+"""Disks that are full, read-only, gone or broken: launches wait and say why, runs go on, nothing is torn or lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autoloop import reports
+from autoloop.engine import Engine
+from autoloop.engine import loop as engine_loop
+from autoloop.engine.space import PASSING
+from autoloop.model import LoopState, RunState, UserError
+from autoloop.runners import local
+from autoloop.store import Store, StoreTrouble
+
+from tests.engine.processes import eventually, states
+from tests.engine.project import Project
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 6 MB, which only root can make."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def small(small_disk: Path, project: Project) -> Iterator[Project]:
+    """A project on the small disk, where a run may start with any space."""
+    on_it = Project(small_disk)
+    (small_disk / "autoloop.toml").write_text("min_free_gb = 0\n")
+    yield on_it
+    on_it.close()
+
+
+def fill(folder: Path) -> Path:
+    """Use up all space but a few bytes."""
+    path = folder / "ballast"
+    with path.open("ab", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue  # no space for so much
+    return path
+
+
+def test_launches_wait_while_a_disk_has_less_than_its_limit_and_go_on_when_it_has_more(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 10**9 // 2
+    def statvfs(path: object) -> Any:
+        return os.statvfs_result((4096, 1, 0, 0, free, 0, 0, 0, 0, 255))
+
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
+    with monkeypatch.context() as patch, project.driven(loop) as engine:
+        engine.until(lambda: project.named(loop, "a").state is RunState.RUNNING, "the first run")
+        patch.setattr(os, "statvfs", statvfs)
+        gate.touch()  # what runs goes on
+        engine.until(lambda: project.state(loop).waits_for, "the wait")
+        assert states(project.runs(loop)) == [RunState.FINISHED, RunState.QUEUED]
+        told = project.state(loop).waits_for or ""
+        assert told.startswith("0.5 GB is free below ")
+        assert "min_free_gb" in told
+        assert [text for text in project.story(loop, "note") if told in text] == [f"no run is started: {told}"]
+        free = 2 * 10**9
+        assert engine.end().state is LoopState.FINISHED
+    assert project.state(loop).waits_for is None
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 2
+
+
+def test_a_full_disk_stops_nothing_for_good(small: Project) -> None:
+    """Full from the middle of the first run on: its end cannot be recorded, and later everything is."""
+    gate = small.gate("go")
+    loop = small.loop([small.config(name, gate=str(gate)) for name in ("a", "b", "c")], rounds=2, decide=True)
+    said: list[str] = []
+
+    def listen(engine: Engine) -> None:
+        engine.context.listener = lambda event: said.append(event.text)
+
+    with small.driven(loop, listen) as engine:
+        small.trainer_pid(small.runs(loop)[0].id)
+        gate.touch()  # needs a directory entry, which is still there to be had
+        ballast = fill(small.folder)
+        engine.until(lambda: any("no space" in text or "No space" in text for text in said), "the sentence")
+        assert small.state(loop).state is LoopState.ACTIVE
+        ballast.unlink()
+        ended = engine.end()
+    assert ended.state is LoopState.FINISHED, ended.reason
+    runs = small.runs(loop)
+    # The first trainer may itself have met the full disk, and then has failed; no other has.
+    assert states(runs[1:]) == [RunState.FINISHED] * (len(runs) - 1)
+    assert runs[0].state in (RunState.FINISHED, RunState.FAILED)
+    attempts = small.store.loop_attempts(loop.id)
+    assert sorted(a.run for a in attempts if a.result in ("finished", "failed")) == sorted(run.id for run in runs)
+    assert len({attempt.output_dir for attempt in attempts}) == len(attempts)
+    assert small.store._sql("PRAGMA integrity_check") == [("ok",)]
+    assert small.left_over() == []
+    before = small.summary()
+    assert reports.write_summary(small.store, loop.id) is None
+    assert small.summary() == before
+    assert {run.output_dir for run in runs} <= set(before)
+
+
+def test_commands_on_a_full_disk_are_a_sentence_and_are_not_half_sent(small: Project) -> None:
+    loop = small.loop([small.config("a")])
+    ballast = fill(small.folder)
+
+    def send_many() -> None:
+        for _ in range(1000):  # SQLite may have a page or two left
+            small.store.send(loop.id, "pause", {"text": "x" * 3000}, "ada")
+
+    with pytest.raises(StoreTrouble, match="space"):
+        send_many()
+    ballast.unlink()
+    sent = len(small.store.open_commands(loop.id))
+    small.store.send(loop.id, "pause", {}, "ada")
+    assert len(small.store.open_commands(loop.id)) == sent + 1
+
+
+def broken(number: int) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/somewhere")
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
+def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
+    project: Project, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    loop = project.loop([project.config("a"), project.config("b")], retries=0)
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(local, "start", broken(number))
+
+        def listen(engine: Engine) -> None:
+            engine.context.listener = lambda event: said.append(event.text)
+
+        with project.driven(loop, listen) as engine:
+            engine.until(lambda: any(os.strerror(number) in text for text in said), "the sentence")
+            patch.undo()
+            assert engine.end().state is LoopState.FINISHED
+    runs = project.runs(loop)
+    assert states(runs) == [RunState.FINISHED] * 2
+    results = [attempt.result for attempt in project.store.loop_attempts(loop.id)]
+    assert results.count("finished") == 2
+    assert set(results) == {"finished", "lost"}
+    assert any("the loop goes on" in text for text in project.story(loop, "note"))
+
+
+def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row fails now and then, ever more seldom, as on a disk that is full for an instant; the same engine goes on."""
+    monkeypatch.setattr(engine_loop, "TICK", 0.001)
+    for step in (1, 2, 3):
+        loop = project.loop([project.config(f"s{step}x{i}") for i in range(2)], rounds=2, decide=True)
+        with Store.open(project.folder) as store:
+            engine = Engine(store, loop)
+            engine._patience = 0.001
+            count, failing = 0, {step + number * (number + 3) // 2 for number in range(60)}
+            put = store._put
+
+            def put_or_fail(*row: Any, failing: set[int] = failing, put: Any = put) -> None:
+                nonlocal count
+                count += 1
+                if count in failing:
+                    raise StoreTrouble("the disk is full for this instant")
+                put(*row)
+
+            store._put = put_or_fail  # type: ignore[method-assign]
+            monkeypatch.setattr(engine_loop, "LONGEST_WAIT", 0.002)
+            watchdog = threading.Timer(60, engine.leave, ["the test took too long"])
+            watchdog.start()
+            ended = engine.run()
+            watchdog.cancel()
+        assert ended.state is LoopState.FINISHED, (step, ended.reason)
+        runs = project.runs(loop)
+        assert states(runs) == [RunState.FINISHED] * 4
+        finished = [a.run for a in project.store.loop_attempts(loop.id) if a.result == "finished"]
+        assert sorted(finished) == sorted(run.id for run in runs)
+    assert project.left_over() == []
+
+
+def test_a_deleted_state_folder_lets_runs_end_and_is_a_sentence(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
+    said: list[str] = []
+
+    def listen(engine: Engine) -> None:
+        engine.context.listener = lambda event: said.append(event.text)
+
+    (a, _) = project.runs(loop)
+
+    def drive() -> None:
+        with project.driven(loop, listen) as engine:
+            project.trainer_pid(a.id)
+            shutil.rmtree(project.folder / ".autoloop")
+            engine.until(lambda: any("was deleted or moved" in text for text in said), "the sentence")
+            gate.touch()
+            engine.end()
+
+    with pytest.raises(UserError, match="was deleted or moved while"):
+        drive()
+    assert project.left_over() == []
+
+
+def test_a_state_folder_that_is_brought_back_is_used_again(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
+    said: list[str] = []
+
+    def listen(engine: Engine) -> None:
+        engine.context.listener = lambda event: said.append(event.text)
+
+    home, away = project.folder / ".autoloop", project.folder / "moved"
+    (a, _) = project.runs(loop)
+    with project.driven(loop, listen) as engine:
+        project.trainer_pid(a.id)
+        home.rename(away)
+        engine.until(lambda: any("was deleted or moved" in text for text in said), "the sentence")
+        away.rename(home)
+        gate.touch()
+        assert engine.end().state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 2
+    assert [run.attempts for run in project.runs(loop)] == [1, 1]
+
+
+def test_a_deleted_output_folder_costs_no_more_than_its_run(project: Project) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
+    with project.driven(loop) as engine:
+        project.trainer_pid(project.runs(loop)[0].id)
+        shutil.rmtree(loop.output_dir)
+        gate.touch()
+        assert engine.end().state is LoopState.FINISHED
+    assert project.named(loop, "b").state is RunState.FINISHED
+    assert project.named(loop, "a").state.ended
+
+
+def test_a_supervisor_waits_for_room_for_its_log_and_can_be_stopped_meanwhile(small: Project) -> None:
+    ballast = fill(small.folder)
+    assert ballast.exists()
+    spec = local.AttemptSpec(attempt_id="x", argv=["true"], cwd="/", directory=small.folder / "no-room")
+    with pytest.raises(OSError, match="No space"):
+        local.start(spec, os.environ)
+    ballast.unlink()
+    handle = local.start(spec, os.environ)
+    eventually(lambda: local.open_pidfd(handle) is None, "its end")
+    assert isinstance(local.inspect(spec.directory, "x", handle), local.Ended | local.Vanished)
+    local.reap()
+    assert {errno.ENOSPC, errno.EDQUOT} <= PASSING
