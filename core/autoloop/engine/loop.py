@@ -169,7 +169,8 @@ class Engine:
         if loop.state is LoopState.STOPPED and not self._outlasted:
             now = self.context.clock()
             self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None, resumed_at=now)
-        self.online.begin()
+        if not self._outlasted:
+            self.online.begin()
         ended = self.execution.recover()
         self.admission.ended(ended)
         self.live.follow_up(ended)
