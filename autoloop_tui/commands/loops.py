@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from autoloop.engine.budget import in_words, quiet_in_words, quiet_until
-from autoloop.model import Loop, LoopState, Round, RoundState, Run, RunState, UserError
+from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState, UserError
+from autoloop.rules import in_words as evidence_in_words
 from autoloop.runners import bounded_log
 from autoloop.store import Snapshot, Store, take_snapshot
 from cyclopts import Parameter
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 5
 """So many failed runs `status` explains; `runs` lists them all."""
+
+MOST_LIVE = 5
+"""So many acts of live rules `status` tells; `proposals` lists them all."""
 
 # ------------------------------------------------------------------------------------------------------------- looking
 
@@ -208,6 +212,8 @@ def _status_text(store: Store, number: int) -> str:
     waiting = waiting_for(loop, round_)
     if waiting:
         lines.append(f"waits for {waiting}")
+    live = [p for p in store.proposals(number, round_.number) if p.live] if round_ else []
+    lines += [_live_line(store, proposal) for proposal in live[-MOST_LIVE:]]
     if limits := in_words(loop, store.started_runs(number) if loop.max_runs is not None else 0):
         lines.append(f"budget: {limits}")
     quiet = quiet_until(loop.spec.quiet_hours, time.time())
@@ -239,6 +245,22 @@ def _status_text(store: Store, number: int) -> str:
         if attempts and (diagnosis := attempts[-1].diagnosis):
             lines += [plain.printable(f"    {text}") for text in diagnosis.details]
     return "\n".join(lines)
+
+
+def _live_line(store: Store, proposal: Proposal) -> str:
+    """What a live rule did or asks, on what evidence."""
+    base = store.run(proposal.base_run)
+    step = proposal.live.step if proposal.live else base.step
+    seen = evidence_in_words(proposal.evidence) if proposal.evidence else ""
+    asked = "relaunch" if proposal.edits else "stop"
+    what = {
+        ProposalStatus.PENDING: f"asks to {asked} it: `autoloop-tui approve {proposal.id}` or `reject`",
+        ProposalStatus.LAUNCHED: f"relaunched as run {proposal.run}",
+        ProposalStatus.DONE: "stopped",
+        ProposalStatus.BLOCKED: f"goes on: {proposal.blocked}",
+    }.get(proposal.status, proposal.status.value)
+    rule = proposal.evidence.rule if proposal.evidence else proposal.author
+    return plain.printable(f"live rule {rule}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}")
 
 
 def _loop_document(store: Store, loop: Loop) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
     if proposal.evidence and not proposal.author.startswith(("rule:", "default")):
         author = f"rule {rule_of(proposal)}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
+    if proposal.live:
+        text += f"; live: fired at step {proposal.live.step} of the training"
     rows += [[(line, "dim")] for line in wrapped(text, width)]
     if proposal.decided_by:
         said = f"{proposal.status.value} by {proposal.decided_by}" + (f": {proposal.note}" if proposal.note else "")
@@ -82,6 +84,8 @@ def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
 
 
 def _changes(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
+    if proposal.live and not proposal.edits:
+        return [[("asked for", "bold key")], [("  stop the run", "")]]
     if not proposal.changes:
         rows: Rows = [[("asked for", "bold key")]]
         return rows + [[("  " + line, "")] for edit in proposal.edits for line in wrapped(edit, width - 2)]
