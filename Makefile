@@ -31,6 +31,7 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/history.py
+	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/turnaround.py
 	$(BIN)/python bench/store.py
 

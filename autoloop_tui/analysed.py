@@ -26,7 +26,6 @@ class Analysed(NamedTuple):
     shown: str
     cells: list[str]
     summary: Summary
-    diverged: list[str]
     config: Config
     log: Path | None = None
 
@@ -122,7 +121,7 @@ def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:
 
 
 def _last(run: Analysed, key: str) -> str:
-    if key in run.diverged:
+    if key in run.summary.not_finite:
         return "not finite"
     return plain.number(run.summary.metrics[key].last if key in run.summary.metrics else None)
 

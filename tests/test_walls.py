@@ -89,6 +89,22 @@ def test_a_command_without_a_screen_loads_none(project: Project, name: str) -> N
     assert not names & (SCREEN | HEAVY)
 
 
+WHERE = ["--entity", "e", "--project", "p"]
+
+
+@pytest.mark.parametrize(
+    ("words", "ends_with"),
+    [(["analyze-offline", "--rules"], 0), (["analyze-wandb", *WHERE], 2), (["fetch-config", "x", *WHERE], 2)],
+)
+def test_looking_at_runs_from_outside_loads_no_screen_and_no_wandb(
+    project: Project, words: list[str], ends_with: int
+) -> None:
+    code = "import os; os.environ |= {'WANDB_BASE_URL': 'http://127.0.0.1:1', 'WANDB_API_KEY': 'k' * 40}\n" + COMMAND_LINE
+    names = loaded(code, *words, folder=project.folder, ends_with=ends_with)
+    assert {"autoloop", "cyclopts"} <= names
+    assert not names & (SCREEN | HEAVY)
+
+
 def test_a_refusal_loads_no_screen(project: Project) -> None:
     assert not loaded(COMMAND_LINE, "run", "--cfgs", "no.json", folder=project.folder, ends_with=2) & (SCREEN | HEAVY)
 

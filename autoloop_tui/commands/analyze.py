@@ -67,7 +67,6 @@ def analyze_offline(
             shown=os.path.relpath(run.name, root),
             cells=[time.strftime("%m-%d %H:%M", time.localtime(run.modified)), _ended(record.exit_code)],
             summary=record.summary,
-            diverged=record.diverged,
             config=record.config,
             log=Path(run.segments[-1].path).parent / "files/output.log" if run.segments else None,
         )
@@ -122,7 +121,7 @@ def analyze_wandb(
     timeout
         Seconds after which no more is waited for; what was read by then is shown.
     """
-    from autoloop.metrics import not_finite, summarise
+    from autoloop.metrics import summarise
     from autoloop.wandb_cloud.gather import gather
     from autoloop.wandb_cloud.graphql import GraphQL
     from autoloop.wandb_cloud.run_config import trainer_config
@@ -148,7 +147,6 @@ def analyze_wandb(
             shown=run.name,
             cells=[run.id, run.state, run.group],
             summary=summarise(columns.series, book),
-            diverged=not_finite(columns.series, book),
             config=trainer_config(found.config, fields),
         )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from autoloop.wandb_cloud import graphql
 from tests.cli.conftest import Call
 from tests.cli.project import CONFIG, Project
 from tests.cloud.stand_in import KEY, StandIn, StandInRun
+from tests.cloud.terminal import on_a_terminal
 
 HERE = ("--entity", "e", "--project", "p")
 
@@ -226,29 +225,3 @@ def test_a_run_that_is_not_there_is_named_and_nothing_written(
 def test_a_resumed_runs_config_is_pointed_out(call: Call, runs: dict[str, StandInRun]) -> None:
     runs["new1"].config["resume"] = {"value": True}
     assert "resume = true" in call("fetch-config", "new1", *HERE).out
-
-
-def on_a_terminal(project: Project, *words: str) -> str:
-    """What a command says on a terminal."""
-    import subprocess
-
-    from tests.cli.project import command, environment
-
-    ours, theirs = pty.openpty()
-    wandb = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
-    done = subprocess.Popen(
-        command(*words), cwd=project.folder, env=environment(wandb), stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL
-    )
-    os.close(theirs)
-    said = b""
-    while True:
-        try:
-            piece = os.read(ours, 1 << 16)
-        except OSError:  # the other side is closed
-            break
-        if not piece:
-            break
-        said += piece
-    os.close(ours)
-    assert done.wait(60) == 0, said.decode()
-    return said.decode()

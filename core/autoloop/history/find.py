@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+TAP = "autoloop-tap.jsonl"
 _RUN_DIRECTORY = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-(?P<id>.+)")
 
 
@@ -38,7 +39,7 @@ def wandb_segments(run_dir: Path, run_id: str | None) -> list[Path]:
 
 def tap_file(run_dir: Path) -> Path:
     """Where the tap of a lagging wandb mirrors what the run logs; whether it is there or not."""
-    return run_dir / "wandb" / "autoloop-tap.jsonl"
+    return run_dir / "wandb" / TAP
 
 
 def jsonl_file(run_dir: Path, run_id: str | None) -> Path | None:

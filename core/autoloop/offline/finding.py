@@ -1,5 +1,5 @@
-"""Which runs have left a history below a folder: `run-<id>.wandb` of every W&B version since 0.10, and
-`wandb-history.jsonl` as 0.9, exports and taps write it."""
+"""Which runs have left a history below a folder: `run-<id>.wandb` of every W&B version since 0.10, `wandb-history.jsonl`
+as 0.9 and exports write it, and the tap of a lagging W&B."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.history.find import run_age
+from autoloop.history.find import TAP, run_age
 from autoloop.model import UserError
 
 _ID_IN_DIRECTORY = re.compile(r".*run-\d{8}_\d{6}-(.+)")
@@ -61,6 +61,11 @@ class FoundRun:
         return max(stamp.mtime_ns for stamp in self.stamps) / 1e9
 
     @property
+    def taps(self) -> tuple[Stamp, ...]:
+        """Those of `rows` that mirror what W&B has not yet written."""
+        return tuple(stamp for stamp in self.rows if os.path.basename(stamp.path) == TAP)
+
+    @property
     def size(self) -> int:
         return sum(stamp.size for stamp in self.stamps)
 
@@ -95,7 +100,7 @@ def find_runs(root: Path) -> list[FoundRun]:
         for entry in logs:
             _add_segment(held, folder, entry)
         for entry in entries:
-            if entry.name == JSONL:
+            if entry.name in (JSONL, TAP):
                 _add_rows(held, folder, entry)
             elif not logs and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)

@@ -72,6 +72,7 @@ def version_of(book: MetricBook) -> str:
 @cache
 def _code() -> str:
     digest = hashlib.sha256(msgspec.__version__.encode())
+    digest.update(resources.files("autoloop").joinpath("model.py").read_bytes())
     for package in ("autoloop.history", "autoloop.metrics", "autoloop.offline"):
         for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
             if file.name.endswith(".py"):

@@ -30,12 +30,11 @@ SETTLED = 2.0
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """What a run's history says. `diverged`: metrics whose newest value is NaN or infinite. `config`: as W&B recorded
-    it, empty if it did not. `exit_code`: as W&B recorded it; None if the run goes on, was killed, or says nothing.
-    `problems`: a sentence for everything that could not be read as it should."""
+    """What a run's history says. `config`: as W&B recorded it, empty if it did not. `exit_code`: as W&B recorded it; None
+    if the run goes on, was killed, or says nothing. `problems`: a sentence for everything that could not be read as it
+    should."""
 
     summary: Summary
-    diverged: list[str] = []
     config: dict[str, Any] = {}
     exit_code: int | None = None
     problems: list[str] = []
@@ -102,27 +101,30 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
-    """A run's whole history: its W&B segments, each later one replacing what it repeats; where they have no metric,
-    the newest JSONL file that has one. Never fails: what cannot be read is in `problems`."""
+    """A run's whole history, from the same source as while it trains: its tap, which a killed W&B may be behind; its W&B
+    segments, each later one replacing what it repeats; the newest other JSONL file. Never fails: what cannot be read is
+    in `problems`."""
     columns, logs = _segments(run)
     problems = [problem for log in logs for problem in log.problems]
-    series: Mapping[str, Series] = columns.series
-    for stamp in () if series else run.rows:
+    series = _rows(run.taps, problems) or columns.series or _rows(run.rows, problems)
+    return RunRecord(
+        summary=summarise(series, book),
+        config=next((log.config for log in reversed(logs) if log.config), {}),
+        exit_code=logs[-1].exit_code if logs else None,
+        problems=problems,
+    )
+
+
+def _rows(files: Sequence[Stamp], problems: list[str]) -> Mapping[str, Series]:
+    """The first file that has a metric."""
+    for stamp in files:
         rows = JsonlLog(Path(stamp.path), Columns())
         while rows.poll():
             pass
         problems += rows.problems
         if rows.columns.series:
-            series = rows.columns.series
-            break
-    summary = summarise(series, book)
-    return RunRecord(
-        summary=summary,
-        diverged=summary.not_finite,
-        config=next((log.config for log in reversed(logs) if log.config), {}),
-        exit_code=logs[-1].exit_code if logs else None,
-        problems=problems,
-    )
+            return rows.columns.series
+    return {}
 
 
 def _segments(run: FoundRun) -> tuple[Columns, list[WandbLog]]:
