@@ -375,14 +375,15 @@ class Engine:
     def _finish_loop(self) -> None:
         """The loop has finished once no run is left: one that was extended may outlast the last round.
 
-        Its report is written before that is committed: no engine comes back to a loop that has finished.
+        Its report is written before that is committed and not afterwards: no engine comes back to a loop that has
+        finished, to put right what a kill has torn.
         """
         loop = self.context.loop
         if loop.state is LoopState.ACTIVE and all(run.state.ended for run in self.store.runs(loop.id)):
             reason = loop.reason or "its rounds are done"
             with self.store.transaction():
                 self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=self.context.clock())
-                self._report()
+                self._write_report()
 
     def _stop(self, reason: str) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""
@@ -391,6 +392,10 @@ class Engine:
     # ----------------------------------------------------------------------------------------------------------- reports
 
     def _report(self) -> None:
+        if self.context.loop.state is not LoopState.FINISHED:
+            self._write_report()
+
+    def _write_report(self) -> None:
         self._tell(reports.write_markdown(self.store, self.context.loop_id, self.context.metrics))
 
     def _tell(self, problem: str | None) -> None:
