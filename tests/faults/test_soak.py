@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -52,7 +53,7 @@ def test_memory_descriptors_and_cpu_stay_flat(project: Project) -> None:
     project.wait_engine(pid)
     assert project.state(loop).state is LoopState.FINISHED
     assert set(project.store.counts(loop.id)) == {RunState.FINISHED}
-    costs = [(now[3] - before[3]) / (now[0] - before[0]) for before, now in zip(seen, seen[1:], strict=False)]
+    costs = [(now[3] - before[3]) / (now[0] - before[0]) for before, now in itertools.pairwise(seen)]
     print(f"  {os.cpu_count()} cores, {shlex.quote(Path(script).name)}; runs: MiB, descriptors, engine ms of CPU a run")
     for (runs, memory, files, _), cost in zip(seen, [seen[0][3] / seen[0][0], *costs], strict=False):
         print(f"  {runs:5d}: {memory:6.1f} MiB  {files:3d}  {cost * 1e3:5.1f} ms")

@@ -16,6 +16,9 @@ from autoloop.model import Event, Loop, LoopSpec, Run, UserError
 from autoloop.rules import Expression, RuleSource
 from autoloop.store import Places, Store
 
+CONFIGS = 100
+"""Configs kept in memory."""
+
 Listener = Callable[[Event], None]
 
 
@@ -38,6 +41,7 @@ class Context:
     listener: Listener | None = None
     clock: Callable[[], float] = time.time
     _configs: dict[str, Config] = field(default_factory=dict)
+    _roots: dict[str, str] = field(default_factory=dict)
 
     @property
     def places(self) -> Places:
@@ -57,9 +61,19 @@ class Context:
         if self.listener:
             self.listener(event)
 
+    def root_name(self, run_id: str) -> str:
+        """The name of a run's round-1 ancestor."""
+        run = self.store.run(run_id)
+        while run.base_run and run.id not in self._roots:
+            run = self.store.run(run.base_run)
+        name = self._roots[run_id] = self._roots.get(run.id, run.name)
+        return name
+
     def config_of(self, run: Run) -> Config:
-        """The frozen config of a run. Nothing of ours changes it, so it is read once."""
+        """The frozen config of a run. Nothing of ours changes it, so it is read once while its round is at work."""
         if run.id not in self._configs:
+            if len(self._configs) >= CONFIGS:
+                self._configs.clear()
             self._configs[run.id] = self.read_config(run)
         return self._configs[run.id]
 

@@ -29,6 +29,9 @@ from autoloop.model import Event, Loop, LoopState, ProposalStatus, Round, RoundS
 from autoloop.settings import load_settings
 from autoloop.store import Store, StoreTrouble
 
+ROWS = 500
+"""Decoded rows kept in memory: it works on one round, however many there were before."""
+
 TICK = 0.2
 """Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
 
@@ -45,6 +48,7 @@ class Engine:
         metrics = settings.metric_book(project)
         rules = load_rules(loop.spec.rules, metrics)
         self.store = store
+        store.remembered = ROWS
         self.context = Context(
             store=store,
             loop_id=loop.id,

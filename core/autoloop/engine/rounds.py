@@ -196,7 +196,8 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
                 context.store.put_proposal(blocked)
                 context.say(events.DECIDED, str(error))
                 continue
-            name = f"{_root_name(context, proposal.base_run)}_r{number}_{len(runs) + 1}"
+            # Named by the first ancestor, so that names do not grow with each round.
+            name = f"{context.root_name(proposal.base_run)}_r{number}_{len(runs) + 1}"
             runs.append(launch(context, proposal, config, name=name, round_=number, position=position + len(runs)))
         if runs:
             context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None, start_at=None))
@@ -237,11 +238,3 @@ def launch(
     # People's chain scripts read this line.
     context.say(events.NOTE, f"Wrote variant: {variant} ({proposal.reason})", run_id)
     return run
-
-
-def _root_name(context: Context, run_id: str) -> str:
-    """The name of the round-1 ancestor, so that names do not grow with each round."""
-    run = context.store.run(run_id)
-    while run.base_run:
-        run = context.store.run(run.base_run)
-    return run.name

@@ -22,7 +22,9 @@ from autoloop.store.places import Places
 from autoloop.store.trouble import translated
 
 REMEMBERED = 20_000
-"""Decoded rows kept of each kind."""
+"""Decoded rows kept of each kind, by a client that paints them again and again."""
+
+NEVER_READ: tuple[bytes, Any] = (b"", None)
 
 T = TypeVar("T")
 
@@ -62,8 +64,9 @@ class Store:
         self._file = _identity(places.database)
         self._encode = msgspec.json.Encoder().encode
         self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
-        self._decoded: dict[type, dict[bytes, Any]] = {}
-        """Rows by their body: they are frozen, so an equal body is the same value and need not be decoded again."""
+        self._decoded: dict[type, dict[int, tuple[bytes, Any]]] = {}
+        """Rows as they were last read: they are frozen, so an equal body is the same value and need not be decoded again."""
+        self.remembered = REMEMBERED
 
     @classmethod
     def open(cls, project: Path, *, create: bool = False) -> Store:
@@ -173,10 +176,10 @@ class Store:
 
     def loops(self, limit: int = 1000) -> list[Loop]:
         """Newest first."""
-        return self._all(Loop, "SELECT body FROM loops ORDER BY id DESC LIMIT ?", limit)
+        return self._all(Loop, "SELECT rowid, body FROM loops ORDER BY id DESC LIMIT ?", limit)
 
     def loop(self, loop: int) -> Loop:
-        return self._one(Loop, "SELECT body FROM loops WHERE id = ?", loop)
+        return self._one(Loop, "SELECT rowid, body FROM loops WHERE id = ?", loop)
 
     def find_loop(self, name: str | None) -> Loop:
         """The loop called `name` (its name or its number), else the newest.
@@ -188,18 +191,18 @@ class Store:
             if not newest:
                 raise NoLoopYet(self.places.project)
             return newest[0]
-        found = self._all(Loop, "SELECT body FROM loops WHERE name = ? OR id = ?", name, name)
+        found = self._all(Loop, "SELECT rowid, body FROM loops WHERE name = ? OR id = ?", name, name)
         if not found:
             raise UserError(f"There is no loop called {name!r} here. `autoloop-tui status --all` lists the loops.")
         return found[0]
 
     def rounds(self, loop: int) -> list[Round]:
-        return self._all(Round, "SELECT body FROM rounds WHERE loop = ? ORDER BY number", loop)
+        return self._all(Round, "SELECT rowid, body FROM rounds WHERE loop = ? ORDER BY number", loop)
 
     def runs(self, loop: int, round_: int | None = None) -> list[Run]:
         if round_ is None:
-            return self._all(Run, "SELECT body FROM runs WHERE loop = ? ORDER BY round, position", loop)
-        return self._all(Run, "SELECT body FROM runs WHERE loop = ? AND round = ? ORDER BY position", loop, round_)
+            return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, position", loop)
+        return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? AND round = ? ORDER BY position", loop, round_)
 
     def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
         """How many runs of the loop, or of one of its rounds, are in each state."""
@@ -208,19 +211,19 @@ class Store:
 
     def newest_in(self, loop: int, state: RunState, limit: int) -> list[Run]:
         """The last `limit` runs in a state, the newest round's first."""
-        sql = "SELECT body FROM runs WHERE loop = ? AND state = ? ORDER BY round DESC, position DESC LIMIT ?"
+        sql = "SELECT rowid, body FROM runs WHERE loop = ? AND state = ? ORDER BY round DESC, position DESC LIMIT ?"
         return self._all(Run, sql, loop, state, limit)
 
     def queued(self, loop: int) -> list[Run]:
         return self._all(
-            Run, "SELECT body FROM runs WHERE loop = ? AND state = 'queued' ORDER BY round, position", loop
+            Run, "SELECT rowid, body FROM runs WHERE loop = ? AND state = 'queued' ORDER BY round, position", loop
         )
 
     def run(self, run: str) -> Run:
-        return self._one(Run, "SELECT body FROM runs WHERE id = ?", run)
+        return self._one(Run, "SELECT rowid, body FROM runs WHERE id = ?", run)
 
     def runs_with_config(self, config_hash: str) -> list[Run]:
-        return self._all(Run, "SELECT body FROM runs WHERE config_hash = ? ORDER BY loop, round", config_hash)
+        return self._all(Run, "SELECT rowid, body FROM runs WHERE config_hash = ? ORDER BY loop, round", config_hash)
 
     def where_run(self, config_hash: str) -> str | None:
         """Where a config of this hash has run, runs or is queued, over all loops; runs that failed do not count."""
@@ -230,30 +233,31 @@ class Store:
         return None
 
     def attempts(self, run: str) -> list[Attempt]:
-        return self._all(Attempt, "SELECT body FROM attempts WHERE run = ? ORDER BY number", run)
+        return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE run = ? ORDER BY number", run)
 
     def started_runs(self, loop: int) -> int:
         """How many runs of the loop have had an attempt."""
         return int(self._sql("SELECT COUNT(DISTINCT run) FROM attempts WHERE loop = ?", loop)[0][0])
 
     def loop_attempts(self, loop: int) -> list[Attempt]:
-        return self._all(Attempt, "SELECT body FROM attempts WHERE loop = ? ORDER BY run, number", loop)
+        return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? ORDER BY run, number", loop)
 
     def open_attempts(self, loop: int) -> list[Attempt]:
         """Attempts that have not been counted yet: started, or meant to be."""
-        return self._all(Attempt, "SELECT body FROM attempts WHERE loop = ? AND open = 1 ORDER BY rowid", loop)
+        return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? AND open = 1 ORDER BY rowid", loop)
 
     def proposals(self, loop: int, round_: int | None = None) -> list[Proposal]:
         if round_ is None:
-            return self._all(Proposal, "SELECT body FROM proposals WHERE loop = ? ORDER BY id", loop)
-        return self._all(Proposal, "SELECT body FROM proposals WHERE loop = ? AND round = ? ORDER BY id", loop, round_)
+            return self._all(Proposal, "SELECT rowid, body FROM proposals WHERE loop = ? ORDER BY id", loop)
+        sql = "SELECT rowid, body FROM proposals WHERE loop = ? AND round = ? ORDER BY id"
+        return self._all(Proposal, sql, loop, round_)
 
     def proposal(self, proposal: int) -> Proposal:
-        return self._one(Proposal, "SELECT body FROM proposals WHERE id = ?", proposal)
+        return self._one(Proposal, "SELECT rowid, body FROM proposals WHERE id = ?", proposal)
 
     def events(self, loop: int, after: int = 0, limit: int = 10_000) -> list[Event]:
         return self._all(
-            Event, "SELECT body FROM events WHERE loop = ? AND id > ? ORDER BY id LIMIT ?", loop, after, limit
+            Event, "SELECT rowid, body FROM events WHERE loop = ? AND id > ? ORDER BY id LIMIT ?", loop, after, limit
         )
 
     # ------------------------------------------------------------------------------------------------------ commands
@@ -307,14 +311,15 @@ class Store:
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
         decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
         known = self._decoded.setdefault(kind, {})
-        found = []
-        for (body,) in self._sql(sql, *values):
-            value = known.get(body)
-            if value is None:
-                if len(known) >= REMEMBERED:
+        found: list[T] = []
+        for row, body in self._sql(sql, *values):
+            before, value = known.get(row, NEVER_READ)
+            if before != body:
+                if len(known) >= self.remembered:
                     known.clear()
                 try:
-                    value = known[body] = decoder.decode(body)
+                    value = decoder.decode(body)
+                    known[row] = body, value
                 except (msgspec.DecodeError, TypeError, RecursionError) as error:
                     what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
                     raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
