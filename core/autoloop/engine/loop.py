@@ -74,6 +74,7 @@ class Engine:
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
         self._quiet = False
+        self._unreported = False
 
     def _know_nothing(self) -> None:
         """As an engine that was just started: what executes is in the store and the process table."""
@@ -128,7 +129,8 @@ class Engine:
             self.context.say(events.NOTE, f"the engine leaves ({self._leaving}); running runs go on without it")
         else:
             self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
-            self._report()
+            if loop.state is not LoopState.FINISHED:
+                self._write_report()
         return loop
 
     def _outlast(self, trouble: StoreTrouble | OSError) -> None:
@@ -197,6 +199,8 @@ class Engine:
         self._obey()
         if self.context.loop.state is LoopState.ACTIVE:
             self._advance()
+            if self._unreported:
+                self._write_report()
             self._settle_all(self._fill_slots())
             self._stop_if_spent()
         if self._done():
@@ -396,10 +400,11 @@ class Engine:
     # ----------------------------------------------------------------------------------------------------------- reports
 
     def _report(self) -> None:
-        if self.context.loop.state is not LoopState.FINISHED:
-            self._write_report()
+        """Write the report at the end of this step, once for all that happens in it; a finished loop's is written."""
+        self._unreported = self.context.loop.state is not LoopState.FINISHED
 
     def _write_report(self) -> None:
+        self._unreported = False
         self._tell(reports.write_markdown(self.store, self.context.loop_id, self.context.metrics))
 
     def _tell(self, problem: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import msgspec
@@ -58,29 +59,35 @@ def render(snapshot: Snapshot, metrics: MetricBook) -> str:
     if loop.winner:
         winner = next(run for run in snapshot.runs if run.id == loop.winner)
         lines += ["", f"**Winner: {_cell(winner.name)} ({winner.id})**, config {_code(winner.source_path)}"]
+    by_id = {run.id: run for run in snapshot.runs}
+    runs_of: dict[int, list[Run]] = defaultdict(list)
+    made_from: dict[int, list[Proposal]] = defaultdict(list)
+    for run in snapshot.runs:
+        runs_of[run.round].append(run)
+    for proposal in snapshot.proposals:
+        made_from[proposal.round].append(proposal)
     for round_ in snapshot.rounds:
-        runs = snapshot.runs_of(round_.number)
-        lines += ["", f"### Round {round_.number}", "", *_run_table(snapshot, runs, metrics)]
+        runs = runs_of[round_.number]
+        lines += ["", f"### Round {round_.number}", "", *_run_table(by_id, runs, metrics)]
         failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
         if failed:
             lines += ["", "Not finished:", ""]
             lines += [line for run in failed for line in _failure(run, snapshot.attempts.get(run.id))]
         lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
         lines += _uploads(loop, runs)
-        live = [p for p in snapshot.proposals if p.round == round_.number and p.live]
+        live = [p for p in made_from[round_.number] if p.live]
         if live:
-            lines += ["", "Live rules:", "", *(_live_row(snapshot, proposal) for proposal in live)]
-        proposals = [p for p in snapshot.proposals if p.round == round_.number and p.live is None]
+            lines += ["", "Live rules:", "", *(_live_row(by_id, proposal) for proposal in live)]
+        proposals = [p for p in made_from[round_.number] if p.live is None]
         if proposals:
             lines += ["", f"Proposals made from round {round_.number}:", ""]
             lines += ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
-            lines += [_proposal_row(snapshot, proposal) for proposal in proposals]
+            lines += [_proposal_row(by_id, proposal) for proposal in proposals]
     return "\n".join(lines) + "\n\n"
 
 
-def _run_table(snapshot: Snapshot, runs: list[Run], metrics: MetricBook) -> list[str]:
+def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:
     keys = metrics.key_metrics
-    by_id = {run.id: run for run in snapshot.runs}
     rows = [
         "| run | from | state | steps | " + " | ".join(_cell(metrics.short(key)) for key in keys) + " |",
         "|---" * (4 + len(keys)) + "|",
@@ -145,8 +152,8 @@ def _verbatim(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).replace("<!--", "<! --")
 
 
-def _proposal_row(snapshot: Snapshot, proposal: Proposal) -> str:
-    base = next(run for run in snapshot.runs if run.id == proposal.base_run)
+def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
+    base = by_id[proposal.base_run]
     changes = "; ".join(
         f"`{change.path}` {_value(change.before)} → {_value(change.after)}" for change in proposal.changes
     ) or "; ".join(f"`{edit}`" for edit in proposal.edits)
@@ -161,9 +168,9 @@ def _proposal_row(snapshot: Snapshot, proposal: Proposal) -> str:
     return "| " + " | ".join(map(_cell, cells)) + " |"
 
 
-def _live_row(snapshot: Snapshot, proposal: Proposal) -> str:
+def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     """`- baseline (ab12cd34), step 340: pi-vanished (ot_pi_sum.last = 3.4e-11 < 1e-06): launched, run …`, and the edits."""
-    base = next(run for run in snapshot.runs if run.id == proposal.base_run)
+    base = by_id[proposal.base_run]
     rule = proposal.evidence.rule if proposal.evidence else proposal.author
     seen = in_words(proposal.evidence) if proposal.evidence else ""
     step = proposal.live.step if proposal.live else base.step

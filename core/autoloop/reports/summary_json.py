@@ -37,15 +37,49 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
     said = None
     try:
         with alone(path):
-            known = _read(path)
-            if known is None:
-                said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
-                known = {}
-            # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
-            write_atomically(path, json.dumps({**known, **entries}, indent=2) + "\n")
+            text = _appended(path, entries)
+            if text is None:
+                known = _read(path)
+                if known is None:
+                    said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
+                    known = {}
+                # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
+                text = json.dumps({**known, **entries}, indent=2) + "\n"
+            write_atomically(path, text)
+            _left[path] = _stamp(path)
     except OSError as error:
         return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it again later"
     return said
+
+
+_left: dict[Path, tuple[int, int, int] | None] = {}
+"""The files as this process left them: what they hold then need not be parsed again."""
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _appended(path: Path, entries: dict[str, Any]) -> str | None:
+    """The file's text with new `entries` at its end, so that a run costs the same however many were before it.
+
+    None where the file is not as we left it or has one of them already: then it must be parsed.
+    """
+    stamp = _stamp(path)
+    if stamp is None or _left.get(path) != stamp:
+        return None
+    text = path.read_text(encoding="utf-8")
+    added = []
+    for key, entry in entries.items():
+        head = f"  {json.dumps(key)}: "
+        if f"\n{head}" in text:
+            return None
+        added.append(head + json.dumps(entry, indent=2).replace("\n", "\n  "))
+    return text.removesuffix("\n}\n") + ",\n" + ",\n".join(added) + "\n}\n" if text.endswith("\n}\n") else None
 
 
 def _read(path: Path) -> dict[str, Any] | None:
