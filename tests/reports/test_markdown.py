@@ -10,7 +10,7 @@ import pytest
 from autoloop.metrics import default_book, parse_metric_book
 from autoloop.model import Change, Loop, ProposalStatus, RunState
 from autoloop.reports import render, write_markdown
-from autoloop.store import Store, take_snapshot
+from autoloop.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,7 +170,7 @@ def test_no_name_reason_path_or_value_can_break_a_table_or_hide_a_control_charac
         changes = [Change(path=path, before=value, after=[value])]
         add_proposal(store, base, reason=reason + marker, author=name, changes=changes, note=value)
         add_proposal(store, base, edits=[path], changes=[])
-        text = render(take_snapshot(store, loop.id), METRICS)
+        text = render(store, loop.id, METRICS)
         assert all(character.isprintable() or character == "\n" for character in text)
         runs, proposals = tables(text)
         assert [len(row) for row in runs] == [len(runs[0])] * 4
@@ -184,6 +184,6 @@ def test_a_metric_whose_short_name_holds_a_bar_does_not_break_the_table(store: S
     loop = add_loop(store, folder)
     add_run(store, "a", summary=summary(**{"train/a|b": 0.5}))
     book = parse_metric_book('key = ["train/a|b"]\n[[metric]]\nname = "train/a|b"\nshort = ["a|b"]\n', "own.toml")
-    (table,) = tables(render(take_snapshot(store, loop.id), METRICS.extended(book)))
+    (table,) = tables(render(store, loop.id, METRICS.extended(book)))
     assert [len(row) for row in table] == [5, 5, 5]
     assert table[0][4] == "a\\|b"

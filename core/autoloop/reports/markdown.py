@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections import defaultdict
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import Attempt, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.files import alone, write_atomically
 from autoloop.rules import in_words
-from autoloop.store import Snapshot, Store, take_snapshot
+from autoloop.store import Store
 
 
 def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
@@ -22,10 +21,10 @@ def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
 
     Returns a sentence if the file could not be written.
     """
-    snapshot = take_snapshot(store, loop)
-    path = Path(snapshot.loop.spec.markdown_out)
-    start, end = f"<!-- autoloop {snapshot.loop.name} -->", f"<!-- /autoloop {snapshot.loop.name} -->"
-    section = f"{start}\n{render(snapshot, metrics)}{end}\n"
+    found = store.loop(loop)
+    path = Path(found.spec.markdown_out)
+    start, end = f"<!-- autoloop {found.name} -->", f"<!-- /autoloop {found.name} -->"
+    section = f"{start}\n{render(store, loop, metrics)}{end}\n"
     try:
         with alone(path):
             try:
@@ -35,8 +34,8 @@ def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
                 text = ""
             head, closed, after = text.partition(end)
             # The last start before the end: of a section that lost its end, nothing is known to be ours.
-            before, found, _ = head.rpartition(start)
-            if found and closed:
+            before, begun, _ = head.rpartition(start)
+            if begun and closed:
                 text = before + section.rstrip("\n") + after
             else:
                 text = (text.rstrip("\n") + "\n\n" if text.strip() else "") + section
@@ -46,9 +45,13 @@ def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
     return None
 
 
-def render(snapshot: Snapshot, metrics: MetricBook) -> str:
-    """The section of one loop."""
-    loop = snapshot.loop
+def render(store: Store, number: int, metrics: MetricBook) -> str:
+    """The section of one loop, from one state of the store, read round by round: a loop may have thousands of runs."""
+    with store.reading():
+        return "\n".join(_lines(store, store.loop(number), metrics)) + "\n\n"
+
+
+def _lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     lines = [
         f"## {loop.name}" + (f" · {_cell(loop.spec.name)}" if loop.spec.name else ""),
         "",
@@ -57,33 +60,28 @@ def render(snapshot: Snapshot, metrics: MetricBook) -> str:
         + f" · output {_code(loop.output_dir)}",
     ]
     if loop.winner:
-        winner = next(run for run in snapshot.runs if run.id == loop.winner)
+        winner = store.run(loop.winner)
         lines += ["", f"**Winner: {_cell(winner.name)} ({winner.id})**, config {_code(winner.source_path)}"]
-    by_id = {run.id: run for run in snapshot.runs}
-    runs_of: dict[int, list[Run]] = defaultdict(list)
-    made_from: dict[int, list[Proposal]] = defaultdict(list)
-    for run in snapshot.runs:
-        runs_of[run.round].append(run)
-    for proposal in snapshot.proposals:
-        made_from[proposal.round].append(proposal)
-    for round_ in snapshot.rounds:
-        runs = runs_of[round_.number]
+    for round_ in store.rounds(loop.id):
+        runs, made = store.runs(loop.id, round_.number), store.proposals(loop.id, round_.number)
+        bases = {run.base_run for run in runs if run.base_run} | {proposal.base_run for proposal in made}
+        by_id = {run: store.run(run) for run in bases}
         lines += ["", f"### Round {round_.number}", "", *_run_table(by_id, runs, metrics)]
         failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
         if failed:
             lines += ["", "Not finished:", ""]
-            lines += [line for run in failed for line in _failure(run, snapshot.attempts.get(run.id))]
+            lines += [line for run in failed for line in _failure(run, store.attempts(run.id)[-1:])]
         lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
         lines += _uploads(loop, runs)
-        live = [p for p in made_from[round_.number] if p.live]
+        live = [p for p in made if p.live]
         if live:
             lines += ["", "Live rules:", "", *(_live_row(by_id, proposal) for proposal in live)]
-        proposals = [p for p in made_from[round_.number] if p.live is None]
+        proposals = [p for p in made if p.live is None]
         if proposals:
             lines += ["", f"Proposals made from round {round_.number}:", ""]
             lines += ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
             lines += [_proposal_row(by_id, proposal) for proposal in proposals]
-    return "\n".join(lines) + "\n\n"
+    return lines
 
 
 def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:
@@ -118,11 +116,11 @@ def _metric(run: Run, base: Run | None, key: str) -> str:
     return f"{mine.last:.4g} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
 
 
-def _failure(run: Run, attempt: Attempt | None) -> list[str]:
+def _failure(run: Run, last: list[Attempt]) -> list[str]:
     """Why a run has not finished, the line of its log that decided it, and what to do."""
     lines = [f"- {_cell(run.name)} ({run.id}) {run.state.value}: {_cell(run.reason or '')}"]
-    if attempt and attempt.diagnosis:
-        lines += [f"  - {_cell(text)}" for text in attempt.diagnosis.details]
+    for attempt in last:
+        lines += [f"  - {_cell(text)}" for text in attempt.diagnosis.details] if attempt.diagnosis else []
     return lines
 
 
