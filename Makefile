@@ -14,7 +14,7 @@ test: check
 
 # Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats that one.
 test-faults: $(STAMP)
-	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile -rA --show-capture=stdout tests/faults
+	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile -rA --show-capture=stdout
 
 # Real LeRobot 0.4.4 on the CPU. Builds its environment (2 GB) below .envs/ once.
 test-lerobot: $(STAMP)
