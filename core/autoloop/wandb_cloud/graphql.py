@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from autoloop.model import UserError
-from autoloop.wandb_cloud.key import find_key, server_address
+from autoloop.wandb_cloud.key import find_key, opener, server_address
 
 REQUEST_TIMEOUT = 20.0
 """Seconds that the service may be silent."""
@@ -50,8 +50,7 @@ class GraphQL:
         self._authorization = "Basic " + base64.b64encode(f"api:{key}".encode()).decode()
         self._secret = key
         self._deadline = deadline
-        # A redirect would carry the key to another host.
-        self._opener = urllib.request.build_opener(_NoRedirects())
+        self._opener = opener()
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The `data` of the answer. UserError in one sentence if there is none: Refused, or unreachable, or too late."""
@@ -126,11 +125,6 @@ class GraphQL:
 
 class _Passing(Exception):
     """A failure on the way, which may be over the next time. Its text follows `W&B at HOST`."""
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 def _words(reason: object) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from autoloop.wandb_cloud.key import find_key, server_address
+from autoloop.wandb_cloud.key import find_key, opener, server_address
 
 TIMEOUT = 3.0
 """Seconds that the server may take to answer."""
@@ -60,6 +60,9 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
     if isinstance(problem, urllib.error.HTTPError):
         if problem.code in (401, 403):
             return Answer(state="refused", server=server, detail=f"HTTP {problem.code} is what it answers")
+        if 300 <= problem.code < 400:
+            detail = f"HTTP {problem.code}: it sends us, with the key, to another address; set WANDB_BASE_URL to that"
+            return Answer(state="away", server=server, detail=detail)
         busy = problem.code == 429
         return Answer(state="ok" if busy else "away", server=server, detail=f"HTTP {problem.code} is what it answers")
     if problem is not None:
@@ -74,7 +77,7 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
 
 
 def _fetch(request: urllib.request.Request, timeout: float) -> bytes:
-    with urllib.request.urlopen(request, timeout=timeout) as response:
+    with opener().open(request, timeout=timeout) as response:
         body: bytes = response.read(1 << 20)
         return body
 
