@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import msgspec
+from autoloop.toml import read_toml
 
 from autoloop_tui.actions import BY_ID
 from autoloop_tui.theming.theme_files import user_folder
@@ -98,7 +98,7 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), []
+        return read_toml(path.read_text(encoding="utf-8")), []
     except FileNotFoundError:
         return {}, []
     except (OSError, ValueError) as error:

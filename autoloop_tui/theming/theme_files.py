@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from autoloop.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
     from textual.theme import Theme
@@ -200,8 +201,8 @@ def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]
 def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
     """Read one theme. ValueError with one sentence says what is wrong with it."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = read_toml(text)
+    except TomlError as error:
         raise ValueError(f"it is not valid TOML: {error}") from None
     variables = data.pop("variables", {})
     if not isinstance(variables, dict):

@@ -6,7 +6,6 @@ Shipped ones are named, a person's own are given by path.
 from __future__ import annotations
 
 import difflib
-import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,6 +17,7 @@ from autoloop.configs import edits_from_mapping, parse_edit
 from autoloop.model import UserError
 from autoloop.rules.tables import read_table
 from autoloop.settings import read_text
+from autoloop.toml import TomlError, read_toml
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +65,8 @@ def load_recipe(name_or_path: str) -> Recipe:
 def parse_recipe(text: str, source: str) -> Recipe:
     """Read a recipe. UserError in one sentence: file, variant, key, what is wrong and the nearest that would be right."""
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = read_toml(text)
+    except TomlError as error:
         raise UserError(f"{source}: not valid TOML: {error}") from None
     if "variant" not in raw and not raw.keys() - set(_RecipeTable.__struct_fields__):
         raise UserError(f"{source}: the recipe holds no [[variant]]; write at least one")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ import msgspec
 from autoloop.configs import DEFAULT_FIELDS, FieldTypes
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import UserError
+from autoloop.toml import TomlError, read_toml
 
 FILE = "autoloop.toml"
 
@@ -108,8 +108,8 @@ def load_settings(project: Path) -> Settings:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = read_toml(text)
+    except TomlError as error:
         raise UserError(f"{path} is not valid TOML: {error}.") from None
     _refuse_unknown(raw, Settings, path, "")
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import re
 import signal
-import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from autoloop.model import UserError
+from autoloop.toml import TomlError, read_toml
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 PLACEHOLDERS = frozenset(
@@ -161,8 +161,8 @@ def load_preset(name_or_path: str) -> Preset:
 
 def parse_preset(text: str, source: str) -> Preset:
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = read_toml(text)
+    except TomlError as error:
         raise UserError(f"{source} is not valid TOML: {error}.") from error
     try:
         preset = msgspec.convert(raw, Preset)

@@ -6,7 +6,6 @@ It is data (TOML) that a project extends with a file of its own.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
@@ -16,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from autoloop.model import UserError
+from autoloop.toml import TomlError, read_toml
 
 Direction = Literal["low", "high"]
 
@@ -142,8 +142,8 @@ class MetricBook:
 def parse_metric_book(text: str, source: str) -> MetricBook:
     """The book in `text` (TOML, laid out as act_ot.toml says). Raises UserError naming `source` and the place."""
     try:
-        file = msgspec.convert(tomllib.loads(text), _File)
-    except tomllib.TOMLDecodeError as error:
+        file = msgspec.convert(read_toml(text), _File)
+    except TomlError as error:
         raise UserError(f"{source}: this is not valid TOML: {error}.") from None
     except msgspec.ValidationError as error:
         raise UserError(f"{source}: {error}; see the shipped act_ot.toml for what a metric book may hold.") from None

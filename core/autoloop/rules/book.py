@@ -7,7 +7,6 @@ not a rule that silently never fires.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +22,7 @@ from autoloop.rules.clamp import Bounds, Clamp
 from autoloop.rules.expressions import Expression, compile_expression
 from autoloop.rules.tables import read_table
 from autoloop.rules.wording import nearest
+from autoloop.toml import TomlError, read_toml
 
 Scope = Literal["end", "live"]
 
@@ -131,8 +131,8 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
     UserError in one sentence: the file, the rule, the key, what is wrong with it, and the nearest that would be right.
     """
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = read_toml(text)
+    except TomlError as error:
         raise UserError(f"{source}: not valid TOML: {error}") from None
     top = read_table(raw, _BookTable, source)
     rules: list[Rule] = []
