@@ -5,6 +5,7 @@ All act on the newest loop unless --loop names one.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, Rou
 from autoloop.rules import in_words as evidence_in_words
 from autoloop.runners import bounded_log
 from autoloop.store import Snapshot, Store, take_snapshot
+from autoloop.wandb_cloud.key import masked, unsure
 from cyclopts import Parameter
 
 from autoloop_tui import client, plain
@@ -115,7 +117,7 @@ def logs(
         offset = left_out = 0
         while True:
             ended = store.run(chosen.id).state.ended
-            offset, left_out = _copy(path, offset, left_out)
+            offset, left_out = _copy(path, offset, left_out, ended or not follow)
             if not follow or ended:
                 return 0
             time.sleep(0.3)
@@ -312,8 +314,10 @@ def _last_started(store: Store, loop: Loop) -> Run:
     return max(started, key=lambda run: run.started_at or 0.0)
 
 
-def _copy(path: Path, offset: int, left_out: int) -> tuple[int, int]:
+def _copy(path: Path, offset: int, left_out: int, ended: bool) -> tuple[int, int]:
     """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
+
+    Not `ended`: what may be the beginning of a key is left for the next time.
 
     Control sequences stay when it is piped, for it is the raw log then, and are made harmless on a terminal.
     """
@@ -322,13 +326,25 @@ def _copy(path: Path, offset: int, left_out: int) -> tuple[int, int]:
             before, left_out = left_out, bounded_log.left_out(file.fileno())
             offset = bounded_log.moved(offset, before, left_out)
             file.seek(offset)
+            data = b""
             while chunk := file.read(1 << 20):
-                offset += len(chunk)
-                if sys.stdout.isatty():
-                    text = chunk.decode("utf-8", "replace")
-                    chunk = "".join(c if c.isprintable() or c in "\n\r\t" else "�" for c in text).encode()
-                sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
+                data += chunk
+                # The rest of a key may stand in the next chunk, or be printed after our next look.
+                end = len(data) - unsure(data, os.environ)
+                _show(data[:end])
+                offset, data = offset + end, data[end:]
+            if ended:
+                _show(data)
+                offset += len(data)
     except FileNotFoundError:
         pass
     return offset, left_out
+
+
+def _show(data: bytes) -> None:
+    data = masked(data, os.environ)
+    if sys.stdout.isatty():
+        text = data.decode("utf-8", "replace")
+        data = "".join(c if c.isprintable() or c in "\n\r\t" else "�" for c in text).encode()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 from autoloop.runners import local
 
-from tests.cli.project import LAUNCH, Project
+from tests.cli.project import LAUNCH, PATIENCE, Project
 
 KEY = "5ec4e7" + "0123456789abcdef" * 2 + "ab"
 """As long as a real W&B key."""
@@ -38,13 +39,7 @@ def test_a_key_is_in_no_file_and_no_command_line_and_nothing_listens(project: Pr
     assert said.returncode == 0, said.stderr
     outputs = [said.stdout, said.stderr]
     running = project.start("wait")
-    log = project.folder / ".autoloop/attempts"
-
-
-    deadline = time.monotonic() + 30
-    while not list(log.glob("*/start.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_start(project)
     processes = family(project)
     assert len(processes) >= 3
     for process in psutil.process_iter():
@@ -61,6 +56,43 @@ def test_a_key_is_in_no_file_and_no_command_line_and_nothing_listens(project: Pr
         outputs.append(project.call(*words, env=key).stdout)
     assert not any(KEY in text for text in outputs)
     assert holding(project.folder, KEY.encode()) == []
+
+
+@pytest.mark.parametrize("kept_in", ["environment", "netrc"])
+def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: Project, tmp_path: Path, kept_in: str) -> None:
+    """Its log holds the key, for that is what it wrote; nothing that we show of the log does."""
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {"SHOWN": KEY, "HOME": str(home)}
+    if kept_in == "netrc":
+        (home / ".netrc").write_text(f"machine api.wandb.ai login user password {KEY}\n")
+        (home / ".netrc").chmod(0o600)
+    else:
+        env["WANDB_API_KEY"] = KEY
+    project.config(wait=True, tells="SHOWN", exit=3)
+    words = ("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--detach")
+    assert project.call(*words, env=env).returncode == 0
+    told = project.start("wait", env=env)
+    await_start(project)
+    followed = project.start("logs", "--follow", env=env)
+    followed.hear("the SHOWN is ")  # the beginning of the key is there, its rest is not
+    project.open_gate()
+    assert told.wait() == 1
+    assert followed.wait() == 0
+    outputs = [told.said, told.errors, followed.said]
+    for words in (("status",), ("status", "--json"), ("runs",), ("runs", "--json"), ("logs",), ("report",)):
+        said = project.call(*words, env=env)
+        outputs += [said.stdout, said.stderr]
+    assert not any(KEY[:9] in text for text in outputs)
+    assert "the SHOWN is ***, and ***" in followed.said
+    assert [path.name for path in holding(project.folder, KEY.encode())] == ["log.txt"]
+
+
+def await_start(project: Project) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not list(project.folder.glob(".autoloop/attempts/*/start.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_all_that_auto_loop_keeps_is_its_owner_s_alone(project: Project) -> None:

@@ -1,7 +1,8 @@
 """A trainer for tests: `trainer.py --config FILE --output_dir DIR`, standard library only, done in milliseconds.
 
 It writes its history as JSON lines. The block `trainer` of its config may hold `wait_for` (a file that must appear
-before it goes on after its first step), `exit` (its exit code), `silent` (no metric at all) and `deaf` (to Ctrl-C).
+before it goes on after its first step), `exit` (its exit code), `silent` (no metric at all), `deaf` (to Ctrl-C) and
+`tells` (a variable of its environment that it prints).
 """
 
 import json
@@ -35,6 +36,12 @@ def main():
     asked = config.get("trainer", {})
     if asked.get("deaf"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "tells" in asked:
+        value = os.environ[asked["tells"]]
+        print(f"the {asked['tells']} is {value[:9]}", end="", flush=True)
+        while "wait_for" in asked and not os.path.exists(asked["wait_for"]):
+            time.sleep(0.01)
+        print(f"{value[9:]}, and {value}", flush=True)
     os.makedirs(options["--output_dir"])
     with open(os.path.join(options["--output_dir"], "wandb-history.jsonl"), "w", encoding="utf-8", buffering=1) as file:
         for number, row in enumerate(rows(config), 1):

@@ -237,6 +237,18 @@ def test_a_loss_that_is_no_number_and_a_line_of_the_log_are_seen(
     assert said in (run.reason or "")
 
 
+def test_a_key_in_the_line_that_a_rule_found_is_not_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "0123456789abcdef" * 3
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    book = STOPS.replace("\"l1_loss.last > 5\"", "'log_matches(\"(?i)warning\")'")
+    loop = begin(project, book, prints=f"a WARNING: the key {key} is old")
+    project.run(loop)
+    (run,) = project.runs(loop)
+    assert 'its log says "a WARNING: the key *** is old"' in (run.reason or "")
+    assert not any(key in text for text in project.story(loop))
+    assert key not in repr(project.proposals(loop))
+
+
 def test_a_live_stopped_run_that_is_retried_is_not_stopped_again(project: Project) -> None:
     other = project.gate("other")
     configs = [project.config("a", rows=BAD, hang=True), project.config("b", gate=str(other))]

@@ -181,3 +181,15 @@ def test_the_last_line_with_something_in_it_is_for_the_card(path, tmp_path):
     path.write_bytes(b"x" * 100_000 + b"\r 50%\r 99%")
     assert last_line(path) == " 99%"
     assert last_line(tmp_path / "none") == ""
+
+
+def test_a_key_is_asterisks_wherever_a_log_is_shown(path, monkeypatch):
+    key = "0123456789abcdef" * 3
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    path.write_text(f"it is {key}!\n{'x' * tail.LONG_LINE} {key}\n\rlast {key}\n")
+    log = opened(path)
+    shown = [*everything(log), log.line(0), *log.last_lines(5), last_line(path)]
+    log.close()
+    assert shown[0] == "it is ***!"
+    assert shown[-1] == "last ***"
+    assert not any(key in line for line in shown)

@@ -8,6 +8,7 @@ between two of them goes on with the next.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from autoloop.engine.rounds import add_proposal, describe_changes, launch
 from autoloop.history import Lines
 from autoloop.model import Live, Proposal, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
+from autoloop.wandb_cloud.key import without_key
 
 LOG_BUDGET = 1 << 20
 """Bytes of a log that are searched at one look; what a trainer prints beyond LOG_BACKLOG unread bytes is passed over."""
@@ -84,7 +86,8 @@ class LiveRules:
             watched.log.skip(LOG_BACKLOG)
             lines = watched.log.read(LOG_BUDGET)
             if lines:
-                watched.watch.read_log(text for line in lines for text in log_lines(line))
+                texts = [text for line in lines for text in log_lines(line)]
+                watched.watch.read_log(without_key(texts, os.environ))
                 watched.news = True
         step = active.follower.step
         if not watched.news or not watched.watch.rules or step >= active.run.total_steps > 0:

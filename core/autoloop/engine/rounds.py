@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from autoloop.engine.variants import steps_of
 from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, RunState, Summary, UserError
 from autoloop.reports import write_atomically
 from autoloop.rules import RunView, evaluate, judge
+from autoloop.wandb_cloud.key import without_key
 
 POLICY = "policy"
 """Who decided, where it was no person."""
@@ -30,7 +32,8 @@ def view(context: Context, run: Run) -> RunView:
 
     def log() -> list[str]:
         attempts = context.store.attempts(run.id)
-        return read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
+        lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
+        return without_key(lines, os.environ)
 
     return RunView(
         summary=run.summary or Summary(), config=context.config_of(run), log=log, book=context.metrics

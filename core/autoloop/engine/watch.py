@@ -3,6 +3,7 @@ does not end although its training is complete."""
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from autoloop.diagnose import HEAD_BYTES
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Active, Execution
 from autoloop.model import Attempt, RunState
+from autoloop.wandb_cloud.key import masked
 
 FELL_BACK = "it fell back from the GPU to the CPU"
 STAYED = "its training was complete, but its process did not end"
@@ -62,7 +64,7 @@ class Watch:
         self._heads[each.attempt.id] = head = head + new
         for line in re.split(rb"[\r\n]+", head):
             if any(pattern.search(line) for pattern in self._patterns):
-                return line.decode("utf-8", "replace").strip()[-300:]
+                return masked(line, os.environ).decode("utf-8", "replace").strip()[-300:]
         return None
 
     def _overstays(self, each: Active) -> float | None:

@@ -3,8 +3,9 @@ or shown."""
 
 from __future__ import annotations
 
+import functools
 import netrc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """The public service, up to wandb 0.30 and from 0.31 on; both names reach the same accounts."""
+
+SHORTEST = 8
+"""Characters of what is masked; W&B's keys have 40 or more."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -38,6 +42,11 @@ def find_key(environment: Mapping[str, str]) -> Key | None:
     """The key that wandb will use, None if there is none."""
     if key := environment.get("WANDB_API_KEY"):
         return Key(key, "WANDB_API_KEY")
+    return next(_kept(environment), None)
+
+
+def _kept(environment: Mapping[str, str]) -> Iterator[Key]:
+    """The keys for W&B's server in netrc files."""
     base = environment.get("WANDB_BASE_URL")
     # With its port, as wandb looks it up.
     hosts = (urlsplit(base).netloc, urlsplit(base).hostname or "") if base else DEFAULT_HOSTS
@@ -45,21 +54,54 @@ def find_key(environment: Mapping[str, str]) -> Key | None:
     candidates = [Path(environment["NETRC"])] if environment.get("NETRC") else [home / ".netrc", home / "_netrc"]
     for path in candidates:
         try:
-            entries = netrc.netrc(str(path))
-        except (OSError, netrc.NetrcParseError):
+            status = path.stat()
+            entries = _passwords(path, status.st_mtime_ns, status.st_size)
+        except (OSError, ValueError):
             continue
-        for host in hosts:
-            if (entry := entries.hosts.get(host)) and entry[2]:
-                return Key(entry[2], str(path))
-    return None
+        yield from (Key(entries[host], str(path)) for host in hosts if entries.get(host))
+
+
+@functools.lru_cache(maxsize=4)
+def _passwords(path: Path, *_stamp: int) -> dict[str, str]:
+    """Host -> password of a netrc file; read again when its stamp has changed, for keys are masked at every look."""
+    try:
+        return {host: entry[2] or "" for host, entry in netrc.netrc(str(path)).hosts.items()}
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return {}
+
+
+# A trainer may print its environment, and we repeat what it says: keys that could be ours are asterisks there.
+
+MASK = "***"
+
+
+def secrets(environment: Mapping[str, str]) -> list[str]:
+    """What must not be shown: the keys in the environment and in netrc files. What is too short for a key is none."""
+    found = [environment.get("WANDB_API_KEY") or "", *(each.key for each in _kept(environment))]
+    return [key for key in dict.fromkeys(each.strip() for each in found) if len(key) >= SHORTEST]
 
 
 def without_key(lines: list[str], environment: Mapping[str, str]) -> list[str]:
-    """The lines of a log with asterisks for the key: a trainer may print its environment, and we repeat what it says."""
-    found = find_key(environment)
-    if found is None or len(found.key) < 8:
-        return lines
-    return [line.replace(found.key, "***") for line in lines]
+    """The lines of a log with asterisks for keys."""
+    for key in secrets(environment):
+        lines = [line.replace(key, MASK) for line in lines]
+    return lines
+
+
+def masked(data: bytes, environment: Mapping[str, str]) -> bytes:
+    """Bytes of a log with asterisks for keys."""
+    for key in secrets(environment):
+        data = data.replace(key.encode(), MASK.encode())
+    return data
+
+
+def unsure(data: bytes, environment: Mapping[str, str]) -> int:
+    """How many bytes at the end of `data` may be the beginning of a key of which the rest is not there yet."""
+    most = 0
+    for key in secrets(environment):
+        secret = key.encode()
+        most = max([most, *(n for n in range(1, len(secret)) if data.endswith(secret[:n]))])
+    return most
 
 
 def server_address(environment: Mapping[str, str]) -> str:
