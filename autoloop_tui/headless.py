@@ -89,7 +89,7 @@ def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
 
     Ctrl-C stops the loop, a second one kills its runs.
     """
-    from autoloop.engine.loop import Engine, drive
+    from autoloop.engine import Engine, drive
 
     engine = Engine(store, loop)
     story = Story(store, loop, engine.context.metrics)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from autoloop import reports
-from autoloop.engine import Engine
+from autoloop.engine import Engine, outage
 from autoloop.engine import loop as engine_loop
 from autoloop.engine.space import PASSING
 from autoloop.model import LoopState, RunState, UserError
@@ -168,11 +168,12 @@ def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
 def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row fails now and then, ever more seldom, as on a disk that is full for an instant; the same engine goes on."""
     monkeypatch.setattr(engine_loop, "TICK", 0.001)
+    monkeypatch.setattr(outage, "LOOK_EVERY", 0.001)
     for step in (1, 2, 3):
         loop = project.loop([project.config(f"s{step}x{i}") for i in range(2)], rounds=2, decide=True)
         with Store.open(project.folder) as store:
             engine = Engine(store, loop)
-            engine._patience = 0.001
+            engine.outage.patience = 0.001
             count, failing = 0, {step + number * (number + 3) // 2 for number in range(60)}
             put = store._put
 
@@ -184,7 +185,7 @@ def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Projec
                 put(*row)
 
             store._put = put_or_fail  # type: ignore[method-assign]
-            monkeypatch.setattr(engine_loop, "LONGEST_WAIT", 0.002)
+            monkeypatch.setattr(outage, "LONGEST_WAIT", 0.002)
             watchdog = threading.Timer(60, engine.leave, ["the test took too long"])
             watchdog.start()
             ended = engine.run()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autoloop.engine.create import create_loop
     from autoloop.engine.lock import holder
-    from autoloop.engine.loop import Engine, drive
+    from autoloop.engine.loop import Engine
     from autoloop.engine.plan import LoopPlan, plan_loop
-    from autoloop.engine.process import spawn
+    from autoloop.engine.process import drive, spawn
     from autoloop.store.access import Holder
 
 __all__ = ["Engine", "Holder", "LoopPlan", "create_loop", "drive", "holder", "plan_loop", "spawn"]
@@ -23,7 +23,7 @@ _HOMES = {
     "Holder": "lock",
     "LoopPlan": "plan",
     "create_loop": "create",
-    "drive": "loop",
+    "drive": "process",
     "holder": "lock",
     "plan_loop": "plan",
     "spawn": "process",

@@ -1,18 +1,23 @@
-"""The engine as a process of its own, detached from whatever terminal started it."""
+"""The engine as a process: started detached from whatever terminal asked for it, and what signals mean to it."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autoloop.engine.lock import holder
 from autoloop.model import Event, Loop, UserError
 from autoloop.store import Holder, Store
+
+if TYPE_CHECKING:
+    from autoloop.engine.loop import Engine
 
 START_TIMEOUT = 20.0
 """Seconds that a new engine may take until it holds its loop's lock; far more than it needs."""
@@ -53,6 +58,25 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
+def drive(engine: Engine, *, foreground: bool = False) -> Loop:
+    """Run an engine in this process until its loop ends, with the signals a long-lived process meets.
+
+    SIGHUP (a closed terminal) changes nothing. SIGTERM makes the engine leave while its runs go on. In the foreground,
+    Ctrl-C stops the loop cleanly, a second one kills its runs.
+    """
+    interrupts = 0
+
+    def interrupted(*_: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        engine.stop_soon("stopped by Ctrl-C", kill=interrupts > 1)
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: engine.leave("SIGTERM"))
+    signal.signal(signal.SIGINT, interrupted if foreground else signal.SIG_IGN)
+    return engine.run()
+
+
 def _log(event: Event) -> None:
     with contextlib.suppress(OSError):  # a full disk; the store has the event too
         print(time.strftime("%F %T"), event.kind, "|", event.text, flush=True)
@@ -60,7 +84,7 @@ def _log(event: Event) -> None:
 
 def main() -> int:
     """`python -m autoloop.engine.process --project DIR LOOP`: drive the loop until it ends."""
-    from autoloop.engine.loop import Engine, drive
+    from autoloop.engine.loop import Engine
 
     parser = argparse.ArgumentParser(description="Drive one loop of Auto Loop until it ends.")
     parser.add_argument("--project", type=Path, required=True)

@@ -1,0 +1,80 @@
+"""Which queued runs may start now, and where: the loop's budget and quiet hours, the disks, the W&B server and the GPUs
+each have a say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoloop.engine import budget, events
+from autoloop.engine.admission import Admission
+from autoloop.engine.context import Context
+from autoloop.engine.execution import Ended, Execution
+from autoloop.engine.online import Online
+from autoloop.engine.scheduler import assign
+from autoloop.engine.space import shortage
+from autoloop.model import Loop, LoopState, Run, Slot
+
+
+class Starts:
+    """Owned by the engine; a wait is told once."""
+
+    def __init__(self, context: Context, execution: Execution, online: Online) -> None:
+        self.context = context
+        self.execution = execution
+        self.online = online
+        self._admission = Admission(context)
+        self._quiet = False
+
+    def ended(self, ended: Sequence[Ended]) -> None:
+        """These have just ended, and their slots are free."""
+        self._admission.ended(ended)
+
+    def due(self) -> list[tuple[Run, Slot]]:
+        """What is to be started now."""
+        loop = self.context.loop
+        starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.online.must_wait)
+        queue = self._with_room(loop, self._allowed(loop)) if starting else []
+        free = [slot for slot in loop.spec.slots if slot.index not in self.execution.busy]
+        return assign(queue, self._admission.admit(free, len(queue)), self.execution.busy)
+
+    def _allowed(self, loop: Loop) -> list[Run]:
+        """What of the queue may start now, by the loop's budget and the hour of the day."""
+        queue, now = self.context.store.queued(loop.id), self.context.clock()
+        if not queue or (loop.deadline is not None and now >= loop.deadline):
+            return []
+        quiet = budget.quiet_until(loop.spec.quiet_hours, now)
+        if quiet is not None and not self._quiet:
+            self.context.say(events.WAITING, f"{budget.quiet_in_words(quiet)}; running runs go on")
+        self._quiet = quiet is not None
+        return [] if quiet is not None else budget.affordable(loop, queue, self._started(loop))
+
+    def _with_room(self, loop: Loop, queue: list[Run]) -> list[Run]:
+        """`queue`, or nothing while a disk has too little room for another run."""
+        lacking = None
+        if assign(queue, loop.spec.slots, self.execution.busy):
+            lacking = shortage((self.context.places.home, Path(loop.output_dir)), self.context.min_free)
+        if lacking != loop.waits_for and (lacking is None or loop.waits_for is None):
+            with self.context.store.transaction():
+                self.context.update_loop(waits_for=lacking)
+                self.context.say(events.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again")
+        return [] if lacking else queue
+
+    def spent(self) -> str | None:
+        """Why nothing will start any more, once the running runs have ended; None while there is budget left.
+
+        They are let end: short as they are, what they have computed is worth more than the minutes.
+        """
+        loop, now = self.context.loop, self.context.clock()
+        if loop.state is not LoopState.ACTIVE or self.execution.active or (loop.deadline is None and loop.max_runs is None):
+            return None
+        started = self._started(loop)
+        queue = self.context.store.queued(loop.id)
+        over = loop.deadline is not None and now >= loop.deadline
+        if over or (queue and not budget.affordable(loop, queue, started)):
+            return budget.spent(loop, started, now)
+        return None
+
+    def _started(self, loop: Loop) -> int:
+        """Runs that have been started; counted only where that is limited."""
+        return 0 if loop.max_runs is None else self.context.store.started_runs(loop.id)
