@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from autoloop.engine import budget, events
 from autoloop.engine.context import Context
+from autoloop.engine.decisions import Decisions, named_run
 from autoloop.engine.execution import Execution
 from autoloop.engine.extension import extended, refusal, taken_back, went_on
 from autoloop.engine.live import LiveRules
 from autoloop.engine.outcome import LOOP_STOP
-from autoloop.engine.proposals import Draft, propose, resolved
-from autoloop.engine.rounds import WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
-from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, UserError
+from autoloop.engine.rounds import for_next_round
+from autoloop.model import LoopState, ProposalStatus, RoundState, Run, RunState, UserError
 from autoloop.store import Command, StoreTrouble
-
-OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
-"""What may still be decided one way or the other: until its round starts, a decision can be taken back."""
 
 
 class Commands:
@@ -33,12 +29,13 @@ class Commands:
         self.began = context.clock()
         self.start_asked = False
         """A person wants the next round now; the loop takes it up at its next turn."""
+        decisions = Decisions(context, live)
         self.kinds: dict[str, Callable[[Command], str]] = {
-            "approve": self.approve,
-            "reject": self.reject,
-            "undo": self.undo,
-            "edit": self.edit,
-            "propose": self.propose,
+            "approve": decisions.approve,
+            "reject": decisions.reject,
+            "undo": decisions.undo,
+            "edit": decisions.edit,
+            "propose": decisions.propose,
             "start": self.start,
             "hold": self.hold,
             "pause": self.pause,
@@ -77,123 +74,6 @@ class Commands:
             if command.sent_at < self.began:
                 # Whoever sent it is no longer waiting for the answer.
                 self.context.say(events.NOTE, f"`{command.kind}`, kept from before, was not done: {text}")
-
-    # ------------------------------------------------------------------------------------------------------ proposals
-
-    def approve(self, command: Command) -> str:
-        proposal = self._open_proposal(command)
-        if proposal.blocked:
-            raise UserError(f"Proposal {proposal.id} is blocked: {proposal.blocked} Edit it first.")
-        if proposal.live:
-            note = command.payload.get("note")
-            return self.live.approve(proposal, command.actor, note if isinstance(note, str) else None)
-        return self._decide(proposal, ProposalStatus.APPROVED, command)
-
-    def reject(self, command: Command) -> str:
-        return self._decide(self._open_proposal(command), ProposalStatus.REJECTED, command)
-
-    def undo(self, command: Command) -> str:
-        return self._decide(self._open_proposal(command), ProposalStatus.PENDING, command)
-
-    def _decide(self, proposal: Proposal, status: ProposalStatus, command: Command) -> str:
-        pending = status is ProposalStatus.PENDING
-        note = command.payload.get("note")
-        self.context.store.put_proposal(
-            msgspec.structs.replace(
-                proposal,
-                status=ProposalStatus.BLOCKED if pending and proposal.blocked else status,
-                note=note if isinstance(note, str) else None,
-                decided_by=None if pending else command.actor,
-                decided_at=None if pending else self.context.clock(),
-            )
-        )
-        text = f"proposal {proposal.id} is {status.value}" + (f": {note}" if note else "")
-        self.context.say(events.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
-        return text + self._then(proposal.round)
-
-    def _then(self, made_from: int) -> str:
-        """What follows from the last decision, if it was the last: the next round starts, though not at once."""
-        round_ = self.context.store.rounds(self.context.loop_id)[-1]
-        if round_.state is not RoundState.DECIDING or round_.number != made_from:
-            return ""
-        due = start_due(self.context, for_next_round(self.context, made_from))
-        left = due - self.context.clock() if due is not None else 0.0
-        return f"; round {made_from + 1} starts in {left:.0f} s, until then {WAYS_BACK}" if left > 0 else ""
-
-    def edit(self, command: Command) -> str:
-        """Replace a proposal's edits; it is resolved anew and waits for a decision again."""
-        proposal = self._open_proposal(command)
-        edits = _texts(command.payload.get("edits"), "edits")
-        base = self.context.store.run(proposal.base_run)
-        revised = resolved(
-            self.context,
-            msgspec.structs.replace(
-                proposal,
-                edits=edits,
-                author=command.actor,
-                revision=proposal.revision + 1,
-                status=ProposalStatus.PENDING,
-                blocked=None,
-                decided_by=None,
-                decided_at=None,
-            ),
-            self.context.config_of(base),
-        )
-        if revised.blocked:
-            raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
-        self.context.store.put_proposal(revised)
-        text = f"proposal {proposal.id} now reads: {describe_changes(revised)}"
-        self.context.say(events.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
-        return text
-
-    def propose(self, command: Command) -> str:
-        """A person's own proposals, from any run of the loop: one, or all of `variants` or none."""
-        base = self._run(command)
-        last = self.context.store.rounds(self.context.loop_id)[-1]
-        if last.state is RoundState.DONE:
-            raise UserError("All rounds of this loop are over: what is proposed now would never run.")
-        spec = self.context.spec
-        if last.number >= spec.rounds or not spec.decide:
-            raise UserError(
-                f"This loop ends with round {last.number}, so what is proposed now would never run; train variants in a "
-                "loop of their own: `autoloop-tui generate … --exec`."
-            )
-        payload = command.payload
-        asked = payload.get("variants", [payload])
-        if not isinstance(asked, list) or not asked or not all(isinstance(each, dict) for each in asked):
-            raise UserError("Give the variants as a list of {reason, edits}.")
-        made: list[Proposal] = []
-        for number, each in enumerate(asked, 1):
-            reason = each.get("reason")
-            draft = Draft(
-                author=command.actor,
-                reason=reason if isinstance(reason, str) and reason else "by hand",
-                edits=_texts(each.get("edits"), "edits"),
-            )
-            proposal = propose(self.context, base, draft, last.number)
-            which = f"variant {number} ({draft.reason}): " if len(asked) > 1 else ""
-            if proposal.blocked:
-                raise UserError(f"Nothing was proposed: {which}{proposal.blocked}")
-            if any(other.config_hash == proposal.config_hash for other in made):
-                raise UserError(f"Nothing was proposed: {which}another variant is the same training.")
-            made.append(proposal)
-        made = [add_proposal(self.context, proposal) for proposal in made]
-        if len(made) == 1:
-            return f"proposal {made[0].id} from {base.name}: {describe_changes(made[0])}"
-        return f"proposals {made[0].id} to {made[-1].id} from {base.name}"
-
-    def _open_proposal(self, command: Command) -> Proposal:
-        number = command.payload.get("proposal")
-        if not isinstance(number, int) or not 0 < number < 1 << 63:
-            raise UserError("Name a proposal by its number; `autoloop-tui proposals` lists them.")
-        proposal = self.context.store.proposal(number)
-        if proposal.loop != self.context.loop_id:
-            raise UserError(f"Proposal {number} belongs to another loop.")
-        if proposal.live:
-            self.live.check_open(proposal)
-        elif proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
-            raise UserError(f"Proposal {number} has become run {proposal.run}; propose anew to change it.")
-        return proposal
 
     # ---------------------------------------------------------------------------------------------------------- rounds
 
@@ -237,7 +117,7 @@ class Commands:
             if self.context.loop.state is LoopState.FINISHED:
                 raise UserError(f"The loop has finished ({self.context.loop.reason}); there is nothing to stop.")
             return self.stop_loop(f"stopped by {command.actor}", kill=kill)
-        run = self._run(command)
+        run = named_run(self.context, command)
         if run.state is RunState.QUEUED:
             self._unqueue(run, f"taken out of the queue by {command.actor}")
             return f"{run.name} ({run.id}) is taken out of the queue"
@@ -259,7 +139,7 @@ class Commands:
 
         From scratch only while its round runs: later it would be judged with another.
         """
-        run = self._run(command)
+        run = named_run(self.context, command)
         if not run.state.ended:
             raise UserError(f"Run {run.id} is {run.state.value}; only an ended run can be retried.")
         current = self.context.store.rounds(self.context.loop_id)[-1]
@@ -277,7 +157,7 @@ class Commands:
 
     def extend(self, command: Command) -> str:
         """Queue an ended run to go on from its checkpoint. A loop that has finished is active again until it has."""
-        run = self._run(command)
+        run = named_run(self.context, command)
         steps = command.payload.get("steps")
         if not isinstance(steps, int) or isinstance(steps, bool):
             raise UserError("Give the new total of steps as a whole number.")
@@ -299,7 +179,7 @@ class Commands:
 
     def move(self, command: Command) -> str:
         """Reorder the queue: put a queued run before another one."""
-        run = self._run(command)
+        run = named_run(self.context, command)
         queue = self.context.store.queued(self.context.loop_id)
         before = command.payload.get("before")
         others = [other for other in queue if other.id != run.id]
@@ -320,18 +200,3 @@ class Commands:
             )
         self.context.store.put_run(run)
         self.context.say(events.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
-
-    def _run(self, command: Command) -> Run:
-        wanted = command.payload.get("run")
-        if not isinstance(wanted, str) or not wanted:
-            raise UserError("Name a run by its id; `autoloop-tui runs` lists them.")
-        runs = [r for r in self.context.store.runs(self.context.loop_id) if wanted in (r.id, r.name)]
-        if not runs:
-            raise UserError(f"This loop has no run {wanted!r}; `autoloop-tui runs` lists them.")
-        return runs[-1]
-
-
-def _texts(value: Any, what: str) -> list[str]:
-    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-        raise UserError(f"Give the {what} as path@op=value, at least one.")
-    return value

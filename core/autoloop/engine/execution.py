@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from autoloop.engine import events
+from autoloop.engine.attempts import next_attempt
 from autoloop.engine.context import Context
-from autoloop.engine.plan import output_name, plan_attempt
 from autoloop.engine.space import PASSING
 from autoloop.history import ConsolePatterns, Follower, follow, tap_file
 from autoloop.launch import LaunchPlan, environment
@@ -84,60 +84,15 @@ class Execution:
         """Launch the next attempt of `run` in `slot`. What goes wrong here ends the attempt, not the engine: it is
         returned."""
         context = self.context
-        spec, loop, now = self._spec(), context.loop, context.clock()
-        number = run.attempts + 1
-        attempt_id = f"{run.id}-{number}"
-        # Every attempt has a directory of its own, but for one that goes on from the last one's checkpoint.
-        kept = run.output_dir if run.resume else None
-        output_dir = kept or str(Path(loop.output_dir) / output_name(run, number))
-        launch = plan_attempt(context.preset, spec, loop.name, run, slot, output_dir, run.config_path)
-        directory = context.places.attempt(attempt_id)
-        attempt = Attempt(
-            id=attempt_id,
-            run=run.id,
-            number=number,
-            slot=slot.index,
-            output_dir=output_dir,
-            directory=str(directory),
-            created_at=now,
-            argv=list(launch.argv),
-        )
-        before = context.store.attempts(run.id)[-1:] if run.summary and not kept else []
-        reached = run.summary
-        run = msgspec.structs.replace(
-            run,
-            state=RunState.RUNNING,
-            slot=slot.index,
-            attempts=number,
-            output_dir=output_dir,
-            step=run.step if kept else 0,
-            summary=run.summary if kept else None,
-            reason=None,
-            started_at=now,
-            ended_at=None,
-        )
+        intent = next_attempt(context, self._spec(), run, slot)
+        attempt, run = intent.attempt, intent.run
         with context.store.transaction():
-            for earlier in before:  # reports made anew have its results too
-                context.store.put_attempt(msgspec.structs.replace(earlier, summary=reached), context.loop_id)
+            if intent.replaced:
+                context.store.put_attempt(intent.replaced, context.loop_id)
             context.store.put_attempt(attempt, context.loop_id)
             context.store.put_run(run)
         try:
-            # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
-            made = Path(output_dir) if launch.make_output_dir else Path(output_dir).parent
-            made.mkdir(parents=True, exist_ok=True)
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = local.start(
-                local.AttemptSpec(
-                    attempt_id=attempt_id,
-                    argv=tuple(launch.argv),
-                    cwd=launch.cwd,
-                    directory=directory,
-                    stop=launch.stop,
-                    straggler_grace=launch.straggler_grace,
-                    max_log=context.max_log,
-                ),
-                self._environment(launch),
-            )
+            handle = self._launch(attempt, intent.launch)
         except (OSError, UserError) as error:
             if isinstance(error, OSError) and error.errno in PASSING:
                 raise
@@ -146,10 +101,30 @@ class Execution:
         attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=context.clock())
         with context.store.transaction():
             context.store.put_attempt(attempt, context.loop_id)
-            text = f"{run.name} ({run.id}) started on {slot.label}" + (f", attempt {number}" if number > 1 else "")
-            text += f", from its checkpoint to step {run.total_steps}" if kept else ""
+            text = f"{run.name} ({run.id}) started on {slot.label}"
+            text += f", attempt {attempt.number}" if attempt.number > 1 else ""
+            text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
             context.say(events.RUN_STARTED, text, run.id)
         return self._watch(attempt, run, handle)
+
+    def _launch(self, attempt: Attempt, launch: LaunchPlan) -> local.Handle:
+        # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
+        output_dir, directory = Path(attempt.output_dir), Path(attempt.directory)
+        made = output_dir if launch.make_output_dir else output_dir.parent
+        made.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return local.start(
+            local.AttemptSpec(
+                attempt_id=attempt.id,
+                argv=tuple(launch.argv),
+                cwd=launch.cwd,
+                directory=directory,
+                stop=launch.stop,
+                straggler_grace=launch.straggler_grace,
+                max_log=self.context.max_log,
+            ),
+            self._environment(launch),
+        )
 
     def _environment(self, launch: LaunchPlan) -> dict[str, str]:
         """The attempt's whole environment; with the tap where its wandb would be read late."""
