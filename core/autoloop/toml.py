@@ -11,10 +11,22 @@ class TomlError(ValueError):
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """The table in `text`. TomlError also where Python's own reader gives up: nested without end, endless numbers."""
+    """The table in `text`. TomlError also where Python's own reader gives up (nested without end, endless numbers), and for
+    the character NUL, which no path, argument or variable can hold."""
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except RecursionError:
         raise TomlError("it is nested too deeply") from None
     except ValueError as error:
         raise TomlError(str(error)) from None
+    if _holds_nul(table):
+        raise TomlError("a text in it holds the character NUL (\\u0000)")
+    return table
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(each) for pair in value.items() for each in pair)
+    return isinstance(value, list) and any(map(_holds_nul, value))

@@ -241,6 +241,7 @@ def test_without_a_loop_a_command_says_how_to_get_one(refused, words: str) -> No
         ("gpus = [0", ["not valid TOML"]),
         ('metrics = "no.toml"', ["metric book", "no.toml does not exist"]),
         (b"\xff", ["not UTF-8"]),
+        ('[wandb]\nentity = "a\\u0000b"', ["not valid TOML", "the character NUL"]),
     ],
 )
 def test_a_mistake_in_autoloop_toml_names_file_and_key(refused, project: Project, text, fragments: list[str]) -> None:

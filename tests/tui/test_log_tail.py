@@ -267,6 +267,23 @@ def test_the_pager_gets_the_file_and_the_line_without_a_shell(show, path, tmp_pa
     show(script, pane)
 
 
+@pytest.mark.parametrize("value", ["'", "''", "; touch pwned", "$(touch pwned)", "/", "less`touch pwned`"])
+def test_a_pager_that_is_no_program_is_a_sentence(show, path, tmp_path, monkeypatch, value):
+    async def script(pilot):
+        from contextlib import nullcontext
+
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        monkeypatch.chdir(tmp_path)
+        await opened(pane, path, pilot)
+        monkeypatch.setenv("PAGER", value)
+        await pilot.press("v")
+        assert "cannot start" in pane._note[0] or "is not a command" in pane._note[0]
+        assert not os.path.exists("pwned")
+
+    pane = LogTail()
+    show(script, pane)
+
+
 def test_long_lines_are_seen_by_moving_sideways(show, rows, tmp_path):
     path = tmp_path / "wide"
     path.write_text("".join(f"{n:04d} " for n in range(100)) + "\n")

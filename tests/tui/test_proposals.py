@@ -813,6 +813,12 @@ def test_a_missing_editor_is_said_and_none_is_run_through_a_shell(tmp_path):
     assert editor_command({"PATH": str(tmp_path), "VISUAL": "vi -c 'set nu; x'"}) == ["vi", "-c", "set nu; x"]
 
 
+@pytest.mark.parametrize("value", ["'", "''", "; touch pwned", "$(touch pwned)", "/", "vi`touch pwned`"])
+def test_an_editor_that_is_no_program_is_a_sentence(value):
+    with pytest.raises(UserError, match=r"^\$EDITOR (cannot be read|names) "):
+        editor_command({"PATH": os.defpath, "EDITOR": value})
+
+
 def test_a_terminal_that_cannot_be_left_says_so(project, monkeypatch):
     monkeypatch.setenv("EDITOR", "true")
     add(project)

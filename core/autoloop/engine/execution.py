@@ -93,7 +93,7 @@ class Execution:
             context.store.put_run(run)
         try:
             handle = self._launch(attempt, intent.launch)
-        except (OSError, UserError) as error:
+        except (OSError, ValueError, UserError) as error:  # ValueError: a NUL in an argument or variable
             if isinstance(error, OSError) and error.errno in PASSING:
                 raise
             record = ExitRecord(error=f"cannot start: {error}", ended_at=context.clock())

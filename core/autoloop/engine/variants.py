@@ -85,7 +85,8 @@ def write_variant(folder: Path, base: str, variant: Guarded) -> WrittenVariant:
     The same variant of the same base has the same name each time. UserError where the place cannot be written.
     """
     text = dump_config(variant.config)
-    name = f"{base[:200]}_{variant.hash[:NAMED_BY]}"
+    # A file name has 255 bytes at most.
+    name = f"{base.encode(errors='replace')[:200].decode(errors='ignore')}_{variant.hash[:NAMED_BY]}"
     path, number = folder / f"{name}.json", 1
     try:
         while path.exists():
