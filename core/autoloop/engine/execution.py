@@ -19,7 +19,7 @@ import msgspec
 from autoloop.engine import events
 from autoloop.engine.attempts import next_attempt
 from autoloop.engine.context import Context
-from autoloop.engine.space import PASSING
+from autoloop.engine.space import PASSING, try_writing
 from autoloop.history import ConsolePatterns, Follower, follow, tap_file
 from autoloop.launch import LaunchPlan, environment
 from autoloop.launch.tap import lagging_wandb, tapped
@@ -227,6 +227,8 @@ class Execution:
             return self._ended(attempt, run, follower, state.record)
         reason = state.reason if isinstance(state, local.Vanished) else "its supervisor ended without a record"
         if isinstance(state, local.Vanished) and not state.started:
+            # Perhaps for want of room: then it waits, as where this process could not start it.
+            try_writing(Path(attempt.directory))
             attempt = msgspec.structs.replace(attempt, unstarted=True)
         killed = local.sweep(attempt.id)
         if killed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterable
@@ -25,6 +26,22 @@ def shortage(folders: Iterable[Path], least: int) -> str | None:
                 "(min_free_gb in autoloop.toml)"
             )
     return None
+
+
+def try_writing(folder: Path) -> None:
+    """Raises the OSError, one of PASSING, for which a small file cannot be written to `folder` now."""
+    probe = folder / "probe"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
 
 
 def _existing(folder: Path) -> Path:

@@ -259,6 +259,8 @@ def _vanished(directory: Path, handle: Handle) -> Vanished:
         return Vanished(f"it was started on {handle.host}, and this is {host}")
     if not directory.exists():
         return Vanished(f"its directory {directory} is gone, and with it the record of how it ended")
+    if not (directory / "log.txt").exists():  # it is made before the command is started
+        return Vanished("its supervisor ended before it could start the command (a full disk?)", started=False)
     if not (directory / "start.json").exists():
         return Vanished("its supervisor ended before it had recorded the start")
     return Vanished("its supervisor was killed, so how the command ended was not recorded")
