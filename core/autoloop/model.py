@@ -318,6 +318,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """When pending proposals are approved without a person (`--approve after:…`)."""
     start_at: float | None = None
     """When the next round starts by itself, once all is decided: `grace` after the last decision of a person."""
+    start_asked: bool = False
+    """A person wants the next round now; kept, so that an engine that dies after it has said yes keeps its word."""
 
 
 class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -109,6 +109,30 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
     assert states(project.runs(loop)) == [RunState.FINISHED]
 
 
+def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(project: Project) -> None:
+    """One of two proposals is approved, so that nothing but the `start` begins the next round."""
+    kept = 0
+    for number in itertools.count(1):
+        configs = [project.config(f"{name}{number}") for name in "ab"]
+        loop = project.loop(configs, concurrency=2, rounds=2, decide=True, approve="manual")
+        with project.driven(loop) as first:
+            first.until(lambda made=loop: len(project.proposals(made)) == 2, "the proposals")
+        project.store.send(loop.id, "approve", {"proposal": project.proposals(loop)[0].id}, "ada")
+        asked = project.store.send(loop.id, "start", {}, "ada")
+        with Store.open(project.folder) as store:
+            engine = Engine(store, project.state(loop))
+            engine.on_turn = partial(engine.leave, "the round has started")
+            die_at(engine, number)
+            try:
+                engine.run()
+                break
+            except Died:
+                kept += project.store.command(asked).ok is True and len(project.store.rounds(loop.id)) == 1
+        assert project.run(loop).state is LoopState.FINISHED
+        assert [run.round for run in project.runs(loop)] == [1, 1, 2]
+    assert kept  # there were instants between the answer and the start
+
+
 def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: Project) -> None:
     def die_when_answering(engine: Engine) -> None:
         def answer(*_: object) -> None:

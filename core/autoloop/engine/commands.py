@@ -27,8 +27,6 @@ class Commands:
         self.execution = execution
         self.live = live
         self.began = context.clock()
-        self.start_asked = False
-        """A person wants the next round now; the loop takes it up at its next turn."""
         decisions = Decisions(context, live)
         self.kinds: dict[str, Callable[[Command], str]] = {
             "approve": decisions.approve,
@@ -85,12 +83,15 @@ class Commands:
         proposals = for_next_round(self.context, current.number)
         if not any(proposal.status is ProposalStatus.APPROVED for proposal in proposals):
             raise UserError(f"Nothing is approved for round {current.number + 1}; approve a proposal first.")
-        self.start_asked = True
+        self.context.store.put_round(msgspec.structs.replace(current, start_asked=True))
         self.context.update_loop(held=False)
         return "the next round starts with what is approved"
 
     def hold(self, command: Command) -> str:
         held = command.payload.get("held", True) is True
+        current = self.context.store.rounds(self.context.loop_id)[-1]
+        if held and current.start_asked:
+            self.context.store.put_round(msgspec.structs.replace(current, start_asked=False))
         self.context.update_loop(held=held)
         return "the next round waits until it is started by hand" if held else "the next round starts by itself again"
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import msgspec
 
 from autoloop.engine import events, rounds
-from autoloop.engine.commands import Commands
 from autoloop.engine.context import Context
 from autoloop.engine.reporting import Reporting
 from autoloop.model import LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
@@ -15,9 +14,8 @@ from autoloop.model import LoopState, Proposal, ProposalStatus, Round, RoundStat
 class Course:
     """Owned by the engine; `advance` is called at each turn."""
 
-    def __init__(self, context: Context, commands: Commands, reporting: Reporting) -> None:
+    def __init__(self, context: Context, reporting: Reporting) -> None:
         self.context = context
-        self.commands = commands
         self.reporting = reporting
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
@@ -56,13 +54,14 @@ class Course:
         self._approve_if_due(round_)
         proposals = rounds.for_next_round(self.context, round_.number)
         approved = any(p.status is ProposalStatus.APPROVED for p in proposals)
-        asked, self.commands.start_asked = self.commands.start_asked, False
         start_at = rounds.start_due(self.context, proposals)
-        if approved and (asked or (start_at is not None and self.context.clock() >= start_at)):
+        if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
             if not rounds.start_round(self.context, round_):
                 self.stop("no approved proposal could be started; their bases have changed")
             self._waiting_said = None
             self.reporting.later()
+        elif round_.start_asked:  # what was approved then has been taken back
+            self.context.store.put_round(msgspec.structs.replace(round_, start_asked=False))
         elif start_at != round_.start_at:
             self._announce_start(round_, start_at)
         elif reason := self._nothing_to_run(round_, proposals):

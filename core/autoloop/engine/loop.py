@@ -73,7 +73,7 @@ class Engine:
         self.live = LiveRules(self.context, self.execution)
         self.watch = Watch(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.live)
-        self.course = Course(self.context, self.commands, self.reporting)
+        self.course = Course(self.context, self.reporting)
         self._version: int | None = None
 
     # ------------------------------------------------------------------------------------------- called by signal handlers
