@@ -86,13 +86,13 @@ def present(
     """A table for a person, JSON for a pipe; a named file gets the JSON and the person the table."""
     file = json[0] if json and json != ["-"] else None
     if file is None and (json is not None or not sys.stdout.isatty()):
-        print(_formatted(document))
+        print(plain.json_text(document))
         return
     if file is not None:
-        from autoloop.reports.files import write_atomically
+        from autoloop.disk import write_atomically
 
         try:
-            write_atomically(Path(file), _formatted(document) + "\n")
+            write_atomically(Path(file), plain.json_text(document) + "\n")
         except OSError as error:
             raise UserError(f"{file} cannot be written: {error.strerror}; name another file with --json.") from None
     print(_table(runs, head, book))
@@ -100,10 +100,6 @@ def present(
         print("\n" + _proposals_text(runs, proposals))
     if file is not None:
         print(f"\nWrote {plain.printable(file)}")
-
-
-def _formatted(document: dict[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -45,3 +48,8 @@ def duration(seconds: float) -> str:
 
 def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
+
+
+def json_text(document: Any) -> str:
+    """For programs: any of our values as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

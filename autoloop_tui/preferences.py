@@ -3,13 +3,14 @@ it."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import msgspec
+from autoloop.disk import write_atomically
 from autoloop.toml import read_toml
 
 from autoloop_tui.actions import BY_ID
@@ -52,14 +53,8 @@ class Preferences(msgspec.Struct, kw_only=True):
         """Keep the choice for next time; a folder that cannot be written is no reason to disturb anybody."""
         self.theme = theme
         if self.remember_in:
-            path = Path(self.remember_in)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_text(f'theme = "{theme}"\n', encoding="utf-8")
-                os.replace(temporary, path)
-            except OSError:
-                temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                write_atomically(Path(self.remember_in), f'theme = "{theme}"\n')
 
 
 SETTINGS = {

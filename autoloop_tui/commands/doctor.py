@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config
@@ -207,4 +206,4 @@ def _sum(found: list[Finding]) -> str:
 
 def _as_json(found: list[Finding]) -> str:
     document = {"ready": not any(each.level == "error" for each in found), "findings": found}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return plain.json_text(document)

@@ -52,13 +52,13 @@ def status(
         if all_:
             loops = store.loops()
             if json:
-                _print_json([_loop_document(store, each) for each in loops])
+                print(plain.json_text([_loop_document(store, each) for each in loops]))
             else:
                 rows = [[each.id, each.name, _state(store, each), plain.printable(each.reason or "")] for each in loops]
                 print(plain.table(["#", "loop", "state", ""], rows))
             return 0
         if json:
-            _print_json(_status_document(store, take_snapshot(store, found.id)))
+            print(plain.json_text(_status_document(store, take_snapshot(store, found.id))))
         else:
             with store.reading():
                 print(_status_text(store, found.id))
@@ -84,7 +84,7 @@ def runs(*, loop: str | None = None, json: bool = False, round: int | None = Non
             raise UserError(f"{found.name} has no round {round}; it is in round {len(store.rounds(found.id))}.")
         listed = store.runs(found.id, round)
         if json:
-            _print_json(listed)
+            print(plain.json_text(listed))
         else:
             print(headless.runs_table(listed, _metric_book()))
     return 0
@@ -295,10 +295,6 @@ def _status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
             for run in snapshot.runs
         },
     }
-
-
-def _print_json(document: Any) -> None:
-    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 
 def _metric_book() -> MetricBook:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from autoloop.configs import value_text
 from autoloop.model import Change, Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.recipe import Asked, load_recipe
 from autoloop.store import Store
@@ -32,7 +33,7 @@ def proposals(*, loop: str | None = None, round: int | None = None, json: bool =
     with client.opened(loop) as (store, found):
         listed = store.proposals(found.id, round)
         if json:
-            print(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode())
+            print(plain.json_text(listed))
             return 0
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
@@ -273,7 +274,7 @@ def _text(proposal: Proposal, base: str) -> str:
         lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
     if proposal.evidence:
         lines += [
-            f"    because {o.name} = {_value(o.value)} {o.op} {_value(o.threshold)}"
+            f"    because {o.name} = {value_text(o.value)} {o.op} {value_text(o.threshold)}"
             + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
             for o in proposal.evidence.observations
             if o.holds
@@ -287,9 +288,5 @@ def _text(proposal: Proposal, base: str) -> str:
 
 def change_text(change: Change) -> str:
     """What becomes of one place: `0.1 → 0.15`, and what is to be said of it."""
-    before = "(new)" if change.created else _value(change.before)
-    return f"{before} → {_value(change.after)}" + (f"   {change.note}" if change.note else "")
-
-
-def _value(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
+    before = "(new)" if change.created else value_text(change.before)
+    return f"{before} → {value_text(change.after)}" + (f"   {change.note}" if change.note else "")

@@ -373,4 +373,4 @@ def _plan_json(plan: LoopPlan) -> str:
             for planned in plan.runs
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return plain.json_text(document)

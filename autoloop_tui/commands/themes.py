@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from autoloop.model import UserError
 
 from autoloop_tui import plain
@@ -31,7 +30,7 @@ def themes(*, check: Path | None = None, json: bool = False) -> int:
         return _check(check, json)
     loaded = load_themes(Path.cwd())
     if json:
-        _print(_document(loaded))
+        print(plain.json_text(_document(loaded)))
     else:
         _tell(loaded)
     return 1 if loaded.failures else 0
@@ -49,7 +48,7 @@ def _check(path: Path, json: bool) -> int:
         raise UserError(f"{path}: {error}.") from None
     faults = contrast.faults(theme)
     if json:
-        _print(_entry(theme))
+        print(plain.json_text(_entry(theme)))
     else:
         print(f"{theme.name}: {_verdict(faults)}")
         print(_figures(contrast.figures(theme)))
@@ -112,7 +111,3 @@ def _entry(theme: ThemeFile) -> dict[str, Any]:
         "ok": not faults,
         "problems": [str(fault) for fault in faults],
     }
-
-
-def _print(document: Any) -> None:
-    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 _CLOSING = {"[": "]", "{": "}"}
 
 
@@ -29,8 +25,3 @@ def split_edits(text: str) -> list[str]:
         elif not quoted and open_ and character == open_[-1]:
             open_.pop()
     return [edit for each in [*edits, current] if (edit := each.rstrip(","))]
-
-
-def value_text(value: Any) -> str:
-    """A config's value in one line, as JSON."""
-    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()

@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoloop.configs import REMOVED, Config, diff, dump_config, parse_config
+from autoloop.configs import REMOVED, Config, diff, dump_config, parse_config, value_text
 from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
 
 from autoloop_tui.drawing.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
 from autoloop_tui.feed import View
 from autoloop_tui.rows.deltas import against
-from autoloop_tui.rows.drafts import value_text
 from autoloop_tui.rows.run_rows import changes_in_short
 from autoloop_tui.widgets.rows import Piece
 

@@ -7,7 +7,7 @@ from .edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resol
 from .fields import DEFAULT_FIELDS, FieldTypes
 from .guards import Guarded
 from .guards import check as check_variant
-from .text import dump_config, parse_config
+from .text import dump_config, parse_config, value_text
 
 __all__ = [
     "DEFAULT_FIELDS",
@@ -28,4 +28,5 @@ __all__ = [
     "parse_edits",
     "resolve",
     "same",
+    "value_text",
 ]

@@ -10,6 +10,8 @@ import math
 import re
 from typing import Any
 
+import msgspec
+
 from autoloop.model import Config, UserError
 
 MAX_DEPTH = 64
@@ -160,3 +162,8 @@ def _locate(text: str, refused: _RefusedError) -> tuple[int, int]:
             at = match.start()
             break
     return text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
+
+
+def value_text(value: object) -> str:
+    """A config's value in one line, as people read it: six digits of a float, anything else as JSON."""
+    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()

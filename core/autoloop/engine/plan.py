@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 
 from autoloop.configs import Config, config_hash, dump_config, parse_config
+from autoloop.disk import write_atomically
 from autoloop.engine.checks import check
 from autoloop.engine.variants import steps_of, training
 from autoloop.gpus import GpuReport
 from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
-from autoloop.reports import write_atomically
 from autoloop.rules import RuleSource, describe, live_rules
 from autoloop.settings import Settings, read_text
 

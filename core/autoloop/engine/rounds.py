@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, dump_config
+from autoloop.configs import Config, dump_config, value_text
 from autoloop.diagnose import read_log_tail
+from autoloop.disk import write_atomically
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.plan import freeze, new_run_id
 from autoloop.engine.proposals import Draft, propose, variant_config
 from autoloop.engine.variants import steps_of
 from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, RunState, Summary, UserError
-from autoloop.reports import write_atomically
 from autoloop.rules import RunView, evaluate, judge
 from autoloop.wandb_cloud.key import without_key
 
@@ -133,11 +133,7 @@ def describe_changes(proposal: Proposal) -> str:
     """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as asked for where nothing could be resolved."""
     if not proposal.changes:
         return " ".join(proposal.edits)
-    return ", ".join(f"{change.path} {_short(change.before)} → {_short(change.after)}" for change in proposal.changes)
-
-
-def _short(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
+    return ", ".join(f"{c.path} {value_text(c.before)} → {value_text(c.after)}" for c in proposal.changes)
 
 
 def approve_after(policy: str) -> float | None:

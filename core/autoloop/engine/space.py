@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from autoloop.disk import free_below
+
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
 """No space, no quota, read-only, a bad or lost disk: a run that cannot start for these waits and has not failed."""
 
@@ -16,10 +18,9 @@ def shortage(folders: Iterable[Path], least: int) -> str | None:
     """Why no run may start: a disk below one of the folders has less than `least` bytes for us. None where all is well."""
     for folder in folders:
         try:
-            status = os.statvfs(_existing(folder))
+            free = free_below(folder)
         except OSError as error:
             return f"{folder} cannot be used ({error.strerror})"
-        free = status.f_bavail * status.f_frsize
         if free < least:
             return (
                 f"{_gigabytes(free)} is free below {folder}, less than the {_gigabytes(least)} that a start needs "
@@ -42,12 +43,6 @@ def try_writing(folder: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
-
-
-def _existing(folder: Path) -> Path:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
 
 
 def _gigabytes(number: int) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 
 from autoloop.configs import Config, FieldTypes, Guarded, apply, check_variant, dump_config, parse_edits, resolve
+from autoloop.disk import write_atomically
 from autoloop.launch import Preset, passes_steps
 from autoloop.model import UserError
-from autoloop.reports import write_atomically
 from autoloop.rules import Clamp, applicable, clamp_changes
 
 NAMED_BY = 6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -14,6 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from autoloop.disk import write_atomically
 from autoloop.metrics import MetricBook
 
 T = TypeVar("T")
@@ -40,14 +40,7 @@ class Memory(Generic[T]):
     def save(self) -> None:
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")  # mode 0600
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(msgspec.msgpack.encode(_File(self.version, self.entries)))
-                os.replace(temporary, self.path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            write_atomically(self.path, msgspec.msgpack.encode(_File(self.version, self.entries)))
 
 
 class _Version(msgspec.Struct):

@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoloop.gpus import Gpu, GpuReport
+from autoloop.disk import existing, free_below
+from autoloop.gpus import GIB, Gpu, GpuReport
 from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, ok, warning
 
-GIB = 1 << 30
 NO_ROOM = GIB // 2
 LITTLE_ROOM = 10 * GIB
 """A checkpoint of a small policy with its optimiser is about 1 GiB."""
@@ -41,11 +41,7 @@ def _gpu(gpu: Gpu) -> Finding:
     used, total = gpu.memory_used, gpu.memory_total
     room = f", {(total - used) / GIB:.1f} of {total / GIB:.0f} GiB free" if used is not None and total else ""
     if gpu.processes:
-        who = "; ".join(
-            f"{process.name or 'a process'} (pid {process.pid}{f', {process.user}' if process.user else ''}"
-            + (f", {process.memory / GIB:.1f} GiB)" if process.memory else ")")
-            for process in gpu.processes
-        )
+        who = "; ".join(process.words for process in gpu.processes)
         text = f"{gpu.name}{room}; used by {who}"
         return warning(subject, text, "a run beside it may run out of memory: wait, or choose another with --gpus")
     if used is not None and used > BUSY_MEMORY:
@@ -56,12 +52,12 @@ def _gpu(gpu: Gpu) -> Finding:
 
 def output_root(spec: LoopSpec) -> Finding:
     root = Path(spec.output_root)
-    nearest = next(path for path in (root, *root.parents) if path.exists())
+    nearest = existing(root)
     if not nearest.is_dir():
         return error("output root", f"{nearest} is a file, not a folder", "choose another with --output-root")
     if not os.access(nearest, os.W_OK | os.X_OK):
         return error("output root", f"you may not write to {nearest}", "choose another with --output-root")
-    free = shutil.disk_usage(nearest).free
+    free = free_below(root)
     text = f"{root}, {free / GIB:.1f} GiB free"
     if free < NO_ROOM:
         return error("output root", text, "make room there, or choose another disk with --output-root")

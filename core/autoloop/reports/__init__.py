@@ -1,7 +1,6 @@
 """What people read afterwards: `autorun_summary.json` and a Markdown report. Both can be made anew from the store."""
 
-from autoloop.reports.files import write_atomically
 from autoloop.reports.markdown import render, write_markdown
 from autoloop.reports.summary_json import write_run, write_summary
 
-__all__ = ["render", "write_atomically", "write_markdown", "write_run", "write_summary"]
+__all__ = ["render", "write_markdown", "write_run", "write_summary"]

@@ -7,11 +7,10 @@ import shlex
 import time
 from pathlib import Path
 
-import msgspec
-
+from autoloop.configs import value_text
+from autoloop.disk import alone, write_atomically
 from autoloop.metrics import MetricBook
 from autoloop.model import Attempt, Loop, Proposal, ProposalStatus, Run, RunState
-from autoloop.reports.files import alone, write_atomically
 from autoloop.rules import in_words
 from autoloop.store import Store
 
@@ -147,13 +146,13 @@ def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
 
 
 def _verbatim(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text).replace("<!--", "<! --")
+    return _printable(text).replace("<!--", "<! --")
 
 
 def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     base = by_id[proposal.base_run]
     changes = "; ".join(
-        f"`{change.path}` {_value(change.before)} → {_value(change.after)}" for change in proposal.changes
+        f"`{change.path}` {value_text(change.before)} → {value_text(change.after)}" for change in proposal.changes
     ) or "; ".join(f"`{edit}`" for edit in proposal.edits)
     decision = proposal.status.value
     if proposal.decided_by:
@@ -179,19 +178,19 @@ def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     if proposal.run:
         text += f", run {proposal.run}"
     if proposal.changes:
-        text += " with " + ", ".join(f"`{c.path}` {_value(c.before)} → {_value(c.after)}" for c in proposal.changes)
+        text += " with " + ", ".join(f"`{c.path}` {value_text(c.before)} → {value_text(c.after)}" for c in proposal.changes)
     if proposal.blocked or proposal.note:
         text += f": {_cell(proposal.blocked or proposal.note or '')}"
     return text
 
 
-def _value(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _cell(text: str) -> str:
     """Text that cannot break out of a table cell, be taken for markup or one of our markers, or hide control characters."""
-    plain = "".join(c if c.isprintable() else " " for c in text).replace("\\", "\\\\").replace("|", "\\|")
+    plain = _printable(text).replace("\\", "\\\\").replace("|", "\\|")
     return re.sub("<(?=[!/?A-Za-z])", "&lt;", plain)
 
 

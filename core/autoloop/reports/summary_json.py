@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from autoloop.disk import alone, set_aside, write_atomically
 from autoloop.metrics import to_json
 from autoloop.model import Run
-from autoloop.reports.files import alone, set_aside, write_atomically
 from autoloop.store import Store
 
 

@@ -6,7 +6,6 @@ wandb 0.10 to 0.31 make, over the standard library.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import re
@@ -18,7 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from autoloop.model import UserError
-from autoloop.wandb_cloud.key import find_key, opener, server_address
+from autoloop.wandb_cloud.key import find_key, server_address
+from autoloop.wandb_cloud.request import graphql_request, opener
 
 REQUEST_TIMEOUT = 20.0
 """Seconds that the service may be silent."""
@@ -47,7 +47,6 @@ class GraphQL:
         key = found.key.strip()
         if not re.fullmatch(r"[\x21-\x7e]+", key):
             raise UserError("The W&B key holds characters that no key has; copy it again from your W&B settings.")
-        self._authorization = "Basic " + base64.b64encode(f"api:{key}".encode()).decode()
         self._secret = key
         self._deadline = deadline
         self._opener = opener()
@@ -56,7 +55,7 @@ class GraphQL:
         """The `data` of the answer. UserError in one sentence if there is none: Refused, or unreachable, or too late."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._data(self._post({"query": query, "variables": variables}))
+                return self._data(self._post(query, variables))
             except _Passing as failure:
                 pause = PAUSE * 2 ** (attempt - 1)
                 if attempt == ATTEMPTS or time.monotonic() + pause > self._deadline:
@@ -64,15 +63,11 @@ class GraphQL:
                 time.sleep(pause)
         raise AssertionError
 
-    def _post(self, body: Any) -> Any:
+    def _post(self, query: str, variables: dict[str, Any]) -> Any:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise UserError(f"W&B at {self.host} took too long; ask for fewer runs or give more time.")
-        request = urllib.request.Request(
-            self.url + "/graphql",
-            json.dumps(body).encode(),
-            {"Authorization": self._authorization, "Content-Type": "application/json", "User-Agent": "autoloop-tui"},
-        )
+        request = graphql_request(self.url, self._secret, query, variables)
         try:
             with self._opener.open(request, timeout=min(REQUEST_TIMEOUT, left)) as response:
                 data = response.read(MAX_ANSWER + 1)

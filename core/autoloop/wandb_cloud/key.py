@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
+    pass
 
 DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """The public service, up to wandb 0.30 and from 0.31 on; both names reach the same accounts."""
@@ -108,14 +108,3 @@ def server_address(environment: Mapping[str, str]) -> str:
     """The address that the service's requests go to, without a slash at the end."""
     base = environment.get("WANDB_BASE_URL") or f"https://{DEFAULT_HOSTS[0]}"
     return base.rstrip("/")
-
-
-def opener() -> OpenerDirector:
-    """What a request with a key is opened with: it follows no redirect, which would carry the key to another host."""
-    import urllib.request
-
-    class NoRedirects(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: object) -> None:
-            return None
-
-    return urllib.request.build_opener(NoRedirects())

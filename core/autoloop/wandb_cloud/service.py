@@ -5,7 +5,6 @@ The server is the one that wandb itself would speak to. The key goes into one he
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import re
@@ -18,7 +17,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from autoloop.wandb_cloud.key import find_key, opener, server_address
+from autoloop.wandb_cloud.key import find_key, server_address
+from autoloop.wandb_cloud.request import graphql_request, opener
 
 TIMEOUT = 3.0
 """Seconds that the server may take to answer."""
@@ -51,11 +51,8 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
     """Ask the server who we are. Never raises and never takes longer than `timeout`."""
     server = server_address(environment)
     found = find_key(environment)
-    query = json.dumps({"query": "query Viewer { viewer { id entity username teams { edges { node { name } } } } }"})
-    headers = {"Content-Type": "application/json", "User-Agent": "autoloop"}
-    if found:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"api:{found.key}".encode()).decode()
-    request = urllib.request.Request(f"{server}/graphql", query.encode(), headers)
+    query = "query Viewer { viewer { id entity username teams { edges { node { name } } } } }"
+    request = graphql_request(server, found.key if found else None, query)
     body, problem = _within(timeout, lambda: _fetch(request, timeout))
     if isinstance(problem, urllib.error.HTTPError):
         if problem.code in (401, 403):

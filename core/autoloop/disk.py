@@ -1,4 +1,4 @@
-"""Files that people's own scripts read: replaced whole, never torn, never lost."""
+"""Files replaced whole, never torn, never lost; and the room that is left for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import glob
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace `path` in one step: readers see the old file or the new one, never half of it. OSError passes through.
 
     Where `path` is a link, the file that it leads to is replaced; the mode of a file that was there is kept.
@@ -40,10 +41,10 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        with temporary.open("wb") as file:
             with contextlib.suppress(FileNotFoundError):
                 os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-            file.write(text)
+            file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -60,3 +61,13 @@ def set_aside(path: Path) -> Path:
         aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}-{counter}")
     path.rename(aside)
     return aside
+
+
+def free_below(folder: Path) -> int:
+    """Bytes that we may still write below `folder`, which need not be there yet. OSError where nobody can tell."""
+    return shutil.disk_usage(existing(folder)).free
+
+
+def existing(folder: Path) -> Path:
+    """`folder`, or the nearest of the folders above it that is there."""
+    return next((path for path in (folder, *folder.parents) if path.exists()), folder)
