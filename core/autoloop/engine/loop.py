@@ -59,6 +59,7 @@ class Engine:
         self.online = Online(self.context)
         self.outage = Outage(self.context)
         self.reporting = Reporting(self.context)
+        self.course = Course(self.context, self.reporting)
         self.on_turn: Callable[[], object] = lambda: None
         """Called at each turn of the loop, a few times a second, by the thread that drives it."""
         self._leaving: str | None = None
@@ -73,7 +74,6 @@ class Engine:
         self.live = LiveRules(self.context, self.execution)
         self.watch = Watch(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.live)
-        self.course = Course(self.context, self.reporting)
         self._version: int | None = None
 
     # ------------------------------------------------------------------------------------------- called by signal handlers
