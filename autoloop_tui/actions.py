@@ -136,7 +136,7 @@ ACTIONS = (
     Action("run.smooth", "w", "Smoothing on or off", "smooth"),
     Action("run.stop", "x", "Stop the run (asks)", "stop", "autoloop-tui stop {run}"),
     Action("run.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
-    Action("run.extend", "plus", "Extend an ended run to more steps", "", "autoloop-tui extend {run} --steps {steps}"),
+    Action("run.extend", "plus", "Extend an ended run to more steps", "extend", "autoloop-tui extend {run} --steps {steps}"),
     Action("run.clone", "n", "Propose a variant of it", "variant", "autoloop-tui propose {run} --changes …"),
 )
 

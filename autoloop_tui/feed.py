@@ -6,7 +6,7 @@ Everything is pulled by the console's one clock; nothing here touches a widget.
 from __future__ import annotations
 
 import sqlite3
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,8 +80,40 @@ class View:
         return [
             proposal
             for proposal in self.snapshot.proposals
-            if proposal.round == round_.number and proposal.status is ProposalStatus.PENDING
+            if proposal.round == round_.number and proposal.status is ProposalStatus.PENDING and proposal.live is None
         ]
+
+    @cached_property
+    def questions(self) -> dict[str, Proposal]:
+        """What live rules ask a person about runs in training, by run."""
+        return {
+            proposal.base_run: proposal
+            for proposal in self.snapshot.proposals
+            if proposal.live and proposal.status is ProposalStatus.PENDING
+        }
+
+    @cached_property
+    def relaunched(self) -> dict[str, Run]:
+        """What live rules made of runs that they stopped: the successor, by the run before it."""
+        made = [each for each in self.snapshot.proposals if each.live and each.run is not None]
+        return {each.base_run: run for each in made if (run := self.run(each.run))}
+
+    @cached_property
+    def in_round(self) -> list[Run]:
+        """The runs of the current round."""
+        return self.snapshot.runs_of(self.snapshot.round.number) if self.snapshot.round else []
+
+    @cached_property
+    def unended(self) -> int:
+        """How many runs of the current round have not ended."""
+        return sum(not run.state.ended for run in self.in_round)
+
+    @cached_property
+    def decisions(self) -> Counter[str]:
+        """How many proposals for the next round are in each state; what live rules did is not among them."""
+        number = self.snapshot.round.number if self.snapshot.round else 1
+        proposals = self.snapshot.proposals
+        return Counter(each.status.value for each in proposals if each.round == number and each.live is None)
 
     def run(self, run_id: str | None) -> Run | None:
         return self.runs.get(run_id) if run_id is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState
+from autoloop.model import LoopState, Run, RunState
 
 from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import View
@@ -18,21 +18,17 @@ def news(before: View, after: View) -> list[str]:
         for run in after.snapshot.runs
         if _failed(run) and run is not (old := before.run(run.id)) and not (old and _same_end(old, run))
     ]
-    asked = {each.id for each in questions(before)}
-    sentences += [
-        f"live rule asks about run {each.base_run}: {each.reason}" for each in questions(after) if each.id not in asked
-    ]
+    asked = {each.id for each in before.questions.values()}
+    for each in after.questions.values():
+        if each.id not in asked:
+            run = after.run(each.base_run)
+            sentences.append(f"live rule asks about {run.name if run else each.base_run}: {each.reason}")
     round_ = after.snapshot.round
     if round_ and waits(after) and not (waits(before) and before.snapshot.rounds[-1].number == round_.number):
         count = len(after.pending)
         what = f"{count} proposal{'s' if count != 1 else ''} to decide" if count else "it needs a decision of yours"
         sentences.append(f"round {round_.number + 1} waits: {what}")
     return sentences
-
-
-def questions(view: View) -> list[Proposal]:
-    """What live rules ask about runs that train: a person approves or rejects it while they go on."""
-    return [each for each in view.snapshot.proposals if each.live and each.status is ProposalStatus.PENDING]
 
 
 def waits(view: View) -> bool:

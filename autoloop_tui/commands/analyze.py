@@ -29,10 +29,10 @@ def analyze_offline(
 ) -> int:
     """Summarise the runs below a folder, whoever started them, newest first.
 
-    On a terminal this prints a table; into a pipe or a file it prints JSON: {output directory: {metric: {first, last,
-    best, best_step, delta, pct, …}, "steps": N}}, or with --rules {"summary": that, "proposals": {output directory:
-    [{reason, changes}]}}. Every run found is an entry, also one without any metric. What was read is remembered, so the
-    second time takes no time.
+    Prints a table on a terminal, else JSON: {output directory: {metric: {first,
+    last, best, best_step, delta, pct, …}, "steps": N}}; with --rules {"summary":
+    that, "proposals": {output directory: [{reason, changes}]}}. Every run found
+    is an entry, also one without any metric. What was read is remembered.
 
     Parameters
     ----------
@@ -94,11 +94,11 @@ def analyze_wandb(
     json: Annotated[list[str] | None, JsonTo] = None,
     timeout: float = 300.0,
 ) -> int:
-    """Summarise the runs of a W&B project from every row that they logged, newest first.
+    """Summarise the runs of a W&B project from every row they logged, newest first.
 
-    On a terminal this prints a table; into a pipe or a file it prints JSON: {"summary": {run id: {metric: {first, last,
-    best, best_step, delta, pct, …}, "steps": N}}, "proposals": {run id: [{reason, changes}]}}. Needs a W&B key
-    (WANDB_API_KEY, or `wandb login`).
+    Prints a table on a terminal, else JSON: {"summary": {run id: {metric: {first,
+    last, best, best_step, delta, pct, …}, "steps": N}}, "proposals": {run id:
+    [{reason, changes}]}}. Needs a W&B key (WANDB_API_KEY, or `wandb login`).
 
     Parameters
     ----------

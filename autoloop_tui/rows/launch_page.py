@@ -7,8 +7,10 @@ import shlex
 import signal
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from autoloop.engine.plan import output_name, plan_attempt
+from autoloop.history import tap_file
 from autoloop.launch import LaunchPlan, load_preset
 from autoloop.model import Attempt, Run, RunState, UserError
 
@@ -105,6 +107,7 @@ def _environment(plan: LaunchPlan | None, problem: str) -> list[list[Piece]]:
 
 def _places(view: View, run: Run) -> list[list[Piece]]:
     log = view.log_path(run)
+    tap = tap_file(Path(run.output_dir)) if run.output_dir else None
     facts = [
         ("working folder", view.loop.spec.cwd),
         ("output", run.output_dir or "made when it starts"),
@@ -113,6 +116,7 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
         ("log", str(log) if log else "made when it starts"),
         ("preset", view.loop.spec.preset),
         ("W&B", run.wandb_url or ("online, no address yet" if view.loop.spec.wandb.online else "offline")),
+        *([("metrics", f"mirrored to {tap}, for its wandb writes late")] if tap and tap.is_file() else []),
     ]
     return [title("Where", ""), *([(f"   {fit(name, 14)}  ", "dim"), (plain(value), "")] for name, value in facts)]
 

@@ -4,7 +4,6 @@ earlier uses of a rule turned out. Pure."""
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -23,6 +22,9 @@ UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.BLOCKED)
 DECIDED = (ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
 """Decisions that can be taken back until the round starts."""
 
+OVER = (ProposalStatus.DONE, ProposalStatus.LAPSED)
+"""What a live rule asked for is carried out or no longer asked."""
+
 Entry = Proposal | int
 """A row of the queue: a proposal, or the number of an earlier round whose proposals follow."""
 
@@ -36,12 +38,6 @@ def entries(proposals: Sequence[Proposal], current: int) -> list[Entry]:
     for number in sorted(by_round, reverse=True):
         found += [number, *by_round[number]]
     return found
-
-
-def of_round(view: View) -> Counter[str]:
-    """How many proposals of the current round are in each state."""
-    number = view.snapshot.round.number if view.snapshot.round else 1
-    return Counter(proposal.status.value for proposal in view.snapshot.proposals if proposal.round == number)
 
 
 def rule_of(proposal: Proposal) -> str:
@@ -75,7 +71,7 @@ def may_start(view: View) -> str | None:
         return f"round {round_.number if round_ else 1} still runs; the next one can start once it has ended"
     if round_.number >= loop.spec.rounds:
         return f"round {round_.number} is the last one (--rounds {loop.spec.rounds})"
-    return None if of_round(view)["approved"] else "nothing is approved yet, so there is nothing to start"
+    return None if view.decisions["approved"] else "nothing is approved yet, so there is nothing to start"
 
 
 def what_next(view: View, key: Callable[[str], str], now: float) -> str:
@@ -88,6 +84,11 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
         return f"The loop is {_stopped(loop.reason)}; {key('app.engine')} takes it up again."
     if view.engine is None:
         return f"No engine drives this loop, so nothing can be decided now; {key('app.engine')} restarts it."
+    if asked := next(iter(view.questions.values()), None):
+        run = view.run(asked.base_run)
+        does = "relaunches it" if asked.edits else "stops it"
+        about = f"#{asked.id} is about {plain(run.name if run else asked.base_run)} in training"
+        return f"{about}: {key('proposals.approve')} {does}, {key('proposals.reject')} lets it go on."
     if not spec.decide:
         return "This loop makes no proposals: it was started without --decide."
     if round_ is None:
@@ -98,11 +99,9 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
         return "All rounds are over: the loop only waits for runs that were extended."
     coming = f"Round {round_.number + 1}"
     if round_.state is RoundState.RUNNING:
-        runs = view.snapshot.runs_of(round_.number)
-        ended = sum(run.state.ended for run in runs)
-        which = f"Round {round_.number} runs, {ended} of {len(runs)} ended"
+        which = f"Round {round_.number} runs, {len(view.in_round) - view.unended} of {len(view.in_round)} ended"
         return f"{which}; the proposals for the next come when all have."
-    made = of_round(view)
+    made = view.decisions
     start, hold = key("proposals.start"), key("proposals.hold")
     if loop.held:
         return f"Held: {coming.lower()} starts when you press {start}; {hold} lets it start by itself again."
@@ -137,14 +136,19 @@ def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
 
 def count_pieces(view: View, marked: int, *, ascii_only: bool) -> list[Piece]:
     """How many proposals of the current round are in which state."""
-    made = of_round(view)
+    made = view.decisions
     row: list[Piece] = [(" ", "")]
     for state in ORDER:
         if made[state]:
             seen = look(state)
             row.append((f"{seen.mark(ascii_only=ascii_only)} {made[state]} {seen.word}   ", seen.variable))
+    number = view.snapshot.round.number if view.snapshot.round else 1
+    live = [proposal for proposal in view.snapshot.proposals if proposal.live and proposal.round == number]
+    if live:
+        asked = sum(proposal.status is ProposalStatus.PENDING for proposal in live)
+        row.append((f"{len(live)} of live rules   ", "dim"))
+        row += [(f"{asked} asked now   ", f"bold {look('pending').variable}")] if asked else []
     if len(row) == 1:
-        number = view.snapshot.round.number if view.snapshot.round else 1
         row.append((f"no proposals from round {number} yet   ", "dim"))
     return [*row, (f"* {marked} marked", "bold key")] if marked else row
 
@@ -186,6 +190,8 @@ def value_text(value: object, limit: int = SHOWN) -> str:
 def change_pieces(proposal: Proposal, width: int, *, ascii_only: bool) -> list[Piece]:
     """`reg 0.1→0.16, tau_src 0.05→0.5 +2`: as many whole changes as fit, and how many more there are."""
     arrow, mark = ("->", "~") if ascii_only else ("→", "…")
+    if proposal.live and not proposal.edits:
+        return [("stop the run", "")]
     if not proposal.changes:
         return [(clip(" ".join(proposal.edits)[: 4 * width], width, mark), "dim")]
     pieces: list[Piece] = []
@@ -260,4 +266,10 @@ def state_of(run: Run) -> str:
         return "waits in the queue"
     if run.state in (RunState.RUNNING, RunState.STOPPING):
         return f"{run.state.value}, step {run.step} of {run.total_steps}"
-    return f"{run.state.value}{f': {plain(run.reason)}' if run.reason else ''}"
+    said = why(run)
+    return f"{run.state.value}{f': {said}' if said else ''}"
+
+
+def why(run: Run) -> str:
+    """Why the run stands as it does, without its state said once more; empty where nothing is known."""
+    return plain(run.reason or "").removeprefix(f"{run.state.value}: ")

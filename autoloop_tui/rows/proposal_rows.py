@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoloop.metrics import MetricBook
-from autoloop.model import Change, Observation, Proposal, Run
+from autoloop.model import Change, Observation, Proposal, ProposalStatus, Run
 
 from autoloop_tui.drawing.paint import cells, clip, fit, look, number, plain
 from autoloop_tui.rows.proposal_queue import (
@@ -70,10 +70,12 @@ def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
         author = f"rule {rule_of(proposal)}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
     if proposal.live:
-        text += f"; live: fired at step {proposal.live.step} of the training"
+        text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
     rows += [[(line, "dim")] for line in wrapped(text, width)]
     if proposal.decided_by:
-        said = f"{proposal.status.value} by {proposal.decided_by}" + (f": {proposal.note}" if proposal.note else "")
+        done = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
+        by = "by itself" if proposal.live and proposal.decided_by.startswith("rule:") else f"by {proposal.decided_by}"
+        said = f"{done} {by}" + (f": {proposal.note}" if proposal.note else "")
         rows += [[(line, look(proposal.status.value).variable)] for line in wrapped(said, width)]
     elif proposal.note:
         rows += [[(line, "dim")] for line in wrapped(proposal.note, width)]

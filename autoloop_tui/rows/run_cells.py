@@ -10,6 +10,8 @@ from autoloop.model import MetricSummary, RoundState, RunState
 
 from autoloop_tui.drawing.paint import NOTHING, cells, duration, fit, look, number, plain, short_count, signed
 from autoloop_tui.rows.deltas import Delta, against
+from autoloop_tui.rows.proposal_queue import why
+from autoloop_tui.rows.proposal_rows import wrapped
 from autoloop_tui.rows.run_rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short, middle
 from autoloop_tui.widgets.rows import Piece, crop
 from autoloop_tui.widgets.table import Cell, Column
@@ -94,7 +96,7 @@ class Painter:
             "steps": self._steps(row),
             "tries": (str(run.attempts) if run.attempts else self.nothing, "slot-warn" if run.attempts > 1 else "dim"),
             "took": (self.nothing if took is None else duration(took), dim),
-            "reason": (plain(run.reason or ""), seen.variable if run.state.ended else "dim"),
+            "reason": (why(run), seen.variable if run.state.ended else "dim"),
         }
         if row.origin and cells(row.origin) > widths.get("from", 99) and run.proposal is not None:
             rule = author(row.proposal) if row.proposal else ""
@@ -140,6 +142,8 @@ class Painter:
         counts: list[Piece] = [(f"{facts.finished}/{facts.runs} ok", "slot-finished" if facts.finished else "dim")]
         if facts.failed:
             counts.append((f" {facts.failed} failed", "slot-failed"))
+        if facts.stopped:
+            counts.append((f" {facts.stopped} stopped", "slot-stopped"))
         parts.append((0, counts))
         if facts.metric and facts.best is not None and facts.best_run:
             parts.append((1, [(f"best {self.book.short(facts.metric)} ", "dim"), (number(facts.best), "bold")]))
@@ -159,22 +163,30 @@ class Painter:
         row = crop([*row, (" ", "")], 0, width, self.mark)
         return [*row, (rule * max(0, width - length(row)), "rule")]
 
-    def detail(self, chain: Sequence[RunRow], width: int, height: int, *, name_loop: bool) -> list[list[Piece]]:
-        """The last run of `chain` in words, and below it where it came from."""
+    def detail(
+        self, chain: Sequence[RunRow], width: int, height: int, *, name_loop: bool, successor: str | None = None
+    ) -> list[list[Piece]]:
+        """The last run of `chain` in words, below it the `successor` that a live rule made of it, and where it came from."""
         row = chain[-1]
         seen = look(row.run.state.value)
         first: list[Piece] = [
             (f" {plain(row.run.name)}", "bold"),
             (f" ({plain(row.run.id)}) ", "dim"),
             (seen.text(ascii_only=self.ascii_only), seen.variable),
-            (f": {plain(row.run.reason)}" if row.run.reason else "", seen.variable),
-            (f"  {row.loop.name}" if name_loop else "", "dim"),
         ]
-        if len(chain) == 1:
-            below: list[list[Piece]] = [[(" a config of the first round: it comes from no other run", "dim")]]
+        of_loop: list[Piece] = [(f"  {row.loop.name}", "dim")] if name_loop else []
+        said = why(row.run)
+        if not said or length(first) + cells(said) + 2 + length(of_loop) <= width:
+            rows = [[*first, (f": {said}" if said else "", seen.variable), *of_loop]]
         else:
-            below = self.lineage(chain, width, height - 1)
-        return [crop(first, 0, width, self.mark), *below]
+            rows = [[*first, *of_loop], *([(f"   {each}", seen.variable)] for each in wrapped(said, width - 4)[:2])]
+        if successor is not None:
+            rows.append([(" relaunched by a live rule as ", "dim"), (plain(successor), "bold")])
+        if len(chain) > 1:
+            rows += self.lineage(chain, width, max(1, height - len(rows)))
+        elif len(rows) == 1:
+            rows.append([(" a config of the first round: it comes from no other run", "dim")])
+        return [crop(each, 0, width, self.mark) for each in rows[: max(1, height)]]
 
     def lineage(self, chain: Sequence[RunRow], width: int, height: int) -> list[list[Piece]]:
         """`root ← … ← this` over at most `height` rows: each run with the rule and the edits that made it.

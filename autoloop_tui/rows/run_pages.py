@@ -12,6 +12,7 @@ from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserE
 from autoloop_tui.drawing.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
 from autoloop_tui.feed import View
 from autoloop_tui.rows.deltas import against
+from autoloop_tui.rows.proposal_queue import why
 from autoloop_tui.rows.run_rows import changes_in_short
 from autoloop_tui.widgets.rows import Piece
 
@@ -97,8 +98,8 @@ def key_figure(view: View, run: Run, reached: MetricSummary, ascii_only: bool) -
 def _origin(view: View, run: Run, ascii_only: bool) -> list[Piece]:
     """One line: the proposal and its edits, or the file that a person gave."""
     pieces: list[Piece] = []
-    if run.reason and run.state is not RunState.FINISHED:
-        pieces.append((f"{plain(run.reason)}  ", "slot-warn"))
+    if run.reason and not run.state.ended:  # why it ended stands below, whole
+        pieces.append((f"{why(run)}  ", "slot-warn"))
     if run.base_run is None:
         return [*pieces, ("from ", "dim"), (plain(run.source_path), "")]
     edits = changes_in_short(run.changes, 4) or "no change"

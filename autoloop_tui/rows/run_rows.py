@@ -57,6 +57,7 @@ class RoundFacts(NamedTuple):
     runs: int
     finished: int
     failed: int
+    stopped: int
     metric: str | None
     best: float | None
     best_run: Run | None
@@ -72,17 +73,23 @@ class RunRows:
         self.rows: dict[str, RunRow] = {}
         """By run id, in the order of loops (newest first), rounds (newest first) and positions."""
         self.loops: dict[int, LoopRuns] = {}
+        self.relaunched: dict[str, str] = {}
+        """What live rules made of runs that they stopped: the id of the successor."""
         self._groups: dict[tuple[int, int], list[Run]] = {}
         self._decided: dict[tuple[int, int], tuple[int, int]] = {}
 
     def update(self, loops: Iterable[LoopRuns]) -> None:
         """Take in the newest state of all that is to be shown; what is not in `loops` is forgotten."""
-        old, self.rows, self._groups, self._decided = self.rows, {}, {}, {}
+        old, self.rows, self._groups, self._decided, self.relaunched = self.rows, {}, {}, {}, {}
         self.loops = {each.loop.id: each for each in loops}
         for each in self.loops.values():
             by_id = {run.id: run for run in each.runs}
             proposals = {proposal.id: proposal for proposal in each.proposals}
             for made in each.proposals:
+                if made.live:
+                    if made.run is not None:
+                        self.relaunched[made.base_run] = made.run
+                    continue
                 approved, rejected = self._decided.get((each.loop.id, made.round), (0, 0))
                 approved += made.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED)
                 rejected += made.status is ProposalStatus.REJECTED
@@ -117,6 +124,7 @@ class RunRows:
             len(runs),
             sum(run.state is RunState.FINISHED for run in runs),
             sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs),
+            sum(run.state is RunState.STOPPED for run in runs),
             metric,
             best[0] if best else None,
             best[1] if best else None,

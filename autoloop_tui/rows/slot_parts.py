@@ -11,6 +11,7 @@ from autoloop.model import Run, RunState, Series, Slot, UserError
 from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import Feed, View
 from autoloop_tui.logs.tail import last_line
+from autoloop_tui.rows.proposal_queue import rule_of
 from autoloop_tui.telemetry import Sample
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.rows import Piece
@@ -29,6 +30,9 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
             last = plain(last_line(path)) if path else ""
     base = view.base_of(run) if run else None
     base_summary = base.summary.metrics.get(metric) if base and base.summary else None
+    asked = view.questions.get(run.id) if run else None
+    attempt = view.snapshot.attempts.get(run.id) if run else None
+    failure = attempt.diagnosis if attempt and run and run.state in (RunState.FAILED, RunState.LOST) else None
     gpu = None
     if slot.gpus and sample:
         gpu = next((gpu for gpu in sample.gpus.gpus if gpu.index == slot.gpus[0]), None)
@@ -47,6 +51,8 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         load=sample.loads.get(run.id) if run and sample else None,
         last_line=last,
         waits=view.loop.slot_waits.get(slot.index, ""),
+        asks=rule_of(asked) if asked else "",
+        advice=failure.advice if failure else "",
     )
 
 

@@ -11,7 +11,7 @@ from autoloop.model import Proposal, ProposalStatus, Run
 from autoloop_tui.drawing.paint import plain
 from autoloop_tui.feed import View
 from autoloop_tui.rows.proposal_edits import edit_lines
-from autoloop_tui.rows.proposal_queue import DECIDED, UNDECIDED, may_start, next_pending, of_round
+from autoloop_tui.rows.proposal_queue import DECIDED, OVER, UNDECIDED, may_start, next_pending
 from autoloop_tui.screens import proposal_writing
 from autoloop_tui.screens.dialogs import Ask
 from autoloop_tui.screens.proposal_queue_screen import ProposalQueueScreen
@@ -52,7 +52,7 @@ class ProposalsScreen(ProposalQueueScreen):
                 said = {"note": reason.strip()} if reason.strip() else {}
                 self._decide("reject", proposals, **said)
 
-        self.app.push_screen(Ask(what, about, placeholder="why (may be empty); esc changes nothing"), answered)
+        self.app.push_screen(Ask(what, about, placeholder="why (may be empty); enter rejects, esc does not"), answered)
 
     def action_undo(self) -> None:
         proposal = self._chosen()
@@ -73,13 +73,15 @@ class ProposalsScreen(ProposalQueueScreen):
             self._moved()
 
     def action_approve_marked(self) -> None:
-        """The marked, else all pending of the round. What is blocked is left out, and said."""
+        """The marked, else all that is pending for the next round. What is blocked is left out, and said."""
         view = self.view
         if view is None:
             return
         round_ = view.snapshot.round
         chosen = self._marked(view) or [
-            p for p in view.snapshot.proposals if round_ and p.round == round_.number and p.status in UNDECIDED
+            p
+            for p in view.snapshot.proposals
+            if round_ and p.round == round_.number and p.status in UNDECIDED and p.live is None
         ]
         blocked = [p for p in chosen if p.blocked]
         fitting = [p for p in chosen if not p.blocked and p.status is not ProposalStatus.APPROVED]
@@ -101,8 +103,8 @@ class ProposalsScreen(ProposalQueueScreen):
 
     def _marked(self, view: View) -> list[Proposal]:
         """The marked ones that can still be decided."""
-        open_ = (p for p in view.snapshot.proposals if p.status is not ProposalStatus.LAUNCHED)
-        return [p for p in open_ if p.id in self.marked]
+        closed = (ProposalStatus.LAUNCHED, *OVER)
+        return [p for p in view.snapshot.proposals if p.id in self.marked and p.status not in closed]
 
     def _decide(self, kind: str, proposals: Sequence[Proposal], *, aside: str = "", **payload: Any) -> None:
         """Send a decision on some proposals; the cursor goes on to the next pending one."""
@@ -133,6 +135,9 @@ class ProposalsScreen(ProposalQueueScreen):
             run = self._runs.get(proposal.run or "")
             name = plain(run.name) if run else proposal.run
             self.say(f"proposal {proposal.id} has become {name}; {self._key('duplicate')} makes a new one of it")
+            return None
+        elif proposal.status in OVER:
+            self.say(f"proposal {proposal.id} of a live rule is {proposal.status.value}: there is nothing to decide")
             return None
         return proposal
 
@@ -183,7 +188,7 @@ class ProposalsScreen(ProposalQueueScreen):
         if view is None or view.snapshot.round is None or problem:
             self.say(problem or "")
             return
-        made = of_round(view)
+        made = view.decisions
         which = f"{made['approved']} approved proposals become its runs."
         if made["approved"] == 1:
             which = "1 approved proposal becomes its run."

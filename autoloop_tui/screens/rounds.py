@@ -160,7 +160,9 @@ class RoundsScreen(TableScreen):
         if not chain or self._painter is None or height < 2:
             pane.show([])
         else:
-            pane.show(self._painter.detail(chain, width, height, name_loop=self.all_loops))
+            after = self.known.rows.get(self.known.relaunched.get(chain[-1].run.id, ""))
+            name = after.run.name if after else None
+            pane.show(self._painter.detail(chain, width, height, name_loop=self.all_loops, successor=name))
 
     def on_table_moved(self) -> None:
         self._paint_lineage()

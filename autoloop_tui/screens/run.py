@@ -10,12 +10,13 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from autoloop_tui.actions import BY_ID, bindings
-from autoloop_tui.drawing.paint import plain
+from autoloop_tui.drawing.paint import look, plain
 from autoloop_tui.drawing.smoothing import WEIGHT
 from autoloop_tui.feed import View
 from autoloop_tui.pane_keys import PANE_KEYS, hint
 from autoloop_tui.rows import run_pages
 from autoloop_tui.rows.launch_page import launch_page
+from autoloop_tui.rows.proposal_queue import rule_of, why
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.screens.extending import extend_run
 from autoloop_tui.screens.proposal_writing import propose_variant
@@ -135,15 +136,26 @@ class RunScreen(LoopScreen):
         pane.show(rows)
 
     def _paint_cause(self, view: View, run: Run) -> None:
-        """Why it failed, above whatever part is shown; no room is taken where there is nothing to say."""
+        """Why it did not finish, or what a live rule asks, above whatever part is shown; it takes no room without words."""
         attempt = view.snapshot.attempts.get(run.id)
         words = self.query_one("#run-cause", Words)
-        if attempt is None or not attempt.cause or run.state not in (RunState.FAILED, RunState.LOST):
+        if asked := view.questions.get(run.id):
+            does = "relaunch it with edits" if asked.edits else "stop it"
+            text = f"live rule {rule_of(asked)} asks to {does}: {asked.reason}"
+            there = self.console.keys_of("app.proposals")
+            words.say(f"{look('pending').mark(ascii_only=self.console.ascii_only)} {text}; {there} decides", "slot-warn")
+            return
+        cause = why(run) or (attempt.cause if attempt else None)
+        if not run.state.ended or run.state is RunState.FINISHED or not cause:
             words.say("")
             return
-        mark, dot = ("x", " - ") if self.console.ascii_only else ("✗", " · ")
-        details = attempt.diagnosis.details if attempt.diagnosis else []
-        words.say(dot.join([f"{mark} {attempt.cause}", *reversed(details)]), "slot-failed")
+        seen, dot = look(run.state.value), " - " if self.console.ascii_only else " · "
+        failed = attempt is not None and run.state is not RunState.STOPPED
+        details = attempt.diagnosis.details if attempt and attempt.diagnosis and failed else []
+        told = [f"{seen.mark(ascii_only=self.console.ascii_only)} {cause}", *reversed(details)]
+        if successor := view.relaunched.get(run.id):
+            told.append(f"relaunched as {successor.name} ({successor.id})")
+        words.say(dot.join(told), seen.variable)
 
     def _paint_parts(self) -> None:
         pane = self.query_one("#run-parts", RowPane)

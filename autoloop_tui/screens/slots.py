@@ -17,7 +17,6 @@ from autoloop_tui.rows.slot_parts import chart_lines, config_rows, cut, facts_of
 from autoloop_tui.rows.upcoming import proposals_shown, upcoming
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.telemetry import Sample, Sampler
-from autoloop_tui.widgets.bars import HintBar
 from autoloop_tui.widgets.chart import Chart
 from autoloop_tui.widgets.log_tail import LogTail
 from autoloop_tui.widgets.rows import Piece, RowPane, heading
@@ -54,6 +53,8 @@ class SlotsScreen(LoopScreen):
         self._sampler = Sampler()
         self._sampled_at = 0.0
         self._ticks = 0
+        self._pointed = ""
+        """The run that the command on the last line was last made for by itself."""
         self._config: tuple[str, int, list[list[Piece]]] | None = None
         """The config rows shown last: of which run, how wide."""
 
@@ -75,7 +76,7 @@ class SlotsScreen(LoopScreen):
         self.cursor = min(self.cursor, len(slots) - 1)
         self._paint_cards(view)
         cards = self.query_one(SlotCards)
-        wanted = cards.rows_wanted(self.size.width, max(3, self.size.height // 2 - 2))
+        wanted = cards.rows_wanted(self.size.width, max(3, self.size.height // 2 - 1))
         if cards.styles.height is None or cards.styles.height.value != wanted:
             cards.styles.height = wanted
             self.call_after_refresh(cards.repaint)
@@ -84,7 +85,8 @@ class SlotsScreen(LoopScreen):
         self._paint_config(view)
         self._paint_next(view)
         run = self.focused_run(view)
-        if run and not self.query_one(HintBar).command:
+        if run and run.id != self._pointed:
+            self._pointed = run.id
             self.equivalent("slots.open", run=run.id)
 
     def tick(self) -> None:
@@ -94,6 +96,9 @@ class SlotsScreen(LoopScreen):
         self._ticks += 1
         self.query_one(LogTail).tick()
         self._take_sample(view)
+        round_ = view.snapshot.round
+        if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
+            self._paint_next(view)  # its countdown
         if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
             self._read(view)
             self._paint_cards(view)
@@ -162,11 +167,11 @@ class SlotsScreen(LoopScreen):
     def _paint_next(self, view: View) -> None:
         pane = self.query_one("#next", RowPane)
         proposals = proposals_shown(view, self.size.width, self.size.height)
-        pane.styles.height = proposals + 1
         rows = upcoming(
             view, proposals, self.size.width,
             key=self.console.keys_of, now=time.time(), ascii_only=self.console.ascii_only,
         )  # fmt: skip
+        pane.styles.height = len(rows)
         if pane.size.height == len(rows):
             pane.show(rows)
         else:

@@ -30,6 +30,8 @@ class TopBar(RowPane):
             room = self.size.width - sum(cells(text) for text, _ in [*pieces, *told]) - 1
             mark = "~" if self.ascii_only else "…"
             pieces += [(f"{clip(name(view), max(SHORTEST, room), mark)} ", "bold"), *told]
+            if title != "slots":  # whose last rows say it whole
+                pieces += [(f"{' - ' if self.ascii_only else ' · '}{why}", "slot-warn") for why in waits(view)]
             pieces = crop(pieces, 0, self.size.width, mark)
         self.show([pieces])
 
@@ -45,8 +47,8 @@ def status(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[P
     dot = " - " if ascii_only else " · "
     pieces = state(view, key=key, ascii_only=ascii_only)
     if round_:
-        runs = view.snapshot.runs_of(round_.number)
-        ended = sum(run.state.ended for run in runs)
+        runs = view.in_round
+        ended = len(runs) - view.unended
         pieces.append((f"{dot}round {round_.number}/{loop.spec.rounds}{dot}{ended}/{len(runs)} runs", ""))
         failed = sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs)
         if failed:
@@ -67,19 +69,36 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
             seen, word = look("paused"), f"paused: {key('app.pause')} goes on"
-        elif loop.waits_for:
-            seen, word = look("paused"), f"no run starts: {plain(loop.waits_for)}"
         elif round_ and round_.state is RoundState.DECIDING:
-            seen, word = look("pending"), "waits for your decisions"
-        elif (quiet := quiet_until(loop.spec.quiet_hours, time.time())) and view.snapshot.queued:
-            seen, word = look("paused"), quiet_in_words(quiet)
+            seen = look("pending")
+            if loop.held:
+                word = "held: the next round starts by hand"
+            elif view.decisions["pending"] or round_.start_at is None:
+                word = "waits for your decisions"
+            else:
+                word = f"round {round_.number + 1} starts in a moment"
+        elif waits(view):
+            seen, word = look("paused"), "no run starts"  # the foot of Slots says why, whole
+        elif view.questions:
+            seen, word = look("pending"), "a live rule asks"
         else:
             seen, word = look("running"), "running"
     elif loop.state is LoopState.FINISHED:
         seen, word = look("finished"), f"finished: {plain(loop.reason or '')}"
     else:
-        seen, word = look("stopped"), f"stopped: {plain(loop.reason or '')}"
+        seen, word = look("stopped"), f"stopped: {plain(loop.reason or '').removeprefix('stopped ')}"
     return [(f"{seen.mark(ascii_only=ascii_only)} {word}", seen.variable)]
+
+
+def waits(view: View) -> list[str]:
+    """Why no run starts although the loop goes on; nothing where one may."""
+    loop = view.loop
+    if loop.state is not LoopState.ACTIVE or loop.paused:
+        return []
+    if loop.waits_for:
+        return [plain(loop.waits_for)]
+    quiet = quiet_until(loop.spec.quiet_hours, time.time())
+    return [quiet_in_words(quiet)] if quiet and view.snapshot.queued else []
 
 
 class HintBar(RowPane):
@@ -110,7 +129,8 @@ class HintBar(RowPane):
     def repaint(self) -> None:
         width = self.size.width
         last = [BY_ID["app.help"], BY_ID["app.back"]]
-        first = [action for action in [*of_scope(self.scope), *of_scope("app")] if action.hint and action not in last]
+        shown = [BY_ID.get(f"app.{self.scope}"), *last]
+        first = [each for each in [*of_scope(self.scope), *of_scope("app")] if each.hint and each not in shown]
         room = width - sum(cells(self._key(action)) + cells(action.hint) + 3 for action in last)
         keys: list[Piece] = []
         for action in [*first, None, *last]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from autoloop.model import Proposal, Run
+from autoloop.model import Proposal, ProposalStatus, Run
 from textual import events
 from textual.message import Message
 
@@ -45,7 +45,7 @@ class Columns:
     def within(cls, width: int) -> Columns:
         wide = width >= FULL_WORDS
         state, base, rule = (10, 18, 16) if wide else (6, 13, 11)
-        room = max(8, width - (4 + state + 1 + 5 + 1 + 4 + base + 1 + 1 + rule + 5))
+        room = max(8, width - (4 + state + 1 + 5 + 1 + 5 + base + 1 + 1 + rule + 5))
         reason = (room - 1) * 2 // 5 if wide and room >= 40 else 0
         return cls(state, base, room - reason - (1 if reason else 0), rule, reason)
 
@@ -75,7 +75,8 @@ class ProposalList(RowPane):
         self.queue = queue
         self._index = {entry.id: at for at, entry in enumerate(queue.entries) if isinstance(entry, Proposal)}
         if self.cursor not in self._index:
-            self.cursor = next(iter(self._index), None)
+            pending = (p.id for p in queue.entries if isinstance(p, Proposal) and p.status is ProposalStatus.PENDING)
+            self.cursor = next(pending, next(iter(self._index), None))
             self._first = 0
         elif before is not None:
             self._first += self._index[self.cursor] - before
@@ -142,7 +143,7 @@ class ProposalList(RowPane):
 
     def _titles(self, columns: Columns, width: int) -> list[Piece]:
         text = (
-            f"   {fit('state', columns.state)} {'id':>5}     {fit('base run', columns.base)} "
+            f"   {fit('state', columns.state)} {'id':>5}      {fit('base run', columns.base)} "
             f"{fit('what changes', columns.changes)} "
             + (f"{fit('reason', columns.reason)} " if columns.reason else "")
             + f"{fit('rule', columns.rule)} prio"
@@ -160,13 +161,13 @@ class ProposalList(RowPane):
         flag, flag_look = self._flag(proposal)
         changes = change_pieces(proposal, columns.changes, ascii_only=self.ascii_only)
         gap = columns.changes - sum(cells(text) for text, _ in changes)
-        quiet = "dim" if proposal.status.value in ("rejected", "skipped", "launched") else ""
+        quiet = "dim" if proposal.status.value in ("rejected", "skipped", "launched", "done", "lapsed") else ""
         row: list[Piece] = [
             (">" if here else " ", "bold key"),
             ("* " if proposal.id in self.queue.marked else "  ", "bold key"),
             (fit(state, columns.state, mark=mark), seen.variable),
             (f" {'#' + str(proposal.id):>5} ", "bold" if here else "dim"),
-            (fit(flag, 4), flag_look),
+            (fit(flag, 5), flag_look),
             (tail(plain(run.name if run else proposal.base_run), columns.base, mark) + " ", quiet),
             *changes,
             (" " * (gap + 1), ""),
@@ -183,4 +184,6 @@ class ProposalList(RowPane):
         if proposal.revision > 1:
             seen = look("edited")
             return f"{seen.mark(ascii_only=self.ascii_only)}{proposal.revision}", seen.variable
-        return ("new", "bold key") if proposal.id in self.queue.new else ("", "")
+        if proposal.id in self.queue.new:
+            return "new", "bold key"
+        return ("live", "dim") if proposal.live else ("", "")

@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from autoloop_tui.drawing.paint import bar, cells, clip, duration, fit, look, number, percent, plain, signed, size, sparkline
+from autoloop_tui.rows.proposal_queue import why
 from autoloop_tui.telemetry import Load
 from autoloop_tui.widgets.rows import Piece, RowPane, crop
 
@@ -45,6 +46,10 @@ class SlotFacts:
     last_line: str = ""
     waits: str = ""
     """Why no queued run may start here yet."""
+    asks: str = ""
+    """The live rule that asks a person what is to become of the run."""
+    advice: str = ""
+    """What to do about the last run's failure."""
 
     @property
     def holds(self) -> bool:
@@ -180,7 +185,9 @@ class SlotCards(RowPane, can_focus=True):
         room = width - cells(right) - cells(eta)
         done, todo = bar(facts.step / total if total else 0, room, ascii_only=self.ascii_only)
         progress: list[Piece] = [(done, "slot-running"), (todo, "rule"), (right, ""), (eta, "dim")]
-        return [progress, self._metric(facts, width), self._load(facts), [(clip(facts.last_line, width), "dim")]]
+        asks = f"live rule {facts.asks} asks: stop this run?"
+        last: Piece = (clip(asks, width), look("pending").variable) if facts.asks else (clip(facts.last_line, width), "dim")
+        return [progress, self._metric(facts, width), self._load(facts), [last]]
 
     def _metric(self, facts: SlotFacts, width: int) -> list[Piece]:
         if facts.series is None or not len(facts.series):
@@ -220,14 +227,18 @@ class SlotCards(RowPane, can_focus=True):
         if run is None:
             return [[("nothing has run here yet", "dim")], [], self._load(facts) if facts.slot.gpus else []]
         seen = look(run.state.value)
-        lines: list[list[Piece]] = [
-            [("last ", "dim"), (plain(run.name), ""), (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable)],
-            self._metric(facts, width),
-        ]
-        lines.append(self._load(facts) if facts.slot.gpus else [])
-        if run.reason and run.state is not RunState.FINISHED:
-            lines.append([(plain(run.reason), seen.variable)])
-        return lines
+        last: list[Piece] = [
+            ("last ", "dim"), (plain(run.name), ""), (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable)
+        ]  # fmt: skip
+        load = [self._load(facts)] if facts.slot.gpus else []
+        if run.state is RunState.FINISHED or not run.reason:
+            return [last, self._metric(facts, width), *load]
+        # Of a run that did not succeed, why and what to do come before what it reached.
+        room = 3 - len(load)
+        said = [(line, seen.variable) for line in wrap(why(run), width, break_on_hyphens=False)]
+        said = said[: room - 1 if facts.advice else room]
+        said += [(line, "") for line in wrap(plain(facts.advice), width, break_on_hyphens=False)]
+        return [last, *([piece] for piece in said[:room]), *load]
 
     # ---------------------------------------------------------------------------------------------------------- lines
 
@@ -261,8 +272,11 @@ class SlotCards(RowPane, can_focus=True):
         run = facts.run
         if facts.waits:
             return [("  ", ""), (f"waits: {plain(facts.waits)}", look("warning").variable)]
+        if facts.asks and facts.holds:
+            pieces += [("  ", ""), (f"live rule {plain(facts.asks)} asks", look("pending").variable)]
         if run and run.reason and not facts.holds and run.state is not RunState.FINISHED:
-            pieces += [("  ", ""), (plain(run.reason), look(run.state.value).variable)]
+            advice = f": {plain(facts.advice)}" if facts.advice else ""
+            return [("  ", ""), (why(run), look(run.state.value).variable), (advice, "")]
         return pieces
 
     def _line(self, facts: SlotFacts, chosen: bool, name_width: int) -> list[Piece]:

@@ -452,7 +452,7 @@ def test_undo_takes_back_a_decision_and_says_when_there_is_none(project):
     add(project)
 
     async def script(pilot, app):
-        await pilot.press("u")
+        await pilot.press("g", "u")
         assert project.commands() == [("undo", {"proposal": 1})]
         assert app.screen.rows.cursor == 1
         await pilot.press("j", "u")

@@ -523,7 +523,7 @@ def test_the_strip_shrinks_when_everything_is_decided(waiting):
         pilot.app._tick()
         await settle(pilot)
         assert len(painted(screen.query_one("#next"))) == 1
-        assert "0 to decide, 7 approved" in painted(screen.query_one("#next"))[0]
+        assert "round 2: 7 approved" in painted(screen.query_one("#next"))[0]
 
     drive(waiting, script, (200, 50))
 
