@@ -16,8 +16,9 @@ from autoloop_tui.theming.theme_files import LoadedThemes, ThemeFile, load_theme
 def themes(*, check: Path | None = None, json: bool = False) -> int:
     """List the colour themes and how well they can be read, or check one file.
 
-    Themes are the shipped ones, those in ~/.config/autoloop/themes and those in ./themes; a later one replaces an
-    earlier one of its name. The console remembers the one chosen there with T.
+    Themes are the shipped ones, those in ~/.config/autoloop/themes and those in
+    ./themes; a later one replaces an earlier one of its name. The console
+    remembers the one chosen there with T.
 
     Parameters
     ----------

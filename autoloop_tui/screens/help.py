@@ -31,7 +31,8 @@ LOOP = (
     "When its runs have ended each is judged by rules, which propose edits of its config.",
     "You approve, edit or reject the proposals; nothing unapproved runs unless you asked for it.",
     "S starts the next round with what was approved; each variant knows the run it came from.",
-    "It ends after the last round, when a run meets --until, or when you stop it; quitting ends nothing.",
+    "A live rule judges a run while it trains: it stops it, starts it again with edits, or asks you first.",
+    "It ends after the last round, at a limit (--max-hours, --max-runs), when a run meets --until, or when you stop it; quitting ends nothing.",
 )
 COLOURS = (
     ("slot-running", "runs, goes on"),

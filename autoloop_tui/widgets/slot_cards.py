@@ -238,7 +238,8 @@ class SlotCards(RowPane, can_focus=True):
         said = [(line, seen.variable) for line in wrap(why(run), width, break_on_hyphens=False)]
         said = said[: room - 1 if facts.advice else room]
         said += [(line, "") for line in wrap(plain(facts.advice), width, break_on_hyphens=False)]
-        return [last, *([piece] for piece in said[:room]), *load]
+        reached = [self._metric(facts, width)] if len(said) < room else []
+        return [last, *([piece] for piece in said[:room]), *reached, *load]
 
     # ---------------------------------------------------------------------------------------------------------- lines
 
