@@ -32,7 +32,8 @@ LOOP = (
     "You approve, edit or reject the proposals; nothing unapproved runs unless you asked for it.",
     "S starts the next round with what was approved; each variant knows the run it came from.",
     "A live rule judges a run while it trains: it stops it, starts it again with edits, or asks you first.",
-    "It ends after the last round, at a limit (--max-hours, --max-runs), when a run meets --until, or when you stop it; quitting ends nothing.",
+    "It ends after the last round, at a limit of hours or runs, when a run meets --until, or when you stop it;"
+    " quitting ends nothing.",
 )
 COLOURS = (
     ("slot-running", "runs, goes on"),
