@@ -16,7 +16,8 @@ from autoloop_tui import plain
 from autoloop_tui.commands import console
 
 COMMANDS = {
-    "run": ("run", "demo"),
+    "run": ("run",),
+    "demo": ("demo",),
     "doctor": ("doctor",),
     "generate": ("generate",),
     "loops": ("status", "runs", "logs", "report", "wait"),

@@ -9,27 +9,19 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-from autoloop.engine.budget import in_words, quiet_in_words, quiet_until
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState, UserError
-from autoloop.rules import in_words as evidence_in_words
+from autoloop.model import Loop, Run, UserError
 from autoloop.runners import bounded_log
-from autoloop.store import Snapshot, Store, take_snapshot
+from autoloop.store import Store, take_snapshot
 from autoloop.wandb_cloud.key import masked, unsure
 from cyclopts import Parameter
 
 from autoloop_tui import client, plain
+from autoloop_tui.commands.status_words import headline, loop_document, state_now, status_document, status_text
 
 if TYPE_CHECKING:
     from autoloop.metrics import MetricBook
-
-MOST_FAILURES = 5
-"""So many failed runs `status` explains; `runs` lists them all."""
-
-MOST_LIVE = 5
-"""So many acts of live rules `status` tells; `proposals` lists them all."""
 
 # ------------------------------------------------------------------------------------------------------------- looking
 
@@ -52,16 +44,16 @@ def status(
         if all_:
             loops = store.loops()
             if json:
-                print(plain.json_text([_loop_document(store, each) for each in loops]))
+                print(plain.json_text([loop_document(store, each) for each in loops]))
             else:
-                rows = [[each.id, each.name, _state(store, each), plain.printable(each.reason or "")] for each in loops]
+                rows = [[each.id, each.name, state_now(store, each), plain.printable(each.reason or "")] for each in loops]
                 print(plain.table(["#", "loop", "state", ""], rows))
             return 0
         if json:
-            print(plain.json_text(_status_document(store, take_snapshot(store, found.id))))
+            print(plain.json_text(status_document(store, take_snapshot(store, found.id))))
         else:
             with store.reading():
-                print(_status_text(store, found.id))
+                print(status_text(store, found.id))
     return 0
 
 
@@ -158,143 +150,8 @@ def wait(*, loop: str | None = None, quiet: bool = False) -> int:
         story = headless.Story(store, found, _metric_book())
         told = [event.id for event in store.events(found.id)]
         code = headless.follow_loop(store, found, (lambda _: None) if quiet else story.tell, max(told, default=0))
-        print(_headline(store, store.loop(found.id)))
+        print(headline(store, store.loop(found.id)))
         return code
-
-
-# --------------------------------------------------------------------------------------------------------- in words
-
-
-def _state(store: Store, loop: Loop) -> str:
-    if loop.state is LoopState.ACTIVE:
-        if not client.alive(store, loop):
-            return "orphaned"
-        return "paused" if loop.paused else "running"
-    return loop.state.value
-
-
-def waiting_for(loop: Loop, round_: Round | None) -> str | None:
-    """What a person has to do before the loop goes on."""
-    if loop.state is LoopState.ACTIVE and loop.waits_for:
-        return f"room: {loop.waits_for}"
-    if loop.state is LoopState.ACTIVE and round_ and round_.state is RoundState.DECIDING:
-        if round_.start_at is not None:
-            left = max(0.0, round_.start_at - time.time())
-            return f"round {round_.number + 1}, which starts in {left:.0f} s unless you `undo` a decision or `hold` it"
-        if round_.decide_by:
-            at = time.strftime("%H:%M", time.localtime(round_.decide_by))
-            return f"decisions on the proposals for round {round_.number + 1}, by itself at {at}"
-        return f"decisions on the proposals for round {round_.number + 1}"
-    return None
-
-
-def _headline(store: Store, loop: Loop) -> str:
-    """`loop_1700000000 · its name  finished: why`."""
-    name = f" · {plain.printable(loop.spec.name)}" if loop.spec.name else ""
-    reason = f": {plain.printable(loop.reason)}" if loop.reason else ""
-    return f"{loop.name}{name}  {_state(store, loop)}{reason}"
-
-
-def _status_text(store: Store, number: int) -> str:
-    """Asks for what it shows only: a loop may have many thousand runs."""
-    loop = store.loop(number)
-    lines = [_headline(store, loop)]
-    if _state(store, loop) == "orphaned":
-        lines.append("No engine drives it; its runs go on. `autoloop-tui resume` takes it up again.")
-    counts = store.counts(number)
-    rounds = store.rounds(number)
-    round_ = rounds[-1] if rounds else None
-    if round_:
-        in_round = store.counts(number, round_.number)
-        ended = sum(count for state, count in in_round.items() if state.ended)
-        lines.append(
-            f"round {round_.number} of {loop.spec.rounds}: {round_.state.value}, "
-            f"{ended} of {sum(in_round.values())} runs ended, {counts.get(RunState.QUEUED, 0)} queued"
-        )
-    waiting = waiting_for(loop, round_)
-    if waiting:
-        lines.append(f"waits for {waiting}")
-    live = [p for p in store.proposals(number, round_.number) if p.live] if round_ else []
-    lines += [_live_line(store, proposal) for proposal in live[-MOST_LIVE:]]
-    if limits := in_words(loop, store.started_runs(number) if loop.max_runs is not None else 0):
-        lines.append(f"budget: {limits}")
-    quiet = quiet_until(loop.spec.quiet_hours, time.time())
-    if quiet and loop.state is LoopState.ACTIVE and counts.get(RunState.QUEUED):
-        lines.append(quiet_in_words(quiet))
-    slots = loop.spec.slots
-    executing = (RunState.RUNNING, RunState.STOPPING)
-    in_slots = {run.slot: run for state in executing for run in store.newest_in(number, state, len(slots))}
-    rows = []
-    for slot in slots:
-        run = in_slots.get(slot.index)
-        rows.append(
-            [slot.label, run.state.value, plain.printable(run.name), run.id, f"{run.step}/{run.total_steps}"]
-            if run
-            else [slot.label, "waiting" if slot.index in loop.slot_waits else "idle", "", "", ""]
-        )
-    lines += ["", plain.table(["slot", "state", "run", "id", "step"], rows)]
-    for slot in loop.spec.slots:
-        if why := loop.slot_waits.get(slot.index):
-            lines.append(plain.printable(f"{slot.label} waits: {why}"))
-    broken = (RunState.FAILED, RunState.LOST)
-    if failed := sum(counts.get(state, 0) for state in broken):
-        last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
-        lines += ["", f"{failed} failed{last}:"]
-    found = [run for state in broken for run in store.newest_in(number, state, MOST_FAILURES)]
-    for run in sorted(found, key=lambda run: run.ended_at or 0.0)[-MOST_FAILURES:]:
-        attempts = store.attempts(run.id)
-        lines.append(plain.printable(f"  {run.name} ({run.id}) {run.state.value}: {run.reason or ''}"))
-        if attempts and (diagnosis := attempts[-1].diagnosis):
-            lines += [plain.printable(f"    {text}") for text in diagnosis.details]
-    return "\n".join(lines)
-
-
-def _live_line(store: Store, proposal: Proposal) -> str:
-    """What a live rule did or asks, on what evidence."""
-    base = store.run(proposal.base_run)
-    step = proposal.live.step if proposal.live else base.step
-    seen = evidence_in_words(proposal.evidence) if proposal.evidence else ""
-    asked = "relaunch" if proposal.edits else "stop"
-    what = {
-        ProposalStatus.PENDING: f"asks to {asked} it: `autoloop-tui approve {proposal.id}` or `reject`",
-        ProposalStatus.LAUNCHED: f"relaunched as run {proposal.run}",
-        ProposalStatus.DONE: "stopped",
-        ProposalStatus.BLOCKED: f"goes on: {proposal.blocked}",
-    }.get(proposal.status, proposal.status.value)
-    rule = proposal.evidence.rule if proposal.evidence else proposal.author
-    return plain.printable(f"live rule {rule}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}")
-
-
-def _loop_document(store: Store, loop: Loop) -> dict[str, Any]:
-    return {"state_now": _state(store, loop), **msgspec.to_builtins(loop)}
-
-
-def _status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
-    waiting = waiting_for(snapshot.loop, snapshot.round)
-    return {
-        "loop": _loop_document(store, snapshot.loop),
-        "rounds": snapshot.rounds,
-        "waits_for": waiting,
-        "slots": [
-            {
-                "slot": slot.label,
-                "run": run.id if (run := snapshot.in_slot(slot.index)) else None,
-                "waits_for": snapshot.loop.slot_waits.get(slot.index),
-            }
-            for slot in snapshot.loop.spec.slots
-        ],
-        "runs": {
-            run.id: {
-                "name": run.name,
-                "round": run.round,
-                "state": run.state,
-                "step": run.step,
-                "reason": run.reason,
-                "cause": attempt.diagnosis if (attempt := snapshot.attempts.get(run.id)) else None,
-            }
-            for run in snapshot.runs
-        },
-    }
 
 
 def _metric_book() -> MetricBook:

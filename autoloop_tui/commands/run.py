@@ -1,28 +1,17 @@
-"""`run` and `demo`: plan a loop, and with --exec make it real."""
+"""`run`: plan a loop, and with --exec make it real."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
-import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-from autoloop import gpus as gpu_report
-from autoloop.engine.budget import asked_for
-from autoloop.engine.plan import LoopPlan, plan_loop
 from autoloop.model import LoopSpec, UserError, WandbSpec
-from autoloop.preflight import SERVER
-from autoloop.settings import Settings, load_settings
-from autoloop.store import NoLoopYet, Store, StoreUnusable
+from autoloop.settings import load_settings
 from cyclopts import Parameter
 
-from autoloop_tui import headless, on_screen, plain
 from autoloop_tui.commands import run_flags
+from autoloop_tui.commands.starting import plan_or_run
 
 Many = Parameter(consume_multiple=True)
 Trainer = Parameter(consume_multiple=True, allow_leading_hyphen=True)
@@ -195,182 +184,3 @@ def run(
         inherit_dataset_from=run_flags.optional(cwd, inherit_dataset_from),
     )
     return plan_or_run(spec, settings, execute=exec_, no_ui=no_ui, detach=detach, as_json=json, accepted=accepted)
-
-
-def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str | None = None) -> int:
-    """Watch three rounds of a small real training on this machine's CPU.
-
-    Parameters
-    ----------
-    folder
-        Where the demo project is made; an existing one is left alone and a new one made beside it.
-    rounds
-        How many rounds.
-    approve
-        Who approves proposals: auto, manual, or after:30m. On a terminal it is you, without one it is auto.
-    """
-    from autoloop.demo import project
-
-    missing = [name for name in ("torch", "accelerate", "ot", "wandb") if find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"The demo trains for real, and {', '.join(missing)} cannot be found: pip install 'autoloop-tui[train]'."
-        )
-    if approve:
-        run_flags.approval(approve)
-    if rounds < 1:
-        raise UserError(f"--rounds {rounds} makes no sense: give 1 or more.")
-    target = run_flags.fresh_folder(folder)
-    configs = [path.resolve() for path in project.write_project(target)]
-    target = target.resolve()
-    print(f"The demo project is {target}; its four configs are in {target / 'configs'}.")
-    print(f"Look in from another terminal: cd {shlex.quote(str(target))} && autoloop-tui status")
-    os.chdir(target)
-    return run(
-        cfgs=[str(path) for path in configs],
-        steps=project.STEPS,
-        log_freq=project.LOG_FREQ,
-        eval_freq=project.EVAL_FREQ,
-        concurrency=min(2, os.cpu_count() or 1),
-        device="cpu",
-        train_script=str(Path(project.__file__).with_name("train.py")),
-        rounds=rounds,
-        variants_per_run=1,
-        decide=True,
-        approve=approve or ("manual" if on_screen.has_screen() else "auto"),
-        exec_=True,
-        no_ui=not on_screen.has_screen(),
-    )
-
-
-# ------------------------------------------------------------------------------------------------------ plan or run
-
-
-def plan_or_run(
-    spec: LoopSpec,
-    settings: Settings,
-    *,
-    execute: bool,
-    no_ui: bool,
-    detach: bool,
-    as_json: bool,
-    accepted: Callable[[], None] | None = None,
-) -> int:
-    """Print the checked plan, or make it a loop and follow or leave it."""
-    now = time.time()
-    report = gpu_report.read_within()
-
-    def planned(spec: LoopSpec) -> LoopPlan:
-        try:
-            with Store.open(Path(spec.cwd)) as store:
-                names = [loop.name for loop in store.loops()]
-                return plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
-        except NoLoopYet:
-            return plan_loop(spec, settings, report, os.environ, lambda _: None, now)
-        except StoreUnusable as error:
-            plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
-            return plan if execute else msgspec.structs.replace(plan, warnings=[*plan.warnings, str(error)])
-
-    plan = planned(spec)
-    seen = on_screen.has_screen() and not (as_json or no_ui or detach)
-    if not execute and not (seen and on_screen.confirm_plan(plan, _plan_text(plan))):
-        print(_plan_json(plan) if as_json else _plan_text(plan))
-        return 0
-    if accepted:
-        accepted()
-    from autoloop.engine.create import create_loop
-    from autoloop.engine.process import spawn
-
-    from autoloop_tui.commands import doctor
-
-    found = doctor.check_plan(plan)
-    doctor.say(found)
-    wrong = {each.subject for each in found if each.level == "error"}
-    if wrong == {SERVER} and not spec.formal and _rather_offline():
-        plan = planned(msgspec.structs.replace(spec, wandb=msgspec.structs.replace(spec.wandb, online=False, later=True)))
-    elif wrong:
-        print("Nothing was started. `autoloop-tui doctor` with the same flags checks again.", file=sys.stderr)
-        return 1
-    with Store.open(Path(spec.cwd), create=True) as store:
-        loop = create_loop(store, plan, now)
-        for warning in [*plan.warnings, *filter(None, [store.said])]:
-            print(f"note: {plain.printable(warning)}", file=sys.stderr)
-        if no_ui and not detach:
-            return headless.drive_loop(store, loop)
-        engine = spawn(store, loop)
-        if detach and as_json:
-            print(_plan_json(plan))
-            return 0
-        print(f"{loop.name} runs in the background (process {engine.pid}).")
-        if detach:
-            print("Watch it: autoloop-tui wait · autoloop-tui status · autoloop-tui logs -f")
-            return 0
-        if seen:
-            return on_screen.open_console(Path(spec.cwd), loop.name)
-        print("Ctrl-C leaves it running.")
-        story = headless.Story(store, loop, settings.metric_book(Path(spec.cwd)))
-        return headless.follow_loop(store, loop, story.tell)
-
-
-def _rather_offline() -> bool:
-    """Ask the person, if there is one at the terminal, whether to record offline now and upload later."""
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    print("Record offline instead? The report will say how to upload it with `wandb sync`. [y/N] ", end="", file=sys.stderr)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _plan_text(plan: LoopPlan) -> str:
-    rows = [
-        [
-            planned.run.position,
-            planned.run.name,
-            planned.slot.label if planned.slot else "next free",
-            plain.printable(os.path.relpath(planned.output_dir)),
-        ]
-        for planned in plan.runs
-    ]
-    spec = plan.spec
-    limits = asked_for(spec)
-    then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
-    steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
-    notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
-    parts = [
-        f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {steps} steps on {len(spec.slots)} "
-        f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
-        f"W&B {'online' if spec.wandb.online else 'offline'}" + (f", {limits}" if limits else ""),
-        "",
-        plain.table(["#", "config", "slot", "output directory"], rows),
-        "",
-        *(f"[{planned.run.position}] {plain.printable(planned.launch.command_line)}" for planned in plan.runs),
-        *(["", "Live rules, while a run trains (--no-live leaves them out):"] if plan.live else []),
-        *(f"  {plain.printable(sentence)}" for sentence in plan.live),
-        *(["", *(f"note: {plain.printable(note)}" for note in notes)] if notes else []),
-        "",
-        "Nothing was started. Add --exec to run it.",
-    ]
-    return "\n".join(parts)
-
-
-def _plan_json(plan: LoopPlan) -> str:
-    document: dict[str, Any] = {
-        "loop": plan.name,
-        "output_dir": plan.output_dir,
-        "warnings": plan.warnings,
-        "live_rules": plan.live,
-        "runs": [
-            {
-                "index": planned.run.position,
-                "name": planned.run.name,
-                "id": planned.run.id,
-                "config": planned.run.source_path,
-                "slot": planned.slot.label if planned.slot else None,
-                "output_dir": planned.output_dir,
-                "argv": planned.launch.argv,
-                "env": planned.launch.env,
-            }
-            for planned in plan.runs
-        ],
-    }
-    return plain.json_text(document)

@@ -11,7 +11,7 @@ import pytest
 from autoloop import gpus
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
-from autoloop_tui.commands import run
+from autoloop_tui.commands import demo
 from tests.cli.conftest import Call, Said
 from tests.cli.project import LAUNCH, PATIENCE, Project, command, environment, tree
 
@@ -211,7 +211,7 @@ def test_online_without_a_key_is_refused_and_with_one_is_not(refused, call: Call
 
 
 def test_the_demo_says_which_packages_it_lacks(refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "find_spec", lambda name: None if name == "torch" else name)
+    monkeypatch.setattr(demo, "find_spec", lambda name: None if name == "torch" else name)
     told = refused("demo")
     assert "torch cannot be found: pip install 'autoloop-tui[train]'" in told
 

@@ -1,0 +1,95 @@
+"""From what a person asked for to a loop: the checked plan printed or shown, and when it is wanted, made real."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from autoloop import gpus as gpu_report
+from autoloop.engine.plan import LoopPlan, plan_loop
+from autoloop.model import LoopSpec
+from autoloop.preflight import SERVER
+from autoloop.settings import Settings
+from autoloop.store import NoLoopYet, Store, StoreUnusable
+
+from autoloop_tui import headless, on_screen, plain
+from autoloop_tui.commands.plan_words import plan_json, plan_text
+
+
+def plan_or_run(
+    spec: LoopSpec,
+    settings: Settings,
+    *,
+    execute: bool,
+    no_ui: bool,
+    detach: bool,
+    as_json: bool,
+    accepted: Callable[[], None] | None = None,
+) -> int:
+    """Print the checked plan, or make it a loop and follow or leave it."""
+    now = time.time()
+    report = gpu_report.read_within()
+
+    def planned(spec: LoopSpec) -> LoopPlan:
+        try:
+            with Store.open(Path(spec.cwd)) as store:
+                names = [loop.name for loop in store.loops()]
+                return plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
+        except NoLoopYet:
+            return plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+        except StoreUnusable as error:
+            plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+            return plan if execute else msgspec.structs.replace(plan, warnings=[*plan.warnings, str(error)])
+
+    plan = planned(spec)
+    seen = on_screen.has_screen() and not (as_json or no_ui or detach)
+    if not execute and not (seen and on_screen.confirm_plan(plan, plan_text(plan))):
+        print(plan_json(plan) if as_json else plan_text(plan))
+        return 0
+    if accepted:
+        accepted()
+    from autoloop.engine.create import create_loop
+    from autoloop.engine.process import spawn
+
+    from autoloop_tui.commands import doctor
+
+    found = doctor.check_plan(plan)
+    doctor.say(found)
+    wrong = {each.subject for each in found if each.level == "error"}
+    if wrong == {SERVER} and not spec.formal and _rather_offline():
+        plan = planned(msgspec.structs.replace(spec, wandb=msgspec.structs.replace(spec.wandb, online=False, later=True)))
+    elif wrong:
+        print("Nothing was started. `autoloop-tui doctor` with the same flags checks again.", file=sys.stderr)
+        return 1
+    with Store.open(Path(spec.cwd), create=True) as store:
+        loop = create_loop(store, plan, now)
+        for warning in [*plan.warnings, *filter(None, [store.said])]:
+            print(f"note: {plain.printable(warning)}", file=sys.stderr)
+        if no_ui and not detach:
+            return headless.drive_loop(store, loop)
+        engine = spawn(store, loop)
+        if detach and as_json:
+            print(plan_json(plan))
+            return 0
+        print(f"{loop.name} runs in the background (process {engine.pid}).")
+        if detach:
+            print("Watch it: autoloop-tui wait · autoloop-tui status · autoloop-tui logs -f")
+            return 0
+        if seen:
+            return on_screen.open_console(Path(spec.cwd), loop.name)
+        print("Ctrl-C leaves it running.")
+        story = headless.Story(store, loop, settings.metric_book(Path(spec.cwd)))
+        return headless.follow_loop(store, loop, story.tell)
+
+
+def _rather_offline() -> bool:
+    """Ask the person, if there is one at the terminal, whether to record offline now and upload later."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print("Record offline instead? The report will say how to upload it with `wandb sync`. [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
