@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -312,3 +313,25 @@ def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_
     assert (run.state, run.attempts) == (RunState.FINISHED, 2)
     assert [attempt.result for attempt in project.store.attempts(run.id)] == ["lost", "finished"]
     assert any("its process never started" in text for text in project.story(loop))
+
+
+def test_a_loop_that_cannot_be_made_for_want_of_room_leaves_nothing(small: Project) -> None:
+    """With ever more room, until there is enough."""
+    config = small.config("a", words="x" * 20_000)
+    ballast = fill(small.folder)
+    home, said = small.store.places.home, list[str]()
+    for _ in range(100):
+        os.truncate(ballast, max(0, ballast.stat().st_size - (6 << 10)))
+        try:
+            loop = small.loop([config])
+            break
+        except UserError as error:
+            said.append(str(error))
+        assert small.store.loops() == []
+        assert list((home / "configs").iterdir()) == []
+        assert list((small.folder / "outputs").glob("train/*")) == []
+    # It was full in several places: the configs, the records.
+    assert len(said) > 3
+    assert [text for text in said if not re.search(r"Nothing was started: .+ \(No space|cannot be used now", text)] == []
+    ballast.unlink()
+    assert small.run(loop).state is LoopState.FINISHED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -16,15 +17,32 @@ from autoloop.store import Store
 def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
     """Record the loop, its first round and its queue in one transaction. The configs are frozen first.
 
-    Makes the loop's output folder, so that its name is taken. UserError if it was taken since the loop was planned.
+    Makes the loop's output folder, so that its name is taken. UserError if it was taken since the loop was planned, and
+    where a disk has no room or is read-only; nothing is left then.
     """
+    folder = Path(plan.output_dir)
+    frozen = {planned.run.id: store.places.config(planned.run.id) for planned in plan.runs}
     try:
-        Path(plan.output_dir).mkdir(parents=True)
+        folder.mkdir(parents=True)
     except FileExistsError:
         raise UserError(f"Another loop took the name {plan.name} this very moment; give the command again.") from None
-    frozen = {planned.run.id: store.places.config(planned.run.id) for planned in plan.runs}
-    for planned in plan.runs:
-        freeze(frozen[planned.run.id], planned.config)
+    except OSError as error:
+        raise UserError(f"Nothing was started: {folder} cannot be made ({error.strerror}).") from None
+    try:
+        for planned in plan.runs:
+            freeze(frozen[planned.run.id], planned.config)
+        return _record(store, plan, frozen, now)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            for path in frozen.values():
+                path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise UserError(f"Nothing was started: {store.places.home} cannot be written ({error.strerror}).") from None
+        raise
+
+
+def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], now: float) -> Loop:
     with store.transaction():
         loop = Loop(
             id=store.next_id("loops"),

@@ -90,7 +90,13 @@ class Engine:
 
     def run(self) -> Loop:
         lock = EngineLock(self.context.places.lock(self.context.loop.name))
-        holder = lock.acquire()
+        try:
+            holder = lock.acquire()
+        except OSError as error:
+            raise UserError(
+                f"{self.context.loop.name} cannot be driven now: {self.context.places.home} cannot be written "
+                f"({error.strerror}); `autoloop-tui resume` takes it up when it can."
+            ) from None
         if holder:
             raise UserError(
                 f"{self.context.loop.name} is driven by process {holder.pid} on {holder.host} already; "

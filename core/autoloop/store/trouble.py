@@ -20,7 +20,7 @@ _PASSING = {
     sqlite3.SQLITE_FULL: "there is no space left on its disk; free some",
     sqlite3.SQLITE_IOERR: "its disk cannot be read or written: full, over quota, out of reach or broken",
     sqlite3.SQLITE_READONLY: "it, its folder or its disk is read-only; make it writable",
-    sqlite3.SQLITE_CANTOPEN: "it or its folder cannot be opened; give yourself the right to, or bring it back",
+    sqlite3.SQLITE_CANTOPEN: "it or its folder cannot be opened, or its disk is read-only; mend that, or bring it back",
     sqlite3.SQLITE_PERM: "it may not be opened; give yourself the right to",
     sqlite3.SQLITE_BUSY: "another process keeps it locked; end that one",
     sqlite3.SQLITE_LOCKED: "another process keeps it locked; end that one",
