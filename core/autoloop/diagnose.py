@@ -210,21 +210,36 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(: .*|:)?$")
 
 
 def _last_chain(lines: Sequence[str]) -> list[str]:
-    """The exceptions of the last chain that is not the launcher's, first raised first, with continuation lines."""
+    """The exceptions of the last chain that is not the launcher's, first raised first, with continuation lines.
+
+    One that wandb alone raised, as it does on its way out of a run that has failed, does not hide the trainer's.
+    """
     chain: list[str] = []
     last: list[str] = []
-    for link, exception in _tracebacks(lines):
+    theirs = last_theirs = True  # whether wandb's own frames are all that the chain passed through
+    for link, exception, by_wandb in _tracebacks(lines):
         chain = [*chain, exception] if link == "then" else [exception, *chain] if link == "inside" else [exception]
-        if not _is_launcher(exception):
-            last = chain
-        else:
+        theirs = by_wandb and (theirs or not link)
+        if _is_launcher(exception):
             chain = []
+        elif last_theirs or not theirs:
+            last, last_theirs = chain, theirs
     return last
 
 
-def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "inside"], str]]:
-    """Each traceback's exception, and how it hangs together with the one before it: not, raised after it, or its cause
-    printed inside it (by a data loader worker)."""
+_FRAME = re.compile(r'^\s+File "([^"]+)", line \d+')
+_WANDB = re.compile(r"/wandb(_[a-z]+)?/|/(threading|atexit|concurrent/futures/\w+|asyncio/\w+|multiprocessing/\w+)\.py$")
+"""wandb's own files, and those of Python that its threads and exit hooks are run by."""
+
+
+def _by_wandb(frames: Sequence[str]) -> bool:
+    files = [found[1] for frame in frames if (found := _FRAME.match(frame))]
+    return any("/wandb" in file for file in files) and all(_WANDB.search(file) for file in files)
+
+
+def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "inside"], str, bool]]:
+    """Each traceback's exception, how it hangs together with the one before it (not, raised after it, or its cause
+    printed inside it by a data loader worker), and whether all its frames are wandb's."""
     linked = False
     index = 0
     while index < len(lines):
@@ -234,9 +249,10 @@ def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "ins
         if _START not in line:  # searched, because a progress bar may stand before it on the line
             continue
         link: Literal["", "then", "inside"] = "inside" if f"Original {_START}" in line else "then" if linked else ""
+        begin = index
         while index < len(lines) and (not lines[index] or lines[index].startswith(" ") or _BAR in lines[index]):
             index += 1
-        linked = False
+        linked, by_wandb = False, _by_wandb(lines[begin:index])
         if index == len(lines):
             return
         exception = lines[index]
@@ -246,7 +262,7 @@ def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "ins
         while index < len(lines) and _continues(lines[index]):
             exception += " " + lines[index].strip()
             index += 1
-        yield link, exception
+        yield link, exception, by_wandb
 
 
 def _continues(line: str) -> bool:

@@ -366,3 +366,37 @@ def test_every_cause_that_a_shipped_preset_names_is_in_the_table() -> None:
             assert cause is not None
             assert cause.id == failure.cause
             assert cause.advice
+
+
+WANDB_EXIT = """\
+Exception in thread NetStatThr:
+Traceback (most recent call last):
+  File "/usr/lib/python3.11/threading.py", line 1045, in _bootstrap_inner
+    self.run()
+  File "/env/lib/python3.11/site-packages/wandb/sdk/wandb_run.py", line 285, in check_network_status
+    self._loop_check_status(
+  File "/env/lib/python3.11/site-packages/wandb/sdk/interface/interface.py", line 911, in deliver
+    raise ConnectionResetError("Connection lost")
+ConnectionResetError: Connection lost
+"""
+TRAINER_ERROR = """\
+Traceback (most recent call last):
+  File "/work/train.py", line 12, in <module>
+    main()
+  File "/env/lib/python3.11/site-packages/wandb/sdk/wandb_run.py", line 400, in wrapper
+    return func(self, *args)
+ValueError: num_steps should be positive
+"""
+
+
+@pytest.mark.parametrize("log", [TRAINER_ERROR + WANDB_EXIT, WANDB_EXIT + TRAINER_ERROR])
+def test_what_wandb_raises_on_its_way_out_does_not_hide_the_trainer_s_exception(log: str) -> None:
+    cause = diagnose(ExitRecord(code=1), log.splitlines(), load_preset("plain"))
+    assert cause is not None
+    assert "num_steps should be positive" in f"{cause.text} {cause.line}"
+
+
+def test_what_wandb_alone_raised_is_the_cause_where_there_is_no_other() -> None:
+    cause = diagnose(ExitRecord(code=1), WANDB_EXIT.splitlines(), load_preset("plain"))
+    assert cause is not None
+    assert "Connection lost" in f"{cause.text} {cause.line}"

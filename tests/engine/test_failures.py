@@ -36,6 +36,23 @@ def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_
     assert states(project.runs(loop)) == [RunState.FAILED] * 3 + [RunState.FINISHED] * 2
 
 
+def test_a_cause_that_every_run_would_meet_stops_the_loop_at_once_with_that_cause(project: Project) -> None:
+    missing = "ModuleNotFoundError: No module named 'lerobot'"
+    loop = project.loop([project.config(f"broken{i}", traceback=missing) for i in range(3)])
+    ended = project.run(loop)
+    assert ended.state is LoopState.STOPPED
+    assert (ended.reason or "").startswith("every run would fail as broken0 did: ")
+    assert "lerobot" in (ended.reason or "")
+    assert states(project.runs(loop)) == [RunState.FAILED, RunState.QUEUED, RunState.QUEUED]
+
+
+def test_a_cause_that_one_run_of_the_round_did_not_meet_does_not_stop_the_loop(project: Project) -> None:
+    missing = "ModuleNotFoundError: No module named 'lerobot'"
+    loop = project.loop([project.config("good"), project.config("broken", traceback=missing), project.config("c")])
+    assert project.run(loop).state is LoopState.FINISHED
+    assert states(project.runs(loop)) == [RunState.FINISHED, RunState.FAILED, RunState.FINISHED]
+
+
 def test_failures_after_the_first_step_do_not_stop_the_loop(project: Project) -> None:
     configs = [project.config(f"broken{i}", traceback="ValueError: x", late=True) for i in range(4)]
     loop = project.loop([*configs, project.config("e")])

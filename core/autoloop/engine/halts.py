@@ -15,6 +15,16 @@ MEMORY_CAUSES = ("cuda-out-of-memory", "host-out-of-memory")
 BAD = (RunState.FAILED.value, RunState.LOST.value)
 
 
+def _met_by_all(context: Context, last: Run, runs: list[Run]) -> str | None:
+    """Why no other run of the round needs to be tried; None where one has made a step, so that it is not met by all."""
+    cause = context.store.attempts(last.id)[-1].diagnosis
+    if cause is None or not cause.fatal_for_round or any(run.step for run in runs if run.round == last.round):
+        return None
+    advice = f" ({cause.advice})" if cause.advice else ""
+    line = f": {cause.line}" if cause.line else ""
+    return f"every run would fail as {last.name} did: {cause.text}{line}{advice}; put it right and `autoloop-tui resume`"
+
+
 def broken(context: Context, last: Run) -> str | None:
     """Why the loop must stop now that `last` has failed; None if it may go on. What was before the last resume is over."""
     store, loop = context.store, context.loop
@@ -24,6 +34,8 @@ def broken(context: Context, last: Run) -> str | None:
         for attempt in store.loop_attempts(loop.id)
         if attempt.result is not None and (attempt.ended_at or 0.0) > (loop.resumed_at or 0.0)
     ]
+    if reason := _met_by_all(context, last, list(runs.values())):
+        return reason
     starved = [
         attempt
         for attempt in ended
