@@ -5,6 +5,7 @@ All act on the newest loop unless --loop names one.
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -96,7 +97,18 @@ def resume(
 
         engine = spawn(store, found)
         print(f"{found.name} goes on in the background (process {engine.pid}).")
+        _note_what_is_wrong(found)
         return 0
+
+
+def _note_what_is_wrong(loop: Loop) -> None:
+    """What a preflight finds for the runs to come, once the loop has been taken up: running runs wait for no check."""
+    from autoloop_tui.commands import doctor
+
+    for each in doctor.examine(msgspec.structs.replace(loop.spec, configs=[])):
+        if each.level == "error":
+            advice = f"; {each.advice}" if each.advice else ""
+            print(f"note: {plain.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
 
 
 def retry(run: str, /, *, loop: str | None = None) -> int:

@@ -116,7 +116,7 @@ def doctor(
         output_root=str(run_flags.absolute(cwd, output_root or settings.output_root)),
         inherit_dataset_from=run_flags.optional(cwd, inherit_dataset_from),
     )
-    found = _examine(spec)
+    found = examine(spec)
     print(_as_json(found) if json else as_text(found))
     return 1 if any(each.level == "error" for each in found) else 0
 
@@ -138,7 +138,7 @@ def check_plan(plan: LoopPlan) -> list[Finding]:
     )
 
 
-def _examine(spec: LoopSpec) -> list[Finding]:
+def examine(spec: LoopSpec) -> list[Finding]:
     """As much as can be looked at, whatever is wrong: every problem is one finding."""
     preset = load_preset(spec.preset)
     found: list[Finding] = []

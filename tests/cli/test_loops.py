@@ -161,3 +161,17 @@ def test_names_from_outside_cannot_draw_on_the_terminal(project: Project, call: 
         texts.append(call(*each).out)
     for text in texts:
         assert not set(text.replace("\n", "")) & {chr(code) for code in [*range(32), 127, 0x202E]}, text
+
+
+def test_resume_notes_what_the_runs_to_come_will_meet_and_goes_on_all_the_same(project: Project) -> None:
+    (project.folder / "own.py").write_text("import time; time.sleep(60)")
+    project.config()
+    launch = ("--preset", "plain", "--train-script", "own.py", "--steps", "2", "--device", "cpu", "--exec", "--detach")
+    assert project.call("run", "--cfgs", "base.json", *launch).returncode == 0
+    project.call("kill")
+    project.call("wait", "--quiet")
+    (project.folder / "own.py").unlink()
+    said = project.call("resume")
+    assert said.returncode == 0
+    assert "goes on in the background" in said.stdout
+    assert "note: command: The training script own.py does not exist" in said.stderr
