@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextlib.contextmanager
@@ -32,8 +33,9 @@ def alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace `path` in one step: readers see the old file or the new one, never half of it. OSError passes through.
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """For writing `path` anew: readers see the old file or, once all is written, the new one. OSError passes through.
 
     Where `path` is a link, the file that it leads to is replaced; the mode of a file that was there is kept.
     """
@@ -44,12 +46,52 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         with temporary.open("wb") as file:
             with contextlib.suppress(FileNotFoundError):
                 os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-            file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace `path` by `content` in one step, as `replacing` does."""
+    with replacing(path) as file:
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
+
+
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Equal as long as nobody has changed or replaced the file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+CHUNK = 1 << 16
+"""Bytes held of a file that is copied: it may hold thousands of runs."""
+
+
+def copy(source: BinaryIO, begin: int, end: int, target: BinaryIO) -> None:
+    """Bytes `begin` to `end` of `source`, to where `target` is."""
+    source.seek(begin)
+    while begin < end and (chunk := source.read(min(CHUNK, end - begin))):
+        begin += target.write(chunk)
+
+
+def holds(file: BinaryIO, wanted: bytes) -> bool:
+    """Whether the bytes stand anywhere in the file."""
+    file.seek(0)
+    before = b""
+    while chunk := file.read(CHUNK):
+        if wanted in before + chunk:
+            return True
+        before = (before + chunk)[-len(wanted) :]
+    return False
 
 
 def set_aside(path: Path) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from autoloop.metrics import default_book, parse_metric_book
-from autoloop.model import Change, Loop, ProposalStatus, RunState
-from autoloop.reports import render, write_markdown
+from autoloop.model import Change, Loop, ProposalStatus, Round, RoundState, RunState
+from autoloop.reports import MarkdownReport, render, write_markdown
 from autoloop.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +89,60 @@ def test_writing_again_replaces_the_section_and_the_same_store_gives_the_same_te
     assert "b (idb)" in second
     Path(loop.spec.markdown_out).unlink()
     assert write(store, loop) == second
+
+
+def test_a_report_that_is_written_on_is_the_one_that_is_written_anew(store: Store, folder: Path) -> None:
+    one, two = add_loop(store, folder, 1), add_loop(store, folder, 2)
+    path = Path(one.spec.markdown_out)
+    report = MarkdownReport(store, one.id, METRICS)
+
+    def add_rounds(first: int, last: int) -> None:
+        for number in range(first, last + 1):
+            store.put_round(Round(loop=1, number=number, state=RoundState.DONE, started_at=1.0))
+            base = f"r{number - 1}" if number > 1 else None
+            add_proposal(store, add_run(store, str(number), id=f"r{number}", round=number, base_run=base))
+
+    def prepend() -> None:
+        path.write_text(f"# Ours\n\n{path.read_text()}our conclusions, of any length\n")
+
+    steps = [
+        lambda: add_rounds(1, 3),
+        lambda: add_rounds(4, 4),
+        lambda: None,
+        prepend,
+        lambda: add_rounds(5, 6),
+        lambda: add_run(store, "2", id="r2", round=2, base_run="r1", state=RunState.RUNNING),
+        lambda: write(store, two),
+        lambda: add_run(store, "2", id="r2", round=2, base_run="r1", summary=summary(train__l1_loss=0.1)),
+        lambda: add_loop(store, folder, 1, winner="r2"),
+        path.unlink,
+        lambda: add_rounds(7, 7),
+    ]
+    for step in steps:
+        step()
+        assert report.write() is None
+        written = path.read_text()
+        assert write(store, one) == written
+        assert report.write() is None  # not as it left the file: that is one of `write`
+        assert path.read_text() == written
+    assert "| 2 (r2) | 1 (r1) | finished | 2 | – | 0.1 (-80.0%) |" in written
+    assert "r7)" in written
+
+
+def test_the_rounds_that_did_not_change_are_not_read_again(store: Store, folder: Path) -> None:
+    loop = add_loop(store, folder, rounds=2)
+    path = Path(loop.spec.markdown_out)
+    add_run(store, "a")
+    add_run(store, "b", round=2)
+    report = MarkdownReport(store, loop.id, METRICS)
+    assert report.write() is None
+    with Store.open(store.places.project) as another:
+        add_run(another, "changed", id="ida")
+    add_run(store, "c", round=2, position=1)
+    assert report.write() is None
+    assert "changed" not in path.read_text()
+    assert "c (idc)" in path.read_text()
+    assert "changed" in write(store, loop)
 
 
 def test_the_text_that_people_wrote_around_the_sections_is_kept(store: Store, folder: Path) -> None:

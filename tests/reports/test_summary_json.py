@@ -142,6 +142,18 @@ def add_entries(path: Path, who: str) -> None:
         merge(path, {f"{who}{number}": {"steps": number}})
 
 
+def test_entries_larger_than_what_is_held_at_once_are_added_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    entries = {f"run {number} \u00fc\"": {"text": "x" * (30_000 + 7 * number)} for number in range(12)}
+    for key, entry in entries.items():
+        assert merge(path, {key: entry}) is None
+    assert list(read(path).items()) == list(entries.items())
+    for key in list(entries)[::5]:
+        entries[key] = {"steps": 1}
+        assert merge(path, {key: entries[key]}) is None
+    assert list(read(path).items()) == list(entries.items())
+
+
 def test_two_loops_that_write_at_once_lose_no_entry(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     context = multiprocessing.get_context("fork")

@@ -77,7 +77,7 @@ class Commands:
 
     def start(self, command: Command) -> str:
         """Start the next round with what is approved; what is still pending is left behind."""
-        current = self.context.store.rounds(self.context.loop_id)[-1]
+        current = self.context.store.last_round(self.context.loop_id)
         if current.state is not RoundState.DECIDING:
             raise UserError(f"Round {current.number} is {current.state.value}; the next can start when it has been judged.")
         proposals = for_next_round(self.context, current.number)
@@ -143,7 +143,7 @@ class Commands:
         run = named_run(self.context, command)
         if not run.state.ended:
             raise UserError(f"Run {run.id} is {run.state.value}; only an ended run can be retried.")
-        current = self.context.store.rounds(self.context.loop_id)[-1]
+        current = self.context.store.last_round(self.context.loop_id)
         if run.state is RunState.FINISHED:
             raise UserError(f"Run {run.id} has finished; propose a variant of it instead.")
         if went_on(self.context.store.attempts(run.id)):

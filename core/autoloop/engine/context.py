@@ -18,6 +18,8 @@ from autoloop.store import Places, Store
 
 CONFIGS = 100
 """Configs kept in memory."""
+ROOTS = 1000
+"""Runs whose first ancestor is known: those of the last rounds, of which the next one is made."""
 
 Listener = Callable[[Event], None]
 
@@ -66,7 +68,10 @@ class Context:
         run = self.store.run(run_id)
         while run.base_run and run.id not in self._roots:
             run = self.store.run(run.base_run)
-        name = self._roots[run_id] = self._roots.get(run.id, run.name)
+        name = self._roots.get(run.id, run.name)
+        if len(self._roots) >= ROOTS:
+            del self._roots[next(iter(self._roots))]
+        self._roots[run_id] = name
         return name
 
     def config_of(self, run: Run) -> Config:

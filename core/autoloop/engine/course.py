@@ -22,11 +22,10 @@ class Course:
 
     def advance(self) -> None:
         """Move the loop on as far as it goes without waiting."""
-        current = self.context.store.rounds(self.context.loop_id)[-1]
-        runs = self.context.store.runs(self.context.loop_id, current.number)
-        if current.state is RoundState.RUNNING and all(run.state.ended for run in runs):
-            self._end_round(current, runs)
-            current = self.context.store.rounds(self.context.loop_id)[-1]
+        current = self.context.store.last_round(self.context.loop_id)
+        if current.state is RoundState.RUNNING and self.context.store.all_ended(self.context.loop_id, current.number):
+            self._end_round(current, self.context.store.runs(self.context.loop_id, current.number))
+            current = self.context.store.last_round(self.context.loop_id)
         if current.state is RoundState.DECIDING and self.context.loop.state is LoopState.ACTIVE:
             self._decide(current)
         elif current.state is RoundState.DONE:
@@ -129,7 +128,7 @@ class Course:
         finished, to put right what a kill has torn.
         """
         loop = self.context.loop
-        if loop.state is LoopState.ACTIVE and all(run.state.ended for run in self.context.store.runs(loop.id)):
+        if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
             reason = loop.reason or "its rounds are done"
             with self.context.store.transaction():
                 self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=self.context.clock())

@@ -58,7 +58,7 @@ class Decisions:
 
     def _then(self, made_from: int) -> str:
         """What follows from the last decision, if it was the last: the next round starts, though not at once."""
-        round_ = self.context.store.rounds(self.context.loop_id)[-1]
+        round_ = self.context.store.last_round(self.context.loop_id)
         if round_.state is not RoundState.DECIDING or round_.number != made_from:
             return ""
         due = start_due(self.context, for_next_round(self.context, made_from))
@@ -94,7 +94,7 @@ class Decisions:
     def propose(self, command: Command) -> str:
         """A person's own proposals, from any run of the loop: one, or all of `variants` or none."""
         base = named_run(self.context, command)
-        last = self.context.store.rounds(self.context.loop_id)[-1]
+        last = self.context.store.last_round(self.context.loop_id)
         if last.state is RoundState.DONE:
             raise UserError("All rounds of this loop are over: what is proposed now would never run.")
         spec = self.context.spec

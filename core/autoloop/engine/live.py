@@ -272,7 +272,7 @@ class LiveRules:
                 config,
                 name=name,
                 round_=base.round,
-                position=len(self.context.store.runs(self.context.loop_id)),
+                position=self.context.store.number_of_runs(self.context.loop_id),
                 slot=ended.attempt.slot,
             )
             text = f"{base.name} ({base.id}) is relaunched as {run.name} ({run.id}): {describe_changes(proposal)}"

@@ -26,8 +26,8 @@ from autoloop.model import Loop, LoopState, RunState, UserError
 from autoloop.settings import load_settings
 from autoloop.store import Store, StoreTrouble
 
-ROWS = 500
-"""Decoded rows kept in memory: it works on one round, however many there were before."""
+ROWS, CACHE = 200, 512
+"""Decoded rows and KiB of the database kept in memory: it works on one round, however many there were before."""
 
 TICK = 0.2
 """Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
@@ -42,7 +42,7 @@ class Engine:
         metrics = settings.metric_book(project)
         rules = load_rules(loop.spec.rules, metrics)
         self.store = store
-        store.remembered = ROWS
+        store.remember(ROWS, CACHE)
         self.context = Context(
             store=store,
             loop_id=loop.id,

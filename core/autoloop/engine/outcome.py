@@ -27,6 +27,7 @@ LOOP_STOP = "the loop was stopped"
 READ_AT_MOST = 30.0
 """Seconds spent on the rest of a log, as far as metrics must be found in it; of what is left then, the end is read."""
 LAST = 1 << 20
+RUN_PAGE = re.compile(r"https?://[^\s'\"<>]+/runs/(\w+)")
 MEANWHILE = 0.2
 
 
@@ -93,8 +94,8 @@ def _read_rest(follower: Follower, meanwhile: Callable[[], bool]) -> bool:
 
 def wandb_url(run: Run, lines: list[str]) -> str | None:
     """The address of the run's W&B page, as the trainer or wandb printed it; None for an offline run."""
-    pattern = re.compile(rf"https?://[^\s'\"<>]+/runs/{re.escape(run.id)}\b")
-    return next((found.group() for line in lines if run.id in line and (found := pattern.search(line))), None)
+    found = (match for line in lines if run.id in line for match in RUN_PAGE.finditer(line))
+    return next((match.group() for match in found if match.group(1) == run.id), None)
 
 
 def _tells_of_divergence(context: Context, metric: str) -> bool:

@@ -14,6 +14,7 @@ class Reporting:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._due = False
+        self._markdown = reports.MarkdownReport(context.store, context.loop_id, context.metrics)
 
     def begin(self) -> None:
         """The last engine may have ended between a result and its line in the summary."""
@@ -33,7 +34,7 @@ class Reporting:
 
     def write(self) -> None:
         self._due = False
-        self._tell(reports.write_markdown(self.context.store, self.context.loop_id, self.context.metrics))
+        self._tell(self._markdown.write())
 
     def _tell(self, problem: str | None) -> None:
         if problem:

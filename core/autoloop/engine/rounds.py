@@ -184,7 +184,7 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
     number = made_from.number + 1
     approved = [p for p in for_next_round(context, made_from.number) if p.status is ProposalStatus.APPROVED]
     runs: list[Run] = []
-    position = len(context.store.runs(context.loop_id))
+    position = context.store.number_of_runs(context.loop_id)
     now = context.clock()
     with context.store.transaction():
         for proposal in approved:

@@ -2,55 +2,136 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import shlex
+import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from autoloop.configs import value_text
-from autoloop.disk import alone, write_atomically
+from autoloop.disk import Stamp, alone, copy, replacing, stamp
 from autoloop.metrics import MetricBook
 from autoloop.model import Attempt, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.rules import in_words
 from autoloop.store import Store
 
 
-def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
-    """Put the loop's section into its report file; the sections of other loops and people's own text stay.
+@dataclass(frozen=True)
+class _Section:
+    """Where a loop's section stands in its file: byte offsets."""
 
-    Returns a sentence if the file could not be written.
+    begin: int
+    end: int
+    rounds: Sequence[int] = (0,)
+    """Where the text of each round begins, and where that of the last one ends."""
+    lead: bytes = b""
+    tail: bytes = b""
+    """What is to stand around the section where it is new."""
+
+
+class MarkdownReport:
+    """The section of one loop in its report file, for whoever writes the loop itself.
+
+    Written again, it takes the rounds that have not changed from the file, if that is as it left it: so the step from one
+    round to the next costs the same however many were before. What another process changes in the loop it does not see;
+    `write_markdown` does.
     """
-    found = store.loop(loop)
-    path = Path(found.spec.markdown_out)
-    start, end = f"<!-- autoloop {found.name} -->", f"<!-- /autoloop {found.name} -->"
-    section = f"{start}\n{render(store, loop, metrics)}{end}\n"
-    try:
-        with alone(path):
-            try:
-                with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                    text = file.read()
-            except FileNotFoundError:
-                text = ""
-            head, closed, after = text.partition(end)
-            # The last start before the end: of a section that lost its end, nothing is known to be ours.
-            before, begun, _ = head.rpartition(start)
-            if begun and closed:
-                text = before + section.rstrip("\n") + after
+
+    def __init__(self, store: Store, loop: int, metrics: MetricBook) -> None:
+        self.store = store
+        self.loop = loop
+        self.metrics = metrics
+        self._left: _Section | None = None
+        self._stamp: Stamp | None = None
+
+    def write(self) -> str | None:
+        """Put the section into the file; the sections of other loops and people's own text stay.
+
+        Returns a sentence if the file could not be written.
+        """
+        loop = self.store.loop(self.loop)
+        path = Path(loop.spec.markdown_out)
+        changed = self.store.touched.get(loop.id, sys.maxsize)
+        try:
+            with alone(path):
+                with _opened(path) as old, replacing(path) as new, self.store.reading():
+                    if self._left is not None and self._stamp == stamp(path):
+                        section = self._write(loop, old, new, self._left, changed)
+                    else:
+                        section = self._write(loop, old, new, _find(old.read(), loop.name), 0)
+                self._stamp = stamp(path)
+                self._left = section if self._stamp else None
+                self.store.touched.pop(loop.id, None)
+        except (OSError, UnicodeError) as error:
+            return f"{path} could not be written ({error}); `autoloop-tui report` writes it again later"
+        return None
+
+    def _write(self, loop: Loop, old: BinaryIO, new: BinaryIO, left: _Section, changed: int) -> _Section:
+        """Copy the old file with the section made anew, its rounds from number `changed` on; returns where it is now."""
+        start, end = _markers(loop.name)
+        copy(old, 0, left.begin, new)
+        new.write(left.lead)
+        begin = new.tell()
+        new.write(start + b"\n" + _bytes(_head(self.store, loop)))
+        rounds = [new.tell()]
+        for index, round_ in enumerate(self.store.rounds(loop.id), 1):
+            if round_.number < changed and index < len(left.rounds):
+                copy(old, left.rounds[index - 1], left.rounds[index], new)
             else:
-                text = (text.rstrip("\n") + "\n\n" if text.strip() else "") + section
-            write_atomically(path, text)
-    except (OSError, UnicodeError) as error:
-        return f"{path} could not be written ({error}); `autoloop-tui report` writes it again later"
-    return None
+                new.write(_bytes(_round(self.store, loop, round_.number, self.metrics)))
+            rounds.append(new.tell())
+        new.write(b"\n" + end)
+        section = _Section(begin, new.tell(), rounds)
+        new.write(left.tail)
+        copy(old, left.end, old.seek(0, os.SEEK_END), new)
+        return section
+
+
+def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
+    """Put the whole section of a loop into its report file, whoever drives it. Returns a sentence if that failed."""
+    return MarkdownReport(store, loop, metrics).write()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return io.BytesIO()
+
+
+def _markers(loop: str) -> tuple[bytes, bytes]:
+    return f"<!-- autoloop {loop} -->".encode(), f"<!-- /autoloop {loop} -->".encode()
+
+
+def _find(text: bytes, loop: str) -> _Section:
+    """Where the loop's section is in the file, or is to be."""
+    start, end = _markers(loop)
+    head, closed, _ = text.partition(end)
+    # The last start before the end: of a section that lost its end, nothing is known to be ours.
+    if closed and (begin := head.rfind(start)) >= 0:
+        return _Section(begin, len(head) + len(end))
+    kept = len(text.rstrip(b"\n")) if text.strip() else 0
+    return _Section(kept, len(text), lead=b"\n\n" if kept else b"", tail=b"\n")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def render(store: Store, number: int, metrics: MetricBook) -> str:
-    """The section of one loop, from one state of the store, read round by round: a loop may have thousands of runs."""
+    """The section of one loop, from one state of the store."""
     with store.reading():
-        return "\n".join(_lines(store, store.loop(number), metrics)) + "\n\n"
+        loop = store.loop(number)
+        rounds = "".join(_round(store, loop, round_.number, metrics) for round_ in store.rounds(number))
+        return _head(store, loop) + rounds + "\n"
 
 
-def _lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
+def _head(store: Store, loop: Loop) -> str:
     lines = [
         f"## {loop.name}" + (f" · {_cell(loop.spec.name)}" if loop.spec.name else ""),
         "",
@@ -61,26 +142,30 @@ def _lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     if loop.winner:
         winner = store.run(loop.winner)
         lines += ["", f"**Winner: {_cell(winner.name)} ({winner.id})**, config {_code(winner.source_path)}"]
-    for round_ in store.rounds(loop.id):
-        runs, made = store.runs(loop.id, round_.number), store.proposals(loop.id, round_.number)
-        bases = {run.base_run for run in runs if run.base_run} | {proposal.base_run for proposal in made}
-        by_id = {run: store.run(run) for run in bases}
-        lines += ["", f"### Round {round_.number}", "", *_run_table(by_id, runs, metrics)]
-        failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
-        if failed:
-            lines += ["", "Not finished:", ""]
-            lines += [line for run in failed for line in _failure(run, store.attempts(run.id)[-1:])]
-        lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
-        lines += _uploads(loop, runs)
-        live = [p for p in made if p.live]
-        if live:
-            lines += ["", "Live rules:", "", *(_live_row(by_id, proposal) for proposal in live)]
-        proposals = [p for p in made if p.live is None]
-        if proposals:
-            lines += ["", f"Proposals made from round {round_.number}:", ""]
-            lines += ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
-            lines += [_proposal_row(by_id, proposal) for proposal in proposals]
-    return lines
+    return "\n".join(lines) + "\n"
+
+
+def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
+    """A round's part of the section. It tells of runs of this round and of earlier ones, never of a later one."""
+    runs, made = store.runs(loop.id, number), store.proposals(loop.id, number)
+    bases = {run.base_run for run in runs if run.base_run} | {proposal.base_run for proposal in made}
+    by_id = {run: store.run(run) for run in bases}
+    lines = ["", f"### Round {number}", "", *_run_table(by_id, runs, metrics)]
+    failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
+    if failed:
+        lines += ["", "Not finished:", ""]
+        lines += [line for run in failed for line in _failure(run, store.attempts(run.id)[-1:])]
+    lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
+    lines += _uploads(loop, runs)
+    live = [p for p in made if p.live]
+    if live:
+        lines += ["", "Live rules:", "", *(_live_row(by_id, proposal) for proposal in live)]
+    proposals = [p for p in made if p.live is None]
+    if proposals:
+        lines += ["", f"Proposals made from round {number}:", ""]
+        lines += ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
+        lines += [_proposal_row(by_id, proposal) for proposal in proposals]
+    return "\n".join(lines) + "\n"
 
 
 def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from autoloop.disk import alone, set_aside, write_atomically
+from autoloop.disk import Stamp, alone, copy, holds, replacing, set_aside, stamp, write_atomically
 from autoloop.metrics import to_json
 from autoloop.model import Run
 from autoloop.store import Store
@@ -37,49 +38,43 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
     said = None
     try:
         with alone(path):
-            text = _appended(path, entries)
-            if text is None:
+            if not _append(path, entries):
                 known = _read(path)
                 if known is None:
                     said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
                     known = {}
                 # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
-                text = json.dumps({**known, **entries}, indent=2) + "\n"
-            write_atomically(path, text)
-            _left[path] = _stamp(path)
+                write_atomically(path, json.dumps({**known, **entries}, indent=2) + "\n")
+            _left[path] = stamp(path)
     except OSError as error:
         return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it again later"
     return said
 
 
-_left: dict[Path, tuple[int, int, int] | None] = {}
+_left: dict[Path, Stamp | None] = {}
 """The files as this process left them: what they hold then need not be parsed again."""
 
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+END = b"\n}\n"
 
 
-def _appended(path: Path, entries: dict[str, Any]) -> str | None:
-    """The file's text with new `entries` at its end, so that a run costs the same however many were before it.
+def _append(path: Path, entries: dict[str, Any]) -> bool:
+    """Put a single new entry at the file's end without parsing what is there: a run costs the same, whatever was before.
 
-    None where the file is not as we left it or has one of them already: then it must be parsed.
+    False, and nothing is done, where the file is not as we left it or has the entry already: then it must be parsed.
     """
-    stamp = _stamp(path)
-    if stamp is None or _left.get(path) != stamp:
-        return None
-    text = path.read_text(encoding="utf-8")
-    added = []
-    for key, entry in entries.items():
-        head = f"  {json.dumps(key)}: "
-        if f"\n{head}" in text:
-            return None
-        added.append(head + json.dumps(entry, indent=2).replace("\n", "\n  "))
-    return text.removesuffix("\n}\n") + ",\n" + ",\n".join(added) + "\n}\n" if text.endswith("\n}\n") else None
+    if len(entries) != 1 or _left.get(path) is None or _left[path] != stamp(path):
+        return False
+    ((key, entry),) = entries.items()
+    head = f"  {json.dumps(key)}: "
+    with path.open("rb") as old:
+        end = old.seek(0, os.SEEK_END) - len(END)
+        old.seek(max(0, end))
+        if old.read() != END or holds(old, f"\n{head}".encode()):
+            return False
+        with replacing(path) as new:
+            copy(old, 0, end, new)
+            new.write(b",\n" + (head + json.dumps(entry, indent=2).replace("\n", "\n  ")).encode() + END)
+    return True
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -66,7 +66,9 @@ class Store:
         self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
         self._decoded: dict[type, dict[int, tuple[bytes, Any]]] = {}
         """Rows as they were last read: they are frozen, so an equal body is the same value and need not be decoded again."""
-        self.remembered = REMEMBERED
+        self._remembered = REMEMBERED
+        self.touched: dict[int, int] = {}
+        """By loop: the earliest round of which a run or a proposal was written here since somebody took this out."""
 
     @classmethod
     def open(cls, project: Path, *, create: bool = False) -> Store:
@@ -95,6 +97,11 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def remember(self, rows: int, kib: int) -> None:
+        """Keep no more than so many decoded rows of each kind, and so much of the file, in memory."""
+        self._remembered = rows
+        self._sql(f"PRAGMA cache_size = -{kib}")
 
     # ------------------------------------------------------------------------------------------------ change counter
 
@@ -151,6 +158,7 @@ class Store:
         self._put("rounds", {"loop": round_.loop, "number": round_.number}, round_)
 
     def put_run(self, run: Run) -> None:
+        self._touch(run.loop, run.round)
         keys = {"id": run.id, "loop": run.loop, "round": run.round, "position": run.position}
         self._put("runs", {**keys, "state": run.state, "config_hash": run.config_hash}, run)
 
@@ -159,8 +167,12 @@ class Store:
         self._put("attempts", {**keys, "open": attempt.result is None}, attempt)
 
     def put_proposal(self, proposal: Proposal) -> None:
+        self._touch(proposal.loop, proposal.round)
         keys = {"id": proposal.id, "loop": proposal.loop, "round": proposal.round, "status": proposal.status}
         self._put("proposals", keys, proposal)
+
+    def _touch(self, loop: int, round_: int) -> None:
+        self.touched[loop] = min(round_, self.touched.get(loop, round_))
 
     def add_event(self, loop: int, kind: str, text: str, run: str | None = None) -> Event:
         with self.transaction():  # the engine of another loop counts up the same numbers
@@ -199,6 +211,9 @@ class Store:
     def rounds(self, loop: int) -> list[Round]:
         return self._all(Round, "SELECT rowid, body FROM rounds WHERE loop = ? ORDER BY number", loop)
 
+    def last_round(self, loop: int) -> Round:
+        return self._one(Round, "SELECT rowid, body FROM rounds WHERE loop = ? ORDER BY number DESC LIMIT 1", loop)
+
     def runs(self, loop: int, round_: int | None = None) -> list[Run]:
         if round_ is None:
             return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, position", loop)
@@ -208,6 +223,15 @@ class Store:
         """How many runs of the loop, or of one of its rounds, are in each state."""
         sql = "SELECT state, COUNT(*) FROM runs WHERE loop = ? AND round = COALESCE(?, round) GROUP BY state"
         return {RunState(state): number for state, number in self._sql(sql, loop, round_)}
+
+    def all_ended(self, loop: int, round_: int | None = None) -> bool:
+        """Whether no run of the loop, or of one of its rounds, is left to run or runs; at no cost, however many have."""
+        states = ", ".join(f"'{state.value}'" for state in RunState if not state.ended)
+        where = "" if round_ is None else f" AND round = {round_}"
+        return not self._sql(f"SELECT 1 FROM runs WHERE loop = ? AND state IN ({states}){where} LIMIT 1", loop)
+
+    def number_of_runs(self, loop: int) -> int:
+        return int(self._sql("SELECT COUNT(*) FROM runs WHERE loop = ?", loop)[0][0])
 
     def newest_in(self, loop: int, state: RunState, limit: int) -> list[Run]:
         """The last `limit` runs in a state, the newest round's first."""
@@ -315,7 +339,7 @@ class Store:
         for row, body in self._sql(sql, *values):
             before, value = known.get(row, NEVER_READ)
             if before != body:
-                if len(known) >= self.remembered:
+                if len(known) >= self._remembered:
                     known.clear()
                 try:
                     value = decoder.decode(body)
