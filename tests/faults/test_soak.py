@@ -1,4 +1,4 @@
-"""2 000 short runs through 200 rounds in one engine: what it holds and what a run costs it grow by its reports alone."""
+"""2 000 short runs through 200 rounds in one engine: what it holds and what a run costs it do not grow with the past."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -29,7 +30,7 @@ echo End of training
 """
 
 
-def test_memory_descriptors_and_cpu_hardly_grow_with_the_past(project: Project) -> None:
+def test_memory_and_descriptors_do_not_grow_with_the_past(project: Project) -> None:
     script = project.folder / "trainer.sh"
     script.write_text(TRAINER)
     preset = project.folder / "fake.toml"
@@ -47,19 +48,23 @@ def test_memory_descriptors_and_cpu_hardly_grow_with_the_past(project: Project) 
         assert time.monotonic() < deadline
         done = sum(count for state, count in project.store.counts(loop.id).items() if state.ended)
         if done // EVERY > len(seen):
-            cpu = engine.cpu_times()
-            seen.append((done, engine.memory_full_info().uss / 2**20, engine.num_fds(), cpu.user + cpu.system))
+            with suppress(psutil.Error):  # it has just ended
+                cpu = engine.cpu_times()
+                seen.append((done, engine.memory_full_info().uss / 2**20, engine.num_fds(), cpu.user + cpu.system))
         time.sleep(0.05)
     project.wait_engine(pid)
     assert project.state(loop).state is LoopState.FINISHED
     assert set(project.store.counts(loop.id)) == {RunState.FINISHED}
+    # A core that others use is not the engine's growth, so what a run costs is shown and not asserted.
     costs = [(now[3] - before[3]) / (now[0] - before[0]) for before, now in itertools.pairwise(seen)]
     print(f"  {os.cpu_count()} cores, {shlex.quote(Path(script).name)}; runs: MiB, descriptors, engine ms of CPU a run")
     for (runs, memory, files, _), cost in zip(seen, [seen[0][3] / seen[0][0], *costs], strict=False):
         print(f"  {runs:5d}: {memory:6.1f} MiB  {files:3d}  {cost * 1e3:5.1f} ms")
+    halves = [sum(half) / len(half) for half in (costs[: len(costs) // 2], costs[len(costs) // 2 :])]
+    print(f"  CPU of a run, from the first half to the second: x {halves[1] / halves[0]:.2f}")
     memories, files = [each[1] for each in seen], [each[2] for each in seen]
-    # The two reports grow with the loop and are written anew, which is all that may.
-    assert max(memories) <= memories[1] + 12
+    assert len(memories) >= ROUNDS * RUNS // EVERY - 1  # the end may come before the last look
+    assert max(memories) <= 1.1 * memories[0]
+    assert min(memories) >= 0.9 * memories[0]
     assert max(files) <= files[0] + 8  # as many as the slots need, more or less, at the moment of looking
-    assert sum(costs[-3:]) <= 3 * sum(costs[:3])
     assert project.left_over() == []

@@ -26,7 +26,7 @@ from autoloop.model import Loop, LoopState, RunState, UserError
 from autoloop.settings import load_settings
 from autoloop.store import Store, StoreTrouble
 
-ROWS, CACHE = 200, 512
+ROWS, CACHE = 200, 256
 """Decoded rows and KiB of the database kept in memory: it works on one round, however many there were before."""
 
 TICK = 0.2
