@@ -1,32 +1,19 @@
-"""The SQLite file: typed rows in, typed rows out.
-
-A row is a few columns to search by and one JSON body that msgspec checks on the way in and out, so that the schema follows
-`model.py`. WAL lets readers work beside the one writer; `synchronous=FULL` makes a committed transition survive a power cut.
-"""
+"""The store of a project: what can be asked of it, and what can be written."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from autoloop.model import Attempt, Event, Loop, Proposal, Round, Run, RunState, UserError
 from autoloop.store.access import check_access
-from autoloop.store.opening import SCHEMA_VERSION, connect, connect_or_begin_anew
+from autoloop.store.opening import connect, connect_or_begin_anew
 from autoloop.store.places import Places
-from autoloop.store.trouble import translated
-
-REMEMBERED = 20_000
-"""Decoded rows kept of each kind, by a client that paints them again and again."""
-
-NEVER_READ: tuple[bytes, Any] = (b"", None)
-
-T = TypeVar("T")
+from autoloop.store.rows import Rows
 
 
 class NoLoopYet(UserError):
@@ -53,20 +40,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None = None
 
 
-class Store:
-    """One connection to a project's database. Owned and closed by whoever opened it; not shared between threads."""
+class Store(Rows):
+    """What is in a project's database."""
 
     def __init__(self, places: Places, connection: sqlite3.Connection, said: str | None = None) -> None:
-        self.places = places
-        self.said = said
-        """What happened at opening that a person should know."""
-        self._db = connection
-        self._file = _identity(places.database)
-        self._encode = msgspec.json.Encoder().encode
-        self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
-        self._decoded: dict[type, dict[int, tuple[bytes, Any]]] = {}
-        """Rows as they were last read: they are frozen, so an equal body is the same value and need not be decoded again."""
-        self._remembered = REMEMBERED
+        super().__init__(places, connection, said)
         self.touched: dict[int, int] = {}
         """By loop: the earliest round of which a run or a proposal was written here since somebody took this out."""
 
@@ -88,66 +66,6 @@ class Store:
             return cls(places, connect(places))
         db, said = connect_or_begin_anew(places)
         return cls(places, db, said)
-
-    def close(self) -> None:
-        self._db.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def remember(self, rows: int, kib: int) -> None:
-        """Keep no more than so many decoded rows of each kind, and so much of the file, in memory."""
-        self._remembered = rows
-        self._sql(f"PRAGMA cache_size = -{kib}")
-
-    # ------------------------------------------------------------------------------------------------ change counter
-
-    def version(self) -> int:
-        """A number that differs whenever another process has changed the database. Cheap: microseconds."""
-        return int(self._sql("PRAGMA data_version")[0][0])
-
-    def gone(self) -> bool:
-        """Whether the file was deleted or replaced: what is written from now on nobody will find."""
-        try:
-            return _identity(self.places.database) != self._file
-        except OSError:  # a disk out of reach says nothing of what is on it
-            return False
-
-    def probe(self) -> None:
-        """Write something that changes nothing. StoreTrouble where nothing can be written."""
-        with self.transaction():
-            self._sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing. Nested use joins the outer transaction."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._sql("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._sql("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # a full disk has ended the transaction by itself
-                self._db.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Several queries see one state of the database; writers are not held up."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._sql("BEGIN")
-        try:
-            yield
-        finally:
-            with suppress(sqlite3.Error):
-                self._db.execute("COMMIT")
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -313,49 +231,6 @@ class Store:
             "UPDATE commands SET answered_at = ?, ok = ?, answer = ? WHERE id = ?", time.time(), ok, text, command
         )
 
-    # ------------------------------------------------------------------------------------------------------- plumbing
-
-    def _sql(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error, self.places.database) from None
-
-    def _put(self, table: str, keys: dict[str, Any], body: Any) -> None:
-        columns = [*keys, "body"]
-        primary = "loop, number" if table == "rounds" else "id"
-        updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        self._sql(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
-            f"ON CONFLICT ({primary}) DO UPDATE SET {updates}",
-            *keys.values(),
-            self._encode(body),
-        )
-
-    def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
-        decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
-        known = self._decoded.setdefault(kind, {})
-        found: list[T] = []
-        for row, body in self._sql(sql, *values):
-            before, value = known.get(row, NEVER_READ)
-            if before != body:
-                if len(known) >= self._remembered:
-                    known.clear()
-                try:
-                    value = decoder.decode(body)
-                    known[row] = body, value
-                except (msgspec.DecodeError, TypeError, RecursionError) as error:
-                    what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
-                    raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
-            found.append(value)
-        return found
-
-    def _one(self, kind: type[T], sql: str, value: Any) -> T:
-        found = self._all(kind, sql, value)
-        if not found:
-            raise UserError(f"There is no {kind.__name__.lower()} {value!r} in {self.places.project}.")
-        return found[0]
-
     def _commands(self, where: str, *values: Any) -> list[Command]:
         rows = self._sql(
             "SELECT id, loop, kind, payload, actor, sent_at, answered_at, ok, answer FROM commands WHERE " + where, *values
@@ -374,14 +249,6 @@ class Store:
             )
             for row in rows
         ]
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _payload(raw: bytes | str) -> dict[str, Any]:

@@ -1,0 +1,154 @@
+"""One connection to the SQLite file: typed rows in, typed rows out, all or nothing.
+
+A row is a few columns to search by and one JSON body that msgspec checks on the way in and out, so that the schema follows
+`model.py`. WAL lets readers work beside the one writer; `synchronous=FULL` makes a committed transition survive a power cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from autoloop.model import UserError
+from autoloop.store.opening import SCHEMA_VERSION
+from autoloop.store.places import Places
+from autoloop.store.trouble import translated
+
+REMEMBERED = 20_000
+"""Decoded rows kept of each kind, by a client that paints them again and again."""
+
+NEVER_READ: tuple[bytes, Any] = (b"", None)
+
+T = TypeVar("T")
+
+
+class Rows:
+    """Owned and closed by whoever opened it; not shared between threads."""
+
+    def __init__(self, places: Places, connection: sqlite3.Connection, said: str | None = None) -> None:
+        self.places = places
+        self.said = said
+        """What happened at opening that a person should know."""
+        self._db = connection
+        self._file = _identity(places.database)
+        self._encode = msgspec.json.Encoder().encode
+        self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+        self._decoded: dict[type, dict[int, tuple[bytes, Any]]] = {}
+        """Rows as they were last read: they are frozen, so an equal body is the same value and need not be decoded again."""
+        self._remembered = REMEMBERED
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def remember(self, rows: int, kib: int) -> None:
+        """Keep no more than so many decoded rows of each kind, and so much of the file, in memory."""
+        self._remembered = rows
+        self._sql(f"PRAGMA cache_size = -{kib}")
+
+    # ------------------------------------------------------------------------------------------------ change counter
+
+    def version(self) -> int:
+        """A number that differs whenever another process has changed the database. Cheap: microseconds."""
+        return int(self._sql("PRAGMA data_version")[0][0])
+
+    def gone(self) -> bool:
+        """Whether the file was deleted or replaced: what is written from now on nobody will find."""
+        try:
+            return _identity(self.places.database) != self._file
+        except OSError:  # a disk out of reach says nothing of what is on it
+            return False
+
+    def probe(self) -> None:
+        """Write something that changes nothing. StoreTrouble where nothing can be written."""
+        with self.transaction():
+            self._sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Nested use joins the outer transaction."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._sql("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._sql("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # a full disk has ended the transaction by itself
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several queries see one state of the database; writers are not held up."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._sql("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                self._db.execute("COMMIT")
+
+    # ----------------------------------------------------------------------------------------------------------- rows
+
+    def _sql(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error, self.places.database) from None
+
+    def _put(self, table: str, keys: dict[str, Any], body: Any) -> None:
+        columns = [*keys, "body"]
+        primary = "loop, number" if table == "rounds" else "id"
+        updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        self._sql(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+            f"ON CONFLICT ({primary}) DO UPDATE SET {updates}",
+            *keys.values(),
+            self._encode(body),
+        )
+
+    def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
+        decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
+        known = self._decoded.setdefault(kind, {})
+        found: list[T] = []
+        for row, body in self._sql(sql, *values):
+            before, value = known.get(row, NEVER_READ)
+            if before != body:
+                if len(known) >= self._remembered:
+                    known.clear()
+                try:
+                    value = decoder.decode(body)
+                    known[row] = body, value
+                except (msgspec.DecodeError, TypeError, RecursionError) as error:
+                    what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
+                    raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
+            found.append(value)
+        return found
+
+    def _one(self, kind: type[T], sql: str, value: Any) -> T:
+        found = self._all(kind, sql, value)
+        if not found:
+            raise UserError(f"There is no {kind.__name__.lower()} {value!r} in {self.places.project}.")
+        return found[0]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
