@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -117,7 +119,8 @@ def doctor(
         inherit_dataset_from=run_flags.optional(cwd, inherit_dataset_from),
     )
     found = examine(spec)
-    print(_as_json(found) if json else as_text(found))
+    across = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(_as_json(found) if json else as_text(found, across))
     return 1 if any(each.level == "error" for each in found) else 0
 
 
@@ -176,15 +179,24 @@ def examine(spec: LoopSpec) -> list[Finding]:
 # ------------------------------------------------------------------------------------------------------ what is said
 
 
-def as_text(found: list[Finding]) -> str:
-    """One line a finding, what to do below it, and what it comes to."""
+def as_text(found: list[Finding], across: int | None = None) -> str:
+    """A finding, what to do below it, and what it comes to; in lines of `across` cells, without it one line each."""
     subjects = max(plain.width(plain.printable(each.subject)) for each in found)
+    indent = " " * (subjects + 11)
     lines = []
     for each in found:
-        lines.append(f"{each.level:7}  {plain.pad(plain.printable(each.subject), subjects)}  {plain.printable(each.text)}")
+        head = f"{each.level:7}  {plain.pad(plain.printable(each.subject), subjects)}  "
+        lines += _wrapped(head, indent, plain.printable(each.text), across)
         if each.advice:
-            lines.append(" " * (subjects + 11) + f"→ {plain.printable(each.advice)}")
+            lines += _wrapped(f"{indent}→ ", f"{indent}  ", plain.printable(each.advice), across)
     return "\n".join([*lines, "", _sum(found)])
+
+
+def _wrapped(first: str, others: str, text: str, across: int | None) -> list[str]:
+    if across is None or across < len(others) + 20:
+        return [first + text]
+    wrap = textwrap.TextWrapper(across, first, others, break_long_words=False, break_on_hyphens=False)
+    return wrap.wrap(text) or [first.rstrip()]
 
 
 def say(found: list[Finding]) -> None:

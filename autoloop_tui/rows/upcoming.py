@@ -31,6 +31,9 @@ def upcoming(
     shown = view.pending[:proposals]
     if view.loop.state is not LoopState.ACTIVE:
         return _ended(view, width, key, ascii_only)
+    if view.orphaned:
+        text = f"no engine drives this loop: runs go on, nothing starts; {key('app.engine')} restarts it"
+        return _told(text, look("lost"), width, ascii_only)
     told = [*_questions(view, width, key, ascii_only), *_waits(view, width, ascii_only)]
     told += [crop(row, 0, width, "~" if ascii_only else "…") for row in _next(view, len(shown), width, key, now, ascii_only)]
     return [*_proposal_rows(view, shown, width, ascii_only), *told]

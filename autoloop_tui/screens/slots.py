@@ -69,6 +69,9 @@ class SlotsScreen(LoopScreen):
     def on_mount(self) -> None:
         self.query_one(SlotCards).focus()
 
+    def on_screen_resume(self) -> None:
+        self._ticks = 0  # the next one reads on: what was not shown was not read
+
     # ------------------------------------------------------------------------------------------------------- painting
 
     def show_view(self, view: View) -> None:

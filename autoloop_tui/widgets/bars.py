@@ -72,7 +72,7 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
         elif round_ and round_.state is RoundState.DECIDING:
             seen = look("pending")
             if loop.held:
-                word = "held: the next round starts by hand"
+                word = "held: starts by hand"
             elif view.decisions["pending"] or round_.start_at is None:
                 word = "waits for your decisions"
             else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import nullcontext
 
 import msgspec
 import pytest
@@ -48,7 +49,7 @@ def project(tmp_path):
     return project
 
 
-def drive(project, script, size=(120, 40), keys=()):
+def drive(project, script, size=(120, 40), keys=(), *, driven=True):
     async def main():
         app = project.app()
         async with app.run_test(size=size) as pilot:
@@ -58,7 +59,7 @@ def drive(project, script, size=(120, 40), keys=()):
                 await pilot.pause()
             await script(app.screen)
 
-    with project.engine():
+    with project.engine() if driven else nullcontext():
         asyncio.run(main())
 
 
@@ -148,6 +149,13 @@ def test_why_a_loop_was_stopped_and_how_it_goes_on(project):
         assert "failed before their first step; R takes it up again" in whole(screen, "#next")
 
     drive(project, script, (80, 24))
+
+
+def test_without_an_engine_the_strip_says_that_nothing_starts(project):
+    async def script(screen):
+        assert "nothing starts; R restarts it" in whole(screen, "#next")
+
+    drive(project, script, (80, 24), driven=False)
 
 
 def test_a_failed_run_says_on_its_card_what_to_do(tmp_path):
