@@ -15,11 +15,12 @@ def read_toml(text: str) -> dict[str, Any]:
     the character NUL, which no path, argument or variable can hold."""
     try:
         table = tomllib.loads(text)
+        nul = _holds_nul(table)  # keys with dots nest deeper than the reader itself does
     except RecursionError:
         raise TomlError("it is nested too deeply") from None
     except ValueError as error:
         raise TomlError(str(error)) from None
-    if _holds_nul(table):
+    if nul:
         raise TomlError("a text in it holds the character NUL (\\u0000)")
     return table
 

@@ -13,7 +13,7 @@ from autoloop.metrics import default_book, parse_metric_book
 from autoloop.model import UserError
 from autoloop.rules import parse_book
 from autoloop.settings import FILE, load_settings, read_text
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autoloop_tui.theming.theme_files import parse_theme
@@ -118,7 +118,8 @@ def fuzzed(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
-    return lambda test: calm(given(damage=DAMAGE)(test))
+    deep_by_dots = example(damage=[(0.0, 0, b"a." * 3000 + b"b = 1\n")])
+    return lambda test: calm(deep_by_dots(given(damage=DAMAGE)(test)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoloop.engine.context import Context
-from autoloop.model import Run, RunState
+from autoloop.model import Cause, Run, RunState
 
 FAILURES_IN_A_ROW = 3
 """So many runs failing before their first step mean a broken set-up: the loop stops rather than burn the queue."""
@@ -15,9 +15,8 @@ MEMORY_CAUSES = ("cuda-out-of-memory", "host-out-of-memory")
 BAD = (RunState.FAILED.value, RunState.LOST.value)
 
 
-def _met_by_all(context: Context, last: Run, runs: list[Run]) -> str | None:
+def _met_by_all(cause: Cause | None, last: Run, runs: list[Run]) -> str | None:
     """Why no other run of the round needs to be tried; None where one has made a step, so that it is not met by all."""
-    cause = context.store.attempts(last.id)[-1].diagnosis
     if cause is None or not cause.fatal_for_round or any(run.step for run in runs if run.round == last.round):
         return None
     advice = f" ({cause.advice})" if cause.advice else ""
@@ -28,13 +27,16 @@ def _met_by_all(context: Context, last: Run, runs: list[Run]) -> str | None:
 def broken(context: Context, last: Run) -> str | None:
     """Why the loop must stop now that `last` has failed; None if it may go on. What was before the last resume is over."""
     store, loop = context.store, context.loop
+    cause = store.attempts(last.id)[-1].diagnosis
+    if last.step and (cause is None or cause.id not in MEMORY_CAUSES):
+        return None  # alone of its kind: the past of the loop need not be read
     runs = {run.id: run for run in store.runs(loop.id)}
     ended = [
         attempt
         for attempt in store.loop_attempts(loop.id)
         if attempt.result is not None and (attempt.ended_at or 0.0) > (loop.resumed_at or 0.0)
     ]
-    if reason := _met_by_all(context, last, list(runs.values())):
+    if reason := _met_by_all(cause, last, list(runs.values())):
         return reason
     starved = [
         attempt
