@@ -136,6 +136,7 @@ def check_plan(plan: LoopPlan) -> list[Finding]:
         preset,
         runs,
         gpus=gpu_report.read_within(),
+        min_free=load_settings(Path(spec.cwd)).min_free,
         environment=os.environ,
         trainer_environment=environment(plan.runs[0].launch, os.environ),
     )
@@ -171,6 +172,7 @@ def examine(spec: LoopSpec) -> list[Finding]:
         preset,
         runs,
         gpus=gpu_report.read_within(),
+        min_free=load_settings(Path(spec.cwd)).min_free,
         environment=os.environ,
         trainer_environment=environment(launch, os.environ),
     )

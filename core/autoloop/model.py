@@ -130,7 +130,7 @@ class ProposalStatus(StrEnum):
     DONE = "done"
     """A live rule's that asked for a stop and nothing more: the run has been stopped."""
     LAPSED = "lapsed"
-    """A live rule's whose run ended before it was decided or carried out."""
+    """Nobody decided in time: the next round started without it, or a live rule's run ended before."""
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,6 +73,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
 
+    @property
+    def min_free(self) -> int:
+        """`min_free_gb` in bytes."""
+        return int(self.min_free_gb * 1e9)
+
     def field_types(self) -> FieldTypes:
         return DEFAULT_FIELDS.extended(tuple(self.fields.integers))
 

@@ -207,7 +207,7 @@ def test_a_disk_without_room_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(200 * GIB, 0, free))
-    found = machine.output_root(LoopSpec(configs=[], output_root=str(tmp_path / "outputs/train")))
+    found = machine.output_root(LoopSpec(configs=[], output_root=str(tmp_path / "outputs/train")), 10**9)
     assert found.level == level
     assert f"{free / GIB:.1f} GiB free" in found.text
 

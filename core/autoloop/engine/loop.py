@@ -52,7 +52,7 @@ class Engine:
             fields=settings.field_types(),
             rules=rules,
             max_log=settings.max_log_mb << 20,
-            min_free=int(settings.min_free_gb * 1e9),
+            min_free=settings.min_free,
             until=load_until(loop.spec, rules, metrics),
             listener=listener,
         )

@@ -182,7 +182,8 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
     A proposal whose approval no longer holds is blocked and told; the result may be empty.
     """
     number = made_from.number + 1
-    approved = [p for p in for_next_round(context, made_from.number) if p.status is ProposalStatus.APPROVED]
+    proposals = for_next_round(context, made_from.number)
+    approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
     runs: list[Run] = []
     position = context.store.number_of_runs(context.loop_id)
     now = context.clock()
@@ -199,6 +200,12 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
             name = f"{context.root_name(proposal.base_run)}_r{number}_{len(runs) + 1}"
             runs.append(launch(context, proposal, config, name=name, round_=number, position=position + len(runs)))
         if runs:
+            for proposal in proposals:
+                if proposal.status is ProposalStatus.PENDING:
+                    note = f"lapsed: round {number} started without a decision on it"
+                    context.store.put_proposal(
+                        msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, note=note)
+                    )
             context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None, start_at=None))
             context.store.put_round(
                 Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now)

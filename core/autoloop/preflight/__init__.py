@@ -21,13 +21,15 @@ def examine(
     configs: Sequence[CandidateConfig],
     *,
     gpus: GpuReport,
+    min_free: int,
     environment: Mapping[str, str],
     trainer_environment: Mapping[str, str],
 ) -> list[Finding]:
     """Look at the training environment, this machine and W&B. Never raises.
 
-    `environment` is ours, `trainer_environment` what a run gets. Takes as long as the trainer's import where it has
-    config classes to decode with, else about 0.1 s; W&B adds at most 3 s, and only online.
+    `min_free`: bytes below which the engine starts no run. `environment` is ours, `trainer_environment` what a run gets.
+    Takes as long as the trainer's import where it has config classes to decode with, else about 0.1 s; W&B adds at most
+    3 s, and only online.
     """
     shown = ",".join(map(str, spec.gpus)) if spec.device == "cuda" else ""
     with Question(
@@ -42,7 +44,7 @@ def examine(
     ) as question:
         around = [
             *machine.gpus(spec, gpus),
-            machine.output_root(spec),
+            machine.output_root(spec, min_free),
             *wandb(spec, environment),
             *machine.terminal(environment),
             machine.linger(),

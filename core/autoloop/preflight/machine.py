@@ -13,7 +13,6 @@ from autoloop.gpus import GIB, Gpu, GpuReport
 from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, ok, warning
 
-NO_ROOM = GIB // 2
 LITTLE_ROOM = 10 * GIB
 """A checkpoint of a small policy with its optimiser is about 1 GiB."""
 BUSY_MEMORY = GIB
@@ -50,7 +49,7 @@ def _gpu(gpu: Gpu) -> Finding:
     return ok(subject, f"{gpu.name}{room}, nobody uses it")
 
 
-def output_root(spec: LoopSpec) -> Finding:
+def output_root(spec: LoopSpec, min_free: int) -> Finding:
     root = Path(spec.output_root)
     nearest = existing(root)
     if not nearest.is_dir():
@@ -59,8 +58,9 @@ def output_root(spec: LoopSpec) -> Finding:
         return error("output root", f"you may not write to {nearest}", "choose another with --output-root")
     free = free_below(root)
     text = f"{root}, {free / GIB:.1f} GiB free"
-    if free < NO_ROOM:
-        return error("output root", text, "make room there, or choose another disk with --output-root")
+    if free < min_free:
+        advice = f"no run starts below {min_free / 1e9:g} GB (min_free_gb): make room, or choose another --output-root"
+        return error("output root", text, advice)
     if free < LITTLE_ROOM:
         return warning("output root", text, "checkpoints may fill it: make room, or save fewer (save_freq in the config)")
     return ok("output root", text)
