@@ -51,6 +51,9 @@ class Scale(NamedTuple):
         return lambda value: rows - 1 - (value / 2 - half) / span * (rows - 1)
 
 
+LARGEST = 1e300
+"""What is beyond it, or below its inverse on a logarithmic scale, is drawn at the edge: the arithmetic must stay finite."""
+
 Row = list[tuple[str, int]]
 """A row of the plot: pieces of text with the number of their curve, or EMPTY."""
 
@@ -71,24 +74,25 @@ def fit_scale(curves: Iterable[Curve], *, log_y: bool = False, x_high: float | N
     start = min(starts)
     # A curve seen from its beginning starts at 0, so that the runs of a round share an axis.
     start = 0.0 if 0 <= start <= end / 5 else start
-    low, high = (_snap_log if log_y else _snap)(min(lows), max(highs))
+    least = 1 / LARGEST if log_y else -LARGEST
+    low, high = (min(LARGEST, max(least, value)) for value in (min(lows), max(highs)))
+    low, high = (_snap_log if log_y else _snap)(low, high)
     return Scale(start, end if end > start else start + 1, low, high, log_y)
 
 
 def _snap(low: float, high: float) -> tuple[float, float]:
     if not high - low > 1e-12 * max(abs(low), abs(high)):
         margin = abs(low) / 10 or 1.0
-        return (low - margin, high + margin) if math.isfinite(high + margin) else (low / 2, high)
+        return low - margin, high + margin
     step = nice_step(high / 10 - low / 10)
-    snapped = math.floor(low / step) * step, math.ceil(high / step) * step
-    return snapped if all(map(math.isfinite, snapped)) else (low, high)
+    return math.floor(low / step) * step, math.ceil(high / step) * step
 
 
 def _snap_log(low: float, high: float) -> tuple[float, float]:
     """To fifths of a decade; a range of at least one fifth."""
     bottom, top = math.floor(math.log10(low) * 5 + 1e-9), math.ceil(math.log10(high) * 5 - 1e-9)
     top = max(top, bottom + 1)
-    return max(10 ** (bottom / 5), 5e-324), 10 ** (top / 5) if top / 5 < 308 else high
+    return 10 ** (bottom / 5), 10 ** (top / 5)
 
 
 def nice_step(span: float) -> float:

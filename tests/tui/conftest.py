@@ -1,9 +1,14 @@
 import asyncio
 
 import pytest
+from hypothesis import settings
 from textual.app import App
 
 from autoloop_tui.theming.theme_files import load_themes, to_textual, variable_defaults
+
+# The same examples each time: a run of the suite says something about the change, not about its luck.
+settings.register_profile("tui", derandomize=True, deadline=None, max_examples=200)
+settings.load_profile("tui")
 
 
 class PaneApp(App):

@@ -1,7 +1,7 @@
 import math
 from array import array
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoloop_tui.drawing.curves import EMPTY, Curve, Scale, beads, draw, fit_scale, thin
@@ -34,6 +34,9 @@ def dots(rows):
     return found
 
 
+@example([], [1.7976931348623157e308, -2.0230686713768455e307], 1, 2, False, False)
+@example([], [-1.634266486238469e308], 1, 1, False, False)
+@example([], [5e-324], 1, 1, True, False)
 @given(
     st.lists(st.floats(), max_size=300), st.lists(st.floats(), max_size=30),
     st.integers(1, 60), st.integers(1, 12), st.booleans(), st.booleans(),

@@ -2,14 +2,12 @@ import math
 
 import pytest
 from autoloop.model import ProposalStatus, RunState
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from autoloop_tui.drawing import paint
 
-settings.register_profile("tui", derandomize=True, deadline=None, max_examples=200)
-settings.load_profile("tui")
 ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("日本é\u0301\u200d\ufe0f\x1b\t👍🏽🇩🇪\udc80"))
 
 
