@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import sys
 import threading
 import time
@@ -36,13 +37,13 @@ STEPS = 1200
 PATIENCE = 240.0
 
 
-def mass_until(run: Run, step: int) -> float:
-    """The most mass that a run has transported up to a step."""
+def masses(run: Run) -> dict[int, float]:
+    """The transported mass of a run by step."""
     assert run.output_dir is not None
     follower = follow(Path(run.output_dir), run_id=run.id)
     while follower.poll():
         pass
-    return max(value for at, value in follower.columns["train/ot_pi_sum"] if at <= step)
+    return dict(follower.columns["train/ot_pi_sum"])
 
 
 def test_a_hopeless_run_is_stopped_before_two_fifths_of_its_steps_and_relaunched_with_the_patch(
@@ -78,6 +79,7 @@ def test_a_hopeless_run_is_stopped_before_two_fifths_of_its_steps_and_relaunched
     assert second.slot == first.slot
     assert span(second)[0] - span(first)[1] <= 2.0  # what was promised: the slot is idle for 2 s at most
     # And the patch was the right one, over the steps that both have made: when the base is stopped is up to the machine.
-    before, after = mass_until(base, base.step), mass_until(relaunched, base.step)
-    print(f"stopped at {base.step}: mass {before:.3g}, with the patch {after:.3g}")
-    assert after > 10 * before
+    before, after = masses(base), masses(relaunched)
+    gains = [after[step] / before[step] for step in before]
+    assert len(gains) >= 4
+    assert statistics.median(gains) > 100

@@ -381,7 +381,7 @@ ConnectionResetError: Connection lost
 """
 TRAINER_ERROR = """\
 Traceback (most recent call last):
-  File "/work/train.py", line 12, in <module>
+  File "/home/ada/train.py", line 12, in <module>
     main()
   File "/env/lib/python3.11/site-packages/wandb/sdk/wandb_run.py", line 400, in wrapper
     return func(self, *args)
