@@ -91,17 +91,20 @@ def reject(
     return _each("reject", numbers, loop, all_, note=reason)
 
 
-def undo(numbers: list[int], /, *, loop: str | None = None) -> int:
-    """Take decisions back, until the round starts.
+def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int:
+    """Undo the last decision, or those on the named proposals, until the round starts.
 
     Parameters
     ----------
     numbers
-        Proposal numbers.
+        Proposal numbers; without any, every proposal that the last approve or reject was about.
     loop
         Which loop; the newest by default.
     """
-    return _each("undo", numbers, loop, False)
+    if numbers:
+        return _each("undo", numbers, loop, False)
+    with client.opened(loop) as (store, found):
+        return _said(client.ask(store, found, "undo"))
 
 
 def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
@@ -220,7 +223,7 @@ def hold(*, off: bool = False, loop: str | None = None) -> int:
 
 
 def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, **payload: Any) -> int:
-    """Ask for each number; all are tried, and what could not be done is said at the end."""
+    """Decide on all the numbers in one command; all are tried, and what could not be done is said at the end."""
     with client.opened(loop) as (store, found):
         if every:
             numbers = [p.id for p in store.proposals(found.id) if p.status is ProposalStatus.PENDING]
@@ -228,15 +231,18 @@ def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, *
                 raise UserError(f"{found.name} has no pending proposal; `autoloop-tui proposals` lists them all.")
         if not numbers:
             raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {kind} 1 2`, or say --all.")
-        problems = []
-        for number in numbers:
+        numbers = list(dict.fromkeys(numbers))
+        there = [proposal.id for proposal in store.proposals(found.id)]
+        present = set(there)
+        known = [number for number in numbers if number in present]
+        problems = [_no_proposal(found, number, there) for number in numbers if number not in present]
+        if known:
             try:
-                _check(store, found, number)
-                _said(client.ask(store, found, kind, proposal=number, **payload))
+                _said(client.ask(store, found, kind, proposals=known, **payload))
             except UserError as error:
-                problems.append(str(error))
+                problems.insert(0, str(error))
         if problems:
-            raise UserError(" ".join(dict.fromkeys(problems)))
+            raise UserError(" ".join(problems))
     return 0
 
 
@@ -244,8 +250,12 @@ def _check(store: Store, loop: Loop, number: int) -> None:
     """UserError where the loop has no proposal of this number: no engine is needed to know that."""
     numbers = [proposal.id for proposal in store.proposals(loop.id)]
     if number not in numbers:
-        there = f"it has {min(numbers)} to {max(numbers)}" if numbers else "it has none yet"
-        raise UserError(f"{loop.name} has no proposal {number}; {there} (`autoloop-tui proposals` lists them).")
+        raise UserError(_no_proposal(loop, number, numbers))
+
+
+def _no_proposal(loop: Loop, number: int, numbers: list[int]) -> str:
+    there = f"it has {min(numbers)} to {max(numbers)}" if numbers else "it has none yet"
+    return f"{loop.name} has no proposal {number}; {there} (`autoloop-tui proposals` lists them)."
 
 
 def _said(answer: str) -> int:

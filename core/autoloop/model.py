@@ -166,6 +166,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """What the person said when deciding."""
     decided_by: str | None = None
     decided_at: float | None = None
+    decision: int | None = None
+    """Number of the command that decided it: proposals decided by one command are undone together."""
     base_hash: str = ""
     """Hash of the base config that the changes were resolved against."""
     config_hash: str = ""

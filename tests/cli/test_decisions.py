@@ -62,7 +62,7 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
 
 
 def test_the_round_starts_by_itself_when_nothing_is_left_to_decide(loop: Running, project: Project, call: Call) -> None:
-    assert call("approve", "--all").out == "proposal 1 is approved\nproposal 2 is approved\n"
+    assert call("approve", "--all").out == "proposals 1, 2 are approved\n"
     assert loop.wait() == 0
     assert len(json.loads(call("runs", "--json").out)) == 4
 
@@ -71,6 +71,8 @@ def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, proj
     assert call("hold").code == 0
     assert call("approve", "1", "2").code == 0
     assert call("undo", "1").out == "proposal 1 is pending\n"
+    assert call("undo").out.startswith("proposal 2 is pending again")
+    assert call("approve", "2").code == 0
     assert call("reject", "1").code == 0
     assert call("start").code == 0
     assert loop.wait() == 0
@@ -82,7 +84,7 @@ def test_the_start_that_follows_the_last_decision_is_announced(project: Project,
     project.config("base")
     running = project.start("run", "--cfgs", "base.json", *WORDS)
     running.hear("waits for a decision on 1 proposal")
-    assert "round 2 starts in 3600 s, until then `autoloop-tui undo NUMBER`" in call("approve", "1").out
+    assert "round 2 starts in 3600 s, until then `autoloop-tui undo`" in call("approve", "1").out
     running.hear("round 2 starts in 3600 s; until then")
     assert "round 2, which starts in 3" in call("status").out
     assert call("start").code == 0

@@ -70,13 +70,53 @@ def test_a_decision_can_be_undone_until_the_round_starts(project: Project) -> No
     assert rates(project.runs(loop, 2)) == [3.0]
 
 
+def test_undo_without_a_number_takes_back_what_the_last_command_decided(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
+
+    def statuses() -> list[str]:
+        return [proposal.status.value for proposal in project.proposals(loop)]
+
+    with project.driven(loop) as engine:
+        two, three, four = engine.waiting()
+        assert "Nothing was decided" in engine.refused("undo")
+        engine.done("hold")
+        engine.done("reject", proposal=three.id)
+        assert engine.done("approve", proposals=[two.id, four.id]) == f"proposals {two.id}, {four.id} are approved"
+        assert statuses() == ["approved", "rejected", "approved"]
+        said = engine.done("undo")
+        assert f"proposals {two.id}, {four.id} are pending again" in said
+        assert "approved by ada" in said
+        assert statuses() == ["pending", "rejected", "pending"]
+        assert f"proposal {three.id} is pending again" in engine.done("undo")
+        assert statuses() == ["pending"] * 3
+        assert "Nothing was decided" in engine.refused("undo")
+        engine.done("reject", proposals=[two.id, three.id, four.id])
+        engine.done("approve", proposal=three.id)  # decided anew: no longer part of what was rejected together
+        assert f"proposal {three.id} is pending" in engine.done("undo")
+        assert f"proposals {two.id}, {four.id} are pending" in engine.done("undo")
+        engine.done("stop")
+
+
+def test_one_command_decides_on_what_it_can_and_says_what_it_cannot(project: Project) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
+    with project.driven(loop) as engine:
+        two, three, four = engine.waiting()
+        said = engine.refused("approve", proposals=[two.id, 99, four.id, two.id])
+        assert f"proposals {two.id}, {four.id} are approved. There is no proposal 99" in said
+        assert [p.status.value for p in project.proposals(loop)] == ["approved", "pending", "approved"]
+        for wrong in ([], "1", [True], [0], [three.id, "x"], None):
+            engine.refused("approve", proposals=wrong)
+        assert "There is no proposal 98" in engine.refused("reject", proposals=[98, 99])
+        engine.done("stop")
+
+
 def test_the_last_decision_can_be_taken_back_for_a_while(project: Project) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", grace=3600.0)
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
         answer = engine.done("approve", proposal=proposal.id)
         assert "round 2 starts in 3600 s" in answer
-        assert "`autoloop-tui undo NUMBER` takes a decision back" in answer
+        assert "`autoloop-tui undo` takes the last decision back" in answer
         decided = project.store.proposal(proposal.id).decided_at
         assert decided is not None
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at == decided + 3600, "the start announced")

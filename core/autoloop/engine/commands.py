@@ -9,7 +9,7 @@ import msgspec
 
 from autoloop.engine import budget, events
 from autoloop.engine.context import Context
-from autoloop.engine.decisions import Decisions, named_run
+from autoloop.engine.decisions import Decisions, PartlyDone, named_run
 from autoloop.engine.execution import Execution
 from autoloop.engine.extension import extended, refusal, taken_back, went_on
 from autoloop.engine.live import LiveRules
@@ -56,7 +56,10 @@ class Commands:
                 handler = self.kinds.get(command.kind)
                 if handler is None:
                     raise UserError(f"There is no command {command.kind!r}; known: {', '.join(self.kinds)}.")
-                self.context.store.answer(command.id, True, handler(command))
+                try:
+                    self.context.store.answer(command.id, True, handler(command))
+                except PartlyDone as done:
+                    self.context.store.answer(command.id, False, str(done))
         except StoreTrouble:
             raise  # it is carried out when the store can be written again
         except UserError as error:

@@ -23,7 +23,7 @@ from autoloop.wandb_cloud.key import without_key
 POLICY = "policy"
 """Who decided, where it was no person."""
 
-WAYS_BACK = "`autoloop-tui undo NUMBER` takes a decision back, `hold` makes it wait, `start` starts it at once"
+WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it wait, `start` starts it at once"
 """What a person can do while the next round is about to start by itself."""
 
 
