@@ -15,6 +15,7 @@ import msgspec
 
 from autoloop.launch import Failure, Preset
 from autoloop.model import Cause, ExitRecord
+from autoloop.regex import compile_regex
 
 HEAD_BYTES = 128 << 10
 """Enough for what a trainer prints before its first step: device warnings, and the resolved config after them."""
@@ -167,9 +168,9 @@ def _by_error_line(lines: Sequence[str]) -> Cause | None:
 
 def _by_failure_pattern(lines: Sequence[str], failures: Iterable[Failure]) -> Cause | None:
     for failure in failures:
-        pattern = re.compile(failure.pattern)
+        pattern = compile_regex(failure.pattern)
         for line in lines:
-            if pattern.search(line):
+            if pattern.finds(line):
                 rule = next((rule for rule in _table().cause if rule.id == failure.cause), None)
                 rule = rule or _Rule(id=failure.cause or "failure-pattern", text=f"its log says: {_short(line)}")
                 cause = _cause(rule, failure.text or rule.text, line)
@@ -189,7 +190,7 @@ def _outcome(
         return _as_outcome("diverged", f"the last loss is {value.rstrip(',')}", line)
     if diverged:
         return _as_outcome("diverged", f"{', '.join(diverged[:3])} ended as NaN or infinity", None)
-    if success is not None and not any(re.search(success, line) for line in lines):
+    if success is not None and not any(map(compile_regex(success).finds, lines)):
         return _as_outcome("no-success", repr(success), _last_words(lines))
     return _as_outcome("no-metrics", needed, _last_words(lines)) if needed else None
 
@@ -286,11 +287,11 @@ def _table() -> _Table:
 def _match(chain: Sequence[str], near: Sequence[str] = ()) -> Cause | None:
     """The first cause of the table that any text of the chain shows; the special stand before the general there."""
     for rule in _table().cause:
-        if rule.frames and not any(re.search(rule.frames, line) for line in near):
+        if rule.frames and not any(map(compile_regex(rule.frames).finds, near)):
             continue
         for text in chain:
-            if found := re.search(rule.pattern, text):
-                words = {key: _short((value or "").replace("`", "")) for key, value in found.groupdict().items()}
+            if (found := compile_regex(rule.pattern).groups(text)) is not None:
+                words = {key: _short((value or "").replace("`", "")) for key, value in found.items()}
                 return _cause(rule, _short(rule.text.format_map({"first": _short(chain[0]), **words})), text)
     return None
 

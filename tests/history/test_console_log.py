@@ -175,7 +175,7 @@ def test_other_trainers_are_described_by_their_own_patterns(tmp_path: Path) -> N
     assert (log.step, log.total_steps, log.rate, log.ended) == (90, 90, None, True)
 
 
-@pytest.mark.parametrize(("pattern", "said"), [("(", "not a regular expression"), ("x", "lacks the group")])
+@pytest.mark.parametrize(("pattern", "said"), [("(", "not a usable regular expression"), ("x", "lacks the group")])
 def test_a_bad_pattern_is_one_clear_sentence(tmp_path: Path, pattern: str, said: str) -> None:
     with pytest.raises(UserError, match=f"console pattern `progress` .*{said}"):
         ConsoleLog(tmp_path / "log.txt", Columns(), None, ConsolePatterns(progress=pattern))

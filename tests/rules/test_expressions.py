@@ -202,15 +202,13 @@ def test_only_the_beginning_of_a_very_long_line_or_log_is_searched() -> None:
         ('metric("a", "b").last > 1', "metric takes one text in quotes"),
         ('has("")', "has takes one text in quotes"),
         ('config("a.*.b") > 1', 'config takes one dotted path without "*"'),
-        ('log_matches("(")', "is not a regular expression: "),
-        ('log_matches("a{99999999999}")', "is not a regular expression: "),
+        ('log_matches("(")', "is not a usable regular expression: "),
+        ('log_matches("[z-a]")', "is not a usable regular expression: "),
         ('log_matches("\\d")', 'write a pattern raw, as in r"\\d"'),
         ('log_matches("\\bword")', "holds a control character; write it raw"),
-        ('log_matches("(a+)+$")', "can take for ever"),
-        ('log_matches("(a|a)*$")', "can take for ever"),
-        ('log_matches("((a*)b){2,}")', "can take for ever"),
-        ('log_matches(".*.*.*.*x")', "more than 3 repeats"),
-        ('log_matches("' + "a?" * 9 + '")', 'or 8 "?"'),
+        ('log_matches("(?=a)b")', "look-around"),
+        ('log_matches(r"(a)\\1")', "back-references"),
+        ('log_matches("(a{100}){100}")', "repeats beyond 1000"),
         ('has("\\ud800")', "half a surrogate pair"),
         ("steps > 1 and " * 100 + "steps > 1", "longer than 1000 characters"),
         ("-" * 300 + "1 > 0", "nested too deeply"),
@@ -273,7 +271,7 @@ def test_nothing_of_python_but_the_little_language_gets_through(text: str) -> No
 
 @pytest.mark.parametrize(
     "pattern",
-    ["Sinkhorn (did not|can not) converge", "nan|inf", "a[+*()|]+b", r"loss:\s*nan", "(a+)?b", "[]+]+x", r"\(a+\)+"],
+    ["Sinkhorn (did not|can not) converge", "nan|inf", "a[+*()|]+b", r"loss:\s*nan", "(a+)+$", "[]+]+x", ".*.*.*.*x"],
 )
 def test_ordinary_log_patterns_are_accepted(pattern: str) -> None:
     compile_expression(f"log_matches(r'{pattern}')")

@@ -4,16 +4,16 @@ does not end although its training is complete."""
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose import HEAD_BYTES
+from autoloop.diagnose import HEAD_BYTES, log_lines
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Active, Execution
 from autoloop.model import Attempt, RunState
+from autoloop.regex import compile_regex
 from autoloop.wandb_cloud.key import masked
 
 FELL_BACK = "it fell back from the GPU to the CPU"
@@ -32,7 +32,7 @@ class Watch:
         self._complete: dict[str, float] = {}
         """Since when each training has been complete, by attempt; on the monotonic clock."""
         self._patterns = [
-            re.compile(failure.pattern.encode())
+            compile_regex(failure.pattern)
             for failure in context.preset.failures
             if failure.device is not None and failure.device == context.spec.device
         ]
@@ -62,9 +62,9 @@ class Watch:
         if not new:
             return None
         self._heads[each.attempt.id] = head = head + new
-        for line in re.split(rb"[\r\n]+", head):
-            if any(pattern.search(line) for pattern in self._patterns):
-                return masked(line, os.environ).decode("utf-8", "replace").strip()[-300:]
+        for line in log_lines(masked(head, os.environ)):
+            if any(pattern.finds(line) for pattern in self._patterns):
+                return line.strip()[-300:]
         return None
 
     def _overstays(self, each: Active) -> float | None:

@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from autoloop.model import UserError
+from autoloop.regex import compile_regex
 from autoloop.toml import TomlError, read_toml
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -228,9 +229,9 @@ def _problems(preset: Preset) -> Iterable[str]:
     patterns |= {f"failures[{index}].pattern": failure.pattern for index, failure in enumerate(preset.failures)}
     for key, pattern in {"success": preset.success or "", **patterns}.items():
         try:
-            re.compile(pattern)
-        except re.error as error:
-            yield f"{key} is not a regular expression: {error}"
+            compile_regex(pattern)
+        except UserError as error:
+            yield f"{key} is not a usable regular expression: {error}"
     for index, failure in enumerate(preset.failures):
         if failure.cause is None and failure.text is None:
             yield f"failures[{index}] needs a cause (an id of the diagnosis table) or a text"

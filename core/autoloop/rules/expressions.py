@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from autoloop.metrics import MetricBook, default_book
 from autoloop.model import Observation
+from autoloop.regex import Regex
 from autoloop.rules.grammar import Compiler
 from autoloop.rules.trial import Trial, Undecided
 from autoloop.rules.view import RunView
@@ -31,7 +32,7 @@ class Expression:
     decide: Callable[[Trial], bool]
     metrics: frozenset[str] = frozenset()
     """Canonical names of the metrics that it looks at."""
-    patterns: tuple[re.Pattern[str], ...] = ()
+    patterns: tuple[Regex, ...] = ()
     """What it looks for in the log."""
 
 

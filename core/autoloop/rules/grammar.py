@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 import operator
-import re
 from collections.abc import Callable
 from typing import Any
 
 from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, UserError
+from autoloop.regex import Regex
 from autoloop.rules.source import Source
 from autoloop.rules.trial import Term, Trial, Undecided, finite, same, setting
 from autoloop.rules.view import compile_pattern
@@ -50,7 +50,7 @@ class Compiler:
         self.book = book
         self.metrics: set[str] = set()
         """Canonical names of the metrics that the condition looks at."""
-        self.patterns: list[re.Pattern[str]] = []
+        self.patterns: list[Regex] = []
         """What it looks for in the log."""
 
     def compile(self) -> Callable[[Trial], bool]:

@@ -85,7 +85,7 @@ class LiveWatch:
                 return
             text = line[:MAX_LINE]
             for pattern in wanted:
-                if pattern.search(text):
+                if pattern.finds(text):
                     self._found[pattern.pattern] = text.strip()
             wanted = [pattern for pattern in wanted if pattern.pattern not in self._found]
 
