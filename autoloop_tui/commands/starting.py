@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 from autoloop import gpus as gpu_report
-from autoloop.engine.plan import LoopPlan, plan_loop
+from autoloop.engine.plan import LoopPlan, plan_loop, under_name
 from autoloop.model import LoopSpec
 from autoloop.preflight import SERVER
 from autoloop.settings import Settings
@@ -73,7 +73,7 @@ def plan_or_run(
             return headless.drive_loop(store, loop)
         engine = spawn(store, loop)
         if detach and as_json:
-            print(plan_json(plan))
+            print(plan_json(under_name(plan, loop.name)))
             return 0
         print(f"{loop.name} runs in the background (process {engine.pid}).")
         if detach:

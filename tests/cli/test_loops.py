@@ -110,7 +110,7 @@ def test_both_reports_can_be_written_again(project: Project, call: Call) -> None
 
 def test_a_loop_never_takes_the_name_of_another(tmp_path: Path) -> None:
     (tmp_path / "loop_101").mkdir()
-    assert fresh_name(tmp_path, 100.9, ["loop_100"]) == "loop_102"
+    assert fresh_name(tmp_path, "loop_100", ["loop_100"]) == "loop_102"
 
 
 def test_the_newest_loop_is_meant_unless_another_is_named(project: Project, call: Call) -> None:

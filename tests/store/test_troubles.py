@@ -131,6 +131,53 @@ def test_a_fault_of_ours_is_not_put_down_to_the_file(tmp_path: Path) -> None:
         store._sql("SELEKT 1")
 
 
+@pytest.mark.parametrize("kept", [0, 1, 60, 4096, 0.5, 0.99])
+def test_a_file_that_was_cut_off_is_damaged_and_not_new(tmp_path: Path, kept: float) -> None:
+    path = filled(tmp_path)
+    os.truncate(path, int(path.stat().st_size * kept) if 0 < kept < 1 else int(kept))
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusable, match=r"damaged|empty"), Store.open(tmp_path) as store:
+        store.loops()
+    assert path.read_bytes() == before
+    with Store.open(tmp_path, create=True) as store:
+        assert "kept as autoloop.db.unreadable-" in (store.said or "")
+        assert store.loops() == []
+    (aside,) = path.parent.glob("*.unreadable-*[0-9]")
+    assert aside.read_bytes() == before
+
+
+def test_a_file_that_was_emptied_under_an_engine_is_neither_read_nor_made_anew(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with Store.open(tmp_path) as engine_s:
+        lock = EngineLock(Places(tmp_path).lock("loop_1"))
+        assert lock.acquire() is None
+        os.truncate(path, 0)
+        assert engine_s.gone()
+        with pytest.raises(StoreUnusable, match="empty"):
+            Store.open(tmp_path)
+        with pytest.raises(UserError, match="An engine still works with it"):
+            Store.open(tmp_path, create=True)
+        assert path.read_bytes() == b""
+        lock.release()
+
+
+def test_a_file_that_was_deleted_is_missed_and_what_it_left_is_not_taken_for_the_new_one_s(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with Store.open(tmp_path) as other:
+        other.put_loop(a_loop(2))
+        assert path.with_name("autoloop.db-wal").stat().st_size
+        path.unlink()
+        with pytest.raises(StoreUnusable, match="it is gone"):
+            Store.open(tmp_path)
+        with Store.open(tmp_path, create=True) as store:
+            assert "was gone" in (store.said or "")
+            assert store.loops() == []
+            store.put_loop(a_loop(3))
+    with Store.open(tmp_path) as store:
+        assert [loop.id for loop in store.loops()] == [3]
+        assert store._sql("PRAGMA integrity_check") == [("ok",)]
+
+
 def test_a_file_that_was_deleted_or_replaced_is_noticed(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with Store.open(tmp_path) as store:
@@ -266,21 +313,85 @@ def test_what_an_engine_left_on_this_machine_is_in_nobody_s_way(tmp_path: Path, 
     assert path.read_bytes() == b""
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_another_user_is_refused_with_the_owner_s_name(tmp_path: Path) -> None:
-    filled(tmp_path)
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
+def as_nobody(folder: Path, *, create: bool = True) -> str:
+    """What a user with no rights is told who opens the project."""
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
         "from autoloop.model import UserError; from autoloop.store import Store\n"
         "import pwd; pwd.getpwuid(0)\n"
         "os.setgid(65534); os.setuid(65534)\n"
-        "try: Store.open(Path(sys.argv[1]), create=True)\n"
+        f"try: Store.open(Path(sys.argv[1]), create={create}).close()\n"
         "except UserError as error: print(error)"
     )
-    said = subprocess.run([sys.executable, "-c", code, str(tmp_path), CORE], capture_output=True, text=True, check=True)
-    assert f"{tmp_path / '.autoloop'} belongs to root" in said.stdout, said.stderr
+    argv = [sys.executable, "-c", code, str(folder), CORE]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_is_refused_with_the_owner_s_name(tmp_path: Path) -> None:
+    filled(tmp_path)
+    assert f"{tmp_path / '.autoloop'} belongs to root" in as_nobody(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize(
+    "made", ["open folder", "read-only folder", "link", "database", "file below", "lock", "link below", "link to nowhere"]
+)
+def test_what_another_user_prepared_is_refused_and_left_alone(tmp_path: Path, made: str) -> None:
+    project, evil = tmp_path / "project", tmp_path / "evil"
+    home = project / ".autoloop"
+    for folder in (project, evil):
+        folder.mkdir()
+        folder.chmod(0o777)
+    if made == "open folder":
+        for folder in (home, *(home / name for name in ("configs", "attempts", "locks", "engines"))):
+            folder.mkdir()
+            folder.chmod(0o777)
+    elif made == "read-only folder":
+        home.mkdir()
+        home.chmod(0o755)
+    elif made == "link":
+        home.symlink_to(evil)
+    elif made == "link to nowhere":
+        home.symlink_to(tmp_path / "nothing")
+    else:  # the folder is the victim's, and somebody could write into it
+        for folder in (home, home / "locks"):
+            folder.mkdir()
+            os.chown(folder, 65534, 65534)
+        if made == "database":
+            filled(evil)
+            (evil / ".autoloop/autoloop.db").rename(home / "autoloop.db")
+            (home / "autoloop.db").chmod(0o666)
+        elif made == "file below":
+            (home / "attempts").write_text("")
+        elif made == "lock":
+            (home / "locks/loop_1.lock").write_text("")
+        else:
+            (home / "configs").symlink_to(evil)
+    before = sorted(tmp_path.rglob("*"))
+    said = as_nobody(project)
+    assert ".autoloop" in said
+    assert "nowhere" in said if made == "link to nowhere" else "belongs to root" in said
+    assert said.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_link_to_a_folder_of_ours_is_used(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "project/.autoloop").symlink_to(tmp_path / "disk")
+    filled(tmp_path / "project", 1)
+    with Store.open(tmp_path / "project") as store:
+        assert len(store.runs(1)) == 1
+
+
+def test_a_folder_that_was_opened_to_others_is_closed_again(tmp_path: Path) -> None:
+    home = filled(tmp_path, 1).parent
+    home.chmod(0o777)
+    Store.open(tmp_path).close()
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 # ------------------------------------------------------------------------------------------------------------ killed

@@ -156,7 +156,7 @@ class Engine:
     def _turn(self) -> None:
         """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""
         if self.store.gone():
-            raise StoreTrouble(f"{self.store.places.home} was deleted or moved: bring it back, and the loop goes on.")
+            raise StoreTrouble(f"{self.store.places.home} was deleted or moved, or is empty: bring it back, and it goes on.")
         self._obey()
         if self.context.loop.state is LoopState.ACTIVE:
             self.course.advance()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
@@ -63,7 +64,7 @@ def plan_loop(
     preset = load_preset(spec.preset)
     rules = check(spec, preset, settings, gpus, environment)
     root = Path(spec.output_root)
-    name = fresh_name(root, now, names)
+    name = fresh_name(root, f"loop_{int(now)}", names)
     output_dir = root / name
     dataset = dataset_of(spec)
 
@@ -115,6 +116,21 @@ def plan_loop(
     )
 
 
+def under_name(plan: LoopPlan, name: str) -> LoopPlan:
+    """The plan as it is carried out where its name was taken meanwhile."""
+    if name == plan.name:
+        return plan
+    preset, spec = load_preset(plan.spec.preset), plan.spec
+    folder = Path(plan.output_dir).with_name(name)
+    runs = []
+    for each in plan.runs:
+        out = str(folder / Path(each.output_dir).name)
+        slot, source = each.slot or spec.slots[0], each.run.source_path
+        launch = plan_attempt(preset, spec, name, each.run, slot, out, source)
+        runs.append(msgspec.structs.replace(each, output_dir=out, launch=launch))
+    return msgspec.structs.replace(plan, name=name, output_dir=str(folder), runs=runs)
+
+
 def live_sentences(spec: LoopSpec, rules: RuleSource) -> list[str]:
     """What the live rules do to this loop's runs; nothing where they are off."""
     return [
@@ -155,12 +171,13 @@ def output_name(run: Run, attempt: int) -> str:
     return f"{run.position}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
 
 
-def fresh_name(root: Path, now: float, names: Collection[str] = ()) -> str:
-    """`loop_<unix time>`, the first that no folder and none of the loops `names` has."""
-    stamp = int(now)
-    while f"loop_{stamp}" in names or (root / f"loop_{stamp}").exists():
-        stamp += 1
-    return f"loop_{stamp}"
+def fresh_name(root: Path, wanted: str, names: Collection[str] = ()) -> str:
+    """`wanted` (`loop_<unix time>`) or the next one after it: the first that no folder and none of the loops `names` has."""
+    head, _, stamp = wanted.rpartition("_")
+    number = int(stamp)
+    while f"{head}_{number}" in names or os.path.lexists(root / f"{head}_{number}"):
+        number += 1
+    return f"{head}_{number}"
 
 
 def new_run_id() -> str:

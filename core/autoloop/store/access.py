@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pwd
 import socket
+import stat
+from pathlib import Path
 
 import msgspec
 
@@ -43,14 +46,27 @@ def signature(data: bytes) -> Holder | None:
 def check_access(places: Places) -> None:
     """UserError where the state belongs to somebody else, or to an engine on another machine.
 
-    A file system may be shared, but neither SQLite's memory between processes nor, everywhere, file locks are.
+    Whoever can write there can make us write into his files, read ours and take over our runs; so every folder and file
+    that we trust must be ours, links and what they lead to included. A file system may be shared, but neither SQLite's
+    memory between processes nor, everywhere, file locks are.
     """
-    try:
-        locks = [entry for entry in os.scandir(places.home / "locks") if entry.stat().st_size]
-    except PermissionError:
-        raise UserError(_not_yours(places)) from None
-    except OSError:
+    home = places.home
+    if not os.path.lexists(home):
         return
+    _check_owner(home, home)
+    if home.stat().st_mode & 0o077:  # by a `chmod -R` over the project, say
+        with contextlib.suppress(OSError):
+            home.chmod(0o700)
+    try:
+        locks = list(os.scandir(home / "locks"))
+    except FileNotFoundError:
+        locks = []
+    except OSError as error:
+        raise UserError(f"{home / 'locks'} cannot be read ({error.strerror}); mend that, or move it away.") from None
+    trusted = [home / name for name in ("configs", "attempts", "locks", "engines")]
+    trusted += [places.database.with_name(places.database.name + ending) for ending in ("", "-wal", "-shm")]
+    for path in (*trusted, *(Path(entry.path) for entry in locks)):
+        _check_owner(home, path)
     for entry in locks:
         try:
             with open(entry.path, "rb") as file:
@@ -65,12 +81,32 @@ def check_access(places: Places) -> None:
             )
 
 
-def _not_yours(places: Places) -> str:
+def _check_owner(home: Path, path: Path) -> None:
     try:
-        owner = pwd.getpwuid(places.home.stat().st_uid).pw_name
-    except (OSError, KeyError):
-        owner = "another user"
-    return f"{places.home} belongs to {owner}, who alone can use it; work in a project folder of your own."
+        found = [path.lstat()]
+        if stat.S_ISLNK(found[0].st_mode):
+            found.append(path.stat())
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise UserError(f"{path} is a link that leads nowhere; delete it, or bring back what it led to.") from None
+        return
+    except OSError as error:
+        raise UserError(f"{path} cannot be used ({error.strerror}); mend that, or work in another project folder.") from None
+    owner = next((each.st_uid for each in found if each.st_uid != os.geteuid()), None)
+    if owner is None:
+        return
+    leads = f" leads to {os.path.realpath(path)}, which" if len(found) > 1 and found[0].st_uid == os.geteuid() else ""
+    what = f"{path}{leads} belongs to {_name_of(owner)}"
+    if path == home and not leads:
+        raise UserError(f"{what}, who alone can use it; work in a project folder of your own.")
+    raise UserError(f"{what}, so it cannot be trusted with your runs; move {home} away, or work in another project folder.")
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"another user (uid {uid})"
 
 
 def driven(places: Places) -> bool:

@@ -11,9 +11,10 @@ import msgspec
 
 from autoloop.model import Attempt, Event, Loop, Proposal, Round, Run, RunState, UserError
 from autoloop.store.access import check_access
-from autoloop.store.opening import connect, connect_or_begin_anew
+from autoloop.store.opening import connect, connect_or_begin_anew, lost
 from autoloop.store.places import Places
 from autoloop.store.rows import Rows
+from autoloop.store.trouble import unusable
 
 
 class NoLoopYet(UserError):
@@ -53,17 +54,17 @@ class Store(Rows):
         """Open the project's database.
 
         Raises UserError where there is none (and `create` is false), where it belongs to somebody else or is used on
-        another machine, or where a newer Auto Loop wrote it. A file that is damaged or not ours is StoreUnusable, but with
-        `create` it is set aside, and `said` names it.
+        another machine, or where a newer Auto Loop wrote it. A file that is damaged, lost or not ours is StoreUnusable, but
+        with `create` it is set aside, and `said` names it.
         """
         places = Places(project.resolve())
         check_access(places)
-        if not places.database.exists():
-            if not create:
-                raise NoLoopYet(places.project)
-            places.make()
         if not create:
-            return cls(places, connect(places))
+            if places.database.exists():
+                return cls(places, connect(places))
+            raise unusable(places.database, "it is gone") if lost(places) else NoLoopYet(places.project)
+        places.make()
+        check_access(places)  # again: what was there already is not ours for that
         db, said = connect_or_begin_anew(places)
         return cls(places, db, said)
 

@@ -1,4 +1,7 @@
-"""Opening the file: made where it is new, migrated where it is old, set aside where it is not ours, else refused."""
+"""Opening the file: made where there is none, migrated where it is old, set aside where it is not ours, else refused.
+
+A new file gets its name when its tables are in it: one that has the name and is empty has lost what was in it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from autoloop.model import UserError
 from autoloop.store.access import driven
 from autoloop.store.places import Places
-from autoloop.store.trouble import StoreUnusable, translated, unusable
+from autoloop.store.trouble import StoreTrouble, StoreUnusable, translated, unusable
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
@@ -54,11 +58,17 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _index_states}
 
 
 def connect(places: Places) -> sqlite3.Connection:
-    """A connection to the project's database, which is made if there is none and brought to this version.
+    """A connection to the project's database, which is brought to this version.
 
     StoreUnusable where it is damaged or not ours, StoreTrouble where it cannot be used now, UserError where it was written
     by another version that cannot be read.
     """
+    try:
+        # By its size alone, as SQLite would take it for a new one; opened by us, the locks of SQLite would be lost with it.
+        if places.database.stat().st_size == 0:
+            raise unusable(places.database, "it is empty: what was in it is lost")
+    except OSError as error:
+        raise unusable(places.database, f"it cannot be looked at ({error.strerror})") from None
     try:
         # Autocommit: every transaction is written out in `Store.transaction`.
         db = sqlite3.connect(places.database, timeout=PATIENCE, isolation_level=None)
@@ -73,23 +83,73 @@ def connect(places: Places) -> sqlite3.Connection:
 
 
 def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | None]:
-    """`connect`; a file that cannot be used is set aside first, and the sentence says so."""
+    """`connect`, with a new file where there is none. One that cannot be used is set aside, and the sentence says so."""
+    path = places.database
     try:
-        return _connect_and_check(places), None
+        if path.exists():
+            return _connect_and_check(places), None
     except StoreUnusable:
         pass
+    with _alone(places):  # two who find none, or an unusable one, at once make a new one once
+        said = None
+        if path.exists():
+            try:
+                return _connect_and_check(places), None
+            except StoreUnusable as error:
+                if driven(places):
+                    raise UserError(f"{error} An engine still works with it: stop that first.") from None
+                said = f"{path} could not be used; it is kept as {_set_aside(path)}, and a new one was begun."
+        elif lost(places):
+            if driven(places):
+                raise UserError(f"{path} is gone, and an engine still works with it: bring it back, or end that first.")
+            _set_aside(path)  # what SQLite had beside it would be taken for the new one's
+            said = f"{path} was gone, with all that it said of earlier loops; a new one was begun."
+        _make(path)
+        return connect(places), said
+
+
+def lost(places: Places) -> bool:
+    """Whether a database that is not there has been: runs of it are."""
+    try:
+        return any(places.home.glob("autoloop.db-*")) or any((places.home / "attempts").iterdir())
+    except OSError:
+        return False
+
+
+@contextmanager
+def _alone(places: Places) -> Iterator[None]:
     folder = os.open(places.home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two who find it unusable at once set it aside once
-        try:
-            return _connect_and_check(places), None
-        except StoreUnusable as error:
-            if driven(places):
-                raise UserError(f"{error} An engine still works with it: stop that first.") from None
-            name = _set_aside(places.database)
-        return connect(places), f"{places.database} could not be used; it is kept as {name}, and a new one was begun."
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(folder)
+
+
+def _make(path: Path) -> None:
+    """A new database, under its name only once it is complete."""
+    unfinished = path.with_name(f"{path.name}.new")
+    try:
+        for ending in ("", "-wal", "-shm", "-journal"):
+            unfinished.with_name(unfinished.name + ending).unlink(missing_ok=True)
+        db = sqlite3.connect(unfinished, isolation_level=None)
+        try:
+            unfinished.chmod(0o600)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("BEGIN IMMEDIATE")
+            for statement in SCHEMA.split(";"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            db.execute("COMMIT")
+        finally:
+            db.close()
+        unfinished.rename(path)
+    except sqlite3.Error as error:
+        raise translated(error, path) from None
+    except OSError as error:
+        raise StoreTrouble(f"{path} cannot be made ({error.strerror}); mend that, and give the command again.") from None
 
 
 def _connect_and_check(places: Places) -> sqlite3.Connection:
@@ -136,14 +196,18 @@ def _prepare_patiently(db: sqlite3.Connection, places: Places) -> None:
 
 
 def _prepare(db: sqlite3.Connection, places: Places) -> None:
-    """Bring a connection and, when new, the file into the expected shape."""
+    """Bring a connection and, when it is of an older version, the file into the expected shape."""
     path = places.database
-    db.execute("BEGIN")  # one state of the file: another process may be making it just now
+    db.execute("BEGIN")  # one state of the file: another process may be migrating it just now
     application = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
     tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
     db.execute("COMMIT")
-    if application not in (0, APPLICATION_ID) or (application == 0 and tables):
+    if path.stat().st_size % db.execute("PRAGMA page_size").fetchone()[0]:
+        raise unusable(path, "it is damaged: its end was cut off")
+    if not tables:
+        raise unusable(path, "it is damaged: no table is left in it")
+    if application != APPLICATION_ID:
         raise unusable(path, "it is a database of another program")
     if version > SCHEMA_VERSION:
         raise UserError(
@@ -152,17 +216,7 @@ def _prepare(db: sqlite3.Connection, places: Places) -> None:
         )
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    if application == 0:
-        db.execute("BEGIN IMMEDIATE")
-        # Another process may have been first while this one waited for the lock.
-        if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-            for statement in SCHEMA.split(";"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        db.execute("COMMIT")
-    elif version < SCHEMA_VERSION:
+    if version < SCHEMA_VERSION:
         _migrate(db, places, version)
 
 

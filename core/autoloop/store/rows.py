@@ -63,7 +63,7 @@ class Rows:
         return int(self._sql("PRAGMA data_version")[0][0])
 
     def gone(self) -> bool:
-        """Whether the file was deleted or replaced: what is written from now on nobody will find."""
+        """Whether the file was deleted, replaced or emptied: what is written from now on nobody will find."""
         try:
             return _identity(self.places.database) != self._file
         except OSError:  # a disk out of reach says nothing of what is on it
@@ -151,4 +151,4 @@ def _identity(path: Path) -> tuple[int, int] | None:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return status.st_dev, status.st_ino
+    return (status.st_dev, status.st_ino) if status.st_size else None
