@@ -1,0 +1,88 @@
+"""What is distributed: the wheel, the sdist, and what an installation puts on people's import path."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def build(source: Path, out: Path, *kinds: str) -> None:
+    done = run(sys.executable, "-m", "build", "--no-isolation", *kinds, "--outdir", out, source, cwd=out)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(sdist, wheel) of this checkout."""
+    out = tmp_path_factory.mktemp("dist")
+    build(ROOT, out, "--sdist", "--wheel")
+    return next(out.glob("*.tar.gz")), next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of an environment that has the wheel, and beside it only the packages that it depends on."""
+    home = tmp_path_factory.mktemp("environment")
+    assert run(sys.executable, "-m", "venv", "--without-pip", home, cwd=home).returncode == 0
+    python = home / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index")
+    done = run(*pip, built[1], cwd=home)
+    assert done.returncode == 0, done.stderr
+    # Packages are found where the tests find them; .pth files there (an editable install's) are not followed.
+    packages = next(Path(place) for place in sys.path if (Path(place) / "msgspec").is_dir())
+    next(home.glob("lib/python*/site-packages")).joinpath("packages.pth").write_text(f"{packages}\n")
+    return home / "bin"
+
+
+def contents(wheel: Path) -> dict[str, str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+
+
+def test_the_wheel_holds_the_two_packages_with_their_data_and_the_licence(built: tuple[Path, Path]) -> None:
+    names = contents(built[1])
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"autoloop", "autoloop_tui"}
+    assert {"autoloop/py.typed", "autoloop_tui/py.typed", "autoloop_tui/themes/dark.toml"} <= set(names)
+    assert {name.split("/")[-1] for name in names if "/recipes/" in name and name.endswith(".toml")} >= {"pi-unlock.toml"}
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_the_sdist_builds_the_same_wheel_and_holds_the_tests(built: tuple[Path, Path], tmp_path: Path) -> None:
+    sdist, wheel = built
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
+    assert (unpacked / "tests").is_dir()
+    assert (unpacked / "README.zh-CN.md").is_file()
+    out = tmp_path / "out"
+    out.mkdir()
+    build(unpacked, out, "--wheel")
+    assert contents(next(out.glob("*.whl"))) == contents(wheel)
+
+
+def test_an_installed_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    for words in (["--version"], ["themes"], ["demo", "--help"]):
+        done = run(installed / "autoloop-tui", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["tests", "bench", "docs", "core", "recipes"])
+def test_no_installation_puts_other_names_on_the_import_path(name: str, installed: Path, tmp_path: Path) -> None:
+    for python in (installed / "python", sys.executable):  # the wheel's, and this checkout's own (editable)
+        assert run(python, "-c", "import autoloop, autoloop_tui", cwd=tmp_path).returncode == 0
+        done = run(python, "-c", f"import {name}", cwd=tmp_path)
+        assert "ModuleNotFoundError" in done.stderr
