@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from autoloop.model import Config, UserError
-from autoloop.settings import load_settings, read_text
+from autoloop.settings import load_settings
+from autoloop.text_files import read_text
 from cyclopts import Parameter
 
 from autoloop_tui import plain

@@ -13,8 +13,9 @@ from autoloop.engine.variants import WrittenVariant, make_variant, write_variant
 from autoloop.launch import load_preset
 from autoloop.model import UserError
 from autoloop.recipe import Asked, load_recipe
-from autoloop.settings import load_settings, read_text
+from autoloop.settings import load_settings
 from autoloop.store import NoLoopYet, Store
+from autoloop.text_files import read_text
 from cyclopts import Parameter, Token
 
 from autoloop_tui import plain
@@ -131,7 +132,8 @@ def generate(
     chosen = load_preset(run_flags.preset_of(cwd, preset or settings.preset))
     extra = run_flags.trainer_arguments(extra_args or [])
     base, asked = _what_is_asked(base_cfg, changes, reason, recipe)
-    config = parse_config(read_text(base, "config"), str(base))
+    base_text = read_text(base, "config")
+    config = parse_config(base_text, str(base))
     by_hash: dict[str, str] = {}
     made: list[Made] = []
     for each in asked:
@@ -162,7 +164,7 @@ def generate(
 
     try:
         for each in made:
-            files.append(write_variant(folder, base.stem, each.variant))
+            files.append(write_variant(folder, base.stem, base_text, each.variant))
         paths = [str(file.path) for file in files]
         launch: dict[str, Any] = {
             "steps": steps, "log_freq": log_freq, "eval_freq": eval_freq, "concurrency": concurrency, "gpus": gpus,

@@ -22,8 +22,9 @@ from autoloop.metrics import default_book, from_json
 from autoloop.model import Change, Config, MetricSummary, Summary, UserError
 from autoloop.recipe import Asked, Recipe, load_recipe
 from autoloop.rules import Decision
-from autoloop.settings import load_settings, read_text
+from autoloop.settings import load_settings
 from autoloop.store import Store
+from autoloop.text_files import read_text
 
 __all__ = [
     "Asked", "Change", "Config", "Decision", "MetricSummary", "Recipe", "Summary", "UserError", "Variant",
@@ -109,8 +110,9 @@ def write_variant(
     The same variant has the same name each time, and no other file is overwritten.
     """
     source = Path(base)
-    made = _made(load_config(source), changes)
-    file = _write(source.parent if out_dir is None else Path(out_dir), source.stem, made)
+    text = read_text(source, "config")
+    made = _made(parse_config(text, str(source)), changes)
+    file = _write(source.parent if out_dir is None else Path(out_dir), source.stem, text, made)
     return Variant(config=made.config, changes=made.changes, notes=made.notes, path=file.path)
 
 

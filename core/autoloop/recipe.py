@@ -16,7 +16,7 @@ import msgspec
 from autoloop.configs import edits_from_mapping, parse_edit
 from autoloop.model import UserError
 from autoloop.rules.tables import read_table
-from autoloop.settings import read_text
+from autoloop.text_files import read_text
 from autoloop.toml import TomlError, read_toml
 
 

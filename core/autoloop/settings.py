@@ -13,6 +13,7 @@ import msgspec
 from autoloop.configs import DEFAULT_FIELDS, FieldTypes
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import UserError
+from autoloop.text_files import read_text
 from autoloop.toml import TomlError, read_toml
 
 FILE = "autoloop.toml"
@@ -104,14 +105,9 @@ TABLES: dict[str, type[msgspec.Struct]] = {"wandb": WandbSettings, "fields": Fie
 def load_settings(project: Path) -> Settings:
     """The project's autoloop.toml, or the defaults where there is none. UserError names file, key and fix."""
     path = project / FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return Settings()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    text = read_text(path, "settings file")
     try:
         raw = read_toml(text)
     except TomlError as error:
@@ -121,27 +117,6 @@ def load_settings(project: Path) -> Settings:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise UserError(f"{path}: {_in_words(str(error))}.") from None
-
-
-def read_text(path: Path, what: str) -> str:
-    """The text of a file that a person named. UserError if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"The {what} {path} does not exist; {_nearest_file(path)}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"The {what} {path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
-    except OSError as error:
-        raise UserError(f"The {what} {path} cannot be read: {error.strerror}; name another file.") from None
-
-
-def _nearest_file(path: Path) -> str:
-    """What to do about a file that is not there: a slip in the name is the usual reason."""
-    try:
-        near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
-    except OSError:
-        return f"there is no folder {path.parent} either."
-    return f"did you mean {near[0]}?" if near else "correct the path."
 
 
 def _in_words(message: str) -> str:

@@ -14,7 +14,7 @@ def read_toml(text: str) -> dict[str, Any]:
     """The table in `text`. TomlError also where Python's own reader gives up (nested without end, endless numbers), and for
     the character NUL, which no path, argument or variable can hold."""
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(text.removeprefix("\ufeff"))  # Notepad and PowerShell begin a file with it
         nul = _holds_nul(table)  # keys with dots nest deeper than the reader itself does
     except RecursionError:
         raise TomlError("it is nested too deeply") from None

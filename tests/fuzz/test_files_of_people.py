@@ -12,7 +12,8 @@ from autoloop.launch import load_preset
 from autoloop.metrics import default_book, parse_metric_book
 from autoloop.model import UserError
 from autoloop.rules import parse_book
-from autoloop.settings import FILE, load_settings, read_text
+from autoloop.settings import FILE, load_settings
+from autoloop.text_files import read_text
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

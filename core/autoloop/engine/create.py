@@ -24,7 +24,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
     folder: Path | None = None
     try:
         for planned in plan.runs:
-            freeze(frozen[planned.run.id], planned.config)
+            freeze(frozen[planned.run.id], planned.text)
         with store.transaction():  # nobody else of this project takes a name meanwhile
             folder = _take_folder(store, plan)
             return _record(store, plan, frozen, folder, now)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, config_hash, dump_config, parse_config
+from autoloop.configs import Config, config_hash, parse_config, rewrite
 from autoloop.disk import write_atomically
 from autoloop.engine.checks import check
 from autoloop.engine.variants import steps_of, training
@@ -18,16 +18,19 @@ from autoloop.gpus import GpuReport
 from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
 from autoloop.rules import RuleSource, describe, live_rules
-from autoloop.settings import Settings, read_text
+from autoloop.settings import Settings
+from autoloop.text_files import read_text
 
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of round 1 as it would start. `config` is what gets frozen; `slot` is None where it waits for one."""
+    """One run of round 1 as it would start. `slot` is None where it waits for one."""
 
     run: Run
     config: Config
+    text: str
+    """The config as it gets frozen: the file's own text, but for what the loop gives in its place."""
     slot: Slot | None
     output_dir: str
     launch: LaunchPlan
@@ -75,7 +78,8 @@ def plan_loop(
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
     for position, source in enumerate(spec.configs):
-        config = read_config(source, dataset)
+        text = read_text(Path(source), "config")
+        config = config_in(text, source, dataset)
         hash_ = config_hash(training(preset, config, spec.steps), spec.extra)
         if hash_ in seen:
             warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
@@ -100,6 +104,7 @@ def plan_loop(
             PlannedRun(
                 run=run,
                 config=config,
+                text=rewrite(text, config),
                 slot=slot,
                 output_dir=out,
                 launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source),
@@ -190,9 +195,9 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+=-]+", "_", name).strip("._")[:80] or "config"
 
 
-def freeze(path: Path, config: Config) -> None:
+def freeze(path: Path, text: str) -> None:
     """Write a run's config copy, whole or not at all."""
-    write_atomically(path, dump_config(config))
+    write_atomically(path, text)
 
 
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
@@ -205,7 +210,12 @@ def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
 
 def read_config(source: str, dataset: object | None) -> Config:
     """The config in a file, with `dataset` for its own block. UserError if it cannot be read."""
-    config = parse_config(read_text(Path(source), "config"), source)
+    return config_in(read_text(Path(source), "config"), source, dataset)
+
+
+def config_in(text: str, source: str, dataset: object | None) -> Config:
+    """The config in the text of `source`, with `dataset` for its own block. UserError says what is wrong with it."""
+    config = parse_config(text, source)
     return config if dataset is None else {**config, "dataset": dataset}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, dump_config, value_text
+from autoloop.configs import Config, rewrite, value_text
 from autoloop.diagnose import read_log_tail
 from autoloop.disk import write_atomically
 from autoloop.engine import events
@@ -221,8 +221,9 @@ def launch(
     run_id = new_run_id()
     variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
     frozen = context.places.config(run_id)
-    freeze(frozen, config)
-    write_atomically(variant, dump_config(config))
+    text = rewrite(context.config_text(context.store.run(proposal.base_run)), config)
+    freeze(frozen, text)
+    write_atomically(variant, text)
     run = Run(
         id=run_id,
         loop=context.loop_id,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, FieldTypes, Guarded, apply, check_variant, dump_config, parse_edits, resolve
+from autoloop.configs import Config, FieldTypes, Guarded, apply, check_variant, parse_edits, resolve, rewrite
 from autoloop.disk import write_atomically
 from autoloop.launch import Preset, passes_steps
 from autoloop.model import UserError
@@ -79,12 +79,13 @@ class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
     new: bool
 
 
-def write_variant(folder: Path, base: str, variant: Guarded) -> WrittenVariant:
+def write_variant(folder: Path, base: str, base_text: str, variant: Guarded) -> WrittenVariant:
     """Write the variant's config as `<base>_<hash>.json` into `folder`, which is made; no other file is overwritten.
 
-    The same variant of the same base has the same name each time. UserError where the place cannot be written.
+    It is `base_text` but for the values that changed, so that `diff` shows just those. The same variant of the same base
+    has the same name each time. UserError where the place cannot be written.
     """
-    text = dump_config(variant.config)
+    text = rewrite(base_text, variant.config)
     # A file name has 255 bytes at most.
     name = f"{base.encode(errors='replace')[:200].decode(errors='ignore')}_{variant.hash[:NAMED_BY]}"
     path, number = folder / f"{name}.json", 1

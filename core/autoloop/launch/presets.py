@@ -18,6 +18,7 @@ import msgspec
 
 from autoloop.model import UserError
 from autoloop.regex import compile_regex
+from autoloop.text_files import read_text
 from autoloop.toml import TomlError, read_toml
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -145,12 +146,7 @@ def preset_names() -> list[str]:
 def load_preset(name_or_path: str) -> Preset:
     """A shipped preset by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
     if "/" in name_or_path or name_or_path.endswith(".toml"):
-        try:
-            text = Path(name_or_path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"Cannot read the launch preset {name_or_path}: {reason}.") from error
-        return parse_preset(text, name_or_path)
+        return parse_preset(read_text(Path(name_or_path), "launch preset"), name_or_path)
     names = preset_names()
     if name_or_path not in names:
         raise UserError(

@@ -1,0 +1,205 @@
+"""A config's text with some of its values changed: everything that is not edited keeps its spelling.
+
+A person compares a variant with its base by `diff`, so indentation, key order, escapes and the end of the file stay. The
+text is scanned for the spans of its values, and only the spans that differ from the wanted config are replaced.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoloop.model import Config, UserError
+
+from .text import as_yaml_reads, dump_config, dump_value, parse_config
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SCALAR = re.compile(r"[^\s,\]}]+")
+_LONGEST_LIST = 2000
+"""Elements of a list that are compared one by one after it has changed its length; a longer one is written anew."""
+
+Splice = tuple[int, int, str]
+"""From, to, and what stands there instead."""
+
+
+@dataclass
+class _Node:
+    """A value in the text. `at`: where its entry begins, which for a member of an object is its key."""
+
+    at: int
+    start: int
+    end: int
+    value: Any = None
+    keys: list[str] = field(default_factory=list)
+    entries: list[_Node] = field(default_factory=list)
+
+
+def rewrite(text: str, wanted: Config) -> str:
+    """The config text `text`, changed so that it reads as `wanted`.
+
+    Floats that YAML 1.1 would read as texts are respelt (`1e-05` as `1.0e-05`) and a byte order mark is left out; where
+    nothing else differs, the rest is byte for byte what was given.
+    """
+    text = as_yaml_reads(text.removeprefix("\ufeff"))
+    root = _scan(text, _after_space(text, 0))
+    style = _Style(text, root)
+    parts: list[str] = []
+    done = 0
+    for start, end, new in sorted(style.splices(root, wanted), key=lambda splice: splice[:2]):
+        parts += text[done:start], new
+        done = end
+    result = "".join([*parts, text[done:]])
+    return result if _reads_as(result, wanted) else dump_config(wanted)
+
+
+def _reads_as(text: str, wanted: Config) -> bool:
+    """The last guard: whatever the scanner makes of an odd text, what is launched is what was asked for."""
+    try:
+        return _exactly(parse_config(text, "config"), wanted) and bool(text.encode())
+    except (UserError, UnicodeEncodeError):
+        return False
+
+
+def _exactly(a: Any, b: Any) -> bool:
+    """Equal with the same types: 10 is not 10.0 here."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_exactly(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_exactly, a, b))
+    return type(a) is type(b) and bool(a == b)
+
+
+# ------------------------------------------------------------------------------------------------------- scanning
+
+
+def _scan(text: str, at: int, start: int | None = None) -> _Node:
+    """The value of valid JSON at `start`, whose entry begins `at`."""
+    start = at if start is None else start
+    node = _Node(at, start, start)
+    opening = text[start]
+    if opening in "{[":
+        where = _after_space(text, start + 1)
+        while text[where] not in "}]":
+            entry = where
+            if opening == "{":
+                key = _match(_STRING, text, where)
+                node.keys.append(json.loads(key))
+                where = _after_space(text, _after_space(text, where + len(key)) + 1)  # past the colon
+            child = _scan(text, entry, where)
+            node.entries.append(child)
+            where = _after_space(text, child.end)
+            if text[where] == ",":
+                where = _after_space(text, where + 1)
+        node.end = where + 1
+        values = [child.value for child in node.entries]
+        node.value = dict(zip(node.keys, values, strict=True)) if opening == "{" else values
+    else:
+        word = _match(_STRING if opening == '"' else _SCALAR, text, start)
+        node.end, node.value = start + len(word), json.loads(word)
+    return node
+
+
+def _after_space(text: str, at: int) -> int:
+    return at + len(_match(_SPACE, text, at))
+
+
+def _match(pattern: re.Pattern[str], text: str, at: int) -> str:
+    found = pattern.match(text, at)
+    return found[0] if found else ""
+
+
+# -------------------------------------------------------------------------------------------------------- writing
+
+
+class _Style:
+    """How a text is laid out, so that new values look like their neighbours."""
+
+    def __init__(self, text: str, root: _Node) -> None:
+        self.text = text
+        self.newline = "\r\n" if "\r\n" in text else "\n"
+        first = next(iter(root.entries), None)
+        before = text[root.start + 1 : first.at] if first else "\n    "
+        self.indent = before.rpartition("\n")[2] if "\n" in before else None
+        gap = re.compile(r"[ \t]*:[ \t]*")
+        colon = _match(gap, text, first.at + len(_match(_STRING, text, first.at))) if first else ": "
+        self.colon = colon or ": "
+        self.comma = "," if self.colon == ":" else ", "
+
+    def splices(self, node: _Node, wanted: Any) -> Iterator[Splice]:
+        """What to replace below `node` so that it reads as `wanted`."""
+        if isinstance(node.value, dict) and isinstance(wanted, dict):
+            kept = [index for index, key in enumerate(node.keys) if key in wanted]
+            order: list[tuple[int | None, str | None, Any]] = [(i, None, wanted[node.keys[i]]) for i in kept]
+            order += [(None, key, value) for key, value in wanted.items() if key not in node.value]
+            yield from self._entries(node, order, wanted)
+        elif isinstance(node.value, list) and isinstance(wanted, list) and _comparable(node.value, wanted):
+            yield from self._entries(node, list(_aligned(node.value, wanted)), wanted)
+        elif not _exactly(node.value, wanted):
+            yield node.start, node.end, self._written(wanted, node)
+
+    def _entries(self, node: _Node, order: Sequence[tuple[int | None, str | None, Any]], wanted: Any) -> Iterator[Splice]:
+        """`order`: the entries that `node` shall have: (index of the one that is there or None, key of a new one, value)."""
+        kept = [index for index, _, _ in order if index is not None]
+        if not kept:
+            if order or node.entries:
+                yield node.start, node.end, self._written(wanted, node)
+            return
+        previous: _Node | None = None
+        separator, inline = self._separator(node), "\n" not in self.text[node.start : node.end]
+        for index, key, value in order:
+            if index is not None:
+                previous = node.entries[index]
+                yield from self.splices(previous, value)
+                continue
+            name = "" if key is None else dump_value(key) + self.colon
+            new = name + self._written(value, previous or node.entries[kept[0]], inline)
+            if previous is None:
+                first = node.entries[kept[0]].at
+                yield first, first, f"{new},{separator}"
+            else:
+                yield previous.end, previous.end, f",{separator}{new}"
+        for index, entry in enumerate(node.entries[: kept[-1]]):
+            if index not in kept:
+                yield entry.at, node.entries[index + 1].at, ""
+        if kept[-1] + 1 < len(node.entries):
+            yield node.entries[kept[-1]].end, node.entries[-1].end, ""
+
+    def _separator(self, node: _Node) -> str:
+        """What stands between a comma and the next entry of `node`."""
+        if len(node.entries) > 1:
+            last = node.entries[-1].at
+            return self.text[self.text.rindex(",", 0, last) + 1 : last]
+        before = self.text[node.start + 1 : node.entries[0].at]
+        return before if "\n" in before else self.comma[1:]
+
+    def _written(self, value: Any, place: _Node, inline: bool | None = None) -> str:
+        """`value` as text, in the place of `place` or beside it. `inline`: on one line; by default as what it replaces."""
+        if inline is None:
+            inline = bool(place.entries) and "\n" not in self.text[place.start : place.end]
+        block = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value))
+        if not value or not block or self.indent is None or inline:
+            return dump_value(value, separators=(self.comma, self.colon))
+        line = self.text[self.text.rfind("\n", 0, place.at) + 1 : place.at]
+        margin = line[: len(line) - len(line.lstrip(" \t"))]
+        lines = dump_value(value, indent=self.indent or 4, separators=(",", self.colon)).split("\n")
+        return f"{self.newline}{margin}".join(lines)
+
+
+def _comparable(before: list[Any], after: list[Any]) -> bool:
+    return len(before) == len(after) or max(len(before), len(after)) <= _LONGEST_LIST
+
+
+def _aligned(before: list[Any], after: list[Any]) -> Iterator[tuple[int | None, None, Any]]:
+    """Which element of a list became which: the same place where none came or went, else those that stayed equal."""
+    if len(before) == len(after):
+        yield from ((index, None, value) for index, value in enumerate(after))
+        return
+    texts = [[json.dumps(value, sort_keys=True) for value in side] for side in (before, after)]
+    for _, i, i_end, j, j_end in difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False).get_opcodes():
+        for offset in range(j_end - j):
+            yield (i + offset if i + offset < i_end else None), None, after[j + offset]
