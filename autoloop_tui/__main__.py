@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """The console script. Exit codes are the command line's; see `cli`."""
+    _trust_the_project_last()
     from autoloop_tui import on_screen
 
     if len(sys.argv) > 1 or not on_screen.has_screen():
@@ -23,6 +25,15 @@ def main() -> None:
     except UserError as error:
         print(f"autoloop-tui: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _trust_the_project_last() -> None:
+    """PYTHONPATH, and the working folder of `python -m`, are for trainers: a `queue.py` there must not be ours."""
+    try:
+        given = {os.path.abspath(entry) for entry in ("", *os.environ.get("PYTHONPATH", "").split(os.pathsep))}
+        sys.path.sort(key=lambda entry: os.path.abspath(entry) in given)
+    except FileNotFoundError:  # the working folder is gone; the command says so
+        return
 
 
 if __name__ == "__main__":

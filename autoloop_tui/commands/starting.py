@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from autoloop import gpus as gpu_report
 from autoloop.engine.plan import LoopPlan, plan_loop, under_name
-from autoloop.model import LoopSpec
+from autoloop.model import LoopSpec, UserError
 from autoloop.preflight import SERVER
 from autoloop.settings import Settings
 from autoloop.store import NoLoopYet, Store, StoreUnusable
@@ -52,7 +52,7 @@ def plan_or_run(
         return 0
     if accepted:
         accepted()
-    from autoloop.engine.create import create_loop
+    from autoloop.engine.create import create_loop, take_back
     from autoloop.engine.process import spawn
 
     from autoloop_tui.commands import doctor
@@ -71,7 +71,12 @@ def plan_or_run(
             print(f"note: {plain.printable(warning)}", file=sys.stderr)
         if no_ui and not detach:
             return headless.drive_loop(store, loop)
-        engine = spawn(store, loop)
+        try:
+            engine = spawn(store, loop)
+        except UserError as error:
+            if take_back(store, loop):
+                raise UserError(f"{error} Nothing was started.") from None
+            raise
         if detach and as_json:
             print(plan_json(under_name(plan, loop.name)))
             return 0

@@ -39,6 +39,21 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
         raise
 
 
+def take_back(store: Store, loop: Loop) -> bool:
+    """Leave nothing of a loop that was just created and that no engine took up; False if something of it has run."""
+    with store.transaction():
+        if store.loop_attempts(loop.id):
+            return False
+        configs = [Path(run.config_path) for run in store.runs(loop.id)]
+        store.forget_loop(loop.id)
+    with contextlib.suppress(OSError):
+        for path in configs:
+            path.unlink(missing_ok=True)
+        store.places.lock(loop.name).unlink(missing_ok=True)
+        Path(loop.output_dir).rmdir()
+    return True
+
+
 def _take_folder(store: Store, plan: LoopPlan) -> Path:
     """Make the first free folder from the planned name on: loops of other projects may share the output root."""
     root, name = Path(plan.output_dir).parent, plan.name

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autoloop import isolated
 from autoloop.engine.lock import holder
 from autoloop.model import Event, Loop, UserError
 from autoloop.store import Holder, Store
@@ -31,14 +32,17 @@ def spawn(store: Store, loop: Loop) -> Holder:
         return running
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "autoloop.engine.process", "--project", str(store.places.project), loop.name],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            cwd=loop.spec.cwd,
-        )
+        try:
+            process = subprocess.Popen(
+                isolated.command("autoloop.engine.process", "--project", str(store.places.project), loop.name),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd=loop.spec.cwd,
+            )
+        except OSError as error:
+            raise UserError(f"The engine did not start: {error.strerror}.") from None
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         running = holder(lock)
@@ -50,6 +54,8 @@ def spawn(store: Store, loop: Loop) -> Holder:
                 return Holder(process.pid, os.uname().nodename, time.time())
             raise UserError(f"The engine did not start: {_last_line(log)} (see {log})")
         time.sleep(0.02)
+    process.kill()
+    process.wait()
     raise UserError(f"The engine did not take up {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
 
 

@@ -18,7 +18,8 @@ SITE = Path(__file__).with_name("tap_site")
 FIRST_PROMPT = (0, 31)
 """The first wandb that flushes its file by time (WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL)."""
 PATIENCE = 20.0
-ASK = "from importlib.metadata import version; print(version('wandb'))"
+ASK = "import sys; sys.path[:] = filter(None, sys.path); from importlib.metadata import version; print(version('wandb'))"
+"""Without the working folder, which stands first on the path of `-c`: a file there could be taken for one of Python's."""
 
 
 @functools.cache

@@ -7,16 +7,22 @@ trainer is imported only where it decodes its config with draccus, as LeRobot do
 
 from __future__ import annotations
 
+import os
+import sys
+
+_PATH = list(sys.path)
+_PROJECTS = [sys.path[0], *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+# The trainer's import path is for the trainer. What is imported here must be Python's own, whatever lies in the project.
+sys.path[:] = [entry for entry in _PATH if entry not in _PROJECTS]
+
 import ast
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
 import json
-import os
 import platform
 import runpy
-import sys
 import typing
 from typing import Any
 
@@ -39,6 +45,8 @@ def main() -> None:
 def look(asked: dict[str, Any]) -> dict[str, Any]:
     """`asked`: packages, modules, script, module, configs ({config, arguments}), device. The answer has what was found."""
     script = asked.get("script")
+    _version("pip")  # whatever Python imports to answer this
+    sys.path[:] = _PATH
     sys.path[0] = os.path.dirname(os.path.abspath(script)) if script else os.getcwd()  # as for the trainer itself
     answer: dict[str, Any] = {
         "python": platform.python_version(),

@@ -99,6 +99,13 @@ class Store(Rows):
             self._put("events", {"id": event.id, "loop": loop}, event)
         return event
 
+    def forget_loop(self, loop: int) -> None:
+        """Delete a loop of which nothing has run."""
+        with self.transaction():
+            for table in ("events", "commands", "proposals", "runs", "rounds"):
+                self._sql(f"DELETE FROM {table} WHERE loop = ?", loop)
+            self._sql("DELETE FROM loops WHERE id = ?", loop)
+
     def next_id(self, table: str) -> int:
         """The next free number of `table`; meant for use inside a transaction."""
         return int(self._sql(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {table}")[0][0])
