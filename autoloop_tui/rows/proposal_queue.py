@@ -19,9 +19,6 @@ ORDER = ("pending", "approved", "blocked", "skipped", "rejected", "launched")
 """States as they are counted in the header: what wants something of a person first."""
 
 UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.BLOCKED)
-DECIDED = (ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
-"""Decisions that can be taken back until the round starts."""
-
 OVER = (ProposalStatus.DONE, ProposalStatus.LAPSED)
 """What a live rule asked for is carried out or no longer asked."""
 

@@ -72,9 +72,9 @@ class LoopScreen(Screen[None]):
     def say(self, text: str, look: str = "") -> None:
         self.query_one(HintBar).tell(text, look)
 
-    def equivalent(self, action: str, **values: Any) -> None:
-        """Show the command that does the same as `action`."""
-        self.query_one(HintBar).show_command(BY_ID[action].command.format_map(_Blank(values)))
+    def equivalent(self, action: str, *, keep: bool = False, **values: Any) -> None:
+        """Show the command that does the same as `action`; `keep`: but not in place of a sentence that stands there."""
+        self.query_one(HintBar).show_command(BY_ID[action].command.format_map(_Blank(values)), keep=keep)
 
 
 class _Blank(dict[str, Any]):

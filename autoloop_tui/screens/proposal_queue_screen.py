@@ -16,13 +16,22 @@ from autoloop_tui.actions import bindings
 from autoloop_tui.drawing.paint import clip
 from autoloop_tui.feed import View
 from autoloop_tui.rows.proposal_edits import edit_lines
-from autoloop_tui.rows.proposal_queue import DECIDED, count_pieces, entries, what_next, why_empty
+from autoloop_tui.rows.proposal_queue import count_pieces, entries, what_next, why_empty
 from autoloop_tui.rows.proposal_rows import Facts
 from autoloop_tui.screens.base import LoopScreen
 from autoloop_tui.widgets.evidence_charts import EvidenceCharts
 from autoloop_tui.widgets.proposal_detail import ProposalDetail
 from autoloop_tui.widgets.proposal_list import ProposalList, Queue
 from autoloop_tui.widgets.rows import RowPane
+
+LIKELY = {
+    ProposalStatus.PENDING: "approve",
+    ProposalStatus.SKIPPED: "approve",
+    ProposalStatus.REJECTED: "approve",
+    ProposalStatus.APPROVED: "reject",
+    ProposalStatus.BLOCKED: "edit",
+}
+"""What one would most likely do with a proposal."""
 
 
 class ProposalQueueScreen(LoopScreen):
@@ -68,7 +77,7 @@ class ProposalQueueScreen(LoopScreen):
         if self.rows.styles.height is None or self.rows.styles.height.value != wanted:
             self.rows.styles.height = wanted
         self._paint_head(view)
-        self._paint_detail(view)
+        self._paint_detail(view, moved=False)
 
     def tick(self) -> None:
         view = self.view
@@ -99,7 +108,7 @@ class ProposalQueueScreen(LoopScreen):
         row = count_pieces(view, len(self.marked), ascii_only=self.console.ascii_only)
         pane.show([row, [(f" {text}", "bold" if view.snapshot.waits_for_decision else "dim")]])
 
-    def _paint_detail(self, view: View) -> None:
+    def _paint_detail(self, view: View, *, moved: bool = True) -> None:
         proposal = self.rows.proposal
         detail, charts = self.query_one("#text", ProposalDetail), self.query_one(EvidenceCharts)
         if proposal is None:
@@ -108,19 +117,13 @@ class ProposalQueueScreen(LoopScreen):
             return
         detail.show_facts(Facts(proposal, self._runs, view.snapshot.proposals, view.metrics))
         charts.show_evidence(proposal, self._runs.get(proposal.base_run), view.metrics)
-        self._show_command(proposal)
+        self._show_command(proposal, keep=not moved)
 
-    def _show_command(self, proposal: Proposal) -> None:
-        """The command for what one would most likely do with the proposal under the cursor."""
+    def _show_command(self, proposal: Proposal, *, keep: bool) -> None:
+        """The command for what one would most likely do with the proposal under the cursor. `keep` what is said there."""
         values = {"proposal": proposal.id, "base": proposal.base_run, "edits": shlex.join(edit_lines(proposal))}
-        if proposal.status is ProposalStatus.PENDING:
-            self.equivalent("proposals.approve", **values)
-        elif proposal.status in DECIDED:
-            self.equivalent("proposals.undo", **values)
-        elif proposal.status is ProposalStatus.BLOCKED:
-            self.equivalent("proposals.edit", **values)
-        else:
-            self.equivalent("proposals.duplicate", **values)
+        action = LIKELY.get(proposal.status, "duplicate")
+        self.equivalent(f"proposals.{action}", keep=keep, **values)
 
     def say(self, text: str, look: str = "") -> None:
         super().say(f"{text}; {self._aside}" if self._aside else text, look)

@@ -10,10 +10,11 @@ from autoloop.model import Proposal, ProposalStatus, Run
 
 from autoloop_tui.drawing.paint import plain
 from autoloop_tui.feed import View
+from autoloop_tui.rows.bulk import question
 from autoloop_tui.rows.proposal_edits import edit_lines
-from autoloop_tui.rows.proposal_queue import DECIDED, OVER, UNDECIDED, may_start, next_pending
+from autoloop_tui.rows.proposal_queue import OVER, UNDECIDED, may_start, next_pending
 from autoloop_tui.screens import proposal_writing
-from autoloop_tui.screens.dialogs import Ask
+from autoloop_tui.screens.dialogs import Ask, Confirm
 from autoloop_tui.screens.proposal_queue_screen import ProposalQueueScreen
 
 if TYPE_CHECKING:
@@ -55,13 +56,9 @@ class ProposalsScreen(ProposalQueueScreen):
         self.app.push_screen(Ask(what, about, placeholder="why (may be empty); enter rejects, esc does not"), answered)
 
     def action_undo(self) -> None:
-        proposal = self._chosen()
-        if proposal is None:
-            return
-        if proposal.status in DECIDED:
-            self._decide("undo", [proposal])
-        else:
-            self.say(f"proposal {proposal.id} is {proposal.status.value}: there is no decision to take back")
+        """Take the last decision back, wherever the cursor is: the engine knows which it was, and answers with that."""
+        self._aside = ""
+        self.console.ask("undo")
 
     def action_mark(self) -> None:
         view, proposal = self.view, self.rows.proposal
@@ -86,20 +83,36 @@ class ProposalsScreen(ProposalQueueScreen):
         blocked = [p for p in chosen if p.blocked]
         fitting = [p for p in chosen if not p.blocked and p.status is not ProposalStatus.APPROVED]
         left_out = f"{len(blocked)} blocked left out, {self._key('edit')} edits" if blocked else ""
-        if fitting:
-            self._decide("approve", fitting, aside=left_out)
-        else:
+        if not fitting:
             self.say("nothing to approve" + (f": {left_out}" if left_out else ""), "slot-warn" if left_out else "")
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._decide("approve", fitting, aside=left_out)
+
+        asked = question(view, "approve", fitting, marked=bool(self._marked(view)), aside=left_out)
+        self.app.push_screen(Confirm(asked.what, asked.why, f"Approve {len(fitting)}"), answered)
 
     def action_reject_marked(self) -> None:
+        """The marked, else all that is pending for the next round; asks first, then for the reason."""
         view = self.view
-        chosen = [p for p in self._marked(view) if p.status is not ProposalStatus.REJECTED] if view else []
-        if not chosen:
-            self.say(f"mark proposals with {self._key('mark')} first")
+        if view is None:
             return
-        count = f"{len(chosen)} marked proposal{'s' if len(chosen) > 1 else ''}"
+        marked = self._marked(view)
+        chosen = [p for p in marked or view.pending if p.status is not ProposalStatus.REJECTED]
+        if not chosen:
+            self.say("nothing to reject")
+            return
         numbers = ", ".join(f"#{p.id}" for p in chosen[:12]) + (" …" if len(chosen) > 12 else "")
-        self._ask_why(f"Reject {count}?", numbers, chosen)
+        count = f"{len(chosen)} proposal{'s' if len(chosen) > 1 else ''}"
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._ask_why(f"Reject {count}: why?", numbers, chosen)
+
+        asked = question(view, "reject", chosen, marked=bool(marked))
+        self.app.push_screen(Confirm(asked.what, asked.why, f"Reject {len(chosen)}"), answered)
 
     def _marked(self, view: View) -> list[Proposal]:
         """The marked ones that can still be decided."""
@@ -112,12 +125,13 @@ class ProposalsScreen(ProposalQueueScreen):
         if view is None or view.engine is None:
             self.console.ask(kind)  # says that nobody would answer
             return
-        with self.console.feed.store.transaction():  # hundreds at once are one write
-            for proposal in proposals:
-                self.console.ask(kind, proposal=proposal.id, **payload)
-                self._asked[proposal.id] = proposal
-        self.marked -= {proposal.id for proposal in proposals}
-        if kind != "undo" and self.rows.cursor is not None:
+        # One command, however many: they are decided together, and undone together.
+        ids = [proposal.id for proposal in proposals]
+        named: dict[str, Any] = {"proposal": ids[0]} if len(ids) == 1 else {"proposals": ids}
+        self.console.ask(kind, **named, **payload)
+        self._asked |= {proposal.id: proposal for proposal in proposals}
+        self.marked -= set(ids)
+        if self.rows.cursor is not None:
             following = next_pending(self.rows.queue.entries, self.rows.cursor, self._asked)
             if following is not None:
                 self.rows.choose(following)

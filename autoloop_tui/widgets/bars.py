@@ -120,10 +120,13 @@ class HintBar(RowPane):
         self.said = (plain(text), look_)
         self.repaint()
 
-    def show_command(self, command: str) -> None:
-        """The command that would do the same as the key that was just pressed or is pointed at."""
+    def show_command(self, command: str, *, keep: bool = False) -> None:
+        """The command that would do the same as the key that was just pressed or is pointed at. `keep`: what is said
+        stays, because nobody pressed anything."""
         if command != self.command:
-            self.command, self.said = command, ("", "")
+            self.command = command
+            if not keep:
+                self.said = ("", "")
             self.repaint()
 
     def repaint(self) -> None:

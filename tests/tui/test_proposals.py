@@ -253,7 +253,7 @@ def test_an_empty_queue_says_when_proposals_come(project):
         assert "No proposals yet" in text
         assert "when all runs of round 1 have ended" in text
         # No key does harm where there is nothing.
-        await pilot.press(*"jkgGaxeEduAXSyhlJK", "space", "ctrl+d", "ctrl+u", "enter", "enter")
+        await pilot.press(*"jkgGaxeEdAXSyhlJK", "space", "ctrl+d", "ctrl+u", "enter", "enter")
         assert app.screen.SCOPE == "proposals"
         assert project.commands() == []
 
@@ -426,7 +426,7 @@ def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project):
         await pilot.press("a")  # the first is on its way: nothing is left to go to
         assert app.screen.rows.cursor == 3
         await pilot.press("k")
-        assert last_line(app) == "$ autoloop-tui undo 2"
+        assert last_line(app) == "$ autoloop-tui approve 2"
 
     console(project, script)
 
@@ -447,16 +447,17 @@ def test_reject_asks_for_a_reason_that_may_be_empty(project):
     console(project, script)
 
 
-def test_undo_takes_back_a_decision_and_says_when_there_is_none(project):
+def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project):
     add(project, status=ProposalStatus.APPROVED)
     add(project)
 
     async def script(pilot, app):
-        await pilot.press("g", "u")
-        assert project.commands() == [("undo", {"proposal": 1})]
-        assert app.screen.rows.cursor == 1
-        await pilot.press("j", "u")
-        assert "no decision to take back" in last_line(app)
+        await pilot.press("g", "u", "j", "u")
+        assert project.commands() == [("undo", {})] * 2
+        command = project.store.open_commands(1)[0]
+        project.store.answer(command.id, True, "proposal 1 is pending again (before: approved by jo)")
+        app._tick()
+        assert last_line(app) == "proposal 1 is pending again (before: approved by jo)"
 
     console(project, script)
 
@@ -465,7 +466,7 @@ def test_what_has_become_a_run_cannot_be_decided_any_more(project):
     add(project, status=ProposalStatus.LAUNCHED, run=project.base.id)
 
     async def script(pilot, app):
-        for key in "axeEu":
+        for key in "axeE":
             await pilot.press(key)
             assert "has become demo_baseline; d makes a new one of it" in last_line(app)
         assert project.commands() == []
@@ -473,19 +474,93 @@ def test_what_has_become_a_run_cannot_be_decided_any_more(project):
     console(project, script)
 
 
-def test_approve_all_takes_every_pending_one_and_says_that_blocked_ones_are_left_out(project):
-    add(project)
-    add(project, (BATCH,))
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 20)])
+def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project, size):
+    for _ in range(5):
+        add(project)
+    add(project, status=ProposalStatus.APPROVED)
     add(project, status=ProposalStatus.BLOCKED, blocked="no")
     add(project, status=ProposalStatus.SKIPPED)
 
     async def script(pilot, app):
-        await pilot.press("A")
-        assert [payload["proposal"] for _, payload in project.commands()] == [1, 2]
+        for refusal in ("enter", "n", "escape", "q"):
+            await pilot.press("A")
+            await settle(pilot)
+            assert isinstance(app.screen, Confirm)
+            assert app.focused.id == "no"
+            assert app.screen.what == "Approve all 5 proposals and start round 2 in 10s?"
+            # The one run that has finished took 300 s.
+            assert app.screen.why == "6 runs × ~5m00s on 2 slots ≈ 15m00s. 1 blocked left out, e edits."
+            await pilot.press(refusal)
+            await settle(pilot)
+        assert project.commands() == []
+        await pilot.press("A", "y")
+        assert project.commands() == [("approve", {"proposals": [1, 2, 3, 4, 5]})]
         command = project.store.open_commands(1)[0]
-        project.store.answer(command.id, True, "proposal 1 is approved")
+        project.store.answer(command.id, True, "proposals 1–5 are approved")
         app._tick()
-        assert last_line(app) == "proposal 1 is approved; 1 blocked left out, e edits"
+        assert last_line(app) == "proposals 1–5 are approved; 1 blocked left out, e edits"
+
+    console(project, script, size)
+
+
+@pytest.mark.parametrize(
+    ("change", "marked", "what", "why"),
+    [
+        ({}, (1, 2), "Approve 2 marked proposals?", "on 2 slots ≈ 5m00s. Round 2 waits for 1 more decision."),
+        ({"held": True}, (), "Approve all 3 proposals?", "3 runs × ~5m00s on 2 slots ≈ 10m00s. Round 2 is held, so it"),
+        ({"paused": True}, (), "Approve all 3 proposals and start round 2 in 10s?", "The queue is paused."),
+    ],
+)
+def test_the_question_says_what_the_decision_leads_to(project, change, marked, what, why):
+    for _ in range(3):
+        add(project)
+    project.change_loop(**change)
+
+    async def script(pilot, app):
+        app.screen.marked = set(marked)
+        await pilot.press("A")
+        await settle(pilot)
+        assert (app.screen.what, why in app.screen.why) == (what, True), app.screen.why
+
+    console(project, script)
+
+
+def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path):
+    project = Project(tmp_path, slots=1)
+    base = project.run("base", RunState.STOPPED)
+    project.round(1, RoundState.DECIDING)
+    add(project, base=base)
+
+    async def script(pilot, app):
+        await pilot.press("A")
+        await settle(pilot)
+        said = "1 run on 1 slot; no run of this loop has finished, so it is not known how long that takes."
+        assert app.screen.why == said
+
+    console(project, script)
+
+
+def test_rejecting_all_asks_first_then_for_the_reason(project):
+    for _ in range(3):
+        add(project)
+
+    async def script(pilot, app):
+        await pilot.press("X")
+        await settle(pilot)
+        assert isinstance(app.screen, Confirm)
+        assert app.focused.id == "no"
+        assert app.screen.what == "Reject all 3 proposals?"
+        assert app.screen.why == "Nothing is approved then, so round 2 has nothing to run."
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("X", "y", "escape")
+        await settle(pilot)
+        assert project.commands() == []
+        await pilot.press("X", "y")
+        await settle(pilot)
+        await pilot.press(*"weak", "enter")
+        assert project.commands() == [("reject", {"proposals": [1, 2, 3], "note": "weak"})]
 
     console(project, script)
 
@@ -495,17 +570,16 @@ def test_the_marked_are_approved_or_rejected_together(project):
         add(project)
 
     async def script(pilot, app):
-        await pilot.press("X")
-        assert "mark proposals with space first" in last_line(app)
         await pilot.press("space", "j", "space")
         assert [row[1] for row in rows(app, "queue")[1:5]] == ["*", " ", "*", " "]
         assert app.screen.marked == {1, 3}
         assert "2 marked" in rows(app, "head")[0]
-        await pilot.press("X", *"weak", "enter")
-        assert project.commands() == [("reject", {"proposal": n, "note": "weak"}) for n in (1, 3)]
+        await pilot.press("X", "y", *"weak", "enter")
+        await settle(pilot)
+        assert project.commands() == [("reject", {"proposals": [1, 3], "note": "weak"})]
         assert app.screen.marked == set()
-        await pilot.press("g", "j", "space", "A")
-        assert project.commands()[2:] == [("approve", {"proposal": 2})]
+        await pilot.press("g", "j", "space", "A", "y")
+        assert project.commands()[1:] == [("approve", {"proposal": 2})]
 
     console(project, script)
 
@@ -570,6 +644,8 @@ def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
             await pilot.press("g", *keys)
             if isinstance(app.screen, PickRun):
                 await pilot.press("enter")
+            if isinstance(app.screen, Confirm):
+                await pilot.press("y")
             assert "press R to restart it" in last_line(app)
         await pilot.press("j", "a")
         assert app.screen.rows.cursor == 2
@@ -854,8 +930,17 @@ def test_the_engines_answers_reach_the_screen(project):
         await until(pilot, lambda: state(3).revision == 2)
         assert state(3).changes[0].after == 0.9
         await until(pilot, lambda: "now reads" in last_line(app))
-        await pilot.press("g", "u")
-        await until(pilot, lambda: state(1).status is ProposalStatus.PENDING)
+        await pilot.press("g", "u")  # the last decision, although the cursor is on the first
+        await until(pilot, lambda: "proposal 2 is pending again" in last_line(app))
+        assert state(1).status is ProposalStatus.APPROVED
+        await pilot.press("u")
+        await until(pilot, lambda: "proposal 1 is pending again" in last_line(app))
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: "proposals 1–3 are approved" in last_line(app))
+        await pilot.press("G", "u")
+        await until(pilot, lambda: "proposals 1–3 are pending again" in last_line(app))
 
     try:
         console(project, script, engine=False)
