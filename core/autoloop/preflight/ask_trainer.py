@@ -11,9 +11,10 @@ import os
 import sys
 
 _PATH = list(sys.path)
-_PROJECTS = [sys.path[0], *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-# The trainer's import path is for the trainer. What is imported here must be Python's own, whatever lies in the project.
-sys.path[:] = [entry for entry in _PATH if entry not in _PROJECTS]
+if __name__ == "__main__":
+    # The trainer's import path is for the trainer. What is imported here must be Python's own, whatever lies in the project.
+    _given = [sys.path[0], *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    sys.path[:] = [entry for entry in _PATH if entry not in _given]
 
 import ast
 import importlib
