@@ -90,7 +90,9 @@ def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
     Ctrl-C stops the loop, a second one kills its runs.
     """
     from autoloop.engine import Engine, drive
+    from autoloop.engine.process import require_secrets
 
+    require_secrets(loop.spec)
     engine = Engine(store, loop)
     story = Story(store, loop, engine.context.metrics)
     engine.context.listener = story.tell

@@ -5,6 +5,7 @@ All act on the newest loop unless --loop names one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from autoloop.model import Loop, Run, UserError
 from autoloop.runners import bounded_log
+from autoloop.secrets import mask_bytes, of_config, unsure
 from autoloop.store import Store, take_snapshot
-from autoloop.wandb_cloud.key import masked, unsure
+from autoloop.wandb_cloud.key import known_secrets
 from cyclopts import Parameter
 
 from autoloop_tui import client, plain
@@ -106,10 +108,11 @@ def logs(
         if not attempts:
             raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")
         path = Path(attempts[-1].directory) / "log.txt"
+        known = _secrets(found, chosen)
         offset = left_out = 0
         while True:
             ended = store.run(chosen.id).state.ended
-            offset, left_out = _copy(path, offset, left_out, ended or not follow)
+            offset, left_out = _copy(path, offset, left_out, ended or not follow, known)
             if not follow or ended:
                 return 0
             time.sleep(0.3)
@@ -167,7 +170,20 @@ def _last_started(store: Store, loop: Loop) -> Run:
     return max(started, key=lambda run: run.started_at or 0.0)
 
 
-def _copy(path: Path, offset: int, left_out: int, ended: bool) -> tuple[int, int]:
+def _secrets(loop: Loop, run: Run) -> list[str]:
+    """What may stand in the log and must not be shown: of this environment, the run's config and the loop's preset."""
+    from autoloop.configs import parse_config
+    from autoloop.launch import load_preset
+
+    found = known_secrets(os.environ)
+    with contextlib.suppress(UserError, OSError, UnicodeError):
+        found += of_config(parse_config(Path(run.config_path).read_text(encoding="utf-8"), run.config_path))
+    with contextlib.suppress(UserError):
+        found += of_config(load_preset(loop.spec.preset).env)
+    return found
+
+
+def _copy(path: Path, offset: int, left_out: int, ended: bool, known: list[str]) -> tuple[int, int]:
     """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
 
     Not `ended`: what may be the beginning of a key is left for the next time.
@@ -183,19 +199,19 @@ def _copy(path: Path, offset: int, left_out: int, ended: bool) -> tuple[int, int
             while chunk := file.read(1 << 20):
                 data += chunk
                 # The rest of a key may stand in the next chunk, or be printed after our next look.
-                end = len(data) - unsure(data, os.environ)
-                _show(data[:end])
+                end = len(data) - unsure(data)
+                _show(data[:end], known)
                 offset, data = offset + end, data[end:]
             if ended:
-                _show(data)
+                _show(data, known)
                 offset += len(data)
     except FileNotFoundError:
         pass
     return offset, left_out
 
 
-def _show(data: bytes) -> None:
-    data = masked(data, os.environ)
+def _show(data: bytes, known: list[str]) -> None:
+    data = mask_bytes(data, known)
     if sys.stdout.isatty():
         text = data.decode("utf-8", "replace")
         data = "".join(c if c.isprintable() or c in "\n\r\t" else "�" for c in text).encode()

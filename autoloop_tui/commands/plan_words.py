@@ -7,6 +7,7 @@ from typing import Any
 
 from autoloop.engine.budget import asked_for
 from autoloop.engine.plan import LoopPlan
+from autoloop.secrets import shown_value
 
 from autoloop_tui import plain
 
@@ -60,7 +61,7 @@ def plan_json(plan: LoopPlan) -> str:
                 "slot": planned.slot.label if planned.slot else None,
                 "output_dir": planned.output_dir,
                 "argv": planned.launch.argv,
-                "env": planned.launch.env,
+                "env": {name: shown_value(name, value) for name, value in planned.launch.env.items()},
             }
             for planned in plan.runs
         ],

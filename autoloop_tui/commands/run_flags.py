@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 from autoloop import gpus as gpu_report
+from autoloop import secrets
 from autoloop.gpus import GpuReport
 from autoloop.model import UserError
 from autoloop.settings import Settings
+from autoloop.wandb_cloud.key import known_secrets
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 LONGEST = 90 * 24 * 3600
@@ -21,10 +23,14 @@ SWITCHES = ("--exec", "--no-ui", "--detach", "--decide", "--wandb-online", "--js
 
 
 def trainer_arguments(extra: list[str]) -> list[str]:
+    """The words for the trainer. Secrets among them go into our environment, which the engine and the trainer's supervisor
+    inherit: what is stored and shown names a variable in their place."""
     for word in extra:
         if word in SWITCHES:
             raise UserError(f"{word} stands after --extra and would go to the trainer; put --extra last.")
-    return extra
+    words, held = secrets.withheld(extra, known_secrets(os.environ))
+    os.environ.update(held)
+    return words
 
 
 def device_of(device: str | None, gpus: str | None) -> str:

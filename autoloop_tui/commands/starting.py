@@ -53,10 +53,11 @@ def plan_or_run(
     if accepted:
         accepted()
     from autoloop.engine.create import create_loop, take_back
-    from autoloop.engine.process import spawn
+    from autoloop.engine.process import require_secrets, spawn
 
     from autoloop_tui.commands import doctor
 
+    require_secrets(spec)
     found = doctor.check_plan(plan)
     doctor.say(found)
     wrong = {each.subject for each in found if each.level == "error"}

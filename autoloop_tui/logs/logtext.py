@@ -1,7 +1,7 @@
 """Bytes of a log made into lines that are safe to paint: whatever was printed, nothing is raised and nothing acts.
 
 Escape sequences and control characters go, a progress bar redrawn with carriage returns becomes its last state (and goes
-where a message was glued to it), invalid UTF-8 is shown as `\\xff`, a W&B key as asterisks, a line is at most 4 kB.
+where a message was glued to it), invalid UTF-8 is shown as `\\xff`, secrets as asterisks, a line is at most 4 kB.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import codecs
 import os
 import re
 
-from autoloop.wandb_cloud.key import masked
+from autoloop.secrets import mask_bytes
+from autoloop.wandb_cloud.key import known_secrets
 
 from autoloop_tui.drawing.paint import count, plain, size
 
@@ -51,7 +52,8 @@ def sanitize(line: str) -> str:
 
 def sanitize_long(head: bytes, tail: bytes, length: int) -> str:
     """A line of `length` bytes of which only the ends were read: its last state if it was redrawn, else its start."""
-    head, tail = masked(head, os.environ), masked(tail, os.environ).rstrip(b"\r\n")
+    known = known_secrets(os.environ)
+    head, tail = mask_bytes(head, known), mask_bytes(tail, known).rstrip(b"\r\n")
     if b"\r" in tail:
         return sanitize(decode(tail))
     kept = sanitize(decode(head, final=False))[:LINE_LIMIT]
@@ -60,7 +62,7 @@ def sanitize_long(head: bytes, tail: bytes, length: int) -> str:
 
 def split(data: bytes, *, final: bool = True) -> list[str]:
     """The lines of a block, sanitised; its last newline is optional. Not `final`: its last line is still growing."""
-    text = decode(masked(data, os.environ), final=final)
+    text = decode(mask_bytes(data, known_secrets(os.environ)), final=final)
     lines = text.removesuffix("\n").split("\n")
     # One test over the block: nearly every block of a real log is printable ASCII and needs no work line by line.
     if text.isascii() and text.replace("\n", "").isprintable() and len(max(lines, key=len)) <= LINE_LIMIT:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoloop.engine.plan import output_name, plan_attempt
 from autoloop.history import tap_file
 from autoloop.launch import LaunchPlan, load_preset
 from autoloop.model import Attempt, Run, RunState, UserError
+from autoloop.secrets import MASK, shown_value, shown_words
 
 from autoloop_tui.drawing.paint import NOTHING, cells, clip, duration, fit, look, plain
 from autoloop_tui.feed import View
 from autoloop_tui.rows.run_pages import title
 from autoloop_tui.widgets.rows import Piece
-
-_SECRET = re.compile("key|token|secret|password", re.IGNORECASE)
-_SECRET_FLAG = re.compile(r"(?:.*[._-])?(?:api_?key|key|token|secret|password|passwd)", re.IGNORECASE)
-_FLAG = re.compile(r"--?([\w.\-]+)(=)?(.*)", re.DOTALL)
-HIDDEN = "(hidden)"
 
 
 def launch_page(
@@ -51,30 +46,6 @@ def planned(view: View, run: Run, attempt: Attempt | None) -> tuple[LaunchPlan |
         return None, str(error)
 
 
-# ------------------------------------------------------------------------------------------------------------ secrets
-
-
-def shown_value(name: str, value: str) -> str:
-    """`value`, unless the name of the variable says that it is a secret."""
-    return HIDDEN if _SECRET.search(name) else value
-
-
-def shown_argv(argv: Iterable[str]) -> list[str]:
-    """The command's words; the value of a flag that names a secret is hidden, whether it follows `=` or a space."""
-    words: list[str] = []
-    hide_next = False
-    for word in argv:
-        flag = _FLAG.fullmatch(word)
-        secret = flag is not None and _SECRET_FLAG.fullmatch(flag[1]) is not None
-        if secret and flag is not None and flag[2]:
-            word = word[: flag.start(3)] + HIDDEN
-        elif hide_next and flag is None:
-            word = HIDDEN
-        hide_next = secret and flag is not None and not flag[2]
-        words.append(word)
-    return words
-
-
 # ------------------------------------------------------------------------------------------------------------- parts
 
 
@@ -82,8 +53,8 @@ def command_rows(argv: Sequence[str], width: int) -> list[list[Piece]]:
     """The command over as many rows as it needs, broken between words, so that it can be read and pasted."""
     rows: list[list[Piece]] = []
     line = ""
-    for word in shown_argv(argv):
-        word = plain(word if word.endswith(HIDDEN) else shlex.quote(word))
+    for word in shown_words(argv):
+        word = plain(shlex.quote(word))
         if line and cells(line) + cells(word) + 6 > width:
             rows.append([(f"   {line} \\", "")])
             line = "  "
@@ -99,7 +70,7 @@ def _environment(plan: LaunchPlan | None, problem: str) -> list[list[Piece]]:
     for name in sorted(plan.env):
         value = shown_value(name, plan.env[name])
         text = plain(value) or "(empty)"
-        rows.append([(f"   {fit(name, wide)}  ", ""), (text, "dim" if value in ("", HIDDEN) else "diff-after")])
+        rows.append([(f"   {fit(name, wide)}  ", ""), (text, "dim" if value in ("", MASK) else "diff-after")])
     if plan.unset:
         rows.append([("   taken away: ", "dim"), (plain(" ".join(plan.unset)), "dim")])
     return rows

@@ -75,7 +75,7 @@ def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: Project, tmp_p
     told = project.start("wait", env=env)
     await_start(project)
     followed = project.start("logs", "--follow", env=env)
-    followed.hear("the SHOWN is ")  # the beginning of the key is there, its rest is not
+    followed.hear("it tells:")  # the beginning of the key is there, its rest is not
     project.open_gate()
     assert told.wait() == 1
     assert followed.wait() == 0
@@ -86,6 +86,83 @@ def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: Project, tmp_p
     assert not any(KEY[:9] in text for text in outputs)
     assert "the SHOWN is ***, and ***" in followed.said
     assert [path.name for path in holding(project.folder, KEY.encode())] == ["log.txt"]
+
+
+ALL_KINDS = """
+import os, sys
+print("environment", {name: value for name, value in os.environ.items() if "9z" in value})
+print("arguments", sys.argv[5:], "the first is", sys.argv[5].partition("=")[2])
+print("bare", os.environ["MY_TOKEN"], os.environ["DATABASE_PASSWORD"], "and ghp_9zGitHub0123456789abcd")
+raise RuntimeError("login refused: " + os.environ["MY_TOKEN"] + " https://me:url9zsecret@host/x " + str(sys.argv[5:]))
+"""
+
+PRESET = """
+name = "p"
+title = "t"
+argv = ["{python}", "{script}"]
+override_style = "dashed-space"
+output_dir = "may-exist"
+[flags]
+config = "{config}"
+output_dir = "{output_dir}"
+[env]
+MY_TOKEN = "preset9ztoken"
+"""
+
+
+def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(project: Project) -> None:
+    project.config(password="config9zpassword", hub={"token": "config9ztoken"})
+    (project.folder / "kinds.py").write_text(ALL_KINDS)
+    (project.folder / "p.toml").write_text(PRESET)
+    env = {"DATABASE_PASSWORD": "environment9z", "WANDB_BASE_URL": "https://u:base9zsecret@wandb.local"}
+    launch = ("--cfgs", "base.json", "--preset", "./p.toml", "--train-script", "kinds.py", "--device", "cpu", "--steps", "2")
+    extra = ("--extra", "--hf_token=argument9zone", "--password", "argument9ztwo", "--lr=1e-5")
+    said = [project.call("run", *launch, *extra, env=env), project.call("run", *launch, "--json", *extra, env=env)]
+    assert "hf_token=" in said[0].stdout
+    assert "argument9z" not in said[0].stdout + said[1].stdout
+    said.append(project.call("run", *launch, "--exec", "--no-ui", *extra, env=env))
+    for words in (("status",), ("status", "--json"), ("runs",), ("runs", "--json"), ("logs",), ("report",)):
+        said.append(project.call(*words, env=env))
+    attempt = project.attempts()[0]
+    log = Path(attempt.directory, "log.txt").read_text()
+    for secret in ("argument9zone", "argument9ztwo", "preset9ztoken", "environment9z", "ghp_9z"):
+        assert secret in log, f"the trainer got {secret}"
+    shown = "".join(each.stdout + each.stderr for each in said)
+    assert "1e-5" in shown
+    assert "login refused" in shown
+    # Whoever did not give the arguments knows them by their names only, so a bare one stays in the raw log.
+    assert "9z" not in shown.replace("the first is argument9zone", "")
+    configs = set((project.folder / ".autoloop/configs").iterdir())
+    sources = {project.folder / name for name in ("base.json", "kinds.py", "p.toml")}
+    assert set(holding(project.folder, b"9z")) - sources - configs == {Path(attempt.directory, "log.txt")}
+    assert configs  # the trainer reads them, so they have to hold what it was given, and the folder is its owner's alone
+    assert stat.S_IMODE((project.folder / ".autoloop/configs").stat().st_mode) & 0o077 == 0
+    assert "base.json holds a secret (trainer.hub.token, trainer.password)" in said[0].stdout
+
+
+def test_a_secret_argument_is_asked_for_when_a_loop_goes_on_without_it(project: Project) -> None:
+    project.config(wait=True)
+    said = project.call(
+        "run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--detach", "--extra", "--hf_token=argument9z"
+    )
+    assert said.returncode == 0, said.stderr
+    await_start(project)
+    assert project.call("kill").returncode == 0
+    project.call("wait")
+    again = project.call("resume")
+    assert again.returncode == 2
+    assert "set AUTOLOOP_SECRET_HF_TOKEN in the environment" in again.stderr
+    project.open_gate()
+    assert project.call("resume", "--no-ui", env={"AUTOLOOP_SECRET_HF_TOKEN": "argument9z"}).returncode == 0
+    assert "${AUTOLOOP_SECRET_HF_TOKEN}" in project.attempts()[-1].argv[-1]
+
+
+def test_a_proposal_cannot_carry_a_secret_into_the_store(project: Project) -> None:
+    project.config()
+    assert project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui").returncode == 0
+    said = project.call("propose", "base", "--changes", "hub.token@set=proposed9z")
+    assert said.returncode == 2
+    assert holding(project.folder / ".autoloop", b"proposed9z") == []
 
 
 def await_start(project: Project) -> None:

@@ -38,7 +38,7 @@ def main():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if "tells" in asked:
         value = os.environ[asked["tells"]]
-        print(f"the {asked['tells']} is {value[:9]}", end="", flush=True)
+        print(f"it tells:\nthe {asked['tells']} is {value[:9]}", end="", flush=True)
         while "wait_for" in asked and not os.path.exists(asked["wait_for"]):
             time.sleep(0.01)
         print(f"{value[9:]}, and {value}", flush=True)

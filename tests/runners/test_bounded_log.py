@@ -276,11 +276,11 @@ def test_readers_at_work_while_a_log_is_flooded_and_cut_meet_no_error(bench: Ben
 
 def test_logs_f_goes_on_behind_a_cut(writer: Writer, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     writer.fill(5 << 20)
-    place = loops._copy(writer.path, 0, 0, True)
+    place = loops._copy(writer.path, 0, 0, True, [])
     assert place == (writer.size(), 0)
     writer.bound.fit()
     writer.write(b"behind the cut\n")
     capfdbinary.readouterr()
-    place = loops._copy(writer.path, *place, True)
+    place = loops._copy(writer.path, *place, True, [])
     assert place == (writer.size(), writer.missing())
     assert capfdbinary.readouterr().out == b"behind the cut\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from autoloop import secrets
 from autoloop.configs import diff
 from autoloop.history import follow
 from autoloop.metrics import default_book, summarise
@@ -12,7 +13,6 @@ from autoloop.model import ExitRecord, RunState, WandbSpec
 
 from autoloop_tui.actions import of_scope
 from autoloop_tui.drawing.smoothing import Smoothed
-from autoloop_tui.rows import launch_page
 from autoloop_tui.rows.drafts import split_edits
 from autoloop_tui.rows.run_rows import changes_in_short
 from autoloop_tui.screens.dialogs import Confirm
@@ -421,7 +421,7 @@ def test_secrets_are_never_shown(project, tmp_path):
         await press(pilot, "4")
         text = seen(screen)
         assert "sesame" not in text
-        assert text.count(launch_page.HIDDEN) == 4
+        assert text.count(secrets.MASK) == 4
         assert "shown" in text
 
     drive(project, run, script, (120, 60))
@@ -441,8 +441,8 @@ def test_a_preset_that_is_gone_is_said(project, variant):
 
 def test_a_flag_with_an_innocent_name_is_shown():
     words = ["--policy.n_tokens=5", "--key_bits=3", "--wandb.api_key=x", "--password", "p", "last"]
-    hidden = launch_page.HIDDEN
-    assert launch_page.shown_argv(words) == [
+    hidden = secrets.MASK
+    assert secrets.shown_words(words) == [
         "--policy.n_tokens=5", "--key_bits=3", f"--wandb.api_key={hidden}", "--password", hidden, "last",
     ]  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from autoloop import secrets
 from autoloop.configs import Config, FieldTypes, parse_config
 from autoloop.launch import Preset
 from autoloop.metrics import MetricBook
 from autoloop.model import Event, Loop, LoopSpec, Run, UserError
 from autoloop.rules import Expression, RuleSource
 from autoloop.store import Places, Store
+from autoloop.wandb_cloud.key import known_secrets
 
 CONFIGS = 100
 """Configs kept in memory."""
@@ -58,8 +62,15 @@ class Context:
         self.store.put_loop(loop)
         return loop
 
+    def known(self, run: Run | None = None) -> list[str]:
+        """The secrets that may stand in what is said of the loop, or of a run: its environment's and its config's."""
+        found = [*known_secrets(os.environ), *secrets.of_config(self.preset.env)]
+        with contextlib.suppress(UserError):
+            found += secrets.of_config(self.config_of(run)) if run else []
+        return found
+
     def say(self, kind: str, text: str, run: str | None = None) -> None:
-        event = self.store.add_event(self.loop_id, kind, text, run)
+        event = self.store.add_event(self.loop_id, kind, secrets.mask(text), run)
         if self.listener:
             self.listener(event)
 

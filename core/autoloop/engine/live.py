@@ -8,7 +8,6 @@ between two of them goes on with the next.
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from autoloop.engine.rounds import add_proposal, describe_changes, launch
 from autoloop.history import Lines
 from autoloop.model import Live, Proposal, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
-from autoloop.wandb_cloud.key import without_key
+from autoloop.secrets import mask_lines
 
 LOG_BUDGET = 1 << 20
 """Bytes of a log that are searched at one look; what a trainer prints beyond LOG_BACKLOG unread bytes is passed over."""
@@ -87,7 +86,7 @@ class LiveRules:
             lines = watched.log.read(LOG_BUDGET)
             if lines:
                 texts = [text for line in lines for text in log_lines(line)]
-                watched.watch.read_log(without_key(texts, os.environ))
+                watched.watch.read_log(mask_lines(texts, self.context.known(active.run)))
                 watched.news = True
         step = active.follower.step
         if not watched.news or not watched.watch.rules or step >= active.run.total_steps > 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from autoloop.history import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
 from autoloop.rules import PythonRules, RunView, evaluate
-from autoloop.wandb_cloud.key import without_key
+from autoloop.secrets import mask_lines
 
 LOOP_STOP = "the loop was stopped"
 """A run stopped for this reason is queued again: it goes on when the loop does."""
@@ -45,7 +44,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
     follower.close()
-    lines = without_key(read_log_tail(Path(attempt.directory) / "log.txt"), os.environ)
+    lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.known(run))
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
     stayed = attempt.stop_reason if (attempt.stop_reason or "").startswith(STAYED) else None
     reason = cause.text if cause else stayed

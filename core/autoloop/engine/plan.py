@@ -18,6 +18,7 @@ from autoloop.gpus import GpuReport
 from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
 from autoloop.rules import RuleSource, describe, live_rules
+from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
 from autoloop.text_files import read_text
 
@@ -80,6 +81,11 @@ def plan_loop(
     for position, source in enumerate(spec.configs):
         text = read_text(Path(source), "config")
         config = config_in(text, source, dataset)
+        if held := secret_keys(config):
+            warnings.append(
+                f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
+                ".autoloop/configs, which only you can read; a variable of the environment would keep it out of files."
+            )
         hash_ = config_hash(training(preset, config, spec.steps), spec.extra)
         if hash_ in seen:
             warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")

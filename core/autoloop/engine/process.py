@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from autoloop import isolated
 from autoloop.engine.lock import holder
-from autoloop.model import Event, Loop, UserError
+from autoloop.model import Event, Loop, LoopSpec, UserError
+from autoloop.secrets import missing
 from autoloop.store import Holder, Store
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
     running = holder(lock)
     if running:
         return running
+    require_secrets(loop.spec)
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
         try:
@@ -57,6 +59,15 @@ def spawn(store: Store, loop: Loop) -> Holder:
     process.kill()
     process.wait()
     raise UserError(f"The engine did not take up {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
+
+
+def require_secrets(spec: LoopSpec) -> None:
+    """UserError where this process was not handed the secrets of --extra, which an engine passes on to the trainer."""
+    if lacking := missing(spec.extra, os.environ):
+        raise UserError(
+            f"A secret in --extra is never stored, so it must be given again: set {' and '.join(lacking)} in the "
+            "environment of this command."
+        )
 
 
 def _last_line(log: Path) -> str:

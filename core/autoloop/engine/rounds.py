@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from autoloop.engine.proposals import Draft, propose, variant_config
 from autoloop.engine.variants import steps_of
 from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, RunState, Summary, UserError
 from autoloop.rules import RunView, evaluate, judge
-from autoloop.wandb_cloud.key import without_key
+from autoloop.secrets import mask_lines
 
 POLICY = "policy"
 """Who decided, where it was no person."""
@@ -33,7 +32,7 @@ def view(context: Context, run: Run) -> RunView:
     def log() -> list[str]:
         attempts = context.store.attempts(run.id)
         lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
-        return without_key(lines, os.environ)
+        return mask_lines(lines, context.known(run))
 
     return RunView(
         summary=run.summary or Summary(), config=context.config_of(run), log=log, book=context.metrics

@@ -3,7 +3,6 @@ does not end although its training is complete."""
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from autoloop.engine.context import Context
 from autoloop.engine.execution import Active, Execution
 from autoloop.model import Attempt, RunState
 from autoloop.regex import compile_regex
-from autoloop.wandb_cloud.key import masked
+from autoloop.secrets import mask_bytes
 
 FELL_BACK = "it fell back from the GPU to the CPU"
 STAYED = "its training was complete, but its process did not end"
@@ -62,7 +61,7 @@ class Watch:
         if not new:
             return None
         self._heads[each.attempt.id] = head = head + new
-        for line in log_lines(masked(head, os.environ)):
+        for line in log_lines(mask_bytes(head, self.context.known(each.run))):
             if any(pattern.finds(line) for pattern in self._patterns):
                 return line.strip()[-300:]
         return None

@@ -23,6 +23,9 @@ else:
     import procfs
     import records
 
+HELD = "AUTOLOOP_SECRET_"
+"""Variables that hold what spec.json must not: `${AUTOLOOP_SECRET_…}` in argv stands for them (see `autoloop.secrets`)."""
+
 ALREADY_CLAIMED = 75
 CANNOT_RECORD = 74
 CANNOT_START = 127
@@ -77,7 +80,7 @@ class Attempt:
             self.ladder = [(str(name), float(grace)) for name, grace in spec["stop"]]  # type: ignore[attr-defined]
             self.straggler_grace = float(spec["straggler_grace"])  # type: ignore[arg-type]
             self.log = bounded_log.BoundedLog(1, int(spec["max_log"]))  # type: ignore[call-overload]
-            argv = [str(word) for word in spec["argv"]]  # type: ignore[attr-defined]
+            argv = [revealed(str(word)) for word in spec["argv"]]  # type: ignore[attr-defined]
             cwd = str(spec["cwd"])
             for name, _ in self.ladder:
                 number_of(name)
@@ -94,7 +97,8 @@ class Attempt:
             self.child = os.posix_spawnp(
                 argv[0],
                 argv,
-                {**os.environ, procfs.MARK: self.attempt_id},
+                {name: value for name, value in os.environ.items() if not name.startswith(HELD)}
+                | {procfs.MARK: self.attempt_id},
                 setpgroup=0,  # so that the first signal spares helpers with a group of their own, such as wandb-core
                 setsigmask=(),
                 # nohup and background shells leave SIGINT ignored, and the first step of the ladder is SIGINT
@@ -194,6 +198,15 @@ class Attempt:
 
 def number_of(name: str) -> int:
     return int(getattr(signal, f"SIG{name}"))
+
+
+def revealed(word: str) -> str:
+    """A word of the command with the secrets in it, which came by inheritance."""
+    if HELD in word:
+        for name, value in os.environ.items():
+            if name.startswith(HELD):
+                word = word.replace("${" + name + "}", value)
+    return word
 
 
 def say(text: str) -> None:

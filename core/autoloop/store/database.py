@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from autoloop.model import Attempt, Event, Loop, Proposal, Round, Run, RunState, UserError
+from autoloop.secrets import masked_document
 from autoloop.store.access import check_access
 from autoloop.store.opening import connect, connect_or_begin_anew, lost
 from autoloop.store.places import Places
@@ -215,8 +216,13 @@ class Store(Rows):
     def send(self, loop: int, kind: str, payload: dict[str, Any], actor: str) -> int:
         """The one thing a client writes. Returns the command's number, to look for its answer.
 
-        UserError for text that no file could hold: bytes from a command line that are not UTF-8.
+        UserError for text that no file could hold (bytes from a command line that are not UTF-8), or must not (secrets).
         """
+        if masked_document(payload) != payload:
+            raise UserError(
+                f"The {kind} command holds a secret, which would be stored: leave it out, and put it in the trainer's "
+                "environment or a config."
+            )
         try:
             body = self._encode(payload)
         except UnicodeEncodeError:

@@ -7,19 +7,14 @@ import functools
 import netrc
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
-if TYPE_CHECKING:
-    pass
+from autoloop import secrets
 
 DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """The public service, up to wandb 0.30 and from 0.31 on; both names reach the same accounts."""
-
-SHORTEST = 8
-"""Characters of what is masked; W&B's keys have 40 or more."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -70,38 +65,10 @@ def _passwords(path: Path, *_stamp: int) -> dict[str, str]:
         return {}
 
 
-# A trainer may print its environment, and we repeat what it says: keys that could be ours are asterisks there.
-
-MASK = "***"
-
-
-def secrets(environment: Mapping[str, str]) -> list[str]:
-    """What must not be shown: the keys in the environment and in netrc files. What is too short for a key is none."""
-    found = [environment.get("WANDB_API_KEY") or "", *(each.key for each in _kept(environment))]
-    return [key for key in dict.fromkeys(each.strip() for each in found) if len(key) >= SHORTEST]
-
-
-def without_key(lines: list[str], environment: Mapping[str, str]) -> list[str]:
-    """The lines of a log with asterisks for keys."""
-    for key in secrets(environment):
-        lines = [line.replace(key, MASK) for line in lines]
-    return lines
-
-
-def masked(data: bytes, environment: Mapping[str, str]) -> bytes:
-    """Bytes of a log with asterisks for keys."""
-    for key in secrets(environment):
-        data = data.replace(key.encode(), MASK.encode())
-    return data
-
-
-def unsure(data: bytes, environment: Mapping[str, str]) -> int:
-    """How many bytes at the end of `data` may be the beginning of a key of which the rest is not there yet."""
-    most = 0
-    for key in secrets(environment):
-        secret = key.encode()
-        most = max([most, *(n for n in range(1, len(secret)) if data.endswith(secret[:n]))])
-    return most
+def known_secrets(environment: Mapping[str, str]) -> list[str]:
+    """What must not be shown, the environment's secrets, and the keys for W&B's server in netrc files."""
+    kept = [each.key for each in _kept(environment)]
+    return secrets.long_enough([*secrets.of_environment(environment), *kept])
 
 
 def server_address(environment: Mapping[str, str]) -> str:
