@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,28 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?|[ -/]*[0-~])?|\x9b[0-?]*[ -/]*[@-~]"
+)
+
+
+def log_text(text: str, *, fold: bool) -> str:
+    """A piece of a log, harmless to a terminal. `fold`: of a line that was redrawn (a progress bar) its last state only."""
+    if text.isascii() and "\r" not in text and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    if "\x1b" in text or "\x9b" in text:
+        text = _ESCAPES.sub("", text)
+    if fold and "\r" in text:
+        *whole, last = text.split("\n")
+        # Nothing is known yet of a line that is being redrawn.
+        text = "\n".join([*map(_last_state, whole), "" if last.endswith("\r") else _last_state(last)])
+    return "".join(c if c.isprintable() or c in "\n\r\t" else "�" for c in text)
+
+
+def _last_state(line: str) -> str:
+    return next((part for part in reversed(line.split("\r")) if part.strip()), "")
+
+
 def encodable(text: str) -> str:
     """`text` without what UTF-8 has no word for: a file name may hold any bytes."""
     return text.encode(errors="replace").decode()
@@ -51,5 +74,11 @@ def number(value: float | None) -> str:
 
 
 def json_text(document: Any) -> str:
-    """For programs: any of our values as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    """For programs: any of our values as indented JSON. What a terminal would act on is written as `\\u…`."""
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return text if text.isascii() else "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

@@ -93,6 +93,9 @@ def logs(
 ) -> int:
     """Print a run's log; without a run, that of the run that started last.
 
+    Of a progress bar its last state, secrets as asterisks, and nothing that a terminal would act on. The log itself
+    is log.txt in the run's folder below .autoloop/attempts.
+
     Parameters
     ----------
     run
@@ -131,9 +134,9 @@ def report(*, loop: str | None = None) -> int:
     with client.opened(loop) as (store, found):
         problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, _metric_book())]
         for problem in filter(None, problems):
-            print(problem, file=sys.stderr)
-        print(found.spec.summary_out)
-        print(found.spec.markdown_out)
+            print(plain.printable(problem), file=sys.stderr)
+        print(plain.printable(found.spec.summary_out))
+        print(plain.printable(found.spec.markdown_out))
         return 1 if any(problems) else 0
 
 
@@ -186,10 +189,10 @@ def _secrets(loop: Loop, run: Run) -> list[str]:
 def _copy(path: Path, offset: int, left_out: int, ended: bool, known: list[str]) -> tuple[int, int]:
     """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
 
-    Not `ended`: what may be the beginning of a key is left for the next time.
-
-    Control sequences stay when it is piped, for it is the raw log then, and are made harmless on a terminal.
+    Not `ended`: of a line that is still being written nothing is shown, for it may hold the beginning of a secret. On a
+    terminal a progress bar is a line with each of its states; elsewhere, and in a log that is all there, it is its last.
     """
+    fold = ended or not sys.stdout.isatty()
     try:
         with path.open("rb") as file:
             before, left_out = left_out, bounded_log.left_out(file.fileno())
@@ -198,22 +201,18 @@ def _copy(path: Path, offset: int, left_out: int, ended: bool, known: list[str])
             data = b""
             while chunk := file.read(1 << 20):
                 data += chunk
-                # The rest of a key may stand in the next chunk, or be printed after our next look.
-                end = len(data) - unsure(data)
-                _show(data[:end], known)
+                end = len(data) - unsure(data, redrawn=fold)
+                _show(data[:end], known, fold)
                 offset, data = offset + end, data[end:]
             if ended:
-                _show(data, known)
+                _show(data, known, fold)
                 offset += len(data)
     except FileNotFoundError:
         pass
     return offset, left_out
 
 
-def _show(data: bytes, known: list[str]) -> None:
-    data = mask_bytes(data, known)
-    if sys.stdout.isatty():
-        text = data.decode("utf-8", "replace")
-        data = "".join(c if c.isprintable() or c in "\n\r\t" else "�" for c in text).encode()
-    sys.stdout.buffer.write(data)
+def _show(data: bytes, known: list[str], fold: bool) -> None:
+    text = mask_bytes(data, known).decode("utf-8", "replace")
+    sys.stdout.buffer.write(plain.log_text(text, fold=fold).encode())
     sys.stdout.buffer.flush()

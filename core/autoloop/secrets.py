@@ -152,10 +152,14 @@ def mask_bytes(data: bytes, known: Sequence[str] = ()) -> bytes:
     return re.sub(rb"(?:\*{3}){2,}", b"***", b"".join([*parts, data[at:]]))
 
 
-def unsure(data: bytes) -> int:
-    """How many bytes at the end of a growing log may be the beginning of a secret: its last line is not all there yet."""
-    tail = len(data) - 1 - max(data.rfind(b"\n"), data.rfind(b"\r"))
-    return tail if tail <= LONGEST else 0
+def unsure(data: bytes, *, redrawn: bool = False) -> int:
+    """How many bytes at the end of a growing log may be the beginning of a secret: its last line is not all there yet.
+
+    `redrawn`: a carriage return does not end a line either; whoever shows its last state only waits for that.
+    """
+    tail = len(data) - 1 - data.rfind(b"\n")
+    state = min(tail, len(data) - 1 - data.rfind(b"\r"))
+    return tail if redrawn and tail <= LONGEST else state if state <= LONGEST else 0
 
 
 LONGEST = 64 << 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shlex
 import sys
 import time
@@ -16,7 +15,8 @@ from typing import BinaryIO
 from autoloop.configs import value_text
 from autoloop.disk import Stamp, alone, copy, replacing, stamp
 from autoloop.metrics import MetricBook
-from autoloop.model import Attempt, Loop, Proposal, ProposalStatus, Run, RunState
+from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
+from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.rules import in_words
 from autoloop.store import Store
 
@@ -133,15 +133,15 @@ def render(store: Store, number: int, metrics: MetricBook) -> str:
 
 def _head(store: Store, loop: Loop) -> str:
     lines = [
-        f"## {loop.name}" + (f" · {_cell(loop.spec.name)}" if loop.spec.name else ""),
+        f"## {loop.name}" + (f" · {inert(loop.spec.name)}" if loop.spec.name else ""),
         "",
         f"Started {_day(loop.created_at)} · {loop.state.value}"
-        + (f": {_cell(loop.reason)}" if loop.reason else "")
-        + f" · output {_code(loop.output_dir)}",
+        + (f": {inert(loop.reason)}" if loop.reason else "")
+        + f" · output {code(loop.output_dir)}",
     ]
     if loop.winner:
         winner = store.run(loop.winner)
-        lines += ["", f"**Winner: {_cell(winner.name)} ({winner.id})**, config {_code(winner.source_path)}"]
+        lines += ["", f"**Winner: {inert(winner.name)} ({winner.id})**, config {code(winner.source_path)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -171,14 +171,14 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
 def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:
     keys = metrics.key_metrics
     rows = [
-        "| run | from | state | steps | " + " | ".join(_cell(metrics.short(key)) for key in keys) + " |",
+        "| run | from | state | steps | " + " | ".join(inert(metrics.short(key)) for key in keys) + " |",
         "|---" * (4 + len(keys)) + "|",
     ]
     for run in runs:
         base = by_id.get(run.base_run) if run.base_run else None
         cells = [
-            f"{_cell(run.name)} ({run.id})",
-            f"{_cell(base.name)} ({base.id})" if base else "–",
+            f"{inert(run.name)} ({run.id})",
+            f"{inert(base.name)} ({base.id})" if base else "–",
             run.state.value,
             str(run.step),
             *(_metric(run, base, key) for key in keys),
@@ -202,15 +202,15 @@ def _metric(run: Run, base: Run | None, key: str) -> str:
 
 def _failure(run: Run, last: list[Attempt]) -> list[str]:
     """Why a run has not finished, the line of its log that decided it, and what to do."""
-    lines = [f"- {_cell(run.name)} ({run.id}) {run.state.value}: {_cell(run.reason or '')}"]
+    lines = [f"- {inert(run.name)} ({run.id}) {run.state.value}: {inert(run.reason or '')}"]
     for attempt in last:
-        lines += [f"  - {_cell(text)}" for text in attempt.diagnosis.details] if attempt.diagnosis else []
+        lines += [f"  - {inert(text)}" for text in attempt.diagnosis.details] if attempt.diagnosis else []
     return lines
 
 
 def _place(run: Run) -> str:
-    text = f"- {_cell(run.name)} ({run.id}): config {_code(run.source_path)}, output {_code(run.output_dir or '–')}"
-    return text + (f", W&B {_cell(run.wandb_url)}" if run.wandb_url else "")
+    text = f"- {inert(run.name)} ({run.id}): config {code(run.source_path)}, output {code(run.output_dir or '–')}"
+    return text + (f", W&B {address(run.wandb_url)}" if run.wandb_url else "")
 
 
 def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
@@ -227,27 +227,28 @@ def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
     if not commands:
         return []
     said = "W&B could not be reached all the time; this uploads what it may lack:"
-    return ["", said, "", "```sh", *map(_verbatim, commands), "```"]
-
-
-def _verbatim(text: str) -> str:
-    return _printable(text).replace("<!--", "<! --")
+    return ["", said, "", "```sh", *map(verbatim, commands), "```"]
 
 
 def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     base = by_id[proposal.base_run]
-    changes = "; ".join(
-        f"`{change.path}` {value_text(change.before)} → {value_text(change.after)}" for change in proposal.changes
-    ) or "; ".join(f"`{edit}`" for edit in proposal.edits)
+    changes = "; ".join(map(_change, proposal.changes)) or "; ".join(map(code, proposal.edits))
     decision = proposal.status.value
     if proposal.decided_by:
-        decision += f" by {proposal.decided_by}"
+        decision += f" by {inert(proposal.decided_by)}"
     if proposal.run:
         decision += f", run {proposal.run}"
     if proposal.blocked or proposal.note:
-        decision += f": {proposal.blocked or proposal.note}"
-    cells = [str(proposal.id), f"{base.name} ({base.id})", proposal.author, proposal.reason, changes, decision]
-    return "| " + " | ".join(map(_cell, cells)) + " |"
+        decision += f": {inert(proposal.blocked or proposal.note or '')}"
+    cells = [
+        str(proposal.id), f"{inert(base.name)} ({base.id})", inert(proposal.author), inert(proposal.reason), changes,
+        decision,
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
+def _change(change: Change) -> str:
+    return f"{code(change.path)} {inert(value_text(change.before))} → {inert(value_text(change.after))}"
 
 
 def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
@@ -256,31 +257,17 @@ def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     rule = proposal.evidence.rule if proposal.evidence else proposal.author
     seen = in_words(proposal.evidence) if proposal.evidence else ""
     step = proposal.live.step if proposal.live else base.step
-    text = f"- {_cell(base.name)} ({base.id}), step {step}: {_cell(rule)} ({_cell(seen or proposal.reason)}): "
+    text = f"- {inert(base.name)} ({base.id}), step {step}: {inert(rule)} ({inert(seen or proposal.reason)}): "
     text += "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
     if proposal.decided_by and not proposal.decided_by.startswith("rule:"):
-        text += f" by {_cell(proposal.decided_by)}"
+        text += f" by {inert(proposal.decided_by)}"
     if proposal.run:
         text += f", run {proposal.run}"
     if proposal.changes:
-        text += " with " + ", ".join(f"`{c.path}` {value_text(c.before)} → {value_text(c.after)}" for c in proposal.changes)
+        text += " with " + ", ".join(map(_change, proposal.changes))
     if proposal.blocked or proposal.note:
-        text += f": {_cell(proposal.blocked or proposal.note or '')}"
+        text += f": {inert(proposal.blocked or proposal.note or '')}"
     return text
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _cell(text: str) -> str:
-    """Text that cannot break out of a table cell, be taken for markup or one of our markers, or hide control characters."""
-    plain = _printable(text).replace("\\", "\\\\").replace("|", "\\|")
-    return re.sub("<(?=[!/?A-Za-z])", "&lt;", plain)
-
-
-def _code(text: str) -> str:
-    return "`" + _cell(text).replace("`", "'") + "`"
 
 
 def _day(at: float) -> str:

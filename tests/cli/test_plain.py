@@ -1,0 +1,73 @@
+"""Text for people and pipes: tables that fit, logs and JSON that do nothing to a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloop_tui import plain
+from autoloop_tui.commands import loops
+
+
+@pytest.mark.parametrize(
+    ("log", "shown"),
+    [
+        ("  0%|  | 0/2\r 50%|█ | 1/2\r100%|██| 2/2\nloss 0.5\n", "100%|██| 2/2\nloss 0.5\n"),
+        ("a\r\nb\r\n", "a\nb\n"),
+        ("10%\r20%\r   \n", "20%\n"),
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2Jx\n", "red x\n"),
+        ("\x9b31mc1 \u202eevil\x00\n", "c1 �evil�\n"),
+        ("tabs\tstay\n", "tabs\tstay\n"),
+        ("open", "open"),
+    ],
+)
+def test_a_log_is_folded_and_harmless(log: str, shown: str) -> None:
+    assert plain.log_text(log, fold=True) == shown
+
+
+def test_a_bar_stays_alive_for_who_watches_it_on_a_terminal() -> None:
+    assert plain.log_text("10%\r20%\r\x1b[K", fold=False) == "10%\r20%\r"
+
+
+@given(st.text())
+def test_nothing_in_a_log_acts(text: str) -> None:
+    shown = plain.log_text(text, fold=True)
+    assert all(c.isprintable() or c in "\n\t" for c in shown)
+
+
+@given(st.lists(st.sampled_from(["1%\r", "2%\r", "done\n", "loss 0.5\n", "\r", "\n", "é"]), max_size=30), st.data())
+def test_a_followed_log_shows_in_the_end_what_one_that_is_all_there_shows(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[str], data: st.DataObject
+) -> None:
+    text = "".join(parts).encode()
+    cut = data.draw(st.integers(0, len(text)))
+    path = tmp_path_factory.mktemp("log") / "log.txt"
+    shown: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "_show", lambda piece, known, fold: shown.append(piece))
+        path.write_bytes(text[:cut])
+        offset, left_out = loops._copy(path, 0, 0, False, [])
+        path.write_bytes(text)
+        loops._copy(path, offset, left_out, True, [])
+    assert b"".join(shown) == text
+    assert all(piece.endswith(b"\n") for piece in shown[:-1] if piece)
+
+
+@given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_json_is_the_same_document_and_does_nothing_to_a_terminal(document: object) -> None:
+    text = plain.json_text(document)
+    assert json.loads(text) == document
+    assert all(c == "\n" or c.isprintable() for c in text)
+
+
+def test_a_log_is_printed_without_what_its_bars_went_through(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    log = tmp_path / "log.txt"
+    log.write_bytes(b"\r".join(b"%d%%" % n for n in range(101)) + b"\nstep 5 loss 0.1\n")
+    loops._copy(log, 0, 0, True, [])
+    assert capfdbinary.readouterr().out == b"100%\nstep 5 loss 0.1\n"
