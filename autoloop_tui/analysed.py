@@ -35,7 +35,7 @@ def rules_of(given: list[str], settings: Settings, book: MetricBook) -> RuleSour
     from autoloop.engine.checks import load_rules
 
     path = given[0] if given else settings.rules and str(Path.cwd() / settings.rules)
-    return load_rules(path, book)
+    return load_rules(path, book, settings.rules_timeout)
 
 
 def proposals_for(

@@ -73,7 +73,12 @@ def decide(
     `summary`: one of `load_summaries`, or such an entry as plain data. `rules`: a rule book (.toml) or a Python file with
     decide(summary); default: the ACT-OT book. `config`: the run's, for rules that look at it.
     """
-    return _rules.decide(summary, load_rules(None if rules is None else os.fspath(rules), default_book()), config)
+    source = load_rules(None if rules is None else os.fspath(rules), default_book())
+    try:
+        return _rules.decide(summary, source, config)
+    finally:
+        if isinstance(source, _rules.PythonRules):
+            source.close()
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:

@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The Markdown report; default: act_ot.md, chosen likewise."""
     rules: str | None = None
     """A rule book (.toml) or a Python file with `decide(summary)`; default: the ACT-OT book."""
+    rules_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    """Seconds that `decide(summary)` of Python rules may take for one run; then its process is killed, and that is said."""
     metrics: str | None = None
     """A metric book (.toml) that adds to the shipped names, aliases and derived metrics."""
     grace: Annotated[float, msgspec.Meta(ge=0)] = 10.0

@@ -254,3 +254,36 @@ def test_a_person_s_early_proposal_does_not_keep_the_rules_from_judging_its_run(
         gate.touch()
         engine.end()
     assert {seen(run)["config"]["lr"] for run in project.runs(loop, 2)} == {2.0, 7}
+
+
+def test_a_python_rule_that_thinks_holds_neither_the_store_nor_the_engine(project: Project) -> None:
+    """While it thinks the engine obeys, and others write to the project's store."""
+    gate = project.gate("thought")
+    code = f"""
+import os, time
+def decide(summary):
+    open({str(gate) + ".asked"!r}, "w").close()
+    while not os.path.exists({str(gate)!r}):
+        time.sleep(0.01)
+    return [{{"reason": "thought", "changes": ["lr@mul=2"]}}]
+"""
+    loop = project.loop([project.config("a")], decide=True, rounds=2, rules=project.rules(code, "slow.py"))
+    with project.driven(loop) as engine:
+        project.until(lambda: Path(f"{gate}.asked").exists(), "the question")
+        project.store.add_event(loop.id, "note", "somebody else writes")
+        engine.ask("pause")
+        assert project.state(loop).paused
+        assert project.proposals(loop) == []
+        engine.ask("resume")
+        gate.touch()
+        project.until(lambda: project.proposals(loop), "the proposal")
+    assert [proposal.reason for proposal in project.proposals(loop)] == ["thought"]
+
+
+def test_a_python_rule_that_takes_too_long_costs_its_run_the_proposal(project: Project) -> None:
+    (project.folder / "autoloop.toml").write_text("rules_timeout = 0.5\n")
+    rules = project.rules("import time\ndef decide(summary):\n    time.sleep(1000)\n", "slow.py")
+    loop = project.loop([project.config("a")], decide=True, rounds=2, rules=rules)
+    with project.driven(loop):
+        project.until(lambda: any("took longer than 0.5 s" in text for text in project.story(loop)), "the note")
+    assert project.proposals(loop) == []

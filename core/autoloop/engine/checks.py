@@ -11,7 +11,8 @@ from autoloop.gpus import GpuReport
 from autoloop.launch import Preset
 from autoloop.metrics import MetricBook
 from autoloop.model import LoopSpec, UserError
-from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book, python_rules
+from autoloop.rule_process import PATIENCE, rules_apart
+from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book
 from autoloop.settings import Settings
 from autoloop.store import Places
 from autoloop.text_files import read_text
@@ -31,17 +32,20 @@ def check(
     check_slots(spec, gpus)
     check_wandb(spec, environment)
     metrics = settings.metric_book(Path(spec.cwd))
-    rules = load_rules(spec.rules, metrics)
+    rules = load_rules(spec.rules, metrics, settings.rules_timeout)
     load_until(spec, rules, metrics)
     return rules
 
 
-def load_rules(path: str | None, metrics: MetricBook) -> RuleSource:
-    """The rule book or Python rules at `path`, or the ACT-OT book. UserError says where it is wrong."""
+def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE) -> RuleSource:
+    """The rule book or Python rules at `path`, or the ACT-OT book. UserError says where it is wrong.
+
+    `patience`: seconds that Python rules may take for one run.
+    """
     if path is None:
         return act_ot_book()
     text = read_text(Path(path), "rules file")
-    return python_rules(text, path) if path.endswith(".py") else parse_book(text, path, metrics)
+    return rules_apart(text, path, patience) if path.endswith(".py") else parse_book(text, path, metrics)
 
 
 def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expression | None:

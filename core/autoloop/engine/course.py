@@ -3,12 +3,19 @@ one starts, or the loop ends."""
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from autoloop.engine import events, rounds
+from autoloop.engine.asking import Asking
 from autoloop.engine.context import Context
 from autoloop.engine.reporting import Reporting
 from autoloop.model import LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
+from autoloop.rules import PythonRules
+
+SLOW_RULES = 2.0
+"""Seconds after which it is said that Python rules are being asked."""
 
 
 class Course:
@@ -19,13 +26,19 @@ class Course:
         self.reporting = reporting
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
+        self._asking: Asking | None = None
+        self._asking_said = False
 
     def advance(self) -> None:
         """Move the loop on as far as it goes without waiting."""
         current = self.context.store.last_round(self.context.loop_id)
         if current.state is RoundState.RUNNING and self.context.store.all_ended(self.context.loop_id, current.number):
+            if self._still_asking(current):
+                return
             self._end_round(current, self.context.store.runs(self.context.loop_id, current.number))
             current = self.context.store.last_round(self.context.loop_id)
+        elif self._asking is not None:  # a run of the round was queued again
+            self._forget_asking()
         if current.state is RoundState.DECIDING and self.context.loop.state is LoopState.ACTIVE:
             self._decide(current)
         elif current.state is RoundState.DONE:
@@ -33,10 +46,15 @@ class Course:
 
     def _end_round(self, round_: Round, runs: list[Run]) -> None:
         finished = [run for run in runs if run.state is RunState.FINISHED]
+        rules, spec = self.context.rules, self.context.spec
+        if isinstance(rules, PythonRules) and finished and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
+            if not (self._asking and self._asking.about(round_.number, finished)):
+                self._forget_asking()
+                self._asking = Asking(rules, round_.number, finished)
+                return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.say(events.ROUND_ENDED, text)
         met = rounds.winners(self.context, finished)
-        spec = self.context.spec
         if met:
             self.context.update_loop(winner=met[0].id)
             self._finish(round_, f"{met[0].name} ({met[0].id}) meets --until {spec.until}")
@@ -45,8 +63,24 @@ class Course:
         elif not finished:
             self.stop("no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again")
         else:
-            rounds.judge_round(self.context, round_, runs)
+            rounds.judge_round(self.context, round_, finished, self._asking.answers if self._asking else None)
+        self._forget_asking()
         self.reporting.later()
+
+    def _still_asking(self, round_: Round) -> bool:
+        asking = self._asking
+        if asking is None or asking.done or asking.round != round_.number:
+            return False
+        if not self._asking_said and time.monotonic() - asking.since > SLOW_RULES:
+            self._asking_said = True
+            runs = f"{len(asking.runs)} run{'s' if len(asking.runs) > 1 else ''}"
+            self.context.say(events.WAITING, f"round {round_.number}: {self.context.spec.rules} judges {runs}")
+        return True
+
+    def _forget_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.drop()
+        self._asking, self._asking_said = None, False
 
     def _decide(self, round_: Round) -> None:
         """Start the next round when the policy, the clock or a person says so."""

@@ -40,7 +40,7 @@ class Engine:
         project = Path(loop.spec.cwd)
         settings = load_settings(project)
         metrics = settings.metric_book(project)
-        rules = load_rules(loop.spec.rules, metrics)
+        rules = load_rules(loop.spec.rules, metrics, settings.rules_timeout)
         self.store = store
         store.remember(ROWS, CACHE)
         self.context = Context(

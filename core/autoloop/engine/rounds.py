@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,8 +17,9 @@ from autoloop.engine.context import Context
 from autoloop.engine.plan import freeze, new_run_id
 from autoloop.engine.proposals import Draft, propose, variant_config
 from autoloop.engine.variants import steps_of
-from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, RunState, Summary, UserError
-from autoloop.rules import RunView, evaluate, judge
+from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, Summary, UserError
+from autoloop.rules import Judgement, PythonRules, RunView, evaluate, judge
+from autoloop.rules.python_rules import Answer
 from autoloop.secrets import mask_lines
 
 POLICY = "policy"
@@ -74,14 +77,17 @@ def _rank(context: Context, run: Run) -> float:
     return float("inf")
 
 
-def judge_round(context: Context, round_: Round, runs: list[Run]) -> list[Proposal]:
-    """Make the round's proposals and put the round into `deciding`, in one transaction. `runs` have all ended."""
+def judge_round(
+    context: Context, round_: Round, finished: list[Run], answers: Mapping[str, Answer] | None = None
+) -> list[Proposal]:
+    """Make the round's proposals from its finished runs and put the round into `deciding`, in one transaction.
+
+    `answers`: those of Python rules, which are asked beforehand. Everything that takes time comes before the transaction:
+    it locks the store of the whole project.
+    """
+    judged = [(run, _judged(context, seen, run, answers)) for run in finished if (seen := _seen(context, run))]
     with context.store.transaction():
-        for run in runs:
-            seen = _seen(context, run) if run.state is RunState.FINISHED else None
-            if seen is None:
-                continue
-            judgement = judge(context.rules, seen)
+        for run, judgement in judged:
             for text in judgement.notes:
                 context.say(events.NOTE, f"{run.name} ({run.id}): {text}", run.id)
             for firing in judgement.firings:
@@ -107,6 +113,14 @@ def judge_round(context: Context, round_: Round, runs: list[Run]) -> list[Propos
         if context.spec.approve == "auto":
             approve_by_policy(context, round_.number)
     return for_next_round(context, round_.number)
+
+
+def _judged(context: Context, seen: RunView, run: Run, answers: Mapping[str, Answer] | None) -> Judgement:
+    rules = context.rules
+    if isinstance(rules, PythonRules):
+        answer = (answers or {})[run.id]
+        rules = dataclasses.replace(rules, ask=lambda _: answer)
+    return judge(rules, seen)
 
 
 def for_next_round(context: Context, made_from: int) -> list[Proposal]:

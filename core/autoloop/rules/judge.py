@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from autoloop.metrics import to_json
 from autoloop.model import Evidence, Observation
 from autoloop.rules.book import RuleBook
 from autoloop.rules.clamp import Clamp
@@ -67,7 +68,7 @@ def judge(source: RuleSource, view: RunView) -> Judgement:
 
 
 def _judge_python(source: PythonRules, view: RunView) -> Judgement:
-    asked, notes = source.ask(view.summary)
+    asked, notes = source.ask(to_json(view.summary))
     return Judgement(
         [
             Firing(

@@ -1,7 +1,7 @@
 """Rules that a person writes in Python: a file with `decide(summary) -> [objects with reason and changes]`.
 
-The only place of the core where a person's code runs, with all the rights of the engine. What goes wrong in it is told
-in one sentence with its file and line; it never brings the loop down.
+The only place of the core where a person's code runs; `autoloop.rule_process` has it run in a process of its own. What goes
+wrong in it is told in one sentence with its file and line; it never brings the loop down.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from types import ModuleType
 from typing import Any
 
 from autoloop.configs import edits_from_mapping, parse_edit
-from autoloop.metrics import to_json
-from autoloop.model import Summary, UserError
+from autoloop.model import UserError
 
 _SHAPE = "it must return a list of objects with reason and changes"
+
+
+Answer = tuple[list[tuple[str, list[str]]], list[str]]
+"""(reason, edit texts) for each proposal that a file makes for a run, and a note for each mistake."""
 
 
 @dataclass(frozen=True)
@@ -27,28 +30,10 @@ class PythonRules:
 
     name: str
     version: str
-    filename: str
-    decide: Callable[[dict[str, Any]], Any]
-
-    def ask(self, summary: Summary) -> tuple[list[tuple[str, list[str]]], list[str]]:
-        """(reason, edit texts) for each proposal that the file makes for this run, and a note for each mistake."""
-        try:
-            answer = self.decide(to_json(summary))
-            items = [] if answer is None else list(answer) if isinstance(answer, list | tuple) else None
-        except (Exception, SystemExit) as error:
-            return [], [_blame(error, self.filename, "decide(summary)")]
-        if items is None:
-            return [], [f"{self.filename}: decide(summary) returned {type(answer).__name__}; {_SHAPE}"]
-        asked: list[tuple[str, list[str]]] = []
-        notes: list[str] = []
-        for number, item in enumerate(items, 1):
-            try:
-                asked.append(_proposal(item))
-            except UserError as error:
-                notes.append(f"{self.filename}: item {number} of what decide(summary) returned: {error}")
-            except (Exception, SystemExit) as error:  # attributes of a person's object are a person's code too
-                notes.append(_blame(error, self.filename, f"item {number} of what decide(summary) returned"))
-        return asked, notes
+    ask: Callable[[dict[str, Any]], Answer]
+    """What it proposes for a run, whose summary it gets as plain data of its own."""
+    close: Callable[[], object] = lambda: None
+    """Ends the process that it is asked in, until it is asked again."""
 
 
 def python_rules(code: str, filename: str) -> PythonRules:
@@ -70,7 +55,28 @@ def python_rules(code: str, filename: str) -> PythonRules:
     decide = getattr(module, "decide", None)
     if not callable(decide):
         raise UserError(f"{filename}: defines no decide(summary); {_SHAPE.replace('it must', 'write one that must')}")
-    return PythonRules(filename.replace("\\", "/").rsplit("/", 1)[-1], version, filename, decide)
+    name = filename.replace("\\", "/").rsplit("/", 1)[-1]
+    return PythonRules(name, version, lambda summary: _ask(decide, filename, summary))
+
+
+def _ask(decide: Callable[[dict[str, Any]], Any], filename: str, summary: dict[str, Any]) -> Answer:
+    try:
+        answer = decide(summary)
+        items = [] if answer is None else list(answer) if isinstance(answer, list | tuple) else None
+    except (Exception, SystemExit) as error:
+        return [], [_blame(error, filename, "decide(summary)")]
+    if items is None:
+        return [], [f"{filename}: decide(summary) returned {type(answer).__name__}; {_SHAPE}"]
+    asked: list[tuple[str, list[str]]] = []
+    notes: list[str] = []
+    for number, item in enumerate(items, 1):
+        try:
+            asked.append(_proposal(item))
+        except UserError as error:
+            notes.append(f"{filename}: item {number} of what decide(summary) returned: {error}")
+        except (Exception, SystemExit) as error:  # attributes of a person's object are a person's code too
+            notes.append(_blame(error, filename, f"item {number} of what decide(summary) returned"))
+    return asked, notes
 
 
 def _proposal(item: Any) -> tuple[str, list[str]]:

@@ -1,0 +1,195 @@
+"""Python rules run in a process of their own: whatever a person's code does, it can only hold or end that one.
+
+The parent writes one JSON line for the file and then one for each run, and waits a bounded time for each answer. What the
+code prints is kept apart from the answers; its last line is told where the code fails. The process ends with its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from typing import IO, Any
+
+from autoloop import isolated
+from autoloop.model import UserError
+from autoloop.rules.python_rules import Answer, PythonRules, python_rules
+
+PATIENCE = 60.0
+"""Seconds that the code may take for one run where nothing else is set."""
+LOADING = 120.0
+"""Seconds that it may take to be loaded: it may import torch from a cold disk."""
+MAX_ANSWER = 4 << 20
+"""Bytes of the answer for one run."""
+PR_SET_PDEATHSIG = 1
+
+
+def rules_apart(code: str, filename: str, patience: float = PATIENCE) -> PythonRules:
+    """The rules of a file, loaded and asked in another process. UserError for whatever stops it from being loaded."""
+    child = _Child(code, filename, patience)
+    name, version = child.load()
+    child.close()
+    return PythonRules(name, version, child.ask, child.close)
+
+
+class _Gone(Exception):
+    """The process gave no answer; says why."""
+
+
+class _Child:
+    """Started when it is needed, and anew after it had to be killed. Asked by one thread at a time."""
+
+    def __init__(self, code: str, filename: str, patience: float) -> None:
+        self.code = code
+        self.filename = filename
+        self.patience = patience
+        self._process: subprocess.Popen[bytes] | None = None
+        self._printed: IO[bytes] | None = None
+        self._end: Any = None
+
+    def load(self) -> tuple[str, str]:
+        if self._end is not None:
+            self._end()
+        try:
+            self._printed = tempfile.TemporaryFile()  # noqa: SIM115 as long as the process
+            self._process = subprocess.Popen(
+                isolated.command("autoloop.rule_process"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._printed,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UserError(f"{self.filename}: no process could be started for it ({error.strerror}).") from None
+        self._end = weakref.finalize(self, _end, self._process, self._printed)
+        try:
+            loaded = self._exchange({"code": self.code, "filename": self.filename}, LOADING)
+        except _Gone as reason:
+            raise UserError(f"{self.filename}: loading it {reason}") from None
+        if "error" in loaded:
+            self._end()
+            raise UserError(loaded["error"])
+        return loaded["name"], loaded["version"]
+
+    def close(self) -> None:
+        """Also called by another thread than the one that waits for an answer, which then gets none."""
+        if self._process is not None:
+            _kill(self._process)
+
+    def ask(self, summary: dict[str, Any]) -> Answer:
+        try:
+            if self._process is None or not self._end.alive or self._process.poll() is not None:
+                self.load()
+            answer = self._exchange(summary, self.patience)
+        except UserError as error:
+            return [], [str(error)]
+        except _Gone as reason:
+            return [], [f"{self.filename}: decide(summary) {reason}"]
+        return [(reason, edits) for reason, edits in answer["asked"]], answer["notes"]
+
+    def _exchange(self, request: Any, patience: float) -> dict[str, Any]:
+        """One line there, one line back. The process is ended where it does not come."""
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answer = b""
+        deadline = time.monotonic() + patience
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            with selectors.DefaultSelector() as selector:
+                selector.register(process.stdout, selectors.EVENT_READ)
+                while not answer.endswith(b"\n"):
+                    if not selector.select(deadline - time.monotonic()) or time.monotonic() >= deadline:
+                        raise _Gone(f"took longer than {patience:g} s and was killed (rules_timeout in autoloop.toml)")
+                    piece = os.read(process.stdout.fileno(), 1 << 16)
+                    answer += piece
+                    if not piece:
+                        raise _Gone(self._how_it_ended(process))
+                    if len(answer) > MAX_ANSWER:
+                        raise _Gone(f"gave more than {MAX_ANSWER >> 20} MiB for one run; it must return a short list")
+        except BrokenPipeError:
+            reason = self._how_it_ended(process)
+            self._end()
+            raise _Gone(reason) from None
+        except BaseException:
+            self._end()
+            raise
+        try:
+            decoded: dict[str, Any] = json.loads(answer)
+        except ValueError:
+            self._end()
+            raise _Gone("gave an answer that cannot be read") from None
+        return decoded
+
+    def _how_it_ended(self, process: subprocess.Popen[bytes]) -> str:
+        try:
+            code = process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "closed its output"
+        what = f"exit code {code}"
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                what = signal.Signals(-code).name
+        return f"ended its process ({what}){self._last_words()}"
+
+    def _last_words(self) -> str:
+        assert self._printed is not None
+        self._printed.seek(max(0, self._printed.seek(0, os.SEEK_END) - 4096))
+        lines = [line.strip() for line in self._printed.read().decode(errors="replace").splitlines() if line.strip()]
+        return f"; its last line: {lines[-1][:300]}" if lines else ""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is None:  # not yet waited for, so its group is its own
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _end(process: subprocess.Popen[bytes], printed: IO[bytes]) -> None:
+    _kill(process)
+    for stream in (process.stdin, process.stdout, printed):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def main() -> None:
+    """The other process: load what the first line holds, then answer one line for each line."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    requests = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def say(answer: object) -> None:
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.flush()
+
+    asked = json.loads(requests.readline())
+    # As for a script of theirs: what lies beside it, and in the folder of the project, can be imported.
+    sys.path[:0] = [os.path.dirname(os.path.abspath(asked["filename"])), os.getcwd()]
+    try:
+        rules = python_rules(asked["code"], asked["filename"])
+    except UserError as error:
+        say({"error": str(error)})
+        return
+    say({"name": rules.name, "version": rules.version})
+    for line in requests:
+        proposals, notes = rules.ask(json.loads(line))
+        say({"asked": proposals, "notes": notes})
+
+
+if __name__ == "__main__":
+    main()
