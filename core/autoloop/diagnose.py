@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import functools
 import re
-import signal
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
+from autoloop.endings import Endings, Signalled, read_endings
 from autoloop.launch import Failure, Preset
+from autoloop.losses import last_loss
 from autoloop.model import Cause, ExitRecord
 from autoloop.regex import compile_regex
+from autoloop.tracebacks import Chain, chains, is_launcher
 
 HEAD_BYTES = 128 << 10
 """Enough for what a trainer prints before its first step: device warnings, and the resolved config after them."""
 TAIL_BYTES = 512 << 10
 LINE_LENGTH = 300
-FRAMES = 200
-"""Lines at the end of a log: more than its last chain of tracebacks takes."""
+FRAMES = 1000
+"""Lines at the end of a log: more than the last tracebacks of all its processes take."""
+LAST_WORDS = 60
+"""Lines at the end of a log where a cause without an exception may stand."""
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
     id: str = ""
-    pattern: str = ""
+    pattern: str | tuple[str, ...] = ""
+    detail: str = ""
     frames: str = ""
     advice: str = ""
     retry: bool = False
     once: bool = False
     fatal: bool = False
+    memory: bool = False
+    follows: bool = False
+    last: bool = False
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,13 +115,27 @@ def diagnose(
         return Cause(id="cannot-start", text=_clean(exit.error), advice=advice, fatal_for_round=True)
     if exit.code == 0:
         return _outcome(lines, preset.success, failures, diverged, needed)
+    found, endings = chains(lines), read_endings(lines, exit)
+    cause = _by_last_words(lines, declared=True) or _by_signal(endings.first, found, lines)
+    cause = cause or _by_exception(found, endings, lines)
+    if cause is None or _follows(cause):
+        # Whoever names no reason, or only that the others are gone, may have been left by one that a signal ended.
+        cause = _by_signal(endings.other, [], lines) or cause
     return (
-        _by_signal(exit, lines)
-        or _by_exception(lines)
+        cause
         or _by_error_line(lines)
         or _by_failure_pattern(lines, failures)
+        or _by_last_words(lines)
         or Cause(id="exit-code", text=f"it ended with exit code {exit.code}", line=_last_words(lines))
     )
+
+
+@functools.cache
+def memory_causes() -> frozenset[str]:
+    """The ids of the causes that are, or probably are, too little memory."""
+    table = _table()
+    signals = (name.lower() for name, rule in table.signals.items() if rule.memory)
+    return frozenset((*(rule.id for rule in table.cause if rule.memory), *signals))
 
 
 def explain(chain: Sequence[str]) -> Cause:
@@ -122,46 +143,72 @@ def explain(chain: Sequence[str]) -> Cause:
     return _match(chain) or _exception(chain)
 
 
-def _by_signal(exit: ExitRecord, lines: Sequence[str]) -> Cause | None:
-    number, line = exit.signal, None
-    if exit.code is not None and 128 < exit.code < 160:  # a shell or container stands between us and the trainer
-        number = exit.code - 128
-    known = {entry.value: entry.name for entry in signal.Signals}
-    name = known.get(number, f"signal {number}") if number is not None else None
-    for text in reversed(lines[-40:]):  # accelerate hides it: exit code 1, and this as its last words
-        if found := re.search(r"died with <Signals\.(SIG\w+): \d+>", text):
-            name, line = found[1], found[0]
-            break
-    if name is None:
+def _follows(cause: Cause) -> bool:
+    return any(rule.follows for rule in _table().cause if rule.id == cause.id)
+
+
+def _by_signal(ending: Signalled | None, found: Sequence[Chain], lines: Sequence[str]) -> Cause | None:
+    if ending is None:
         return None
-    table = _table().signals
-    if name not in table:  # a crash, which Python or C++ may have had the time to explain
-        last_words = [text for text in lines[-40:] if "what():" in text]
-        if cause := _match([*_last_chain(lines), *last_words]):
+    table, name = _table().signals, ending.name
+    if name not in table or name == "SIGBUS":  # a crash, which Python or C++ may have had the time to explain
+        last_words = [text for text in lines[-FRAMES:] if "what():" in text]
+        cause = _match([*(found[-1].raised if found else ()), *last_words], lines[-FRAMES:])
+        if cause and (name == "SIGABRT" or not _follows(cause)):
             return cause
     rule = table.get(name, table["other"])
-    return Cause(id=name.lower(), text=rule.text.format(signal=name), line=line, advice=rule.advice, retry=rule.retry)
+    text = rule.text.format(signal=name)
+    line = _short(ending.line) if ending.line else None
+    return Cause(id=name.lower(), text=text, line=line, advice=rule.advice, retry=rule.retry)
 
 
-def _by_exception(lines: Sequence[str]) -> Cause | None:
-    chain = _last_chain(lines)
-    if not chain or (cause := _match(chain, lines[-FRAMES:])):
-        return cause if chain else None
-    return _exception(chain)
+def _by_exception(found: Sequence[Chain], endings: Endings, lines: Sequence[str]) -> Cause | None:
+    """The exception that ended the run: of several processes, the one that was not brought down by another's end."""
+    if not found:
+        return None
+    latest = {chain.writer: chain for chain in found}
+    ranks = sorted((chain for chain in latest.values() if chain.rank is not None), key=lambda chain: chain.at)
+    ranks.sort(key=lambda chain: chain.rank != endings.rank)
+    others = sorted((chain for chain in latest.values() if chain.rank is None), key=lambda chain: -chain.at)
+    # Processes whose lines nothing tells apart: one after the other.
+    earlier = [chain for chain in reversed(found) if endings.many and chain not in latest.values()]
+    near = lines[-FRAMES:]
+    causes = [_match(chain.raised, near) or _exception(chain.raised) for chain in (*ranks, *others, *earlier)]
+    return next((cause for cause in causes if not _follows(cause)), causes[0])
 
 
 def _exception(chain: Sequence[str]) -> Cause:
-    text = _short(chain[0])
-    if chain[-1] != chain[0]:
-        text = f"{text} (then {chain[-1].partition(':')[0]})"
-    return Cause(id="exception", text=text, line=_short(chain[0]))
+    first, last = _headline(chain[0]), _headline(chain[-1])
+    text = _short(first)
+    if last != first:
+        text = f"{text} (then {last.partition(':')[0]})"
+    return Cause(id="exception", text=text, line=_short(first))
+
+
+def _headline(exception: str) -> str:
+    return exception.partition("\n")[0]
+
+
+def _by_last_words(lines: Sequence[str], declared: bool = False) -> Cause | None:
+    """A cause in the last lines of a log. `declared`: only those that the table looks for there, whatever else it holds."""
+    words = [line for line in lines[-LAST_WORDS:] if line.strip() and not is_launcher(line)]
+    if declared:
+        words = [line for line in words if line.startswith(("slurmstepd", "srun"))]
+        return _match(list(reversed(words)), rules=[rule for rule in _table().cause if rule.last])
+    return _match([line for line in reversed(words) if _ERROR.search(line)], lines[-FRAMES:]) or _match(
+        list(reversed(words)), rules=[rule for rule in _table().cause if rule.last]
+    )
+
+
+_ERROR = re.compile(r"(Error\b|Exception\b|\bERROR\b|\bFATAL\b|\b[Ff]atal\b|\berror\b|what\(\):|Errno|\bE\d{4} |\[E\d* ?)")
+"""What a line holds that tells of an error, where no exception was printed."""
 
 
 def _by_error_line(lines: Sequence[str]) -> Cause | None:
     """argparse prints `prog: error: …` after its usage, newer LeRobot `error: …`; the interpreter `can't open file`."""
     for line in reversed(lines):
         found = re.search(r"(?:^|: )(error: .+|can't open file .+|No module named .+)", line)
-        if found and not _is_launcher(line):
+        if found and not is_launcher(line):
             return _match([line]) or Cause(id="error-line", text=_short(found[1]), line=_short(line))
     return None
 
@@ -173,7 +220,7 @@ def _by_failure_pattern(lines: Sequence[str], failures: Iterable[Failure]) -> Ca
             if pattern.finds(line):
                 rule = next((rule for rule in _table().cause if rule.id == failure.cause), None)
                 rule = rule or _Rule(id=failure.cause or "failure-pattern", text=f"its log says: {_short(line)}")
-                cause = _cause(rule, failure.text or rule.text, line)
+                cause = _cause(rule, line, {}, failure.text or rule.text)
                 return msgspec.structs.replace(cause, advice=failure.advice) if failure.advice else cause
     return None
 
@@ -184,10 +231,8 @@ def _outcome(
     """Of an attempt that ended with 0: what makes it a failure all the same."""
     if cause := _by_failure_pattern(lines, failures):
         return cause
-    losses = ((found[1], line) for line in reversed(lines) if (found := re.search(r"\bloss[:=] ?(\S+)", line)))
-    value, line = next(losses, ("", ""))
-    if re.fullmatch(r"[-+]?(nan|inf(inity)?)", value.rstrip(","), re.IGNORECASE):
-        return _as_outcome("diverged", f"the last loss is {value.rstrip(',')}", line)
+    if (loss := last_loss(lines)) and not loss.finite:
+        return _as_outcome("diverged", f"the last loss is {loss.value}", loss.line)
     if diverged:
         return _as_outcome("diverged", f"{', '.join(diverged[:3])} ended as NaN or infinity", None)
     if success is not None and not any(map(compile_regex(success).finds, lines)):
@@ -201,80 +246,6 @@ def _as_outcome(id: str, what: str, line: str | None) -> Cause:
     return Cause(id=id, text=_short(rule.text.format(what=what)), line=shown, advice=rule.advice)
 
 
-# -------------------------------------------------------------------------------------------------- tracebacks
-
-_START = "Traceback (most recent call last):"
-_LINKS = ("The above exception was the direct cause", "During handling of the above exception")
-_BAR = "%|"
-"""Marks a line of tqdm, which may be printed in the middle of a traceback."""
-_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(: .*|:)?$")
-
-
-def _last_chain(lines: Sequence[str]) -> list[str]:
-    """The exceptions of the last chain that is not the launcher's, first raised first, with continuation lines.
-
-    One that wandb alone raised, as it does on its way out of a run that has failed, does not hide the trainer's.
-    """
-    chain: list[str] = []
-    last: list[str] = []
-    theirs = last_theirs = True  # whether wandb's own frames are all that the chain passed through
-    for link, exception, by_wandb in _tracebacks(lines):
-        chain = [*chain, exception] if link == "then" else [exception, *chain] if link == "inside" else [exception]
-        theirs = by_wandb and (theirs or not link)
-        if _is_launcher(exception):
-            chain = []
-        elif last_theirs or not theirs:
-            last, last_theirs = chain, theirs
-    return last
-
-
-_FRAME = re.compile(r'^\s+File "([^"]+)", line \d+')
-_WANDB = re.compile(r"/wandb(_[a-z]+)?/|/(threading|atexit|concurrent/futures/\w+|asyncio/\w+|multiprocessing/\w+)\.py$")
-"""wandb's own files, and those of Python that its threads and exit hooks are run by."""
-
-
-def _by_wandb(frames: Sequence[str]) -> bool:
-    files = [found[1] for frame in frames if (found := _FRAME.match(frame))]
-    return any("/wandb" in file for file in files) and all(_WANDB.search(file) for file in files)
-
-
-def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "inside"], str, bool]]:
-    """Each traceback's exception, how it hangs together with the one before it (not, raised after it, or its cause
-    printed inside it by a data loader worker), and whether all its frames are wandb's."""
-    linked = False
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        index += 1
-        linked = linked or line.strip().startswith(_LINKS)
-        if _START not in line:  # searched, because a progress bar may stand before it on the line
-            continue
-        link: Literal["", "then", "inside"] = "inside" if f"Original {_START}" in line else "then" if linked else ""
-        begin = index
-        while index < len(lines) and (not lines[index] or lines[index].startswith(" ") or _BAR in lines[index]):
-            index += 1
-        linked, by_wandb = False, _by_wandb(lines[begin:index])
-        if index == len(lines):
-            return
-        exception = lines[index]
-        index += 1
-        if not _EXCEPTION.match(exception):
-            continue
-        while index < len(lines) and _continues(lines[index]):
-            exception += " " + lines[index].strip()
-            index += 1
-        yield link, exception, by_wandb
-
-
-def _continues(line: str) -> bool:
-    return line.startswith("    ") and _START not in line
-
-
-def _is_launcher(line: str) -> bool:
-    """accelerate's and torchrun's own last words: they hold the whole command, and never the reason."""
-    return bool(re.search(r"CalledProcessError: Command .*(returned non-zero|died with)|ChildFailedError", line))
-
-
 # ------------------------------------------------------------------------------------------------------- words
 
 
@@ -284,24 +255,38 @@ def _table() -> _Table:
     return msgspec.convert(tomllib.loads(text), _Table)
 
 
-def _match(chain: Sequence[str], near: Sequence[str] = ()) -> Cause | None:
-    """The first cause of the table that any text of the chain shows; the special stand before the general there."""
-    for rule in _table().cause:
-        if rule.frames and not any(map(compile_regex(rule.frames).finds, near)):
-            continue
-        for text in chain:
-            if (found := compile_regex(rule.pattern).groups(text)) is not None:
-                words = {key: _short((value or "").replace("`", "")) for key, value in found.items()}
-                return _cause(rule, _short(rule.text.format_map({"first": _short(chain[0]), **words})), text)
+def _match(texts: Sequence[str], near: Sequence[str] = (), rules: Sequence[_Rule] | None = None) -> Cause | None:
+    """The first cause of the table that any of the texts shows; the special stand before the general there."""
+    for rule in _table().cause if rules is None else rules:
+        for text in texts:
+            if (words := _groups(rule, text)) is None:
+                continue
+            if rule.frames and not any(map(compile_regex(rule.frames).finds, near)):
+                break
+            parts = text.split("\n")
+            line = next((part for part in parts if _groups(rule, part) is not None), parts[0])
+            if rule.detail:
+                detail = compile_regex(rule.detail)
+                told = next((part for part in (*parts, *reversed(near)) if detail.finds(part)), None)
+                if told is None:
+                    continue
+                words, line = words | (detail.groups(told) or {}), told
+            return _cause(rule, line, {"first": _headline(texts[0]), **words})
     return None
 
 
-def _cause(rule: _Rule, text: str, line: str) -> Cause:
+def _groups(rule: _Rule, text: str) -> dict[str, str | None] | None:
+    patterns = [rule.pattern] if isinstance(rule.pattern, str) else rule.pattern
+    return next((found for each in patterns if (found := compile_regex(each).groups(text)) is not None), None)
+
+
+def _cause(rule: _Rule, line: str, words: dict[str, str | None], text: str | None = None) -> Cause:
+    shown = {key: _short((value or "").replace("`", "")) for key, value in words.items()}
     return Cause(
         id=rule.id,
-        text=text,
+        text=_short(rule.text.format_map(shown)) if text is None else text,
         line=_short(line),
-        advice=rule.advice,
+        advice=_short(rule.advice.format_map(shown)),
         retry=rule.retry,
         once=rule.once,
         fatal_for_round=rule.fatal,
@@ -310,7 +295,7 @@ def _cause(rule: _Rule, text: str, line: str) -> Cause:
 
 def _last_words(lines: Sequence[str]) -> str | None:
     """The last line that is not the launcher's."""
-    return next((_short(line) for line in reversed(lines) if line.strip() and not _is_launcher(line)), None)
+    return next((_short(line) for line in reversed(lines) if line.strip() and not is_launcher(line)), None)
 
 
 def _clean(text: str) -> str:

@@ -179,7 +179,7 @@ HUB = "https://huggingface.co/api/datasets/local/none/refs"
         ),
         (trace("OSError: [Errno 28] No space left on device"), "disk-full", "the disk is full"),
         (trace("ModuleNotFoundError: No module named 'ot'"), "module-missing", "Python package is missing"),
-        (trace("RuntimeError: CUDA error: an illegal memory access was encountered"), "cuda-error", "GPU reported"),
+        (trace("RuntimeError: CUDA error: uncorrectable ECC error encountered"), "cuda-error", "GPU reported"),
         (trace("RuntimeError: No CUDA GPUs are available"), "gpu-absent", "could not be used"),
         (trace("KeyboardInterrupt"), "interrupted", "from outside the loop"),
         (
@@ -229,7 +229,7 @@ def test_a_worker_that_went_away_while_it_was_sending_is_told_from_a_lost_connec
     lost = trace("ConnectionResetError: [Errno 104] Connection reset by peer", "torch/utils/data/dataloader.py")
     assert (of(START + lost + launcher()).id, of(START + lost + launcher()).once) == ("worker-killed", True)
     elsewhere = trace("ConnectionResetError: [Errno 104] Connection reset by peer", "hub.py")
-    assert of(START + elsewhere + launcher()).id == "exception"
+    assert of(START + elsewhere + launcher()).id == "network"
 
 
 def test_lines_between_the_exception_and_the_launchers_traceback_do_not_hide_it() -> None:

@@ -14,7 +14,7 @@ from autoloop.settings import Settings
 from tests.engine.processes import states
 from tests.engine.project import Project, rows
 
-PASSING = "CUDA error: an illegal memory access was encountered"
+PASSING = "CUDA error: uncorrectable ECC error encountered"
 """A cause that the same command may well not meet again."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoloop.diagnose import memory_causes
 from autoloop.engine.context import Context
 from autoloop.model import Cause, Run, RunState
 
@@ -11,7 +12,6 @@ FAILURES_IN_A_ROW = 3
 OUT_OF_MEMORY = 3
 """So many attempts of one round that ran out of memory: its configs, or somebody else on the GPU, leave too little."""
 
-MEMORY_CAUSES = ("cuda-out-of-memory", "host-out-of-memory")
 BAD = (RunState.FAILED.value, RunState.LOST.value)
 
 
@@ -28,7 +28,7 @@ def broken(context: Context, last: Run) -> str | None:
     """Why the loop must stop now that `last` has failed; None if it may go on. What was before the last resume is over."""
     store, loop = context.store, context.loop
     cause = store.attempts(last.id)[-1].diagnosis
-    if last.step and (cause is None or cause.id not in MEMORY_CAUSES):
+    if last.step and (cause is None or cause.id not in memory_causes()):
         return None  # alone of its kind: the past of the loop need not be read
     runs = {run.id: run for run in store.runs(loop.id)}
     ended = [
@@ -41,7 +41,7 @@ def broken(context: Context, last: Run) -> str | None:
     starved = [
         attempt
         for attempt in ended
-        if attempt.diagnosis and attempt.diagnosis.id in MEMORY_CAUSES and runs[attempt.run].round == last.round
+        if attempt.diagnosis and attempt.diagnosis.id in memory_causes() and runs[attempt.run].round == last.round
     ]
     if len(starved) >= OUT_OF_MEMORY:
         return (

@@ -1,0 +1,118 @@
+"""How the processes of a run ended, where a launcher stands between them and us and says it in the log only."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoloop.model import ExitRecord
+
+NEAR = 600
+"""Lines at the end of a log: the summary of torch's launcher takes seven for each of its processes."""
+
+_NAMES = {entry.value: entry.name for entry in signal.Signals}
+_WORDS = {
+    "Killed": "SIGKILL",
+    "Segmentation fault": "SIGSEGV",
+    "Bus error": "SIGBUS",
+    "Aborted": "SIGABRT",
+    "Terminated": "SIGTERM",
+    "Illegal instruction": "SIGILL",
+    "Floating point exception": "SIGFPE",
+}
+_TOLD = re.compile(
+    r"died with <Signals\.(?P<name>SIG\w+): \d+>"  # accelerate
+    r"|terminated with signal (?P<spawned>SIG\w+)"  # torch.multiprocessing
+    r"|\bgot signal: (?P<got>\d+)"  # torch's launcher was told to end
+    r"|exited on signal (?P<mpi>\d+)"
+    r"|\bexit(?:s|ed)? with (?:return |exit )?(?:code|status)[ :=]+(?P<code>-?\d+)"  # DeepSpeed, Horovod
+    r"|non-zero exit status (?P<status>\d+)"
+    r"|failed \(exitcode: (?P<failed>-?\d+)\)"  # torch's launcher, in case its summary is cut off
+)
+_SHELL = re.compile(
+    rf"^(?:.*[:\s])?(?P<words>{'|'.join(_WORDS)})(?: \(core dumped\))?(?:\s+\S*(?:python|torchrun|accelerate).*)?$"
+)
+"""A shell's words for a command that a signal ended; srun's too."""
+
+
+@dataclass(frozen=True)
+class Signalled:
+    """A signal's name, and the line of the log that tells of it; None where the exit record does."""
+
+    name: str
+    line: str | None = None
+
+
+@dataclass(frozen=True)
+class Endings:
+    """`first`: the signal that ended the run, as far as is known, or the process that failed first. `other`: a signal that
+    ended another process of it. `rank`: the rank that failed first. `many`: several processes wrote to the log."""
+
+    first: Signalled | None = None
+    other: Signalled | None = None
+    rank: int | None = None
+    many: bool = False
+
+
+def read_endings(lines: Sequence[str], exit: ExitRecord) -> Endings:
+    """From the exit record and the end of the log."""
+    near = lines[-NEAR:]
+    summary = _torch_summary(near)
+    if summary is not None:
+        first, rank, others = summary
+        return Endings(first=first, other=next(iter(others), None), rank=rank, many=True)
+    told = next((found for line in reversed(near[-60:]) if (found := _told(line))), None)
+    first = told or _named(exit.signal if exit.signal is not None else exit.code, exit.signal is None)
+    shell = next((found for line in reversed(near[-10:]) if (found := _shell(line))), None)
+    return Endings(first=first, other=shell, many=any("local_rank" in line for line in near))
+
+
+def _torch_summary(lines: Sequence[str]) -> tuple[Signalled | None, int | None, list[Signalled]] | None:
+    """From the block that torch's launcher ends with: how the process that failed first ended, its rank, and the signals
+    of the others but the launcher's own."""
+    begin = next((i for i in reversed(range(len(lines))) if "Root Cause (first observed failure)" in lines[i]), None)
+    if begin is None:
+        return None
+    first: Signalled | None = None
+    rank: int | None = None
+    others: list[Signalled] = []
+    for index, line in enumerate(lines):
+        if found := re.search(r"^\s*rank\s*: (\d+)", line):
+            rank = int(found[1]) if index > begin and rank is None else rank
+        elif found := re.search(r"^\s*exitcode\s*: (-?\d+)", line):
+            ended = _named(int(found[1]), True, line)
+            if index > begin:
+                first = ended
+            elif ended and ended.name != "SIGTERM":
+                others.append(ended)
+    return first, rank, others
+
+
+def _told(line: str) -> Signalled | None:
+    found = _TOLD.search(line)
+    if found is None:
+        return None
+    if name := found["name"] or found["spawned"]:
+        return Signalled(name, found.group())
+    if number := found["got"] or found["mpi"]:
+        return _named(int(number), False, found.group())
+    code = found["code"] or found["status"] or found["failed"]
+    return _named(int(code), True, found.group())
+
+
+def _shell(line: str) -> Signalled | None:
+    found = _SHELL.match(line)
+    return Signalled(_WORDS[found["words"]], line) if found and len(line) < 500 else None
+
+
+def _named(number: int | None, is_code: bool, line: str | None = None) -> Signalled | None:
+    """The signal of a number, or of an exit code: negative, or 128 and more as a shell and a container give it."""
+    if number is None:
+        return None
+    if is_code:
+        number = -number if number < 0 else number - 128 if 128 < number < 160 else 0
+    if number <= 0:
+        return None
+    return Signalled(_NAMES.get(number, f"signal {number}"), line.strip() if line else None)

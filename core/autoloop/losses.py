@@ -1,0 +1,88 @@
+"""The last loss that a trainer printed, in whatever way: `loss:0.3`, `{'loss': nan}`, `Loss nan`, bars and tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+TABLE_ROWS = 5000
+"""A table's header is looked for so far above the end: YOLO prints it once an epoch, others once."""
+
+_NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
+_LOSS = re.compile(
+    r"(?<![A-Za-z0-9])(?P<name>[\w./-]{0,60}?loss(?:es)?(?:[_/ ](?:step|epoch|total|avg|mean|sum|train))?)"
+    r"[\"'\])]{0,3}[ \t]*(?:[:=|]|\bis\b|(?<=[ \t]))[ \t]*[\"'(\[]{0,2}(?:tensor\([\[ ]*)?"
+    rf"(?P<value>{_NUMBER})(?![\w.-])",
+    re.IGNORECASE,
+)
+_MAIN = re.compile(
+    r"(?:(?:train|training|total|avg|mean|batch|running)[ _/.-]?){0,3}loss(?:[_/ ](?:step|total|avg|mean|sum|train|epoch))?",
+    re.IGNORECASE,
+)
+_RECORD = re.compile(
+    r"\b(best|min|minimum|lowest|max|initial|first|start(ing)?|prev(ious)?|target|old)[ _]?([a-z]{0,12})$", re.IGNORECASE
+)
+"""Before a name: a loss of the past, not the newest."""
+_NOT_FINITE = re.compile(r"[-+]?(nan|inf(inity)?)", re.I)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The newest value of a loss, as it is written, and its line."""
+
+    value: str
+    line: str
+
+    @property
+    def finite(self) -> bool:
+        return not _NOT_FINITE.fullmatch(self.value)
+
+
+def last_loss(lines: Sequence[str]) -> Loss | None:
+    """The newest value of the training loss, or of any loss where no training loss is printed; None if there is none."""
+    other: Loss | None = None
+    for line in reversed(lines):
+        found = list(_told(line))
+        main = [loss for name, loss in found if _MAIN.fullmatch(name)]
+        if main:
+            return main[0]
+        if found and other is None:
+            other = next((loss for _, loss in found if not loss.finite), found[0][1])
+    return other or _in_table(lines[-TABLE_ROWS:])
+
+
+def _told(line: str) -> Iterator[tuple[str, Loss]]:
+    if "loss" not in line and "Loss" not in line and "LOSS" not in line:
+        return
+    for found in _LOSS.finditer(line):
+        before = line[max(0, found.start() - 30) : found.start("name")]
+        if not _RECORD.search(f"{before}{found['name']}"[: -len("loss")].rstrip(" _/.-")):
+            yield found["name"], Loss(found["value"], line)
+
+
+def _in_table(lines: Sequence[str]) -> Loss | None:
+    """The last row below a line of column titles of which one is a loss."""
+    for index in reversed(range(len(lines))):
+        if "loss" not in lines[index].lower():
+            continue
+        between = next((each for each in _BETWEEN if len(_cells(lines[index], each)) > 1), None)
+        titles = _cells(lines[index], between) if between else []
+        columns = [place for place, title in enumerate(titles) if title.lower().endswith("loss")]
+        if between is None or not columns or any(_ANY_NUMBER.fullmatch(title) for title in titles):
+            continue
+        best = min(columns, key=lambda place: (not _MAIN.fullmatch(titles[place]), place))
+        for line in reversed(lines[index + 1 :]):
+            cells = _cells(line, between)
+            if len(cells) >= len(titles) and _ANY_NUMBER.fullmatch(cells[best]):
+                return Loss(cells[best], line)
+    return None
+
+
+_BETWEEN = [re.compile(by) for by in (r"\s*[|│]\s*", r"\t+|\s{2,}", r"\s+")]
+"""What may stand between the cells of a table, as its titles show."""
+_ANY_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
+
+
+def _cells(line: str, between: re.Pattern[str]) -> list[str]:
+    return between.split(line.strip().strip("|│").strip())
