@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from autoloop import gpus
 from autoloop.model import Attempt
+from autoloop.runners import procfs
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Sampler:
         own: set[int] = set()
         seconds: dict[int, tuple[float, float]] = {}
         for run, attempt in attempts.items():
-            pid = (attempt.handle or {}).get("pid")
-            if not isinstance(pid, int):
+            handle = attempt.handle or {}
+            pid = handle.get("pid")
+            if not isinstance(pid, int) or handle.get("pid_ns", 0) not in (0, procfs.pid_namespace()):
                 continue
             cpu, memory = 0.0, 0
             try:

@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import autoloop
@@ -313,16 +315,22 @@ def test_what_an_engine_left_on_this_machine_is_in_nobody_s_way(tmp_path: Path, 
     assert path.read_bytes() == b""
 
 
-def as_nobody(folder: Path, *, create: bool = True) -> str:
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def as_nobody(folder: Path) -> str:
     """What a user with no rights is told who opens the project."""
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
         "from autoloop.model import UserError; from autoloop.store import Store\n"
         "import pwd; pwd.getpwuid(0)\n"
         "os.setgid(65534); os.setuid(65534)\n"
-        f"try: Store.open(Path(sys.argv[1]), create={create}).close()\n"
+        "try: Store.open(Path(sys.argv[1]), create=True).close()\n"
         "except UserError as error: print(error)"
     )
     argv = [sys.executable, "-c", code, str(folder), CORE]
@@ -330,17 +338,17 @@ def as_nobody(folder: Path, *, create: bool = True) -> str:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_another_user_is_refused_with_the_owner_s_name(tmp_path: Path) -> None:
-    filled(tmp_path)
-    assert f"{tmp_path / '.autoloop'} belongs to root" in as_nobody(tmp_path)
+def test_another_user_is_refused_with_the_owner_s_name(public: Path) -> None:
+    filled(public)
+    assert f"{public / '.autoloop'} belongs to root" in as_nobody(public)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 @pytest.mark.parametrize(
     "made", ["open folder", "read-only folder", "link", "database", "file below", "lock", "link below", "link to nowhere"]
 )
-def test_what_another_user_prepared_is_refused_and_left_alone(tmp_path: Path, made: str) -> None:
-    project, evil = tmp_path / "project", tmp_path / "evil"
+def test_what_another_user_prepared_is_refused_and_left_alone(public: Path, made: str) -> None:
+    project, evil = public / "project", public / "evil"
     home = project / ".autoloop"
     for folder in (project, evil):
         folder.mkdir()
@@ -355,7 +363,7 @@ def test_what_another_user_prepared_is_refused_and_left_alone(tmp_path: Path, ma
     elif made == "link":
         home.symlink_to(evil)
     elif made == "link to nowhere":
-        home.symlink_to(tmp_path / "nothing")
+        home.symlink_to(public / "nothing")
     else:  # the folder is the victim's, and somebody could write into it
         for folder in (home, home / "locks"):
             folder.mkdir()
@@ -370,12 +378,12 @@ def test_what_another_user_prepared_is_refused_and_left_alone(tmp_path: Path, ma
             (home / "locks/loop_1.lock").write_text("")
         else:
             (home / "configs").symlink_to(evil)
-    before = sorted(tmp_path.rglob("*"))
+    before = sorted(public.rglob("*"))
     said = as_nobody(project)
     assert ".autoloop" in said
     assert "nowhere" in said if made == "link to nowhere" else "belongs to root" in said
     assert said.count("\n") == 1
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(public.rglob("*")) == before
 
 
 def test_a_link_to_a_folder_of_ours_is_used(tmp_path: Path) -> None:

@@ -36,12 +36,16 @@ PROGRESS_EVERY = 2.0
 
 @dataclass
 class Active:
-    """One attempt that is executing: its pidfd is watched, its history followed."""
+    """One attempt that is executing: its pidfd is watched, its history followed.
+
+    It has no pidfd where its supervisor lives in another container: then its files are looked at, and its pulse.
+    """
 
     attempt: Attempt
     run: Run
-    pidfd: int
+    pidfd: int | None
     follower: Follower
+    pulse: local.Pulse | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Execution:
         self.active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
-        self._to_signal: list[tuple[local.Handle, bool]] = []
+        self._to_signal: list[tuple[Attempt, bool]] = []
         self._recorded_at = 0.0
         self._tap_said = False
 
@@ -73,7 +77,8 @@ class Execution:
 
     def close(self) -> None:
         for active in self.active.values():
-            os.close(active.pidfd)
+            if active.pidfd is not None:
+                os.close(active.pidfd)
             active.follower.close()
         self.active.clear()
         self._selector.close()
@@ -145,6 +150,9 @@ class Execution:
     def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
         """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""
         follower = self._follow(attempt)
+        if handle.elsewhere:
+            self.active[attempt.slot] = Active(attempt, run, None, follower, local.Pulse(Path(attempt.directory)))
+            return None
         pidfd = local.open_pidfd(handle)
         if pidfd is None:
             return self._collect(attempt, run, follower)
@@ -166,17 +174,18 @@ class Execution:
     def wait(self, seconds: float) -> list[Ended]:
         """Wait until an attempt ends or `seconds` have passed; returns those that ended, their slots free again."""
         while self._to_signal:
-            handle, kill = self._to_signal.pop(0)
-            local.request_stop(handle, kill=kill)
+            _request_stop(*self._to_signal.pop(0))
         if not self.active:
             time.sleep(seconds)
             return []
         ended = []
         for key, _ in self._selector.select(seconds):
             active = self.active.pop(key.data)
-            self._selector.unregister(active.pidfd)
-            os.close(active.pidfd)
+            self._selector.unregister(key.fd)
+            os.close(key.fd)
             ended.append(active)
+        for slot in [slot for slot, active in self.active.items() if _ended_elsewhere(active)]:
+            ended.append(self.active.pop(slot))
         local.reap()
         return [self._collect(active.attempt, active.run, active.follower) for active in ended]
 
@@ -184,12 +193,14 @@ class Execution:
         """Wait, and collect and record nothing; whether any attempt still executes."""
         time.sleep(seconds)
         local.reap()
-        return any(not local.has_ended(active.pidfd) for active in self.active.values())
+        return any(
+            not (local.has_ended(active.pidfd) if active.pidfd is not None else _ended_elsewhere(active))
+            for active in self.active.values()
+        )
 
     def stop_unrecorded(self) -> None:
         for active in self.active.values():
-            if handle := _handle(active.attempt):
-                local.request_stop(handle)
+            _request_stop(active.attempt)
 
     def follow_progress(self) -> set[str]:
         """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds.
@@ -222,15 +233,20 @@ class Execution:
 
     def _collect(self, attempt: Attempt, run: Run, follower: Follower) -> Ended:
         """Read how an attempt ended and record that."""
-        state = local.inspect(Path(attempt.directory), attempt.id, _handle(attempt))
+        directory, handle = Path(attempt.directory), _handle(attempt)
+        state = local.inspect(directory, attempt.id, handle)
         if isinstance(state, local.Ended):
             return self._ended(attempt, run, follower, state.record)
         reason = state.reason if isinstance(state, local.Vanished) else "its supervisor ended without a record"
         if isinstance(state, local.Vanished) and not state.started:
             # Perhaps for want of room: then it waits, as where this process could not start it.
-            try_writing(Path(attempt.directory))
+            try_writing(directory)
             attempt = msgspec.structs.replace(attempt, unstarted=True)
-        killed = local.sweep(attempt.id)
+        killed = 0
+        if (handle and handle.elsewhere) or (isinstance(state, local.Vanished) and not state.ours):
+            local.give_up(directory)
+        else:
+            killed = local.sweep(attempt.id, directory)
         if killed:
             reason += f"; {killed} left-over process{'es' if killed > 1 else ''} ended"
         return self._ended(attempt, run, follower, None, lost=reason)
@@ -261,9 +277,7 @@ class Execution:
                     self.context.store.put_attempt(active.attempt, self.context.loop_id)
                     self._replace(active, state=RunState.STOPPING, reason=reason)
                     self.context.say(events.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {reason}", run_id)
-                handle = _handle(active.attempt)
-                if handle:
-                    self._to_signal.append((handle, kill))
+                self._to_signal.append((active.attempt, kill))
                 return True
         return False
 
@@ -280,7 +294,10 @@ class Execution:
             if attempt.ended_at is not None:
                 ended.append(Ended(attempt, run, self._follow(attempt)))
                 continue
-            state = local.inspect(Path(attempt.directory), attempt.id, _handle(attempt))
+            handle = _handle(attempt)
+            state = local.inspect(Path(attempt.directory), attempt.id, handle)
+            if isinstance(state, local.Vanished) and handle and handle.elsewhere:
+                state = local.Alive(handle)  # whether it is silent, or its clock is another, is seen by following it
             if not isinstance(state, local.Alive):
                 ended.append(self._collect(attempt, run, self._follow(attempt)))
                 continue
@@ -292,10 +309,23 @@ class Execution:
             if gone:
                 ended.append(gone)
                 continue
-            self.context.say(events.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile and is followed again", run.id)
+            how = "in another container; its files are followed" if state.handle.elsewhere else "and is followed again"
+            self.context.say(events.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {how}", run.id)
             if attempt.stop_reason:
-                local.request_stop(state.handle, kill=attempt.kill)
+                _request_stop(attempt, attempt.kill)
         return ended
+
+
+def _request_stop(attempt: Attempt, kill: bool = False) -> None:
+    if handle := _handle(attempt):
+        local.request_stop(handle, Path(attempt.directory), kill=kill)
+
+
+def _ended_elsewhere(active: Active) -> bool:
+    """Whether an attempt whose supervisor lives in another container has ended."""
+    if active.pulse is None:
+        return False
+    return (Path(active.attempt.directory) / "exit.json").exists() or active.pulse.silent()
 
 
 def _handle(attempt: Attempt) -> local.Handle | None:

@@ -75,7 +75,7 @@ def holder(path: Path) -> Holder | None:
 
 def _lives(signed: Holder) -> bool:
     """False for an engine that died while it started a supervisor: that has the lock until it has become itself."""
-    if signed.elsewhere:
+    if signed.elsewhere or signed.contained:
         return True
     found = procfs.process(signed.pid)
     return found is not None and found.state not in procfs.DEAD

@@ -99,7 +99,7 @@ class Engine:
             ) from None
         if holder:
             raise UserError(
-                f"{self.context.loop.name} is driven by process {holder.pid} on {holder.host} already; "
+                f"{self.context.loop.name} is driven by {holder.words} already; "
                 "`autoloop-tui status` shows it."
             )
         try:

@@ -1,11 +1,13 @@
 """Runs attempts on this machine: starts a supervisor for each, finds it again after a restart, says how it ended.
 
-The files in an attempt's directory are the truth about it; a process is known by boot id, pid and start time, never by
-its pid alone.
+The files in an attempt's directory are the truth about it; a process is known by boot id, PID namespace, pid and start
+time, never by its pid alone. What lives in another namespace of this machine (a container) cannot be seen or signalled
+from here: it is judged by its files and their beat, and asked by a file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -22,6 +24,9 @@ from autoloop.model import ExitRecord
 from autoloop.runners import procfs, records
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
+
+SILENCE = 12 * records.BEAT
+"""Seconds without a beat after which a supervisor in another container is taken to have ended."""
 
 _spawned: set[int] = set()
 """Supervisors that are children of this process and have not been collected yet."""
@@ -48,6 +53,13 @@ class Handle(msgspec.Struct, frozen=True, kw_only=True):
     start_time: int
     boot_id: str
     host: str
+    pid_ns: int = 0
+    """The PID namespace, by its number; 0 in records of earlier versions: ours."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """In another PID namespace of this machine, where its pid means nothing to us."""
+        return self.boot_id == procfs.boot_id() and self.pid_ns not in (0, procfs.pid_namespace())
 
     def to_dict(self) -> dict[str, Any]:
         return msgspec.structs.asdict(self)
@@ -67,10 +79,14 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Vanished(msgspec.Struct, frozen=True):
-    """No supervisor and no exit record. `started` is False where the command certainly never ran and never will."""
+    """No supervisor and no exit record. `started` is False where the command certainly never ran and never will.
+
+    `ours` is False where what carries the attempt's name may belong to another copy of the project.
+    """
 
     reason: str
     started: bool = True
+    ours: bool = True
 
 
 State = Alive | Ended | Vanished
@@ -119,7 +135,9 @@ def reap() -> None:
 
 def open_pidfd(handle: Handle) -> int | None:
     """A descriptor that becomes readable when the supervisor ends; the caller closes it. None if it has ended."""
-    return procfs.open_alive(handle.pid, handle.start_time) if handle.boot_id == procfs.boot_id() else None
+    if handle.boot_id != procfs.boot_id() or handle.elsewhere:
+        return None
+    return procfs.open_alive(handle.pid, handle.start_time)
 
 
 def has_ended(pidfd: int) -> bool:
@@ -127,8 +145,57 @@ def has_ended(pidfd: int) -> bool:
     return bool(select.select([pidfd], [], [], 0)[0])
 
 
-def request_stop(handle: Handle, *, kill: bool = False) -> bool:
-    """Ask the supervisor to stop its command by the ladder, or to kill it at once. False if the supervisor is gone."""
+def is_running(directory: Path, handle: Handle) -> bool:
+    """Whether the attempt's supervisor lives, as far as can be seen from here at once; changes nothing."""
+    if handle.elsewhere:
+        return not (directory / "exit.json").exists() and time.time() - Pulse(directory).at < SILENCE
+    fd = open_pidfd(handle)
+    if fd is None:
+        return False
+    os.close(fd)
+    return not _of_another_copy(directory, handle)
+
+
+class Pulse:
+    """The beat of a supervisor that lives in another container; followed by our own clock, as clocks are set."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.at = self._look()
+        self._heard = time.monotonic()
+
+    def silent(self) -> bool:
+        """Whether it has not changed for so long, while it was followed, that nobody can be there."""
+        if (at := self._look()) != self.at:
+            self.at, self._heard = at, time.monotonic()
+        return time.monotonic() - self._heard > SILENCE
+
+    def _look(self) -> float:
+        try:
+            return (self.directory / "claim").stat().st_mtime
+        except OSError:
+            return 0.0
+
+
+def give_up(directory: Path) -> None:
+    """Should the supervisor of another container only have been standing still, it ends its command when it goes on."""
+    with contextlib.suppress(OSError):
+        records.ask(str(directory), "kill")
+
+
+def request_stop(handle: Handle, directory: Path | None = None, *, kill: bool = False) -> bool:
+    """Ask the supervisor to stop its command by the ladder, or to kill it at once. False if the supervisor is gone.
+
+    `directory` is the attempt's; without it, one in another container cannot be asked.
+    """
+    if handle.elsewhere:
+        if directory is None or not is_running(directory, handle):
+            return False
+        try:
+            records.ask(str(directory), "kill" if kill else "stop")
+        except OSError:
+            return False
+        return True
     if handle.boot_id != procfs.boot_id():
         return False
     return procfs.send(handle.pid, handle.start_time, signal.SIGUSR1 if kill else signal.SIGTERM)
@@ -147,24 +214,35 @@ def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, p
         handle = _recorded_handle(directory) or _await_claim(directory, patience)
         if handle is None:
             return Vanished("it was never started", started=False)
+    if is_running(directory, handle):
+        return Alive(handle)
     if (fd := open_pidfd(handle)) is not None:
         os.close(fd)
-        return Alive(handle)
+        return Vanished("it was started by the project that this one is a copy of, and goes on there", ours=False)
     # It may have written its record and ended since we looked.
     if (record := _exit_record(directory, attempt_id)) is not None:
         return Ended(record)
     return _vanished(directory, handle)
 
 
-def sweep(attempt_id: str, *, grace: float = 1.0) -> int:
+def _of_another_copy(directory: Path, handle: Handle) -> bool:
+    """Whether the supervisor's folder is not this one but, with its name, that of a copy. A folder that was moved is."""
+    try:
+        return procfs.place_of(f"/proc/{handle.pid}/fd/{procfs.PLACE}") != procfs.place_of(str(directory))
+    except OSError:  # it has just begun, or is of an earlier version; or the folder is gone, and it is ours for all we know
+        return False
+
+
+def sweep(attempt_id: str, directory: Path | None = None, *, grace: float = 1.0) -> int:
     """End what carries the attempt's mark, and what descends from that: SIGTERM, `grace` seconds, then SIGKILL.
 
+    With the attempt's `directory`, what belongs to the same attempt of another copy of the project is spared.
     For attempts whose supervisor vanished. Returns how many processes there were; one that survives three SIGKILLs
     (stuck in the kernel) is left.
     """
     met: set[tuple[int, int]] = set()
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
-        met |= _orphans(attempt_id)
+        met |= _orphans(attempt_id, directory)
         if not _signal_and_wait(met, number, grace):
             break
     return len(met)
@@ -191,17 +269,22 @@ def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -
     return alive
 
 
-def _orphans(attempt_id: str) -> set[tuple[int, int]]:
+def _orphans(attempt_id: str, directory: Path | None) -> set[tuple[int, int]]:
     """(pid, start time) of the living processes that carry the mark or descend from one that does."""
     mark = f"\0{procfs.MARK}={attempt_id}\0".encode()
+    place = f"\0{procfs.MARK_PLACE}=".encode()
+    try:
+        here = place + procfs.place_of(str(directory)).encode() + b"\0" if directory else b""
+    except OSError:
+        here = b""
     seen = {pid: found for pid, found in procfs.processes().items() if found.state not in procfs.DEAD}
     ours = set()
     for pid in seen:
         try:
-            environ = Path(f"/proc/{pid}/environ").read_bytes()
+            environ = b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:  # somebody else's, or just gone
             continue
-        if mark in b"\0" + environ:
+        if mark in environ and (here in environ or place not in environ):
             ours.add(pid)
     ours |= procfs.descendants(ours, seen)
     return {(pid, seen[pid].start_time) for pid in ours - {os.getpid()}}
@@ -253,6 +336,9 @@ def _await_claim(directory: Path, patience: float) -> Handle | None:
 
 def _vanished(directory: Path, handle: Handle) -> Vanished:
     host = os.uname().nodename
+    if handle.elsewhere:
+        reason = f"it was started in another container, and its supervisor there has been silent for over {SILENCE:.0f} s"
+        return Vanished(reason, ours=False)
     if handle.boot_id != procfs.boot_id():
         if handle.host == host:
             return Vanished("the machine was restarted while it ran")

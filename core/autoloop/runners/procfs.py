@@ -14,6 +14,13 @@ else:
 MARK = "AUTOLOOP_ATTEMPT"
 """Environment variable that every process of an attempt carries: finds them when their supervisor is gone."""
 
+MARK_PLACE = "AUTOLOOP_PLACE"
+"""Another, the attempt's folder as `place_of` names it: a copy of a project has attempts of the same names."""
+
+PLACE = 63
+"""A supervisor's descriptor of its attempt's folder, by which others know whose it is; higher than any that Python has open
+while it starts."""
+
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -102,17 +109,29 @@ def send(pid: int, start_time: int, *numbers: int) -> bool:
     return True
 
 
+def place_of(folder: str | int) -> str:
+    """A folder as itself, wherever it is moved to; a copy is another one. OSError where there is none."""
+    found = os.stat(folder)
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def pid_namespace() -> int:
+    """In which numbering of processes this one lives: every container has its own."""
+    return os.stat("/proc/self/ns/pid").st_ino
+
+
 def boot_id() -> str:
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
 
 
 def identity(pid: int) -> dict[str, str | int | float | None]:
-    """pid, start time, boot id and host: together they name one process for all time."""
+    """pid, start time, PID namespace, boot id and host: together they name one process for all time."""
     seen = process(pid)
     return {
         "pid": pid,
         "start_time": seen.start_time if seen else 0,
+        "pid_ns": pid_namespace(),
         "boot_id": boot_id(),
         "host": os.uname().nodename,
     }

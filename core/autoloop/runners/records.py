@@ -4,7 +4,13 @@ Standard library only. It goes to the C functions below `json`, because `json` i
 """
 
 import os
+import time
 from _json import encode_basestring_ascii, make_scanner
+
+BEAT = 5.0
+"""Seconds between two beats of a supervisor, about."""
+
+ASKED = "asked"
 
 Record = dict[str, str | int | float | None]
 
@@ -71,6 +77,40 @@ def claim(directory: str, record: Record) -> bool:
     finally:
         os.close(fd)
     return True
+
+
+def beat(directory: str) -> None:
+    """Say that the attempt's supervisor lives, to those who cannot see its process: by the time of its claim."""
+    now = time.time()  # ours, and not that of a file server
+    try:
+        os.utime(f"{directory}/claim", (now, now))
+    except OSError:
+        return  # a bad disk, or the folder is gone: that ends nobody's training
+
+
+def ask(directory: str, what: str) -> None:
+    """Ask the attempt's supervisor to `stop` or to `kill`, where it cannot be sent a signal. OSError if that fails."""
+    temporary = f"{directory}/{ASKED}.tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _write_all(fd, what.encode())
+    finally:
+        os.close(fd)
+    os.rename(temporary, f"{directory}/{ASKED}")
+
+
+def asked(directory: str) -> str | None:
+    """What `ask` asked for last."""
+    try:
+        fd = os.open(f"{directory}/{ASKED}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(fd, 16).decode("ascii", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:

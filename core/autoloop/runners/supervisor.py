@@ -2,7 +2,8 @@
 
 Run as `python -I -S supervisor.py <attempt directory>`, in a session of its own; its environment is the command's.
 It reads spec.json there and writes claim, start.json, log.txt and exit.json. SIGTERM asks it to stop the command by
-the signal ladder, SIGUSR1 to kill it. Standard library only.
+the signal ladder, SIGUSR1 to kill it; who lives in another container asks by the file `asked` and sees by the time of
+`claim` that the supervisor lives. The directory may be moved meanwhile. Standard library only.
 """
 
 import os
@@ -36,10 +37,10 @@ WAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1)
 class Attempt:
     """One command and everything below it, from its start to the empty tree."""
 
-    def __init__(self, directory: str, me: records.Record) -> None:
-        self.directory = directory
+    def __init__(self, name: str, me: records.Record) -> None:
+        self.directory = f"/proc/self/fd/{procfs.PLACE}"
         self.me = me
-        self.attempt_id: str = os.path.basename(directory)
+        self.attempt_id: str = name
         self.ladder: list[tuple[str, float]] = []
         self.straggler_grace = 0.0
         self.child = 0
@@ -48,6 +49,8 @@ class Attempt:
         self.started_at: float | None = None
         self.unwritten: records.Record | None = None
         self.log: bounded_log.BoundedLog | None = None
+        self.beats_next = 0.0
+        self.obeyed: str | None = None
 
     def run(self) -> int:
         """Start, wait, record. Returns the code to end with: the command's, 128 + n after signal n."""
@@ -98,7 +101,7 @@ class Attempt:
                 argv[0],
                 argv,
                 {name: value for name, value in os.environ.items() if not name.startswith(HELD)}
-                | {procfs.MARK: self.attempt_id},
+                | {procfs.MARK: self.attempt_id, procfs.MARK_PLACE: procfs.place_of(procfs.PLACE)},
                 setpgroup=0,  # so that the first signal spares helpers with a group of their own, such as wandb-core
                 setsigmask=(),
                 # nohup and background shells leave SIGINT ignored, and the first step of the ladder is SIGINT
@@ -146,10 +149,24 @@ class Attempt:
     def wait(self, deadline: float | None) -> int | None:
         """Sleep until a child ends, somebody asks, the deadline, or the log's next look; gives the signal that came."""
         pause = self.log.tend() if self.log is not None else 1.0  # a start that is not written yet is tried each second
+        if (asked := self.tend_files()) is not None:
+            return asked
         if deadline is not None:
             pause = min(pause, max(0.0, deadline - time.monotonic()))
         got = signal.sigtimedwait(WAITED, pause)
         return got.si_signo if got else None
+
+    def tend_files(self) -> int | None:
+        """Beat if it is time to; the signal that somebody would send who can only write a file."""
+        now = time.monotonic()
+        if now >= self.beats_next:
+            self.beats_next = now + records.BEAT
+            records.beat(self.directory)
+        asked = records.asked(self.directory)
+        if asked is None or asked == self.obeyed:
+            return None
+        self.obeyed = asked
+        return signal.SIGUSR1 if asked == "kill" else signal.SIGTERM
 
     def reap(self) -> bool:
         """Collect what has ended. False when nothing lives below us: an orphan would have become our child."""
@@ -192,7 +209,7 @@ class Attempt:
                 return False
             except OSError as error:
                 say(f"cannot write exit.json: {error}")
-            if signal.sigtimedwait((signal.SIGTERM, signal.SIGUSR1), 1.0):
+            if self.tend_files() or signal.sigtimedwait((signal.SIGTERM, signal.SIGUSR1), 1.0):
                 return False
 
 
@@ -228,6 +245,8 @@ def main(directory: str) -> int:
     try:
         if not records.claim(directory, me):
             return ALREADY_CLAIMED
+        place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.dup2(place, procfs.PLACE, inheritable=False)
         null = os.open(os.devnull, os.O_RDONLY)
         # Handed to the command as it is: whatever it prints, no byte passes through us, and it never waits for us.
         log = os.open(f"{directory}/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -236,8 +255,8 @@ def main(directory: str) -> int:
         return CANNOT_RECORD
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
-    os.closerange(3, max(null, log) + 1)
-    return Attempt(directory, me).run()
+    os.closerange(3, procfs.PLACE)
+    return Attempt(os.path.basename(directory), me).run()
 
 
 if __name__ == "__main__":

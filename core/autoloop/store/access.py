@@ -18,21 +18,31 @@ from autoloop.store.places import Places
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who drives a loop. `boot` is the boot id of the kernel on which the lock is held."""
+    """Who drives a loop. `boot` is the boot id of the kernel on which the lock is held, `pid_ns` the PID namespace."""
 
     pid: int
     host: str
     since: float
     boot: str = ""
+    pid_ns: int = 0
 
     @classmethod
     def me(cls, since: float) -> Holder:
-        return cls(os.getpid(), socket.gethostname(), since, procfs.boot_id())
+        return cls(os.getpid(), socket.gethostname(), since, procfs.boot_id(), procfs.pid_namespace())
 
     @property
     def elsewhere(self) -> bool:
         """Held on another machine, so that neither its lock nor its process can be seen from here."""
         return self.host != socket.gethostname() and self.boot != procfs.boot_id()
+
+    @property
+    def contained(self) -> bool:
+        """In another container of this machine: its lock can be seen from here, and its process cannot."""
+        return self.boot == procfs.boot_id() and self.pid_ns not in (0, procfs.pid_namespace())
+
+    @property
+    def words(self) -> str:
+        return f"process {self.pid} {'of another container ' if self.contained else ''}on {self.host}"
 
 
 def signature(data: bytes) -> Holder | None:
