@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from autoloop.configs import after_text
 from autoloop.metrics import MetricBook, to_json
 from autoloop.model import Change, Config, Summary, UserError
 from autoloop.settings import Settings
@@ -133,7 +134,7 @@ def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestio
             if each.changes:
                 width = max(plain.width(change.path) for change in each.changes)
                 lines += [
-                    f"    {plain.pad(plain.printable(change.path), width)}  {_before(change)} → {_value(change.after)}"
+                    f"    {plain.pad(plain.printable(change.path), width)}  {_before(change)} → {after_text(change, _value)}"
                     for change in each.changes
                 ]
             elif not run.config:

@@ -95,3 +95,9 @@ def test_mistakes_write_nothing(folder: Path) -> None:
     with pytest.raises(UserError, match=r"did you mean base\.json"):
         api.write_variant("bsae.json", {"seed": 2})
     assert [path.name for path in folder.iterdir()] == ["base.json"]
+
+
+def test_edits_of_a_mapping_delete_and_confirm_a_new_key():
+    made = api.edit({"tau_src": 0.5, "lr": "auto"}, {"tau_src@del": None, "tau_scr@new": 1, "lr": 3e-4})
+    assert made.config == {"tau_scr": 1, "lr": 3e-4}
+    assert [change.removed for change in made.changes] == [True, False, False]

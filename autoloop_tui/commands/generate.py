@@ -86,8 +86,8 @@ def generate(
     base_cfg
         The config to start from (a JSON file). A recipe may name it instead.
     changes
-        The edits of one variant, as path@op=value (set, mul, add, min, max) or as JSON, '{"path@op": value}'. Given
-        again, it is another variant.
+        The edits of one variant, as path@op=value (set, new, mul, add, min, max) or path@del, or as JSON,
+        '{"path@op": value}'. Given again, it is another variant.
     reason
         Why: once for all variants, or once for each --changes.
     recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from autoloop.configs import value_text
+from autoloop.configs import after_text, before_text, value_text
 from autoloop.model import Change, Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.recipe import Asked, load_recipe
 from autoloop.store import Store
@@ -298,5 +298,4 @@ def _text(proposal: Proposal, base: str) -> str:
 
 def change_text(change: Change) -> str:
     """What becomes of one place: `0.1 → 0.15`, and what is to be said of it."""
-    before = "(new)" if change.created else value_text(change.before)
-    return f"{before} → {value_text(change.after)}" + (f"   {change.note}" if change.note else "")
+    return f"{before_text(change)} → {after_text(change)}" + (f"   {change.note}" if change.note else "")

@@ -91,7 +91,11 @@ def json_text(value: Any) -> str:
 
 
 def set_edit(path: str, value: Any) -> str:
-    return f"{path}@set={json.dumps(value, ensure_ascii=False)}"
+    return f"{path}@set={_json(value)}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def edit_lines(proposal: Proposal) -> list[str]:
@@ -99,7 +103,14 @@ def edit_lines(proposal: Proposal) -> list[str]:
 
     A rule's own edits need not: what it left out, dropped or clamped would come back or fail for a person.
     """
-    return [set_edit(change.path, change.after) for change in proposal.changes] or list(proposal.edits)
+    return [change_edit(change) for change in proposal.changes] or list(proposal.edits)
+
+
+def change_edit(change: Change) -> str:
+    """The edit that gives just this change."""
+    if change.removed:
+        return f"{change.path}@del"
+    return f"{change.path}@new={_json(change.after)}" if change.created else set_edit(change.path, change.after)
 
 
 # ------------------------------------------------------------------------------------------------------------ editor
@@ -128,7 +139,8 @@ def file_for_editor(proposal: Proposal, base: str) -> str:
     words = [
         f"Proposal {proposal.id}, a variant of {base}: {' '.join(proposal.reason.split())}",
         "",
-        "One edit a line: path=value, or path@op=value with op one of set, mul, add, min, max (max: at least that).",
+        "One edit a line: path=value, or path@op=value with op one of set, new, mul, add, min, max (max: at least that).",
+        "path@del deletes a key or a list element; @new makes a key whose name is nearly that of another.",
         'Values are JSON: 0.16, true, null, "text", [0, 8]. Lines that begin with # are passed over.',
         "Save and close to send them; unchanged or without any edit, nothing is sent.",
         "",

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from autoloop.configs import after_text
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 
@@ -216,7 +217,7 @@ def _change(change: Change, arrow: str) -> list[Piece]:
         (f"{short_path(change.path)} ", ""),
         (before, "diff-before"),
         (arrow, "dim"),
-        (value_text(change.after, 40), "diff-after"),
+        (after_text(change, lambda value: value_text(value, 40)), "diff-after"),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from autoloop.configs import after_text, before_text
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, Observation, Proposal, ProposalStatus, Run
 
@@ -97,7 +98,7 @@ def _changes(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
 def change_rows(changes: Sequence[Change], width: int, ascii_only: bool) -> Rows:
     """`path   before → after`, in columns; what is too long for that goes below its path. Notes are indented."""
     mark, arrow = ("~", " -> ") if ascii_only else ("…", " → ")
-    texts = [("(new)" if c.created else value_text(c.before), value_text(c.after)) for c in changes]
+    texts = [(before_text(c, value_text), after_text(c, value_text)) for c in changes]
     paths = [plain(change.path[-LONG:]) for change in changes]
     room = max(8, width - 2)
     wide = min(max(map(cells, paths)), room * 3 // 5)

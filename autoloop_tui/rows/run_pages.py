@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoloop.configs import REMOVED, Config, diff, dump_config, parse_config, value_text
+from autoloop.configs import Config, after_text, diff, dump_config, parse_config, value_text
 from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
 
 from autoloop_tui.drawing.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
@@ -169,15 +169,14 @@ def change_rows(changes: Sequence[Change], ascii_only: bool) -> list[list[Piece]
     before_wide = min(24, max(map(cells, befores), default=0))
     rows: list[list[Piece]] = []
     for change, path, before in zip(changes, paths, befores, strict=True):
-        removed = change.note == REMOVED and change.after is None
-        sign = "-" if removed else "+" if change.created else "~"
+        sign = "-" if change.removed else "+" if change.created else "~"
         pad = " " * max(0, wide - cells(path))
         rows.append([
-            (f" {sign} ", "diff-before" if removed else "diff-after"),
+            (f" {sign} ", "diff-before" if change.removed else "diff-after"),
             (path + pad, ""),
             (f"  {fit(before, max(before_wide, cells(before)), '>')} ", "dim" if change.created else "diff-before"),
             (f"{arrow} ", "dim"),
-            ("(removed)" if removed else _value(change.after), "dim" if removed else "bold diff-after"),
+            (after_text(change, _value), "dim" if change.removed else "bold diff-after"),
         ])  # fmt: skip
     return rows
 

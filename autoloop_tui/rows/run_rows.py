@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
+from autoloop.configs import after_text
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
 from autoloop.store import Snapshot
@@ -194,7 +195,7 @@ def author(proposal: Proposal) -> str:
 def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
     """`reg 0.1→0.16, weight_label 0.01→0.005 ×4, +2`: the last part of each path, what is alike in one."""
     alike = Counter(
-        f"{change.path.rpartition('.')[2]} {short_value(change.before)}→{short_value(change.after)}"
+        f"{change.path.rpartition('.')[2]} {short_value(change.before)}→{after_text(change, short_value)}"
         for change in changes
     )
     shown = [text + (f" ×{times}" if times > 1 else "") for text, times in list(alike.items())[:most]]

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from autoloop.configs import parse_edit
+import msgspec
+from autoloop.configs import before_text, parse_edit
 from autoloop.model import Change, Proposal, UserError
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,7 +19,7 @@ from textual.widgets import Input, Label
 
 from autoloop_tui.drawing.paint import cells, fit, look, plain
 from autoloop_tui.rows.drafts import split_edits
-from autoloop_tui.rows.proposal_edits import Outcome, edit_lines, json_text, set_edit
+from autoloop_tui.rows.proposal_edits import Outcome, change_edit, edit_lines, json_text
 from autoloop_tui.rows.proposal_queue import value_text
 from autoloop_tui.rows.proposal_rows import change_rows, tail, wrapped
 from autoloop_tui.screens.dialogs import CSS
@@ -26,6 +27,9 @@ from autoloop_tui.widgets.rows import Piece, RowPane
 
 Judge = Callable[[Sequence[str]], Outcome]
 """Edits -> what would come of them."""
+
+DELETES = "@del"
+"""What stands, and can be typed, in place of a value for a key or element that is deleted."""
 
 PAUSE = 0.12
 """Seconds without a key before what was typed is judged: a key never waits for a large config."""
@@ -131,7 +135,7 @@ class EditValues(Edits[list[str]]):
         super().__init__(what, "↑ ↓ choose the value, " * several + why, judge)
         self.changes: list[Change] = proposal.changes
         self.before = edit_lines(proposal)
-        self.texts = [json_text(change.after) for change in self.changes]
+        self.texts = [DELETES if change.removed else json_text(change.after) for change in self.changes]
         self.at = 0
 
     def compose(self) -> ComposeResult:
@@ -160,9 +164,12 @@ class EditValues(Edits[list[str]]):
         return [change for change in self.outcome.changes if change.note]
 
     def _edit(self, change: Change, text: str) -> str:
+        if text.strip() == DELETES:
+            return f"{change.path}{DELETES}"
         typed = f"{change.path}@set={text.strip()}"
         try:
-            return set_edit(change.path, parse_edit(typed).value)
+            value = parse_edit(typed).value
+            return change_edit(msgspec.structs.replace(change, after=value, removed=False))
         except UserError:
             return typed
 
@@ -182,7 +189,7 @@ class EditValues(Edits[list[str]]):
         mark, arrow = ("~", " -> ") if ascii_only else ("…", " → ")
         paths = [plain(change.path) for change in self.changes]
         path_wide = min(max(map(cells, paths)), width // 2)
-        befores = ["(new)" if c.created else value_text(c.before, 40) for c in self.changes]
+        befores = [before_text(c, lambda value: value_text(value, 40)) for c in self.changes]
         before_wide = min(max(map(cells, befores)), width // 5)
         first = max(0, min(self.at - height // 2, len(self.changes) - height))
         rows: list[list[Piece]] = []
@@ -219,7 +226,8 @@ class WriteEdits(Edits[tuple[list[str], str]]):
 
     def __init__(self, what: str, judge: Judge, *, edits: Sequence[str] = (), reason: str | None = "") -> None:
         """`reason`: None where none is asked for."""
-        super().__init__(what, "path=value or path@op=value (set, mul, add, min, max), separated by spaces", judge)
+        why = "path=value, path@op=value (set, new, mul, add, min, max) or path@del, separated by spaces"
+        super().__init__(what, why, judge)
         self.given, self.reason = " ".join(edits), reason
 
     def compose(self) -> ComposeResult:

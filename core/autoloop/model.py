@@ -81,12 +81,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One resolved edit of one place in a config: `before` -> `after`. `created`: the key was not there before."""
+    """One resolved edit of one place in a config: `before` -> `after`. `created`: the key was not there before; `removed`:
+    the key or list element is deleted, and `after` is None. Indices in `path` are those of the config before all edits."""
 
     path: str
     before: Any
     after: Any
     created: bool = False
+    removed: bool = False
     note: str | None = None
 
 

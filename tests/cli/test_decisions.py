@@ -39,6 +39,8 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     assert re.search(r"because ot_pi_sum.last = 1e-08 < 0.001  \(4 points, steps 5–20\)", listed)
 
     slip = call("edit", "1", "--changes", "ot.loss_config.rge=0.2")
+    assert "if the new one is meant, write ot.loss_config.rge@new=0.2." in slip.err
+    slip = call("edit", "1", "--changes", "ot.loss_config.rge@new=0.2")
     assert "note: ot.loss_config.rge is a new key (the nearest existing one is ot.loss_config.reg)" in slip.out
     edited = call("edit", "1", "--changes", "ot.loss_config.reg@mul=2", "ot.window_size=12")
     assert edited.out.startswith("proposal 1 now reads: ot.loss_config.reg 0.1 → 0.2, ot.window_size 10 → 12")
@@ -94,7 +96,7 @@ def test_the_start_that_follows_the_last_decision_is_announced(project: Project,
 @pytest.mark.parametrize(
     ("words", "fragments"),
     [
-        (["edit", "1", "--changes", "ot.los_config.reg=1.5e0", "ot.nowhere@mul=2"], ["matches nothing", "ot.nowhere"]),
+        (["edit", "1", "--changes", "ot.new_config.reg=1.5e0", "ot.nowhere@mul=2"], ["matches nothing", "ot.nowhere"]),
         (["edit", "1", "--changes", "ot.loss_config.rge@mul=2"], ["matches nothing", "ot.loss_config.reg"]),
         (["edit", "1", "--changes", "ot.loss_config.reg@mull=2"], ["mull", '"mul"']),
         (["edit", "1", "--changes", "ot.loss_config.reg"], ["path@op=value"]),

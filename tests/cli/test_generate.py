@@ -198,3 +198,29 @@ def test_what_would_never_run_is_not_proposed(project: Project, call: Call) -> N
     assert "This loop ends with round 1, so what is proposed now would never run" in said.err
     project.open_gate()
     assert loop.wait() == 0
+
+
+def test_a_deleted_and_a_confirmed_new_key_are_told_and_are_all_that_diff_shows(project: Project, call: Call) -> None:
+    text = '{\n  "lr": 1.0,\n  "ot": {\n    "tau_src": 0.5,\n    "features": [\n      1,\n      2\n    ]\n  }\n}'
+    (project.folder / "own.json").write_text(text)
+    edits = ("ot.tau_src@del", "ot.features.0@del", "ot.tau_scr@new=1e-5")
+    said = call("generate", "--base-cfg", "own.json", "--changes", *edits)
+    assert (said.code, said.err) == (0, "")
+    assert "    ot.tau_src     0.5 → (deleted)\n" in said.out
+    assert "    ot.features.0  1 → (deleted)\n" in said.out
+    ((path, _),) = written(said.out)
+    made = (project.folder / path).read_text()
+    assert made == text.replace('"tau_src": 0.5,', "").replace("\n    \n", "\n").replace("      1,\n", "").replace(
+        "    ]\n", '    ],\n    "tau_scr": 1.0e-05\n'
+    )
+
+
+def test_python_spellings_and_slips_are_refused_and_nothing_is_written(project: Project, call: Call) -> None:
+    project.config()
+    before = tree(project.folder)
+    refused = {"ot.lamda_ot=1": "ot.lamda_ot@new=1", "dataset.shuffle=False": "write false;", "x=None": "write null;"}
+    for edit, words in refused.items():
+        said = call(*BASE, "--changes", edit)
+        assert said.code == 2
+        assert words in said.err
+    assert tree(project.folder) == before

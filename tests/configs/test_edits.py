@@ -18,6 +18,9 @@ from autoloop.configs import (
     resolve,
     same,
 )
+from autoloop.configs import (
+    check_variant as check,
+)
 from autoloop.model import Change, UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,7 +106,7 @@ def test_an_edit_is_read_as_it_is_written(text, op, value):
         ("", "is not an edit"),
         ("a.b", "is not an edit"),
         ("a.b@mull=2", 'did you mean "mul"?'),
-        ("a.b@zzz=2", "use one of set, mul, add, min, max"),
+        ("a.b@zzz=2", "use one of set, new, mul, add, min, max, del"),
         ("a..b=1", "empty part"),
         ("=1", "empty part"),
         ("@mul=1", "empty part"),
@@ -113,6 +116,25 @@ def test_an_edit_is_read_as_it_is_written(text, op, value):
         ("a.b@mul=1e999", "too large"),
         ('a={"x": 1, "x": 2}', "twice"),
         ("a.b@mul=fast", "needs a number"),
+        ("a.b@del=1", "write a.b@del"),
+        ("a.b@del=", "write a.b@del"),
+        ("a.b@delete", "is not an edit"),
+        ("a..b@del", "empty part"),
+        ("a=False", 'write false; if the text itself is meant, put it in double quotes: "False"'),
+        ("a=True", "write true;"),
+        ("a=None", "write null;"),
+        ("a=NULL", "write null;"),
+        ("a=.5", "write 0.5;"),
+        ("a=+1", "write 1;"),
+        ("a=1_000", "write 1000;"),
+        ("a=1.", "write 1.0;"),
+        ("a=0x10", "write 16;"),
+        ("a=nan", "write a finite number;"),
+        ("a=[1, 2", "a list as [1, 2]"),
+        ("a=[True]", "a list as [1, 2]"),
+        ("a={'b': 1}", "a list as [1, 2]"),
+        ("a='text'", "between two double quotes"),
+        ('a="text', "between two double quotes"),
         ("a.b@add=true", "needs a number"),
         ("a.img_*=1", "must stand alone"),
         ("a=" + "[" * 50_000, "nested deeper"),
@@ -140,6 +162,7 @@ def test_any_text_is_an_edit_or_a_user_error(text):
 
 
 def test_a_mapping_of_changes_becomes_edits_of_the_same_meaning():
+    assert edits_from_mapping({"a.b@del": None}) == ["a.b@del"]
     texts = edits_from_mapping({"a.b@mul": 1.5, "c@set": True, "d": "1", "e@set": None, "f": "字"})
     assert texts == ["a.b@mul=1.5", "c@set=true", 'd="1"', "e@set=null", 'f="字"']
     assert [edit.value for edit in parse_edits(texts)] == [1.5, True, "1", None, "字"]
@@ -238,14 +261,109 @@ def test_a_star_on_an_empty_list_matches_nothing():
 
 
 def test_only_set_makes_a_key_with_its_parents_and_says_so():
-    (change,) = resolved("ot.loss_config.tau_scr=2")
+    (change,) = resolved("ot.loss_config.gamma=2")
     assert (change.created, change.before, change.after) == (True, None, 2)
-    assert change.note == ("ot.loss_config.tau_scr is a new key (the nearest existing one is ot.loss_config.tau_src)")
+    assert change.note == "ot.loss_config.gamma is a new key (the nearest existing one is ot.loss_config.reg)"
     (deep,) = resolved("new.a.b=1")
     assert (deep.path, deep.created) == ("new.a.b", True)
     assert apply(BASE, [deep])["new"] == {"a": {"b": 1}}
     for op in ("mul", "add", "min", "max"):
         assert "matches nothing" in refused(f"new.a.b@{op}=1")
+
+
+@pytest.mark.parametrize(
+    ("text", "beside"),
+    [
+        ("ot.loss_config.tau_scr=2", "ot.loss_config.tau_src"),
+        ("ot.lamda_ot=1", "ot.lambda_ot"),
+        ("batchsize=4", "batch_size"),
+        ("Seed=4", "seed"),
+        ("ot.loss_conf.reg=1", "ot.loss_config"),
+        ("ot.loss_config.rge=1", "ot.loss_config.reg"),
+        ("ot.loss_config.features.*.weight_lable=1", "ot.loss_config.features.0.weight_label"),
+    ],
+)
+def test_a_new_key_named_nearly_as_one_beside_it_must_be_called_new(text, beside):
+    path, value = text.split("=")
+    message = refused(text)
+    assert f"there is {beside};" in message
+    assert f"write {path}@new={value}." in message
+    changes = resolved(f"{path}@new={value}")
+    assert changes
+    assert all(change.created and change.after == int(value) for change in changes)
+
+
+def test_names_that_differ_in_their_numbers_or_are_quite_other_words_are_no_slips():
+    base = {"beta1": 0.9, "tau_src": 1, "n_obs_steps": 1}
+    assert all(change.created for change in resolved("beta2=0.99", "tau_tgt=1", "n_action_steps=4", base=base))
+
+
+def test_new_sets_a_key_that_is_there_too():
+    (change,) = resolved("ot.lambda_ot@new=0.2")
+    assert (change.before, change.after, change.created) == (0.1, 0.2, False)
+
+
+# ------------------------------------------------------------------------------------------------- delete
+
+
+def test_a_key_and_a_list_element_can_be_deleted():
+    changes = resolved("ot.loss_config.tau_src@del", "ot.loss_config.features.1@del")
+    assert [(c.path, c.before, c.after, c.created, c.removed) for c in changes] == [
+        ("ot.loss_config.tau_src", 0.5, None, False, True),
+        ("ot.loss_config.features.1", {"key": "ee", "use_learned_embed": True}, None, False, True),
+    ]
+    result = apply(BASE, changes)
+    assert "tau_src" not in result["ot"]["loss_config"]
+    assert [each["key"] for each in result["ot"]["loss_config"]["features"]] == ["side", "action"]
+    assert config_hash(result) != config_hash(BASE)
+    assert diff(BASE, result) == changes
+
+
+def test_indices_mean_the_list_as_it_was_before_all_edits():
+    base = {"l": [0, 1, 2, 3]}
+    changes = resolved("l.0@del", "l.2@del", "l.3=9", base=base)
+    assert apply(base, changes) == {"l": [1, 9]}
+    assert [change.path for change in changes] == ["l.0", "l.2", "l.3"]
+
+
+def test_a_star_deletes_wherever_the_key_is_and_passes_over_the_others():
+    changes = resolved("ot.loss_config.features.*.weight_label@del")
+    assert [change.path for change in changes] == [f"ot.loss_config.features.{i}.weight_label" for i in (0, 2)]
+    assert "ot.loss_config.features.1 has no weight_label" in (changes[0].note or "")
+    assert apply(BASE, resolved("ot.loss_config.features.*@del"))["ot"]["loss_config"]["features"] == []
+
+
+@pytest.mark.parametrize(
+    ("edits", "result"),
+    [
+        (["a.x@del", "a.x=5"], {"a": {"x": 5, "y": 2}, "l": [1, 2]}),
+        (["a@del", "a.z=5"], {"a": {"z": 5}, "l": [1, 2]}),
+        (["b.c=1", "b.c@del"], {"a": {"x": 1, "y": 2}, "l": [1, 2]}),
+        (['a={"q": 1, "r": 2}', "a.q@del"], {"a": {"r": 2}, "l": [1, 2]}),
+        (["a.x@del", "a@del"], {"l": [1, 2]}),
+        (["l.0@del", "l.*@mul=3"], {"a": {"x": 1, "y": 2}, "l": [6]}),
+    ],
+)
+def test_edits_see_what_those_before_them_deleted(edits, result):
+    base = {"a": {"x": 1, "y": 2}, "l": [1, 2]}
+    assert apply(base, resolved(*edits, base=base)) == result
+
+
+def test_what_is_not_there_cannot_be_deleted():
+    assert "the nearest existing path is ot.lambda_ot" in refused("ot.lambda@del")
+    assert "was deleted by an edit before it" in refused("ot.loss_config.features.1@del", "ot.loss_config.features.1@del")
+
+
+def test_a_null_can_be_deleted_and_that_is_a_change():
+    assert check(BASE, resolved("seed@del"), by_rule=False, seen=lambda _: None).changes
+
+
+@pytest.mark.parametrize(("text", "after"), [("lr=2e-5", 2e-5), ("lr=3", 3), ("lr=false", False), ('lr="2e-5"', "2e-5")])
+def test_a_text_can_be_set_to_a_number(text, after):
+    (change,) = resolved(text, base={"lr": "auto"})
+    assert change.after == after
+    assert type(change.after) is type(after)
+    assert bool(change.note) == (not isinstance(after, str))
 
 
 def test_a_list_is_never_made_or_grown_by_an_index():
@@ -288,8 +406,7 @@ def test_a_change_of_shape_or_to_null_carries_a_note():
         ("ot.lambda_ot=high", "from a number into a text"),
         ("ot.lambda_ot=true", "from a number into true/false"),
         ("use_preset=1", "from true/false into a number; write true or false."),
-        ("use_preset=True", "from true/false into a text; write true or false."),
-        ("job_name=12", 'from a text into a number; put the value in double quotes: job_name="12".'),
+        ("use_preset=yes", "from true/false into a text; write true or false."),
         ("ot.loss_config=0.4", "from a block into a number; name a key inside it."),
         ("ot.loss_config.features=0.4", "from a list into a number"),
         ("ot.loss_config=[1]", "from a block into a list"),
@@ -533,11 +650,11 @@ def test_a_diff_gives_only_what_differs():
     other["ot"]["loss_config"]["features"][1]["weight_label"] = 0.5
     other["policy"]["input_features"]["state"]["shape"] = [14, 1]
     del other["terms"]["a"]
-    assert [(c.path, c.before, c.after, c.created, c.note) for c in diff(BASE, other)] == [
-        ("policy.input_features.state.shape", [14], [14, 1], False, None),
-        ("ot.lambda_ot", 0.1, 0.2, False, None),
-        ("ot.loss_config.features.1.weight_label", None, 0.5, True, None),
-        ("terms.a", {"w": 1.0}, None, False, "removed"),
+    assert [(c.path, c.before, c.after, c.created, c.removed) for c in diff(BASE, other)] == [
+        ("policy.input_features.state.shape", [14], [14, 1], False, False),
+        ("ot.lambda_ot", 0.1, 0.2, False, False),
+        ("ot.loss_config.features.1.weight_label", None, 0.5, True, False),
+        ("terms.a", {"w": 1.0}, None, False, True),
     ]
 
 

@@ -657,6 +657,24 @@ def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
 # -------------------------------------------------------------------------------------------------------------- writing
 
 
+def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_typed_over(project):
+    gone = Change(path="ot.loss_config.tau_src", before=0.05, after=None, removed=True)
+    made = Change(path="ot.loss_config.tau_scr", before=None, after=1, created=True)
+    add(project, [REG, gone, made], edits=["(as a rule wrote it)"])
+
+    async def script(pilot, app):
+        assert "0.05 → (deleted)" in all_text(app)
+        await pilot.press("e")
+        await settle(pilot)
+        await type_over(pilot, app, "0.2")
+        await pilot.press("enter")
+        await settle(pilot)
+        edits = ["ot.loss_config.reg@set=0.2", "ot.loss_config.tau_src@del", "ot.loss_config.tau_scr@new=1"]
+        assert project.commands() == [("edit", {"proposal": 1, "edits": edits})]
+
+    console(project, script, (120, 40))
+
+
 async def type_over(pilot, app, text):
     app.screen.query("Input").first().value = text
     await settle(pilot)
@@ -775,6 +793,8 @@ def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
         await settle(pilot)
         assert "other (run00002)" in app.screen.what
         await type_over(pilot, app, "batch_size=24 batch_siz=1 policy.tags=[1, 2]")
+        assert "if the new one is meant, write batch_siz@new=1." in verdict(app)
+        await type_over(pilot, app, "batch_size=24 batch_siz@new=1 policy.tags=[1, 2]")
         assert "batch_size 16 → 24" in verdict(app)
         assert "batch_siz is a new key (the nearest existing one is batch_size)" in verdict(app)
         await type_over(pilot, app, "batch_size=24")
@@ -958,7 +978,7 @@ def test_edits_of_a_line_and_of_a_file_are_told_apart():
 
 def test_the_edits_of_a_proposal_give_what_is_shown(project):
     shown = add(project, (REG, Change(path=r"a\.b", before=None, after="ü", created=True)), edits=["*@mul=2"])
-    assert edit_lines(shown) == ["ot.loss_config.reg@set=0.16", r'a\.b@set="ü"']
+    assert edit_lines(shown) == ["ot.loss_config.reg@set=0.16", r'a\.b@new="ü"']
 
 
 @pytest.mark.parametrize("width", [4, 7, 20])

@@ -365,7 +365,7 @@ def test_added_and_removed_keys_are_told_apart(project):
     async def script(pilot, screen):
         await press(pilot, "3")
         rows = seen(screen).splitlines()
-        assert any(row.split()[:5] == ["-", "gone", "2", "→", "(removed)"] for row in rows)
+        assert any(row.split()[:5] == ["-", "gone", "2", "→", "(deleted)"] for row in rows)
         assert any(row.split()[:2] == ["+", "new"] and "(not there)" in row for row in rows)
 
     drive(project, run, script, (120, 40))

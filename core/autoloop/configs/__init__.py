@@ -2,23 +2,24 @@
 
 from autoloop.model import Config
 
-from .changes import REMOVED, apply, config_hash, diff, same
+from .changes import apply, config_hash, diff, same
 from .edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resolve
 from .fields import DEFAULT_FIELDS, FieldTypes
 from .guards import Guarded
 from .guards import check as check_variant
 from .rewriting import rewrite
-from .text import dump_config, parse_config, value_text
+from .text import after_text, before_text, dump_config, parse_config, value_text
 
 __all__ = [
     "DEFAULT_FIELDS",
     "OPS",
-    "REMOVED",
     "Config",
     "Edit",
     "FieldTypes",
     "Guarded",
+    "after_text",
     "apply",
+    "before_text",
     "check_variant",
     "config_hash",
     "diff",

@@ -9,14 +9,11 @@ from typing import Any
 
 from autoloop.model import Change, Config, UserError
 
-from .paths import Keys, copied, exists, get, key_of, put, split, written
+from .paths import DELETED, Keys, copied, exists, get, key_of, put, split, without_deleted, written
 from .text import is_number
 
 OBSERVING = frozenset({"output_dir", "wandb", "job_name", "log_freq", "eval_freq", "env_eval_freq"})
 """Top-level keys that name or watch a training and do not change it: they stay out of the hash."""
-
-REMOVED = "removed"
-"""The note of a change by which `diff` says that a key is gone; `apply` then deletes it."""
 
 
 def apply(config: Config, changes: Iterable[Change]) -> Config:
@@ -26,18 +23,21 @@ def apply(config: Config, changes: Iterable[Change]) -> Config:
     UserError if a place that should exist is not there.
     """
     result: Config = copied(config)
+    removed: list[Keys] = []
     for change in changes:
         keys = _place(result, change.path)
         if not change.created and not exists(result, keys):
             raise UserError(f"{change.path} cannot be changed, for this config has no such place; make it anew.")
-        if change.note == REMOVED and change.after is None:
-            del get(result, keys[:-1])[keys[-1]]
+        if change.removed:
+            removed.append(keys)
             continue
         try:
             put(result, keys, copied(change.after))
         except (KeyError, IndexError, TypeError, AttributeError):
             raise UserError(f"{change.path} cannot be made: what should hold it is no block.") from None
-    return result
+    for keys in removed:  # at last, all at once: every index is that of the config before
+        get(result, keys[:-1])[keys[-1]] = DELETED
+    return without_deleted(result) if removed else result
 
 
 def _place(config: Config, path: str) -> Keys:
@@ -54,9 +54,9 @@ def _place(config: Config, path: str) -> Keys:
 def diff(a: Config, b: Config) -> list[Change]:
     """What differs between two configs, from `a` to `b`, in the order of `a` and then of what `b` adds.
 
-    Blocks are compared key by key, lists of one length element by element, lists of different lengths as a whole. An
-    added key is `created`; a removed one has `after` None and the note REMOVED. 10 and 10.0 do not differ. Applied to
-    `a` the changes give what equals `b`.
+    Blocks are compared key by key, lists of one length element by element. Of a list that only lost elements those are
+    named; other lists are compared as a whole. An added key is `created`, a lost one `removed`. 10 and 10.0 do not
+    differ. Applied to `a` the changes give what equals `b`.
     """
     return _diff((), a, b)
 
@@ -68,7 +68,7 @@ def _diff(keys: Keys, a: Any, b: Any) -> list[Change]:
             if key in b:
                 changes += _diff((*keys, key), value, b[key])
             else:
-                changes.append(Change(path=written((*keys, key)), before=copied(value), after=None, note=REMOVED))
+                changes.append(_lost((*keys, key), value))
         return changes + [
             Change(path=written((*keys, key)), before=None, after=copied(value), created=True)
             for key, value in b.items()
@@ -76,7 +76,25 @@ def _diff(keys: Keys, a: Any, b: Any) -> list[Change]:
         ]
     if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         return [change for i, (x, y) in enumerate(zip(a, b, strict=True)) for change in _diff((*keys, i), x, y)]
+    if isinstance(a, list) and isinstance(b, list) and (lost := _lost_elements(a, b)):
+        return [_lost((*keys, i), a[i]) for i in lost]
     return [] if same(a, b) else [Change(path=written(keys), before=copied(a), after=copied(b))]
+
+
+def _lost(keys: Keys, value: Any) -> Change:
+    return Change(path=written(keys), before=copied(value), after=None, removed=True)
+
+
+def _lost_elements(a: list[Any], b: list[Any]) -> list[int]:
+    """The indices in `a` of what `b` lacks, if `b` is `a` less some elements; else none."""
+    lost: list[int] = []
+    kept = 0
+    for index, value in enumerate(a):
+        if kept < len(b) and same(value, b[kept]):
+            kept += 1
+        else:
+            lost.append(index)
+    return lost if kept == len(b) else []
 
 
 def same(a: Any, b: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +19,29 @@ from typing import Any
 from autoloop.model import Change, Config, UserError
 
 from .fields import DEFAULT_FIELDS, FieldTypes
-from .paths import Keys, copied, exists, get, nearest, places, places_to_set, put, split, why_no_match, written
+from .paths import (
+    DELETED,
+    Keys,
+    copied,
+    exists,
+    get,
+    near_sibling,
+    nearest,
+    places,
+    places_to_set,
+    put,
+    split,
+    why_no_match,
+    without_deleted,
+    written,
+)
 from .text import MAX_DEPTH, is_number, kind, parse_value
 
-OPS = ("set", "mul", "add", "min", "max")
+OPS = ("set", "new", "mul", "add", "min", "max", "del")
+SETTING = ("set", "new")
+
+_WORDS = {"true": "true", "false": "false", "none": "null", "null": "null"}
+"""How JSON spells what Python and YAML spell otherwise."""
 
 _LONGEST_PATH = 1000
 _BEFORE_EQUALS = re.compile(r"((?:\\.|[^\\=])*)=(.*)", re.DOTALL)
@@ -34,7 +54,7 @@ _DECIMAL = Context(prec=40)
 class Edit:
     """One edit as parsed. `path`: its segments as written, `*` for every element or key. `op`: one of OPS.
 
-    `value`: JSON data; a finite number for every op but set. `text`: the edit as given.
+    `value`: JSON data; None for del, for the other ops but set and new a finite number. `text`: the edit as given.
     """
 
     path: tuple[str, ...]
@@ -44,19 +64,21 @@ class Edit:
 
 
 def parse_edit(text: str) -> Edit:
-    """Parse `path@op=value`, or `path=value` which is set.
+    """Parse `path@op=value`, `path=value` which is set, or `path@del`.
 
-    The value is JSON where it reads as JSON (`true`, `null`, `[0,8]`, `1e-4`, `"text"`), else the text itself. In the
-    path a backslash takes its meaning from `.`, `*`, `@` and `=`. Raises UserError.
+    The value is JSON where it reads as JSON (`true`, `null`, `[0,8]`, `1e-4`, `"text"`), else the text itself, unless it
+    looks like JSON misspelt (`False`, `.5`, `[1,2`): who means that text puts it in double quotes. In the path a backslash
+    takes its meaning from `.`, `*`, `@` and `=`. Raises UserError.
     """
     text = text.strip()
     shown = text if len(text) <= 120 else text[:117] + "…"
     parts = _BEFORE_EQUALS.fullmatch(text)
-    if parts is None:
+    deleting = _BEFORE_AT.fullmatch(text)
+    if parts is None and (deleting is None or deleting[2].strip() != "del"):
         raise UserError(
-            f'"{shown}" is not an edit: write path=value or path@op=value, with op one of {", ".join(OPS)}.'
+            f'"{shown}" is not an edit: write path=value, path@op=value with op one of {", ".join(OPS[:-1])}, or path@del.'
         )
-    left, value_text = parts[1].strip(), parts[2].strip()
+    left, value_text = (parts[1].strip(), parts[2].strip()) if parts else (text, "")
     op = "set"
     if at := _BEFORE_AT.fullmatch(left):
         left, op = at[1].strip(), at[2].strip()
@@ -70,17 +92,44 @@ def parse_edit(text: str) -> Edit:
         raise UserError(f'In the edit "{shown}" the path {why}; write keys joined by dots, as in ot.loss_config.reg.')
     if bad := next((segment for segment in path if segment != "*" and _LONE_STAR.match(segment)), None):
         raise UserError(f'In the edit "{shown}" the * in "{bad}" must stand alone between dots; it matches every key.')
+    if op == "del":
+        if parts is not None:
+            raise UserError(f'The edit "{shown}" deletes, so it takes no value; write {left}@del.')
+        return Edit(path, op, None, text)
     if not value_text:
         raise UserError(f'The edit "{shown}" has no value after "="; write "" (with the quotes) for an empty text.')
     try:
         value = parse_value(value_text)
     except ValueError as error:
         raise UserError(f'The edit "{shown}" cannot be used: {error}.') from None
-    if op != "set" and not is_number(value):
+    if value == value_text and (meant := _misspelt(value_text)):
+        quoted = json.dumps(value_text[:60], ensure_ascii=False)
+        raise UserError(
+            f'In the edit "{shown}" the value is not JSON: write {meant}; if the text itself is meant, put it in double '
+            f"quotes: {quoted}."
+        )
+    if op not in SETTING and not is_number(value):
         raise UserError(
             f'The edit "{shown}" needs a number after "=", because {op} is arithmetic, and has {kind(value)}.'
         )
     return Edit(path, op, value, text)
+
+
+def _misspelt(text: str) -> str | None:
+    """How JSON spells what the text seems to mean; None for a text like any other."""
+    if word := _WORDS.get(text.casefold()):
+        return word
+    if text[0] in "[{(":
+        return "a list as [1, 2] and a block as {\"key\": 1}"
+    if text[0] in "'\"":
+        return "it between two double quotes"
+    try:
+        number = float(text) if "x" not in text.casefold() else float(int(text, 0))
+    except (ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return "a finite number"
+    return json.dumps(int(number) if number.is_integer() and "." not in text and abs(number) < 1e15 else number)
 
 
 def parse_edits(texts: Iterable[str]) -> list[Edit]:
@@ -89,11 +138,17 @@ def parse_edits(texts: Iterable[str]) -> list[Edit]:
 
 
 def edits_from_mapping(changes: Mapping[str, Any]) -> list[str]:
-    """The edit texts for `{"path@op": value}`, the form in which Python rules give them. Raises UserError."""
+    """The edit texts for `{"path@op": value}`, the form in which Python rules give them; the value of `path@del` is None.
+
+    Raises UserError.
+    """
     texts = []
     for key, value in changes.items():
         if not isinstance(key, str):
             raise UserError(f'The change {key!r} has no text for a key; write it as "path@op": value.')
+        if value is None and (at := _BEFORE_AT.fullmatch(key)) and at[2].strip() == "del":
+            texts.append(key)
+            continue
         try:
             texts.append(f"{key}={json.dumps(value, ensure_ascii=False, allow_nan=False)}")
         except (TypeError, ValueError, RecursionError):
@@ -110,9 +165,11 @@ def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes = DEFAULT_
     An edit sees the results of those before it, and edits that meet in one place (or one inside the other) give one
     change, from the original value to the final one. A change to the same value is kept: the guards drop it and say so.
 
-    * `set` may make a key (with its parents): `created`, with a note naming the nearest existing key. It may turn a
-      scalar into a list or block, and anything into null or null into anything; any other change of type is an error,
-      so that a slip cannot wipe out a block.
+    * `set` may make a key (with its parents): `created`, with a note naming the nearest existing key. A name that is
+      nearly that of a key beside it is taken for a slip and refused; `new` is `set` that makes such a key all the same.
+      Both may turn a scalar into a list or block, a text into a number or true/false, and anything into null or null into
+      anything; any other change of type is an error, so that a slip cannot wipe out a block.
+    * `del` deletes a key or a list element. The indices of the others stay as they were for all edits given together.
     * `mul`, `add`, `min` and `max` need a number to be there. `max` gives the larger of the two, `min` the smaller.
       Under a `*`, blocks that lack the key are passed over with a note, as long as one has it.
     * Arithmetic is decimal, as on paper: 0.1 times 1.5 is 0.15, so that configs reached by different ways are equal.
@@ -129,16 +186,21 @@ def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes = DEFAULT_
         for keys, after, notes in outcomes:
             put(result, keys, after)
             touched.setdefault(keys, []).extend(notes)
-    return [
-        Change(
-            path=written(keys),
-            before=copied(get(config, keys)) if exists(config, keys) else None,
-            after=copied(get(result, keys)),
-            created=not exists(config, keys),
-            note="; ".join(dict.fromkeys(notes)) or None,
-        )
-        for keys, notes in _outermost(touched).items()
-    ]
+    changes = []
+    for keys, notes in _outermost(touched).items():
+        was, is_ = exists(config, keys), exists(result, keys)
+        if was or is_:  # not what one edit made and another deleted
+            changes.append(
+                Change(
+                    path=written(keys),
+                    before=copied(get(config, keys)) if was else None,
+                    after=without_deleted(get(result, keys)) if is_ else None,
+                    created=not was,
+                    removed=not is_,
+                    note="; ".join(dict.fromkeys(notes)) or None,
+                )
+            )
+    return changes
 
 
 def _outermost(touched: dict[Keys, list[str]]) -> dict[Keys, list[str]]:
@@ -152,13 +214,16 @@ def _outermost(touched: dict[Keys, list[str]]) -> dict[Keys, list[str]]:
 
 def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys, Any, list[str]]]:
     """(place, value after, notes) for every match of one edit; nothing is written."""
-    found = (places_to_set if edit.op == "set" else places)(config, edit.path)
+    found = (places_to_set if edit.op in SETTING else places)(config, edit.path)
     if not found:
         raise UserError(f'The edit "{edit.text}" matches nothing: {why_no_match(config, edit.path)}.')
     outcomes = []
     for keys in found:
         notes: list[str] = []
-        if edit.op == "set":
+        if edit.op == "del":
+            outcomes.append((keys, DELETED, notes))
+            continue
+        if edit.op in SETTING:
             keys, after = _set(config, edit, keys, notes)
         else:
             after = _calculated(edit, keys, get(config, keys))
@@ -167,7 +232,7 @@ def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys
         if isinstance(before, int) and is_number(before) and isinstance(after, float) and after.is_integer():
             after = int(after)
         outcomes.append((keys, after, notes + rounded))
-    if edit.op != "set" and "*" in edit.path:
+    if edit.op not in SETTING and "*" in edit.path:
         outcomes[0][2].extend(_passed_over(config, edit.path, found))
     return outcomes
 
@@ -178,6 +243,8 @@ def _set(config: Config, edit: Edit, keys: Keys, notes: list[str]) -> tuple[Keys
         before = get(config, keys)
         _check_kinds(edit, keys, before, after, notes)
         return keys, after
+    if edit.op == "set":
+        _refuse_slip(config, edit, keys)
     near = nearest(config, [written((key,)) for key in keys])
     hint = f"the nearest existing one is {near}" if near else "no existing key has a similar name"
     notes.append(f"{written(keys)} is a new key ({hint})")
@@ -191,11 +258,26 @@ def _set(config: Config, edit: Edit, keys: Keys, notes: list[str]) -> tuple[Keys
     return keys, after
 
 
+def _refuse_slip(config: Config, edit: Edit, keys: Keys) -> None:
+    """A new key whose name is nearly that of a key beside it: the trainer would pass over it, or fail on it."""
+    width = next(width for width in range(1, len(keys) + 1) if not exists(config, keys[:width]))
+    beside = near_sibling(get(config, keys[: width - 1]), str(keys[width - 1]))
+    if beside is not None:
+        raise UserError(
+            f'The edit "{edit.text}" would make a new key {written(keys[:width])}, and there is '
+            f"{written((*keys[: width - 1], beside))}; if the new one is meant, write {'.'.join(edit.path)}@new="
+            f"{json.dumps(edit.value, ensure_ascii=False)[:80]}."
+        )
+
+
 def _check_kinds(edit: Edit, keys: Keys, before: Any, after: Any, notes: list[str]) -> None:
     was, now = kind(before), kind(after)
     if was == now or before is None:
         return
-    if after is None:
+    if isinstance(before, str) and not isinstance(after, list | dict | None):
+        text = json.dumps(before[:40], ensure_ascii=False)
+        notes.append(f"{written(keys)} was the text {text} and becomes {now}; a text stands in double quotes")
+    elif after is None:
         notes.append(f"{written(keys)} becomes null: the trainer must accept that there")
     elif not isinstance(before, list | dict) and isinstance(after, list | dict):
         notes.append(f"{written(keys)} was {was} and becomes {now}")
@@ -203,21 +285,16 @@ def _check_kinds(edit: Edit, keys: Keys, before: Any, after: Any, notes: list[st
         advice = "give a value of the same kind"
         if isinstance(before, bool):
             advice = "write true or false"
-        elif isinstance(before, str):
-            advice = f"put the value in double quotes: {edit.text.split('=')[0]}={json.dumps(_plain(after))}"
         elif isinstance(before, dict):
             advice = "name a key inside it"
         raise UserError(f'The edit "{edit.text}" would turn {written(keys)} from {was} into {now}; {advice}.')
 
 
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def _calculated(edit: Edit, keys: Keys, before: Any) -> int | float:
     if not is_number(before):
         shown = "null" if before is None else f"{kind(before)} ({str(before)[:40]})"
-        raise UserError(f'The edit "{edit.text}" needs a number at {written(keys)}, and there is {shown}.')
+        advice = f"; set one first: {written(keys)}=NUMBER" if before is None or isinstance(before, str) else ""
+        raise UserError(f'The edit "{edit.text}" needs a number at {written(keys)}, and there is {shown}{advice}.')
     value: int | float = edit.value
     after: int | float
     if edit.op in ("min", "max"):

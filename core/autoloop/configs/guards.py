@@ -9,7 +9,7 @@ from typing import Any
 from autoloop.model import Change, Config
 
 from .changes import apply, config_hash, same
-from .paths import children, exists, get, split
+from .paths import children, exists, get, split, written
 from .text import is_number
 
 LAMBDA_FLOOR = 0.02
@@ -67,7 +67,7 @@ def _with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change],
     replaced = isinstance(result.get("policy"), dict) and result.get("use_policy_training_preset") is not False
     for change in changes:
         block = split(change.path)[0]
-        if same(change.before, change.after) and not change.created:
+        if same(change.before, change.after) and not change.created and not change.removed:
             notes.append(f"{change.path} already has that value ({_short(change.after)}); dropped.")
         elif replaced and block in ("optimizer", "scheduler"):
             instead = ".".join(["policy", "_".join(split(change.path))])
@@ -83,15 +83,16 @@ def _with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change],
 
 def _both_disabled(base: Config, config: Config) -> list[str]:
     sentences = []
-    before = {key for key, feature in _features(base) if _is_disabled(feature)}
+    before = [feature for _, feature in _features(base) if _is_disabled(feature)]
     for key, feature in _features(config):
         if _is_disabled(feature):
             name = next((feature[k] for k in ("name", "key", "feature") if isinstance(feature.get(k), str)), None)
             label = f"{key} ({name})" if name else str(key)
-            blame = " The base config already has it so; add an edit that puts it right." if key in before else ""
+            blame = " The base config already has it so; add an edit that puts it right." if feature in before else ""
             sentences.append(
                 f"Feature {label} would have both its learned embedding off and its label weight 0, which breaks the "
-                f"training: give it a label weight, turn the embedding on, or remove the feature.{blame}"
+                f"training: give it a label weight, turn the embedding on, or remove the feature "
+                f"({written((*_FEATURES, key))}@del).{blame}"
             )
     return sentences
 

@@ -16,6 +16,19 @@ from .text import kind
 Keys = tuple[str | int, ...]
 """One place in a config: the keys and list indices that lead to it."""
 
+NEAR = 0.8
+"""How alike two names are (1: equal) from which on the new one is taken for a slip."""
+
+
+class _Deleted:
+    """Stands, while edits are resolved, where an edit deleted something: the indices behind it keep their meaning."""
+
+    def __repr__(self) -> str:
+        return "(deleted)"
+
+
+DELETED = _Deleted()
+
 _MOST_PATHS = 5000
 """A suggestion is looked for among at most this many paths, so that a huge config cannot make a typo slow."""
 
@@ -51,17 +64,27 @@ def copied(value: Any) -> Any:
     return value
 
 
+def without_deleted(value: Any) -> Any:
+    """A deep copy less what was deleted in it."""
+    if isinstance(value, dict):
+        return {key: without_deleted(child) for key, child in value.items() if child is not DELETED}
+    if isinstance(value, list):
+        return [without_deleted(child) for child in value if child is not DELETED]
+    return value
+
+
 def children(node: Any) -> list[tuple[str | int, Any]]:
     """What `*` stands for inside `node`."""
-    if isinstance(node, dict):
-        return list(node.items())
-    return list(enumerate(node)) if isinstance(node, list) else []
+    inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [(key, child) for key, child in inside if child is not DELETED]
 
 
 def get(node: Any, keys: Keys) -> Any:
     """The value at a place. Raises KeyError, IndexError or TypeError where there is none."""
     for key in keys:
         node = node[key]
+    if node is DELETED:
+        raise KeyError(key)
     return node
 
 
@@ -77,7 +100,9 @@ def put(config: dict[str, Any], keys: Keys, value: Any) -> None:
     """Write a place, making the objects on the way that are not there."""
     node: Any = config
     for key in keys[:-1]:
-        node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
+        if isinstance(node, dict) and node.get(key, DELETED) is DELETED:
+            node[key] = {}
+        node = node[key]
     node[keys[-1]] = value
 
 
@@ -124,12 +149,35 @@ def _steps(node: Any, segments: Sequence[str]) -> Iterator[tuple[str | int, Sequ
             if segment == "*":
                 return
             name = f"{name}.{key_of(segment)}" if width > 1 else key_of(segment)
-            if name in node:
+            if node.get(name, DELETED) is not DELETED:
                 yield name, segments[width:]
     elif isinstance(node, list) and segments[0].isdecimal() and len(segments[0]) < 10:
         index = int(segments[0])
-        if index < len(node):
+        if index < len(node) and node[index] is not DELETED:
             yield index, segments[1:]
+
+
+def near_sibling(node: Any, name: str) -> str | None:
+    """The key of `node` that `name`, a new one beside it, was probably meant to be; names that differ in their numbers
+    alone (`beta1`, `beta2`) are meant."""
+    plain, bare = _folded(name), _letters(name)
+    for key, _ in children(node)[:_MOST_PATHS] if isinstance(node, dict) else []:
+        other = _folded(str(key))
+        if bare == _letters(str(key)) and plain != other:
+            continue
+        if plain == other or (len(plain) > 2 and sorted(plain) == sorted(other)):
+            return str(key)
+        if difflib.SequenceMatcher(None, plain, other, autojunk=False).ratio() >= NEAR:
+            return str(key)
+    return None
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"\d+", "0", _folded(name))
 
 
 def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
@@ -142,9 +190,9 @@ def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
         if not isinstance(node, dict | list):
             return f"{here} is {kind(node)} and has nothing inside"
         if rest[0] == "*":
-            if not node:
-                return f"{here} is empty, so * matches nothing"
             inside = [child for _, child in children(node)]
+            if not inside:
+                return f"{here} is empty, so * matches nothing"
             node = next((child for child in inside if isinstance(child, dict | list)), inside[0])
             done.append("*")
             rest = rest[1:]
@@ -153,6 +201,8 @@ def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
         if step is None and isinstance(node, list):
             if not node:
                 return f"{here} is an empty list"
+            if rest[0].isdecimal() and int(rest[0][:9]) < len(node):
+                return f"{here}.{rest[0]} was deleted by an edit before it"
             if rest[0].isdecimal():
                 elements = "1 element (0)" if len(node) == 1 else f"{len(node)} elements (0 to {len(node) - 1})"
                 return f"{here} has {elements}, so there is no {rest[0]}"

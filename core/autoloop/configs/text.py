@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from autoloop.model import Config, UserError
+from autoloop.model import Change, Config, UserError
 
 MAX_DEPTH = 64
 """Deepest nesting of a config or a value. Far above any real config, far below Python's recursion limit."""
@@ -184,3 +185,13 @@ def _locate(text: str, refused: _RefusedError) -> tuple[int, int]:
 def value_text(value: object) -> str:
     """A config's value in one line, as people read it: six digits of a float, anything else as JSON."""
     return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
+
+
+def before_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
+    """What a change finds, as people read it."""
+    return "(new)" if change.created else shown(change.before)
+
+
+def after_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
+    """What a change leaves, as people read it."""
+    return "(deleted)" if change.removed else shown(change.after)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, rewrite, value_text
+from autoloop.configs import Config, after_text, before_text, rewrite
 from autoloop.diagnose import read_log_tail
 from autoloop.disk import write_atomically
 from autoloop.engine import events
@@ -146,7 +146,7 @@ def describe_changes(proposal: Proposal) -> str:
     """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as asked for where nothing could be resolved."""
     if not proposal.changes:
         return " ".join(proposal.edits)
-    return ", ".join(f"{c.path} {value_text(c.before)} → {value_text(c.after)}" for c in proposal.changes)
+    return ", ".join(f"{c.path} {before_text(c)} → {after_text(c)}" for c in proposal.changes)
 
 
 def approve_after(policy: str) -> float | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from autoloop.configs import value_text
+from autoloop.configs import after_text, before_text
 from autoloop.disk import Stamp, alone, copy, replacing, stamp
 from autoloop.metrics import MetricBook
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
@@ -248,7 +248,7 @@ def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
 
 
 def _change(change: Change) -> str:
-    return f"{code(change.path)} {inert(value_text(change.before))} → {inert(value_text(change.after))}"
+    return f"{code(change.path)} {inert(before_text(change))} → {inert(after_text(change))}"
 
 
 def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:

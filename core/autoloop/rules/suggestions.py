@@ -31,7 +31,9 @@ class Suggestion:
             "changes": edits_as_mapping(self.edits),
             "rule": self.rule,
             "resolved": [
-                {"path": change.path, "before": change.before, "after": change.after} for change in self.changes
+                {"path": change.path, "before": change.before, "after": change.after}
+                | ({"removed": True} if change.removed else {})
+                for change in self.changes
             ],
             "notes": self.notes,
             "blocked": self.blocked,
