@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +18,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     widths = [max(width(row[i]) for row in cells) for i in range(len(head))]
     lines = ["  ".join(pad(cell, w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
     return "\n".join([lines[0], "  ".join("─" * w for w in widths).rstrip(), *lines[1:]])
+
+
+def across() -> int | None:
+    """Cells of the terminal that is written to; None where it is a file or a pipe, for which nothing is cut or wrapped."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def width(text: str) -> int:

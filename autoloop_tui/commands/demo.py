@@ -11,6 +11,7 @@ from autoloop.model import UserError
 
 from autoloop_tui import on_screen
 from autoloop_tui.commands import run_flags
+from autoloop_tui.commands.options import RunOptions
 from autoloop_tui.commands.run import run
 
 
@@ -44,17 +45,19 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     print(f"Look in from another terminal: cd {shlex.quote(str(target))} && autoloop-tui status")
     os.chdir(target)
     return run(
-        cfgs=[str(path) for path in configs],
-        steps=project.STEPS,
-        log_freq=project.LOG_FREQ,
-        eval_freq=project.EVAL_FREQ,
-        concurrency=min(2, os.cpu_count() or 1),
-        device="cpu",
-        train_script=str(Path(project.__file__).with_name("train.py")),
-        rounds=rounds,
-        variants_per_run=1,
-        decide=True,
-        approve=approve or ("manual" if on_screen.has_screen() else "auto"),
-        exec_=True,
-        no_ui=not on_screen.has_screen(),
+        options=RunOptions(
+            cfgs=[str(path) for path in configs],
+            steps=project.STEPS,
+            log_freq=project.LOG_FREQ,
+            eval_freq=project.EVAL_FREQ,
+            concurrency=min(2, os.cpu_count() or 1),
+            device="cpu",
+            train_script=str(Path(project.__file__).with_name("train.py")),
+            rounds=rounds,
+            variants_per_run=1,
+            decide=True,
+            approve=approve or ("manual" if on_screen.has_screen() else "auto"),
+            exec_=True,
+            no_ui=not on_screen.has_screen(),
+        )
     )

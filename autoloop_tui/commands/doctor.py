@@ -3,124 +3,38 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config
-from autoloop.engine.checks import check_formal, check_numbers, check_places
+from autoloop.engine.budget import check_budget
+from autoloop.engine.checks import check_formal, check_numbers, check_places, load_rules, load_until
 from autoloop.engine.plan import LoopPlan, dataset_of, plan_attempt, read_config
 from autoloop.launch import environment, load_preset
-from autoloop.model import LoopSpec, Run, UserError, WandbSpec
+from autoloop.model import LoopSpec, Run, UserError
 from autoloop.preflight import Finding
-from autoloop.settings import load_settings
-from cyclopts import Parameter
+from autoloop.preflight.finding import ok
+from autoloop.rules import RuleBook, applicable
+from autoloop.settings import Settings, load_settings
 
 from autoloop_tui import plain
-from autoloop_tui.commands import run_flags
-
-Many = Parameter(consume_multiple=True)
-Trainer = Parameter(consume_multiple=True, allow_leading_hyphen=True)
+from autoloop_tui.commands.options import NONE_GIVEN, Flags, loop_spec
 
 
-def doctor(
-    *,
-    cfgs: Annotated[list[str] | None, Many] = None,
-    steps: int = 2000,
-    log_freq: int = 50,
-    eval_freq: int = 200,
-    concurrency: int = 1,
-    gpus: str | None = None,
-    device: str | None = None,
-    extra: Annotated[list[str] | None, Trainer] = None,
-    wandb_online: bool = False,
-    wandb_entity: str | None = None,
-    wandb_project: str | None = None,
-    formal: bool = False,
-    inherit_dataset_from: str | None = None,
-    output_root: str | None = None,
-    preset: str | None = None,
-    python: str | None = None,
-    train_script: str | None = None,
-    json: bool = False,
-) -> int:
+def doctor(*, options: Flags = NONE_GIVEN) -> int:
     """Check everything that a run needs, without starting one; exit code 1 where something is wrong.
 
-    The training environment, every config as the trainer's own classes read it, the GPUs, the disk, W&B, the terminal.
-    Takes the flags of `run` that matter.
-
-    Parameters
-    ----------
-    cfgs
-        The configs that are to run (JSON files).
-    steps
-        Optimiser steps of each run.
-    log_freq
-        Steps between two logged points.
-    eval_freq
-        Steps between two evaluations.
-    concurrency
-        How many runs at a time.
-    gpus
-        GPU indices, as 0,1,2,3; "" is the CPU.
-    device
-        cuda (the default) or cpu.
-    extra
-        More arguments for the trainer, as --a.b=c. Stands last.
-    wandb_online
-        Check the W&B key and server too.
-    wandb_entity
-        W&B entity.
-    wandb_project
-        W&B project.
-    formal
-        Refuse what a formal run refuses: the CPU, W&B offline or without entity and project.
-    inherit_dataset_from
-        Take the `dataset` block of every config from this one.
-    output_root
-        Where the folders of loops are made (outputs/train).
-    preset
-        How a run is launched: lerobot, lerobot-0.6, plain, or the path of a preset file.
-    python
-        The interpreter of the training environment.
-    train_script
-        The training script, where the preset's is not the one.
-    json
-        The findings as JSON.
+    The training environment, every config as the trainer's own classes read it, the rules, the GPUs, the disk, W&B.
+    Takes every flag of `run`, so that its command can be checked as it stands; --exec starts nothing here.
     """
     cwd = Path.cwd()
-    settings = load_settings(cwd)
-    slots_on = run_flags.device_of(device, gpus)
-    spec = LoopSpec(
-        configs=[str(run_flags.absolute(cwd, path)) for path in cfgs or []],
-        steps=steps,
-        log_freq=log_freq,
-        eval_freq=eval_freq,
-        device=slots_on,
-        gpus=[] if slots_on == "cpu" else run_flags.gpus_of(gpus, settings),
-        concurrency=concurrency,
-        extra=run_flags.trainer_arguments(extra or []),
-        wandb=WandbSpec(
-            online=wandb_online or settings.wandb.online,
-            entity=wandb_entity or settings.wandb.entity,
-            project=wandb_project or settings.wandb.project,
-        ),
-        formal=formal or settings.policy.formal,
-        preset=run_flags.preset_of(cwd, preset or settings.preset),
-        python=run_flags.interpreter(cwd, python or settings.python),
-        train_script=train_script or settings.train_script,
-        cwd=str(cwd),
-        output_root=str(run_flags.absolute(cwd, output_root or settings.output_root)),
-        inherit_dataset_from=run_flags.optional(cwd, inherit_dataset_from),
-    )
-    found = examine(spec)
-    across = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(_as_json(found) if json else as_text(found, across))
+    found = examine(loop_spec(options, cwd, load_settings(cwd)))
+    print(_as_json(found) if options.json else as_text(found, plain.across()))
     return 1 if any(each.level == "error" for each in found) else 0
 
 
@@ -146,19 +60,21 @@ def examine(spec: LoopSpec) -> list[Finding]:
     """As much as can be looked at, whatever is wrong: every problem is one finding."""
     preset = load_preset(spec.preset)
     found: list[Finding] = []
-    for check in (check_numbers, check_formal, lambda spec: check_places(spec, preset)):
+    settings = load_settings(Path(spec.cwd))
+    for check in (check_numbers, check_formal, check_budget, lambda spec: check_places(spec, preset)):
         try:
             check(spec)
         except UserError as problem:
             found.append(Finding(subject="command", level="error", text=str(problem)))
-    if not os.path.isfile(spec.python):
-        return found
     configs: list[tuple[str, Config]] = []
     for source in spec.configs:
         try:
             configs.append((Path(source).name, read_config(source, dataset_of(spec))))
         except UserError as problem:
             found.append(Finding(subject=f"config {Path(source).name}", level="error", text=str(problem)))
+    found += check_rules(spec, settings, configs)
+    if not os.path.isfile(spec.python):
+        return found
     run = Run(id="doctor00", loop=0, round=1, position=0, name="doctor", config_path="", source_path="", config_hash="",
               total_steps=spec.steps)  # fmt: skip
     out = str(Path(spec.output_root) / "doctor")
@@ -172,10 +88,41 @@ def examine(spec: LoopSpec) -> list[Finding]:
         preset,
         runs,
         gpus=gpu_report.read_within(),
-        min_free=load_settings(Path(spec.cwd)).min_free,
+        min_free=settings.min_free,
         environment=os.environ,
         trainer_environment=environment(launch, os.environ),
     )
+
+
+def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str, Config]]) -> list[Finding]:
+    """The metric names, the rules and --until as they would be read, and whether the configs have what rules change."""
+    try:
+        metrics = settings.metric_book(Path(spec.cwd))
+    except UserError as problem:
+        return [Finding(subject="metrics", level="error", text=str(problem))]
+    try:
+        rules = load_rules(spec.rules, metrics)
+    except UserError as problem:
+        return [Finding(subject="rules", level="error", text=str(problem))]
+    found: list[Finding] = []
+    try:
+        load_until(spec, rules, metrics)
+    except UserError as problem:
+        found.append(Finding(subject="until", level="error", text=str(problem)))
+    if not isinstance(rules, RuleBook):
+        return found or [ok("rules", f"{spec.rules} can be read")]
+    # The shipped book's live rules watch every trainer's runs, and say so themselves where a config has nothing for them.
+    used = [rule for rule in rules.rules if spec.decide or (rule.watch and spec.live and spec.rules)]
+    changing = [(f"rule {rule.id}", rule.changes) for rule in used if rule.changes]
+    fields = settings.field_types()
+    for name, config in configs:
+        lacking = [who for who, edits in changing if not applicable(edits, config, fields)[0]]
+        if lacking:
+            who = "any rule" if len(lacking) == len(changing) else ", ".join(lacking)
+            text = f"{name} has nothing that {who} of {rules.name} would change"
+            advice = "correct the paths, or name the rule book of this trainer with --rules"
+            found.append(Finding(subject="rules", level="warning", text=text, advice=advice))
+    return found or [ok("rules", f"{rules.name} {rules.version}: {len(rules.rules)} rules")]
 
 
 # ------------------------------------------------------------------------------------------------------ what is said

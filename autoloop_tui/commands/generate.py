@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +22,11 @@ from cyclopts import Parameter, Token
 from autoloop_tui import plain
 from autoloop_tui.commands import run as run_command
 from autoloop_tui.commands import run_flags
+from autoloop_tui.commands.options import NO_LAUNCH_GIVEN, Launch, LaunchFlags, RunOptions
 from autoloop_tui.commands.proposals import change_text
 
 REASON = "variant"
 """Said of a variant for which no reason is given."""
-DEFAULTS = {"log_freq": 50, "eval_freq": 200, "concurrency": 1}
-"""Numbers that `run` has as well: a command that is shown leaves them away."""
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,6 @@ def _groups(_: Any, tokens: Sequence[Token]) -> list[list[str]]:
 
 
 Groups = Parameter(consume_multiple=True, converter=_groups, n_tokens=-1)
-Trainer = Parameter(consume_multiple=True, allow_leading_hyphen=True)
 
 
 def generate(
@@ -57,22 +56,7 @@ def generate(
     reason: list[str] | None = None,
     recipe: str | None = None,
     out_dir: str | None = None,
-    exec_: Annotated[bool, Parameter(name="--exec")] = False,
-    steps: int = 2000,
-    log_freq: int = 50,
-    eval_freq: int = 200,
-    concurrency: int = 1,
-    gpus: str | None = None,
-    device: str | None = None,
-    wandb_online: bool = False,
-    wandb_entity: str | None = None,
-    wandb_project: str | None = None,
-    preset: str | None = None,
-    python: str | None = None,
-    train_script: str | None = None,
-    no_ui: bool = False,
-    detach: bool = False,
-    extra_args: Annotated[list[str] | None, Trainer] = None,
+    options: LaunchFlags = NO_LAUNCH_GIVEN,
 ) -> int:
     """Write variants of a config, and with --exec train them as one loop.
 
@@ -94,43 +78,11 @@ def generate(
         The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
     out_dir
         Where the files go; beside the base by default.
-    exec_
-        Train them: a loop of one round with these variants.
-    steps
-        Optimiser steps of each run.
-    log_freq
-        Steps between two logged points.
-    eval_freq
-        Steps between two evaluations.
-    concurrency
-        How many runs at a time: one on each of the first so many GPUs.
-    gpus
-        GPU indices, as 0,1,2,3; "" is the CPU.
-    device
-        cuda (the default) or cpu, for debugging.
-    wandb_online
-        Record with W&B online; needs a key, an entity and a project. The default is offline.
-    wandb_entity
-        W&B entity.
-    wandb_project
-        W&B project.
-    preset
-        How a run is launched: lerobot, lerobot-0.6, plain, or the path of a preset file.
-    python
-        The interpreter of the training environment.
-    train_script
-        The training script, where the preset's is not the one.
-    no_ui
-        With --exec: no screen, one line an event.
-    detach
-        With --exec: start it in the background and return at once.
-    extra_args
-        More arguments for the trainer, as --a.b=c. Stands last: whatever follows it goes to the trainer.
     """
     cwd = Path.cwd()
     settings = load_settings(cwd)
-    chosen = load_preset(run_flags.preset_of(cwd, preset or settings.preset))
-    extra = run_flags.trainer_arguments(extra_args or [])
+    chosen = load_preset(run_flags.preset_of(cwd, options.preset or settings.preset))
+    extra = run_flags.trainer_arguments(options.extra or [])
     base, asked = _what_is_asked(base_cfg, changes, reason, recipe)
     base_text = read_text(base, "config")
     config = parse_config(base_text, str(base))
@@ -142,7 +94,7 @@ def generate(
             each.edits,
             fields=settings.field_types(),
             preset=chosen,
-            steps=steps,
+            steps=options.steps,
             extra=extra,
             seen=lambda hash_: _where_run(cwd, hash_),
         )
@@ -166,23 +118,17 @@ def generate(
         for each in made:
             files.append(write_variant(folder, base.stem, base_text, each.variant))
         paths = [str(file.path) for file in files]
-        launch: dict[str, Any] = {
-            "steps": steps, "log_freq": log_freq, "eval_freq": eval_freq, "concurrency": concurrency, "gpus": gpus,
-            "device": device, "wandb_online": wandb_online, "wandb_entity": wandb_entity, "wandb_project": wandb_project,
-            "preset": preset, "python": python, "train_script": train_script,
-        }  # fmt: skip
-        if exec_:
+        if options.exec_:
             name = asked[0].reason if len(asked) == 1 else None
-            return run_command.run(
-                cfgs=paths, **launch, extra=extra, name=name, exec_=True, no_ui=no_ui, detach=detach, accepted=tell
-            )
+            launch = dataclasses.asdict(options) | {"extra": extra}
+            return run_command.run(options=RunOptions(cfgs=paths, name=name, **launch), accepted=tell)
     except UserError:
         for file in files:
             if file.new and not told:
                 file.path.unlink(missing_ok=True)
         raise
     tell()
-    command = ["autoloop-tui", "run", "--cfgs", *paths, *_flags(launch), "--exec"]
+    command = ["autoloop-tui", "run", "--cfgs", *paths, *_flags(options), "--exec"]
     print(f"\nTrain {'it' if len(made) == 1 else 'them'}: {plain.printable(shlex.join(command + _trainer(extra)))}")
     print("Without --exec that shows the trainer's own command.")
     return 0
@@ -247,15 +193,14 @@ def _text(made: Made, file: WrittenVariant) -> str:
     return "\n".join(plain.printable(line) for line in lines)
 
 
-def _flags(launch: dict[str, Any]) -> list[str]:
+def _flags(options: Launch) -> list[str]:
     """The flags of `run` that say the same; those left at their default are left away."""
     words: list[str] = []
-    for name, value in launch.items():
-        flag = f"--{name.replace('_', '-')}"
-        if value is True:
-            words.append(flag)
-        elif value not in (None, False) and (name == "steps" or value != DEFAULTS.get(name)):
-            words += [flag, str(value)]
+    for field in dataclasses.fields(options):
+        name, value = field.name, getattr(options, field.name)
+        if name in ("exec_", "extra", "no_ui", "detach") or (value == field.default and name != "steps"):
+            continue
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return words
 
 

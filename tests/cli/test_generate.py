@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from autoloop.recipe import load_recipe, recipe_names
 
 from autoloop_tui.commands.generate import generate
+from autoloop_tui.commands.options import Launch
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, ROOT, Project, tree
 
@@ -34,9 +36,10 @@ def written(out: str) -> list[tuple[str, str]]:
 
 def test_the_flags_of_the_document_are_there_with_their_defaults() -> None:
     defaults = {name: p.default for name, p in inspect.signature(generate).parameters.items()}
+    defaults |= {field.name: field.default for field in dataclasses.fields(Launch)}
     expected = {
         "base_cfg": None, "changes": None, "reason": None, "out_dir": None, "exec_": False,
-        "steps": 2000, "log_freq": 50, "eval_freq": 200, "extra_args": None,
+        "steps": 2000, "log_freq": 50, "eval_freq": 200, "extra": None,
     }  # fmt: skip
     assert {name: defaults[name] for name in expected} == expected
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from autoloop import gpus
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
-from autoloop_tui.commands.run import run
+from autoloop_tui.commands.options import RunOptions
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, Project, tree
 
@@ -49,9 +49,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_flag_of_autorun_is_there_with_its_default() -> None:
-    parameters = inspect.signature(run).parameters
-    assert {name: parameters[name].default for name in DEFAULTS} == DEFAULTS
-    assert {"gpus", "output_root", "summary_out", "markdown_out"} <= parameters.keys()
+    flags = {field.name: field.default for field in dataclasses.fields(RunOptions)}
+    assert {name: flags[name] for name in DEFAULTS} == DEFAULTS
+    assert {"gpus", "output_root", "summary_out", "markdown_out"} <= flags.keys()
 
 
 def test_the_formal_run_of_the_document_is_understood(

@@ -217,3 +217,65 @@ def test_a_terminal_without_unicode_is_said() -> None:
     assert by_subject["locale"].level == "warning"
     assert by_subject["tmux"].level == "ok"
     assert machine.terminal({"LC_ALL": "de_DE.utf8"})[1].level == "ok"
+
+
+def test_the_doctor_takes_the_command_of_a_run_as_it_stands(project: Project) -> None:
+    write(project, "base.json", {"lr": 1e-4})
+    words = [
+        *("--cfgs", "base.json", "--rounds", "3", "--decide", "--variants-per-run", "1", "--approve", "manual"),
+        *("--until", "eval_l1.last < 0.2", "--max-hours", "8", "--max-runs", "9", "--quiet-hours", "22:00-07:00"),
+        *("--retries", "1", "--no-live"),
+        *("--name", "n", "--summary-out", "s.json", "--markdown-out", "m.md", "--output-root", "out", "--allow-busy"),
+        *("--exec", "--no-ui", "--detach"),
+    ]
+    said = doctor(project, *LAUNCH, "--device", "cpu", *words)
+    assert all(each["level"] != "error" for each in said.by_subject.values()), said
+    assert not (project.folder / ".autoloop").exists()
+
+
+OWN_RULES = """
+name = "own"
+version = 1
+[[rule]]
+id = "slower"
+when = 'metric("my/loss").last > 0'
+reason = "r"
+changes = ["{path}@mul=0.5"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "subject", "wanted"),
+    [
+        (["--rules", "broken.toml"], "rules", "broken.toml"),
+        (["--rules", "nowhere.toml"], "rules", "nowhere.toml"),
+        (["--until", "no_such_metric.last < 1"], "until", "no_such_metric"),
+        (["--until", "no_such_criterion"], "until", "no_such_criterion"),
+        (["--rounds", "2"], "command", "--decide"),
+        (["--max-hours", "-1"], "command", "--max-hours"),
+    ],
+)
+def test_the_doctor_reads_the_rules_and_the_end(project: Project, words: list[str], subject: str, wanted: str) -> None:
+    write(project, "base.json", {"lr": 1e-4})
+    (project.folder / "broken.toml").write_text("name = 'x'\n[[rule]]\nid = 1\n")
+    said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json", *words)
+    errors = [each for each in said.by_subject.values() if each["level"] == "error"]
+    assert [each["subject"] for each in errors] == [subject]
+    assert wanted in errors[0]["text"]
+
+
+def test_a_project_s_own_metric_names_are_read_too(project: Project) -> None:
+    write(project, "base.json", {"lr": 1e-4})
+    (project.folder / "autoloop.toml").write_text('metrics = "mine.toml"\n')
+    (project.folder / "mine.toml").write_text("[[metric]]\nnome = 'x'\n")
+    said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json")
+    assert [each["subject"] for each in said.by_subject.values() if each["level"] == "error"] == ["metrics"]
+
+
+@pytest.mark.parametrize(("path", "level"), [("lr", "ok"), ("optimizer.lr", "warning")])
+def test_a_rule_whose_places_the_config_lacks_is_said(project: Project, path: str, level: str) -> None:
+    write(project, "base.json", {"lr": 1e-4})
+    (project.folder / "own.toml").write_text(OWN_RULES.format(path=path))
+    said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json", "--rules", "own.toml", "--decide")
+    (rules,) = [each for each in said.by_subject.values() if each["subject"] == "rules"]
+    assert rules["level"] == level
