@@ -75,6 +75,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 0
     not_finite: list[str] = []
     """Metrics (canonical names) whose newest value is NaN or infinite."""
+    infinite: list[str] = []
+    """Of these, whose newest value is infinity above zero."""
+    in_a_row: dict[str, int] = {}
+    """Of these, how many of the newest values in a row are NaN or infinite."""
 
 
 # ---------------------------------------------------------------------------------------------------- edits

@@ -95,6 +95,20 @@ def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: Project
     assert len(live(project, loop)) == 2
 
 
+def test_each_rule_has_a_budget_of_its_own_in_a_lineage(project: Project) -> None:
+    other = PATCHES.partition("[[rule]]")[2].replace('id = "stuck"', 'id = "other"')
+    other = other.replace('"l1_loss.last > 5"', "'l1_loss.last > 5 and config(\"lr\") > 1.5'")
+    other = other.replace('["lr@mul=2"], ["seed@add=1000"]', '["seed@add=1"], ["hang@set=false"]')
+    first = PATCHES.replace('"l1_loss.last > 5"', "'l1_loss.last > 5 and config(\"lr\") < 1.5'").replace(
+        '["lr@mul=2"], ["seed@add=1000"]', '"lr@mul=2"'
+    )
+    loop = begin(project, first.replace("relaunches = 2", "relaunches = 1") + "[[rule]]" + other)
+    assert project.run(loop).state is LoopState.FINISHED
+    runs = project.runs(loop)
+    assert [[change.path for change in run.changes] for run in runs] == [[], ["lr"], ["seed"], ["hang"]]
+    assert states(runs) == [RunState.STOPPED] * 3 + [RunState.FINISHED]
+
+
 def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: Project) -> None:
     loop = begin(project, PATCHES)
     with project.driven(loop) as engine:

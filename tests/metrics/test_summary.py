@@ -202,7 +202,7 @@ def test_the_smaller_entries_of_the_original_scripts_are_read():
     }
     metric = from_json(entry).metrics["train/loss"]
     assert metric == MetricSummary(
-        first=4.0, last=3.0, best=1.0, best_step=100, delta=-1.0, pct=-25.0, n=2, min=1.0, max=4.0,
+        first=4.0, last=3.0, best=1.0, best_step=100, delta=-1.0, pct=-25.0, n=3, min=1.0, max=4.0,
         tail_mean=3.0, tail_mad=0.0, first_step=0, last_step=200,
     )  # fmt: skip
     still = from_json({"m": {"first": 2.0, "last": 2.0}, "steps": 5}).metrics["m"]
@@ -211,17 +211,49 @@ def test_the_smaller_entries_of_the_original_scripts_are_read():
 
 def test_what_is_no_metric_in_an_entry_is_left_out():
     entry = {
-        "a": {"first": NAN, "last": 1.0},
+        "a": {"first": 1.0, "best": 1.0},
         "b": None,
-        "c": {"first": True, "last": 1},
+        "c": {"first": 1, "last": True},
         "d": {},
         "steps": "many",
-        "e": {"first": 10**400, "last": 1},
+        "e": {"first": 1, "last": 10**400},
         "f": {"first": 1, "last": 1, "best": None, "nan": NAN},
     }
     summary = from_json(entry)
     assert set(summary.metrics) == {"f"}
     assert summary.steps == 0
+
+
+def test_old_names_in_an_entry_count_as_in_a_history():
+    entry = {"train/ot_ot_pi_sum": {"last": 2.6e-85}, "train/ot_ot_cost/wrist": {"last": 1.0}, "steps": 1900}
+    summary = from_json(entry)
+    assert set(summary.metrics) == {"train/ot_pi_sum", "train/ot_cost/wrist"}
+    both = {"train/ot": {"last": 1.0}, "train/ot_loss": {"last": 2.0}}
+    assert set(from_json(both).metrics) == {"train/ot", "train/ot_loss"}
+
+
+def test_an_entry_of_last_values_is_one_point_of_each():
+    only = from_json({"m": {"last": 2.5}, "steps": 40}).metrics["m"]
+    assert (only.first, only.last, only.best, only.pct, only.n) == (2.5, 2.5, 2.5, 0.0, 1)
+    assert from_json({"m": {"first": NAN, "last": 2.5}}).metrics["m"].n == 1
+    flat = {"first": 2.5, "last": 2.5, "best": 2.5, "best_step": 1, "delta": 0.0, "pct": 0.0}
+    assert from_json({"m": flat, "steps": 40}).metrics["m"].n == 3  # its best is not its last: there were more
+
+
+@pytest.mark.parametrize(
+    ("value", "infinite"), [(NAN, False), (math.inf, True), (-math.inf, False), ("Infinity", True), ("NaN", False)]
+)
+def test_a_metric_that_ends_as_no_number_is_named_in_a_summary(value, infinite):
+    summary = from_json({"train/grad_norm": {"first": 1.0, "last": value}, "steps": 40})
+    assert (summary.metrics, summary.not_finite) == ({}, ["train/grad_norm"])
+    assert summary.infinite == (["train/grad_norm"] if infinite else [])
+
+
+def test_how_a_metric_ended_outlasts_the_entry():
+    ended = summarise({"train/grad_norm": series(1.0, 2.0, math.inf), "train/loss": series(1.0, NAN, NAN)}, BOOK)
+    assert (ended.infinite, ended.in_a_row) == (["train/grad_norm"], {"train/grad_norm": 1, "train/loss": 2})
+    again = from_json(json.loads(json.dumps(to_json(ended), allow_nan=False)))
+    assert (again.not_finite, again.infinite) == (ended.not_finite, ended.infinite)
 
 
 @pytest.mark.parametrize("entry", [[], None, 3, "text"])

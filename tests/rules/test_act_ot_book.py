@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from autoloop.configs import parse_edits, resolve
 from autoloop.model import MetricSummary
-from autoloop.rules import act_ot_book, clamp_changes, criterion, evaluate, judge
+from autoloop.rules import act_ot_book, clamp_changes, criterion, decide, evaluate, judge
 
 from tests.rules.views import metric, quiet, view
 
 EDITS = {
     "ot-mass-low": [
         "ot.loss_config.reg@mul=1.6",
-        "ot.loss_config.tau_src@set=0.5",
-        "ot.loss_config.tau_tgt@set=0.5",
+        "ot.loss_config.tau_src@max=0.5",
+        "ot.loss_config.tau_tgt@max=0.5",
         "ot.window_size@max=20",
     ],
     "ot-mass-high-cost-flat": ["ot.loss_config.features.*.weight_label@mul=0.5", "ot.lambda_ot@add=-0.05"],
@@ -83,9 +84,46 @@ def test_a_quiet_run_gets_the_default_with_what_the_rules_looked_at() -> None:
     assert [o.name for o in firing.evidence.observations] == [
         "ot_pi_sum.last",
         "ot_pi_sum.last",
+        "l1_loss.n",
         "l1_loss.pct",
+        'infinite("grad_norm")',
         "grad_norm.last",
     ]
+
+
+@pytest.mark.parametrize("points", [1, 2])
+def test_one_or_two_points_are_no_plateau(points: int) -> None:
+    assert fired(l1_loss=metric(pct=0.0, n=points)) == ["default"]
+    assert fired(ot_pi_sum=metric(last=0.5), ot_cost=metric(pct=0.0, n=points)) == ["default"]
+    assert fired(l1_loss=metric(pct=0.0, n=3)) == ["l1-plateau"]
+
+
+def test_a_wide_tau_is_not_narrowed() -> None:
+    low = next(rule for rule in act_ot_book().rules if rule.id == "ot-mass-low")
+    for tau, after in ((5.0, None), (0.5, None), (0.1, 0.5)):
+        config = {"ot": {"loss_config": {"reg": 0.1, "tau_src": tau, "tau_tgt": tau}, "window_size": 5}}
+        changes = {change.path: change.after for change in resolve(config, parse_edits(low.changes))}
+        assert changes.get("ot.loss_config.tau_src", tau) == (tau if after is None else after)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reasons"),
+    [
+        ({"train/ot_ot_pi_sum": {"last": 2.6e-85}}, ["OT mass near zero"]),
+        ({"train/ot_pi_sum": {"first": 0.1, "last": 2.6e-85}}, ["OT mass near zero"]),
+        ({"train/grad_norm": {"last": 240.0}}, ["Gradient norm high"]),
+        ({"train/grad_norm": {"first": 3.0, "last": math.inf}}, ["Gradient norm high"]),
+        ({"train/grad_norm": {"last": "Infinity"}, "train/l1_loss": {"last": 0.4}}, ["Gradient norm high"]),
+        ({"train/grad_norm": {"first": 3.0, "last": math.nan}}, ["No rule fired"]),
+        ({"train/ot_pi_sum": {"last": math.nan}}, ["No rule fired"]),
+        ({"train/l1_loss": {"last": 0.4}}, ["No rule fired"]),
+        ({"train/l1_loss": {"first": 0.4, "last": 0.399, "best": 0.39, "best_step": 900, "pct": -0.2}}, ["L1 hardly falls"]),
+        ({}, []),
+    ],
+)
+def test_summaries_of_the_original_get_its_answers(entry: dict[str, Any], reasons: list[str]) -> None:
+    decisions = decide({**entry, "steps": 1900})
+    assert [decision.reason.partition(":")[0] for decision in decisions] == reasons
 
 
 def test_a_run_without_any_metric_gets_no_proposal_and_says_so() -> None:

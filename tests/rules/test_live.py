@@ -89,6 +89,39 @@ def test_a_metric_that_is_no_number_any_more_has_diverged() -> None:
     assert fires(looked, (1, float("nan")), (2, 1.0), (3, float("inf")))
 
 
+def test_so_many_values_in_a_row_may_be_asked_for() -> None:
+    looked = watch(rule(when="'diverged(\"l1_loss\", 3)'"))
+    nan, inf = float("nan"), float("inf")
+    assert not fires(looked, (1, nan), (2, nan), (3, 1.0), (4, inf), (5, nan))
+    assert fires(looked, (1, nan), (2, nan), (3, 1.0), (4, inf), (5, nan), (6, -inf))
+    for slip in ('0', '-1', 'True', '"x"', '1, 2'):
+        with pytest.raises(UserError, match="diverged takes"):
+            rule(when=f"'diverged(\"l1_loss\", {slip})'")
+
+
+def test_a_gradient_norm_that_mixed_precision_skips_now_and_then_does_not_stop_a_run() -> None:
+    nan, inf = float("nan"), float("inf")
+    shipped = [each for each in live_rules(act_ot_book()) if not each.watch or not each.watch.turns]
+
+    def stopped(norms: list[float], losses: list[float] | None = None) -> list[str]:
+        found: list[str] = []
+        looked = watch(*shipped)
+        for end in range(1, len(norms) + 1):
+            steps = range(50, end * 50 + 1, 50)
+            loss = losses or [1.0] * len(norms)
+            columns = {
+                "train/grad_norm": series(*zip(steps, norms[:end], strict=True)),
+                "train/loss": series(*zip(steps, loss[:end], strict=True)),
+            }
+            found += [each.rule.id for each in looked.fired(columns, end * 50)]
+        return found
+
+    assert stopped([inf, 1.0, 1.0, nan, 1.0, inf, nan, 1.0]) == []
+    assert stopped([nan, inf, 1.0, 1.0]) == []
+    assert stopped([1.0, nan, nan, nan, nan, nan]) == ["grad-norm-not-finite"]
+    assert stopped([1.0, 1.0, 1.0], [1.0, 1.0, nan]) == ["diverged"]
+
+
 def test_a_silenced_rule_is_quiet_and_higher_priority_comes_first() -> None:
     first, second = rule(id='"a"'), rule(id='"b"', priority=5)
     book = parse_book(
@@ -132,6 +165,7 @@ def test_the_shipped_book_has_the_live_rules_of_the_document() -> None:
         "sinkhorn-warning: at every step, relaunches with ot.loss_config.reg@max=0.5 or ot.loss_config.tau_src@mul=2 "
         "ot.loss_config.tau_tgt@mul=2 or ot.loss_config.features.*.weight_label@mul=0.5 ot.lambda_ot@mul=0.7 in turn, "
         "at most 3 times",
+        "grad-norm-not-finite: from step 100, stops the run",
         "grad-norm-exploding: from step 100, stops the run",
     ]
 

@@ -127,8 +127,8 @@ def test_decide_works_on_the_originals_summaries_and_its_answers_become_edits() 
     props = decide(json.loads(ORIGINAL)) or []
     assert [f"{k}={v}" for k, v in props[0].changes.items()] == [
         "ot.loss_config.reg@mul=1.6",
-        "ot.loss_config.tau_src@set=0.5",
-        "ot.loss_config.tau_tgt@set=0.5",
+        "ot.loss_config.tau_src@max=0.5",
+        "ot.loss_config.tau_tgt@max=0.5",
         "ot.window_size@max=20",
     ]
     assert list(props[1].changes) == [

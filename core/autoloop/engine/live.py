@@ -162,14 +162,14 @@ class LiveRules:
                 live=live,
                 created_at=self.context.clock(),
             )
-        line = self._line(run)
-        begin = sum(p.evidence is not None and p.evidence.rule == rule.id for p in line)
+        # Each rule has a budget of its own: what another rule has tried says nothing about this one's remedies.
+        begin = sum(p.evidence is not None and p.evidence.rule == rule.id for p in self._line(run))
         tried = [
             self._turn(run, rule, firing, turns[(begin + offset) % len(turns)], live) for offset in range(len(turns))
         ]
-        if len(line) >= rule.watch.relaunches:
-            times = f"{len(line)} time{'s' if len(line) > 1 else ''}"
-            why = f"This line of runs has been relaunched {times} already, and the rule allows {rule.watch.relaunches}."
+        if begin >= rule.watch.relaunches:
+            times = f"{begin} time{'s' if begin > 1 else ''}"
+            why = f"By this rule this lineage was relaunched {times} already, and the rule allows {rule.watch.relaunches}."
             return msgspec.structs.replace(tried[0], status=ProposalStatus.BLOCKED, blocked=why)
         return next((proposal for proposal in tried if not proposal.blocked), tried[0])
 

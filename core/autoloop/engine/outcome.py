@@ -39,7 +39,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     if not _read_rest(follower, meanwhile):
         return None
     summary = summarise(follower.columns, context.metrics)
-    diverged = [name for name in summary.not_finite if _tells_of_divergence(context, name)]
+    diverged = [name for name in summary.not_finite if _tells_of_divergence(context, summary, name)]
     if not summary.metrics and run.summary:  # extended, and ended before it logged anything
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
@@ -97,9 +97,16 @@ def wandb_url(run: Run, lines: list[str]) -> str | None:
     return next((match.group() for match in found if match.group(1) == run.id), None)
 
 
-def _tells_of_divergence(context: Context, metric: str) -> bool:
+GRADIENTS_IN_A_ROW = 5
+"""In mixed precision the gradient norm is NaN or infinite now and then, and the step is skipped on purpose."""
+
+
+def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> bool:
     """A loss that is no number, or a metric that stands for the run; any other may be undefined for a while."""
-    return metric in context.metrics.key_metrics or metric.rpartition("/")[2].endswith("loss")
+    name = metric.rpartition("/")[2]
+    if "grad" in name:
+        return metric in context.metrics.key_metrics and summary.in_a_row.get(metric, 1) >= GRADIENTS_IN_A_ROW
+    return metric in context.metrics.key_metrics or name.endswith("loss")
 
 
 def _needed(context: Context, summary: Summary, diverged: list[str]) -> str | None:

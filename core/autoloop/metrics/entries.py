@@ -13,50 +13,72 @@ import msgspec
 
 from autoloop.model import MetricSummary, Summary, UserError
 
+from .book import MetricBook, default_book
+from .summary import canonical_names
+
 _T = TypeVar("_T")
 
 
 def to_json(summary: Summary) -> dict[str, Any]:
     """The entry of one run: first, last, best, best_step, delta, pct, then what is new; `steps` at the end.
 
-    Always valid JSON, as a summary holds finite numbers only.
+    Always valid JSON, as a summary holds finite numbers only; `newest` says of a metric that it ended as none.
     """
     entry: dict[str, Any] = {name: msgspec.to_builtins(metric) for name, metric in summary.metrics.items()}
+    for name in summary.not_finite:
+        if name in entry:
+            entry[name]["newest"] = "Infinity" if name in summary.infinite else "NaN"
     return {**entry, "steps": summary.steps}
 
 
-def from_json(entry: Mapping[str, Any]) -> Summary:
+def from_json(entry: Mapping[str, Any], book: MetricBook | None = None) -> Summary:
     """The summary in an entry, ours or the original's smaller one.
 
-    What the original did not write is filled in as far as it can be told: `n` is 1 where nothing moved, else 2; min
-    and max span first, last and best; the tail is `last`; the last step is `steps`. A metric without finite `first`
-    and `last` is left out, as is anything that is no metric. Raises UserError if the entry is not an object.
+    Old names of a metric count as in a history. What the original did not write is filled in as far as it can be told:
+    without `first` there was one value, `last`; `n` is 1 where nothing moved and the best step is the last, else 3, for
+    a history of unknown length; min and max span first, last and best; the tail is `last`; the last step is `steps`. A
+    metric that ends in NaN or infinity is named as such; anything else without a finite `last` is left out, as is
+    anything that is no metric. Raises UserError if the entry is not an object.
     """
+    book = book or default_book()
     if not isinstance(entry, Mapping):
         raise UserError(f"A run's summary must be an object of metrics, and this is {type(entry).__name__}.")
     steps = _whole(entry.get("steps"), 0)
+    given = {str(name): numbers for name, numbers in entry.items() if isinstance(numbers, Mapping)}
+    known = {name: numbers for name, numbers in given.items() if not book.is_ignored(name)}
     metrics = {}
-    for name, numbers in entry.items():
-        if isinstance(numbers, Mapping) and (metric := _metric(numbers, steps)) is not None:
-            metrics[str(name)] = metric
-    return Summary(metrics=metrics, steps=steps)
+    newest: dict[str, float] = {}
+    for name, canonical in canonical_names(known, book).items():
+        if (metric := _metric(known[name], steps)) is not None:
+            metrics[canonical] = metric
+        if (value := _not_finite(known[name].get("newest", known[name].get("last")))) is not None:
+            newest[canonical] = value
+    return Summary(
+        metrics=metrics,
+        steps=steps,
+        not_finite=list(newest),
+        infinite=[name for name, value in newest.items() if value == math.inf],
+        in_a_row=dict.fromkeys(newest, 1),
+    )
 
 
 def _metric(numbers: Mapping[str, Any], steps: int) -> MetricSummary | None:
-    first, last = _finite(numbers.get("first"), None), _finite(numbers.get("last"), None)
+    last = _finite(numbers.get("last"), None)
+    first = _finite(numbers.get("first"), last)
     if first is None or last is None:
         return None
     best = _finite(numbers.get("best"), last)
     delta = _finite(numbers.get("delta"), last - first)
     known = (first, last, best)
+    best_step = _whole(numbers.get("best_step"), steps)
     return MetricSummary(
         first=first,
         last=last,
         best=best,
-        best_step=_whole(numbers.get("best_step"), steps),
+        best_step=best_step,
         delta=delta,
         pct=_finite(numbers.get("pct"), delta / first * 100 if first else 0.0),
-        n=_whole(numbers.get("n"), 1 if first == last == best else 2),
+        n=_whole(numbers.get("n"), 1 if first == last == best and best_step == steps else 3),
         min=_finite(numbers.get("min"), min(known)),
         max=_finite(numbers.get("max"), max(known)),
         tail_mean=_finite(numbers.get("tail_mean"), last),
@@ -66,6 +88,16 @@ def _metric(numbers: Mapping[str, Any], steps: int) -> MetricSummary | None:
         nan=_whole(numbers.get("nan"), 0),
         inf=_whole(numbers.get("inf"), 0),
     )
+
+
+def _not_finite(value: Any) -> float | None:
+    """NaN or an infinity, as Python's JSON and W&B's (a text) have them; None for anything else."""
+    if isinstance(value, str) and value.strip().lower() in _WORDS:
+        value = float(value)
+    return value if isinstance(value, float) and not math.isfinite(value) else None
+
+
+_WORDS = ("nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
 
 
 def _finite(value: Any, other: _T) -> float | _T:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from itertools import compress
 from operator import truediv
@@ -16,6 +16,26 @@ from operator import truediv
 from autoloop.model import MetricSummary, Series, Summary
 
 from .book import Derived, MetricBook
+
+
+def canonical_names(names: Iterable[str], book: MetricBook) -> dict[str, str]:
+    """What each name is called in the book: of several names for one metric the first of the book is the metric, and
+    the others keep a name of their own."""
+    left = dict.fromkeys(names)
+    result: dict[str, str] = {}
+    for metric in book.metrics.values():
+        name = next((name for name in (metric.name, *metric.aliases) if name in left), None)
+        if name is not None:
+            result[name] = metric.name
+            del left[name]
+    taken = set(result.values())
+    for name in left:
+        free = book.renamed(name)
+        new = name if free is None or free in taken or free in left else free
+        if new not in taken:
+            taken.add(new)
+            result[name] = new
+    return result
 
 
 def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[str, Series]:
@@ -26,14 +46,7 @@ def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[s
     have.
     """
     left = {name: series for name, series in columns.items() if len(series) and not book.is_ignored(name)}
-    result: dict[str, Series] = {}
-    for metric in book.metrics.values():
-        name = next((name for name in (metric.name, *metric.aliases) if name in left), None)
-        if name is not None:
-            result[metric.name] = left.pop(name)
-    for name, series in left.items():
-        free = book.renamed(name)
-        result.setdefault(name if free is None or free in result or free in left else free, series)
+    result = {new: left[old] for old, new in canonical_names(left, book).items()}
     for derived in book.derived.values():
         if derived.name not in result and (computed := _derive(derived, result)) is not None:
             result[derived.name] = computed
@@ -51,14 +64,21 @@ def summarise(columns: Mapping[str, Series], book: MetricBook) -> Summary:
 def summarise_named(named: Mapping[str, Series], book: MetricBook) -> Summary:
     """`summarise` for columns that have their canonical names already; none of them is empty."""
     metrics = {}
+    bad = {name: count for name, series in named.items() if (count := _not_finite_at_the_end(series.values))}
     for name, series in named.items():
         if (summary := _summarised(series, book.higher_is_better(name))) is not None:
             metrics[name] = summary
     return Summary(
         metrics=metrics,
         steps=max((series.steps[-1] for series in named.values()), default=0),
-        not_finite=[name for name, series in named.items() if not math.isfinite(series.values[-1])],
+        not_finite=list(bad),
+        infinite=[name for name in bad if named[name].values[-1] == math.inf],
+        in_a_row=bad,
     )
+
+
+def _not_finite_at_the_end(values: array[float]) -> int:
+    return next((count for count, value in enumerate(reversed(values)) if math.isfinite(value)), len(values))
 
 
 def _derive(derived: Derived, columns: Mapping[str, Series]) -> Series | None:

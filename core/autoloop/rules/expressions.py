@@ -2,7 +2,8 @@
 
 What may be written: `and`, `or`, `not`, comparisons (chains too), `+ - * /`, numbers, text, `True`, `False`, `None`;
 `metric("any/name").last` and the book's short names as `name.last` with any field of a metric's summary; `steps`;
-`config("dotted.path")`, `has("metric")`, `diverged("metric")` (its newest value is NaN or infinite),
+`config("dotted.path")`, `has("metric")`, `diverged("metric")` (its newest value is NaN or infinite, and with a number
+behind the name so many in a row), `infinite("metric")` (its newest value is infinity),
 `log_matches("regex")`, `abs`, `min`, `max`. So a rule book can look at a run and do nothing else.
 
 A condition that cannot be decided (its metric never appeared, its config key is not there, a division by zero, a value

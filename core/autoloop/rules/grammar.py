@@ -21,7 +21,7 @@ from autoloop.rules.wording import cut, kind_words, nearest, show
 
 MAX_DEPTH = 40
 STATISTICS = MetricSummary.__struct_fields__
-FUNCTIONS = ("metric", "config", "has", "diverged", "log_matches", "abs", "min", "max")
+FUNCTIONS = ("metric", "config", "has", "diverged", "infinite", "log_matches", "abs", "min", "max")
 WORDS = ("steps", "True", "False", "None")
 
 _COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
@@ -240,6 +240,7 @@ class Compiler:
                 next((term.metric for term in terms if term.metric), None),
                 all(term.constant for term in terms),
             )
+        times = self._times(node) if name == "diverged" else 1
         argument = self._literal(node)
         if name == "metric":
             raise self._error(node, f"say which statistic is meant, as in {source}.last")
@@ -247,10 +248,14 @@ class Compiler:
             if "*" in argument or not all(argument.split(".")):
                 raise self._error(node, 'config takes one dotted path without "*", as in config("ot.loss_config.reg")')
             return Term("any", lambda trial: setting(trial, argument, source), source)
-        if name in ("has", "diverged"):
+        if name in ("has", "diverged", "infinite"):
             self.metrics.add(self.book.resolve_name(argument) or argument)
         if name == "diverged":
-            return Term("truth", lambda t: t.observe(source, held := t.view.diverged(argument), "==", True, held), source)
+            return Term(
+                "truth", lambda t: t.observe(source, held := t.view.diverged(argument, times), "==", True, held), source
+            )
+        if name == "infinite":
+            return Term("truth", lambda t: t.observe(source, held := t.view.infinite(argument), "==", True, held), source)
         if name == "has":
             return Term(
                 "truth",
@@ -273,6 +278,14 @@ class Compiler:
             return trial.observe(source, line, "matches", text, line is not None)
 
         return Term("truth", run, source)
+
+    def _times(self, node: ast.Call) -> int:
+        """Takes the second argument of diverged("metric", 5) away: how many values in a row."""
+        match node.args:
+            case [first, ast.Constant(value=int() as times)] if not isinstance(times, bool) and times >= 1:
+                node.args = [first]
+                return times
+        return 1
 
     def _literal(self, node: ast.Call) -> str:
         match node.args:

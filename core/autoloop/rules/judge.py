@@ -59,7 +59,7 @@ def judge(source: RuleSource, view: RunView) -> Judgement:
             firings.append(Firing(rule.id, rule.reason, list(rule.changes), rule.priority, evidence, rule.clamp))
     firings.sort(key=lambda firing: -firing.priority)
     if not firings and source.default is not None:
-        if view.summary.metrics:
+        if view.summary.metrics or view.summary.not_finite:
             evidence = Evidence(rule="default", rule_version=version, when="no rule fired", observations=seen)
             firings.append(Firing("default", source.default.reason, list(source.default.changes), 0, evidence))
         else:

@@ -40,9 +40,14 @@ class RunView:
             return canonical, next((metrics[names[0]] for names in matching if names), None)
         return canonical, metrics.get(canonical)
 
-    def diverged(self, name: str) -> bool:
-        """Whether the newest value of a metric, written in any of its names, is NaN or infinite."""
-        return (self.book.resolve_name(name) or name) in self.summary.not_finite
+    def diverged(self, name: str, times: int = 1) -> bool:
+        """Whether the newest `times` values of a metric, written in any of its names, are NaN or infinite."""
+        canonical = self.book.resolve_name(name) or name
+        return canonical in self.summary.not_finite and self.summary.in_a_row.get(canonical, 1) >= times
+
+    def infinite(self, name: str) -> bool:
+        """Whether the newest value of a metric, written in any of its names, is infinity above zero."""
+        return (self.book.resolve_name(name) or name) in self.summary.infinite
 
     def setting(self, path: str) -> Any:
         """The config's value at a path written as in an edit (a number indexes a list). LookupError says why not."""
