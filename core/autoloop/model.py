@@ -236,7 +236,8 @@ class WandbSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asked for with `autoloop-tui run`. Paths are absolute. Never holds a secret."""
+    """What a person asked for with `autoloop-tui run`. Paths are absolute (stored, they are relative to the project). Never
+    holds a secret."""
 
     configs: list[str]
     steps: int = 2000

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from autoloop.engine.lock import holder
 from autoloop.model import Attempt, Loop
 from autoloop.runners import local
 from autoloop.store import Store
@@ -78,18 +79,20 @@ class Project:
             return [attempt for loop in store.loops() for attempt in store.loop_attempts(loop.id)]
 
     def close(self) -> None:
-        self.open_gate()
+        if self.folder.exists():  # it may have been moved
+            self.open_gate()
         for process in self.running:
             process.end()
         if not (self.folder / ".autoloop").exists():
             return
         for path in (self.folder / ".autoloop/locks").iterdir():
-            if text := path.read_text():
-                end(json.loads(text)["pid"])
-        for attempt in self.attempts():
-            if attempt.handle:
-                local.request_stop(local.Handle.from_dict(attempt.handle), kill=True)
-            local.sweep(attempt.id)
+            if (engine := holder(path)) and engine.pid:
+                end(engine.pid)
+        for attempt in self.attempts():  # of this folder: a copy of it has the same
+            handle, directory = local.Handle.from_dict(attempt.handle or {}) if attempt.handle else None, attempt.directory
+            if handle and local.is_running(Path(directory), handle):
+                local.request_stop(handle, kill=True)
+            local.sweep(attempt.id, Path(directory))
 
 
 class Running:

@@ -16,9 +16,10 @@ from pathlib import Path
 from autoloop.model import UserError
 from autoloop.store.access import driven
 from autoloop.store.places import Places
+from autoloop.store.portable import make_relative
 from autoloop.store.trouble import StoreTrouble, StoreUnusable, translated, unusable
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
@@ -53,7 +54,7 @@ def _index_states(db: sqlite3.Connection) -> None:
     db.execute(RUNS_BY_STATE)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _index_states}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _index_states, 2: make_relative}
 """Version -> the step from it to the next one, inside a transaction."""
 
 

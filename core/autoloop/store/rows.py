@@ -17,6 +17,7 @@ import msgspec
 from autoloop.model import UserError
 from autoloop.store.opening import SCHEMA_VERSION
 from autoloop.store.places import Places
+from autoloop.store.portable import from_stored, to_stored
 from autoloop.store.trouble import translated
 
 REMEMBERED = 20_000
@@ -35,6 +36,7 @@ class Rows:
         self.said = said
         """What happened at opening that a person should know."""
         self._db = connection
+        self._project = str(places.project)
         self._file = _identity(places.database)
         self._encode = msgspec.json.Encoder().encode
         self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
@@ -118,7 +120,7 @@ class Rows:
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
             f"ON CONFLICT ({primary}) DO UPDATE SET {updates}",
             *keys.values(),
-            self._encode(body),
+            self._encode(to_stored(body, self._project)),
         )
 
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
@@ -131,7 +133,7 @@ class Rows:
                 if len(known) >= self._remembered:
                     known.clear()
                 try:
-                    value = decoder.decode(body)
+                    value = from_stored(decoder.decode(body), self._project)
                     known[row] = body, value
                 except (msgspec.DecodeError, TypeError, RecursionError) as error:
                     what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
