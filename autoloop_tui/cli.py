@@ -3,45 +3,47 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
 from autoloop.model import UserError
-from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
+from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter, UnusedCliTokensError
 
 from autoloop_tui import plain
-from autoloop_tui.commands import console
+from autoloop_tui.commands import catalogue, console
 
-COMMANDS = {
-    "run": ("run",),
-    "demo": ("demo",),
-    "doctor": ("doctor",),
-    "generate": ("generate",),
-    "loops": ("status", "runs", "logs", "report", "wait"),
-    "control": ("stop", "kill", "pause", "resume", "retry", "extend", "move"),
-    "proposals": ("proposals", "approve", "reject", "undo", "edit", "propose", "start", "hold"),
-    "analyze": ("analyze_offline", "analyze_wandb"),
-    "fetch": ("fetch_config",),
-    "themes": ("themes",),
-}
-"""Module of `commands` -> its commands. Named, not imported: a command loads what it needs and no more."""
 
-app = App(
-    name="autoloop-tui",
-    help="Rounds of short training runs on one GPU box: queue, watch, judge by rules, approve, go on.",
-    help_format="plaintext",
-    # No --no-json or --empty-cfgs; of a flag given twice the last counts, as scripts that wrap a command expect.
-    default_parameter=Parameter(
-        negative=(), allow_repeating=True, show_default=lambda value: None if value is None or value is False else str(value)
-    ),
-)
-app.default(console.console)
-for module, names in COMMANDS.items():
-    for name in names:
-        app.command(f"autoloop_tui.commands.{module}:{name}")
+def command_line(*, listing: bool = False) -> App:
+    """The commands. `listing`: with a line for each, for the list of them; else each says itself what it does."""
+    app = App(
+        name="autoloop-tui",
+        help="Tune training recipes in rounds of short runs on one machine's GPUs: queue, watch, judge by rules, approve.",
+        help_format="plaintext",
+        # No --no-json or --empty-cfgs; of a flag given twice the last counts, as scripts that wrap a command expect.
+        default_parameter=Parameter(
+            negative=(),
+            allow_repeating=True,
+            show_default=lambda value: None if value is None or value is False else str(value),
+        ),
+    )
+    app.default(console.console)
+    for title, commands in catalogue.GROUPS.items():
+        group = Group.create_ordered(title)
+        for place, (name, command) in enumerate(commands.items()):
+            app.command(
+                catalogue.function(name),
+                name=name,
+                group=group,
+                sort_key=place,
+                help=command.line if listing else None,
+                help_epilogue=catalogue.examples(name),
+            )
+    return app
+
+
+app = command_line()
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
@@ -63,7 +65,11 @@ def _run(tokens: Sequence[str] | None) -> int:
         for word in (os.getcwd(), *(sys.argv[1:] if tokens is None else tokens)):
             if word != plain.encodable(word):
                 raise UserError(f"{word} is not UTF-8 text, which the records need; rename it.")
-        code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        words = sys.argv[1:] if tokens is None else tokens
+        if words and not words[0].startswith("-") and words[0] not in catalogue.COMMANDS:
+            raise UserError(f"There is no command {words[0]}; {_nearest_command(words[0])}")
+        chosen = command_line(listing=True) if words and words[0] in ("--help", "-h") else app
+        code = chosen(words, exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except (UserError, CycloptsError) as error:
         return _say(_sentence(error), 2)
@@ -87,8 +93,6 @@ def _sentence(error: Exception) -> str:
     command = " ".join(error.command_chain or ())
     if isinstance(error, UnusedCliTokensError):
         words = error.unused_tokens or [""]
-        if not command:
-            return f"There is no command {words[0]}; {_nearest_command(words[0])}"
         advice = "configs stand after --cfgs" if command == "run" else f"see `autoloop-tui {command} --help`"
         return f"{' '.join(words)} belongs to no flag; {advice}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
@@ -104,8 +108,8 @@ def _sentence(error: Exception) -> str:
 
 
 def _nearest_command(word: str) -> str:
-    near = difflib.get_close_matches(word, [name for names in COMMANDS.values() for name in names], 1)
-    return f"did you mean {near[0]}?" if near else "`autoloop-tui --help` lists them."
+    meant = catalogue.suggestion(word)
+    return f"did you mean `autoloop-tui {meant}`?" if meant else "`autoloop-tui --help` lists them."
 
 
 if __name__ == "__main__":

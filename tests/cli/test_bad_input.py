@@ -94,7 +94,7 @@ MISTAKES = {
     "missing preset file": (f"{BASE} --preset ./no.toml", ["no.toml"]),
     "preset with an unknown key": (f"{BASE} --preset mine.toml", ["mine.toml", "titel", "title"]),
     "unknown flag": (f"{BASE} --stpes 3", ["Unknown option", "--stpes", "Did you mean --steps?"]),
-    "unknown command": ("rnu", ["no command rnu", "did you mean run?"]),
+    "unknown command": ("rnu", ["no command rnu", "did you mean `autoloop-tui run`?"]),
     "--until that names nothing": (f"{BASE} --until worth200k", ["--until", "worth200k", "worth-200k"]),
     "--until with a typo": (f"{BASE} --until 'eval_l2.last < 1'", ["--until", "eval_l2", "eval_l1"]),
     "--until that breaks off": (f"{BASE} --until 'eval_l1.last <'", ["--until", "cannot read the condition"]),
