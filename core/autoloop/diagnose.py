@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -18,6 +20,10 @@ from autoloop.model import Cause, ExitRecord
 from autoloop.regex import compile_regex
 from autoloop.tracebacks import Chain, chains, is_launcher
 
+SHORTAGE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""No process, memory or descriptor to be had: a start that meets one waits."""
+SHORT_CAUSES = frozenset({"short-of-resources", "process-limit", "too-many-open-files"})
+"""Causes that say the same: of the command that could not be started, and of one that was and met it itself."""
 HEAD_BYTES = 128 << 10
 """Enough for what a trainer prints before its first step: device warnings, and the resolved config after them."""
 TAIL_BYTES = 512 << 10
@@ -111,6 +117,10 @@ def diagnose(
         verb = "killed" if exit.stopped_by == "kill" else "stopped"
         return Cause(id="stopped", text=f"{verb}: {_clean(stop_reason)}" if stop_reason else f"{verb} on request")
     if exit.error is not None:
+        if exit.errno in SHORTAGE:
+            advice = "raise `ulimit -u` and `ulimit -n` (or the container's limits), or use fewer slots"
+            text = f"the machine had no process, memory or file descriptor to spare ({os.strerror(exit.errno)})"
+            return Cause(id="short-of-resources", text=text, advice=advice, retry=True)
         advice = "check --python, --train-script and the folder it is started in"
         return Cause(id="cannot-start", text=_clean(exit.error), advice=advice, fatal_for_round=True)
     if exit.code == 0:

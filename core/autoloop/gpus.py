@@ -114,7 +114,10 @@ class Watcher:
         if self._thread is None or not self._thread.is_alive():
             self.report, self.asked_at = None, time.monotonic()
             self._thread = threading.Thread(target=self._read, name="nvml", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # no thread to be had
+                self._thread, self.report = None, GpuReport(error=f"the GPU driver was not asked: {error}")
 
     def wait(self, seconds: float) -> GpuReport:
         """The answer to the newest question, or that there was none in that time."""

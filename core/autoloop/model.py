@@ -341,6 +341,8 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The request that made the supervisor stop the tree (`stop`, `kill`); None if it ended by itself."""
     error: str | None = None
     """Why the command could not be started."""
+    errno: int | None = None
+    """The number of that error, where the system gave one."""
     started_at: float | None = None
     ended_at: float | None = None
 

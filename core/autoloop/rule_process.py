@@ -20,6 +20,7 @@ import weakref
 from typing import IO, Any
 
 from autoloop import isolated
+from autoloop.diagnose import SHORTAGE
 from autoloop.model import UserError
 from autoloop.rules.python_rules import Answer, PythonRules, python_rules
 
@@ -58,17 +59,17 @@ class _Child:
     def load(self) -> tuple[str, str]:
         if self._end is not None:
             self._end()
-        try:
-            self._printed = tempfile.TemporaryFile()  # noqa: SIM115 as long as the process
-            self._process = subprocess.Popen(
-                isolated.command("autoloop.rule_process"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._printed,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise UserError(f"{self.filename}: no process could be started for it ({error.strerror}).") from None
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                self._start()
+                break
+            except OSError as error:
+                if error.errno not in SHORTAGE or time.monotonic() > deadline:
+                    raise UserError(f"{self.filename}: no process could be started for it ({error.strerror}).") from None
+            time.sleep(0.5)
+        assert self._process is not None
+        assert self._printed is not None
         self._end = weakref.finalize(self, _end, self._process, self._printed)
         try:
             loaded = self._exchange({"code": self.code, "filename": self.filename}, LOADING)
@@ -78,6 +79,16 @@ class _Child:
             self._end()
             raise UserError(loaded["error"])
         return loaded["name"], loaded["version"]
+
+    def _start(self) -> None:
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 as long as the process
+        self._process = subprocess.Popen(
+            isolated.command("autoloop.rule_process"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._printed,
+            start_new_session=True,
+        )
 
     def close(self) -> None:
         """Also called by another thread than the one that waits for an answer, which then gets none."""

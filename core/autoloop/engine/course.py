@@ -3,6 +3,7 @@ one starts, or the loop ends."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import msgspec
@@ -50,7 +51,8 @@ class Course:
         if isinstance(rules, PythonRules) and finished and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
             if not (self._asking and self._asking.about(round_.number, finished)):
                 self._forget_asking()
-                self._asking = Asking(rules, round_.number, finished)
+                with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
+                    self._asking = Asking(rules, round_.number, finished)
                 return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.say(events.ROUND_ENDED, text)

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from autoloop.diagnose import SHORTAGE
 from autoloop.engine import events
 from autoloop.engine.attempts import next_attempt
 from autoloop.engine.context import Context
@@ -99,9 +100,10 @@ class Execution:
         try:
             handle = self._launch(attempt, intent.launch)
         except (OSError, ValueError, UserError) as error:  # ValueError: a NUL in an argument or variable
-            if isinstance(error, OSError) and error.errno in PASSING:
+            number = error.errno if isinstance(error, OSError) else None
+            if number in PASSING or (number in SHORTAGE and self._may_run(attempt)):
                 raise
-            record = ExitRecord(error=f"cannot start: {error}", ended_at=context.clock())
+            record = ExitRecord(error=f"cannot start: {error}", errno=number, ended_at=context.clock())
             return self._ended(attempt, run, self._follow(attempt), record)
         attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=context.clock())
         with context.store.transaction():
@@ -111,6 +113,11 @@ class Execution:
             text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
             context.say(events.RUN_STARTED, text, run.id)
         return self._watch(attempt, run, handle)
+
+    def _may_run(self, attempt: Attempt) -> bool:
+        """Whether its supervisor was started before the descriptors or processes ran out; if not, it never will be."""
+        state = local.inspect(Path(attempt.directory), attempt.id)
+        return not (isinstance(state, local.Vanished) and not state.started)
 
     def _launch(self, attempt: Attempt, launch: LaunchPlan) -> local.Handle:
         # The output directory itself is the trainer's to make: most refuse one that exists, even empty.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloop.diagnose import memory_causes
+from autoloop.diagnose import SHORT_CAUSES, memory_causes
 from autoloop.engine.context import Context
 from autoloop.model import Cause, Run, RunState
 
@@ -53,6 +53,8 @@ def broken(context: Context, last: Run) -> str | None:
         run = runs[attempt.run]
         if attempt.result not in BAD or run.step >= 1:
             break
+        if attempt.diagnosis and attempt.diagnosis.id in SHORT_CAUSES:
+            continue  # the machine's, and it passes
         early += run.state.ended and attempt.number == run.attempts  # one that is tried again has not failed yet
     if early >= FAILURES_IN_A_ROW:
         return f"{FAILURES_IN_A_ROW} runs in a row failed before their first step; the last: {last.reason}"

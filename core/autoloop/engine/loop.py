@@ -17,7 +17,7 @@ from autoloop.engine.live import LiveRules
 from autoloop.engine.lock import EngineLock
 from autoloop.engine.online import Online
 from autoloop.engine.outage import Outage
-from autoloop.engine.outcome import settle
+from autoloop.engine.outcome import settle, shortage_met
 from autoloop.engine.reporting import Reporting
 from autoloop.engine.starts import Starts
 from autoloop.engine.watch import Watch
@@ -206,6 +206,8 @@ class Engine:
                 run = msgspec.structs.replace(run, wandb_sync=behind)
                 with self.store.transaction():
                     self.store.put_run(run)
+            if run.state is RunState.QUEUED and (short := shortage_met(self.context, run)):
+                self.starts.held_back(short)
             self.reporting.settled(run)
             failed = run.state in (RunState.FAILED, RunState.LOST)
             if failed and self.context.loop.state is LoopState.ACTIVE and (reason := halts.broken(self.context, run)):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose import diagnose, read_log_tail
+from autoloop.diagnose import SHORT_CAUSES, diagnose, read_log_tail
 from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import SIP, Ended
@@ -22,6 +22,9 @@ from autoloop.secrets import mask_lines
 
 LOOP_STOP = "the loop was stopped"
 """A run stopped for this reason is queued again: it goes on when the loop does."""
+
+SHORT_TRIES = 5
+"""So often a command that runs, and then finds no process or descriptor for itself, is started again all the same."""
 
 READ_AT_MOST = 30.0
 """Seconds spent on the rest of a log, as far as metrics must be found in it; of what is left then, the end is read."""
@@ -155,6 +158,8 @@ def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause:
         return None
     if state is RunState.LOST and attempt.unstarted:
         return "its process never started"
+    if short_at_start(context, attempt, run, cause):
+        return f"it waits until the machine has room for it: {cause.text if cause else ''}"
     if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
         return None
     # Stops and attempts that never started are not the run's failures and do not use up its retries.
@@ -166,6 +171,24 @@ def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause:
     if cause.once and any(a.diagnosis and a.diagnosis.id == cause.id for a in earlier):
         return None
     return f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
+
+
+def shortage_met(context: Context, run: Run) -> str | None:
+    """Why the next start should wait, now that `run` is queued again."""
+    last = context.store.attempts(run.id)[-1]
+    if last.unstarted or (last.diagnosis and last.diagnosis.id in SHORT_CAUSES and not run.step):
+        return last.cause
+    return None
+
+
+def short_at_start(context: Context, attempt: Attempt, run: Run, cause: Cause | None) -> bool:
+    """Whether it did not begin for want of processes, memory or descriptors, which is no failure of its own."""
+    if cause is None or cause.id not in SHORT_CAUSES or run.step:
+        return False
+    if attempt.exit is not None and attempt.exit.error is not None:  # the command never ran
+        return True
+    met = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.diagnosis and a.diagnosis.id == cause.id]
+    return len(met) < SHORT_TRIES
 
 
 def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:

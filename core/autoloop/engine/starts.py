@@ -3,6 +3,7 @@ each have a say."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,41 @@ from autoloop.engine.space import shortage
 from autoloop.model import Loop, LoopState, Run, Slot
 
 
+class Shortage:
+    """No process, memory or descriptor could be had: one start is tried now and then, and sooner where a run has ended."""
+
+    LONGEST = 30.0
+    WELL = 3.0
+    """Seconds after which a start that was tried has not met it again."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._pause = 0.0
+        self._again = 0.0
+        self._tried: float | None = None
+
+    def met(self, reason: str) -> None:
+        self.reason = reason
+        self._pause = min(max(1.0, 2 * self._pause), self.LONGEST)
+        self._again, self._tried = time.monotonic() + self._pause, None
+
+    def eased(self) -> None:
+        self._again = 0.0
+
+    def take(self, queue: list[Run]) -> list[Run]:
+        """What of the queue may be tried now."""
+        now = time.monotonic()
+        if self._tried is not None:
+            if now - self._tried < self.WELL:
+                return []
+            self.reason, self._pause, self._tried = None, 0.0, None
+            return queue
+        if now < self._again:
+            return []
+        self._tried = now
+        return queue[:1]
+
+
 class Starts:
     """Owned by the engine; a wait is told once."""
 
@@ -25,10 +61,16 @@ class Starts:
         self.online = online
         self._admission = Admission(context)
         self._quiet = False
+        self._short = Shortage()
 
     def ended(self, ended: Sequence[Ended]) -> None:
         """These have just ended, and their slots are free."""
         self._admission.ended(ended)
+        self._short.eased()
+
+    def held_back(self, reason: str) -> None:
+        """A start met a shortage of processes, memory or descriptors: the next one waits."""
+        self._short.met(reason)
 
     def due(self) -> list[tuple[Run, Slot]]:
         """What is to be started now."""
@@ -50,15 +92,18 @@ class Starts:
         return [] if quiet is not None else budget.affordable(loop, queue, self._started(loop))
 
     def _with_room(self, loop: Loop, queue: list[Run]) -> list[Run]:
-        """`queue`, or nothing while a disk has too little room for another run."""
-        lacking = None
+        """`queue`; nothing while a disk has too little room for another run, or the machine no process for it."""
+        full = None
         if assign(queue, loop.spec.slots, self.execution.busy):
-            lacking = shortage((self.context.places.home, Path(loop.output_dir)), self.context.min_free)
+            full = shortage((self.context.places.home, Path(loop.output_dir)), self.context.min_free)
+        if not full and self._short.reason:
+            queue = self._short.take(queue)
+        lacking = full or self._short.reason
         if lacking != loop.waits_for and (lacking is None or loop.waits_for is None):
             with self.context.store.transaction():
                 self.context.update_loop(waits_for=lacking)
                 self.context.say(events.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again")
-        return [] if lacking else queue
+        return [] if full else queue
 
     def spent(self) -> str | None:
         """Why nothing will start any more, once the running runs have ended; None while there is budget left.

@@ -45,6 +45,7 @@ class Attempt:
         self.straggler_grace = 0.0
         self.child = 0
         self.status: int | None = None
+        self.errno: int | None = None
         self.stopped_by: str | None = None
         self.started_at: float | None = None
         self.unwritten: records.Record | None = None
@@ -69,6 +70,7 @@ class Attempt:
                 "signal": -code if code < 0 else None,
                 "stopped_by": self.stopped_by,
                 "error": error,
+                "errno": self.errno,
                 "started_at": self.started_at,
                 "ended_at": time.time(),
             }
@@ -88,6 +90,7 @@ class Attempt:
             for name, _ in self.ladder:
                 number_of(name)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.errno = getattr(error, "errno", None)
             return f"cannot use spec.json: {type(error).__name__} {error}"
         if not procfs.become_subreaper():
             say("no child subreaper here: processes that leave the tree can be found by their environment only")
@@ -108,6 +111,7 @@ class Attempt:
                 setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             )
         except (OSError, ValueError, IndexError) as error:
+            self.errno = getattr(error, "errno", None)
             return f"cannot start {argv[0] if argv else 'nothing'}: {getattr(error, 'strerror', None) or error}"
         child = procfs.process(self.child)
         self.unwritten = {

@@ -90,7 +90,10 @@ def _within(timeout: float, call: Callable[[], bytes]) -> tuple[bytes, Exception
             said.append((b"", error))
 
     thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # no thread to be had
+        return b"", error
     thread.join(timeout)
     return said[0] if said else (b"", TimeoutError())
 
