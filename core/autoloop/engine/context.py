@@ -66,7 +66,7 @@ class Context:
         """The secrets that may stand in what is said of the loop, or of a run: its environment's and its config's."""
         found = [*known_secrets(os.environ), *secrets.of_config(self.preset.env)]
         with contextlib.suppress(UserError):
-            found += secrets.of_config(self.config_of(run)) if run else []
+            found += secrets.of_config(self.read_config(run)) if run else []  # not kept: judging looks at the file again
         return found
 
     def say(self, kind: str, text: str, run: str | None = None) -> None:
