@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from autoloop.model import LoopState, UserError
-from textual.app import App
+from autoloop.model import LoopState
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from autoloop_tui.actions import BY_ID, bindings, shown_key
 from autoloop_tui.drawing.paint import plain
-from autoloop_tui.feed import Feed
+from autoloop_tui.feed import TROUBLE, Feed
+from autoloop_tui.full_screen import FullScreenApp
 from autoloop_tui.notices import news, osc9
 from autoloop_tui.preferences import Preferences
 from autoloop_tui.screens.base import LoopScreen
@@ -29,7 +29,7 @@ CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(FullScreenApp[int]):
     """The console on one loop."""
 
     CSS_PATH: ClassVar[list[str]] = ["app.tcss"]
@@ -46,8 +46,7 @@ class ConsoleApp(App[int]):
         ascii_only: bool | None = None,
         feed: Feed | None = None,
     ) -> None:
-        super().__init__()
-        self.project = project
+        super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ, project)
         self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only
         self.feed = feed or Feed(project, loop)
@@ -86,7 +85,10 @@ class ConsoleApp(App[int]):
 
     def on_unmount(self) -> None:
         gc.unfreeze()  # whoever goes on in this process collects as before
-        self.feed.close()
+        try:
+            self.parting += self.feed.close()
+        except TROUBLE as error:
+            self.parting.append(str(error))
 
     def _warn(self, title: str, text: str) -> None:
         self.notify(plain(text), title=title, severity="warning", markup=False)
@@ -104,16 +106,36 @@ class ConsoleApp(App[int]):
         if changed and before is not None and self.feed.view is not None and self.preferences.notify != "off":
             self._call_back(news(before, self.feed.view))
         self._watch_theme_files()
+        try:
+            self._tell_answers()
+            screen = self.screen
+            if isinstance(screen, LoopScreen) and screen.is_mounted:
+                if changed:
+                    screen.refresh_view()
+                screen.tick()
+        except TROUBLE as error:
+            self.told(str(error), ok=False)
+
+    def _tell_answers(self) -> None:
+        """What became of the commands that were sent."""
         if self.feed.problem:
             self.told(self.feed.problem, ok=False)
         else:
             for command in self.feed.answers():
                 self.told(command.answer or "", ok=bool(command.ok))
-        screen = self.screen
-        if isinstance(screen, LoopScreen) and screen.is_mounted:
-            if changed:
-                screen.refresh_view()
-            screen.tick()
+        for problem in self.feed.unsent():
+            self.told(problem, ok=False)
+            for screen in self.screen_stack:
+                if isinstance(screen, LoopScreen) and screen.is_mounted:
+                    screen.not_sent()
+
+    async def run_action(self, *args: Any, **kwargs: Any) -> bool:
+        """Every key ends here: what the store or a disk does not let it do is a sentence."""
+        try:
+            return await super().run_action(*args, **kwargs)
+        except TROUBLE as error:
+            self.told(str(error), ok=False)
+            return True
 
     def _call_back(self, sentences: list[str]) -> None:
         """Call a person who is not looking, by what the terminal has for that."""
@@ -210,12 +232,22 @@ class ConsoleApp(App[int]):
         return self.screen.SCOPE if isinstance(self.screen, LoopScreen) else "app"
 
     def action_back(self) -> None:
+        if not self._step_back():
+            self.exit(0)
+
+    def action_escape(self) -> None:
+        """Back, but never out: terminals and links send an Esc of their own, and fingers one too many."""
+        if not self._step_back():
+            self.told(f"{self.keys_of('app.back')} quits the console; the loop goes on")
+
+    def _step_back(self) -> bool:
+        """One step back; False on the first screen."""
         if isinstance(self.screen, LoopScreen) and self.screen.step_back():
-            return
+            return True
         if len(self.screen_stack) > 2:
             self.pop_screen()
-        else:
-            self.exit(0)
+            return True
+        return False
 
     def action_palette(self) -> None:
         self.action_command_palette()
@@ -237,13 +269,20 @@ class ConsoleApp(App[int]):
         if self.feed.view is None or self.feed.view.engine is None:
             self.told(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
             return
-        self.feed.send(kind, payload)
+        self._send(kind, payload)
 
     def ask_waking(self, kind: str, **payload: Any) -> None:
         """`ask`, with an engine started for it where none drives the loop."""
-        self.feed.send(kind, payload)
+        self._send(kind, payload)
         if self.feed.view is None or self.feed.view.engine is None:
             self._wake()
+
+    def _send(self, kind: str, payload: dict[str, Any]) -> None:
+        try:
+            if not self.feed.send(kind, payload):
+                self.told(f"{kind} waits: the store is locked or its disk is full", ok=False)
+        except TROUBLE as error:  # also from a dialog's answer, which is no action
+            self.told(f"{kind} was not sent: {error}", ok=False)
 
     def told(self, text: str, *, ok: bool = True) -> None:
         """Say one sentence on the last line of the screen, also below a dialog."""
@@ -282,7 +321,7 @@ class ConsoleApp(App[int]):
         elif view.loop.state is LoopState.FINISHED:
             self.told(f"the loop has finished: {view.loop.reason}")
         else:
-            self.feed.send("resume", {})
+            self._send("resume", {})
             self._wake()
 
     def _wake(self) -> None:
@@ -297,5 +336,5 @@ class ConsoleApp(App[int]):
             with Store.open(self.project) as store:
                 started = spawn(store, store.loop(self.feed.loop_id))
             self.call_from_thread(self.told, f"the engine runs again (process {started.pid})")
-        except (UserError, OSError) as error:
+        except TROUBLE as error:
             self.call_from_thread(self.told, str(error), ok=False)

@@ -18,15 +18,25 @@ from autoloop.engine import Holder, holder
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.settings import load_settings
-from autoloop.store import Command, Snapshot, Store, take_snapshot
+from autoloop.store import Command, Snapshot, Store, StoreTrouble, take_snapshot
 
 from autoloop_tui import client
+from autoloop_tui.outbox import Letter, Outbox
 
 if TYPE_CHECKING:
     from autoloop.history import Follower
 
 HISTORIES = 16
 """Histories kept open at a time; the least recently shown is let go."""
+
+TROUBLE = (UserError, sqlite3.Error, msgspec.ValidationError, OSError)
+"""What reading or writing the store can raise when its disk or another process is in the way: said, never fatal."""
+
+LOCK_PATIENCE = 0.1
+"""Seconds that the screen waits for another process's lock; a command that needs longer goes through the outbox."""
+
+LAST_PATIENCE = 12.0
+"""Seconds that quitting waits for commands that are not sent yet: a little more than a store waits for a lock."""
 
 BUDGET = 512 << 10
 """Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
@@ -137,6 +147,7 @@ class Feed:
     def __init__(self, project: Path, loop: str | None = None) -> None:
         self.project = project
         self.store = Store.open(project)
+        self.store.wait_at_most(LOCK_PATIENCE)
         self.loop_id = self.store.find_loop(loop).id
         self.metrics = load_settings(project).metric_book(project)
         self.view: View | None = None
@@ -148,11 +159,15 @@ class Feed:
         """By output directory and attempt: one that is extended writes on in the same directory."""
         self._columns: dict[str, Mapping[str, Series]] = {}
         self._questions: dict[int, str] = {}
+        self._outbox = Outbox(project)
 
-    def close(self) -> None:
+    def close(self) -> list[str]:
+        """What could not be sent any more, in sentences."""
+        unsent = self._outbox.close(LAST_PATIENCE)
         for follower in self._followers.values():
             follower.close()
         self.store.close()
+        return [letter.problem for letter in unsent]
 
     def poll(self) -> bool:
         """Take a new snapshot if the store or the engine's life changed. True if there is a new view.
@@ -164,19 +179,21 @@ class Feed:
             return False
         try:
             return self._poll()
-        except (sqlite3.Error, msgspec.ValidationError, UserError) as error:
+        except TROUBLE as error:
             self.problem = f"the store cannot be read ({error}); this is what was read last"
             return False
 
     def _poll(self) -> bool:
         version = self.store.version()
         engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
-        if self.view is not None and version == self._version and engine == self._engine:
-            return False
-        self._version, self._engine = version, engine
-        self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project)
+        if self.view is None or version != self._version or engine != self._engine:
+            self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project)
+            self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
+            changed = True
+        else:
+            changed = False
         self.problem = None
-        return True
+        return changed
 
     def follow_loop(self, loop: int) -> None:
         """Look at another loop of the project."""
@@ -220,11 +237,23 @@ class Feed:
 
     # ----------------------------------------------------------------------------------------------------- commands
 
-    def send(self, kind: str, payload: dict[str, Any]) -> int:
-        """Send a command row; its answer comes with `answers`."""
-        number = self.store.send(self.loop_id, kind, payload, client.actor())
-        self._questions[number] = kind
-        return number
+    def send(self, kind: str, payload: dict[str, Any]) -> bool:
+        """Send a command row; its answer comes with `answers`. False if that takes a while: `unsent` says if it fails."""
+        letter = Letter(self.loop_id, kind, payload)
+        if self._outbox.empty:  # else it would overtake what was asked for before
+            try:
+                self._questions[self.store.send(letter.loop, kind, payload, client.actor())] = kind
+                return True
+            except StoreTrouble:
+                pass
+        self._outbox.put(letter)
+        return False
+
+    def unsent(self) -> list[str]:
+        """Why commands of ours could not be sent, since last asked."""
+        taken = self._outbox.taken()
+        self._questions |= {letter.number: letter.kind for letter in taken if letter.number is not None}
+        return [letter.problem for letter in taken if letter.problem]
 
     def answers(self) -> list[Command]:
         """Commands of ours that have been answered since last asked."""

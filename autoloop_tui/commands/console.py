@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,5 +31,7 @@ def console(
     if not on_screen.has_screen():
         from autoloop_tui.commands.loops import status
 
+        if reason := on_screen.why_no_screen():
+            print(f"autoloop-tui: {reason}", file=sys.stderr)
         return status(loop=loop)
     return on_screen.console_or_welcome(Path.cwd(), loop, theme=theme, ascii_only=ascii_)

@@ -10,14 +10,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from autoloop_tui.actions import BY_ID
-from autoloop_tui.feed import View
+from autoloop_tui.feed import TROUBLE, View
+from autoloop_tui.screens.standing import Standing
 from autoloop_tui.widgets.bars import HintBar, TopBar
 
 if TYPE_CHECKING:
     from autoloop_tui.app import ConsoleApp
 
 
-class LoopScreen(Screen[None]):
+class LoopScreen(Standing, Screen[None]):
     """A screen over one loop. Subclasses give SCOPE, TITLE, `body`, and paint in `show_view` and `tick`."""
 
     SCOPE: ClassVar[str]
@@ -52,13 +53,19 @@ class LoopScreen(Screen[None]):
         """Go one step back within the screen. False if there is none: then the screen itself is left."""
         return False
 
+    def not_sent(self) -> None:
+        """A command could not be sent: forget that it is on its way."""
+
     # ------------------------------------------------------------------------------------------- called by the app
 
     def refresh_view(self) -> None:
         view = self.view
         self.query_one(TopBar).paint_view(view, self.TITLE)
         if view is not None:
-            self.show_view(view)
+            try:
+                self.show_view(view)
+            except TROUBLE as error:
+                self.say(str(error), "slot-failed")
 
     def on_screen_resume(self) -> None:
         # The sizes of the panes are known only after the layout.

@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
+from autoloop_tui.screens.standing import Standing
+
 CSS = """
     align: center middle;
     & > Vertical { width: 72; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
@@ -25,7 +27,7 @@ CSS = """
 """
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Standing, ModalScreen[bool]):
     """Asks before something that cannot be taken back. Enter, Esc, `q` and `n` mean no; only `y` or the button acts."""
 
     DEFAULT_CSS = f"Confirm {{ {CSS} }}"
@@ -58,7 +60,7 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(event.button.id == "yes")
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Standing, ModalScreen[str | None]):
     """Asks for a line of text; `check` says what is wrong with it while one types, or None. Esc or an empty line when
     `needed`: nothing happens."""
 

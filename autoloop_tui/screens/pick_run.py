@@ -15,10 +15,11 @@ from textual.widgets import Label
 
 from autoloop_tui.drawing.paint import cells, clip, fit, look
 from autoloop_tui.screens.dialogs import CSS
+from autoloop_tui.screens.standing import Standing
 from autoloop_tui.widgets.rows import Piece, RowPane
 
 
-class PickRun(ModalScreen[str]):
+class PickRun(Standing, ModalScreen[str]):
     """The runs of the loop, the newest round first; gives the id of the one that is chosen."""
 
     DEFAULT_CSS = f"PickRun {{ {CSS} }}"

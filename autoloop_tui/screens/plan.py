@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from autoloop_tui.drawing.paint import plain
+from autoloop_tui.full_screen import FullScreenApp
 from autoloop_tui.preferences import Preferences
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.theming.theme_files import load_themes, to_textual, variable_defaults
@@ -44,11 +45,12 @@ class PlanPane(RowPane, can_focus=True):
         self.show(rows)
 
 
-class PlanApp(App[bool]):
+class PlanApp(FullScreenApp[bool]):
     """Returns True when the plan shall run. Nothing has been written before that."""
 
     CSS = "Screen { background: $background; color: $foreground; } .bar { height: 1; background: $panel; }"
     ENABLE_COMMAND_PALETTE = False
+    STILL: ClassVar[str] = "nothing was started"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S,enter", "start", "Start it"),
         Binding("q,escape", "leave", "Leave"),
@@ -61,10 +63,10 @@ class PlanApp(App[bool]):
     ]
 
     def __init__(self, name: str, text: str) -> None:
-        super().__init__()
+        super().__init__(Path.cwd())
         self.plan_name = name
         self.text = text
-        self.preferences = Preferences.load(os.environ, Path.cwd())
+        self.preferences = Preferences.load(os.environ, self.project)
         self.ascii_only = self.preferences.ascii
         self.animation_level = "none"
 
@@ -78,7 +80,7 @@ class PlanApp(App[bool]):
         yield RowPane(id="foot", classes="bar")
 
     def on_mount(self) -> None:
-        for theme in load_themes(Path.cwd()).themes.values():
+        for theme in load_themes(self.project).themes.values():
             self.register_theme(to_textual(theme))
         if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme

@@ -23,6 +23,7 @@ from autoloop_tui.rows.proposal_edits import Outcome, change_edit, edit_lines, j
 from autoloop_tui.rows.proposal_queue import value_text
 from autoloop_tui.rows.proposal_rows import change_rows, tail, wrapped
 from autoloop_tui.screens.dialogs import CSS
+from autoloop_tui.screens.standing import Standing
 from autoloop_tui.widgets.rows import Piece, RowPane
 
 Judge = Callable[[Sequence[str]], Outcome]
@@ -56,7 +57,7 @@ class Verdict(RowPane):
         self.show(self._wanted)
 
 
-class Edits(ModalScreen[ScreenResultType]):
+class Edits(Standing, ModalScreen[ScreenResultType]):
     """What the two dialogs for edits share: the verdict under the inputs, and Enter that sends only what is valid."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]

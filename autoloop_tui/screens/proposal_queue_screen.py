@@ -79,6 +79,11 @@ class ProposalQueueScreen(LoopScreen):
         self._paint_head(view)
         self._paint_detail(view, moved=False)
 
+    def not_sent(self) -> None:
+        self._asked.clear()
+        if self.view is not None:
+            self._paint_queue(self.view)
+
     def tick(self) -> None:
         view = self.view
         if view is not None:

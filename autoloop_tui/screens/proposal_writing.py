@@ -14,8 +14,8 @@ from textual.app import SuspendNotSupported
 
 from autoloop_tui import client
 from autoloop_tui.drawing.paint import number, plain
-from autoloop_tui.feed import View
-from autoloop_tui.rows.proposal_edits import EditJudge, edit_lines, editor_command, edits_of_file, file_for_editor
+from autoloop_tui.feed import TROUBLE, View
+from autoloop_tui.rows.proposal_edits import EditJudge, Outcome, edit_lines, editor_command, edits_of_file, file_for_editor
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.screens.pick_run import PickRun
 from autoloop_tui.screens.proposal_editor import EditValues, Judge, WriteEdits
@@ -133,8 +133,14 @@ def _judge(app: ConsoleApp, base: Run, instead_of: Proposal | None) -> Judge | N
     try:
         judge = EditJudge(app.feed.store, view.loop, view.metrics, client.actor())
         judge.config(base)
-    except UserError as error:
+    except TROUBLE as error:
         app.told(str(error), ok=False)
         return None
 
-    return lambda edits: judge.outcome(base, edits, round_.number, instead_of)
+    def outcome(edits: Sequence[str]) -> Outcome:
+        try:
+            return judge.outcome(base, edits, round_.number, instead_of)
+        except TROUBLE as error:  # the store is asked for duplicates
+            return Outcome(str(error))
+
+    return outcome

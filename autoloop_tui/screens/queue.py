@@ -14,10 +14,11 @@ from textual.widgets import Label
 
 from autoloop_tui.drawing.paint import fit, plain
 from autoloop_tui.screens.dialogs import CSS
+from autoloop_tui.screens.standing import Standing
 from autoloop_tui.widgets.rows import Piece, RowPane
 
 
-class QueueScreen(ModalScreen[None]):
+class QueueScreen(Standing, ModalScreen[None]):
     """Shows the queued runs in their order and sends `move` and `stop` commands."""
 
     DEFAULT_CSS = f"QueueScreen {{ {CSS} & RowPane {{ height: 12; }} }}"

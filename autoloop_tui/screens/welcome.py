@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from autoloop_tui.drawing.paint import cells, clip, plain
+from autoloop_tui.full_screen import FullScreenApp
 from autoloop_tui.preferences import Preferences
 from autoloop_tui.theming.theme_files import load_themes, to_textual, variable_defaults
 from autoloop_tui.widgets.rows import Piece, RowPane
@@ -72,18 +73,18 @@ def wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
-class WelcomeApp(App[int]):
+class WelcomeApp(FullScreenApp[int]):
     """Opens no store and makes no file."""
 
     CSS = "Screen { background: $background; color: $foreground; }"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape,enter,ctrl+c", "leave", "Quit", show=False)]
+    STILL: ClassVar[str] = "nothing was changed"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter,ctrl+c", "leave", "Quit", show=False)]
 
     def __init__(
         self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None
     ) -> None:
-        super().__init__()
-        self.project = project
+        super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ, project)
         self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only
         self.animation_level = "none"

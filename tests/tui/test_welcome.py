@@ -37,9 +37,13 @@ def test_only_commands_that_exist_are_named():
     assert {shlex.split(command)[1] for command, _ in TYPE} <= COMMANDS.keys()
 
 
-@pytest.mark.parametrize("key", ["q", "escape", "ctrl+c"])
-def test_it_is_left_by_a_key(tmp_path, key):
+@pytest.mark.parametrize("key", ["q", "enter", "ctrl+c"])
+def test_it_is_left_by_a_key_and_not_by_esc(tmp_path, key):
     async def script(pilot, rows):
+        await pilot.press("escape")
+        await pilot.pause()
+        assert pilot.app.is_running
+        assert not pilot.app._exit
         await pilot.press(key)
         await pilot.pause()
         assert not pilot.app.is_running or pilot.app._exit

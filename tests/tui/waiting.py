@@ -28,6 +28,8 @@ async def settle(pilot: Pilot) -> None:
 def _under_way(pilot: Pilot) -> bool:
     if not pilot.app.is_running:
         return False
+    if getattr(pilot.app, "keys_under_way", False):
+        return True
     screen = pilot.app.screen
     pumps = [pilot.app, *screen.walk_children(with_self=True)]
     return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)

@@ -58,6 +58,10 @@ class Rows:
         self._remembered = rows
         self._sql(f"PRAGMA cache_size = -{kib}")
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Wait no longer than this for a lock of another process."""
+        self._sql(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
     # ------------------------------------------------------------------------------------------------ change counter
 
     def version(self) -> int:
