@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from autoloop import reports
+from autoloop.metrics import default_book
 from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, RunState
 
 from tests.engine.processes import seen, states
@@ -287,3 +289,33 @@ def test_a_python_rule_that_takes_too_long_costs_its_run_the_proposal(project: P
     with project.driven(loop):
         project.until(lambda: any("took longer than 0.5 s" in text for text in project.story(loop)), "the note")
     assert project.proposals(loop) == []
+
+
+def test_reports_that_are_made_anew_are_the_same_to_the_byte(project: Project) -> None:
+    """The engine wrote them as the runs ended, in another order, with numbers that were whole and attempts that failed."""
+    counter = str(project.folder / "counter")
+    gate = project.gate("a")
+    whole = [{"_step": 1, "train/l1_loss": 2, "eval/reward": 3}, {"_step": 2, "train/l1_loss": 1, "eval/reward": 4.5}]
+    configs = [
+        project.config("a", gate=str(gate)),
+        project.config("b", rows=whole),
+        project.config("c", traceback="ConnectionResetError: gone", fails=1, counter=counter, late=True),
+    ]
+    loop = project.loop(configs, concurrency=3, retries=1)
+    with project.driven(loop) as engine:
+        engine.until(lambda: [project.named(loop, name).state for name in "bc"] == [RunState.FINISHED] * 2, "their end")
+        gate.touch()
+        engine.end()
+    files = [Path(loop.spec.summary_out), Path(loop.spec.markdown_out)]
+    written = [file.read_bytes() for file in files]
+
+    def again() -> list[bytes]:
+        assert reports.write_summary(project.store, loop.id) is None
+        assert reports.write_markdown(project.store, loop.id, default_book()) is None
+        return [file.read_bytes() for file in files]
+
+    assert again() == written
+    assert again() == written
+    for file in files:
+        file.unlink()
+    assert again() == written

@@ -151,3 +151,11 @@ def test_a_damaged_book_is_read_or_refused_in_a_sentence(at: int, width: int, pu
     else:
         return
     assert sentence.startswith("my.toml: ")
+
+
+def test_a_book_that_no_person_wrote_is_refused_at_once() -> None:
+    rule = '[[rule]]\nid = "r{}"\nwhen = "steps > 1"\nreason = "r"\nchanges = ["lr@mul=2"]\n'
+    book = 'name = "n"\nversion = "1"\n' + "".join(rule.format(number) for number in range(1001))
+    assert "holds 1001 rules, and 1000 are read in at most" in refused(book)
+    assert "larger than 1 MiB" in refused(book * 20)
+    assert len(parse_book(book[: book.rindex("[[rule]]")], "b.toml").rules) == 1000

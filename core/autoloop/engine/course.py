@@ -168,7 +168,7 @@ class Course:
             reason = loop.reason or "its rounds are done"
             with self.context.store.transaction():
                 self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=self.context.clock())
-                self.reporting.write()
+                self.reporting.finish()
 
     def stop(self, reason: str) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""

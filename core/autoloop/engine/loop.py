@@ -132,7 +132,7 @@ class Engine:
         else:
             self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
             if loop.state is not LoopState.FINISHED:
-                self.reporting.write()
+                self.reporting.finish()
         return loop
 
     def _begin(self) -> None:

@@ -32,6 +32,11 @@ class Reporting:
         if self._due:
             self.write()
 
+    def finish(self) -> None:
+        """Both files in full, as `autoloop-tui report` would write them."""
+        self._tell(reports.write_summary(self.context.store, self.context.loop_id))
+        self.write()
+
     def write(self) -> None:
         self._due = False
         self._tell(self._markdown.write())

@@ -21,7 +21,11 @@ def write_run(store: Store, run: Run) -> str | None:
 
 
 def write_summary(store: Store, loop: int) -> str | None:
-    """Merge every run of the loop again, as the store has them, with what earlier attempts had reached."""
+    """Merge every run of the loop again, as the store has them, with what earlier attempts had reached.
+
+    While a loop goes on its runs stand in the order of their ends; this puts them into the store's, so that a file that is
+    made anew is the same to the byte.
+    """
     reached = [(attempt.output_dir, attempt.summary) for attempt in store.loop_attempts(loop)]
     reached += [(run.output_dir, run.summary) for run in store.runs(loop) if run.output_dir is not None]
     entries = {directory: to_json(summary) for directory, summary in reached if summary is not None}
@@ -44,11 +48,23 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
                     said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
                     known = {}
                 # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
-                write_atomically(path, json.dumps({**known, **entries}, indent=2) + "\n")
+                write_atomically(path, json.dumps(_in_order(known, entries), indent=2) + "\n")
             _left[path] = stamp(path)
     except OSError as error:
         return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it again later"
     return said
+
+
+def _in_order(known: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
+    """`known` with `entries` in it: those that it has, in their own order, at the places where they stood."""
+    order = (key for key in entries if key in known)
+    merged = {}
+    for key, value in known.items():
+        if key in entries:
+            key = next(order)
+            value = entries[key]
+        merged[key] = value
+    return {**merged, **entries}
 
 
 _left: dict[Path, Stamp | None] = {}

@@ -24,6 +24,10 @@ from autoloop.rules.tables import read_table
 from autoloop.rules.wording import nearest
 from autoloop.toml import TomlError, read_toml
 
+MAX_RULES = 1000
+MAX_BOOK = 1 << 20
+"""Characters. A book is read in a moment and every rule judges every run; no person writes more."""
+
 Scope = Literal["end", "live"]
 
 
@@ -130,16 +134,25 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
 
     UserError in one sentence: the file, the rule, the key, what is wrong with it, and the nearest that would be right.
     """
+    if len(text) > MAX_BOOK:
+        raise UserError(f"{source}: the book is larger than {MAX_BOOK >> 20} MiB; is it the right file?")
     try:
         raw = read_toml(text)
     except TomlError as error:
         raise UserError(f"{source}: not valid TOML: {error}") from None
     top = read_table(raw, _BookTable, source)
+    if len(top.rule) > MAX_RULES:
+        raise UserError(
+            f"{source}: the book holds {len(top.rule)} rules, and {MAX_RULES} are read in at most; each of them judges "
+            "every run, so put what a script generated into fewer conditions"
+        )
     rules: list[Rule] = []
+    ids: set[str] = set()
     for number, table in enumerate(top.rule, 1):
         rule = _rule(table, number, source, metrics)
-        if any(rule.id == other.id for other in rules):
+        if rule.id in ids:
             raise UserError(f'{source}: two rules have the id "{rule.id}"; give each its own')
+        ids.add(rule.id)
         rules.append(rule)
     default = None
     if top.default is not None:
