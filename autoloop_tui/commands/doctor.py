@@ -14,7 +14,7 @@ from autoloop import preflight
 from autoloop.configs import Config
 from autoloop.engine.budget import check_budget
 from autoloop.engine.checks import check_formal, check_numbers, check_places, load_rules, load_until
-from autoloop.engine.plan import LoopPlan, dataset_of, plan_attempt, read_config
+from autoloop.engine.plan import LoopPlan, dataset_of, plan_attempt, read_config, silent_rules
 from autoloop.launch import environment, load_preset
 from autoloop.model import LoopSpec, Run, UserError
 from autoloop.preflight import Finding
@@ -111,6 +111,8 @@ def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str,
         found.append(Finding(subject="until", level="error", text=str(problem)))
     if not isinstance(rules, RuleBook):
         return found or [ok("rules", f"{spec.rules} can be read")]
+    for why in silent_rules(spec, load_preset(spec.preset), rules, spec.steps):
+        found.append(Finding(subject="rules", level="warning", text=why.rstrip(".")))
     # The shipped book's live rules watch every trainer's runs, and say so themselves where a config has nothing for them.
     used = [rule for rule in rules.rules if spec.decide or (rule.watch and spec.live and spec.rules)]
     changing = [(f"rule {rule.id}", rule.changes) for rule in used if rule.changes]

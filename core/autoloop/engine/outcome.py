@@ -17,7 +17,7 @@ from autoloop.engine.watch import STAYED, as_judged
 from autoloop.history import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
-from autoloop.rules import PythonRules, RunView, evaluate
+from autoloop.rules import PythonRules, RunView, evaluate, live_rules, no_point_seen
 from autoloop.secrets import mask_lines
 
 LOOP_STOP = "the loop was stopped"
@@ -46,6 +46,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     if not summary.metrics and run.summary:  # extended, and ended before it logged anything
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
+    silent = _unwatched(context, run, follower)
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.known(run))
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
@@ -70,6 +71,8 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         run = msgspec.structs.replace(run, **changes)
         context.store.put_run(run)
         context.say(events.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
+        if silent and state is RunState.FINISHED:
+            context.say(events.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
         if again:
             context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again}", run.id)
         if not summary.metrics and state is RunState.FINISHED:
@@ -79,6 +82,17 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
                 run.id,
             )
     return run
+
+
+def _unwatched(context: Context, run: Run, follower: Follower) -> list[str]:
+    """The live rules whose window held no point of the run. The shipped book's, that nobody named, are not told of
+    metrics that this trainer does not log."""
+    if not context.spec.live:
+        return []
+    since = run.step if run.resume else 0
+    absent = context.spec.rules is not None
+    rules = live_rules(context.rules)
+    return no_point_seen(rules, follower.columns, context.metrics, run.total_steps, since=since, absent=absent)
 
 
 def _read_rest(follower: Follower, meanwhile: Callable[[], bool]) -> bool:

@@ -15,9 +15,9 @@ from autoloop.disk import write_atomically
 from autoloop.engine.checks import check
 from autoloop.engine.variants import steps_of, training
 from autoloop.gpus import GpuReport
-from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes_steps, plan_launch
+from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
-from autoloop.rules import RuleSource, describe, live_rules
+from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
 from autoloop.text_files import read_text
@@ -122,7 +122,7 @@ def plan_loop(
         output_dir=str(output_dir),
         runs=planned,
         live=live_sentences(spec, rules),
-        warnings=warnings,
+        warnings=[*warnings, *silent_rules(spec, preset, rules, max(each.run.total_steps for each in planned))],
         steps_by=None if passes_steps(preset) else _steps_by(preset, spec, planned),
     )
 
@@ -148,6 +148,21 @@ def live_sentences(spec: LoopSpec, rules: RuleSource) -> list[str]:
         describe(rule) + (f" (not reached in {spec.steps} steps)" if rule.watch and rule.watch.first >= spec.steps else "")
         for rule in (live_rules(rules) if spec.live else [])
     ]
+
+
+def silent_rules(spec: LoopSpec, preset: Preset, rules: RuleSource, steps: int) -> list[str]:
+    """The live rules that will have no point to judge in runs of `steps` steps, a sentence each, as far as is known.
+
+    Of the shipped book, that nobody named, one that only begins later is told by `live_sentences` alone.
+    """
+    log = spec.log_freq if passes(preset, "log_freq") else None
+    evaluated = spec.eval_freq if passes(preset, "eval_freq") else None
+    watching = [
+        rule
+        for rule in (live_rules(rules) if spec.live else [])
+        if spec.rules is not None or (rule.watch and rule.watch.first < steps)
+    ]
+    return [f"{why}." for rule in watching if (why := no_point_ahead(rule, steps, log, evaluated))]
 
 
 def plan_attempt(

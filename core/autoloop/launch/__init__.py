@@ -1,7 +1,7 @@
 """From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
 
 from autoloop.launch.plan import LaunchPlan, LaunchRequest, checkpoint_path, environment, plan_launch
-from autoloop.launch.presets import Failure, Preset, load_preset, passes_steps, preset_names
+from autoloop.launch.presets import Failure, Preset, load_preset, passes, passes_steps, preset_names
 
 __all__ = [
     "Failure",
@@ -11,6 +11,7 @@ __all__ = [
     "checkpoint_path",
     "environment",
     "load_preset",
+    "passes",
     "passes_steps",
     "plan_launch",
     "preset_names",

@@ -136,7 +136,12 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def passes_steps(preset: Preset) -> bool:
     """Whether the command of a run tells the number of steps; otherwise the trainer takes it from its config."""
-    return any("{steps}" in text for text in (*preset.argv, *preset.flags.values(), *preset.env.values()))
+    return passes(preset, "steps")
+
+
+def passes(preset: Preset, placeholder: str) -> bool:
+    """Whether the command of a run tells this to the trainer."""
+    return any(f"{{{placeholder}}}" in text for text in (*preset.argv, *preset.flags.values(), *preset.env.values()))
 
 
 def preset_names() -> list[str]:

@@ -9,6 +9,7 @@ from autoloop.rules.live import LiveFiring, LiveWatch, describe, in_words, live_
 from autoloop.rules.python_rules import PythonRules, python_rules
 from autoloop.rules.suggestions import Suggestion, applicable, suggestions
 from autoloop.rules.view import RunView
+from autoloop.rules.windows import no_point_ahead, no_point_seen
 
 __all__ = [
     "Bounds",
@@ -40,6 +41,8 @@ __all__ = [
     "in_words",
     "judge",
     "live_rules",
+    "no_point_ahead",
+    "no_point_seen",
     "parse_book",
     "python_rules",
     "suggestions",

@@ -1,0 +1,86 @@
+"""Whether a live rule has anything to look at: its window of steps may fall between the points that a trainer logs."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+from autoloop.metrics import MetricBook, canonical_columns
+from autoloop.model import Series
+from autoloop.rules.book import Rule, Watch
+
+
+def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int | None) -> str | None:
+    """Why a live rule will judge nothing in a run of `steps` steps; None if it may. A frequency of None is not known."""
+    watch = rule.watch
+    if watch is None:
+        return None
+    if watch.first >= steps:
+        return f"live rule {rule.id} will judge nothing: it looks {steps_of(watch)}, and a run makes {steps} steps"
+    if watch.window is not None and watch.window > steps:
+        return f"live rule {rule.id} will judge nothing: its window is {watch.window} steps, and a run makes {steps}"
+    # The points of the last step are not judged: such a run has nothing left to be saved.
+    last = steps - 1 if watch.last is None or watch.once else min(watch.last, steps - 1)
+    flags: list[str] = []
+    for metric in rule.when.metrics:
+        flag, every = ("--eval-freq", eval_freq) if _of_evaluation(metric) else ("--log-freq", log_freq)
+        if every is None or (every and last // every * every >= max(watch.first, 1)):
+            return None
+        flags.append(f"{flag} {every}")
+    if not flags:
+        return None
+    with_ = " and ".join(dict.fromkeys(flags))
+    return (
+        f"live rule {rule.id} will judge nothing: it looks {steps_of(watch)}, and with {with_} no point of its metrics "
+        "falls there; log more often, or give the rule other steps"
+    )
+
+
+def no_point_seen(
+    rules: Iterable[Rule],
+    columns: Mapping[str, Series],
+    book: MetricBook,
+    steps: int,
+    *,
+    since: int = 0,
+    absent: bool = True,
+) -> list[str]:
+    """The live rules that had no point to judge in a run that was to make `steps` steps, a clause for each.
+
+    Rules that begin beyond its last step are left out, because that was known before. `absent`: tell of metrics that
+    were not logged at all, too. `since`: the step that it was resumed from.
+    """
+    named = canonical_columns(columns, book)
+    found: list[str] = []
+    for rule in rules:
+        watch, metrics = rule.watch, sorted(rule.when.metrics)
+        if watch is None or not metrics or not (watch.first or watch.last is not None):
+            continue
+        if watch.first >= steps or since > watch.first:
+            continue
+        logged = {metric: named[metric] for metric in metrics if metric in named}
+        if any(_has_point(series.steps, watch) for series in logged.values()) or not (logged or absent):
+            continue
+        points = ", ".join(f"{book.short(name)} at {_first_steps(series.steps)}" for name, series in logged.items())
+        points = points or f"{', '.join(map(book.short, metrics))} was not logged"
+        found.append(f"{rule.id} looks {steps_of(watch)}, and had no point there ({points})")
+    return found
+
+
+def steps_of(watch: Watch) -> str:
+    if watch.once:
+        return f"at step {watch.first}"
+    return f"at steps {watch.first}–{watch.last}" if watch.last is not None else f"from step {watch.first} on"
+
+
+def _of_evaluation(metric: str) -> bool:
+    return metric.partition("/")[0] in ("eval", "val", "valid", "validation", "test")
+
+
+def _has_point(steps: Sequence[int], watch: Watch) -> bool:
+    at = bisect_left(steps, watch.first)
+    return at < len(steps) and (watch.last is None or watch.once or steps[at] <= watch.last)
+
+
+def _first_steps(steps: Sequence[int]) -> str:
+    return ", ".join(map(str, steps[:3])) + (", …" if len(steps) > 3 else "")
