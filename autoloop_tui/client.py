@@ -19,6 +19,10 @@ ANSWER_TIMEOUT = 10.0
 """Seconds to wait for a living engine's answer; it looks five times a second."""
 
 
+class NoAnswer(UserError):
+    """The engine lives and has not answered in time; the command is kept."""
+
+
 @contextmanager
 def opened(loop: str | None = None) -> Iterator[tuple[Store, Loop]]:
     """The project's store and the loop that was named, else the newest."""
@@ -95,7 +99,7 @@ def _answered(store: Store, loop: Loop, number: int) -> Command | None:
         if not driven:
             return None
         time.sleep(0.02)
-    raise UserError(
+    raise NoAnswer(
         f"The engine of {loop.name} has not answered within {ANSWER_TIMEOUT:.0f} s; the command is kept, and "
         "`autoloop-tui status` shows whether it was carried out."
     )

@@ -10,7 +10,8 @@ import time
 from typing import Any
 
 import msgspec
-from autoloop.model import Loop, LoopState, UserError
+from autoloop.engine.lock import holder
+from autoloop.model import Loop, LoopState, Run, RunState, UserError
 from autoloop.store import Store
 
 from autoloop_tui import client, plain
@@ -93,10 +94,13 @@ def resume(
             from autoloop_tui import headless
 
             return headless.drive_loop(store, found, max(told, default=0))
+        from autoloop.engine.frozen import differences
         from autoloop.engine.process import spawn
 
         engine = spawn(store, found)
         print(f"{found.name} goes on in the background (process {engine.pid}).")
+        for note in differences(store.places, found):
+            print(f"note: {plain.printable(note)}", file=sys.stderr)
         _note_what_is_wrong(found)
         return 0
 
@@ -105,7 +109,12 @@ def _note_what_is_wrong(loop: Loop) -> None:
     """What a preflight finds for the runs to come, once the loop has been taken up: running runs wait for no check."""
     from autoloop_tui.commands import doctor
 
-    for each in doctor.examine(msgspec.structs.replace(loop.spec, configs=[])):
+    try:
+        found = doctor.examine(msgspec.structs.replace(loop.spec, configs=[]))
+    except UserError as error:  # of a file that the loop has its own copy of
+        print(f"note: {plain.printable(str(error))}", file=sys.stderr)
+        return
+    for each in found:
         if each.level == "error":
             advice = f"; {each.advice}" if each.advice else ""
             print(f"note: {plain.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
@@ -143,11 +152,11 @@ def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     from autoloop.engine.extension import refusal
-    from autoloop.launch import load_preset
+    from autoloop.engine.frozen import preset_of
 
     with client.opened(loop) as (store, found):
         chosen = client.find_run(store, found, run)
-        if problem := refusal(load_preset(found.spec.preset), chosen, steps):
+        if problem := refusal(preset_of(store.places, found), chosen, steps):
             raise UserError(problem)
         return _goes_on(store, found, "extend", run=chosen.id, steps=steps)
 
@@ -176,16 +185,50 @@ def _goes_on(store: Store, loop: Loop, kind: str, **payload: Any) -> int:
 
 
 def _stop(kind: str, run: str | None, loop: str | None) -> int:
+    """By the loop's engine, by one that is started for it, or, where none can be, by asking the supervisors."""
     with client.opened(loop) as (store, found):
-        if run is not None:
-            return _said(client.ask(store, found, kind, run=client.find_run(store, found, run).id))
-        if not client.alive(store, found):
-            if found.state is not LoopState.ACTIVE:
-                raise UserError(f"{found.name} is {found.state.value} already ({found.reason}).")
-            raise UserError(
-                f"No engine drives {found.name}, so nothing can stop its runs: `autoloop-tui resume`, then {kind} it."
-            )
-        return _said(client.ask(store, found, kind))
+        chosen = client.find_run(store, found, run) if run is not None else None
+        if client.alive(store, found):
+            return _stop_driven(store, found, kind, chosen)
+        from autoloop.engine.unattended import executing, stop_without_engine
+
+        def stop_it() -> int:
+            number = chosen.id if chosen else None
+            return _said(stop_without_engine(store, found, number, kill=kind == "kill", actor=client.actor()))
+
+        if chosen is not None:
+            # An engine would go on with the whole loop: what waits to be started waits for one that somebody wants.
+            return stop_it() if chosen.state is not RunState.QUEUED else _said(client.ask(store, found, kind, run=chosen.id))
+        if found.state is not LoopState.ACTIVE and not executing(store, found):
+            raise UserError(f"{found.name} is {found.state.value} already ({found.reason}).")
+        try:
+            return _said(client.ask_waking(store, found, kind)[0])
+        except client.NoAnswer:
+            return _stop_driven(store, found, kind, None)
+        except UserError as error:
+            if client.alive(store, found):
+                raise
+            print(f"note: {plain.printable(str(error))}", file=sys.stderr)
+            for command in store.open_commands(found.id):
+                if command.kind == kind:
+                    store.answer(command.id, True, "done without an engine")
+            return stop_it()
+
+
+def _stop_driven(store: Store, loop: Loop, kind: str, run: Run | None) -> int:
+    """An engine that hangs keeps nobody from stopping its runs; what it was asked is kept for it, or the next one."""
+    from autoloop.engine.unattended import ask_supervisors, executing
+
+    try:
+        return _said(client.ask(store, loop, kind, **({"run": run.id} if run else {})))
+    except client.NoAnswer:
+        engine = holder(store.places.lock(loop.name))
+        asked = ask_supervisors(executing(store, loop, run.id if run else None), kill=kind == "kill")
+        if not asked:
+            raise
+    runs = f"{asked} run{'' if asked == 1 else 's'} {'killed' if kind == 'kill' else 'asked to stop'}"
+    who = f"the engine ({engine.words}) does not answer" if engine else "the engine is gone"
+    return _said(f"{who}, so its supervisors were asked: {runs}. If it hangs, kill it and `autoloop-tui resume`.")
 
 
 def _ask(loop: str | None, kind: str, **payload: Any) -> int:

@@ -77,7 +77,9 @@ def plan_or_run(
         except UserError as error:
             if take_back(store, loop):
                 raise UserError(f"{error} Nothing was started.") from None
-            raise
+            raise UserError(
+                f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, `autoloop-tui resume` goes on."
+            ) from None
         if detach and as_json:
             print(plan_json(under_name(plan, loop.name)))
             return 0

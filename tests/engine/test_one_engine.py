@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -77,8 +77,17 @@ def test_a_lock_that_outlives_its_engine_for_an_instant_is_waited_for(project: P
     released.join()
 
 
+def test_an_engine_that_ends_in_its_first_turn_has_not_started(project: Project) -> None:
+    loop = project.loop([project.config("a")])
+    with sqlite3.connect(project.store.places.database) as raw:
+        raw.execute("UPDATE runs SET body = '{'")
+    raw.close()
+    with pytest.raises(UserError, match=r"The engine did not start: .*cannot be read"):
+        project.spawn(loop)
+
+
 def test_an_engine_that_cannot_start_says_why(project: Project) -> None:
     loop = project.loop([project.config("a")])
-    Path(project.folder / "rules.toml").unlink()
-    with pytest.raises(UserError, match=r"rules\.toml"):
+    (project.store.places.frozen(loop.name) / "rules.toml").write_text("x = [")
+    with pytest.raises(UserError, match=r"The engine did not start: .*rules\.toml"):
         project.spawn(loop)

@@ -37,14 +37,16 @@ def check(
     return rules
 
 
-def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE) -> RuleSource:
+def load_rules(
+    path: str | None, metrics: MetricBook, patience: float = PATIENCE, text: str | None = None
+) -> RuleSource:
     """The rule book or Python rules at `path`, or the ACT-OT book. UserError says where it is wrong.
 
-    `patience`: seconds that Python rules may take for one run.
+    `patience`: seconds that Python rules may take for one run. `text`: what is in the file, where that is known.
     """
     if path is None:
         return act_ot_book()
-    text = read_text(Path(path), "rules file")
+    text = read_text(Path(path), "rules file") if text is None else text
     return rules_apart(text, path, patience) if path.endswith(".py") else parse_book(text, path, metrics)
 
 

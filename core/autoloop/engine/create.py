@@ -1,4 +1,7 @@
-"""Make a planned loop real: freeze its configs and record it. After this, an engine can be killed at any instant."""
+"""Make a planned loop real: freeze its configs and what it is made with, and record it.
+
+After this, an engine can be killed at any instant.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import msgspec
 
 from autoloop.engine import events
 from autoloop.engine.budget import deadline
+from autoloop.engine.frozen import forget_sources, freeze_sources
 from autoloop.engine.plan import LoopPlan, freeze, fresh_name
 from autoloop.model import Loop, LoopState, Round, RoundState, UserError
 from autoloop.store import Store
@@ -27,12 +31,14 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
             freeze(frozen[planned.run.id], planned.text)
         with store.transaction():  # nobody else of this project takes a name meanwhile
             folder = _take_folder(store, plan)
+            freeze_sources(store.places, folder.name, plan.spec)
             return _record(store, plan, frozen, folder, now)
     except BaseException as error:
         with contextlib.suppress(OSError):
             for path in frozen.values():
                 path.unlink(missing_ok=True)
             if folder is not None:
+                forget_sources(store.places, folder.name)
                 folder.rmdir()
         if isinstance(error, OSError):
             raise UserError(f"Nothing was started: {store.places.home} cannot be written ({error.strerror}).") from None
@@ -46,6 +52,7 @@ def take_back(store: Store, loop: Loop) -> bool:
             return False
         configs = [Path(run.config_path) for run in store.runs(loop.id)]
         store.forget_loop(loop.id)
+    forget_sources(store.places, loop.name)
     with contextlib.suppress(OSError):
         for path in configs:
             path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -42,10 +43,20 @@ class EngineLock:
         if signed is not None and signed.elsewhere:  # this lock says nothing where the file system does not share locks
             os.close(fd)
             return signed
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(Holder.me(time.time())), 0)
         self._fd = fd
+        self._sign(Holder.me(time.time()))
         return None
+
+    def at_work(self) -> None:
+        """Say that the loop is driven now. A full disk keeps nobody from driving it."""
+        if self._fd is not None and (me := signature(os.pread(self._fd, 4096, 0))) is not None:
+            with contextlib.suppress(OSError):
+                self._sign(msgspec.structs.replace(me, at_work=True))
+
+    def _sign(self, me: Holder) -> None:
+        # Written over what is there: whoever reads meanwhile finds a whole signature, if with spaces behind it.
+        if self._fd is not None:
+            os.pwrite(self._fd, msgspec.json.encode(me).ljust(512), 0)
 
     def release(self) -> None:
         if self._fd is not None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from autoloop.engine import events, halts
-from autoloop.engine.checks import load_rules, load_until
+from autoloop.engine.checks import load_until
 from autoloop.engine.commands import Commands
 from autoloop.engine.context import Context, Listener
 from autoloop.engine.course import Course
 from autoloop.engine.execution import Ended, Execution
+from autoloop.engine.frozen import load_sources
 from autoloop.engine.live import LiveRules
 from autoloop.engine.lock import EngineLock
 from autoloop.engine.online import Online
@@ -21,9 +21,7 @@ from autoloop.engine.outcome import settle, shortage_met
 from autoloop.engine.reporting import Reporting
 from autoloop.engine.starts import Starts
 from autoloop.engine.watch import Watch
-from autoloop.launch import load_preset
 from autoloop.model import Loop, LoopState, RunState, UserError
-from autoloop.settings import load_settings
 from autoloop.store import Store, StoreTrouble
 
 ROWS, CACHE = 200, 256
@@ -37,17 +35,16 @@ class Engine:
     """Drives one loop. `run` returns when the loop has ended, or when `leave` was called (its runs then go on)."""
 
     def __init__(self, store: Store, loop: Loop, listener: Listener | None = None) -> None:
-        project = Path(loop.spec.cwd)
-        settings = load_settings(project)
-        metrics = settings.metric_book(project)
-        rules = load_rules(loop.spec.rules, metrics, settings.rules_timeout)
+        sources = load_sources(store.places, loop)
+        settings, metrics, rules = sources.settings, sources.metrics, sources.rules
+        self.notes = sources.notes
         self.store = store
         store.remember(ROWS, CACHE)
         self.context = Context(
             store=store,
             loop_id=loop.id,
             spec=loop.spec,
-            preset=load_preset(loop.spec.preset),
+            preset=sources.preset,
             metrics=metrics,
             fields=settings.field_types(),
             rules=rules,
@@ -105,7 +102,7 @@ class Engine:
         try:
             while True:
                 try:
-                    return self._drive()
+                    return self._drive(lock)
                 except (StoreTrouble, OSError) as trouble:
                     # As an engine that was killed here: what is half done in memory is forgotten, and recovered.
                     self.outage.outlast(trouble, self.execution, lambda: self._leaving, self._take_stops)
@@ -121,9 +118,12 @@ class Engine:
         self._stops_asked.clear()
         return asked
 
-    def _drive(self) -> Loop:
+    def _drive(self, lock: EngineLock) -> Loop:
         if not self._leaving:
             self._begin()
+        if not self._leaving and not self._done():
+            self._turn()
+        lock.at_work()
         while not self._leaving and not self._done():
             self._turn()
         loop = self.context.loop
@@ -141,6 +141,8 @@ class Engine:
             if self.context.loop.state is LoopState.STOPPED:
                 now = self.context.clock()
                 self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None, resumed_at=now)
+            for note in self.notes:
+                self.context.say(events.NOTE, note)
             self.online.begin()
         ended = self.execution.recover()
         self._free(ended)

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from autoloop.engine.loop import Engine
 
 START_TIMEOUT = 20.0
-"""Seconds that a new engine may take until it holds its loop's lock; far more than it needs."""
+"""Seconds that a new engine may take until it holds its loop's lock, and then until its first turn is over; far more than it
+needs, if it has no runs of long histories to take over."""
 
 
 def spawn(store: Store, loop: Loop) -> Holder:
-    """Start a detached engine for `loop` and wait until it drives it. UserError with the log's end if it does not."""
+    """Start a detached engine for `loop` and wait until it is at work. UserError with the log's end if it ends before."""
     lock, log = store.places.lock(loop.name), store.places.engine_log(loop.name)
     running = holder(lock)
     if running:
@@ -34,6 +35,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
     require_secrets(loop.spec)
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
+        said = output.tell()
         try:
             process = subprocess.Popen(
                 isolated.command("autoloop.engine.process", "--project", str(store.places.project), loop.name),
@@ -46,16 +48,22 @@ def spawn(store: Store, loop: Loop) -> Holder:
         except OSError as error:
             raise UserError(f"The engine did not start: {error.strerror}.") from None
     deadline = time.monotonic() + START_TIMEOUT
+    driven: Holder | None = None
     while time.monotonic() < deadline:
         running = holder(lock)
-        if running and running.pid:
+        if running and running.at_work:
             return running
         code = process.poll()
         if code is not None:
             if code == 0:  # it found nothing left to do
                 return Holder(process.pid, os.uname().nodename, time.time())
-            raise UserError(f"The engine did not start: {_last_line(log)} (see {log})")
+            why = _last_line(log, said) or (f"signal {-code} ended it" if code < 0 else f"it ended with code {code}")
+            raise UserError(f"The engine did not start: {why} (see {log})")
+        if driven is None and running and running.pid:
+            driven, deadline = running, time.monotonic() + START_TIMEOUT
         time.sleep(0.02)
+    if driven:  # it has much to take over
+        return driven
     process.kill()
     process.wait()
     raise UserError(f"The engine did not take up {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
@@ -70,9 +78,13 @@ def require_secrets(spec: LoopSpec) -> None:
         )
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+def _last_line(log: Path, since: int) -> str:
+    """The last line of what was written to the log from a place on."""
+    try:
+        lines = log.read_bytes()[since:].decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
 
 
 def drive(engine: Engine, *, foreground: bool = False) -> Loop:

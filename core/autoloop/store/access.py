@@ -14,7 +14,7 @@ import msgspec
 
 from autoloop.model import UserError
 from autoloop.runners import procfs
-from autoloop.store.places import Places
+from autoloop.store.places import FOLDERS, Places
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -25,6 +25,8 @@ class Holder(msgspec.Struct, frozen=True):
     since: float
     boot: str = ""
     pid_ns: int = 0
+    at_work: bool = False
+    """It has taken its first turn; before that it may still find that it cannot."""
 
     @classmethod
     def me(cls, since: float) -> Holder:
@@ -73,7 +75,7 @@ def check_access(places: Places) -> None:
         locks = []
     except OSError as error:
         raise UserError(f"{home / 'locks'} cannot be read ({error.strerror}); mend that, or move it away.") from None
-    trusted = [home / name for name in ("configs", "attempts", "locks", "engines")]
+    trusted = [home / name for name in FOLDERS]
     trusted += [places.database.with_name(places.database.name + ending) for ending in ("", "-wal", "-shm")]
     for path in (*trusted, *(Path(entry.path) for entry in locks)):
         _check_owner(home, path)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from autoloop.model import UserError
 
+FOLDERS = ("configs", "attempts", "locks", "engines", "loops")
+
 
 @dataclass(frozen=True)
 class Places:
@@ -27,6 +29,10 @@ class Places:
         """The frozen copy of a run's config."""
         return self.home / "configs" / f"{run}.json"
 
+    def frozen(self, loop: str) -> Path:
+        """The copies of the files that a loop was made with: rules, preset, metric book, settings."""
+        return self.home / "loops" / loop
+
     def attempt(self, attempt: str) -> Path:
         """Where an attempt's spec.json, start.json, exit.json and log.txt are."""
         return self.home / "attempts" / attempt
@@ -40,7 +46,7 @@ class Places:
     def make(self) -> None:
         """Make the folders (mode 0700). UserError where that is not possible."""
         try:
-            for folder in (self.home, *(self.home / n for n in ("configs", "attempts", "locks", "engines"))):
+            for folder in (self.home, *(self.home / n for n in FOLDERS)):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
