@@ -114,7 +114,9 @@ def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:
         ]
         for run in runs
     ]
-    return plain.table([*head, "steps", *(book.short(key) for key in keys)], rows)
+    titles = [*head, "steps", *(book.short(key) for key in keys)]
+    texts, metrics = [0, *range(2, len(head))], range(len(titles) - 1, len(head), -1)
+    return plain.table(titles, rows, texts=texts, spare=[*metrics, *range(len(head) - 1, 0, -1)], cells=plain.across())
 
 
 def _last(run: Analysed, key: str) -> str:

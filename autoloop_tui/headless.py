@@ -37,7 +37,8 @@ class Story:
         if event.kind == kinds.ROUND_ENDED:
             # Whoever follows from outside may hear of it when the next round has begun.
             begun = [round_.number for round_ in self.store.rounds(self.loop.id) if round_.started_at <= event.at]
-            for row in self.round_table(max(begun, default=1)).splitlines():
+            across = plain.across() if self._write is print else None
+            for row in self.round_table(max(begun, default=1), across and across - 12).splitlines():
                 self.line(" " * 12 + row, None)
 
     def line(self, text: str, at: float | None) -> None:
@@ -59,11 +60,11 @@ class Story:
         eta = f"  eta {plain.duration((run.total_steps - step) / rate)}" if rate and run.total_steps > step else ""
         self.line(f"  {run.name} ({run.id})  step {step}/{run.total_steps}{share}{eta}", time.time())
 
-    def round_table(self, number: int) -> str:
-        return runs_table(self.store.runs(self.loop.id, number), self.metrics)
+    def round_table(self, number: int, cells: int | None = None) -> str:
+        return runs_table(self.store.runs(self.loop.id, number), self.metrics, cells)
 
 
-def runs_table(runs: list[Run], metrics: MetricBook) -> str:
+def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -> str:
     """Runs with their key metrics' last values."""
     keys = metrics.key_metrics
     rows = [
@@ -77,11 +78,12 @@ def runs_table(runs: list[Run], metrics: MetricBook) -> str:
                 plain.number(run.summary.metrics[key].last if run.summary and key in run.summary.metrics else None)
                 for key in keys
             ),
-            plain.printable(run.reason or "")[:80],
+            plain.printable(run.reason or ""),
         ]
         for run in runs
     ]
-    return plain.table(["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""], rows)
+    head = ["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""]
+    return plain.table(head, rows, texts=(2, len(head) - 1), spare=range(len(head) - 2, 4, -1), cells=cells)
 
 
 def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:

@@ -6,18 +6,90 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns padded by their width on a terminal; numbers as they come."""
-    cells = [[str(cell) for cell in row] for row in [head, *rows]]
-    widths = [max(width(row[i]) for row in cells) for i in range(len(head))]
-    lines = ["  ".join(pad(cell, w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join([lines[0], "  ".join("─" * w for w in widths).rstrip(), *lines[1:]])
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    texts: Collection[int] = (),
+    spare: Sequence[int] = (),
+    cells: int | None = None,
+) -> str:
+    """Columns padded by their width on a terminal, in at most `cells` cells of it; without that all is shown.
+
+    What is too wide is taken from the columns `texts`, down to NARROWEST, and then from those of `spare`, the first first:
+    they are left out whole, which a last line says. So no number is ever cut.
+    """
+    all_rows = [[str(cell) for cell in row] for row in [head, *rows]]
+    widths = {i: max(width(row[i]) for row in all_rows) for i in range(len(head))}
+    widths = {i: wide for i, wide in widths.items() if wide}
+    dropped: list[int] = []
+    if cells is not None:
+        _narrow(widths, texts, cells)
+        for column in spare:
+            if _across(widths) <= cells:
+                break
+            if widths.pop(column, 0):
+                dropped.append(column)
+        if dropped:  # there may be room again
+            widths |= {i: max(width(row[i]) for row in all_rows) for i in texts if i in widths}
+            _narrow(widths, texts, cells)
+    lines = ["  ".join(pad(cut(row[i], wide), wide) for i, wide in widths.items()).rstrip() for row in all_rows]
+    text = "\n".join([lines[0], "  ".join("─" * wide for wide in widths.values()).rstrip(), *lines[1:]])
+    if dropped:
+        names = ", ".join(head[i] for i in sorted(dropped) if head[i])
+        text += f"\nNot shown for want of width: {names}."
+    return text
+
+
+NARROWEST = 8
+"""Cells that a column of text keeps."""
+
+
+def _across(widths: Mapping[int, int]) -> int:
+    return sum(widths.values()) + 2 * (len(widths) - 1)
+
+
+def _narrow(widths: dict[int, int], texts: Collection[int], cells: int) -> None:
+    """Take what is too much from the widest column of text, a cell at a time."""
+    while _across(widths) > cells:
+        column = max((i for i in texts if i in widths), key=lambda i: widths[i], default=None)
+        if column is None or widths[column] <= NARROWEST:
+            return
+        widths[column] -= 1
+
+
+def cut(text: str, cells: int) -> str:
+    """`text` in at most `cells` cells. A path loses its beginning, anything else its end."""
+    if width(text) <= cells:
+        return text
+    path = "/" in text and " " not in text
+    kept, room = "", cells - 1
+    for character in reversed(text) if path else text:
+        room -= width(character)
+        if room < 0:
+            break
+        kept = character + kept if path else kept + character
+    return f"…{kept}" if path else f"{kept}…"
+
+
+def wrapped(text: str, cells: int | None, *, first: str = "", others: str = "") -> list[str]:
+    """`text` in lines of at most `cells` cells, broken between words; `first` begins the first, `others` the rest."""
+    if cells is None or width(first + text) <= cells or cells < width(others) + 20:
+        return [first + text]
+    lines, line, empty = [], first, True
+    for word in text.split(" "):
+        if not empty and width(line) + 1 + width(word) > cells:
+            lines.append(line.rstrip())
+            line, empty = others, True
+        line += word if empty else f" {word}"
+        empty = False
+    return [*lines, line.rstrip()]
 
 
 def across() -> int | None:
@@ -27,6 +99,8 @@ def across() -> int | None:
 
 def width(text: str) -> int:
     """Cells that `text` takes on a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

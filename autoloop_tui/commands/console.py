@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import Annotated
 
+from autoloop.model import UserError
 from cyclopts import Parameter
 
 from autoloop_tui import on_screen
@@ -28,6 +30,14 @@ def console(
     ascii_
         Draw with ASCII characters only.
     """
+    if theme is not None:
+        from autoloop_tui.theming.theme_files import load_themes
+
+        names = load_themes(Path.cwd()).themes
+        if theme not in names:
+            near = difflib.get_close_matches(theme, names, 1)
+            meant = f"did you mean {near[0]}?" if near else "`autoloop-tui themes` lists them."
+            raise UserError(f"There is no theme {theme}; {meant}")
     if not on_screen.has_screen():
         from autoloop_tui.commands.loops import status
 

@@ -49,13 +49,13 @@ def status(
                 print(plain.json_text([loop_document(store, each) for each in loops]))
             else:
                 rows = [[each.id, each.name, state_now(store, each), plain.printable(each.reason or "")] for each in loops]
-                print(plain.table(["#", "loop", "state", ""], rows))
+                print(plain.table(["#", "loop", "state", ""], rows, texts=(3,), cells=plain.across()))
             return 0
         if json:
             print(plain.json_text(status_document(store, take_snapshot(store, found.id))))
         else:
             with store.reading():
-                print(status_text(store, found.id))
+                print(status_text(store, found.id, _metric_book(), plain.across()))
     return 0
 
 
@@ -80,7 +80,7 @@ def runs(*, loop: str | None = None, json: bool = False, round: int | None = Non
         if json:
             print(plain.json_text(listed))
         else:
-            print(headless.runs_table(listed, _metric_book()))
+            print(headless.runs_table(listed, _metric_book(), plain.across()))
     return 0
 
 

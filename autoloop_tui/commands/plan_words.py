@@ -14,6 +14,7 @@ from autoloop_tui import plain
 
 def plan_text(plan: LoopPlan) -> str:
     """For a person: what would run where, each command line, and what is to be known."""
+    cells = plain.across()
     rows = [
         [
             planned.run.position,
@@ -28,17 +29,21 @@ def plan_text(plan: LoopPlan) -> str:
     then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
     notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
-    parts = [
+    head = (
         f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {steps} steps on {len(spec.slots)} "
         f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
-        f"W&B {'online' if spec.wandb.online else 'offline'}" + (f", {limits}" if limits else ""),
+        f"W&B {'online' if spec.wandb.online else 'offline'}" + (f", {limits}" if limits else "")
+    )
+    parts = [
+        *plain.wrapped(head, cells, others="  "),
         "",
-        plain.table(["#", "config", "slot", "output directory"], rows),
+        plain.table(["#", "config", "slot", "output directory"], rows, texts=(1, 3), cells=cells),
         "",
         *(f"[{planned.run.position}] {plain.printable(planned.launch.command_line)}" for planned in plan.runs),
         *(["", "Live rules, while a run trains (--no-live leaves them out):"] if plan.live else []),
-        *(f"  {plain.printable(sentence)}" for sentence in plan.live),
-        *(["", *(f"note: {plain.printable(note)}" for note in notes)] if notes else []),
+        *(line for each in plan.live for line in plain.wrapped(plain.printable(each), cells, first="  ", others="    ")),
+        *([""] if notes else []),
+        *(line for each in notes for line in plain.wrapped(plain.printable(each), cells, first="note: ", others="  ")),
         "",
         "Nothing was started. Add --exec to run it.",
     ]

@@ -293,7 +293,12 @@ def _text(proposal: Proposal, base: str) -> str:
         lines.append(f"    blocked: {proposal.blocked}")
     said = {change.note for change in proposal.changes}
     lines += [f"    note: {note}" for note in [*proposal.notes, proposal.note] if note and note not in said]
-    return "\n".join(plain.printable(line) for line in lines)
+    cells = plain.across()
+    return "\n".join(
+        part
+        for line in map(plain.printable, lines)
+        for part in plain.wrapped(line, cells, others="        " if line.startswith(" ") else "    ")
+    )
 
 
 def change_text(change: Change) -> str:

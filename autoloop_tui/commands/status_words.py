@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from autoloop.engine.budget import in_words, quiet_in_words, quiet_until
+from autoloop.metrics import MetricBook
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, RunState
 from autoloop.rules import in_words as evidence_in_words
 from autoloop.store import Snapshot, Store
@@ -51,8 +52,8 @@ def headline(store: Store, loop: Loop) -> str:
     return f"{loop.name}{name}  {state_now(store, loop)}{reason}"
 
 
-def status_text(store: Store, number: int) -> str:
-    """Asks for what it shows only: a loop may have many thousand runs."""
+def status_text(store: Store, number: int, metrics: MetricBook, cells: int | None = None) -> str:
+    """Asks for what it shows only: a loop that is active may have many thousand runs. In lines of at most `cells` cells."""
     loop = store.loop(number)
     lines = [headline(store, loop)]
     if state_now(store, loop) == "orphaned":
@@ -88,7 +89,7 @@ def status_text(store: Store, number: int) -> str:
             if run
             else [slot.label, "waiting" if slot.index in loop.slot_waits else "idle", "", "", ""]
         )
-    lines += ["", plain.table(["slot", "state", "run", "id", "step"], rows)]
+    lines += ["", plain.table(["slot", "state", "run", "id", "step"], rows, texts=(2,), cells=cells)]
     for slot in loop.spec.slots:
         if why := loop.slot_waits.get(slot.index):
             lines.append(plain.printable(f"{slot.label} waits: {why}"))
@@ -102,7 +103,28 @@ def status_text(store: Store, number: int) -> str:
         lines.append(plain.printable(f"  {run.name} ({run.id}) {run.state.value}: {run.reason or ''}"))
         if attempts and (diagnosis := attempts[-1].diagnosis):
             lines += [plain.printable(f"    {text}") for text in diagnosis.details]
-    return "\n".join(lines)
+    if loop.state is not LoopState.ACTIVE:
+        lines += ["", *_result(store, loop, metrics)]
+    indented = [(line, line[: len(line) - len(line.lstrip(" "))]) for text in lines for line in text.split("\n")]
+    return "\n".join(part for line, indent in indented for part in plain.wrapped(line, cells, others=f"{indent}  "))
+
+
+def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
+    """What a loop that has ended came to: the winner, or the extreme of the first key metric that runs have; the report."""
+    said = []
+    runs = [run for run in store.runs(loop.id) if run.state is RunState.FINISHED and run.summary]
+    if loop.winner:
+        winner = store.run(loop.winner)
+        said.append(f"met --until: {winner.name} ({winner.id})")
+    for key in metrics.key_metrics:
+        reached = [(run.summary.metrics[key].last, run) for run in runs if run.summary and key in run.summary.metrics]
+        if reached:
+            most = metrics.higher_is_better(key)
+            value, run = (max if most else min)(reached, key=lambda each: each[0])
+            word = "highest" if most else "lowest"
+            said.append(f"{word} last {metrics.short(key)}: {plain.number(value)}, {run.name} ({run.id})")
+            break
+    return [*map(plain.printable, said), plain.printable(f"report: {loop.spec.markdown_out}")]
 
 
 def _live_line(store: Store, proposal: Proposal) -> str:

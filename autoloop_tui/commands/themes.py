@@ -66,11 +66,11 @@ def _tell(loaded: LoadedThemes) -> None:
             [theme.name, theme.origin, _ground(theme), _number(found.text), _number(found.mark),
              _verdict(contrast.faults(theme)), plain.printable(theme.description)]
         )  # fmt: skip
-    print(plain.table(["theme", "from", "ground", "text", "marks", "", ""], rows))
-    print(f"\nText and marks: the least contrast of each; text should have {TEXT:g}, marks of state {MARK:g} at least.")
-    for failure in loaded.failures:
-        print(f"left out: {plain.printable(failure.path)}: {plain.printable(failure.sentence)}")
-    print("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.")
+    print(plain.table(["theme", "from", "ground", "text", "marks", "", ""], rows, texts=(6,), cells=plain.across()))
+    said = [f"Text and marks: the least contrast of each; text should have {TEXT:g}, marks of state {MARK:g} at least."]
+    said += [plain.printable(f"left out: {failure.path}: {failure.sentence}") for failure in loaded.failures]
+    said.append("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.")
+    print("\n" + "\n".join(line for text in said for line in plain.wrapped(text, plain.across(), others="  ")))
 
 
 def _ground(theme: ThemeFile) -> str:

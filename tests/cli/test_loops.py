@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
+import struct
+import subprocess
+import termios
 from pathlib import Path
 
 import pytest
 from autoloop.engine.plan import fresh_name
 from autoloop.model import LoopState
 
+from autoloop_tui import plain
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, Project
+from tests.cli.project import LAUNCH, Project, command, environment
 
 CPU = ("--device", "cpu")
 GO = ("--exec", "--no-ui")
@@ -175,3 +183,56 @@ def test_resume_notes_what_the_runs_to_come_will_meet_and_goes_on_all_the_same(p
     assert said.returncode == 0
     assert "goes on in the background" in said.stdout
     assert "note: command: The training script own.py does not exist" in said.stderr
+
+
+def test_the_status_of_a_finished_loop_names_the_extreme_of_its_key_metric_and_the_report(
+    project: Project, call: Call
+) -> None:
+    for seed, name in enumerate(("a", "b")):
+        project.config(name, seed=seed)
+    path = project.folder / "b.json"
+    config = json.loads(path.read_text())
+    config["ot"]["loss_config"]["reg"] = 0.5  # the trainer of these tests has a lower error with a larger reg
+    path.write_text(json.dumps(config))
+    words = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
+    assert project.call(*words).returncode == 0
+    lines = call("status").out.splitlines()
+    with project.store() as store:
+        (best,) = [run for run in store.runs(1) if run.name == "b"]
+        value = best.summary.metrics["eval/offline_eval/avg_l1"].last  # type: ignore[union-attr]
+    assert f"lowest last eval_l1: {value:.4g}, b ({best.id})" in lines
+    assert f"report: {project.folder / 'reports/act_ot.md'}" in lines
+
+
+PLAN = ("run", "--cfgs", "good.json", *LAUNCH, "--device", "cpu")
+
+
+@pytest.mark.parametrize("words", [("status",), ("runs",), ("status", "--all"), ("proposals",), ("themes",), PLAN])
+def test_tables_fit_the_terminal(project: Project, words: tuple[str, ...]) -> None:
+    name = "a-config-with-a-name-that-is-longer-than-anybody-should-choose-for-one"
+    project.config(name, exit=3)
+    project.config("good")
+    run = ("run", "--cfgs", f"{name}.json", "good.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
+    project.call(*run, "--rounds", "2", "--decide", "--name", "n" * 30)
+    said = on_terminal(project, *words)
+    assert said
+    wide = [line for line in said.splitlines() if plain.width(line) > 80 and len(line.split()) > 2]  # a path stays whole
+    assert [line for line in wide if not line.startswith("[0] ")] == []  # a command stays whole, to be pasted
+
+
+def on_terminal(project: Project, *words: str) -> str:
+    """What a command prints on a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        command(*words), cwd=project.folder, env=environment(None), stdin=subprocess.DEVNULL, stdout=theirs,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while data := os.read(ours, 1 << 16):
+            said += data
+    os.close(ours)
+    process.wait()
+    return said.decode().replace("\r\n", "\n")

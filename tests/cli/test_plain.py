@@ -71,3 +71,39 @@ def test_a_log_is_printed_without_what_its_bars_went_through(
     log.write_bytes(b"\r".join(b"%d%%" % n for n in range(101)) + b"\nstep 5 loss 0.1\n")
     loops._copy(log, 0, 0, True, [])
     assert capfdbinary.readouterr().out == b"100%\nstep 5 loss 0.1\n"
+
+
+HEAD = ["round", "run", "state", "loss", "grad_norm", ""]
+ROWS = [
+    [1, "a-very-long-name-of-a-config-that-somebody-chose", "finished", "0.1234", "12.5", ""],
+    [12, "名前がとても長い設定ファイル名", "failed", "–", "–", "the GPU ran out of memory while it made the first batch"],
+]
+
+
+@pytest.mark.parametrize("cells", [100, 80, 60, 50])
+def test_a_table_fits_and_no_number_is_cut(cells: int) -> None:
+    text = plain.table(HEAD, ROWS, texts=(1, 5), spare=(4, 3), cells=cells)
+    *lines, last = text.splitlines()
+    assert all(plain.width(line) <= cells for line in lines)
+    for number in ("0.1234", "12.5"):
+        column = "loss" if number == "0.1234" else "grad_norm"
+        assert number in text or (column in last and last.startswith("Not shown for want of width: "))
+
+
+def test_a_table_in_a_pipe_is_whole() -> None:
+    text = plain.table(HEAD, ROWS, texts=(1, 5), spare=(4, 3))
+    assert all(str(cell) in text for row in ROWS for cell in row)
+
+
+@given(st.text(alphabet="ab/ 漢é", max_size=30), st.integers(2, 20))
+def test_a_cut_text_is_as_wide_as_it_may_be(text: str, cells: int) -> None:
+    cut = plain.cut(text, cells)
+    assert plain.width(cut) <= cells
+    assert cut == text or plain.width(cut) >= cells - 1
+
+
+@given(st.text(alphabet="ab 漢", max_size=80), st.integers(25, 40))
+def test_wrapped_lines_hold_every_word(text: str, cells: int) -> None:
+    lines = plain.wrapped(text, cells, first="- ", others="  ")
+    assert "".join(lines).split("- ", 1)[1].replace(" ", "") == text.replace(" ", "")
+    assert all(plain.width(line) <= cells or len(line.split()) <= 2 for line in lines)

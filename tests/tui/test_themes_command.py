@@ -127,3 +127,15 @@ def test_the_command_needs_neither_textual_nor_rich():
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
+
+
+NAMES = [("okabe-itto", "did you mean okabe-ito?"), ("zzz", "`autoloop-tui themes` lists")]
+
+
+@pytest.mark.parametrize(("name", "said"), NAMES)
+def test_an_unknown_theme_is_refused_in_a_pipe_too(name, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["--theme", name])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
