@@ -49,6 +49,7 @@ GPU_MEMORY = [
     "RuntimeError: FIND was unable to find an engine to execute this computation",
     "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 34359738368 bytes.",
     "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Failed to allocate request for 4.00GiB (4294967296B) on device ordinal 0",
+    "jaxlib.xla_extension.XlaRuntimeError: INTERNAL: Failed to allocate 3221225472 bytes for new constant",
     "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating tensor with shape[64,512] and "
     "type float on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc [Op:Conv2D]",
     "tensorflow.python.framework.errors_impl.InternalError: Failed copying input tensor from CPU:0 to GPU:0 in order to "
@@ -171,6 +172,10 @@ OTHERS: list[tuple[str, str, str, str]] = [
     ("network", "R", "", "ConnectionResetError: [Errno 104] Connection reset by peer"),
     ("certificate", "F", "", "requests.exceptions.SSLError: (MaxRetryError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')))"),
     ("dataset-missing", "", "", f"huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. Repository Not Found for url: {HUB}"),
+    ("dataset-missing", "", "", f"huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error. (Request ID: Root=1)\n\nRepository "
+     f"Not Found for url: {HUB}.\nIf you are trying to access a private or gated repo, make sure you are authenticated."),
+    ("not-found", "", "me/nope", "huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. (Request ID: Root=1)\n\nRepository "
+     "Not Found for url: https://huggingface.co/me/nope/resolve/main/config.json."),
     ("dataset-missing", "", "", "datasets.exceptions.DatasetNotFoundError: Dataset 'a/b' doesn't exist on the Hub"),
     ("not-found", "", "nope", "OSError: nope is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'"),
     ("access-denied", "F", "", "requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://huggingface.co/org/m"),
@@ -273,6 +278,7 @@ def test_a_batch_system_s_words_go_before_the_signal_it_sent() -> None:
 
 @pytest.mark.parametrize(("words", "code", "id_"), [
     ("Killed", 137, "sigkill"), ("Killed", 1, "sigkill"), ("run.sh: line 3:  1234 Killed                  python train.py", 1, "sigkill"),
+    ("/slurm_script: line 12: 1234 Killed                  srun python train.py", 1, "sigkill"),
     ("Bus error (core dumped)", 135, "sigbus"), ("Segmentation fault (core dumped)", 1, "sigsegv"),
     ("srun: error: n1: task 0: Segmentation fault (core dumped)", 1, "sigsegv"), ("Skipped: Killed 3 stale workers", 1, "exit-code"),
 ])  # fmt: skip
