@@ -30,6 +30,8 @@ TAIL_BYTES = 512 << 10
 LINE_LENGTH = 300
 FRAMES = 1000
 """Lines at the end of a log: more than the last tracebacks of all its processes take."""
+EARLIER = 50
+"""Chains of exceptions before the last that are looked at where nothing tells the processes apart."""
 LAST_WORDS = 60
 """Lines at the end of a log where a cause without an exception may stand."""
 
@@ -130,7 +132,7 @@ def diagnose(
     cause = cause or _by_exception(found, endings, lines)
     if cause is None or _follows(cause):
         # Whoever names no reason, or only that the others are gone, may have been left by one that a signal ended.
-        cause = _by_signal(endings.other, [], lines) or cause
+        cause = _by_signal(endings.other, [], lines) or _in_silence(found, endings) or cause
     return (
         cause
         or _by_error_line(lines)
@@ -172,6 +174,14 @@ def _by_signal(ending: Signalled | None, found: Sequence[Chain], lines: Sequence
     return Cause(id=name.lower(), text=text, line=line, advice=rule.advice, retry=rule.retry)
 
 
+def _in_silence(found: Sequence[Chain], endings: Endings) -> Cause | None:
+    """The rank that ended first, where every other one has printed an exception and it has not."""
+    ranks = {chain.rank for chain in found}
+    if endings.rank is None or None in ranks or endings.rank in ranks or not ranks:
+        return None
+    return Cause(id="exit-code", text=f"rank {endings.rank} ended first, with exit code {endings.code} and no exception")
+
+
 def _by_exception(found: Sequence[Chain], endings: Endings, lines: Sequence[str]) -> Cause | None:
     """The exception that ended the run: of several processes, the one that was not brought down by another's end."""
     if not found:
@@ -181,7 +191,7 @@ def _by_exception(found: Sequence[Chain], endings: Endings, lines: Sequence[str]
     ranks.sort(key=lambda chain: chain.rank != endings.rank)
     others = sorted((chain for chain in latest.values() if chain.rank is None), key=lambda chain: -chain.at)
     # Processes whose lines nothing tells apart: one after the other.
-    earlier = [chain for chain in reversed(found) if endings.many and chain not in latest.values()]
+    earlier = [chain for chain in reversed(found[-EARLIER:]) if endings.many and chain not in latest.values()]
     near = lines[-FRAMES:]
     causes = [_match(chain.raised, near) or _exception(chain.raised) for chain in (*ranks, *others, *earlier)]
     return next((cause for cause in causes if not _follows(cause)), causes[0])

@@ -48,11 +48,13 @@ class Signalled:
 @dataclass(frozen=True)
 class Endings:
     """`first`: the signal that ended the run, as far as is known, or the process that failed first. `other`: a signal that
-    ended another process of it. `rank`: the rank that failed first. `many`: several processes wrote to the log."""
+    ended another process of it. `rank`, `code`: the rank that failed first, and how. `many`: several processes wrote to
+    the log."""
 
     first: Signalled | None = None
     other: Signalled | None = None
     rank: int | None = None
+    code: int | None = None
     many: bool = False
 
 
@@ -61,33 +63,32 @@ def read_endings(lines: Sequence[str], exit: ExitRecord) -> Endings:
     near = lines[-NEAR:]
     summary = _torch_summary(near)
     if summary is not None:
-        first, rank, others = summary
-        return Endings(first=first, other=next(iter(others), None), rank=rank, many=True)
+        return summary
     told = next((found for line in reversed(near[-60:]) if (found := _told(line))), None)
     first = told or _named(exit.signal if exit.signal is not None else exit.code, exit.signal is None)
     shell = next((found for line in reversed(near[-10:]) if (found := _shell(line))), None)
     return Endings(first=first, other=shell, many=any("local_rank" in line for line in near))
 
 
-def _torch_summary(lines: Sequence[str]) -> tuple[Signalled | None, int | None, list[Signalled]] | None:
-    """From the block that torch's launcher ends with: how the process that failed first ended, its rank, and the signals
-    of the others but the launcher's own."""
+def _torch_summary(lines: Sequence[str]) -> Endings | None:
+    """From the block that torch's launcher ends with; the SIGTERM that others got is the launcher's own."""
     begin = next((i for i in reversed(range(len(lines))) if "Root Cause (first observed failure)" in lines[i]), None)
     if begin is None:
         return None
     first: Signalled | None = None
     rank: int | None = None
-    others: list[Signalled] = []
+    code: int | None = None
+    other: Signalled | None = None
     for index, line in enumerate(lines):
         if found := re.search(r"^\s*rank\s*: (\d+)", line):
             rank = int(found[1]) if index > begin and rank is None else rank
         elif found := re.search(r"^\s*exitcode\s*: (-?\d+)", line):
             ended = _named(int(found[1]), True, line)
             if index > begin:
-                first = ended
+                first, code = ended, int(found[1])
             elif ended and ended.name != "SIGTERM":
-                others.append(ended)
-    return first, rank, others
+                other = other or ended
+    return Endings(first=first, other=other, rank=rank, code=code, many=True)
 
 
 def _told(line: str) -> Signalled | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 TABLE_ROWS = 5000
 """A table's header is looked for so far above the end: YOLO prints it once an epoch, others once."""
 
-_NUMBER = r"[-+]?(?:\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
+_NUMBER = r"[-+]?(?:\d[\d,]*+(?:\.\d*+)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
 _LOSS = re.compile(
     r"(?<![A-Za-z0-9])(?P<name>[\w./-]{0,60}?loss(?:es)?(?:[_/ ](?:step|epoch|total|avg|mean|sum|train))?)"
     r"[\"'\])]{0,3}[ \t]*(?:[:=|]|\bis\b|(?<=[ \t]))[ \t]*[\"'(\[]{0,2}(?:tensor\([\[ ]*)?"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from autoloop.diagnose import Cause, diagnose, read_log_tail
 from autoloop.launch import LaunchRequest, environment, load_preset, plan_launch
+from autoloop.model import ExitRecord
 from autoloop.runners import local
 
 pytest.importorskip("accelerate")
@@ -93,3 +95,28 @@ def test_what_accelerate_hides_is_told(tmp_path: Path) -> None:
         "--oops=1": ("unknown-flag", "the trainer does not know the flag --oops=1"),
         "sits": ("stopped", "stopped: enough"),
     }
+
+
+RANK = """
+import os, signal, sys, time
+how, rank = sys.argv[1], int(os.environ["RANK"])
+print("1/100 [00:01<01:00, 1.0it/s]", flush=True)
+if rank == 0:
+    time.sleep(600)  # until the launcher ends it
+elif how == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+else:
+    raise RuntimeError("CUDA error: out of memory")
+"""
+
+
+@pytest.mark.parametrize(("how", "id_"), [("killed", "sigkill"), ("memory", "cuda-out-of-memory")])
+def test_what_torch_s_launcher_says_of_a_rank_is_read(tmp_path: Path, how: str, id_: str) -> None:
+    (tmp_path / "rank.py").write_text(RANK)
+    argv = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "rank.py", how]
+    with open(tmp_path / "log.txt", "wb") as log:
+        code = subprocess.run(argv, cwd=tmp_path, stdout=log, stderr=log, timeout=300, check=False).returncode
+    cause = diagnose(ExitRecord(code=code), read_log_tail(tmp_path / "log.txt"), load_preset("plain"))
+    assert cause is not None
+    assert cause.id == id_
+    assert cause.line
