@@ -94,6 +94,7 @@ def generate(
             each.edits,
             fields=settings.field_types(),
             preset=chosen,
+            script=options.train_script or settings.train_script,
             steps=options.steps,
             extra=extra,
             seen=lambda hash_: _where_run(cwd, hash_),

@@ -39,7 +39,8 @@ def planned(view: View, run: Run, attempt: Attempt | None) -> tuple[LaunchPlan |
     spec = view.loop.spec
     wanted = attempt.slot if attempt else run.slot
     slot = next((slot for slot in spec.slots if slot.index == wanted), spec.slots[0])
-    folder = attempt.output_dir if attempt else f"{view.loop.output_dir}/{output_name(run, run.attempts + 1)}"
+    name = output_name(run, run.attempts + 1, len(view.snapshot.runs))
+    folder = attempt.output_dir if attempt else f"{view.loop.output_dir}/{name}"
     try:
         return plan_attempt(load_preset(spec.preset), spec, view.loop.name, run, slot, folder, run.config_path), ""
     except UserError as error:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+import unicodedata
 from pathlib import Path
 
+import msgspec
 import pytest
 from autoloop import gpus
+from autoloop.engine.plan import safe_name
+from autoloop.engine.variants import training_hash
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
+from autoloop.launch import load_preset
 
+from autoloop_tui import plain
 from autoloop_tui.commands.options import RunOptions
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, Project, tree
@@ -122,7 +129,7 @@ def test_outputs_and_reports_are_where_people_look_for_them(repository: Path, pr
     assert out.parent.parent == repository / "outputs/train"
     assert out.parent.name == plan["loop"]
     assert plan["loop"].removeprefix("loop_").isdigit()
-    assert out.name.split("_")[:2] == ["0", "base"]
+    assert out.name.split("_")[:2] == ["00", "base"]
 
 
 def test_the_plan_shows_run_config_slot_output_directory_and_command(project: Project, call: Call) -> None:
@@ -203,3 +210,76 @@ def test_where_the_command_passes_the_steps_the_plan_says_nothing_of_configs(
     said = call("run", "--cfgs", "base.json", "--device", "cpu", "--steps", "30")
     assert "× 30 steps" in said.out
     assert "as its config says" not in said.out
+
+
+SCRIPTS = ["基线", "实验一", "تجربة", "ｆｕｌｌ", "🚀", "🧪", "ปฏิบัติการ", "e\u0301te\u0301"]
+
+
+def test_names_in_any_script_stay_apart_and_readable_in_plan_paths_and_table(project: Project, call: Call) -> None:
+    for number, name in enumerate(SCRIPTS):
+        project.config(name, seed=number)
+    words = ("run", "--cfgs", *(f"{name}.json" for name in SCRIPTS), *LAUNCH, "--device", "cpu")
+    plan = json.loads(call(*words, "--json").out)
+    names = [unicodedata.normalize("NFC", name) for name in SCRIPTS]
+    assert [run["name"] for run in plan["runs"]] == names
+    folders = [Path(run["output_dir"]).name for run in plan["runs"]]
+    assert [folder[: folder.rindex("_")] for folder in folders] == [f"{n:02}_{name}" for n, name in enumerate(names)]
+    table = call(*words).out.splitlines()[4 : 4 + len(names)]
+    assert len({plain.width(row[: row.index("next free" if "next free" in row else "cpu 0")]) for row in table}) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("a b\tc", "a_b_c"),
+        ("\u202egpj", "gpj"),
+        ("__x__", "x"),
+        ("...", "config"),
+        ("基线_学习率_0.001", "基线_学习率_0.001"),
+        ("a/b", "a_b"),
+        ("x" * 300, "x" * 80),
+        ("基" * 300, "基" * 53),
+    ],
+)
+def test_a_name_keeps_what_a_path_and_a_terminal_can_show(given: str, name: str) -> None:
+    assert safe_name(given) == name
+    assert len(f".9999_{safe_name(given)}_abcdefgh_a1000_r1000_1000_live99.json.4194304.tmp".encode()) < 255
+
+
+def test_configs_that_would_have_one_name_are_told_apart(project: Project, call: Call) -> None:
+    for number, folder in enumerate(("one", "two", "three")):
+        (project.folder / folder).mkdir()
+        project.config(f"{folder}/base", seed=number)
+    words = ("run", "--cfgs", "one/base.json", "two/base.json", "three/base.json", *LAUNCH, "--device", "cpu", "--json")
+    assert [run["name"] for run in json.loads(call(*words).out)["runs"]] == ["base", "base-2", "base-3"]
+
+
+FILE_ONLY = 'name = "f"\ntitle = "f"\nargv = ["{python}", "{script}", "{config}"]\noverride_style = "file-only"\n'
+
+
+def test_runs_that_would_write_to_one_folder_are_refused(project: Project, call: Call) -> None:
+    (project.folder / "f.toml").write_text(FILE_ONLY)
+    project.config("a", output_dir="out_x", seed=1)
+    project.config("b", output_dir="./out_x/", seed=2)
+    project.config("c", output_dir="out_c", seed=3)
+    (project.folder / "train.py").touch()
+    common = ("--preset", "f.toml", "--train-script", "train.py", "--python", sys.executable, "--device", "cpu")
+    said = call("run", "--cfgs", "a.json", "b.json", *common)
+    assert (said.code, said.out) == (2, "")
+    assert "a.json and " in said.err
+    assert "b.json would both write to output_dir out_x; pass {output_dir} in the preset" in said.err
+    assert call("run", "--cfgs", "a.json", "c.json", *common).code == 0
+    said = call("run", "--cfgs", "a.json", *common, "--rounds", "2", "--decide")
+    assert "The variants of " in said.err
+    assert call("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu").code == 0  # plain passes the folder
+
+
+def test_another_preset_or_script_is_another_training() -> None:
+    plain_preset, config = load_preset("plain"), {"lr": 0.1}
+    first = training_hash(plain_preset, "train.py", config, 5, [])
+    assert first == training_hash(plain_preset, "./train.py", config, 5, [])
+    repaired = msgspec.structs.replace(plain_preset, flags={**plain_preset.flags, "lr": "1"})
+    quieter = msgspec.structs.replace(plain_preset, straggler_grace=1.0)
+    assert first == training_hash(quieter, "train.py", config, 5, [])
+    others = [(repaired, "train.py"), (plain_preset, "other.py"), (load_preset("lerobot"), "train.py")]
+    assert first not in {training_hash(preset, script, config, 5, []) for preset, script in others}

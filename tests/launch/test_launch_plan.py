@@ -122,7 +122,7 @@ def test_resume_flags_replace_and_take_away_in_every_style(
     path = tmp_path / "mine.toml"
     path.write_text(
         f'name="m"\ntitle="t"\nargv=["run", "--seed=3", "--steps=9"]\noverride_style="{style}"\n[flags]\nout="x"\n'
-        '[resume]\ncheckpoint="{output_dir}/c"\nwithout=["out", "steps"]\n[resume.flags]\ngo="true"\n'
+        '[resume]\ncheckpoint="{output_dir}/c"\nwithout=["out", "steps"]\n[resume.flags]\ngo="true"\n[env]\nC="{config}"\n'
     )
     assert plan_launch(load_preset(str(path)), request(extra=given, resume=True)).argv == argv
 
@@ -211,11 +211,18 @@ def test_the_command_line_can_be_pasted_into_a_shell() -> None:
 )
 def test_flags_are_written_in_the_presets_style(tmp_path: Path, style: str, flags: tuple[str, ...]) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(f'name="m"\ntitle="t"\nargv=["run"]\noverride_style="{style}"\n[flags]\n"a.b"="{{steps}}"\n')
+    path.write_text(f'name="m"\ntitle="t"\nargv=["run"]\noverride_style="{style}"\n[flags]\n"a.b"="{{steps}}"\n[env]\nC="{{config}}"\n')
     preset = load_preset(str(path))
     assert plan_launch(preset, REQUEST).argv == ("run", *flags)
     extra = "+a.b=1" if style == "hydra" else "--a.b=1"
     assert plan_launch(preset, request(extra=(extra,))).argv == ("run", extra)
+
+
+def test_an_extra_argument_may_not_keep_the_config_from_the_trainer(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name="m"\ntitle="t"\nargv=["run"]\noverride_style="dashed-eq"\n[flags]\ncfg="{config}"\n')
+    with pytest.raises(UserError, match=r"With --extra --cfg=other.json no config would reach the trainer"):
+        plan_launch(load_preset(str(path)), request(extra=("--cfg=other.json",)))
 
 
 def test_a_trainer_that_takes_only_a_file_refuses_extra_arguments(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from autoloop.launch import load_preset, preset_names
 from autoloop.model import UserError
 
-GOOD = 'name = "mine"\ntitle = "mine"\nargv = ["{python}", "{script}"]\noverride_style = "dashed-eq"\n'
+GOOD = 'name = "mine"\ntitle = "mine"\nargv = ["{python}", "{script}", "{config}"]\noverride_style = "dashed-eq"\n'
 
 
 def load(tmp_path: Path, text: str) -> str:
@@ -42,7 +42,7 @@ def test_a_preset_that_is_not_there_names_the_nearest() -> None:
 
 
 def test_a_preset_file_that_is_not_there_says_so() -> None:
-    with pytest.raises(UserError, match=r"Cannot read the launch preset /no/such.toml: No such file"):
+    with pytest.raises(UserError, match=r"The launch preset /no/such.toml does not exist; there is no folder /no either"):
         load_preset("/no/such.toml")
 
 
@@ -64,6 +64,11 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
         (GOOD + '[console]\nprogress = "(?=x)y"', "console.progress is not a usable regular expression"),
         (GOOD + 'success = "(unclosed"', "success is not a usable regular expression"),
         (GOOD + '[console]\nprogress = "("', "console.progress is not a usable regular expression"),
+        (GOOD + '[console]\nprogress = "(?P<step>[0-9]+)"', "console.progress lacks the group (?P<total>...): put it round"),
+        (GOOD + '[console]\nevaluation = "x"', "lacks the group (?P<name>...) and (?P<step>...) and (?P<value>...)"),
+        (GOOD + '[[failures]]\npattern = "("\ntext = "t"', "failures[0].pattern is not a usable regular expression"),
+        (GOOD.replace('"{config}"', '"config.json"'), "no {config} stands in argv, flags or env"),
+        (GOOD.replace('"{config}"', '"c"') + '[wandb.online]\nc = "{config}"', "no {config} stands in argv, flags or env"),
         (GOOD + 'stop = [["TREM", 3]]', "stop holds ['TREM', 3.0]"),
         (GOOD + '[resume]\ncheckpint = "x"', "unknown key resume.checkpint; did you mean checkpoint?"),
         (GOOD + "[resume]\nflags = {}", "the key resume.checkpoint is missing"),

@@ -147,7 +147,7 @@ def test_what_goes_wrong_in_a_run_is_named(
     # Long enough that those that are to be killed are still there; the one that is to go through to its end is short.
     loop = failing(project, lerobot, {name: config for name, (_, config) in expected.items()}, concurrency=2, steps=600)
     there = next(run for run in project.runs(loop) if run.name == "output-there")
-    (Path(loop.output_dir) / output_name(there, 1)).mkdir(parents=True)
+    (Path(loop.output_dir) / output_name(there, 1, 1)).mkdir(parents=True)
     with project.driven(loop) as engine:
         for name, number in (("killed", signal.SIGKILL), ("terminated", signal.SIGTERM), ("worker", signal.SIGKILL)):
             victim = engine.until(of_trainer(project, loop, name), f"the training of {name}")

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from autoloop.configs import config_hash, diff, dump_config
+from autoloop.configs import diff, dump_config
 from autoloop.engine.lock import EngineLock
+from autoloop.engine.variants import training_hash
+from autoloop.launch import load_preset
 from autoloop.metrics import default_book, summarise
 from autoloop.model import (
     Attempt,
@@ -75,6 +77,11 @@ class Project:
     def round(self, number, state=RoundState.RUNNING) -> None:
         self.store.put_round(Round(loop=self.loop.id, number=number, state=state, started_at=NOW - 800))
 
+    def hash_of(self, config):
+        """What tells an engine that a config has been trained before."""
+        spec = self.spec
+        return training_hash(load_preset("plain"), spec.train_script, config, spec.steps, spec.extra)
+
     def run(
         self, name, state=RunState.FINISHED, *, config=None, metrics=None, log=None, base=None, attempt=None, **more
     ) -> Run:
@@ -93,7 +100,7 @@ class Project:
             metrics = {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2, 20)}
         run = Run(
             id=run_id, loop=self.loop.id, name=name, config_path=str(path), source_path=f"configs/{name}.json",
-            config_hash=config_hash(config), state=state,
+            config_hash=self.hash_of(config), state=state,
             base_run=base.id if base else None, created_at=NOW - 700,
             **{
                 "round": 1,

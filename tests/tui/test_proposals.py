@@ -10,7 +10,6 @@ import time
 
 import msgspec
 import pytest
-from autoloop.configs import config_hash
 from autoloop.engine import spawn
 from autoloop.model import Change, Evidence, LoopState, Observation, ProposalStatus, RoundState, RunState, UserError
 
@@ -723,7 +722,7 @@ def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not
     project.run("twin", config=config)
     add(project)
     config["ot"]["loss_config"]["reg"] = 0.4
-    add(project, config_hash=config_hash(config))
+    add(project, config_hash=project.hash_of(config))
 
     async def script(pilot, app):
         await pilot.press("e")
@@ -808,7 +807,7 @@ def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
 
 def test_a_duplicate_must_be_changed_before_it_can_be_sent(project):
     config = {**CONFIG, "batch_size": 24}
-    add(project, (BATCH,), config_hash=config_hash(config), reason="bigger")
+    add(project, (BATCH,), config_hash=project.hash_of(config), reason="bigger")
 
     async def script(pilot, app):
         await pilot.press("d")

@@ -29,7 +29,8 @@ def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Inte
     attempt_id = f"{run.id}-{number}"
     # Every attempt has a directory of its own, but for one that goes on from the last one's checkpoint.
     kept = run.output_dir if run.resume else None
-    output_dir = kept or str(Path(context.loop.output_dir) / output_name(run, number))
+    name = output_name(run, number, context.store.number_of_runs(context.loop_id))
+    output_dir = kept or str(Path(context.loop.output_dir) / name)
     launch = plan_attempt(context.preset, spec, context.loop.name, run, slot, output_dir, run.config_path)
     now = context.clock()
     attempt = Attempt(

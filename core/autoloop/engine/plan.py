@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, config_hash, parse_config, rewrite
+from autoloop.configs import Config, parse_config, rewrite
 from autoloop.disk import write_atomically
 from autoloop.engine.checks import check
-from autoloop.engine.variants import steps_of, training
+from autoloop.engine.variants import steps_of, training_hash
 from autoloop.gpus import GpuReport
 from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
@@ -22,6 +23,10 @@ from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
 from autoloop.text_files import read_text
 
+LONGEST_NAME = 80
+"""Characters of a run's name, and half its bytes: a file name has 255 bytes, with index, id and suffixes."""
+OWN_FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir", "workdir", "default_root_dir"})
+"""Keys by which trainers are told where to write."""
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -86,7 +91,7 @@ def plan_loop(
                 f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
                 ".autoloop/configs, which only you can read; a variable of the environment would keep it out of files."
             )
-        hash_ = config_hash(training(preset, config, spec.steps), spec.extra)
+        hash_ = training_hash(preset, spec.train_script, config, spec.steps, spec.extra)
         if hash_ in seen:
             warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
         elif ran := where_run(hash_):
@@ -97,7 +102,7 @@ def plan_loop(
             loop=0,
             round=1,
             position=position,
-            name=safe_name(Path(source).stem),
+            name=unused_name(safe_name(Path(source).stem), {each.run.name for each in planned}),
             config_path="",
             source_path=source,
             config_hash=hash_,
@@ -105,7 +110,7 @@ def plan_loop(
             created_at=now,
         )
         slot = spec.slots[position] if position < len(spec.slots) else None
-        out = str(output_dir / output_name(run, 1))
+        out = str(output_dir / output_name(run, 1, len(spec.configs)))
         planned.append(
             PlannedRun(
                 run=run,
@@ -116,6 +121,7 @@ def plan_loop(
                 launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source),
             )
         )
+    check_own_folders(preset, spec, planned)
     return LoopPlan(
         name=name,
         spec=spec,
@@ -192,9 +198,13 @@ def plan_attempt(
     )
 
 
-def output_name(run: Run, attempt: int) -> str:
-    """`<index>_<config name>_<id>`, as people's scripts expect it; a retry gets a directory of its own."""
-    return f"{run.position}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
+def output_name(run: Run, attempt: int, runs: int) -> str:
+    """`<index>_<config name>_<id>`, as people's scripts expect it; a retry gets a directory of its own.
+
+    The index has as many digits as that of the last of the loop's `runs`, at least two, so that names sort.
+    """
+    digits = max(2, len(str(runs - 1)))
+    return f"{run.position:0{digits}}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
 
 
 def fresh_name(root: Path, wanted: str, names: Collection[str] = ()) -> str:
@@ -212,8 +222,49 @@ def new_run_id() -> str:
 
 
 def safe_name(name: str) -> str:
-    """A name that is safe as part of a path and on a terminal."""
-    return re.sub(r"[^A-Za-z0-9._+=-]+", "_", name).strip("._")[:80] or "config"
+    """A name that is safe as part of a path and on a terminal: letters, digits, their marks and emoji of any script."""
+    kept = "".join(c if _belongs(c) else " " for c in unicodedata.normalize("NFC", name))
+    short = re.sub(" +", "_", kept).strip("._")[:LONGEST_NAME]
+    return short.encode()[: 2 * LONGEST_NAME].decode(errors="ignore").strip("._") or "config"
+
+
+def _belongs(character: str) -> bool:
+    return character in "._+=-" or unicodedata.category(character)[0] in "LNM" or unicodedata.category(character) == "So"
+
+
+def unused_name(name: str, taken: Collection[str]) -> str:
+    """`name`, or `name-2`, `name-3` … where another run of the loop has it."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def check_own_folders(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> None:
+    """Refuse runs that would write over each other, where the trainer takes its folder from its config. UserError."""
+    if passes(preset, "output_dir"):
+        return
+    advice = "pass {output_dir} in the preset, or give each config a folder of its own"
+    writers: dict[frozenset[tuple[str, str]], str] = {}
+    for each in planned:
+        folders = frozenset(_own_folders(each.config))
+        if not folders:
+            continue
+        where = ", ".join(f"{key} {folder}" for key, folder in sorted(folders))
+        first = writers.setdefault(folders, each.run.source_path)
+        if first is not each.run.source_path:
+            raise UserError(f"{first} and {each.run.source_path} would both write to {where}; {advice}.")
+        if spec.rounds > 1:
+            raise UserError(f"The variants of {each.run.source_path} would write where it does, to {where}; {advice}.")
+
+
+def _own_folders(node: object) -> Iterator[tuple[str, str]]:
+    for key, child in node.items() if isinstance(node, dict) else ():
+        if key in OWN_FOLDERS and isinstance(child, str):
+            yield key, os.path.normpath(child)
+        else:
+            yield from _own_folders(child)
 
 
 def freeze(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from autoloop.configs import Config, apply, config_hash
 from autoloop.engine.context import Context
-from autoloop.engine.variants import make_variant, training
+from autoloop.engine.variants import make_variant, training_hash
 from autoloop.model import Evidence, Proposal, ProposalStatus, Run, UserError
 from autoloop.rules import Clamp
 
@@ -65,6 +65,7 @@ def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp 
             by_rule=by_rule,
             clamp=clamp,
             preset=context.preset,
+            script=context.spec.train_script,
             steps=context.spec.steps,
             extra=context.spec.extra,
             seen=seen,
@@ -87,7 +88,8 @@ def variant_config(context: Context, proposal: Proposal) -> Config:
     if config_hash(base) != proposal.base_hash:
         raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
     config = apply(base, proposal.changes)
-    if config_hash(training(context.preset, config, context.spec.steps), context.spec.extra) != proposal.config_hash:
+    spec = context.spec
+    if training_hash(context.preset, spec.train_script, config, spec.steps, spec.extra) != proposal.config_hash:
         raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
     if where := context.store.where_run(proposal.config_hash):
         raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")

@@ -5,12 +5,14 @@ Rounds, `autoloop-tui generate` and people's scripts make variants by the same f
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, FieldTypes, Guarded, apply, check_variant, parse_edits, resolve, rewrite
+from autoloop.configs import Config, FieldTypes, Guarded, apply, check_variant, config_hash, parse_edits, resolve, rewrite
 from autoloop.disk import write_atomically
 from autoloop.launch import Preset, passes_steps
 from autoloop.model import UserError
@@ -28,6 +30,7 @@ def make_variant(
     by_rule: bool = False,
     clamp: Clamp | None = None,
     preset: Preset | None = None,
+    script: str | None = None,
     steps: int = 0,
     extra: Sequence[str] = (),
     seen: Callable[[str], str | None] = lambda _: None,
@@ -35,8 +38,8 @@ def make_variant(
     """The variant of `config` that the edits give; `blocked` says why it must not be run.
 
     `by_rule`: a rule made the edits, so those that this config cannot take are left out and said, and `clamp` and the
-    floors hold; a person's edit that matches nothing was meant, and is a UserError. `preset`, `steps` and `extra` tell
-    what the command line gives, `seen(hash)` where that training has run before.
+    floors hold; a person's edit that matches nothing was meant, and is a UserError. `preset`, `script`, `steps` and
+    `extra` tell what the command line gives, `seen(hash)` where that training has run before.
     """
     notes: list[str] = []
     if by_rule:
@@ -45,7 +48,8 @@ def make_variant(
     given = preset.flags if preset else {}
     notes += [f"left out: {c.path} is given by a flag for all runs" for c in changes if c.path in given]
     left, changes = changes, [change for change in changes if change.path not in given]
-    guarded = check_variant(training(preset, config, steps), changes, by_rule=by_rule, seen=seen, extra=extra)
+    whole = [*trainer(preset, script), *extra]
+    guarded = check_variant(training(preset, config, steps), changes, by_rule=by_rule, seen=seen, extra=whole)
     blocked = guarded.blocked
     if left and not changes:
         flags = ", ".join(change.path for change in left)
@@ -62,6 +66,23 @@ def make_variant(
 def training(preset: Preset | None, config: Config, steps: int) -> Config:
     """`config` with the step count that its training will have: that is what must not run twice."""
     return {**config, "steps": steps} if preset and passes_steps(preset) else config
+
+
+def training_hash(preset: Preset, script: str | None, config: Config, steps: int, extra: Sequence[str]) -> str:
+    """Equal for two runs that are the same training: the config, its steps, the extra arguments, and who trains."""
+    return config_hash(training(preset, config, steps), [*trainer(preset, script), *extra])
+
+
+def trainer(preset: Preset | None, script: str | None) -> list[str]:
+    """What of a preset and a script makes it another training, as a word; none for LeRobot's own script, the default.
+
+    How a preset reads the log or stops a run does not count.
+    """
+    if preset is None or (preset.name == "lerobot" and script in (None, preset.script)):
+        return []
+    named = os.path.normpath(script or preset.script) if script or preset.script else preset.module
+    told = [preset.argv, preset.override_style, sorted(preset.flags.items()), sorted(preset.env.items()), named]
+    return [f"trainer:{hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]}"]
 
 
 def steps_of(preset: Preset, config: Config, steps: int) -> int:

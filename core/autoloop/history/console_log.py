@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autoloop.history.columns import Columns
 from autoloop.history.tail import Lines
+from autoloop.launch.presets import GROUPS
 from autoloop.model import UserError
 from autoloop.regex import MAX_TEXT, Regex, RegexSet, compile_regex
 
@@ -68,20 +69,10 @@ class ConsolePatterns:
                 found[part.name] = pattern = compile_regex(text)
             except UserError as problem:
                 raise UserError(f"console pattern `{part.name}` is not a usable regular expression: {problem}") from None
-            missing = _GROUPS[part.name] - pattern.names
+            missing = GROUPS[part.name] - pattern.names
             if missing:
                 raise UserError(f"console pattern `{part.name}` lacks the group (?P<{min(missing)}>...)")
         return found
-
-
-_GROUPS: dict[str, set[str]] = {
-    "progress": {"step", "total"},
-    "metrics": {"step", "rest"},
-    "total": {"total"},
-    "checkpoint": {"step"},
-    "evaluation": {"step", "name", "value"},
-    "end": set(),
-}
 
 LEROBOT = ConsolePatterns()
 

@@ -93,6 +93,11 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
     mode = {} if mode_given else shared.online if request.wandb.online else shared.offline
     filled = {key: _fill(template, values) for key, template in {**shared.always, **mode, **preset.env}.items()}
     env = {key: value for key, value in filled.items() if value is not None}
+    if not request.resume and not any(request.config in word for word in (*argv, *env.values())):
+        raise UserError(
+            f"With --extra {' '.join(request.extra)} no config would reach the trainer, for it replaces what the preset "
+            f"{preset.name} passes as {{config}}: leave that argument out."
+        )
     return LaunchPlan(
         argv=tuple(argv),
         env=env,

@@ -80,6 +80,17 @@ class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     names: dict[str, str] = {}
 
 
+GROUPS: dict[str, frozenset[str]] = {
+    "progress": frozenset({"step", "total"}),
+    "metrics": frozenset({"step", "rest"}),
+    "total": frozenset({"total"}),
+    "checkpoint": frozenset({"step"}),
+    "evaluation": frozenset({"step", "name", "value"}),
+    "end": frozenset(),
+}
+"""The named groups without which a console pattern finds nothing."""
+
+
 class Package(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The versions of the trainer's package that a preset is made for: `since` <= version < `before`."""
 
@@ -134,14 +145,15 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     counts as finished."""
 
 
+def passes(preset: Preset, placeholder: str) -> bool:
+    """Whether the command of a run, or its environment, tells the trainer what `{placeholder}` stands for."""
+    wanted = f"{{{placeholder}}}"
+    return any(wanted in text for text in (*preset.argv, *preset.flags.values(), *preset.env.values()))
+
+
 def passes_steps(preset: Preset) -> bool:
     """Whether the command of a run tells the number of steps; otherwise the trainer takes it from its config."""
     return passes(preset, "steps")
-
-
-def passes(preset: Preset, placeholder: str) -> bool:
-    """Whether the command of a run tells this to the trainer."""
-    return any(f"{{{placeholder}}}" in text for text in (*preset.argv, *preset.flags.values(), *preset.env.values()))
 
 
 def preset_names() -> list[str]:
@@ -230,12 +242,21 @@ def _problems(preset: Preset) -> Iterable[str]:
     patterns |= {f"failures[{index}].pattern": failure.pattern for index, failure in enumerate(preset.failures)}
     for key, pattern in {"success": preset.success or "", **patterns}.items():
         try:
-            compile_regex(pattern)
+            names = compile_regex(pattern).names
         except UserError as error:
             yield f"{key} is not a usable regular expression: {error}"
+            continue
+        if pattern and (lacking := sorted(GROUPS.get(key.removeprefix("console."), frozenset()) - names)):
+            groups = " and ".join(f"(?P<{name}>...)" for name in lacking)
+            yield f"{key} lacks the group {groups}: put it round what the pattern is to find there"
     for index, failure in enumerate(preset.failures):
         if failure.cause is None and failure.text is None:
             yield f"failures[{index}] needs a cause (an id of the diagnosis table) or a text"
     for name, grace in preset.stop:
         if not hasattr(signal, f"SIG{name}") or grace < 0:
             yield f'stop holds {[name, grace]}; a step is a signal such as "TERM" and its grace in seconds'
+    if not passes(preset, "config"):
+        yield (
+            "no {config} stands in argv, flags or env, so no config would reach the trainer and all runs would be the same; "
+            'add it, as in config = "{config}" under [flags]'
+        )
