@@ -411,7 +411,8 @@ def test_a_queued_run_shows_the_command_as_it_would_start(project):
 def test_secrets_are_never_shown(project, tmp_path):
     preset = tmp_path / "secret.toml"
     preset.write_text(
-        'name = "secret"\ntitle = "t"\nargv = ["{python}", "--api-key=sesame1", "--token", "sesame2", "{script}", "{config}"]\n'
+        'name = "secret"\ntitle = "t"\n'
+        'argv = ["{python}", "--api-key=sesame1", "--token", "sesame2", "{script}", "{config}"]\n'
         'override_style = "file-only"\n[env]\nMY_SECRET_X = "sesame3"\nDB_PASSWORD = "sesame4"\nHARMLESS = "shown"\n'
     )
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset=str(preset), wandb=WandbSpec(online=True)))
