@@ -54,8 +54,11 @@ def analyze_offline(
     book = settings.metric_book(project)
     source = None if rules is None else analysed.rules_of(rules, settings, book)
     root = outputs_root or Path(settings.output_root)
-    found = offline.find_runs(root)
+    problems: list[str] = []
+    found = offline.find_runs(root, problems)
     if not found:
+        for problem in problems:
+            print(f"note: {plain.printable(problem)}", file=sys.stderr)
         raise UserError(f"No run has left a W&B history below {root}; name another folder with --outputs-root.")
     memory = offline.Memory(
         offline.memory_path(project, root, os.environ), offline.Remembered, offline.version_of(book)
@@ -72,7 +75,7 @@ def analyze_offline(
         )
         for run, record in read
     ]
-    for problem in [problem for _, record in read for problem in record.problems]:
+    for problem in problems + [problem for _, record in read for problem in record.problems]:
         print(f"note: {plain.printable(problem)}", file=sys.stderr)
     proposals = analysed.proposals_for(runs, source, settings, book) if source else None
     document = analysed.summaries(runs) if proposals is None else analysed.with_proposals(runs, proposals)

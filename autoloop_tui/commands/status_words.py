@@ -15,6 +15,8 @@ from autoloop.store import Snapshot, Store
 from autoloop_tui import client, plain
 
 MOST_FAILURES = 5
+RECENT = 50
+"""Ended runs of each state among which `status` looks for notes on their results."""
 """So many failed runs `status` explains; `runs` lists them all."""
 
 MOST_LIVE = 5
@@ -103,6 +105,10 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
         lines.append(plain.printable(f"  {run.name} ({run.id}) {run.state.value}: {run.reason or ''}"))
         if attempts and (diagnosis := attempts[-1].diagnosis):
             lines += [plain.printable(f"    {text}") for text in diagnosis.details]
+    ended_runs = [run for state in RunState if state.ended for run in store.newest_in(number, state, RECENT)]
+    noted = sorted((run for run in ended_runs if run.notes), key=lambda run: run.ended_at or 0.0)
+    lines += ["", "notes on results:"] if noted else []
+    lines += [plain.printable(f"  {run.name} ({run.id}): {note}") for run in noted[-MOST_FAILURES:] for note in run.notes]
     if loop.state is not LoopState.ACTIVE:
         lines += ["", *_result(store, loop, metrics)]
     indented = [(line, line[: len(line) - len(line.lstrip(" "))]) for text in lines for line in text.split("\n")]
@@ -168,6 +174,7 @@ def status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
                 "state": run.state,
                 "step": run.step,
                 "reason": run.reason,
+                "notes": run.notes,
                 "cause": attempt.diagnosis if (attempt := snapshot.attempts.get(run.id)) else None,
             }
             for run in snapshot.runs

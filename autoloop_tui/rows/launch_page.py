@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoloop.engine.plan import output_name, plan_attempt
-from autoloop.history import tap_file
+from autoloop.history import wandb_runs
 from autoloop.launch import LaunchPlan, load_preset
 from autoloop.model import Attempt, Run, RunState, UserError
 from autoloop.secrets import MASK, shown_value, shown_words
@@ -79,7 +79,7 @@ def _environment(plan: LaunchPlan | None, problem: str) -> list[list[Piece]]:
 
 def _places(view: View, run: Run) -> list[list[Piece]]:
     log = view.log_path(run)
-    tap = tap_file(Path(run.output_dir)) if run.output_dir else None
+    taps = [each.tap for each in (wandb_runs(Path(run.output_dir)) if run.output_dir else []) if each.tap]
     facts = [
         ("working folder", view.loop.spec.cwd),
         ("output", run.output_dir or "made when it starts"),
@@ -88,7 +88,8 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
         ("log", str(log) if log else "made when it starts"),
         ("preset", view.loop.spec.preset),
         ("W&B", run.wandb_url or ("online, no address yet" if view.loop.spec.wandb.online else "offline")),
-        *([("metrics", f"mirrored to {tap}, for its wandb writes late")] if tap and tap.is_file() else []),
+        *(("metrics", f"mirrored to {tap}, for its wandb writes late") for tap in taps),
+        *(("note", note) for note in run.notes),
     ]
     return [title("Where", ""), *([(f"   {fit(name, 14)}  ", "dim"), (plain(value), "")] for name, value in facts)]
 

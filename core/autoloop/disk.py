@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import glob
 import os
@@ -113,3 +114,22 @@ def free_below(folder: Path) -> int:
 def existing(folder: Path) -> Path:
     """`folder`, or the nearest of the folders above it that is there."""
     return next((path for path in (folder, *folder.parents) if path.exists()), folder)
+
+
+LARGEST = 16 << 20
+"""Bytes of a file that a person or a trainer wrote to be read whole; a config or a rule book has some thousands."""
+
+
+def read_regular(path: Path, most: int = LARGEST) -> bytes:
+    """The whole of an ordinary file. OSError, whose `strerror` is a clause for a person, for what could block or never end
+    (a FIFO, a socket, a device such as /dev/zero) and for more than `most` bytes."""
+    # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+        if stat.S_ISDIR(mode := os.fstat(file.fileno()).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
+    return data

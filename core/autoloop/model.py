@@ -406,7 +406,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One training of one config. `id` is also its W&B run id."""
+    """One training of one config. `id` is also its W&B run id where the preset sets that."""
 
     id: str
     loop: int
@@ -435,7 +435,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary | None = None
     wandb_url: str | None = None
     wandb_sync: str | None = None
-    """Its W&B folder on disk, where the server lacks something of it that `wandb sync` uploads."""
+    """Its W&B folders on disk, one per line, of which the server lacks something that `wandb sync` uploads."""
+    notes: list[str] = []
+    """What to know about its results: several W&B runs of which one counts, rows that are missing or could not be read."""
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None

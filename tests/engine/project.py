@@ -34,6 +34,9 @@ override_style = "file-only"
 success = "End of training"
 stop = [["INT", 0.3], ["TERM", 0.3], ["KILL", 0]]
 straggler_grace = 0.5
+
+[env]
+WANDB_RUN_ID = "{{run_id}}"
 """
 
 RULES = """

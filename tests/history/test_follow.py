@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autoloop.history import Follower, follow
 
-from tests.history.builder import config, exit_record, frame, new_row, part
+from tests.history.builder import config, exit_record, frame, item, new_row, part
 
 LOG = "cfg.steps=400 (400)\n\rTraining:  25%|█ | 100/400 [00:00<00:02, 5.00step/s]INFO step:100 loss:9.000\n"
 
@@ -97,16 +97,76 @@ def test_a_replaced_segment_makes_all_be_read_again(tmp_path: Path) -> None:
     assert "replaced or cut short" in follower.problems[0]
 
 
-def test_without_the_id_the_latest_run_is_followed_and_left_when_the_id_appears(tmp_path: Path) -> None:
-    write_segment(tmp_path, "offline-run-20260101_000000-one", {10: 1.0}, run_id="one")
+def test_of_several_runs_the_first_that_has_logged_is_followed_and_left_when_the_id_appears(tmp_path: Path) -> None:
+    write_segment(tmp_path, "offline-run-20260101_000000-one", {}, run_id="one")
     write_segment(tmp_path, "offline-run-20260102_000000-two", {10: 2.0}, run_id="two")
-    assert loss(read_all(follow(tmp_path))) == [(10, 2.0)]
-    (tmp_path / "wandb" / "latest-run").symlink_to("offline-run-20260101_000000-one")
-    assert loss(read_all(follow(tmp_path))) == [(10, 1.0)]
+    write_segment(tmp_path, "offline-run-20260103_000000-three", {10: 1.0, 20: 1.0}, run_id="three")
+    (tmp_path / "wandb" / "latest-run").symlink_to("offline-run-20260103_000000-three")
     follower = read_all(follow(tmp_path, run_id="abc"))
-    assert loss(follower) == [(10, 1.0)]
-    write_segment(tmp_path, "offline-run-20260103_000000-abc", {10: 3.0})
+    assert (loss(follower), follower.wandb_id, follower.others) == ([(10, 2.0)], "two", ["one", "three"])
+    assert follower.step == 10
+    write_segment(tmp_path, "offline-run-20260104_000000-abc", {10: 3.0})
     assert loss(read_all(follower)) == [(10, 3.0)]
+    assert (follower.wandb_id, len(follower.others)) == ("abc", 3)
+
+
+def test_an_earlier_run_that_logs_late_takes_the_place_of_a_later_one_however_it_is_read(tmp_path: Path) -> None:
+    first = write_segment(tmp_path, "offline-run-20260101_000000-one", {0: 5.0, 10: 6.0}, run_id="one")
+    data = first.read_bytes()
+    first.write_bytes(data[:7])
+    write_segment(tmp_path, "offline-run-20260101_000001-two", {0: 1.0}, run_id="two")
+    follower = read_all(follow(tmp_path))
+    assert follower.wandb_id == "two"
+    first.write_bytes(data)
+    assert loss(read_all(follower)) == loss(read_all(follow(tmp_path))) == [(0, 5.0), (10, 6.0)]
+
+
+def summary_record(values: dict[str, object]) -> bytes:
+    return part(3, b"".join(item((key,), json.dumps(value)) for key, value in values.items()))
+
+
+def test_a_metric_that_only_the_summary_has_is_one_point_and_a_history_is_left_as_it_is(tmp_path: Path) -> None:
+    path = write_segment(tmp_path, "offline-run-20260101_000000-abc", {0: 2.0, 10: 1.0}, end=0)
+    image = part(3, item(("im", "_type"), '"image-file"') + item(("im", "size"), "7"))
+    records = [
+        summary_record({"AUC": 0.5, "train": {"loss": 9}, "acc": {"max": 0.9}, "word": "x", "_runtime": 3}),
+        image,
+        part(200, part(1, "abc")) + summary_record({"AUC": 0.75}),  # as wandb 0.31 writes what a script sets
+    ]
+    path.write_bytes(path.read_bytes() + frame(records)[7:])
+    follower = read_all(follow(tmp_path))
+    assert loss(follower) == [(0, 2.0), (10, 1.0)]
+    assert list(follower.columns["AUC"]) == [(10, 0.75)]
+    assert set(follower.columns) == {"train.loss", "AUC", "acc.max"}
+    files = path.parent / "files"
+    files.mkdir()
+    (files / "wandb-summary.json").write_text('{"_step": 10, "train": {"loss": 9}, "F1": NaN, "AUC": 0.8, "n": {"x": 1}}')
+    read_all(follower)
+    assert list(follower.columns["AUC"]) == [(10, 0.8)]
+    assert set(follower.columns) == {"train.loss", "AUC", "acc.max", "F1", "n.x"}
+    assert follower.problems == []
+
+
+def test_a_metric_that_gets_rows_after_its_summary_is_its_rows(tmp_path: Path) -> None:
+    path = write_segment(tmp_path, "offline-run-20260101_000000-abc", {0: 2.0})
+    whole = path.read_bytes()
+    path.write_bytes(whole + frame([summary_record({"late": 4.0})])[7:])
+    follower = read_all(follow(tmp_path))
+    assert list(follower.columns["late"]) == [(0, 4.0)]
+    rows = [new_row({"late": 3.0}, 5), new_row({"late": 2.0}, 6)]
+    path.write_bytes(whole + frame([summary_record({"late": 4.0}), *rows])[7:])
+    assert list(read_all(follower).columns["late"]) == [(5, 3.0), (6, 2.0)]
+
+
+def test_a_history_that_ends_long_before_its_summary_is_told(tmp_path: Path) -> None:
+    rows = {step: 1.0 for step in range(0, 100, 10)}
+    path = write_segment(tmp_path, "offline-run-20260101_000000-abc", rows)
+    whole = path.read_bytes()
+    path.write_bytes(whole + frame([summary_record({"_step": 100, "loss": 1})])[7:])
+    assert read_all(follow(tmp_path)).problems == []
+    path.write_bytes(whole + frame([summary_record({"_step": 5000, "loss": 1})])[7:])
+    (problem,) = read_all(follow(tmp_path)).problems
+    assert "ends at step 90, but its summary is of step 5000: rows are missing" in problem
 
 
 def test_what_was_read_stays_when_the_files_are_removed(tmp_path: Path) -> None:

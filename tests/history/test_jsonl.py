@@ -7,6 +7,7 @@ import math
 import random
 from pathlib import Path
 
+import pytest
 from autoloop.history import tail
 from autoloop.history.columns import Columns
 from autoloop.history.jsonl import JsonlLog
@@ -51,13 +52,75 @@ def test_numbers_are_read_with_nan_nested_dicts_and_their_steps(tmp_path: Path) 
 
 def test_a_partial_last_line_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
-    path.write_text(LINES[0] + "\n" + LINES[1])
+    path.write_text(LINES[0] + "\n" + LINES[1][:-1])
     log = read(path)
     assert log.rows == 1
     with path.open("a") as file:
-        file.write("\n")
+        file.write(LINES[1][-1:] + "\n")
     assert log.poll()
     assert log.rows == 2
+    assert log.problems == []
+
+
+def test_a_last_row_without_a_line_end_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    path.write_text(LINES[0] + "\n" + LINES[1])
+    log = read(path)
+    assert log.rows == 2
+    with path.open("a") as file:
+        file.write("\n" + LINES[2])
+    assert read_all(log).rows == 3
+    assert list(log.columns.series["loss"].steps) == [0, 10, 20]
+    assert log.problems == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + ", ".join(LINES) + "]",
+        "\ufeff[\n" + ",\n".join(LINES) + "\n]\n",
+        " [\r\n  " + "\r\n, ".join(LINES) + "]",
+        "\ufeff" + "\r\n".join(LINES),
+        "\n\n" + "\n\n".join(LINES) + "\n\n",
+    ],
+    ids=["array", "array with a BOM over lines", "array with CRLF", "lines with a BOM and CRLF", "blank lines"],
+)
+def test_arrays_boms_and_other_line_ends_are_read_like_lines(tmp_path: Path, text: str) -> None:
+    plainly, other = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    plainly.write_text("\n".join(LINES) + "\n")
+    other.write_bytes(text.encode())
+    assert plain(read(other).columns.series) == plain(read(plainly).columns.series)
+    assert read(other).problems == []
+
+
+def test_an_array_is_read_when_it_is_complete_and_told_until_then(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    path.write_text("[" + LINES[0] + ",")
+    log = read(path)
+    assert (log.rows, len(log.problems)) == (0, 1)
+    assert "not complete" in log.problems[0]
+    with path.open("a") as file:
+        file.write(LINES[1] + ", 7]")
+    read_all(log)
+    assert log.rows == 2
+    assert log.problems == [f"{path}: 1 elements of its array are not JSON objects and were skipped"]
+
+
+def test_an_array_that_lines_replace_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    path.write_text("[" + ",".join(LINES) + "]")
+    log = read(path)
+    path.write_text(LINES[0])
+    read_all(log)
+    assert (log.rows, list(log.columns.series["loss"])) == (1, [(0, 1.5)])
+
+
+@pytest.mark.parametrize(("steps", "told"), [([0, 1, 2, 0, 1], True), ([0, 1, 2, 1, 2, 3], False), ([5, 5, 5, 6], False)])
+def test_steps_that_begin_again_are_told(tmp_path: Path, steps: list[int], told: bool) -> None:
+    """Two runs that append to one file; a run that goes on from a checkpoint does not begin again."""
+    path = tmp_path / "h.jsonl"
+    path.write_text("".join(json.dumps({"_step": step, "loss": 1}) + "\n" for step in steps))
+    assert ["several runs" in problem for problem in read(path).problems] == [True] * told
 
 
 def test_growing_in_random_pieces_gives_prefixes_of_the_whole(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from autoloop.engine import events
 from autoloop.engine.attempts import next_attempt
 from autoloop.engine.context import Context
 from autoloop.engine.space import PASSING, try_writing
-from autoloop.history import ConsolePatterns, Follower, follow, tap_file
+from autoloop.history import ConsolePatterns, Follower, follow, wandb_runs
 from autoloop.launch import LaunchPlan, environment
 from autoloop.launch.tap import lagging_wandb, tapped
 from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
@@ -104,7 +104,7 @@ class Execution:
             if number in PASSING or (number in SHORTAGE and self._may_run(attempt)):
                 raise
             record = ExitRecord(error=f"cannot start: {error}", errno=number, ended_at=context.clock())
-            return self._ended(attempt, run, self._follow(attempt), record)
+            return self._ended(attempt, run, self._follow(attempt, run), record)
         attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=context.clock())
         with context.store.transaction():
             context.store.put_attempt(attempt, context.loop_id)
@@ -141,6 +141,9 @@ class Execution:
     def _environment(self, launch: LaunchPlan) -> dict[str, str]:
         """The attempt's whole environment; with the tap where its wandb would be read late."""
         env = environment(launch, os.environ)
+        if len(before := wandb_runs(Path(launch.output_dir))) == 1:
+            # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.
+            env.setdefault("WANDB_RUN_ID", before[0].run_id)
         version = lagging_wandb(self.context.spec.python)
         if version is None:
             return env
@@ -149,14 +152,14 @@ class Execution:
             self.context.say(
                 events.NOTE,
                 f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
-                "late; what runs log is mirrored to wandb/autoloop-tap.jsonl of each, for live rules and curves "
+                "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
                 "(wandb 0.31 needs no such tap)",
             )
-        return tapped(env, tap_file(Path(launch.output_dir)))
+        return tapped(env, Path(launch.output_dir))
 
     def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
         """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""
-        follower = self._follow(attempt)
+        follower = self._follow(attempt, run)
         if handle.elsewhere:
             self.active[attempt.slot] = Active(attempt, run, None, follower, local.Pulse(Path(attempt.directory)))
             return None
@@ -167,13 +170,14 @@ class Execution:
         self._selector.register(pidfd, selectors.EVENT_READ, attempt.slot)
         return None
 
-    def _follow(self, attempt: Attempt) -> Follower:
+    def _follow(self, attempt: Attempt, run: Run) -> Follower:
         return follow(
             Path(attempt.output_dir),
             run_id=attempt.run,
             log=Path(attempt.directory) / "log.txt",
             log_freq=self.context.spec.log_freq,
             patterns=ConsolePatterns(**msgspec.structs.asdict(self.context.preset.console)),
+            total_steps=run.total_steps or None,
         )
 
     # --------------------------------------------------------------------------------------------------------- waiting
@@ -299,14 +303,14 @@ class Execution:
         for attempt in self.context.store.open_attempts(self.context.loop_id):
             run = self.context.store.run(attempt.run)
             if attempt.ended_at is not None:
-                ended.append(Ended(attempt, run, self._follow(attempt)))
+                ended.append(Ended(attempt, run, self._follow(attempt, run)))
                 continue
             handle = _handle(attempt)
             state = local.inspect(Path(attempt.directory), attempt.id, handle)
             if isinstance(state, local.Vanished) and handle and handle.elsewhere:
                 state = local.Alive(handle)  # whether it is silent, or its clock is another, is seen by following it
             if not isinstance(state, local.Alive):
-                ended.append(self._collect(attempt, run, self._follow(attempt)))
+                ended.append(self._collect(attempt, run, self._follow(attempt, run)))
                 continue
             if attempt.handle is None:
                 attempt = msgspec.structs.replace(attempt, handle=state.handle.to_dict(), started_at=attempt.created_at)

@@ -10,7 +10,7 @@ import msgspec
 
 from autoloop.engine import events
 from autoloop.engine.context import Context
-from autoloop.history import wandb_segments
+from autoloop.history import wandb_runs
 from autoloop.model import LoopSpec, Run
 from autoloop.wandb_cloud import service
 
@@ -78,11 +78,12 @@ class Online:
         return msgspec.structs.replace(spec, wandb=msgspec.structs.replace(spec.wandb, online=False, later=True))
 
     def left_behind(self, run: Run) -> str | None:
-        """The W&B folder of a run that has ended, if the server may lack something of it: wandb gives up after a while."""
+        """The W&B folders of a run that has ended, one per line, of which the server may lack something: wandb gives up
+        after a while."""
         wanted = self._wanted or self.context.spec.wandb.later
         if not wanted or run.output_dir is None:
             return None
-        folders = [path.parent for path in wandb_segments(Path(run.output_dir), run.id)]
+        folders = [each.segments[-1].parent for each in wandb_runs(Path(run.output_dir)) if each.segments]
         doubtful = self._last_away is not None and self._last_away >= (run.started_at or 0.0)
         behind = [folder for folder in folders if doubtful or folder.name.startswith("offline-")]
-        return str(behind[-1]) if behind else None
+        return "\n".join(map(str, behind)) or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,8 @@ SHORT_TRIES = 5
 READ_AT_MOST = 30.0
 """Seconds spent on the rest of a log, as far as metrics must be found in it; of what is left then, the end is read."""
 LAST = 1 << 20
+NAMED, NOTED, LONGEST_NOTE = 4, 5, 500
+"""Of what was wrong with a history, so much is told."""
 RUN_PAGE = re.compile(r"https?://[^\s'\"<>]+/runs/(\w+)")
 MEANWHILE = 0.2
 
@@ -47,6 +49,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
     silent = _unwatched(context, run, follower)
+    notes, wandb_id = history_notes(follower), follower.wandb_id
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.known(run))
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
@@ -59,7 +62,8 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         "summary": summary,
         "step": step,
         "ended_at": attempt.ended_at,
-        "wandb_url": wandb_url(run, lines) or run.wandb_url,
+        "wandb_url": wandb_url({run.id, wandb_id}, lines) or run.wandb_url,
+        "notes": notes,
         "resume": False,
     }
     again = _again(context, attempt, run, state, cause)
@@ -75,6 +79,8 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
             context.say(events.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
         if again:
             context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again}", run.id)
+        for note in notes:
+            context.say(events.NOTE, f"{run.name} ({run.id}): {note}", run.id)
         if not summary.metrics and state is RunState.FINISHED:
             context.say(
                 events.NOTE,
@@ -108,10 +114,25 @@ def _read_rest(follower: Follower, meanwhile: Callable[[], bool]) -> bool:
     return True
 
 
-def wandb_url(run: Run, lines: list[str]) -> str | None:
+def history_notes(follower: Follower) -> list[str]:
+    """What to know about the run's results, in a sentence each."""
+    notes = follower.problems
+    if others := follower.others:
+        named = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
+        notes.insert(
+            0,
+            f"it started {len(others) + 1} W&B runs; its metrics are those of {follower.wandb_id} alone "
+            f"(the first that logged any), not of {named}",
+        )
+    # A path may hold any bytes, and a name any letters.
+    notes = [note.encode(errors="replace").decode()[:LONGEST_NOTE] for note in notes]
+    return [*notes[:NOTED], f"{len(notes) - NOTED} more such notes"] if len(notes) > NOTED + 1 else notes
+
+
+def wandb_url(ids: Collection[str | None], lines: list[str]) -> str | None:
     """The address of the run's W&B page, as the trainer or wandb printed it; None for an offline run."""
-    found = (match for line in lines if run.id in line for match in RUN_PAGE.finditer(line))
-    return next((match.group() for match in found if match.group(1) == run.id), None)
+    found = (match for line in lines for match in RUN_PAGE.finditer(line))
+    return next((match.group() for match in found if match.group(1) in ids), None)
 
 
 GRADIENTS_IN_A_ROW = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -63,6 +64,21 @@ class Columns:
             series.values.insert(at, value)
         elif not self.keep_first:
             series.values[at] = value
+
+    def put_last(self, key: str, step: int, value: float) -> None:
+        """The newest value of a metric that has no history, as its only point. One that has a history keeps it."""
+        series = self.series.get(key)
+        if self._slots.get(key) or (self.keep_first and series is not None):
+            return
+        if series is None:
+            if self._want is not None and key not in self._want:
+                return
+            if len(self.series) >= MAX_KEYS:
+                self.overflow = True
+                return
+            series = self.series[key] = Series()
+        series.steps[:] = array("q", [step])
+        series.values[:] = array("d", [value])
 
     def clear(self) -> None:
         self.series.clear()

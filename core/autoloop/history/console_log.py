@@ -82,15 +82,24 @@ class ConsoleLog:
 
     The steps of `columns` are approximate where the trainer rounds them, and its values have few digits. A resumed
     trainer's bar counts from 0: the offset is what its total lacks of the announced one.
+
+    Bars are also drawn for what is no training (data sets are mapped, checkpoints loaded, batches validated). With
+    `total_steps`, and as long as the trainer announces no total of its own, only a bar of that length is the progress.
     """
 
     def __init__(
-        self, path: Path, columns: Columns, log_freq: int | None = None, patterns: ConsolePatterns = LEROBOT
+        self,
+        path: Path,
+        columns: Columns,
+        log_freq: int | None = None,
+        patterns: ConsolePatterns = LEROBOT,
+        total_steps: int | None = None,
     ) -> None:
         self.path = path
         self.columns = columns
         self._lines = Lines(path, returns=True, bounded=True)
         self._log_freq = log_freq
+        self._expected = total_steps
         self._patterns = patterns
         self._regexes = list(patterns.compiled().items())
         self._any = RegexSet(regex.pattern for _, regex in self._regexes)
@@ -159,6 +168,8 @@ class ConsoleLog:
     def _progress(self, found: dict[str, str | None]) -> None:
         done, total = _whole(found["step"]), _whole(found["total"])
         if done is None or total is None:
+            return
+        if self._announced is None and self._expected is not None and total != self._expected:
             return
         self._bar = (done, total)
         self._reached(self._offset + done)

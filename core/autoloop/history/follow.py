@@ -9,9 +9,11 @@ from typing import Any
 
 from autoloop.history.columns import MAX_KEYS, Columns
 from autoloop.history.console_log import LEROBOT, ConsoleLog, ConsolePatterns
-from autoloop.history.find import jsonl_file, tap_file, wandb_segments
+from autoloop.history.find import jsonl_file, wandb_runs
 from autoloop.history.jsonl import JsonlLog
-from autoloop.history.wandb_log import WandbLog
+from autoloop.history.summary_file import NAME as SUMMARY
+from autoloop.history.summary_file import SummaryFile, missing_rows
+from autoloop.history.wandb_run import WandbRun
 from autoloop.model import Series
 
 
@@ -23,22 +25,29 @@ def follow(
     want: Collection[str] | None = None,
     log_freq: int | None = None,
     patterns: ConsolePatterns = LEROBOT,
+    total_steps: int | None = None,
 ) -> Follower:
     """Follows the run that writes below `run_dir`, which need not exist yet; nothing is read before the first `poll`.
 
-    `run_id`: its W&B id. `log`: the file with what it prints. `want`: the only metrics to read, by the trainer's names.
-    `log_freq`: steps between two printed metric lines. UserError if a pattern is not valid.
+    `run_id`: its W&B id, if that was chosen for it. `log`: the file with what it prints. `want`: the only metrics to read,
+    by the trainer's names. `log_freq`: steps between two printed metric lines. `total_steps`: how many steps it is to make;
+    a printed bar of another length is then not its progress. UserError if a pattern is not valid.
     """
-    return Follower(run_dir, run_id, log, want, log_freq, patterns)
+    return Follower(run_dir, run_id, log, want, log_freq, patterns, total_steps)
 
 
 SKIM = 4 << 10
 """Bytes at the end of the console log that are looked at for the progress, where the metrics come from elsewhere."""
 
+NAMED = 64 << 10
+"""Bytes of a W&B log in which the run's name stands."""
+
 
 class Follower:
-    """Metrics from the tap if there is one, else from the W&B log if it has any, else from `wandb-history.jsonl`, else from
-    the console log.
+    """Metrics from W&B (`wandb_run.py`) if it has any, else from `wandb-history.jsonl`, else from the console log.
+
+    A trainer may start several W&B runs: ranks, folds. They are never mixed: followed is the one with the id that was
+    asked for, else the first, by the time of its start, that has logged a metric. `wandb_id` is its id, `others` the rest.
 
     Progress (`step`, `total_steps`, `rate`) comes from whichever knows best.
     Nothing is held open between polls. Use it from one thread at a time.
@@ -52,39 +61,60 @@ class Follower:
         want: Collection[str] | None,
         log_freq: int | None,
         patterns: ConsolePatterns,
+        total_steps: int | None,
     ) -> None:
         self._run_dir = run_dir
         self._run_id = run_id
         self._want = want
-        self._wandb_columns = Columns(want)
-        self._segments: list[WandbLog] = []
-        self._notes: list[str] = []
+        self._runs: dict[str, WandbRun] = {}
+        self._wandb: WandbRun | None = None
         self._jsonl: JsonlLog | None = None
-        self._tap: JsonlLog | None = None
-        self._console = ConsoleLog(log, Columns(want), log_freq, patterns) if log else None
+        self._jsonl_summary: SummaryFile | None = None
+        self._console = ConsoleLog(log, Columns(want), log_freq, patterns, total_steps) if log else None
 
     # ------------------------------------------------------------------------------------------------ reading
 
     def poll(self, budget: int = 4 << 20) -> bool:
         """Reads on, about `budget` bytes of each source; whether anything was new. Poll until False to read it all."""
-        new = self._find_segments()
-        new |= self._poll_segments(budget)
-        if self._tap is None and (tap := tap_file(self._run_dir)).is_file():
-            self._tap = JsonlLog(tap, Columns(self._want))
-        if self._tap is not None:
-            new |= self._tap.poll(budget)
-        if not self._wandb_columns.series:
-            if self._jsonl is None:
-                path = jsonl_file(self._run_dir, self._run_id)
-                if path is not None:
-                    self._jsonl = JsonlLog(path, Columns(self._want))
-            if self._jsonl is not None:
-                new |= self._jsonl.poll(budget)
+        new = self._poll_wandb(budget)
+        if self._wandb is None or not self._wandb.columns:
+            new |= self._poll_jsonl(budget)
         if self._console is not None:
             if self.source in ("wandb", "jsonl"):
                 # Its metrics are not shown then, and parsing a flood of lines for the progress alone costs too much.
                 self._console.skip(SKIM)
             new |= self._console.poll(budget)
+        return new
+
+    def _poll_wandb(self, budget: int) -> bool:
+        found = wandb_runs(self._run_dir)
+        new = False
+        for files in found:
+            if files.run_id in self._runs:
+                new |= self._runs[files.run_id].update(files)
+            else:
+                self._runs[files.run_id] = WandbRun(files, self._want)
+        # What was removed stays read; the others are in the order of their start.
+        ids = dict.fromkeys([files.run_id for files in found] + list(self._runs))
+        before, self._wandb = self._wandb, None
+        for run in [self._runs[self._run_id]] if self._run_id in self._runs else [self._runs[id_] for id_ in ids]:
+            new |= run.poll(budget)
+            if run.columns or self._wandb is None:
+                self._wandb = run
+            if run.columns:
+                break
+        return new or self._wandb is not before
+
+    def _poll_jsonl(self, budget: int) -> bool:
+        if self._jsonl is None:
+            path = jsonl_file(self._run_dir, self._run_id)
+            if path is None:
+                return False
+            self._jsonl = JsonlLog(path, Columns(self._want))
+            self._jsonl_summary = SummaryFile(path.with_name(SUMMARY))
+        new = self._jsonl.poll(budget)
+        if self._jsonl_summary is not None and (self._jsonl_summary.poll() or new):
+            self._jsonl.put_last(self._jsonl_summary.values, self._jsonl_summary.step)
         return new
 
     def skip_log(self, keep: int) -> None:
@@ -94,52 +124,33 @@ class Follower:
 
     def close(self) -> None:
         """Forgets what was read."""
-        self._segments.clear()
-        self._wandb_columns.clear()
-        self._jsonl = self._tap = self._console = None
-
-    def _find_segments(self) -> bool:
-        paths = wandb_segments(self._run_dir, self._run_id)
-        known = [segment.path for segment in self._segments]
-        if set(paths) <= set(known):  # also when files were removed: what was read stays
-            return False
-        if paths[: len(known)] == known:
-            self._segments += [WandbLog(path, self._wandb_columns) for path in paths[len(known) :]]
-            return False
-        self._read_again(paths)
-        return bool(known)
-
-    def _read_again(self, paths: list[Path]) -> None:
-        self._wandb_columns.clear()
-        self._segments = [WandbLog(path, self._wandb_columns) for path in paths]
-
-    def _poll_segments(self, budget: int) -> bool:
-        """Oldest first and each to its end, so that a later segment's values replace an earlier one's."""
-        new = False
-        for index, segment in enumerate(self._segments):
-            self._wandb_columns.keep_first = any(later.rows for later in self._segments[index + 1 :])
-            restarts = segment.restarts
-            if segment.poll(budget):
-                new = True
-                if segment.restarts != restarts and len(self._segments) > 1:
-                    self._notes += segment.problems
-                    self._read_again([each.path for each in self._segments])
-                if segment is not self._segments[-1]:
-                    break
-        return new
+        self._runs.clear()
+        self._wandb = self._jsonl = self._jsonl_summary = self._console = None
 
     # ------------------------------------------------------------------------------------------------ what is known
 
     @property
     def source(self) -> str | None:
         """Where `columns` come from: `wandb`, `jsonl`, `console`, or None while there are none."""
-        if self._tap is not None and self._tap.columns.series:
-            return "jsonl"
-        if self._wandb_columns.series:
-            return "wandb"
+        if self._wandb is not None and self._wandb.columns:
+            return "jsonl" if self._wandb.tapped else "wandb"
         if self._jsonl is not None and self._jsonl.columns.series:
             return "jsonl"
         return "console" if self._console is not None and self._console.columns.series else None
+
+    @property
+    def wandb_id(self) -> str | None:
+        """The id of the W&B run that is followed; None while there is none."""
+        return self._wandb.run_id if self._wandb is not None else None
+
+    @property
+    def others(self) -> list[str]:
+        """The W&B runs beside the followed one, by name where they have one of their own."""
+        others = [run for run in self._runs.values() if run is not self._wandb]
+        for run in others:
+            if not run.name:
+                run.poll(NAMED)
+        return [called(run) for run in others]
 
     @property
     def approximate(self) -> bool:
@@ -149,10 +160,8 @@ class Follower:
     @property
     def columns(self) -> Mapping[str, Series]:
         """Every metric with a value, by the trainer's name. The Series grow in place with `poll`."""
-        if self._tap is not None and self._tap.columns.series:
-            return self._tap.columns.series
-        if self._wandb_columns.series:
-            return self._wandb_columns.series
+        if self._wandb is not None and self._wandb.columns:
+            return self._wandb.columns
         if self._jsonl is not None and self._jsonl.columns.series:
             return self._jsonl.columns.series
         return self._console.columns.series if self._console is not None else {}
@@ -160,21 +169,18 @@ class Follower:
     @property
     def config(self) -> dict[str, Any]:
         """The run's config as W&B recorded it; empty if it did not."""
-        return next((segment.config for segment in reversed(self._segments) if segment.config), {})
+        return self._wandb.config if self._wandb is not None else {}
 
     @property
     def exit_code(self) -> int | None:
         """What W&B recorded at the end of the newest segment; None while it runs or if it was killed."""
-        return self._segments[-1].exit_code if self._segments else None
+        return self._wandb.exit_code if self._wandb is not None else None
 
     @property
     def step(self) -> int:
         """The largest step that any source has seen."""
-        steps = [segment.step for segment in self._segments]
-        steps += [rows.step for rows in (self._jsonl, self._tap) if rows is not None]
-        if self._console is not None:
-            steps.append(self._console.step)
-        return max(steps, default=0)
+        sources = (self._wandb, self._jsonl, self._console)
+        return max((source.step for source in sources if source is not None), default=0)
 
     @property
     def total_steps(self) -> int | None:
@@ -187,12 +193,9 @@ class Follower:
     @property
     def rate(self) -> float | None:
         """Steps a second over the last rows, pauses included; before there are two, as the trainer's bar shows it."""
-        sources: list[WandbLog | JsonlLog] = [*([self._tap] if self._tap else []), *self._segments[-1:]]
-        if self._jsonl is not None:
-            sources.append(self._jsonl)
-        for source in sources:
-            rate = _rate(source.times)
-            if rate is not None:
+        sources = [*(self._wandb.times if self._wandb else []), *([self._jsonl.times] if self._jsonl else [])]
+        for times in sources:
+            if (rate := _rate(times)) is not None:
                 return rate
         return self._console.rate if self._console is not None else None
 
@@ -209,12 +212,19 @@ class Follower:
     @property
     def problems(self) -> list[str]:
         """One sentence for everything that could not be read as it should."""
-        readers: list[WandbLog | JsonlLog | ConsoleLog] = [*self._segments]
-        readers += [reader for reader in (self._jsonl, self._tap, self._console) if reader is not None]
-        found = self._notes + [problem for reader in readers for problem in reader.problems]
-        if any(reader.columns.overflow for reader in readers):
+        readers = (self._wandb, self._jsonl, self._jsonl_summary, self._console)
+        found = [problem for reader in readers if reader is not None for problem in reader.problems]
+        if self._jsonl is not None and self._jsonl_summary is not None:
+            said = missing_rows(self._jsonl.path, self._jsonl_summary.step, self._jsonl.step, self._jsonl.rows)
+            found += [said] if said else []
+        if self._jsonl is not None and self._jsonl.columns.overflow:
             found.append(f"{self._run_dir}: only the first {MAX_KEYS} metric names were read")
         return found
+
+
+def called(run: WandbRun) -> str:
+    """A W&B run, in a word for a person."""
+    return f"{run.name} ({run.run_id})" if run.name else run.run_id
 
 
 def _rate(times: deque[tuple[int, float]]) -> float | None:

@@ -73,11 +73,11 @@ class Tail:
             self.size, self._fruitless = size, None
         self.left_out = left_out
 
-    def read(self, limit: int) -> bytes:
-        """Up to `limit` bytes from `offset` on; empty at the end of the file or when it cannot be read."""
+    def read(self, limit: int, at: int | None = None) -> bytes:
+        """Up to `limit` bytes from `offset`, or `at`, on; empty at the end of the file or when it cannot be read."""
         try:
             with open(self.path, "rb", buffering=0) as file:
-                data = os.pread(file.fileno(), limit, self.offset)
+                data = os.pread(file.fileno(), limit, self.offset if at is None else at)
         except OSError as problem:
             self.error = f"{self.path} cannot be read: {_reason(problem)}"
             return b""
@@ -104,6 +104,8 @@ class Lines:
         self.dropped = 0
         self.more = False
         """The last read stopped only because of its budget."""
+        self.rest = b""
+        """What stands behind the last complete line, as far as the last read saw anything new."""
         self._returns = returns
         self._dropping = False
         self._restarts = 0
@@ -122,6 +124,7 @@ class Lines:
             self._dropping = False
             self.dropped = 0
         self.more = False
+        self.rest = b""
         if not grown:
             return []
         limit = max(budget, 4096)
@@ -143,7 +146,14 @@ class Lines:
             self.tail.offset += len(data)
             return lines
         self.tail.offset += end
-        return self._complete(data[:end].split(b"\n")[:-1])
+        lines = self._complete(data[:end].split(b"\n")[:-1])
+        self.rest = b"" if self._dropping else data[end:]
+        return lines
+
+    def take_rest(self) -> None:
+        """Its line counts as complete: reading goes on behind `rest`."""
+        self.tail.offset += len(self.rest)
+        self.rest = b""
 
     def _complete(self, lines: list[bytes]) -> list[bytes]:
         if lines and self._dropping:

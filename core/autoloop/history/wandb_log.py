@@ -17,7 +17,9 @@ from autoloop.history.protobuf import Malformed, fields, read_field, read_varint
 from autoloop.history.record_log import RecordLog
 
 _VALUE = b"\x82\x01"  # the tag of HistoryItem.value_json
-_PASSED_OVER = frozenset((0x1A, 0x32, 0x3A, 0x6A))  # summary (half of the file), files, stats, output_raw
+_SUMMARY = 0x1A
+_PASSED_OVER = frozenset((0x32, 0x3A, 0x6A))  # files, stats, output_raw
+_STEP_VALUE = b"_step" + _VALUE
 
 _Entry = tuple[str, "array[int]", "array[float]"]
 _STEP: _Entry = ("_step", array("q"), array("d"))
@@ -29,8 +31,9 @@ class WandbLog:
     """One segment of a run.
 
     `columns` has every number logged, without W&B's own keys (`_step`, `_runtime` ...); a dictionary's members have
-    dotted keys. `step` is the largest step seen; `config` the run's config; `exit_code` is None until W&B has recorded
-    the end (255: interrupted). `times` are the last (step, Unix seconds) pairs.
+    dotted keys. `summary` has the numbers of W&B's summary, with the same keys and as of `summary_step`: many of them are
+    in no row. `step` is the largest step seen; `name` and `config` are the run's; `exit_code` is None until W&B has
+    recorded the end (255: interrupted). `times` are the last (step, Unix seconds) pairs.
     """
 
     def __init__(self, path: Path, columns: Columns) -> None:
@@ -42,7 +45,11 @@ class WandbLog:
     def _clear(self) -> None:
         self.rows = 0
         self.step = 0
+        self.name = ""
         self.config: dict[str, Any] = {}
+        self.summary: dict[str, float] = {}
+        self.summary_step = 0
+        self._newest_summary: tuple[bytes, int, int] | None = None
         self.exit_code: int | None = None
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self._row_step = -1
@@ -78,23 +85,34 @@ class WandbLog:
             self._clear()
             before = -1
         more = self._log.read(budget)
+        if not more and self._newest_summary is not None:
+            self._summarise(*self._newest_summary)
+            self._newest_summary = None
         return more or self._news != before
 
     # ------------------------------------------------------------------------------------------------ records
 
     def _record(self, data: bytes, start: int, stop: int) -> None:
         try:
-            if _kind_of_record(data, start, stop) in _PASSED_OVER:
+            kind = _kind_of_record(data, start, stop)
+            if kind in _PASSED_OVER:
+                return
+            if kind == _SUMMARY:
+                self._pass_summary(data, start, stop)
                 return
             for number, first, last in fields(data, start, stop):
                 if number == 2:
                     self._history(data, first, last)
+                elif number == 3:  # one that the script sent: other fields may stand before it
+                    self._pass_summary(data, start, stop)
                 elif number == 5:
                     self._configure(data, first, last)
                 elif number == 17:
                     for inner, a, b in fields(data, first, last):
                         if inner == 4:
                             self._configure(data, a, b)
+                        elif inner == 8 and b >= 0:
+                            self.name = data[a:b].decode("utf-8", "replace")
                 elif number == 18:
                     code = 0
                     for inner, a, b in fields(data, first, last):
@@ -204,18 +222,48 @@ class WandbLog:
     def _is_media(self, key: str) -> bool:
         return any(key.startswith(parent + ".") for parent in self._media) and key not in self.columns.series
 
+    def _pass_summary(self, data: bytes, start: int, stop: int) -> None:
+        """Half of a file of wandb 0.31 is summaries that repeat each row (they have its `_step`): of those, and of the one
+        that older versions write at the end, only the newest is looked into. What a script sets itself is a record alone.
+        """
+        if data.find(_STEP_VALUE, start, stop) >= 0:
+            self._newest_summary = data, start, stop
+        elif data.find(b"_wandb", start, min(start + 20, stop)) < 0:  # W&B's own clock, behind every row
+            self._summarise(data, start, stop)
+
+    def _summarise(self, data: bytes, start: int, stop: int) -> None:
+        """A SummaryRecord: values set (1) and removed (2), as in a ConfigRecord."""
+        texts: list[tuple[str, bytes]] = []
+        media: list[str] = []
+        try:
+            for number, first, last in fields(data, start, stop):
+                if number != 3:
+                    continue
+                for inner, a, b in fields(data, first, last):
+                    path, text = _path_and_text(data, a, b)
+                    key = ".".join(path)
+                    if inner == 2:
+                        self.summary.pop(key, None)
+                    elif path[-1:] == ["_type"]:
+                        media.append(".".join(path[:-1]) + ".")
+                    elif key == "_step":
+                        step = as_step(_json(text))
+                        self.summary_step = self.summary_step if step is None else step
+                    elif path and not key.startswith("_"):
+                        texts.append((key, text))
+        except (Malformed, IndexError, TypeError):
+            self._malformed += 1
+        for key, text in texts:
+            if not key.startswith(tuple(media)) and len(self.summary) < MAX_KEYS:
+                self.summary.update(numbers(key, _json(text)))
+        self._news += 1
+
     def _configure(self, data: bytes, start: int, stop: int) -> None:
         """A ConfigRecord: values set (1) and removed (2), each under a key or a path of keys."""
         for number, first, last in fields(data, start, stop):
             if number not in (1, 2):
                 continue
-            path: list[str] = []
-            text = b""
-            for inner, a, b in fields(data, first, last):
-                if inner in (1, 2) and b >= 0:
-                    path.append(data[a:b].decode("utf-8", "replace"))
-                elif inner == 16 and b >= 0:
-                    text = data[a:b]
+            path, text = _path_and_text(data, first, last)
             if not path or path[0] == "_wandb":
                 continue
             self._news += 1
@@ -250,6 +298,18 @@ def _split_item(data: bytes, start: int, stop: int) -> tuple[bytes, int, int]:
             return data[start:i], first, last
         i = behind
     return b"", -1, -1
+
+
+def _path_and_text(data: bytes, start: int, stop: int) -> tuple[list[str], bytes]:
+    """The key, or the keys of a path, of a config or summary item, and the text of its value."""
+    path: list[str] = []
+    text = b""
+    for inner, a, b in fields(data, start, stop):
+        if inner in (1, 2) and b >= 0:
+            path.append(data[a:b].decode("utf-8", "replace"))
+        elif inner == 16 and b >= 0:
+            text = data[a:b]
+    return path, text
 
 
 def _varint_of(data: bytes, start: int, stop: int) -> int:

@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 
 from autoloop.history.columns import Columns
+from autoloop.history.find import WandbFiles
 from autoloop.history.jsonl import JsonlLog
-from autoloop.history.wandb_log import WandbLog
+from autoloop.history.summary_file import SummaryFile, missing_rows
+from autoloop.history.wandb_run import WandbRun
 from autoloop.metrics import MetricBook, summarise
 from autoloop.model import Series, Summary, UserError
 from autoloop.offline.finding import FoundRun, Stamp
@@ -101,41 +103,39 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
-    """A run's whole history, from the same source as while it trains: its tap, which a killed W&B may be behind; its W&B
-    segments, each later one replacing what it repeats; the newest other JSONL file. Never fails: what cannot be read is
-    in `problems`."""
-    columns, logs = _segments(run)
-    problems = [problem for log in logs for problem in log.problems]
-    series = _rows(run.taps, problems) or columns.series or _rows(run.rows, problems)
+    """A run's whole history, read as while it trains: from W&B, else from the newest JSONL file that has a metric. Never
+    fails: what cannot be read is in `problems`."""
+    summaries = [Path(stamp.path) for stamp in run.summaries]
+    segments = [Path(stamp.path) for stamp in run.segments]
+    tap = next((Path(stamp.path) for stamp in run.taps), None)
+    own = segments or tap or not run.rows
+    source = WandbRun(WandbFiles(run.run_id or run.name, segments, tap, summaries if own else []))
+    while source.poll():
+        pass
+    problems = source.problems
+    series = source.columns
+    if not source.rows and run.rows:
+        series = _rows(run, summaries, problems) or series
     return RunRecord(
-        summary=summarise(series, book),
-        config=next((log.config for log in reversed(logs) if log.config), {}),
-        exit_code=logs[-1].exit_code if logs else None,
-        problems=problems,
+        summary=summarise(series, book), config=source.config, exit_code=source.exit_code, problems=problems
     )
 
 
-def _rows(files: Sequence[Stamp], problems: list[str]) -> Mapping[str, Series]:
+def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[str, Series]:
     """The first file that has a metric."""
-    for stamp in files:
+    for stamp in run.rows:
         rows = JsonlLog(Path(stamp.path), Columns())
         while rows.poll():
             pass
         problems += rows.problems
         if rows.columns.series:
+            for summary in map(SummaryFile, summaries):
+                summary.poll()
+                rows.put_last(summary.values, summary.step)
+                missing = missing_rows(rows.path, summary.step, rows.step, rows.rows)
+                problems += [*summary.problems, *([missing] if missing else [])]
             return rows.columns.series
     return {}
-
-
-def _segments(run: FoundRun) -> tuple[Columns, list[WandbLog]]:
-    while True:
-        columns, logs = Columns(), []
-        for stamp in run.segments:
-            logs.append(WandbLog(Path(stamp.path), columns))
-            while logs[-1].poll():
-                pass
-        if not any(log.restarts for log in logs):  # replaced meanwhile: what came before it was forgotten with it
-            return columns, logs
 
 
 def _settled(run: FoundRun, began: float) -> bool:

@@ -210,7 +210,8 @@ def _failure(run: Run, last: list[Attempt]) -> list[str]:
 
 def _place(run: Run) -> str:
     text = f"- {inert(run.name)} ({run.id}): config {code(run.source_path)}, output {code(run.output_dir or '–')}"
-    return text + (f", W&B {address(run.wandb_url)}" if run.wandb_url else "")
+    text += f", W&B {address(run.wandb_url)}" if run.wandb_url else ""
+    return "\n".join([text, *(f"  - {inert(note)}" for note in run.notes)])
 
 
 def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
@@ -221,8 +222,8 @@ def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
     commands = [
         # Of a run that was online wandb uploads nothing again unless it is told so.
         f"wandb sync{goal}{'' if Path(folder).name.startswith('offline-') else ' --include-online'} {shlex.quote(folder)}"
-        for folder in (run.wandb_sync for run in runs)
-        if folder
+        for run in runs
+        for folder in (run.wandb_sync or "").splitlines()
     ]
     if not commands:
         return []

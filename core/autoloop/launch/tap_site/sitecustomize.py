@@ -20,17 +20,16 @@ HOME = "wandb.sdk.wandb_run"
 """The module whose class Run has `log`, in every wandb since 0.10."""
 
 
-def install(file: str, run_id: str | None) -> None:
-    """Wrap `Run.log` as soon as wandb is imported."""
-    sys.meta_path.insert(0, _Finder(file, run_id))
+def install(file: str) -> None:
+    """Wrap `Run.log` as soon as wandb is imported. Each W&B run gets a file: `file` with its id before the ending."""
+    sys.meta_path.insert(0, _Finder(file))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
     """Waits for one module, then steps aside."""
 
-    def __init__(self, file: str, run_id: str | None) -> None:
+    def __init__(self, file: str) -> None:
         self.file = file
-        self.run_id = run_id
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != HOME:
@@ -39,32 +38,32 @@ class _Finder(importlib.abc.MetaPathFinder):
             sys.meta_path.remove(self)
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.loader is not None:
-                _patch_after(spec.loader, self.file, self.run_id)
+                _patch_after(spec.loader, self.file)
             return spec
         except Exception:
             return None  # the import goes on with the finders that remain
 
 
-def _patch_after(loader: Any, file: str, run_id: str | None) -> None:
+def _patch_after(loader: Any, file: str) -> None:
     execute = loader.exec_module
 
     def exec_module(module: Any) -> None:
         execute(module)
         try:
-            _wrap(module.Run, file, run_id)
+            _wrap(module.Run, file)
         except Exception:
             return
 
     loader.exec_module = exec_module
 
 
-def _wrap(run_class: Any, file: str, run_id: str | None) -> None:
+def _wrap(run_class: Any, file: str) -> None:
     log = run_class.log
+    begin, end = os.path.splitext(file)
 
     def mirrored(self: Any, data: Any = None, step: Any = None, *more: Any, **named: Any) -> Any:
         with contextlib.suppress(Exception):
-            if run_id is None or self.id == run_id:
-                _write(file, data, self.step if step is None else step)
+            _write(f"{begin}-{self.id}{end}", data, self.step if step is None else step)
         return log(self, data, step, *more, **named)
 
     mirrored.__doc__, mirrored.__name__ = log.__doc__, log.__name__
@@ -113,5 +112,5 @@ def _go_on() -> None:
 if __name__ == "sitecustomize":
     if os.environ.get("AUTOLOOP_TAP"):
         with contextlib.suppress(Exception):
-            install(os.environ["AUTOLOOP_TAP"], os.environ.get("WANDB_RUN_ID"))
+            install(os.environ["AUTOLOOP_TAP"])
     _go_on()

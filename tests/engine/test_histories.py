@@ -1,0 +1,116 @@
+"""What a run wrote, as the loop judges it: several W&B runs of one trainer, metrics of a summary, bars of other work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from autoloop.engine import events
+from autoloop.history import wandb_runs
+from autoloop.model import LoopState, Run, RunState
+
+from tests.engine.processes import states
+from tests.engine.project import Project
+
+PRESET = """
+name = "real"
+title = "a script"
+argv = ["{{python}}", {script}, "{{config}}", "{{output_dir}}"]
+override_style = "file-only"
+output_dir = "may-exist"
+
+[console]
+progress = '(?P<step>\\d+)/(?P<total>\\d+) \\['
+"""
+
+SEVERAL = """
+import json, multiprocessing, os, sys
+import wandb
+
+def train(name, offset):
+    run = wandb.init(project="p", name=name)
+    for step in range(3):
+        run.log({"train/l1_loss": offset + step})
+    run.finish()
+
+if __name__ == "__main__":
+    config = json.load(open(sys.argv[1]))
+    if config.get("ranks"):
+        ranks = [multiprocessing.get_context("spawn").Process(target=train, args=(f"rank{r}", 10.0 * r)) for r in range(2)]
+        [rank.start() for rank in ranks]
+        sys.exit(max(rank.join() or rank.exitcode for rank in ranks))
+    for fold in range(config.get("folds", 0)):
+        train(f"fold{fold}", 10.0 * fold)
+    if config.get("alone"):
+        run = wandb.init(project="p")
+        run.log({"train/other": 1.0})
+        run.summary["train/l1_loss"] = 0.25
+        run.finish()
+"""
+
+BARS = """
+import json, sys
+config = json.load(open(sys.argv[1]))
+sys.stderr.write("\\rMap:  50%|##  | 14000/28483 [00:05<00:05, 5000.00 examples/s]")
+sys.stderr.write("\\rMap: 100%|####| 28483/28483 [00:10<00:00, 5000.00 examples/s]\\n")
+sys.stderr.write("Loading checkpoint shards: 100%|####| 3/3 [00:02<00:00,  1.20it/s]\\n")
+if config["seed"]:
+    sys.exit("ValueError: bad")
+sys.stderr.write("\\r 50%|##  | 250/500 [00:01<00:01, 50.0it/s]")
+sys.stderr.write("\\rValidation: 100%|####| 900/900 [00:01<00:00, 900.0it/s]\\n")
+"""
+
+
+def preset(project: Project, text: str) -> str:
+    script = project.folder / "train.py"
+    script.write_text(text)
+    path = project.folder / "real.toml"
+    path.write_text(PRESET.format(script=json.dumps(str(script))))
+    return str(path)
+
+
+def config(project: Project, name: str, **values: object) -> str:
+    path = project.folder / f"{name}.json"
+    path.write_text(json.dumps(values))
+    return str(path)
+
+
+def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Project) -> None:
+    configs = [config(project, "ranks", ranks=True), config(project, "folds", folds=3)]
+    loop = project.loop(configs, preset=preset(project, SEVERAL))
+    project.run(loop)
+    runs = project.runs(loop)
+    assert states(runs) == [RunState.FINISHED] * 2, [run.reason for run in runs]
+    ranks, folds = runs
+    for run, started in ((ranks, 2), (folds, 3)):
+        assert run.output_dir is not None
+        assert run.summary is not None
+        assert len(wandb_runs(Path(run.output_dir))) == started
+        loss = run.summary.metrics["train/l1_loss"]
+        assert (loss.n, loss.delta) == (3, 2.0)
+        assert f"started {started} W&B runs" in run.notes[0]
+        assert any(run.notes[0] in said for said in project.story(loop, events.NOTE))
+        assert run.notes[0] in (project.folder / "reports" / "report.md").read_text()
+    assert folds.summary is not None
+    assert folds.summary.metrics["train/l1_loss"].last == 2.0  # the first fold's
+    assert "fold1 (" in folds.notes[0]
+
+
+def test_a_metric_of_the_summary_alone_is_judged(project: Project) -> None:
+    loop = project.loop([config(project, "a", alone=True)], preset=preset(project, SEVERAL), decide=True, rounds=1)
+    project.run(loop)
+    (run,) = project.runs(loop)
+    assert (run.state, run.notes) == (RunState.FINISHED, [])
+    assert run.summary is not None
+    assert run.summary.metrics["train/l1_loss"].last == 0.25
+
+
+def test_bars_of_other_work_are_no_steps_so_that_early_failures_count(project: Project) -> None:
+    configs = [config(project, f"c{seed}", seed=seed) for seed in range(6)]
+    loop = project.loop(configs, preset=preset(project, BARS), steps=500)
+    ended = project.run(loop)
+    runs: list[Run] = project.runs(loop)
+    assert [run.step for run in runs] == [250, 0, 0, 0, 0, 0]
+    assert ended.state is LoopState.STOPPED
+    assert "3 runs in a row failed before their first step" in (ended.reason or "")
+    assert states(runs[4:]) == [RunState.QUEUED] * 2
