@@ -433,6 +433,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     resume: bool = False
     """The next attempt goes on from the run's last checkpoint, in the same output directory."""
     summary: Summary | None = None
+    wandb_id: str | None = None
+    """Of the W&B run that its metrics come from, once it has ended."""
     wandb_url: str | None = None
     wandb_sync: str | None = None
     """Its W&B folders on disk, one per line, of which the server lacks something that `wandb sync` uploads."""

@@ -66,7 +66,7 @@ def written(folder: Path) -> bytes:
     return b"\n".join(name.encode() + content for name, (_, content) in tree(folder).items())
 
 
-def test_every_round_is_online_under_ids_of_ours_and_the_key_is_written_nowhere(
+def test_every_round_is_online_under_groups_of_ours_and_the_key_is_written_nowhere(
     project: Project, service: Service, env: dict[str, str]
 ) -> None:
     project.config(rows=6)
@@ -77,7 +77,7 @@ def test_every_round_is_online_under_ids_of_ours_and_the_key_is_written_nowhere(
         runs = store.runs(loop.id)
     assert [run.round for run in runs] == [1, 2]
     for run in runs:
-        got = service.runs[run.id]
+        got = service.runs[run.wandb_id or ""]
         assert (got["project"], got["entity"]) == ("proj", ENTITY)
         assert got["group"] == f"{loop.name}-r{run.round}"
         assert set(got["tags"]) == {"autoloop", f"{loop.name}-r{run.round}"}
@@ -204,8 +204,8 @@ def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_
         words = [str(wandb), *shlex.split(line)[1:]]
         subprocess.run(words, cwd=project.folder, env=environment(env), check=True, capture_output=True, timeout=LONG)
     for run, rows in ((first, 8), (second, 4)):
-        assert len(service.runs[run.id]["history"]) == rows
-        assert (service.runs[run.id]["project"], service.runs[run.id]["entity"]) == ("proj", ENTITY)
+        assert len(service.runs[run.wandb_id or ""]["history"]) == rows
+        assert (service.runs[run.wandb_id or ""]["project"], service.runs[run.wandb_id or ""]["entity"]) == ("proj", ENTITY)
 
 
 def test_a_formal_loop_waits_for_its_server(

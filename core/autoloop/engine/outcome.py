@@ -63,6 +63,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         "step": step,
         "ended_at": attempt.ended_at,
         "wandb_url": wandb_url({run.id, wandb_id}, lines) or run.wandb_url,
+        "wandb_id": wandb_id,
         "notes": notes,
         "resume": False,
     }

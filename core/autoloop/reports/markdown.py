@@ -210,7 +210,8 @@ def _failure(run: Run, last: list[Attempt]) -> list[str]:
 
 def _place(run: Run) -> str:
     text = f"- {inert(run.name)} ({run.id}): config {code(run.source_path)}, output {code(run.output_dir or '–')}"
-    text += f", W&B {address(run.wandb_url)}" if run.wandb_url else ""
+    if run.wandb_url or run.wandb_id:
+        text += f", W&B {address(run.wandb_url) if run.wandb_url else inert(run.wandb_id or '')}"
     return "\n".join([text, *(f"  - {inert(note)}" for note in run.notes)])
 
 
