@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from autoloop.configs import after_text
+from autoloop.disk import LARGEST, read_regular
 from autoloop.metrics import MetricBook, to_json
 from autoloop.model import Change, Config, Summary, UserError
 from autoloop.settings import Settings
@@ -60,7 +61,7 @@ def _log_of(run: Analysed) -> Any:
 
     def lines() -> list[str]:
         try:
-            return run.log.read_text(encoding="utf-8", errors="replace").splitlines() if run.log else []
+            return read_regular(run.log, LARGEST).decode("utf-8", "replace").splitlines() if run.log else []
         except OSError:
             return []
 

@@ -116,6 +116,7 @@ def existing(folder: Path) -> Path:
     return next((path for path in (folder, *folder.parents) if path.exists()), folder)
 
 
+NO_FILE = "it is not a regular file"
 LARGEST = 16 << 20
 """Bytes of a file that a person or a trainer wrote to be read whole; a config or a rule book has some thousands."""
 
@@ -123,12 +124,18 @@ LARGEST = 16 << 20
 def read_regular(path: Path, most: int = LARGEST) -> bytes:
     """The whole of an ordinary file. OSError, whose `strerror` is a clause for a person, for what could block or never end
     (a FIFO, a socket, a device such as /dev/zero) and for more than `most` bytes."""
-    # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+    try:
+        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.EINVAL, NO_FILE, str(path)) from None
+        raise
+    with open(descriptor, "rb") as file:
         if stat.S_ISDIR(mode := os.fstat(file.fileno()).st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+            raise OSError(errno.EINVAL, NO_FILE, str(path))
         data = file.read(most + 1)
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))

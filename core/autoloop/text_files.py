@@ -7,6 +7,7 @@ import difflib
 import os
 from pathlib import Path
 
+from autoloop.disk import read_regular
 from autoloop.model import UserError
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -15,7 +16,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def read_text(path: Path, what: str) -> str:
     """The text of a file, with its own line ends and without a byte order mark. `what` it is stands in the UserError."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         raise UserError(f"The {what} {path} does not exist; {_nearest_file(path)}") from None
     except OSError as error:

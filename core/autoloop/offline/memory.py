@@ -13,9 +13,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from autoloop.disk import write_atomically
+from autoloop.disk import LARGEST, read_regular, write_atomically
 from autoloop.metrics import MetricBook
 
+LARGEST_MEMORY = 64 * LARGEST
 T = TypeVar("T")
 
 
@@ -33,7 +34,7 @@ class Memory(Generic[T]):
         self.version = version
         self.entries: dict[str, T] = {}
         with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            data = path.read_bytes()
+            data = read_regular(path, LARGEST_MEMORY)
             if msgspec.msgpack.decode(data, type=_Version).version == version:
                 self.entries = msgspec.msgpack.decode(data, type=_File[kind]).entries  # type: ignore[valid-type]
 
