@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autoloop.history import follow
+from autoloop.history import follow, tap_base
 from autoloop.launch.tap import SITE, lagging_wandb, tapped
 
 TRAINING = """
@@ -36,7 +36,7 @@ for fold in range(2):
 
 
 def train(folder: Path, end: str = "", output: Path | None = None) -> subprocess.CompletedProcess[str]:
-    env = tapped({**os.environ, "WANDB_SILENT": "true"}, output or folder)
+    env = tapped({**os.environ, "WANDB_SILENT": "true"}, tap_base(output or folder))
     code = TRAINING.replace("{kill}", end)
     return subprocess.run(
         [sys.executable, "-c", code, str(folder)], env=env, capture_output=True, text=True, check=False
@@ -87,7 +87,7 @@ def test_the_environments_own_sitecustomize_still_runs(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "sitecustomize.py").write_text("import sys\nsys.own_was_here = True\n")
-    env: dict[str, str] = tapped({**os.environ, "PYTHONPATH": str(own)}, tmp_path)
+    env: dict[str, str] = tapped({**os.environ, "PYTHONPATH": str(own)}, tap_base(tmp_path))
     code = "import sys; print(sys.own_was_here, sys.path[1] == sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, str(SITE)], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]

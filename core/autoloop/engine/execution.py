@@ -21,7 +21,7 @@ from autoloop.engine import events
 from autoloop.engine.attempts import next_attempt
 from autoloop.engine.context import Context
 from autoloop.engine.space import PASSING, try_writing
-from autoloop.history import ConsolePatterns, Follower, follow, wandb_runs
+from autoloop.history import ConsolePatterns, Follower, follow, tap_base, wandb_runs
 from autoloop.launch import LaunchPlan, environment
 from autoloop.launch.tap import lagging_wandb, tapped
 from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
@@ -155,7 +155,7 @@ class Execution:
                 "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
                 "(wandb 0.31 needs no such tap)",
             )
-        return tapped(env, Path(launch.output_dir))
+        return tapped(env, tap_base(Path(launch.output_dir)))
 
     def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
         """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""

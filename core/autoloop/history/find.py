@@ -10,8 +10,6 @@ from pathlib import Path
 from autoloop.history.summary_file import NAME as SUMMARY
 
 JSONL = "wandb-history.jsonl"
-TAP = "autoloop-tap.jsonl"
-"""The tap puts the run's id before the ending."""
 _RUN_DIRECTORY = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-(?P<id>.+)")
 _SEGMENT = re.compile(r"run-(?P<id>.+)\.wandb", re.DOTALL)
 _TAP = re.compile(r"autoloop-tap(?:-(?P<id>.+))?\.jsonl", re.DOTALL)
@@ -70,6 +68,11 @@ def tap_id(name: str) -> tuple[bool, str | None]:
     """Whether a file of this name is a tap's, and of which W&B run as far as the name tells."""
     match = _TAP.fullmatch(name)
     return match is not None, match["id"] if match else None
+
+
+def tap_base(run_dir: Path) -> Path:
+    """Where the tap of a lagging wandb mirrors what is logged; it puts the id of each W&B run before the ending."""
+    return run_dir / "wandb" / "autoloop-tap.jsonl"
 
 
 def summary_places(directory: Path) -> list[Path]:

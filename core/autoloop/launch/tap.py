@@ -14,8 +14,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoloop.history.find import TAP
-
 SITE = Path(__file__).with_name("tap_site")
 FIRST_PROMPT = (0, 31)
 """The first wandb that flushes its file by time (WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL)."""
@@ -39,7 +37,7 @@ def lagging_wandb(python: str) -> str | None:
     return version if numbers and (int(numbers[1]), int(numbers[2])) < FIRST_PROMPT else None
 
 
-def tapped(env: Mapping[str, str], output_dir: Path) -> dict[str, str]:
-    """The environment with the tap in it, which mirrors each W&B run to a file of its own below `output_dir`."""
+def tapped(env: Mapping[str, str], file: Path) -> dict[str, str]:
+    """The environment with the tap in it, which mirrors each W&B run to a file of its own: `file` with the run's id."""
     path = os.pathsep.join(filter(None, [str(SITE), env.get("PYTHONPATH")]))
-    return {**env, "PYTHONPATH": path, "AUTOLOOP_TAP": str(output_dir / "wandb" / TAP)}
+    return {**env, "PYTHONPATH": path, "AUTOLOOP_TAP": str(file)}
