@@ -39,7 +39,7 @@ def test_a_loop_starts_no_more_runs_than_its_budget_and_goes_on_when_that_is_rai
 
 def test_a_retry_is_not_another_run_of_the_budget(project: Project) -> None:
     counter = project.folder / "counter"
-    passing = "RuntimeError: CUDA error: an illegal memory access was encountered"
+    passing = "RuntimeError: CUDA error: unspecified launch failure"
     configs = [project.config("a", traceback=passing, late=True, fails=1, counter=str(counter)), project.config("b")]
     loop = project.loop(configs, retries=1, max_runs=2)
     assert project.run(loop).state is LoopState.FINISHED

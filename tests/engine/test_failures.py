@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import pytest
-from autoloop.engine import LoopPlan, create_loop, plan_loop
-from autoloop.gpus import GpuReport
-from autoloop.model import LoopState, RunState, UserError
-from autoloop.settings import Settings
+from autoloop.model import LoopState, RunState
 
 from tests.engine.processes import states
 from tests.engine.project import Project, rows
@@ -207,16 +202,3 @@ def test_a_frozen_config_that_is_gone_costs_its_run_and_not_the_loop(project: Pr
         engine.end()
     assert [run.base_run for run in project.runs(loop, 2)] == [b.id]
     assert any(a.id in note and "config" in note for note in project.story(loop, "note"))
-
-
-def test_two_loops_planned_in_one_second_never_share_a_name(project: Project) -> None:
-    def plan(name: str) -> LoopPlan:
-        spec = project.spec([project.config(name)])
-        return plan_loop(spec, Settings(), GpuReport(), os.environ, project.store.where_run, 1_800_000_000.0)
-
-    first, second = plan("a"), plan("b")
-    create_loop(project.store, first, 1_800_000_000.0)
-    with pytest.raises(UserError, match=first.name):
-        create_loop(project.store, second, 1_800_000_000.0)
-    assert create_loop(project.store, plan("b"), 1_800_000_000.0).name != first.name
-    assert len(project.store.loops()) == 2

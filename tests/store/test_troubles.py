@@ -163,6 +163,26 @@ def test_a_file_that_was_emptied_under_an_engine_is_neither_read_nor_made_anew(t
         lock.release()
 
 
+def test_where_an_engine_writes_what_nobody_can_see_the_project_is_not_called_new(tmp_path: Path) -> None:
+    with Store.open(tmp_path, create=True) as store:
+        lock = EngineLock(Places(tmp_path).lock("loop_1"))
+        assert lock.acquire() is None
+        store.put_loop(a_loop())
+        for ending in ("-wal", "-shm"):
+            Places(tmp_path).database.with_name(f"autoloop.db{ending}").unlink()
+        code = (  # another process: this one knows the files by what it has open
+            "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
+            "from autoloop.model import UserError; from autoloop.store import Store\n"
+            "try: Store.open(Path(sys.argv[1])).find_loop(None)\n"
+            "except UserError as error: print(error)"
+        )
+        argv = [sys.executable, "-c", code, str(tmp_path), CORE]
+        assert "an engine drives one" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        lock.release()
+    with Store.open(tmp_path) as later:
+        assert later.find_loop(None) == a_loop()
+
+
 def test_a_file_that_was_deleted_is_missed_and_what_it_left_is_not_taken_for_the_new_one_s(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with Store.open(tmp_path) as other:

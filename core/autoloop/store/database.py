@@ -11,11 +11,11 @@ import msgspec
 
 from autoloop.model import Attempt, Event, Loop, Proposal, Round, Run, RunState, UserError
 from autoloop.secrets import masked_document
-from autoloop.store.access import check_access
+from autoloop.store.access import check_access, driven
 from autoloop.store.opening import connect, connect_or_begin_anew, lost
 from autoloop.store.places import Places
 from autoloop.store.rows import Rows
-from autoloop.store.trouble import unusable
+from autoloop.store.trouble import StoreTrouble, unusable
 
 
 class NoLoopYet(UserError):
@@ -127,6 +127,11 @@ class Store(Rows):
         """
         if name is None:
             newest = self.loops(1)
+            if not newest and driven(self.places):
+                raise StoreTrouble(
+                    f"{self.places.database} holds no loop, although an engine drives one: a file beside it (-wal, -shm) "
+                    "was deleted or replaced. Wait for the loop's end, when its engine writes all into it."
+                )
             if not newest:
                 raise NoLoopYet(self.places.project)
             return newest[0]
