@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from autoloop.configs import after_text
 from autoloop.disk import LARGEST, read_regular
-from autoloop.metrics import MetricBook, to_json
+from autoloop.metrics import MetricBook, main_metrics, to_json
 from autoloop.model import Change, Config, Summary, UserError
 from autoloop.settings import Settings
 
@@ -19,6 +19,10 @@ from autoloop_tui import plain
 
 if TYPE_CHECKING:
     from autoloop.rules import RuleSource, Suggestion
+
+
+ALSO = 8
+"""Metrics without a column that are named."""
 
 
 class Analysed(NamedTuple):
@@ -105,7 +109,7 @@ def present(
 
 
 def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:
-    keys = book.key_metrics
+    keys, others = main_metrics([run.summary for run in runs], book)
     rows = [
         [
             plain.printable(run.shown),
@@ -117,7 +121,17 @@ def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:
     ]
     titles = [*head, "steps", *(book.short(key) for key in keys)]
     texts, metrics = [0, *range(2, len(head))], range(len(titles) - 1, len(head), -1)
-    return plain.table(titles, rows, texts=texts, spare=[*metrics, *range(len(head) - 1, 0, -1)], cells=plain.across())
+    spare = [*metrics, *range(len(head) - 1, 0, -1)]
+    table = plain.table(titles, rows, texts=texts, spare=spare, cells=plain.across())
+    return "\n".join([table, *_also(others)])
+
+
+def _also(names: list[str]) -> list[str]:
+    """What runs have besides, in a line or two."""
+    if not names:
+        return []
+    named = ", ".join(map(plain.printable, names[:ALSO])) + (f" and {len(names) - ALSO} more" if len(names) > ALSO else "")
+    return [f"Other metrics of these runs, which --json has: {named}."]
 
 
 def _last(run: Analysed, key: str) -> str:

@@ -142,8 +142,8 @@ def _last_state(line: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """`text` without what UTF-8 has no word for: a file name may hold any bytes."""
-    return text.encode(errors="replace").decode()
+    """`text` with a word for what UTF-8 has none for (a file name may hold any bytes), so that two names stay two."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,36 @@ def test_on_a_terminal_it_is_a_table_and_the_changes(outputs: Path, project: Pro
     assert len(json.loads((project.folder / "out.json").read_text())["summary"]) == 1
     said = on_a_terminal(project, "analyze-offline", "--rules", "mine.toml")
     assert "ot.reg  0.1 → 0.2" in said
+
+
+def test_foreign_runs_show_the_metrics_that_they_have(project: Project) -> None:
+    for index in range(2):
+        folder = project.folder / f"outputs/train/r{index}"
+        folder.mkdir(parents=True)
+        row = {"_step": 3, "val/loss": 0.5 + index, "val/accuracy": 0.25, "epoch": 1, "mode": "x"}
+        row |= {f"aux{number}": 1 for number in range(4)}
+        (folder / "wandb-history.jsonl").write_text(json.dumps(row))
+    said = on_a_terminal(project, "analyze-offline")
+    head = next(line for line in said.splitlines() if "written" in line)
+    assert head.split()[4:6] == ["val/loss", "val/accuracy"]
+    assert "0.5" in said
+    assert "l1_loss" not in said
+    assert "Other metrics of these runs, which --json has: aux3, epoch." in said
+
+
+def test_names_of_any_bytes_break_nothing_and_lose_nothing(call: Call, project: Project) -> None:
+    for name in (b"a\xff", b"a\xfe", "名前".encode(), b"a\nb", b"a\x1b[2J"):
+        folder = os.fsencode(project.folder) + b"/outputs/train/" + name
+        os.makedirs(folder)
+        with open(folder + b"/wandb-history.jsonl", "wb") as file:
+            file.write(b'{"_step": 1, "loss": 1}\nbroken \xff\n')
+    said = call("analyze-offline")
+    assert said.code == 0
+    assert len(json.loads(said.out)) == 5
+    assert said.err.count("1 lines are not JSON objects") == 5
+    said = call("analyze-offline", "--json", "x.json")
+    assert (said.code, len(json.loads((project.folder / "x.json").read_text()))) == (0, 5)
+    assert "\x1b" not in said.out + said.err
 
 
 def test_bare_json_prints_it_on_a_terminal_too(outputs: Path, project: Project) -> None:

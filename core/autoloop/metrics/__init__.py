@@ -2,6 +2,7 @@
 
 from .book import Derived, Metric, MetricBook, default_book, parse_metric_book
 from .entries import from_json, to_json
+from .main import main_metrics
 from .summary import canonical_columns, summarise, summarise_named
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "canonical_columns",
     "default_book",
     "from_json",
+    "main_metrics",
     "parse_metric_book",
     "summarise",
     "summarise_named",
