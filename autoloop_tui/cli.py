@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from autoloop import secrets
 from autoloop.model import UserError
 from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter, UnusedCliTokensError
 
@@ -82,7 +83,7 @@ def _run(tokens: Sequence[str] | None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"autoloop-tui: {plain.printable(' '.join(sentence.split()))}", file=sys.stderr)
+    print(f"autoloop-tui: {secrets.mask(plain.printable(' '.join(sentence.split())))}", file=sys.stderr)
     return code
 
 

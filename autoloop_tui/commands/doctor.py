@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config
@@ -20,7 +21,9 @@ from autoloop.model import LoopSpec, Run, UserError
 from autoloop.preflight import Finding
 from autoloop.preflight.finding import ok
 from autoloop.rules import RuleBook, applicable
+from autoloop.secrets import mask
 from autoloop.settings import Settings, load_settings
+from autoloop.wandb_cloud.key import known_secrets
 
 from autoloop_tui import plain
 from autoloop_tui.commands.options import NONE_GIVEN, Flags, loop_spec
@@ -33,7 +36,7 @@ def doctor(*, options: Flags = NONE_GIVEN) -> int:
     Takes every flag of `run`, so that its command can be checked as it stands; --exec starts nothing here.
     """
     cwd = Path.cwd()
-    found = examine(loop_spec(options, cwd, load_settings(cwd)))
+    found = [_without_secrets(each) for each in examine(loop_spec(options, cwd, load_settings(cwd)))]
     print(_as_json(found) if options.json else as_text(found, plain.across()))
     return 1 if any(each.level == "error" for each in found) else 0
 
@@ -152,11 +155,17 @@ def _wrapped(first: str, others: str, text: str, across: int | None) -> list[str
 
 def say(found: list[Finding]) -> None:
     """On stderr: what is wrong, or should be known, and nothing where all is well."""
-    for each in found:
+    for each in map(_without_secrets, found):
         if each.level != "ok":
             advice = f"; {each.advice}" if each.advice else ""
             word = "error" if each.level == "error" else "note"
             print(f"{word}: {plain.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
+
+
+def _without_secrets(finding: Finding) -> Finding:
+    """An address may hold a password, and a trainer's complaint what it was given."""
+    known = known_secrets(os.environ)
+    return msgspec.structs.replace(finding, text=mask(finding.text, known), advice=mask(finding.advice, known))
 
 
 def _sum(found: list[Finding]) -> str:

@@ -10,6 +10,7 @@ from autoloop.configs.changes import OBSERVING
 from autoloop.configs.paths import written
 from autoloop.metrics import MetricBook
 from autoloop.model import Config, MetricSummary, Run, RunState
+from autoloop.secrets import MASK, is_secret
 
 from autoloop_tui.rows.deltas import Delta, against
 from autoloop_tui.rows.run_rows import best_of
@@ -66,7 +67,7 @@ def _flatten(node: Any, path: str, flat: dict[str, Any]) -> None:
         for index, value in enumerate(node):
             _flatten(value, f"{path}.{index}", flat)
     else:
-        flat[path] = node
+        flat[path] = MASK if is_secret(path, node) else node
 
 
 def parameters(configs: Sequence[Mapping[str, Any] | None]) -> list[Parameter]:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoloop.configs import Config, after_text, diff, dump_config, parse_config, value_text
+from autoloop.configs import Config, after_text, before_text, diff, dump_config, parse_config, value_text
 from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
+from autoloop.secrets import masked_document
 
 from autoloop_tui.drawing.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
 from autoloop_tui.feed import View
@@ -141,7 +142,7 @@ def config_page(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
     except UserError as error:
         return [[(" " + plain(str(error)), "slot-failed")]]
     rows = [*_difference(view, run, config, ascii_only), [], *lineage(view, run, ascii_only=ascii_only), []]
-    lines = dump_config(config).rstrip("\n").split("\n")
+    lines = dump_config(masked_document(config)).rstrip("\n").split("\n")
     rows.append(title("The whole config", f"{count(len(lines))} lines, {run.config_path}"))
     return rows + [_config_line(line) for line in lines]
 
@@ -164,7 +165,7 @@ def change_rows(changes: Sequence[Change], ascii_only: bool) -> list[list[Piece]
     """One aligned row a change: a sign, the path, before and after."""
     arrow = "->" if ascii_only else "→"
     paths = [plain(change.path) for change in changes]
-    befores = ["(not there)" if change.created else _value(change.before) for change in changes]
+    befores = ["(not there)" if change.created else before_text(change, _value) for change in changes]
     wide = min(48, max(map(cells, paths), default=0))
     before_wide = min(24, max(map(cells, befores), default=0))
     rows: list[list[Piece]] = []

@@ -140,6 +140,41 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     assert "base.json holds a secret (trainer.hub.token, trainer.password)" in said[0].stdout
 
 
+def test_an_address_with_a_password_is_not_shown_by_what_looks_at_it(project: Project) -> None:
+    project.config()
+    env = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": "https://u:base9zsecret@127.0.0.1:9"}
+    online = ("--wandb-online", "--wandb-entity", "e", "--wandb-project", "p")
+    launch = ("--cfgs", "base.json", *LAUNCH, "--device", "cpu", *online)
+    said = [project.call("doctor", *launch, env=env), project.call("doctor", "--json", *launch, env=env)]
+    said.append(project.call("run", *launch, "--exec", "--no-ui", env=env))
+    said.append(project.call("analyze-wandb", "--entity", "e", "--project", "p", "--timeout", "5", env=env))
+    assert [each.returncode for each in said] == [1, 1, 1, 2]
+    assert not any("9z" in each.stdout + each.stderr for each in said)
+
+
+def test_a_variant_of_a_secret_is_shown_without_it(project: Project) -> None:
+    project.config()
+    said = project.call("generate", "--base-cfg", "base.json", "--changes", "hub.token@new=variant9z", "seed=2")
+    assert said.returncode == 0, said.stderr
+    assert "hub.token" in said.stdout
+    assert "9z" not in said.stdout + said.stderr
+
+
+def test_a_preset_s_secret_that_is_gone_is_a_sentence_and_not_a_wrong_key(project: Project) -> None:
+    project.config(wait=True)
+    preset = project.folder / "p.toml"
+    preset.write_text(PRESET.replace("preset9ztoken", "x9z"))
+    launch = ("--cfgs", "base.json", "--preset", "./p.toml", "--train-script", LAUNCH[3], "--device", "cpu", "--steps", "20")
+    assert project.call("run", *launch, "--exec", "--detach").returncode == 0
+    await_start(project)
+    assert holding(project.folder / ".autoloop", b"x9z") == []
+    assert project.call("kill").returncode == 0
+    project.call("wait")
+    preset.unlink()
+    project.call("resume", "--no-ui")
+    assert "MY_TOKEN of the preset" in project.call("status").stdout
+
+
 def test_a_secret_argument_is_asked_for_when_a_loop_goes_on_without_it(project: Project) -> None:
     project.config(wait=True)
     said = project.call(

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from autoloop.model import Change, Config, UserError
+from autoloop.secrets import MASK, is_secret
 
 MAX_DEPTH = 64
 """Deepest nesting of a config or a value. Far above any real config, far below Python's recursion limit."""
@@ -189,9 +190,9 @@ def value_text(value: object) -> str:
 
 def before_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
     """What a change finds, as people read it."""
-    return "(new)" if change.created else shown(change.before)
+    return "(new)" if change.created else MASK if is_secret(change.path, change.before) else shown(change.before)
 
 
 def after_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
     """What a change leaves, as people read it."""
-    return "(deleted)" if change.removed else shown(change.after)
+    return "(deleted)" if change.removed else MASK if is_secret(change.path, change.after) else shown(change.after)

@@ -26,6 +26,7 @@ from autoloop.launch import LaunchPlan, environment
 from autoloop.launch.tap import lagging_wandb, tapped
 from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
 from autoloop.runners import local
+from autoloop.secrets import MASK
 
 SIP = 128 << 10
 """Bytes of one history read at a time, and how long the engine reads on at one turn: it has commands to obey meanwhile."""
@@ -140,6 +141,11 @@ class Execution:
 
     def _environment(self, launch: LaunchPlan) -> dict[str, str]:
         """The attempt's whole environment; with the tap where its wandb would be read late."""
+        if lacking := [name for name, value in launch.env.items() if value == MASK]:
+            raise UserError(
+                f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, and "
+                "the file no longer gives it"
+            )
         env = environment(launch, os.environ)
         if len(before := wandb_runs(Path(launch.output_dir))) == 1:
             # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.

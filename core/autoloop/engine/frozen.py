@@ -45,8 +45,7 @@ def freeze_sources(places: Places, name: str, spec: LoopSpec) -> None:
     for kept, path in _files(Path(spec.cwd), spec).items():
         text = read_text(path, "file")
         if kept == PRESET:
-            for secret in secrets.of_config(parse_preset(text, str(path)).env):
-                text = text.replace(secret, secrets.MASK)
+            text = _without_secrets(text, path)
         write_atomically(folder / kept, text)
 
 
@@ -88,7 +87,16 @@ def preset_of(places: Places, loop: Loop) -> Preset:
         given = load_preset(loop.spec.preset).env
     except UserError:
         return preset
-    return msgspec.structs.replace(preset, env={**preset.env, **{name: given.get(name, "") for name in masked}})
+    return msgspec.structs.replace(preset, env={**preset.env, **{name: given.get(name, secrets.MASK) for name in masked}})
+
+
+def _without_secrets(text: str, path: Path) -> str:
+    """The text of a preset with asterisks for the secrets in its [env]."""
+    for name, value in parse_preset(text, str(path)).env.items():
+        if secrets.shown_value(name, value) != value:
+            for quote in "\"'":
+                text = text.replace(f"{quote}{value}{quote}", f"{quote}{secrets.MASK}{quote}")
+    return text
 
 
 def differences(places: Places, loop: Loop) -> list[str]:
@@ -103,8 +111,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
         try:
             text = path.read_text(encoding="utf-8-sig", errors="replace")
             if kept == PRESET:
-                for secret in secrets.of_config(parse_preset(text, str(path)).env):
-                    text = text.replace(secret, secrets.MASK)
+                text = _without_secrets(text, path)
             same = text == (folder / kept).read_text(encoding="utf-8")
         except (OSError, UserError):
             same = False
