@@ -84,17 +84,6 @@ def copy(source: BinaryIO, begin: int, end: int, target: BinaryIO) -> None:
         begin += target.write(chunk)
 
 
-def holds(file: BinaryIO, wanted: bytes) -> bool:
-    """Whether the bytes stand anywhere in the file."""
-    file.seek(0)
-    before = b""
-    while chunk := file.read(CHUNK):
-        if wanted in before + chunk:
-            return True
-        before = (before + chunk)[-len(wanted) :]
-    return False
-
-
 def set_aside(path: Path) -> Path:
     """Rename a file that cannot be read, so that it is neither used nor overwritten. Returns its new name."""
     aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autoloop.model import Summary
-from autoloop.reports import write_run, write_summary
+from autoloop.model import Run, Summary
+from autoloop.reports import write_runs, write_summary
 from autoloop.reports.summary_json import merge
 from autoloop.store import Store
 
@@ -20,6 +20,10 @@ def read(path: Path) -> dict[str, Any]:
     value = json.loads(path.read_text(encoding="utf-8"))
     assert isinstance(value, dict)
     return value
+
+
+def write_run(store: Store, run: Run) -> str | None:
+    return write_runs(store, run.loop, [run])
 
 
 def test_an_entry_has_the_original_s_shape(store: Store, folder: Path) -> None:

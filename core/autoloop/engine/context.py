@@ -46,6 +46,8 @@ class Context:
     until: Expression | None = None
     listener: Listener | None = None
     clock: Callable[[], float] = time.time
+    kept: set[str] = field(default_factory=set)
+    """Queued runs that a slot is kept for, and perhaps some that were."""
     _configs: dict[str, Config] = field(default_factory=dict)
     _roots: dict[str, str] = field(default_factory=dict)
 

@@ -27,6 +27,9 @@ class Course:
         self.reporting = reporting
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
+        self._decided_on: tuple[int, int] | None = None
+        self._decide_at: float | None = None
+        """The store as it was when the proposals were looked at, and when time alone may change what follows."""
         self._asking: Asking | None = None
         self._asking_said = False
 
@@ -85,11 +88,19 @@ class Course:
         self._asking, self._asking_said = None, False
 
     def _decide(self, round_: Round) -> None:
-        """Start the next round when the policy, the clock or a person says so."""
+        """Start the next round when the policy, the clock or a person says so.
+
+        Thousands of proposals may wait for a person for days: they are looked at again only where something has changed.
+        """
+        mark, due = self.context.store.mark(), self._decide_at
+        if mark == self._decided_on and (due is None or self.context.clock() < due):
+            return
         self._approve_if_due(round_)
         proposals = rounds.for_next_round(self.context, round_.number)
         approved = any(p.status is ProposalStatus.APPROVED for p in proposals)
         start_at = rounds.start_due(self.context, proposals)
+        self._decided_on = mark
+        self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
         if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
             if not rounds.start_round(self.context, round_):
                 self.stop("no approved proposal could be started; their bases have changed")

@@ -128,6 +128,7 @@ class Engine:
             self._turn()
         loop = self.context.loop
         if self._leaving:
+            self.reporting.flush()
             self.context.say(events.NOTE, f"the engine leaves ({self._leaving}); running runs go on without it")
         else:
             self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")

@@ -254,6 +254,8 @@ def launch(
         created_at=context.clock(),
     )
     context.store.put_run(run)
+    if slot is not None:
+        context.kept.add(run_id)
     context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run_id))
     # People's chain scripts read this line.
     context.say(events.NOTE, f"Wrote variant: {variant} ({proposal.reason})", run_id)

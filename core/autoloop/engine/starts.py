@@ -14,7 +14,7 @@ from autoloop.engine.execution import Ended, Execution
 from autoloop.engine.online import Online
 from autoloop.engine.scheduler import assign
 from autoloop.engine.space import shortage
-from autoloop.model import Loop, LoopState, Run, Slot
+from autoloop.model import Loop, LoopState, Run, RunState, Slot
 
 
 class Shortage:
@@ -62,6 +62,7 @@ class Starts:
         self._admission = Admission(context)
         self._quiet = False
         self._short = Shortage()
+        context.kept |= {run.id for run in context.store.queued(context.loop_id) if run.slot is not None}
 
     def ended(self, ended: Sequence[Ended]) -> None:
         """These have just ended, and their slots are free."""
@@ -82,14 +83,35 @@ class Starts:
 
     def _allowed(self, loop: Loop) -> list[Run]:
         """What of the queue may start now, by the loop's budget and the hour of the day."""
-        queue, now = self.context.store.queued(loop.id), self.context.clock()
+        queue, now = self._head(loop), self.context.clock()
         if not queue or (loop.deadline is not None and now >= loop.deadline):
             return []
         quiet = budget.quiet_until(loop.spec.quiet_hours, now)
         if quiet is not None and not self._quiet:
             self.context.say(events.WAITING, f"{budget.quiet_in_words(quiet)}; running runs go on")
         self._quiet = quiet is not None
-        return [] if quiet is not None else budget.affordable(loop, queue, self._started(loop))
+        if quiet is not None:
+            return []
+        started = self._started(loop)
+        allowed = budget.affordable(loop, queue, started)
+        if len(allowed) < len(queue):  # behind what is too much, runs may wait that are only tried again
+            allowed = budget.affordable(loop, self.context.store.queued(loop.id), started)
+        return allowed
+
+    def _head(self, loop: Loop) -> list[Run]:
+        """What of the queue can be due: as many as there are slots, and those that a slot is kept for.
+
+        The queue may hold thousands, and this is asked at every turn.
+        """
+        store, kept = self.context.store, self.context.kept
+        head = {run.id: run for run in store.queued(loop.id, len(loop.spec.slots))}
+        for id_ in sorted(kept - head.keys()):
+            run = store.run(id_)
+            if run.state is RunState.QUEUED and run.slot is not None:
+                head[id_] = run
+            else:
+                kept.discard(id_)
+        return sorted(head.values(), key=lambda run: (run.round, run.position))
 
     def _with_room(self, loop: Loop, queue: list[Run]) -> list[Run]:
         """`queue`; nothing while a disk has too little room for another run, or the machine no process for it."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from autoloop.disk import Stamp, alone, copy, holds, replacing, set_aside, stamp, write_atomically
+from autoloop.disk import Stamp, alone, copy, replacing, set_aside, stamp, write_atomically
 from autoloop.metrics import to_json
 from autoloop.model import Run
 from autoloop.store import Store
 
 
-def write_run(store: Store, run: Run) -> str | None:
-    """Merge one run into the loop's summary file. Returns a sentence if something was in the way."""
-    if run.summary is None or run.output_dir is None:
-        return None
-    return merge(Path(store.loop(run.loop).spec.summary_out), {run.output_dir: to_json(run.summary)})
+def write_runs(store: Store, loop: int, runs: Iterable[Run]) -> str | None:
+    """Merge some runs into the loop's summary file. Returns a sentence if something was in the way."""
+    reached = [(run.output_dir, run.summary) for run in runs if run.output_dir is not None]
+    entries = {directory: to_json(summary) for directory, summary in reached if summary is not None}
+    return merge(Path(store.loop(loop).spec.summary_out), entries) if entries else None
 
 
 def write_summary(store: Store, loop: int) -> str | None:
@@ -48,7 +49,10 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
                     said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
                     known = {}
                 # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
-                write_atomically(path, json.dumps(_in_order(known, entries), indent=2) + "\n")
+                merged = _in_order(known, entries)
+                write_atomically(path, json.dumps(merged, indent=2) + "\n")
+                _keys[path] = set(merged)
+            _keys[path] |= entries.keys()
             _left[path] = stamp(path)
     except OSError as error:
         return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it again later"
@@ -56,8 +60,8 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
 
 
 def _in_order(known: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
-    """`known` with `entries` in it: those that it has, in their own order, at the places where they stood."""
-    order = (key for key in entries if key in known)
+    """`known` with `entries` in it, in their own order: first at the places where any of them stood, then at the end."""
+    order = iter(entries)
     merged = {}
     for key, value in known.items():
         if key in entries:
@@ -68,28 +72,29 @@ def _in_order(known: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
 
 
 _left: dict[Path, Stamp | None] = {}
-"""The files as this process left them: what they hold then need not be parsed again."""
+_keys: dict[Path, set[str]] = {}
+"""The files as this process left them, and what they have entries for: they need not be parsed again then."""
 
 END = b"\n}\n"
 
 
 def _append(path: Path, entries: dict[str, Any]) -> bool:
-    """Put a single new entry at the file's end without parsing what is there: a run costs the same, whatever was before.
+    """Put new entries at the file's end without parsing what is there, which is only copied.
 
-    False, and nothing is done, where the file is not as we left it or has the entry already: then it must be parsed.
+    False, and nothing is done, where the file is not as we left it or has one of them already: then it must be parsed.
     """
-    if len(entries) != 1 or _left.get(path) is None or _left[path] != stamp(path):
+    if _left.get(path) is None or _left[path] != stamp(path) or not _keys[path].isdisjoint(entries):
         return False
-    ((key, entry),) = entries.items()
-    head = f"  {json.dumps(key)}: "
     with path.open("rb") as old:
         end = old.seek(0, os.SEEK_END) - len(END)
         old.seek(max(0, end))
-        if old.read() != END or holds(old, f"\n{head}".encode()):
+        if old.read() != END:
             return False
         with replacing(path) as new:
             copy(old, 0, end, new)
-            new.write(b",\n" + (head + json.dumps(entry, indent=2).replace("\n", "\n  ")).encode() + END)
+            for key, entry in entries.items():
+                new.write(f",\n  {json.dumps(key)}: ".encode() + json.dumps(entry, indent=2).replace("\n", "\n  ").encode())
+            new.write(END)
     return True
 
 

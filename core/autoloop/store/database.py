@@ -170,10 +170,10 @@ class Store(Rows):
         sql = "SELECT rowid, body FROM runs WHERE loop = ? AND state = ? ORDER BY round DESC, position DESC LIMIT ?"
         return self._all(Run, sql, loop, state, limit)
 
-    def queued(self, loop: int) -> list[Run]:
-        return self._all(
-            Run, "SELECT rowid, body FROM runs WHERE loop = ? AND state = 'queued' ORDER BY round, position", loop
-        )
+    def queued(self, loop: int, limit: int = -1) -> list[Run]:
+        """The queue in its order, or the first `limit` of it."""
+        sql = "SELECT rowid, body FROM runs WHERE loop = ? AND state = 'queued' ORDER BY round, position LIMIT ?"
+        return self._all(Run, sql, loop, limit)
 
     def run(self, run: str) -> Run:
         return self._one(Run, "SELECT rowid, body FROM runs WHERE id = ?", run)
@@ -197,6 +197,10 @@ class Store(Rows):
 
     def loop_attempts(self, loop: int) -> list[Attempt]:
         return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? ORDER BY run, number", loop)
+
+    def newest_attempts(self, loop: int, limit: int) -> list[Attempt]:
+        """The last `limit` attempts that were begun, the newest first."""
+        return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? ORDER BY rowid DESC LIMIT ?", loop, limit)
 
     def open_attempts(self, loop: int) -> list[Attempt]:
         """Attempts that have not been counted yet: started, or meant to be."""

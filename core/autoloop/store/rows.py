@@ -68,6 +68,10 @@ class Rows:
         """A number that differs whenever another process has changed the database. Cheap: microseconds."""
         return int(self._sql("PRAGMA data_version")[0][0])
 
+    def mark(self) -> tuple[int, int]:
+        """Differs whenever anything was changed, by another process or through this connection."""
+        return self.version(), self._db.total_changes
+
     def gone(self) -> bool:
         """Whether the file was deleted, replaced or emptied: what is written from now on nobody will find."""
         try:
