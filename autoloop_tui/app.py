@@ -123,7 +123,10 @@ class ConsoleApp(FullScreenApp[int]):
         else:
             for command in self.feed.answers():
                 self.told(command.answer or "", ok=bool(command.ok))
-        for problem in self.feed.unsent():
+        unsent = self.feed.unsent()
+        if self.feed.waiting:
+            self.told(f"{self.feed.waiting} not sent yet: the store is locked or its disk is full", ok=False)
+        for problem in unsent:
             self.told(problem, ok=False)
             for screen in self.screen_stack:
                 if isinstance(screen, LoopScreen) and screen.is_mounted:
@@ -279,8 +282,7 @@ class ConsoleApp(FullScreenApp[int]):
 
     def _send(self, kind: str, payload: dict[str, Any]) -> None:
         try:
-            if not self.feed.send(kind, payload):
-                self.told(f"{kind} waits: the store is locked or its disk is full", ok=False)
+            self.feed.send(kind, payload)
         except TROUBLE as error:  # also from a dialog's answer, which is no action
             self.told(f"{kind} was not sent: {error}", ok=False)
 

@@ -240,7 +240,7 @@ class Feed:
     def send(self, kind: str, payload: dict[str, Any]) -> bool:
         """Send a command row; its answer comes with `answers`. False if that takes a while: `unsent` says if it fails."""
         letter = Letter(self.loop_id, kind, payload)
-        if self._outbox.empty:  # else it would overtake what was asked for before
+        if not self._outbox.under_way:  # else it would overtake what was asked for before
             try:
                 self._questions[self.store.send(letter.loop, kind, payload, client.actor())] = kind
                 return True
@@ -248,6 +248,11 @@ class Feed:
                 pass
         self._outbox.put(letter)
         return False
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are not sent yet."""
+        return self._outbox.under_way
 
     def unsent(self) -> list[str]:
         """Why commands of ours could not be sent, since last asked."""

@@ -169,22 +169,27 @@ class FullScreenApp(App[ReturnType]):
 
     async def run_async(self, **options: Any) -> ReturnType | None:  # type: ignore[override]
         loop = asyncio.get_running_loop()
-        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+
+        def leave(number: int, _: object) -> None:
+            """End the app as `q` does; one that is stuck is ended all the same.
+
+            A handler of the loop's own would wait for the loop.
+            """
+            code = 128 + number
+            last_resort = threading.Timer(GRACE, _leave_now, [code, self.terminal_before])
+            last_resort.daemon = True
+            last_resort.start()
+            loop.call_soon_threadsafe(self.exit, None, code)
+
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        heeded = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]  # nohup ignores one
         for number in heeded:
-            loop.add_signal_handler(number, self._leave, number)
+            signal.signal(number, leave)
         try:
             return await super().run_async(**options)
         finally:
             for number in heeded:
-                loop.remove_signal_handler(number)
-
-    def _leave(self, number: int) -> None:
-        """A signal ends the app as `q` does; one that is stuck is ended all the same."""
-        code = 128 + number
-        last_resort = threading.Timer(GRACE, _leave_now, [code, self.terminal_before])
-        last_resort.daemon = True
-        last_resort.start()
-        self.exit(return_code=code)
+                signal.signal(number, before[number])
 
 
 def run_on_terminal(make: Callable[[], FullScreenApp[Any]], project: Path, *, mouse: bool = True) -> int:

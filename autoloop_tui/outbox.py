@@ -38,8 +38,9 @@ class Outbox:
         self._under_way = 0
 
     @property
-    def empty(self) -> bool:
-        return self._under_way == 0
+    def under_way(self) -> int:
+        """How many commands `taken` has not given back yet."""
+        return self._under_way
 
     def put(self, letter: Letter) -> None:
         self._under_way += 1

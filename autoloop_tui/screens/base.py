@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -62,10 +63,7 @@ class LoopScreen(Standing, Screen[None]):
         view = self.view
         self.query_one(TopBar).paint_view(view, self.TITLE)
         if view is not None:
-            try:
-                self.show_view(view)
-            except TROUBLE as error:
-                self.say(str(error), "slot-failed")
+            self.show_view(view)
 
     def on_screen_resume(self) -> None:
         # The sizes of the panes are known only after the layout.
@@ -73,6 +71,18 @@ class LoopScreen(Standing, Screen[None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.refresh_view)
+
+    def _while_standing(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """What the store does not let it do is a sentence, as for keys and the clock."""
+        call = super()._while_standing(callback)
+
+        def tried(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return call(*args, **kwargs)
+            except TROUBLE as error:
+                self.say(str(error), "slot-failed")
+
+        return tried
 
     # ------------------------------------------------------------------------------------------------- for subclasses
 
