@@ -66,7 +66,7 @@ class GraphQL:
     def _post(self, query: str, variables: dict[str, Any]) -> Any:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise UserError(f"W&B at {self.host} took too long; ask for fewer runs or give more time.")
+            raise self._silent(left)
         request = graphql_request(self.url, self._secret, query, variables)
         try:
             with self._opener.open(request, timeout=min(REQUEST_TIMEOUT, left)) as response:
@@ -79,10 +79,10 @@ class GraphQL:
                 self._refuse(error)
         except urllib.error.URLError as error:
             if isinstance(error.reason, TimeoutError):
-                raise _Passing(f"did not answer within {REQUEST_TIMEOUT:.0f} s") from None
+                raise self._silent(left) from None
             raise _Passing(f"cannot be reached ({_words(error.reason)})") from None
         except TimeoutError:
-            raise _Passing(f"did not answer within {REQUEST_TIMEOUT:.0f} s") from None
+            raise self._silent(left) from None
         except (OSError, http.client.HTTPException):
             raise _Passing("ended the connection in the middle of its answer") from None
         if len(data) > MAX_ANSWER:
@@ -91,6 +91,12 @@ class GraphQL:
             return json.loads(data)
         except (ValueError, RecursionError):
             raise _Passing("did not answer as W&B does (is WANDB_BASE_URL right?)") from None
+
+    def _silent(self, left: float) -> Exception:
+        """No answer came in time: within what was left of all the time, or within that of a request."""
+        if left < REQUEST_TIMEOUT:
+            return UserError(f"W&B at {self.host} took too long; ask for fewer runs or give more time.")
+        return _Passing(f"did not answer within {REQUEST_TIMEOUT:.0f} s")
 
     def _refuse(self, error: urllib.error.HTTPError) -> None:
         if error.code == 401:
@@ -110,7 +116,8 @@ class GraphQL:
         if errors:
             first = errors[0] if isinstance(errors, list) else errors
             message = first.get("message") if isinstance(first, dict) else first
-            text = " ".join(str(message).replace(self._secret, "…").split())[:300]
+            said = message if isinstance(message, str) else "something went wrong"
+            text = " ".join(said.replace(self._secret, "…").split())[:300]
             raise Refused(f"W&B at {self.host} says: {text}")
         data = answer.get("data")
         if not isinstance(data, dict):

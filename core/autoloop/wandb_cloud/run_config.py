@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autoloop.configs import Config, FieldTypes
-from autoloop.configs.text import is_number
+from autoloop.configs.text import MAX_DEPTH, depth, is_number
 from autoloop.model import UserError
 
 
@@ -20,8 +20,17 @@ def trainer_config(raw: Mapping[str, Any], fields: FieldTypes, like: Config | No
     `like` has in the same place, and whole in integer fields.
 
     Only keys at the top are W&B's: further in, `observation.state` is a name and `_target_` a setting. UserError where
-    two keys want the same place.
+    two keys want the same place, and for what no trainer was configured with.
     """
+    if depth(dict(raw)) > MAX_DEPTH:
+        raise UserError(f"The run's config on W&B is nested deeper than {MAX_DEPTH} levels, which no trainer's is.")
+    try:
+        return _trainer_config(raw, fields, like)
+    except OverflowError:
+        raise UserError("The run's config on W&B holds a number that is too large.") from None
+
+
+def _trainer_config(raw: Mapping[str, Any], fields: FieldTypes, like: Config | None) -> Config:
     config: Config = {}
     for key, value in raw.items():
         if key.startswith("_"):

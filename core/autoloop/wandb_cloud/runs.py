@@ -81,15 +81,17 @@ class Project:
         cursor: str | None = None
         filters = {"displayName": name} if name else {}
         while len(found) < most:
-            page = self._ask(
-                _RUNS, cursor=cursor, perPage=LISTED, order="-created_at", filters=json.dumps(filters)
-            ).get("runs")
-            edges = page.get("edges") if isinstance(page, dict) else None
-            for edge in edges or ():
-                run = _listed(edge.get("node") or {})
+            page = _table(
+                self._ask(
+                    _RUNS, cursor=cursor, perPage=LISTED, order="-created_at", filters=json.dumps(filters)
+                ).get("runs")
+            )
+            edges = _list(page.get("edges"))
+            for edge in edges:
+                run = _listed(_table(_table(edge).get("node")))
                 if group in run.group and set(tags) <= set(run.tags) and name in ("", run.name):
                     found.append(run)
-            info = page.get("pageInfo") or {} if isinstance(page, dict) else {}
+            info = _table(page.get("pageInfo"))
             if not edges or not info.get("hasNextPage") or info.get("endCursor") in (None, cursor):
                 break
             cursor = info["endCursor"]
@@ -135,8 +137,8 @@ class Project:
 
     def _rows(self, run: CloudRun, start: int, stop: int, most: int, columns: Columns) -> int:
         page = self._ask(_HISTORY, run=run.listed.id, minStep=start, maxStep=stop, pageSize=most).get("run")
-        rows = page.get("history") if isinstance(page, dict) else None
-        for text in rows or ():
+        rows = _list(_table(page).get("history"))
+        for text in rows:
             row = _object(text)
             given = row.get("_step")
             step = as_step(given) if isinstance(given, int | float) else None
@@ -144,7 +146,7 @@ class Project:
                 if not key.startswith("_"):
                     for name, number in numbers(key, value):
                         columns.put(name, step or 0, number)
-        return len(rows or ())
+        return len(rows)
 
     def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
         answer = self._api.ask(query, entity=self.entity, project=self.project, **variables).get("project")
@@ -158,24 +160,37 @@ class Project:
     def _entities(self) -> str:
         """Where the key does reach, as a hint."""
         try:
-            viewer = self._api.ask(_VIEWER)["viewer"]
-            names = [viewer.get("entity"), *(edge["node"]["name"] for edge in viewer["teams"]["edges"])]
-        except (UserError, KeyError, TypeError, AttributeError):
+            viewer = _table(self._api.ask(_VIEWER).get("viewer"))
+        except UserError:
             return ""
+        teams = _list(_table(viewer.get("teams")).get("edges"))
+        names = [viewer.get("entity"), *(_table(_table(edge).get("node")).get("name") for edge in teams)]
         own = ", ".join(dict.fromkeys(name for name in names if isinstance(name, str) and name))
         return f"; the key's own entities are {own}" if own else ""
 
 
 def _listed(node: Mapping[str, Any]) -> Listed:
-    tags = node.get("tags")
     return Listed(
-        id=str(node.get("name") or ""),
-        name=str(node.get("displayName") or node.get("name") or ""),
-        state=str(node.get("state") or ""),
-        group=str(node.get("group") or ""),
-        tags=tuple(map(str, tags)) if isinstance(tags, list) else (),
-        created=str(node.get("createdAt") or ""),
+        id=_text(node.get("name")),
+        name=_text(node.get("displayName")) or _text(node.get("name")),
+        state=_text(node.get("state")),
+        group=_text(node.get("group")),
+        tags=tuple(filter(None, map(_text, _list(node.get("tags"))))),
+        created=_text(node.get("createdAt")),
     )
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    """A text that can be written anywhere; whatever else stands in its place is none."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
         return Answer(state="away", server=server, detail=_in_words(problem, timeout))
     try:
         viewer = json.loads(body)["data"]["viewer"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Answer(state="away", server=server, detail="what answers there is no W&B server")
     if not isinstance(viewer, dict):
         return Answer(state="refused", server=server, detail="it does not know whose key this is")
