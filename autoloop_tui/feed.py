@@ -211,7 +211,9 @@ class Feed:
             log = self.view.log_path(run) if self.view else None
             from autoloop.history import follow  # here, because the first paint needs no reader
 
-            follower = self._followers[key] = follow(Path(run.output_dir), run_id=run.id, log=log)
+            follower = self._followers[key] = follow(
+                Path(run.output_dir), run_id=run.id, log=log, total_steps=run.total_steps or None
+            )
         self._followers.move_to_end(key)
         while len(self._followers) > HISTORIES:
             old, dropped = self._followers.popitem(last=False)
