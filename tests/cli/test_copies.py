@@ -76,7 +76,7 @@ def test_a_copy_of_a_project_at_work_neither_adopts_nor_ends_its_runs(project: P
 def test_a_project_that_is_moved_while_it_trains_is_taken_up_there(project: Project) -> None:
     project.config(wait=True)
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach").returncode == 0
-    eventually(lambda: [a for a in project.attempts() if a.handle and (Path(a.directory) / "start.json").exists()], "it")
+    eventually(lambda: list((project.folder / "outputs/train").glob("*/*/wandb-history.jsonl")), "the first step")
     with project.store() as store:
         engine = holder(store.places.lock(store.find_loop(None).name))
     assert engine is not None
@@ -84,9 +84,12 @@ def test_a_project_that_is_moved_while_it_trains_is_taken_up_there(project: Proj
     moved = Project(project.folder.with_name("moved"))
     project.folder.rename(moved.folder)
     try:
-        moved.start("resume", "--no-ui").wait()  # the trainer itself was told the old paths, and may fail for that
+        resumed = moved.start("resume", "--no-ui")
+        resumed.hear("is followed again")
+        assert moved.call("kill").returncode == 0
+        resumed.wait()
         (attempt,) = moved.attempts()
         assert attempt.exit is not None
-        assert attempt.result != RunState.LOST.value
+        assert attempt.exit.stopped_by == "kill"
     finally:
         moved.close()
