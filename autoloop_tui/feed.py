@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from autoloop.engine import Holder, holder
 from autoloop.metrics import MetricBook, canonical_columns
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
+from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.settings import load_settings
 from autoloop.store import Command, Snapshot, Store, StoreTrouble, take_snapshot
 
@@ -25,9 +26,10 @@ from autoloop_tui.outbox import Letter, Outbox
 
 if TYPE_CHECKING:
     from autoloop.history import Follower
+    from autoloop.launch import Preset
 
 HISTORIES = 16
-"""Histories kept open at a time; the least recently shown is let go."""
+"""Histories kept open at a time, or more where more slots are shown; the least recently shown is let go."""
 
 TROUBLE = (UserError, sqlite3.Error, msgspec.ValidationError, OSError)
 """What reading or writing the store can raise when its disk or another process is in the way: said, never fatal."""
@@ -160,6 +162,8 @@ class Feed:
         self._columns: dict[str, Mapping[str, Series]] = {}
         self._questions: dict[int, str] = {}
         self._outbox = Outbox(project)
+        self._presets: dict[int, Preset] = {}
+        """By loop."""
 
     def close(self) -> list[str]:
         """What could not be sent any more, in sentences."""
@@ -203,25 +207,39 @@ class Feed:
 
     def read(self, run: Run, *, budget: int = BUDGET) -> Mapping[str, Series]:
         """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes."""
-        if run.output_dir is None:
+        attempt = self.view.snapshot.attempts.get(run.id) if self.view else None
+        if attempt is None or run.output_dir is None:
             return {}
         key = _key(run)
         follower = self._followers.get(key)
         if follower is None:
-            log = self.view.log_path(run) if self.view else None
-            from autoloop.history import follow  # here, because the first paint needs no reader
-
-            follower = self._followers[key] = follow(
-                Path(run.output_dir), run_id=run.id, log=log, total_steps=run.total_steps or None
-            )
+            follower = self._followers[key] = self._follow(attempt, run)
         self._followers.move_to_end(key)
-        while len(self._followers) > HISTORIES:
+        while len(self._followers) > self._most:
             old, dropped = self._followers.popitem(last=False)
             dropped.close()
             self._columns.pop(old, None)
         if follower.poll(budget) or key not in self._columns:
             self._columns[key] = canonical_columns(follower.columns, self.metrics)
         return self._columns[key]
+
+    def _follow(self, attempt: Attempt, run: Run) -> Follower:
+        """As the engine follows it; where the loop's preset cannot be read, the console log tells nothing."""
+        assert self.view is not None
+        # Imported here, because the first paint needs no reader.
+        from autoloop.engine.following import follow_attempt
+        from autoloop.engine.frozen import preset_of
+
+        loop = self.view.loop
+        if loop.id not in self._presets:
+            with suppress(UserError):
+                self._presets[loop.id] = preset_of(self.store.places, loop)
+        return follow_attempt(attempt, run, loop.spec, self._presets.get(loop.id))
+
+    @property
+    def _most(self) -> int:
+        """Histories kept open: those that Slots shows at once, each with its base, whatever their number."""
+        return max(HISTORIES, 2 * len(self.view.loop.spec.slots) + 2) if self.view else HISTORIES
 
     def known(self, run: Run) -> Mapping[str, Series]:
         """What has been read of the run's metrics so far, without reading on."""

@@ -199,16 +199,20 @@ ASCII_SPARKS = "_.-~=+*#"
 
 
 def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:
-    """One row of `width` cells: each the most unusual of its values, so that a spike is seen; NaN leaves a gap."""
+    """One row of `width` cells: each the most unusual of its values, so that a spike is seen; NaN leaves a gap.
+
+    Fewer values than cells take a cell each, from the left: a few points must not look like a bar that is full.
+    """
     ramp = ASCII_SPARKS if ascii_only else SPARKS
     finite = [value for value in values if math.isfinite(value)]
     if not finite or width <= 0:
         return " " * max(0, width)
     low, high, middle = min(finite), max(finite), median(finite)
     row = []
-    for column in range(width):
-        first = column * len(values) // width
-        after = max(first + 1, (column + 1) * len(values) // width)
+    columns = min(width, len(values))
+    for column in range(columns):
+        first = column * len(values) // columns
+        after = (column + 1) * len(values) // columns
         part = [value for value in values[first:after] if math.isfinite(value)]
         if not part:
             row.append(" ")
@@ -216,7 +220,7 @@ def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) 
         value = max(part, key=lambda each: abs(each - middle))
         share = (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
         row.append(ramp[min(len(ramp) - 1, int(share * len(ramp)))])
-    return "".join(row)
+    return "".join(row).ljust(width)
 
 
 # ------------------------------------------------------------------------------------------------ states

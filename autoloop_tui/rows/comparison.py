@@ -116,8 +116,9 @@ def _compare(name: str, values: list[MetricSummary | None], book: MetricBook) ->
     best, second = values[ranked[0][1]], values[ranked[1][1]]
     assert best is not None
     assert second is not None
-    even = against(best, second, higher=higher).even
-    return Comparison(name, values, deltas, None if even else ranked[0][1], even)
+    first_two = against(best, second, higher=higher)
+    best_place = ranked[0][1] if first_two.fair and not first_two.even else None
+    return Comparison(name, values, deltas, best_place, first_two.even)
 
 
 def default_runs(runs: Sequence[Run], book: MetricBook) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,19 +24,23 @@ class Delta(NamedTuple):
     noise: float
     higher: bool
     """Whether a larger value is the better one."""
+    fair: bool = True
+    """Whether both values are of the same step. If they are not, neither is better: a curve falls by itself."""
 
     @property
     def even(self) -> bool:
-        return abs(self.change) <= self.noise
+        return self.fair and abs(self.change) <= self.noise
 
     @property
     def better(self) -> bool:
-        return not self.even and (self.change > 0) == self.higher
+        return self.fair and not self.even and (self.change > 0) == self.higher
 
     def piece(self, width: int, *, ascii_only: bool = False) -> Piece:
         """The change with its sign; `≈` where it is within the noise."""
         if math.isnan(self.change):
             return "", ""
+        if not self.fair:
+            return signed(self.change, width), "dim"
         if self.change == 0:
             return "=", "dim"
         if self.even:
@@ -46,7 +51,21 @@ class Delta(NamedTuple):
 
 def against(mine: MetricSummary, theirs: MetricSummary, *, higher: bool) -> Delta:
     """The last value of one run against the last of another."""
-    return Delta(mine.last - theirs.last, 2 * max(mine.tail_mad, theirs.tail_mad), higher)
+    noise = 2 * max(mine.tail_mad, theirs.tail_mad)
+    return Delta(mine.last - theirs.last, noise, higher, fair=mine.last_step == theirs.last_step)
+
+
+def at_the_step_of(
+    mine: Mapping[str, MetricSummary], theirs: Mapping[str, Series], book: MetricBook
+) -> dict[str, MetricSummary]:
+    """Where another run stood when it had made as many steps: of each metric, as `so_far`. A metric that it had not
+    logged by then is left out."""
+    tails = {}
+    for name, summary in mine.items():
+        if (series := theirs.get(name)) is not None and (end := bisect_right(series.steps, summary.last_step)):
+            start = max(0, end - TAIL)
+            tails[name] = Series(series.steps[start:end], series.values[start:end])
+    return summarise(tails, book).metrics
 
 
 def so_far(columns: Mapping[str, Series], book: MetricBook) -> dict[str, MetricSummary]:

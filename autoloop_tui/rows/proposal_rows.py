@@ -252,6 +252,8 @@ def _reached(each: Reached, ascii_only: bool) -> list[Piece]:
     word, names = ("better", "slot-finished") if each.delta.better else ("worse", "slot-failed")
     if each.delta.even:
         word, names = "same", "dim"
+    elif not each.delta.fair:
+        word, names = "at other steps", "dim"
     arrow = " -> " if ascii_only else " → "
     return [name, (number(each.base), ""), (arrow, "dim"), (number(each.value), f"bold {names}"), (f" {word}  ", names)]
 

@@ -62,13 +62,15 @@ def columns(
 
 @dataclass
 class Painter:
-    """Makes rows. `live`: what running runs have reached so far, by run; `steps`: the newest step known of a run."""
+    """Makes rows. `live`: what running runs have reached so far, by run, and `live_bases` where their bases stood at the
+    same step; `steps`: the newest step known of a run."""
 
     book: MetricBook
     now: float = 0.0
     marked: Sequence[str] = ()
     ascii_only: bool = False
     live: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
+    live_bases: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_steps: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -116,7 +118,10 @@ class Painter:
         if mine is None:
             return [(f"{self.nothing:>{VALUE}}", "dim")]
         value = (fit(number(mine.last, VALUE), VALUE, ">"), "slot-running" if not row.run.state.ended else "")
-        theirs = row.base.summary.metrics.get(key) if row.base and row.base.summary else None
+        if not row.run.state.ended:
+            theirs = self.live_bases.get(row.run.id, {}).get(key)
+        else:
+            theirs = row.base.summary.metrics.get(key) if row.base and row.base.summary else None
         if theirs is None:
             return [value]
         delta = against(mine, theirs, higher=self.book.higher_is_better(key))

@@ -35,10 +35,11 @@ def frozen_config(run: Run) -> Config:
 
 
 def header(
-    view: View, run: Run, *, step: int, rate: float | None, reached: MetricSummary | None, now: float, width: int,
-    ascii_only: bool,
+    view: View, run: Run, *, step: int, rate: float | None, reached: MetricSummary | None,
+    theirs: MetricSummary | None, now: float, width: int, ascii_only: bool,
 ) -> list[list[Piece]]:
-    """Three rows: who the run is; how far it is; where it came from. `reached`: of the key metric, if anything yet."""
+    """Three rows: who the run is; how far it is; where it came from. `reached`: of the key metric, if anything yet;
+    `theirs`: what its base is compared with it by."""
     seen = look(run.state.value)
     dot = " - " if ascii_only else " · "
     base = view.base_of(run)
@@ -56,14 +57,14 @@ def header(
     mark = "~" if ascii_only else "…"
     return [
         clipped(first, width, mark),
-        clipped(_progress(view, run, step, rate, reached, now, width, ascii_only), width, mark),
+        clipped(_progress(view, run, step, rate, reached, theirs, now, width, ascii_only), width, mark),
         clipped([(" ", ""), *_origin(view, run, ascii_only)], width, mark),
     ]
 
 
 def _progress(
-    view: View, run: Run, step: int, rate: float | None, reached: MetricSummary | None, now: float, width: int,
-    ascii_only: bool,
+    view: View, run: Run, step: int, rate: float | None, reached: MetricSummary | None, theirs: MetricSummary | None,
+    now: float, width: int, ascii_only: bool,
 ) -> list[Piece]:
     share = step / run.total_steps if run.total_steps else 0.0
     total = count(run.total_steps) if run.total_steps else "?"
@@ -79,20 +80,22 @@ def _progress(
     if run.slot is not None and run.slot < len(slots):
         facts.append((f"{gap}{slots[run.slot].label}", "dim"))
     if reached is not None and width >= 100:
-        facts += key_figure(view, run, reached, ascii_only)
+        facts += key_figure(view, run, reached, theirs, ascii_only)
     room = min(40, width - 2 - sum(cells(text) for text, _ in facts))
     done, rest = bar(share, max(8, room), ascii_only=ascii_only)
     return [(" ", ""), (done, look(run.state.value).variable), (rest, "rule"), *facts]
 
 
-def key_figure(view: View, run: Run, reached: MetricSummary, ascii_only: bool) -> list[Piece]:
-    """The key metric and its change against the base run."""
+def key_figure(
+    view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, ascii_only: bool
+) -> list[Piece]:
+    """The key metric and its change against the base run, of a run that goes on at the step it has reached."""
     key = view.key_metric
     pieces: list[Piece] = [(f"  {view.metrics.short(key)} ", "dim"), (number(reached.last), "bold")]
-    base = view.base_of(run)
-    if base and base.summary and key in base.summary.metrics:
-        delta = against(reached, base.summary.metrics[key], higher=view.metrics.higher_is_better(key))
-        pieces += [(" ", ""), delta.piece(9, ascii_only=ascii_only), (" to base", "dim")]
+    if theirs is not None:
+        delta = against(reached, theirs, higher=view.metrics.higher_is_better(key))
+        at = "" if run.state.ended else f" at step {theirs.last_step}"
+        pieces += [(" ", ""), delta.piece(9, ascii_only=ascii_only), (f" to base{at}", "dim")]
     return pieces
 
 

@@ -11,11 +11,12 @@ from autoloop.model import Run, RunState, Series, Slot, UserError
 from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import Feed, View
 from autoloop_tui.logs.tail import last_line
+from autoloop_tui.rows.deltas import against, at_the_step_of, so_far
 from autoloop_tui.rows.proposal_queue import rule_of
 from autoloop_tui.telemetry import Sample
 from autoloop_tui.widgets.chart import Line
 from autoloop_tui.widgets.rows import Piece
-from autoloop_tui.widgets.slot_cards import SlotFacts
+from autoloop_tui.widgets.slot_cards import Change, SlotFacts
 
 
 def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotFacts:
@@ -28,8 +29,6 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         if run.state in (RunState.RUNNING, RunState.STOPPING):
             path = view.log_path(run)
             last = plain(last_line(path)) if path else ""
-    base = view.base_of(run) if run else None
-    base_summary = base.summary.metrics.get(metric) if base and base.summary else None
     asked = view.questions.get(run.id) if run else None
     attempt = view.snapshot.attempts.get(run.id) if run else None
     failure = attempt.diagnosis if attempt and run and run.state in (RunState.FAILED, RunState.LOST) else None
@@ -43,8 +42,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         rate=feed.rate(run) if run else None,
         metric=view.metrics.short(metric),
         series=series,
-        base_last=base_summary.last if base_summary else None,
-        better_high=view.metrics.higher_is_better(metric),
+        change=_change(view, feed, run, metric) if run else None,
         gpu=gpu,
         gpu_error=sample.gpus.error if sample else None,
         foreign=_foreign(gpu, sample) if gpu and sample else (),
@@ -54,6 +52,20 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         asks=rule_of(asked) if asked else "",
         advice=failure.advice if failure else "",
     )
+
+
+def _change(view: View, feed: Feed, run: Run, metric: str) -> Change | None:
+    """The metric against the base's at the same step; None where one of them has not been read or has none by then."""
+    mine, base = feed.known(run).get(metric), view.base_of(run)
+    theirs = feed.known(base).get(metric) if base else None
+    if mine is None or theirs is None:
+        return None
+    reached = so_far({metric: mine}, view.metrics)
+    before = at_the_step_of(reached, {metric: theirs}, view.metrics)
+    if metric not in reached or metric not in before:
+        return None
+    delta = against(reached[metric], before[metric], higher=view.metrics.higher_is_better(metric))
+    return Change(delta, reached[metric].last_step, before[metric].last_step)
 
 
 def _foreign(gpu: Gpu, sample: Sample) -> list[str]:

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from autoloop_tui.actions import bindings
 from autoloop_tui.drawing.paint import clip, plain
 from autoloop_tui.feed import View
-from autoloop_tui.rows.deltas import so_far
+from autoloop_tui.rows.deltas import at_the_step_of, so_far
 from autoloop_tui.rows.run_cells import FIXED, Painter, columns
 from autoloop_tui.rows.run_filter import Filter, parse_filter
 from autoloop_tui.rows.run_rows import LoopRuns, RunRow, RunRows, ordered
@@ -50,6 +50,7 @@ class RoundsScreen(TableScreen):
         self._shown: list[str] = []
         self._painter: Painter | None = None
         self._live: dict[str, dict[str, MetricSummary]] = {}
+        self._live_bases: dict[str, dict[str, MetricSummary]] = {}
         self._live_steps: dict[str, int] = {}
         self._laid: Laid = []
         self._ticks = 0
@@ -126,7 +127,7 @@ class RoundsScreen(TableScreen):
         painter = self._painter
         if painter is not None:
             painter.now, painter.marked = time.time(), list(self.console.marked)
-            painter.live, painter.live_steps = self._live, self._live_steps
+            painter.live, painter.live_bases, painter.live_steps = self._live, self._live_bases, self._live_steps
 
     def _status(self) -> list[Piece]:
         dot = " - " if self.console.ascii_only else " · "
@@ -200,7 +201,9 @@ class RoundsScreen(TableScreen):
         rows = [row for row in rows if row.loop.id == view.loop.id]
         if rows:
             run = rows[self._ticks // SLOW % len(rows)].run
-            self._live[run.id] = so_far(feed.read(run), view.metrics)
+            reached = self._live[run.id] = so_far(feed.read(run), view.metrics)
+            if base := view.base_of(run):
+                self._live_bases[run.id] = at_the_step_of(reached, feed.read(base), view.metrics)
             self._live_steps[run.id] = feed.step(run)
 
     # -------------------------------------------------------------------------------------------------------- actions

@@ -106,7 +106,7 @@ class RunScreen(LoopScreen):
         """The header and the part that is shown."""
         base = view.base_of(run)
         columns = self.console.feed.read(run)
-        base_columns = self.console.feed.read(base) if base and self.part == "charts" else {}
+        base_columns = self.console.feed.read(base) if base and (self.part == "charts" or not run.state.ended) else {}
         self._charts.update(view, run, columns, base, base_columns)
         self._paint_head(view, run)
         if self.part == "charts":
@@ -129,6 +129,7 @@ class RunScreen(LoopScreen):
             step=feed.step(run),
             rate=feed.rate(run),
             reached=self._charts.figure(view.key_metric),
+            theirs=self._charts.base_figure(view.key_metric),
             now=time.time(),
             width=pane.size.width,
             ascii_only=self.console.ascii_only,

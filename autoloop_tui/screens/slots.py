@@ -110,13 +110,10 @@ class SlotsScreen(LoopScreen):
 
     def _read(self, view: View) -> None:
         """Read on in the histories that are shown; painting takes what is known and never waits for a file."""
-        for slot in view.loop.spec.slots:
-            if run := view.in_slots.get(slot.index):
-                self.console.feed.read(run)
-        focused = self.focused_run(view)
-        base = view.base_of(focused) if focused else None
-        if base:
-            self.console.feed.read(base)
+        shown = {run.id: run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index))}
+        shown |= {base.id: base for run in shown.values() if (base := view.base_of(run))}
+        for run in shown.values():
+            self.console.feed.read(run)
 
     def focused_run(self, view: View) -> Run | None:
         return view.in_slots.get(view.loop.spec.slots[self.cursor].index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from autoloop.metrics import MetricBook, summarise
@@ -67,10 +67,10 @@ class MetricList(RowPane):
         names: list[str],
         chosen: str | None,
         figures: Figures,
-        base: Mapping[str, MetricSummary],
+        base: Callable[[str], MetricSummary | None] | None,
         book: MetricBook,
     ) -> None:
-        """`base`: the summary of the base run, empty if there is none."""
+        """`base`: gives a metric of the base run; None if there is no base run."""
         width, height = self.size
         if not width or not height:
             return
@@ -88,7 +88,7 @@ class MetricList(RowPane):
         status: list[Piece] = [(f"{at + 1}/{len(names)}", "dim")] if names else []
         rows = [heading("metrics", status, width, focused=False, ascii_only=self.ascii_only), head]
         for name in names[self._top : self._top + room]:
-            cells = self._cells(name, figures.of(name), base.get(name), book)
+            cells = self._cells(name, figures.of(name), base(name) if base else None, book)
             mark = name == chosen
             gutter = (">" if self.ascii_only else "▌") if mark else " "
             line = " line" if mark else ""

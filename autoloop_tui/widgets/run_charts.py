@@ -12,6 +12,7 @@ from textual.message import Message
 from autoloop_tui.drawing.paint import number, plain, signed
 from autoloop_tui.drawing.smoothing import Smoothed
 from autoloop_tui.feed import View
+from autoloop_tui.rows.deltas import at_the_step_of
 from autoloop_tui.rows.run_pages import clipped
 from autoloop_tui.widgets.big_chart import BigChart
 from autoloop_tui.widgets.chart import Line
@@ -67,6 +68,15 @@ class RunCharts(Horizontal):
         found = self._figures.of(name) if self._figures else None
         return found or (self._run.summary.metrics.get(name) if self._run and self._run.summary else None)
 
+    def base_figure(self, name: str) -> MetricSummary | None:
+        """What a metric of the base has reached: as it ended, and where the run goes on, at the step it has reached."""
+        if self._run is None or self._view is None:
+            return None
+        if self._run.state.ended:
+            return self._base.summary.metrics.get(name) if self._base and self._base.summary else None
+        found = self.figure(name)
+        return at_the_step_of({name: found}, self._base_columns, self._view.metrics).get(name) if found else None
+
     def paint(self) -> None:
         if self._view is None or self._run is None or self._figures is None:
             return
@@ -77,8 +87,7 @@ class RunCharts(Horizontal):
         chart = self.query_one(BigChart)
         chart.display = bool(names)
         self.query_one("#run-nothing", Words).say("" if names else no_metrics(self._run))
-        theirs: Mapping[str, MetricSummary] = self._base.summary.metrics if self._base and self._base.summary else {}
-        self.query_one(MetricList).paint(names, self.metric, self._figures, theirs, book)
+        self.query_one(MetricList).paint(names, self.metric, self._figures, self.base_figure if self._base else None, book)
         self._paint_figures(names)
         if self.metric is None:
             return

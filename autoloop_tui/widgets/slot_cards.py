@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from autoloop.gpus import Gpu
 from autoloop.model import Run, RunState, Series, Slot
@@ -13,8 +13,23 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
-from autoloop_tui.drawing.paint import bar, cells, clip, duration, fit, look, number, percent, plain, signed, size, sparkline
+from autoloop_tui.drawing.paint import (
+    bar,
+    cells,
+    clip,
+    duration,
+    fit,
+    look,
+    number,
+    percent,
+    plain,
+    short_count,
+    size,
+    sparkline,
+)
+from autoloop_tui.rows.deltas import Delta
 from autoloop_tui.rows.proposal_queue import why
+from autoloop_tui.rows.run_rows import middle
 from autoloop_tui.telemetry import Load
 from autoloop_tui.widgets.rows import Piece, RowPane, crop
 
@@ -24,6 +39,29 @@ ASCII = str.maketrans({"…": "~", "±": "=", "–": "-", "°": " "})
 CARD_ROWS = 5
 CARD_WIDTH = 46
 """The least width at which a card's five rows say what they should."""
+
+STATE, BAR, VALUE, CHANGE = 10, 8, 9, 14
+"""Cells of a line: of the state in full, the progress bar, the key metric, and its change with the step."""
+FIXED = 2 + 7 + STATE + 1 + 1 + 5 + 7 + VALUE
+"""Cells of a line without its bar, name and change."""
+BAR_FROM = 72
+"""The least width at which a line has room for a progress bar."""
+SHORTEST = 12
+"""Cells that a run's name keeps."""
+
+
+class Change(NamedTuple):
+    """The key metric against that of the base run: at `step`, where the base has its value of `base_step`."""
+
+    delta: Delta
+    step: int
+    base_step: int
+
+    def pieces(self, *, ascii_only: bool) -> list[Piece]:
+        """`-0.004 at step 100`; the base's step where that is another one, and then without a judgement."""
+        at = f" at step {self.step}" if self.delta.fair else f" to its base at step {self.base_step}"
+        text, names = self.delta.piece(9, ascii_only=ascii_only)
+        return [(f" {text}", names), (at, "dim")]
 
 
 @dataclass(frozen=True)
@@ -36,9 +74,7 @@ class SlotFacts:
     rate: float | None = None
     metric: str = ""
     series: Series | None = None
-    base_last: float | None = None
-    """The same metric's last value of the run's base."""
-    better_high: bool = False
+    change: Change | None = None
     gpu: Gpu | None = None
     gpu_error: str | None = None
     foreign: Sequence[str] = ()
@@ -56,10 +92,17 @@ class SlotFacts:
         return self.run is not None and not self.run.state.ended and self.run.state is not RunState.QUEUED
 
     @property
+    def broken(self) -> bool:
+        """The last run here did not succeed, and nothing has taken its place."""
+        return self.run is not None and self.run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+
+    @property
     def state(self) -> str:
-        if self.holds and self.run:
+        if self.run and self.holds:
             return self.run.state.value
-        return "waiting" if self.waits else "idle"
+        if self.waits:
+            return "waiting"
+        return self.run.state.value if self.run and self.broken else "idle"
 
     @property
     def eta(self) -> float | None:
@@ -163,8 +206,9 @@ class SlotCards(RowPane, can_focus=True):
 
     def _card(self, facts: SlotFacts, chosen: bool, width: int) -> list[list[Piece]]:
         seen, ascii_only = look(facts.state), self.ascii_only
-        edge = ("|" if ascii_only else "▌", "key" if chosen else seen.variable if facts.holds else "rule")
-        name = plain(facts.run.name) if facts.run and facts.holds else ""
+        told = facts.holds or (facts.broken and not facts.waits)
+        edge = ("|" if ascii_only else "▌", "key" if chosen else seen.variable if told else "rule")
+        name = plain(facts.run.name) if facts.run and told else ""
         head: list[Piece] = [
             (f" {facts.slot.label} ", "bold key" if chosen else "bold"),
             (f" {seen.text(ascii_only=ascii_only)} ", f"bold {seen.variable}"),
@@ -192,9 +236,11 @@ class SlotCards(RowPane, can_focus=True):
     def _metric(self, facts: SlotFacts, width: int) -> list[Piece]:
         if facts.series is None or not len(facts.series):
             return [(f"{facts.metric} ", ""), ("no points yet", "dim")]
-        pieces: list[Piece] = [(f"{facts.metric} ", "dim"), (number(facts.last), "bold"), *change(facts)]
+        pieces: list[Piece] = [(f"{facts.metric} ", "dim"), (number(facts.last), "bold")]
+        if facts.change is not None:
+            pieces += facts.change.pieces(ascii_only=self.ascii_only)
         room = width - sum(cells(text) for text, _ in pieces) - 2
-        if room >= 6:
+        if room >= 6 and len(facts.series) > 1:
             spark = sparkline(facts.series.values[-4 * room :], min(room, 40), ascii_only=self.ascii_only)
             pieces += [("  ", ""), (spark, "chart-1")]
         return pieces
@@ -227,19 +273,19 @@ class SlotCards(RowPane, can_focus=True):
         if run is None:
             return [[("nothing has run here yet", "dim")], [], self._load(facts) if facts.slot.gpus else []]
         seen = look(run.state.value)
-        last: list[Piece] = [
-            ("last ", "dim"), (plain(run.name), ""), (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable)
-        ]  # fmt: skip
         load = [self._load(facts)] if facts.slot.gpus else []
-        if run.state is RunState.FINISHED or not run.reason:
+        if not facts.broken:
+            last: list[Piece] = [
+                ("last ", "dim"), (plain(run.name), ""), (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable)
+            ]  # fmt: skip
             return [last, self._metric(facts, width), *load]
         # Of a run that did not succeed, why and what to do come before what it reached.
-        room = 3 - len(load)
-        said = [(line, seen.variable) for line in wrap(why(run), width, break_on_hyphens=False)]
-        said = said[: room - 1 if facts.advice else room]
-        said += [(line, "") for line in wrap(plain(facts.advice), width, break_on_hyphens=False)]
+        room = CARD_ROWS - 1 - len(load)
+        reason = _rows(why(run), width, room - 1 if facts.advice else room, self.ascii_only)
+        advice = _rows(facts.advice, width, room - len(reason), self.ascii_only)
+        said = [*((line, seen.variable) for line in reason), *((line, "") for line in advice)]
         reached = [self._metric(facts, width)] if len(said) < room else []
-        return [last, *([piece] for piece in said[:room]), *reached, *load]
+        return [*([piece] for piece in said), *reached, *load]
 
     # ---------------------------------------------------------------------------------------------------------- lines
 
@@ -253,13 +299,18 @@ class SlotCards(RowPane, can_focus=True):
 
     def _lines(self, width: int, height: int) -> list[list[Piece]]:
         metric = next((facts.metric for facts in self.facts if facts.metric), "")
-        name_width = max(12, min(28, width - 62))
-        head = f"  {'slot':<6} {'state':<8} {fit('run', name_width)} {'progress':<14} {'eta':>6} "
-        head += f"{fit(metric, 9, '>')} change"
+        bars = BAR if width >= BAR_FROM else 0
+        room = width - FIXED - bars
+        changes = CHANGE if any(facts.change for facts in self.facts) and room - CHANGE >= SHORTEST else 0
+        name_width = max(SHORTEST, min(28, room - changes))
+        head = f"  {'slot':<6} {'state':<{STATE}} {fit('run', name_width)} {'progress' if bars else 'done':<{bars + 4}} "
+        head += f"{'eta':>6} {fit(metric, VALUE, '>')}"
+        if changes:
+            head += " change @ step"
         rows: list[list[Piece]] = [[(clip(head, width), "dim")]]
         first, mark = self._first(), "~" if self.ascii_only else "…"
         for index, facts in enumerate(self.facts[first : first + self._room()], first):
-            line = self._line(facts, index == self.cursor, name_width)
+            line = self._line(facts, index == self.cursor, name_width, bars, changes, width)
             if index == self.cursor:
                 line.append((" " * max(0, width - sum(cells(text) for text, _ in line)), "line"))
             rows.append(line)
@@ -275,41 +326,49 @@ class SlotCards(RowPane, can_focus=True):
             return [("  ", ""), (f"waits: {plain(facts.waits)}", look("warning").variable)]
         if facts.asks and facts.holds:
             pieces += [("  ", ""), (f"live rule {plain(facts.asks)} asks", look("pending").variable)]
-        if run and run.reason and not facts.holds and run.state is not RunState.FINISHED:
+        elif facts.holds and facts.change is not None:
+            pieces += [(f"  {facts.metric}", "dim"), *facts.change.pieces(ascii_only=self.ascii_only)]
+        if run and run.reason and facts.broken:
             advice = f": {plain(facts.advice)}" if facts.advice else ""
             return [("  ", ""), (why(run), look(run.state.value).variable), (advice, "")]
         return pieces
 
-    def _line(self, facts: SlotFacts, chosen: bool, name_width: int) -> list[Piece]:
+    def _line(self, facts: SlotFacts, chosen: bool, name_width: int, bars: int, changes: int, width: int) -> list[Piece]:
         seen = look(facts.state)
-        run = facts.run
+        run, ascii_only = facts.run, self.ascii_only
         line = " line" if chosen else ""
         pieces: list[Piece] = [
-            (("> " if self.ascii_only else "▌ ") if chosen else "  ", "bold key" + line),
+            (("> " if ascii_only else "▌ ") if chosen else "  ", "bold key" + line),
             (fit(facts.slot.label, 6) + " ", "bold" + line),
-            (fit(seen.text(ascii_only=self.ascii_only, short=True), 8) + " ", seen.variable + line),
+            (fit(seen.text(ascii_only=ascii_only), STATE) + " ", seen.variable + line),
         ]
         if run is None:
             return [*pieces, ("nothing has run here yet", "dim" + line)]
-        name = plain(run.name) if facts.holds else f"last: {plain(run.name)}"
-        pieces.append((fit(name, name_width) + " ", ("" if facts.holds else "dim") + line))
-        done, todo = bar(facts.step / run.total_steps if run.total_steps else 0, 9, ascii_only=self.ascii_only)
+        told = facts.holds or facts.state == run.state.value
+        mark = "~" if ascii_only else "…"
+        name = middle(run.name, name_width - (0 if told else 6), mark)
+        name = fit(name if told else f"last: {name}", name_width, mark=mark)
+        pieces.append((name + " ", ("" if told else "dim") + line))
         fraction = facts.step / run.total_steps if run.total_steps else None
-        after = duration(facts.eta) if facts.holds else look(run.state.value).short
+        done, todo = bar(fraction or 0, max(0, bars - 1), ascii_only=ascii_only)
         # Few colours in what changes at every look: each costs a slow link some twenty bytes.
-        pieces += [(done + todo, "slot-running" + line), (f" {percent(fraction)} {fit(after, 6, '>')} ", line.strip())]
-        pieces.append((fit(number(facts.last), 9, ">"), "bold" + line))
-        pieces += [(text, names + line) for text, names in change(facts)]
+        pieces.append((done + todo + " " * bool(bars), (look(run.state.value).variable if told else "dim") + line))
+        pieces.append((f"{percent(fraction)} ", line.strip()))
+        room = width - sum(cells(text) for text, _ in pieces)
+        if told and facts.broken:
+            return [*pieces, (fit(why(run), room, mark=mark), seen.variable + line)]
+        after = duration(facts.eta) if facts.holds else look(run.state.value).short
+        pieces += [(f"{fit(after, 6, '>')} ", line.strip()), (fit(number(facts.last, VALUE), VALUE, ">"), "bold" + line)]
+        if changes and facts.change is not None and facts.change.delta.fair:
+            text, names = facts.change.delta.piece(8, ascii_only=ascii_only)
+            pieces += [(f" {text}", names + line), (f" @{short_count(facts.change.step)}", "dim" + line)]
         return pieces
 
 
-def change(facts: SlotFacts) -> list[Piece]:
-    """The metric's change against the base run's last value: better or worse by word-like sign and colour."""
-    if facts.last is None or facts.base_last is None:
-        return []
-    delta = facts.last - facts.base_last
-    good = (delta > 0) == facts.better_high
-    return [(f" {signed(delta)}", "dim" if delta == 0 else "slot-finished" if good else "slot-warn")]
+def _rows(text: str, width: int, most: int, ascii_only: bool) -> list[str]:
+    """`text` in at most `most` rows; what does not fit is marked."""
+    mark = " ~" if ascii_only else " …"
+    return wrap(plain(text), width, max_lines=most, placeholder=mark, break_on_hyphens=False) if most > 0 else []
 
 
 def padded(pieces: Sequence[Piece], width: int) -> list[Piece]:

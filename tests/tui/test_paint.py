@@ -102,7 +102,13 @@ def test_a_sparkline_keeps_a_spike_of_one_point_and_leaves_gaps():
     assert spark[10] == "█"
     assert set(spark) == {"▁", "█"}
     assert paint.sparkline([1.0, math.nan, 2.0], 3) == "▁ █"
-    assert paint.sparkline([3.0, 3.0], 4) == "▅▅▅▅"
+    assert paint.sparkline([3.0, 3.0, 3.0, 3.0], 4) == "▅▅▅▅"
+
+
+def test_few_points_take_a_cell_each_and_do_not_look_like_a_full_bar():
+    assert paint.sparkline([1.0, 2.0], 6) == "▁█    "
+    assert paint.sparkline([1.0, math.nan], 6) == "▅     "
+    assert paint.sparkline([], 3) == "   "
 
 
 def test_every_state_has_a_glyph_a_word_and_a_colour_of_its_own_themes():

@@ -1,10 +1,13 @@
 import asyncio
+from array import array
 
 import msgspec
 import pytest
-from autoloop.metrics import default_book
-from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, RunState, Summary
+from autoloop.metrics import default_book, summarise
+from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, RunState, Series, Summary
 
+from autoloop_tui.rows.comparison import compare_metrics
+from autoloop_tui.rows.deltas import against
 from autoloop_tui.rows.run_filter import parse_filter
 from autoloop_tui.rows.run_rows import LoopRuns, RunRows, middle, ordered
 from autoloop_tui.screens.rounds import RoundsScreen
@@ -53,6 +56,13 @@ def metrics(eval_l1, pi_sum=0.5, n=50):
         "eval/offline_eval/avg_l1": curve(10, 1.2, eval_l1, 20),
         "train/ot_pi_sum": curve(n, 0.1, pi_sum),
     }
+
+
+EVAL = "eval/offline_eval/avg_l1"
+
+
+def points(*pairs):
+    return Series(array("q", [step for step, _ in pairs]), array("d", [value for _, value in pairs]))
 
 
 def family(project):
@@ -185,6 +195,29 @@ def test_a_running_run_shows_what_it_has_reached_so_far(project):
         await until(pilot, lambda: "0.3" in row(), "what it has reached")
 
     on_rounds(project, script)
+
+
+def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project):
+    base = project.run("base", metrics={EVAL: points((50, 0.9), (100, 0.6), (200, 0.3))})
+    project.run("going", RunState.RUNNING, base=base, metrics={EVAL: points((50, 0.9), (100, 0.58))})
+
+    async def script(pilot, screen):
+        def row():
+            return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
+
+        await until(pilot, lambda: "-0.02" in row(), "the change")
+
+    on_rounds(project, script)
+
+
+def test_of_runs_that_ended_at_different_steps_none_is_called_better():
+    early, late = (
+        summarise({EVAL: points(each)}, default_book()).metrics[EVAL] for each in ((100, 0.6), (200, 0.4))
+    )
+    delta = against(early, late, higher=False)
+    assert (delta.fair, delta.even, delta.better) == (False, False, False)
+    assert against(late, early, higher=False).piece(9) == ("-0.2", "dim")
+    assert compare_metrics([{EVAL: early}, {EVAL: late}], default_book())[0].best is None
 
 
 def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):

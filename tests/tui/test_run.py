@@ -1,6 +1,7 @@
 import asyncio
 import copy
 import math
+from array import array
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ from autoloop import secrets
 from autoloop.configs import diff
 from autoloop.history import follow
 from autoloop.metrics import default_book, summarise
-from autoloop.model import ExitRecord, RunState, WandbSpec
+from autoloop.model import ExitRecord, RunState, Series, WandbSpec
 
 from autoloop_tui.actions import of_scope
 from autoloop_tui.drawing.smoothing import Smoothed
@@ -112,6 +113,20 @@ def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project):
         assert "nothing: a config of the first round" in seen(screen)
 
     drive(project, run, script)
+
+
+def test_a_running_run_stands_against_its_base_at_the_same_step(project):
+    key = "eval/offline_eval/avg_l1"
+    base = project.run("base", metrics={key: Series(array("q", [50, 100, 200]), array("d", [0.9, 0.6, 0.3]))})
+    mine = {key: Series(array("q", [50, 100]), array("d", [0.9, 0.58]))}
+    run = project.run("going", RunState.RUNNING, base=base, metrics=mine, log="x\n")
+
+    async def script(pilot, screen):
+        screen._paint(screen.view, screen.view.run(run.id))
+        await settle(pilot)
+        assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
+
+    drive(project, run, script, (160, 40))
 
 
 def test_an_unknown_run_is_said_and_survived(project):

@@ -1,11 +1,14 @@
 import asyncio
+import math
+from array import array
 from contextlib import ExitStack
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import Change, ProposalStatus, RoundState, RunState
+from autoloop.model import Change, ProposalStatus, RoundState, RunState, Series
 
 from autoloop_tui.actions import of_scope
+from autoloop_tui.drawing.paint import look
 from autoloop_tui.screens.dialogs import Confirm
 from autoloop_tui.screens.queue import QueueScreen
 from autoloop_tui.screens.run import RunScreen
@@ -109,20 +112,123 @@ def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_
         drive(project, script, size)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_failed_run_stays_in_its_slot_with_the_reason(tmp_path, size):
-    project = Project(tmp_path)
-    project.run("broken", RunState.FAILED, reason="CUDA out of memory", log="boom\n")
+@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
+@pytest.mark.parametrize("slots", [2, 7])
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.LOST, RunState.STOPPED])
+def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_reason(tmp_path, size, slots, state):
+    project = Project(tmp_path, slots=slots)
+    project.run("broken", state, reason=f"{state.value}: CUDA out of memory", log="boom\n")
+
+    async def script(pilot, screen):
+        rows = [screen.query_one(SlotCards).render_line(y) for y in range(screen.query_one(SlotCards).size.height)]
+        row = next(row for row in rows if "cpu 0" in row.text)
+        assert state.value in row.text
+        assert "broken" in row.text
+        assert "idle" not in row.text[: row.text.index("broken")]
+        wanted = pilot.app.get_css_variables()[look(state.value).variable].lower()
+        (named,) = [segment for segment in row if state.value in segment.text]
+        assert str(named.style.color.get_truecolor().hex).lower() == wanted
+        assert "CUDA out of" in cards(screen)
+        if state is not RunState.STOPPED and size[0] >= 80:
+            assert "1 failed" in painted(screen.query_one("#top"))[0]
+
+    drive(project, script, size)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
+def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path, size):
+    project = Project(tmp_path, slots=7)
+    project.run("broken", RunState.FAILED, reason="CUDA out of memory")
+    project.run("next", RunState.RUNNING, slot=0, log="x\n")
+    project.run("other", RunState.FAILED, reason="no data", attempt={"slot": 1})
+    project.change_loop(slot_waits={1: "in use by python (pid 41)"})
+
+    async def script(pilot, screen):
+        rows = {label: row for row in cards(screen).splitlines() for label in ("cpu 0", "cpu 1") if label in row}
+        assert "running" in rows["cpu 0"]
+        assert "waiting" in rows["cpu 1"].partition("cpu 1")[2]
+
+    drive(project, script, size)
+
+
+def learning(folder, *, mine, base, state=RunState.RUNNING, slots=2):
+    """A run and its base, of which each logged the key metric at these steps with these values."""
+    project = Project(folder, slots=slots)
+    series = [Series(array("q", steps), array("d", values)) for steps, values in (base, mine)]
+    first = project.run("base", metrics={"eval/offline_eval/avg_l1": series[0]})
+    project.run("run_0", state, base=first, slot=0, metrics={"eval/offline_eval/avg_l1": series[1]}, log="x\n")
+    return project
+
+
+FALLING = ([50, 100, 150, 200], [0.9, 0.6, 0.4, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("mine", "said"),
+    [
+        (([50, 100], [0.91, 0.58]), "-0.02 at step 100"),
+        (([50, 100], [0.91, 0.62]), "+0.02 at step 100"),
+        (([50, 100, 130], [0.91, 0.62, math.nan]), "+0.02 at step 100"),
+        (([50, 100], [0.91, 0.6]), "= at step 100"),
+        (([50, 130], [0.91, 0.5]), "-0.1 to its base at step 100"),
+        (([20], [1.0]), None),
+    ],
+)
+def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path, mine, said):
+    async def script(pilot, screen):
+        told = cards(screen)
+        if said is None:
+            assert "step" not in told
+        else:
+            assert said in told
+        (facts, _) = screen.query_one(SlotCards).facts
+        if facts.change is not None and not facts.change.delta.fair:
+            assert facts.change.delta.piece(9)[1] == "dim"  # of different steps nobody can say which is better
+
+    drive(learning(tmp_path, mine=mine, base=FALLING), script, (120, 40))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path, size):
+    async def script(pilot, screen):
+        head, row, *_ = cards(screen).splitlines()
+        assert "0.58" in row
+        assert ("-0.02 @100" in row) == ("change @ step" in head) == (size[0] >= 80)
+
+    drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING, slots=7), script, size)
+
+
+def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path):
+    preset = tmp_path / "mine.toml"
+    preset.write_text(
+        """
+        name = "mine"
+        title = "mine"
+        argv = ["{python}", "{script}", "{config}"]
+        override_style = "file-only"
+        [console]
+        metrics = 'it=(?P<step>\\d+) (?P<rest>.*)'
+        progress = 'it=(?P<step>\\d+) of (?P<total>\\d+)'
+        names = { val = "eval/offline_eval/avg_l1" }
+        """
+    )
+    project = Project(tmp_path, slots=1)
+    project.change_loop(spec=_with(project.spec, preset=str(preset)))
+    log = "it=40 val:0.75\nit=80 val:0.5\nit=90 of 200\nstep:3 loss:9\n"
+    project.run("mine", RunState.RUNNING, metrics={}, log=log, step=0)
 
     async def script(pilot, screen):
         told = cards(screen)
-        assert "broken" in told
-        assert "idle" in told
-        assert "fail" in told
-        assert "CUDA out of memory" in told
-        assert "1 failed" in painted(screen.query_one("#top"))[0]
+        assert "eval_l1 0.5" in told
+        assert "90/200" in told
 
-    drive(project, script, size)
+    drive(project, script, (120, 40))
+    preset.unlink()  # nobody can say how its log is read: nothing is made up from it
+
+    async def without(pilot, screen):
+        assert "no points yet" in cards(screen)
+
+    drive(project, without, (120, 40))
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])

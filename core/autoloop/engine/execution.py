@@ -20,8 +20,9 @@ from autoloop.diagnose import SHORTAGE
 from autoloop.engine import events
 from autoloop.engine.attempts import next_attempt
 from autoloop.engine.context import Context
+from autoloop.engine.following import follow_attempt
 from autoloop.engine.space import PASSING, try_writing
-from autoloop.history import ConsolePatterns, Follower, follow, tap_base, wandb_runs
+from autoloop.history import Follower, tap_base, wandb_runs
 from autoloop.launch import LaunchPlan, environment
 from autoloop.launch.tap import lagging_wandb, tapped
 from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
@@ -177,14 +178,7 @@ class Execution:
         return None
 
     def _follow(self, attempt: Attempt, run: Run) -> Follower:
-        return follow(
-            Path(attempt.output_dir),
-            run_id=attempt.run,
-            log=Path(attempt.directory) / "log.txt",
-            log_freq=self.context.spec.log_freq,
-            patterns=ConsolePatterns(**msgspec.structs.asdict(self.context.preset.console)),
-            total_steps=run.total_steps or None,
-        )
+        return follow_attempt(attempt, run, self.context.spec, self.context.preset)
 
     # --------------------------------------------------------------------------------------------------------- waiting
 

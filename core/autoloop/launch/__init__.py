@@ -1,9 +1,10 @@
 """From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
 
 from autoloop.launch.plan import LaunchPlan, LaunchRequest, checkpoint_path, environment, plan_launch
-from autoloop.launch.presets import Failure, Preset, load_preset, passes, passes_steps, preset_names
+from autoloop.launch.presets import Console, Failure, Preset, load_preset, passes, passes_steps, preset_names
 
 __all__ = [
+    "Console",
     "Failure",
     "LaunchPlan",
     "LaunchRequest",
