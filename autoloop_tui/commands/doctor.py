@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 from autoloop import gpus as gpu_report
 from autoloop import preflight
-from autoloop.configs import Config
+from autoloop.configs import Config, unusable
 from autoloop.engine.budget import check_budget
 from autoloop.engine.checks import check_formal, check_numbers, check_places, load_rules, load_until
+from autoloop.engine.own_settings import check_own_folders, with_own_wandb
 from autoloop.engine.plan import LoopPlan, dataset_of, plan_attempt, read_config, silent_rules
 from autoloop.launch import environment, load_preset
 from autoloop.model import LoopSpec, Run, UserError
@@ -64,17 +65,28 @@ def examine(spec: LoopSpec) -> list[Finding]:
     preset = load_preset(spec.preset)
     found: list[Finding] = []
     settings = load_settings(Path(spec.cwd))
+    configs: list[tuple[str, Config]] = []
+    broken: list[Finding] = []
+    for source in spec.configs:
+        name = Path(source).name
+        try:
+            config = read_config(source, dataset_of(spec))
+        except UserError as problem:
+            broken.append(Finding(subject=f"config {name}", level="error", text=str(problem)))
+            continue
+        configs.append((name, config))
+        broken += [Finding(subject=f"config {name}", level="error", text=fault.rstrip(".")) for fault in unusable(config)]
+    spec = with_own_wandb(spec, [config for _, config in configs])
     for check in (check_numbers, check_formal, check_budget, lambda spec: check_places(spec, preset)):
         try:
             check(spec)
         except UserError as problem:
             found.append(Finding(subject="command", level="error", text=str(problem)))
-    configs: list[tuple[str, Config]] = []
-    for source in spec.configs:
-        try:
-            configs.append((Path(source).name, read_config(source, dataset_of(spec))))
-        except UserError as problem:
-            found.append(Finding(subject=f"config {Path(source).name}", level="error", text=str(problem)))
+    try:
+        check_own_folders(preset, spec, configs)
+    except UserError as problem:
+        broken.append(Finding(subject="configs", level="error", text=str(problem)))
+    found += broken
     found += check_rules(spec, settings, configs)
     if not os.path.isfile(spec.python):
         return found

@@ -124,7 +124,9 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         log_freq=given.log_freq,
         eval_freq=given.eval_freq,
         device=device,
-        gpus=[] if device == "cpu" else run_flags.gpus_of(given.gpus, settings, given.gpus_per_run),
+        gpus=[] if device == "cpu" else run_flags.gpus_of(
+            given.gpus, settings, given.gpus_per_run, starting=given.exec_
+        ),
         gpus_per_run=given.gpus_per_run,
         allow_busy=given.allow_busy,
         concurrency=given.concurrency,

@@ -39,7 +39,7 @@ def plan_text(plan: LoopPlan) -> str:
         "",
         plain.table(["#", "config", "slot", "output directory"], rows, texts=(1, 3), cells=cells),
         "",
-        *(f"[{planned.run.position}] {plain.printable(planned.launch.command_line)}" for planned in plan.runs),
+        *(f"[{planned.run.position}] {plain.printable(planned.launch.command_line(os.environ))}" for planned in plan.runs),
         *(["", "Live rules, while a run trains (--no-live leaves them out):"] if plan.live else []),
         *(line for each in plan.live for line in plain.wrapped(plain.printable(each), cells, first="  ", others="    ")),
         *([""] if notes else []),

@@ -42,12 +42,17 @@ def device_of(device: str | None, gpus: str | None) -> str:
     return "cpu" if device == "cpu" or (device is None and gpus == "") else "cuda"
 
 
-def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1) -> list[int]:
+def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1, *, starting: bool = True) -> list[int]:
     """GPU indices from `0,1,2,3`, `auto` for those that nobody uses now; the project's where none are given."""
     if gpus is None:
         return settings.gpus
     if gpus == "auto":
-        return free_gpus(gpu_report.read_within(), per_run)
+        try:
+            return free_gpus(gpu_report.read_within(), per_run)
+        except UserError:
+            if starting:
+                raise
+            return []  # the plan is shown all the same, and says that there are none
     try:
         return [int(part) for part in gpus.split(",") if part.strip()]
     except ValueError:

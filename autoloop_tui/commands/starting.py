@@ -34,22 +34,24 @@ def plan_or_run(
     now = time.time()
     report = gpu_report.read_within()
 
-    def planned(spec: LoopSpec) -> LoopPlan:
+    def planned(spec: LoopSpec, starting: bool) -> LoopPlan:
         try:
             with Store.open(Path(spec.cwd)) as store:
                 names = [loop.name for loop in store.loops()]
-                return plan_loop(spec, settings, report, os.environ, store.where_run, now, names)
+                return plan_loop(spec, settings, report, os.environ, store.where_run, now, names, starting=starting)
         except NoLoopYet:
-            return plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+            return plan_loop(spec, settings, report, os.environ, lambda _: None, now, starting=starting)
         except StoreUnusable as error:
-            plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now)
+            plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now, starting=starting)
             return plan if execute else msgspec.structs.replace(plan, warnings=[*plan.warnings, str(error)])
 
-    plan = planned(spec)
+    plan = planned(spec, execute)
     seen = on_screen.has_screen() and not (as_json or no_ui or detach)
     if not execute and not (seen and on_screen.confirm_plan(plan, plan_text(plan))):
         print(plan_json(plan) if as_json else plan_text(plan))
         return 0
+    if not execute:  # confirmed on the screen: what was a note of the plan is now in the way
+        plan = planned(spec, True)
     if accepted:
         accepted()
     from autoloop.engine.create import create_loop, take_back
@@ -62,7 +64,8 @@ def plan_or_run(
     doctor.say(found)
     wrong = {each.subject for each in found if each.level == "error"}
     if wrong == {SERVER} and not spec.formal and _rather_offline():
-        plan = planned(msgspec.structs.replace(spec, wandb=msgspec.structs.replace(spec.wandb, online=False, later=True)))
+        later = msgspec.structs.replace(spec.wandb, online=False, later=True)
+        plan = planned(msgspec.structs.replace(spec, wandb=later), True)
     elif wrong:
         print("Nothing was started. `autoloop-tui doctor` with the same flags checks again.", file=sys.stderr)
         return 1

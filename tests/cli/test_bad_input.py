@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shlex
 import subprocess
@@ -67,7 +68,7 @@ MISTAKES = {
     ),
     "several GPUs for a run on the CPU": (f"{BASE} --gpus-per-run 2", ["--gpus-per-run 2 needs GPUs"]),
     "no GPU for a run": (f"{RUN} --cfgs base.json --gpus 0 --gpus-per-run 0", ["--gpus-per-run 0", "1 or more"]),
-    "cuda without a GPU": (f"{RUN} --cfgs base.json --gpus= --device cuda", ["No GPU was given", "--device cpu"]),
+    "cuda without a GPU": (f"{RUN} --cfgs base.json --gpus= --device cuda --exec", ["No GPU was given", "--device cpu"]),
     "unknown device": (f"{RUN} --cfgs base.json --device tpu", ["--device tpu", "cuda or cpu"]),
     "no slot": (f"{BASE} --concurrency 0", ["--concurrency 0", "1 or more"]),
     "no step": (f"{BASE} --steps 0", ["--steps 0", "1 or more"]),
@@ -175,7 +176,7 @@ def test_it_is_found_before_anything_is_written(refused, mistake: str) -> None:
 
 
 def test_an_unknown_gpu_is_named_with_those_there_are(refused) -> None:
-    told = refused(f"{RUN} --cfgs base.json --gpus 1,2")
+    told = refused(f"{RUN} --cfgs base.json --gpus 1,2 --exec")
     assert "no GPU 2 on this machine, which has 0, 1" in told
 
 
@@ -187,25 +188,27 @@ def test_gpus_auto_where_none_is_free_says_who_uses_them(refused, monkeypatch: p
     ann = GpuProcess(pid=41, name="python", user="ann", memory=12 << 30)
     report = GpuReport(gpus=(Gpu(index=0, name="a card", processes=(ann,)), Gpu(index=1, name="a card")))
     monkeypatch.setattr(gpus, "read", lambda: report)
-    told = refused(f"{RUN} --cfgs base.json --gpus auto --gpus-per-run 2")
+    told = refused(f"{RUN} --cfgs base.json --gpus auto --gpus-per-run 2 --exec")
     assert "1 free, and --gpus-per-run wants 2" in told
     monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=report.gpus[:1]))
-    told = refused(f"{RUN} --cfgs base.json --gpus auto")
+    told = refused(f"{RUN} --cfgs base.json --gpus auto --exec")
     assert "no GPU is free (GPU 0 is in use by python (pid 41, ann, 12.0 GiB))" in told
     monkeypatch.setattr(gpus, "read", lambda: GpuReport(error="no NVML: Driver Not Loaded"))
-    assert "Driver Not Loaded" in refused(f"{RUN} --cfgs base.json --gpus auto")
+    assert "Driver Not Loaded" in refused(f"{RUN} --cfgs base.json --gpus auto --exec")
 
 
 def test_without_nvml_the_way_to_debug_is_named(refused, machine) -> None:
     machine(error="no NVML: NVML Shared Library Not Found")
-    told = refused(f"{RUN} --cfgs base.json --gpus 0")
+    told = refused(f"{RUN} --cfgs base.json --gpus 0 --exec")
     assert "no NVML: NVML Shared Library Not Found" in told
     assert "--device cpu" in told
 
 
 def test_online_without_a_key_is_refused_and_with_one_is_not(refused, call: Call, monkeypatch) -> None:
     online = f"{BASE} --wandb-online --wandb-entity e --wandb-project p"
-    assert "WANDB_API_KEY" in refused(online)
+    assert "WANDB_API_KEY" in refused(f"{online} --exec")
+    shown = call(*shlex.split(online))
+    assert (shown.code, "note: --wandb-online needs a W&B key" in shown.out) == (0, True)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert call(*shlex.split(online)).code == 0
 
@@ -301,3 +304,23 @@ def powerless(project: Project, *words: str) -> subprocess.CompletedProcess[str]
         command(*words), cwd=project.folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE,
         check=False, preexec_fn=give_up_rights,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("gpus", ["0", "1,2", "auto", ""])
+def test_a_plan_is_shown_where_a_gpu_is_missing(project: Project, call: Call, machine, gpus: str) -> None:
+    machine(error="no NVML: NVML Shared Library Not Found")
+    project.config()
+    said = call(*shlex.split(RUN), "--cfgs", "base.json", "--device", "cuda", f"--gpus={gpus}")
+    assert said.code == 0
+    assert "Plan: 1 run" in said.out
+    assert "note: No GPU" in said.out
+
+
+def test_all_that_is_wrong_with_the_configs_is_said_at_once(refused, project: Project) -> None:
+    off = {"use_learned_embed": False, "weight_label": 0}
+    for name in ("one", "two"):
+        features = [{"name": "left", **off}, {"name": "fine"}, {"name": "right", **off}]
+        (project.folder / f"{name}.json").write_text(json.dumps({"ot": {"loss_config": {"features": features}}}))
+    told = refused(f"{RUN} --cfgs one.json two.json --device cpu")
+    for part in ("one.json: Feature 0 (left)", "one.json: Feature 2 (right)", "two.json: Feature 0", "two.json: Feature 2"):
+        assert part in told

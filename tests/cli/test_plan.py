@@ -194,8 +194,9 @@ def test_where_the_trainer_reads_its_steps_from_the_config_the_plan_says_so(proj
         (project.folder / f"{name}.json").write_text(json.dumps(config))
     said = call("run", "--cfgs", "short.json", "long.json", *LAUNCH, "--device", "cpu")
     assert "Plan: 2 runs × 10 or 40 steps on" in said.out
-    assert "note: the preset plain passes no --steps to the trainer: a run makes as many steps as its config says\n" in (
-        said.out
+    assert (
+        "note: the preset plain passes no --steps to the trainer: a run makes as many steps as its config says "
+        "(short 10, long 40, not 20)\n" in said.out
     )
     assert "same training" not in said.out
     alone = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu").out
@@ -283,3 +284,40 @@ def test_another_preset_or_script_is_another_training() -> None:
     assert first == training_hash(quieter, "train.py", config, 5, [])
     others = [(repaired, "train.py"), (plain_preset, "other.py"), (load_preset("lerobot"), "train.py")]
     assert first not in {training_hash(preset, script, config, 5, []) for preset, script in others}
+
+
+def test_the_steps_of_other_trainers_are_found_under_their_names(project: Project, call: Call) -> None:
+    (project.folder / "hf.json").write_text('{"max_steps": 30}')
+    (project.folder / "pl.json").write_text('{"trainer": {"max_steps": 25}}')
+    said = call("run", "--cfgs", "hf.json", "pl.json", *LAUNCH, "--device", "cpu").out
+    assert "× 25 or 30 steps" in said
+    assert "(hf 30, pl 25, not 20)" in said
+
+
+def test_online_takes_entity_and_project_of_the_config(project: Project, call: Call, monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    (project.folder / "own.json").write_text('{"wandb": {"entity": "lab", "project": "arms"}}')
+    words = ("run", *LAUNCH, "--device", "cpu", "--wandb-online", "--json")
+    env = json.loads(call(*words, "--cfgs", "own.json").out)["runs"][0]["env"]
+    assert (env["WANDB_ENTITY"], env["WANDB_PROJECT"]) == ("lab", "arms")
+    flagged = json.loads(call(*words, "--wandb-project", "other", "--cfgs", "own.json").out)["runs"][0]["env"]
+    assert (flagged["WANDB_ENTITY"], flagged["WANDB_PROJECT"]) == ("lab", "other")
+
+
+def test_paths_that_are_not_there_are_notes_of_a_plan(project: Project, call: Call) -> None:
+    (project.folder / "data").mkdir()
+    paths = {
+        "dataset": {"root": "data", "repo_id": "x"},
+        "ot": {"src_root": "nowhere/src", "pair_info_path": "/nowhere/pairs.json"},
+        "policy": {"pretrained_path": "lerobot/act_x", "pretrained_backbone_path": "data/gone"},
+    }
+    (project.folder / "paths.json").write_text(json.dumps(paths))
+    said = call("run", "--cfgs", "paths.json", *LAUNCH, "--device", "cpu")
+    notes = [line for line in said.out.splitlines() if "which does not exist" in line]
+    assert [note.split(": ")[2].split(" names ")[0] for note in notes] == [
+        "ot.src_root", "ot.pair_info_path", "policy.pretrained_backbone_path",
+    ]  # fmt: skip
+    started = call("run", "--cfgs", "paths.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
+    assert started.code == 1
+    assert "error: config paths.json: ot.src_root names nowhere/src (seen from" in started.err
+    assert "Nothing was started." in started.err

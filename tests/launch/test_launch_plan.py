@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -193,12 +194,21 @@ def test_the_projects_src_folder_goes_before_pythonpath_where_it_exists(tmp_path
     assert environment(plan, {})["PYTHONPATH"] == f"{tmp_path}/src"
 
 
-def test_the_command_line_can_be_pasted_into_a_shell() -> None:
-    script = "import os, sys; print(sys.argv[1:], os.environ['WANDB_RUN_GROUP'])"
-    plan = plan_launch(load_preset("plain"), request(python=sys.executable, script="x", output_dir="/a b/it's $HOME"))
+def test_the_command_line_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; e = os.environ.get; print(sys.argv[1:], os.getcwd(), e('PYTHONPATH'), e('WANDB_CACHE_DIR'), "
+        "e('WANDB_RUN_GROUP'), e('WANDB_SWEEP_ID'))"
+    )
+    folder = tmp_path / "it's a $HOME"
+    (folder / "src").mkdir(parents=True)
+    wanted = request(python=sys.executable, script="x", output_dir="/a b/it's $HOME", cwd=str(folder))
+    plan = plan_launch(load_preset("plain"), wanted)
     plan = msgspec.structs.replace(plan, argv=(sys.executable, "-c", script, *plan.argv[2:]))
-    said = subprocess.run(["/bin/sh", "-c", plan.command_line], capture_output=True, text=True, check=True).stdout
-    assert said == f"{list(plan.argv[3:])} loop_1-r2\n"
+    outside = {"PATH": os.environ["PATH"], "WANDB_SWEEP_ID": "s", "PYTHONPATH": "/theirs"}
+    line = plan.command_line(outside)
+    said = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True, env=outside, cwd="/").stdout
+    cache = f"{folder}/.wandb_cache/cache"
+    assert said == f"{list(plan.argv[3:])} {folder} {folder}/src:/theirs {cache} loop_1-r2 None\n"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from autoloop.model import Config
 from .changes import apply, config_hash, diff, same
 from .edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resolve
 from .fields import DEFAULT_FIELDS, FieldTypes
-from .guards import Guarded
+from .guards import Guarded, unusable
 from .guards import check as check_variant
 from .rewriting import rewrite
 from .text import after_text, before_text, dump_config, parse_config, value_text
@@ -31,5 +31,6 @@ __all__ = [
     "resolve",
     "rewrite",
     "same",
+    "unusable",
     "value_text",
 ]

@@ -81,13 +81,27 @@ def _with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change],
     return kept, notes
 
 
+def unusable(config: Config) -> list[str]:
+    """Why a config as it was given must not be run, a sentence each."""
+    return [
+        f"Feature {_label(key, feature)} has both its learned embedding off and its label weight 0, which breaks the "
+        "training: give it a label weight, turn the embedding on, or remove the feature."
+        for key, feature in _features(config)
+        if _is_disabled(feature)
+    ]
+
+
+def _label(key: str | int, feature: dict[str, Any]) -> str:
+    name = next((feature[k] for k in ("name", "key", "feature") if isinstance(feature.get(k), str)), None)
+    return f"{key} ({name})" if name else str(key)
+
+
 def _both_disabled(base: Config, config: Config) -> list[str]:
     sentences = []
     before = [feature for _, feature in _features(base) if _is_disabled(feature)]
     for key, feature in _features(config):
         if _is_disabled(feature):
-            name = next((feature[k] for k in ("name", "key", "feature") if isinstance(feature.get(k), str)), None)
-            label = f"{key} ({name})" if name else str(key)
+            label = _label(key, feature)
             blame = " The base config already has it so; add an edit that puts it right." if feature in before else ""
             sentences.append(
                 f"Feature {label} would have both its learned embedding off and its label weight 0, which breaks the "

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from autoloop.configs import unusable
 from autoloop.engine.budget import check_budget
+from autoloop.engine.own_settings import check_own_folders, wandb_name
 from autoloop.gpus import GpuReport
 from autoloop.launch import Preset
 from autoloop.metrics import MetricBook
-from autoloop.model import LoopSpec, UserError
+from autoloop.model import Config, LoopSpec, UserError
+from autoloop.preflight.config_paths import missing_paths
 from autoloop.rule_process import PATIENCE, rules_apart
 from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book
 from autoloop.settings import Settings
@@ -20,21 +24,42 @@ from autoloop.wandb_cloud.key import key_source
 
 
 def check(
-    spec: LoopSpec, preset: Preset, settings: Settings, gpus: GpuReport, environment: Mapping[str, str]
-) -> RuleSource:
-    """Raise UserError for the first thing that a person must put right. Returns the loop's rules, which it has read."""
-    if not spec.configs:
-        raise UserError("No config was given: name at least one after --cfgs.")
+    spec: LoopSpec,
+    preset: Preset,
+    settings: Settings,
+    gpus: GpuReport,
+    environment: Mapping[str, str],
+    configs: Sequence[tuple[str, Config]],
+    *,
+    starting: bool,
+) -> tuple[RuleSource, list[str]]:
+    """Raise UserError for the first thing that a person must put right; all that is wrong with `configs` is one.
+
+    Returns the loop's rules, which it has read, and what this machine lacks where it is not `starting`.
+    """
     check_numbers(spec)
     check_formal(spec)
     check_budget(spec)
     check_places(spec, preset)
-    check_slots(spec, gpus)
-    check_wandb(spec, environment)
+    check_slots(spec)
+    if faults := [f"{source}: {fault}" for source, config in configs for fault in unusable(config)]:
+        raise UserError(" ".join(faults))
+    check_own_folders(preset, spec, configs)
+    check_wandb(spec, configs)
+    lacking = []
+    for lack in (partial(check_gpus, spec, gpus), partial(check_key, spec, environment)):
+        try:
+            lack()
+        except UserError as problem:
+            if starting:
+                raise
+            lacking.append(str(problem))
+    for source, config in configs if not starting else ():
+        lacking += [f"{each.subject}: {each.text}." for each in missing_paths(Path(source).name, config, spec.cwd)]
     metrics = settings.metric_book(Path(spec.cwd))
     rules = load_rules(spec.rules, metrics, settings.rules_timeout)
     load_until(spec, rules, metrics)
-    return rules
+    return rules, lacking
 
 
 def load_rules(
@@ -115,32 +140,22 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
             raise UserError(f"{flag}: you may not write to {nearest}; choose another place or change its permissions.")
 
 
-def check_slots(spec: LoopSpec, gpus: GpuReport) -> None:
+def check_slots(spec: LoopSpec) -> None:
+    """Whether the numbers of GPUs go together."""
     if spec.gpus_per_run < 1:
         raise UserError(f"--gpus-per-run {spec.gpus_per_run} makes no sense: give 1 or more.")
     if spec.device == "cpu":
         if spec.gpus_per_run > 1:
             raise UserError(f"--gpus-per-run {spec.gpus_per_run} needs GPUs, and these runs train on the CPU: leave it out.")
         return
-    if not spec.gpus:
-        raise UserError("No GPU was given: name them with --gpus 0,1,2,3, or debug on the CPU with --device cpu.")
     for gpu in spec.gpus:
         if spec.gpus.count(gpu) > 1:
             raise UserError(f"--gpus names GPU {gpu} twice: two runs never share a GPU.")
-    if gpus.error:
-        raise UserError(f"No GPU can be used here ({gpus.error}); to debug on the CPU say --device cpu.")
-    present = [gpu.index for gpu in gpus.gpus]
-    for gpu in spec.gpus:
-        if gpu not in present:
-            raise UserError(
-                f"There is no GPU {gpu} on this machine, which has {', '.join(map(str, present)) or 'none'}; "
-                "choose with --gpus."
-            )
     if len(spec.gpus) % spec.gpus_per_run:
         names = f"--gpus names {len(spec.gpus)} GPU{'s' if len(spec.gpus) > 1 else ''}"
         raise UserError(f"{names}, which --gpus-per-run {spec.gpus_per_run} does not divide: name whole groups of them.")
     needed = spec.concurrency * spec.gpus_per_run
-    if needed > len(spec.gpus):
+    if spec.gpus and needed > len(spec.gpus):
         many = "as many" if spec.gpus_per_run == 1 else f"{needed}"
         raise UserError(
             f"--concurrency {spec.concurrency} needs {many} GPUs, but --gpus names {len(spec.gpus)}: "
@@ -148,13 +163,38 @@ def check_slots(spec: LoopSpec, gpus: GpuReport) -> None:
         )
 
 
-def check_wandb(spec: LoopSpec, environment: Mapping[str, str]) -> None:
+def check_gpus(spec: LoopSpec, gpus: GpuReport) -> None:
+    """Whether this machine has the GPUs."""
+    if spec.device == "cpu":
+        return
+    if gpus.error and spec.gpus:
+        raise UserError(f"No GPU can be used here ({gpus.error}); to debug on the CPU say --device cpu.")
+    if not spec.gpus:
+        raise UserError("No GPU was given: name them with --gpus 0,1,2,3, or debug on the CPU with --device cpu.")
+    present = [gpu.index for gpu in gpus.gpus]
+    for gpu in spec.gpus:
+        if gpu not in present:
+            raise UserError(
+                f"There is no GPU {gpu} on this machine, which has {', '.join(map(str, present)) or 'none'}; "
+                "choose with --gpus."
+            )
+
+
+def check_wandb(spec: LoopSpec, configs: Sequence[tuple[str, Config]]) -> None:
     if not spec.wandb.online:
         return
-    for flag, value in (("--wandb-entity", spec.wandb.entity), ("--wandb-project", spec.wandb.project)):
-        if not value:
-            raise UserError(f"--wandb-online needs {flag} (or set it in autoloop.toml under [wandb]).")
-    if key_source(environment) is None:
+    for key, value in (("entity", spec.wandb.entity), ("project", spec.wandb.project)):
+        lacking = [source for source, config in configs if wandb_name(config, key) is None]
+        if not value and lacking:
+            raise UserError(
+                f"--wandb-online needs --wandb-{key} (or set it in autoloop.toml under [wandb]): {lacking[0]} names none "
+                f"as wandb.{key}."
+            )
+
+
+def check_key(spec: LoopSpec, environment: Mapping[str, str]) -> None:
+    """Whether this machine has a key of W&B where one is needed."""
+    if spec.wandb.online and key_source(environment) is None:
         raise UserError(
             "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, leave it away."
         )

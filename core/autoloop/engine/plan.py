@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,8 @@ import msgspec
 from autoloop.configs import Config, parse_config, rewrite
 from autoloop.disk import write_atomically
 from autoloop.engine.checks import check
-from autoloop.engine.variants import steps_of, training_hash
+from autoloop.engine.own_settings import own_steps, steps_of, with_own_wandb
+from autoloop.engine.variants import training_hash
 from autoloop.gpus import GpuReport
 from autoloop.launch import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
 from autoloop.model import LoopSpec, Run, Slot, UserError
@@ -25,8 +26,6 @@ from autoloop.text_files import read_text
 
 LONGEST_NAME = 80
 """Characters of a run's name, and half its bytes: a file name has 255 bytes, with index, id and suffixes."""
-OWN_FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir", "workdir", "default_root_dir"})
-"""Keys by which trainers are told where to write."""
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -64,28 +63,33 @@ def plan_loop(
     where_run: Callable[[str], str | None],
     now: float,
     names: Collection[str] = (),
+    *,
+    starting: bool = True,
 ) -> LoopPlan:
     """Check everything and lay out round 1. Writes nothing.
 
-    `where_run` tells where a config of some hash has run, `names` are those of the project's loops. Raises UserError
-    for whatever a person must put right first.
+    Where it is not `starting`, what this machine lacks (GPUs, a key of W&B) is a warning of the plan. `where_run` tells
+    where a config of some hash has run, `names` are those of the project's loops. Raises UserError for whatever a person
+    must put right first.
     """
     preset = load_preset(spec.preset)
-    rules = check(spec, preset, settings, gpus, environment)
+    if not spec.configs:
+        raise UserError("No config was given: name at least one after --cfgs.")
+    dataset = dataset_of(spec)
+    read = [_read(source, dataset) for source in spec.configs]
+    configs = [(source, config) for source, _, config in read]
+    spec = with_own_wandb(spec, [config for _, config in configs])
+    rules, warnings = check(spec, preset, settings, gpus, environment, configs, starting=starting)
     root = Path(spec.output_root)
     name = fresh_name(root, f"loop_{int(now)}", names)
     output_dir = root / name
-    dataset = dataset_of(spec)
 
-    warnings: list[str] = []
     used, most = spec.concurrency * spec.gpus_per_run, len(spec.gpus) // spec.gpus_per_run
     if spec.device != "cpu" and used < len(spec.gpus):
         warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses all.")
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
-    for position, source in enumerate(spec.configs):
-        text = read_text(Path(source), "config")
-        config = config_in(text, source, dataset)
+    for position, (source, text, config) in enumerate(read):
         if held := secret_keys(config):
             warnings.append(
                 f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
@@ -121,7 +125,6 @@ def plan_loop(
                 launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source),
             )
         )
-    check_own_folders(preset, spec, planned)
     return LoopPlan(
         name=name,
         spec=spec,
@@ -241,32 +244,6 @@ def unused_name(name: str, taken: Collection[str]) -> str:
     return free
 
 
-def check_own_folders(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> None:
-    """Refuse runs that would write over each other, where the trainer takes its folder from its config. UserError."""
-    if passes(preset, "output_dir"):
-        return
-    advice = "pass {output_dir} in the preset, or give each config a folder of its own"
-    writers: dict[frozenset[tuple[str, str]], str] = {}
-    for each in planned:
-        folders = frozenset(_own_folders(each.config))
-        if not folders:
-            continue
-        where = ", ".join(f"{key} {folder}" for key, folder in sorted(folders))
-        first = writers.setdefault(folders, each.run.source_path)
-        if first is not each.run.source_path:
-            raise UserError(f"{first} and {each.run.source_path} would both write to {where}; {advice}.")
-        if spec.rounds > 1:
-            raise UserError(f"The variants of {each.run.source_path} would write where it does, to {where}; {advice}.")
-
-
-def _own_folders(node: object) -> Iterator[tuple[str, str]]:
-    for key, child in node.items() if isinstance(node, dict) else ():
-        if key in OWN_FOLDERS and isinstance(child, str):
-            yield key, os.path.normpath(child)
-        else:
-            yield from _own_folders(child)
-
-
 def freeze(path: Path, text: str) -> None:
     """Write a run's config copy, whole or not at all."""
     write_atomically(path, text)
@@ -274,10 +251,17 @@ def freeze(path: Path, text: str) -> None:
 
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
     said = f"the preset {preset.name} passes no --steps to the trainer: a run makes as many steps as its config says"
-    silent = [each.run.name for each in planned if steps_of(preset, each.config, 0) == 0]
-    if silent:
+    asked = {each.run.name: own_steps(each.config) for each in planned}
+    if others := [f"{name} {steps}" for name, steps in asked.items() if steps not in (None, spec.steps)]:
+        said += f" ({', '.join(others)}, not {spec.steps})"
+    if silent := [name for name, steps in asked.items() if steps is None]:
         said += f"; {', '.join(silent)} says none, so its progress is counted up to --steps {spec.steps}"
     return said
+
+
+def _read(source: str, dataset: object | None) -> tuple[str, str, Config]:
+    text = read_text(Path(source), "config")
+    return source, text, config_in(text, source, dataset)
 
 
 def read_config(source: str, dataset: object | None) -> Config:

@@ -14,9 +14,9 @@ from autoloop.diagnose import read_log_tail
 from autoloop.disk import write_atomically
 from autoloop.engine import events
 from autoloop.engine.context import Context
+from autoloop.engine.own_settings import steps_of
 from autoloop.engine.plan import freeze, new_run_id
 from autoloop.engine.proposals import Draft, propose, variant_config
-from autoloop.engine.variants import steps_of
 from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, Summary, UserError
 from autoloop.rules import Judgement, PythonRules, RunView, evaluate, judge
 from autoloop.rules.python_rules import Answer

@@ -85,14 +85,6 @@ def trainer(preset: Preset | None, script: str | None) -> list[str]:
     return [f"trainer:{hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]}"]
 
 
-def steps_of(preset: Preset, config: Config, steps: int) -> int:
-    """How far a run of `config` goes: --steps where the preset passes it on, else what the config itself says."""
-    own = config.get("steps")
-    if passes_steps(preset) or not isinstance(own, int) or isinstance(own, bool) or own < 1:
-        return steps
-    return own
-
-
 class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
     """A variant's file. `new` is False where a file with just this content was there already."""
 

@@ -14,9 +14,7 @@ import msgspec
 
 from autoloop.launch.presets import PLACEHOLDER, Failure, OverrideStyle, Preset
 from autoloop.model import UserError, WandbSpec
-
-TOLD = ("CUDA_VISIBLE_DEVICES", "WANDB_DIR", "WANDB_RUN_ID", "WANDB_RUN_GROUP")
-"""Variables that differ from run to run, so that a command shown to a person carries them."""
+from autoloop.secrets import shown_value
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +57,14 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     success: str | None
     failures: tuple[Failure, ...]
 
-    @property
-    def command_line(self) -> str:
-        """One line that can be pasted into a shell in `cwd`, with the variables that differ from run to run."""
-        variables = [f"{name}={shlex.quote(self.env[name])}" for name in TOLD if name in self.env]
-        return " ".join([*variables, shlex.join(self.argv)])
+    def command_line(self, base: Mapping[str, str]) -> str:
+        """One line that, pasted into a shell with the environment `base`, does what the attempt will do. Secrets of
+        the preset are masked; those of `base` are inherited and not shown."""
+        env = environment(self, base)
+        gone = [word for name in sorted(base.keys() - env.keys()) for word in ("-u", name)]
+        told = [f"{name}={shown_value(name, value)}" for name, value in env.items() if base.get(name) != value]
+        made = f"mkdir -p {shlex.quote(self.output_dir)} && " if self.make_output_dir else ""
+        return f"cd {shlex.quote(self.cwd)} && {made}{shlex.join(['env', *gone, *told, *self.argv])}"
 
 
 def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:

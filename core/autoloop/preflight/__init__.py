@@ -8,6 +8,7 @@ from autoloop.gpus import GpuReport
 from autoloop.launch import Preset
 from autoloop.model import LoopSpec
 from autoloop.preflight import machine
+from autoloop.preflight.config_paths import missing_paths
 from autoloop.preflight.finding import Finding, Level
 from autoloop.preflight.trainer import CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
@@ -49,4 +50,5 @@ def examine(
             *machine.terminal(environment),
             machine.linger(),
         ]
-        return [*question.answer(), *around]
+        paths = [each for one in configs for each in missing_paths(one.name, one.config, spec.cwd)]
+        return [*question.answer(), *paths, *around]

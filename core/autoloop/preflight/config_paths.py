@@ -1,0 +1,54 @@
+"""The files and folders that a config names, looked for where the trainer will run, before GPU time is spent on it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from autoloop.configs import Config
+from autoloop.preflight.finding import Finding, error, warning
+
+_DATA = frozenset({"src_root", "tgt_root", "pair_info_path"})
+_WEIGHTS = re.compile(r"pretrained_(?:\w+_)?(?:path|dir|checkpoint)|pretrained_model_name_or_path|resume_from_checkpoint")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?(?:@[\w.-]+)?")
+_WEIGHT_FILE = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+
+
+def missing_paths(name: str, config: Config, cwd: str) -> list[Finding]:
+    """A finding for each path in the config `name` that is not there, seen from `cwd`."""
+    found = []
+    for keys, value in _named(config, ()):
+        if "://" in value or os.path.exists(os.path.join(cwd, value)):
+            continue
+        key, weights = ".".join(keys), bool(_WEIGHTS.fullmatch(keys[-1]))
+        if weights and _is_hub_id(value, cwd):
+            continue
+        seen = value if os.path.isabs(value) else f"{value} (seen from {cwd})"
+        text = f"{key} names {seen}, which does not exist"
+        repository = (config.get("dataset") or {}).get("repo_id") if keys == ("dataset", "root") else None
+        if isinstance(repository, str) and "/" in repository:
+            advice = f"the trainer would download {repository} there; correct the path if the data is on this machine"
+            found.append(warning(f"config {name}", text, advice))
+        else:
+            found.append(error(f"config {name}", text, "correct the path in the config"))
+    return found
+
+
+def _named(node: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every value that is a path for all that its key says."""
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        keys = (*above, str(key))
+        if isinstance(child, str) and child:
+            if keys[-2:] == ("dataset", "root") or keys[-1] in _DATA or _WEIGHTS.fullmatch(keys[-1]):
+                yield keys, child
+        else:
+            yield from _named(child, keys)
+
+
+def _is_hub_id(value: str, cwd: str) -> bool:
+    """`lerobot/act_x`, unless its first part is a folder here or it is a file of weights."""
+    if value.endswith(_WEIGHT_FILE) or not _HUB_ID.fullmatch(value):
+        return False
+    return "/" not in value or not os.path.isdir(os.path.join(cwd, value.partition("/")[0]))
