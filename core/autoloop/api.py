@@ -19,7 +19,7 @@ from autoloop.engine.checks import load_rules
 from autoloop.engine.variants import make_variant
 from autoloop.engine.variants import write_variant as _write
 from autoloop.metrics import default_book, from_json
-from autoloop.model import Change, Config, MetricSummary, Summary, UserError
+from autoloop.model import Change, Config, MetricSummary, Run, Summary, UserError
 from autoloop.recipe import Asked, Recipe, load_recipe
 from autoloop.rules import Decision
 from autoloop.settings import load_settings
@@ -28,7 +28,7 @@ from autoloop.text_files import read_text
 
 __all__ = [
     "Asked", "Change", "Config", "Decision", "MetricSummary", "Recipe", "Summary", "UserError", "Variant",
-    "config_of", "decide", "edit", "load_config", "load_recipe", "load_summaries", "write_variant",
+    "config_of", "decide", "edit", "load_config", "load_recipe", "load_summaries", "name_of", "write_variant",
 ]  # fmt: skip
 
 Changes = Decision | Mapping[str, Any] | Sequence[str]
@@ -88,12 +88,21 @@ def load_config(path: str | os.PathLike[str]) -> Config:
 
 def config_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str] = ".") -> Path:
     """The config, as it was frozen, of the run of this project's loops that wrote to `output_dir`."""
+    return Path(_run_of(output_dir, project).config_path)
+
+
+def name_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str] = ".") -> str:
+    """The name of the run of this project's loops that wrote to `output_dir`."""
+    return _run_of(output_dir, project).name
+
+
+def _run_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str]) -> Run:
     wanted = os.path.abspath(output_dir)
     with Store.open(Path(project)) as store:
         for loop in store.loops():
             for run in store.runs(loop.id):
                 if run.output_dir == wanted:
-                    return Path(run.config_path)
+                    return run
     raise UserError(f"No run of a loop in {Path(project).resolve()} wrote to {output_dir}; name its config yourself.")
 
 
@@ -108,16 +117,20 @@ def edit(config: Config, changes: Changes) -> Variant:
 
 
 def write_variant(
-    base: str | os.PathLike[str], changes: Changes, out_dir: str | os.PathLike[str] | None = None
+    base: str | os.PathLike[str],
+    changes: Changes,
+    out_dir: str | os.PathLike[str] | None = None,
+    name: str | None = None,
 ) -> Variant:
-    """Write the variant of the config file `base`, beside it or into `out_dir`, as `<base>_<hash>.json`.
+    """Write the variant of the config file `base`, beside it or into `out_dir`, as `<base>_<hash>.json`, or
+    `<name>_<hash>.json`.
 
     The same variant has the same name each time, and no other file is overwritten.
     """
     source = Path(base)
     text = read_text(source, "config")
     made = _made(parse_config(text, str(source)), changes)
-    file = _write(source.parent if out_dir is None else Path(out_dir), source.stem, text, made)
+    file = _write(source.parent if out_dir is None else Path(out_dir), name or source.stem, text, made)
     return Variant(config=made.config, changes=made.changes, notes=made.notes, path=file.path)
 
 
