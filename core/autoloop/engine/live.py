@@ -21,7 +21,7 @@ from autoloop.engine import events
 from autoloop.engine.context import Context
 from autoloop.engine.execution import Active, Ended, Execution
 from autoloop.engine.proposals import Draft, propose, variant_config
-from autoloop.engine.rounds import add_proposal, describe_changes, launch
+from autoloop.engine.rounds import add_proposal, describe_changes, queue_run, write_run
 from autoloop.history import Lines
 from autoloop.model import Live, Proposal, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
@@ -265,7 +265,7 @@ class LiveRules:
                 return
             number = len(self._line(base)) + 1
             name = f"{base.name.removesuffix(f'_live{number - 1}')}_live{number}"
-            run = launch(
+            run = write_run(
                 self.context,
                 proposal,
                 config,
@@ -274,6 +274,7 @@ class LiveRules:
                 position=self.context.store.number_of_runs(self.context.loop_id),
                 slot=ended.attempt.slot,
             )
+            queue_run(self.context, proposal, run)
             text = f"{base.name} ({base.id}) is relaunched as {run.name} ({run.id}): {describe_changes(proposal)}"
             self.context.say(events.LIVE, text, run.id)
 

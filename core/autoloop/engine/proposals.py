@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -82,8 +82,11 @@ def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp 
     )
 
 
-def variant_config(context: Context, proposal: Proposal) -> Config:
-    """The config that an approved proposal runs. UserError if it is not the one that was approved."""
+def variant_config(context: Context, proposal: Proposal, beside: Mapping[str, str] | None = None) -> Config:
+    """The config that an approved proposal runs. UserError if it is not the one that was approved.
+
+    `beside`: in words, what is about to be started with it and is not in the store yet, by the hash of its config.
+    """
     base = context.read_config(context.store.run(proposal.base_run))
     if config_hash(base) != proposal.base_hash:
         raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
@@ -91,7 +94,7 @@ def variant_config(context: Context, proposal: Proposal) -> Config:
     spec = context.spec
     if training_hash(context.preset, spec.train_script, config, spec.steps, spec.extra) != proposal.config_hash:
         raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
-    if where := context.store.where_run(proposal.config_hash):
+    if where := (beside or {}).get(proposal.config_hash) or context.store.where_run(proposal.config_hash):
         raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
     return config
 

@@ -192,26 +192,35 @@ def start_due(context: Context, proposals: list[Proposal]) -> float | None:
 def start_round(context: Context, made_from: Round) -> list[Run]:
     """Turn the approved proposals into the runs of the next round, in one transaction.
 
-    A proposal whose approval no longer holds is blocked and told; the result may be empty.
+    A proposal whose approval no longer holds is blocked and told; the result may be empty. The configs are written before:
+    each is synced to the disk, and a transaction locks the store of the whole project.
     """
     number = made_from.number + 1
     proposals = for_next_round(context, made_from.number)
     approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
-    runs: list[Run] = []
+    made: list[tuple[Proposal, Run]] = []
+    beside: dict[str, str] = {}
+    refused: list[Proposal] = []
     position = context.store.number_of_runs(context.loop_id)
     now = context.clock()
+    for proposal in approved:
+        try:
+            config = variant_config(context, proposal, beside)
+        except UserError as error:
+            refused.append(msgspec.structs.replace(proposal, status=ProposalStatus.BLOCKED, blocked=str(error)))
+            continue
+        # Named by the first ancestor, so that names do not grow with each round.
+        name = f"{context.root_name(proposal.base_run)}_r{number}_{len(made) + 1}"
+        run = write_run(context, proposal, config, name=name, round_=number, position=position + len(made))
+        made.append((proposal, run))
+        beside[run.config_hash] = f"run {run.id} ({run.name}) of {context.loop.name}"
+    runs = [run for _, run in made]
     with context.store.transaction():
-        for proposal in approved:
-            try:
-                config = variant_config(context, proposal)
-            except UserError as error:
-                blocked = msgspec.structs.replace(proposal, status=ProposalStatus.BLOCKED, blocked=str(error))
-                context.store.put_proposal(blocked)
-                context.say(events.DECIDED, str(error))
-                continue
-            # Named by the first ancestor, so that names do not grow with each round.
-            name = f"{context.root_name(proposal.base_run)}_r{number}_{len(runs) + 1}"
-            runs.append(launch(context, proposal, config, name=name, round_=number, position=position + len(runs)))
+        for blocked in refused:
+            context.store.put_proposal(blocked)
+            context.say(events.DECIDED, blocked.blocked or "")
+        for proposal, run in made:
+            queue_run(context, proposal, run)
         if runs:
             for proposal in proposals:
                 if proposal.status is ProposalStatus.PENDING:
@@ -227,17 +236,17 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
     return runs
 
 
-def launch(
+def write_run(
     context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
 ) -> Run:
-    """Queue the run that an approved proposal becomes; `slot` is kept for it. Part of the caller's transaction."""
+    """The run that an approved proposal becomes, its config written; `slot` is kept for it. Nothing is recorded yet."""
     run_id = new_run_id()
     variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
     frozen = context.places.config(run_id)
     text = rewrite(context.config_text(context.store.run(proposal.base_run)), config)
     freeze(frozen, text)
     write_atomically(variant, text)
-    run = Run(
+    return Run(
         id=run_id,
         loop=context.loop_id,
         round=round_,
@@ -253,10 +262,13 @@ def launch(
         total_steps=steps_of(context.preset, config, context.spec.steps),
         created_at=context.clock(),
     )
+
+
+def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
+    """Record what `write_run` made. Part of the caller's transaction."""
     context.store.put_run(run)
-    if slot is not None:
-        context.kept.add(run_id)
-    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run_id))
+    if run.slot is not None:
+        context.kept.add(run.id)
+    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run.id))
     # People's chain scripts read this line.
-    context.say(events.NOTE, f"Wrote variant: {variant} ({proposal.reason})", run_id)
-    return run
+    context.say(events.NOTE, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)
