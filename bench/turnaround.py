@@ -1,7 +1,8 @@
 """How fast a slot is given on: 200 jobs of 0.1 s on 4 slots, through the real engine, store and supervisors.
 
 The floor is 200 / 4 × 0.1 s = 5.0 s of sleep plus the start of 50 processes in a row (about 5.2 s). Run:
-`python bench/turnaround.py`.
+`python bench/turnaround.py`. With `python bench/turnaround.py 10000` that many jobs are in the round and the engine leaves
+after 200 of them: a job must cost it what it costs in a small round.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from autoloop.engine import Engine, create_loop, plan_loop
 from autoloop.gpus import GpuReport
-from autoloop.model import LoopSpec
+from autoloop.model import LoopSpec, RunState
 from autoloop.settings import Settings
 from autoloop.store import Store
 
@@ -27,15 +28,17 @@ name = "sleep"
 title = "a job that sleeps"
 argv = ["/bin/sleep", "{SECONDS}"]
 override_style = "file-only"
+env = {{ JOB = "{{config}}" }}
 """
 
 
 def main() -> int:
+    queued = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         (project / "sleep.toml").write_text(PRESET)
         configs = []
-        for number in range(JOBS):
+        for number in range(queued):
             path = project / f"job{number}.json"
             path.write_text(json.dumps({"seed": number}))
             configs.append(str(path))
@@ -55,6 +58,8 @@ def main() -> int:
             plan = plan_loop(spec, Settings(), GpuReport(gpus=[]), os.environ, store.where_run, time.time())
             loop = create_loop(store, plan, time.time())
             engine = Engine(store, loop)
+            if queued > JOBS:
+                engine.on_turn = lambda: store.counts(loop.id).get(RunState.FINISHED, 0) >= JOBS and engine.leave("enough")
             cpu, begin = time.process_time(), time.monotonic()
             engine.run()
             took, cpu = time.monotonic() - begin, time.process_time() - cpu
@@ -66,6 +71,8 @@ def report(store: Store, loop: int, took: float, cpu: float) -> None:
     by_slot: dict[int, list[tuple[float, float]]] = {}
     finished = 0
     for attempt in store.loop_attempts(loop):
+        if attempt.result is None:
+            continue
         start = json.loads((Path(attempt.directory) / "start.json").read_text())["started_at"]
         end = json.loads((Path(attempt.directory) / "exit.json").read_text())["ended_at"]
         by_slot.setdefault(attempt.slot, []).append((start, end))
