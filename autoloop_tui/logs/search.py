@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from autoloop.model import UserError
+from autoloop.regex import Regex, compile_regex
 
 from autoloop_tui.logs.tail import LogFile
 
@@ -19,30 +20,35 @@ class Query:
     """What a person looks for. `needle` is set where plain text is sought, which is much faster than a pattern."""
 
     text: str
-    pattern: re.Pattern[str]
+    pattern: Regex | re.Pattern[str]
+    """A person's, in bounded time, or one of ours."""
     needle: str | None = None
     fold: bool = False
 
     def matches(self, line: str) -> bool:
-        if self.needle is None:
-            return self.pattern.search(line) is not None
-        return self.needle in (line.lower() if self.fold else line)
+        if self.needle is not None:
+            return self.needle in (line.lower() if self.fold else line)
+        if isinstance(self.pattern, Regex):
+            return self.pattern.finds(line)
+        return self.pattern.search(line) is not None
 
     def spans(self, line: str) -> list[tuple[int, int]]:
         """Where it is in `line`, for highlighting."""
+        if isinstance(self.pattern, Regex):
+            return self.pattern.spans(line)
         return [match.span() for match in self.pattern.finditer(line) if match.end() > match.start()]
 
 
 def parse_query(text: str) -> Query:
     """Plain text, or a regular expression between slashes: `/loss=(nan|inf)/`. Case counts if a capital is in it."""
     fold = text == text.lower()
-    flags = re.IGNORECASE if fold else re.NOFLAG
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
         try:
-            return Query(text, re.compile(text[1:-1], flags))
-        except (re.error, OverflowError, RecursionError) as error:
+            return Query(text, compile_regex(text[1:-1], ignore_case=fold))
+        except UserError as error:
             raise UserError(f"not a regular expression: {error}; without the slashes it is plain text") from None
-    return Query(text, re.compile(re.escape(text), flags), text.lower() if fold else text, fold)
+    literal = re.compile(re.escape(text), re.IGNORECASE if fold else re.NOFLAG)
+    return Query(text, literal, text.lower() if fold else text, fold)
 
 
 _RANK = r"^(?:\[[^\]]{1,40}\]:?\s*)?"

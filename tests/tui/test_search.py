@@ -170,3 +170,17 @@ def test_of_too_many_matches_the_oldest_are_left_out_and_counted(log_of, monkeyp
 def test_search_under_a_filter_passes_over_hidden_lines(log_of):
     log = log_of("loss nan\nINFO loss 1\nWARN loss nan\n")
     assert find(log, "nan", 0, only=parse_query("warn")).found == 2
+
+
+@pytest.mark.parametrize("text", ["/(a+)+$/", "/(a|a)*b/", "/^(\\d+,?)+x/", "/(.*)*!/"])
+def test_a_pattern_that_backtracks_cannot_hold_the_console(text):
+    query = parse_query(text)
+    for line in ("a" * 5000 + "!", "1" * 5000, "1," * 5000):
+        query.matches(line)
+        query.spans(line)
+
+
+def test_what_cannot_be_matched_in_bounded_time_is_refused_in_a_sentence():
+    for text in ("/(?=a)b/", r"/(a)\1/"):
+        with pytest.raises(UserError, match=r"not a regular expression: .*look-around.*plain text"):
+            parse_query(text)
