@@ -182,7 +182,11 @@ class RunScreen(LoopScreen):
             return
         view = self.view
         run = view.run(self.run_id) if view else None
-        if view is None or run is None or not pane.size.width:
+        if view is None or run is None:
+            return
+        if not pane.size.width:  # Just shown, and not laid out yet: a refresh may come before its layout.
+            if pane.display and self.is_current:
+                self.call_after_refresh(self._repaint)
             return
         self._pages[part] = made_from
         ascii_only = self.console.ascii_only
