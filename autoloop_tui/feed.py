@@ -6,16 +6,18 @@ Everything is pulled by the console's one clock; nothing here touches a widget.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from autoloop.engine import Holder, holder
+from autoloop.engine.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.settings import load_settings
@@ -40,6 +42,9 @@ LOCK_PATIENCE = 0.1
 LAST_PATIENCE = 12.0
 """Seconds that quitting waits for commands that are not sent yet: a little more than a store waits for a lock."""
 
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the processes of a loop without an engine."""
+
 BUDGET = 512 << 10
 """Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
 
@@ -52,6 +57,8 @@ class View:
     engine: Holder | None
     metrics: MetricBook
     project: Path
+    present: Mapping[str, Presence] = field(default_factory=dict)
+    """Where no engine is there: what is there of the runs that the store calls running."""
 
     @property
     def loop(self) -> Loop:
@@ -66,6 +73,15 @@ class View:
     def runs(self) -> dict[str, Run]:
         """By id. Like all that walks over every run, done once a view."""
         return {run.id: run for run in self.snapshot.runs}
+
+    @cached_property
+    def gone(self) -> set[str]:
+        """Runs that the store calls running and of which no process is there."""
+        return {run for run, presence in self.present.items() if presence in (Presence.GONE, Presence.ENDED)}
+
+    def state_of(self, run: Run) -> str:
+        """The run's state as a look at the processes has it."""
+        return "gone" if run.id in self.gone else run.state.value
 
     @cached_property
     def in_slots(self) -> dict[int, Run]:
@@ -162,6 +178,8 @@ class Feed:
         self._columns: dict[str, Mapping[str, Series]] = {}
         self._questions: dict[int, str] = {}
         self._outbox = Outbox(project)
+        self._present: Mapping[str, Presence] = {}
+        self._looked_at = 0.0
         self._presets: dict[int, Preset] = {}
         """By loop."""
 
@@ -190,14 +208,24 @@ class Feed:
     def _poll(self) -> bool:
         version = self.store.version()
         engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
-        if self.view is None or version != self._version or engine != self._engine:
-            self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project)
+        present = {} if engine else self._look()
+        known = self.view.present if self.view else {}
+        if self.view is None or version != self._version or engine != self._engine or present != known:
+            self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project, present)
             self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
             changed = True
         else:
             changed = False
         self.problem = None
         return changed
+
+    def _look(self) -> Mapping[str, Presence]:
+        """What is there of the runs, looked at every LOOK_EVERY seconds."""
+        now = time.monotonic()
+        if self.view is None or self.view.engine is not None or now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            self._present = presences(self.store, self.store.loop(self.loop_id))
+        return self._present
 
     def follow_loop(self, loop: int) -> None:
         """Look at another loop of the project."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from autoloop.engine import holder
 from autoloop.engine.budget import in_words, quiet_in_words, quiet_until
+from autoloop.engine.presence import Presence, presences
+from autoloop.engine.presence import in_words as presence_in_words
 from autoloop.metrics import MetricBook
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, RunState
+from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
 from autoloop.rules import in_words as evidence_in_words
 from autoloop.store import Snapshot, Store
 
@@ -58,8 +62,9 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     """Asks for what it shows only: a loop that is active may have many thousand runs. In lines of at most `cells` cells."""
     loop = store.loop(number)
     lines = [headline(store, loop)]
+    found = {} if client.alive(store, loop) else presences(store, loop)
     if state_now(store, loop) == "orphaned":
-        lines.append("No engine drives it; its runs go on. `autoloop-tui resume` takes it up again.")
+        lines.append(f"No engine drives it: {presence_in_words(found)}. `autoloop-tui resume` resumes it.")
     counts = store.counts(number)
     rounds = store.rounds(number)
     round_ = rounds[-1] if rounds else None
@@ -87,7 +92,7 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     for slot in slots:
         run = in_slots.get(slot.index)
         rows.append(
-            [slot.label, run.state.value, plain.printable(run.name), run.id, f"{run.step}/{run.total_steps}"]
+            [slot.label, _state(run, found), plain.printable(run.name), run.id, f"{run.step}/{run.total_steps}"]
             if run
             else [slot.label, "waiting" if slot.index in loop.slot_waits else "idle", "", "", ""]
         )
@@ -113,6 +118,12 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
         lines += ["", *_result(store, loop, metrics)]
     indented = [(line, line[: len(line) - len(line.lstrip(" "))]) for text in lines for line in text.split("\n")]
     return "\n".join(part for line, indent in indented for part in plain.wrapped(line, cells, others=f"{indent}  "))
+
+
+def _state(run: Run, found: Mapping[str, Presence]) -> str:
+    """As the store has it, unless a look at the processes says otherwise."""
+    presence = found.get(run.id)
+    return presence.value if presence in (Presence.GONE, Presence.ENDED) else run.state.value
 
 
 def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
@@ -155,14 +166,18 @@ def loop_document(store: Store, loop: Loop) -> dict[str, Any]:
 
 def status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
     waiting = waiting_for(snapshot.loop, snapshot.round)
+    driven = holder(store.places.lock(snapshot.loop.name))
+    found = {} if driven else presences(store, snapshot.loop)
     return {
         "loop": loop_document(store, snapshot.loop),
+        "engine": {"pid": driven.pid, "host": driven.host} if driven else None,
         "rounds": snapshot.rounds,
         "waits_for": waiting,
         "slots": [
             {
                 "slot": slot.label,
                 "run": run.id if (run := snapshot.in_slot(slot.index)) else None,
+                "state": _state(run, found) if run else None,
                 "waits_for": snapshot.loop.slot_waits.get(slot.index),
             }
             for slot in snapshot.loop.spec.slots
@@ -172,6 +187,7 @@ def status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
                 "name": run.name,
                 "round": run.round,
                 "state": run.state,
+                "process": found.get(run.id),
                 "step": run.step,
                 "reason": run.reason,
                 "notes": run.notes,

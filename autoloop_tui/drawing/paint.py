@@ -253,6 +253,7 @@ LOOKS: dict[str, Look] = {
     "failed": Look("✗", "x", "failed", "fail", "slot-failed"),
     "stopped": Look("■", "%", "stopped", "stop", "slot-stopped"),
     "lost": Look("?", "?", "lost", "lost", "slot-lost"),
+    "gone": Look("?", "?", "gone", "gone", "slot-lost"),
     "paused": Look("‖", "=", "paused", "paus", "slot-warn"),
     "waiting": Look("▲", "!", "waiting", "waits", "slot-warn"),
     "warning": Look("▲", "!", "warning", "warn", "slot-warn"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoloop.metrics import MetricBook
@@ -69,6 +69,8 @@ class Painter:
     now: float = 0.0
     marked: Sequence[str] = ()
     ascii_only: bool = False
+    gone: Collection[str] = ()
+    """Runs that the store calls running and of which no process is there."""
     live: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_bases: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_steps: Mapping[str, int] = field(default_factory=dict)
@@ -84,7 +86,7 @@ class Painter:
     def row(self, row: RunRow, widths: Mapping[str, int]) -> dict[str, Cell]:
         """The cells of a run, by column; `widths` says which are wanted."""
         run = row.run
-        seen = look(run.state.value)
+        seen = look("gone" if run.id in self.gone else run.state.value)
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
         letter = "abcdef"[self.marked.index(run.id)] if run.id in self.marked else ""
         took = row.took(self.now)

@@ -40,7 +40,7 @@ def header(
 ) -> list[list[Piece]]:
     """Three rows: who the run is; how far it is; where it came from. `reached`: of the key metric, if anything yet;
     `theirs`: what its base is compared with it by."""
-    seen = look(run.state.value)
+    seen = look(view.state_of(run))
     dot = " - " if ascii_only else " · "
     base = view.base_of(run)
     first: list[Piece] = [
@@ -70,7 +70,7 @@ def _progress(
     total = count(run.total_steps) if run.total_steps else "?"
     gap = "  "
     facts: list[Piece] = [(f" {percent(share)}", "bold"), (f"  {count(step)}/{total}", "")]
-    if run.state in (RunState.RUNNING, RunState.STOPPING):
+    if run.state in (RunState.RUNNING, RunState.STOPPING) and view.state_of(run) != "gone":
         left = (run.total_steps - step) / rate if rate and run.total_steps else None
         facts += [(f"{gap}eta ", "dim"), (duration(left), "")]
         facts += [(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")]

@@ -38,6 +38,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
     return SlotFacts(
         slot=slot,
         run=run,
+        gone=run is not None and view.state_of(run) == "gone",
         step=feed.step(run) if run else 0,
         rate=feed.rate(run) if run else None,
         metric=view.metrics.short(metric),

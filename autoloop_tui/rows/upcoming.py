@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from autoloop.engine.budget import in_words
+from autoloop.engine.presence import in_words as in_words_of
 from autoloop.model import LoopState, Proposal, RoundState
 
 from autoloop_tui.drawing.paint import Look, cells, clip, duration, look, plain
@@ -32,7 +33,7 @@ def upcoming(
     if view.loop.state is not LoopState.ACTIVE:
         return _ended(view, width, key, ascii_only)
     if view.orphaned:
-        text = f"no engine drives this loop: runs go on, nothing starts; {key('app.engine')} restarts it"
+        text = f"no engine drives this loop: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes it"
         return _told(text, look("lost"), width, ascii_only)
     told = [*_questions(view, width, key, ascii_only), *_waits(view, width, ascii_only)]
     told += [crop(row, 0, width, "~" if ascii_only else "…") for row in _next(view, len(shown), width, key, now, ascii_only)]

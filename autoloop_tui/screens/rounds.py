@@ -90,7 +90,7 @@ class RoundsScreen(TableScreen):
                 keys.append(head)
             keys.append(row.run.id)
         table = self.table
-        painter = self._painter = Painter(view.metrics, ascii_only=self.console.ascii_only)
+        painter = self._painter = Painter(view.metrics, gone=view.gone, ascii_only=self.console.ascii_only)
         self._refresh_painter()
         self._lay_out(view, table, rows)
         widths = {column.key: width for column, width in self._laid}

@@ -64,7 +64,7 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("lost")
-        told = f"{seen.mark(ascii_only=ascii_only)} no engine drives it: {key('app.engine')} restarts it"
+        told = f"{seen.mark(ascii_only=ascii_only)} no engine drives it: {key('app.engine')} resumes it"
         return [(told, f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:

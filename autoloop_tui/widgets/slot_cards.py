@@ -70,6 +70,8 @@ class SlotFacts:
 
     slot: Slot
     run: Run | None
+    gone: bool = False
+    """The store says that the run executes, and no process of it is there."""
     step: int = 0
     rate: float | None = None
     metric: str = ""
@@ -89,12 +91,20 @@ class SlotFacts:
 
     @property
     def holds(self) -> bool:
-        return self.run is not None and not self.run.state.ended and self.run.state is not RunState.QUEUED
+        return self.run is not None and not self.gone and self.run.state in (RunState.RUNNING, RunState.STOPPING)
 
     @property
     def broken(self) -> bool:
         """The last run here did not succeed, and nothing has taken its place."""
-        return self.run is not None and self.run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+        broken = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+        return self.gone or (self.run is not None and self.run.state in broken)
+
+    @property
+    def reason(self) -> str:
+        """Why the last run did not succeed."""
+        if self.gone:
+            return "no process of it is there any more; the next engine records how it ended"
+        return why(self.run) if self.run else ""
 
     @property
     def state(self) -> str:
@@ -102,6 +112,8 @@ class SlotFacts:
             return self.run.state.value
         if self.waits:
             return "waiting"
+        if self.gone:
+            return "gone"
         return self.run.state.value if self.run and self.broken else "idle"
 
     @property
@@ -281,7 +293,7 @@ class SlotCards(RowPane, can_focus=True):
             return [last, self._metric(facts, width), *load]
         # Of a run that did not succeed, why and what to do come before what it reached.
         room = CARD_ROWS - 1 - len(load)
-        reason = _rows(why(run), width, room - 1 if facts.advice else room, self.ascii_only)
+        reason = _rows(facts.reason, width, room - 1 if facts.advice else room, self.ascii_only)
         advice = _rows(facts.advice, width, room - len(reason), self.ascii_only)
         said = [*((line, seen.variable) for line in reason), *((line, "") for line in advice)]
         reached = [self._metric(facts, width)] if len(said) < room else []
@@ -321,16 +333,15 @@ class SlotCards(RowPane, can_focus=True):
     def _below(self, facts: SlotFacts) -> list[Piece]:
         """What a card says and a line has no room for, of the slot under the cursor."""
         pieces: list[Piece] = [("  ", ""), *(self._load(facts) if facts.slot.gpus or facts.holds else [])]
-        run = facts.run
         if facts.waits:
             return [("  ", ""), (f"waits: {plain(facts.waits)}", look("warning").variable)]
         if facts.asks and facts.holds:
             pieces += [("  ", ""), (f"live rule {plain(facts.asks)} asks", look("pending").variable)]
         elif facts.holds and facts.change is not None:
             pieces += [(f"  {facts.metric}", "dim"), *facts.change.pieces(ascii_only=self.ascii_only)]
-        if run and run.reason and facts.broken:
+        if facts.broken and facts.reason:
             advice = f": {plain(facts.advice)}" if facts.advice else ""
-            return [("  ", ""), (why(run), look(run.state.value).variable), (advice, "")]
+            return [("  ", ""), (facts.reason, look(facts.state).variable), (advice, "")]
         return pieces
 
     def _line(self, facts: SlotFacts, chosen: bool, name_width: int, bars: int, changes: int, width: int) -> list[Piece]:
@@ -344,7 +355,7 @@ class SlotCards(RowPane, can_focus=True):
         ]
         if run is None:
             return [*pieces, ("nothing has run here yet", "dim" + line)]
-        told = facts.holds or facts.state == run.state.value
+        told = facts.holds or (facts.broken and not facts.waits)
         mark = "~" if ascii_only else "…"
         name = middle(run.name, name_width - (0 if told else 6), mark)
         name = fit(name if told else f"last: {name}", name_width, mark=mark)
@@ -352,11 +363,11 @@ class SlotCards(RowPane, can_focus=True):
         fraction = facts.step / run.total_steps if run.total_steps else None
         done, todo = bar(fraction or 0, max(0, bars - 1), ascii_only=ascii_only)
         # Few colours in what changes at every look: each costs a slow link some twenty bytes.
-        pieces.append((done + todo + " " * bool(bars), (look(run.state.value).variable if told else "dim") + line))
+        pieces.append((done + todo + " " * bool(bars), (seen.variable if told else "dim") + line))
         pieces.append((f"{percent(fraction)} ", line.strip()))
         room = width - sum(cells(text) for text, _ in pieces)
         if told and facts.broken:
-            return [*pieces, (fit(why(run), room, mark=mark), seen.variable + line)]
+            return [*pieces, (fit(facts.reason, room, mark=mark), seen.variable + line)]
         after = duration(facts.eta) if facts.holds else look(run.state.value).short
         pieces += [(f"{fit(after, 6, '>')} ", line.strip()), (fit(number(facts.last, VALUE), VALUE, ">"), "bold" + line)]
         if changes and facts.change is not None and facts.change.delta.fair:

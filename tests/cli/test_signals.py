@@ -10,13 +10,17 @@ import select
 import signal
 import subprocess
 import termios
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from autoloop.engine import holder
 from autoloop.model import LoopState, RunState
+from autoloop.runners import procfs
 
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, PATIENCE, Project, Running, command, environment
+from tests.engine.processes import eventually
 
 WORDS = ("run", "--cfgs", "first.json", "second.json", *LAUNCH, "--device", "cpu", "--exec")
 
@@ -132,6 +136,50 @@ def test_a_killed_engine_costs_no_run(loop: Running, project: Project, call: Cal
     assert call("wait", "--quiet").code == 0
     states = [(run["state"], run["attempts"]) for run in json.loads(call("runs", "--json").out)]
     assert states == [("finished", 1), ("stopped", 0)]
+
+
+def carriers(attempt_id: str) -> set[int]:
+    """Living processes that carry the attempt's mark."""
+    found = set()
+    for pid, process in procfs.processes().items():
+        with suppress(OSError):
+            mark = f"{procfs.MARK}={attempt_id}".encode()
+            if process.state not in procfs.DEAD and mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found
+
+
+def standing(call: Call) -> tuple[str, dict]:
+    return call("status").out, json.loads(call("status", "--json").out)
+
+
+def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(loop: Running, project: Project, call: Call) -> None:
+    _, driven = standing(call)
+    assert driven["engine"]["pid"] == loop.process.pid
+    loop.signal(signal.SIGKILL)
+    assert loop.wait() == -signal.SIGKILL
+    said, document = standing(call)
+    assert "No engine drives it: 1 run goes on." in said
+    assert document["engine"] is None
+    (run,) = [slot["run"] for slot in document["slots"] if slot["run"]]
+    assert document["slots"][0]["state"] == "running"
+    assert document["runs"][run]["process"] == "alive"
+
+    (attempt,) = project.attempts()
+    supervisor = attempt.handle["pid"]
+    eventually(lambda: carriers(attempt.id) - {supervisor})
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: standing(call)[1]["runs"][run]["process"] == "unsupervised")
+    assert "1 run goes on without its supervisor" in standing(call)[0]
+
+    for pid in carriers(attempt.id):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    eventually(lambda: standing(call)[1]["runs"][run]["process"] == "gone")
+    said, document = standing(call)
+    assert "no process of 1 run is there any more. `autoloop-tui resume` resumes it" in said
+    assert "running  " not in said.partition("slot ")[2]
+    assert document["slots"][0]["state"] == "gone"
 
 
 def test_a_loop_is_stopped_and_resumed_from_another_terminal(loop: Running, project: Project, call: Call) -> None:

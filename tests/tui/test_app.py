@@ -475,7 +475,7 @@ def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own():
 @pytest.mark.parametrize("size", SIZES)
 def test_a_loop_without_an_engine_says_so_and_names_the_key(project, size):
     async def script(pilot):
-        assert "no engine drives it: R restarts it" in top(pilot.app)
+        assert "no engine drives it: R resumes it" in top(pilot.app)
         await pilot.press("P")
         assert "press R" in hints(pilot.app)
         assert project.commands() == []

@@ -153,7 +153,7 @@ def test_why_a_loop_was_stopped_and_how_it_goes_on(project):
 
 def test_without_an_engine_the_strip_says_that_nothing_starts(project):
     async def script(screen):
-        assert "nothing starts; R restarts it" in whole(screen, "#next")
+        assert "nothing starts; R resumes it" in whole(screen, "#next")
 
     drive(project, script, (80, 24), driven=False)
 

@@ -1,11 +1,13 @@
 import asyncio
 import math
+import os
 from array import array
 from contextlib import ExitStack
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 from autoloop.model import Change, ProposalStatus, RoundState, RunState, Series
+from autoloop.runners import procfs
 
 from autoloop_tui.actions import of_scope
 from autoloop_tui.drawing.paint import look
@@ -149,6 +151,30 @@ def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(t
         assert "waiting" in rows["cpu 1"].partition("cpu 1")[2]
 
     drive(project, script, size)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
+@pytest.mark.parametrize("slots", [2, 7])
+def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_path, size, slots):
+    project = Project(tmp_path, slots=slots)
+    me = {"handle": procfs.identity(os.getpid())}
+    project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=me)
+    project.run("not_there", RunState.RUNNING, slot=1, log="x\n", attempt={"slot": 1})
+
+    async def script(pilot, screen):
+        rows = screen.query_one(SlotCards).facts
+        assert [facts.state for facts in rows[:2]] == ["running", "gone"]
+        told = cards(screen)
+        assert "gone" in told
+        assert "no process" in told
+        assert told.count("eta") <= 1 + (slots == 7)  # of the one that runs, and the title of a line each
+        next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
+        assert "no engine drives this loop: 1 run goes on; no process of 1 run is there any more" in next_
+        await pilot.press("r")
+        await settle(pilot)
+        assert "? gone" in shown(pilot)
+
+    drive(project, script, size, engine=False)
 
 
 def learning(folder, *, mine, base, state=RunState.RUNNING, slots=2):

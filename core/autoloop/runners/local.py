@@ -156,6 +156,34 @@ def is_running(directory: Path, handle: Handle) -> bool:
     return not _of_another_copy(directory, handle)
 
 
+def seems_alive(directory: Path, handle: Handle | None) -> bool:
+    """`is_running`, also where no handle was stored: then the attempt's own files name its supervisor."""
+    handle = handle or _recorded_handle(directory)
+    return handle is not None and is_running(directory, handle)
+
+
+def marked(attempts: Sequence[tuple[str, Path]]) -> set[str]:
+    """Those of the attempts, each with its directory, of which a living process carries the mark."""
+    seen: set[tuple[bytes, bytes]] = set()
+    for pid, found in procfs.processes().items():
+        if found.state in procfs.DEAD:
+            continue
+        with contextlib.suppress(OSError):  # somebody else's, or just gone
+            variables = dict(part.partition(b"=")[::2] for part in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
+            if mark := variables.get(procfs.MARK.encode()):
+                seen.add((mark, variables.get(procfs.MARK_PLACE.encode(), b"")))
+    living = set()
+    for attempt_id, directory in attempts:
+        try:
+            here = procfs.place_of(str(directory)).encode()
+        except OSError:
+            here = b""
+        places = {place for mark, place in seen if mark == attempt_id.encode()}
+        if places and (not here or places & {here, b""}):
+            living.add(attempt_id)
+    return living
+
+
 class Pulse:
     """The beat of a supervisor that lives in another container; followed by our own clock, as clocks are set."""
 

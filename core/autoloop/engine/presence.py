@@ -1,0 +1,65 @@
+"""What is there of the runs that the store calls running: asked when no engine drives a loop, before anything is claimed.
+
+It only looks: unlike recovery it records nothing and fences nothing off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from autoloop.model import Attempt, Loop
+from autoloop.runners import local
+from autoloop.store import Store
+
+
+class Presence(StrEnum):
+    ALIVE = "alive"
+    UNSUPERVISED = "unsupervised"
+    """Its supervisor is gone, and processes of the training are still there."""
+    ENDED = "ended"
+    """It ended, and the next engine records how."""
+    GONE = "gone"
+    """No process of it is there, and no record of how it ended."""
+
+
+def presences(store: Store, loop: Loop) -> dict[str, Presence]:
+    """Of each run with an attempt that has not been counted yet, what is there."""
+    return look(store.open_attempts(loop.id))
+
+
+def look(attempts: list[Attempt]) -> dict[str, Presence]:
+    found: dict[str, Presence] = {}
+    silent: dict[str, Attempt] = {}
+    for attempt in attempts:
+        directory = Path(attempt.directory)
+        handle = local.Handle.from_dict(attempt.handle) if attempt.handle else None
+        if attempt.ended_at is not None:
+            found[attempt.run] = Presence.ENDED
+        elif local.seems_alive(directory, handle):
+            found[attempt.run] = Presence.ALIVE
+        elif (directory / "exit.json").exists():
+            found[attempt.run] = Presence.ENDED
+        else:
+            silent[attempt.run] = attempt
+    if silent:
+        left = local.marked([(attempt.id, Path(attempt.directory)) for attempt in silent.values()])
+        found |= {run: Presence.UNSUPERVISED if a.id in left else Presence.GONE for run, a in silent.items()}
+    return found
+
+
+def in_words(found: Mapping[str, Presence]) -> str:
+    """What goes on and what does not, in a sentence without its end: `2 runs go on; of 1 run no process is there`."""
+    if not found:
+        return "nothing runs"
+    said = []
+    for presence, one, many in (
+        (Presence.ALIVE, "1 run goes on", "{} runs go on"),
+        (Presence.UNSUPERVISED, "1 run goes on without its supervisor", "{} runs go on without their supervisors"),
+        (Presence.ENDED, "1 run has ended meanwhile", "{} runs have ended meanwhile"),
+        (Presence.GONE, "no process of 1 run is there any more", "no process of {} runs is there any more"),
+    ):
+        if count := sum(each is presence for each in found.values()):
+            said.append(one if count == 1 else many.format(count))
+    return "; ".join(said)
