@@ -36,6 +36,10 @@ GRACE = 5.0
 PATIENCE = 5.0
 """Seconds until a key that is still being handled no longer holds up the next one."""
 
+TURNS = 20
+"""Turns of the event loop left to everybody else before a pump is asked whether it is done. A pump that is asked comes to
+rest once more, and at rest it styles, lays out and calls what was put off: not before the others have said what changed."""
+
 NAP = 0.005
 
 RESTORE = (
@@ -109,6 +113,8 @@ class FullScreenApp(App[ReturnType]):
         deadline = loop.time() + PATIENCE
         quiet = 0
         while quiet < 2 and self.is_running and loop.time() < deadline and self.screen_stack:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             screen = self.screen_stack[-1]
             if not screen.is_mounted:
                 quiet = 0

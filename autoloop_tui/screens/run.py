@@ -250,7 +250,6 @@ class RunScreen(LoopScreen):
         else:
             self.query_one(f"#part-{part}").focus()
         self.equivalent(f"run.{part}", run=self.run_id)
-        self.refresh(layout=True)  # else the part that came up may ask for it too late to have a size below
         self.call_after_refresh(self._repaint)
 
     # -------------------------------------------------------------------------------------------------------- commands
