@@ -150,16 +150,23 @@ def of_scope(scope: str) -> list[Action]:
 
 def bindings(scope: str) -> list[Binding]:
     """Textual's bindings of a scope; the ids are what a keymap remaps."""
-    return [
-        Binding(action.keys, action.method, action.description, show=False, id=action.id) for action in of_scope(scope)
-    ]
+    return [Binding(action.keys, action.method, action.description, show=False, id=action.id) for action in of_scope(scope)]
 
 
 def shown_key(keys: str) -> str:
     """`question_mark,f1` → `?`."""
     first = keys.split(",")[0]
     names = {
-        "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "space": "space", "enter": "⏎",
-        "exclamation_mark": "!", "ampersand": "&", "plus": "+", "pagedown": "pgdn", "pageup": "pgup",
-    }  # fmt: skip
+        "question_mark": "?",
+        "slash": "/",
+        "colon": ":",
+        "escape": "esc",
+        "space": "space",
+        "enter": "⏎",
+        "exclamation_mark": "!",
+        "ampersand": "&",
+        "plus": "+",
+        "pagedown": "pgdn",
+        "pageup": "pgup",
+    }
     return names.get(first, first.replace("ctrl+", "^"))

@@ -48,9 +48,7 @@ def console_or_welcome(
         return run_on_terminal(lambda: WelcomeApp(project), project, mouse=False)
 
 
-def open_console(
-    project: Path, loop: str | None = None, *, theme: str | None = None, ascii_only: bool | None = None
-) -> int:
+def open_console(project: Path, loop: str | None = None, *, theme: str | None = None, ascii_only: bool | None = None) -> int:
     """Run the console until it is quit; its exit code. UserError passes through, so NoLoopYet does."""
     # Collections while a hundred modules load find nothing and take a fifth of the time to the first paint.
     gc.disable()

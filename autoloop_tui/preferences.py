@@ -79,7 +79,7 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
             near = difflib.get_close_matches(action, known, 1)
             problems.append(f"console.toml: no action {action!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         elif not isinstance(wanted, str) or not wanted.strip():
-            problems.append(f"console.toml: the keys of {action!r} must be text such as \"ctrl+x\"")
+            problems.append(f'console.toml: the keys of {action!r} must be text such as "ctrl+x"')
         else:
             keys[action] = ",".join(key.strip() for key in wanted.split(","))
     for action, wanted in keys.items():

@@ -90,9 +90,7 @@ def measured(root: Path, project: Path, runs: int, rules: bool) -> tuple[float, 
     command += ["--limit", str(runs), *(["--rules"] if rules else [])]
     path = f"{ROOT / 'core'}{os.pathsep}{ROOT}"
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(
-        command, cwd=project, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, check=True
-    )
+    done = subprocess.run(command, cwd=project, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, check=True)
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     document = json.loads(done.stdout)
     found = document["summary"] if rules else document

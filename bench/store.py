@@ -17,8 +17,19 @@ from autoloop.store import Store
 
 TRIES = 9
 METRIC = MetricSummary(
-    first=1.0, last=0.1, best=0.1, best_step=9, delta=-0.9, pct=-90.0, n=40, min=0.1, max=1.0, tail_mean=0.2,
-    tail_mad=0.01, first_step=50, last_step=2000,
+    first=1.0,
+    last=0.1,
+    best=0.1,
+    best_step=9,
+    delta=-0.9,
+    pct=-90.0,
+    n=40,
+    min=0.1,
+    max=1.0,
+    tail_mean=0.2,
+    tail_mad=0.01,
+    first_step=50,
+    last_step=2000,
 )
 SUMMARY = Summary(metrics={f"train/metric_{number}": METRIC for number in range(20)}, steps=2000)
 
@@ -43,8 +54,17 @@ def add_run(store: Store, loop: int, round_: int, position: int, *, going: bool)
     state = RunState.FINISHED if not going else RunState.RUNNING if position < 8 else RunState.QUEUED
     store.put_run(
         Run(
-            id=name, loop=loop, round=round_, position=position, name=name, config_path="/c", source_path="/s",
-            config_hash=name, state=state, slot=position if state is RunState.RUNNING else None, total_steps=2000,
+            id=name,
+            loop=loop,
+            round=round_,
+            position=position,
+            name=name,
+            config_path="/c",
+            source_path="/s",
+            config_hash=name,
+            state=state,
+            slot=position if state is RunState.RUNNING else None,
+            total_steps=2000,
             summary=SUMMARY if state is RunState.FINISHED else None,
         )
     )

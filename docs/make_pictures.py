@@ -164,9 +164,7 @@ def demo(folder: Path) -> Iterator[None]:
     words += ["--steps", str(STEPS), "--log-freq", "20", "--eval-freq", "50", "--train-script", str(script)]
     words += ["--cfgs", *(str(path.resolve()) for path in configs)]
     with folder.with_name(f"{folder.name}.log").open("wb") as output:
-        process = subprocess.Popen(
-            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     try:
         yield
     finally:

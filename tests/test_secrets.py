@@ -37,23 +37,60 @@ FORMS = [
     "wandb_v1_" + letters(60, "_"),
 ]
 NAMED = [
-    "HF_TOKEN={}", "export WANDB_API_KEY={}", "'AWS_SECRET_ACCESS_KEY': '{}'", '"password": "{}"', '{{"hub_token":"{}"}}',
-    "--hf_token={}", "--password {}", "['--api-key', '{}']", "hub.token={}", "api_key: {}", "Authorization: Bearer {}",
-    "https://host/x?access_token={}&y=1", "https://user:{}@host/x", "db_password = '{}'", "client_secret={}",
+    "HF_TOKEN={}",
+    "export WANDB_API_KEY={}",
+    "'AWS_SECRET_ACCESS_KEY': '{}'",
+    '"password": "{}"',
+    '{{"hub_token":"{}"}}',
+    "--hf_token={}",
+    "--password {}",
+    "['--api-key', '{}']",
+    "hub.token={}",
+    "api_key: {}",
+    "Authorization: Bearer {}",
+    "https://host/x?access_token={}&y=1",
+    "https://user:{}@host/x",
+    "db_password = '{}'",
+    "client_secret={}",
     "MY_SECRET_X={}",
-    "os.environ['GITHUB_TOKEN'] = '{}'", "hub.token@set={}", "PGPASSWORD={} psql", 'aws_secret_access_key = "{}"',
-]  # fmt: skip
+    "os.environ['GITHUB_TOKEN'] = '{}'",
+    "hub.token@set={}",
+    "PGPASSWORD={} psql",
+    'aws_secret_access_key = "{}"',
+]
 INNOCENT = [
-    "commit 4836014fcc2ac24836014fcc2ac24836014fcc2ac2", "run r4o5pknj lr:1.0e-05 loss=0.0123", "KeyError: 'loss_abc123'",
-    "Invalid token: expired", "SyntaxError: unexpected token: INDENT", "num_tokens=1024 max_token=77 n_tokens: 5",
-    "pad_token='<pad>' eos_token: foo1234567", "image_key=observation.images.top", "sort_key=step1234", "key: abc12345",
-    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "hf_transfer and hf_hub_download_v2",
-    "sk-learn-compatible-estimator", "task-1234567890abcdefgh", "git@github.com:a/b", "ssh://git@github.com/x",
-    "http://127.0.0.1:8080/a@b", "token: true", "use_auth_token=False", "password: null", "https://wandb.ai/team/p/runs/r4o5pknj",
-    "Missing key(s) in state_dict: 'model.layer1'", "d9428888-122b-11e1-b85c-61cd3cbb3210", "tokens per second: 1234.5",
-    "key_frames=[1, 2]", "2026-01-02T03:04:05 INFO ot_train.py:77 step:1K", "TOKENIZERS_PARALLELISM=false",
-    "basic configuration123", "secret_name=my-secret-1", "SSL_CERT_FILE=/etc/ssl/cert1.pem", "/data/tokens/part-0001",
-]  # fmt: skip
+    "commit 4836014fcc2ac24836014fcc2ac24836014fcc2ac2",
+    "run r4o5pknj lr:1.0e-05 loss=0.0123",
+    "KeyError: 'loss_abc123'",
+    "Invalid token: expired",
+    "SyntaxError: unexpected token: INDENT",
+    "num_tokens=1024 max_token=77 n_tokens: 5",
+    "pad_token='<pad>' eos_token: foo1234567",
+    "image_key=observation.images.top",
+    "sort_key=step1234",
+    "key: abc12345",
+    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "hf_transfer and hf_hub_download_v2",
+    "sk-learn-compatible-estimator",
+    "task-1234567890abcdefgh",
+    "git@github.com:a/b",
+    "ssh://git@github.com/x",
+    "http://127.0.0.1:8080/a@b",
+    "token: true",
+    "use_auth_token=False",
+    "password: null",
+    "https://wandb.ai/team/p/runs/r4o5pknj",
+    "Missing key(s) in state_dict: 'model.layer1'",
+    "d9428888-122b-11e1-b85c-61cd3cbb3210",
+    "tokens per second: 1234.5",
+    "key_frames=[1, 2]",
+    "2026-01-02T03:04:05 INFO ot_train.py:77 step:1K",
+    "TOKENIZERS_PARALLELISM=false",
+    "basic configuration123",
+    "secret_name=my-secret-1",
+    "SSL_CERT_FILE=/etc/ssl/cert1.pem",
+    "/data/tokens/part-0001",
+]
 
 
 @pytest.mark.parametrize("secret", FORMS, ids=lambda secret: secret[:8])
@@ -82,10 +119,15 @@ def test_a_private_key_is_masked_line_by_line() -> None:
 
 def test_values_of_secret_variables_are_masked_wherever_they_stand() -> None:
     environment = {
-        "HF_TOKEN": "plainlookingvalue", "DATABASE_URL": "postgres://u:inurl567@h/db", "PWD": "/home/someone",
-        "OLDPWD": "/home/someone/else", "SSH_AUTH_SOCK": "/tmp/agent.1234", "TOKEN_LIMIT": "123456789", "HOME": "/nowhere",
+        "HF_TOKEN": "plainlookingvalue",
+        "DATABASE_URL": "postgres://u:inurl567@h/db",
+        "PWD": "/home/someone",
+        "OLDPWD": "/home/someone/else",
+        "SSH_AUTH_SOCK": "/tmp/agent.1234",
+        "TOKEN_LIMIT": "123456789",
+        "HOME": "/nowhere",
         "API_KEY": "short",
-    }  # fmt: skip
+    }
     known = known_secrets(environment)
     assert sorted(known) == ["inurl567", "plainlookingvalue"]
     assert secrets.mask("it said plainlookingvalue, and inurl567", known) == "it said ***, and ***"
@@ -121,10 +163,15 @@ def test_arguments_are_withheld_by_name_and_by_form() -> None:
     words.append("--token=d4")
     shown, held = secrets.withheld(words)
     assert shown == [
-        "--hf_token=${AUTOLOOP_SECRET_HF_TOKEN}", "--password", "${AUTOLOOP_SECRET_PASSWORD}",
-        "+hub.token=${AUTOLOOP_SECRET_HUB_TOKEN}", "--lr=1e-5", "--x=${AUTOLOOP_SECRET_X}", "--max_tokens=5",
+        "--hf_token=${AUTOLOOP_SECRET_HF_TOKEN}",
+        "--password",
+        "${AUTOLOOP_SECRET_PASSWORD}",
+        "+hub.token=${AUTOLOOP_SECRET_HUB_TOKEN}",
+        "--lr=1e-5",
+        "--x=${AUTOLOOP_SECRET_X}",
+        "--max_tokens=5",
         "--token=${AUTOLOOP_SECRET_TOKEN}",
-    ]  # fmt: skip
+    ]
     assert list(held.values()) == ["a1", "b2", "c3", FORMS[2], "d4"]
     assert secrets.withheld(shown) == (shown, {})
     assert secrets.missing(shown, held) == []

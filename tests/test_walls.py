@@ -155,9 +155,28 @@ def test_whoever_reads_them_would_be_caught(tmp_path: Path, reading: str) -> Non
 
 
 FORBIDDEN = {
-    "os", "pathlib", "io", "glob", "shutil", "tempfile", "mmap", "fcntl", "sqlite3", "subprocess", "signal",
-    "threading", "multiprocessing", "asyncio", "socket", "urllib", "http", "time", "datetime", "random", "secrets",
-}  # fmt: skip
+    "os",
+    "pathlib",
+    "io",
+    "glob",
+    "shutil",
+    "tempfile",
+    "mmap",
+    "fcntl",
+    "sqlite3",
+    "subprocess",
+    "signal",
+    "threading",
+    "multiprocessing",
+    "asyncio",
+    "socket",
+    "urllib",
+    "http",
+    "time",
+    "datetime",
+    "random",
+    "secrets",
+}
 
 
 @pytest.mark.parametrize("room", ["configs", "metrics", "rules"])

@@ -60,9 +60,7 @@ def analyze_offline(
         for problem in problems:
             print(f"note: {plain.printable(problem)}", file=sys.stderr)
         raise UserError(f"No run has left a W&B history below {root}; name another folder with --outputs-root.")
-    memory = offline.Memory(
-        offline.memory_path(project, root, os.environ), offline.Remembered, offline.version_of(book)
-    )
+    memory = offline.Memory(offline.memory_path(project, root, os.environ), offline.Remembered, offline.version_of(book))
     read = offline.read_runs(found, book, limit=limit, memory=memory, processes=len(os.sched_getaffinity(0)))
     runs = [
         analysed.Analysed(

@@ -81,9 +81,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Let an ended run go on from its last checkpoint.",
             ("extend h5ktqxph --steps 200000", "extend base --steps 10000 --loop 2"),
         ),
-        "move": Command(
-            "control", "Move a queued run in the queue.", ("move h5ktqxph", "move h5ktqxph --before 7r5j8h63")
-        ),
+        "move": Command("control", "Move a queued run in the queue.", ("move h5ktqxph", "move h5ktqxph --before 7r5j8h63")),
     },
     "Tools": {
         "analyze-offline": Command(

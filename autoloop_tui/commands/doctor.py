@@ -90,8 +90,17 @@ def examine(spec: LoopSpec) -> list[Finding]:
     found += check_rules(spec, settings, configs)
     if not os.path.isfile(spec.python):
         return found
-    run = Run(id="doctor00", loop=0, round=1, position=0, name="doctor", config_path="", source_path="", config_hash="",
-              total_steps=spec.steps)  # fmt: skip
+    run = Run(
+        id="doctor00",
+        loop=0,
+        round=1,
+        position=0,
+        name="doctor",
+        config_path="",
+        source_path="",
+        config_hash="",
+        total_steps=spec.steps,
+    )
     out = str(Path(spec.output_root) / "doctor")
     try:
         launch = plan_attempt(preset, spec, "doctor", run, spec.slots[0], out, "config.json")

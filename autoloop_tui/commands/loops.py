@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------------------------------------------------- looking
 
 
-def status(
-    *, loop: str | None = None, json: bool = False, all_: Annotated[bool, Parameter(name="--all")] = False
-) -> int:
+def status(*, loop: str | None = None, json: bool = False, all_: Annotated[bool, Parameter(name="--all")] = False) -> int:
     """How a loop stands: its round, slots, queue, and what it waits for.
 
     Parameters

@@ -124,9 +124,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         log_freq=given.log_freq,
         eval_freq=given.eval_freq,
         device=device,
-        gpus=[] if device == "cpu" else run_flags.gpus_of(
-            given.gpus, settings, given.gpus_per_run, starting=given.exec_
-        ),
+        gpus=[] if device == "cpu" else run_flags.gpus_of(given.gpus, settings, given.gpus_per_run, starting=given.exec_),
         gpus_per_run=given.gpus_per_run,
         allow_busy=given.allow_busy,
         concurrency=given.concurrency,
@@ -155,9 +153,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         quiet_hours=given.quiet_hours or settings.quiet_hours,
         name=given.name,
         output_root=str(run_flags.absolute(cwd, given.output_root or settings.output_root)),
-        summary_out=str(
-            run_flags.report_path(cwd, given.summary_out or settings.summary_out, "data/autorun_summary.json")
-        ),
+        summary_out=str(run_flags.report_path(cwd, given.summary_out or settings.summary_out, "data/autorun_summary.json")),
         markdown_out=str(run_flags.report_path(cwd, given.markdown_out or settings.markdown_out, "act_ot.md")),
         inherit_dataset_from=run_flags.optional(cwd, given.inherit_dataset_from),
     )

@@ -63,9 +63,16 @@ def _tell(loaded: LoadedThemes) -> None:
     for theme in loaded.themes.values():
         found = contrast.figures(theme)
         rows.append(
-            [theme.name, theme.origin, _ground(theme), _number(found.text), _number(found.mark),
-             _verdict(contrast.faults(theme)), plain.printable(theme.description)]
-        )  # fmt: skip
+            [
+                theme.name,
+                theme.origin,
+                _ground(theme),
+                _number(found.text),
+                _number(found.mark),
+                _verdict(contrast.faults(theme)),
+                plain.printable(theme.description),
+            ]
+        )
     print(plain.table(["theme", "from", "ground", "text", "marks", "", ""], rows, texts=(6,), cells=plain.across()))
     said = [f"Text and marks: the least contrast of each; text should have {TEXT:g}, marks of state {MARK:g} at least."]
     said += [plain.printable(f"left out: {failure.path}: {failure.sentence}") for failure in loaded.failures]

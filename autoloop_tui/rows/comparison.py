@@ -108,9 +108,7 @@ def _compare(name: str, values: list[MetricSummary | None], book: MetricBook) ->
         None if value is None or base is None or place == first else against(value, base, higher=higher)
         for place, value in enumerate(values)
     ]
-    ranked = sorted(
-        ((value.last, place) for place, value in enumerate(values) if value is not None), reverse=higher
-    )
+    ranked = sorted(((value.last, place) for place, value in enumerate(values) if value is not None), reverse=higher)
     if len(ranked) < 2:
         return Comparison(name, values, deltas, None, False)
     best, second = values[ranked[0][1]], values[ranked[1][1]]

@@ -20,9 +20,7 @@ from autoloop_tui.rows.run_pages import title
 from autoloop_tui.widgets.rows import Piece
 
 
-def launch_page(
-    view: View, run: Run, attempts: Sequence[Attempt], width: int, *, ascii_only: bool
-) -> list[list[Piece]]:
+def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *, ascii_only: bool) -> list[list[Piece]]:
     """All that is known about starting the run. The command is the newest attempt's, else what it would be."""
     newest = attempts[-1] if attempts else None
     plan, problem = planned(view, run, newest)
@@ -106,12 +104,14 @@ def attempt_rows(attempts: Sequence[Attempt], run: Run, *, ascii_only: bool) -> 
         seen = look(attempt.result or (run.state.value if current else "lost"))
         took = attempt.ended_at - attempt.started_at if attempt.ended_at and attempt.started_at else None
         times = f"  {clock(attempt.started_at)}  {clock(attempt.ended_at)}  {duration(took):>6}  "
-        rows.append([
-            (f"   {attempt.number:>2}  ", ""),
-            (fit(seen.text(ascii_only=ascii_only), 10), seen.variable),
-            (times.replace(NOTHING, "-") if ascii_only else times, ""),
-            (ending(attempt), "bold" if attempt.exit and attempt.exit.code else ""),
-        ])  # fmt: skip
+        rows.append(
+            [
+                (f"   {attempt.number:>2}  ", ""),
+                (fit(seen.text(ascii_only=ascii_only), 10), seen.variable),
+                (times.replace(NOTHING, "-") if ascii_only else times, ""),
+                (ending(attempt), "bold" if attempt.exit and attempt.exit.code else ""),
+            ]
+        )
         why = [(text, "dim") for text in (attempt.diagnosis.details if attempt.diagnosis else [])]
         for text, names in ((attempt.stop_reason, "dim"), (attempt.cause, "slot-failed"), *why):
             if text:

@@ -107,18 +107,24 @@ def change_rows(changes: Sequence[Change], width: int, ascii_only: bool) -> Rows
     for change, path, (before, after) in zip(changes, paths, texts, strict=True):
         before_look = "dim" if change.created else "diff-before"
         if wide + 2 + max(before_wide, cells(before)) + 4 + cells(after) <= room:
-            rows.append([
-                ("  " + tail(path, wide, mark) + "  ", ""),
-                (fit(before, before_wide, ">"), before_look),
-                (arrow, "dim"),
-                (after, "bold diff-after"),
-            ])
+            rows.append(
+                [
+                    ("  " + tail(path, wide, mark) + "  ", ""),
+                    (fit(before, before_wide, ">"), before_look),
+                    (arrow, "dim"),
+                    (after, "bold diff-after"),
+                ]
+            )
         else:
             rows.append([("  " + tail(path, room, mark).rstrip(), "")])
-            rows += [[("  - " if at == 0 else "    ", "diff-before"), (line, before_look)]
-                     for at, line in enumerate(wrapped(before, room - 4)[:4])]
-            rows += [[("  + " if at == 0 else "    ", "diff-after"), (line, "bold diff-after")]
-                     for at, line in enumerate(wrapped(after, room - 4)[:4])]
+            rows += [
+                [("  - " if at == 0 else "    ", "diff-before"), (line, before_look)]
+                for at, line in enumerate(wrapped(before, room - 4)[:4])
+            ]
+            rows += [
+                [("  + " if at == 0 else "    ", "diff-after"), (line, "bold diff-after")]
+                for at, line in enumerate(wrapped(after, room - 4)[:4])
+            ]
         if change.note:
             rows += [[("      " + line, "dim")] for line in wrapped(change.note, room - 4)]
     return rows
@@ -146,8 +152,10 @@ def _why(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
     rows: Rows = [[("evidence", "bold key"), (clip(f"  rule {evidence.rule}{version}", width - 8), "dim")]]
     when = " ".join(evidence.when.split())
     if when:
-        rows += [[(("  when  " if at == 0 else "        "), "dim"), (line, "")]
-                 for at, line in enumerate(wrapped(when, width - 8))]
+        rows += [
+            [(("  when  " if at == 0 else "        "), "dim"), (line, "")]
+            for at, line in enumerate(wrapped(when, width - 8))
+        ]
     elif not evidence.observations:
         rows += [[("  it fires where no other rule does", "dim")]]
     names = [plain(o.name[:LONG]) for o in evidence.observations]

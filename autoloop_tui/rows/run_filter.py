@@ -14,8 +14,13 @@ from autoloop_tui.rows.run_rows import RunRow
 
 _CLAUSE = re.compile(r"([^<>=!]+)(<=|>=|!=|<|>|=)([^<>=!]+)")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "!=": operator.ne,
-}  # fmt: skip
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
 _FIELDS: dict[str, Callable[[RunRow], float | None]] = {
     "round": lambda row: row.run.round,
     "step": lambda row: row.run.step,

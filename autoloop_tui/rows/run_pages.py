@@ -35,8 +35,16 @@ def frozen_config(run: Run) -> Config:
 
 
 def header(
-    view: View, run: Run, *, step: int, rate: float | None, reached: MetricSummary | None,
-    theirs: MetricSummary | None, now: float, width: int, ascii_only: bool,
+    view: View,
+    run: Run,
+    *,
+    step: int,
+    rate: float | None,
+    reached: MetricSummary | None,
+    theirs: MetricSummary | None,
+    now: float,
+    width: int,
+    ascii_only: bool,
 ) -> list[list[Piece]]:
     """Three rows: who the run is; how far it is; where it came from. `reached`: of the key metric, if anything yet;
     `theirs`: what its base is compared with it by."""
@@ -63,8 +71,15 @@ def header(
 
 
 def _progress(
-    view: View, run: Run, step: int, rate: float | None, reached: MetricSummary | None, theirs: MetricSummary | None,
-    now: float, width: int, ascii_only: bool,
+    view: View,
+    run: Run,
+    step: int,
+    rate: float | None,
+    reached: MetricSummary | None,
+    theirs: MetricSummary | None,
+    now: float,
+    width: int,
+    ascii_only: bool,
 ) -> list[Piece]:
     share = step / run.total_steps if run.total_steps else 0.0
     total = count(run.total_steps) if run.total_steps else "?"
@@ -86,9 +101,7 @@ def _progress(
     return [(" ", ""), (done, look(run.state.value).variable), (rest, "rule"), *facts]
 
 
-def key_figure(
-    view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, ascii_only: bool
-) -> list[Piece]:
+def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, ascii_only: bool) -> list[Piece]:
     """The key metric and its change against the base run, of a run that goes on at the step it has reached."""
     key = view.key_metric
     pieces: list[Piece] = [(f"  {view.metrics.short(key)} ", "dim"), (number(reached.last), "bold")]
@@ -175,13 +188,15 @@ def change_rows(changes: Sequence[Change], ascii_only: bool) -> list[list[Piece]
     for change, path, before in zip(changes, paths, befores, strict=True):
         sign = "-" if change.removed else "+" if change.created else "~"
         pad = " " * max(0, wide - cells(path))
-        rows.append([
-            (f" {sign} ", "diff-before" if change.removed else "diff-after"),
-            (path + pad, ""),
-            (f"  {fit(before, max(before_wide, cells(before)), '>')} ", "dim" if change.created else "diff-before"),
-            (f"{arrow} ", "dim"),
-            (after_text(change, _value), "dim" if change.removed else "bold diff-after"),
-        ])  # fmt: skip
+        rows.append(
+            [
+                (f" {sign} ", "diff-before" if change.removed else "diff-after"),
+                (path + pad, ""),
+                (f"  {fit(before, max(before_wide, cells(before)), '>')} ", "dim" if change.created else "diff-before"),
+                (f"{arrow} ", "dim"),
+                (after_text(change, _value), "dim" if change.removed else "bold diff-after"),
+            ]
+        )
     return rows
 
 
@@ -221,14 +236,16 @@ def lineage(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
                 rows.append([(f"{indent}  ", ""), (f"proposal {proposal.id}, {why}", "dim")])
         seen = look(each.state.value)
         reached = each.summary.metrics.get(key) if each.summary else None
-        rows.append([
-            (f"{indent}{'  ' if each.base_run else ''}{seen.mark(ascii_only=ascii_only)} ", seen.variable),
-            (fit(each.name, wide), "bold" if each.id == run.id else ""),
-            (f"  {plain(each.id)}", "dim"),
-            (f"  round {each.round}", "dim"),
-            (f"  {number(reached.last) if reached else ''}", "bold"),
-            ("  this run" if each.id == run.id else "", "key"),
-        ])  # fmt: skip
+        rows.append(
+            [
+                (f"{indent}{'  ' if each.base_run else ''}{seen.mark(ascii_only=ascii_only)} ", seen.variable),
+                (fit(each.name, wide), "bold" if each.id == run.id else ""),
+                (f"  {plain(each.id)}", "dim"),
+                (f"  round {each.round}", "dim"),
+                (f"  {number(reached.last) if reached else ''}", "bold"),
+                ("  this run" if each.id == run.id else "", "key"),
+            ]
+        )
     if chain[0].base_run:
         rows.insert(1, [(f"   {plain(chain[0].base_run)} is not a run of this loop", "dim")])
     return rows

@@ -151,9 +151,7 @@ def best_of(runs: Iterable[Run], metric: str, book: MetricBook) -> tuple[float, 
     return (max if book.higher_is_better(metric) else min)(found, key=lambda each: each[0])
 
 
-def ordered(
-    rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float
-) -> list[RunRow]:
+def ordered(rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float) -> list[RunRow]:
     """Rows by a column: metrics best first, times and steps largest first, texts from A; `reverse` turns it round.
 
     Runs without a value come last either way. `round` is the order of `RunRows.rows`.

@@ -61,13 +61,15 @@ def _proposal_rows(view: View, shown: Sequence[Proposal], width: int, ascii_only
     mark, seen = "~" if ascii_only else "…", look("pending")
     for proposal, name, change in zip(shown, names, changes, strict=True):
         reason = clip(proposal.reason[: 4 * width], room - wide - 2, mark)
-        rows.append([
-            (f" {seen.mark(ascii_only=ascii_only)} ", seen.variable),
-            (f"{f'#{proposal.id}':<5} ", "bold"),
-            (tail(name, base, mark) + "  ", "dim"),
-            *change,
-            (" " * (wide - _length(change) + 2) + reason, "dim"),
-        ])
+        rows.append(
+            [
+                (f" {seen.mark(ascii_only=ascii_only)} ", seen.variable),
+                (f"{f'#{proposal.id}':<5} ", "bold"),
+                (tail(name, base, mark) + "  ", "dim"),
+                *change,
+                (" " * (wide - _length(change) + 2) + reason, "dim"),
+            ]
+        )
     return rows
 
 
@@ -108,9 +110,7 @@ def _told(text: str, seen: Look, width: int, ascii_only: bool) -> list[list[Piec
     return [[(sign, f"bold {seen.variable}"), (line, seen.variable)] for sign, line in zip(signs, lines, strict=True)]
 
 
-def _next(
-    view: View, above: int, width: int, key: Callable[[str], str], now: float, ascii_only: bool
-) -> list[list[Piece]]:
+def _next(view: View, above: int, width: int, key: Callable[[str], str], now: float, ascii_only: bool) -> list[list[Piece]]:
     loop, round_ = view.loop, view.snapshot.round
     if round_ is None:
         return [[(" the first round begins", "dim")]]

@@ -64,13 +64,15 @@ class PickRun(Standing, ModalScreen[str]):
             seen = look(run.state.value)
             result = clip(self.result(run), width // 3, mark)
             left = width - 2 - 11 - 5 - cells(result) - 1
-            rows.append([
-                ("> " if here else "  ", f"bold key{here}"),
-                (fit(seen.text(ascii_only=pane.ascii_only), 11), seen.variable + here),
-                (fit(f"r{run.round}", 5), f"dim{here}"),
-                (fit(f"{run.name} ({run.id})", left, mark=mark) + " ", here.strip()),
-                (result, f"dim{here}"),
-            ])
+            rows.append(
+                [
+                    ("> " if here else "  ", f"bold key{here}"),
+                    (fit(seen.text(ascii_only=pane.ascii_only), 11), seen.variable + here),
+                    (fit(f"r{run.round}", 5), f"dim{here}"),
+                    (fit(f"{run.name} ({run.id})", left, mark=mark) + " ", here.strip()),
+                    (result, f"dim{here}"),
+                ]
+            )
         pane.show(rows)
 
     def action_go(self, step: int) -> None:

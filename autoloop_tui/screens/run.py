@@ -33,12 +33,15 @@ SLOW = 4
 HINTS = {
     "charts": (("run.left run.right", "metric"), ("run.log-y", "log axis"), ("run.smooth", "smoothing")),
     "log": (
-        ("log.search", "search"), ("log.filter", "filter"), ("log.error", "error"), ("log.freeze", "freeze"),
+        ("log.search", "search"),
+        ("log.filter", "filter"),
+        ("log.error", "error"),
+        ("log.freeze", "freeze"),
         ("log.pager", "pager"),
     ),
     "config": (("text.down text.up", "scroll"), ("text.search", "search")),
     "launch": (("text.down text.up", "scroll"), ("text.search", "search")),
-}  # fmt: skip
+}
 """What one can do in a part: ids of actions, and a word."""
 
 

@@ -168,9 +168,13 @@ class SlotsScreen(LoopScreen):
         pane = self.query_one("#next", RowPane)
         proposals = proposals_shown(view, self.size.width, self.size.height)
         rows = upcoming(
-            view, proposals, self.size.width,
-            key=self.console.keys_of, now=time.time(), ascii_only=self.console.ascii_only,
-        )  # fmt: skip
+            view,
+            proposals,
+            self.size.width,
+            key=self.console.keys_of,
+            now=time.time(),
+            ascii_only=self.console.ascii_only,
+        )
         pane.styles.height = len(rows)
         if pane.size.height == len(rows):
             pane.show(rows)

@@ -81,9 +81,7 @@ class WelcomeApp(FullScreenApp[int]):
     STILL: ClassVar[str] = "nothing was changed"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter,ctrl+c", "leave", "Quit", show=False)]
 
-    def __init__(
-        self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None
-    ) -> None:
+    def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
         super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ, project)
         self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only

@@ -21,9 +21,18 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
 COLOURS = (
-    "primary", "secondary", "accent", "foreground", "background", "surface", "panel", "boost",
-    "success", "warning", "error",
-)  # fmt: skip
+    "primary",
+    "secondary",
+    "accent",
+    "foreground",
+    "background",
+    "surface",
+    "panel",
+    "boost",
+    "success",
+    "warning",
+    "error",
+)
 _NEEDED = ("name", "primary", "foreground", "background")
 
 _OWN_DARK = {
@@ -104,19 +113,55 @@ _OWN_ANSI = {
 }
 STATE_VARIABLES = tuple(name for name in _OWN_DARK if name.startswith("slot-"))
 
-_TEXTUAL_VARIABLES = frozenset((
-    "ansi-background", "ansi-foreground", "block-cursor-background", "block-cursor-blurred-background",
-    "block-cursor-blurred-foreground", "block-cursor-blurred-text-style", "block-cursor-foreground",
-    "block-cursor-text-style", "block-hover-background", "border", "border-blurred", "button-color-foreground",
-    "button-focus-text-style", "button-foreground", "footer-background", "footer-description-background",
-    "footer-description-foreground", "footer-foreground", "footer-item-background", "footer-key-background",
-    "footer-key-foreground", "input-cursor-background", "input-cursor-foreground", "input-cursor-text-style",
-    "input-selection-background", "input-selection-foreground", "link-background", "link-background-hover",
-    "link-color", "link-color-hover", "link-style", "link-style-hover", "screen-selection-background",
-    "screen-selection-foreground", "scrollbar", "scrollbar-active", "scrollbar-background",
-    "scrollbar-background-active", "scrollbar-background-hover", "scrollbar-corner-color", "scrollbar-hover",
-    "surface-active", "text", "text-disabled", "text-muted",
-))  # fmt: skip
+_TEXTUAL_VARIABLES = frozenset(
+    (
+        "ansi-background",
+        "ansi-foreground",
+        "block-cursor-background",
+        "block-cursor-blurred-background",
+        "block-cursor-blurred-foreground",
+        "block-cursor-blurred-text-style",
+        "block-cursor-foreground",
+        "block-cursor-text-style",
+        "block-hover-background",
+        "border",
+        "border-blurred",
+        "button-color-foreground",
+        "button-focus-text-style",
+        "button-foreground",
+        "footer-background",
+        "footer-description-background",
+        "footer-description-foreground",
+        "footer-foreground",
+        "footer-item-background",
+        "footer-key-background",
+        "footer-key-foreground",
+        "input-cursor-background",
+        "input-cursor-foreground",
+        "input-cursor-text-style",
+        "input-selection-background",
+        "input-selection-foreground",
+        "link-background",
+        "link-background-hover",
+        "link-color",
+        "link-color-hover",
+        "link-style",
+        "link-style-hover",
+        "screen-selection-background",
+        "screen-selection-foreground",
+        "scrollbar",
+        "scrollbar-active",
+        "scrollbar-background",
+        "scrollbar-background-active",
+        "scrollbar-background-hover",
+        "scrollbar-corner-color",
+        "scrollbar-hover",
+        "surface-active",
+        "text",
+        "text-disabled",
+        "text-muted",
+    )
+)
 """What a theme may set of Textual's own; each is a colour, perhaps with an alpha in percent, or a text style."""
 
 ANSI = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")

@@ -119,9 +119,7 @@ def _mark(line: Line) -> tuple[object, ...]:
     return line.label, line.colour, line.base, id(line.series), len(values), *ends
 
 
-def legend(
-    title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, ascii_only: bool
-) -> list[Piece]:
+def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, ascii_only: bool) -> list[Piece]:
     """Title, newest value of the first line, and which line is which; the labels give way first."""
     rule, mark = ("-", "~") if ascii_only else ("─", "…")
     left: list[Piece] = [(rule * 2 + " ", "rule"), (plain(title), "bold")]

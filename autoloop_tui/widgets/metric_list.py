@@ -114,9 +114,7 @@ class MetricList(RowPane):
             "best": (number(found.best, 8), ""),
             "change": (signed(found.delta, 9), ("slot-finished" if better else "slot-warn") if judged else ""),
             "noise": (number(found.tail_mad, 8), "dim"),
-            "to base": against(found, theirs, higher=higher).piece(9, ascii_only=self.ascii_only)
-            if theirs
-            else ("", ""),
+            "to base": against(found, theirs, higher=higher).piece(9, ascii_only=self.ascii_only) if theirs else ("", ""),
         }
 
     def on_click(self, event: events.Click) -> None:

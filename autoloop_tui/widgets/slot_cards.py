@@ -288,8 +288,10 @@ class SlotCards(RowPane, can_focus=True):
         load = [self._load(facts)] if facts.slot.gpus else []
         if not facts.broken:
             last: list[Piece] = [
-                ("last ", "dim"), (plain(run.name), ""), (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable)
-            ]  # fmt: skip
+                ("last ", "dim"),
+                (plain(run.name), ""),
+                (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable),
+            ]
             return [last, self._metric(facts, width), *load]
         # Of a run that did not succeed, why and what to do come before what it reached.
         room = CARD_ROWS - 1 - len(load)

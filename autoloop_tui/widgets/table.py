@@ -157,9 +157,12 @@ class Table(RowPane):
         self._keep_in_window()
         where = f"{count(self._position + 1)} of {count(len(self._selectable))}" if self._selectable else ""
         bar = heading(
-            self.title, [*self.status, (("  " if self.status else "") + where, "dim")] if where else self.status,
-            width, focused=self.focused_part, ascii_only=self.ascii_only,
-        )  # fmt: skip
+            self.title,
+            [*self.status, (("  " if self.status else "") + where, "dim")] if where else self.status,
+            width,
+            focused=self.focused_part,
+            ascii_only=self.ascii_only,
+        )
         rows = [bar, [(" " * GUTTER, ""), *self.head]] if self._keys or not self.empty else [bar]
         if not self._selectable and self.empty:
             rows += message(self.empty, width, height - len(rows))

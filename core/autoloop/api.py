@@ -27,9 +27,24 @@ from autoloop.store import Store
 from autoloop.text_files import read_text
 
 __all__ = [
-    "Asked", "Change", "Config", "Decision", "MetricSummary", "Recipe", "Summary", "UserError", "Variant",
-    "config_of", "decide", "edit", "load_config", "load_recipe", "load_summaries", "name_of", "write_variant",
-]  # fmt: skip
+    "Asked",
+    "Change",
+    "Config",
+    "Decision",
+    "MetricSummary",
+    "Recipe",
+    "Summary",
+    "UserError",
+    "Variant",
+    "config_of",
+    "decide",
+    "edit",
+    "load_config",
+    "load_recipe",
+    "load_summaries",
+    "name_of",
+    "write_variant",
+]
 
 Changes = Decision | Mapping[str, Any] | Sequence[str]
 """What is to change: a decision of the rules, {"path@op": value}, or "path@op=value" texts."""

@@ -31,9 +31,7 @@ _TOLD = re.compile(
     r"|non-zero exit status (?P<status>\d+)"
     r"|failed \(exitcode: (?P<failed>-?\d+)\)"  # torch's launcher, in case its summary is cut off
 )
-_SHELL = re.compile(
-    rf"^(?:.*[:\s])?(?P<words>{'|'.join(_WORDS)})(?: \(core dumped\))?(?:\s{{3,}}\S.*)?$"
-)
+_SHELL = re.compile(rf"^(?:.*[:\s])?(?P<words>{'|'.join(_WORDS)})(?: \(core dumped\))?(?:\s{{3,}}\S.*)?$")
 """A shell's words for a command that a signal ended; srun's too."""
 
 

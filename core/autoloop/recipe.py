@@ -73,8 +73,7 @@ def parse_recipe(text: str, source: str) -> Recipe:
     top = read_table(raw, _RecipeTable, source)
     name = top.name or Path(source).stem
     variants = [
-        _variant(table, f"{source}: variant {number}", top.reason or name)
-        for number, table in enumerate(top.variant, 1)
+        _variant(table, f"{source}: variant {number}", top.reason or name) for number, table in enumerate(top.variant, 1)
     ]
     return Recipe(name=name, variants=variants, base=top.base)
 

@@ -50,9 +50,7 @@ class Regex:
         match = self._compiled.search(_bytes(text))
         if match is None:
             return None
-        return {
-            name: None if (value := match[name]) is None else value.decode("utf-8", "replace") for name in self.names
-        }
+        return {name: None if (value := match[name]) is None else value.decode("utf-8", "replace") for name in self.names}
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where each match begins and ends; empty ones are left out."""

@@ -26,22 +26,108 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _STRONG = ("secret", "password", "passwd", "passphrase", "apikey", "accesskey", "secretkey", "privatekey")
 _STRONG_WHOLE = {"credential", "credentials", "passcode"}
 _ABOUT = frozenset(
-    ("file", "path", "dir", "folder", "name", "id", "length", "len", "count", "type", "policy", "enabled", "required",
-     "field", "env", "backend", "url", "uri", "prefix", "version", "size", "dim", "limit", "manager", "arn", "sock",
-     "helper")
-)  # fmt: skip
+    (
+        "file",
+        "path",
+        "dir",
+        "folder",
+        "name",
+        "id",
+        "length",
+        "len",
+        "count",
+        "type",
+        "policy",
+        "enabled",
+        "required",
+        "field",
+        "env",
+        "backend",
+        "url",
+        "uri",
+        "prefix",
+        "version",
+        "size",
+        "dim",
+        "limit",
+        "manager",
+        "arn",
+        "sock",
+        "helper",
+    )
+)
 """Last words of names that tell something about a secret and hold none."""
 _OF_TEXT = frozenset(
-    ("pad", "mask", "bos", "eos", "cls", "unk", "sep", "image", "img", "video", "audio", "action", "state", "task",
-     "special", "additional", "start", "end", "stop", "num", "n", "max", "min", "per", "prompt", "class", "latent",
-     "readout", "register", "padding", "first", "last", "new", "next", "text", "vision", "by", "unexpected")
-)  # fmt: skip
+    (
+        "pad",
+        "mask",
+        "bos",
+        "eos",
+        "cls",
+        "unk",
+        "sep",
+        "image",
+        "img",
+        "video",
+        "audio",
+        "action",
+        "state",
+        "task",
+        "special",
+        "additional",
+        "start",
+        "end",
+        "stop",
+        "num",
+        "n",
+        "max",
+        "min",
+        "per",
+        "prompt",
+        "class",
+        "latent",
+        "readout",
+        "register",
+        "padding",
+        "first",
+        "last",
+        "new",
+        "next",
+        "text",
+        "vision",
+        "by",
+        "unexpected",
+    )
+)
 """Words before `token` that make it one of a tokenizer."""
 _KEYS = frozenset(
-    ("api", "access", "secret", "private", "auth", "account", "signing", "encryption", "license", "service", "storage",
-     "wandb", "hf", "openai", "anthropic", "ssh", "master", "client", "shared", "session", "subscription", "deploy", "admin",
-     "app")
-)  # fmt: skip
+    (
+        "api",
+        "access",
+        "secret",
+        "private",
+        "auth",
+        "account",
+        "signing",
+        "encryption",
+        "license",
+        "service",
+        "storage",
+        "wandb",
+        "hf",
+        "openai",
+        "anthropic",
+        "ssh",
+        "master",
+        "client",
+        "shared",
+        "session",
+        "subscription",
+        "deploy",
+        "admin",
+        "app",
+    )
+)
 """Words before `key` that make it a secret; `image_key` is none."""
 _HARMLESS = re.compile(
     r"|true|false|none|null|yes|no|auto|\*+|\$\{?\w+\}?|<[^<>]*>|\[\w+\]|[-+]?[\d._]+(?:e[-+]?\d+)?", re.IGNORECASE

@@ -59,7 +59,12 @@ class Project:
 
     def call(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command(*words), cwd=self.folder, env=environment(env), capture_output=True, text=True, timeout=PATIENCE,
+            command(*words),
+            cwd=self.folder,
+            env=environment(env),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
             check=False,
         )
 

@@ -105,7 +105,8 @@ MISTAKES = {
     "missing interpreter": (f"{BASE} --python nothere", ["nothere", "--python"]),
     "folder for an interpreter": (f"{BASE} --python .", ["does not exist or cannot be run", "--python"]),
     "missing training script": (
-        "run --cfgs base.json --device cpu", ["lerobot_train.py does not exist", "--train-script"],
+        "run --cfgs base.json --device cpu",
+        ["lerobot_train.py does not exist", "--train-script"],
     ),
     "no training script": ("run --cfgs base.json --device cpu --preset plain", ["--train-script"]),
     "dataset of a config without one": (f"{BASE} --inherit-dataset-from nodata.json", ["nodata.json", "`dataset`"]),
@@ -117,13 +118,31 @@ MISTAKES = {
     "edit without changes": ("edit 1", ["edit needs --changes"]),
     "demo without a round": ("demo --rounds 0", ["--rounds 0"]),
     "demo with nonsense": ("demo --approve perhaps", ["--approve 'perhaps'"]),
-}  # fmt: skip
+}
 
 LOOKING = (
-    "status", "status --all", "runs", "proposals", "approve 1", "reject --all", "undo 1", "edit 1 --changes a=1",
-    "propose base --changes a=1", "start", "hold", "stop", "kill", "pause", "resume", "retry base", "move base", "logs",
-    "extend base --steps 9", "report", "wait",
-)  # fmt: skip
+    "status",
+    "status --all",
+    "runs",
+    "proposals",
+    "approve 1",
+    "reject --all",
+    "undo 1",
+    "edit 1 --changes a=1",
+    "propose base --changes a=1",
+    "start",
+    "hold",
+    "stop",
+    "kill",
+    "pause",
+    "resume",
+    "retry base",
+    "move base",
+    "logs",
+    "extend base --steps 9",
+    "report",
+    "wait",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -301,9 +320,15 @@ def powerless(project: Project, *words: str) -> subprocess.CompletedProcess[str]
             libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; refused, and not needed, where one is not root
 
     return subprocess.run(
-        command(*words), cwd=project.folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE,
-        check=False, preexec_fn=give_up_rights,
-    )  # fmt: skip
+        command(*words),
+        cwd=project.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        preexec_fn=give_up_rights,
+    )
 
 
 @pytest.mark.parametrize("gpus", ["0", "1,2", "auto", ""])

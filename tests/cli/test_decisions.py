@@ -54,8 +54,10 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
 
     assert loop.wait() == 0
     assert [proposal["status"] for proposal in json.loads(call("proposals", "--json").out)] == [
-        "launched", "rejected", "lapsed",
-    ]  # fmt: skip
+        "launched",
+        "rejected",
+        "lapsed",
+    ]
     ran = json.loads(call("runs", "--round", "2", "--json").out)
     assert [run["name"] for run in ran] == ["base_r2_1"]
     config = json.loads(Path(ran[0]["config_path"]).read_text())

@@ -38,9 +38,16 @@ def test_the_flags_of_the_document_are_there_with_their_defaults() -> None:
     defaults = {name: p.default for name, p in inspect.signature(generate).parameters.items()}
     defaults |= {field.name: field.default for field in dataclasses.fields(Launch)}
     expected = {
-        "base_cfg": None, "changes": None, "reason": None, "out_dir": None, "exec_": False,
-        "steps": 2000, "log_freq": 50, "eval_freq": 200, "extra": None,
-    }  # fmt: skip
+        "base_cfg": None,
+        "changes": None,
+        "reason": None,
+        "out_dir": None,
+        "exec_": False,
+        "steps": 2000,
+        "log_freq": 50,
+        "eval_freq": 200,
+        "extra": None,
+    }
     assert {name: defaults[name] for name in expected} == expected
 
 
@@ -61,9 +68,19 @@ def test_a_variant_is_written_beside_its_base_and_told_with_what_changes(project
 def test_each_group_of_changes_is_a_variant_and_both_forms_say_the_same(project: Project, call: Call) -> None:
     project.config()
     said = call(
-        *BASE, "--reason", "a", "--changes", "batch_size@add=4", "seed=7", "--reason", "b", "--changes", "seed=8",
-        "--out-dir", "made/here",
-    )  # fmt: skip
+        *BASE,
+        "--reason",
+        "a",
+        "--changes",
+        "batch_size@add=4",
+        "seed=7",
+        "--reason",
+        "b",
+        "--changes",
+        "seed=8",
+        "--out-dir",
+        "made/here",
+    )
     (first, a), (second, b) = written(said.out)
     assert (a, b) == ("a", "b")
     assert [json.loads((project.folder / path).read_text())["seed"] for path in (first, second)] == [7, 8]

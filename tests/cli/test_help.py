@@ -38,13 +38,19 @@ def test_a_command_s_help_says_what_it_does_and_gives_two_calls_that_are_underst
 @pytest.mark.parametrize(
     ("word", "meant"),
     [
-        ("analyze_offline", "analyze-offline"), ("analyze_offline.py", "analyze-offline"),
-        ("utils/auto_loop/autorun.py", "run"), ("utils.auto_loop.analyze_wandb", "analyze-wandb"),
-        ("fetch_wandb_config", "fetch-config"), ("fetch_wandb_config.py", "fetch-config"), ("generate_and_run", "generate"),
-        ("iterate_until_200k", "run --rounds 8 --decide --until worth-200k"), ("aprove", "approve"), ("Status", "status"),
+        ("analyze_offline", "analyze-offline"),
+        ("analyze_offline.py", "analyze-offline"),
+        ("utils/auto_loop/autorun.py", "run"),
+        ("utils.auto_loop.analyze_wandb", "analyze-wandb"),
+        ("fetch_wandb_config", "fetch-config"),
+        ("fetch_wandb_config.py", "fetch-config"),
+        ("generate_and_run", "generate"),
+        ("iterate_until_200k", "run --rounds 8 --decide --until worth-200k"),
+        ("aprove", "approve"),
+        ("Status", "status"),
         ("generate_and_runs", "generate"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("more", [[], ["--steps", "5"], ["x", "y"]], ids=["alone", "flags", "words"])
 def test_a_slip_and_a_script_s_name_are_answered_with_a_command_that_exists(
     word: str, meant: str, more: list[str], call: Call

@@ -85,9 +85,7 @@ def test_a_failed_run_ends_the_loop_with_1_and_is_named_with_its_reason(project:
 
 def test_a_detached_loop_goes_on_alone(project: Project, call: Call) -> None:
     project.config(wait=True)
-    begun = json.loads(
-        project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach", "--json").stdout
-    )
+    begun = json.loads(project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach", "--json").stdout)
     assert begun["loop"] == project.loop().name
     status = json.loads(call("status", "--json").out)
     assert status["loop"]["state_now"] == "running"
@@ -225,9 +223,13 @@ def on_terminal(project: Project, *words: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
-        command(*words), cwd=project.folder, env=environment(None), stdin=subprocess.DEVNULL, stdout=theirs,
+        command(*words),
+        cwd=project.folder,
+        env=environment(None),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
         stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    )
     os.close(theirs)
     said = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed

@@ -98,10 +98,26 @@ def test_names_for_w_and_b_reach_the_trainer_as_they_are_and_nothing_else(projec
     )
     project.config("../project/base")
     said = project.call(
-        "run", "--cfgs", "base.json", "--preset", "plain", "--train-script", "trainer.py", "--steps", "2", "--device", "cpu",
-        "--wandb-entity", "../e\n$(touch pwned)", "--wandb-project", "p/../..", "--name", "../../n\x1b[2J|",
-        "--exec", "--no-ui",
-    )  # fmt: skip
+        "run",
+        "--cfgs",
+        "base.json",
+        "--preset",
+        "plain",
+        "--train-script",
+        "trainer.py",
+        "--steps",
+        "2",
+        "--device",
+        "cpu",
+        "--wandb-entity",
+        "../e\n$(touch pwned)",
+        "--wandb-project",
+        "p/../..",
+        "--name",
+        "../../n\x1b[2J|",
+        "--exec",
+        "--no-ui",
+    )
     assert "Traceback" not in said.stdout + said.stderr
     given = json.loads((project.folder / "given.json").read_text())
     assert given["WANDB_RUN_GROUP"] == f"{project.loop().name}-r1"

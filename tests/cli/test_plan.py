@@ -90,8 +90,11 @@ def test_a_debugging_run_records_offline_without_artifacts(repository: Path, pro
     project.config()
     argv = json.loads(call("run", "--cfgs", "base.json", "--gpus", "", "--json").out)["runs"][0]["argv"]
     assert {
-        "--policy.device=cpu", "--wandb.mode=offline", "--wandb.enable=true", "--wandb.disable_artifact=true",
-    } <= set(argv)  # fmt: skip
+        "--policy.device=cpu",
+        "--wandb.mode=offline",
+        "--wandb.enable=true",
+        "--wandb.disable_artifact=true",
+    } <= set(argv)
 
 
 def test_extra_arguments_come_last_in_the_order_given(repository: Path, project: Project, call: Call) -> None:
@@ -315,8 +318,10 @@ def test_paths_that_are_not_there_are_notes_of_a_plan(project: Project, call: Ca
     said = call("run", "--cfgs", "paths.json", *LAUNCH, "--device", "cpu")
     notes = [line for line in said.out.splitlines() if "which does not exist" in line]
     assert [note.split(": ")[2].split(" names ")[0] for note in notes] == [
-        "ot.src_root", "ot.pair_info_path", "policy.pretrained_backbone_path",
-    ]  # fmt: skip
+        "ot.src_root",
+        "ot.pair_info_path",
+        "policy.pretrained_backbone_path",
+    ]
     started = call("run", "--cfgs", "paths.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
     assert started.code == 1
     assert "error: config paths.json: ot.src_root names nowhere/src (seen from" in started.err

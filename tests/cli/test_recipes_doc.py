@@ -45,8 +45,13 @@ def shell(project: Project, tmp_path: Path):
     def shell(text: str) -> str:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text],
-            cwd=project.folder, env=env, capture_output=True, text=True, timeout=2 * PATIENCE, check=False,
-        )  # fmt: skip
+            cwd=project.folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+            check=False,
+        )
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         return done.stdout
 

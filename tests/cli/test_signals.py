@@ -44,9 +44,7 @@ def attempts(project: Project) -> dict[str, int]:
 def finished(project: Project) -> bool:
     with project.store() as store:
         loop = store.find_loop(None)
-        return loop.state is LoopState.FINISHED and all(
-            run.state is RunState.FINISHED for run in store.runs(loop.id)
-        )
+        return loop.state is LoopState.FINISHED and all(run.state is RunState.FINISHED for run in store.runs(loop.id))
 
 
 def test_ctrl_c_stops_the_loop_with_130_and_resume_goes_on(loop: Running, project: Project, call: Call) -> None:
@@ -70,9 +68,15 @@ def test_a_closed_terminal_changes_nothing(project: Project) -> None:
     project.config("second", seed=2)
     here, there = pty.openpty()
     process = subprocess.Popen(
-        command(*WORDS, "--no-ui"), cwd=project.folder, env=environment(), stdin=there, stdout=there, stderr=there,
-        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )  # fmt: skip
+        command(*WORDS, "--no-ui"),
+        cwd=project.folder,
+        env=environment(),
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
     os.close(there)
     said = b""
     while b"started on cpu 0" not in said:

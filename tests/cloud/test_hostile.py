@@ -22,8 +22,28 @@ from tests.cloud.stand_in import StandIn
 
 DEEP = '{"data": ' + '{"project": {"run": ' * 400 + "1" + "}}" * 400 + "}"
 ODD: list[Any] = [
-    None, True, 0, -1, 10**400, 1e308, "", "x" * 5000, "\ud800", "NaN", [], [None], [[]], {}, {"a": 1}, [{"node": 3}], [3],
-    {"edges": 3}, {"edges": [[]]}, {"node": {"name": ["a"]}}, "[" * 5000, '{"_step": "a"}',
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    1e308,
+    "",
+    "x" * 5000,
+    "\ud800",
+    "NaN",
+    [],
+    [None],
+    [[]],
+    {},
+    {"a": 1},
+    [{"node": 3}],
+    [3],
+    {"edges": 3},
+    {"edges": [[]]},
+    {"node": {"name": ["a"]}},
+    "[" * 5000,
+    '{"_step": "a"}',
 ]
 WHOLE = {
     "project": {
@@ -32,8 +52,13 @@ WHOLE = {
             "pageInfo": {"hasNextPage": True, "endCursor": "c"},
         },
         "run": {
-            "name": "r", "displayName": "n", "config": '{"lr": {"value": 1}}', "summaryMetrics": '{"_step": 9}',
-            "historyLineCount": 3, "historyKeys": {"lastStep": 2}, "history": ['{"_step": 1, "loss": 2}'],
+            "name": "r",
+            "displayName": "n",
+            "config": '{"lr": {"value": 1}}',
+            "summaryMetrics": '{"_step": 9}',
+            "historyLineCount": 3,
+            "historyKeys": {"lastStep": 2},
+            "history": ['{"_step": 1, "loss": 2}'],
         },
     },
     "viewer": {"entity": "e", "teams": {"edges": [{"node": {"name": "t"}}]}},
@@ -85,10 +110,20 @@ def test_a_value_of_any_other_type_in_any_place_is_no_crash(service: StandIn, se
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"null", b"[]", b'"text"', b"\xff\xfe\x00", b"\x1f\x8b\x08", b'{"data": ' + b"[" * 100_000, DEEP.encode(),
-        b'{"data": {"project": ' + b"9" * 5000 + b"}}", b"<html>" + b"x" * 2_000_000, b'{"errors": [[[[]]]]}',
-        b'{"errors": [{"message": {"a": []}}]}', b'{"data": {"project": {"runs": {"edges": "abc"}}}}',
-        b"{\"data\": {\"viewer\": {\"entity\": \"\\ud800\"}}}",
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe\x00",
+        b"\x1f\x8b\x08",
+        b'{"data": ' + b"[" * 100_000,
+        DEEP.encode(),
+        b'{"data": {"project": ' + b"9" * 5000 + b"}}",
+        b"<html>" + b"x" * 2_000_000,
+        b'{"errors": [[[[]]]]}',
+        b'{"errors": [{"message": {"a": []}}]}',
+        b'{"data": {"project": {"runs": {"edges": "abc"}}}}',
+        b'{"data": {"viewer": {"entity": "\\ud800"}}}',
     ],
 )
 def test_a_body_of_any_kind_is_no_crash(service: StandIn, body: bytes) -> None:

@@ -85,9 +85,7 @@ def test_a_failure_on_the_way_shows_what_was_read(
     from autoloop_tui.commands import analyze
 
     monkeypatch.setattr(analyze, "SIDE_BY_SIDE", 1)
-    service.trouble = lambda name: (
-        "cut" if name == "HistoryPage" and service.asked[-1][1]["run"] == "old1" else None
-    )
+    service.trouble = lambda name: "cut" if name == "HistoryPage" and service.asked[-1][1]["run"] == "old1" else None
     said = call("analyze-wandb", *HERE)
     assert said.code == 1
     assert list(json.loads(said.out)["summary"]) == ["new1"]
@@ -170,9 +168,7 @@ def test_a_project_without_a_run_that_fits_is_said(call: Call, runs: dict[str, S
 # ----------------------------------------------------------------------------------------------------------- fetch-config
 
 
-def test_configs_are_written_as_the_trainer_takes_them(
-    call: Call, runs: dict[str, StandInRun], project: Project
-) -> None:
+def test_configs_are_written_as_the_trainer_takes_them(call: Call, runs: dict[str, StandInRun], project: Project) -> None:
     said = call("fetch-config", "new1", "--run", "old1", *HERE, "--out-dir", "configs/new")
     assert said.code == 0
     assert "Wrote configs/new/fromwandb_new1.json (newest)" in said.out

@@ -27,9 +27,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def guarded(
-    *texts: str, base: dict[str, Any] = BASE, by_rule: bool = True, ran: dict[str, str] | None = None
-) -> Guarded:
+def guarded(*texts: str, base: dict[str, Any] = BASE, by_rule: bool = True, ran: dict[str, str] | None = None) -> Guarded:
     return check_variant(base, resolve(base, parse_edits(texts)), by_rule=by_rule, seen=(ran or {}).get)
 
 
@@ -42,9 +40,7 @@ def test_a_good_variant_passes_with_its_config_and_hash():
     assert result.hash == config_hash(result.config)
 
 
-@pytest.mark.parametrize(
-    "edit", ["ot.loss_config.features.*.weight_label=0", "ot.loss_config.features.1.weight_label=0.0"]
-)
+@pytest.mark.parametrize("edit", ["ot.loss_config.features.*.weight_label=0", "ot.loss_config.features.1.weight_label=0.0"])
 def test_a_feature_with_embedding_off_and_label_zero_is_blocked_by_name(edit):
     blocked = guarded(edit).blocked
     assert blocked is not None

@@ -14,9 +14,19 @@ from autoloop.history import follow
 
 TRAIN = str(train.__file__)
 KEYS = {
-    "train/loss", "train/l1_loss", "train/kld_loss", "train/ot_loss", "train/ot_pi_sum", "train/ot_pi_diag",
-    "train/ot_cost/img_third_person", "train/ot_cost/img_side", "train/ot_cost/img_ee", "train/ot_cost/action_lbl",
-    "train/grad_norm", "train/lr", "train/steps",
+    "train/loss",
+    "train/l1_loss",
+    "train/kld_loss",
+    "train/ot_loss",
+    "train/ot_pi_sum",
+    "train/ot_pi_diag",
+    "train/ot_cost/img_third_person",
+    "train/ot_cost/img_side",
+    "train/ot_cost/img_ee",
+    "train/ot_cost/action_lbl",
+    "train/grad_norm",
+    "train/lr",
+    "train/steps",
 }
 
 
@@ -29,11 +39,30 @@ def test_a_run_through_accelerate_leaves_everything_a_loop_reads(tmp_path: Path)
     config = write_project(tmp_path)[0]
     out = tmp_path / "out"
     done = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", TRAIN, f"--config_path={config}",
-         "--steps=50", "--log_freq=10", "--eval_freq=20", f"--output_dir={out}", "--policy.device=cpu",
-         "--wandb.mode=offline", "--wandb.enable=true", "--wandb.disable_artifact=true"],
-        cwd=tmp_path, env=environment(WANDB_RUN_ID="run0demo"), capture_output=True, text=True, check=False,
-        stdin=subprocess.DEVNULL)
+        [
+            sys.executable,
+            "-m",
+            "accelerate.commands.launch",
+            "--num_processes",
+            "1",
+            TRAIN,
+            f"--config_path={config}",
+            "--steps=50",
+            "--log_freq=10",
+            "--eval_freq=20",
+            f"--output_dir={out}",
+            "--policy.device=cpu",
+            "--wandb.mode=offline",
+            "--wandb.enable=true",
+            "--wandb.disable_artifact=true",
+        ],
+        cwd=tmp_path,
+        env=environment(WANDB_RUN_ID="run0demo"),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
     model = out / "checkpoints" / "last" / "pretrained_model"
@@ -69,9 +98,23 @@ def test_a_run_through_accelerate_leaves_everything_a_loop_reads(tmp_path: Path)
 def test_without_a_gpu_it_warns_and_trains_on_the_cpu(tmp_path: Path) -> None:
     config = write_project(tmp_path)[0]
     done = subprocess.run(
-        [sys.executable, TRAIN, f"--config_path={config}", "--steps=1", "--policy.device=cuda",
-         f"--output_dir={tmp_path}/out", "--wandb.enable=false", "--save_checkpoint=false"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        [
+            sys.executable,
+            TRAIN,
+            f"--config_path={config}",
+            "--steps=1",
+            "--policy.device=cuda",
+            f"--output_dir={tmp_path}/out",
+            "--wandb.enable=false",
+            "--save_checkpoint=false",
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Device 'cuda' is not available. Switching to 'cpu'." in done.stderr
     assert "End of training" in done.stderr

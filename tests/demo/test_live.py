@@ -52,9 +52,19 @@ def test_a_hopeless_run_is_stopped_before_two_fifths_of_its_steps_and_relaunched
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (tmp_path / "book.toml").write_text(BOOK)
     spec = LoopSpec(
-        configs=[str(write_project(tmp_path)[0])], steps=STEPS, log_freq=10, eval_freq=100, device="cpu", live=True,
-        rules=str(tmp_path / "book.toml"), python=sys.executable, train_script=str(train.__file__), cwd=str(tmp_path),
-        output_root=str(tmp_path / "out"), summary_out=str(tmp_path / "s.json"), markdown_out=str(tmp_path / "r.md"),
+        configs=[str(write_project(tmp_path)[0])],
+        steps=STEPS,
+        log_freq=10,
+        eval_freq=100,
+        device="cpu",
+        live=True,
+        rules=str(tmp_path / "book.toml"),
+        python=sys.executable,
+        train_script=str(train.__file__),
+        cwd=str(tmp_path),
+        output_root=str(tmp_path / "out"),
+        summary_out=str(tmp_path / "s.json"),
+        markdown_out=str(tmp_path / "r.md"),
     )
     with Store.open(tmp_path, create=True) as store:
         now = time.time()

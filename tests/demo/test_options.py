@@ -24,13 +24,22 @@ def config_file(folder: Path, **changes: Any) -> str:
 
 
 def script(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, TRAIN, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                          check=False)
+    return subprocess.run(
+        [sys.executable, TRAIN, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
 
 
 def test_flags_win_over_the_file_and_the_last_flag_wins(tmp_path: Path) -> None:
-    options = read_request([config_file(tmp_path), "--steps=7", "--steps=9", "--policy.optimizer_lr=1e-4",
-                            "--wandb.enable=false", "--wandb.mode=null"]).options
+    options = read_request(
+        [
+            config_file(tmp_path),
+            "--steps=7",
+            "--steps=9",
+            "--policy.optimizer_lr=1e-4",
+            "--wandb.enable=false",
+            "--wandb.mode=null",
+        ]
+    ).options
     assert (options.steps, options.policy.optimizer_lr) == (9, 1e-4)
     assert (options.wandb.enable, options.wandb.mode) == (False, None)
     assert options.ot.loss_config.features[3] == FeatureOptions("action", False, 0.0, 0.1)
@@ -48,8 +57,10 @@ def test_a_float_in_a_flag_is_no_int_either(tmp_path: Path) -> None:
         read_request([config_file(tmp_path), "--ot.window_size=20.0"])
 
 
-@pytest.mark.parametrize(("key", "raw", "value"), [
-    ("batch_size", "12", 12), ("batch_size", True, 1), ("job_name", 5, "5"), ("resume", "false", False)])
+@pytest.mark.parametrize(
+    ("key", "raw", "value"),
+    [("batch_size", "12", 12), ("batch_size", True, 1), ("job_name", 5, "5"), ("resume", "false", False)],
+)
 def test_what_draccus_lets_pass_passes(tmp_path: Path, key: str, raw: Any, value: Any) -> None:
     read = getattr(read_request([config_file(tmp_path, **{key: raw})]).options, key)
     assert read == value
@@ -61,14 +72,17 @@ def test_a_one_is_no_bool(tmp_path: Path) -> None:
         read_request([config_file(tmp_path, use_policy_training_preset=1)])
 
 
-@pytest.mark.parametrize(("changes", "sentence"), [
-    ({"zzz": 1}, "The fields `zzz` are not valid for TrainOptions"),
-    ({"wandb": {"enabled": True}}, "`wandb`: The fields `enabled` are not valid for WandbOptions"),
-    ({"dataset": {}}, "`dataset`: Missing required field `repo_id` for DatasetOptions"),
-    ({"dataset": 3}, "`dataset`: Couldn't parse '3' into a DatasetOptions"),
-    ({"policy": {"type": "foo"}}, "`policy.type`: invalid choice: 'foo' (choose from 'act')"),
-    ({"batch_size": 0}, "`batch_size`: 0 is too small, the least is 1"),
-])
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"zzz": 1}, "The fields `zzz` are not valid for TrainOptions"),
+        ({"wandb": {"enabled": True}}, "`wandb`: The fields `enabled` are not valid for WandbOptions"),
+        ({"dataset": {}}, "`dataset`: Missing required field `repo_id` for DatasetOptions"),
+        ({"dataset": 3}, "`dataset`: Couldn't parse '3' into a DatasetOptions"),
+        ({"policy": {"type": "foo"}}, "`policy.type`: invalid choice: 'foo' (choose from 'act')"),
+        ({"batch_size": 0}, "`batch_size`: 0 is too small, the least is 1"),
+    ],
+)
 def test_a_wrong_key_or_value_is_named(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DecodingError) as caught:
         read_request([config_file(tmp_path, **changes), "--policy.device=cpu"])
@@ -104,7 +118,11 @@ def test_the_project_holds_a_baseline_and_three_different_variants(tmp_path: Pat
     assert [path.parent for path in paths] == [tmp_path / "new" / "demo" / "configs"] * 4
     read = [read_request([f"--config_path={path}"]).options.ot for path in paths]
     assert [(ot.loss_config.reg, ot.loss_config.tau_src, ot.loss_config.tau_tgt, ot.lambda_ot) for ot in read] == [
-        (0.1, 0.05, 0.05, 0.1), (0.15, 1.0, 1.0, 0.12), (0.1, 2.0, 2.0, 0.15), (0.1, 5.0, 5.0, 0.1)]
+        (0.1, 0.05, 0.05, 0.1),
+        (0.15, 1.0, 1.0, 0.12),
+        (0.1, 2.0, 2.0, 0.15),
+        (0.1, 5.0, 5.0, 0.1),
+    ]
     assert [ot.loss_config.features[3].weight_label for ot in read] == [0.1, 0.1, 0.05, 0.005]
 
 

@@ -54,8 +54,12 @@ def few_steps(options: TrainOptions, steps: int) -> dict[str, float]:
 
 def test_the_baselines_transport_underflows_and_raised_reg_and_tau_bring_the_mass_back() -> None:
     baseline = few_steps(options_of(), 20)
-    rescued = few_steps(options_of(ot__loss_config__reg=0.16, ot__loss_config__tau_src=0.5,
-                                   ot__loss_config__tau_tgt=0.5, ot__window_size=20), 20)
+    rescued = few_steps(
+        options_of(
+            ot__loss_config__reg=0.16, ot__loss_config__tau_src=0.5, ot__loss_config__tau_tgt=0.5, ot__window_size=20
+        ),
+        20,
+    )
     assert 0 <= baseline["ot_pi_sum"] < 1e-6
     assert rescued["ot_pi_sum"] > 1000 * max(baseline["ot_pi_sum"], 1e-12)
     assert rescued["ot_loss"] > 1000 * baseline["ot_loss"]
@@ -73,15 +77,35 @@ def test_the_same_seed_gives_the_same_training_and_another_another() -> None:
     assert few_steps(options_of(), 4)["weights"] != few_steps(options_of(seed=7), 4)["weights"]
 
 
-@pytest.mark.parametrize(("path", "value"), [
-    ("ot__lambda_ot", 0.5), ("ot__window_size", 20), ("ot__topk_src_episodes", 1), ("ot__bc_src_weight", 0.2),
-    ("ot__sharpness", 0.0), ("ot__cutoff", 0.9), ("ot__loss_config__reg", 0.3), ("ot__loss_config__tau_src", 3.0),
-    ("ot__loss_config__tau_tgt", 3.0), ("ot__loss_config__features__0__use_learned_embed", False),
-    ("ot__loss_config__features__1__weight_embed", 0.4), ("ot__loss_config__features__2__weight_label", 0.1),
-    ("ot__loss_config__features__3__weight_label", 0.0001), ("ot__loss_config__features__3__use_learned_embed", True),
-    ("policy__kl_weight", 1.0), ("policy__chunk_size", 4), ("policy__dim_model", 16), ("policy__latent_dim", 4),
-    ("policy__dim_feedforward", 64), ("policy__dropout", 0.3), ("batch_size", 20), ("dataset__repo_id", "demo/other"),
-    ("dataset__src_episodes", 30), ("dataset__tgt_episodes", 4)])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("ot__lambda_ot", 0.5),
+        ("ot__window_size", 20),
+        ("ot__topk_src_episodes", 1),
+        ("ot__bc_src_weight", 0.2),
+        ("ot__sharpness", 0.0),
+        ("ot__cutoff", 0.9),
+        ("ot__loss_config__reg", 0.3),
+        ("ot__loss_config__tau_src", 3.0),
+        ("ot__loss_config__tau_tgt", 3.0),
+        ("ot__loss_config__features__0__use_learned_embed", False),
+        ("ot__loss_config__features__1__weight_embed", 0.4),
+        ("ot__loss_config__features__2__weight_label", 0.1),
+        ("ot__loss_config__features__3__weight_label", 0.0001),
+        ("ot__loss_config__features__3__use_learned_embed", True),
+        ("policy__kl_weight", 1.0),
+        ("policy__chunk_size", 4),
+        ("policy__dim_model", 16),
+        ("policy__latent_dim", 4),
+        ("policy__dim_feedforward", 64),
+        ("policy__dropout", 0.3),
+        ("batch_size", 20),
+        ("dataset__repo_id", "demo/other"),
+        ("dataset__src_episodes", 30),
+        ("dataset__tgt_episodes", 4),
+    ],
+)
 def test_every_option_of_the_objective_changes_what_is_trained(path: str, value: Any) -> None:
     # From a config whose transport has mass, so that its options can be felt.
     changed = options_of("demo_tau2_lam015", **{path: value})
@@ -103,8 +127,14 @@ def test_a_feature_that_the_data_lacks_is_named() -> None:
 
 def test_the_policys_preset_replaces_the_optimizer_unless_told_otherwise(tmp_path: Path) -> None:
     def rate(**changes: Any) -> float:
-        options = options_of(steps=1, policy__optimizer_lr=3e-4, optimizer__lr=7e-4, save_checkpoint=False,
-                             output_dir=str(tmp_path / "out"), **changes)
+        options = options_of(
+            steps=1,
+            policy__optimizer_lr=3e-4,
+            optimizer__lr=7e-4,
+            save_checkpoint=False,
+            output_dir=str(tmp_path / "out"),
+            **changes,
+        )
         train(Request(options, None))
         return options.optimizer.lr
 

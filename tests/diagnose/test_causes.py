@@ -125,78 +125,216 @@ OTHERS: list[tuple[str, str, str, str]] = [
     ("gpu-busy", "R", "", "RuntimeError: CUDA error: CUDA-capable device(s) is/are busy or unavailable" + ASYNC),
     ("gpu-absent", "F", "", "RuntimeError: CUDA error: invalid device ordinal"),
     ("gpu-absent", "F", "", "AssertionError: Torch not compiled with CUDA enabled"),
-    ("duplicate-gpu", "F", "", "torch.distributed.DistBackendError: NCCL error in: x.cpp:1\nncclInvalidUsage: This usually "
-     "reflects invalid usage of NCCL library.\nLast error:\nDuplicate GPU detected : rank 1 and rank 0 both on CUDA device 1b000"),
+    (
+        "duplicate-gpu",
+        "F",
+        "",
+        "torch.distributed.DistBackendError: NCCL error in: x.cpp:1\nncclInvalidUsage: This usually "
+        "reflects invalid usage of NCCL library.\nLast error:\nDuplicate GPU detected : rank 1 and rank 0 both on CUDA device 1b000",
+    ),
     ("cuda-error", "R", "ECC", "RuntimeError: CUDA error: uncorrectable ECC error encountered" + ASYNC),
-    ("shared-memory", "R", "", "RuntimeError: DataLoader worker (pid 325) is killed by signal: Bus error. It is possible "
-     "that dataloader's workers are out of shared memory."),
+    (
+        "shared-memory",
+        "R",
+        "",
+        "RuntimeError: DataLoader worker (pid 325) is killed by signal: Bus error. It is possible "
+        "that dataloader's workers are out of shared memory.",
+    ),
     ("shared-memory", "R", "", "RuntimeError: unable to write to file </torch_1234_5678_0>: No space left on device (28)"),
-    ("worker-crashed", "", "Segmentation fault", "RuntimeError: DataLoader worker (pid 3216) is killed by signal: Segmentation fault. "),
+    (
+        "worker-crashed",
+        "",
+        "Segmentation fault",
+        "RuntimeError: DataLoader worker (pid 3216) is killed by signal: Segmentation fault. ",
+    ),
     ("worker-killed", "R", "", "RuntimeError: DataLoader worker (pid 3216) is killed by signal: Killed. "),
-    ("worker-killed", "R", "", "concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated abruptly"),
+    (
+        "worker-killed",
+        "R",
+        "",
+        "concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated abruptly",
+    ),
     ("disk-full", "RF", "", "OSError: [Errno 28] No space left on device: '/out/model.safetensors'"),
     ("disk-full", "RF", "", "OSError: [Errno 122] Disk quota exceeded"),
     ("disk-full", "RF", "", "RuntimeError: [enforce fail at inline_container.cc:595] . unexpected pos 64 vs 0"),
     ("disk-full", "RF", "", "RuntimeError: PytorchStreamWriter failed writing file data/12: file write failed"),
-    ("disk-full", "RF", "", "safetensors_rust.SafetensorError: Error while serializing: IoError(Os { code: 28, kind: "
-     'StorageFull, message: "No space left on device" })'),
-    ("disk-full", "RF", "", "safetensors_rust.SafetensorError: Error while serializing: I/O error: Disk quota exceeded (os error 122)"),
-    ("disk-full", "RF", "", "OSError: Can't write data (file write failed: time = Tue, filename = 'e.h5', file descriptor = 5, "
-     "errno = 28, error message = 'No space left on device', buf = 0x55, total write size = 4096)"),
+    (
+        "disk-full",
+        "RF",
+        "",
+        "safetensors_rust.SafetensorError: Error while serializing: IoError(Os { code: 28, kind: "
+        'StorageFull, message: "No space left on device" })',
+    ),
+    (
+        "disk-full",
+        "RF",
+        "",
+        "safetensors_rust.SafetensorError: Error while serializing: I/O error: Disk quota exceeded (os error 122)",
+    ),
+    (
+        "disk-full",
+        "RF",
+        "",
+        "OSError: Can't write data (file write failed: time = Tue, filename = 'e.h5', file descriptor = 5, "
+        "errno = 28, error message = 'No space left on device', buf = 0x55, total write size = 4096)",
+    ),
     ("disk-full", "RF", "", "OSError: 1000000 requested and 126976 written"),
-    ("disk-full", "RF", "", "tensorflow.python.framework.errors_impl.ResourceExhaustedError: /out/ckpt.data; No space left on device"),
+    (
+        "disk-full",
+        "RF",
+        "",
+        "tensorflow.python.framework.errors_impl.ResourceExhaustedError: /out/ckpt.data; No space left on device",
+    ),
     ("read-only-disk", "F", "", "OSError: [Errno 30] Read-only file system: '/out'"),
     ("stale-file-handle", "R", "", "OSError: [Errno 116] Stale file handle: '/nfs/data/0.parquet'"),
     ("stale-file-handle", "R", "", "FileNotFoundError: [Errno 116] Stale NFS file handle"),
     ("storage-failed", "R", "", "OSError: [Errno 5] Input/output error"),
     ("too-many-open-files", "", "", "OSError: [Errno 24] Too many open files: '/data/1.png'"),
-    ("too-many-open-files", "", "", "RuntimeError: unable to open shared memory object </torch_1_2> in read-write mode: "
-     "Too many open files (24)"),
+    (
+        "too-many-open-files",
+        "",
+        "",
+        "RuntimeError: unable to open shared memory object </torch_1_2> in read-write mode: Too many open files (24)",
+    ),
     ("too-many-open-files", "", "", "RuntimeError: received 0 items of ancdata"),
-    ("port-in-use", "R", "", "torch.distributed.DistNetworkError: The server socket has failed to listen on any local network "
-     "address. port: 29500, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use"),
+    (
+        "port-in-use",
+        "R",
+        "",
+        "torch.distributed.DistNetworkError: The server socket has failed to listen on any local network "
+        "address. port: 29500, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use",
+    ),
     ("port-in-use", "R", "", "OSError: [Errno 98] Address already in use"),
     ("process-limit", "R", "", "RuntimeError: can't start new thread"),
-    ("collective-failed", "R", "", "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by "
-     "peer [127.0.0.1]:31377"),
-    ("collective-failed", "R", "", "torch.distributed.DistStoreError: Timed out after 1801 seconds waiting for clients. 1/2 clients joined."),
-    ("rate-limited", "R", "429", f"huggingface_hub.errors.HfHubHTTPError: 429 Client Error: Too Many Requests for url: {HUB}"),
+    (
+        "collective-failed",
+        "R",
+        "",
+        "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:31377",
+    ),
+    (
+        "collective-failed",
+        "R",
+        "",
+        "torch.distributed.DistStoreError: Timed out after 1801 seconds waiting for clients. 1/2 clients joined.",
+    ),
+    (
+        "rate-limited",
+        "R",
+        "429",
+        f"huggingface_hub.errors.HfHubHTTPError: 429 Client Error: Too Many Requests for url: {HUB}",
+    ),
     ("rate-limited", "R", "", "urllib.error.HTTPError: HTTP Error 429: Too Many Requests"),
-    ("server-error", "R", "504", f"huggingface_hub.errors.HfHubHTTPError: 504 Server Error: Gateway Time-out for url: {HUB}"),
+    (
+        "server-error",
+        "R",
+        "504",
+        f"huggingface_hub.errors.HfHubHTTPError: 504 Server Error: Gateway Time-out for url: {HUB}",
+    ),
     ("server-error", "R", "", f"requests.exceptions.HTTPError: 500 Server Error: Internal Server Error for url: {HUB}"),
-    ("network", "R", "", "requests.exceptions.ConnectionError: (MaxRetryError(\"HTTPSConnectionPool(host='huggingface.co', "
-     "port=443): Max retries exceeded with url: /api/datasets/x (Caused by NameResolutionError: Temporary failure in name "
-     'resolution)"), \'(Request ID: 1)\')'),
+    (
+        "network",
+        "R",
+        "",
+        "requests.exceptions.ConnectionError: (MaxRetryError(\"HTTPSConnectionPool(host='huggingface.co', "
+        "port=443): Max retries exceeded with url: /api/datasets/x (Caused by NameResolutionError: Temporary failure in name "
+        "resolution)\"), '(Request ID: 1)')",
+    ),
     ("network", "R", "", "httpx.ConnectError: [Errno -2] Name or service not known"),
-    ("network", "R", "", "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='cdn-lfs.hf.co', port=443): Read timed out."),
+    (
+        "network",
+        "R",
+        "",
+        "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='cdn-lfs.hf.co', port=443): Read timed out.",
+    ),
     ("network", "R", "", "ConnectionResetError: [Errno 104] Connection reset by peer"),
-    ("certificate", "F", "", "requests.exceptions.SSLError: (MaxRetryError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')))"),
-    ("dataset-missing", "", "", f"huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. Repository Not Found for url: {HUB}"),
-    ("dataset-missing", "", "", f"huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error. (Request ID: Root=1)\n\nRepository "
-     f"Not Found for url: {HUB}.\nIf you are trying to access a private or gated repo, make sure you are authenticated."),
-    ("not-found", "", "me/nope", "huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. (Request ID: Root=1)\n\nRepository "
-     "Not Found for url: https://huggingface.co/me/nope/resolve/main/config.json."),
+    (
+        "certificate",
+        "F",
+        "",
+        "requests.exceptions.SSLError: (MaxRetryError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')))",
+    ),
+    (
+        "dataset-missing",
+        "",
+        "",
+        f"huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. Repository Not Found for url: {HUB}",
+    ),
+    (
+        "dataset-missing",
+        "",
+        "",
+        f"huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error. (Request ID: Root=1)\n\nRepository "
+        f"Not Found for url: {HUB}.\nIf you are trying to access a private or gated repo, make sure you are authenticated.",
+    ),
+    (
+        "not-found",
+        "",
+        "me/nope",
+        "huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. (Request ID: Root=1)\n\nRepository "
+        "Not Found for url: https://huggingface.co/me/nope/resolve/main/config.json.",
+    ),
     ("dataset-missing", "", "", "datasets.exceptions.DatasetNotFoundError: Dataset 'a/b' doesn't exist on the Hub"),
-    ("not-found", "", "nope", "OSError: nope is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'"),
-    ("access-denied", "F", "", "requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://huggingface.co/org/m"),
-    ("access-denied", "F", "", "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the GetObject operation"),
+    (
+        "not-found",
+        "",
+        "nope",
+        "OSError: nope is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'",
+    ),
+    (
+        "access-denied",
+        "F",
+        "",
+        "requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://huggingface.co/org/m",
+    ),
+    (
+        "access-denied",
+        "F",
+        "",
+        "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the GetObject operation",
+    ),
     ("access-not-granted", "F", "google/paligemma-3b-pt-224", GATED),
-    ("access-not-granted", "F", "", "datasets.exceptions.DatasetNotFoundError: Dataset 'x/y' is a gated dataset on the Hub. "
-     "Access to dataset x/y is restricted."),
-    ("wandb-key", "F", "", "wandb.errors.errors.UsageError: api_key not configured (no-tty). call wandb.login(key=[your_api_key])"),
-    ("wandb-key", "F", "", 'wandb.errors.errors.CommError: returned error 401: {"errors":[{"message":"user is not logged in"}]}'),
+    (
+        "access-not-granted",
+        "F",
+        "",
+        "datasets.exceptions.DatasetNotFoundError: Dataset 'x/y' is a gated dataset on the Hub. "
+        "Access to dataset x/y is restricted.",
+    ),
+    (
+        "wandb-key",
+        "F",
+        "",
+        "wandb.errors.errors.UsageError: api_key not configured (no-tty). call wandb.login(key=[your_api_key])",
+    ),
+    (
+        "wandb-key",
+        "F",
+        "",
+        'wandb.errors.errors.CommError: returned error 401: {"errors":[{"message":"user is not logged in"}]}',
+    ),
     ("wandb-denied", "F", "", f"wandb.errors.errors.CommError: {UPSERT}"),
-    ("wandb-entity", "F", "nobody", 'wandb.errors.errors.CommError: returned error 404: {"errors":[{"message":"entity nobody '
-     'not found during upsertBucket"}]}'),
+    (
+        "wandb-entity",
+        "F",
+        "nobody",
+        'wandb.errors.errors.CommError: returned error 404: {"errors":[{"message":"entity nobody '
+        'not found during upsertBucket"}]}',
+    ),
     ("wandb-unreachable", "R", "", "wandb.errors.errors.CommError: Run initialization has timed out after 90.0 sec."),
     ("dataset-too-old", "", "someone/pick_cube is in 2.1 format", OLD_FORMAT),
-    ("video-decoder", "F", "", "RuntimeError: Could not load libtorchcodec. Likely causes:\n          1. FFmpeg is not properly installed"),
+    (
+        "video-decoder",
+        "F",
+        "",
+        "RuntimeError: Could not load libtorchcodec. Likely causes:\n          1. FFmpeg is not properly installed",
+    ),
     ("video-decoder", "F", "", "FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'"),
     ("module-missing", "F", "", "ModuleNotFoundError: No module named 'flash_attn'"),
     ("library-broken", "F", "", "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"),
     ("diverged", "", "", "FloatingPointError: Loss became infinite or NaN at iteration=12!"),
     ("file-missing", "", "a.json", "FileNotFoundError: [Errno 2] No such file or directory: '/data/a.json'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("id_", "flags", "word", "exception"), OTHERS)
@@ -216,8 +354,20 @@ def test_every_cause_of_the_table_has_a_log_here() -> None:
     begin = text[: text.index("# ---- the config")] + text[text.index("# ---- W&B") :]
     ours = {rule["id"] for rule in tomllib.loads(begin[: begin.index("# ---- by the signal")])["cause"]}
     shown = {id_ for id_, *_ in OTHERS} | memory_causes()
-    elsewhere = {"config-missing", "config-broken", "worker-died", "kernel-too-large", "dataset-too-new", "script-missing",
-                 "model-shape", "no-permission", "interrupted", "invalid-config", "time-limit", "preempted"}  # fmt: skip
+    elsewhere = {
+        "config-missing",
+        "config-broken",
+        "worker-died",
+        "kernel-too-large",
+        "dataset-too-new",
+        "script-missing",
+        "model-shape",
+        "no-permission",
+        "interrupted",
+        "invalid-config",
+        "time-limit",
+        "preempted",
+    }
     assert ours <= in_table
     assert ours - shown - elsewhere == set()
 
@@ -232,10 +382,14 @@ def test_the_line_that_names_the_reason_is_the_evidence() -> None:
     assert cause.line == assertion
     assert "Assertion t < n_classes failed" in cause.text
     # cuBLAS is only the next to call CUDA.
-    later = of(f"{assertion}\n" + raised("RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate`"))
+    later = of(
+        f"{assertion}\n" + raised("RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate`")
+    )
     assert later.id == "device-assert"
 
-    gated = of(raised("requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x", GATED))
+    gated = of(
+        raised("requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x", GATED)
+    )
     assert gated.text == "access to the model google/paligemma-3b-pt-224 is not granted"
     assert "Access to model google/paligemma-3b-pt-224 is restricted" in (gated.line or "")
     old = of(raised(OLD_FORMAT))
@@ -265,22 +419,40 @@ def test_words_in_a_log_are_not_its_cause() -> None:
 def test_what_a_trainer_says_without_a_traceback_is_read_from_its_last_lines() -> None:
     hydra = f"Error in call to target 'pytorch_lightning.loggers.WandbLogger':\nCommError('{UPSERT}')\nfull_key: logging0\n"
     assert of(hydra).id == "wandb-denied"
-    assert of("wandb: ERROR Error while calling W&B API: entity nobody not found during upsertBucket (<Response [404]>)\n").id == "wandb-entity"
+    assert (
+        of("wandb: ERROR Error while calling W&B API: entity nobody not found during upsertBucket (<Response [404]>)\n").id
+        == "wandb-entity"
+    )
     assert of("Loss is nan, stopping training\n").id == "diverged"
-    assert of("terminate called after throwing an instance of 'c10::Error'\n  what():  CUDA error: out of memory\n", signal=6).id == "cuda-out-of-memory"
+    assert (
+        of(
+            "terminate called after throwing an instance of 'c10::Error'\n  what():  CUDA error: out of memory\n", signal=6
+        ).id
+        == "cuda-out-of-memory"
+    )
 
 
 def test_a_batch_system_s_words_go_before_the_signal_it_sent() -> None:
-    assert of("slurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n", signal=15).id == "time-limit"
+    assert (
+        of("slurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n", signal=15).id
+        == "time-limit"
+    )
     assert of("slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***\n", code=143).retry
     assert of("slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch.\n", signal=9).id == "host-out-of-memory"
 
 
-@pytest.mark.parametrize(("words", "code", "id_"), [
-    ("Killed", 137, "sigkill"), ("Killed", 1, "sigkill"), ("run.sh: line 3:  1234 Killed                  python train.py", 1, "sigkill"),
-    ("/slurm_script: line 12: 1234 Killed                  srun python train.py", 1, "sigkill"),
-    ("Bus error (core dumped)", 135, "sigbus"), ("Segmentation fault (core dumped)", 1, "sigsegv"),
-    ("srun: error: n1: task 0: Segmentation fault (core dumped)", 1, "sigsegv"), ("Skipped: Killed 3 stale workers", 1, "exit-code"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "code", "id_"),
+    [
+        ("Killed", 137, "sigkill"),
+        ("Killed", 1, "sigkill"),
+        ("run.sh: line 3:  1234 Killed                  python train.py", 1, "sigkill"),
+        ("/slurm_script: line 12: 1234 Killed                  srun python train.py", 1, "sigkill"),
+        ("Bus error (core dumped)", 135, "sigbus"),
+        ("Segmentation fault (core dumped)", 1, "sigsegv"),
+        ("srun: error: n1: task 0: Segmentation fault (core dumped)", 1, "sigsegv"),
+        ("Skipped: Killed 3 stale workers", 1, "exit-code"),
+    ],
+)
 def test_a_shell_that_stands_between_tells_the_signal(words: str, code: int, id_: str) -> None:
     assert of(f"step 10/100\n{words}\n", code=code).id == id_

@@ -240,9 +240,7 @@ def test_lines_between_the_exception_and_the_launchers_traceback_do_not_hide_it(
 
 
 def test_a_progress_bar_in_the_middle_of_a_traceback_is_passed_over() -> None:
-    log = trace("IndexError: out of range").replace(
-        "    train()\n", "    train()\n\rTraining:  30%|██ | 30/100 [00:01]\n"
-    )
+    log = trace("IndexError: out of range").replace("    train()\n", "    train()\n\rTraining:  30%|██ | 30/100 [00:01]\n")
     assert of(log + launcher()).text == "IndexError: out of range"
 
 
@@ -322,9 +320,7 @@ def test_a_presets_own_failure_pattern_is_given_in_its_words() -> None:
     failure = Failure(pattern="run failed with error", text="robomimic gave up", advice="look above")
     preset = msgspec.structs.replace(PLAIN, failures=(failure,))
     cause = diagnose(ExitRecord(code=0), ["x", "run failed with error:"], preset)
-    assert cause == Cause(
-        id="failure-pattern", text="robomimic gave up", line="run failed with error:", advice="look above"
-    )
+    assert cause == Cause(id="failure-pattern", text="robomimic gave up", line="run failed with error:", advice="look above")
 
 
 # ------------------------------------------------------------------------------------------------------------- the log

@@ -55,11 +55,13 @@ def test_a_loss_that_came_back_has_not_diverged(line: str) -> None:
     [
         ("Step    Training Loss", "10      {}"),
         ("epoch     train_loss  valid_loss  accuracy  time", "0         {}       1.2       0.1       00:10"),
-        ("      Epoch    GPU_mem   box_loss   cls_loss   dfl_loss  Instances       Size",
-         "      1/100      2.3G        {}        1.1        1.2         12        640: 100%|##| 8/8 [00:01]"),
+        (
+            "      Epoch    GPU_mem   box_loss   cls_loss   dfl_loss  Instances       Size",
+            "      1/100      2.3G        {}        1.1        1.2         12        640: 100%|##| 8/8 [00:01]",
+        ),
         ("| epoch | train loss | lr |", "| 1 | {} | 0.1 |"),
     ],
-)  # fmt: skip
+)
 def test_a_loss_in_the_column_of_a_table_is_read(header: str, row: str) -> None:
     cause = after(header, row.format("1.5"), row.format("nan"))
     assert cause is not None

@@ -33,16 +33,37 @@ def elastic(first: tuple[int, str], others: tuple[tuple[int, str], ...] = ()) ->
 
     text = "E1126 11:38:56.191000 30430 torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: 1) local_rank: 1 (pid: 30462) of binary: python3\n"
     text += 'Traceback (most recent call last):\n  File "<frozen runpy>", line 198, in _run_module_as_main\n  File "/env/torch/distributed/launcher/api.py", line 383, in launch_agent\n    raise ChildFailedError(\n'
-    text += "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n" + "=" * 60 + "\ntrain.py FAILED\n" + "-" * 60 + "\nFailures:\n"
+    text += (
+        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n"
+        + "=" * 60
+        + "\ntrain.py FAILED\n"
+        + "-" * 60
+        + "\nFailures:\n"
+    )
     text += "".join(block(number, *other) for number, other in enumerate(others, 1)) or "  <NO_OTHER_FAILURES>\n"
     return text + "-" * 60 + "\nRoot Cause (first observed failure):\n" + block(0, *first) + "=" * 60 + "\n"
 
 
 @pytest.mark.parametrize(
     "prefix",
-    ["[rank1]: ", "[rank1]:", "rank1: ", "[default1]:", "[default1]:[rank1]: ", "[1]: ", "1: ", "(train pid=4211, ip=10.0.0.2) ", "(pid=4211) ",
-     "[1,1]<stderr>:", "[1]<stderr>: ", "worker-1: ", "trainer-1  | ", "2026-01-01T00:00:00.123Z stderr F ", "ERROR 08-10 12:34:56 [core.py:700] "],
-)  # fmt: skip
+    [
+        "[rank1]: ",
+        "[rank1]:",
+        "rank1: ",
+        "[default1]:",
+        "[default1]:[rank1]: ",
+        "[1]: ",
+        "1: ",
+        "(train pid=4211, ip=10.0.0.2) ",
+        "(pid=4211) ",
+        "[1,1]<stderr>:",
+        "[1]<stderr>: ",
+        "worker-1: ",
+        "trainer-1  | ",
+        "2026-01-01T00:00:00.123Z stderr F ",
+        "ERROR 08-10 12:34:56 [core.py:700] ",
+    ],
+)
 def test_a_traceback_behind_any_prefix_is_read(prefix: str) -> None:
     cause = of(f"{prefix}{BAR}\n" + trace(OOM, prefix) + elastic((1, "1"), ((0, "-15"),)))
     assert cause.id == "cuda-out-of-memory"
@@ -56,7 +77,11 @@ def test_times_in_a_prefix_differ_from_line_to_line() -> None:
 
 
 def test_the_lines_of_two_ranks_may_alternate() -> None:
-    mixed = [line for pair in zip(trace(OOM, "[rank1]: ").splitlines(), trace(GONE, "[rank0]: ").splitlines(), strict=True) for line in pair]
+    mixed = [
+        line
+        for pair in zip(trace(OOM, "[rank1]: ").splitlines(), trace(GONE, "[rank0]: ").splitlines(), strict=True)
+        for line in pair
+    ]
     assert of("\n".join(mixed) + "\n" + elastic((0, "1"), ((1, "1"),))).id == "cuda-out-of-memory"
 
 
@@ -71,7 +96,9 @@ def test_whoever_was_only_left_alone_is_not_the_cause() -> None:
     assert of(trace(GONE, "[rank0]: ") + trace(GONE, "[rank1]: ") + elastic((0, "1"), ((1, "1"),))).id == "collective-failed"
 
 
-@pytest.mark.parametrize(("code", "id_"), [("-9", "sigkill"), ("-11", "sigsegv"), ("-7", "sigbus"), ("137", "sigkill"), ("-15", "sigterm")])
+@pytest.mark.parametrize(
+    ("code", "id_"), [("-9", "sigkill"), ("-11", "sigsegv"), ("-7", "sigbus"), ("137", "sigkill"), ("-15", "sigterm")]
+)
 def test_the_signal_of_the_rank_that_failed_first_is_in_the_launchers_summary(code: str, id_: str) -> None:
     cause = of(BAR + "\n" + trace(GONE, "[rank0]: ") + elastic((1, code), ((0, "-15"),)))
     assert cause.id == id_
@@ -94,8 +121,17 @@ def test_a_collective_that_timed_out_is_told_from_the_abort_that_follows() -> No
 
 
 def test_what_the_launcher_was_told_by_a_signal() -> None:
-    assert of(trace("torch.distributed.elastic.multiprocessing.api.SignalException: Process 4242 got signal: 15")).id == "sigterm"
-    assert of(BAR + "\n[2026-01-01 00:00:00,123] [ERROR] [launch.py:321:sigkill_handler] ['python', 'train.py'] exits with return code = -9\n").id == "sigkill"
+    assert (
+        of(trace("torch.distributed.elastic.multiprocessing.api.SignalException: Process 4242 got signal: 15")).id
+        == "sigterm"
+    )
+    assert (
+        of(
+            BAR
+            + "\n[2026-01-01 00:00:00,123] [ERROR] [launch.py:321:sigkill_handler] ['python', 'train.py'] exits with return code = -9\n"
+        ).id
+        == "sigkill"
+    )
     spawned = trace("torch.multiprocessing.spawn.ProcessExitedException: process 1 terminated with signal SIGKILL")
     assert of(spawned).id == "sigkill"
 
@@ -103,7 +139,7 @@ def test_what_the_launcher_was_told_by_a_signal() -> None:
 def test_an_exception_within_the_launchers_summary_is_read() -> None:
     recorded = elastic((1, "1")).replace(
         "traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html",
-        'traceback : Traceback (most recent call last):\n    File "/home/u/train.py", line 9, in main\n      step()\n  KeyError: \'image\'\n',
+        "traceback : Traceback (most recent call last):\n    File \"/home/u/train.py\", line 9, in main\n      step()\n  KeyError: 'image'\n",
     )
     assert of(recorded).text == "KeyError: 'image'"
 
@@ -125,7 +161,9 @@ def test_what_ray_raised_far_away_is_the_reason() -> None:
 
 def test_the_engine_core_says_what_its_parent_does_not() -> None:
     core = trace("ValueError: No available memory for the cache blocks.", "(EngineCore_0 pid=123) ")
-    assert of(core + trace("RuntimeError: Engine core initialization failed. See root cause above.")).id == "cuda-out-of-memory"
+    assert (
+        of(core + trace("RuntimeError: Engine core initialization failed. See root cause above.")).id == "cuda-out-of-memory"
+    )
 
 
 RICH = """╭─────────────────────── Traceback (most recent call last) ────────────────────────╮
@@ -147,7 +185,14 @@ Traceback (most recent call last):
 """
 
 
-@pytest.mark.parametrize("frames", [RICH, LOGURU, RICH.replace("╭", "+").replace("╰", "+").replace("╮", "+").replace("╯", "+").replace("─", "-").replace("│", "|")])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        RICH,
+        LOGURU,
+        RICH.replace("╭", "+").replace("╰", "+").replace("╮", "+").replace("╯", "+").replace("─", "-").replace("│", "|"),
+    ],
+)
 def test_rich_and_loguru_draw_tracebacks_in_their_own_way(frames: str) -> None:
     assert of(f"{BAR}\n{frames}{OOM}\n").id == "cuda-out-of-memory"
     assert of(f"{BAR}\n{frames}KeyError: 'image'\n").text == "KeyError: 'image'"
@@ -156,5 +201,5 @@ def test_rich_and_loguru_draw_tracebacks_in_their_own_way(frames: str) -> None:
 
 
 def test_the_exception_within_a_group_is_the_reason() -> None:
-    group = "  + Exception Group Traceback (most recent call last):\n  |   File \"t.py\", line 3, in <module>\n  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File \"t.py\", line 2, in f\n    |     g()\n    | ValueError: num_steps should be positive\n    +------------------------------------\n"
+    group = '  + Exception Group Traceback (most recent call last):\n  |   File "t.py", line 3, in <module>\n  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File "t.py", line 2, in f\n    |     g()\n    | ValueError: num_steps should be positive\n    +------------------------------------\n'
     assert of(group).text == "ValueError: num_steps should be positive"

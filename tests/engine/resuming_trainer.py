@@ -42,7 +42,7 @@ def main(words: list) -> int:
     while asked.get("gate") and not os.path.exists(asked["gate"]):
         time.sleep(0.01)
     if "code" in asked:
-        print("Traceback (most recent call last):\n  File \"train.py\", line 1, in main\nValueError: asked for", flush=True)
+        print('Traceback (most recent call last):\n  File "train.py", line 1, in main\nValueError: asked for', flush=True)
         return int(asked["code"])
     print("End of training", flush=True)
     return 0

@@ -333,7 +333,11 @@ def test_after_a_delay_proposals_are_approved_without_a_person(project: Project)
         engine.context.clock = lambda: now[0]
 
     loop = project.loop(
-        [project.config("a")], rounds=2, decide=True, approve="after:600", variants_per_run=1,
+        [project.config("a")],
+        rounds=2,
+        decide=True,
+        approve="after:600",
+        variants_per_run=1,
         rules=project.rules(THREE),
     )
     with project.driven(loop, use_fake_clock) as engine:

@@ -131,9 +131,7 @@ def test_limits_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None
 
 @pytest.mark.parametrize("payload", [{"max_hours": "x"}, {"max_hours": True}, {"max_runs": 1.5}, {"max_runs": 3}])
 def test_a_resume_with_limits_that_make_no_sense_is_refused(payload: dict[str, object]) -> None:
-    loop = Loop(
-        id=1, name="x", state=LoopState.ACTIVE, spec=LoopSpec(configs=[]), output_dir="", created_at=0.0, max_runs=3
-    )
+    loop = Loop(id=1, name="x", state=LoopState.ACTIVE, spec=LoopSpec(configs=[]), output_dir="", created_at=0.0, max_runs=3)
     with pytest.raises(UserError):
         budget.raised(payload, loop, 3, 0.0)
 
@@ -157,8 +155,10 @@ def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(
 
 def test_three_runs_of_a_round_out_of_memory_stop_the_loop_also_when_others_finish_between(project: Project) -> None:
     full = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
-    configs = [project.config(f"{i}{'bad' if i % 2 else 'good'}", **({"traceback": full, "late": True} if i % 2 else {}))
-               for i in range(7)]
+    configs = [
+        project.config(f"{i}{'bad' if i % 2 else 'good'}", **({"traceback": full, "late": True} if i % 2 else {}))
+        for i in range(7)
+    ]
     loop = project.loop(configs)
     ended = project.run(loop)
     assert ended.state is LoopState.STOPPED

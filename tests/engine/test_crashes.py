@@ -26,6 +26,7 @@ from tests.engine.promises import nothing_is_lost_or_done_twice
 
 RUNS, SLOTS, KILLS = 4, 2, 12
 
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twice(project: Project, seed: int) -> None:
     chance = random.Random(seed)

@@ -65,6 +65,7 @@ def test_launches_wait_while_a_disk_has_less_than_its_limit_and_go_on_when_it_ha
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = 10**9 // 2
+
     def statvfs(path: object) -> Any:
         return os.statvfs_result((4096, 1, 0, 0, free, 0, 0, 0, 0, 255))
 

@@ -66,8 +66,10 @@ def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(proj
     went_on(project, run, 40)
     again = project.store.attempts(run.id)[1].argv
     assert [word for word in again if word.startswith("--")] == [
-        f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json", "--resume=true", "--steps=40",
-    ]  # fmt: skip
+        f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json",
+        "--resume=true",
+        "--steps=40",
+    ]
 
 
 def test_a_run_can_be_extended_again_and_again_by_engines_of_their_own(project: Project) -> None:
@@ -289,9 +291,14 @@ def test_the_demo_trainer_goes_on_through_accelerate(project: Project, monkeypat
     monkeypatch.setattr("tests.engine.project.PATIENCE", 120.0)
     config = str(write_project(project.folder)[0])
     loop = project.loop(
-        [config], preset="lerobot", train_script=str(train.__file__), steps=20, log_freq=5, eval_freq=10,
+        [config],
+        preset="lerobot",
+        train_script=str(train.__file__),
+        steps=20,
+        log_freq=5,
+        eval_freq=10,
         extra=["--eval_freq=20", "--steps=20"],
-    )  # fmt: skip
+    )
     assert project.run(loop).state is LoopState.FINISHED
     (run,) = project.runs(loop)
     assert (run.state, run.step) == (RunState.FINISHED, 20), project.story(loop)

@@ -34,9 +34,7 @@ class Machine:
         cards = []
         for index, processes in self.processes.items():
             used = sum(process.memory or 0 for process in processes) + self.lost.get(index, 0)
-            cards.append(
-                Gpu(index=index, name="a card", memory_used=used, memory_total=80 * GIB, processes=processes)
-            )
+            cards.append(Gpu(index=index, name="a card", memory_used=used, memory_total=80 * GIB, processes=processes))
         return GpuReport(gpus=tuple(cards)) if self.error is None else GpuReport(error=self.error)
 
     def read(self) -> GpuReport:
@@ -86,9 +84,7 @@ def test_somebody_else_on_a_gpu_makes_its_slot_wait_and_the_other_slots_take_the
     ]
 
 
-def test_a_desktop_that_only_draws_and_what_a_driver_keeps_for_itself_are_nobody(
-    project: Project, machine: Machine
-) -> None:
+def test_a_desktop_that_only_draws_and_what_a_driver_keeps_for_itself_are_nobody(project: Project, machine: Machine) -> None:
     machine.processes[0] = (GpuProcess(pid=7, name="Xorg", memory=2 * GIB, compute=False),)
     machine.lost[0] = GIB // 2
     loop = on_gpus(project, machine, "a", 0)
@@ -119,9 +115,7 @@ def test_allow_busy_starts_beside_them(project: Project, machine: Machine) -> No
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_the_next_run_starts_when_the_memory_of_the_last_one_is_back(
-    project: Project, machine: Machine, busy: bool
-) -> None:
+def test_the_next_run_starts_when_the_memory_of_the_last_one_is_back(project: Project, machine: Machine, busy: bool) -> None:
     loop = on_gpus(project, machine, "a b", 2, allow_busy=busy)
     with project.driven(loop) as engine:
         project.trainer_pid(project.named(loop, "a").id)
@@ -198,9 +192,7 @@ def test_a_card_that_the_driver_lists_no_more_is_waited_for(project: Project, ma
         assert waits == {0: "the driver does not list GPU 3 any more"}
 
 
-def test_a_run_gets_as_many_gpus_as_were_asked_for_and_waits_for_all_of_them(
-    project: Project, machine: Machine
-) -> None:
+def test_a_run_gets_as_many_gpus_as_were_asked_for_and_waits_for_all_of_them(project: Project, machine: Machine) -> None:
     machine.processes[3] = (ANN,)
     loop = on_gpus(project, machine, "a b", 0, 1, 2, 3, gpus_per_run=2, concurrency=2)
     assert [slot.label for slot in loop.spec.slots] == ["gpu 0,1", "gpu 2,3"]

@@ -155,9 +155,7 @@ def test_a_patch_without_effect_leaves_the_run_alone_and_says_so(project: Projec
 
 def test_without_live_no_rule_touches_a_run(project: Project) -> None:
     gate = project.gate("go")
-    loop = project.loop(
-        [project.config("a", rows=BAD, gate=str(gate))], steps=100, rules=project.rules(STOPS), live=False
-    )
+    loop = project.loop([project.config("a", rows=BAD, gate=str(gate))], steps=100, rules=project.rules(STOPS), live=False)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").step == 3, "its rows")
         gate.touch()
@@ -244,7 +242,7 @@ def test_a_question_can_be_answered_with_other_edits(project: Project) -> None:
 def test_a_loss_that_is_no_number_and_a_line_of_the_log_are_seen(
     project: Project, condition: str, behaviour: dict[str, Any], said: str
 ) -> None:
-    loop = begin(project, STOPS.replace("\"l1_loss.last > 5\"", f"'{condition}'"), **behaviour)
+    loop = begin(project, STOPS.replace('"l1_loss.last > 5"', f"'{condition}'"), **behaviour)
     project.run(loop)
     (run,) = project.runs(loop)
     assert run.state is RunState.STOPPED
@@ -254,7 +252,7 @@ def test_a_loss_that_is_no_number_and_a_line_of_the_log_are_seen(
 def test_a_key_in_the_line_that_a_rule_found_is_not_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     key = "0123456789abcdef" * 3
     monkeypatch.setenv("WANDB_API_KEY", key)
-    book = STOPS.replace("\"l1_loss.last > 5\"", "'log_matches(\"(?i)warning\")'")
+    book = STOPS.replace('"l1_loss.last > 5"', "'log_matches(\"(?i)warning\")'")
     loop = begin(project, book, prints=f"a WARNING: the key {key} is old")
     project.run(loop)
     (run,) = project.runs(loop)

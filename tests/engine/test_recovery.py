@@ -344,8 +344,9 @@ def test_that_a_run_is_to_be_killed_is_recorded_before_it_is(project: Project) -
 
 def test_what_an_earlier_attempt_reached_is_in_the_summary_that_is_made_anew(project: Project) -> None:
     counter = str(project.folder / "counter")
-    config = project.config("a", traceback="RuntimeError: CUDA error: unspecified launch failure", fails=1, counter=counter,
-                            late=True)
+    config = project.config(
+        "a", traceback="RuntimeError: CUDA error: unspecified launch failure", fails=1, counter=counter, late=True
+    )
     loop = project.loop([config], retries=1)
     project.run(loop)
     (run,) = project.runs(loop)

@@ -63,7 +63,9 @@ def test_no_run_of_the_next_round_starts_before_the_last_of_this_one_has_ended(p
     gate = project.gate("slow")
     loop = project.loop(
         [project.config("slow", gate=str(gate), rows=[]), project.config("fast")],
-        concurrency=2, rounds=2, decide=True,
+        concurrency=2,
+        rounds=2,
+        decide=True,
     )
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "fast").state is RunState.FINISHED, "the end of fast")

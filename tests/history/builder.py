@@ -148,9 +148,7 @@ def reference(data: bytes) -> dict[str, list[tuple[int, float]]]:
         record = pb.Record.FromString(raw)
         if record.WhichOneof("record_type") != "history":
             continue
-        row = {
-            ".".join(entry.nested_key) or entry.key: json.loads(entry.value_json) for entry in record.history.item
-        }
+        row = {".".join(entry.nested_key) or entry.key: json.loads(entry.value_json) for entry in record.history.item}
         for key, value in row.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and not key.startswith("_"):
                 out.setdefault(key, []).append((row["_step"], float(value)))

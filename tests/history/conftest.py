@@ -19,7 +19,9 @@ config = dict(steps=200, ot=dict(reg=0.1, list=[1, 2]), x=None)
 run = wandb.init(mode="offline", project="p", id=sys.argv[1], config=config)
 """
 
-FINISHED = PREPARE + """
+FINISHED = (
+    PREPARE
+    + """
 wandb.config.update({"late": {"a": 1}})
 for step in range(120):
     row = {f"train/m{i}": math.sin(step * i) * 10.0 ** (i - 3) for i in range(6)}
@@ -33,13 +35,17 @@ for step in range(120):
     run.log(row, step=step * 5)
 run.finish()
 """
+)
 
-ENDLESS = PREPARE + """
+ENDLESS = (
+    PREPARE
+    + """
 import time
 for step in range(100_000):
     run.log({"loss": 1 / (step + 1), "m": float(step)})
     time.sleep(0.002)
 """
+)
 
 
 def wandb_environment(directory: Path) -> dict[str, str]:

@@ -13,9 +13,7 @@ from tests.history.builder import config, exit_record, frame, item, new_row, par
 LOG = "cfg.steps=400 (400)\n\rTraining:  25%|█ | 100/400 [00:00<00:02, 5.00step/s]INFO step:100 loss:9.000\n"
 
 
-def write_segment(
-    run_dir: Path, name: str, rows: dict[int, float], *, end: int | None = None, run_id: str = "abc"
-) -> Path:
+def write_segment(run_dir: Path, name: str, rows: dict[int, float], *, end: int | None = None, run_id: str = "abc") -> Path:
     directory = run_dir / "wandb" / name
     directory.mkdir(parents=True)
     records = [part(17, part(4, config({"steps": 500, "name": name})))]

@@ -99,11 +99,16 @@ def test_lerobot_resumes_by_the_documented_command_in_the_same_directory(name: s
     assert checkpoint_path(load_preset(name), REQUEST.output_dir) == checkpoint
     gone = set(started.argv) - set(resumed.argv)
     assert gone == {
-        f"--config_path={REQUEST.config}", f"--output_dir={REQUEST.output_dir}", "--steps=5", f"--{path}=hub/model",
-    }  # fmt: skip
+        f"--config_path={REQUEST.config}",
+        f"--output_dir={REQUEST.output_dir}",
+        "--steps=5",
+        f"--{path}=hub/model",
+    }
     assert [word for word in resumed.argv if word not in started.argv] == [
-        f"--config_path={checkpoint}/pretrained_model/train_config.json", "--resume=true", "--steps=4000",
-    ]  # fmt: skip
+        f"--config_path={checkpoint}/pretrained_model/train_config.json",
+        "--resume=true",
+        "--steps=4000",
+    ]
     assert resumed.output_dir == REQUEST.output_dir
     assert resumed.env == started.env
 
@@ -221,7 +226,9 @@ def test_the_command_line_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
 )
 def test_flags_are_written_in_the_presets_style(tmp_path: Path, style: str, flags: tuple[str, ...]) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(f'name="m"\ntitle="t"\nargv=["run"]\noverride_style="{style}"\n[flags]\n"a.b"="{{steps}}"\n[env]\nC="{{config}}"\n')
+    path.write_text(
+        f'name="m"\ntitle="t"\nargv=["run"]\noverride_style="{style}"\n[flags]\n"a.b"="{{steps}}"\n[env]\nC="{{config}}"\n'
+    )
     preset = load_preset(str(path))
     assert plan_launch(preset, REQUEST).argv == ("run", *flags)
     extra = "+a.b=1" if style == "hydra" else "--a.b=1"

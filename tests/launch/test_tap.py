@@ -38,9 +38,7 @@ for fold in range(2):
 def train(folder: Path, end: str = "", output: Path | None = None) -> subprocess.CompletedProcess[str]:
     env = tapped({**os.environ, "WANDB_SILENT": "true"}, tap_base(output or folder))
     code = TRAINING.replace("{kill}", end)
-    return subprocess.run(
-        [sys.executable, "-c", code, str(folder)], env=env, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, "-c", code, str(folder)], env=env, capture_output=True, text=True, check=False)
 
 
 def tap(folder: Path, run_id: str) -> Path:

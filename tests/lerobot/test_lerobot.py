@@ -63,9 +63,7 @@ def run_command(project: Project, lerobot: LeRobot, *words: str) -> subprocess.C
     )
 
 
-def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(
-    project: Project, lerobot: LeRobot
-) -> None:
+def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(project: Project, lerobot: LeRobot) -> None:
     configs = [write(project, f"seed_{seed}", lerobot.config(seed=seed)) for seed in range(4)]
     words = "--steps 40 --log-freq 10 --eval-freq 0 --device cpu --concurrency 2 --rounds 2 --decide --variants-per-run 1"
     done = run_command(project, lerobot, "--cfgs", *configs, *words.split(), "--no-ui", "--exec")
@@ -127,9 +125,7 @@ def failing(project: Project, lerobot: LeRobot, configs: dict[str, dict[str, Any
     return project.loop(paths, **{**values, **spec})
 
 
-def test_what_goes_wrong_in_a_run_is_named(
-    project: Project, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_goes_wrong_in_a_run_is_named(project: Project, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(halts, "FAILURES_IN_A_ROW", 100)
     expected = {
         "float": ("not-an-integer", lerobot.config(batch_size=12.0)),

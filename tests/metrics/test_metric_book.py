@@ -35,10 +35,21 @@ def test_every_way_to_write_a_metric_leads_to_its_canonical_name(name, canonical
 
 def test_the_canonical_metrics_of_the_scripts_are_all_there():
     assert set(BOOK.metrics) == {
-        "train/loss", "train/l1_loss", "train/kld_loss", "train/ot_loss", "train/ot_pi_sum", "train/ot_pi_diag",
-        "train/ot_cost/img_third_person", "train/ot_cost/img_side", "train/ot_cost/img_ee", "train/ot_cost/action_lbl",
-        "train/grad_norm", "train/lr", "eval/offline_eval/avg_loss", "eval/offline_eval/avg_l1",
-    }  # fmt: skip
+        "train/loss",
+        "train/l1_loss",
+        "train/kld_loss",
+        "train/ot_loss",
+        "train/ot_pi_sum",
+        "train/ot_pi_diag",
+        "train/ot_cost/img_third_person",
+        "train/ot_cost/img_side",
+        "train/ot_cost/img_ee",
+        "train/ot_cost/action_lbl",
+        "train/grad_norm",
+        "train/lr",
+        "eval/offline_eval/avg_loss",
+        "eval/offline_eval/avg_l1",
+    }
     assert all(BOOK.resolve_name(key) == key for key in BOOK.key_metrics)
     assert len(BOOK.key_metrics) == 5
 

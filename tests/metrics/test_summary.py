@@ -111,9 +111,20 @@ def test_a_ratio_of_underflown_or_missing_mass_is_no_error():
 
 def test_a_metric_is_summarised_by_first_last_best_and_change():
     assert one("train/loss", 4.0, 1.0, 2.0, 3.0) == MetricSummary(
-        first=4.0, last=3.0, best=1.0, best_step=100, delta=-1.0, pct=-25.0, n=4, min=1.0, max=4.0,
-        tail_mean=2.0, tail_mad=1.0, first_step=50, last_step=200,
-    )  # fmt: skip
+        first=4.0,
+        last=3.0,
+        best=1.0,
+        best_step=100,
+        delta=-1.0,
+        pct=-25.0,
+        n=4,
+        min=1.0,
+        max=4.0,
+        tail_mean=2.0,
+        tail_mad=1.0,
+        first_step=50,
+        last_step=200,
+    )
 
 
 def test_best_follows_the_direction_and_is_the_first_of_equals():
@@ -202,9 +213,20 @@ def test_the_smaller_entries_of_the_original_scripts_are_read():
     }
     metric = from_json(entry).metrics["train/loss"]
     assert metric == MetricSummary(
-        first=4.0, last=3.0, best=1.0, best_step=100, delta=-1.0, pct=-25.0, n=3, min=1.0, max=4.0,
-        tail_mean=3.0, tail_mad=0.0, first_step=0, last_step=200,
-    )  # fmt: skip
+        first=4.0,
+        last=3.0,
+        best=1.0,
+        best_step=100,
+        delta=-1.0,
+        pct=-25.0,
+        n=3,
+        min=1.0,
+        max=4.0,
+        tail_mean=3.0,
+        tail_mad=0.0,
+        first_step=0,
+        last_step=200,
+    )
     still = from_json({"m": {"first": 2.0, "last": 2.0}, "steps": 5}).metrics["m"]
     assert (still.n, still.best, still.pct, still.best_step) == (1, 2.0, 0.0, 5)
 

@@ -44,8 +44,12 @@ def test_piped_it_prints_the_documents_json_newest_first(call: Call, outputs: Pa
     entry = document["outputs/train/loop_1700000000/0_base_old"]
     assert entry["steps"] == 1
     assert {key: entry["train/loss"][key] for key in ("first", "last", "best", "best_step", "delta")} == {
-        "first": 3.0, "last": 2.0, "best": 2.0, "best_step": 1, "delta": -1.0,
-    }  # fmt: skip
+        "first": 3.0,
+        "last": 2.0,
+        "best": 2.0,
+        "best_step": 1,
+        "delta": -1.0,
+    }
 
 
 def test_a_run_without_a_metric_is_an_entry_too(call: Call, project: Project) -> None:

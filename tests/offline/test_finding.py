@@ -94,8 +94,11 @@ def test_what_is_no_ordinary_file_is_told_and_hides_no_run(tmp_path: Path) -> No
     problems: list[str] = []
     found = find_runs(tmp_path, problems)
     assert sorted(os.path.relpath(run.name, tmp_path) for run in found) == [
-        "endless/below", "gone/below", "pipe/below", "socket/below",
-    ]  # fmt: skip
+        "endless/below",
+        "gone/below",
+        "pipe/below",
+        "socket/below",
+    ]
     assert sorted(problem.partition("/run-")[2] for problem in problems) == [
         "endless.wandb is not a regular file and was passed over",
         "gone.wandb cannot be read and was passed over: No such file or directory",

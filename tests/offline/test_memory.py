@@ -130,9 +130,7 @@ def test_runs_that_are_gone_are_forgotten_and_those_beyond_the_limit_are_not(fol
     assert sorted(Path(key).stem for key in memory.entries) == ["run-b", "run-c"]
 
 
-def test_several_processes_give_the_same_answer(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_several_processes_give_the_same_answer(folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(reading, "MUCH", 0)
     for index in range(20):

@@ -159,9 +159,14 @@ def test_at_a_terminal_it_offers_offline_and_reports_how_to_upload(
     service.stop()
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        command(*ROUND, "--cfgs", "base.json"), cwd=project.folder, env=environment(env), stdin=theirs, stdout=theirs,
-        stderr=theirs, start_new_session=True,
-    )  # fmt: skip
+        command(*ROUND, "--cfgs", "base.json"),
+        cwd=project.folder,
+        env=environment(env),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
     os.close(theirs)
     said = ""
     while "[y/N]" not in said:
@@ -208,9 +213,7 @@ def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_
         assert (service.runs[run.wandb_id or ""]["project"], service.runs[run.wandb_id or ""]["entity"]) == ("proj", ENTITY)
 
 
-def test_a_formal_loop_waits_for_its_server(
-    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_formal_loop_waits_for_its_server(tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(online, "EVERY", 0.1)
     monkeypatch.setenv("WANDB_BASE_URL", service.address)
     monkeypatch.setenv("WANDB_API_KEY", KEY)

@@ -189,8 +189,13 @@ def test_a_formal_run_refuses_what_is_not_formal(project: Project, words: str, s
 def test_a_gpu_in_use_is_a_warning_that_says_by_whom(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    busy = Gpu(index=0, name="H", memory_used=70 * GIB, memory_total=80 * GIB,
-               processes=(GpuProcess(pid=7, name="python", user="ada", memory=69 * GIB),))  # fmt: skip
+    busy = Gpu(
+        index=0,
+        name="H",
+        memory_used=70 * GIB,
+        memory_total=80 * GIB,
+        processes=(GpuProcess(pid=7, name="python", user="ada", memory=69 * GIB),),
+    )
     idle = Gpu(index=1, name="H", memory_used=GIB // 2, memory_total=80 * GIB)
     monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=(busy, idle)))
     monkeypatch.chdir(project.folder)
@@ -203,9 +208,7 @@ def test_a_gpu_in_use_is_a_warning_that_says_by_whom(
 
 
 @pytest.mark.parametrize(("free", "level"), [(100 * GIB, "ok"), (5 * GIB, "warning"), (GIB // 4, "error")])
-def test_a_disk_without_room_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str
-) -> None:
+def test_a_disk_without_room_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(200 * GIB, 0, free))
     found = machine.output_root(LoopSpec(configs=[], output_root=str(tmp_path / "outputs/train")), 10**9)
     assert found.level == level

@@ -24,10 +24,20 @@ from autoloop.store import Store
 
 def metric(first: float, last: float) -> MetricSummary:
     return MetricSummary(
-        first=first, last=last, best=min(first, last), best_step=2, delta=last - first,
-        pct=(last - first) / first * 100, n=2, min=min(first, last), max=max(first, last), tail_mean=last, tail_mad=0.0,
-        first_step=1, last_step=2,
-    )  # fmt: skip
+        first=first,
+        last=last,
+        best=min(first, last),
+        best_step=2,
+        delta=last - first,
+        pct=(last - first) / first * 100,
+        n=2,
+        min=min(first, last),
+        max=max(first, last),
+        tail_mean=last,
+        tail_mad=0.0,
+        first_step=1,
+        last_step=2,
+    )
 
 
 def summary(**last: float) -> Summary:
@@ -57,9 +67,11 @@ def add_run(store: Store, name: str, loop: int = 1, **changes: Any) -> Run:
 
 def add_loop(store: Store, folder: Path, number: int = 1, rounds: int = 1, **changes: Any) -> Loop:
     spec = LoopSpec(
-        configs=[], summary_out=str(folder / "data" / "autorun_summary.json"), markdown_out=str(folder / "report.md"),
+        configs=[],
+        summary_out=str(folder / "data" / "autorun_summary.json"),
+        markdown_out=str(folder / "report.md"),
         name=changes.pop("title", None),
-    )  # fmt: skip
+    )
     values: dict[str, Any] = {
         "id": number,
         "name": f"loop_{1_700_000_000 + number}",

@@ -12,18 +12,56 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-HARMLESS = {"text", "code_inline", "table", "thead", "tbody", "tr", "th", "td", "paragraph", "inline",
-            "bullet_list", "list_item"}  # fmt: skip
+HARMLESS = {
+    "text",
+    "code_inline",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "paragraph",
+    "inline",
+    "bullet_list",
+    "list_item",
+}
 
 HOSTILE = [
-    "[click](javascript:alert(1))", "![b](http://evil/x.png)", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>",
-    "<!-- /autoloop loop_1 -->", "**bold** __bold__ *i* _i_ ~~gone~~", "`code` ``more`` ```", "# heading", "> quoted",
-    "1. list", "- list", "+ list", "$x^2$ and $$y$$", "a | b | c", "[ref]: http://evil", "[ref]", "<http://evil/>",
+    "[click](javascript:alert(1))",
+    "![b](http://evil/x.png)",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<!-- /autoloop loop_1 -->",
+    "**bold** __bold__ *i* _i_ ~~gone~~",
+    "`code` ``more`` ```",
+    "# heading",
+    "> quoted",
+    "1. list",
+    "- list",
+    "+ list",
+    "$x^2$ and $$y$$",
+    "a | b | c",
+    "[ref]: http://evil",
+    "[ref]",
+    "<http://evil/>",
     "&lt;b&gt; &#60;",
-    "trailing \\", "\\[x](y)", "\\\\[x](y)", "\\*a*", "=HYPERLINK(\"http://evil\")", "===", "---", "    indented",
-    "[x][y]", "[^1]",
-    "- [x] task", "![](x)", "a_b_c _d_", "http://evil/_a_*b*", "10) ten",
-]  # fmt: skip
+    "trailing \\",
+    "\\[x](y)",
+    "\\\\[x](y)",
+    "\\*a*",
+    '=HYPERLINK("http://evil")',
+    "===",
+    "---",
+    "    indented",
+    "[x][y]",
+    "[^1]",
+    "- [x] task",
+    "![](x)",
+    "a_b_c _d_",
+    "http://evil/_a_*b*",
+    "10) ten",
+]
 
 
 def flat(tokens: list[Token]) -> list[Token]:

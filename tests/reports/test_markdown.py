@@ -41,9 +41,13 @@ def test_a_round_is_a_table_of_its_runs_with_the_key_metrics_and_the_change_agai
     loop = add_loop(store, folder, rounds=2)
     base = add_run(store, "a", summary=summary(train__l1_loss=0.5, train__ot_pi_sum=1e-9))
     add_run(
-        store, "a_r2_1", round=2, base_run=base.id, summary=summary(train__l1_loss=0.4, train__ot_pi_sum=0.1),
+        store,
+        "a_r2_1",
+        round=2,
+        base_run=base.id,
+        summary=summary(train__l1_loss=0.4, train__ot_pi_sum=0.1),
         wandb_url="https://wandb.ai/e/p/runs/x",
-    )  # fmt: skip
+    )
     text = write(store, loop)
     first, second = tables(text)
     assert first[0] == ["run", "from", "state", "steps", "eval_l1", "l1_loss", "ot_pi_sum", "ot_loss", "grad_norm"]
@@ -67,8 +71,13 @@ def test_failures_are_told_with_their_cause_and_proposals_with_their_decision(st
     assert "good (idgood) failed" not in text
     *_, proposals = tables(text)
     assert proposals[2] == [
-        "1", "bad (idbad)", "rule:more-lr", "the loss is high", "`lr` 1 → 2", "rejected by ada: not now",
-    ]  # fmt: skip
+        "1",
+        "bad (idbad)",
+        "rule:more-lr",
+        "the loss is high",
+        "`lr` 1 → 2",
+        "rejected by ada: not now",
+    ]
     assert proposals[3][4:] == ["`lr@mul=2`", "blocked: it has run"]
 
 
@@ -155,8 +164,14 @@ def test_the_text_that_people_wrote_around_the_sections_is_kept(store: Store, fo
     write(store, one)
     write(store, two)
     parts = path.read_text().split("<!-- /autoloop")
-    path.write_text(parts[0] + "<!-- /autoloop" + parts[1].replace("-->\n", "-->\nbetween the two\n", 1)
-                    + "<!-- /autoloop" + parts[2] + "after both\n")  # fmt: skip
+    path.write_text(
+        parts[0]
+        + "<!-- /autoloop"
+        + parts[1].replace("-->\n", "-->\nbetween the two\n", 1)
+        + "<!-- /autoloop"
+        + parts[2]
+        + "after both\n"
+    )
     add_run(store, "late", loop=1, position=1)
     write(store, one)
     text = write(store, two)
@@ -181,9 +196,7 @@ def test_a_section_whose_end_a_person_deleted_costs_none_of_their_text(store: St
 @pytest.mark.parametrize(
     "around", [b"caf\xe9 \xff\n", b"line\r\nline\r\n", "漢字\n".encode(), b"\xef\xbb\xbfwith a mark\n"], ids=range(4)
 )
-def test_text_in_any_encoding_or_with_any_line_ends_is_kept_byte_by_byte(
-    store: Store, folder: Path, around: bytes
-) -> None:
+def test_text_in_any_encoding_or_with_any_line_ends_is_kept_byte_by_byte(store: Store, folder: Path, around: bytes) -> None:
     loop = add_loop(store, folder)
     add_run(store, "a")
     path = folder / "report.md"

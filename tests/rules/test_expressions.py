@@ -314,8 +314,9 @@ NUMBERS = st.recursive(
 )
 TRUTHS = st.recursive(
     st.builds("{} {} {}".format, NUMBERS, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), NUMBERS),
-    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner)
-    | inner.map("(not {})".format),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner) | inner.map("(not {})".format)
+    ),
     max_leaves=5,
 )
 

@@ -94,7 +94,7 @@ def test_so_many_values_in_a_row_may_be_asked_for() -> None:
     nan, inf = float("nan"), float("inf")
     assert not fires(looked, (1, nan), (2, nan), (3, 1.0), (4, inf), (5, nan))
     assert fires(looked, (1, nan), (2, nan), (3, 1.0), (4, inf), (5, nan), (6, -inf))
-    for slip in ('0', '-1', 'True', '"x"', '1, 2'):
+    for slip in ("0", "-1", "True", '"x"', "1, 2"):
         with pytest.raises(UserError, match="diverged takes"):
             rule(when=f"'diverged(\"l1_loss\", {slip})'")
 

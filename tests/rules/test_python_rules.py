@@ -12,7 +12,7 @@ from autoloop.rules import decide, judge, python_rules
 
 from tests.rules.views import metric, quiet, view
 
-MINE = '''
+MINE = """
 from __future__ import annotations
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ def decide(summary):
             Proposal("more reg", {"ot.loss_config.reg@mul": 1.5, "use_vae@set": True}),
             {"reason": "as a dict", "changes": ["seed@add=1"]},
         ]
-'''
+"""
 
 
 def outcome(code: str) -> tuple[list[list[str]], list[str]]:

@@ -202,9 +202,7 @@ def test_a_log_whose_name_is_gone_is_bounded_too(writer: Writer) -> None:
     assert os.fstat(writer.fd).st_size <= SMALLEST
 
 
-def test_where_the_disk_refuses_the_log_stays_and_nothing_is_raised(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_the_disk_refuses_the_log_stays_and_nothing_is_raised(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> int:
         raise OSError(5, "Input/output error")
 

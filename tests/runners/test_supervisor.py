@@ -81,9 +81,7 @@ def test_the_command_gets_default_signals_although_ours_are_ignored_or_blocked(b
 
 def test_the_environment_passes_whole_and_stays_out_of_every_file(bench: Bench) -> None:
     secret = "a-key-that-nobody-may-read"
-    attempt = bench.shell(
-        'test "$WANDB_API_KEY" = ' + secret[:2] + '"${WANDB_API_KEY#a-}"', env={"WANDB_API_KEY": secret}
-    )
+    attempt = bench.shell('test "$WANDB_API_KEY" = ' + secret[:2] + '"${WANDB_API_KEY#a-}"', env={"WANDB_API_KEY": secret})
     assert attempt.wait().code == 0
     files = list(attempt.directory.iterdir())
     assert {file.name for file in files} == {"spec.json", "claim", "start.json", "exit.json", "log.txt"}
@@ -202,8 +200,7 @@ while True:
 def test_sigint_spares_a_helper_with_a_group_of_its_own_and_sigterm_does_not(bench: Bench) -> None:
     (bench.folder / "helper.py").write_text(HELPER)
     attempt = bench.shell(
-        "trap 'echo trainer INT; exit 5' INT; setsid $PYTHON helper.py & "
-        "echo ready > $READY; while :; do sleep 0.02; done",
+        "trap 'echo trainer INT; exit 5' INT; setsid $PYTHON helper.py & echo ready > $READY; while :; do sleep 0.02; done",
         stop=(("INT", 0.5), ("TERM", 20.0), ("KILL", 0.0)),
         env={"PYTHON": sys.executable},
     )
@@ -295,9 +292,7 @@ def test_a_spec_that_cannot_be_read_is_recorded_as_such(tmp_path: Path) -> None:
 
 
 def test_the_supervisor_imports_nothing_that_is_slow() -> None:
-    program = (
-        "import runpy, sys; before = set(sys.modules); runpy.run_path(sys.argv[1]); print(*set(sys.modules) - before)"
-    )
+    program = "import runpy, sys; before = set(sys.modules); runpy.run_path(sys.argv[1]); print(*set(sys.modules) - before)"
     command = [sys.executable, "-I", "-S", "-c", program, local.SUPERVISOR]
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     assert {"procfs", "records"} <= loaded

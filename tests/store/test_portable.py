@@ -35,8 +35,14 @@ def fill(project: Path, store: Store) -> None:
         a_run("r", config_path=below(".autoloop/configs/r.json"), source_path=below("a.json"), output_dir=below("out/r"))
     )
     attempt = Attempt(
-        id="r-1", run="r", number=1, slot=0, output_dir=below("out/r"), directory=below(".autoloop/attempts/r-1"),
-        created_at=1.0, argv=["python", below("train.py")],
+        id="r-1",
+        run="r",
+        number=1,
+        slot=0,
+        output_dir=below("out/r"),
+        directory=below(".autoloop/attempts/r-1"),
+        created_at=1.0,
+        argv=["python", below("train.py")],
     )
     store.put_attempt(attempt, 1)
 

@@ -34,9 +34,7 @@ def fill(store: Store, loop: int, position: int) -> None:
         Run(id=run, loop=loop, round=1, position=position, name=run, config_path="", source_path="", config_hash=run)
     )
     store.put_attempt(
-        Attempt(
-            id=f"{run}-1", run=run, number=1, slot=0, output_dir="", directory="", created_at=1.0, result="finished"
-        ),
+        Attempt(id=f"{run}-1", run=run, number=1, slot=0, output_dir="", directory="", created_at=1.0, result="finished"),
         loop,
     )
     store.put_proposal(Proposal(id=number, loop=loop, round=1, base_run=run, author="x", reason="", edits=[]))

@@ -56,15 +56,29 @@ class Project:
         self.folder = Path(folder)
         self.store = Store.open(self.folder, create=True)
         self.spec = LoopSpec(
-            configs=[], steps=200, device="cpu", concurrency=slots, rounds=rounds, decide=True, preset="plain",
-            approve="manual", python="/usr/bin/python3", train_script="train.py", cwd=str(self.folder),
-            output_root=str(self.folder / "outputs"), **spec,
-        )  # fmt: skip
+            configs=[],
+            steps=200,
+            device="cpu",
+            concurrency=slots,
+            rounds=rounds,
+            decide=True,
+            preset="plain",
+            approve="manual",
+            python="/usr/bin/python3",
+            train_script="train.py",
+            cwd=str(self.folder),
+            output_root=str(self.folder / "outputs"),
+            **spec,
+        )
         self.output = self.folder / "outputs" / "loop_1700000000"
         self.loop = Loop(
-            id=self.store.next_id("loops"), name="loop_1700000000", state=LoopState.ACTIVE, spec=self.spec,
-            output_dir=str(self.output), created_at=NOW - 900,
-        )  # fmt: skip
+            id=self.store.next_id("loops"),
+            name="loop_1700000000",
+            state=LoopState.ACTIVE,
+            spec=self.spec,
+            output_dir=str(self.output),
+            created_at=NOW - 900,
+        )
         self.store.put_loop(self.loop)
         self.round(1)
         self.made = 0
@@ -99,9 +113,15 @@ class Project:
         if metrics is None and started:
             metrics = {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2, 20)}
         run = Run(
-            id=run_id, loop=self.loop.id, name=name, config_path=str(path), source_path=f"configs/{name}.json",
-            config_hash=self.hash_of(config), state=state,
-            base_run=base.id if base else None, created_at=NOW - 700,
+            id=run_id,
+            loop=self.loop.id,
+            name=name,
+            config_path=str(path),
+            source_path=f"configs/{name}.json",
+            config_hash=self.hash_of(config),
+            state=state,
+            base_run=base.id if base else None,
+            created_at=NOW - 700,
             **{
                 "round": 1,
                 "total_steps": self.spec.steps,
@@ -116,7 +136,7 @@ class Project:
                 "ended_at": NOW - 300 if state.ended else None,
                 **more,
             },
-        )  # fmt: skip
+        )
         self.store.put_run(run)
         if started:
             self.attempt(run, **(attempt or {}))
@@ -130,7 +150,10 @@ class Project:
     def attempt(self, run, number=1, **more) -> Attempt:
         attempt_id = f"{run.id}-{number}"
         attempt = Attempt(
-            id=attempt_id, run=run.id, number=number, output_dir=run.output_dir or "",
+            id=attempt_id,
+            run=run.id,
+            number=number,
+            output_dir=run.output_dir or "",
             directory=str(self.store.places.attempt(attempt_id)),
             **{
                 "slot": 0,
@@ -142,15 +165,18 @@ class Project:
                 "result": run.state.value if run.state.ended else None,
                 **more,
             },
-        )  # fmt: skip
+        )
         self.store.put_attempt(attempt, self.loop.id)
         return attempt
 
     def proposal(self, base, edits=("ot.lambda_ot@mul=1.5",), **more) -> Proposal:
         proposal = Proposal(
-            id=self.store.next_id("proposals"), loop=self.loop.id, base_run=base.id, edits=list(edits),
+            id=self.store.next_id("proposals"),
+            loop=self.loop.id,
+            base_run=base.id,
+            edits=list(edits),
             **{"round": base.round, "author": "rule:more-transport", "reason": "the transport term is weak", **more},
-        )  # fmt: skip
+        )
         self.store.put_proposal(proposal)
         return proposal
 

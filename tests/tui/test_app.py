@@ -74,8 +74,6 @@ def drive(app, script, size=(80, 24), engine=None):
     asyncio.run(main())
 
 
-
-
 def top(app):
     return painted(app.screen.query_one("#top"))[0]
 

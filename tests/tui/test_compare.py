@@ -42,7 +42,6 @@ def on_compare(project, script, *, marked=(), size=(120, 40), **options):
     asyncio.run(main())
 
 
-
 def text_of(screen, name):
     return [row.rstrip() for row in painted(screen.query_one(name))]
 
@@ -72,9 +71,20 @@ def three(project):
 
 def summary(last, mad=0.0):
     return MetricSummary(
-        first=1.0, last=last, best=last, best_step=1, delta=0.0, pct=0.0, n=9, min=0.0, max=1.0, tail_mean=last,
-        tail_mad=mad, first_step=0, last_step=9,
-    )  # fmt: skip
+        first=1.0,
+        last=last,
+        best=last,
+        best_step=1,
+        delta=0.0,
+        pct=0.0,
+        n=9,
+        min=0.0,
+        max=1.0,
+        tail_mean=last,
+        tail_mad=mad,
+        first_step=0,
+        last_step=9,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ parameters
@@ -344,9 +354,7 @@ def test_capital_x_forgets_the_marks(project):
 
 def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project):
     first = project.run("here", metrics=metrics(0.5))
-    loop = Loop(
-        id=50, name="loop_16", state=LoopState.FINISHED, spec=project.spec, output_dir="/none", created_at=NOW - 99
-    )
+    loop = Loop(id=50, name="loop_16", state=LoopState.FINISHED, spec=project.spec, output_dir="/none", created_at=NOW - 99)
     project.store.put_loop(loop)
     there = msgspec.structs.replace(project.run("there", metrics=metrics(0.2)), loop=loop.id)
     project.store.put_run(there)
@@ -374,9 +382,7 @@ def test_up_to_six_runs_fit_any_size(project, size, runs):
         for _ in range(4):
             for pane in screen.query(RowPane):
                 if pane.is_on_screen and pane.size.width:
-                    assert {len(row.replace("宽", "宽 ").replace("字", "字 ")) for row in painted(pane)} <= {
-                        pane.size.width
-                    }
+                    assert {len(row.replace("宽", "宽 ").replace("字", "字 ")) for row in painted(pane)} <= {pane.size.width}
             await pilot.press("tab")
             await settle(pilot)
         await pilot.resize_terminal(100, 30)

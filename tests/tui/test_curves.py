@@ -38,9 +38,13 @@ def dots(rows):
 @example([], [-1.634266486238469e308], 1, 1, False, False)
 @example([], [5e-324], 1, 1, True, False)
 @given(
-    st.lists(st.floats(), max_size=300), st.lists(st.floats(), max_size=30),
-    st.integers(1, 60), st.integers(1, 12), st.booleans(), st.booleans(),
-)  # fmt: skip
+    st.lists(st.floats(), max_size=300),
+    st.lists(st.floats(), max_size=30),
+    st.integers(1, 60),
+    st.integers(1, 12),
+    st.booleans(),
+    st.booleans(),
+)
 def test_any_floats_make_rows_of_exactly_the_asked_size(first, second, width, height, log_y, ascii_only):
     curves = [points(first), points(second)._replace(dotted=True)]
     scale = fit_scale(curves, log_y=log_y)

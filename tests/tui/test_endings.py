@@ -315,8 +315,21 @@ def test_a_store_that_fails_at_any_call_is_a_sentence(project, monkeypatch, erro
     async def script(pilot):
         app = pilot.app
         store = app.feed.store
-        for name in ("version", "loop", "loops", "run", "runs", "rounds", "attempts", "proposals", "send", "command",
-                     "transaction", "reading", "where_run"):
+        for name in (
+            "version",
+            "loop",
+            "loops",
+            "run",
+            "runs",
+            "rounds",
+            "attempts",
+            "proposals",
+            "send",
+            "command",
+            "transaction",
+            "reading",
+            "where_run",
+        ):
             monkeypatch.setattr(store, name, fail, raising=False)
         monkeypatch.setattr("autoloop_tui.outbox.Store.open", fail)
         keys = "P x escape e escape p a x enter e 1 enter escape n enter escape d escape S y H u r L t n escape enter"

@@ -41,8 +41,11 @@ def test_the_total_is_judged_while_one_types_and_then_sent(project):
         line = dialog.query_one(Input)
         assert (line.value, problem(dialog)) == ("400", "200 more steps")
         for text, words in (
-            ("200", "has made 200 steps already"), ("9" * 30, "make no sense"), ("4e3", "a whole number"), ("", "a whole"),
-        ):  # fmt: skip
+            ("200", "has made 200 steps already"),
+            ("9" * 30, "make no sense"),
+            ("4e3", "a whole number"),
+            ("", "a whole"),
+        ):
             line.value = text
             await settle(pilot)
             assert words in problem(dialog)

@@ -31,7 +31,6 @@ def drive(app, script, size=(80, 24), key="question_mark"):
     asyncio.run(main())
 
 
-
 def told(document):
     """All of its text, whether in sight or not."""
     return "\n".join(text_of(row) for row in document._text)

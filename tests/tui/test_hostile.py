@@ -264,7 +264,7 @@ def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project, screen
         assert "0.777" in text(pilot.app)
         path.unlink()
         await look(pilot, 12)
-        path.write_bytes(b"\x00\xff{not json\n[1,2]\n{\"_step\": \"x\"}\n" * 1000)
+        path.write_bytes(b'\x00\xff{not json\n[1,2]\n{"_step": "x"}\n' * 1000)
         await look(pilot, 12)
 
     console(project, script)
@@ -369,9 +369,17 @@ def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
     proof = Evidence(rule=name, rule_version=name, when=name, observations=[seen])
     change = Change(path=f"{name}.{name}", before=None, after=name, created=True, note=name)
     project.proposal(
-        running, [f"a={name}"], author=f"rule:{name}", reason=name, changes=[change], evidence=proof, notes=[name],
-        note=name, decided_by=name, blocked=name,
-    )  # fmt: skip
+        running,
+        [f"a={name}"],
+        author=f"rule:{name}",
+        reason=name,
+        changes=[change],
+        evidence=proof,
+        notes=[name],
+        note=name,
+        decided_by=name,
+        blocked=name,
+    )
     project.attempt(running, number=2, argv=[name, f"--{name}={name}"], cause=name, stop_reason=name)
 
     async def script(pilot):

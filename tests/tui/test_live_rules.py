@@ -189,9 +189,7 @@ def test_the_countdown_names_the_keys_at_80_columns(tmp_path):
     base = project.run("base")
     project.proposal(base, status=ProposalStatus.APPROVED, changes=CHANGES)
     start = time.time() + 50
-    project.store.put_round(
-        Round(loop=project.loop.id, number=1, state=RoundState.DECIDING, started_at=NOW, start_at=start)
-    )
+    project.store.put_round(Round(loop=project.loop.id, number=1, state=RoundState.DECIDING, started_at=NOW, start_at=start))
 
     async def script(screen):
         assert "starts in a moment" in whole(screen, "#top")

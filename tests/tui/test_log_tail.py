@@ -106,10 +106,17 @@ def test_a_log_that_flies_by_is_painted_about_once_a_second(show, rows, path):
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ("g", 0), ("g j j", 2), ("g ctrl+d", 11), ("g ctrl+d ctrl+u", 0), ("k", 198), ("ctrl+u", 188),
-        ("home down", 1), ("space", 199), ("g pagedown up", 10),
+        ("g", 0),
+        ("g j j", 2),
+        ("g ctrl+d", 11),
+        ("g ctrl+d ctrl+u", 0),
+        ("k", 198),
+        ("ctrl+u", 188),
+        ("home down", 1),
+        ("space", 199),
+        ("g pagedown up", 10),
     ],
-)  # fmt: skip
+)
 def test_keys_move_the_cursor(show, path, keys, line):
     async def script(pilot):
         await opened(pane, path, pilot)

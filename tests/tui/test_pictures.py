@@ -77,15 +77,22 @@ SAMPLE = Sample(
     GpuReport(
         gpus=tuple(
             Gpu(
-                index=n, name="NVIDIA H100", utilisation=busy, memory_used=used * GIB, memory_total=80 * GIB,
-                power=watts, power_limit=700.0, temperature=heat,
+                index=n,
+                name="NVIDIA H100",
+                utilisation=busy,
+                memory_used=used * GIB,
+                memory_total=80 * GIB,
+                power=watts,
+                power_limit=700.0,
+                temperature=heat,
                 processes=(GpuProcess(pid=4242, name="python", user="lin", memory=9 * GIB),) if n == 3 else (),
             )
-            for n, (busy, used, watts, heat) in enumerate([(97, 31, 512.0, 66), (88, 24, 430.0, 61),
-                                                           (0, 1, 71.0, 34), (45, 9, 210.0, 48)])
+            for n, (busy, used, watts, heat) in enumerate(
+                [(97, 31, 512.0, 66), (88, 24, 430.0, 61), (0, 1, 71.0, 34), (45, 9, 210.0, 48)]
+            )
         )
     )
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------------------------------------------- the world
@@ -118,7 +125,7 @@ LOG = "".join(
     f"INFO 2023-11-14 22:2{i % 10}:00 step:{i * 50} smpl:{i * 400} ep:{i} loss:{0.9 / (i + 1):.3f} "
     f"grdn:{20 / (i + 1):.2f} lr:1.0e-04\n" + ("WARNING: 搬运 the queue of the loader was empty\n" if i == 7 else "")
     for i in range(24)
-)  # fmt: skip
+)
 
 
 def loop(*, deciding=False):
@@ -132,19 +139,28 @@ def loop(*, deciding=False):
     base = ended(project, "act_base", metrics(0.42))
     reg = ended(project, "act_reg_040", metrics(0.36, pi_sum=0.02), config=config(reg=0.4))
     project.run(
-        "act_big", RunState.FAILED, step=76, reason="CUDA out of memory", metrics=metrics(0.9, n=3),
+        "act_big",
+        RunState.FAILED,
+        step=76,
+        reason="CUDA out of memory",
+        metrics=metrics(0.9, n=3),
         log="".join(LOG.splitlines(True)[:2]) + "torch.cuda.OutOfMemoryError: CUDA out of memory.\n",
         attempt={
             "slot": 2,
             "exit": ExitRecord(code=1, ended_at=NOW - 300),
             "cause": "CUDA out of memory: lower batch_size, or give the run a GPU of its own",
         },
-    )  # fmt: skip
+    )
     made = project.proposal(
-        reg, ["ot.loss_config.reg@mul=1.6"], status=ProposalStatus.LAUNCHED, author="rule:ot-mass-low",
-        reason="OT mass near zero: the plan moves nothing", changes=[change("ot.loss_config.reg", 0.4, 0.64)],
-        evidence=evidence(0.02), run="run00004",
-    )  # fmt: skip
+        reg,
+        ["ot.loss_config.reg@mul=1.6"],
+        status=ProposalStatus.LAUNCHED,
+        author="rule:ot-mass-low",
+        reason="OT mass near zero: the plan moves nothing",
+        changes=[change("ot.loss_config.reg", 0.4, 0.64)],
+        evidence=evidence(0.02),
+        run="run00004",
+    )
     project.round(2)
     more = {"round": 2, "base": reg, "proposal": made.id, "step": 1240}
     if deciding:
@@ -153,12 +169,19 @@ def loop(*, deciding=False):
         project.round(2, RoundState.DECIDING)
         propose(project, reg)
     else:
-        for slot, (name, changed, l1) in enumerate([("act_reg_040_r2_1", {"reg": 0.64}, 0.31),
-                                                    ("act_reg_040_r2_2", {"reg": 0.4, "tau_src": 0.5}, 0.5)]):
+        for slot, (name, changed, l1) in enumerate(
+            [("act_reg_040_r2_1", {"reg": 0.64}, 0.31), ("act_reg_040_r2_2", {"reg": 0.4, "tau_src": 0.5}, 0.5)]
+        ):
             project.run(
-                name, RunState.RUNNING, config=config(**changed), metrics=metrics(l1, n=62 - 20 * slot), log=LOG,
-                slot=slot, attempt={"slot": slot}, **more,
-            )  # fmt: skip
+                name,
+                RunState.RUNNING,
+                config=config(**changed),
+                metrics=metrics(l1, n=62 - 20 * slot),
+                log=LOG,
+                slot=slot,
+                attempt={"slot": slot},
+                **more,
+            )
         project.run("act_base_r2_1", RunState.QUEUED, config=config(tau_src=0.5), base=base, round=2)
     move_to_relative_paths(project)
     return project
@@ -175,9 +198,17 @@ def change(path, before, after):
 
 def evidence(value):
     seen = Observation(
-        name="ot_pi_sum.last", value=value, op="<", threshold=0.05, holds=True, metric="train/ot_pi_sum",
-        first_step=20, last_step=2000, n=100, noise=0.004,
-    )  # fmt: skip
+        name="ot_pi_sum.last",
+        value=value,
+        op="<",
+        threshold=0.05,
+        holds=True,
+        metric="train/ot_pi_sum",
+        first_step=20,
+        last_step=2000,
+        n=100,
+        noise=0.004,
+    )
     return Evidence(rule="ot-mass-low", rule_version="1", when="ot_pi_sum.last < 0.05", observations=[seen])
 
 

@@ -33,11 +33,19 @@ LOW = Evidence(
     when="l1_loss.last < 1e-3",
     observations=[
         Observation(
-            name="l1_loss.last", value=2.7e-6, op="<", threshold=0.25, holds=True, metric="train/l1_loss",
-            first_step=5, last_step=300, n=60, noise=3.1e-7,
+            name="l1_loss.last",
+            value=2.7e-6,
+            op="<",
+            threshold=0.25,
+            holds=True,
+            metric="train/l1_loss",
+            first_step=5,
+            last_step=300,
+            n=60,
+            noise=3.1e-7,
         )
     ],
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -159,9 +167,11 @@ def test_a_blocked_proposal_says_why_before_anything_else(project):
 
 def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project):
     better = project.run(
-        "demo_r2_1", base=project.base, round=2,
+        "demo_r2_1",
+        base=project.base,
+        round=2,
         metrics={"train/l1_loss": curve(end=0.05), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.9, 20)},
-    )  # fmt: skip
+    )
     broken = project.run("demo_r2_2", RunState.FAILED, base=project.base, round=2, reason="CUDA out of memory")
     for run in (better, broken):
         add(project, evidence=LOW, round=1, status=ProposalStatus.LAUNCHED, run=run.id)
@@ -223,9 +233,7 @@ def test_the_header_says_what_happens_next(project, change, round_, said):
 
 def test_the_header_counts_down_to_the_automatic_start(project):
     add(project)
-    deciding = msgspec.structs.replace(
-        project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 125.5
-    )
+    deciding = msgspec.structs.replace(project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 125.5)
     project.store.put_round(deciding)
 
     async def script(pilot, app):
@@ -269,9 +277,16 @@ def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
         Change(path="k\x07", before=None, after=[0] * 50_000),
     )
     add(
-        project, changes, edits=[bad], reason=bad, author=f"rule:{bad}", notes=[bad], note=bad, blocked=bad,
+        project,
+        changes,
+        edits=[bad],
+        reason=bad,
+        author=f"rule:{bad}",
+        notes=[bad],
+        note=bad,
+        blocked=bad,
         status=ProposalStatus.BLOCKED,
-    )  # fmt: skip
+    )
 
     async def script(pilot, app):
         for size in ((80, 24), (40, 10), (1, 1), (200, 50)):

@@ -74,9 +74,7 @@ def family(project):
     project.proposal(base, status=ProposalStatus.REJECTED)
     project.round(2, RoundState.DONE)
     config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
-    better = project.run(
-        "act_base_r2_1", base=base, config=config, metrics=metrics(0.2, 0.9), round=2, proposal=made.id
-    )
+    better = project.run("act_base_r2_1", base=base, config=config, metrics=metrics(0.2, 0.9), round=2, proposal=made.id)
     project.round(3)
     queued = project.run("act_base_r3_1", RunState.QUEUED, base=better, round=3)
     return base, failed, better, queued
@@ -211,9 +209,7 @@ def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(proj
 
 
 def test_of_runs_that_ended_at_different_steps_none_is_called_better():
-    early, late = (
-        summarise({EVAL: points(each)}, default_book()).metrics[EVAL] for each in ((100, 0.6), (200, 0.4))
-    )
+    early, late = (summarise({EVAL: points(each)}, default_book()).metrics[EVAL] for each in ((100, 0.6), (200, 0.4)))
     delta = against(early, late, higher=False)
     assert (delta.fair, delta.even, delta.better) == (False, False, False)
     assert against(late, early, higher=False).piece(9) == ("-0.2", "dim")
@@ -478,9 +474,14 @@ def older_loop(project, runs=2):
     """A finished loop before the one that is looked at."""
     spec = msgspec.structs.replace(project.spec, name="last week")
     loop = Loop(
-        id=90 + project.loop.id, name="loop_1600000000", state=LoopState.FINISHED, spec=spec,
-        output_dir=str(project.folder / "old"), created_at=NOW - 9000, reason="all rounds done",
-    )  # fmt: skip
+        id=90 + project.loop.id,
+        name="loop_1600000000",
+        state=LoopState.FINISHED,
+        spec=spec,
+        output_dir=str(project.folder / "old"),
+        created_at=NOW - 9000,
+        reason="all rounds done",
+    )
     project.store.put_loop(loop)
     project.store.put_round(Round(loop=loop.id, number=1, state=RoundState.DONE, started_at=NOW - 9000))
     for number in range(runs):
@@ -551,10 +552,16 @@ def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project
             summary = Summary(metrics=last, steps=200)
             project.store.put_run(
                 msgspec.structs.replace(
-                    base, id=f"m{number:05d}", name=f"many_{number}", position=number + 1, base_run=base.id,
-                    round=1 + number // 50, summary=summary, output_dir=None,
+                    base,
+                    id=f"m{number:05d}",
+                    name=f"many_{number}",
+                    position=number + 1,
+                    base_run=base.id,
+                    round=1 + number // 50,
+                    summary=summary,
+                    output_dir=None,
                 )
-            )  # fmt: skip
+            )
 
     async def script(pilot, screen):
         made = []

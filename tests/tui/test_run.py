@@ -71,7 +71,6 @@ def drive(project, run, script, size=(80, 24), engine=True, **options):
         asyncio.run(main())
 
 
-
 async def press(pilot, *keys):
     await pilot.press(*keys)
     await settle(pilot)
@@ -308,9 +307,7 @@ def test_the_log_is_followed_and_searched(project, variant):
 
 def test_the_cause_of_a_failure_stands_above_the_log(project):
     cause = "CUDA ran out of memory: make batch_size smaller. " * 2
-    run = project.run(
-        "burst", RunState.FAILED, log="Traceback\n", attempt={"cause": cause, "exit": ExitRecord(code=1)}
-    )
+    run = project.run("burst", RunState.FAILED, log="Traceback\n", attempt={"cause": cause, "exit": ExitRecord(code=1)})
 
     async def script(pilot, screen):
         await press(pilot, "2")
@@ -459,8 +456,13 @@ def test_a_flag_with_an_innocent_name_is_shown():
     words = ["--policy.n_tokens=5", "--key_bits=3", "--wandb.api_key=x", "--password", "p", "last"]
     hidden = secrets.MASK
     assert secrets.shown_words(words) == [
-        "--policy.n_tokens=5", "--key_bits=3", f"--wandb.api_key={hidden}", "--password", hidden, "last",
-    ]  # fmt: skip
+        "--policy.n_tokens=5",
+        "--key_bits=3",
+        f"--wandb.api_key={hidden}",
+        "--password",
+        hidden,
+        "last",
+    ]
 
 
 # -------------------------------------------------------------------------------------------------------- commands
@@ -541,9 +543,16 @@ def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
     base = project.run("base")
     proposal = project.proposal(base, author=evil, reason=evil)
     run = project.run(
-        "v", RunState.FAILED, base=base, config=config, proposal=proposal.id, reason=evil, log=evil.encode() * 50,
-        metrics={"train/" + evil: curve(5)}, attempt={"cause": evil, "argv": [evil, evil], "stop_reason": evil},
-    )  # fmt: skip
+        "v",
+        RunState.FAILED,
+        base=base,
+        config=config,
+        proposal=proposal.id,
+        reason=evil,
+        log=evil.encode() * 50,
+        metrics={"train/" + evil: curve(5)},
+        attempt={"cause": evil, "argv": [evil, evil], "stop_reason": evil},
+    )
 
     async def script(pilot, screen):
         for part in "1234":
@@ -573,10 +582,17 @@ def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project):
         for i in range(5000):
             project.store.put_run(
                 type(base)(
-                    id=f"old{i:05}", loop=base.loop, round=1, position=i + 10, name=f"old_{i}", config_path="x",
-                    source_path="x", config_hash=str(i), state=RunState.FINISHED,
+                    id=f"old{i:05}",
+                    loop=base.loop,
+                    round=1,
+                    position=i + 10,
+                    name=f"old_{i}",
+                    config_path="x",
+                    source_path="x",
+                    config_hash=str(i),
+                    state=RunState.FINISHED,
                 )
-            )  # fmt: skip
+            )
     run = project.run("last", base=base, config={**CONFIG, "seed": 2})
 
     async def script(pilot, screen):
@@ -626,7 +642,7 @@ def test_smoothing_begins_anew_with_another_series():
     [
         ("a.b@mul=1.5  c=3", ["a.b@mul=1.5", "c=3"]),
         ("a=1, b=2,", ["a=1", "b=2"]),
-        ("a=[1, 2] b={\"x\": [1, 2]}", ["a=[1, 2]", 'b={"x": [1, 2]}']),
+        ('a=[1, 2] b={"x": [1, 2]}', ["a=[1, 2]", 'b={"x": [1, 2]}']),
         (r'name="two words \" [" x=1', [r'name="two words \" ["', "x=1"]),
         ("", []),
         ("   ", []),

@@ -40,9 +40,14 @@ def busy(folder, *, slots=2, **spec):
     for n in range(slots):
         config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.2 + n}}
         project.run(
-            f"run_{n}", RunState.RUNNING, base=base, config=config, slot=n, attempt={"slot": n},
+            f"run_{n}",
+            RunState.RUNNING,
+            base=base,
+            config=config,
+            slot=n,
+            attempt={"slot": n},
             log="".join(f"run {n} line {i}\n" for i in range(80)),
-        )  # fmt: skip
+        )
     return project
 
 
@@ -63,7 +68,6 @@ def drive(project, script, size=(80, 24), engine=True, **options):
                 await script(pilot, app.screen)
 
     asyncio.run(main())
-
 
 
 def cards(screen):
@@ -280,9 +284,16 @@ def test_long_and_hostile_names_and_logs_break_nothing(tmp_path, size):
 
 def gpus(*processes, **more):
     card = Gpu(
-        index=0, name="a GPU", utilisation=97, memory_used=71 << 30, memory_total=80 << 30, power=412.0,
-        temperature=64, processes=tuple(processes), **more,
-    )  # fmt: skip
+        index=0,
+        name="a GPU",
+        utilisation=97,
+        memory_used=71 << 30,
+        memory_total=80 << 30,
+        power=412.0,
+        temperature=64,
+        processes=tuple(processes),
+        **more,
+    )
     return GpuReport(gpus=(card,))
 
 

@@ -60,7 +60,7 @@ def test_nearest_of_256_colours():
         (GOOD + "dark = 1\n", "`dark` must be true or false"),
         (GOOD + "variables = 3\n", "`variables` must be a table"),
         (GOOD + '[variables]\nblock-cursor-text-style = "loud"\n', "must be a text style"),
-        (GOOD + '[variables]\ndim = 7\n', "`dim` must be a colour"),
+        (GOOD + "[variables]\ndim = 7\n", "`dim` must be a colour"),
         ("name = ", "not valid TOML"),
     ],
 )

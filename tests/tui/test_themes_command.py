@@ -123,9 +123,11 @@ def test_the_command_needs_neither_textual_nor_rich():
         "sys.exit(any(name.partition('.')[0] in ('textual', 'rich') for name in sys.modules))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env={"PYTHONPATH": ":".join(sys.path), "HOME": "/nonexistent"},
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path), "HOME": "/nonexistent"},
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr.decode()
 
 

@@ -81,9 +81,7 @@ def test_a_hostile_folder_and_ascii_are_harmless(tmp_path):
 def test_a_theme_of_the_project_is_used(tmp_path):
     themes = tmp_path / "themes"
     themes.mkdir()
-    (themes / "mine.toml").write_text(
-        'name = "mine"\nprimary = "#ffffff"\nforeground = "#ffffff"\nbackground = "#000000"\n'
-    )
+    (themes / "mine.toml").write_text('name = "mine"\nprimary = "#ffffff"\nforeground = "#ffffff"\nbackground = "#000000"\n')
 
     async def main():
         app = WelcomeApp(tmp_path, preferences=Preferences(theme="mine"))

@@ -109,9 +109,7 @@ def parse_edit(text: str) -> Edit:
             f"quotes: {quoted}."
         )
     if op not in SETTING and not is_number(value):
-        raise UserError(
-            f'The edit "{shown}" needs a number after "=", because {op} is arithmetic, and has {kind(value)}.'
-        )
+        raise UserError(f'The edit "{shown}" needs a number after "=", because {op} is arithmetic, and has {kind(value)}.')
     return Edit(path, op, value, text)
 
 
@@ -120,7 +118,7 @@ def _misspelt(text: str) -> str | None:
     if word := _WORDS.get(text.casefold()):
         return word
     if text[0] in "[{(":
-        return "a list as [1, 2] and a block as {\"key\": 1}"
+        return 'a list as [1, 2] and a block as {"key": 1}'
     if text[0] in "'\"":
         return "it between two double quotes"
     try:

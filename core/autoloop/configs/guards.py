@@ -73,9 +73,7 @@ def _with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change],
             instead = ".".join(["policy", "_".join(split(change.path))])
             hint = f"{instead} is the one that counts" if exists(result, tuple(split(instead))) else ""
             hint = hint or "set use_policy_training_preset to false to use it"
-            notes.append(
-                f"{change.path} has no effect, because the policy's preset replaces the {block} ({hint}); dropped."
-            )
+            notes.append(f"{change.path} has no effect, because the policy's preset replaces the {block} ({hint}); dropped.")
         else:
             kept.append(change)
     return kept, notes
@@ -126,9 +124,7 @@ def _under_floor(base: Config, config: Config) -> str | None:
         return None
     before, after = get(base, _LAMBDA), get(config, _LAMBDA)
     if is_number(before) and is_number(after) and after < before and after < LAMBDA_FLOOR:
-        return (
-            f"ot.lambda_ot would fall from {before:g} to {after:g}, under {LAMBDA_FLOOR:g}, which no rule may go below."
-        )
+        return f"ot.lambda_ot would fall from {before:g} to {after:g}, under {LAMBDA_FLOOR:g}, which no rule may go below."
     return None
 
 

@@ -43,8 +43,10 @@ class PairedBatches:
         window = options.ot.window_size
         nearby = np.clip(frames + rng.integers(-window, window + 1, size=size), 0, FRAMES - 1)
         chunk = options.policy.chunk_size
-        return {"target": take(self._task.target, episodes, frames, chunk),
-                "source": take(self._task.source, sources, nearby, chunk)}
+        return {
+            "target": take(self._task.target, episodes, frames, chunk),
+            "source": take(self._task.source, sources, nearby, chunk),
+        }
 
 
 def take(recorded: Episodes, episodes: npt.NDArray[np.int64], frames: npt.NDArray[np.int64], chunk: int) -> Side:

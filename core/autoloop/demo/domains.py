@@ -87,9 +87,11 @@ def make_task(name: str, source_episodes: int, target_episodes: int) -> Task:
     # The held-out actions stay steady: they measure what was learned, not the hand.
     target, held_out = record(2, target_episodes, True), record(3, HELD_OUT_EPISODES, True)
     shake = np.random.default_rng([seed, 4]).normal(scale=_SHAKE, size=target.actions.shape).astype(np.float32)
-    return Task(Episodes(source.views, source.actions / scale),
-                Episodes(target.views, target.actions / scale + shake),
-                Episodes(held_out.views, held_out.actions / scale))
+    return Task(
+        Episodes(source.views, source.actions / scale),
+        Episodes(target.views, target.actions / scale + shake),
+        Episodes(held_out.views, held_out.actions / scale),
+    )
 
 
 def episode_distances(source: Episodes, target: Episodes) -> npt.NDArray[np.float64]:

@@ -37,8 +37,11 @@ class ChunkPolicy(nn.Module):  # type: ignore[misc]
         seen = wide * len(VIEWS)
         self.posterior = nn.Linear(wide + seen, 2 * options.latent_dim)
         self.decoder = nn.Sequential(
-            nn.Linear(seen + options.latent_dim, options.dim_feedforward), nn.GELU(), nn.Dropout(options.dropout),
-            nn.Linear(options.dim_feedforward, chunk))
+            nn.Linear(seen + options.latent_dim, options.dim_feedforward),
+            nn.GELU(),
+            nn.Dropout(options.dropout),
+            nn.Linear(options.dim_feedforward, chunk),
+        )
 
     def forward(self, side: Mapping[str, Tensor]) -> Pass:
         """Clone the actions of `side` through a code drawn from the posterior (its mean, when not training)."""
@@ -65,5 +68,6 @@ class ChunkPolicy(nn.Module):  # type: ignore[misc]
 
 def _encoder(seen: int, wide: int) -> nn.Sequential:
     # Without its affine part the norm fixes the length of an embedding: transport cannot win by shrinking them all.
-    return nn.Sequential(nn.Linear(seen, 2 * wide), nn.GELU(), nn.Linear(2 * wide, wide),
-                         nn.LayerNorm(wide, elementwise_affine=False))
+    return nn.Sequential(
+        nn.Linear(seen, 2 * wide), nn.GELU(), nn.Linear(2 * wide, wide), nn.LayerNorm(wide, elementwise_affine=False)
+    )

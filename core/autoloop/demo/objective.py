@@ -35,8 +35,13 @@ class Transport:
     costs: dict[str, float]
 
 
-def transport(options: LossOptions, source: Mapping[str, Tensor], target: Mapping[str, Tensor],
-              source_embeds: Mapping[str, Tensor], target_embeds: Mapping[str, Tensor]) -> Transport:
+def transport(
+    options: LossOptions,
+    source: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    source_embeds: Mapping[str, Tensor],
+    target_embeds: Mapping[str, Tensor],
+) -> Transport:
     """Raw features and learned embeddings of both batches, [n, …] each -> the transport term (float64).
 
     The gradient goes through the cost only: at the optimum the plan's own change does not alter the objective.
@@ -57,14 +62,25 @@ def solve(cost: npt.NDArray[np.float64], options: LossOptions) -> npt.NDArray[np
         # An underflowed plan is a result here, visible as ot_pi_sum; POT would say so on every step.
         warnings.filterwarnings("ignore", message="Numerical errors")
         plan = ot.unbalanced.sinkhorn_unbalanced(
-            np.full(rows, 1 / rows), np.full(columns, 1 / columns), cost, reg=options.reg,
-            reg_m=(options.tau_src, options.tau_tgt), method="sinkhorn",
-            numItermax=_MAX_ITERATIONS, stopThr=_TOLERANCE)
+            np.full(rows, 1 / rows),
+            np.full(columns, 1 / columns),
+            cost,
+            reg=options.reg,
+            reg_m=(options.tau_src, options.tau_tgt),
+            method="sinkhorn",
+            numItermax=_MAX_ITERATIONS,
+            stopThr=_TOLERANCE,
+        )
     return np.asarray(plan, dtype=np.float64)
 
 
-def _term(feature: FeatureOptions, source: Mapping[str, Tensor], target: Mapping[str, Tensor],
-          source_embeds: Mapping[str, Tensor], target_embeds: Mapping[str, Tensor]) -> Tensor:
+def _term(
+    feature: FeatureOptions,
+    source: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    source_embeds: Mapping[str, Tensor],
+    target_embeds: Mapping[str, Tensor],
+) -> Tensor:
     if feature.key not in COST_NAMES:
         raise KeyError(f"ot feature `{feature.key}` is not in the data set, which has {', '.join(COST_NAMES)}")
     if not feature.use_learned_embed and feature.weight_label == 0:

@@ -217,8 +217,9 @@ def _decode_fields(kind: Any, raw: Any, path: str) -> Any:
     fields = {item.name: item for item in dataclasses.fields(kind)}
     unknown = sorted(set(raw) - set(fields))
     if unknown:
-        raise DecodingError(path, f"The fields {', '.join(f'`{name}`' for name in unknown)} are not valid for "
-                                  f"{kind.__name__}")
+        raise DecodingError(
+            path, f"The fields {', '.join(f'`{name}`' for name in unknown)} are not valid for {kind.__name__}"
+        )
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for name, item in fields.items():
@@ -242,18 +243,28 @@ def _is_field(keys: list[str]) -> bool:
 
 
 def _validate(options: TrainOptions) -> None:
-    for path, chosen, choices in (("policy.type", options.policy.type, ("act",)),
-                                  ("optimizer.type", options.optimizer.type, ("adamw", "adam", "sgd"))):
+    for path, chosen, choices in (
+        ("policy.type", options.policy.type, ("act",)),
+        ("optimizer.type", options.optimizer.type, ("adamw", "adam", "sgd")),
+    ):
         if chosen not in choices:
             raise DecodingError(path, f"invalid choice: '{chosen}' (choose from {', '.join(map(repr, choices))})")
     least = {
-        "batch_size": (options.batch_size, 1), "steps": (options.steps, 1), "num_workers": (options.num_workers, 0),
-        "log_freq": (options.log_freq, 1), "eval_freq": (options.eval_freq, 1), "save_freq": (options.save_freq, 1),
-        "policy.chunk_size": (options.policy.chunk_size, 1), "policy.dim_model": (options.policy.dim_model, 1),
+        "batch_size": (options.batch_size, 1),
+        "steps": (options.steps, 1),
+        "num_workers": (options.num_workers, 0),
+        "log_freq": (options.log_freq, 1),
+        "eval_freq": (options.eval_freq, 1),
+        "save_freq": (options.save_freq, 1),
+        "policy.chunk_size": (options.policy.chunk_size, 1),
+        "policy.dim_model": (options.policy.dim_model, 1),
         "policy.dim_feedforward": (options.policy.dim_feedforward, 1),
-        "policy.latent_dim": (options.policy.latent_dim, 1), "dataset.src_episodes": (options.dataset.src_episodes, 1),
-        "dataset.tgt_episodes": (options.dataset.tgt_episodes, 1), "ot.window_size": (options.ot.window_size, 0),
-        "ot.topk_src_episodes": (options.ot.topk_src_episodes, 1), "seed": (options.seed, 0),
+        "policy.latent_dim": (options.policy.latent_dim, 1),
+        "dataset.src_episodes": (options.dataset.src_episodes, 1),
+        "dataset.tgt_episodes": (options.dataset.tgt_episodes, 1),
+        "ot.window_size": (options.ot.window_size, 0),
+        "ot.topk_src_episodes": (options.ot.topk_src_episodes, 1),
+        "seed": (options.seed, 0),
     }
     for path, (value, floor) in least.items():
         if value < floor:
@@ -265,4 +276,5 @@ def _refuse_existing(options: TrainOptions) -> None:
     if options.output_dir is not None and Path(options.output_dir).is_dir():
         raise FileExistsError(
             f"Output directory {options.output_dir} already exists and resume is {options.resume}. "
-            f"Please change your output directory so that {options.output_dir} is not overwritten.")
+            f"Please change your output directory so that {options.output_dir} is not overwritten."
+        )

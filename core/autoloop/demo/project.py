@@ -15,21 +15,47 @@ EVAL_FREQ = 50
 BASELINE: dict[str, Any] = {
     "dataset": {"repo_id": "demo/reach_two_domains", "src_episodes": 100, "tgt_episodes": 8},
     "policy": {
-        "type": "act", "device": "cpu", "chunk_size": 8, "dim_model": 32, "dim_feedforward": 128, "latent_dim": 8,
-        "dropout": 0.0, "kl_weight": 10.0, "optimizer_lr": 2e-3, "optimizer_weight_decay": 1e-4,
+        "type": "act",
+        "device": "cpu",
+        "chunk_size": 8,
+        "dim_model": 32,
+        "dim_feedforward": 128,
+        "latent_dim": 8,
+        "dropout": 0.0,
+        "kl_weight": 10.0,
+        "optimizer_lr": 2e-3,
+        "optimizer_weight_decay": 1e-4,
     },
     "ot": {
-        "lambda_ot": 0.1, "window_size": 5, "topk_src_episodes": 20, "bc_src_weight": 0.9, "sharpness": 10.0,
+        "lambda_ot": 0.1,
+        "window_size": 5,
+        "topk_src_episodes": 20,
+        "bc_src_weight": 0.9,
+        "sharpness": 10.0,
         "cutoff": 0.01,
         "loss_config": {
-            "reg": 0.1, "tau_src": 0.05, "tau_tgt": 0.05,
+            "reg": 0.1,
+            "tau_src": 0.05,
+            "tau_tgt": 0.05,
             "features": [
-                {"key": "observation.images.third_person_cam_color", "use_learned_embed": True, "weight_embed": 0.2,
-                 "weight_label": 0.01},
-                {"key": "observation.images.side_cam_color", "use_learned_embed": True, "weight_embed": 0.2,
-                 "weight_label": 0.01},
-                {"key": "observation.images.ee_cam_color", "use_learned_embed": True, "weight_embed": 0.2,
-                 "weight_label": 0.01},
+                {
+                    "key": "observation.images.third_person_cam_color",
+                    "use_learned_embed": True,
+                    "weight_embed": 0.2,
+                    "weight_label": 0.01,
+                },
+                {
+                    "key": "observation.images.side_cam_color",
+                    "use_learned_embed": True,
+                    "weight_embed": 0.2,
+                    "weight_label": 0.01,
+                },
+                {
+                    "key": "observation.images.ee_cam_color",
+                    "use_learned_embed": True,
+                    "weight_embed": 0.2,
+                    "weight_label": 0.01,
+                },
                 {"key": "action", "use_learned_embed": False, "weight_embed": 0.0, "weight_label": 0.1},
             ],
         },
@@ -37,8 +63,14 @@ BASELINE: dict[str, Any] = {
     "optimizer": {"type": "adamw", "lr": 1e-3, "weight_decay": 1e-2, "grad_clip_norm": 10.0},
     "use_policy_training_preset": True,
     "job_name": "demo_baseline",
-    "seed": 1000, "batch_size": 16, "num_workers": 0, "steps": STEPS, "log_freq": LOG_FREQ, "eval_freq": EVAL_FREQ,
-    "save_checkpoint": True, "save_freq": 20000,
+    "seed": 1000,
+    "batch_size": 16,
+    "num_workers": 0,
+    "steps": STEPS,
+    "log_freq": LOG_FREQ,
+    "eval_freq": EVAL_FREQ,
+    "save_checkpoint": True,
+    "save_freq": 20000,
     "wandb": {"enable": True, "disable_artifact": True, "project": "autoloop-demo", "mode": "offline"},
 }
 
@@ -66,8 +98,15 @@ def write_project(folder: Path) -> list[Path]:
     return paths
 
 
-def _variant(name: str, *, tau: float, lambda_ot: float, reg: float | None = None, label: float | None = None,
-             label_factor: float = 1.0) -> dict[str, Any]:
+def _variant(
+    name: str,
+    *,
+    tau: float,
+    lambda_ot: float,
+    reg: float | None = None,
+    label: float | None = None,
+    label_factor: float = 1.0,
+) -> dict[str, Any]:
     config = copy.deepcopy(BASELINE)
     config["job_name"] = name
     config["ot"]["lambda_ot"] = lambda_ot

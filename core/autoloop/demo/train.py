@@ -30,8 +30,10 @@ def main(argv: list[str]) -> None:
     try:
         request = read_request(argv)
     except UsageError as error:
-        print(f"usage: train.py --config_path=FILE [--key=value | --section.key=value ...]\ntrain.py: error: {error}",
-              file=sys.stderr)
+        print(
+            f"usage: train.py --config_path=FILE [--key=value | --section.key=value ...]\ntrain.py: error: {error}",
+            file=sys.stderr,
+        )
         sys.exit(2)
     log_to_stderr()
     train(request)
@@ -76,8 +78,9 @@ def train(request: Request) -> None:
     optimizer = make_optimizer(options, policy)
     step = load_checkpoint(request.checkpoint, policy, optimizer) if request.checkpoint else 0
     # A generator of its own: the loader draws a seed when it starts, which would shift the policy's noise on a resume.
-    loader = DataLoader(PairedBatches(task, options, step), batch_size=None, num_workers=options.num_workers,
-                        generator=torch.Generator())
+    loader = DataLoader(
+        PairedBatches(task, options, step), batch_size=None, num_workers=options.num_workers, generator=torch.Generator()
+    )
     policy, optimizer, loader = accelerator.prepare(policy, optimizer, loader)
     frames = len(task.target) * FRAMES
     logging.info("Output dir: %s", output_dir)
@@ -102,12 +105,19 @@ def train(request: Request) -> None:
         optimizer.step()
         step += 1
         bar.update()
-        window.add({**parts, "grad_norm": float(norm), "update_s": time.perf_counter() - loaded,
-                    "dataloading_s": loaded - started})
+        window.add(
+            {**parts, "grad_norm": float(norm), "update_s": time.perf_counter() - loaded, "dataloading_s": loaded - started}
+        )
         if step % options.log_freq == 0:
             samples = step * options.batch_size
-            metrics = {**window.take(), "lr": optimizer.param_groups[0]["lr"], "steps": step, "samples": samples,
-                       "episodes": samples / FRAMES, "epochs": samples / frames}
+            metrics = {
+                **window.take(),
+                "lr": optimizer.param_groups[0]["lr"],
+                "steps": step,
+                "samples": samples,
+                "episodes": samples / FRAMES,
+                "epochs": samples / frames,
+            }
             logging.info("%s", progress_line(metrics))
             if run is not None:
                 run.log({f"train/{name}": value for name, value in metrics.items()}, step=step)
@@ -126,8 +136,11 @@ def train(request: Request) -> None:
     logging.info("End of training")
 
 
-def step_loss(policy: nn.Module, batch: dict[str, dict[str, Tensor]], options: TrainOptions,
-              ) -> tuple[Tensor, dict[str, float]]:
+def step_loss(
+    policy: nn.Module,
+    batch: dict[str, dict[str, Tensor]],
+    options: TrainOptions,
+) -> tuple[Tensor, dict[str, float]]:
     """The loss of one batch of both domains, and its parts by the names they are logged under."""
     from autoloop.demo.objective import transport
 
@@ -137,8 +150,13 @@ def step_loss(policy: nn.Module, batch: dict[str, dict[str, Tensor]], options: T
     loss = target.l1 + options.ot.bc_src_weight * source.l1 + options.policy.kl_weight * kld
     loss = loss + options.ot.lambda_ot * moved.loss
     return loss, {
-        "loss": loss.item(), "l1_loss": target.l1.item(), "src_l1_loss": source.l1.item(), "kld_loss": kld.item(),
-        "ot_loss": moved.loss.item(), "ot_pi_sum": moved.pi_sum, "ot_pi_diag": moved.pi_diag,
+        "loss": loss.item(),
+        "l1_loss": target.l1.item(),
+        "src_l1_loss": source.l1.item(),
+        "kld_loss": kld.item(),
+        "ot_loss": moved.loss.item(),
+        "ot_pi_sum": moved.pi_sum,
+        "ot_pi_diag": moved.pi_diag,
         **{f"ot_cost/{name}": value for name, value in moved.costs.items()},
     }
 
@@ -175,10 +193,18 @@ def start_wandb(options: TrainOptions) -> wandb.Run | None:
     mode: Any = asked.mode if asked.mode in WANDB_MODES else "online"
     assert options.output_dir is not None
     run = wandb.init(
-        id=asked.run_id or os.environ.get("WANDB_RUN_ID") or None, project=asked.project, entity=asked.entity,
-        name=options.job_name, notes=asked.notes, dir=options.output_dir, config=asdict(options), job_type="train_eval",
+        id=asked.run_id or os.environ.get("WANDB_RUN_ID") or None,
+        project=asked.project,
+        entity=asked.entity,
+        name=options.job_name,
+        notes=asked.notes,
+        dir=options.output_dir,
+        config=asdict(options),
+        job_type="train_eval",
         tags=[f"policy:{options.policy.type}", f"seed:{options.seed}", f"dataset:{options.dataset.repo_id}"],
-        resume="must" if options.resume else None, mode=mode)
+        resume="must" if options.resume else None,
+        mode=mode,
+    )
     options.wandb.run_id = run.id
     logging.info("Track this run --> %s", run.url)
     return run
@@ -203,10 +229,12 @@ class Window:
 
 
 def progress_line(metrics: dict[str, float]) -> str:
-    return (f"step:{short_number(metrics['steps'])} smpl:{short_number(metrics['samples'])} "
-            f"ep:{short_number(metrics['episodes'])} epch:{metrics['epochs']:.2f} loss:{metrics['loss']:.3f} "
-            f"grdn:{metrics['grad_norm']:.3f} lr:{metrics['lr']:.1e} updt_s:{metrics['update_s']:.3f} "
-            f"data_s:{metrics['dataloading_s']:.3f}")
+    return (
+        f"step:{short_number(metrics['steps'])} smpl:{short_number(metrics['samples'])} "
+        f"ep:{short_number(metrics['episodes'])} epch:{metrics['epochs']:.2f} loss:{metrics['loss']:.3f} "
+        f"grdn:{metrics['grad_norm']:.3f} lr:{metrics['lr']:.1e} updt_s:{metrics['update_s']:.3f} "
+        f"data_s:{metrics['dataloading_s']:.3f}"
+    )
 
 
 def short_number(value: float) -> str:

@@ -164,9 +164,7 @@ class LiveRules:
             )
         # Each rule has a budget of its own: what another rule has tried says nothing about this one's remedies.
         begin = sum(p.evidence is not None and p.evidence.rule == rule.id for p in self._line(run))
-        tried = [
-            self._turn(run, rule, firing, turns[(begin + offset) % len(turns)], live) for offset in range(len(turns))
-        ]
+        tried = [self._turn(run, rule, firing, turns[(begin + offset) % len(turns)], live) for offset in range(len(turns))]
         if begin >= rule.watch.relaunches:
             times = f"{begin} time{'s' if begin > 1 else ''}"
             why = f"By this rule this lineage was relaunched {times} already, and the rule allows {rule.watch.relaunches}."

@@ -95,10 +95,7 @@ class Engine:
                 f"({error.strerror}); `autoloop-tui resume` takes it up when it can."
             ) from None
         if holder:
-            raise UserError(
-                f"{self.context.loop.name} is driven by {holder.words} already; "
-                "`autoloop-tui status` shows it."
-            )
+            raise UserError(f"{self.context.loop.name} is driven by {holder.words} already; `autoloop-tui status` shows it.")
         try:
             while True:
                 try:

@@ -14,9 +14,16 @@ from autoloop.launch import Preset, passes, passes_steps
 from autoloop.model import Config, LoopSpec, UserError
 
 STEPS = (
-    "steps", "max_steps", "num_steps", "total_steps", "train_steps", "num_train_steps", "max_train_steps", "max_iters",
+    "steps",
+    "max_steps",
+    "num_steps",
+    "total_steps",
+    "train_steps",
+    "num_train_steps",
+    "max_train_steps",
+    "max_iters",
     "num_iterations",
-)  # fmt: skip
+)
 FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir", "workdir", "default_root_dir"})
 
 

@@ -37,9 +37,7 @@ def view(context: Context, run: Run) -> RunView:
         lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
         return mask_lines(lines, context.known(run))
 
-    return RunView(
-        summary=run.summary or Summary(), config=context.config_of(run), log=log, book=context.metrics
-    )
+    return RunView(summary=run.summary or Summary(), config=context.config_of(run), log=log, book=context.metrics)
 
 
 def _seen(context: Context, run: Run) -> RunView | None:
@@ -225,13 +223,9 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
             for proposal in proposals:
                 if proposal.status is ProposalStatus.PENDING:
                     note = f"lapsed: round {number} started without a decision on it"
-                    context.store.put_proposal(
-                        msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, note=note)
-                    )
+                    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, note=note))
             context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None, start_at=None))
-            context.store.put_round(
-                Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now)
-            )
+            context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
             context.say(events.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
     return runs
 

@@ -74,6 +74,7 @@ class ConsolePatterns:
                 raise UserError(f"console pattern `{part.name}` lacks the group (?P<{min(missing)}>...)")
         return found
 
+
 LEROBOT = ConsolePatterns()
 
 

@@ -149,9 +149,7 @@ def parse_metric_book(text: str, source: str) -> MetricBook:
         raise UserError(f"{source}: {error}; see the shipped act_ot.toml for what a metric book may hold.") from None
     for derived in file.derived:
         if bool(derived.first_of) == bool(derived.ratio):
-            raise UserError(
-                f'{source}: the derived metric "{derived.name}" needs either first_of or ratio, and only one.'
-            )
+            raise UserError(f'{source}: the derived metric "{derived.name}" needs either first_of or ratio, and only one.')
     owners: dict[str, str] = {}
     entries: list[Metric | Derived] = [*file.metric, *file.derived]
     for entry in entries:

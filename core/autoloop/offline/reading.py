@@ -116,9 +116,7 @@ def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
     series = source.columns
     if not source.rows and run.rows:
         series = _rows(run, summaries, problems) or series
-    return RunRecord(
-        summary=summarise(series, book), config=source.config, exit_code=source.exit_code, problems=problems
-    )
+    return RunRecord(summary=summarise(series, book), config=source.config, exit_code=source.exit_code, problems=problems)
 
 
 def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[str, Series]:

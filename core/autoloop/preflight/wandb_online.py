@@ -33,8 +33,14 @@ def wandb(spec: LoopSpec, environment: Mapping[str, str]) -> list[Finding]:
         return [*found, ok("W&B key", f"from {key.source}"), _away(answer)]
     if answer.state == "refused":
         text = f"{answer.server} refuses the one from {key.source}: {answer.detail}"
-        return [*found, error("W&B key", text, "run `wandb login --relogin`, or set WANDB_API_KEY; for a server of your "
-                                               "own set WANDB_BASE_URL as well")]
+        return [
+            *found,
+            error(
+                "W&B key",
+                text,
+                "run `wandb login --relogin`, or set WANDB_API_KEY; for a server of your own set WANDB_BASE_URL as well",
+            ),
+        ]
     found += [ok("W&B key", f"from {key.source}, accepted"), ok(SERVER, f"{answer.server} answers")]
     if answer.entities and spec.wandb.entity and spec.wandb.entity not in answer.entities:
         text = f"the key's owner does not belong to {spec.wandb.entity}, only to {', '.join(answer.entities)}"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-_ACTIVE = re.compile(r"""
+_ACTIVE = re.compile(
+    r"""
     \\(?=[!-/:-@\[-`{-~])            # a backslash that would take something away
   | [*`~$|\[]                        # emphasis, code, strike-through, formulas, cells, links and images
   | (?<![^\W_])_ | _(?![^\W_])       # emphasis; not inside a word such as ot_pi_sum
@@ -15,7 +16,9 @@ _ACTIVE = re.compile(r"""
   | (?<=www)\.                       # likewise
   | (?<=[\w.+-])@(?=[\w-])           # a mail address, or somebody's name
   | ^(?:[\#>+=-]|\d{1,9}(?=[.)]))     # the beginning of a heading, quotation, rule or list
-""", re.VERBOSE)
+""",
+    re.VERBOSE,
+)
 _ADDRESS = re.compile(r"https?://[\w.:/%-]+")
 
 

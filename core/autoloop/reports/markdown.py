@@ -243,9 +243,13 @@ def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     if proposal.blocked or proposal.note:
         decision += f": {inert(proposal.blocked or proposal.note or '')}"
     cells = [
-        str(proposal.id), f"{inert(base.name)} ({base.id})", inert(proposal.author), inert(proposal.reason), changes,
+        str(proposal.id),
+        f"{inert(base.name)} ({base.id})",
+        inert(proposal.author),
+        inert(proposal.reason),
+        changes,
         decision,
-    ]  # fmt: skip
+    ]
     return "| " + " | ".join(cells) + " |"
 
 

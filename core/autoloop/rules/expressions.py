@@ -51,9 +51,7 @@ def compile_expression(text: str, book: MetricBook | None = None) -> Expression:
     """Check a condition against the metric names of `book`. UserError says what is wrong, where, and what is near."""
     compiler = Compiler(text, book or default_book())
     decide = compiler.compile()
-    return Expression(
-        re.sub(r"\s*\n\s*", " ", text.strip()), decide, frozenset(compiler.metrics), tuple(compiler.patterns)
-    )
+    return Expression(re.sub(r"\s*\n\s*", " ", text.strip()), decide, frozenset(compiler.metrics), tuple(compiler.patterns))
 
 
 def evaluate(expression: str | Expression, view: RunView) -> Verdict:

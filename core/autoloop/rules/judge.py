@@ -53,9 +53,7 @@ def judge(source: RuleSource, view: RunView) -> Judgement:
         notes += [f"rule {rule.id}: {note}" for note in verdict.notes]
         seen += verdict.observations
         if verdict.holds:
-            evidence = Evidence(
-                rule=rule.id, rule_version=version, when=rule.when.text, observations=verdict.observations
-            )
+            evidence = Evidence(rule=rule.id, rule_version=version, when=rule.when.text, observations=verdict.observations)
             firings.append(Firing(rule.id, rule.reason, list(rule.changes), rule.priority, evidence, rule.clamp))
     firings.sort(key=lambda firing: -firing.priority)
     if not firings and source.default is not None:

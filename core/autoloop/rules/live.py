@@ -120,8 +120,12 @@ class LiveWatch:
             if min((series.steps[0] for series in cut.values()), default=0) > max(start, 0) or start < 0:
                 return None  # it has not made so many steps yet
             cut = {name: part for name, series in cut.items() if len(part := _from(series, start))}
-        mark = (newest if not looked_at else 0, len(self._found), *(len(series) for series in cut.values()),
-                *(series.steps[-1] for series in cut.values()))
+        mark = (
+            newest if not looked_at else 0,
+            len(self._found),
+            *(len(series) for series in cut.values()),
+            *(series.steps[-1] for series in cut.values()),
+        )
         if self._judged.get(rule.id) == mark:
             return None
         self._judged[rule.id] = mark
@@ -130,9 +134,7 @@ class LiveWatch:
         verdict = evaluate(rule.when, view)
         if not verdict.holds:
             return None
-        evidence = Evidence(
-            rule=rule.id, rule_version=self._version, when=rule.when.text, observations=verdict.observations
-        )
+        evidence = Evidence(rule=rule.id, rule_version=self._version, when=rule.when.text, observations=verdict.observations)
         return LiveFiring(rule, evidence, newest)
 
 

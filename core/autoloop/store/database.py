@@ -239,7 +239,11 @@ class Store(Rows):
         with self.transaction():
             self._sql(
                 "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, ?, ?)",
-                loop, kind, body, actor, time.time(),
+                loop,
+                kind,
+                body,
+                actor,
+                time.time(),
             )
             return int(self._sql("SELECT last_insert_rowid()")[0][0])
 
@@ -250,9 +254,7 @@ class Store(Rows):
         return self._commands("id = ?", command)[0]
 
     def answer(self, command: int, ok: bool, text: str) -> None:
-        self._sql(
-            "UPDATE commands SET answered_at = ?, ok = ?, answer = ? WHERE id = ?", time.time(), ok, text, command
-        )
+        self._sql("UPDATE commands SET answered_at = ?, ok = ?, answer = ? WHERE id = ?", time.time(), ok, text, command)
 
     def _commands(self, where: str, *values: Any) -> list[Command]:
         rows = self._sql(

@@ -82,9 +82,7 @@ class Project:
         filters = {"displayName": name} if name else {}
         while len(found) < most:
             page = _table(
-                self._ask(
-                    _RUNS, cursor=cursor, perPage=LISTED, order="-created_at", filters=json.dumps(filters)
-                ).get("runs")
+                self._ask(_RUNS, cursor=cursor, perPage=LISTED, order="-created_at", filters=json.dumps(filters)).get("runs")
             )
             edges = _list(page.get("edges"))
             for edge in edges:
