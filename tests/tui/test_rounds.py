@@ -192,7 +192,8 @@ def test_a_running_run_shows_what_it_has_reached_so_far(project):
 
         await until(pilot, lambda: "0.3" in row(), "what it has reached")
 
-    on_rounds(project, script)
+    with project.engine():
+        on_rounds(project, script)
 
 
 def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project):
@@ -205,7 +206,8 @@ def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(proj
 
         await until(pilot, lambda: "-0.02" in row(), "the change")
 
-    on_rounds(project, script)
+    with project.engine():
+        on_rounds(project, script)
 
 
 def test_of_runs_that_ended_at_different_steps_none_is_called_better():
