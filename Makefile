@@ -22,7 +22,7 @@ test-lerobot: $(STAMP)
 
 # Files that five versions of the real wandb write. Builds an environment for each below .envs/ once.
 test-wandb-versions: $(STAMP)
-	$(BIN)/python -m pytest -m wandb_versions -rsP --show-capture=stdout tests/history
+	$(BIN)/python -m pytest -m wandb_versions -rsP --show-capture=stdout tests/metric_readers
 
 check: $(STAMP)
 	$(BIN)/ruff check .

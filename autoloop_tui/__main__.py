@@ -9,10 +9,10 @@ import sys
 def main() -> None:
     """The console script. Exit codes are the command line's; see `cli`."""
     _trust_the_project_last()
-    from autoloop_tui import on_screen
+    from autoloop_tui.console import opening
 
-    if len(sys.argv) > 1 or not on_screen.has_screen():
-        from autoloop_tui.cli import main as command_line
+    if len(sys.argv) > 1 or not opening.has_screen():
+        from autoloop_tui.cli.main import main as command_line
 
         command_line()
         return
@@ -21,7 +21,7 @@ def main() -> None:
     from autoloop.model import UserError
 
     try:
-        sys.exit(on_screen.console_or_welcome(Path.cwd()))
+        sys.exit(opening.console_or_welcome(Path.cwd()))
     except UserError as error:
         print(f"autoloop-tui: {error}", file=sys.stderr)
         sys.exit(2)

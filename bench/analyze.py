@@ -86,7 +86,7 @@ def write_runs(root: Path, runs: int, rows: int, metrics: int) -> None:
 
 def measured(root: Path, project: Path, runs: int, rules: bool) -> tuple[float, float, float]:
     """Seconds on the clock, seconds of processors, and the largest process in MB."""
-    command = [sys.executable, "-m", "autoloop_tui.cli", "analyze-offline", "--outputs-root", str(root)]
+    command = [sys.executable, "-m", "autoloop_tui.cli.main", "analyze-offline", "--outputs-root", str(root)]
     command += ["--limit", str(runs), *(["--rules"] if rules else [])]
     path = f"{ROOT / 'core'}{os.pathsep}{ROOT}"
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()

@@ -56,8 +56,8 @@ def write_history(cache: Path, rows: int, metrics: int) -> Path:
 def read_history(path: Path, want: list[str] | None) -> dict[str, float]:
     """Runs in a process of its own: `--measure`."""
     sys.path.insert(0, str(CORE))
-    from autoloop.history.columns import Columns
-    from autoloop.history.wandb_log import WandbLog
+    from autoloop.metric_readers.columns import Columns
+    from autoloop.metric_readers.wandb_log import WandbLog
 
     start = time.perf_counter()
     log = WandbLog(path, Columns(want))

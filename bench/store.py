@@ -78,7 +78,7 @@ def status(project: Path) -> float:
     for _ in range(TRIES):
         began = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "autoloop_tui.cli", "status"], cwd=project, check=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "autoloop_tui.cli.main", "status"], cwd=project, check=True, stdout=subprocess.DEVNULL
         )
         took.append(time.perf_counter() - began)
     return statistics.median(took)

@@ -24,9 +24,9 @@ from autoloop.store import Snapshot, Store, take_snapshot
 from textual.app import App
 from textual.pilot import Pilot
 
-from autoloop_tui.app import ConsoleApp
-from autoloop_tui.preferences import Preferences
-from autoloop_tui.screens.welcome import WelcomeApp
+from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.welcome import WelcomeApp
 
 PATIENCE = 600.0
 """Seconds in which a stage of the demo must have been reached."""
@@ -159,7 +159,7 @@ def demo(folder: Path) -> Iterator[None]:
     """Two rounds of the demo's configs, with a person to approve; whatever still runs is stopped when we leave."""
     configs = project.write_project(folder)
     script = Path(project.__file__).with_name("train.py")
-    words = [sys.executable, "-m", "autoloop_tui.cli", "run", "--exec", "--no-ui", "--device", "cpu", "--decide"]
+    words = [sys.executable, "-m", "autoloop_tui.cli.main", "run", "--exec", "--no-ui", "--device", "cpu", "--decide"]
     words += ["--rounds", "2", "--approve", "manual", "--variants-per-run", "1", "--concurrency", "2"]
     words += ["--steps", str(STEPS), "--log-freq", "20", "--eval-freq", "50", "--train-script", str(script)]
     words += ["--cfgs", *(str(path.resolve()) for path in configs)]
@@ -194,7 +194,7 @@ def under_way(snapshot: Snapshot) -> bool:
 
 
 def decide(photographer: Photographer, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", "autoloop_tui.cli", *words], cwd=photographer.project, check=True)
+    subprocess.run([sys.executable, "-m", "autoloop_tui.cli.main", *words], cwd=photographer.project, check=True)
 
 
 def take_live(photographer: Photographer) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.diagnose import diagnose
-from autoloop.history.columns import Columns
-from autoloop.history.console_log import ConsoleLog, ConsolePatterns
-from autoloop.launch import Failure, Preset, load_preset, preset_names
+from autoloop.diagnose.diagnosis import diagnose
+from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.console_log import ConsoleLog, ConsolePatterns
 from autoloop.model import ExitRecord, UserError
 from autoloop.regex import MAX_TEXT, RegexSet, compile_regex
 from autoloop.rules.expressions import compile_expression, evaluate
+from autoloop.trainers import Failure, Preset, load_preset, preset_names
 
 from tests.rules.test_expressions import view
 
@@ -46,7 +46,7 @@ def test_no_pattern_of_a_preset_or_a_rule_holds_the_process(pattern: str, tmp_pa
 
 
 def test_every_pattern_that_ships_is_one_that_takes_linear_time() -> None:
-    table = tomllib.loads((resources.files("autoloop") / "diagnose.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((resources.files("autoloop") / "causes.toml").read_text(encoding="utf-8"))
     patterns = [rule.get(key, "") for rule in table["cause"] for key in ("pattern", "frames")]
     for name in preset_names():
         preset = load_preset(name)

@@ -7,13 +7,13 @@ import stat
 from pathlib import Path
 
 import pytest
-from autoloop.disk import LARGEST, read_regular
-from autoloop.engine.checks import load_rules
-from autoloop.launch import load_preset
+from autoloop.engine.planning.checks import load_rules
+from autoloop.files import LARGEST, read_regular
 from autoloop.metrics import default_book
 from autoloop.model import UserError
-from autoloop.recipe import load_recipe
 from autoloop.text_files import read_text
+from autoloop.trainers import load_preset
+from autoloop.variants.recipes import load_recipe
 
 
 @pytest.fixture(params=["a device", "a FIFO", "a socket", "a huge file"])

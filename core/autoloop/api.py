@@ -14,20 +14,19 @@ from typing import Any
 import msgspec
 
 from autoloop import rules as _rules
-from autoloop.configs import Guarded, edits_from_mapping, parse_config
-from autoloop.engine.checks import load_rules
-from autoloop.engine.variants import make_variant
-from autoloop.engine.variants import write_variant as _write
+from autoloop.configs import CheckedVariant, edits_from_mapping, parse_config
+from autoloop.engine.planning.checks import load_rules
 from autoloop.metrics import default_book, from_json
 from autoloop.model import Change, Config, MetricSummary, Run, Summary, UserError
-from autoloop.recipe import Asked, Recipe, load_recipe
 from autoloop.rules import Decision
 from autoloop.settings import load_settings
 from autoloop.store import Store
 from autoloop.text_files import read_text
+from autoloop.variants.pipeline import make_variant
+from autoloop.variants.pipeline import write_variant as _write
+from autoloop.variants.recipes import Recipe, VariantRequest, load_recipe
 
 __all__ = [
-    "Asked",
     "Change",
     "Config",
     "Decision",
@@ -36,6 +35,7 @@ __all__ = [
     "Summary",
     "UserError",
     "Variant",
+    "VariantRequest",
     "config_of",
     "decide",
     "edit",
@@ -149,7 +149,7 @@ def write_variant(
     return Variant(config=made.config, changes=made.changes, notes=made.notes, path=file.path)
 
 
-def _made(config: Config, changes: Changes) -> Guarded:
+def _made(config: Config, changes: Changes) -> CheckedVariant:
     by_rule = isinstance(changes, Decision)
     wanted = changes.changes if isinstance(changes, Decision) else [changes] if isinstance(changes, str) else changes
     made = make_variant(

@@ -7,7 +7,7 @@ import difflib
 import os
 from pathlib import Path
 
-from autoloop.disk import read_regular
+from autoloop.files import read_regular
 from autoloop.model import UserError
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -10,7 +10,7 @@ import pytest
 from autoloop import gpus
 from autoloop.gpus import Gpu, GpuReport
 
-from autoloop_tui import cli
+from autoloop_tui.cli import main
 from tests.cli.project import Project
 
 
@@ -42,7 +42,7 @@ def call(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     def call(*words: str) -> Said:
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main(words)
+            main.main(words)
         said = capsys.readouterr()
         return Said(int(ended.value.code or 0), said.out, said.err)
 

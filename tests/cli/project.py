@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from autoloop.engine.lock import holder
+from autoloop.engine.driver.lock import holder
 from autoloop.model import Attempt, Loop
 from autoloop.runners import local
 from autoloop.store import Store
@@ -153,7 +153,7 @@ class Running:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "autoloop_tui.cli", *words]
+    return [sys.executable, "-m", "autoloop_tui.cli.main", *words]
 
 
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:

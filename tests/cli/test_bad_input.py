@@ -12,7 +12,7 @@ import pytest
 from autoloop import gpus
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
-from autoloop_tui.commands import demo
+from autoloop_tui.cli.commands import demo
 from tests.cli.conftest import Call, Said
 from tests.cli.project import LAUNCH, PATIENCE, Project, command, environment, tree
 

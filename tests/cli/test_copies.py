@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from autoloop.engine.lock import holder
+from autoloop.engine.driver.lock import holder
 from autoloop.model import RunState
 from autoloop.runners import local
 

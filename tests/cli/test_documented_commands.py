@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from autoloop_tui import cli
-from autoloop_tui.commands.catalogue import COMMANDS
+from autoloop_tui.cli import main
+from autoloop_tui.cli.catalogue import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *ROOT.glob("README.*.md"), ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,7 +42,7 @@ def test_a_command_in_a_document_is_understood(document: str, command: str) -> N
     if "…" in command or "FLAGS" in command:  # abridged: the command must exist
         assert words[0] in COMMANDS
         return
-    cli.app.parse_args(words, exit_on_error=False, print_error=False)
+    main.app.parse_args(words, exit_on_error=False, print_error=False)
 
 
 def test_the_documents_show_commands() -> None:

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 
 import pytest
-from autoloop.recipe import load_recipe, recipe_names
+from autoloop.variants.recipes import load_recipe, recipe_names
 
-from autoloop_tui.commands.generate import generate
-from autoloop_tui.commands.options import Launch
+from autoloop_tui.cli.commands.generate import generate
+from autoloop_tui.cli.options import Launch
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, ROOT, Project, tree
 

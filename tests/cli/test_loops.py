@@ -14,10 +14,10 @@ import termios
 from pathlib import Path
 
 import pytest
-from autoloop.engine.plan import fresh_name
+from autoloop.engine.planning.plan import fresh_name
 from autoloop.model import LoopState
 
-from autoloop_tui import plain
+from autoloop_tui.cli.output import printing
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, Project, command, environment
 
@@ -214,7 +214,7 @@ def test_tables_fit_the_terminal(project: Project, words: tuple[str, ...]) -> No
     project.call(*run, "--rounds", "2", "--decide", "--name", "n" * 30)
     said = on_terminal(project, *words)
     assert said
-    wide = [line for line in said.splitlines() if plain.width(line) > 80 and len(line.split()) > 2]  # a path stays whole
+    wide = [line for line in said.splitlines() if printing.width(line) > 80 and len(line.split()) > 2]  # a path stays whole
     assert [line for line in wide if not line.startswith("[0] ")] == []  # a command stays whole, to be pasted
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloop_tui import plain
-from autoloop_tui.commands import loops
+from autoloop_tui.cli.commands import inspect
+from autoloop_tui.cli.output import printing
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,16 @@ from autoloop_tui.commands import loops
     ],
 )
 def test_a_log_is_folded_and_harmless(log: str, shown: str) -> None:
-    assert plain.log_text(log, fold=True) == shown
+    assert printing.log_text(log, fold=True) == shown
 
 
 def test_a_bar_stays_alive_for_who_watches_it_on_a_terminal() -> None:
-    assert plain.log_text("10%\r20%\r\x1b[K", fold=False) == "10%\r20%\r"
+    assert printing.log_text("10%\r20%\r\x1b[K", fold=False) == "10%\r20%\r"
 
 
 @given(st.text())
 def test_nothing_in_a_log_acts(text: str) -> None:
-    shown = plain.log_text(text, fold=True)
+    shown = printing.log_text(text, fold=True)
     assert all(c.isprintable() or c in "\n\t" for c in shown)
 
 
@@ -48,18 +48,18 @@ def test_a_followed_log_shows_in_the_end_what_one_that_is_all_there_shows(
     path = tmp_path_factory.mktemp("log") / "log.txt"
     shown: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loops, "_show", lambda piece, known, fold: shown.append(piece))
+        patch.setattr(inspect, "_show", lambda piece, known, fold: shown.append(piece))
         path.write_bytes(text[:cut])
-        offset, left_out = loops._copy(path, 0, 0, False, [])
+        offset, left_out = inspect._copy(path, 0, 0, False, [])
         path.write_bytes(text)
-        loops._copy(path, offset, left_out, True, [])
+        inspect._copy(path, offset, left_out, True, [])
     assert b"".join(shown) == text
     assert all(piece.endswith(b"\n") for piece in shown[:-1] if piece)
 
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_json_is_the_same_document_and_does_nothing_to_a_terminal(document: object) -> None:
-    text = plain.json_text(document)
+    text = printing.json_text(document)
     assert json.loads(text) == document
     assert all(c == "\n" or c.isprintable() for c in text)
 
@@ -69,7 +69,7 @@ def test_a_log_is_printed_without_what_its_bars_went_through(
 ) -> None:
     log = tmp_path / "log.txt"
     log.write_bytes(b"\r".join(b"%d%%" % n for n in range(101)) + b"\nstep 5 loss 0.1\n")
-    loops._copy(log, 0, 0, True, [])
+    inspect._copy(log, 0, 0, True, [])
     assert capfdbinary.readouterr().out == b"100%\nstep 5 loss 0.1\n"
 
 
@@ -82,28 +82,28 @@ ROWS = [
 
 @pytest.mark.parametrize("cells", [100, 80, 60, 50])
 def test_a_table_fits_and_no_number_is_cut(cells: int) -> None:
-    text = plain.table(HEAD, ROWS, texts=(1, 5), spare=(4, 3), cells=cells)
+    text = printing.table(HEAD, ROWS, texts=(1, 5), spare=(4, 3), cells=cells)
     *lines, last = text.splitlines()
-    assert all(plain.width(line) <= cells for line in lines)
+    assert all(printing.width(line) <= cells for line in lines)
     for number in ("0.1234", "12.5"):
         column = "loss" if number == "0.1234" else "grad_norm"
         assert number in text or (column in last and last.startswith("Not shown for want of width: "))
 
 
 def test_a_table_in_a_pipe_is_whole() -> None:
-    text = plain.table(HEAD, ROWS, texts=(1, 5), spare=(4, 3))
+    text = printing.table(HEAD, ROWS, texts=(1, 5), spare=(4, 3))
     assert all(str(cell) in text for row in ROWS for cell in row)
 
 
 @given(st.text(alphabet="ab/ 漢é", max_size=30), st.integers(2, 20))
 def test_a_cut_text_is_as_wide_as_it_may_be(text: str, cells: int) -> None:
-    cut = plain.cut(text, cells)
-    assert plain.width(cut) <= cells
-    assert cut == text or plain.width(cut) >= cells - 1
+    cut = printing.cut(text, cells)
+    assert printing.width(cut) <= cells
+    assert cut == text or printing.width(cut) >= cells - 1
 
 
 @given(st.text(alphabet="ab 漢", max_size=80), st.integers(25, 40))
 def test_wrapped_lines_hold_every_word(text: str, cells: int) -> None:
-    lines = plain.wrapped(text, cells, first="- ", others="  ")
+    lines = printing.wrapped(text, cells, first="- ", others="  ")
     assert "".join(lines).split("- ", 1)[1].replace(" ", "") == text.replace(" ", "")
-    assert all(plain.width(line) <= cells or len(line.split()) <= 2 for line in lines)
+    assert all(printing.width(line) <= cells or len(line.split()) <= 2 for line in lines)

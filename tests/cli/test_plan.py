@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop import gpus
-from autoloop.engine.plan import safe_name
-from autoloop.engine.variants import training_hash
+from autoloop.engine.planning.plan import safe_name
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.launch import load_preset
+from autoloop.trainers import load_preset
+from autoloop.variants.pipeline import training_hash
 
-from autoloop_tui import plain
-from autoloop_tui.commands.options import RunOptions
+from autoloop_tui.cli.options import RunOptions
+from autoloop_tui.cli.output import printing
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, Project, tree
 
@@ -229,7 +229,7 @@ def test_names_in_any_script_stay_apart_and_readable_in_plan_paths_and_table(pro
     folders = [Path(run["output_dir"]).name for run in plan["runs"]]
     assert [folder[: folder.rindex("_")] for folder in folders] == [f"{n:02}_{name}" for n, name in enumerate(names)]
     table = call(*words).out.splitlines()[4 : 4 + len(names)]
-    assert len({plain.width(row[: row.index("next free" if "next free" in row else "cpu 0")]) for row in table}) == 1
+    assert len({printing.width(row[: row.index("next free" if "next free" in row else "cpu 0")]) for row in table}) == 1
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def shell(project: Project, tmp_path: Path):
     (project.folder / "next_round.py").write_text(SCRIPTS[0])
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, words in {"autoloop-tui": "-m autoloop_tui.cli", "python": ""}.items():
+    for name, words in {"autoloop-tui": "-m autoloop_tui.cli.main", "python": ""}.items():
         (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
         (programs / name).chmod(0o755)
     env = environment({"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"})

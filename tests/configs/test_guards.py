@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from autoloop.configs import Guarded, apply, check_variant, config_hash, parse_edits, resolve
+from autoloop.configs import CheckedVariant, apply, check_variant, config_hash, parse_edits, resolve
 from autoloop.model import Change
 
 BASE: dict[str, Any] = {
@@ -27,7 +27,9 @@ BASE: dict[str, Any] = {
 }
 
 
-def guarded(*texts: str, base: dict[str, Any] = BASE, by_rule: bool = True, ran: dict[str, str] | None = None) -> Guarded:
+def guarded(
+    *texts: str, base: dict[str, Any] = BASE, by_rule: bool = True, ran: dict[str, str] | None = None
+) -> CheckedVariant:
     return check_variant(base, resolve(base, parse_edits(texts)), by_rule=by_rule, seen=(ran or {}).get)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from autoloop.demo import train
 from autoloop.demo.project import write_project
-from autoloop.history import follow
+from autoloop.metric_readers import follow
 
 TRAIN = str(train.__file__)
 KEYS = {

@@ -14,7 +14,7 @@ from autoloop.demo import train
 from autoloop.demo.project import write_project
 from autoloop.engine import Engine, create_loop, plan_loop
 from autoloop.gpus import GpuReport
-from autoloop.history import follow
+from autoloop.metric_readers import follow
 from autoloop.model import LoopSpec, LoopState, Run, RunState
 from autoloop.settings import Settings
 from autoloop.store import Store

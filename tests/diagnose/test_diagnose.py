@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.diagnose import diagnose, log_lines, read_log_tail
-from autoloop.launch import Failure, load_preset, preset_names
+from autoloop.diagnose.diagnosis import diagnose, log_lines, read_log_tail
 from autoloop.model import Cause, ExitRecord
+from autoloop.trainers import Failure, load_preset, preset_names
 
 LEROBOT = load_preset("lerobot")
 PLAIN = load_preset("plain")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from autoloop.diagnose import diagnose
-from autoloop.launch import load_preset
-from autoloop.losses import last_loss
+from autoloop.diagnose.diagnosis import diagnose
+from autoloop.diagnose.losses import last_loss
 from autoloop.model import Cause, ExitRecord
+from autoloop.trainers import load_preset
 
 PRINTED = [
     "{{'loss': {}, 'grad_norm': nan, 'learning_rate': 0.0, 'epoch': 0.2}}",

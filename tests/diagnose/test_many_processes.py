@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from autoloop.diagnose import diagnose, log_lines
-from autoloop.launch import load_preset
+from autoloop.diagnose.diagnosis import diagnose, log_lines
 from autoloop.model import Cause, ExitRecord
+from autoloop.trainers import load_preset
 
 PLAIN = load_preset("plain")
 OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 23.64 GiB"

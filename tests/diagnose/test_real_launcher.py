@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from autoloop.diagnose import Cause, diagnose, read_log_tail
-from autoloop.launch import LaunchRequest, environment, load_preset, plan_launch
+from autoloop.diagnose.diagnosis import Cause, diagnose, read_log_tail
 from autoloop.model import ExitRecord
 from autoloop.runners import local
+from autoloop.trainers import LaunchRequest, environment, load_preset, plan_launch
 
 pytest.importorskip("accelerate")
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from autoloop.engine import Engine
-from autoloop.engine.events import WAITING
+from autoloop.engine.base.events import WAITING
 from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState
 
 from tests.engine.processes import eventually, seen

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from autoloop.engine import Engine, budget
+from autoloop.engine import Engine
+from autoloop.engine.planning import limits
 from autoloop.model import Loop, LoopSpec, LoopState, RunState, UserError
 
 from tests.engine.processes import states
@@ -107,7 +108,7 @@ def test_no_run_starts_in_quiet_hours_and_the_loop_goes_on_after_them(project: P
 def test_quiet_hours_by_the_clock_on_the_wall(hours: str, at: str, until: str | None) -> None:
     hour, minute = map(int, at.split(":"))
     now = time.mktime((2026, 3, 10, hour, minute, 30, 0, 0, -1))
-    end = budget.quiet_until(hours, now)
+    end = limits.quiet_until(hours, now)
     assert (time.strftime("%H:%M", time.localtime(end)) if end else None) == until
     assert end is None or now < end < now + 86400
 
@@ -126,14 +127,14 @@ def test_quiet_hours_by_the_clock_on_the_wall(hours: str, at: str, until: str | 
 )
 def test_limits_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UserError):
-        budget.check_budget(LoopSpec(configs=[], **wrong))  # type: ignore[arg-type]
+        limits.check_budget(LoopSpec(configs=[], **wrong))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("payload", [{"max_hours": "x"}, {"max_hours": True}, {"max_runs": 1.5}, {"max_runs": 3}])
 def test_a_resume_with_limits_that_make_no_sense_is_refused(payload: dict[str, object]) -> None:
     loop = Loop(id=1, name="x", state=LoopState.ACTIVE, spec=LoopSpec(configs=[]), output_dir="", created_at=0.0, max_runs=3)
     with pytest.raises(UserError):
-        budget.raised(payload, loop, 3, 0.0)
+        limits.raised(payload, loop, 3, 0.0)
 
 
 def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(project: Project) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.engine import create_loop, plan_loop
-from autoloop.engine.plan import LoopPlan, under_name
+from autoloop.engine.planning.plan import LoopPlan, under_name
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, UserError
 from autoloop.settings import Settings

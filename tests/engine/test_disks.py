@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 from autoloop import reports
-from autoloop.engine import Engine, outage
-from autoloop.engine import loop as engine_loop
+from autoloop.engine import Engine
+from autoloop.engine.driver import engine as engine_loop
+from autoloop.engine.driver import outage
 from autoloop.model import LoopState, RunState, UserError
 from autoloop.runners import local
-from autoloop.store import Store, StoreTrouble
+from autoloop.store import Store, StoreUnavailableError
 
 from tests.engine.processes import states
 from tests.engine.project import Project
@@ -129,7 +130,7 @@ def test_commands_on_a_full_disk_are_a_sentence_and_are_not_half_sent(small: Pro
         for _ in range(1000):  # SQLite may have a page or two left
             small.store.send(loop.id, "pause", {"text": "x" * 3000}, "ada")
 
-    with pytest.raises(StoreTrouble, match="space"):
+    with pytest.raises(StoreUnavailableError, match="space"):
         send_many()
     ballast.unlink()
     sent = len(small.store.open_commands(loop.id))
@@ -184,7 +185,7 @@ def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Projec
                 nonlocal count
                 count += 1
                 if count in failing:
-                    raise StoreTrouble("the disk is full for this instant")
+                    raise StoreUnavailableError("the disk is full for this instant")
                 put(*row)
 
             store._put = put_or_fail  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from autoloop import gpus
-from autoloop.engine import admission
+from autoloop.engine.scheduling import gpu_admission
 from autoloop.gpus import GIB, Gpu, GpuProcess, GpuReport
 from autoloop.model import Loop, LoopState, RunState
 
@@ -47,7 +47,7 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     machine = Machine()
     monkeypatch.setattr(gpus, "read", machine.read)
-    monkeypatch.setattr(admission, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(gpu_admission, "LOOK_EVERY", 0.02)
     yield machine
     machine.awake.set()
 
@@ -133,7 +133,7 @@ def test_the_next_run_starts_when_the_memory_of_the_last_one_is_back(project: Pr
 def test_memory_that_never_comes_back_is_waited_for_so_long_and_no_longer(
     project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "RELEASE", 0.1)
+    monkeypatch.setattr(gpu_admission, "RELEASE", 0.1)
     loop = on_gpus(project, machine, "a b", 0)
     with project.driven(loop) as engine:
         project.trainer_pid(project.named(loop, "a").id)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from autoloop.engine import events
-from autoloop.history import wandb_runs
+from autoloop.engine.base import events
+from autoloop.metric_readers import wandb_runs
 from autoloop.model import LoopState, Run, RunState
 
 from tests.engine.processes import states

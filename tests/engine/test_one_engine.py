@@ -13,7 +13,7 @@ import threading
 import msgspec
 import pytest
 from autoloop.engine import Engine, Holder, holder, spawn
-from autoloop.engine.lock import EngineLock
+from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import LoopState, UserError
 
 from tests.engine.project import Project

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autoloop.engine.starts import Shortage
+from autoloop.engine.scheduling.scheduler import Shortage
 from autoloop.model import LoopState, RunState
 from autoloop.runners import local
 

@@ -160,7 +160,7 @@ class Target:
             with places.engine_log(self.loop.name).open("ab") as log:
                 folder = str(self.project.folder)
                 self.engine = subprocess.Popen(
-                    [sys.executable, "-m", "autoloop.engine.process", "--project", folder, self.loop.name],
+                    [sys.executable, "-m", "autoloop.engine.driver.process", "--project", folder, self.loop.name],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from autoloop.configs import parse_config
-from autoloop.launch import load_preset
 from autoloop.metrics import default_book, parse_metric_book
 from autoloop.model import UserError
 from autoloop.rules import parse_book
 from autoloop.settings import FILE, load_settings
 from autoloop.text_files import read_text
+from autoloop.trainers import load_preset
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from autoloop_tui.theming.theme_files import parse_theme
+from autoloop_tui.console.theming.theme_files import parse_theme
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = """
@@ -58,7 +58,7 @@ def theme_file(path: Path) -> None:
 KINDS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "settings": (FILE, SETTINGS, settings_file),
     "config": ("config.json", CONFIG, lambda path: parse_config(read_text(path, "config"), str(path))),
-    "preset": ("preset.toml", shipped("launch/presets/lerobot.toml"), lambda path: load_preset(str(path))),
+    "preset": ("preset.toml", shipped("trainers/presets/lerobot.toml"), lambda path: load_preset(str(path))),
     "rule book": (
         "book.toml",
         shipped("rules/books/act_ot.toml"),

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
-from autoloop.engine import halts
-from autoloop.engine.plan import output_name
+from autoloop.engine.planning.plan import output_name
+from autoloop.engine.runs import circuit_breaker
 from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import Loop, Run, RunState
 
@@ -126,7 +126,7 @@ def failing(project: Project, lerobot: LeRobot, configs: dict[str, dict[str, Any
 
 
 def test_what_goes_wrong_in_a_run_is_named(project: Project, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halts, "FAILURES_IN_A_ROW", 100)
+    monkeypatch.setattr(circuit_breaker, "FAILURES_IN_A_ROW", 100)
     expected = {
         "float": ("not-an-integer", lerobot.config(batch_size=12.0)),
         "nested-float": ("not-an-integer", lerobot.config(policy__dim_model=32.0)),

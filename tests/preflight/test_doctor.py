@@ -15,7 +15,7 @@ from autoloop.gpus import Gpu, GpuProcess, GpuReport
 from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 
-from autoloop_tui import cli
+from autoloop_tui.cli import main
 from tests.cli.project import LAUNCH, Project, tree
 
 HERE = Path(__file__).parent
@@ -200,7 +200,7 @@ def test_a_gpu_in_use_is_a_warning_that_says_by_whom(
     monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=(busy, idle)))
     monkeypatch.chdir(project.folder)
     with pytest.raises(SystemExit):
-        cli.main(["doctor", "--json", *LAUNCH, "--gpus", "0,1,2"])
+        main.main(["doctor", "--json", *LAUNCH, "--gpus", "0,1,2"])
     found = {each["subject"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
     assert [found[f"GPU {index}"]["level"] for index in range(3)] == ["warning", "ok", "error"]
     assert "10.0 of 80 GiB free; used by python (pid 7, ada, 69.0 GiB)" in found["GPU 0"]["text"]

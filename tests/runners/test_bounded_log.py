@@ -8,14 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from autoloop.diagnose import read_log_tail
-from autoloop.history import follow
+from autoloop.diagnose.diagnosis import read_log_tail
+from autoloop.metric_readers import follow
 from autoloop.runners import bounded_log, local
 from autoloop.runners.bounded_log import HEAD, LENGTH, SMALLEST, BoundedLog, left_out, moved
 
-from autoloop_tui.commands import loops
-from autoloop_tui.logs.search import Search, parse_query
-from autoloop_tui.logs.tail import LogFile, last_line
+from autoloop_tui.cli.commands import inspect
+from autoloop_tui.console.logs.search import Search, parse_query
+from autoloop_tui.console.logs.tail import LogFile, last_line
 from tests.runners.attempts import Bench, eventually
 
 
@@ -274,11 +274,11 @@ def test_readers_at_work_while_a_log_is_flooded_and_cut_meet_no_error(bench: Ben
 
 def test_logs_f_goes_on_behind_a_cut(writer: Writer, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     writer.fill(5 << 20)
-    place = loops._copy(writer.path, 0, 0, True, [])
+    place = inspect._copy(writer.path, 0, 0, True, [])
     assert place == (writer.size(), 0)
     writer.bound.fit()
     writer.write(b"behind the cut\n")
     capfdbinary.readouterr()
-    place = loops._copy(writer.path, *place, True, [])
+    place = inspect._copy(writer.path, *place, True, [])
     assert place == (writer.size(), writer.missing())
     assert capfdbinary.readouterr().out == b"behind the cut\n"

@@ -33,7 +33,7 @@ from autoloop.model import (
     UserError,
     WandbSpec,
 )
-from autoloop.store import SCHEMA_VERSION, NoLoopYet, Store, take_snapshot
+from autoloop.store import SCHEMA_VERSION, NoLoopError, Store, take_snapshot
 
 
 @pytest.fixture
@@ -405,10 +405,10 @@ def test_a_database_whose_head_was_torn_off_is_refused_to_readers_and_set_aside_
 
 
 def test_a_project_without_a_loop_says_how_to_begin(tmp_path: Path) -> None:
-    with pytest.raises(NoLoopYet, match="autoloop-tui run"):
+    with pytest.raises(NoLoopError, match="autoloop-tui run"):
         Store.open(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    with Store.open(tmp_path, create=True) as store, pytest.raises(NoLoopYet):
+    with Store.open(tmp_path, create=True) as store, pytest.raises(NoLoopError):
         store.find_loop(None)
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import autoloop
 import msgspec
 import pytest
-from autoloop.engine.lock import EngineLock
+from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import Loop, LoopSpec, LoopState, RunState, UserError
 from autoloop.runners import procfs
-from autoloop.store import SCHEMA_VERSION, Holder, Places, Store, StoreTrouble, StoreUnusable, opening
+from autoloop.store import SCHEMA_VERSION, Holder, Places, Store, StoreCorruptError, StoreUnavailableError, opening
 
 from tests.store.test_store import a_loop, a_run
 
@@ -47,7 +47,7 @@ def test_damage_that_is_met_after_opening_is_a_sentence(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         asking = [lambda: store.runs(1), store.loops, lambda: store.put_run(a_run("x")), lambda: store.send(1, "a", {}, "b")]
         for ask in asking:
-            with pytest.raises(StoreUnusable) as caught:
+            with pytest.raises(StoreCorruptError) as caught:
                 ask()
             assert str(path) in str(caught.value)
             assert "damaged" in str(caught.value)
@@ -99,7 +99,7 @@ def test_a_write_that_finds_no_space_is_a_sentence_and_changes_nothing(tmp_path:
                 for number in range(1000):
                     store.put_run(a_run(f"big{number}", source_path="x" * 5000))
 
-        with pytest.raises(StoreTrouble, match="no space left"):
+        with pytest.raises(StoreUnavailableError, match="no space left"):
             write()
         assert len(store.runs(1)) == 300
         store._sql("PRAGMA max_page_count = 1000000")
@@ -122,7 +122,7 @@ def test_what_the_disk_says_is_put_in_words(tmp_path: Path, code: int, words: st
     error = sqlite3.OperationalError("as sqlite says it")
     error.sqlite_errorcode = code
     told = opening.translated(error, tmp_path / "autoloop.db")
-    assert isinstance(told, StoreTrouble)
+    assert isinstance(told, StoreUnavailableError)
     assert words in str(told)
     assert "as sqlite says it" in str(told)
 
@@ -138,7 +138,7 @@ def test_a_file_that_was_cut_off_is_damaged_and_not_new(tmp_path: Path, kept: fl
     path = filled(tmp_path)
     os.truncate(path, int(path.stat().st_size * kept) if 0 < kept < 1 else int(kept))
     before = path.read_bytes()
-    with pytest.raises(StoreUnusable, match=r"damaged|empty"), Store.open(tmp_path) as store:
+    with pytest.raises(StoreCorruptError, match=r"damaged|empty"), Store.open(tmp_path) as store:
         store.loops()
     assert path.read_bytes() == before
     with Store.open(tmp_path, create=True) as store:
@@ -155,7 +155,7 @@ def test_a_file_that_was_emptied_under_an_engine_is_neither_read_nor_made_anew(t
         assert lock.acquire() is None
         os.truncate(path, 0)
         assert engine_s.gone()
-        with pytest.raises(StoreUnusable, match="empty"):
+        with pytest.raises(StoreCorruptError, match="empty"):
             Store.open(tmp_path)
         with pytest.raises(UserError, match="An engine still works with it"):
             Store.open(tmp_path, create=True)
@@ -189,7 +189,7 @@ def test_a_file_that_was_deleted_is_missed_and_what_it_left_is_not_taken_for_the
         other.put_loop(a_loop(2))
         assert path.with_name("autoloop.db-wal").stat().st_size
         path.unlink()
-        with pytest.raises(StoreUnusable, match="it is gone"):
+        with pytest.raises(StoreCorruptError, match="it is gone"):
             Store.open(tmp_path)
         with Store.open(tmp_path, create=True) as store:
             assert "was gone" in (store.said or "")

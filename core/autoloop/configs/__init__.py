@@ -1,22 +1,21 @@
 """A training config as data: read and written as text, edited, compared and guarded. No I/O."""
 
+from autoloop.configs.changes import apply, config_hash, diff, same
+from autoloop.configs.edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resolve
+from autoloop.configs.fields import DEFAULT_FIELDS, FieldTypes
+from autoloop.configs.guards import CheckedVariant, unusable
+from autoloop.configs.guards import check as check_variant
+from autoloop.configs.rewriting import rewrite
+from autoloop.configs.text import after_text, before_text, dump_config, parse_config, value_text
 from autoloop.model import Config
-
-from .changes import apply, config_hash, diff, same
-from .edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resolve
-from .fields import DEFAULT_FIELDS, FieldTypes
-from .guards import Guarded, unusable
-from .guards import check as check_variant
-from .rewriting import rewrite
-from .text import after_text, before_text, dump_config, parse_config, value_text
 
 __all__ = [
     "DEFAULT_FIELDS",
     "OPS",
+    "CheckedVariant",
     "Config",
     "Edit",
     "FieldTypes",
-    "Guarded",
     "after_text",
     "apply",
     "before_text",

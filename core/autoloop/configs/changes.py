@@ -7,10 +7,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from autoloop.configs.paths import DELETED, Keys, copied, exists, get, key_of, put, split, without_deleted, written
+from autoloop.configs.text import is_number
 from autoloop.model import Change, Config, UserError
-
-from .paths import DELETED, Keys, copied, exists, get, key_of, put, split, without_deleted, written
-from .text import is_number
 
 OBSERVING = frozenset({"output_dir", "wandb", "job_name", "log_freq", "eval_freq", "env_eval_freq"})
 """Top-level keys that name or watch a training and do not change it: they stay out of the hash."""

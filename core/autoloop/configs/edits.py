@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
-from autoloop.model import Change, Config, UserError
-
-from .fields import DEFAULT_FIELDS, FieldTypes
-from .paths import (
+from autoloop.configs.fields import DEFAULT_FIELDS, FieldTypes
+from autoloop.configs.paths import (
     DELETED,
     Keys,
     copied,
@@ -35,7 +33,8 @@ from .paths import (
     without_deleted,
     written,
 )
-from .text import MAX_DEPTH, is_number, kind, parse_value
+from autoloop.configs.text import MAX_DEPTH, is_number, kind, parse_value
+from autoloop.model import Change, Config, UserError
 
 OPS = ("set", "new", "mul", "add", "min", "max", "del")
 SETTING = ("set", "new")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .paths import Keys, written
-from .text import is_number
+from autoloop.configs.paths import Keys, written
+from autoloop.configs.text import is_number
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autoloop.configs.changes import apply, config_hash, same
+from autoloop.configs.paths import children, exists, get, split, written
+from autoloop.configs.text import is_number
 from autoloop.model import Change, Config
-
-from .changes import apply, config_hash, same
-from .paths import children, exists, get, split, written
-from .text import is_number
 
 LAMBDA_FLOOR = 0.02
 """A rule does not lower ot.lambda_ot under this: below it the transport term no longer takes part in the training."""
@@ -20,7 +19,7 @@ _LAMBDA = ("ot", "lambda_ot")
 
 
 @dataclass(frozen=True)
-class Guarded:
+class CheckedVariant:
     """`changes` that have an effect, the `config` they give and its `hash`; `notes` on what was dropped; `blocked`: why
     this must not be run, or None."""
 
@@ -38,7 +37,7 @@ def check(
     by_rule: bool,
     seen: Callable[[str], str | None],
     extra: Sequence[str] = (),
-) -> Guarded:
+) -> CheckedVariant:
     """Check changes against the config they were resolved on.
 
     `by_rule`: a rule made them, not a person (who may go under a rule's floor). `seen(hash)` says where that config has
@@ -57,7 +56,7 @@ def check(
         if where := seen(digest):
             reasons.append(f"This config has already been run: {where}.")
         blocked = " ".join(reasons)
-    return Guarded(kept, config, digest, notes, blocked or None)
+    return CheckedVariant(kept, config, digest, notes, blocked or None)
 
 
 def _with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change], list[str]]:

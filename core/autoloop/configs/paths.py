@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .text import kind
+from autoloop.configs.text import kind
 
 Keys = tuple[str | int, ...]
 """One place in a config: the keys and list indices that lead to it."""

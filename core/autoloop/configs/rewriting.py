@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from autoloop.configs.text import as_yaml_reads, dump_config, dump_value, parse_config
 from autoloop.model import Config, UserError
-
-from .text import as_yaml_reads, dump_config, dump_value, parse_config
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)

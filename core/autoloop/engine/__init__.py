@@ -9,24 +9,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autoloop.engine.create import create_loop
-    from autoloop.engine.lock import holder
-    from autoloop.engine.loop import Engine
-    from autoloop.engine.plan import LoopPlan, plan_loop
-    from autoloop.engine.process import drive, spawn
+    from autoloop.engine.driver.engine import Engine
+    from autoloop.engine.driver.lock import holder
+    from autoloop.engine.driver.process import drive, spawn
+    from autoloop.engine.planning.create import create_loop
+    from autoloop.engine.planning.plan import LoopPlan, plan_loop
     from autoloop.store.access import Holder
 
 __all__ = ["Engine", "Holder", "LoopPlan", "create_loop", "drive", "holder", "plan_loop", "spawn"]
 
 _HOMES = {
-    "Engine": "loop",
-    "Holder": "lock",
-    "LoopPlan": "plan",
-    "create_loop": "create",
-    "drive": "process",
-    "holder": "lock",
-    "plan_loop": "plan",
-    "spawn": "process",
+    "Engine": "driver.engine",
+    "Holder": "driver.lock",
+    "LoopPlan": "planning.plan",
+    "create_loop": "planning.create",
+    "drive": "driver.process",
+    "holder": "driver.lock",
+    "plan_loop": "planning.plan",
+    "spawn": "driver.process",
 }
 
 

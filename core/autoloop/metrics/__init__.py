@@ -1,9 +1,9 @@
 """What a run's metrics are called and what they came to: names, derived metrics and summary statistics. No I/O."""
 
-from .book import Derived, Metric, MetricBook, default_book, parse_metric_book
-from .entries import from_json, to_json
-from .main import main_metrics
-from .summary import canonical_columns, summarise, summarise_named
+from autoloop.metrics.book import Derived, Metric, MetricBook, default_book, parse_metric_book
+from autoloop.metrics.entries import from_json, to_json
+from autoloop.metrics.main import main_metrics
+from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
 
 __all__ = [
     "Derived",

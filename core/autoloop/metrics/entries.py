@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from autoloop.metrics.book import MetricBook, default_book
+from autoloop.metrics.summary import canonical_names
 from autoloop.model import MetricSummary, Summary, UserError
-
-from .book import MetricBook, default_book
-from .summary import canonical_names
 
 _T = TypeVar("_T")
 

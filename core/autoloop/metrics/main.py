@@ -6,9 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from autoloop.metrics.book import MetricBook
 from autoloop.model import Summary
-
-from .book import MetricBook
 
 _WORDS = re.compile(r"[a-z]+")
 _HELD_OUT = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev", "offline"))

@@ -13,9 +13,8 @@ from fnmatch import fnmatchcase
 from itertools import compress
 from operator import truediv
 
+from autoloop.metrics.book import Derived, MetricBook
 from autoloop.model import MetricSummary, Series, Summary
-
-from .book import Derived, MetricBook
 
 
 def canonical_names(names: Iterable[str], book: MetricBook) -> dict[str, str]:

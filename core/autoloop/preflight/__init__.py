@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from autoloop.gpus import GpuReport
-from autoloop.launch import Preset
 from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 from autoloop.preflight.config_paths import missing_paths
 from autoloop.preflight.finding import Finding, Level
 from autoloop.preflight.trainer import CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
+from autoloop.trainers import Preset
 
 __all__ = ["SERVER", "CandidateConfig", "Finding", "Level", "candidate", "examine"]
 

@@ -17,10 +17,10 @@ from typing import Any, Self
 import msgspec
 
 from autoloop.configs import Config
-from autoloop.diagnose import explain
-from autoloop.launch import LaunchPlan, Preset
+from autoloop.diagnose.diagnosis import explain
 from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, ok, warning
+from autoloop.trainers import LaunchPlan, Preset
 
 ASK = Path(__file__).with_name("ask_trainer.py")
 PATIENCE = 120.0

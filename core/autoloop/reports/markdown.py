@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoloop.configs import after_text, before_text
-from autoloop.disk import Stamp, alone, copy, replacing, stamp
+from autoloop.files import Stamp, copy, exclusive, replacing, stamp
 from autoloop.metrics import MetricBook
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
@@ -58,7 +58,7 @@ class MarkdownReport:
         path = Path(loop.spec.markdown_out)
         changed = self.store.touched.get(loop.id, sys.maxsize)
         try:
-            with alone(path):
+            with exclusive(path):
                 with _opened(path) as old, replacing(path) as new, self.store.reading():
                     if self._left is not None and self._stamp == stamp(path):
                         section = self._write(loop, old, new, self._left, changed)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from autoloop.disk import Stamp, alone, copy, replacing, set_aside, stamp, write_atomically
+from autoloop.files import Stamp, copy, exclusive, replacing, set_aside, stamp, write_atomically
 from autoloop.metrics import to_json
 from autoloop.model import Run
 from autoloop.store import Store
@@ -42,7 +42,7 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
     """
     said = None
     try:
-        with alone(path):
+        with exclusive(path):
             if not _append(path, entries):
                 known = _read(path)
                 if known is None:

@@ -1,6 +1,6 @@
 """Rules: a run's metrics, log and config in, proposals with their evidence out. No I/O: one run, one answer."""
 
-from autoloop.rules.book import Criterion, Default, Rule, RuleBook, Watch, act_ot_book, criterion, parse_book
+from autoloop.rules.book import Criterion, Default, LiveSchedule, Rule, RuleBook, act_ot_book, criterion, parse_book
 from autoloop.rules.clamp import Bounds, Clamp, clamp_changes
 from autoloop.rules.decide import Decision, decide
 from autoloop.rules.expressions import Expression, Verdict, compile_expression, evaluate
@@ -21,6 +21,7 @@ __all__ = [
     "Firing",
     "Judgement",
     "LiveFiring",
+    "LiveSchedule",
     "LiveWatch",
     "PythonRules",
     "Rule",
@@ -29,7 +30,6 @@ __all__ = [
     "RunView",
     "Suggestion",
     "Verdict",
-    "Watch",
     "act_ot_book",
     "applicable",
     "clamp_changes",

@@ -32,7 +32,7 @@ Scope = Literal["end", "live"]
 
 
 @dataclass(frozen=True)
-class Watch:
+class LiveSchedule:
     """When a live rule judges, in steps of the run, and what it does then.
 
     It judges the points from step `first` to step `last` (None: no end), of these only the last `window` steps if that
@@ -62,7 +62,7 @@ class Rule:
     """Of a live rule, the first of its turns."""
     priority: int = 0
     clamp: Clamp = field(default_factory=dict)
-    watch: Watch | None = None
+    watch: LiveSchedule | None = None
 
     @property
     def scope(self) -> Scope:
@@ -235,7 +235,7 @@ def _turns(rule: _RuleTable, where: str) -> tuple[tuple[str, ...], ...]:
     return tuple(_edits(edits, where) for edits in lists)
 
 
-def _watch(rule: _RuleTable, turns: tuple[tuple[str, ...], ...], where: str) -> Watch:
+def _watch(rule: _RuleTable, turns: tuple[tuple[str, ...], ...], where: str) -> LiveSchedule:
     given = [key for key in ("at", "between", "after") if getattr(rule, key) is not None]
     if len(given) > 1:
         raise UserError(f"{where}: {given[1]}: {given[0]} says already when it judges; keep one of them")
@@ -252,7 +252,7 @@ def _watch(rule: _RuleTable, turns: tuple[tuple[str, ...], ...], where: str) -> 
                 first, last = low, high
             case _:
                 raise UserError(f"{where}: between: write two steps, the smaller first, as in [300, 500]")
-    return Watch(
+    return LiveSchedule(
         first=first,
         last=last,
         once=rule.at is not None,

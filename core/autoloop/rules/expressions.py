@@ -21,7 +21,7 @@ from autoloop.metrics import MetricBook, default_book
 from autoloop.model import Observation
 from autoloop.regex import Regex
 from autoloop.rules.grammar import Compiler
-from autoloop.rules.trial import Trial, Undecided
+from autoloop.rules.trial import Evaluation, UndecidedError
 from autoloop.rules.view import RunView
 
 
@@ -30,7 +30,7 @@ class Expression:
     """A checked condition."""
 
     text: str
-    decide: Callable[[Trial], bool]
+    decide: Callable[[Evaluation], bool]
     metrics: frozenset[str] = frozenset()
     """Canonical names of the metrics that it looks at."""
     patterns: tuple[Regex, ...] = ()
@@ -58,10 +58,10 @@ def evaluate(expression: str | Expression, view: RunView) -> Verdict:
     """Does the condition hold for this run? UserError only for a text that is no valid condition."""
     if isinstance(expression, str):
         expression = compile_expression(expression, view.book)
-    trial = Trial(view)
+    trial = Evaluation(view)
     try:
         holds = expression.decide(trial)
-    except Undecided as reason:
+    except UndecidedError as reason:
         holds = False
         trial.notes.append(str(reason))
     return Verdict(holds, trial.observations, trial.missing, trial.notes)

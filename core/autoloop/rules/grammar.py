@@ -15,7 +15,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, UserError
 from autoloop.regex import Regex
 from autoloop.rules.source import Source
-from autoloop.rules.trial import Term, Trial, Undecided, finite, same, setting
+from autoloop.rules.trial import Evaluation, Term, UndecidedError, finite, same, setting
 from autoloop.rules.view import compile_pattern
 from autoloop.rules.wording import cut, kind_words, nearest, show
 
@@ -53,12 +53,12 @@ class Compiler:
         self.patterns: list[Regex] = []
         """What it looks for in the log."""
 
-    def compile(self) -> Callable[[Trial], bool]:
+    def compile(self) -> Callable[[Evaluation], bool]:
         return self.condition(self.source.parse(), 0)
 
     # ------------------------------------------------------------------------------------- truth
 
-    def condition(self, node: ast.expr, depth: int) -> Callable[[Trial], bool]:
+    def condition(self, node: ast.expr, depth: int) -> Callable[[Evaluation], bool]:
         self._bound(node, depth)
         match node:
             case ast.BoolOp():
@@ -75,24 +75,24 @@ class Compiler:
             what = f"{term.source} is {kind_words(term.kind)}, not a condition"
             raise self._error(node, f"{what}; compare it with something")
 
-        def leaf(trial: Trial) -> bool:
+        def leaf(trial: Evaluation) -> bool:
             value = term.run(trial)
             if not isinstance(value, bool):
-                raise Undecided(f"{term.source} is {show(value)}, not true or false")
+                raise UndecidedError(f"{term.source} is {show(value)}, not true or false")
             if term.kind == "any":  # has, diverged and log_matches put themselves on record
                 trial.observe(term.source, value, "==", True, value, term.metric)
             return value
 
         return leaf
 
-    def _comparison(self, node: ast.Compare, depth: int) -> Callable[[Trial], bool]:
+    def _comparison(self, node: ast.Compare, depth: int) -> Callable[[Evaluation], bool]:
         if any(type(op) not in _COMPARE for op in node.ops):
             raise self._error(node, "conditions compare with < <= > >= == != only")
         sides = [self.value(side, depth + 1) for side in (node.left, *node.comparators)]
         pairs = zip(node.ops, sides, sides[1:], strict=False)
         links = [self._link(node, *_COMPARE[type(op)], left, right) for op, left, right in pairs]
 
-        def compare(trial: Trial) -> bool:
+        def compare(trial: Evaluation) -> bool:
             value = sides[0].run(trial)
             for link, side in zip(links, sides[1:], strict=True):
                 following = side.run(trial)
@@ -105,7 +105,7 @@ class Compiler:
 
     def _link(
         self, node: ast.Compare, op: str, test: Callable[[Any, Any], bool], left: Term, right: Term
-    ) -> Callable[[Trial, Any, Any], bool]:
+    ) -> Callable[[Evaluation, Any, Any], bool]:
         """One comparison of a chain. Evidence reads metric, op, threshold: `1 > x.last` is kept as `x.last < 1`."""
         ordered = op not in ("==", "!=")
         for side in (left, right):
@@ -116,7 +116,7 @@ class Compiler:
             raise self._error(node, f"{kinds}, which are never equal")
         flip = left.constant and not right.constant
 
-        def link(trial: Trial, a: Any, b: Any) -> bool:
+        def link(trial: Evaluation, a: Any, b: Any) -> bool:
             if ordered:
                 a, b = finite(a, left.source), finite(b, right.source)
             holds = test(a, b)
@@ -160,7 +160,7 @@ class Compiler:
         if isinstance(value, int | float):
             try:
                 number = finite(value, source)
-            except Undecided:
+            except UndecidedError:
                 raise self._error(node, f"{cut(source)} is too large a number") from None
             return Term("number", lambda _: number, source, constant=True)
         raise self._error(node, f"{cut(source)} is not something a condition may hold")
@@ -175,12 +175,12 @@ class Compiler:
         left, right = self._numeric(node.left, depth), self._numeric(node.right, depth)
         compute = _ARITHMETIC[type(node.op)]
 
-        def run(trial: Trial) -> float:
+        def run(trial: Evaluation) -> float:
             a, b = finite(left.run(trial), left.source), finite(right.run(trial), right.source)
             try:
                 return finite(compute(a, b), source)
             except ZeroDivisionError:
-                raise Undecided(f"{source} divides by zero") from None
+                raise UndecidedError(f"{source} divides by zero") from None
 
         return Term("number", run, source, left.metric or right.metric, left.constant and right.constant)
 
@@ -211,13 +211,13 @@ class Compiler:
 
         self.metrics.add(self.book.resolve_name(name) or name)
 
-        def run(trial: Trial) -> Any:
+        def run(trial: Evaluation) -> Any:
             canonical, found = trial.view.metric(name)
             if found is None:
                 trial.missing.append(canonical)
                 slip = self.book.resolve_name(name) is None
                 hint = nearest(canonical, trial.view.summary.metrics) if slip else ""
-                raise Undecided(f"metric {canonical} never appeared with a finite value{hint}")
+                raise UndecidedError(f"metric {canonical} never appeared with a finite value{hint}")
             return finite(getattr(found, statistic), source)
 
         return Term("number", run, source, name)
@@ -271,7 +271,7 @@ class Compiler:
             raise self._error(node, str(error)) from None
         self.patterns.append(pattern)
 
-        def run(trial: Trial) -> bool:
+        def run(trial: Evaluation) -> bool:
             line, complete = trial.view.search(pattern)
             if line is None and not complete:
                 trial.notes.append(f"{source} read only the beginning of a very long log")

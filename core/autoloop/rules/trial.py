@@ -12,12 +12,12 @@ from autoloop.rules.view import RunView
 from autoloop.rules.wording import show
 
 
-class Undecided(Exception):
+class UndecidedError(Exception):
     """A condition met something it cannot judge. Its text says what; `evaluate` turns it into a note."""
 
 
 @dataclass
-class Trial:
+class Evaluation:
     """One evaluation in progress."""
 
     view: RunView
@@ -49,7 +49,7 @@ class Term:
     """A checked part of a condition. `kind` is number, truth, text, none, or any where only the run can tell."""
 
     kind: str
-    run: Callable[[Trial], Any]
+    run: Callable[[Evaluation], Any]
     source: str
     metric: str | None = None
     constant: bool = False
@@ -58,23 +58,23 @@ class Term:
 def finite(value: Any, source: str) -> float:
     """The value as a finite number; whole numbers stay whole as long as every reader of the evidence can hold them."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Undecided(f"{source} is {show(value)}, not a number")
+        raise UndecidedError(f"{source} is {show(value)}, not a number")
     try:
         number = value if isinstance(value, int) and abs(value) < 2**53 else float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise Undecided(f"{source} is not a finite number")
+        raise UndecidedError(f"{source} is not a finite number")
     return number
 
 
-def setting(trial: Trial, path: str, source: str) -> Any:
+def setting(trial: Evaluation, path: str, source: str) -> Any:
     try:
         value = trial.view.setting(path)
     except LookupError as why:
-        raise Undecided(f"{source} is not in the config: {why}") from None
+        raise UndecidedError(f"{source} is not in the config: {why}") from None
     if isinstance(value, dict | list):
-        raise Undecided(f"{source} is {show(value)}, not a single value")
+        raise UndecidedError(f"{source} is {show(value)}, not a single value")
     return finite(value, source) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 

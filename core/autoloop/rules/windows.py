@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Series
-from autoloop.rules.book import Rule, Watch
+from autoloop.rules.book import LiveSchedule, Rule
 
 
 def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int | None) -> str | None:
@@ -67,7 +67,7 @@ def no_point_seen(
     return found
 
 
-def steps_of(watch: Watch) -> str:
+def steps_of(watch: LiveSchedule) -> str:
     if watch.once:
         return f"at step {watch.first}"
     return f"at steps {watch.first}–{watch.last}" if watch.last is not None else f"from step {watch.first} on"
@@ -77,7 +77,7 @@ def _of_evaluation(metric: str) -> bool:
     return metric.partition("/")[0] in ("eval", "val", "valid", "validation", "test")
 
 
-def _has_point(steps: Sequence[int], watch: Watch) -> bool:
+def _has_point(steps: Sequence[int], watch: LiveSchedule) -> bool:
     at = bisect_left(steps, watch.first)
     return at < len(steps) and (watch.last is None or watch.once or steps[at] <= watch.last)
 

@@ -1,21 +1,21 @@
 """The one truth of a project: a SQLite file in `.autoloop/`. Only the engine writes state; clients write command rows."""
 
 from autoloop.store.access import Holder
-from autoloop.store.database import Command, NoLoopYet, Store
+from autoloop.store.database import Command, NoLoopError, Store
 from autoloop.store.opening import SCHEMA_VERSION
 from autoloop.store.places import Places
 from autoloop.store.snapshot import Snapshot, take_snapshot
-from autoloop.store.trouble import StoreTrouble, StoreUnusable
+from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError
 
 __all__ = [
     "SCHEMA_VERSION",
     "Command",
     "Holder",
-    "NoLoopYet",
+    "NoLoopError",
     "Places",
     "Snapshot",
     "Store",
-    "StoreTrouble",
-    "StoreUnusable",
+    "StoreCorruptError",
+    "StoreUnavailableError",
     "take_snapshot",
 ]

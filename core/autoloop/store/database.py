@@ -15,10 +15,10 @@ from autoloop.store.access import check_access, driven
 from autoloop.store.opening import connect, connect_or_begin_anew, lost
 from autoloop.store.places import Places
 from autoloop.store.rows import Rows
-from autoloop.store.trouble import StoreTrouble, unusable
+from autoloop.store.trouble import StoreUnavailableError, unusable
 
 
-class NoLoopYet(UserError):
+class NoLoopError(UserError):
     """The project has never run a loop."""
 
     def __init__(self, project: Path) -> None:
@@ -63,7 +63,7 @@ class Store(Rows):
         if not create:
             if places.database.exists():
                 return cls(places, connect(places))
-            raise unusable(places.database, "it is gone") if lost(places) else NoLoopYet(places.project)
+            raise unusable(places.database, "it is gone") if lost(places) else NoLoopError(places.project)
         places.make()
         check_access(places)  # again: what was there already is not ours for that
         db, said = connect_or_begin_anew(places)
@@ -128,12 +128,12 @@ class Store(Rows):
         if name is None:
             newest = self.loops(1)
             if not newest and driven(self.places):
-                raise StoreTrouble(
+                raise StoreUnavailableError(
                     f"{self.places.database} holds no loop, although an engine drives one: a file beside it (-wal, -shm) "
                     "was deleted or replaced. Wait for the loop's end, when its engine writes all into it."
                 )
             if not newest:
-                raise NoLoopYet(self.places.project)
+                raise NoLoopError(self.places.project)
             return newest[0]
         found = self._all(Loop, "SELECT rowid, body FROM loops WHERE name = ? OR id = ?", name, name)
         if not found:

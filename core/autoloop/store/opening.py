@@ -17,7 +17,7 @@ from autoloop.model import UserError
 from autoloop.store.access import driven
 from autoloop.store.places import Places
 from autoloop.store.portable import make_relative
-from autoloop.store.trouble import StoreTrouble, StoreUnusable, translated, unusable
+from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
 SCHEMA_VERSION = 3
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
@@ -89,14 +89,14 @@ def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | Non
     try:
         if path.exists():
             return _connect_and_check(places), None
-    except StoreUnusable:
+    except StoreCorruptError:
         pass
     with _alone(places):  # two who find none, or an unusable one, at once make a new one once
         said = None
         if path.exists():
             try:
                 return _connect_and_check(places), None
-            except StoreUnusable as error:
+            except StoreCorruptError as error:
                 if driven(places):
                     raise UserError(f"{error} An engine still works with it: stop that first.") from None
                 said = f"{path} could not be used; it is kept as {_set_aside(path)}, and a new one was begun."
@@ -150,7 +150,9 @@ def _make(path: Path) -> None:
     except sqlite3.Error as error:
         raise translated(error, path) from None
     except OSError as error:
-        raise StoreTrouble(f"{path} cannot be made ({error.strerror}); mend that, and give the command again.") from None
+        raise StoreUnavailableError(
+            f"{path} cannot be made ({error.strerror}); mend that, and give the command again."
+        ) from None
 
 
 def _connect_and_check(places: Places) -> sqlite3.Connection:

@@ -1,7 +1,7 @@
 """One connection to the SQLite file: typed rows in, typed rows out, all or nothing.
 
 A row is a few columns to search by and one JSON body that msgspec checks on the way in and out, so that the schema follows
-`model.py`. WAL lets readers work beside the one writer; `synchronous=FULL` makes a committed transition survive a power cut.
+`model/`. WAL lets readers work beside the one writer; `synchronous=FULL` makes a committed transition survive a power cut.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ from pathlib import Path
 from autoloop.model import UserError
 
 
-class StoreTrouble(UserError):
+class StoreUnavailableError(UserError):
     """The database cannot be used just now; it may be again when the reason is gone. Nothing was half written."""
 
 
-class StoreUnusable(UserError):
+class StoreCorruptError(UserError):
     """The file is damaged or not ours. `Store.open(create=True)` sets it aside."""
 
 
@@ -32,14 +32,14 @@ def translated(error: sqlite3.Error, path: Path) -> Exception:
     """The sentence for what SQLite says of the file at `path`; the error itself where it is a fault of ours."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _PASSING:
-        return StoreTrouble(f"{path} cannot be used now ({error}): {_PASSING[code]}.")
+        return StoreUnavailableError(f"{path} cannot be used now ({error}): {_PASSING[code]}.")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return unusable(path, f"it is damaged or no database ({error})")
     return error
 
 
-def unusable(path: Path, why: str) -> StoreUnusable:
-    return StoreUnusable(
+def unusable(path: Path, why: str) -> StoreCorruptError:
+    return StoreCorruptError(
         f"{path} cannot be used: {why}. Bring back a copy of it, or begin anew: `autoloop-tui run … --exec` keeps it "
         "under another name."
     )

@@ -29,7 +29,7 @@ MAX_ANSWER = 256 << 20
 """Bytes; more than this is no answer to what is asked here."""
 
 
-class Refused(UserError):
+class RefusedError(UserError):
     """The service answered, and the answer is no: asking again does not help."""
 
 
@@ -86,7 +86,7 @@ class GraphQL:
         except (OSError, http.client.HTTPException):
             raise _Passing("ended the connection in the middle of its answer") from None
         if len(data) > MAX_ANSWER:
-            raise Refused(f"W&B at {self.host} answered with more than {MAX_ANSWER >> 20} MiB; ask for fewer runs.")
+            raise RefusedError(f"W&B at {self.host} answered with more than {MAX_ANSWER >> 20} MiB; ask for fewer runs.")
         try:
             return json.loads(data)
         except (ValueError, RecursionError):
@@ -100,14 +100,16 @@ class GraphQL:
 
     def _refuse(self, error: urllib.error.HTTPError) -> None:
         if error.code == 401:
-            raise Refused(f"W&B at {self.host} refuses the key; copy it again from your W&B settings, or `wandb login`.")
+            raise RefusedError(
+                f"W&B at {self.host} refuses the key; copy it again from your W&B settings, or `wandb login`."
+            )
         if error.code == 403:
-            raise Refused(f"W&B at {self.host} gives this key no access; ask the owner of the project for it.")
+            raise RefusedError(f"W&B at {self.host} gives this key no access; ask the owner of the project for it.")
         if error.code == 429:
             raise _Passing("has had too many requests from you (HTTP 429)")
         if error.code >= 500:
             raise _Passing(f"has trouble of its own (HTTP {error.code})")
-        raise Refused(f"W&B at {self.host} refused the request (HTTP {error.code}); is WANDB_BASE_URL right?")
+        raise RefusedError(f"W&B at {self.host} refused the request (HTTP {error.code}); is WANDB_BASE_URL right?")
 
     def _data(self, answer: Any) -> dict[str, Any]:
         if not isinstance(answer, dict):
@@ -118,7 +120,7 @@ class GraphQL:
             message = first.get("message") if isinstance(first, dict) else first
             said = message if isinstance(message, str) else "something went wrong"
             text = " ".join(said.replace(self._secret, "…").split())[:300]
-            raise Refused(f"W&B at {self.host} says: {text}")
+            raise RefusedError(f"W&B at {self.host} says: {text}")
         data = answer.get("data")
         if not isinstance(data, dict):
             raise _Passing("did not answer as W&B does (is WANDB_BASE_URL right?)")

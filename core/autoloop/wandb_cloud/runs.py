@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoloop.history.columns import Columns, as_step, numbers
+from autoloop.metric_readers.columns import Columns, as_step, numbers
 from autoloop.model import UserError
 from autoloop.wandb_cloud.graphql import GraphQL
 

@@ -1,0 +1,140 @@
+"""Every command: its module, what it does in one line, and two calls that people type. `cli.py` registers them from here.
+
+Named, not imported: a command loads what it needs and no more, and the list of all of them loads none.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    module: str
+    """In this package."""
+    line: str
+    examples: tuple[str, str]
+
+
+GROUPS: dict[str, dict[str, Command]] = {
+    "Start": {
+        "run": Command(
+            "run",
+            "Plan a loop of rounds; with --exec, run it.",
+            (
+                "run --cfgs configs/*.json --steps 2000",
+                "run --cfgs a.json b.json --gpus 0,1 --rounds 3 --decide --exec",
+            ),
+        ),
+        "demo": Command(
+            "demo", "Watch three rounds of a small real training.", ("demo", "demo my-demo --rounds 2 --approve auto")
+        ),
+        "doctor": Command(
+            "doctor",
+            "Check everything that a run needs, and start nothing.",
+            ("doctor --cfgs configs/*.json", "doctor --cfgs a.json --rounds 3 --decide --rules mine.toml --json"),
+        ),
+        "generate": Command(
+            "generate",
+            "Write variants of a config; with --exec, train them.",
+            (
+                "generate --base-cfg base.json --changes seed=7 --reason seed",
+                "generate --recipe pi-unlock --base-cfg base.json --exec",
+            ),
+        ),
+    },
+    "Look": {
+        "status": Command("loops", "Show a loop's round, slots, queue and failures.", ("status", "status --all")),
+        "runs": Command("loops", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
+        "logs": Command("loops", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
+        "wait": Command("loops", "Wait until a loop ends, and exit as it did.", ("wait", "wait --quiet --loop 2")),
+        "report": Command("loops", "Write both reports again from the store.", ("report", "report --loop loop_1700000000")),
+    },
+    "Decide": {
+        "proposals": Command(
+            "proposals", "List the proposals for the next round.", ("proposals", "proposals --round 1 --json")
+        ),
+        "approve": Command("proposals", "Approve proposals.", ("approve 1 3", 'approve --all --note "go"')),
+        "reject": Command("proposals", "Reject proposals.", ('reject 4 --reason "diverged before"', "reject --all")),
+        "undo": Command("proposals", "Take decisions back until the round starts.", ("undo", "undo 1 3")),
+        "edit": Command(
+            "proposals",
+            "Change what a proposal changes.",
+            ("edit 2 --changes ot.loss_config.reg@mul=1.5", "edit 2 --changes seed=7 policy.optimizer_lr=1e-5"),
+        ),
+        "propose": Command(
+            "proposals",
+            "Propose a variant of a run for the next round.",
+            ('propose h5ktqxph --changes seed=7 --reason "another seed"', "propose h5ktqxph --recipe pi-unlock"),
+        ),
+        "start": Command("proposals", "Start the next round with what is approved.", ("start", "start --loop 2")),
+        "hold": Command("proposals", "Keep the next round from starting by itself.", ("hold", "hold --off")),
+    },
+    "Act": {
+        "stop": Command("control", "Stop a run or the loop; what it wrote is kept.", ("stop", "stop h5ktqxph")),
+        "kill": Command("control", "End a run or the loop at once.", ("kill", "kill h5ktqxph")),
+        "pause": Command("control", "Start no new run until `resume`.", ("pause", "pause --loop 2")),
+        "resume": Command("control", "Go on with a paused, stopped or orphaned loop.", ("resume", "resume --max-hours 6")),
+        "retry": Command("control", "Queue a failed or stopped run once more.", ("retry h5ktqxph", "retry base --loop 2")),
+        "extend": Command(
+            "control",
+            "Let an ended run go on from its last checkpoint.",
+            ("extend h5ktqxph --steps 200000", "extend base --steps 10000 --loop 2"),
+        ),
+        "move": Command("control", "Move a queued run in the queue.", ("move h5ktqxph", "move h5ktqxph --before 7r5j8h63")),
+    },
+    "Tools": {
+        "analyze-offline": Command(
+            "analyze",
+            "Summarise the runs below a folder.",
+            ("analyze-offline --outputs-root outputs/train", "analyze-offline --rules mine.toml --json summary.json"),
+        ),
+        "analyze-wandb": Command(
+            "analyze",
+            "Summarise the runs of a W&B project.",
+            ("analyze-wandb --entity my-team --project lerobot", "analyze-wandb --tags ot --max-runs 20 --rules"),
+        ),
+        "fetch-config": Command(
+            "fetch",
+            "Write the configs of W&B runs as files.",
+            (
+                "fetch-config h5ktqxph --entity my-team --project lerobot",
+                "fetch-config h5ktqxph --out configs --like base.json",
+            ),
+        ),
+        "themes": Command("themes", "List and check colour themes.", ("themes", "themes --check mine.toml")),
+    },
+}
+
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
+
+SCRIPTS = {
+    "autorun": "run",
+    "generate-and-run": "generate",
+    "fetch-wandb-config": "fetch-config",
+    "iterate-until-200k": "run --rounds 8 --decide --until worth-200k",
+    "rules": "analyze-offline --rules",
+    "common": "analyze-offline",
+}
+"""What does now what the scripts before this tool did."""
+
+
+def function(name: str) -> str:
+    """Where the command's function is, as `module:function`."""
+    return f"autoloop_tui.cli.commands.{COMMANDS[name].module}:{name.replace('-', '_')}"
+
+
+def examples(name: str) -> str:
+    lines = "\n".join(f"  autoloop-tui {words}" for words in COMMANDS[name].examples)
+    return f"Examples:\n\n{lines}"
+
+
+def suggestion(word: str) -> str | None:
+    """The command that was meant by a word that is none: a slip, or a script's name as people have typed it for years."""
+    plain = word.rpartition("/")[2].removesuffix(".py").rpartition(".")[2].replace("_", "-").lower()
+    if plain in COMMANDS:
+        return plain
+    if plain in SCRIPTS:
+        return SCRIPTS[plain]
+    near = difflib.get_close_matches(plain, [*COMMANDS, *SCRIPTS], 1)
+    return SCRIPTS.get(near[0], near[0]) if near else None

@@ -1,0 +1,131 @@
+"""Talking to an engine: send a command row, wait for its answer; follow a loop's story until it ends."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from autoloop.engine.driver.lock import holder
+from autoloop.model import Event, Loop, LoopState, Run, RunState, UserError
+from autoloop.store import Command, Store
+
+ANSWER_TIMEOUT = 10.0
+"""Seconds to wait for a living engine's answer; it looks five times a second."""
+
+
+class NoAnswer(UserError):
+    """The engine lives and has not answered in time; the command is kept."""
+
+
+@contextmanager
+def opened(loop: str | None = None) -> Iterator[tuple[Store, Loop]]:
+    """The project's store and the loop that was named, else the newest."""
+    with Store.open(Path.cwd()) as store:
+        yield store, store.find_loop(loop)
+
+
+def actor() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def alive(store: Store, loop: Loop) -> bool:
+    return holder(store.places.lock(loop.name)) is not None
+
+
+def find_run(store: Store, loop: Loop, wanted: str) -> Run:
+    """The run of this id, else the newest of this name. UserError where there is none."""
+    runs = store.runs(loop.id)
+    found = [run for run in runs if run.id == wanted] or [run for run in runs if run.name == wanted]
+    if not found:
+        near = difflib.get_close_matches(wanted, [word for run in runs for word in (run.name, run.id)], 1)
+        hint = f"did you mean {near[0]}?" if near else "`autoloop-tui runs` lists them."
+        raise UserError(f"{loop.name} has no run {wanted!r}; {hint}")
+    return found[-1]
+
+
+def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> str:
+    """Send one command and wait for the engine's answer. UserError where it is refused, and where there is no engine:
+    then the command is kept for the next one."""
+    if loop.state is LoopState.FINISHED and not alive(store, loop):
+        raise UserError(f"{loop.name} has finished; it takes no commands any more.")
+    number = store.send(loop.id, kind, payload, actor())
+    command = _answered(store, loop, number)
+    if command is None:
+        raise UserError(
+            f"No engine drives {loop.name} now, so the command is kept: `autoloop-tui resume` takes the loop up again "
+            "and carries it out."
+        )
+    return _text(command)
+
+
+def ask_waking(store: Store, loop: Loop, kind: str, **payload: Any) -> tuple[str, bool]:
+    """`ask`, with an engine started for it where none drives the loop. The answer, and whether one was started."""
+    number = store.send(loop.id, kind, payload, actor())
+    command = _answered(store, loop, number)
+    if command is not None:
+        return _text(command), False
+    from autoloop.engine.driver.process import spawn
+
+    spawn(store, store.loop(loop.id))
+    command = _answered(store, loop, number)
+    if command is None:
+        raise UserError(f"The engine of {loop.name} ended before it could {kind}; `autoloop-tui status` shows more.")
+    return _text(command), True
+
+
+def _text(command: Command) -> str:
+    if not command.ok:
+        raise UserError(command.answer or f"The engine refused to {command.kind}.")
+    return command.answer or ""
+
+
+def _answered(store: Store, loop: Loop, number: int) -> Command | None:
+    """The command once it is answered; None if no engine is there to do so."""
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    while time.monotonic() < deadline:
+        driven = alive(store, loop)  # looked at first: an engine may answer with its last breath
+        command = store.command(number)
+        if command.answered_at is not None:
+            return command
+        if not driven:
+            return None
+        time.sleep(0.02)
+    raise NoAnswer(
+        f"The engine of {loop.name} has not answered within {ANSWER_TIMEOUT:.0f} s; the command is kept, and "
+        "`autoloop-tui status` shows whether it was carried out."
+    )
+
+
+def follow_story(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> Loop:
+    """Tell every event until the loop has ended or its engine is gone; the loop as it is then."""
+    version = None
+    while True:
+        gone = not alive(store, loop)  # looked at before the events: nothing said last is missed
+        seen = store.version()
+        if seen != version or gone:
+            version = seen
+            for event in store.events(loop.id, after):
+                tell(event)
+                after = event.id
+        if gone:
+            return store.loop(loop.id)
+        time.sleep(0.2)
+
+
+def exit_code(store: Store, loop: Loop) -> int:
+    """0 finished, 1 something failed, 130 stopped by a person or left by its engine: `autoloop-tui resume` goes on."""
+    if loop.state is LoopState.ACTIVE:
+        return 130
+    if loop.state is LoopState.STOPPED and (loop.reason or "").startswith("stopped by "):
+        return 130
+    failed = any(run.state in (RunState.FAILED, RunState.LOST) for run in store.runs(loop.id))
+    return 0 if loop.state is LoopState.FINISHED and not failed else 1

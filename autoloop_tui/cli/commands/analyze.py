@@ -1,0 +1,190 @@
+"""Runs that are looked at from outside any loop: those below a folder, and those in a W&B project."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+from autoloop.model import UserError
+from autoloop.settings import Settings, load_settings
+from cyclopts import Parameter
+
+from autoloop_tui.cli.output import analysis, printing
+
+OneOrNone = Parameter(consume_multiple=(0, 1))
+SIDE_BY_SIDE = 4
+"""Runs whose rows are asked for at the same time: the wait is the network's."""
+JsonTo = Parameter(name=["--json", "--out-json"], consume_multiple=(0, 1))
+
+
+def analyze_offline(
+    *,
+    outputs_root: Path | None = None,
+    limit: int = 50,
+    rules: Annotated[list[str] | None, OneOrNone] = None,
+    json: Annotated[list[str] | None, JsonTo] = None,
+) -> int:
+    """Summarise the runs below a folder, whoever started them, newest first.
+
+    Prints a table on a terminal, else JSON: {output directory: {metric: {first,
+    last, best, best_step, delta, pct, …}, "steps": N}}; with --rules {"summary":
+    that, "proposals": {output directory: [{reason, changes}]}}. Every run found
+    is an entry, also one without any metric. What was read is remembered.
+
+    Parameters
+    ----------
+    outputs_root
+        The folder to search, at any depth (outputs/train, or as autoloop.toml says).
+    limit
+        Only so many of the newest runs.
+    rules
+        Also show what rules would propose: the project's rule book, or the one named here (.toml or .py).
+    json
+        Print the JSON also on a terminal; with a file's name, write it there and print the table.
+    """
+    from autoloop import run_archive
+
+    if limit < 1:
+        raise UserError(f"--limit {limit} makes no sense: give 1 or more.")
+    project = Path.cwd()
+    settings = load_settings(project)
+    book = settings.metric_book(project)
+    source = None if rules is None else analysis.rules_of(rules, settings, book)
+    root = outputs_root or Path(settings.output_root)
+    problems: list[str] = []
+    found = run_archive.find_runs(root, problems)
+    if not found:
+        for problem in problems:
+            print(f"note: {printing.printable(problem)}", file=sys.stderr)
+        raise UserError(f"No run has left a W&B history below {root}; name another folder with --outputs-root.")
+    memory = run_archive.Memory(
+        run_archive.memory_path(project, root, os.environ), run_archive.Remembered, run_archive.version_of(book)
+    )
+    read = run_archive.read_runs(found, book, limit=limit, memory=memory, processes=len(os.sched_getaffinity(0)))
+    runs = [
+        analysis.Analysed(
+            name=run.name,
+            shown=os.path.relpath(run.name, root),
+            cells=[time.strftime("%m-%d %H:%M", time.localtime(run.modified)), _ended(record.exit_code)],
+            summary=record.summary,
+            config=record.config,
+            log=Path(run.segments[-1].path).parent / "files/output.log" if run.segments else None,
+        )
+        for run, record in read
+    ]
+    for problem in problems + [problem for _, record in read for problem in record.problems]:
+        print(f"note: {printing.printable(problem)}", file=sys.stderr)
+    proposals = analysis.proposals_for(runs, source, settings, book) if source else None
+    document = analysis.summaries(runs) if proposals is None else analysis.with_proposals(runs, proposals)
+    analysis.present(runs, ["run", "written", "ended"], proposals, document, book, json)
+    if len(found) > limit:
+        print(f"The newest {limit} of {len(found)} runs; --limit shows more.", file=sys.stderr)
+    return 0
+
+
+def analyze_wandb(
+    *,
+    entity: str | None = None,
+    project: str | None = None,
+    group: Annotated[str, Parameter(name=["--group", "--group-substr"])] = "",
+    tags: Annotated[list[str] | None, Parameter(name=["--tags", "--tag"], consume_multiple=True)] = None,
+    max_runs: int = 50,
+    history_limit: int | None = None,
+    rules: Annotated[list[str] | None, OneOrNone] = None,
+    json: Annotated[list[str] | None, JsonTo] = None,
+    timeout: float = 300.0,
+) -> int:
+    """Summarise the runs of a W&B project from every row they logged, newest first.
+
+    Prints a table on a terminal, else JSON: {"summary": {run id: {metric: {first,
+    last, best, best_step, delta, pct, …}, "steps": N}}, "proposals": {run id:
+    [{reason, changes}]}}. Needs a W&B key (WANDB_API_KEY, or `wandb login`).
+
+    Parameters
+    ----------
+    entity
+        W&B entity (or autoloop.toml, under [wandb]).
+    project
+        W&B project (likewise).
+    group
+        Only runs whose group holds this text.
+    tags
+        Only runs that carry all of these tags.
+    max_runs
+        Only so many of the newest of them.
+    history_limit
+        Read only so many rows of a run, which W&B picks evenly; quicker, and the best value may be missed.
+    rules
+        Also show what rules would propose: the project's rule book, or the one named here (.toml or .py).
+    json
+        Print the JSON also on a terminal; with a file's name, write it there and print the table.
+    timeout
+        Seconds after which no more is waited for; what was read by then is shown.
+    """
+    from autoloop.metrics import summarise
+    from autoloop.wandb_cloud.gather import gather
+    from autoloop.wandb_cloud.graphql import GraphQL
+    from autoloop.wandb_cloud.run_config import trainer_config
+    from autoloop.wandb_cloud.runs import Listed, Project
+
+    for flag, value in (("--max-runs", max_runs), ("--history-limit", history_limit), ("--timeout", timeout)):
+        if value is not None and not value >= 1:
+            raise UserError(f"{flag} {value} makes no sense: give 1 or more.")
+    cwd = Path.cwd()
+    settings = load_settings(cwd)
+    book = settings.metric_book(cwd)
+    source = analysis.rules_of(rules or [], settings, book)
+    fields = settings.field_types()
+    deadline = time.monotonic() + timeout
+    where = Project(GraphQL(os.environ, deadline), *wandb_place(entity, project, settings))
+    tags = tags or []
+
+    def read(run: Listed) -> analysis.Analysed:
+        found = where.run(run.id)
+        columns = where.history(found, history_limit)
+        return analysis.Analysed(
+            name=run.id,
+            shown=run.name,
+            cells=[run.id, run.state, run.group],
+            summary=summarise(columns.series, book),
+            config=trainer_config(found.config, fields),
+        )
+
+    ((_, listed),) = gather(lambda _: where.runs(max_runs, group, tags), [None], deadline=deadline)
+    if not listed:
+        narrowed = " that fits --group and --tags" if group or tags else ""
+        raise UserError(f"{where.entity}/{where.project} has no run{narrowed}.")
+    done: dict[int, analysis.Analysed] = {}
+    failure: UserError | None = None
+    try:
+        done.update(gather(read, listed, deadline=deadline, workers=SIDE_BY_SIDE))
+    except UserError as error:
+        failure = error
+        if not done:
+            raise
+    runs = [done[index] for index in sorted(done)]
+    proposals = analysis.proposals_for(runs, source, settings, book)
+    document = analysis.with_proposals(runs, proposals)
+    shown = None if rules is None else proposals
+    analysis.present(runs, ["run", "id", "state", "group"], shown, document, book, json)
+    if failure is not None:
+        print(f"Only {len(done)} of {len(listed)} runs could be read. {printing.printable(str(failure))}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def wandb_place(entity: str | None, project: str | None, settings: Settings) -> tuple[str, str]:
+    """Entity and project from the flags, else from autoloop.toml."""
+    entity, project = entity or settings.wandb.entity, project or settings.wandb.project
+    for flag, value in (("--entity", entity), ("--project", project)):
+        if not value:
+            raise UserError(f"Which W&B {flag[2:]}? Give {flag}, or set it in autoloop.toml under [wandb].")
+    return entity or "", project or ""
+
+
+def _ended(code: int | None) -> str:
+    """An exit code that W&B recorded, in a word; it records none for a run that goes on or was killed."""
+    return {None: "–", 0: "finished", 255: "interrupted"}.get(code, f"exit {code}")

@@ -1,0 +1,47 @@
+"""`autoloop-tui` alone: the console on the newest loop, or a welcome where there is none."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from autoloop.model import UserError
+from cyclopts import Parameter
+
+from autoloop_tui.console import opening
+
+
+def console(
+    *,
+    loop: str | None = None,
+    theme: str | None = None,
+    ascii_: Annotated[bool | None, Parameter(name="--ascii", negative="")] = None,
+) -> int:
+    """Open the console on a loop of this project. Quitting it stops nothing.
+
+    Parameters
+    ----------
+    loop
+        Which loop (name or number); the newest by default.
+    theme
+        A theme's name, for this time; `autoloop-tui themes` lists them.
+    ascii_
+        Draw with ASCII characters only.
+    """
+    if theme is not None:
+        from autoloop_tui.console.theming.theme_files import load_themes
+
+        names = load_themes(Path.cwd()).themes
+        if theme not in names:
+            near = difflib.get_close_matches(theme, names, 1)
+            meant = f"did you mean {near[0]}?" if near else "`autoloop-tui themes` lists them."
+            raise UserError(f"There is no theme {theme}; {meant}")
+    if not opening.has_screen():
+        from autoloop_tui.cli.commands.inspect import status
+
+        if reason := opening.why_no_screen():
+            print(f"autoloop-tui: {reason}", file=sys.stderr)
+        return status(loop=loop)
+    return opening.console_or_welcome(Path.cwd(), loop, theme=theme, ascii_only=ascii_)

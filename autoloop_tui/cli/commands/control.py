@@ -1,0 +1,245 @@
+"""Commands that make a loop or a run do something: stop, kill, pause, resume, retry, extend, move.
+
+All act on the newest loop unless --loop names one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import msgspec
+from autoloop.engine.driver.lock import holder
+from autoloop.model import Loop, LoopState, Run, RunState, UserError
+from autoloop.store import Store
+
+from autoloop_tui.cli import client
+from autoloop_tui.cli.output import printing
+
+
+def stop(run: str | None = None, /, *, loop: str | None = None) -> int:
+    """Stop a run, or the whole loop: interrupt, wait, terminate, kill. What was written is kept.
+
+    Parameters
+    ----------
+    run
+        A run's id or name; without one the loop is stopped.
+    loop
+        Which loop; the newest by default.
+    """
+    return _stop("stop", run, loop)
+
+
+def kill(run: str | None = None, /, *, loop: str | None = None) -> int:
+    """Stop a run, or the whole loop, at once and without a clean end.
+
+    Parameters
+    ----------
+    run
+        A run's id or name; without one the loop is stopped.
+    loop
+        Which loop; the newest by default.
+    """
+    return _stop("kill", run, loop)
+
+
+def pause(*, loop: str | None = None) -> int:
+    """Start no new run until `resume`; running runs go on.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    """
+    return _ask(loop, "pause")
+
+
+def resume(
+    *, loop: str | None = None, no_ui: bool = False, max_hours: float | None = None, max_runs: int | None = None
+) -> int:
+    """Go on: with a paused queue, a stopped loop, or one whose engine has died.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    no_ui
+        Drive it on this terminal.
+    max_hours
+        Stop so many hours from now.
+    max_runs
+        How many runs the loop may start in all.
+    """
+    from autoloop.engine.planning import limits
+
+    payload = {key: value for key, value in (("max_hours", max_hours), ("max_runs", max_runs)) if value is not None}
+    with client.opened(loop) as (store, found):
+        started, now = store.started_runs(found.id), time.time()
+        more = msgspec.structs.replace(found, **limits.raised(payload, found, started, now))
+        over = limits.exhausted_reason(more, started, now)
+        if client.alive(store, found):
+            if found.state is LoopState.STOPPED:
+                raise UserError(
+                    f"{found.name} still waits for its runs to end; resume it when `autoloop-tui wait` returns, or "
+                    "`autoloop-tui kill` them first."
+                )
+            return _said(client.ask(store, found, "resume", **payload))
+        if found.state is LoopState.FINISHED:
+            raise UserError(f"{found.name} has finished ({found.reason}); there is nothing to resume.")
+        if over and found.state is LoopState.STOPPED:
+            raise UserError(f"{found.name} was {over}.")
+        told = [event.id for event in store.events(found.id)]
+        store.send(found.id, "resume", payload, client.actor())
+        if no_ui:
+            from autoloop_tui.cli.output import events
+
+            return events.drive_loop(store, found, max(told, default=0))
+        from autoloop.engine.driver.process import spawn
+        from autoloop.engine.planning.frozen import differences
+
+        engine = spawn(store, found)
+        print(f"{found.name} goes on in the background (process {engine.pid}).")
+        for note in differences(store.places, found):
+            print(f"note: {printing.printable(note)}", file=sys.stderr)
+        _note_what_is_wrong(found)
+        return 0
+
+
+def _note_what_is_wrong(loop: Loop) -> None:
+    """What a preflight finds for the runs to come, once the loop has been taken up: running runs wait for no check."""
+    from autoloop_tui.cli.commands import doctor
+
+    try:
+        found = doctor.examine(msgspec.structs.replace(loop.spec, configs=[]))
+    except UserError as error:  # of a file that the loop has its own copy of
+        print(f"note: {printing.printable(str(error))}", file=sys.stderr)
+        return
+    for each in found:
+        if each.level == "error":
+            advice = f"; {each.advice}" if each.advice else ""
+            print(f"note: {printing.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
+
+
+def retry(run: str, /, *, loop: str | None = None) -> int:
+    """Queue a failed or stopped run of the current round once more; an extension goes on from its checkpoint again.
+
+    Parameters
+    ----------
+    run
+        A run's id or name.
+    loop
+        Which loop; the newest by default.
+    """
+    from autoloop.engine.runs.resume import was_resumed
+
+    with client.opened(loop) as (store, found):
+        chosen = client.find_run(store, found, run)
+        if was_resumed(store.attempts(chosen.id)):
+            return _goes_on(store, found, "retry", run=chosen.id)
+        return _said(client.ask(store, found, "retry", run=chosen.id))
+
+
+def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
+    """Let an ended run go on from its last checkpoint, up to more steps. A loop that has ended goes on for it.
+
+    Parameters
+    ----------
+    run
+        A run's id or name.
+    steps
+        Its new total of steps.
+    loop
+        Which loop; the newest by default.
+    """
+    from autoloop.engine.planning.frozen import preset_of
+    from autoloop.engine.runs.resume import refusal
+
+    with client.opened(loop) as (store, found):
+        chosen = client.find_run(store, found, run)
+        if problem := refusal(preset_of(store.places, found), chosen, steps):
+            raise UserError(problem)
+        return _goes_on(store, found, "extend", run=chosen.id, steps=steps)
+
+
+def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> int:
+    """Move a queued run before another one, or to the end of the queue.
+
+    Parameters
+    ----------
+    run
+        A queued run's id or name.
+    before
+        The id of the run that it goes before.
+    loop
+        Which loop; the newest by default.
+    """
+    return _ask(loop, "move", run=run, before=before)
+
+
+def _goes_on(store: Store, loop: Loop, kind: str, **payload: Any) -> int:
+    """Ask for an extension; a loop that has ended goes on for it."""
+    answer, started = client.ask_waking(store, loop, kind, **payload)
+    if started:
+        answer += f"; {loop.name} goes on in the background, and `autoloop-tui wait` waits for its end"
+    return _said(answer)
+
+
+def _stop(kind: str, run: str | None, loop: str | None) -> int:
+    """By the loop's engine, by one that is started for it, or, where none can be, by asking the supervisors."""
+    with client.opened(loop) as (store, found):
+        chosen = client.find_run(store, found, run) if run is not None else None
+        if client.alive(store, found):
+            return _stop_driven(store, found, kind, chosen)
+        from autoloop.engine.commands.unattended import executing, stop_without_engine
+
+        def stop_it() -> int:
+            number = chosen.id if chosen else None
+            return _said(stop_without_engine(store, found, number, kill=kind == "kill", actor=client.actor()))
+
+        if chosen is not None:
+            # An engine would go on with the whole loop: what waits to be started waits for one that somebody wants.
+            return stop_it() if chosen.state is not RunState.QUEUED else _said(client.ask(store, found, kind, run=chosen.id))
+        if found.state is not LoopState.ACTIVE and not executing(store, found):
+            raise UserError(f"{found.name} is {found.state.value} already ({found.reason}).")
+        try:
+            return _said(client.ask_waking(store, found, kind)[0])
+        except client.NoAnswer:
+            return _stop_driven(store, found, kind, None)
+        except UserError as error:
+            if client.alive(store, found):
+                raise
+            print(f"note: {printing.printable(str(error))}", file=sys.stderr)
+            for command in store.open_commands(found.id):
+                if command.kind == kind:
+                    store.answer(command.id, True, "done without an engine")
+            return stop_it()
+
+
+def _stop_driven(store: Store, loop: Loop, kind: str, run: Run | None) -> int:
+    """An engine that hangs keeps nobody from stopping its runs; what it was asked is kept for it, or the next one."""
+    from autoloop.engine.commands.unattended import ask_supervisors, executing
+
+    try:
+        return _said(client.ask(store, loop, kind, **({"run": run.id} if run else {})))
+    except client.NoAnswer:
+        engine = holder(store.places.lock(loop.name))
+        asked = ask_supervisors(executing(store, loop, run.id if run else None), kill=kind == "kill")
+        if not asked:
+            raise
+    runs = f"{asked} run{'' if asked == 1 else 's'} {'killed' if kind == 'kill' else 'asked to stop'}"
+    who = f"the engine ({engine.words}) does not answer" if engine else "the engine is gone"
+    return _said(f"{who}, so its supervisors were asked: {runs}. If it hangs, kill it and `autoloop-tui resume`.")
+
+
+def _ask(loop: str | None, kind: str, **payload: Any) -> int:
+    with client.opened(loop) as (store, found):
+        for key in payload.keys() & {"run", "before"}:
+            if payload[key] is not None:
+                payload[key] = client.find_run(store, found, payload[key]).id
+        return _said(client.ask(store, found, kind, **payload))
+
+
+def _said(answer: str) -> int:
+    print(printing.printable(answer))
+    return 0

@@ -1,0 +1,63 @@
+"""`demo`: a small project that trains for real, and three rounds of it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+
+from autoloop.model import UserError
+
+from autoloop_tui.cli import run_flags
+from autoloop_tui.cli.commands.run import run
+from autoloop_tui.cli.options import RunOptions
+from autoloop_tui.console import opening
+
+
+def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str | None = None) -> int:
+    """Watch three rounds of a small real training on this machine's CPU.
+
+    Parameters
+    ----------
+    folder
+        Where the demo project is made; an existing one is left alone and a new one made beside it.
+    rounds
+        How many rounds.
+    approve
+        Who approves proposals: auto, manual, or after:30m. On a terminal it is you, without one it is auto.
+    """
+    from autoloop.demo import project
+
+    missing = [name for name in ("torch", "accelerate", "ot", "wandb") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"The demo trains for real, and {', '.join(missing)} cannot be found: pip install 'autoloop-tui[train]'."
+        )
+    if approve:
+        run_flags.approval(approve)
+    if rounds < 1:
+        raise UserError(f"--rounds {rounds} makes no sense: give 1 or more.")
+    target = run_flags.fresh_folder(folder)
+    configs = [path.resolve() for path in project.write_project(target)]
+    target = target.resolve()
+    print(f"The demo project is {target}; its four configs are in {target / 'configs'}.")
+    print(f"Look in from another terminal: cd {shlex.quote(str(target))} && autoloop-tui status")
+    os.chdir(target)
+    return run(
+        options=RunOptions(
+            cfgs=[str(path) for path in configs],
+            steps=project.STEPS,
+            log_freq=project.LOG_FREQ,
+            eval_freq=project.EVAL_FREQ,
+            concurrency=min(2, os.cpu_count() or 1),
+            device="cpu",
+            train_script=str(Path(project.__file__).with_name("train.py")),
+            rounds=rounds,
+            variants_per_run=1,
+            decide=True,
+            approve=approve or ("manual" if opening.has_screen() else "auto"),
+            exec_=True,
+            no_ui=not opening.has_screen(),
+        )
+    )

@@ -1,0 +1,209 @@
+"""`generate`: variants of one config as files, and with --exec as a loop of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from autoloop.configs import CheckedVariant, edits_from_mapping, parse_config
+from autoloop.model import UserError
+from autoloop.settings import load_settings
+from autoloop.store import NoLoopError, Store
+from autoloop.text_files import read_text
+from autoloop.trainers import load_preset
+from autoloop.variants.pipeline import WrittenVariant, make_variant, write_variant
+from autoloop.variants.recipes import VariantRequest, load_recipe
+from cyclopts import Parameter, Token
+
+from autoloop_tui.cli import run_flags
+from autoloop_tui.cli.commands import run as run_command
+from autoloop_tui.cli.commands.proposals import change_text
+from autoloop_tui.cli.options import NO_LAUNCH_GIVEN, Launch, LaunchFlags, RunOptions
+from autoloop_tui.cli.output import printing
+
+REASON = "variant"
+"""Said of a variant for which no reason is given."""
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant, checked and not yet written."""
+
+    asked: VariantRequest
+    variant: CheckedVariant
+
+
+def _groups(_: Any, tokens: Sequence[Token]) -> list[list[str]]:
+    """The words of each --changes: cyclopts numbers the words of every occurrence from 0."""
+    groups: list[list[str]] = []
+    for token in tokens:
+        if token.index == 0:
+            groups.append([])
+        groups[-1].append(token.value)
+    return groups
+
+
+Groups = Parameter(consume_multiple=True, converter=_groups, n_tokens=-1)
+
+
+def generate(
+    *,
+    base_cfg: str | None = None,
+    changes: Annotated[list[list[str]] | None, Groups] = None,
+    reason: list[str] | None = None,
+    recipe: str | None = None,
+    out_dir: str | None = None,
+    options: LaunchFlags = NO_LAUNCH_GIVEN,
+) -> int:
+    """Write variants of a config, and with --exec train them as one loop.
+
+    For each variant this prints `Wrote variant: PATH (REASON)` and what changes
+    in it, and at the end the command that trains them. The same edits of the same
+    config give the same file name; no other file is overwritten. If anything is
+    wrong nothing is written.
+
+    Parameters
+    ----------
+    base_cfg
+        The config to start from (a JSON file). A recipe may name it instead.
+    changes
+        The edits of one variant, as path@op=value (set, new, mul, add, min, max) or path@del, or as JSON,
+        '{"path@op": value}'. Given again, it is another variant.
+    reason
+        Why: once for all variants, or once for each --changes.
+    recipe
+        The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
+    out_dir
+        Where the files go; beside the base by default.
+    """
+    cwd = Path.cwd()
+    settings = load_settings(cwd)
+    chosen = load_preset(run_flags.preset_of(cwd, options.preset or settings.preset))
+    extra = run_flags.trainer_arguments(options.extra or [])
+    base, asked = _what_is_asked(base_cfg, changes, reason, recipe)
+    base_text = read_text(base, "config")
+    config = parse_config(base_text, str(base))
+    by_hash: dict[str, str] = {}
+    made: list[Made] = []
+    for each in asked:
+        variant = make_variant(
+            config,
+            each.edits,
+            fields=settings.field_types(),
+            preset=chosen,
+            script=options.train_script or settings.train_script,
+            steps=options.steps,
+            extra=extra,
+            seen=lambda hash_: _where_run(cwd, hash_),
+        )
+        if variant.blocked:
+            raise UserError(f"Nothing was written, because of {_called(each, asked)}: {variant.blocked}")
+        if variant.hash in by_hash:
+            raise UserError(f"{_called(each, asked)} is the same training as {by_hash[variant.hash]}; leave one away.")
+        by_hash[variant.hash] = _called(each, asked)
+        made.append(Made(asked=each, variant=variant))
+
+    folder = Path(out_dir).expanduser() if out_dir is not None else base.parent
+    files: list[WrittenVariant] = []
+    told = False
+
+    def tell() -> None:
+        nonlocal told
+        told = True
+        print("\n\n".join(_text(each, file) for each, file in zip(made, files, strict=True)))
+
+    try:
+        for each in made:
+            files.append(write_variant(folder, base.stem, base_text, each.variant))
+        paths = [str(file.path) for file in files]
+        if options.exec_:
+            name = asked[0].reason if len(asked) == 1 else None
+            launch = dataclasses.asdict(options) | {"extra": extra}
+            return run_command.run(options=RunOptions(cfgs=paths, name=name, **launch), accepted=tell)
+    except UserError:
+        for file in files:
+            if file.new and not told:
+                file.path.unlink(missing_ok=True)
+        raise
+    tell()
+    command = ["autoloop-tui", "run", "--cfgs", *paths, *_flags(options), "--exec"]
+    print(f"\nTrain {'it' if len(made) == 1 else 'them'}: {printing.printable(shlex.join(command + _trainer(extra)))}")
+    print("Without --exec that shows the trainer's own command.")
+    return 0
+
+
+def _what_is_asked(
+    base: str | None, changes: list[list[str]] | None, reasons: list[str] | None, recipe: str | None
+) -> tuple[Path, list[VariantRequest]]:
+    """The base and the variants wanted from it: a recipe's, or those of the flags. UserError names the flag."""
+    if recipe is not None:
+        if changes or reasons:
+            raise UserError("--recipe says what changes and why; leave --changes and --reason away.")
+        read = load_recipe(recipe)
+        if base is None and read.base is None:
+            raise UserError(f"The recipe {read.name} names no base; name a config with --base-cfg.")
+        return Path(base or read.base or "").expanduser(), read.variants
+    if base is None:
+        raise UserError("No config was given to start from: name one with --base-cfg.")
+    groups = [_edits(words) for words in changes or []]
+    if not groups or not all(groups):
+        raise UserError("Say what changes: --changes path@op=value …, or --recipe with a recipe.")
+    reasons = reasons or [REASON]
+    if len(reasons) not in (1, len(groups)):
+        raise UserError(f"{len(reasons)} --reason for {len(groups)} --changes: give one for all, or one for each.")
+    reasons = reasons * len(groups) if len(reasons) == 1 else reasons
+    return Path(base).expanduser(), [VariantRequest(reason=r, edits=e) for r, e in zip(reasons, groups, strict=True)]
+
+
+def _edits(words: list[str]) -> list[str]:
+    """The edits of one --changes: texts as they are, objects of JSON taken apart."""
+    edits: list[str] = []
+    for word in words:
+        as_json = word.lstrip().startswith("{")
+        edits += edits_from_mapping(parse_config(word, "--changes")) if as_json else [word]
+    return edits
+
+
+def _where_run(project: Path, hash_: str) -> str | None:
+    try:
+        with Store.open(project) as store:
+            return store.where_run(hash_)
+    except NoLoopError:
+        return None
+
+
+def _called(each: VariantRequest, asked: list[VariantRequest]) -> str:
+    number = next(number for number, other in enumerate(asked, 1) if other is each)
+    name = f"variant {number}" if len(asked) > 1 else "the variant"
+    return name if each.reason == REASON else f"{name} ({each.reason})"
+
+
+def _text(made: Made, file: WrittenVariant) -> str:
+    changes = made.variant.changes
+    wide = max(printing.width(change.path) for change in changes)
+    # People's chain scripts read this line.
+    lines = [f"Wrote variant: {file.path} ({made.asked.reason})"]
+    lines += [f"    {printing.pad(change.path, wide)}  {change_text(change)}" for change in changes]
+    noted = {change.note for change in changes}
+    lines += [f"    note: {note}" for note in made.variant.notes if note not in noted]
+    if not file.new:
+        lines.append("    note: the file was there already, with just this content")
+    return "\n".join(printing.printable(line) for line in lines)
+
+
+def _flags(options: Launch) -> list[str]:
+    """The flags of `run` that say the same; those left at their default are left away."""
+    words: list[str] = []
+    for field in dataclasses.fields(options):
+        name, value = field.name, getattr(options, field.name)
+        if name in ("exec_", "extra", "no_ui", "detach") or (value == field.default and name != "steps"):
+            continue
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words
+
+
+def _trainer(extra: list[str]) -> list[str]:
+    return ["--extra", *extra] if extra else []

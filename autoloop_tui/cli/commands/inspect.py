@@ -1,0 +1,219 @@
+"""Commands that look at a loop and its runs: status, runs, logs, reports, waiting for the end.
+
+All act on the newest loop unless --loop names one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from autoloop.model import Loop, Run, UserError
+from autoloop.runners import bounded_log
+from autoloop.secrets import mask_bytes, of_config, unsure
+from autoloop.store import Store, take_snapshot
+from autoloop.wandb_cloud.key import known_secrets
+from cyclopts import Parameter
+
+from autoloop_tui.cli import client
+from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.output.status import headline, loop_document, state_now, status_document, status_text
+
+if TYPE_CHECKING:
+    from autoloop.metrics import MetricBook
+
+# ------------------------------------------------------------------------------------------------------------- looking
+
+
+def status(*, loop: str | None = None, json: bool = False, all_: Annotated[bool, Parameter(name="--all")] = False) -> int:
+    """How a loop stands: its round, slots, queue, and what it waits for.
+
+    Parameters
+    ----------
+    loop
+        Which loop (name or number); the newest by default.
+    json
+        For programs.
+    all_
+        List all loops of this project instead.
+    """
+    with client.opened(loop) as (store, found):
+        if all_:
+            loops = store.loops()
+            if json:
+                print(printing.json_text([loop_document(store, each) for each in loops]))
+            else:
+                rows = [
+                    [each.id, each.name, state_now(store, each), printing.printable(each.reason or "")] for each in loops
+                ]
+                print(printing.table(["#", "loop", "state", ""], rows, texts=(3,), cells=printing.across()))
+            return 0
+        if json:
+            print(printing.json_text(status_document(store, take_snapshot(store, found.id))))
+        else:
+            with store.reading():
+                print(status_text(store, found.id, _metric_book(), printing.across()))
+    return 0
+
+
+def runs(*, loop: str | None = None, json: bool = False, round: int | None = None) -> int:
+    """All runs of a loop with their key metrics.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    json
+        For programs: everything that is known of each run.
+    round
+        Only this round.
+    """
+    from autoloop_tui.cli.output import events
+
+    with client.opened(loop) as (store, found):
+        if round is not None and round not in [each.number for each in store.rounds(found.id)]:
+            raise UserError(f"{found.name} has no round {round}; it is in round {len(store.rounds(found.id))}.")
+        listed = store.runs(found.id, round)
+        if json:
+            print(printing.json_text(listed))
+        else:
+            print(events.runs_table(listed, _metric_book(), printing.across()))
+    return 0
+
+
+def logs(
+    run: str | None = None,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    loop: str | None = None,
+) -> int:
+    """Print a run's log; without a run, that of the run that started last.
+
+    Of a progress bar its last state, secrets as asterisks, and nothing that a terminal would act on. The log itself
+    is log.txt in the run's folder below .autoloop/attempts.
+
+    Parameters
+    ----------
+    run
+        A run's id or name.
+    follow
+        Go on until the run ends.
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        chosen = client.find_run(store, found, run) if run else _last_started(store, found)
+        attempts = store.attempts(chosen.id)
+        if not attempts:
+            raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")
+        path = Path(attempts[-1].directory) / "log.txt"
+        known = _secrets(found, chosen)
+        offset = left_out = 0
+        while True:
+            ended = store.run(chosen.id).state.ended
+            offset, left_out = _copy(path, offset, left_out, ended or not follow, known)
+            if not follow or ended:
+                return 0
+            time.sleep(0.3)
+
+
+def report(*, loop: str | None = None) -> int:
+    """Write the summary JSON and the Markdown report again, from the store.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    """
+    from autoloop import reports
+
+    with client.opened(loop) as (store, found):
+        problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, _metric_book())]
+        for problem in filter(None, problems):
+            print(printing.printable(problem), file=sys.stderr)
+        print(printing.printable(found.spec.summary_out))
+        print(printing.printable(found.spec.markdown_out))
+        return 1 if any(problems) else 0
+
+
+def wait(*, loop: str | None = None, quiet: bool = False) -> int:
+    """Wait until a loop ends; the exit code is the loop's: 0 finished, 1 something failed, 130 stopped.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    quiet
+        Do not print what happens meanwhile.
+    """
+    from autoloop_tui.cli.output import events
+
+    with client.opened(loop) as (store, found):
+        story = events.EventPrinter(store, found, _metric_book())
+        told = [event.id for event in store.events(found.id)]
+        code = events.follow_loop(store, found, (lambda _: None) if quiet else story.tell, max(told, default=0))
+        print(headline(store, store.loop(found.id)))
+        return code
+
+
+def _metric_book() -> MetricBook:
+    from autoloop.settings import load_settings
+
+    return load_settings(Path.cwd()).metric_book(Path.cwd())
+
+
+def _last_started(store: Store, loop: Loop) -> Run:
+    started = [run for run in store.runs(loop.id) if run.started_at]
+    if not started:
+        raise UserError(f"No run of {loop.name} has started yet, so there is no log.")
+    return max(started, key=lambda run: run.started_at or 0.0)
+
+
+def _secrets(loop: Loop, run: Run) -> list[str]:
+    """What may stand in the log and must not be shown: of this environment, the run's config and the loop's preset."""
+    from autoloop.configs import parse_config
+    from autoloop.trainers import load_preset
+
+    found = known_secrets(os.environ)
+    with contextlib.suppress(UserError, OSError, UnicodeError):
+        found += of_config(parse_config(Path(run.config_path).read_text(encoding="utf-8"), run.config_path))
+    with contextlib.suppress(UserError):
+        found += of_config(load_preset(loop.spec.preset).env)
+    return found
+
+
+def _copy(path: Path, offset: int, left_out: int, ended: bool, known: list[str]) -> tuple[int, int]:
+    """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
+
+    Not `ended`: of a line that is still being written nothing is shown, for it may hold the beginning of a secret. On a
+    terminal a progress bar is a line with each of its states; elsewhere, and in a log that is all there, it is its last.
+    """
+    fold = ended or not sys.stdout.isatty()
+    try:
+        with path.open("rb") as file:
+            before, left_out = left_out, bounded_log.left_out(file.fileno())
+            offset = bounded_log.moved(offset, before, left_out)
+            file.seek(offset)
+            data = b""
+            while chunk := file.read(1 << 20):
+                data += chunk
+                end = len(data) - unsure(data, redrawn=fold)
+                _show(data[:end], known, fold)
+                offset, data = offset + end, data[end:]
+            if ended:
+                _show(data, known, fold)
+                offset += len(data)
+    except FileNotFoundError:
+        pass
+    return offset, left_out
+
+
+def _show(data: bytes, known: list[str], fold: bool) -> None:
+    text = mask_bytes(data, known).decode("utf-8", "replace")
+    sys.stdout.buffer.write(printing.log_text(text, fold=fold).encode())
+    sys.stdout.buffer.flush()

@@ -1,0 +1,307 @@
+"""Commands on proposals: list, approve, reject, edit, propose, start the round."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from autoloop.configs import after_text, before_text, value_text
+from autoloop.model import Change, Loop, Proposal, ProposalStatus, Run, UserError
+from autoloop.store import Store
+from autoloop.variants.recipes import VariantRequest, load_recipe
+from cyclopts import Parameter
+
+from autoloop_tui.cli import client
+from autoloop_tui.cli.output import printing
+
+Many = Parameter(consume_multiple=True)
+
+
+def proposals(*, loop: str | None = None, round: int | None = None, json: bool = False) -> int:
+    """The proposals of a loop: what would change, why, and what was decided.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    round
+        Only those made from this round.
+    json
+        For programs.
+    """
+    with client.opened(loop) as (store, found):
+        listed = store.proposals(found.id, round)
+        if json:
+            print(printing.json_text(listed))
+            return 0
+        if not listed:
+            print("No proposals yet: they are made when a round of a loop with --decide ends.")
+            return 0
+        names = {run.id: run.name for run in store.runs(found.id)}
+        print("\n\n".join(_text(proposal, names[proposal.base_run]) for proposal in listed))
+    return 0
+
+
+def approve(
+    numbers: list[int] | None = None,
+    /,
+    *,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
+    note: str | None = None,
+    loop: str | None = None,
+) -> int:
+    """Approve proposals by their numbers.
+
+    Parameters
+    ----------
+    numbers
+        Proposal numbers.
+    all_
+        Every pending one.
+    note
+        Why.
+    loop
+        Which loop; the newest by default.
+    """
+    return _each("approve", numbers, loop, all_, note=note)
+
+
+def reject(
+    numbers: list[int] | None = None,
+    /,
+    *,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
+    reason: str | None = None,
+    loop: str | None = None,
+) -> int:
+    """Reject proposals by their numbers.
+
+    Parameters
+    ----------
+    numbers
+        Proposal numbers.
+    all_
+        Every pending one.
+    reason
+        Why; it is kept with the proposal.
+    loop
+        Which loop; the newest by default.
+    """
+    return _each("reject", numbers, loop, all_, note=reason)
+
+
+def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int:
+    """Undo the last decision, or those on the named proposals, until the round starts.
+
+    Parameters
+    ----------
+    numbers
+        Proposal numbers; without any, every proposal that the last approve or reject was about.
+    loop
+        Which loop; the newest by default.
+    """
+    if numbers:
+        return _each("undo", numbers, loop, False)
+    with client.opened(loop) as (store, found):
+        return _said(client.ask(store, found, "undo"))
+
+
+def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
+    """Replace what a proposal changes; it then waits for a decision again.
+
+    Parameters
+    ----------
+    number
+        The proposal's number.
+    changes
+        Edits as path@op=value.
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        _check(store, found, number)
+        _said(client.ask(store, found, "edit", proposal=number, edits=changes))
+        return _notes(store.proposal(number))
+
+
+def propose(
+    run: str | None = None,
+    /,
+    *,
+    base: str | None = None,
+    changes: Annotated[list[str] | None, Many] = None,
+    reason: str | None = None,
+    recipe: str | None = None,
+    loop: str | None = None,
+) -> int:
+    """Propose a variant of a run for the next round, or all variants of a recipe.
+
+    Parameters
+    ----------
+    run
+        The id or name of the run to start from.
+    base
+        The same, or the config that the run was given.
+    changes
+        Edits as path@op=value.
+    reason
+        Why.
+    recipe
+        The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
+    loop
+        Which loop; the newest by default.
+    """
+    if run is not None and base is not None:
+        raise UserError("The base is named twice: leave --base away.")
+    wanted = run or base
+    if recipe is not None and (changes or reason):
+        raise UserError("--recipe says what changes and why; leave --changes and --reason away.")
+    if recipe is not None:
+        read = load_recipe(recipe)
+        wanted = wanted or read.base
+        asked = read.variants
+    elif changes:
+        asked = [VariantRequest(reason=reason or "by hand", edits=changes)]
+    else:
+        raise UserError("Say what changes: --changes path@op=value …, or --recipe with a recipe.")
+    if wanted is None:
+        raise UserError("No run was given to start from: name it with --base; `autoloop-tui runs` lists them.")
+    with client.opened(loop) as (store, found):
+        chosen = _base(store, found, wanted)
+        known = {proposal.id for proposal in store.proposals(found.id)}
+        said = client.ask(store, found, "propose", run=chosen.id, variants=msgspec.to_builtins(asked))
+        _said(said)
+        made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]
+        if recipe is None:
+            return _notes(made[-1])
+        print("\n" + "\n\n".join(_text(proposal, chosen.name) for proposal in made))
+        numbers = " ".join(str(proposal.id) for proposal in made)
+        print(f"\nApprove them: autoloop-tui approve {numbers}")
+    return 0
+
+
+def _base(store: Store, loop: Loop, wanted: str) -> Run:
+    """The run of this id or name, else the newest that was given this config."""
+    path = os.path.normpath(Path.cwd() / Path(wanted).expanduser())
+    runs = store.runs(loop.id)
+    given = [run for run in runs if run.source_path == path]
+    if given and wanted not in (word for run in runs for word in (run.id, run.name)):
+        return given[-1]
+    if "/" not in wanted and not wanted.endswith(".json"):
+        return client.find_run(store, loop, wanted)
+    raise UserError(
+        f"No run of {loop.name} was given the config {wanted}; name a run (`autoloop-tui runs` lists them), or train "
+        f"variants of it in a loop of their own: `autoloop-tui generate --base-cfg {wanted} … --exec`."
+    )
+
+
+def start(*, loop: str | None = None) -> int:
+    """Start the next round now, with what is approved.
+
+    Parameters
+    ----------
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        return _said(client.ask(store, found, "start"))
+
+
+def hold(*, off: bool = False, loop: str | None = None) -> int:
+    """Keep the next round from starting by itself.
+
+    Parameters
+    ----------
+    off
+        Let it start by itself again.
+    loop
+        Which loop; the newest by default.
+    """
+    with client.opened(loop) as (store, found):
+        return _said(client.ask(store, found, "hold", held=not off))
+
+
+def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, **payload: Any) -> int:
+    """Decide on all the numbers in one command; all are tried, and what could not be done is said at the end."""
+    with client.opened(loop) as (store, found):
+        if every:
+            numbers = [p.id for p in store.proposals(found.id) if p.status is ProposalStatus.PENDING]
+            if not numbers:
+                raise UserError(f"{found.name} has no pending proposal; `autoloop-tui proposals` lists them all.")
+        if not numbers:
+            raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {kind} 1 2`, or say --all.")
+        numbers = list(dict.fromkeys(numbers))
+        there = [proposal.id for proposal in store.proposals(found.id)]
+        present = set(there)
+        known = [number for number in numbers if number in present]
+        problems = [_no_proposal(found, number, there) for number in numbers if number not in present]
+        if known:
+            try:
+                _said(client.ask(store, found, kind, proposals=known, **payload))
+            except UserError as error:
+                problems.insert(0, str(error))
+        if problems:
+            raise UserError(" ".join(problems))
+    return 0
+
+
+def _check(store: Store, loop: Loop, number: int) -> None:
+    """UserError where the loop has no proposal of this number: no engine is needed to know that."""
+    numbers = [proposal.id for proposal in store.proposals(loop.id)]
+    if number not in numbers:
+        raise UserError(_no_proposal(loop, number, numbers))
+
+
+def _no_proposal(loop: Loop, number: int, numbers: list[int]) -> str:
+    there = f"it has {min(numbers)} to {max(numbers)}" if numbers else "it has none yet"
+    return f"{loop.name} has no proposal {number}; {there} (`autoloop-tui proposals` lists them)."
+
+
+def _said(answer: str) -> int:
+    print(printing.printable(answer))
+    return 0
+
+
+def _notes(proposal: Proposal) -> int:
+    """What a person should know of the edits just given, such as a key that is new and perhaps a slip."""
+    for note in proposal.notes:
+        print(printing.printable(f"note: {note}"))
+    return 0
+
+
+def _text(proposal: Proposal, base: str) -> str:
+    where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
+    head = (
+        f"#{proposal.id}  {proposal.status.value}  round {proposal.round} {where}  "
+        f"from {base} ({proposal.base_run})  by {proposal.author}"
+    )
+    lines = [head, f"    {proposal.reason}"]
+    lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
+        f"    {edit}" for edit in proposal.edits
+    ]
+    if proposal.live:
+        lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
+    if proposal.evidence:
+        lines += [
+            f"    because {o.name} = {value_text(o.value)} {o.op} {value_text(o.threshold)}"
+            + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
+            for o in proposal.evidence.observations
+            if o.holds
+        ]
+    if proposal.blocked:
+        lines.append(f"    blocked: {proposal.blocked}")
+    said = {change.note for change in proposal.changes}
+    lines += [f"    note: {note}" for note in [*proposal.notes, proposal.note] if note and note not in said]
+    cells = printing.across()
+    return "\n".join(
+        part
+        for line in map(printing.printable, lines)
+        for part in printing.wrapped(line, cells, others="        " if line.startswith(" ") else "    ")
+    )
+
+
+def change_text(change: Change) -> str:
+    """What becomes of one place: `0.1 → 0.15`, and what is to be said of it."""
+    return f"{before_text(change)} → {after_text(change)}" + (f"   {change.note}" if change.note else "")

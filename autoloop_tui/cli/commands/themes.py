@@ -1,0 +1,121 @@
+"""`autoloop-tui themes`: which colour themes there are, whether they can be read, and what is wrong with a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from autoloop.model import UserError
+
+from autoloop_tui.cli.output import printing
+from autoloop_tui.console.theming import contrast
+from autoloop_tui.console.theming.contrast import MARK, TEXT, Fault, Figures
+from autoloop_tui.console.theming.theme_files import LoadedThemes, ThemeFile, load_themes, parse_theme
+
+
+def themes(*, check: Path | None = None, json: bool = False) -> int:
+    """List the colour themes and how well they can be read, or check one file.
+
+    Themes are the shipped ones, those in ~/.config/autoloop/themes and those in
+    ./themes; a later one replaces an earlier one of its name. The console
+    remembers the one chosen there with T.
+
+    Parameters
+    ----------
+    check
+        Check only this theme file.
+    json
+        For programs.
+    """
+    if check is not None:
+        return _check(check, json)
+    loaded = load_themes(Path.cwd())
+    if json:
+        print(printing.json_text(_document(loaded)))
+    else:
+        _tell(loaded)
+    return 1 if loaded.failures else 0
+
+
+def _check(path: Path, json: bool) -> int:
+    """0 if the file is a theme that can be read, 1 if its colours are too faint. UserError if it is no theme."""
+    try:
+        theme = parse_theme(path.read_bytes().decode(), str(path))
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}.") from None
+    faults = contrast.faults(theme)
+    if json:
+        print(printing.json_text(_entry(theme)))
+    else:
+        print(f"{theme.name}: {_verdict(faults)}")
+        print(_figures(contrast.figures(theme)))
+        for fault in faults:
+            print(f"  {fault}")
+    return 1 if faults else 0
+
+
+def _tell(loaded: LoadedThemes) -> None:
+    rows = []
+    for theme in loaded.themes.values():
+        found = contrast.figures(theme)
+        rows.append(
+            [
+                theme.name,
+                theme.origin,
+                _ground(theme),
+                _number(found.text),
+                _number(found.mark),
+                _verdict(contrast.faults(theme)),
+                printing.printable(theme.description),
+            ]
+        )
+    print(printing.table(["theme", "from", "ground", "text", "marks", "", ""], rows, texts=(6,), cells=printing.across()))
+    said = [f"Text and marks: the least contrast of each; text should have {TEXT:g}, marks of state {MARK:g} at least."]
+    said += [printing.printable(f"left out: {failure.path}: {failure.sentence}") for failure in loaded.failures]
+    said.append("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.")
+    print("\n" + "\n".join(line for text in said for line in printing.wrapped(text, printing.across(), others="  ")))
+
+
+def _ground(theme: ThemeFile) -> str:
+    return "terminal" if theme.ansi else "dark" if theme.dark else "light"
+
+
+def _verdict(faults: list[Fault]) -> str:
+    return "ok" if not faults else f"{len(faults)} too faint"
+
+
+def _figures(found: Figures) -> str:
+    if found.text is None and found.mark is None:
+        return "  its colours are the terminal's own: their contrast is not known here"
+    return f"  least contrast of text {_number(found.text)}, of marks {_number(found.mark)} ({found.faintest})"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _document(loaded: LoadedThemes) -> dict[str, Any]:
+    return {
+        "themes": [_entry(theme) for theme in loaded.themes.values()],
+        "failures": [{"path": failure.path, "problem": failure.sentence} for failure in loaded.failures],
+    }
+
+
+def _entry(theme: ThemeFile) -> dict[str, Any]:
+    found = contrast.figures(theme)
+    faults = contrast.faults(theme)
+    return {
+        "name": theme.name,
+        "description": theme.description,
+        "path": theme.path,
+        "origin": theme.origin,
+        "dark": theme.dark,
+        "ansi": theme.ansi,
+        "contrast": {"text": found.text, "marks": found.mark, "faintest": found.faintest},
+        "ok": not faults,
+        "problems": [str(fault) for fault in faults],
+    }

@@ -1,0 +1,159 @@
+"""The flags of `run`, each with its help once: `doctor` takes all of them, `generate` those of the launch.
+
+cyclopts makes a flag of each field; the text below a field is its help.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from autoloop.model import LoopSpec, WandbSpec
+from autoloop.settings import Settings
+from cyclopts import Parameter
+
+from autoloop_tui.cli import run_flags
+
+Many = Parameter(consume_multiple=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configs:
+    cfgs: Annotated[list[str] | None, Many] = None
+    """The configs of the first round (JSON files)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """How runs are launched."""
+
+    steps: int = 2000
+    """Optimiser steps of each run."""
+    log_freq: int = 50
+    """Steps between two logged points."""
+    eval_freq: int = 200
+    """Steps between two evaluations."""
+    concurrency: int = 1
+    """How many runs at a time: one on each of the first so many GPUs (or groups of --gpus-per-run)."""
+    gpus: str | None = None
+    """GPU indices, as 0,1,2,3 (the default of a formal run); auto takes those that nobody uses; "" is the CPU."""
+    device: str | None = None
+    """cuda (the default) or cpu, for debugging."""
+    exec_: Annotated[bool, Parameter(name="--exec")] = False
+    """Start training. Without it nothing is started."""
+    extra: Annotated[
+        list[str] | None, Parameter(name=["--extra", "--extra-args"], consume_multiple=True, allow_leading_hyphen=True)
+    ] = None
+    """More arguments for the trainer, as --a.b=c. Stands last: whatever follows it goes to the trainer."""
+    wandb_online: bool = False
+    """Record with W&B online; needs a key, an entity and a project. The default is offline."""
+    wandb_entity: str | None = None
+    """W&B entity."""
+    wandb_project: str | None = None
+    """W&B project."""
+    preset: str | None = None
+    """How a run is launched: lerobot, lerobot-0.6, plain, or the path of a preset file."""
+    python: str | None = None
+    """The interpreter of the training environment."""
+    train_script: str | None = None
+    """The training script, where the preset's is not the one."""
+    no_ui: bool = False
+    """No screen: print one line per event on this terminal."""
+    detach: bool = False
+    """Start it in the background and return at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(Launch, Configs):
+    """Everything that `run` can be told."""
+
+    gpus_per_run: int = 1
+    """How many GPUs each run gets; accelerate starts as many processes."""
+    allow_busy: bool = False
+    """Start on a GPU although somebody else computes there; otherwise its slot waits until they have ended."""
+    formal: bool = False
+    """Refuse what makes results worth less: the CPU, W&B offline or without entity and project."""
+    inherit_dataset_from: str | None = None
+    """Take the `dataset` block of every config from this one."""
+    output_root: str | None = None
+    """Where the folder of the loop is made (outputs/train)."""
+    summary_out: str | None = None
+    """The summary file, autorun_summary.json."""
+    markdown_out: str | None = None
+    """The Markdown report."""
+    rounds: int = 1
+    """How many rounds at most; more than one needs --decide."""
+    variants_per_run: int = 2
+    """How many proposals of one run go into the next round."""
+    decide: bool = False
+    """Make the next round from this one by rules."""
+    approve: str = "auto"
+    """Who approves proposals: auto, manual, or after:30m (a person, or nobody within 30 minutes)."""
+    until: str | None = None
+    """End when a run meets this: an expression such as "eval_l1.last < 0.2", or a named one (worth-200k)."""
+    rules: str | None = None
+    """A rule book (.toml), or a Python file with decide(summary). The default is the ACT-OT book."""
+    no_live: bool = False
+    """Leave the book's live rules out: no run is stopped or relaunched by a rule while it trains."""
+    retries: int = 0
+    """How often a run is tried again where its failure is worth it."""
+    max_hours: float | None = None
+    """Start nothing more after so many hours; what runs then ends, and the loop stops until it is resumed."""
+    max_runs: int | None = None
+    """Start so many runs in all, then stop likewise."""
+    quiet_hours: str | None = None
+    """Start no new run in these hours of the day, as 22:00-07:00 (local time); running ones go on."""
+    name: str | None = None
+    """A name for this loop, shown beside its number."""
+    json: bool = False
+    """Print JSON: the plan, what --detach started, or what `doctor` found."""
+
+
+NONE_GIVEN, NO_LAUNCH_GIVEN = RunOptions(), Launch()
+Flags = Annotated[RunOptions, Parameter(name="*")]
+LaunchFlags = Annotated[Launch, Parameter(name="*")]
+
+
+def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
+    """What a person asked for, with the project's settings where nothing was said. UserError names the flag."""
+    device = run_flags.device_of(given.device, given.gpus)
+    return LoopSpec(
+        configs=[str(run_flags.absolute(cwd, path)) for path in given.cfgs or []],
+        steps=given.steps,
+        log_freq=given.log_freq,
+        eval_freq=given.eval_freq,
+        device=device,
+        gpus=[] if device == "cpu" else run_flags.gpus_of(given.gpus, settings, given.gpus_per_run, starting=given.exec_),
+        gpus_per_run=given.gpus_per_run,
+        allow_busy=given.allow_busy,
+        concurrency=given.concurrency,
+        extra=run_flags.trainer_arguments(given.extra or []),
+        wandb=WandbSpec(
+            online=given.wandb_online or settings.wandb.online,
+            entity=given.wandb_entity or settings.wandb.entity,
+            project=given.wandb_project or settings.wandb.project,
+        ),
+        formal=given.formal or settings.policy.formal,
+        rounds=given.rounds,
+        variants_per_run=given.variants_per_run,
+        decide=given.decide,
+        approve=run_flags.approval(given.approve),
+        grace=settings.grace,
+        until=given.until,
+        rules=run_flags.optional(cwd, given.rules or settings.rules),
+        live=not given.no_live,
+        preset=run_flags.preset_of(cwd, given.preset or settings.preset),
+        python=run_flags.interpreter(cwd, given.python or settings.python),
+        train_script=given.train_script or settings.train_script,
+        cwd=str(cwd),
+        retries=given.retries,
+        max_hours=given.max_hours,
+        max_runs=given.max_runs,
+        quiet_hours=given.quiet_hours or settings.quiet_hours,
+        name=given.name,
+        output_root=str(run_flags.absolute(cwd, given.output_root or settings.output_root)),
+        summary_out=str(run_flags.report_path(cwd, given.summary_out or settings.summary_out, "data/autorun_summary.json")),
+        markdown_out=str(run_flags.report_path(cwd, given.markdown_out or settings.markdown_out, "act_ot.md")),
+        inherit_dataset_from=run_flags.optional(cwd, given.inherit_dataset_from),
+    )

@@ -1,0 +1,173 @@
+"""Runs that were summarised, shown: a table for a person, JSON for a program, and what rules would propose."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from autoloop.configs import after_text
+from autoloop.files import LARGEST, read_regular
+from autoloop.metrics import MetricBook, main_metrics, to_json
+from autoloop.model import Change, Config, Summary, UserError
+from autoloop.settings import Settings
+
+from autoloop_tui.cli.output import printing
+
+if TYPE_CHECKING:
+    from autoloop.rules import RuleSource, Suggestion
+
+
+ALSO = 8
+"""Metrics without a column that are named."""
+
+
+class Analysed(NamedTuple):
+    """One run, ready to be shown. `cells`: what the table says between its name and its metrics."""
+
+    name: str
+    shown: str
+    cells: list[str]
+    summary: Summary
+    config: Config
+    log: Path | None = None
+
+
+def rules_of(given: list[str], settings: Settings, book: MetricBook) -> RuleSource:
+    """The rules to ask: those that are named, else the project's, else the shipped ones."""
+    from autoloop.engine.planning.checks import load_rules
+
+    path = given[0] if given else settings.rules and str(Path.cwd() / settings.rules)
+    return load_rules(path, book, settings.rules_timeout)
+
+
+def proposals_for(
+    runs: list[Analysed], source: RuleSource, settings: Settings, book: MetricBook
+) -> dict[str, list[Suggestion]]:
+    from autoloop.rules import RunView, suggestions
+
+    fields = settings.field_types()
+    result = {}
+    undecided: Counter[str] = Counter()
+    for run in runs:
+        result[run.name], notes = suggestions(source, RunView(run.summary, run.config, _log_of(run), book), fields)
+        undecided.update(notes)
+    for note, times in undecided.items():
+        print(f"note: {printing.printable(note)} ({times} run{'s' if times > 1 else ''})", file=sys.stderr)
+    return result
+
+
+def _log_of(run: Analysed) -> Any:
+    """What W&B kept of the run's output, read only if a rule asks."""
+
+    def lines() -> list[str]:
+        try:
+            return read_regular(run.log, LARGEST).decode("utf-8", "replace").splitlines() if run.log else []
+        except OSError:
+            return []
+
+    return lines
+
+
+def summaries(runs: list[Analysed]) -> dict[str, Any]:
+    return {printing.encodable(run.name): to_json(run.summary) for run in runs}
+
+
+def with_proposals(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> dict[str, Any]:
+    asked = {printing.encodable(name): [each.to_json() for each in found] for name, found in proposals.items()}
+    return {"summary": summaries(runs), "proposals": asked}
+
+
+def present(
+    runs: list[Analysed],
+    head: list[str],
+    proposals: Mapping[str, list[Suggestion]] | None,
+    document: dict[str, Any],
+    book: MetricBook,
+    json: list[str] | None,
+) -> None:
+    """A table for a person, JSON for a pipe; a named file gets the JSON and the person the table."""
+    file = json[0] if json and json != ["-"] else None
+    if file is None and (json is not None or not sys.stdout.isatty()):
+        print(printing.json_text(document))
+        return
+    if file is not None:
+        from autoloop.files import write_atomically
+
+        try:
+            write_atomically(Path(file), printing.json_text(document) + "\n")
+        except OSError as error:
+            raise UserError(f"{file} cannot be written: {error.strerror}; name another file with --json.") from None
+    print(_table(runs, head, book))
+    if proposals is not None:
+        print("\n" + _proposals_text(runs, proposals))
+    if file is not None:
+        print(f"\nWrote {printing.printable(file)}")
+
+
+def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:
+    keys, others = main_metrics([run.summary for run in runs], book)
+    rows = [
+        [
+            printing.printable(run.shown),
+            *(printing.printable(cell) for cell in run.cells),
+            run.summary.steps,
+            *(_last(run, key) for key in keys),
+        ]
+        for run in runs
+    ]
+    titles = [*head, "steps", *(book.short(key) for key in keys)]
+    texts, metrics = [0, *range(2, len(head))], range(len(titles) - 1, len(head), -1)
+    spare = [*metrics, *range(len(head) - 1, 0, -1)]
+    table = printing.table(titles, rows, texts=texts, spare=spare, cells=printing.across())
+    return "\n".join([table, *_also(others)])
+
+
+def _also(names: list[str]) -> list[str]:
+    """What runs have besides, in a line or two."""
+    if not names:
+        return []
+    named = ", ".join(map(printing.printable, names[:ALSO])) + (
+        f" and {len(names) - ALSO} more" if len(names) > ALSO else ""
+    )
+    return [f"Other metrics of these runs, which --json has: {named}."]
+
+
+def _last(run: Analysed, key: str) -> str:
+    if key in run.summary.not_finite:
+        return "not finite"
+    return printing.number(run.summary.metrics[key].last if key in run.summary.metrics else None)
+
+
+def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> str:
+    lines = []
+    for run in runs:
+        lines.append(printing.printable(run.shown))
+        if not proposals[run.name]:
+            lines.append("  nothing is proposed" + ("" if run.summary.metrics else ": it has no metric"))
+        for each in proposals[run.name]:
+            lines.append(f"  {printing.printable(each.reason)}  ({printing.printable(each.rule)})")
+            if each.changes:
+                width = max(printing.width(change.path) for change in each.changes)
+                lines += [
+                    f"    {printing.pad(printing.printable(change.path), width)}  {_before(change)} → "
+                    f"{after_text(change, _value)}"
+                    for change in each.changes
+                ]
+            elif not run.config:
+                lines += [f"    {printing.printable(edit)}" for edit in each.edits]
+            lines += [f"    {printing.printable(note)}" for note in each.notes]
+            if each.blocked:
+                lines.append(f"    must not be run: {printing.printable(each.blocked)}")
+    return "\n".join(lines)
+
+
+def _before(change: Change) -> str:
+    return "new" if change.created else _value(change.before)
+
+
+def _value(value: Any) -> str:
+    return printing.printable(msgspec.json.encode(value).decode())

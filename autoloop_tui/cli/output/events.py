@@ -1,0 +1,122 @@
+"""A loop without a screen: one line an event, the runs' progress, a table at each round's end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from autoloop.engine.base import events as kinds
+from autoloop.metrics import MetricBook
+from autoloop.model import Event, Loop, LoopState, Run
+from autoloop.store import Store
+
+from autoloop_tui.cli import client
+from autoloop_tui.cli.output import printing
+
+PROGRESS_EVERY = 10.0
+"""Seconds between two progress lines of one run."""
+
+
+class EventPrinter:
+    """Prints events as they come. Output that nobody reads any more (a closed terminal) is dropped, never raised."""
+
+    def __init__(self, store: Store, loop: Loop, metrics: MetricBook, write: Callable[[str], object] = print) -> None:
+        self.store = store
+        self.loop = loop
+        self.metrics = metrics
+        self._write = write
+        self._progress: dict[str, tuple[float, int]] = {}
+
+    def tell(self, event: Event) -> None:
+        # People's chain scripts look for lines that begin so.
+        self.line(event.text, None if event.text.startswith("Wrote variant: ") else event.at)
+        if event.kind == kinds.RUN_ENDED and event.run:
+            cause = self.store.attempts(event.run)[-1].diagnosis
+            for text in cause.details if cause else []:
+                self.line(" " * 12 + text, None)
+        if event.kind == kinds.ROUND_ENDED:
+            # Whoever follows from outside may hear of it when the next round has begun.
+            begun = [round_.number for round_ in self.store.rounds(self.loop.id) if round_.started_at <= event.at]
+            across = printing.across() if self._write is print else None
+            for row in self.round_table(max(begun, default=1), across and across - 12).splitlines():
+                self.line(" " * 12 + row, None)
+
+    def line(self, text: str, at: float | None) -> None:
+        stamp = time.strftime("%H:%M:%S  ", time.localtime(at)) if at is not None else ""
+        try:
+            self._write(stamp + printing.printable(text))
+        except OSError:
+            self._write = lambda _: None
+
+    def progress(self, run: Run, step: int, rate: float | None) -> None:
+        """A line for a run that moved on, at most every PROGRESS_EVERY seconds."""
+        now = time.monotonic()
+        last, at_step = self._progress.get(run.id, (now, 0))
+        self._progress.setdefault(run.id, (now, 0))
+        if now - last < PROGRESS_EVERY or step <= at_step:
+            return
+        self._progress[run.id] = (now, step)
+        share = f" {step / run.total_steps:4.0%}" if run.total_steps else ""
+        eta = f"  eta {printing.duration((run.total_steps - step) / rate)}" if rate and run.total_steps > step else ""
+        self.line(f"  {run.name} ({run.id})  step {step}/{run.total_steps}{share}{eta}", time.time())
+
+    def round_table(self, number: int, cells: int | None = None) -> str:
+        return runs_table(self.store.runs(self.loop.id, number), self.metrics, cells)
+
+
+def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -> str:
+    """Runs with their key metrics' last values."""
+    keys = metrics.key_metrics
+    rows = [
+        [
+            run.round,
+            run.id,
+            printing.printable(run.name),
+            run.state.value,
+            f"{run.step}/{run.total_steps}",
+            *(
+                printing.number(run.summary.metrics[key].last if run.summary and key in run.summary.metrics else None)
+                for key in keys
+            ),
+            printing.printable(run.reason or ""),
+        ]
+        for run in runs
+    ]
+    head = ["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""]
+    return printing.table(head, rows, texts=(2, len(head) - 1), spare=range(len(head) - 2, 4, -1), cells=cells)
+
+
+def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
+    """Be the loop's engine in the foreground, print its story from event `after` on, and give the exit code.
+
+    Ctrl-C stops the loop, a second one kills its runs.
+    """
+    from autoloop.engine import Engine, drive
+    from autoloop.engine.driver.process import require_secrets
+
+    require_secrets(loop.spec)
+    engine = Engine(store, loop)
+    story = EventPrinter(store, loop, engine.context.metrics)
+    engine.context.listener = story.tell
+
+    def progress() -> None:
+        for active in engine.execution.active.values():
+            story.progress(active.run, active.follower.step or 0, active.follower.rate)
+
+    engine.on_turn = progress
+    for event in store.events(loop.id, after):
+        story.tell(event)
+    return client.exit_code(store, drive(engine, foreground=True))
+
+
+def follow_loop(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> int:
+    """Follow a loop that another process drives until it ends, and give its exit code."""
+    ended = client.follow_story(store, loop, tell, after)
+    if ended.state is LoopState.ACTIVE:
+        print(
+            f"{ended.name} has not ended, but its engine is gone: `autoloop-tui resume` takes it up again.",
+            file=sys.stderr,
+        )
+        return 1
+    return client.exit_code(store, ended)

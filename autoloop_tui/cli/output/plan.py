@@ -1,0 +1,81 @@
+"""A loop's plan in words, and as JSON."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from autoloop.engine.planning.limits import describe_plan
+from autoloop.engine.planning.plan import LoopPlan
+from autoloop.secrets import shown_value
+
+from autoloop_tui.cli.output import printing
+
+
+def plan_text(plan: LoopPlan) -> str:
+    """For a person: what would run where, each command line, and what is to be known."""
+    cells = printing.across()
+    rows = [
+        [
+            planned.run.position,
+            planned.run.name,
+            planned.slot.label if planned.slot else "next free",
+            printing.printable(os.path.relpath(planned.output_dir)),
+        ]
+        for planned in plan.runs
+    ]
+    spec = plan.spec
+    limits = describe_plan(spec)
+    then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
+    steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
+    notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
+    head = (
+        f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {steps} steps on {len(spec.slots)} "
+        f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
+        f"W&B {'online' if spec.wandb.online else 'offline'}" + (f", {limits}" if limits else "")
+    )
+    parts = [
+        *printing.wrapped(head, cells, others="  "),
+        "",
+        printing.table(["#", "config", "slot", "output directory"], rows, texts=(1, 3), cells=cells),
+        "",
+        *(
+            f"[{planned.run.position}] {printing.printable(planned.launch.command_line(os.environ))}"
+            for planned in plan.runs
+        ),
+        *(["", "Live rules, while a run trains (--no-live leaves them out):"] if plan.live else []),
+        *(
+            line
+            for each in plan.live
+            for line in printing.wrapped(printing.printable(each), cells, first="  ", others="    ")
+        ),
+        *([""] if notes else []),
+        *(line for each in notes for line in printing.wrapped(printing.printable(each), cells, first="note: ", others="  ")),
+        "",
+        "Nothing was started. Add --exec to run it.",
+    ]
+    return "\n".join(parts)
+
+
+def plan_json(plan: LoopPlan) -> str:
+    """For programs."""
+    document: dict[str, Any] = {
+        "loop": plan.name,
+        "output_dir": plan.output_dir,
+        "warnings": plan.warnings,
+        "live_rules": plan.live,
+        "runs": [
+            {
+                "index": planned.run.position,
+                "name": planned.run.name,
+                "id": planned.run.id,
+                "config": planned.run.source_path,
+                "slot": planned.slot.label if planned.slot else None,
+                "output_dir": planned.output_dir,
+                "argv": planned.launch.argv,
+                "env": {name: shown_value(name, value) for name, value in planned.launch.env.items()},
+            }
+            for planned in plan.runs
+        ],
+    }
+    return printing.json_text(document)

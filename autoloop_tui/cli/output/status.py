@@ -1,0 +1,199 @@
+"""How a loop stands, in words and as a document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from autoloop.engine import holder
+from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
+from autoloop.engine.runs.presence import Presence, presences
+from autoloop.engine.runs.presence import in_words as presence_in_words
+from autoloop.metrics import MetricBook
+from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
+from autoloop.rules import in_words as evidence_in_words
+from autoloop.store import Snapshot, Store
+
+from autoloop_tui.cli import client
+from autoloop_tui.cli.output import printing
+
+MOST_FAILURES = 5
+RECENT = 50
+"""Ended runs of each state among which `status` looks for notes on their results."""
+"""So many failed runs `status` explains; `runs` lists them all."""
+
+MOST_LIVE = 5
+"""So many acts of live rules `status` tells; `proposals` lists them all."""
+
+
+def state_now(store: Store, loop: Loop) -> str:
+    """Its state as somebody sees it who asks whether it goes on."""
+    if loop.state is LoopState.ACTIVE:
+        if not client.alive(store, loop):
+            return "orphaned"
+        return "paused" if loop.paused else "running"
+    return loop.state.value
+
+
+def waiting_for(loop: Loop, round_: Round | None) -> str | None:
+    """What a person has to do before the loop goes on."""
+    if loop.state is LoopState.ACTIVE and loop.waits_for:
+        return f"room: {loop.waits_for}"
+    if loop.state is LoopState.ACTIVE and round_ and round_.state is RoundState.DECIDING:
+        if round_.start_at is not None:
+            left = max(0.0, round_.start_at - time.time())
+            return f"round {round_.number + 1}, which starts in {left:.0f} s unless you `undo` a decision or `hold` it"
+        if round_.decide_by:
+            at = time.strftime("%H:%M", time.localtime(round_.decide_by))
+            return f"decisions on the proposals for round {round_.number + 1}, by itself at {at}"
+        return f"decisions on the proposals for round {round_.number + 1}"
+    return None
+
+
+def headline(store: Store, loop: Loop) -> str:
+    """`loop_1700000000 · its name  finished: why`."""
+    name = f" · {printing.printable(loop.spec.name)}" if loop.spec.name else ""
+    reason = f": {printing.printable(loop.reason)}" if loop.reason else ""
+    return f"{loop.name}{name}  {state_now(store, loop)}{reason}"
+
+
+def status_text(store: Store, number: int, metrics: MetricBook, cells: int | None = None) -> str:
+    """Asks for what it shows only: a loop that is active may have many thousand runs. In lines of at most `cells` cells."""
+    loop = store.loop(number)
+    lines = [headline(store, loop)]
+    found = {} if client.alive(store, loop) else presences(store, loop)
+    if state_now(store, loop) == "orphaned":
+        lines.append(f"No engine drives it: {presence_in_words(found)}. `autoloop-tui resume` resumes it.")
+    counts = store.counts(number)
+    rounds = store.rounds(number)
+    round_ = rounds[-1] if rounds else None
+    if round_:
+        in_round = store.counts(number, round_.number)
+        ended = sum(count for state, count in in_round.items() if state.ended)
+        lines.append(
+            f"round {round_.number} of {loop.spec.rounds}: {round_.state.value}, "
+            f"{ended} of {sum(in_round.values())} runs ended, {counts.get(RunState.QUEUED, 0)} queued"
+        )
+    waiting = waiting_for(loop, round_)
+    if waiting:
+        lines.append(f"waits for {waiting}")
+    live = [p for p in store.proposals(number, round_.number) if p.live] if round_ else []
+    lines += [_live_line(store, proposal) for proposal in live[-MOST_LIVE:]]
+    if limits := in_words(loop, store.started_runs(number) if loop.max_runs is not None else 0):
+        lines.append(f"budget: {limits}")
+    quiet = quiet_until(loop.spec.quiet_hours, time.time())
+    if quiet and loop.state is LoopState.ACTIVE and counts.get(RunState.QUEUED):
+        lines.append(quiet_in_words(quiet))
+    slots = loop.spec.slots
+    executing = (RunState.RUNNING, RunState.STOPPING)
+    in_slots = {run.slot: run for state in executing for run in store.newest_in(number, state, len(slots))}
+    rows = []
+    for slot in slots:
+        run = in_slots.get(slot.index)
+        rows.append(
+            [slot.label, _state(run, found), printing.printable(run.name), run.id, f"{run.step}/{run.total_steps}"]
+            if run
+            else [slot.label, "waiting" if slot.index in loop.slot_waits else "idle", "", "", ""]
+        )
+    lines += ["", printing.table(["slot", "state", "run", "id", "step"], rows, texts=(2,), cells=cells)]
+    for slot in loop.spec.slots:
+        if why := loop.slot_waits.get(slot.index):
+            lines.append(printing.printable(f"{slot.label} waits: {why}"))
+    broken = (RunState.FAILED, RunState.LOST)
+    if failed := sum(counts.get(state, 0) for state in broken):
+        last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
+        lines += ["", f"{failed} failed{last}:"]
+    found = [run for state in broken for run in store.newest_in(number, state, MOST_FAILURES)]
+    for run in sorted(found, key=lambda run: run.ended_at or 0.0)[-MOST_FAILURES:]:
+        attempts = store.attempts(run.id)
+        lines.append(printing.printable(f"  {run.name} ({run.id}) {run.state.value}: {run.reason or ''}"))
+        if attempts and (diagnosis := attempts[-1].diagnosis):
+            lines += [printing.printable(f"    {text}") for text in diagnosis.details]
+    ended_runs = [run for state in RunState if state.ended for run in store.newest_in(number, state, RECENT)]
+    noted = sorted((run for run in ended_runs if run.notes), key=lambda run: run.ended_at or 0.0)
+    lines += ["", "notes on results:"] if noted else []
+    lines += [printing.printable(f"  {run.name} ({run.id}): {note}") for run in noted[-MOST_FAILURES:] for note in run.notes]
+    if loop.state is not LoopState.ACTIVE:
+        lines += ["", *_result(store, loop, metrics)]
+    indented = [(line, line[: len(line) - len(line.lstrip(" "))]) for text in lines for line in text.split("\n")]
+    return "\n".join(part for line, indent in indented for part in printing.wrapped(line, cells, others=f"{indent}  "))
+
+
+def _state(run: Run, found: Mapping[str, Presence]) -> str:
+    """As the store has it, unless a look at the processes says otherwise."""
+    presence = found.get(run.id)
+    return presence.value if presence in (Presence.GONE, Presence.ENDED) else run.state.value
+
+
+def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
+    """What a loop that has ended came to: the winner, or the extreme of the first key metric that runs have; the report."""
+    said = []
+    runs = [run for run in store.runs(loop.id) if run.state is RunState.FINISHED and run.summary]
+    if loop.winner:
+        winner = store.run(loop.winner)
+        said.append(f"met --until: {winner.name} ({winner.id})")
+    for key in metrics.key_metrics:
+        reached = [(run.summary.metrics[key].last, run) for run in runs if run.summary and key in run.summary.metrics]
+        if reached:
+            most = metrics.higher_is_better(key)
+            value, run = (max if most else min)(reached, key=lambda each: each[0])
+            word = "highest" if most else "lowest"
+            said.append(f"{word} last {metrics.short(key)}: {printing.number(value)}, {run.name} ({run.id})")
+            break
+    return [*map(printing.printable, said), printing.printable(f"report: {loop.spec.markdown_out}")]
+
+
+def _live_line(store: Store, proposal: Proposal) -> str:
+    """What a live rule did or asks, on what evidence."""
+    base = store.run(proposal.base_run)
+    step = proposal.live.step if proposal.live else base.step
+    seen = evidence_in_words(proposal.evidence) if proposal.evidence else ""
+    asked = "relaunch" if proposal.edits else "stop"
+    what = {
+        ProposalStatus.PENDING: f"asks to {asked} it: `autoloop-tui approve {proposal.id}` or `reject`",
+        ProposalStatus.LAUNCHED: f"relaunched as run {proposal.run}",
+        ProposalStatus.DONE: "stopped",
+        ProposalStatus.BLOCKED: f"goes on: {proposal.blocked}",
+    }.get(proposal.status, proposal.status.value)
+    rule = proposal.evidence.rule if proposal.evidence else proposal.author
+    return printing.printable(f"live rule {rule}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}")
+
+
+def loop_document(store: Store, loop: Loop) -> dict[str, Any]:
+    return {"state_now": state_now(store, loop), **msgspec.to_builtins(loop)}
+
+
+def status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
+    waiting = waiting_for(snapshot.loop, snapshot.round)
+    driven = holder(store.places.lock(snapshot.loop.name))
+    found = {} if driven else presences(store, snapshot.loop)
+    return {
+        "loop": loop_document(store, snapshot.loop),
+        "engine": {"pid": driven.pid, "host": driven.host} if driven else None,
+        "rounds": snapshot.rounds,
+        "waits_for": waiting,
+        "slots": [
+            {
+                "slot": slot.label,
+                "run": run.id if (run := snapshot.in_slot(slot.index)) else None,
+                "state": _state(run, found) if run else None,
+                "waits_for": snapshot.loop.slot_waits.get(slot.index),
+            }
+            for slot in snapshot.loop.spec.slots
+        ],
+        "runs": {
+            run.id: {
+                "name": run.name,
+                "round": run.round,
+                "state": run.state,
+                "process": found.get(run.id),
+                "step": run.step,
+                "reason": run.reason,
+                "notes": run.notes,
+                "cause": attempt.diagnosis if (attempt := snapshot.attempts.get(run.id)) else None,
+            }
+            for run in snapshot.runs
+        },
+    }

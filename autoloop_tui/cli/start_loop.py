@@ -1,0 +1,107 @@
+"""From what a person asked for to a loop: the checked plan printed or shown, and when it is wanted, made real."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from autoloop import gpus as gpu_report
+from autoloop.engine.planning.plan import LoopPlan, plan_loop, under_name
+from autoloop.model import LoopSpec, UserError
+from autoloop.preflight import SERVER
+from autoloop.settings import Settings
+from autoloop.store import NoLoopError, Store, StoreCorruptError
+
+from autoloop_tui.cli.output import events, printing
+from autoloop_tui.cli.output.plan import plan_json, plan_text
+from autoloop_tui.console import opening
+
+
+def plan_or_run(
+    spec: LoopSpec,
+    settings: Settings,
+    *,
+    execute: bool,
+    no_ui: bool,
+    detach: bool,
+    as_json: bool,
+    accepted: Callable[[], None] | None = None,
+) -> int:
+    """Print the checked plan, or make it a loop and follow or leave it."""
+    now = time.time()
+    report = gpu_report.read_within()
+
+    def planned(spec: LoopSpec, starting: bool) -> LoopPlan:
+        try:
+            with Store.open(Path(spec.cwd)) as store:
+                names = [loop.name for loop in store.loops()]
+                return plan_loop(spec, settings, report, os.environ, store.where_run, now, names, starting=starting)
+        except NoLoopError:
+            return plan_loop(spec, settings, report, os.environ, lambda _: None, now, starting=starting)
+        except StoreCorruptError as error:
+            plan = plan_loop(spec, settings, report, os.environ, lambda _: None, now, starting=starting)
+            return plan if execute else msgspec.structs.replace(plan, warnings=[*plan.warnings, str(error)])
+
+    plan = planned(spec, execute)
+    seen = opening.has_screen() and not (as_json or no_ui or detach)
+    if not execute and not (seen and opening.confirm_plan(plan, plan_text(plan))):
+        print(plan_json(plan) if as_json else plan_text(plan))
+        return 0
+    if not execute:  # confirmed on the screen: what was a note of the plan is now in the way
+        plan = planned(spec, True)
+    if accepted:
+        accepted()
+    from autoloop.engine.driver.process import require_secrets, spawn
+    from autoloop.engine.planning.create import create_loop, take_back
+
+    from autoloop_tui.cli.commands import doctor
+
+    require_secrets(spec)
+    found = doctor.check_plan(plan)
+    doctor.say(found)
+    wrong = {each.subject for each in found if each.level == "error"}
+    if wrong == {SERVER} and not spec.formal and _rather_offline():
+        later = msgspec.structs.replace(spec.wandb, online=False, later=True)
+        plan = planned(msgspec.structs.replace(spec, wandb=later), True)
+    elif wrong:
+        print("Nothing was started. `autoloop-tui doctor` with the same flags checks again.", file=sys.stderr)
+        return 1
+    with Store.open(Path(spec.cwd), create=True) as store:
+        loop = create_loop(store, plan, now)
+        for warning in [*plan.warnings, *filter(None, [store.said])]:
+            print(f"note: {printing.printable(warning)}", file=sys.stderr)
+        if no_ui and not detach:
+            return events.drive_loop(store, loop)
+        try:
+            engine = spawn(store, loop)
+        except UserError as error:
+            if take_back(store, loop):
+                raise UserError(f"{error} Nothing was started.") from None
+            raise UserError(
+                f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, `autoloop-tui resume` goes on."
+            ) from None
+        if detach and as_json:
+            print(plan_json(under_name(plan, loop.name)))
+            return 0
+        print(f"{loop.name} runs in the background (process {engine.pid}).")
+        if detach:
+            print("Watch it: autoloop-tui wait · autoloop-tui status · autoloop-tui logs -f")
+            return 0
+        if seen:
+            return opening.open_console(Path(spec.cwd), loop.name)
+        print("Ctrl-C leaves it running.")
+        story = events.EventPrinter(store, loop, settings.metric_book(Path(spec.cwd)))
+        return events.follow_loop(store, loop, story.tell)
+
+
+def _rather_offline() -> bool:
+    """Ask the person, if there is one at the terminal, whether to record offline now and upload later."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print("Record offline instead? The report will say how to upload it with `wandb sync`. [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,1 @@
+"""The Textual console: a client of the store that paints snapshots and sends requests."""

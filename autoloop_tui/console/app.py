@@ -1,0 +1,342 @@
+"""The console: one clock, one feed, a handful of screens. It paints what the store says and sends commands; it decides
+nothing and can be killed at any instant."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from autoloop.model import LoopState
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from autoloop_tui.console.actions import BY_ID, bindings, shown_key
+from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.full_screen import FullScreenApp
+from autoloop_tui.console.loop_view import TROUBLE, Feed
+from autoloop_tui.console.notifications import news, osc9
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.screens.dialogs import Confirm
+from autoloop_tui.console.screens.slots import SlotsScreen
+from autoloop_tui.console.theming import theme_watch
+from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes, to_textual, variable_defaults
+
+CLOCK = 0.25
+"""Seconds between two looks at the store and the visible files."""
+
+
+class ConsoleApp(FullScreenApp[int]):
+    """The console on one loop."""
+
+    CSS_PATH: ClassVar[list[str]] = ["app.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")  # type: ignore[assignment]
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self,
+        project: Path,
+        loop: str | None = None,
+        *,
+        preferences: Preferences | None = None,
+        ascii_only: bool | None = None,
+        feed: Feed | None = None,
+    ) -> None:
+        super().__init__(project)
+        self.preferences = preferences or Preferences.load(os.environ, project)
+        self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only
+        self.feed = feed or Feed(project, loop)
+        self.marked: list[str] = []
+        """Runs marked for Compare, by id, in the order of marking."""
+        self.seen_proposals: set[int] | None = None
+        """Proposals that are not new any more; None until the first look at them."""
+        self.themes: dict[str, ThemeFile] = {}
+        """Shipped, the user's and the project's, by name."""
+        self._bad_themes: list[Failure] = []
+        self._themes_stamp = theme_watch.stamp(project, os.environ)
+        self._themes_looked_at = time.monotonic()
+        self.set_class(self.ascii_only, "-ascii")
+        if "TEXTUAL_ANIMATIONS" not in os.environ:
+            self.animation_level = "none"
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.current_theme
+        return variable_defaults(dark=theme.dark, ansi=bool(getattr(theme, "ansi", False)))
+
+    # ---------------------------------------------------------------------------------------------------------- life
+
+    def on_mount(self) -> None:
+        self.load_theme_files()
+        if self.preferences.theme not in self.available_themes:
+            self._warn("Settings", f"there is no theme {self.preferences.theme!r}; `autoloop-tui themes` lists them")
+        if self.preferences.keys:
+            self.set_keymap(self.preferences.keys)
+        for problem in self.preferences.problems:
+            self._warn("Settings", problem)
+        self.feed.poll()
+        self.push_screen(SlotsScreen())
+        self.set_interval(CLOCK, self._tick)
+        # What is loaded now stays: full garbage collections over it would make a key wait for tens of milliseconds.
+        self.set_timer(1.0, self._collect_from_now_on)
+
+    def on_unmount(self) -> None:
+        gc.unfreeze()  # whoever goes on in this process collects as before
+        try:
+            self.parting += self.feed.close()
+        except TROUBLE as error:
+            self.parting.append(str(error))
+
+    def _warn(self, title: str, text: str) -> None:
+        self.notify(plain(text), title=title, severity="warning", markup=False)
+
+    def _collect_from_now_on(self) -> None:
+        gc.freeze()
+        gc.enable()  # the start goes without: see on_screen
+
+    def _tick(self) -> None:
+        """The one clock: a new view if there is one, then the screen on top polls what it shows."""
+        if not self.is_running:  # The panes are taken down before the clock is.
+            return
+        before = self.feed.view
+        changed = self.feed.poll()
+        if changed and before is not None and self.feed.view is not None and self.preferences.notify != "off":
+            self._call_back(news(before, self.feed.view))
+        self._watch_theme_files()
+        try:
+            self._tell_answers()
+            screen = self.screen
+            if isinstance(screen, LoopScreen) and screen.is_mounted:
+                if changed:
+                    screen.refresh_view()
+                screen.tick()
+        except TROUBLE as error:
+            self.told(str(error), ok=False)
+
+    def _tell_answers(self) -> None:
+        """What became of the commands that were sent."""
+        if self.feed.problem:
+            self.told(self.feed.problem, ok=False)
+        else:
+            for command in self.feed.answers():
+                self.told(command.answer or "", ok=bool(command.ok))
+        unsent = self.feed.unsent()
+        if self.feed.waiting:
+            self.told(f"{self.feed.waiting} not sent yet: the store is locked or its disk is full", ok=False)
+        for problem in unsent:
+            self.told(problem, ok=False)
+            for screen in self.screen_stack:
+                if isinstance(screen, LoopScreen) and screen.is_mounted:
+                    screen.not_sent()
+
+    async def run_action(self, *args: Any, **kwargs: Any) -> bool:
+        """Every key ends here: what the store or a disk does not let it do is a sentence."""
+        try:
+            return await super().run_action(*args, **kwargs)
+        except TROUBLE as error:
+            self.told(str(error), ok=False)
+            return True
+
+    def _call_back(self, sentences: list[str]) -> None:
+        """Call a person who is not looking, by what the terminal has for that."""
+        if sentences and self.preferences.notify == "bell":
+            self.bell()
+        elif sentences and self._driver is not None:
+            self._driver.write(osc9("; ".join(sentences), tmux="TMUX" in os.environ))
+
+    # -------------------------------------------------------------------------------------------------------- themes
+
+    def load_theme_files(self) -> None:
+        """Register all themes as their files are now and choose one; say which files cannot be used, each time one
+        goes bad."""
+        loaded = load_themes(self.project)
+        for gone in self.themes.keys() - loaded.themes.keys():
+            self.unregister_theme(gone)
+        for theme in loaded.themes.values():
+            self.register_theme(to_textual(theme))
+        before, self.themes = self.themes.get(self.theme), loaded.themes
+        chosen = self.preferences.theme
+        shown = chosen if chosen in self.available_themes else next(iter(loaded.themes))
+        if shown != self.theme:
+            self.theme = shown
+        elif before != loaded.themes.get(shown):
+            self.mutate_reactive(ConsoleApp.theme)  # the same name, other colours
+        for bad in loaded.failures:
+            if bad not in self._bad_themes:
+                self._warn("Theme left out", f"{bad.path}: {bad.sentence}")
+        self._bad_themes = loaded.failures
+
+    def _watch_theme_files(self) -> None:
+        """Take up themes that are edited while they are looked at."""
+        now = time.monotonic()
+        if now - self._themes_looked_at < theme_watch.EVERY:
+            return
+        self._themes_looked_at = now
+        stamp = theme_watch.stamp(self.project, os.environ)
+        if stamp != self._themes_stamp:
+            self._themes_stamp = stamp
+            self.load_theme_files()
+
+    def action_next_theme(self) -> None:
+        names = list(self.themes)
+        at = names.index(self.theme) if self.theme in names else -1
+        self.use_theme(names[(at + 1) % len(names)])
+
+    def use_theme(self, name: str) -> None:
+        """Show a theme now and the next time."""
+        self.theme = name
+        self.preferences.remember_theme(name)
+        self.told(f"theme {name}")
+
+    # ------------------------------------------------------------------------------------------------------- screens
+
+    def action_slots(self) -> None:
+        self._switch(SlotsScreen)
+
+    def action_proposals(self) -> None:
+        from autoloop_tui.console.screens.proposals import ProposalsScreen
+
+        self._switch(ProposalsScreen)
+
+    def action_rounds(self) -> None:
+        from autoloop_tui.console.screens.rounds import RoundsScreen
+
+        self._switch(RoundsScreen)
+
+    def action_compare(self) -> None:
+        from autoloop_tui.console.screens.compare import CompareScreen
+
+        self._switch(CompareScreen)
+
+    def action_help(self) -> None:
+        from autoloop_tui.console.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.scope))
+
+    def open_run(self, run_id: str) -> None:
+        """Show one run; `q` comes back to where one was."""
+        from autoloop_tui.console.screens.run import RunScreen
+
+        self.push_screen(RunScreen(run_id))
+
+    def _switch(self, kind: type[LoopScreen]) -> None:
+        """Show the screen of `kind` right above Slots, which stays at the bottom."""
+        while len(self.screen_stack) > 2 and not isinstance(self.screen, kind):
+            self.pop_screen()
+        if not isinstance(self.screen, kind):
+            self.push_screen(kind())
+
+    @property
+    def scope(self) -> str:
+        return self.screen.SCOPE if isinstance(self.screen, LoopScreen) else "app"
+
+    def action_back(self) -> None:
+        if not self._step_back():
+            self.exit(0)
+
+    def action_escape(self) -> None:
+        """Back, but never out: terminals and links send an Esc of their own, and fingers one too many."""
+        if not self._step_back():
+            self.told(f"{self.keys_of('app.back')} quits the console; the loop goes on")
+
+    def _step_back(self) -> bool:
+        """One step back; False on the first screen."""
+        if isinstance(self.screen, LoopScreen) and self.screen.step_back():
+            return True
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+            return True
+        return False
+
+    def action_palette(self) -> None:
+        self.action_command_palette()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Any:
+        from autoloop_tui.console.palette import commands
+
+        yield from commands(self, screen)
+
+    def keys_of(self, action_id: str) -> str:
+        """The key of an action as a person reads it, remapped or not."""
+        key = shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
+        return key.replace("⏎", "enter") if self.ascii_only else key
+
+    # ------------------------------------------------------------------------------------------------------- commands
+
+    def ask(self, kind: str, **payload: Any) -> None:
+        """Send a command to the engine; its answer is shown when it comes."""
+        if self.feed.view is None or self.feed.view.engine is None:
+            self.told(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
+            return
+        self._send(kind, payload)
+
+    def ask_waking(self, kind: str, **payload: Any) -> None:
+        """`ask`, with an engine started for it where none drives the loop."""
+        self._send(kind, payload)
+        if self.feed.view is None or self.feed.view.engine is None:
+            self._wake()
+
+    def _send(self, kind: str, payload: dict[str, Any]) -> None:
+        try:
+            self.feed.send(kind, payload)
+        except TROUBLE as error:  # also from a dialog's answer, which is no action
+            self.told(f"{kind} was not sent: {error}", ok=False)
+
+    def told(self, text: str, *, ok: bool = True) -> None:
+        """Say one sentence on the last line of the screen, also below a dialog."""
+        below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
+        if below is not None and below.is_mounted:
+            below.say(text, "" if ok else "slot-failed")
+
+    def confirm(self, what: str, why: str, yes: str, kind: str, **payload: Any) -> None:
+        """Ask, and send the command only after a yes."""
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.ask(kind, **payload)
+
+        self.push_screen(Confirm(what, why, yes), answered)
+
+    def action_pause(self) -> None:
+        view = self.feed.view
+        if view is not None:
+            self.ask("resume" if view.loop.paused else "pause")
+
+    def action_stop_loop(self) -> None:
+        self.confirm(
+            "Stop the whole loop?",
+            "Its running runs are interrupted and queued again; logs, checkpoints and metrics so far are kept. "
+            "`autoloop-tui resume` goes on from there.",
+            "Stop the loop",
+            "stop",
+        )
+
+    def action_engine(self) -> None:
+        """Start an engine for a loop that has none."""
+        view = self.feed.view
+        if view is None or view.engine is not None:
+            self.told("the engine is alive")
+        elif view.loop.state is LoopState.FINISHED:
+            self.told(f"the loop has finished: {view.loop.reason}")
+        else:
+            self._send("resume", {})
+            self._wake()
+
+    def _wake(self) -> None:
+        self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
+
+    def _spawn(self) -> None:
+        """In a thread of its own, with a store of its own: a new engine takes a moment."""
+        from autoloop.engine import spawn
+        from autoloop.store import Store
+
+        try:
+            with Store.open(self.project) as store:
+                started = spawn(store, store.loop(self.feed.loop_id))
+            self.call_from_thread(self.told, f"the engine runs again (process {started.pid})")
+        except TROUBLE as error:
+            self.call_from_thread(self.told, str(error), ok=False)

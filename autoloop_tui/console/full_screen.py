@@ -1,0 +1,258 @@
+"""The base of every app of ours that takes the whole terminal: keys act in the order in which they were typed, signals
+end it as `q` does, and an unforeseen error becomes a crash file instead of a traceback on the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import termios
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from autoloop.model import UserError
+from textual import events
+from textual._context import active_message_pump
+from textual.app import App, ReturnType
+from textual.css.query import NoMatches
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+from textual.worker import WorkerFailed
+
+from autoloop_tui.console import crash
+from autoloop_tui.console.drawing.paint import plain
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+
+GRACE = 5.0
+"""Seconds that an app has to leave after a signal; then the terminal is restored without it."""
+
+PATIENCE = 5.0
+"""Seconds until a key that is still being handled no longer holds up the next one."""
+
+TURNS = 20
+"""Turns of the event loop left to everybody else before a pump is asked whether it is done. A pump that is asked comes to
+rest once more, and at rest it styles, lays out and calls what was put off: not before the others have said what changed."""
+
+NAP = 0.005
+
+RESTORE = (
+    "\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"  # paste, wrap, resize, mouse
+    "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"  # keyboard protocol, alternate screen, cursor, focus
+)
+
+
+class FullScreenApp(App[ReturnType]):
+    """Run it by `run_on_terminal`."""
+
+    STILL: ClassVar[str] = "your runs continue"
+    """What a crash does not change, for the sentence that reports it."""
+
+    def __init__(self, project: Path) -> None:
+        super().__init__()
+        self.project = project
+        self.crashed: str | None = None
+        """Why the app ended, if by an error of ours."""
+        self.parting: list[str] = []
+        """Sentences for the terminal once the app has gone."""
+        self.terminal_before: list[Any] | None = None
+        """The terminal's settings before the app took it."""
+        self._typed: deque[events.Key | events.Paste] = deque()
+        """Typed and not handed on yet."""
+        self._handling: asyncio.Task[None] | None = None
+        """Waits until the key that was handed on last has done all it does."""
+
+    # ------------------------------------------------------------------------------------------------------- keys in order
+
+    @property
+    def keys_under_way(self) -> bool:
+        return self._handling is not None
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hand on one key after the other.
+
+        A character goes straight into an input, but a key that is bound to an action rises through the queues of all
+        the input's parents first; a dialog that a key opens takes a moment to come up and get the focus. Handed on at once,
+        characters typed in that moment overtake the key or reach the wrong screen.
+        """
+        if not isinstance(event, (events.Key, events.Paste)) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        if self._handling is None:
+            await self._hand_on()
+
+    async def _hand_on(self) -> None:
+        if not self.screen_stack:  # It is ending.
+            self._typed.clear()
+            return
+        before = self.screen_stack[-1]
+        self._handling = asyncio.current_task()  # until the next line has made another
+        await super().on_event(self._typed.popleft())
+        self._handling = asyncio.create_task(self._go_on(before))
+
+    async def _go_on(self, before: Screen[Any]) -> None:
+        try:
+            await self._done(before)
+            self._handling = None
+            if self._typed:
+                await self._hand_on()
+        except Exception as error:
+            self._handling = None
+            self._handle_exception(error)
+
+    async def _done(self, before: Screen[Any] | None) -> None:
+        """Until everything that the last key set off has been handled, and a screen that it opened is up and painted."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        quiet = 0
+        while quiet < 2 and self.is_running and loop.time() < deadline and self.screen_stack:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            screen = self.screen_stack[-1]
+            if not screen.is_mounted:
+                quiet = 0
+                await asyncio.sleep(NAP)
+                continue
+            pumps: list[MessagePump] = [*(self.focused or screen).ancestors_with_self]
+            queued = any(pump.message_queue_size for pump in pumps)
+            for pump in pumps:  # From the focused widget up to the app, as keys and messages rise.
+                await _turn_of(pump, deadline)
+            if screen is not before or getattr(screen, "put_off", False):
+                before, screen.put_off = screen, False  # type: ignore[attr-defined]
+                await _turn_of(screen, deadline, painted=True)  # What it shows then is what the next key acts on.
+                quiet = 0
+            else:
+                quiet = 0 if queued else quiet + 1
+
+    # ------------------------------------------------------------------------------------------------------------ its end
+
+    def _handle_exception(self, error: Exception) -> None:
+        if not self._of_one_gone(error):
+            super()._handle_exception(error)
+
+    def _of_one_gone(self, error: Exception) -> bool:
+        """Whether a screen that has left the stack looked for widgets that are taken down, as Textual's palette does from
+        its searches: nobody misses what it wanted to paint."""
+        missed = error.error if isinstance(error, WorkerFailed) else error
+        pump = active_message_pump.get(None)
+        if not isinstance(missed, NoMatches) or (pump is not None and self._lives(pump) and missed is error):
+            return False
+        *_, (frame, _) = traceback.walk_tb(missed.__traceback__)
+        looked = frame.f_locals.get("self")
+        return isinstance(looked, MessagePump) and not self._lives(looked)
+
+    def _lives(self, pump: MessagePump) -> bool:
+        """Whether it is the app, or a screen on the stack or part of one."""
+        node: MessagePump | None = pump
+        while node is not None and node is not self and not isinstance(node, Screen):
+            node = node._parent
+        return node is self or node in self.screen_stack
+
+    def _fatal_error(self) -> None:
+        """Textual's own prints the traceback with all local variables."""
+        self._crash()
+
+    def panic(self, *renderables: Any) -> None:
+        """As above, for errors that know how to draw themselves, and for what fails in a thread of the terminal's."""
+        self._crash()
+
+    def _crash(self) -> None:
+        error = self._exception or sys.exc_info()[1] or RuntimeError("the terminal could not be read")
+        cause = getattr(error, "error", None)  # what failed in a worker
+        if isinstance(cause, BaseException):
+            error = cause
+        self._return_code = 1
+        if self.crashed is None:
+            self.crashed = crash.sentence(error, crash.keep_traceback(error, self.project), self.STILL)
+        self._close_messages_no_wait()
+
+    async def run_async(self, **options: Any) -> ReturnType | None:  # type: ignore[override]
+        loop = asyncio.get_running_loop()
+
+        def leave(number: int, _: object) -> None:
+            """End the app as `q` does; one that is stuck is ended all the same.
+
+            A handler of the loop's own would wait for the loop.
+            """
+            code = 128 + number
+            last_resort = threading.Timer(GRACE, _leave_now, [code, self.terminal_before])
+            last_resort.daemon = True
+            last_resort.start()
+            loop.call_soon_threadsafe(self.exit, None, code)
+
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        heeded = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]  # nohup ignores one
+        for number in heeded:
+            signal.signal(number, leave)
+        try:
+            return await super().run_async(**options)
+        finally:
+            for number in heeded:
+                signal.signal(number, before[number])
+
+
+def run_on_terminal(make: Callable[[], FullScreenApp[Any]], project: Path, *, mouse: bool = True) -> int:
+    """Make an app and run it until it ends; its exit code. The terminal is as it was before, whatever happens.
+
+    UserError passes through.
+    """
+    before = _terminal_settings()
+    app: FullScreenApp[Any] | None = None
+    crashed: str | None = None
+    try:
+        app = make()
+        app.terminal_before = before
+        app.run(mouse=mouse)
+        crashed = app.crashed
+    except UserError:
+        raise
+    except Exception as error:
+        still = app.STILL if app else FullScreenApp.STILL
+        crashed = (app and app.crashed) or crash.sentence(error, crash.keep_traceback(error, project), still)
+        _restore(before)
+    with suppress(OSError):  # The terminal may be gone.
+        for told in [*filter(None, [crashed]), *(app.parting if app else ())]:
+            print(f"autoloop-tui: {plain(told)}", file=sys.stderr)
+    return 1 if crashed else (app and app.return_code) or 0
+
+
+async def _turn_of(pump: MessagePump, deadline: float, *, painted: bool = False) -> None:
+    """Until the pump has handled what was in its queue; not for one that is going away."""
+    turn = asyncio.Event()
+    if not (MessagePump.call_after_refresh(pump, turn.set) if painted else pump.call_later(turn.set)):
+        return
+    loop = asyncio.get_running_loop()
+    while not turn.is_set() and pump.is_running and loop.time() < deadline:
+        try:
+            await asyncio.wait_for(turn.wait(), 10 * NAP)
+        except TimeoutError:
+            continue
+
+
+def _terminal_settings() -> list[Any] | None:
+    try:
+        return termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else None
+    except (termios.error, ValueError, OSError):
+        return None
+
+
+def _restore(settings: list[Any] | None) -> None:
+    """Bring the terminal back without the app's help."""
+    try:
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, RESTORE.encode())
+        if settings is not None and sys.__stdin__:
+            termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, settings)
+    except (termios.error, ValueError, OSError):
+        pass  # It is gone.
+
+
+def _leave_now(code: int, settings: list[Any] | None) -> None:
+    _restore(settings)
+    os._exit(code)

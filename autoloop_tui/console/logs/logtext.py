@@ -1,0 +1,70 @@
+"""Bytes of a log made into lines that are safe to paint: whatever was printed, nothing is raised and nothing acts.
+
+Escape sequences and control characters go, a progress bar redrawn with carriage returns becomes its last state (and goes
+where a message was glued to it), invalid UTF-8 is shown as `\\xff`, secrets as asterisks, a line is at most 4 kB.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+
+from autoloop.secrets import mask_bytes
+from autoloop.wandb_cloud.key import known_secrets
+
+from autoloop_tui.console.drawing.paint import count, plain, size
+
+_GLUED_BAR = re.compile(r"^[^|\r\n]{0,60}\d+%\|[^|\r\n]{0,200}\|[^\[\r\n]{1,40}\[[^\]\r\n]{0,60}\](?=\S)")
+"""A progress bar to which the next message was glued, because both go to stderr and the bar ends without a newline."""
+
+LINE_LIMIT = 4096
+"""Characters of a line that are kept; the rest is named, not shown."""
+
+_ESCAPES = re.compile(
+    r"""\x1b\[[0-?]*[ -/]*[@-~]                      # CSI: colours, cursor movement
+      | \x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)    # OSC, DCS and other strings: titles, links, pasteboard
+      | \x1b[ -/]*[0-~]?                             # two-character escapes, and a lone ESC
+      | \x9b[0-?]*[ -/]*[@-~]                        # CSI as one C1 character
+    """,
+    re.VERBOSE,
+)
+
+
+def decode(data: bytes, *, final: bool = True) -> str:
+    """UTF-8 to text, invalid bytes shown as `\\xff`. Not `final`: an unfinished character at the end is left out."""
+    return codecs.utf_8_decode(data, "backslashreplace", final)[0]
+
+
+def sanitize(line: str) -> str:
+    """One line as it is shown: printable characters only, the part after the last carriage return, at most 4 kB."""
+    if line.isprintable() and line.isascii() and len(line) <= LINE_LIMIT:
+        return line
+    if "\x1b" in line or "\x9b" in line:
+        line = _ESCAPES.sub("", line)
+    if "\r" in line:
+        line = next((part for part in reversed(line.split("\r")) if part.strip()), "")
+    if "%|" in line:
+        line = _GLUED_BAR.sub("", line, count=1)
+    kept = plain(line[:LINE_LIMIT].expandtabs(8))[:LINE_LIMIT]
+    return f"{kept} … and {count(len(line) - LINE_LIMIT)} more characters" if len(line) > LINE_LIMIT else kept
+
+
+def sanitize_long(head: bytes, tail: bytes, length: int) -> str:
+    """A line of `length` bytes of which only the ends were read: its last state if it was redrawn, else its start."""
+    known = known_secrets(os.environ)
+    head, tail = mask_bytes(head, known), mask_bytes(tail, known).rstrip(b"\r\n")
+    if b"\r" in tail:
+        return sanitize(decode(tail))
+    kept = sanitize(decode(head, final=False))[:LINE_LIMIT]
+    return f"{kept} … a line of {size(length)}"
+
+
+def split(data: bytes, *, final: bool = True) -> list[str]:
+    """The lines of a block, sanitised; its last newline is optional. Not `final`: its last line is still growing."""
+    text = decode(mask_bytes(data, known_secrets(os.environ)), final=final)
+    lines = text.removesuffix("\n").split("\n")
+    # One test over the block: nearly every block of a real log is printable ASCII and needs no work line by line.
+    if text.isascii() and text.replace("\n", "").isprintable() and len(max(lines, key=len)) <= LINE_LIMIT:
+        return lines
+    return list(map(sanitize, lines))

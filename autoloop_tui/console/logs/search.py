@@ -1,0 +1,158 @@
+"""Searching and filtering a log bit by bit, so that keys answer at once however large it is."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from dataclasses import dataclass
+from time import monotonic
+
+from autoloop.model import UserError
+from autoloop.regex import Regex, compile_regex
+
+from autoloop_tui.console.logs.tail import LogFile
+
+MATCH_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a person looks for. `needle` is set where plain text is sought, which is much faster than a pattern."""
+
+    text: str
+    pattern: Regex | re.Pattern[str]
+    """A person's, in bounded time, or one of ours."""
+    needle: str | None = None
+    fold: bool = False
+
+    def matches(self, line: str) -> bool:
+        if self.needle is not None:
+            return self.needle in (line.lower() if self.fold else line)
+        if isinstance(self.pattern, Regex):
+            return self.pattern.finds(line)
+        return self.pattern.search(line) is not None
+
+    def spans(self, line: str) -> list[tuple[int, int]]:
+        """Where it is in `line`, for highlighting."""
+        if isinstance(self.pattern, Regex):
+            return self.pattern.spans(line)
+        return [match.span() for match in self.pattern.finditer(line) if match.end() > match.start()]
+
+
+def parse_query(text: str) -> Query:
+    """Plain text, or a regular expression between slashes: `/loss=(nan|inf)/`. Case counts if a capital is in it."""
+    fold = text == text.lower()
+    if len(text) > 2 and text.startswith("/") and text.endswith("/"):
+        try:
+            return Query(text, compile_regex(text[1:-1], ignore_case=fold))
+        except UserError as error:
+            raise UserError(f"not a regular expression: {error}; without the slashes it is plain text") from None
+    literal = re.compile(re.escape(text), re.IGNORECASE if fold else re.NOFLAG)
+    return Query(text, literal, text.lower() if fold else text, fold)
+
+
+_RANK = r"^(?:\[[^\]]{1,40}\]:?\s*)?"
+ERRORS = (
+    # Launchers add a traceback of their own behind the one that matters.
+    Query(
+        "errors",
+        re.compile(
+            _RANK + r"(?!.*(?:CalledProcessError|ChildFailedError))"
+            r"(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception|Interrupt)(?::|$)"
+            r"|out of memory|[Ss]egmentation fault|core dumped|^Killed\b|\b(?:ERROR|FATAL|CRITICAL)\b"
+        ),
+    ),
+    Query("tracebacks", re.compile(_RANK + r"Traceback \(most recent call last\)")),
+)
+"""What counts as an error, the better kind first."""
+
+
+class Search:
+    """A search under way. `step` until `done`; then `found` is the line, or None."""
+
+    def __init__(
+        self,
+        log: LogFile,
+        queries: tuple[Query, ...],
+        start: int,
+        *,
+        backward: bool = False,
+        only: Query | None = None,
+    ) -> None:
+        """Look from line `start` on, then round to the other end; then for the next of `queries`.
+
+        `only`: lines that a filter hides are passed over.
+        """
+        start = min(max(start, 0), log.count)
+        legs = [(0, start + 1), (start + 1, log.count)] if backward else [(start, log.count), (0, start)]
+        self._legs = [(query, *leg) for query in queries for leg in legs]
+        self._log, self._backward, self._only = log, backward, only
+        self._generation = log.generation
+        self._start = start
+        self.found: int | None = None
+        self.done = False
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether the line found lies on the other side of the start."""
+        return self.found is not None and (self.found > self._start if self._backward else self.found < self._start)
+
+    def step(self, seconds: float = 0.02) -> bool:
+        """Go on for about `seconds`; whether it is done."""
+        deadline = monotonic() + seconds
+        while self._legs and self._log.generation == self._generation:
+            query, first, after = self._legs[0]
+            if first >= after:
+                del self._legs[0]
+                continue
+            low, high = self._log.block(first, after, self._backward)
+            self._legs[0] = (query, first, low) if self._backward else (query, high, after)
+            lines = list(enumerate(self._log.lines(low, high), low))
+            for number, line in reversed(lines) if self._backward else lines:
+                if query.matches(line) and (self._only is None or self._only.matches(line)):
+                    self.found, self.done = number, True
+                    return True
+            if monotonic() >= deadline:
+                return False
+        self.done = True
+        return True
+
+
+class Matches:
+    """The lines of a log that a filter keeps, found bit by bit. Of more than a million the oldest are left out."""
+
+    def __init__(self, log: LogFile, query: Query) -> None:
+        self.query = query
+        self._log = log
+        self._restart()
+
+    def _restart(self) -> None:
+        self.numbers = array("q")
+        self.left_out = 0
+        self.scanned = 0
+        self._generation = self._log.generation
+
+    @property
+    def done(self) -> bool:
+        return self.scanned >= self._log.complete and self._log.caught_up
+
+    def advance(self, seconds: float = 0.02) -> bool:
+        """Look on for about `seconds`; whether a line was added or the log began again."""
+        if self._generation != self._log.generation:
+            self._restart()
+        growing = self._log.complete
+        if self.numbers and self.numbers[-1] >= self.scanned:  # The line that was growing last time: look again.
+            self.numbers.pop()
+        before, deadline = len(self.numbers) + self.left_out, monotonic() + seconds
+        while self.scanned < growing:
+            low, high = self._log.block(self.scanned, growing, False)
+            self.numbers.extend(n for n, line in enumerate(self._log.lines(low, high), low) if self.query.matches(line))
+            self.scanned = high
+            if monotonic() >= deadline:
+                break
+        if self.scanned == growing < self._log.count and self.query.matches(self._log.line(growing)):
+            self.numbers.append(growing)
+        if len(self.numbers) > MATCH_LIMIT:
+            del self.numbers[: MATCH_LIMIT // 2]
+            self.left_out += MATCH_LIMIT // 2
+        return len(self.numbers) + self.left_out != before

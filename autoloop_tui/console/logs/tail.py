@@ -1,0 +1,210 @@
+"""A growing log file as numbered lines: read as it grows, any size, in bounded memory and bounded time per call.
+
+The index is one number for each 64 kB of the file: how many lines end before it. A line is found by reading the chunk
+that holds its start, so nothing of the text is kept, a 1 GB log costs 128 kB, and a 10 MB line costs two small reads.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from itertools import accumulate
+from pathlib import Path
+
+from autoloop.runners import bounded_log
+
+from autoloop_tui.console.logs import logtext
+
+CHUNK = 1 << 16
+READ = 1 << 20
+LONG_LINE = 1 << 16
+"""A line of more bytes than this is read at its two ends only."""
+ENDS = 1 << 14
+
+
+class LogFile:
+    """One log, followed by path. The pane that shows it owns it: calls `poll` on its clock and `close` at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        """Bytes indexed so far."""
+        self.complete = 0
+        """Lines that have ended; one more may still be growing."""
+        self.generation = 0
+        """Grows when the file was replaced or cut short and the numbers began again."""
+        self.caught_up = False
+        self.problem: str | None = None
+        """Why nothing (more) can be read, in words."""
+        self._fd: int | None = None
+        self._identity: tuple[int, int] | None = None
+        self._beginning = b""
+        self._left_out = 0
+        self._growing = 0
+        """Where the line that has not ended starts."""
+        self._marks = array("q", [0])
+        self._breaks: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
+
+    @property
+    def count(self) -> int:
+        """Lines, with the one that is still growing."""
+        return self.complete + (self._growing < self.size)
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = self._identity = None
+
+    # -------------------------------------------------------------------------------------------- growing
+
+    def poll(self, budget: int = 32 << 20) -> bool:
+        """Take in at most `budget` new bytes; whether anything changed. A file that is not there yet is no error."""
+        before = (self.size, self.generation, self.problem)
+        try:
+            self._poll(budget)
+        except FileNotFoundError:
+            self.problem = "no log yet" if self._fd is None else "the log file is gone; what was read of it stays"
+        except OSError as error:
+            self.problem = f"cannot read the log: {error.strerror}"
+        return before != (self.size, self.generation, self.problem)
+
+    def _poll(self, budget: int) -> None:
+        status = os.stat(self.path)
+        if not stat.S_ISREG(status.st_mode):
+            self.problem = "not a file that can be followed"
+            return
+        if self._fd is None or (status.st_dev, status.st_ino) != self._identity:
+            self._restart(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        assert self._fd is not None
+        end = os.fstat(self._fd).st_size
+        rewritten = end > self.size and os.pread(self._fd, len(self._beginning), 0) != self._beginning
+        if end != self.size and end > bounded_log.HEAD:
+            # Its supervisor cut the middle out, and it may be as long as before again.
+            rewritten |= bounded_log.left_out(self._fd) != self._left_out
+        if end < self.size or rewritten:
+            self._restart(os.dup(self._fd))
+        self.problem = None
+        stop = min(end, self.size + budget)
+        while self.size < stop:
+            data = os.pread(self._fd, min(READ, stop - self.size), self.size)
+            if not data:
+                break
+            self._index(data)
+        self.caught_up = self.size >= end
+
+    def _restart(self, fd: int) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+        self.generation += self.size > 0
+        self._fd, status = fd, os.fstat(fd)
+        self._left_out = bounded_log.left_out(fd)
+        self._identity = (status.st_dev, status.st_ino)
+        self.size = self.complete = self._growing = 0
+        self._beginning = b""
+        self._marks = array("q", [0])
+        self._breaks.clear()
+
+    def _index(self, data: bytes) -> None:
+        if len(self._beginning) < 256:
+            self._beginning = (self._beginning + data)[:256]
+        if (ended := data.rfind(b"\n")) >= 0:
+            self._growing = self.size + ended + 1
+        start = 0
+        while start < len(data):
+            stop = min(len(data), start + CHUNK - self.size % CHUNK)
+            self.complete += data.count(b"\n", start, stop)
+            self.size += stop - start
+            if self.size % CHUNK == 0:
+                self._marks.append(self.complete)
+            start = stop
+
+    # -------------------------------------------------------------------------------------------- reading
+
+    def _offset(self, number: int) -> int:
+        """Where line `number` starts: behind the newline that ends the one before."""
+        if number <= 0:
+            return 0
+        if number >= self.complete:
+            return self._growing
+        chunk = bisect_left(self._marks, number) - 1
+        return chunk * CHUNK + self._newlines(chunk)[number - self._marks[chunk] - 1] + 1
+
+    def _newlines(self, chunk: int) -> list[int]:
+        """Places of the newlines in one chunk, padded so that a file cut short behind our back raises nothing."""
+        length = min(CHUNK, self.size - chunk * CHUNK)
+        key = (chunk, length)
+        if key in self._breaks:
+            self._breaks.move_to_end(key)
+            return self._breaks[key]
+        data = self._read(chunk * CHUNK, length)
+        places = list(accumulate((len(line) + 1 for line in data.split(b"\n")[:-1]), initial=-1))[1:]
+        after = self._marks[chunk + 1] if chunk + 1 < len(self._marks) else self.complete
+        places += [max(0, length - 1)] * (after - self._marks[chunk] - len(places))
+        self._breaks[key] = places
+        if len(self._breaks) > 8:
+            self._breaks.popitem(last=False)
+        return places
+
+    def _read(self, start: int, length: int) -> bytes:
+        if self._fd is None:
+            return b""
+        try:
+            return os.pread(self._fd, max(0, length), start)
+        except OSError as error:  # A network file system that went away.
+            self.problem = f"cannot read the log: {error.strerror}"
+            return b""
+
+    def lines(self, first: int, after: int) -> list[str]:
+        """Lines `first` … `after`-1, safe to paint; exactly as many as asked for that exist."""
+        first, after = max(0, first), min(after, self.count)
+        if first >= after:
+            return []
+        growing = after > self.complete
+        start = self._offset(first)
+        length = (self.size if growing else self._offset(after)) - start
+        if length <= LONG_LINE:
+            lines = logtext.split(self._read(start, length), final=not growing)
+        elif after - first == 1:
+            head, tail = self._read(start, ENDS), self._read(start + length - ENDS, ENDS)
+            lines = [logtext.sanitize_long(head, tail, length)]
+        else:
+            middle = (first + after) // 2
+            lines = self.lines(first, middle) + self.lines(middle, after)
+        return (lines + [""] * (after - first))[: after - first]
+
+    def line(self, number: int) -> str:
+        return next(iter(self.lines(number, number + 1)), "")
+
+    def last_lines(self, wanted: int) -> list[str]:
+        """The end of the file as it is now, without the index: shown until a large file is indexed."""
+        if self._fd is None or wanted <= 0:
+            return []
+        end = os.fstat(self._fd).st_size
+        return _last(self._read(max(0, end - CHUNK), CHUNK), end > CHUNK, wanted)
+
+    def block(self, first: int, after: int, backward: bool) -> tuple[int, int]:
+        """The part of lines `first` … `after`-1 to read next: those of about one chunk, at the end that comes first."""
+        if backward:
+            return max(first, self._marks[bisect_left(self._marks, after) - 1]), after
+        index = bisect_right(self._marks, first)
+        return first, min(after, self._marks[index]) if index < len(self._marks) else after
+
+
+def last_line(path: Path) -> str:
+    """The last line with something in it, for a card: one small read. Empty if there is none or it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - CHUNK // 4))
+            data = file.read(CHUNK // 4)
+    except OSError:
+        return ""
+    return next((line for line in reversed(_last(data, end > len(data), 50)) if line.strip()), "")
+
+
+def _last(data: bytes, cut: bool, wanted: int) -> list[str]:
+    lines = logtext.split(data, final=False) if data else []
+    return (lines[1:] if cut and len(lines) > 1 else lines)[-wanted:]

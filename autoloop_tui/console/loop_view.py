@@ -1,0 +1,321 @@
+"""What the console knows: the newest snapshot of the store and the histories of the runs on the screen.
+
+Everything is pulled by the console's one clock; nothing here touches a widget.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from autoloop.engine import Holder, holder
+from autoloop.engine.runs.presence import Presence, presences
+from autoloop.metrics import MetricBook, canonical_columns
+from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
+from autoloop.settings import load_settings
+from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
+
+from autoloop_tui.cli import client
+from autoloop_tui.console.outbox import Letter, Outbox
+
+if TYPE_CHECKING:
+    from autoloop.metric_readers import Follower
+    from autoloop.trainers import Preset
+
+HISTORIES = 16
+"""Histories kept open at a time, or more where more slots are shown; the least recently shown is let go."""
+
+TROUBLE = (UserError, sqlite3.Error, msgspec.ValidationError, OSError)
+"""What reading or writing the store can raise when its disk or another process is in the way: said, never fatal."""
+
+LOCK_PATIENCE = 0.1
+"""Seconds that the screen waits for another process's lock; a command that needs longer goes through the outbox."""
+
+LAST_PATIENCE = 12.0
+"""Seconds that quitting waits for commands that are not sent yet: a little more than a store waits for a lock."""
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the processes of a loop without an engine."""
+
+BUDGET = 512 << 10
+"""Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a screen paints."""
+
+    snapshot: Snapshot
+    engine: Holder | None
+    metrics: MetricBook
+    project: Path
+    present: Mapping[str, Presence] = field(default_factory=dict)
+    """Where no engine is there: what is there of the runs that the store calls running."""
+
+    @property
+    def loop(self) -> Loop:
+        return self.snapshot.loop
+
+    @property
+    def orphaned(self) -> bool:
+        """The loop should be driven and nobody drives it."""
+        return self.engine is None and self.loop.state is LoopState.ACTIVE
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """By id. Like all that walks over every run, done once a view."""
+        return {run.id: run for run in self.snapshot.runs}
+
+    @cached_property
+    def gone(self) -> set[str]:
+        """Runs that the store calls running and of which no process is there."""
+        return {run for run, presence in self.present.items() if presence in (Presence.GONE, Presence.ENDED)}
+
+    def state_of(self, run: Run) -> str:
+        """The run's state as a look at the processes has it."""
+        return "gone" if run.id in self.gone else run.state.value
+
+    @cached_property
+    def in_slots(self) -> dict[int, Run]:
+        """By slot: the run that holds it, else the one that held it last."""
+        attempts = self.snapshot.attempts
+        holds: dict[int, Run] = {}
+        held: dict[int, Run] = {}
+        for run in self.snapshot.runs:
+            if run.slot is not None and run.state in (RunState.RUNNING, RunState.STOPPING):
+                holds.setdefault(run.slot, run)
+            attempt = attempts.get(run.id)
+            if attempt is not None and run.started_at is not None:
+                before = held.get(attempt.slot)
+                if before is None or (before.started_at or 0.0) <= run.started_at:
+                    held[attempt.slot] = run
+        return held | holds
+
+    @cached_property
+    def pending(self) -> list[Proposal]:
+        """Those of the current round that wait for a decision, in the order of the Proposals screen."""
+        round_ = self.snapshot.round
+        if round_ is None or round_.state is not RoundState.DECIDING:
+            return []
+        return [
+            proposal
+            for proposal in self.snapshot.proposals
+            if proposal.round == round_.number and proposal.status is ProposalStatus.PENDING and proposal.live is None
+        ]
+
+    @cached_property
+    def questions(self) -> dict[str, Proposal]:
+        """What live rules ask a person about runs in training, by run."""
+        return {
+            proposal.base_run: proposal
+            for proposal in self.snapshot.proposals
+            if proposal.live and proposal.status is ProposalStatus.PENDING
+        }
+
+    @cached_property
+    def relaunched(self) -> dict[str, Run]:
+        """What live rules made of runs that they stopped: the successor, by the run before it."""
+        made = [each for each in self.snapshot.proposals if each.live and each.run is not None]
+        return {each.base_run: run for each in made if (run := self.run(each.run))}
+
+    @cached_property
+    def in_round(self) -> list[Run]:
+        """The runs of the current round."""
+        return self.snapshot.runs_of(self.snapshot.round.number) if self.snapshot.round else []
+
+    @cached_property
+    def unended(self) -> int:
+        """How many runs of the current round have not ended."""
+        return sum(not run.state.ended for run in self.in_round)
+
+    @cached_property
+    def decisions(self) -> Counter[str]:
+        """How many proposals for the next round are in each state; what live rules did is not among them."""
+        number = self.snapshot.round.number if self.snapshot.round else 1
+        proposals = self.snapshot.proposals
+        return Counter(each.status.value for each in proposals if each.round == number and each.live is None)
+
+    def run(self, run_id: str | None) -> Run | None:
+        return self.runs.get(run_id) if run_id is not None else None
+
+    def base_of(self, run: Run) -> Run | None:
+        return self.run(run.base_run)
+
+    def log_path(self, run: Run) -> Path | None:
+        attempt = self.snapshot.attempts.get(run.id)
+        return Path(attempt.directory) / "log.txt" if attempt else None
+
+    @property
+    def key_metric(self) -> str:
+        """The metric that stands for a run in one number."""
+        return self.metrics.key_metrics[0]
+
+
+class Feed:
+    """Reads one loop. Owned by the app, used from its thread, closed with it."""
+
+    def __init__(self, project: Path, loop: str | None = None) -> None:
+        self.project = project
+        self.store = Store.open(project)
+        self.store.wait_at_most(LOCK_PATIENCE)
+        self.loop_id = self.store.find_loop(loop).id
+        self.metrics = load_settings(project).metric_book(project)
+        self.view: View | None = None
+        self.problem: str | None = None
+        """Why the view is not the newest, in a sentence."""
+        self._version: int | None = None
+        self._engine: Holder | None = None
+        self._followers: OrderedDict[str, Follower] = OrderedDict()
+        """By output directory and attempt: one that is extended writes on in the same directory."""
+        self._columns: dict[str, Mapping[str, Series]] = {}
+        self._questions: dict[int, str] = {}
+        self._outbox = Outbox(project)
+        self._present: Mapping[str, Presence] = {}
+        self._looked_at = 0.0
+        self._presets: dict[int, Preset] = {}
+        """By loop."""
+
+    def close(self) -> list[str]:
+        """What could not be sent any more, in sentences."""
+        unsent = self._outbox.close(LAST_PATIENCE)
+        for follower in self._followers.values():
+            follower.close()
+        self.store.close()
+        return [letter.problem for letter in unsent]
+
+    def poll(self) -> bool:
+        """Take a new snapshot if the store or the engine's life changed. True if there is a new view.
+
+        Where the store cannot be read, `problem` says so and what was read last stays.
+        """
+        if not self.store.places.database.exists():
+            self.problem = "the project's .autoloop folder is gone; this is what was read last"
+            return False
+        try:
+            return self._poll()
+        except TROUBLE as error:
+            self.problem = f"the store cannot be read ({error}); this is what was read last"
+            return False
+
+    def _poll(self) -> bool:
+        version = self.store.version()
+        engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
+        present = {} if engine else self._look()
+        known = self.view.present if self.view else {}
+        if self.view is None or version != self._version or engine != self._engine or present != known:
+            self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project, present)
+            self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
+            changed = True
+        else:
+            changed = False
+        self.problem = None
+        return changed
+
+    def _look(self) -> Mapping[str, Presence]:
+        """What is there of the runs, looked at every LOOK_EVERY seconds."""
+        now = time.monotonic()
+        if self.view is None or self.view.engine is not None or now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            self._present = presences(self.store, self.store.loop(self.loop_id))
+        return self._present
+
+    def follow_loop(self, loop: int) -> None:
+        """Look at another loop of the project."""
+        self.loop_id, self.view = loop, None
+
+    # ---------------------------------------------------------------------------------------------------- histories
+
+    def read(self, run: Run, *, budget: int = BUDGET) -> Mapping[str, Series]:
+        """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes."""
+        attempt = self.view.snapshot.attempts.get(run.id) if self.view else None
+        if attempt is None or run.output_dir is None:
+            return {}
+        key = _key(run)
+        follower = self._followers.get(key)
+        if follower is None:
+            follower = self._followers[key] = self._follow(attempt, run)
+        self._followers.move_to_end(key)
+        while len(self._followers) > self._most:
+            old, dropped = self._followers.popitem(last=False)
+            dropped.close()
+            self._columns.pop(old, None)
+        if follower.poll(budget) or key not in self._columns:
+            self._columns[key] = canonical_columns(follower.columns, self.metrics)
+        return self._columns[key]
+
+    def _follow(self, attempt: Attempt, run: Run) -> Follower:
+        """As the engine follows it; where the loop's preset cannot be read, the console log tells nothing."""
+        assert self.view is not None
+        # Imported here, because the first paint needs no reader.
+        from autoloop.engine.planning.frozen import preset_of
+        from autoloop.engine.runs.following import follow_attempt
+
+        loop = self.view.loop
+        if loop.id not in self._presets:
+            with suppress(UserError):
+                self._presets[loop.id] = preset_of(self.store.places, loop)
+        return follow_attempt(attempt, run, loop.spec, self._presets.get(loop.id))
+
+    @property
+    def _most(self) -> int:
+        """Histories kept open: those that Slots shows at once, each with its base, whatever their number."""
+        return max(HISTORIES, 2 * len(self.view.loop.spec.slots) + 2) if self.view else HISTORIES
+
+    def known(self, run: Run) -> Mapping[str, Series]:
+        """What has been read of the run's metrics so far, without reading on."""
+        return self._columns.get(_key(run), {})
+
+    def step(self, run: Run) -> int:
+        """The newest step that is known of a run."""
+        follower = self._followers.get(_key(run))
+        return max(run.step, (follower.step or 0) if follower else 0)
+
+    def rate(self, run: Run) -> float | None:
+        """Steps a second."""
+        follower = self._followers.get(_key(run))
+        return follower.rate if follower else None
+
+    # ----------------------------------------------------------------------------------------------------- commands
+
+    def send(self, kind: str, payload: dict[str, Any]) -> bool:
+        """Send a command row; its answer comes with `answers`. False if that takes a while: `unsent` says if it fails."""
+        letter = Letter(self.loop_id, kind, payload)
+        if not self._outbox.under_way:  # else it would overtake what was asked for before
+            try:
+                self._questions[self.store.send(letter.loop, kind, payload, client.actor())] = kind
+                return True
+            except StoreUnavailableError:
+                pass
+        self._outbox.put(letter)
+        return False
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are not sent yet."""
+        return self._outbox.under_way
+
+    def unsent(self) -> list[str]:
+        """Why commands of ours could not be sent, since last asked."""
+        taken = self._outbox.taken()
+        self._questions |= {letter.number: letter.kind for letter in taken if letter.number is not None}
+        return [letter.problem for letter in taken if letter.problem]
+
+    def answers(self) -> list[Command]:
+        """Commands of ours that have been answered since last asked."""
+        asked = [self.store.command(number) for number in self._questions]
+        done = [command for command in asked if command.answered_at is not None]
+        for command in done:
+            del self._questions[command.id]
+        return done
+
+
+def _key(run: Run) -> str:
+    return f"{run.attempts} {run.output_dir or ''}"

@@ -1,0 +1,56 @@
+"""What is worth calling a person back to the terminal for, and the terminal's own notification that does it."""
+
+from __future__ import annotations
+
+from autoloop.model import LoopState, Run, RunState
+
+from autoloop_tui.console.drawing.paint import clip, plain
+from autoloop_tui.console.loop_view import View
+
+LONGEST = 200
+"""Cells of a notification."""
+
+
+def news(before: View, after: View) -> list[str]:
+    """What has happened from one view to the next: runs that failed or were lost, a round that waits for a decision."""
+    sentences = [
+        f"{run.name} {run.state.value}{f': {run.reason}' if run.reason else ''}"
+        for run in after.snapshot.runs
+        if _failed(run) and run is not (old := before.run(run.id)) and not (old and _same_end(old, run))
+    ]
+    asked = {each.id for each in before.questions.values()}
+    for each in after.questions.values():
+        if each.id not in asked:
+            run = after.run(each.base_run)
+            sentences.append(f"live rule asks about {run.name if run else each.base_run}: {each.reason}")
+    round_ = after.snapshot.round
+    if round_ and waits(after) and not (waits(before) and before.snapshot.rounds[-1].number == round_.number):
+        count = len(after.pending)
+        what = f"{count} proposal{'s' if count != 1 else ''} to decide" if count else "it needs a decision of yours"
+        sentences.append(f"round {round_.number + 1} waits: {what}")
+    return sentences
+
+
+def waits(view: View) -> bool:
+    """The next round does not start by itself now: a person decides."""
+    return (
+        view.loop.state is LoopState.ACTIVE
+        and view.snapshot.waits_for_decision
+        and bool(view.pending or view.loop.held or view.loop.spec.approve == "manual")
+    )
+
+
+def _failed(run: Run) -> bool:
+    return run.state in (RunState.FAILED, RunState.LOST)
+
+
+def _same_end(old: Run, new: Run) -> bool:
+    return _failed(old) and (old.attempts, old.ended_at) == (new.attempts, new.ended_at)
+
+
+def osc9(text: str, *, tmux: bool) -> str:
+    """The control sequence of a desktop notification. tmux keeps it to itself unless it is wrapped, and passes that on
+    with `set -g allow-passthrough on`."""
+    # The name in front also keeps a text from being taken for one of the numbered commands of other terminals.
+    told = f"\x1b]9;{clip(f'Auto Loop: {plain(text)}', LONGEST)}\x07"
+    return f"\x1bPtmux;{told.replace(chr(27), chr(27) * 2)}\x1b\\" if tmux else told

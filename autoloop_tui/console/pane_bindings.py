@@ -1,0 +1,53 @@
+"""The keys of panes that are shared by screens, as their own bindings have them: for help, hints and remapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from textual.binding import Binding
+
+from autoloop_tui.console.actions import shown_key
+from autoloop_tui.console.widgets.document import Document
+from autoloop_tui.console.widgets.log_tail import LogTail
+from autoloop_tui.console.widgets.log_view import LogView
+
+
+class PaneKey(NamedTuple):
+    """`id` is `<scope>.<name>`; `keys` are Textual's, with commas."""
+
+    id: str
+    keys: str
+    description: str
+
+
+def _of(*panes: type) -> tuple[PaneKey, ...]:
+    found = [binding for pane in panes for binding in pane.__dict__["BINDINGS"]]
+    return tuple(PaneKey(b.id, b.key, b.description) for b in found if isinstance(b, Binding) and b.id)
+
+
+PANE_KEYS = {"log": _of(LogView, LogTail), "text": _of(Document)}
+"""By scope."""
+
+IDS = frozenset(key.id for keys in PANE_KEYS.values() for key in keys)
+
+
+_ARROWS = {"up": "↑", "down": "↓", "left": "←", "right": "→"}
+
+
+def all_keys(action_id: str, keys: str, remapped: Mapping[str, str], *, ascii_only: bool = False) -> str:
+    """All keys of an action as a person reads them: `j ↓`."""
+    each = [key.strip() for key in remapped.get(action_id, keys).split(",")]
+    if ascii_only:
+        return " ".join(key if key == "enter" else shown_key(key) for key in each)
+    return " ".join(_with_arrow(key) for key in each)
+
+
+def _with_arrow(key: str) -> str:
+    before, plus, last = key.rpartition("+")
+    return before + plus + _ARROWS[last] if last in _ARROWS else shown_key(key)
+
+
+def hint(ids: str, word: str, defaults: Mapping[str, str], remapped: Mapping[str, str]) -> str:
+    """`h l metric`: the first key of each of `ids` (with spaces between) and what they do."""
+    return " ".join([*(shown_key(remapped.get(each, defaults[each])) for each in ids.split()), word])

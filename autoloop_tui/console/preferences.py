@@ -1,0 +1,100 @@
+"""A person's own settings of the console: `~/.config/autoloop/console.toml`, and what the console remembers beside
+it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+from autoloop.files import write_atomically
+from autoloop.toml import read_toml
+
+from autoloop_tui.console.actions import BY_ID
+from autoloop_tui.console.theming.theme_files import user_folder
+
+
+class Preferences(msgspec.Struct, kw_only=True):
+    """Every key of console.toml with its default. `[keys]` maps an action's id to keys (`"slots.stop" = "ctrl+x"`)."""
+
+    theme: str = "dark"
+    ascii: bool = False
+    mouse: bool = True
+    notify: Literal["off", "bell", "osc9"] = "off"
+    """The terminal's bell, or a notification of the desktop, when a round waits for approval or a run fails."""
+    keys: dict[str, str] = {}
+    problems: list[str] = []
+    """What could not be used; shown once."""
+    remember_in: str = ""
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str], project: Path) -> Preferences:
+        """The user's file, or the defaults; a bad file or key is a problem to be shown, never an error."""
+        folder = user_folder(environment).parent
+        found, problems = _read(folder / "console.toml")
+        chosen = cls(problems=problems, remember_in=str(folder / "remembered.toml"))
+        chosen.keys = _keys(found.pop("keys", {}), problems)
+        last, _ = _read(folder / "remembered.toml")
+        for key, value in [("theme", last.get("theme", chosen.theme)), *found.items()]:
+            if key not in SETTINGS:
+                near = difflib.get_close_matches(key, SETTINGS, 1)
+                problems.append(f"console.toml: no setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                continue
+            try:
+                setattr(chosen, key, msgspec.convert(value, SETTINGS[key]))
+            except msgspec.ValidationError as error:
+                problems.append(f"console.toml: {key} = {value!r} is left out: {error}")
+        return chosen
+
+    def remember_theme(self, theme: str) -> None:
+        """Keep the choice for next time; a folder that cannot be written is no reason to disturb anybody."""
+        self.theme = theme
+        if self.remember_in:
+            with contextlib.suppress(OSError):
+                write_atomically(Path(self.remember_in), f'theme = "{theme}"\n')
+
+
+SETTINGS = {
+    name: kind for name, kind in get_type_hints(Preferences).items() if name not in ("keys", "problems", "remember_in")
+}
+"""What console.toml may set beside `[keys]`, with its type."""
+
+
+def _keys(found: Any, problems: list[str]) -> dict[str, str]:
+    """The keys of `[keys]` that can be used; the others are problems."""
+    if not isinstance(found, dict):
+        problems.append('console.toml: [keys] must be a table such as "slots.stop" = "ctrl+x"')
+        return {}
+    if not found:
+        return {}
+    from autoloop_tui.console.pane_bindings import IDS
+
+    keys: dict[str, str] = {}
+    known = [*BY_ID, *IDS]
+    for action, wanted in found.items():
+        if action not in known:
+            near = difflib.get_close_matches(action, known, 1)
+            problems.append(f"console.toml: no action {action!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        elif not isinstance(wanted, str) or not wanted.strip():
+            problems.append(f'console.toml: the keys of {action!r} must be text such as "ctrl+x"')
+        else:
+            keys[action] = ",".join(key.strip() for key in wanted.split(","))
+    for action, wanted in keys.items():
+        for key in wanted.split(","):
+            for other in BY_ID.values():
+                taken = keys.get(other.id, other.keys).split(",")
+                if other.id != action and other.scope == action.partition(".")[0] and key in taken:
+                    problems.append(f"console.toml: {action!r} and {other.id!r} are both on the key {key}")
+    return keys
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        return read_toml(path.read_text(encoding="utf-8")), []
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, ValueError) as error:
+        return {}, [f"{path.name} is left out: {error}"]

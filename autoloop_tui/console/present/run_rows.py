@@ -1,0 +1,236 @@
+"""What the table of runs knows of each run and round: where it came from, how it stands, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+from autoloop.configs import after_text
+from autoloop.metrics import MetricBook
+from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
+from autoloop.store import Snapshot
+
+from autoloop_tui.console.drawing.paint import cells, clip, plain
+
+
+class LoopRuns(NamedTuple):
+    """What is shown of one loop."""
+
+    loop: Loop
+    rounds: Sequence[Round]
+    runs: Sequence[Run]
+    proposals: Sequence[Proposal]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> LoopRuns:
+        return cls(snapshot.loop, snapshot.rounds, snapshot.runs, snapshot.proposals)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run with what it came from. `origin`: the base run, the proposal's number and the rule, `act_ot #12 plateau`;
+    `text`: what the filter looks in, in lower case."""
+
+    run: Run
+    loop: Loop
+    base: Run | None
+    proposal: Proposal | None
+    origin: str
+    text: str
+
+    def metric(self, name: str) -> MetricSummary | None:
+        return self.run.summary.metrics.get(name) if self.run.summary else None
+
+    def took(self, now: float) -> float | None:
+        """Seconds since it started, up to its end if it has ended."""
+        start = self.run.started_at
+        return None if start is None else max(0.0, (self.run.ended_at or now) - start)
+
+
+class RoundFacts(NamedTuple):
+    """How a round stands. `best`: of the first key metric that any of its runs has; `change`: against the best of the
+    round before it."""
+
+    round: Round
+    runs: int
+    finished: int
+    failed: int
+    stopped: int
+    metric: str | None
+    best: float | None
+    best_run: Run | None
+    change: float | None
+    approved: int
+    rejected: int
+
+
+class RunRows:
+    """Every known run. `update` is cheap when little has changed: rows of unchanged runs are kept."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, RunRow] = {}
+        """By run id, in the order of loops (newest first), rounds (newest first) and positions."""
+        self.loops: dict[int, LoopRuns] = {}
+        self.relaunched: dict[str, str] = {}
+        """What live rules made of runs that they stopped: the id of the successor."""
+        self._groups: dict[tuple[int, int], list[Run]] = {}
+        self._decided: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def update(self, loops: Iterable[LoopRuns]) -> None:
+        """Take in the newest state of all that is to be shown; what is not in `loops` is forgotten."""
+        old, self.rows, self._groups, self._decided, self.relaunched = self.rows, {}, {}, {}, {}
+        self.loops = {each.loop.id: each for each in loops}
+        for each in self.loops.values():
+            by_id = {run.id: run for run in each.runs}
+            proposals = {proposal.id: proposal for proposal in each.proposals}
+            for made in each.proposals:
+                if made.live:
+                    if made.run is not None:
+                        self.relaunched[made.base_run] = made.run
+                    continue
+                approved, rejected = self._decided.get((each.loop.id, made.round), (0, 0))
+                approved += made.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED)
+                rejected += made.status is ProposalStatus.REJECTED
+                self._decided[each.loop.id, made.round] = approved, rejected
+            for run in sorted(each.runs, key=lambda run: (-run.round, run.position)):
+                self._groups.setdefault((run.loop, run.round), []).append(run)
+                base = by_id.get(run.base_run) if run.base_run else None
+                proposal = proposals.get(run.proposal) if run.proposal is not None else None
+                row = old.get(run.id)
+                # The store gives the same object for a row that has not changed.
+                if row is None or row.run is not run or row.base is not base or row.proposal is not proposal:
+                    row = _row(run, each.loop, base, proposal)
+                self.rows[run.id] = row
+
+    def metric_names(self) -> set[str]:
+        return {name for row in self.rows.values() if row.run.summary for name in row.run.summary.metrics}
+
+    def round_facts(self, loop: int, number_: int, book: MetricBook) -> RoundFacts | None:
+        """The facts of one round, or None for one that is not known."""
+        known = self.loops.get(loop)
+        round_ = next((each for each in known.rounds if each.number == number_), None) if known else None
+        if round_ is None:
+            return None
+        runs = self._groups.get((loop, number_), [])
+        metric, best = next(
+            ((key, best) for key in book.key_metrics if (best := best_of(runs, key, book)) is not None), (None, None)
+        )
+        before = best_of(self._groups.get((loop, number_ - 1), []), metric, book) if metric else None
+        change = best[0] - before[0] if best and before else None
+        return RoundFacts(
+            round_,
+            len(runs),
+            sum(run.state is RunState.FINISHED for run in runs),
+            sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs),
+            sum(run.state is RunState.STOPPED for run in runs),
+            metric,
+            best[0] if best else None,
+            best[1] if best else None,
+            change,
+            *self._decided.get((loop, number_), (0, 0)),
+        )
+
+    def lineage(self, run_id: str) -> list[RunRow]:
+        """From the first ancestor that is known down to the run itself."""
+        chain: dict[str, RunRow] = {}
+        row = self.rows.get(run_id)
+        while row is not None and row.run.id not in chain:
+            chain[row.run.id] = row
+            row = self.rows.get(row.run.base_run or "")
+        return list(chain.values())[::-1]
+
+
+def best_of(runs: Iterable[Run], metric: str, book: MetricBook) -> tuple[float, Run] | None:
+    """The best value that a run of `runs` reached, and which."""
+    found = [(run.summary.metrics[metric].best, run) for run in runs if run.summary and metric in run.summary.metrics]
+    if not found:
+        return None
+    return (max if book.higher_is_better(metric) else min)(found, key=lambda each: each[0])
+
+
+def ordered(rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float) -> list[RunRow]:
+    """Rows by a column: metrics best first, times and steps largest first, texts from A; `reverse` turns it round.
+
+    Runs without a value come last either way. `round` is the order of `RunRows.rows`.
+    """
+    rows = list(rows)
+    if column == "round":
+        return rows[::-1] if reverse else rows
+    values: list[tuple[Any, RunRow]]
+    if column == "took":
+        largest_first, values = True, [(row.took(now), row) for row in rows]
+    elif column in _KEYS:
+        key, largest_first = _KEYS[column]
+        values = [(key(row), row) for row in rows]
+    else:
+        largest_first = book.higher_is_better(column)
+        values = [(summary.last if (summary := row.metric(column)) else None, row) for row in rows]
+    known = [each for each in values if each[0] not in (None, "")]
+    known.sort(key=lambda each: each[0], reverse=largest_first != reverse)
+    return [row for _, row in known] + [row for value, row in values if value in (None, "")]
+
+
+_STATES = {state: place for place, state in enumerate(("running", "stopping", "queued", "failed", "lost", "stopped"))}
+_KEYS: Mapping[str, tuple[Callable[[RunRow], Any], bool]] = {
+    "state": (lambda row: _STATES.get(row.run.state.value, 9), False),
+    "name": (lambda row: row.run.name.lower(), False),
+    "id": (lambda row: row.run.id, False),
+    "from": (lambda row: row.origin.lower(), False),
+    "steps": (lambda row: row.run.step, True),
+    "tries": (lambda row: row.run.attempts, True),
+    "reason": (lambda row: (row.run.reason or "").lower(), False),
+}
+
+
+def author(proposal: Proposal) -> str:
+    """Who made a proposal, in short: the rule's name, or the person's."""
+    return proposal.author.removeprefix("rule:")
+
+
+def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
+    """`reg 0.1→0.16, weight_label 0.01→0.005 ×4, +2`: the last part of each path, what is alike in one."""
+    alike = Counter(
+        f"{change.path.rpartition('.')[2]} {short_value(change.before)}→{after_text(change, short_value)}"
+        for change in changes
+    )
+    shown = [text + (f" ×{times}" if times > 1 else "") for text, times in list(alike.items())[:most]]
+    left = len(changes) - sum(list(alike.values())[:most])
+    return plain(", ".join(shown + ([f"+{left}"] if left else [])))
+
+
+def short_value(value: object, most: int = 24) -> str:
+    """A value of a config in at most `most` characters."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def ending(text: str, width: int, mark: str) -> str:
+    """`text` cut in front: the end of a path tells it from its neighbours."""
+    text = plain(text)
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - 1:
+        text = text[1:] if cells(text) - width < 8 else text[4:]
+    return mark + text if width > 0 else ""
+
+
+def middle(text: str, width: int, mark: str) -> str:
+    """`text` cut in the middle: the variants of a config differ at the end of their names."""
+    text = plain(text)
+    if cells(text) <= width:
+        return text
+    end = min(8, width // 3)
+    return clip(text, width - end, mark) + ending(text, end + 1, "")[-end:] if width >= 9 else clip(text, width, mark)
+
+
+def _row(run: Run, loop: Loop, base: Run | None, proposal: Proposal | None) -> RunRow:
+    rule = author(proposal) if proposal else ""
+    number = f"#{run.proposal}" if run.proposal is not None else ""
+    origin = " ".join(part for part in (base.name if base else run.base_run or "", number, rule) if part)
+    searched = (run.name, run.id, run.state.value, run.reason, base.name if base else "", rule)
+    return RunRow(run, loop, base, proposal, plain(origin), "\n".join(part for part in searched if part).lower())

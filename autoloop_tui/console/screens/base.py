@@ -1,0 +1,101 @@
+"""What every screen of the console has: a line above, two below, the newest view, and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+
+from autoloop_tui.console.actions import BY_ID
+from autoloop_tui.console.loop_view import TROUBLE, View
+from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.widgets.bars import HintBar, TopBar
+
+if TYPE_CHECKING:
+    from autoloop_tui.console.app import ConsoleApp
+
+
+class LoopScreen(Standing, Screen[None]):
+    """A screen over one loop. Subclasses give SCOPE, TITLE, `body`, and paint in `show_view` and `tick`."""
+
+    SCOPE: ClassVar[str]
+    TITLE: ClassVar[str]
+    BINDINGS: ClassVar[list[BindingType]] = []
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xwide")]  # noqa: RUF012 - Textual's own form
+
+    @property
+    def console(self) -> ConsoleApp:
+        return cast("ConsoleApp", self.app)
+
+    @property
+    def view(self) -> View | None:
+        return self.console.feed.view if self.console.feed else None
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(id="top")
+        yield from self.body()
+        yield HintBar(self.SCOPE)
+
+    def body(self) -> list[Widget] | ComposeResult:
+        """The widgets between the bars."""
+        raise NotImplementedError
+
+    def show_view(self, view: View) -> None:
+        """Paint a new view. Called when the screen comes up and whenever the store has changed."""
+
+    def tick(self) -> None:
+        """Called four times a second while this is the screen on top: poll visible logs and histories."""
+
+    def step_back(self) -> bool:
+        """Go one step back within the screen. False if there is none: then the screen itself is left."""
+        return False
+
+    def not_sent(self) -> None:
+        """A command could not be sent: forget that it is on its way."""
+
+    # ------------------------------------------------------------------------------------------- called by the app
+
+    def refresh_view(self) -> None:
+        view = self.view
+        self.query_one(TopBar).paint_view(view, self.TITLE)
+        if view is not None:
+            self.show_view(view)
+
+    def on_screen_resume(self) -> None:
+        # The sizes of the panes are known only after the layout.
+        self.call_after_refresh(self.refresh_view)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.refresh_view)
+
+    def _while_standing(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """What the store does not let it do is a sentence, as for keys and the clock."""
+        call = super()._while_standing(callback)
+
+        def tried(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return call(*args, **kwargs)
+            except TROUBLE as error:
+                self.say(str(error), "slot-failed")
+
+        return tried
+
+    # ------------------------------------------------------------------------------------------------- for subclasses
+
+    def say(self, text: str, look: str = "") -> None:
+        self.query_one(HintBar).tell(text, look)
+
+    def equivalent(self, action: str, *, keep: bool = False, **values: Any) -> None:
+        """Show the command that does the same as `action`; `keep`: but not in place of a sentence that stands there."""
+        self.query_one(HintBar).show_command(BY_ID[action].command.format_map(_Blank(values)), keep=keep)
+
+
+class _Blank(dict[str, Any]):
+    """A place without a value stays as it is written."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"

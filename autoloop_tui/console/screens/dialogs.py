@@ -1,0 +1,113 @@
+"""Questions: a confirmation whose answer under the cursor is Cancel, and a line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label
+
+from autoloop_tui.console.screens.standing import Standing
+
+CSS = """
+    align: center middle;
+    & > Vertical { width: 72; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
+                   background: $surface; padding: 1 2; }
+    & Label { width: 100%; height: auto; }
+    & .what { text-style: bold; margin-bottom: 1; }
+    & .why { color: $dim; margin-bottom: 1; }
+    & .problem { color: $slot-failed; height: auto; }
+    & Horizontal { height: auto; align-horizontal: right; }
+    & Button { margin-left: 2; min-width: 12; }
+"""
+
+
+class Confirm(Standing, ModalScreen[bool]):
+    """Asks before something that cannot be taken back. Enter, Esc, `q` and `n` mean no; only `y` or the button acts."""
+
+    DEFAULT_CSS = f"Confirm {{ {CSS} }}"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,q,escape", "answer(False)", "No"),
+        Binding("h,left", "app.focus_previous", show=False),
+        Binding("l,right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, what: str, why: str, yes: str) -> None:
+        super().__init__()
+        self.what, self.why, self.yes = what, why, yes
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            yield Label(Content(self.why), classes="why")
+            with Horizontal():
+                yield Button("Cancel (n)", id="no", compact=True)
+                yield Button(f"{self.yes} (y)", id="yes", variant="error", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#no").focus()
+
+    def action_answer(self, yes: bool) -> None:
+        self.dismiss(yes)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+
+class Ask(Standing, ModalScreen[str | None]):
+    """Asks for a line of text; `check` says what is wrong with it while one types, or None. Esc or an empty line when
+    `needed`: nothing happens."""
+
+    DEFAULT_CSS = f"Ask {{ {CSS} }}"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
+
+    def __init__(
+        self,
+        what: str,
+        why: str = "",
+        *,
+        value: str = "",
+        placeholder: str = "",
+        needed: bool = False,
+        check: Callable[[str], str | None] | None = None,
+        explain: Callable[[str], str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.what, self.why, self.value, self.placeholder = what, why, value, placeholder
+        self.needed, self.check, self.explain = needed, check, explain
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            if self.why:
+                yield Label(Content(self.why), classes="why")
+            yield Input(self.value, placeholder=self.placeholder)
+            yield Label("", classes="problem", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+        self._judge(self.value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._judge(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if self._judge(event.value) is None and (event.value.strip() or not self.needed):
+            self.dismiss(event.value)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def _judge(self, text: str) -> str | None:
+        """Show and return what is wrong with `text`, or show what it would do."""
+        problem = self.check(text) if self.check else None
+        label = self.query_one(".problem", Label)
+        label.update(Content(problem or (self.explain(text) if self.explain else "")))
+        label.styles.color = None if problem else self.app.get_css_variables().get("slot-finished")
+        return problem

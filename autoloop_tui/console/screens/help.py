@@ -1,0 +1,164 @@
+"""Help, made from the registry of actions: keys as they are bound now, commands, signs, and how a loop goes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from autoloop_tui.console.actions import SCOPES, of_scope
+from autoloop_tui.console.drawing.paint import LOOKS, cells, clip, fit
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.pane_bindings import PANE_KEYS, all_keys
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.widgets.document import Document
+from autoloop_tui.console.widgets.row_pane import Piece
+
+Block = list[list[Piece]]
+"""What stays together in one column."""
+
+COLUMN = 58
+"""Cells a column needs; there are as many as fit, three at most."""
+
+KEYS = 12
+"""Cells for the keys of an action."""
+
+LOOP = (
+    "A round runs its configs side by side, one to a slot, and records every metric.",
+    "When its runs have ended each is judged by rules, which propose edits of its config.",
+    "You approve, edit or reject the proposals; nothing unapproved runs unless you asked for it.",
+    "S starts the next round with what was approved; each variant knows the run it came from.",
+    "A live rule judges a run while it trains: it stops it, starts it again with edits, or asks you first.",
+    "It ends after the last round, at a limit of hours or runs, when a run meets --until, or when you stop it;"
+    " quitting ends nothing.",
+)
+COLOURS = (
+    ("slot-running", "runs, goes on"),
+    ("slot-finished", "done, approved, better than before"),
+    ("slot-warn", "blocked, paused, worse: look at it"),
+    ("slot-failed", "failed, rejected"),
+    ("slot-queued", "waits"),
+    ("diff-before", "a value as it was"),
+    ("diff-after", "a value as it will be"),
+    ("chart-base", "the run it came from, dotted in charts"),
+    ("key", "a key, or where you are"),
+    ("dim", "in passing"),
+)
+TMUX = (
+    ("set -sg escape-time 10", "Esc answers at once; without it after half a second. q goes back, too."),
+    ("set -g set-clipboard on", "y in a log reaches your own clipboard, through ssh as well."),
+    ("set -g default-terminal tmux-256color", "256 colours; COLORTERM=truecolor for all of them."),
+)
+
+
+class HelpScreen(LoopScreen):
+    """All keys, the screen one came from first."""
+
+    SCOPE = "help"
+    TITLE = "help"
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, scope: str = "app") -> None:
+        super().__init__()
+        self.came_from = scope
+        self._made_for: tuple[int, int] | None = None
+
+    def body(self) -> list[Widget]:
+        return [Document("help", id="help-text")]
+
+    def on_mount(self) -> None:
+        self.query_one(Document).styles.height = "1fr"
+        self.query_one(Document).focus()
+        self.equivalent("app.help")
+
+    def show_view(self, view: View) -> None:
+        self._make()
+
+    def _make(self) -> None:
+        pane = self.query_one(Document)
+        width = pane.size.width
+        if not width or self._made_for == pane.size:
+            return
+        self._made_for = pane.size
+        count = max(1, min(3, width // COLUMN))
+        wide = width // count - 2
+        blocks = self.blocks(wide)
+        pane.set_rows(side_by_side(blocks, count, wide), f"help · {SCOPES.get(self.came_from, 'Everywhere')} first")
+
+    def blocks(self, width: int) -> list[Block]:
+        """What there is to tell, each no wider than `width`."""
+        ascii_only, remapped = self.console.ascii_only, self.console.preferences.keys
+        order = sorted(SCOPES, key=lambda scope: scope != self.came_from)
+        found: list[Block] = []
+        for scope in [*order, *(pane for pane in PANE_KEYS if pane not in SCOPES)]:
+            rows: Block = []
+            for action in of_scope(scope):
+                keys = all_keys(action.id, action.keys, remapped, ascii_only=ascii_only)
+                rows += entry(keys, action.description, action.command, width)
+            for key in PANE_KEYS.get(scope, ()):
+                keys = all_keys(key.id, key.keys, remapped, ascii_only=ascii_only)
+                rows += entry(keys, key.description, "", width)
+            if rows:
+                found.append([[(SCOPES.get(scope, "A text (config, launch, help)"), "bold key")], *rows])
+        found.insert(1, [[("How a loop goes", "bold key")], *(row for line in LOOP for row in paragraph(line, width))])
+        found.append([[("Signs", "bold key")], *signs(ascii_only)])
+        found.append([[("Colours", "bold key")], *(([(fit(name, 14), name), (text, "")]) for name, text in COLOURS)])
+        tmux: Block = [[("In tmux, in ~/.tmux.conf", "bold key")]]
+        for line, why in TMUX:
+            tmux += [[(line, "")], *paragraph(why, width, first="  ", look="dim")]
+        return [*found, tmux]
+
+
+def entry(keys: str, description: str, command: str, width: int) -> Block:
+    """An action: its keys, what it does, and the command that does the same, beside it or below it."""
+    lines = textwrap.wrap(description, max(10, width - KEYS))
+    rows: Block = [[(fit("" if at else keys, KEYS), "bold"), (line, "")] for at, line in enumerate(lines)]
+    if command:
+        told = f"$ {command}"
+        left = width - KEYS - cells(lines[-1])
+        if left >= cells(told) + 2:
+            rows[-1].append((f"{told:>{left}}", "dim"))
+        else:
+            rows.append([(" " * KEYS, ""), (clip(told, width - KEYS), "dim")])
+    return rows
+
+
+def paragraph(text: str, width: int, *, first: str = "· ", look: str = "") -> Block:
+    lines = textwrap.wrap(text, max(10, width - 2))
+    return [[(first if at == 0 else "  ", "dim"), (line, look)] for at, line in enumerate(lines)]
+
+
+def signs(ascii_only: bool) -> Block:
+    """Every state's sign and word, two to a row."""
+    looks = list(LOOKS.values())
+    half = (len(looks) + 1) // 2
+    rows: Block = []
+    for left, right in zip(looks[:half], [*looks[half:], None], strict=False):
+        row: list[Piece] = [(fit(left.text(ascii_only=ascii_only), 16), left.variable)]
+        if right:
+            row.append((right.text(ascii_only=ascii_only), right.variable))
+        rows.append(row)
+    return rows
+
+
+def side_by_side(blocks: Sequence[Block], count: int, width: int) -> list[list[Piece]]:
+    """The blocks in reading order down `count` columns of `width` cells, as even as they can be."""
+    columns: list[Block] = [[]]
+    total = sum(len(block) + 1 for block in blocks)
+    for block in blocks:
+        full = sum(map(len, columns)) + len(block) / 2 > total * len(columns) / count
+        if columns[-1] and full and len(columns) < count:
+            columns.append([])
+        columns[-1] += [*block, []]
+    rows: list[list[Piece]] = []
+    for y in range(max(map(len, columns))):
+        row: list[Piece] = []
+        for column in columns:
+            pieces = column[y] if y < len(column) else []
+            used = sum(cells(text) for text, _ in pieces)
+            row += [(" ", ""), *pieces, (" " * max(0, width - used + 1), "")]
+        rows.append(row)
+    return rows

@@ -1,0 +1,83 @@
+"""A dialog in which one run of the loop is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from autoloop.model import Run
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Label
+
+from autoloop_tui.console.drawing.paint import cells, clip, fit, look
+from autoloop_tui.console.screens.dialogs import CSS
+from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.widgets.row_pane import Piece, RowPane
+
+
+class PickRun(Standing, ModalScreen[str]):
+    """The runs of the loop, the newest round first; gives the id of the one that is chosen."""
+
+    DEFAULT_CSS = f"PickRun {{ {CSS} }}"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,escape,ctrl+c", "dismiss(None)", "Cancel"),
+        Binding("j,down", "go(1)", "Down"),
+        Binding("k,up", "go(-1)", "Up"),
+        Binding("ctrl+d,pagedown", "go(6)", "Half a page down"),
+        Binding("ctrl+u,pageup", "go(-6)", "Half a page up"),
+        Binding("g,home", "go(-1000000)", "First"),
+        Binding("G,end", "go(1000000)", "Last"),
+        Binding("enter", "choose", "Choose"),
+    ]
+
+    def __init__(self, what: str, runs: Sequence[Run], start: str | None, result: Callable[[Run], str]) -> None:
+        """`start`: the run under the cursor at first. `result`: what a run reached, in a few words."""
+        super().__init__()
+        self.what, self.runs, self.result = what, sorted(runs, key=lambda run: (-run.round, run.position)), result
+        self.at = next((index for index, run in enumerate(self.runs) if run.id == start), 0)
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            yield Label(Content("j k choose, enter takes it, q goes back"), classes="why")
+            yield RowPane()
+
+    def on_mount(self) -> None:
+        self.query_one(RowPane).styles.height = max(1, min(12, len(self.runs)))
+        self.call_after_refresh(self.repaint)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.repaint)
+
+    def repaint(self) -> None:
+        pane = self.query_one(RowPane)
+        width, height = pane.size
+        mark = "~" if pane.ascii_only else "…"
+        first = max(0, min(self.at - height // 2, len(self.runs) - height))
+        rows: list[list[Piece]] = []
+        for index, run in enumerate(self.runs[first : first + height], first):
+            here = " line" if index == self.at else ""
+            seen = look(run.state.value)
+            result = clip(self.result(run), width // 3, mark)
+            left = width - 2 - 11 - 5 - cells(result) - 1
+            rows.append(
+                [
+                    ("> " if here else "  ", f"bold key{here}"),
+                    (fit(seen.text(ascii_only=pane.ascii_only), 11), seen.variable + here),
+                    (fit(f"r{run.round}", 5), f"dim{here}"),
+                    (fit(f"{run.name} ({run.id})", left, mark=mark) + " ", here.strip()),
+                    (result, f"dim{here}"),
+                ]
+            )
+        pane.show(rows)
+
+    def action_go(self, step: int) -> None:
+        self.at = max(0, min(self.at + step, len(self.runs) - 1))
+        self.repaint()
+
+    def action_choose(self) -> None:
+        self.dismiss(self.runs[self.at].id if self.runs else None)

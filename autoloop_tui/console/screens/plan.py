@@ -1,0 +1,112 @@
+"""A plan on the screen: what would run, and the key that runs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.full_screen import FullScreenApp
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.dialogs import Confirm
+from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.console.widgets.row_pane import Piece, RowPane, crop
+
+
+class PlanPane(RowPane, can_focus=True):
+    """The plan's lines; long commands are read sideways."""
+
+    DEFAULT_CSS = "PlanPane { height: 1fr; padding: 0 1; }"
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self.lines = lines
+        self.top = self.left = 0
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def scroll_by(self, down: int, right: int) -> None:
+        self.top = max(0, min(self.top + down, len(self.lines) - self.size.height))
+        longest = max(map(len, self.lines), default=0)
+        self.left = max(0, min(self.left + right, longest - self.size.width))
+        self.repaint()
+
+    def repaint(self) -> None:
+        width, height = self.size
+        rows: list[list[Piece]] = []
+        for line in self.lines[self.top : self.top + height]:
+            mark = "~" if self.ascii_only else "…"
+            rows.append(crop([(line, "dim" if line.startswith("[") else "")], self.left, width, mark))
+        self.show(rows)
+
+
+class PlanApp(FullScreenApp[bool]):
+    """Returns True when the plan shall run. Nothing has been written before that."""
+
+    CSS = "Screen { background: $background; color: $foreground; } .bar { height: 1; background: $panel; }"
+    ENABLE_COMMAND_PALETTE = False
+    STILL: ClassVar[str] = "nothing was started"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("S,enter", "start", "Start it"),
+        Binding("q,escape", "leave", "Leave"),
+        Binding("j,down", "go(1, 0)", show=False),
+        Binding("k,up", "go(-1, 0)", show=False),
+        Binding("l,right", "go(0, 20)", show=False),
+        Binding("h,left", "go(0, -20)", show=False),
+        Binding("ctrl+d,pagedown", "go(10, 0)", show=False),
+        Binding("ctrl+u,pageup", "go(-10, 0)", show=False),
+    ]
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(Path.cwd())
+        self.plan_name = name
+        self.text = text
+        self.preferences = Preferences.load(os.environ, self.project)
+        self.ascii_only = self.preferences.ascii
+        self.animation_level = "none"
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.current_theme
+        return variable_defaults(dark=theme.dark, ansi=bool(getattr(theme, "ansi", False)))
+
+    def compose(self) -> ComposeResult:
+        yield RowPane(id="head", classes="bar")
+        yield PlanPane([plain(line) for line in self.text.splitlines()])
+        yield RowPane(id="foot", classes="bar")
+
+    def on_mount(self) -> None:
+        for theme in load_themes(self.project).themes.values():
+            self.register_theme(to_textual(theme))
+        if self.preferences.theme in self.available_themes:
+            self.theme = self.preferences.theme
+        self.query_one(PlanPane).focus()
+        self.call_after_refresh(self.paint_bars)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.paint_bars)
+
+    def paint_bars(self) -> None:
+        self.query_one("#head", RowPane).show(
+            [[(" plan ", "bold key"), (f"{plain(self.plan_name)} ", "bold"), ("nothing has been started", "dim")]]
+        )
+        keys: list[Piece] = [(" S", "bold key"), (" start it ", ""), (" q", "bold key"), (" leave ", "")]
+        keys += [(" j k h l", "bold key"), (" read ", ""), ("  $ add --exec to start without this screen", "dim")]
+        self.query_one("#foot", RowPane).show([keys])
+
+    def action_go(self, down: int, right: int) -> None:
+        self.query_one(PlanPane).scroll_by(down, right)
+
+    def action_start(self) -> None:
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.exit(True)
+
+        self.push_screen(Confirm("Start this plan?", "It takes GPU time from now on.", "Start"), answered)
+
+    def action_leave(self) -> None:
+        self.exit(False)

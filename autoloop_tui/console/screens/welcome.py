@@ -1,0 +1,104 @@
+"""What a person sees who opens the console where no loop has been run yet: what this is, and what to type."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from autoloop_tui.console.drawing.paint import cells, clip, plain
+from autoloop_tui.console.full_screen import FullScreenApp
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.console.widgets.row_pane import Piece, RowPane
+
+WHAT = (
+    "Auto Loop runs short trainings side by side, one to a GPU, and judges them by rules.",
+    "The rules propose better configs; what you approve by one key is the next round.",
+)
+TYPE = (
+    ("autoloop-tui demo", "see it work: three rounds of a small real training on this CPU"),
+    ("autoloop-tui run --cfgs configs/*.json", "plan a round of your configs; nothing is started"),
+    ("autoloop-tui run --cfgs configs/*.json --exec", "run it, and watch it here"),
+    ("autoloop-tui run --help", "steps, GPUs, rounds, rules, W&B and all the rest"),
+)
+"""A command, and what it does."""
+
+WIDEST = 92
+
+
+class WelcomePane(RowPane):
+    """The text in the middle of the screen; on a small one from its top left."""
+
+    DEFAULT_CSS = "WelcomePane { height: 1fr; }"
+
+    def __init__(self, project: Path) -> None:
+        super().__init__()
+        self.project = project
+
+    def on_resize(self) -> None:
+        width, height = self.size
+        wide = max(1, min(WIDEST, width - 4))
+        lines = self.lines(wide)
+        if len(lines) > height:  # The blank lines give way first.
+            lines = [line for line in lines if line]
+        left = max(0, (width - wide) // 2)
+        above = max(0, (height - len(lines)) // 2)
+        self.show([*([] for _ in range(above)), *([(" " * left, ""), *line] for line in lines)])
+
+    def lines(self, width: int) -> list[list[Piece]]:
+        """The text in rows of `width`."""
+        mark, rule = ("~", "-") if self.ascii_only else ("…", "─")
+        rows: list[list[Piece]] = [[("Auto Loop", "bold key")], [(rule * width, "rule")]]
+        rows += [[(line, "")] for sentence in WHAT for line in wrapped(sentence, width)]
+        rows += [[], [(clip(f"There is no loop in {plain(str(self.project))} yet.", width, mark), "slot-warn")], []]
+        for command, what in TYPE:
+            rows.append([("  $ ", "dim"), (clip(command, width - 4, mark), "bold")])
+            rows += [[("    ", ""), (line, "dim")] for line in wrapped(what, width - 4)]
+            rows.append([])
+        rows.append([("q", "bold key"), (" quits", "dim")])
+        return rows
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width`."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and cells(lines[-1]) + 1 + cells(word) > width:
+            lines.append("")
+        lines[-1] += (" " if lines[-1] else "") + word
+    return lines
+
+
+class WelcomeApp(FullScreenApp[int]):
+    """Opens no store and makes no file."""
+
+    CSS = "Screen { background: $background; color: $foreground; }"
+    ENABLE_COMMAND_PALETTE = False
+    STILL: ClassVar[str] = "nothing was changed"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter,ctrl+c", "leave", "Quit", show=False)]
+
+    def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
+        super().__init__(project)
+        self.preferences = preferences or Preferences.load(os.environ, project)
+        self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only
+        self.animation_level = "none"
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.current_theme
+        return variable_defaults(dark=theme.dark, ansi=bool(getattr(theme, "ansi", False)))
+
+    def compose(self) -> ComposeResult:
+        yield WelcomePane(self.project)
+
+    def on_mount(self) -> None:
+        for theme in load_themes(self.project).themes.values():
+            self.register_theme(to_textual(theme))
+        if self.preferences.theme in self.available_themes:
+            self.theme = self.preferences.theme
+
+    def action_leave(self) -> None:
+        self.exit(0)

@@ -1,0 +1,144 @@
+"""A live line chart in braille dots with ticks, a legend and the base run drawn dotted behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from autoloop.model import Series
+
+from autoloop_tui.console.drawing.curves import Curve, Scale, draw, fit_scale
+from autoloop_tui.console.drawing.paint import cells, clip, fit, number, plain
+from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
+from autoloop_tui.console.widgets.row_pane import Piece, RowPane, crop, message
+
+
+class Line(NamedTuple):
+    """One series of a chart. `colour` is 1 … 6; a `base` has its own, and is dotted to be told apart without colour."""
+
+    label: str
+    series: Series
+    colour: int = 1
+    base: bool = False
+
+    @property
+    def look(self) -> str:
+        return "chart-base" if self.base else f"chart-{(self.colour - 1) % 6 + 1}"
+
+
+class Chart(RowPane):
+    """Shows what `set_series` gave it last; the first of the lines is in front and its last value is told."""
+
+    def __init__(
+        self, title: str = "", unit: str = "", *, log_y: bool = False, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.chart_title = title
+        self.unit = unit
+        self.log_y = log_y
+        self._lines: list[Line] = []
+        self._x_high: float | None = None
+        self._painted: object = None
+
+    def set_series(self, lines: Sequence[Line], *, x_high: float | None = None) -> int:
+        """Show `lines`. `x_high`: a step the axis reaches at least (the run's last): a growing line then moves nothing.
+
+        Returns how many rows had to be painted again: 0 if nothing is new.
+        """
+        self._lines, self._x_high = list(lines), x_high
+        return self.repaint()
+
+    def set_title(self, title: str, unit: str = "") -> None:
+        self.chart_title, self.unit = title, unit
+        self.repaint()
+
+    def toggle_log_y(self) -> None:
+        """Between a linear and a logarithmic value axis."""
+        self.log_y = not self.log_y
+        self.repaint()
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def on_show(self) -> None:
+        self.repaint()
+
+    def repaint(self) -> int:
+        """Draw again if anything differs from what was drawn last and the chart can be seen; rows painted."""
+        if self.size.width <= 0 or self.size.height <= 0 or not self.is_on_screen:
+            return 0
+        how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.ascii_only)
+        now = (*how, *map(_mark, self._lines))
+        if now == self._painted:
+            return 0
+        self._painted = now
+        return self.show(self._draw(self.size.width, self.size.height))
+
+    def _draw(self, width: int, height: int) -> list[list[Piece]]:
+        rows = [legend(self.chart_title, self.unit, self._lines, width, log_y=self.log_y, ascii_only=self.ascii_only)]
+        room = height - 1
+        scale = fit_scale([curve(line) for line in self._lines], log_y=self.log_y, x_high=self._x_high)
+        if scale is None:
+            return rows + message([(why_empty(self._lines, self.log_y), "dim")], width, room)
+        return rows + self.plot(scale, width, room)
+
+    def plot(self, scale: Scale, width: int, height: int) -> list[list[Piece]]:
+        """Rows of the plot with its axes; small areas go without the step axis, then without the value axis."""
+        below = height >= 4
+        tall = height - below
+        ticks = y_ticks(scale, tall) if width >= 16 else {}
+        margin = max(map(cells, ticks.values()), default=0)
+        wide = width - margin - (2 if margin else 0)
+        bar, tick = ("|", "+") if self.ascii_only else ("│", "┤")
+        rows: list[list[Piece]] = []
+        drawn = draw([curve(line) for line in self._lines], scale, wide, tall, ascii_only=self.ascii_only)
+        for y, pieces in enumerate(drawn):
+            axis: list[Piece] = []
+            if margin:
+                axis = [(f"{fit(ticks.get(y, ''), margin, '>')} ", "dim"), (tick if y in ticks else bar, "rule")]
+            rows.append([*axis, *((text, self._lines[which].look if which >= 0 else "") for text, which in pieces)])
+        if below:
+            rows.append([(" " * (width - wide) + x_axis(scale, wide), "dim")])
+        return rows
+
+
+def curve(line: Line) -> Curve:
+    return Curve(line.series.steps, line.series.values, dotted=line.base)
+
+
+def why_empty(lines: Sequence[Line], log_y: bool) -> str:
+    if log_y and any(len(line.series) for line in lines):
+        return "no positive value for a log axis"
+    return "no finite value yet" if any(len(line.series) for line in lines) else "no points yet"
+
+
+def _mark(line: Line) -> tuple[object, ...]:
+    """What changes when a line does: series only grow, or are read anew from a replaced file."""
+    steps, values = line.series.steps, line.series.values
+    ends = (steps[0], repr(values[0]), steps[-1], repr(values[-1])) if len(values) else ()
+    return line.label, line.colour, line.base, id(line.series), len(values), *ends
+
+
+def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, ascii_only: bool) -> list[Piece]:
+    """Title, newest value of the first line, and which line is which; the labels give way first."""
+    rule, mark = ("-", "~") if ascii_only else ("─", "…")
+    left: list[Piece] = [(rule * 2 + " ", "rule"), (plain(title), "bold")]
+    if lines and len(lines[0].series):
+        left.append((f" {number(lines[0].series.values[-1])}", lines[0].look))
+    if unit:
+        left.append((f" {unit}", "dim"))
+    if log_y:
+        left.append((" log", "key"))
+    left = crop([*left, (" ", "")], 0, width)
+    room = width - sum(cells(text) for text, _ in left)
+    # Each label its share of what there is; where that is next to nothing the colours must do.
+    widths = [cells(line.label) for line in lines]
+    longest = max(widths, default=0) if sum(widths) + 4 * len(lines) <= room else room // max(1, len(lines)) - 4
+    right: list[Piece] = []
+    for line in lines if room >= 3 * len(lines) else ():
+        swatch = (". " if ascii_only else "┄ ") if line.base else ("= " if ascii_only else "━ ")
+        label = clip(line.label, longest, mark) if longest >= 3 else ""
+        right += [(" ", ""), (swatch if label else swatch[0], line.look), (label, "dim" if line.base else "")]
+        right.append((" " if label else "", ""))
+    gap = room - sum(cells(text) for text, _ in right)
+    return [*left, (rule * gap, "rule"), *right]

@@ -1,0 +1,170 @@
+"""A long text that one reads: its owner makes the rows once, only those in sight are painted; it can be searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.actions import SkipAction
+from textual.binding import Binding, BindingType
+
+from autoloop_tui.console.drawing.paint import count
+from autoloop_tui.console.logs.search import Query
+from autoloop_tui.console.widgets.prompt_pane import PromptPane
+from autoloop_tui.console.widgets.row_pane import Piece, crop, heading, message
+
+SIDEWAYS = 16
+
+
+class Document(PromptPane):
+    """Shows what `set_rows` gave it last under a heading. Where it stands is kept while its rows change."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "Line down", show=False, id="text.down"),
+        Binding("k,up", "move(-1)", "Line up", show=False, id="text.up"),
+        Binding("ctrl+d,pagedown", "page(1)", "Half a page down", show=False, id="text.page_down"),
+        Binding("ctrl+u,pageup", "page(-1)", "Half a page up", show=False, id="text.page_up"),
+        Binding("g,home", "move(-1000000000)", "First line", show=False, id="text.first"),
+        Binding("G,end", "move(1000000000)", "Last line", show=False, id="text.last"),
+        Binding("l,right", "sideways(1)", "Right", show=False, id="text.right"),
+        Binding("h,left", "sideways(-1)", "Left", show=False, id="text.left"),
+        Binding("slash", "ask", "Search", show=False, id="text.search"),
+        Binding("n", "again(1)", "Next match", show=False, id="text.next"),
+        Binding("N", "again(-1)", "Match before", show=False, id="text.previous"),
+    ]
+
+    def __init__(self, title: str = "", *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.document_title = title
+        self._text: Sequence[list[Piece]] = []
+        self._query: Query | None = None
+        self._hit: int | None = None
+        """The row of the match that was gone to last."""
+        self._top = self._shift = 0
+
+    # -------------------------------------------------------------------------------------------- the owner's calls
+
+    def set_rows(self, rows: Sequence[list[Piece]], title: str | None = None) -> None:
+        """Show `rows` of printable text (see `paint.plain`); they may be thousands."""
+        if title is not None:
+            self.document_title = title
+        self._text = rows
+        if self._hit is not None and self._hit >= len(rows):
+            self._hit = None
+        self.repaint()
+
+    # -------------------------------------------------------------------------------------------- painting
+
+    @property
+    def _room(self) -> int:
+        return max(0, self.size.height - 1 - self._rows_below)
+
+    def repaint(self) -> None:
+        """Paint the rows in sight that changed."""
+        width, height = self.size
+        if width <= 0 or height <= 0 or not self.is_on_screen:
+            return
+        room = self._room
+        self._top = max(0, min(self._top, len(self._text) - room))
+        head = heading(self.document_title, self._status(), width, focused=self.has_focus, ascii_only=self.ascii_only)
+        if not self._text:
+            self.show([head, *message([("nothing to show", "dim")], width, room)])
+            return
+        rows = [head]
+        for index, row in enumerate(self._text[self._top : self._top + room], self._top):
+            rows.append(crop(self._marked(row, index), self._shift, width, "~" if self.ascii_only else "…"))
+        self.show(rows)
+
+    def _marked(self, row: list[Piece], index: int) -> list[Piece]:
+        """The row with every match in it made visible, and the one that was gone to pointed at."""
+        if self._query is None or not self._query.matches(text_of(row)):
+            return row
+        spans = self._query.spans(text_of(row))
+        marked: list[Piece] = []
+        place = 0
+        for text, look in row:
+            at = 0
+            for start, end in spans:
+                first, after = max(start - place, at), min(end - place, len(text))
+                if first < after:
+                    names = "match bold" if index == self._hit else "match"
+                    marked += [(text[at:first], look), (text[first:after], names)]
+                    at = after
+            marked.append((text[at:], look))
+            place += len(text)
+        return [piece for piece in marked if piece[0]]
+
+    def _status(self) -> list[Piece]:
+        parts = [self._note] if self._note[0] else []
+        if self._query is not None:
+            parts.append((f"/{self._query.text}", "key"))
+        if len(self._text) > self._room > 0:
+            seen = min(self._top + self._room, len(self._text))
+            parts.append((f"{count(self._top + 1)}-{count(seen)}/{count(len(self._text))}", "dim"))
+        row: list[Piece] = []
+        for part in parts:
+            row += ([("  ", "")] if row else []) + [part]
+        return row
+
+    def on_show(self) -> None:
+        self.repaint()
+
+    # -------------------------------------------------------------------------------------------- moving
+
+    def action_move(self, rows: int) -> None:
+        self._top += rows
+        self.repaint()
+
+    def action_page(self, halves: int) -> None:
+        self.action_move(halves * max(1, self._room // 2))
+
+    def action_sideways(self, steps: int) -> None:
+        if steps < 0 and not self._shift:
+            raise SkipAction
+        self._shift = max(0, self._shift + steps * SIDEWAYS)
+        self.repaint()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.action_move(-3)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.action_move(3)
+
+    # -------------------------------------------------------------------------------------------- searching
+
+    def action_ask(self) -> None:
+        self.ask("search: text, or /pattern/ - enter on nothing: forget it", self._query)
+
+    def answered(self, query: Query | None) -> None:
+        self._query, self._hit = query, None
+        if query is None:
+            self.repaint()
+        else:
+            self._go_to_match(self._top, 1)
+
+    def action_again(self, direction: int) -> None:
+        if self._query is None:
+            raise SkipAction  # The key may mean something else to whoever is outside.
+        self._go_to_match((self._top if self._hit is None else self._hit) + direction, direction)
+
+    def _go_to_match(self, start: int, direction: int) -> None:
+        """To the first match from row `start` on, round the end if need be."""
+        assert self._query is not None
+        total = len(self._text)
+        places = ((start + direction * i) % total for i in range(total))
+        self._hit = next((i for i in places if self._query.matches(text_of(self._text[i]))), None)
+        if self._hit is None:
+            self._note = ("not found", "slot-warn")
+        else:
+            self._note = ("", "")
+            if not self._top <= self._hit < self._top + self._room:
+                self._top = self._hit - self._room // 2
+        self.repaint()
+
+
+def text_of(row: Sequence[Piece]) -> str:
+    """A row without its looks."""
+    return "".join(text for text, _ in row)

@@ -1,0 +1,154 @@
+"""The log pane and all that one does to a log: search, filter, jump to the error, copy a line, open it in a pager."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from bisect import bisect_left
+from typing import ClassVar, Literal
+
+from textual.actions import SkipAction
+from textual.app import SuspendNotSupported
+from textual.binding import Binding, BindingType
+
+from autoloop_tui.console.logs.search import ERRORS, Matches, Query, Search
+from autoloop_tui.console.widgets.log_view import LogView
+
+_PLACEHOLDERS = {
+    "search": "search: text, or /pattern/ - enter on nothing: forget it",
+    "filter": "show only: text, or /pattern/ - enter on nothing: show all",
+}
+
+
+class LogTail(LogView):
+    """A LogView that answers to keys. A search never takes the screen: it goes on in short steps between others."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "ask('search')", "Search", show=False, id="log.search"),
+        Binding("n", "again(1)", "Next match", show=False, id="log.next"),
+        Binding("N", "again(-1)", "Match before", show=False, id="log.previous"),
+        Binding("ampersand,f", "ask('filter')", "Only matching lines", show=False, id="log.filter"),
+        Binding("exclamation_mark", "error", "Last error", show=False, id="log.error"),
+        Binding("y", "copy", "Copy line", show=False, id="log.copy"),
+        Binding("v", "pager", "Open in $PAGER", show=False, id="log.pager"),
+    ]
+
+    _asking: Literal["search", "filter"] = "search"
+    _share_above = 0.5
+
+    # -------------------------------------------------------------------------------------------- asking
+
+    def action_ask(self, what: Literal["search", "filter"]) -> None:
+        if self.log_file is not None:
+            self._asking = what
+            filtered = self._matches.query if self._matches else None
+            self.ask(_PLACEHOLDERS[what], self._query if what == "search" else filtered)
+
+    def answered(self, query: Query | None) -> None:
+        if self._asking == "filter":
+            self.filter(query)
+        elif query is None:
+            self._query = self._search = None
+            self.repaint()
+        else:
+            self.search(query)
+
+    # -------------------------------------------------------------------------------------------- searching
+
+    def search(self, query: Query) -> None:
+        """Go to the next line with `query`; the newest one if the pane is following."""
+        self._query = query
+        if self.following:
+            self._look((query,), (self.log_file.count if self.log_file else 0) - 1, backward=True)
+        else:
+            self._look((query,), self._line_at(self._cursor), backward=False)
+
+    def filter(self, query: Query | None) -> None:
+        """Show only lines with `query`; None: all lines again, and the line under the cursor stays there."""
+        at = self._line_at(self._cursor)
+        self._matches = Matches(self.log_file, query) if self.log_file and query else None
+        if self._matches:
+            self._go_on_following()
+            self.tick()
+        elif not self.following:
+            self._show_line(at, 0.5)
+        self._seen = self._total
+        self.repaint()
+
+    def action_again(self, direction: int) -> None:
+        query = self._query or (self._matches.query if self._matches else None)
+        if query is None:
+            raise SkipAction  # The key may mean something else to whoever is outside.
+        if self._total:
+            self._look((query,), self._line_at(self._cursor) + direction, backward=direction < 0)
+
+    def action_error(self) -> None:
+        """To the last error; pressed again, to the one before it."""
+        if self.log_file is not None:
+            start = self.log_file.count if self.following else self._line_at(self._cursor)
+            self._look(ERRORS, start - 1, backward=True, share_above=0.75)
+
+    def _look(self, queries: tuple[Query, ...], start: int, *, backward: bool, share_above: float = 0.5) -> None:
+        if self.log_file is None or not self.log_file.count:
+            return
+        start %= self.log_file.count
+        only = self._matches.query if self._matches else None
+        self._search = Search(self.log_file, queries, start, backward=backward, only=only)
+        self._share_above = share_above
+        self._go_on_looking(self._search)
+
+    def _go_on_looking(self, search: Search) -> None:
+        if search is not self._search:
+            return  # Another search, another file, or given up.
+        if not search.step():
+            self.set_timer(0.001, lambda: self._go_on_looking(search))
+        else:
+            self._search = None
+            if search.found is not None:
+                self._stand_still()
+                self._show_line(search.found, self._share_above)
+            note = "not found" if search.found is None else "went round the end" if search.wrapped else ""
+            self._note = (note, "slot-warn")
+        self.repaint()
+
+    def _line_at(self, index: int) -> int:
+        """The line of the file in row `index` of what is shown."""
+        return self._number(min(index, self._total - 1)) if self._total else 0
+
+    def _show_line(self, number: int, share_above: float) -> None:
+        index = bisect_left(self._matches.numbers, number) if self._matches else number
+        self._cursor = index
+        if not self._top <= index < self._top + self._height:
+            self._top = max(0, min(index - int(self._height * share_above), self._total - self._height))
+
+    # -------------------------------------------------------------------------------------------- taking away
+
+    def action_copy(self) -> None:
+        """The line under the cursor, or the last one, to the clipboard of the person's own terminal (OSC 52)."""
+        if self.log_file is None or not self._total:
+            return
+        self.app.copy_to_clipboard(self.log_file.line(self._line_at(self._cursor)))
+        self._note = ("line copied", "slot-finished")
+        self.repaint()
+
+    def action_pager(self) -> None:
+        """The file in $PAGER, at this line where the pager can; no shell is involved."""
+        if self.log_file is None:
+            return
+        try:
+            command = shlex.split(os.environ.get("PAGER") or "less")
+        except ValueError:
+            command = []
+        if not command:
+            self._note = ("$PAGER is not a command", "slot-failed")
+        else:
+            at = [f"+{self._line_at(self._cursor) + 1}"] if os.path.basename(command[0]) in ("less", "more") else []
+            try:
+                with self.app.suspend():
+                    subprocess.run([*command, *at, str(self.log_file.path.absolute())], check=False)
+            except OSError as error:
+                self._note = (f"cannot start {command[0]}: {error.strerror}", "slot-failed")
+            except SuspendNotSupported:
+                self._note = ("this terminal cannot be lent to a pager", "slot-warn")
+        self.repaint()

@@ -1,0 +1,280 @@
+"""A window on a growing log: follows its end, or stands still while one reads, and counts what is new.
+
+It paints on the Line API because Textual's log widgets cost most of a core at a thousand lines a second. Text of the
+log is only ever a segment: nothing in it is interpreted.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events
+from textual.actions import SkipAction
+from textual.binding import Binding, BindingType
+
+from autoloop_tui.console.drawing.paint import cells, count, fit, percent
+from autoloop_tui.console.logs.search import Matches, Query, Search
+from autoloop_tui.console.logs.tail import LogFile
+from autoloop_tui.console.widgets.prompt_pane import PromptPane
+from autoloop_tui.console.widgets.row_pane import Piece, crop, heading, message
+
+_BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)
+_WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:", re.ASCII)
+SIDEWAYS = 16
+FLOOD_TICKS = 4
+"""Ticks that are passed over while a log rushes by."""
+
+
+class LogView(PromptPane):
+    """One log. Its owner calls `open` to choose it and `tick` on the clock of the app."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "Line down", show=False, id="log.down"),
+        Binding("k,up", "move(-1)", "Line up", show=False, id="log.up"),
+        Binding("ctrl+d,pagedown", "page(1)", "Half a page down", show=False, id="log.page_down"),
+        Binding("ctrl+u,pageup", "page(-1)", "Half a page up", show=False, id="log.page_up"),
+        Binding("l,right", "sideways(1)", "Right", show=False, id="log.right"),
+        Binding("h,left", "sideways(-1)", "Left", show=False, id="log.left"),
+        Binding("g,home", "first", "First line", show=False, id="log.first"),
+        Binding("G,end", "follow", "Follow", show=False, id="log.follow"),
+        Binding("space", "freeze", "Freeze / follow", show=False, id="log.freeze"),
+    ]
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.log_file: LogFile | None = None
+        self.log_title = "log"
+        self.following = True
+        self._empty = "no log to show"
+        self._top = self._cursor = self._shift = self._seen = 0
+        self._query: Query | None = None
+        self._matches: Matches | None = None
+        self._search: Search | None = None
+        self._painted: int | None = None
+        """Rows there were to show when they were painted last."""
+        self._held_back = 0
+
+    # -------------------------------------------------------------------------------------------- the owner's calls
+
+    def open(self, path: Path | None, title: str = "log", empty: str = "no log to show") -> None:
+        """Show the log at `path`, or none and `empty` instead. The same path again changes only the title."""
+        self.log_title, self._empty = title, empty
+        if path != (self.log_file.path if self.log_file else None):
+            self.close()
+            self.log_file = LogFile(path) if path else None
+            self._matches = Matches(self.log_file, self._matches.query) if self.log_file and self._matches else None
+            self._go_on_following()
+        self.tick()
+
+    def close(self) -> None:
+        if self.log_file:
+            self.log_file.close()
+        self.log_file = self._search = None
+
+    def tick(self) -> None:
+        """Take in what the log has grown by and paint what changed; nothing while the pane is not on the screen."""
+        if not self.is_on_screen:
+            return
+        if self.log_file:
+            generation = self.log_file.generation
+            self.log_file.poll()
+            if self.log_file.generation != generation:
+                self._search = None
+                self._go_on_following()
+                self._note = ("the file was replaced", "slot-warn")
+        if self._matches:
+            dropped = self._matches.left_out
+            self._matches.advance()
+            self._top, self._cursor = (n + dropped - self._matches.left_out for n in (self._top, self._cursor))
+        # Nobody reads a log of which more than a page goes by at each tick: hardly once a second spares a slow link.
+        flew = self.following and self._painted is not None and self._total - self._painted > self._height
+        self._held_back = self._held_back + 1 if flew and self._held_back < FLOOD_TICKS else 0
+        if not self._held_back:
+            self.repaint()
+
+    def on_unmount(self) -> None:
+        self.close()
+
+    def on_show(self) -> None:
+        self.tick()
+
+    # -------------------------------------------------------------------------------------------- painting
+
+    @property
+    def _total(self) -> int:
+        """Rows there are to show."""
+        if self._matches:
+            return len(self._matches.numbers)
+        return self.log_file.count if self.log_file else 0
+
+    @property
+    def _height(self) -> int:
+        return max(0, self.size.height - 1 - self._rows_below)
+
+    def _number(self, index: int) -> int:
+        return self._matches.numbers[index] if self._matches else index
+
+    def repaint(self) -> int:
+        """Paint rows that changed; how many."""
+        width, height = self.size
+        if width <= 0 or height <= 0 or not self.is_mounted:
+            return 0
+        total, room = self._total, self._height
+        self._painted = total
+        if self.following:
+            self._top, self._cursor = max(0, total - room), max(0, total - 1)
+        else:
+            self._cursor = min(max(self._cursor, 0), max(0, total - 1))
+            self._top = min(max(self._top, self._cursor - room + 1, 0), self._cursor)
+        head = heading(self.log_title, self._status(), width, focused=self.has_focus, ascii_only=self.ascii_only)
+        lines = self._lines(room)
+        if not lines:
+            return self.show([head, *message([(self._why_empty(), "dim")], width, room)])
+        return self.show([head, *(self._row(self._top + y, line, width) for y, line in enumerate(lines))])
+
+    def _lines(self, room: int) -> list[str]:
+        log = self.log_file
+        if log is None:
+            return []
+        if self._matches:
+            return [log.line(number) for number in self._matches.numbers[self._top : self._top + room]]
+        if self.following and not log.caught_up:
+            return log.last_lines(room)
+        return log.lines(self._top, self._top + room)
+
+    def _row(self, index: int, line: str, width: int) -> list[Piece]:
+        look = "slot-failed" if _BAD.search(line) else "slot-warn" if _WARN.search(line) else ""
+        gutter: Piece = (" ", "")
+        if index == self._cursor and not self.following:
+            look += " line"
+            gutter = (">" if self.ascii_only else "▌", "key line")
+        query = self._query or (self._matches.query if self._matches else None)
+        spans = query.spans(line) if query and query.matches(line) else []
+        pieces: list[Piece] = []
+        place = 0
+        for start, end in spans:
+            pieces += [(line[place:start], look), (line[start:end], "match")]
+            place = end
+        pieces.append((line[place:], look))
+        room, mark = width - 1, "~" if self.ascii_only else "…"
+        if len(pieces) == 1 and not self._shift:
+            return [gutter, (fit(line, room, mark=mark), look)]
+        row = crop(pieces, self._shift, room, mark)
+        return [gutter, *row, (" " * (room - sum(cells(text) for text, _ in row)), look)]
+
+    def _why_empty(self) -> str:
+        if self.log_file is None:
+            return self._empty
+        if self.log_file.problem:
+            return self.log_file.problem
+        if self._matches:
+            return f"no line matches {self._matches.query.text}" if self._matches.done else "looking for matching lines"
+        return "nothing printed yet"
+
+    def _status(self) -> list[Piece]:
+        log, parts = self.log_file, list[list[Piece]]()
+        if self._note[0]:
+            parts.append([self._note])
+        if log is None:
+            return parts[0] if parts else []
+        if self._search:
+            parts.append([("searching", "key")])
+        if self._matches:
+            found = f"only {self._matches.query.text} · {count(len(self._matches.numbers))} lines"
+            if self._matches.left_out:
+                found += f", {count(self._matches.left_out)} older left out"
+            if not self._matches.done and log.complete:
+                found += f", {percent(self._matches.scanned / log.complete).strip()} searched"
+            parts.append([(found.replace("·", "-") if self.ascii_only else found, "key")])
+        if log.problem and self._total:
+            parts.append([(log.problem, "slot-warn")])
+        if self.following:
+            parts.append([("following v" if self.ascii_only else "following ▼", "slot-running")])
+        else:
+            new = max(0, self._total - self._seen)
+            if new:
+                parts.append([(f"{count(new)} new", "slot-warn")])
+            where = f"{count(self._number(self._cursor) + 1)}/{count(log.count)}" if self._total else ""
+            parts.append([("= frozen " if self.ascii_only else "‖ frozen ", "slot-warn"), (where, "dim")])
+        row: list[Piece] = []
+        for part in parts:
+            row += ([("  ", "")] if row else []) + part
+        return row
+
+    # -------------------------------------------------------------------------------------------- moving
+
+    def _go_on_following(self) -> None:
+        self.following, self._shift, self._note, self._painted = True, 0, ("", ""), None
+
+    def _stand_still(self) -> None:
+        if self.following:
+            self.following, self._seen = False, self._total
+        self._note = ("", "")
+
+    def action_move(self, lines: int) -> None:
+        if self.following and lines > 0:
+            return
+        self._stand_still()
+        self._cursor += lines
+        if self._cursor >= self._total:  # Walking off the end takes up following again.
+            self._go_on_following()
+        self.repaint()
+
+    def action_page(self, pages: int) -> None:
+        if self.following and pages > 0:
+            return
+        self._stand_still()
+        step = pages * max(1, self._height // 2)
+        if self._cursor + step >= self._total:
+            self._go_on_following()
+        self._cursor += step
+        self._top += step
+        self.repaint()
+
+    def action_sideways(self, steps: int) -> None:
+        if steps < 0 and not self._shift:
+            raise SkipAction  # Left at the left edge means "back" to whoever is outside.
+        self._shift = max(0, self._shift + steps * SIDEWAYS)
+        self.repaint()
+
+    def action_first(self) -> None:
+        self._stand_still()
+        self._top = self._cursor = 0
+        self.repaint()
+
+    def action_follow(self) -> None:
+        self._go_on_following()
+        self.repaint()
+
+    def action_freeze(self) -> None:
+        if self.following:
+            self._stand_still()
+        else:
+            self._go_on_following()
+        self.repaint()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._scroll(-3)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._scroll(3)
+
+    def _scroll(self, lines: int) -> None:
+        if self.following and lines > 0:
+            return
+        self._stand_still()
+        self._top = max(0, self._top + lines)
+        self._cursor = min(max(self._cursor, self._top), self._top + max(0, self._height - 1))
+        if self._top + self._height >= self._total:
+            self._go_on_following()
+        self.repaint()
+
+    def on_click(self, event: events.Click) -> None:
+        if 0 < event.y <= min(self._height, self._total):
+            self._stand_still()
+            self._cursor = self._top + event.y - 1
+            self.repaint()

@@ -1,0 +1,95 @@
+"""The base of panes in whose last row one types what to look for."""
+
+from __future__ import annotations
+
+from autoloop.model import UserError
+from textual import events, on
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from autoloop_tui.console.logs.search import Query, parse_query
+from autoloop_tui.console.widgets.row_pane import Piece, RowPane
+
+
+class PromptPane(RowPane, can_focus=True):
+    """`ask` opens the prompt; `answered` is told what was typed. What is wrong with it is said while one types."""
+
+    DEFAULT_CSS = """
+    PromptPane > Input { dock: bottom; height: 1; border: none; padding: 0; display: none; background: $surface; }
+    PromptPane > Input:focus { border: none; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._note: Piece = ("", "")
+        """What there is to say about the last search."""
+        self._rows_below = 0
+        """Rows at the bottom that the prompt covers."""
+
+    def compose(self) -> ComposeResult:
+        prompt = Input(select_on_focus=False)
+        prompt.cursor_blink = False
+        yield prompt
+
+    def repaint(self) -> object:
+        """Paint what changed."""
+        raise NotImplementedError
+
+    def answered(self, query: Query | None) -> None:
+        """What was typed, once the prompt is gone; None where nothing was."""
+        raise NotImplementedError
+
+    def ask(self, placeholder: str, known: Query | None) -> None:
+        """Open the prompt on the query that holds now."""
+        self._rows_below = 1
+        prompt = self.query_one(Input)
+        prompt.value, prompt.placeholder = known.text if known else "", placeholder
+        prompt.cursor_position = len(prompt.value)
+        prompt.display = True
+        prompt.focus()
+        self.repaint()
+
+    def _stop_asking(self, back: bool = True) -> None:
+        self._rows_below = 0
+        self.query_one(Input).display = False
+        if back:
+            self.focus()
+        self.repaint()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "escape" and self._rows_below:
+            event.stop()
+            self._stop_asking()
+
+    def on_descendant_blur(self) -> None:
+        if self._rows_below:
+            self._stop_asking(back=False)
+
+    @on(Input.Changed)
+    def _check(self, event: Input.Changed) -> None:
+        event.stop()
+        self._note = ("", "")
+        try:
+            parse_query(event.value)
+        except UserError as error:
+            self._note = (str(error), "slot-failed")
+        self.repaint()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        try:
+            query = parse_query(event.value) if event.value else None
+        except UserError:
+            return  # Said while it was typed; the prompt stays open.
+        self._stop_asking()
+        self.answered(query)
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def on_focus(self) -> None:
+        self.repaint()
+
+    def on_blur(self) -> None:
+        self.repaint()

@@ -1,0 +1,161 @@
+"""The base of every live pane: rows of coloured text, of which only those that changed are painted again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.color import Color as RichColor
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from autoloop_tui.console.drawing.paint import cells, clip, fit, window
+
+Piece = tuple[str, str]
+"""Text and the names of its looks with spaces between: theme variables of ours, `bold`, `match`, `line`; or none."""
+
+
+class RowPane(Widget):
+    """Shows rows of pieces. `show` takes the new rows; the looks come from the theme, so a row knows no colour.
+
+    They are taken from the theme's variables and not by component classes, of which Textual would match every one anew
+    for every pane at every change of style: half the time to the first paint.
+    """
+
+    DEFAULT_CSS = "RowPane { overflow: hidden hidden; color: $foreground; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._rows: list[list[Piece]] = []
+        self._looks: dict[str, Style] = {}
+        self._variables: dict[str, str] = {}
+        """The theme's, which the looks were made from."""
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the app was asked for ASCII glyphs: its attribute `ascii_only`."""
+        return bool(getattr(self.app, "ascii_only", False))
+
+    def show(self, rows: Sequence[list[Piece]]) -> int:
+        """Paint `rows`, from the top; how many of them differed from what is on the screen."""
+        rows = list(rows[: self.size.height])
+        rows += [[] for _ in range(self.size.height - len(rows))]
+        if len(rows) != len(self._rows):
+            self._rows = rows
+            self.refresh()
+            return len(rows)
+        changed = [
+            Region(*span(self._rows[y], row, self.size.width, y)) for y, row in enumerate(rows) if row != self._rows[y]
+        ]
+        self._rows = rows
+        if changed:
+            self.refresh(*changed)
+        return len(changed)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        segments: list[Segment] = []
+        used = 0
+        for text, names in self._rows[y] if y < len(self._rows) else ():
+            length = cells(text)
+            if used + length > width:
+                text, length = fit(text, width - used, mark=""), width - used
+            segments.append(Segment(text, self.look(names)))
+            used += length
+        if used < width:
+            segments.append(Segment(" " * (width - used), self.look("")))
+        return Strip(segments, width)
+
+    def look(self, names: str) -> Style:
+        """The style of some names, as the theme has it."""
+        if names not in self._looks:
+            style = self.rich_style
+            for name in names.split():
+                style += self._part(name)
+            self._looks[names] = style
+        return self._looks[names]
+
+    def _part(self, name: str) -> Style:
+        theme = self.app.theme_variables
+
+        def colour(variable: str) -> RichColor:
+            return Color.parse(theme[variable]).rich_color
+
+        if name == "bold":
+            return Style(bold=True)
+        if name == "match":
+            return Style(color=colour("match-foreground"), bgcolor=colour("match-background"))
+        if name == "line":
+            return Style(bgcolor=colour("line-background"), bold=True)
+        return Style(color=colour(name))
+
+    def notify_style_update(self) -> None:
+        self._looks.clear()
+        if self._variables is not self.app.theme_variables:  # another theme, or the same with other colours
+            self._variables = self.app.theme_variables
+            self.refresh()
+        super().notify_style_update()
+
+
+def span(old: Sequence[Piece], new: Sequence[Piece], width: int, y: int) -> tuple[int, int, int, int]:
+    """The part of a row that differs, as x, y, width, height: what is the same at its start need not be sent again."""
+    start = 0
+    for before, after in zip(old, new, strict=False):
+        if before != after:
+            break
+        start += cells(after[0])
+    # Where the rows are equally long the same holds for their ends.
+    stop = width
+    length = sum(cells(text) for text, _ in new)
+    if sum(cells(text) for text, _ in old) == length:
+        stop = min(width, length)
+        for before, after in zip(reversed(old), reversed(new), strict=False):
+            if before != after or stop <= start:
+                break
+            stop -= cells(after[0])
+    start = min(start, width - 1)
+    return start, y, max(1, stop - start), 1
+
+
+def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> list[Piece]:
+    """The cells `start` … `start + width` of a row of printable text; half a wide character is a space.
+
+    `mark`: stands in the last cell if something follows.
+    """
+    if mark and sum(cells(text) for text, _ in pieces) > start + width > 0:
+        return [*crop(pieces, start, width - 1), (mark, "dim")]
+    kept: list[Piece] = []
+    place = 0
+    for text, names in pieces:
+        length = cells(text)
+        first, after = max(start - place, 0), min(start + width - place, length)
+        if first < after:
+            whole = first == 0 and after == length
+            kept.append((text if whole else window(text, first, after - first, mark=""), names))
+        place += length
+    return kept
+
+
+def message(lines: Sequence[Piece], width: int, height: int) -> list[list[Piece]]:
+    """A few lines in the middle of an otherwise empty pane."""
+    above = max(0, (height - len(lines)) // 2)
+    return [[] for _ in range(above)] + [[(fit(text, width, "^"), names)] for text, names in lines][: max(0, height)]
+
+
+def heading(title: str, status: Sequence[Piece], width: int, *, focused: bool, ascii_only: bool) -> list[Piece]:
+    """A rule with the title of a pane on the left and what it is doing on the right; the title gives way first."""
+    rule = "-" if ascii_only else "─"
+    right = [piece for piece in status if piece[0]]
+    taken = sum(cells(text) for text, _ in right) + (4 if right else 0)
+    if taken > width - 6:  # Too narrow for both: keep what it is doing.
+        return crop(right, 0, width)
+    room = width - taken - 4
+    name = clip(title, room, "~" if ascii_only else "…")
+    row = [(rule * 2, "rule"), (f" {name} ", "bold key" if focused else "bold")]
+    gap = width - taken - 4 - cells(name)
+    if not right:
+        return [*row, (rule * gap, "rule")]
+    return [*row, (rule * gap, "rule"), (" ", ""), *right, (" ", ""), (rule * 2, "rule")]

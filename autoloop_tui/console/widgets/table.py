@@ -1,0 +1,234 @@
+"""A table of thousands of rows: only those in the window are ever made, and the cursor is kept by key, not by place."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.message import Message
+
+from autoloop_tui.console.drawing.paint import cells, count, fit
+from autoloop_tui.console.widgets.row_pane import Piece, RowPane, crop, heading, message
+
+GAP = 1
+"""Cells between two columns."""
+
+GUTTER = 2
+"""Cells on the left for the cursor."""
+
+
+class Column(NamedTuple):
+    """A column at least `width` cells wide. Where there is no room, columns with the largest `need` give way first,
+    those with 0 never; a column with `most` grows up to it."""
+
+    key: str
+    title: str
+    width: int
+    align: str = "<"
+    need: int = 0
+    most: int = 0
+
+
+Laid = list[tuple[Column, int]]
+"""The columns that fit, each with its width."""
+
+Cell = Piece | list[Piece]
+
+
+def lay_out(columns: Sequence[Column], width: int) -> Laid:
+    """The columns that fit into `width` cells; what is left over goes to those that grow, the least `need` first."""
+    chosen = list(columns)
+    while chosen and sum(column.width + GAP for column in chosen) - GAP > width:
+        last = max(chosen, key=lambda column: column.need)
+        if last.need == 0:
+            break
+        chosen.remove(last)
+    widths = {column.key: column.width for column in chosen}
+    left = width - sum(widths.values()) - GAP * (len(chosen) - 1)
+    for column in sorted(chosen, key=lambda column: column.need):
+        more = max(0, min(left, column.most - column.width))
+        widths[column.key] += more
+        left -= more
+    return [(column, widths[column.key]) for column in chosen]
+
+
+def line(laid: Laid, cells_of: Mapping[str, Cell], mark: str = "…") -> list[Piece]:
+    """One row: each cell clipped or padded to its column. Texts must be plain."""
+    row: list[Piece] = []
+    for place, (column, width) in enumerate(laid):
+        if place:
+            row.append((" " * GAP, ""))
+        cell = cells_of.get(column.key, ("", ""))
+        if isinstance(cell, tuple):
+            row.append((fit(cell[0], width, column.align, mark), cell[1]))
+            continue
+        used = sum(cells(text) for text, _ in cell)
+        padding = [(" " * max(0, width - used), "")]
+        fitted = crop(cell, 0, width, mark) if used > width else cell
+        row += padding + fitted if column.align == ">" else fitted + padding
+    return row
+
+
+class Table(RowPane):
+    """Rows by key, some of them section heads that the cursor passes over. The owner paints a row when asked to."""
+
+    class Moved(Message):
+        """The cursor is on another row now, or the row under it has gone."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.cursor: str | None = None
+        """The key of the row that is pointed at."""
+        self.title = ""
+        self.status: list[Piece] = []
+        self.head: list[Piece] = []
+        self.focused_part = True
+        """Whether keys act here; another part of the screen may have them."""
+        self.empty: list[Piece] = []
+        self._keys: Sequence[str] = ()
+        self._sections: Collection[str] = ()
+        self._places: dict[str, int] = {}
+        self._selectable: list[int] = []
+        self._paint: Callable[[str, int], list[Piece]] = lambda key, width: []
+        self._top = 0
+
+    # --------------------------------------------------------------------------------------------- the owner's calls
+
+    def set_rows(
+        self, keys: Sequence[str], paint: Callable[[str, int], list[Piece]], sections: Collection[str] = ()
+    ) -> None:
+        """Show `keys`; `paint(key, width)` makes a row when it comes into the window. `sections`: section heads.
+
+        The row under the cursor stays on its line of the screen wherever it now is.
+        """
+        self._paint = paint
+        if keys != self._keys or sections != self._sections:
+            place = self._places.get(self.cursor or "", 0)
+            line_of_cursor = place - self._top
+            self._keys, self._sections = list(keys), sections
+            self._places = {key: index for index, key in enumerate(self._keys)}
+            self._selectable = [index for index, key in enumerate(self._keys) if key not in sections]
+            if self.cursor in self._places:
+                self._top = self._places[self.cursor] - line_of_cursor
+            else:
+                self._go_near(place)
+                self.post_message(self.Moved())
+        self.repaint()
+
+    def move(self, by: int) -> None:
+        """Down by some rows, up if negative; stops at the ends."""
+        if self._selectable:
+            self._go(min(max(self._position + by, 0), len(self._selectable) - 1))
+
+    def page(self, direction: int) -> None:
+        """Half a page down (1) or up (-1)."""
+        self.move(direction * max(1, self._height // 2))
+
+    def first(self) -> None:
+        self.move(-len(self._selectable))
+
+    def last(self) -> None:
+        self.move(len(self._selectable))
+
+    def go_to(self, key: str) -> None:
+        """The cursor to a row, if it is shown."""
+        if key in self._places and key not in self._sections:
+            self._go(bisect_left(self._selectable, self._places[key]))
+
+    @property
+    def in_window(self) -> Sequence[str]:
+        """Keys of the rows in the window."""
+        return self._keys[self._top : self._top + self._height]
+
+    @property
+    def row_width(self) -> int:
+        """Cells of a row between the cursor and the right edge, which stays free."""
+        return max(0, self.size.width - GUTTER - 1)
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def repaint(self) -> None:
+        """Make the rows of the window again; only those that differ are painted."""
+        width, height = self.size
+        if width <= 0 or height <= 0:
+            return
+        self._keep_in_window()
+        where = f"{count(self._position + 1)} of {count(len(self._selectable))}" if self._selectable else ""
+        bar = heading(
+            self.title,
+            [*self.status, (("  " if self.status else "") + where, "dim")] if where else self.status,
+            width,
+            focused=self.focused_part,
+            ascii_only=self.ascii_only,
+        )
+        rows = [bar, [(" " * GUTTER, ""), *self.head]] if self._keys or not self.empty else [bar]
+        if not self._selectable and self.empty:
+            rows += message(self.empty, width, height - len(rows))
+        else:
+            rows += [self._row(key, width) for key in self.in_window]
+        self.show(rows)
+
+    def _row(self, key: str, width: int) -> list[Piece]:
+        if key in self._sections:
+            return self._paint(key, width)
+        row = self._paint(key, self.row_width)
+        if key != self.cursor:
+            return [(" " * GUTTER, ""), *row]
+        if not self.focused_part:
+            return [(("> " if self.ascii_only else "› "), "dim"), *row]
+        row = [("> " if self.ascii_only else "› ", "key"), *row]
+        row.append((" " * max(0, width - sum(cells(text) for text, _ in row)), ""))
+        return [(text, f"{names} line") for text, names in row]
+
+    @property
+    def _height(self) -> int:
+        """Rows below the heading and the titles."""
+        return max(0, self.size.height - 2)
+
+    @property
+    def _position(self) -> int:
+        """Where the cursor is among the rows it can be on."""
+        return bisect_left(self._selectable, self._places.get(self.cursor or "", 0))
+
+    def _go(self, position: int) -> None:
+        key = self._keys[self._selectable[position]]
+        if key != self.cursor:
+            self.cursor = key
+            self.repaint()
+            self.post_message(self.Moved())
+
+    def _go_near(self, place: int) -> None:
+        """To the row that is now where the one under the cursor was."""
+        position = min(bisect_left(self._selectable, place), len(self._selectable) - 1)
+        self.cursor = self._keys[self._selectable[position]] if position >= 0 else None
+
+    def _keep_in_window(self) -> None:
+        place, height = self._places.get(self.cursor or "", 0), self._height
+        if place < self._top:
+            self._top = place
+        elif height and place >= self._top + height:
+            self._top = place - height + 1
+        # A head is read with the first row below it.
+        if place == self._top > 0 and height > 1 and self._keys[place - 1] in self._sections:
+            self._top -= 1
+        self._top = max(0, min(self._top, len(self._keys) - height))
+
+    # ---------------------------------------------------------------------------------------------------------- mouse
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.move(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.move(-3)
+
+    def on_click(self, event: events.Click) -> None:
+        index = self._top + event.y - 2
+        if event.y >= 2 and index < len(self._keys):
+            self.go_to(self._keys[index])

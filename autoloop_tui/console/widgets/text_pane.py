@@ -1,0 +1,50 @@
+"""A sentence or two in a pane: as many rows as it needs, or in the middle of a pane that is otherwise empty."""
+
+from __future__ import annotations
+
+import textwrap
+
+from textual.geometry import Size
+
+from autoloop_tui.console.drawing.paint import clip, plain
+from autoloop_tui.console.widgets.row_pane import Piece, RowPane, message
+
+
+class TextPane(RowPane):
+    """Shows what `say` was given last and paints itself again when its size changes."""
+
+    DEFAULT_CSS = "Words { height: auto; }"
+
+    def __init__(self, *, most: int = 3, middle: bool = False, id: str | None = None) -> None:
+        """`most`: rows; what does not fit is marked. `middle`: of the pane, else from its top left."""
+        super().__init__(id=id)
+        self.most, self.middle = most, middle
+        self._said: Piece = ("", "")
+
+    def say(self, text: str, look: str = "dim") -> None:
+        if (text, look) != self._said:
+            self._said = (text, look)
+            self.display = bool(text)
+            self.refresh(layout=True)
+            self.repaint()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._lines(width))
+
+    def _lines(self, width: int) -> list[str]:
+        mark = " ~" if self.ascii_only else " …"
+        lines = textwrap.wrap(plain(self._said[0]), max(4, width - 2), max_lines=self.most, placeholder=mark)
+        return [clip(line, width - 2, mark.strip()) for line in lines]
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def repaint(self) -> None:
+        width, height = self.size
+        if width <= 2 or not height:
+            return
+        lines = self._lines(width)
+        if self.middle:
+            self.show(message([(line, self._said[1]) for line in lines], width, height))
+        else:
+            self.show([[(f" {line}", self._said[1])] for line in lines])

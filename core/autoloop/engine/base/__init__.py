@@ -1,0 +1,1 @@
+"""What every part of the engine shares: its context and the kinds of events."""

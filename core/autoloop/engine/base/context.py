@@ -1,0 +1,110 @@
+"""What every part of the engine works with: the store, the loop's spec, and the data it was started with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from autoloop import secrets
+from autoloop.configs import Config, FieldTypes, parse_config
+from autoloop.metrics import MetricBook
+from autoloop.model import Event, Loop, LoopSpec, Run, UserError
+from autoloop.rules import Expression, RuleSource
+from autoloop.store import Places, Store
+from autoloop.trainers import Preset
+from autoloop.wandb_cloud.key import known_secrets
+
+CONFIGS = 100
+"""Configs kept in memory."""
+ROOTS = 1000
+"""Runs whose first ancestor is known: those of the last rounds, of which the next one is made."""
+
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Context:
+    """Owned by the engine. `say` is how anything that happened becomes a line of the loop's story."""
+
+    store: Store
+    loop_id: int
+    spec: LoopSpec
+    preset: Preset
+    metrics: MetricBook
+    fields: FieldTypes
+    rules: RuleSource
+    max_log: int = 256 << 20
+    """Bytes of an attempt's log that are kept."""
+    min_free: int = 0
+    """Bytes that must be free for a run to start."""
+    until: Expression | None = None
+    listener: Listener | None = None
+    clock: Callable[[], float] = time.time
+    kept: set[str] = field(default_factory=set)
+    """Queued runs that a slot is kept for, and perhaps some that were."""
+    _configs: dict[str, Config] = field(default_factory=dict)
+    _roots: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def places(self) -> Places:
+        return self.store.places
+
+    @property
+    def loop(self) -> Loop:
+        return self.store.loop(self.loop_id)
+
+    def update_loop(self, **changes: object) -> Loop:
+        loop = msgspec.structs.replace(self.loop, **changes)
+        self.store.put_loop(loop)
+        return loop
+
+    def known(self, run: Run | None = None) -> list[str]:
+        """The secrets that may stand in what is said of the loop, or of a run: its environment's and its config's."""
+        found = [*known_secrets(os.environ), *secrets.of_config(self.preset.env)]
+        with contextlib.suppress(UserError):
+            found += secrets.of_config(self.read_config(run)) if run else []  # not kept: judging looks at the file again
+        return found
+
+    def say(self, kind: str, text: str, run: str | None = None) -> None:
+        event = self.store.add_event(self.loop_id, kind, secrets.mask(text), run)
+        if self.listener:
+            self.listener(event)
+
+    def root_name(self, run_id: str) -> str:
+        """The name of a run's round-1 ancestor."""
+        run = self.store.run(run_id)
+        while run.base_run and run.id not in self._roots:
+            run = self.store.run(run.base_run)
+        name = self._roots.get(run.id, run.name)
+        if len(self._roots) >= ROOTS:
+            del self._roots[next(iter(self._roots))]
+        self._roots[run_id] = name
+        return name
+
+    def config_of(self, run: Run) -> Config:
+        """The frozen config of a run. Nothing of ours changes it, so it is read once while its round is at work."""
+        if run.id not in self._configs:
+            if len(self._configs) >= CONFIGS:
+                self._configs.clear()
+            self._configs[run.id] = self.read_config(run)
+        return self._configs[run.id]
+
+    def read_config(self, run: Run) -> Config:
+        """The frozen config of a run as it is on disk now: somebody may have altered it all the same."""
+        return parse_config(self.config_text(run), run.config_path)
+
+    def config_text(self, run: Run) -> str:
+        """The frozen config of a run as it is spelt on disk."""
+        path = Path(run.config_path)
+        try:
+            return path.read_bytes().decode()
+        except OSError as error:
+            raise UserError(f"The frozen config of run {run.id} cannot be read ({error.strerror}): {path}.") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"The frozen config of run {run.id} is not UTF-8 text (byte {error.start}): {path}.") from None

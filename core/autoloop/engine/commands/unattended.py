@@ -1,0 +1,64 @@
+"""Stopping runs where no engine can: none drives the loop and can be started, or the one that drives it does not answer.
+
+Supervisors are asked themselves. Without an engine the command acts as one, with the engine's lock: it records first what it
+stops, so that the next engine counts it as what it was.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from autoloop.engine.base import events
+from autoloop.engine.driver.lock import EngineLock
+from autoloop.engine.runs.outcome import LOOP_STOP
+from autoloop.model import Attempt, Loop, LoopState, RunState, UserError
+from autoloop.runners import local
+from autoloop.store import Store
+
+
+def executing(store: Store, loop: Loop, run: str | None = None) -> list[tuple[Attempt, local.Handle]]:
+    """The attempts of the loop, or of one run, whose supervisors live."""
+    found = []
+    for attempt in store.open_attempts(loop.id):
+        if attempt.ended_at is None and run in (None, attempt.run):
+            handle = local.Handle.from_dict(attempt.handle) if attempt.handle else None
+            state = local.inspect(Path(attempt.directory), attempt.id, handle)
+            if isinstance(state, local.Alive):
+                found.append((attempt, state.handle))
+    return found
+
+
+def ask_supervisors(attempts: list[tuple[Attempt, local.Handle]], *, kill: bool) -> int:
+    """How many of them were asked to end their runs."""
+    return sum(local.request_stop(handle, Path(attempt.directory), kill=kill) for attempt, handle in attempts)
+
+
+def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool, actor: str) -> str:
+    """Stop the loop, or one run of it, and record that. UserError where an engine drives it after all."""
+    lock = EngineLock(store.places.lock(loop.name))
+    if holder := lock.acquire():
+        raise UserError(f"{loop.name} is driven by {holder.words} now; give the command again.")
+    try:
+        attempts = executing(store, loop, run)
+        if run is not None and not attempts:
+            raise UserError(f"Run {run} does not execute; there is nothing to stop.")
+        reason = f"stopped by {actor}"
+        with store.transaction():
+            if run is None:
+                stopped = msgspec.structs.replace(store.loop(loop.id), state=LoopState.STOPPED, reason=reason)
+                store.put_loop(msgspec.structs.replace(stopped, ended_at=time.time()))
+            for attempt, handle in attempts:
+                why = reason if run is not None else LOOP_STOP
+                known = {"handle": handle.to_dict(), "started_at": attempt.started_at or attempt.created_at}
+                store.put_attempt(msgspec.structs.replace(attempt, stop_reason=why, kill=kill, **known), loop.id)
+                row = store.run(attempt.run)
+                store.put_run(msgspec.structs.replace(row, state=RunState.STOPPING, reason=why))
+                store.add_event(loop.id, events.RUN_STOPPING, f"{row.name} ({row.id}) is stopping: {why}", row.id)
+        asked = ask_supervisors(attempts, kill=kill)
+    finally:
+        lock.release()
+    runs = f"{asked} run{'' if asked == 1 else 's'} {'killed' if kill else 'asked to stop'}"
+    return f"no engine drives {loop.name}: {runs}; the next `autoloop-tui resume` records how they ended"

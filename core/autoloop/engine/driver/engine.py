@@ -1,0 +1,221 @@
+"""The engine: one process that drives one loop from its first run to its end. It waits for ends, commands and deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context, Listener
+from autoloop.engine.commands.dispatch import Commands
+from autoloop.engine.driver.lock import EngineLock
+from autoloop.engine.driver.outage import Outage
+from autoloop.engine.planning.checks import load_until
+from autoloop.engine.planning.frozen import load_sources
+from autoloop.engine.rounds.live_rules import LiveRules
+from autoloop.engine.rounds.progression import LoopProgression
+from autoloop.engine.rounds.reporting import Reporting
+from autoloop.engine.runs import circuit_breaker
+from autoloop.engine.runs.execution import Ended, Execution
+from autoloop.engine.runs.outcome import settle, shortage_met
+from autoloop.engine.runs.watchdog import Watchdog
+from autoloop.engine.scheduling.scheduler import Scheduler
+from autoloop.engine.scheduling.wandb_status import WandbStatus
+from autoloop.model import Loop, LoopState, RunState, UserError
+from autoloop.store import Store, StoreUnavailableError
+
+ROWS, CACHE = 200, 256
+"""Decoded rows and KiB of the database kept in memory: it works on one round, however many there were before."""
+
+TICK = 0.2
+"""Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
+
+
+class Engine:
+    """Drives one loop. `run` returns when the loop has ended, or when `leave` was called (its runs then go on)."""
+
+    def __init__(self, store: Store, loop: Loop, listener: Listener | None = None) -> None:
+        sources = load_sources(store.places, loop)
+        settings, metrics, rules = sources.settings, sources.metrics, sources.rules
+        self.notes = sources.notes
+        self.store = store
+        store.remember(ROWS, CACHE)
+        self.context = Context(
+            store=store,
+            loop_id=loop.id,
+            spec=loop.spec,
+            preset=sources.preset,
+            metrics=metrics,
+            fields=settings.field_types(),
+            rules=rules,
+            max_log=settings.max_log_mb << 20,
+            min_free=settings.min_free,
+            until=load_until(loop.spec, rules, metrics),
+            listener=listener,
+        )
+        self.online = WandbStatus(self.context)
+        self.outage = Outage(self.context)
+        self.reporting = Reporting(self.context)
+        self.course = LoopProgression(self.context, self.reporting)
+        self.on_turn: Callable[[], object] = lambda: None
+        """Called at each turn of the loop, a few times a second, by the thread that drives it."""
+        self._leaving: str | None = None
+        self._stops_asked: list[tuple[str, bool]] = []
+        """Reasons, and whether to kill."""
+        self._reset_runtime_state()
+
+    def _reset_runtime_state(self) -> None:
+        """As an engine that was just started: what executes is in the store and the process table."""
+        self.execution = Execution(self.context, self.online.spec)
+        self.starts = Scheduler(self.context, self.execution, self.online)
+        self.live = LiveRules(self.context, self.execution)
+        self.watch = Watchdog(self.context, self.execution)
+        self.commands = Commands(self.context, self.execution, self.live)
+        self._version: int | None = None
+
+    # ------------------------------------------------------------------------------------------- called by signal handlers
+
+    def leave(self, reason: str) -> None:
+        """End this process soon; runs go on and the next engine takes them over."""
+        self._leaving = reason
+
+    def stop_soon(self, reason: str, *, kill: bool = False) -> None:
+        """Stop the loop at the next turn."""
+        self._stops_asked.append((reason, kill))
+
+    # -------------------------------------------------------------------------------------------------------------- life
+
+    def run(self) -> Loop:
+        lock = EngineLock(self.context.places.lock(self.context.loop.name))
+        try:
+            holder = lock.acquire()
+        except OSError as error:
+            raise UserError(
+                f"{self.context.loop.name} cannot be driven now: {self.context.places.home} cannot be written "
+                f"({error.strerror}); `autoloop-tui resume` takes it up when it can."
+            ) from None
+        if holder:
+            raise UserError(f"{self.context.loop.name} is driven by {holder.words} already; `autoloop-tui status` shows it.")
+        try:
+            while True:
+                try:
+                    return self._drive(lock)
+                except (StoreUnavailableError, OSError) as trouble:
+                    # As an engine that was killed here: what is half done in memory is forgotten, and recovered.
+                    self.outage.wait_until_writable(trouble, self.execution, lambda: self._leaving, self._take_stops)
+                    self.execution.close()
+                    self._reset_runtime_state()
+        finally:
+            self.online.close()
+            self.execution.close()
+            lock.release()
+
+    def _take_stops(self) -> bool:
+        asked = bool(self._stops_asked)
+        self._stops_asked.clear()
+        return asked
+
+    def _drive(self, lock: EngineLock) -> Loop:
+        if not self._leaving:
+            self._begin()
+        if not self._leaving and not self._done():
+            self._turn()
+        lock.at_work()
+        while not self._leaving and not self._done():
+            self._turn()
+        loop = self.context.loop
+        if self._leaving:
+            self.reporting.flush()
+            self.context.say(events.NOTE, f"the engine leaves ({self._leaving}); running runs go on without it")
+        else:
+            self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
+            if loop.state is not LoopState.FINISHED:
+                self.reporting.finish()
+        return loop
+
+    def _begin(self) -> None:
+        """Recover before anything is scheduled."""
+        if not self.outage.past:
+            if self.context.loop.state is LoopState.STOPPED:
+                now = self.context.clock()
+                self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None, resumed_at=now)
+            for note in self.notes:
+                self.context.say(events.NOTE, note)
+            self.online.begin()
+        ended = self.execution.recover()
+        self._free(ended)
+        self._settle_all(ended)
+        self.reporting.begin()
+        # A loop that has finished goes on if a run of it is to be extended.
+        self.commands.apply_all()
+        self.outage.tell_past()
+
+    def _done(self) -> bool:
+        return self.context.loop.state is not LoopState.ACTIVE and not self.execution.active
+
+    def _turn(self) -> None:
+        """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""
+        if self.store.gone():
+            raise StoreUnavailableError(
+                f"{self.store.places.home} was deleted or moved, or is empty: bring it back, and it goes on."
+            )
+        self._obey()
+        if self.context.loop.state is LoopState.ACTIVE:
+            self.course.advance()
+            self.reporting.write_if_due()
+            self._settle_all(self._fill_slots())
+            if reason := self.starts.exhausted_reason():
+                self.course.stop(reason)
+        if self._done():
+            return
+        ended = self.execution.wait(TICK)
+        if ended:
+            self._free(ended)
+            ended += self._fill_slots()
+        self._settle_all(ended)
+        self.live.look(self.execution.follow_progress())
+        self.watch.look()
+        self.online.look()
+        self.on_turn()
+
+    def _obey(self) -> bool:
+        """Do what was asked since last time; False if this process is to leave."""
+        while self._stops_asked:
+            reason, kill = self._stops_asked.pop(0)
+            self.commands.stop_loop(reason, kill=kill)
+        version = self.store.version()
+        if version != self._version:
+            self._version = version
+            self.commands.apply_all()
+        return self._leaving is None
+
+    def _free(self, ended: list[Ended]) -> None:
+        """Give the slots of what ended on, first of all to the successors of what live rules stopped."""
+        self.starts.ended(ended)
+        self.live.follow_up(ended)
+
+    def _fill_slots(self) -> list[Ended]:
+        """Start what may start now; returns what could not be, which has ended."""
+        started = [self.execution.start(run, slot) for run, slot in self.starts.due()]
+        return [ended for ended in started if ended is not None]
+
+    def _settle_all(self, ended: list[Ended]) -> None:
+        for each in ended:
+            run = settle(self.context, each, self._obey)
+            if run is None:
+                return
+            if behind := self.online.left_behind(run):
+                run = msgspec.structs.replace(run, wandb_sync=behind)
+                with self.store.transaction():
+                    self.store.put_run(run)
+            if run.state is RunState.QUEUED and (short := shortage_met(self.context, run)):
+                self.starts.held_back(short)
+            self.reporting.settled(run)
+            failed = run.state in (RunState.FAILED, RunState.LOST)
+            if (
+                failed
+                and self.context.loop.state is LoopState.ACTIVE
+                and (reason := circuit_breaker.reason_to_stop(self.context, run))
+            ):
+                self.commands.stop_loop(reason)

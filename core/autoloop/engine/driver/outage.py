@@ -1,0 +1,75 @@
+"""Outlasting a store that cannot be written: nothing is started or recorded, runs go on, and the reason is told."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context
+from autoloop.engine.runs.execution import Execution
+from autoloop.model import Event, UserError
+from autoloop.store import StoreUnavailableError
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks at whether this process is to leave, and whether the store is still there."""
+
+LONGEST_WAIT = 30.0
+"""Seconds at most between two tries to go on."""
+
+
+class Outage:
+    """Owned by the engine for its whole life."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.patience = 0.5
+        """Seconds; doubled each time before they are waited, since so many were not enough."""
+        self.past: str | None = None
+        """The trouble that is over and has not been told yet."""
+
+    def wait_until_writable(
+        self, trouble: Exception, execution: Execution, leaving: Callable[[], str | None], stop_asked: Callable[[], bool]
+    ) -> None:
+        """Wait until the store can be written again.
+
+        Raises UserError where this process is to leave, and where the store has been deleted and the last run has ended;
+        `stop_asked` says whether somebody wants these runs stopped.
+        """
+        words = " ".join(str(trouble).split())
+        self._tell_unrecorded(f"no run is started and nothing is recorded until this is over: {words}")
+        store = self.context.store
+        self.patience = min(self.patience * 2, LONGEST_WAIT)
+        again = time.monotonic() + self.patience
+        while True:
+            executing = execution.wait_unrecorded(LOOK_EVERY)
+            if reason := leaving():
+                raise UserError(f"The engine leaves ({reason}); running runs go on without it. Before: {words}")
+            if store.gone():
+                if stop_asked():
+                    execution.stop_unrecorded()
+                if executing:
+                    continue
+                raise UserError(
+                    f"{store.places.home} was deleted or moved while {self.context.loop.name} was driven; its runs "
+                    f"have ended, and nothing more can be recorded. What they wrote is in {self.context.loop.output_dir}."
+                )
+            if time.monotonic() >= again:
+                again = time.monotonic() + self.patience
+                with contextlib.suppress(StoreUnavailableError):
+                    store.probe()
+                    self.past = words
+                    return
+
+    def tell_past(self) -> None:
+        """Once it can be recorded: what it was."""
+        if self.past:
+            self.context.say(events.NOTE, f"the loop goes on; nothing could be recorded for a while: {self.past}")
+            self.past = None
+
+    def _tell_unrecorded(self, text: str) -> None:
+        if self.context.listener:
+            self.context.listener(
+                Event(id=0, loop=self.context.loop_id, at=self.context.clock(), kind=events.NOTE, text=text)
+            )

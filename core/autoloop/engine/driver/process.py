@@ -1,0 +1,132 @@
+"""The engine as a process: started detached from whatever terminal asked for it, and what signals mean to it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autoloop import isolated
+from autoloop.engine.driver.lock import holder
+from autoloop.model import Event, Loop, LoopSpec, UserError
+from autoloop.secrets import missing
+from autoloop.store import Holder, Store
+
+if TYPE_CHECKING:
+    from autoloop.engine.driver.engine import Engine
+
+START_TIMEOUT = 20.0
+"""Seconds that a new engine may take until it holds its loop's lock, and then until its first turn is over; far more than it
+needs, if it has no runs of long histories to take over."""
+
+
+def spawn(store: Store, loop: Loop) -> Holder:
+    """Start a detached engine for `loop` and wait until it is at work. UserError with the log's end if it ends before."""
+    lock, log = store.places.lock(loop.name), store.places.engine_log(loop.name)
+    running = holder(lock)
+    if running:
+        return running
+    require_secrets(loop.spec)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        said = output.tell()
+        try:
+            process = subprocess.Popen(
+                isolated.command("autoloop.engine.driver.process", "--project", str(store.places.project), loop.name),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd=loop.spec.cwd,
+            )
+        except OSError as error:
+            raise UserError(f"The engine did not start: {error.strerror}.") from None
+    deadline = time.monotonic() + START_TIMEOUT
+    driven: Holder | None = None
+    while time.monotonic() < deadline:
+        running = holder(lock)
+        if running and running.at_work:
+            return running
+        code = process.poll()
+        if code is not None:
+            if code == 0:  # it found nothing left to do
+                return Holder(process.pid, os.uname().nodename, time.time())
+            why = _last_line(log, said) or (f"signal {-code} ended it" if code < 0 else f"it ended with code {code}")
+            raise UserError(f"The engine did not start: {why} (see {log})")
+        if driven is None and running and running.pid:
+            driven, deadline = running, time.monotonic() + START_TIMEOUT
+        time.sleep(0.02)
+    if driven:  # it has much to take over
+        return driven
+    process.kill()
+    process.wait()
+    raise UserError(f"The engine did not take up {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
+
+
+def require_secrets(spec: LoopSpec) -> None:
+    """UserError where this process was not handed the secrets of --extra, which an engine passes on to the trainer."""
+    if lacking := missing(spec.extra, os.environ):
+        raise UserError(
+            f"A secret in --extra is never stored, so it must be given again: set {' and '.join(lacking)} in the "
+            "environment of this command."
+        )
+
+
+def _last_line(log: Path, since: int) -> str:
+    """The last line of what was written to the log from a place on."""
+    try:
+        lines = log.read_bytes()[since:].decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
+
+
+def drive(engine: Engine, *, foreground: bool = False) -> Loop:
+    """Run an engine in this process until its loop ends, with the signals a long-lived process meets.
+
+    SIGHUP (a closed terminal) changes nothing. SIGTERM makes the engine leave while its runs go on. In the foreground,
+    Ctrl-C stops the loop cleanly, a second one kills its runs.
+    """
+    interrupts = 0
+
+    def interrupted(*_: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        engine.stop_soon("stopped by Ctrl-C", kill=interrupts > 1)
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: engine.leave("SIGTERM"))
+    signal.signal(signal.SIGINT, interrupted if foreground else signal.SIG_IGN)
+    return engine.run()
+
+
+def _log(event: Event) -> None:
+    with contextlib.suppress(OSError):  # a full disk; the store has the event too
+        print(time.strftime("%F %T"), event.kind, "|", event.text, flush=True)
+
+
+def main() -> int:
+    """`python -m autoloop.engine.driver.process --project DIR LOOP`: drive the loop until it ends."""
+    from autoloop.engine.driver.engine import Engine
+
+    parser = argparse.ArgumentParser(description="Drive one loop of Auto Loop until it ends.")
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("loop")
+    arguments = parser.parse_args()
+    try:
+        with Store.open(arguments.project) as store:
+            drive(Engine(store, store.find_loop(arguments.loop), _log))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""Every check of what a person asked for that can be made before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from autoloop.configs import unusable
+from autoloop.engine.planning.limits import check_budget
+from autoloop.engine.planning.own_settings import check_own_folders, wandb_name
+from autoloop.gpus import GpuReport
+from autoloop.metrics import MetricBook
+from autoloop.model import Config, LoopSpec, UserError
+from autoloop.preflight.config_paths import missing_paths
+from autoloop.rule_process import PATIENCE, rules_apart
+from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book
+from autoloop.settings import Settings
+from autoloop.store import Places
+from autoloop.text_files import read_text
+from autoloop.trainers import Preset
+from autoloop.wandb_cloud.key import key_source
+
+
+def check(
+    spec: LoopSpec,
+    preset: Preset,
+    settings: Settings,
+    gpus: GpuReport,
+    environment: Mapping[str, str],
+    configs: Sequence[tuple[str, Config]],
+    *,
+    starting: bool,
+) -> tuple[RuleSource, list[str]]:
+    """Raise UserError for the first thing that a person must put right; all that is wrong with `configs` is one.
+
+    Returns the loop's rules, which it has read, and what this machine lacks where it is not `starting`.
+    """
+    check_numbers(spec)
+    check_formal(spec)
+    check_budget(spec)
+    check_places(spec, preset)
+    check_slots(spec)
+    if faults := [f"{source}: {fault}" for source, config in configs for fault in unusable(config)]:
+        raise UserError(" ".join(faults))
+    check_own_folders(preset, spec, configs)
+    check_wandb(spec, configs)
+    lacking = []
+    for lack in (partial(check_gpus, spec, gpus), partial(check_key, spec, environment)):
+        try:
+            lack()
+        except UserError as problem:
+            if starting:
+                raise
+            lacking.append(str(problem))
+    for source, config in configs if not starting else ():
+        lacking += [f"{each.subject}: {each.text}." for each in missing_paths(Path(source).name, config, spec.cwd)]
+    metrics = settings.metric_book(Path(spec.cwd))
+    rules = load_rules(spec.rules, metrics, settings.rules_timeout)
+    load_until(spec, rules, metrics)
+    return rules, lacking
+
+
+def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE, text: str | None = None) -> RuleSource:
+    """The rule book or Python rules at `path`, or the ACT-OT book. UserError says where it is wrong.
+
+    `patience`: seconds that Python rules may take for one run. `text`: what is in the file, where that is known.
+    """
+    if path is None:
+        return act_ot_book()
+    text = read_text(Path(path), "rules file") if text is None else text
+    return rules_apart(text, path, patience) if path.endswith(".py") else parse_book(text, path, metrics)
+
+
+def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expression | None:
+    """`--until`, checked: a criterion named in the rule book, or a condition written out."""
+    if spec.until is None:
+        return None
+    return criterion(spec.until, rules if isinstance(rules, RuleBook) else None, metrics).when
+
+
+def check_numbers(spec: LoopSpec) -> None:
+    for flag, value, least, most in (
+        ("--steps", spec.steps, 1, 10**9),
+        ("--log-freq", spec.log_freq, 1, 10**9),
+        ("--eval-freq", spec.eval_freq, 0, 10**9),
+        ("--concurrency", spec.concurrency, 1, 1000),
+        ("--rounds", spec.rounds, 1, 1000),
+        ("--variants-per-run", spec.variants_per_run, 1, 1000),
+        ("--retries", spec.retries, 0, 1000),
+    ):
+        if not least <= value <= most:
+            raise UserError(f"{flag} {value} makes no sense: give {least} or more, up to {most}.")
+    if spec.rounds > 1 and not spec.decide:
+        raise UserError(f"--rounds {spec.rounds} needs --decide: without it nothing makes the second round's configs.")
+
+
+def check_formal(spec: LoopSpec) -> None:
+    """What a formal run refuses. UserError with one sentence for each."""
+    if not spec.formal:
+        return
+    off = "or take --formal (or formal in autoloop.toml) away to debug"
+    if spec.device == "cpu":
+        raise UserError(f"A formal run is refused on the CPU: name GPUs with --gpus, {off}.")
+    if not spec.wandb.online:
+        raise UserError(f"A formal run is refused with W&B offline: add --wandb-online, {off}.")
+    for name, value in (("entity", spec.wandb.entity), ("project", spec.wandb.project)):
+        if not value:
+            raise UserError(
+                f"A formal run is refused without a W&B {name}: give --wandb-{name}, or set it in autoloop.toml "
+                "under [wandb]."
+            )
+
+
+def check_places(spec: LoopSpec, preset: Preset) -> None:
+    if not (os.path.isfile(spec.python) and os.access(spec.python, os.X_OK)):
+        raise UserError(f"The interpreter {spec.python} does not exist or cannot be run; name another with --python.")
+    script = spec.train_script or preset.script
+    if script and not os.path.isfile(os.path.join(spec.cwd, script)):
+        raise UserError(
+            f"The training script {script} does not exist in {spec.cwd}; run from your training repository, "
+            "or name the script with --train-script."
+        )
+    for flag, file in (("--summary-out", spec.summary_out), ("--markdown-out", spec.markdown_out)):
+        if os.path.isdir(file):
+            raise UserError(f"{flag}: {file} is a folder; name a file.")
+    for flag, path in (
+        ("--output-root", Path(spec.output_root)),
+        ("--summary-out", Path(spec.summary_out).parent),
+        ("--markdown-out", Path(spec.markdown_out).parent),
+        ("the project", Places(Path(spec.cwd)).home),
+    ):
+        nearest = next(p for p in (path, *path.parents) if os.path.exists(p))
+        if not os.path.isdir(nearest):
+            raise UserError(f"{flag}: {nearest} is a file, not a folder; choose another place.")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise UserError(f"{flag}: you may not write to {nearest}; choose another place or change its permissions.")
+
+
+def check_slots(spec: LoopSpec) -> None:
+    """Whether the numbers of GPUs go together."""
+    if spec.gpus_per_run < 1:
+        raise UserError(f"--gpus-per-run {spec.gpus_per_run} makes no sense: give 1 or more.")
+    if spec.device == "cpu":
+        if spec.gpus_per_run > 1:
+            raise UserError(f"--gpus-per-run {spec.gpus_per_run} needs GPUs, and these runs train on the CPU: leave it out.")
+        return
+    for gpu in spec.gpus:
+        if spec.gpus.count(gpu) > 1:
+            raise UserError(f"--gpus names GPU {gpu} twice: two runs never share a GPU.")
+    if len(spec.gpus) % spec.gpus_per_run:
+        names = f"--gpus names {len(spec.gpus)} GPU{'s' if len(spec.gpus) > 1 else ''}"
+        raise UserError(f"{names}, which --gpus-per-run {spec.gpus_per_run} does not divide: name whole groups of them.")
+    needed = spec.concurrency * spec.gpus_per_run
+    if spec.gpus and needed > len(spec.gpus):
+        many = "as many" if spec.gpus_per_run == 1 else f"{needed}"
+        raise UserError(
+            f"--concurrency {spec.concurrency} needs {many} GPUs, but --gpus names {len(spec.gpus)}: "
+            "two runs never share a GPU."
+        )
+
+
+def check_gpus(spec: LoopSpec, gpus: GpuReport) -> None:
+    """Whether this machine has the GPUs."""
+    if spec.device == "cpu":
+        return
+    if gpus.error and spec.gpus:
+        raise UserError(f"No GPU can be used here ({gpus.error}); to debug on the CPU say --device cpu.")
+    if not spec.gpus:
+        raise UserError("No GPU was given: name them with --gpus 0,1,2,3, or debug on the CPU with --device cpu.")
+    present = [gpu.index for gpu in gpus.gpus]
+    for gpu in spec.gpus:
+        if gpu not in present:
+            raise UserError(
+                f"There is no GPU {gpu} on this machine, which has {', '.join(map(str, present)) or 'none'}; "
+                "choose with --gpus."
+            )
+
+
+def check_wandb(spec: LoopSpec, configs: Sequence[tuple[str, Config]]) -> None:
+    if not spec.wandb.online:
+        return
+    for key, value in (("entity", spec.wandb.entity), ("project", spec.wandb.project)):
+        lacking = [source for source, config in configs if wandb_name(config, key) is None]
+        if not value and lacking:
+            raise UserError(
+                f"--wandb-online needs --wandb-{key} (or set it in autoloop.toml under [wandb]): {lacking[0]} names none "
+                f"as wandb.{key}."
+            )
+
+
+def check_key(spec: LoopSpec, environment: Mapping[str, str]) -> None:
+    """Whether this machine has a key of W&B where one is needed."""
+    if spec.wandb.online and key_source(environment) is None:
+        raise UserError(
+            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, leave it away."
+        )

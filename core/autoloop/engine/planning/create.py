@@ -1,0 +1,104 @@
+"""Make a planned loop real: freeze its configs and what it is made with, and record it.
+
+After this, an engine can be killed at any instant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+
+from autoloop.engine.base import events
+from autoloop.engine.planning.frozen import forget_sources, freeze_sources
+from autoloop.engine.planning.limits import deadline
+from autoloop.engine.planning.plan import LoopPlan, freeze, fresh_name
+from autoloop.model import Loop, LoopState, Round, RoundState, UserError
+from autoloop.store import Store
+
+
+def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
+    """Record the loop, its first round and its queue in one transaction. The configs are frozen first.
+
+    Makes the loop's output folder, so that its name is taken; where others took the planned name meanwhile it is the next
+    free one. UserError where a disk has no room or is read-only; nothing is left then.
+    """
+    frozen = {planned.run.id: store.places.config(planned.run.id) for planned in plan.runs}
+    folder: Path | None = None
+    try:
+        for planned in plan.runs:
+            freeze(frozen[planned.run.id], planned.text)
+        with store.transaction():  # nobody else of this project takes a name meanwhile
+            folder = _take_folder(store, plan)
+            freeze_sources(store.places, folder.name, plan.spec)
+            return _record(store, plan, frozen, folder, now)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            for path in frozen.values():
+                path.unlink(missing_ok=True)
+            if folder is not None:
+                forget_sources(store.places, folder.name)
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise UserError(f"Nothing was started: {store.places.home} cannot be written ({error.strerror}).") from None
+        raise
+
+
+def take_back(store: Store, loop: Loop) -> bool:
+    """Leave nothing of a loop that was just created and that no engine took up; False if something of it has run."""
+    with store.transaction():
+        if store.loop_attempts(loop.id):
+            return False
+        configs = [Path(run.config_path) for run in store.runs(loop.id)]
+        store.forget_loop(loop.id)
+    forget_sources(store.places, loop.name)
+    with contextlib.suppress(OSError):
+        for path in configs:
+            path.unlink(missing_ok=True)
+        store.places.lock(loop.name).unlink(missing_ok=True)
+        Path(loop.output_dir).rmdir()
+    return True
+
+
+def _take_folder(store: Store, plan: LoopPlan) -> Path:
+    """Make the first free folder from the planned name on: loops of other projects may share the output root."""
+    root, name = Path(plan.output_dir).parent, plan.name
+    names = {loop.name for loop in store.loops()}
+    while True:
+        name = fresh_name(root, name, names)
+        try:
+            (root / name).mkdir(parents=True)
+            return root / name
+        except FileExistsError:
+            if not root.is_dir():
+                raise UserError(f"Nothing was started: {root} is not a folder; name another with --output-root.") from None
+        except OSError as error:
+            raise UserError(f"Nothing was started: {root / name} cannot be made ({error.strerror}).") from None
+
+
+def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], folder: Path, now: float) -> Loop:
+    loop = Loop(
+        id=store.next_id("loops"),
+        name=folder.name,
+        state=LoopState.ACTIVE,
+        spec=plan.spec,
+        output_dir=str(folder),
+        created_at=now,
+        deadline=deadline(plan.spec.max_hours, now),
+        max_runs=plan.spec.max_runs,
+    )
+    store.put_loop(loop)
+    store.put_round(Round(loop=loop.id, number=1, state=RoundState.RUNNING, started_at=now))
+    for planned in plan.runs:
+        path = str(frozen[planned.run.id])
+        store.put_run(msgspec.structs.replace(planned.run, loop=loop.id, config_path=path))
+    store.add_event(
+        loop.id,
+        events.LOOP_STARTED,
+        f"{loop.name}: {len(plan.runs)} runs, {plan.spec.rounds} round{'s' if plan.spec.rounds > 1 else ''}, "
+        f"{len(plan.spec.slots)} slot{'s' if len(plan.spec.slots) > 1 else ''}, output in {folder}",
+    )
+    for sentence in plan.live:
+        store.add_event(loop.id, events.NOTE, f"live rule {sentence}")
+    return loop

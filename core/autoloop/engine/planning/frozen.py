@@ -1,0 +1,141 @@
+"""What a loop was made with: its rule book, preset and metric book, kept beside its configs, and the settings.
+
+A file that somebody edits, breaks or deletes while a loop goes on, or before it is resumed, changes nothing of that loop,
+and keeps nobody from stopping it. Settings are the project's as they are now, and the kept ones where those cannot be read.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from autoloop import secrets, settings
+from autoloop.engine.planning.checks import load_rules
+from autoloop.files import write_atomically
+from autoloop.metrics import MetricBook, default_book, parse_metric_book
+from autoloop.model import Loop, LoopSpec, UserError
+from autoloop.rules import RuleSource
+from autoloop.settings import Settings, load_settings
+from autoloop.store import Places
+from autoloop.text_files import read_text
+from autoloop.trainers import Preset, load_preset
+from autoloop.trainers.presets import parse_preset
+
+RULES, PRESET, METRICS = "rules", "preset.toml", "metrics.toml"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What an engine works with. `notes` says what of it is no longer as the files on disk are."""
+
+    settings: Settings
+    metrics: MetricBook
+    rules: RuleSource
+    preset: Preset
+    notes: list[str] = field(default_factory=list)
+
+
+def freeze_sources(places: Places, name: str, spec: LoopSpec) -> None:
+    """Keep a copy of each file that a person wrote; secrets of the preset are left out. UserError, OSError."""
+    folder = places.frozen(name)
+    folder.mkdir(mode=0o700, parents=True)
+    for kept, path in _files(Path(spec.cwd), spec).items():
+        text = read_text(path, "file")
+        if kept == PRESET:
+            text = _without_secrets(text, path)
+        write_atomically(folder / kept, text)
+
+
+def forget_sources(places: Places, name: str) -> None:
+    shutil.rmtree(places.frozen(name), ignore_errors=True)
+
+
+def load_sources(places: Places, loop: Loop) -> Sources:
+    """The loop's own copies; of a loop that an earlier version made, the files themselves. UserError where they are bad."""
+    project, folder, spec = Path(loop.spec.cwd), places.frozen(loop.name), loop.spec
+    notes = differences(places, loop)
+    try:
+        now = load_settings(project)
+    except UserError as error:
+        if not folder.is_dir():
+            raise
+        now = load_settings(folder)
+        notes.append(f"{error} Until then the loop uses the settings that it was made with.")
+    if (folder / METRICS).exists():
+        metrics = default_book().extended(parse_metric_book(read_text(folder / METRICS, "metric book"), METRICS))
+    else:
+        metrics = default_book() if folder.is_dir() else now.metric_book(project)
+    kept = folder / _rules_name(spec.rules)
+    text = read_text(kept, "rules file") if kept.exists() else None
+    rules = load_rules(spec.rules, metrics, now.rules_timeout, text)
+    return Sources(now, metrics, rules, preset_of(places, loop), notes)
+
+
+def preset_of(places: Places, loop: Loop) -> Preset:
+    """The preset that the loop was made with."""
+    kept = places.frozen(loop.name) / PRESET
+    if not kept.exists():
+        return load_preset(loop.spec.preset)
+    preset = parse_preset(read_text(kept, "launch preset"), loop.spec.preset)
+    masked = [name for name, value in preset.env.items() if secrets.MASK in value]
+    if not masked:
+        return preset
+    try:
+        given = load_preset(loop.spec.preset).env
+    except UserError:
+        return preset
+    return msgspec.structs.replace(preset, env={**preset.env, **{name: given.get(name, secrets.MASK) for name in masked}})
+
+
+def _without_secrets(text: str, path: Path) -> str:
+    """The text of a preset with asterisks for the secrets in its [env]."""
+    for name, value in parse_preset(text, str(path)).env.items():
+        if secrets.shown_value(name, value) != value:
+            for quote in "\"'":
+                text = text.replace(f"{quote}{value}{quote}", f"{quote}{secrets.MASK}{quote}")
+    return text
+
+
+def differences(places: Places, loop: Loop) -> list[str]:
+    """One sentence about the files that are no longer what the loop was made with; none where all are."""
+    folder = places.frozen(loop.name)
+    if not folder.is_dir():
+        return []
+    changed = []
+    for kept, path in _files(Path(loop.spec.cwd), loop.spec, folder).items():
+        if kept == settings.FILE:
+            continue
+        try:
+            text = path.read_text(encoding="utf-8-sig", errors="replace")
+            if kept == PRESET:
+                text = _without_secrets(text, path)
+            same = text == (folder / kept).read_text(encoding="utf-8")
+        except (OSError, UserError):
+            same = False
+        if not same:
+            changed.append(str(path))
+    if not changed:
+        return []
+    verb = "is" if len(changed) == 1 else "are"
+    return [f"{' and '.join(changed)} {verb} not what {loop.name} was made with; it goes on with its own copy"]
+
+
+def _files(project: Path, spec: LoopSpec, folder: Path | None = None) -> dict[str, Path]:
+    """The name of the copy -> the file of a person. `folder`: where the copies are, whose settings name the metric book."""
+    found: dict[str, Path] = {}
+    if (folder or project).joinpath(settings.FILE).exists():
+        found[settings.FILE] = project / settings.FILE
+        if name := load_settings(folder or project).metrics:
+            found[METRICS] = project / name
+    if spec.rules is not None:
+        found[_rules_name(spec.rules)] = Path(spec.rules)
+    if "/" in spec.preset or spec.preset.endswith(".toml"):
+        found[PRESET] = Path(spec.preset)
+    return found
+
+
+def _rules_name(rules: str | None) -> str:
+    return RULES + (".py" if rules is not None and rules.endswith(".py") else ".toml")

@@ -1,0 +1,132 @@
+"""What a loop may use up: hours, runs, and the hours of the day in which nothing starts. No I/O; times are Unix seconds."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autoloop.model import Loop, LoopSpec, Run, UserError
+
+MOST_HOURS = 24 * 365
+QUIET = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
+
+
+def deadline(hours: float | None, now: float) -> float | None:
+    """When `hours` from now are over. UserError for hours that make no sense."""
+    if hours is None:
+        return None
+    if not 0 < hours <= MOST_HOURS:  # NaN is not either
+        raise UserError(f"--max-hours {hours:g} makes no sense: give more than 0, up to {MOST_HOURS}.")
+    return now + hours * 3600
+
+
+def check_budget(spec: LoopSpec) -> None:
+    """UserError for limits that make no sense."""
+    deadline(spec.max_hours, 0.0)
+    if spec.max_runs is not None and not 1 <= spec.max_runs <= 10**6:
+        raise UserError(f"--max-runs {spec.max_runs} makes no sense: give 1 or more, up to {10**6}.")
+    if spec.quiet_hours is not None:
+        _minutes(spec.quiet_hours)
+
+
+def raised(payload: Mapping[str, Any], loop: Loop, started: int, now: float) -> dict[str, Any]:
+    """What `resume` changes of a loop's budget. UserError where a limit is no number or is used up already."""
+    changes: dict[str, Any] = {}
+    hours, runs = payload.get("max_hours"), payload.get("max_runs")
+    if hours is not None:
+        if isinstance(hours, bool) or not isinstance(hours, (int, float)):
+            raise UserError("Give --max-hours as a number of hours from now.")
+        changes["deadline"] = deadline(float(hours), now)
+    if runs is not None:
+        if isinstance(runs, bool) or not isinstance(runs, int) or runs > 10**6:
+            raise UserError("Give --max-runs as a whole number: how many runs the loop may start in all.")
+        if runs <= started:
+            raise UserError(f"{loop.name} has started {started} runs already; give a larger total than --max-runs {runs}.")
+        changes["max_runs"] = runs
+    return changes
+
+
+def exhausted_reason(loop: Loop, started: int, now: float) -> str | None:
+    """Why no new run may start for good; None while there is budget left. `started`: runs that have had an attempt."""
+    if loop.deadline is not None and now >= loop.deadline:
+        return (
+            f"stopped by --max-hours: its time was over at {_clock(loop.deadline)}; "
+            "`autoloop-tui resume --max-hours H` gives it H hours more"
+        )
+    if loop.max_runs is not None and started >= loop.max_runs:
+        return (
+            f"stopped by --max-runs: {started} of {loop.max_runs} runs have been started; "
+            "`autoloop-tui resume --max-runs N` raises it to N"
+        )
+    return None
+
+
+def startable(loop: Loop, queue: Sequence[Run], started: int) -> list[Run]:
+    """What of the queue may still start. A run that is tried again has been counted."""
+    if loop.max_runs is None:
+        return list(queue)
+    room = loop.max_runs - started
+    allowed = []
+    for run in queue:
+        if run.attempts == 0:
+            room -= 1
+            if room < 0:
+                continue
+        allowed.append(run)
+    return allowed
+
+
+def quiet_until(hours: str | None, now: float) -> float | None:
+    """The end of the quiet hours that `now` is in, by the machine's local time; None outside of them."""
+    if hours is None:
+        return None
+    begin, end = _minutes(hours)
+    local = time.localtime(now)
+    minute = local.tm_hour * 60 + local.tm_min
+    inside = begin <= minute < end if begin < end else minute >= begin or minute < end
+    if not inside:
+        return None
+    day = local.tm_mday + (1 if end <= minute else 0)
+    return time.mktime((local.tm_year, local.tm_mon, day, end // 60, end % 60, 0, 0, 0, -1))
+
+
+def quiet_in_words(until: float) -> str:
+    return f"quiet hours until {_clock(until)}: no new run starts"
+
+
+def in_words(loop: Loop, started: int) -> str | None:
+    """`31 of 40 runs started, until Tue 14:03, no new run 22:00-07:00`; None for a loop without limits."""
+    parts = []
+    if loop.max_runs is not None:
+        parts.append(f"{started} of {loop.max_runs} runs started")
+    if loop.deadline is not None:
+        parts.append(f"until {_clock(loop.deadline)}")
+    if loop.spec.quiet_hours:
+        parts.append(f"no new run {loop.spec.quiet_hours}")
+    return ", ".join(parts) or None
+
+
+def describe_plan(spec: LoopSpec) -> str | None:
+    """The limits of a plan: `stops after 12 h or 40 runs, no new run starts 22:00-07:00`."""
+    limits = [f"{spec.max_hours:g} h"] if spec.max_hours is not None else []
+    limits += [f"{spec.max_runs} run{'s' if spec.max_runs > 1 else ''}"] if spec.max_runs is not None else []
+    parts = [f"stops after {' or '.join(limits)}"] if limits else []
+    parts += [f"no new run starts {spec.quiet_hours}"] if spec.quiet_hours else []
+    return ", ".join(parts) or None
+
+
+def _minutes(hours: str) -> tuple[int, int]:
+    """Begin and end as minutes of the day."""
+    match = QUIET.fullmatch(hours)
+    if match is None:
+        raise UserError(f"Quiet hours {hours!r} are not understood; write them as 22:00-07:00, in the machine's local time.")
+    begin, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+    if begin == end:
+        raise UserError(f"Quiet hours {hours!r} begin when they end; write them as 22:00-07:00.")
+    return begin, end
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%a %H:%M", time.localtime(at))

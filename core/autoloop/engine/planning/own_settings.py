@@ -1,0 +1,89 @@
+"""What a config itself says of matters that the loop settles for most trainers: steps, output folder, W&B's names.
+
+Trainers name these keys differently, so those of the usual ones are known; a key that is not is passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from autoloop.model import Config, LoopSpec, UserError
+from autoloop.trainers import Preset, passes, passes_steps
+
+STEPS = (
+    "steps",
+    "max_steps",
+    "num_steps",
+    "total_steps",
+    "train_steps",
+    "num_train_steps",
+    "max_train_steps",
+    "max_iters",
+    "num_iterations",
+)
+FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir", "workdir", "default_root_dir"})
+
+
+def own_steps(config: Config) -> int | None:
+    """The number of steps that the config asks for, at its top or in a block right below."""
+    for block in (config, *(value for value in config.values() if isinstance(value, dict))):
+        for key in STEPS:
+            value = block.get(key)
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
+    return None
+
+
+def steps_of(preset: Preset, config: Config, steps: int) -> int:
+    """How far a run of `config` goes: --steps where the preset passes it on, else what the config itself says."""
+    return steps if passes_steps(preset) else own_steps(config) or steps
+
+
+def with_own_wandb(spec: LoopSpec, configs: Sequence[Config]) -> LoopSpec:
+    """`spec` with the W&B entity and project of the configs where neither flags nor settings name one and they agree."""
+    wandb = spec.wandb
+    if not wandb.online or not configs:
+        return spec
+    for key in ("entity", "project"):
+        named = {wandb_name(config, key) for config in configs}
+        if getattr(wandb, key) is None and len(named) == 1:
+            wandb = msgspec.structs.replace(wandb, **{key: named.pop()})
+    return msgspec.structs.replace(spec, wandb=wandb)
+
+
+def wandb_name(config: Config, key: str) -> str | None:
+    block = config.get("wandb")
+    value = block.get(key) if isinstance(block, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def check_own_folders(preset: Preset, spec: LoopSpec, configs: Sequence[tuple[str, Config]]) -> None:
+    """Refuse runs that would write over each other, where the trainer takes its folder from its config. UserError.
+
+    `configs`: what each was read from, and its values.
+    """
+    if passes(preset, "output_dir"):
+        return
+    advice = "pass {output_dir} in the preset, or give each config a folder of its own"
+    writers: dict[frozenset[tuple[str, str]], str] = {}
+    for source, config in configs:
+        folders = frozenset(_folders(config))
+        if not folders:
+            continue
+        where = ", ".join(f"{key} {folder}" for key, folder in sorted(folders))
+        if folders in writers:
+            raise UserError(f"{writers[folders]} and {source} would both write to {where}; {advice}.")
+        if spec.rounds > 1:
+            raise UserError(f"The variants of {source} would write where it does, to {where}; {advice}.")
+        writers[folders] = source
+
+
+def _folders(node: object) -> Iterator[tuple[str, str]]:
+    for key, child in node.items() if isinstance(node, dict) else ():
+        if key in FOLDERS and isinstance(child, str):
+            yield key, os.path.normpath(child)
+        else:
+            yield from _folders(child)

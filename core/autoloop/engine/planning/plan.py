@@ -1,0 +1,287 @@
+"""From what a person asked for to what would run: every check that can be made before anything is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import Config, parse_config, rewrite
+from autoloop.engine.planning.checks import check
+from autoloop.engine.planning.own_settings import own_steps, steps_of, with_own_wandb
+from autoloop.files import write_atomically
+from autoloop.gpus import GpuReport
+from autoloop.model import LoopSpec, Run, Slot, UserError
+from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
+from autoloop.secrets import secret_keys
+from autoloop.settings import Settings
+from autoloop.text_files import read_text
+from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
+from autoloop.variants.pipeline import training_hash
+
+LONGEST_NAME = 80
+"""Characters of a run's name, and half its bytes: a file name has 255 bytes, with index, id and suffixes."""
+ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of round 1 as it would start. `slot` is None where it waits for one."""
+
+    run: Run
+    config: Config
+    text: str
+    """The config as it gets frozen: the file's own text, but for what the loop gives in its place."""
+    slot: Slot | None
+    output_dir: str
+    launch: LaunchPlan
+
+
+class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked loop: `autoloop-tui run` prints it, and `--exec` makes it real."""
+
+    name: str
+    spec: LoopSpec
+    output_dir: str
+    runs: list[PlannedRun]
+    live: list[str]
+    """What the live rules that will watch the runs do, a sentence each."""
+    warnings: list[str]
+    steps_by: str | None = None
+    """Who says how many steps a run makes, where it is not --steps."""
+
+
+def plan_loop(
+    spec: LoopSpec,
+    settings: Settings,
+    gpus: GpuReport,
+    environment: Mapping[str, str],
+    where_run: Callable[[str], str | None],
+    now: float,
+    names: Collection[str] = (),
+    *,
+    starting: bool = True,
+) -> LoopPlan:
+    """Check everything and lay out round 1. Writes nothing.
+
+    Where it is not `starting`, what this machine lacks (GPUs, a key of W&B) is a warning of the plan. `where_run` tells
+    where a config of some hash has run, `names` are those of the project's loops. Raises UserError for whatever a person
+    must put right first.
+    """
+    preset = load_preset(spec.preset)
+    if not spec.configs:
+        raise UserError("No config was given: name at least one after --cfgs.")
+    dataset = dataset_of(spec)
+    read = [_read(source, dataset) for source in spec.configs]
+    configs = [(source, config) for source, _, config in read]
+    spec = with_own_wandb(spec, [config for _, config in configs])
+    rules, warnings = check(spec, preset, settings, gpus, environment, configs, starting=starting)
+    root = Path(spec.output_root)
+    name = fresh_name(root, f"loop_{int(now)}", names)
+    output_dir = root / name
+
+    used, most = spec.concurrency * spec.gpus_per_run, len(spec.gpus) // spec.gpus_per_run
+    if spec.device != "cpu" and used < len(spec.gpus):
+        warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses all.")
+    planned: list[PlannedRun] = []
+    seen: dict[str, str] = {}
+    for position, (source, text, config) in enumerate(read):
+        if held := secret_keys(config):
+            warnings.append(
+                f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
+                ".autoloop/configs, which only you can read; a variable of the environment would keep it out of files."
+            )
+        hash_ = training_hash(preset, spec.train_script, config, spec.steps, spec.extra)
+        if hash_ in seen:
+            warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
+        elif ran := where_run(hash_):
+            warnings.append(f"{source} has run before: {ran}.")
+        seen.setdefault(hash_, source)
+        run = Run(
+            id=new_run_id(),
+            loop=0,
+            round=1,
+            position=position,
+            name=unused_name(safe_name(Path(source).stem), {each.run.name for each in planned}),
+            config_path="",
+            source_path=source,
+            config_hash=hash_,
+            total_steps=steps_of(preset, config, spec.steps),
+            created_at=now,
+        )
+        slot = spec.slots[position] if position < len(spec.slots) else None
+        out = str(output_dir / output_name(run, 1, len(spec.configs)))
+        planned.append(
+            PlannedRun(
+                run=run,
+                config=config,
+                text=rewrite(text, config),
+                slot=slot,
+                output_dir=out,
+                launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source),
+            )
+        )
+    return LoopPlan(
+        name=name,
+        spec=spec,
+        output_dir=str(output_dir),
+        runs=planned,
+        live=live_sentences(spec, rules),
+        warnings=[*warnings, *silent_rules(spec, preset, rules, max(each.run.total_steps for each in planned))],
+        steps_by=None if passes_steps(preset) else _steps_by(preset, spec, planned),
+    )
+
+
+def under_name(plan: LoopPlan, name: str) -> LoopPlan:
+    """The plan as it is carried out where its name was taken meanwhile."""
+    if name == plan.name:
+        return plan
+    preset, spec = load_preset(plan.spec.preset), plan.spec
+    folder = Path(plan.output_dir).with_name(name)
+    runs = []
+    for each in plan.runs:
+        out = str(folder / Path(each.output_dir).name)
+        slot, source = each.slot or spec.slots[0], each.run.source_path
+        launch = plan_attempt(preset, spec, name, each.run, slot, out, source)
+        runs.append(msgspec.structs.replace(each, output_dir=out, launch=launch))
+    return msgspec.structs.replace(plan, name=name, output_dir=str(folder), runs=runs)
+
+
+def live_sentences(spec: LoopSpec, rules: RuleSource) -> list[str]:
+    """What the live rules do to this loop's runs; nothing where they are off."""
+    return [
+        describe(rule) + (f" (not reached in {spec.steps} steps)" if rule.watch and rule.watch.first >= spec.steps else "")
+        for rule in (live_rules(rules) if spec.live else [])
+    ]
+
+
+def silent_rules(spec: LoopSpec, preset: Preset, rules: RuleSource, steps: int) -> list[str]:
+    """The live rules that will have no point to judge in runs of `steps` steps, a sentence each, as far as is known.
+
+    Of the shipped book, that nobody named, one that only begins later is told by `live_sentences` alone.
+    """
+    log = spec.log_freq if passes(preset, "log_freq") else None
+    evaluated = spec.eval_freq if passes(preset, "eval_freq") else None
+    watching = [
+        rule
+        for rule in (live_rules(rules) if spec.live else [])
+        if spec.rules is not None or (rule.watch and rule.watch.first < steps)
+    ]
+    return [f"{why}." for rule in watching if (why := no_point_ahead(rule, steps, log, evaluated))]
+
+
+def plan_attempt(
+    preset: Preset, spec: LoopSpec, loop: str, run: Run, slot: Slot, output_dir: str, config_path: str
+) -> LaunchPlan:
+    """The command and environment of one attempt of `run` in `slot`."""
+    return plan_launch(
+        preset,
+        LaunchRequest(
+            python=spec.python,
+            script=spec.train_script,
+            config=config_path,
+            output_dir=output_dir,
+            cwd=spec.cwd,
+            steps=run.total_steps,
+            log_freq=spec.log_freq,
+            eval_freq=spec.eval_freq,
+            device=spec.device,
+            gpus=slot.gpus,
+            run_id=run.id,
+            name=run.name,
+            group=f"{loop}-r{run.round}",
+            wandb=spec.wandb,
+            extra=tuple(spec.extra),
+            resume=run.resume,
+        ),
+    )
+
+
+def output_name(run: Run, attempt: int, runs: int) -> str:
+    """`<index>_<config name>_<id>`, as people's scripts expect it; a retry gets a directory of its own.
+
+    The index has as many digits as that of the last of the loop's `runs`, at least two, so that names sort.
+    """
+    digits = max(2, len(str(runs - 1)))
+    return f"{run.position:0{digits}}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
+
+
+def fresh_name(root: Path, wanted: str, names: Collection[str] = ()) -> str:
+    """`wanted` (`loop_<unix time>`) or the next one after it: the first that no folder and none of the loops `names` has."""
+    head, _, stamp = wanted.rpartition("_")
+    number = int(stamp)
+    while f"{head}_{number}" in names or os.path.lexists(root / f"{head}_{number}"):
+        number += 1
+    return f"{head}_{number}"
+
+
+def new_run_id() -> str:
+    """Eight letters or digits: the form of W&B's own run ids."""
+    return "".join(secrets.choice(ID_LETTERS) for _ in range(8))
+
+
+def safe_name(name: str) -> str:
+    """A name that is safe as part of a path and on a terminal: letters, digits, their marks and emoji of any script."""
+    kept = "".join(c if _belongs(c) else " " for c in unicodedata.normalize("NFC", name))
+    short = re.sub(" +", "_", kept).strip("._")[:LONGEST_NAME]
+    return short.encode()[: 2 * LONGEST_NAME].decode(errors="ignore").strip("._") or "config"
+
+
+def _belongs(character: str) -> bool:
+    return character in "._+=-" or unicodedata.category(character)[0] in "LNM" or unicodedata.category(character) == "So"
+
+
+def unused_name(name: str, taken: Collection[str]) -> str:
+    """`name`, or `name-2`, `name-3` … where another run of the loop has it."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def freeze(path: Path, text: str) -> None:
+    """Write a run's config copy, whole or not at all."""
+    write_atomically(path, text)
+
+
+def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
+    said = f"the preset {preset.name} passes no --steps to the trainer: a run makes as many steps as its config says"
+    asked = {each.run.name: own_steps(each.config) for each in planned}
+    if others := [f"{name} {steps}" for name, steps in asked.items() if steps not in (None, spec.steps)]:
+        said += f" ({', '.join(others)}, not {spec.steps})"
+    if silent := [name for name, steps in asked.items() if steps is None]:
+        said += f"; {', '.join(silent)} says none, so its progress is counted up to --steps {spec.steps}"
+    return said
+
+
+def _read(source: str, dataset: object | None) -> tuple[str, str, Config]:
+    text = read_text(Path(source), "config")
+    return source, text, config_in(text, source, dataset)
+
+
+def read_config(source: str, dataset: object | None) -> Config:
+    """The config in a file, with `dataset` for its own block. UserError if it cannot be read."""
+    return config_in(read_text(Path(source), "config"), source, dataset)
+
+
+def config_in(text: str, source: str, dataset: object | None) -> Config:
+    """The config in the text of `source`, with `dataset` for its own block. UserError says what is wrong with it."""
+    config = parse_config(text, source)
+    return config if dataset is None else {**config, "dataset": dataset}
+
+
+def dataset_of(spec: LoopSpec) -> object | None:
+    """The dataset block of --inherit-dataset-from. UserError if that file cannot be read or has none."""
+    if spec.inherit_dataset_from is None:
+        return None
+    source = spec.inherit_dataset_from
+    config = parse_config(read_text(Path(source), "config"), source)
+    if "dataset" not in config:
+        raise UserError(f"--inherit-dataset-from: {source} has no `dataset` block to take over.")
+    dataset: object = config["dataset"]
+    return dataset

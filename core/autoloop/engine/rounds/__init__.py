@@ -1,0 +1,1 @@
+"""From one round to the next: judging, proposals, live rules, reports."""

@@ -1,0 +1,187 @@
+"""A loop's way from round to round: when the runs of one have ended it is judged, its proposals are decided, and the next
+one starts, or the loop ends."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import msgspec
+
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context
+from autoloop.engine.rounds import transitions
+from autoloop.engine.rounds.python_rules import Asking
+from autoloop.engine.rounds.reporting import Reporting
+from autoloop.model import LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
+from autoloop.rules import PythonRules
+
+SLOW_RULES = 2.0
+"""Seconds after which it is said that Python rules are being asked."""
+
+
+class LoopProgression:
+    """Owned by the engine; `advance` is called at each turn."""
+
+    def __init__(self, context: Context, reporting: Reporting) -> None:
+        self.context = context
+        self.reporting = reporting
+        self._waiting_said: str | None = None
+        """What was last said to be waited for."""
+        self._decided_on: tuple[int, int] | None = None
+        self._decide_at: float | None = None
+        """The store as it was when the proposals were looked at, and when time alone may change what follows."""
+        self._asking: Asking | None = None
+        self._asking_said = False
+
+    def advance(self) -> None:
+        """Move the loop on as far as it goes without waiting."""
+        current = self.context.store.last_round(self.context.loop_id)
+        if current.state is RoundState.RUNNING and self.context.store.all_ended(self.context.loop_id, current.number):
+            if self._still_asking(current):
+                return
+            self._end_round(current, self.context.store.runs(self.context.loop_id, current.number))
+            current = self.context.store.last_round(self.context.loop_id)
+        elif self._asking is not None:  # a run of the round was queued again
+            self._forget_asking()
+        if current.state is RoundState.DECIDING and self.context.loop.state is LoopState.ACTIVE:
+            self._decide(current)
+        elif current.state is RoundState.DONE:
+            self._finish_loop()
+
+    def _end_round(self, round_: Round, runs: list[Run]) -> None:
+        finished = [run for run in runs if run.state is RunState.FINISHED]
+        rules, spec = self.context.rules, self.context.spec
+        if isinstance(rules, PythonRules) and finished and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
+            if not (self._asking and self._asking.about(round_.number, finished)):
+                self._forget_asking()
+                with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
+                    self._asking = Asking(rules, round_.number, finished)
+                return
+        text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
+        self.context.say(events.ROUND_ENDED, text)
+        met = transitions.winners(self.context, finished)
+        if met:
+            self.context.update_loop(winner=met[0].id)
+            self._finish(round_, f"{met[0].name} ({met[0].id}) meets --until {spec.until}")
+        elif round_.number >= spec.rounds or not spec.decide:
+            self._finish(round_, f"all {round_.number} rounds done" if round_.number > 1 else "its round is done")
+        elif not finished:
+            self.stop("no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again")
+        else:
+            transitions.judge_round(self.context, round_, finished, self._asking.answers if self._asking else None)
+        self._forget_asking()
+        self.reporting.later()
+
+    def _still_asking(self, round_: Round) -> bool:
+        asking = self._asking
+        if asking is None or asking.done or asking.round != round_.number:
+            return False
+        if not self._asking_said and time.monotonic() - asking.since > SLOW_RULES:
+            self._asking_said = True
+            runs = f"{len(asking.runs)} run{'s' if len(asking.runs) > 1 else ''}"
+            self.context.say(events.WAITING, f"round {round_.number}: {self.context.spec.rules} judges {runs}")
+        return True
+
+    def _forget_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.drop()
+        self._asking, self._asking_said = None, False
+
+    def _decide(self, round_: Round) -> None:
+        """Start the next round when the policy, the clock or a person says so.
+
+        Thousands of proposals may wait for a person for days: they are looked at again only where something has changed.
+        """
+        mark, due = self.context.store.mark(), self._decide_at
+        if mark == self._decided_on and (due is None or self.context.clock() < due):
+            return
+        self._approve_if_due(round_)
+        proposals = transitions.for_next_round(self.context, round_.number)
+        approved = any(p.status is ProposalStatus.APPROVED for p in proposals)
+        start_at = transitions.start_due(self.context, proposals)
+        self._decided_on = mark
+        self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
+        if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
+            if not transitions.start_round(self.context, round_):
+                self.stop("no approved proposal could be started; their bases have changed")
+            self._waiting_said = None
+            self.reporting.later()
+        elif round_.start_asked:  # what was approved then has been taken back
+            self.context.store.put_round(msgspec.structs.replace(round_, start_asked=False))
+        elif start_at != round_.start_at:
+            self._announce_start(round_, start_at)
+        elif reason := self._nothing_to_run(round_, proposals):
+            self._finish(round_, reason)
+        elif start_at is None:
+            self._tell_wait(round_, proposals)
+
+    def _approve_if_due(self, round_: Round) -> None:
+        due = self.context.spec.approve == "auto" or (
+            round_.decide_by is not None and self.context.clock() >= round_.decide_by
+        )
+        if due and not self.context.loop.held:
+            with self.context.store.transaction():
+                # Also of what a person proposed since: where nobody is asked, nothing waits for anybody.
+                transitions.approve_by_policy(self.context, round_.number)
+
+    def _nothing_to_run(self, round_: Round, proposals: list[Proposal]) -> str | None:
+        """Why the loop ends with this round: there is no proposal, or none that could run and nobody to edit one."""
+        if not proposals:
+            return "No next-round jobs were generated by rules; stopping."
+        if self.context.spec.approve != "manual" and all(p.status is ProposalStatus.BLOCKED for p in proposals):
+            return f"every proposal for round {round_.number + 1} is blocked; the first: {proposals[0].blocked}"
+        return None
+
+    def _announce_start(self, round_: Round, start_at: float | None) -> None:
+        """All is decided: say when the next round starts. None: that was undone, or the round is held."""
+        with self.context.store.transaction():
+            self.context.store.put_round(msgspec.structs.replace(round_, start_at=start_at))
+            if start_at is not None:
+                text = f"round {round_.number + 1} starts in {max(0.0, start_at - self.context.clock()):.0f} s"
+                self.context.say(events.WAITING, f"{text}; until then {transitions.WAYS_BACK}")
+        self._waiting_said = None
+
+    def _tell_wait(self, round_: Round, proposals: list[Proposal]) -> None:
+        """What a person has to do; said again when it has become another wait, not for each decision."""
+        number = round_.number + 1
+        pending = sum(p.status is ProposalStatus.PENDING for p in proposals)
+        if pending:
+            kind, text = "decision", f"round {number} waits for a decision on {pending} proposal{'s' if pending > 1 else ''}"
+        elif any(p.status is ProposalStatus.APPROVED for p in proposals):
+            kind, text = "start", f"round {number} is held; `autoloop-tui start` starts it"
+        else:
+            kind = "proposal"
+            text = f"round {number} has no approved proposal; propose one, edit a blocked one, or stop the loop"
+        policy = transitions.approve_after(self.context.spec.approve)
+        if policy and kind != "proposal":
+            text += f"; approved by itself after {policy / 60:.0f} min"
+        if kind != self._waiting_said:
+            self._waiting_said = kind
+            self.context.say(events.WAITING, text)
+
+    def _finish(self, round_: Round, reason: str) -> None:
+        now = self.context.clock()
+        with self.context.store.transaction():
+            self.context.store.put_round(
+                msgspec.structs.replace(round_, state=RoundState.DONE, ended_at=round_.ended_at or now)
+            )
+            self.context.update_loop(reason=reason)
+            self._finish_loop()
+
+    def _finish_loop(self) -> None:
+        """The loop has finished once no run is left: one that was extended may outlast the last round.
+
+        Its report is written before that is committed and not afterwards: no engine comes back to a loop that has
+        finished, to put right what a kill has torn.
+        """
+        loop = self.context.loop
+        if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
+            reason = loop.reason or "its rounds are done"
+            with self.context.store.transaction():
+                self.context.update_loop(state=LoopState.FINISHED, reason=reason, ended_at=self.context.clock())
+                self.reporting.finish()
+
+    def stop(self, reason: str) -> None:
+        """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""
+        self.context.update_loop(state=LoopState.STOPPED, reason=reason, ended_at=self.context.clock())

@@ -1,0 +1,268 @@
+"""From a round whose runs have all ended to the next one: judge, propose, decide by policy, start."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import Config, after_text, before_text, rewrite
+from autoloop.diagnose.diagnosis import read_log_tail
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context
+from autoloop.engine.planning.own_settings import steps_of
+from autoloop.engine.planning.plan import freeze, new_run_id
+from autoloop.engine.rounds.proposals import Draft, propose, variant_config
+from autoloop.files import write_atomically
+from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, Summary, UserError
+from autoloop.rules import Judgement, PythonRules, RunView, evaluate, judge
+from autoloop.rules.python_rules import Answer
+from autoloop.secrets import mask_lines
+
+POLICY = "policy"
+"""Who decided, where it was no person."""
+
+WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it wait, `start` starts it at once"
+"""What a person can do while the next round is about to start by itself."""
+
+
+def view(context: Context, run: Run) -> RunView:
+    """A finished run as rules see it. The log is read only if a rule asks for it."""
+
+    def log() -> list[str]:
+        attempts = context.store.attempts(run.id)
+        lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
+        return mask_lines(lines, context.known(run))
+
+    return RunView(summary=run.summary or Summary(), config=context.config_of(run), log=log, book=context.metrics)
+
+
+def _seen(context: Context, run: Run) -> RunView | None:
+    """`view`, or None, and said, where it cannot be had: one damaged run does not keep the others from being judged."""
+    try:
+        return view(context, run)
+    except UserError as error:
+        context.say(events.NOTE, f"{run.name} ({run.id}) is not judged: {error}", run.id)
+        return None
+
+
+def winners(context: Context, runs: list[Run]) -> list[Run]:
+    """The finished runs that meet `--until`, best first by the metric book's first key metric."""
+    if context.until is None:
+        return []
+    met: list[Run] = []
+    for run in runs:
+        seen = _seen(context, run)
+        if seen is None:
+            continue
+        verdict = evaluate(context.until, seen)
+        if verdict.holds:
+            met.append(run)
+        for note in verdict.notes:
+            context.say(events.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
+    return sorted(met, key=lambda run: _rank(context, run))
+
+
+def _rank(context: Context, run: Run) -> float:
+    """Lower is better."""
+    for name in context.metrics.key_metrics:
+        summary = run.summary.metrics.get(name) if run.summary else None
+        if summary is not None:
+            return -summary.best if context.metrics.higher_is_better(name) else summary.best
+    return float("inf")
+
+
+def judge_round(
+    context: Context, round_: Round, finished: list[Run], answers: Mapping[str, Answer] | None = None
+) -> list[Proposal]:
+    """Make the round's proposals from its finished runs and put the round into `deciding`, in one transaction.
+
+    `answers`: those of Python rules, which are asked beforehand. Everything that takes time comes before the transaction:
+    it locks the store of the whole project.
+    """
+    judged = [(run, _judged(context, seen, run, answers)) for run in finished if (seen := _seen(context, run))]
+    with context.store.transaction():
+        for run, judgement in judged:
+            for text in judgement.notes:
+                context.say(events.NOTE, f"{run.name} ({run.id}): {text}", run.id)
+            for firing in judgement.firings:
+                draft = Draft(
+                    author="default" if firing.rule == "default" else f"rule:{firing.rule}",
+                    reason=firing.reason,
+                    edits=firing.edits,
+                    priority=firing.priority,
+                    evidence=firing.evidence,
+                    clamp=firing.clamp,
+                )
+                add_proposal(context, propose(context, run, draft, round_.number))
+        now = context.clock()
+        seconds = approve_after(context.spec.approve)
+        context.store.put_round(
+            msgspec.structs.replace(
+                round_,
+                state=RoundState.DECIDING,
+                ended_at=now,
+                decide_by=None if seconds is None else now + seconds,
+            )
+        )
+        if context.spec.approve == "auto":
+            approve_by_policy(context, round_.number)
+    return for_next_round(context, round_.number)
+
+
+def _judged(context: Context, seen: RunView, run: Run, answers: Mapping[str, Answer] | None) -> Judgement:
+    rules = context.rules
+    if isinstance(rules, PythonRules):
+        answer = (answers or {})[run.id]
+        rules = dataclasses.replace(rules, ask=lambda _: answer)
+    return judge(rules, seen)
+
+
+def for_next_round(context: Context, made_from: int) -> list[Proposal]:
+    """The proposals that may become runs of the next round: all that were made from this one but live rules'."""
+    return [proposal for proposal in context.store.proposals(context.loop_id, made_from) if proposal.live is None]
+
+
+def add_proposal(context: Context, proposal: Proposal) -> Proposal:
+    """Number and store a proposal, and tell it."""
+    proposal = msgspec.structs.replace(proposal, id=context.store.next_id("proposals"))
+    context.store.put_proposal(proposal)
+    if proposal.live:  # told by whoever carries it out
+        return proposal
+    base = context.store.run(proposal.base_run)
+    text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
+    if proposal.blocked:
+        text += f" — blocked: {proposal.blocked}"
+    context.say(events.PROPOSED, text, proposal.base_run)
+    return proposal
+
+
+def describe_changes(proposal: Proposal) -> str:
+    """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as asked for where nothing could be resolved."""
+    if not proposal.changes:
+        return " ".join(proposal.edits)
+    return ", ".join(f"{c.path} {before_text(c)} → {after_text(c)}" for c in proposal.changes)
+
+
+def approve_after(policy: str) -> float | None:
+    """Seconds of `after:SECONDS`; None for the other policies."""
+    return float(policy.removeprefix("after:")) if policy.startswith("after:") else None
+
+
+def approve_by_policy(context: Context, made_from: int) -> None:
+    """Approve, for each base run, the first `--variants-per-run` pending proposals by priority; skip the others."""
+    taken: Counter[str] = Counter()
+    proposals = for_next_round(context, made_from)
+    for proposal in proposals:
+        if proposal.status is ProposalStatus.APPROVED:
+            taken[proposal.base_run] += 1
+    for proposal in sorted(proposals, key=lambda p: (-p.priority, p.id)):
+        if proposal.status is not ProposalStatus.PENDING:
+            continue
+        room = taken[proposal.base_run] < context.spec.variants_per_run
+        taken[proposal.base_run] += room
+        context.store.put_proposal(
+            msgspec.structs.replace(
+                proposal,
+                status=ProposalStatus.APPROVED if room else ProposalStatus.SKIPPED,
+                note=None if room else f"over --variants-per-run {context.spec.variants_per_run}",
+                decided_by=POLICY,
+                decided_at=context.clock(),
+            )
+        )
+
+
+def start_due(context: Context, proposals: list[Proposal]) -> float | None:
+    """When the next round starts by itself: a while after what a person decided last, so that it can still be undone.
+
+    None while a proposal waits, where none is approved, and while a person holds the round.
+    """
+    statuses = {proposal.status for proposal in proposals}
+    if ProposalStatus.PENDING in statuses or ProposalStatus.APPROVED not in statuses or context.loop.held:
+        return None
+    decided = [p.decided_at for p in proposals if p.decided_at is not None and p.decided_by != POLICY]
+    return max(decided, default=float("-inf")) + context.spec.grace
+
+
+def start_round(context: Context, made_from: Round) -> list[Run]:
+    """Turn the approved proposals into the runs of the next round, in one transaction.
+
+    A proposal whose approval no longer holds is blocked and told; the result may be empty. The configs are written before:
+    each is synced to the disk, and a transaction locks the store of the whole project.
+    """
+    number = made_from.number + 1
+    proposals = for_next_round(context, made_from.number)
+    approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
+    made: list[tuple[Proposal, Run]] = []
+    beside: dict[str, str] = {}
+    refused: list[Proposal] = []
+    position = context.store.number_of_runs(context.loop_id)
+    now = context.clock()
+    for proposal in approved:
+        try:
+            config = variant_config(context, proposal, beside)
+        except UserError as error:
+            refused.append(msgspec.structs.replace(proposal, status=ProposalStatus.BLOCKED, blocked=str(error)))
+            continue
+        # Named by the first ancestor, so that names do not grow with each round.
+        name = f"{context.root_name(proposal.base_run)}_r{number}_{len(made) + 1}"
+        run = write_run(context, proposal, config, name=name, round_=number, position=position + len(made))
+        made.append((proposal, run))
+        beside[run.config_hash] = f"run {run.id} ({run.name}) of {context.loop.name}"
+    runs = [run for _, run in made]
+    with context.store.transaction():
+        for blocked in refused:
+            context.store.put_proposal(blocked)
+            context.say(events.DECIDED, blocked.blocked or "")
+        for proposal, run in made:
+            queue_run(context, proposal, run)
+        if runs:
+            for proposal in proposals:
+                if proposal.status is ProposalStatus.PENDING:
+                    note = f"lapsed: round {number} started without a decision on it"
+                    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, note=note))
+            context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None, start_at=None))
+            context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
+            context.say(events.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
+    return runs
+
+
+def write_run(
+    context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
+) -> Run:
+    """The run that an approved proposal becomes, its config written; `slot` is kept for it. Nothing is recorded yet."""
+    run_id = new_run_id()
+    variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
+    frozen = context.places.config(run_id)
+    text = rewrite(context.config_text(context.store.run(proposal.base_run)), config)
+    freeze(frozen, text)
+    write_atomically(variant, text)
+    return Run(
+        id=run_id,
+        loop=context.loop_id,
+        round=round_,
+        position=position,
+        name=name,
+        config_path=str(frozen),
+        source_path=str(variant),
+        config_hash=proposal.config_hash,
+        base_run=proposal.base_run,
+        proposal=proposal.id,
+        changes=proposal.changes,
+        slot=slot,
+        total_steps=steps_of(context.preset, config, context.spec.steps),
+        created_at=context.clock(),
+    )
+
+
+def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
+    """Record what `write_run` made. Part of the caller's transaction."""
+    context.store.put_run(run)
+    if run.slot is not None:
+        context.kept.add(run.id)
+    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run.id))
+    # People's chain scripts read this line.
+    context.say(events.NOTE, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)

@@ -1,0 +1,60 @@
+"""The next attempt of a run, as it is recorded before anything is started: its number, its places and its command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from autoloop.engine.base.context import Context
+from autoloop.engine.planning.plan import output_name, plan_attempt
+from autoloop.model import Attempt, LoopSpec, Run, RunState, Slot
+from autoloop.trainers import LaunchPlan
+
+
+@dataclass(frozen=True)
+class Intent:
+    attempt: Attempt
+    run: Run
+    """The run while this attempt executes."""
+    launch: LaunchPlan
+    replaced: Attempt | None
+    """The attempt before, with what it reached, where the run no longer holds that: reports made anew have it too."""
+
+
+def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Intent:
+    """What the next attempt of `run` in `slot` will be; nothing is written. `spec` is the loop's as this attempt gets it."""
+    number = run.attempts + 1
+    attempt_id = f"{run.id}-{number}"
+    # Every attempt has a directory of its own, but for one that goes on from the last one's checkpoint.
+    kept = run.output_dir if run.resume else None
+    name = output_name(run, number, context.store.number_of_runs(context.loop_id))
+    output_dir = kept or str(Path(context.loop.output_dir) / name)
+    launch = plan_attempt(context.preset, spec, context.loop.name, run, slot, output_dir, run.config_path)
+    now = context.clock()
+    attempt = Attempt(
+        id=attempt_id,
+        run=run.id,
+        number=number,
+        slot=slot.index,
+        output_dir=output_dir,
+        directory=str(context.places.attempt(attempt_id)),
+        created_at=now,
+        argv=list(launch.argv),
+    )
+    before = context.store.attempts(run.id)[-1:] if run.summary and not kept else []
+    executing = msgspec.structs.replace(
+        run,
+        state=RunState.RUNNING,
+        slot=slot.index,
+        attempts=number,
+        output_dir=output_dir,
+        step=run.step if kept else 0,
+        summary=run.summary if kept else None,
+        reason=None,
+        started_at=now,
+        ended_at=None,
+    )
+    replaced = msgspec.structs.replace(before[0], summary=run.summary) if before else None
+    return Intent(attempt, executing, launch, replaced)

@@ -1,0 +1,77 @@
+"""Failures that would go on while nobody looks: counted in the store, so that an engine that dies forgets none."""
+
+from __future__ import annotations
+
+from autoloop.diagnose.diagnosis import SHORT_CAUSES, memory_causes
+from autoloop.engine.base.context import Context
+from autoloop.model import Attempt, Cause, Run, RunState
+
+FAILURES_IN_A_ROW = 3
+"""So many runs failing before their first step mean a broken set-up: the loop stops rather than burn the queue."""
+
+OUT_OF_MEMORY = 3
+"""So many attempts of one round that ran out of memory: its configs, or somebody else on the GPU, leave too little."""
+
+BAD = (RunState.FAILED.value, RunState.LOST.value)
+
+
+RECENT = 50
+"""Attempts, and four for each slot, among which the last ones that ended are looked for."""
+
+
+def reason_to_stop(context: Context, last: Run) -> str | None:
+    """Why the loop must stop now that `last` has failed; None if it may go on. What was before the last resume is over.
+
+    A loop may have had thousands of runs: each question reads only as much of them as it must.
+    """
+    cause = context.store.attempts(last.id)[-1].diagnosis
+    if cause is not None and cause.fatal_for_round and (reason := _met_by_all(context, cause, last)):
+        return reason
+    if cause is not None and cause.id in memory_causes() and (reason := _out_of_memory(context, last)):
+        return reason
+    return None if last.step else _early(context, last)
+
+
+def _met_by_all(context: Context, cause: Cause, last: Run) -> str | None:
+    """Why no other run of the round needs to be tried; None where one has made a step, so that it is not met by all."""
+    if any(run.step for run in context.store.runs(last.loop, last.round)):
+        return None
+    advice = f" ({cause.advice})" if cause.advice else ""
+    line = f": {cause.line}" if cause.line else ""
+    return f"every run would fail as {last.name} did: {cause.text}{line}{advice}; put it right and `autoloop-tui resume`"
+
+
+def _out_of_memory(context: Context, last: Run) -> str | None:
+    runs = {run.id for run in context.store.runs(last.loop, last.round)}
+    starved = [
+        attempt
+        for attempt in _counting(context, context.store.loop_attempts(last.loop))
+        if attempt.run in runs and attempt.diagnosis and attempt.diagnosis.id in memory_causes()
+    ]
+    if len(starved) < OUT_OF_MEMORY:
+        return None
+    return (
+        f"{len(starved)} runs of round {last.round} ran out of memory; the last: {last.reason}. "
+        "Lower what they use, or free the GPU, and `autoloop-tui resume`"
+    )
+
+
+def _early(context: Context, last: Run) -> str | None:
+    newest = context.store.newest_attempts(last.loop, RECENT + 4 * len(context.spec.slots))
+    early = 0
+    for attempt in sorted(_counting(context, newest), key=lambda attempt: attempt.ended_at or 0.0, reverse=True):
+        run = context.store.run(attempt.run)
+        if attempt.result not in BAD or run.step >= 1:
+            break
+        if attempt.diagnosis and attempt.diagnosis.id in SHORT_CAUSES:
+            continue  # the machine's, and it passes
+        early += run.state.ended and attempt.number == run.attempts  # one that is tried again has not failed yet
+        if early >= FAILURES_IN_A_ROW:
+            return f"{FAILURES_IN_A_ROW} runs in a row failed before their first step; the last: {last.reason}"
+    return None
+
+
+def _counting(context: Context, attempts: list[Attempt]) -> list[Attempt]:
+    """Those that have ended since the last resume."""
+    since = context.loop.resumed_at or 0.0
+    return [attempt for attempt in attempts if attempt.result is not None and (attempt.ended_at or 0.0) > since]

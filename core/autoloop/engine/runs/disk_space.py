@@ -1,0 +1,49 @@
+"""Whether there is room on the disks to start a run, and which faults of a disk may pass by themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from autoloop.files import free_below
+
+PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
+"""No space, no quota, read-only, a bad or lost disk: a run that cannot start for these waits and has not failed."""
+
+
+def shortage(folders: Iterable[Path], least: int) -> str | None:
+    """Why no run may start: a disk below one of the folders has less than `least` bytes for us. None where all is well."""
+    for folder in folders:
+        try:
+            free = free_below(folder)
+        except OSError as error:
+            return f"{folder} cannot be used ({error.strerror})"
+        if free < least:
+            return (
+                f"{_gigabytes(free)} is free below {folder}, less than the {_gigabytes(least)} that a start needs "
+                "(min_free_gb in autoloop.toml)"
+            )
+    return None
+
+
+def try_writing(folder: Path) -> None:
+    """Raises the OSError, one of PASSING, for which a small file cannot be written to `folder` now."""
+    probe = folder / "probe"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+
+def _gigabytes(number: int) -> str:
+    return f"{number / 1e9:.3g} GB"

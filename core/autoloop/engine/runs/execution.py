@@ -1,0 +1,343 @@
+"""The runs that are executing: start one in a slot, notice its end, stop it, take it over after a crash.
+
+Writing order: record the intent, make the attempt's directory, start the supervisor, record its handle. A crash between any
+two steps is put right by `recover`.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop.diagnose.diagnosis import SHORTAGE
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context
+from autoloop.engine.runs.attempts import next_attempt
+from autoloop.engine.runs.disk_space import PASSING, try_writing
+from autoloop.engine.runs.following import follow_attempt
+from autoloop.metric_readers import Follower, tap_base, wandb_runs
+from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
+from autoloop.runners import local
+from autoloop.secrets import MASK
+from autoloop.trainers import LaunchPlan, environment
+from autoloop.trainers.tap import lagging_wandb, tapped
+
+SIP = 128 << 10
+"""Bytes of one history read at a time, and how long the engine reads on at one turn: it has commands to obey meanwhile."""
+READING = 0.1
+
+PROGRESS_EVERY = 2.0
+"""Seconds between two records of how far the runs are; clients read the histories themselves for more."""
+
+
+@dataclass
+class Active:
+    """One attempt that is executing: its pidfd is watched, its history followed.
+
+    It has no pidfd where its supervisor lives in another container: then its files are looked at, and its pulse.
+    """
+
+    attempt: Attempt
+    run: Run
+    pidfd: int | None
+    follower: Follower
+    pulse: local.Pulse | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt whose end is recorded and whose slot is free; what it reached is not settled yet."""
+
+    attempt: Attempt
+    run: Run
+    follower: Follower
+
+
+class Execution:
+    """Owns the attempts that execute. Only the engine's thread touches it; `close` leaves every run running."""
+
+    def __init__(self, context: Context, spec: Callable[[], LoopSpec] | None = None) -> None:
+        """`spec`: the loop's spec as a run that starts now gets it, where that is not always the same."""
+        self.context = context
+        self._spec = spec or (lambda: context.spec)
+        self.active: dict[int, Active] = {}
+        """By slot index."""
+        self._selector = selectors.DefaultSelector()
+        self._to_signal: list[tuple[Attempt, bool]] = []
+        self._recorded_at = 0.0
+        self._tap_said = False
+
+    @property
+    def busy(self) -> set[int]:
+        return set(self.active)
+
+    def close(self) -> None:
+        for active in self.active.values():
+            if active.pidfd is not None:
+                os.close(active.pidfd)
+            active.follower.close()
+        self.active.clear()
+        self._selector.close()
+
+    # -------------------------------------------------------------------------------------------------------- starting
+
+    def start(self, run: Run, slot: Slot) -> Ended | None:
+        """Launch the next attempt of `run` in `slot`. What goes wrong here ends the attempt, not the engine: it is
+        returned."""
+        context = self.context
+        intent = next_attempt(context, self._spec(), run, slot)
+        attempt, run = intent.attempt, intent.run
+        with context.store.transaction():
+            if intent.replaced:
+                context.store.put_attempt(intent.replaced, context.loop_id)
+            context.store.put_attempt(attempt, context.loop_id)
+            context.store.put_run(run)
+        try:
+            handle = self._launch(attempt, intent.launch)
+        except (OSError, ValueError, UserError) as error:  # ValueError: a NUL in an argument or variable
+            number = error.errno if isinstance(error, OSError) else None
+            if number in PASSING or (number in SHORTAGE and self._may_run(attempt)):
+                raise
+            record = ExitRecord(error=f"cannot start: {error}", errno=number, ended_at=context.clock())
+            return self._ended(attempt, run, self._follow(attempt, run), record)
+        attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=context.clock())
+        with context.store.transaction():
+            context.store.put_attempt(attempt, context.loop_id)
+            text = f"{run.name} ({run.id}) started on {slot.label}"
+            text += f", attempt {attempt.number}" if attempt.number > 1 else ""
+            text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
+            context.say(events.RUN_STARTED, text, run.id)
+        return self._watch(attempt, run, handle)
+
+    def _may_run(self, attempt: Attempt) -> bool:
+        """Whether its supervisor was started before the descriptors or processes ran out; if not, it never will be."""
+        state = local.inspect(Path(attempt.directory), attempt.id)
+        return not (isinstance(state, local.Vanished) and not state.started)
+
+    def _launch(self, attempt: Attempt, launch: LaunchPlan) -> local.Handle:
+        # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
+        output_dir, directory = Path(attempt.output_dir), Path(attempt.directory)
+        made = output_dir if launch.make_output_dir else output_dir.parent
+        made.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return local.start(
+            local.AttemptSpec(
+                attempt_id=attempt.id,
+                argv=tuple(launch.argv),
+                cwd=launch.cwd,
+                directory=directory,
+                stop=launch.stop,
+                straggler_grace=launch.straggler_grace,
+                max_log=self.context.max_log,
+            ),
+            self._environment(launch),
+        )
+
+    def _environment(self, launch: LaunchPlan) -> dict[str, str]:
+        """The attempt's whole environment; with the tap where its wandb would be read late."""
+        if lacking := [name for name, value in launch.env.items() if value == MASK]:
+            raise UserError(
+                f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, and "
+                "the file no longer gives it"
+            )
+        env = environment(launch, os.environ)
+        if len(before := wandb_runs(Path(launch.output_dir))) == 1:
+            # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.
+            env.setdefault("WANDB_RUN_ID", before[0].run_id)
+        version = lagging_wandb(self.context.spec.python)
+        if version is None:
+            return env
+        if not self._tap_said:
+            self._tap_said = True
+            self.context.say(
+                events.NOTE,
+                f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
+                "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
+                "(wandb 0.31 needs no such tap)",
+            )
+        return tapped(env, tap_base(Path(launch.output_dir)))
+
+    def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
+        """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""
+        follower = self._follow(attempt, run)
+        if handle.elsewhere:
+            self.active[attempt.slot] = Active(attempt, run, None, follower, local.Pulse(Path(attempt.directory)))
+            return None
+        pidfd = local.open_pidfd(handle)
+        if pidfd is None:
+            return self._collect(attempt, run, follower)
+        self.active[attempt.slot] = Active(attempt, run, pidfd, follower)
+        self._selector.register(pidfd, selectors.EVENT_READ, attempt.slot)
+        return None
+
+    def _follow(self, attempt: Attempt, run: Run) -> Follower:
+        return follow_attempt(attempt, run, self.context.spec, self.context.preset)
+
+    # --------------------------------------------------------------------------------------------------------- waiting
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Wait until an attempt ends or `seconds` have passed; returns those that ended, their slots free again."""
+        while self._to_signal:
+            _request_stop(*self._to_signal.pop(0))
+        if not self.active:
+            time.sleep(seconds)
+            return []
+        ended = []
+        for key, _ in self._selector.select(seconds):
+            active = self.active.pop(key.data)
+            self._selector.unregister(key.fd)
+            os.close(key.fd)
+            ended.append(active)
+        for slot in [slot for slot, active in self.active.items() if _ended_elsewhere(active)]:
+            ended.append(self.active.pop(slot))
+        local.reap()
+        return [self._collect(active.attempt, active.run, active.follower) for active in ended]
+
+    def wait_unrecorded(self, seconds: float) -> bool:
+        """Wait, and collect and record nothing; whether any attempt still executes."""
+        time.sleep(seconds)
+        local.reap()
+        return any(
+            not (local.has_ended(active.pidfd) if active.pidfd is not None else _ended_elsewhere(active))
+            for active in self.active.values()
+        )
+
+    def stop_unrecorded(self) -> None:
+        for active in self.active.values():
+            _request_stop(active.attempt)
+
+    def follow_progress(self) -> set[str]:
+        """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds.
+
+        Returns the ids of the attempts that wrote something.
+        """
+        fresh = set()
+        for active in self.active.values():
+            deadline = time.monotonic() + READING
+            while active.follower.poll(SIP):
+                fresh.add(active.attempt.id)
+                if time.monotonic() >= deadline:
+                    break
+        now = self.context.clock()
+        if 0 <= now - self._recorded_at < PROGRESS_EVERY:
+            return fresh
+        self._recorded_at = now
+        moved = [a for a in self.active.values() if (a.follower.step or 0) > a.run.step]
+        if moved:
+            with self.context.store.transaction():
+                for active in moved:
+                    self._replace(active, step=active.follower.step)
+        return fresh
+
+    def _replace(self, active: Active, **changes: Any) -> None:
+        active.run = msgspec.structs.replace(active.run, **changes)
+        self.context.store.put_run(active.run)
+
+    # ---------------------------------------------------------------------------------------------------------- ending
+
+    def _collect(self, attempt: Attempt, run: Run, follower: Follower) -> Ended:
+        """Read how an attempt ended and record that."""
+        directory, handle = Path(attempt.directory), _handle(attempt)
+        state = local.inspect(directory, attempt.id, handle)
+        if isinstance(state, local.Ended):
+            return self._ended(attempt, run, follower, state.record)
+        reason = state.reason if isinstance(state, local.Vanished) else "its supervisor ended without a record"
+        if isinstance(state, local.Vanished) and not state.started:
+            # Perhaps for want of room: then it waits, as where this process could not start it.
+            try_writing(directory)
+            attempt = msgspec.structs.replace(attempt, unstarted=True)
+        killed = 0
+        if (handle and handle.elsewhere) or (isinstance(state, local.Vanished) and not state.ours):
+            local.give_up(directory)
+        else:
+            killed = local.sweep(attempt.id, directory)
+        if killed:
+            reason += f"; {killed} left-over process{'es' if killed > 1 else ''} ended"
+        return self._ended(attempt, run, follower, None, lost=reason)
+
+    def _ended(
+        self, attempt: Attempt, run: Run, follower: Follower, record: ExitRecord | None, lost: str | None = None
+    ) -> Ended:
+        ended_at = (record.ended_at if record else None) or self.context.clock()
+        attempt = msgspec.structs.replace(attempt, ended_at=ended_at, exit=record, cause=lost)
+        with self.context.store.transaction():
+            self.context.store.put_attempt(attempt, self.context.loop_id)
+        return Ended(attempt, run, follower)
+
+    # -------------------------------------------------------------------------------------------------------- stopping
+
+    def stop(self, run_id: str, reason: str, *, kill: bool = False) -> bool:
+        """Ask a run to end. False if it does not execute.
+
+        The reason is recorded now, the signal is sent by `wait`: by then the transaction that this may be part of is over.
+        """
+        for active in self.active.values():
+            if active.run.id == run_id:
+                # Who asked for the kill has not asked for the stop before it, but the tree ends by the kill.
+                active.attempt = msgspec.structs.replace(
+                    active.attempt, stop_reason=reason, kill=kill or active.attempt.kill
+                )
+                with self.context.store.transaction():
+                    self.context.store.put_attempt(active.attempt, self.context.loop_id)
+                    self._replace(active, state=RunState.STOPPING, reason=reason)
+                    self.context.say(events.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {reason}", run_id)
+                self._to_signal.append((active.attempt, kill))
+                return True
+        return False
+
+    # -------------------------------------------------------------------------------------------------------- recovery
+
+    def recover(self) -> list[Ended]:
+        """Before anything is scheduled: take over what runs, collect what ended, give up what vanished.
+
+        Returns the attempts that ended while no engine was there, to be settled by the caller.
+        """
+        ended: list[Ended] = []
+        for attempt in self.context.store.open_attempts(self.context.loop_id):
+            run = self.context.store.run(attempt.run)
+            if attempt.ended_at is not None:
+                ended.append(Ended(attempt, run, self._follow(attempt, run)))
+                continue
+            handle = _handle(attempt)
+            state = local.inspect(Path(attempt.directory), attempt.id, handle)
+            if isinstance(state, local.Vanished) and handle and handle.elsewhere:
+                state = local.Alive(handle)  # whether it is silent, or its clock is another, is seen by following it
+            if not isinstance(state, local.Alive):
+                ended.append(self._collect(attempt, run, self._follow(attempt, run)))
+                continue
+            if attempt.handle is None:
+                attempt = msgspec.structs.replace(attempt, handle=state.handle.to_dict(), started_at=attempt.created_at)
+                with self.context.store.transaction():
+                    self.context.store.put_attempt(attempt, self.context.loop_id)
+            gone = self._watch(attempt, run, state.handle)
+            if gone:
+                ended.append(gone)
+                continue
+            how = "in another container; its files are followed" if state.handle.elsewhere else "and is followed again"
+            self.context.say(events.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {how}", run.id)
+            if attempt.stop_reason:
+                _request_stop(attempt, attempt.kill)
+        return ended
+
+
+def _request_stop(attempt: Attempt, kill: bool = False) -> None:
+    if handle := _handle(attempt):
+        local.request_stop(handle, Path(attempt.directory), kill=kill)
+
+
+def _ended_elsewhere(active: Active) -> bool:
+    """Whether an attempt whose supervisor lives in another container has ended."""
+    if active.pulse is None:
+        return False
+    return (Path(active.attempt.directory) / "exit.json").exists() or active.pulse.silent()
+
+
+def _handle(attempt: Attempt) -> local.Handle | None:
+    return local.Handle.from_dict(attempt.handle) if attempt.handle else None

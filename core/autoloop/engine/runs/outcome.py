@@ -1,0 +1,233 @@
+"""What an ended attempt reached and how it counts: summary, state, cause, and whether it is tried again."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import msgspec
+
+from autoloop.diagnose.diagnosis import SHORT_CAUSES, diagnose, read_log_tail
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context
+from autoloop.engine.runs.execution import SIP, Ended
+from autoloop.engine.runs.watchdog import STAYED, as_judged
+from autoloop.metric_readers import Follower
+from autoloop.metrics import summarise
+from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
+from autoloop.rules import PythonRules, RunView, evaluate, live_rules, no_point_seen
+from autoloop.secrets import mask_lines
+
+LOOP_STOP = "the loop was stopped"
+"""A run stopped for this reason is queued again: it goes on when the loop does."""
+
+SHORT_TRIES = 5
+"""So often a command that runs, and then finds no process or descriptor for itself, is started again all the same."""
+
+READ_AT_MOST = 30.0
+"""Seconds spent on the rest of a log, as far as metrics must be found in it; of what is left then, the end is read."""
+LAST = 1 << 20
+NAMED, NOTED, LONGEST_NOTE = 4, 5, 500
+"""Of what was wrong with a history, so much is told."""
+RUN_PAGE = re.compile(r"https?://[^\s'\"<>]+/runs/(\w+)")
+MEANWHILE = 0.2
+
+
+def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambda: True) -> Run | None:
+    """Read the rest of the run's history and log, and record the result in one transaction.
+
+    `meanwhile` is called now and then while that takes long; None if it said no: then the next engine does it.
+    """
+    attempt, run, follower = ended.attempt, ended.run, ended.follower
+    if not _read_rest(follower, meanwhile):
+        return None
+    summary = summarise(follower.columns, context.metrics)
+    diverged = [name for name in summary.not_finite if _tells_of_divergence(context, summary, name)]
+    if not summary.metrics and run.summary:  # extended, and ended before it logged anything
+        summary = run.summary
+    step = max(summary.steps, follower.step or 0, run.step)
+    silent = _unwatched(context, run, follower)
+    notes, wandb_id = history_notes(follower), follower.wandb_id
+    follower.close()
+    lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.known(run))
+    state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
+    stayed = attempt.stop_reason if (attempt.stop_reason or "").startswith(STAYED) else None
+    reason = cause.text if cause else stayed
+    changes = {
+        "state": state,
+        "reason": reason,
+        "slot": None,
+        "summary": summary,
+        "step": step,
+        "ended_at": attempt.ended_at,
+        "wandb_url": wandb_url({run.id, wandb_id}, lines) or run.wandb_url,
+        "wandb_id": wandb_id,
+        "notes": notes,
+        "resume": False,
+    }
+    again = _again(context, attempt, run, state, cause)
+    with context.store.transaction():
+        result = msgspec.structs.replace(attempt, result=state.value, cause=reason, diagnosis=cause)
+        context.store.put_attempt(result, context.loop_id)
+        if again:
+            changes |= {"state": RunState.QUEUED, "ended_at": None, "reason": again, "resume": run.resume}
+        run = msgspec.structs.replace(run, **changes)
+        context.store.put_run(run)
+        context.say(events.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
+        if silent and state is RunState.FINISHED:
+            context.say(events.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
+        if again:
+            context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again}", run.id)
+        for note in notes:
+            context.say(events.NOTE, f"{run.name} ({run.id}): {note}", run.id)
+        if not summary.metrics and state is RunState.FINISHED:
+            context.say(
+                events.NOTE,
+                f"{run.name} ({run.id}) finished but no metric was found below {run.output_dir}: rules cannot judge it",
+                run.id,
+            )
+    return run
+
+
+def _unwatched(context: Context, run: Run, follower: Follower) -> list[str]:
+    """The live rules whose window held no point of the run. The shipped book's, that nobody named, are not told of
+    metrics that this trainer does not log."""
+    if not context.spec.live:
+        return []
+    since = run.step if run.resume else 0
+    absent = context.spec.rules is not None
+    rules = live_rules(context.rules)
+    return no_point_seen(rules, follower.columns, context.metrics, run.total_steps, since=since, absent=absent)
+
+
+def _read_rest(follower: Follower, meanwhile: Callable[[], bool]) -> bool:
+    began = turned = time.monotonic()
+    while follower.poll(SIP):
+        now = time.monotonic()
+        if now - turned > MEANWHILE:
+            turned = now
+            if not meanwhile():
+                return False
+        if now - began > READ_AT_MOST:
+            follower.skip_log(LAST)
+    return True
+
+
+def history_notes(follower: Follower) -> list[str]:
+    """What to know about the run's results, in a sentence each."""
+    notes = follower.problems
+    if others := follower.others:
+        named = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
+        notes.insert(
+            0,
+            f"it started {len(others) + 1} W&B runs; its metrics are those of {follower.wandb_id} alone "
+            f"(the first that logged any), not of {named}",
+        )
+    # A path may hold any bytes, and a name any letters.
+    notes = [note.encode(errors="replace").decode()[:LONGEST_NOTE] for note in notes]
+    return [*notes[:NOTED], f"{len(notes) - NOTED} more such notes"] if len(notes) > NOTED + 1 else notes
+
+
+def wandb_url(ids: Collection[str | None], lines: list[str]) -> str | None:
+    """The address of the run's W&B page, as the trainer or wandb printed it; None for an offline run."""
+    found = (match for line in lines for match in RUN_PAGE.finditer(line))
+    return next((match.group() for match in found if match.group(1) in ids), None)
+
+
+GRADIENTS_IN_A_ROW = 5
+"""In mixed precision the gradient norm is NaN or infinite now and then, and the step is skipped on purpose."""
+
+
+def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> bool:
+    """A loss that is no number, or a metric that stands for the run; any other may be undefined for a while."""
+    name = metric.rpartition("/")[2]
+    if "grad" in name:
+        return metric in context.metrics.key_metrics and summary.in_a_row.get(metric, 1) >= GRADIENTS_IN_A_ROW
+    return metric in context.metrics.key_metrics or name.endswith("loss")
+
+
+def _needed(context: Context, summary: Summary, diverged: list[str]) -> str | None:
+    """What keeps the next round from being made from this run: nothing that any rule looks at was logged."""
+    if not context.spec.decide or diverged:
+        return None
+    if not summary.metrics:
+        return "no metric was found, so no rule can judge it"
+    if isinstance(context.rules, PythonRules):
+        return None
+    view = RunView(summary=summary, book=context.metrics)
+    verdicts = [evaluate(rule.when, view) for rule in context.rules.rules if rule.scope == "end"]
+    if not verdicts or not all(verdict.missing and not verdict.holds for verdict in verdicts):
+        return None
+    names = ", ".join(sorted({name for verdict in verdicts for name in verdict.missing}))
+    return f"none of the metrics that the rules need was found: {names}"
+
+
+def judge_exit(
+    context: Context, attempt: Attempt, lines: list[str], diverged: list[str], needed: str | None
+) -> tuple[RunState, Cause | None]:
+    """The state that an ended attempt has reached, and why where it has not finished."""
+    attempt = as_judged(attempt)
+    cause = diagnose(
+        attempt.exit,
+        lines,
+        context.preset,
+        device=context.spec.device,
+        stop_reason=attempt.stop_reason,
+        vanished=attempt.cause,
+        diverged=diverged,
+        needed=needed,
+    )
+    if cause is None:
+        return RunState.FINISHED, None
+    if attempt.exit is None:
+        return (RunState.STOPPED if attempt.stop_reason else RunState.LOST), cause
+    return (RunState.STOPPED if attempt.exit.stopped_by else RunState.FAILED), cause
+
+
+def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> str | None:
+    """Why the run is queued for another attempt; None if it is not."""
+    if state is RunState.STOPPED and attempt.stop_reason == LOOP_STOP:
+        return "goes on when the loop is resumed"
+    if context.loop.state is not LoopState.ACTIVE:
+        return None
+    if state is RunState.LOST and attempt.unstarted:
+        return "its process never started"
+    if short_at_start(context, attempt, run, cause):
+        return f"it waits until the machine has room for it: {cause.text if cause else ''}"
+    if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
+        return None
+    # Stops and attempts that never started are not the run's failures and do not use up its retries.
+    failed = (RunState.FAILED.value, RunState.LOST.value)
+    earlier = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.result in failed]
+    before = len(earlier)
+    if before >= context.spec.retries:
+        return None
+    if cause.once and any(a.diagnosis and a.diagnosis.id == cause.id for a in earlier):
+        return None
+    return f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
+
+
+def shortage_met(context: Context, run: Run) -> str | None:
+    """Why the next start should wait, now that `run` is queued again."""
+    last = context.store.attempts(run.id)[-1]
+    if last.unstarted or (last.diagnosis and last.diagnosis.id in SHORT_CAUSES and not run.step):
+        return last.cause
+    return None
+
+
+def short_at_start(context: Context, attempt: Attempt, run: Run, cause: Cause | None) -> bool:
+    """Whether it did not begin for want of processes, memory or descriptors, which is no failure of its own."""
+    if cause is None or cause.id not in SHORT_CAUSES or run.step:
+        return False
+    if attempt.exit is not None and attempt.exit.error is not None:  # the command never ran
+        return True
+    met = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.diagnosis and a.diagnosis.id == cause.id]
+    return len(met) < SHORT_TRIES
+
+
+def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:
+    took = max(0.0, (attempt.ended_at or 0.0) - (attempt.started_at or attempt.created_at))  # clocks are set back
+    head = f"{run.name} ({run.id}) {state.value} after {took:.0f} s at step {run.step}"
+    return f"{head}: {reason}" if reason else head

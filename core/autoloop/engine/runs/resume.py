@@ -1,0 +1,66 @@
+"""A run that has ended goes on from its last checkpoint to more steps: whether it can, and how it stands in the queue.
+
+Engine, command line and console ask the same `refusal`, so that a person hears of it before anything is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from autoloop.model import Attempt, Run, RunState
+from autoloop.trainers import Preset, checkpoint_path
+
+MOST_STEPS = 10**9
+
+
+def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
+    """Why `run` cannot go on to `steps` steps in all (None: to any number); None if it can. Looks for the checkpoint."""
+    checkpoint = checkpoint_path(preset, run.output_dir or "")
+    if checkpoint is None:
+        return (
+            f"The preset {preset.name} does not say how its trainer resumes (it has no [resume] table), so run {run.id} "
+            "cannot be extended; propose a variant of it instead."
+        )
+    if not run.state.ended:
+        return f"Run {run.id} is {run.state.value}; only an ended run can be extended."
+    if run.output_dir is None or not os.path.exists(checkpoint):
+        where = f": {checkpoint} does not exist" if run.output_dir else ""
+        return f"Run {run.id} has left no checkpoint to go on from{where}."
+    if steps is not None and steps <= run.step:
+        return f"Run {run.id} has made {run.step} steps already; give a larger total."
+    if steps is not None and steps > MOST_STEPS:
+        return f"{steps} steps make no sense: give {MOST_STEPS} at most."
+    return None
+
+
+def extended(run: Run, steps: int) -> Run:
+    """The run, queued to go on to `steps`. What it reached so far stays with it."""
+    return msgspec.structs.replace(
+        run,
+        state=RunState.QUEUED,
+        resume=True,
+        total_steps=steps,
+        reason=f"goes on from its checkpoint, from step {run.step} to {steps}",
+        ended_at=None,
+    )
+
+
+def was_resumed(attempts: Sequence[Attempt]) -> bool:
+    """Whether the last attempt of a run went on from the checkpoint of the one before: only then do they share a place."""
+    return len(attempts) > 1 and attempts[-1].output_dir == attempts[-2].output_dir
+
+
+def dequeue_resumed(run: Run, last: Attempt) -> Run:
+    """An extended run that was taken out of the queue: it stands where its last attempt left it."""
+    state = RunState(last.result or RunState.STOPPED)
+    return msgspec.structs.replace(
+        run,
+        state=state,
+        resume=False,
+        total_steps=run.step if state is RunState.FINISHED else run.total_steps,
+        reason=last.cause,
+        ended_at=last.ended_at,
+    )

@@ -1,0 +1,86 @@
+"""What the engine itself looks out for in a run, whatever the rules say: a trainer that fell back to the CPU, and one that
+does not end although its training is complete."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from autoloop.diagnose.diagnosis import HEAD_BYTES, log_lines
+from autoloop.engine.base.context import Context
+from autoloop.engine.runs.execution import Active, Execution
+from autoloop.model import Attempt, RunState
+from autoloop.regex import compile_regex
+from autoloop.secrets import mask_bytes
+
+FELL_BACK = "it fell back from the GPU to the CPU"
+STAYED = "its training was complete, but its process did not end"
+"""How the reasons of these stops begin: such an attempt counts as what its log says, not as stopped."""
+
+
+class Watchdog:
+    """Owned by the engine; `look` is called at each turn."""
+
+    def __init__(self, context: Context, execution: Execution) -> None:
+        self.context = context
+        self.execution = execution
+        self._heads: dict[str, bytes] = {}
+        """The beginning of each log as far as it has been read, by attempt."""
+        self._complete: dict[str, float] = {}
+        """Since when each training has been complete, by attempt; on the monotonic clock."""
+        self._patterns = [
+            compile_regex(failure.pattern)
+            for failure in context.preset.failures
+            if failure.device is not None and failure.device == context.spec.device
+        ]
+
+    def look(self) -> None:
+        active = [each for each in self.execution.active.values() if each.run.state is not RunState.STOPPING]
+        for known in (self._heads, self._complete):
+            for gone in known.keys() - {each.attempt.id for each in active}:
+                del known[gone]
+        for each in active:
+            if self._patterns and (line := self._fallen_back(each)):
+                self.execution.stop(each.run.id, f"{FELL_BACK}: {line}")
+            elif waited := self._overstays(each):
+                self.execution.stop(each.run.id, f"{STAYED} within {waited:g} s")
+
+    def _fallen_back(self, each: Active) -> str | None:
+        """The line that says so. It comes before the first step, so only the beginning of the log is read."""
+        head = self._heads.get(each.attempt.id, b"")
+        if len(head) >= HEAD_BYTES:
+            return None
+        try:
+            with open(Path(each.attempt.directory) / "log.txt", "rb") as log:
+                log.seek(len(head))
+                new = log.read(HEAD_BYTES - len(head))
+        except OSError:
+            return None
+        if not new:
+            return None
+        self._heads[each.attempt.id] = head = head + new
+        for line in log_lines(mask_bytes(head, self.context.known(each.run))):
+            if any(pattern.finds(line) for pattern in self._patterns):
+                return line.strip()[-300:]
+        return None
+
+    def _overstays(self, each: Active) -> float | None:
+        """The grace, in seconds, if the process has outlived its complete training by more than that."""
+        complete = each.follower.complete or (each.follower.ended and not each.run.resume)
+        if not complete:
+            self._complete.pop(each.attempt.id, None)
+            return None
+        now = time.monotonic()
+        since = self._complete.setdefault(each.attempt.id, now)
+        grace = self.context.preset.finish_grace
+        return grace if now - since > grace else None
+
+
+def as_judged(attempt: Attempt) -> Attempt:
+    """The attempt as it is to be judged: a stop of this module is taken for an end of its own, so that the log decides."""
+    reason, exit = attempt.stop_reason, attempt.exit
+    if exit is None or exit.stopped_by is None or not reason or not reason.startswith((FELL_BACK, STAYED)):
+        return attempt
+    return msgspec.structs.replace(attempt, exit=msgspec.structs.replace(exit, stopped_by=None, code=0, signal=None))

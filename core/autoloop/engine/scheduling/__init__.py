@@ -1,0 +1,1 @@
+"""Which queued run may start in which free slot, and what it waits for."""

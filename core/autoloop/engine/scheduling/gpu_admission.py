@@ -1,0 +1,134 @@
+"""Which free slots a run may start in now: on a GPU not before the last run's memory is back and nobody else computes there.
+
+The driver is asked only while a GPU slot is free and a run is queued, in a thread: a sick one may never answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from autoloop import gpus
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context
+from autoloop.engine.runs.execution import Ended
+from autoloop.model import Slot
+
+LOOK_EVERY = 2.0
+"""Seconds between two readings while slots wait."""
+RELEASE = 60.0
+"""Seconds that the memory of a run that has ended is waited for."""
+MOMENT = 0.05
+"""Seconds to wait for a reading: a healthy driver needs less, and the run then starts in the same turn."""
+
+
+class Admission:
+    """Used by the engine's thread. What a slot waits for is kept with the loop, and told once."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._watcher = gpus.Watcher()
+        self._ended: dict[int, float] = {}
+        """When the last run of a slot ended, in monotonic seconds; none has since this engine drives the loop: missing."""
+        self._told: dict[int, str] = {}
+        self._blind: str | None = None
+
+    def ended(self, ended: Sequence[Ended]) -> None:
+        """These have just ended in their slots: what was read of the GPUs there before is void."""
+        self._ended |= {each.attempt.slot: time.monotonic() for each in ended}
+
+    def admit(self, free: Sequence[Slot], queued: int) -> list[Slot]:
+        """Of the `free` slots those where one of the `queued` runs may start now, in their order."""
+        if not queued or not any(slot.gpus for slot in free):
+            self._keep({})
+            return list(free)
+        report = self._look(free)
+        if report is None:
+            return []
+        if report.error:
+            self._tell_blind(report.error)
+            return list(free)
+        cards = {card.index: card for card in report.gpus}
+        waits: dict[int, str] = {}
+        admitted: list[Slot] = []
+        for slot in free:
+            why = self._reason(slot, cards)
+            if why is None:
+                admitted.append(slot)
+            elif len(admitted) < queued:
+                waits[slot.index] = why
+        self._keep(waits if len(admitted) < queued else {})
+        return admitted
+
+    # --------------------------------------------------------------------------------------------------------- looking
+
+    def _look(self, free: Sequence[Slot]) -> gpus.GpuReport | None:
+        """A reading from after the last end in these slots and not older than LOOK_EVERY; None while it is awaited."""
+        watcher, now = self._watcher, time.monotonic()
+        since = max((self._ended.get(slot.index, 0.0) for slot in free), default=0.0)
+        if watcher.asked_at is None or (watcher.report and not since <= watcher.asked_at > now - LOOK_EVERY):
+            watcher.ask()
+            watcher.wait(MOMENT)
+        assert watcher.asked_at is not None
+        if watcher.report is None:
+            late = now - watcher.asked_at > gpus.PATIENCE
+            return gpus.GpuReport(error=f"no answer within {gpus.PATIENCE:.0f} s") if late else None
+        return watcher.report if since <= watcher.asked_at else None
+
+    def _reason(self, slot: Slot, cards: Mapping[int, gpus.Gpu]) -> str | None:
+        """Why no run may start there; None if one may."""
+        ended = self._ended.get(slot.index)
+        after = time.monotonic() - ended if ended is not None else None
+        strangers, left = [], []
+        for index in slot.gpus:
+            card = cards.get(index)
+            if card is None:
+                return f"the driver does not list GPU {index} any more"
+            here = [process.words for process in card.processes if process.compute and process.here]
+            gone = [process.words for process in card.processes if process.compute and not process.here]
+            if here:
+                strangers.append(", ".join(here))
+            elif gone or card.unseen_memory:
+                left.append(", ".join(gone) or f"{card.unseen_memory / gpus.GIB:.1f} GiB of nobody to be seen from here")
+        if self.context.spec.allow_busy:
+            strangers = []
+            left = left if after is not None and after < RELEASE else []
+        if strangers:
+            return f"in use by {'; '.join(strangers)}"
+        if not left:
+            return None
+        if after is None:
+            return f"in use by {'; '.join(left)}"
+        if after < RELEASE:
+            return f"the memory of the run that ended is not free yet: {'; '.join(left)}"
+        text = f"{slot.label}: still in use {RELEASE:.0f} s after the last run: {'; '.join(left)}"
+        self.context.say(events.NOTE, f"{text}; the next starts all the same")
+        del self._ended[slot.index]
+        return None
+
+    # --------------------------------------------------------------------------------------------------------- telling
+
+    def _keep(self, waits: dict[int, str]) -> None:
+        """Record what the slots wait for, and tell it once for each cause."""
+        loop = self.context.loop
+        if waits != loop.slot_waits:
+            self.context.update_loop(slot_waits=waits)
+        labels = {slot.index: slot.label for slot in loop.spec.slots}
+        for index, why in waits.items():
+            # Not for how its memory changes, and not for what is over after a moment.
+            cause = gpus.without_amounts(why)
+            if self._told.get(index) != cause and not self._recently_ended(index):
+                self._told[index] = cause
+                self.context.say(events.NOTE, f"{labels[index]} waits: {why}{self._hint()}")
+        self._told = {index: cause for index, cause in self._told.items() if index in waits}
+
+    def _recently_ended(self, index: int) -> bool:
+        return time.monotonic() - self._ended.get(index, -LOOK_EVERY) < LOOK_EVERY
+
+    def _hint(self) -> str:
+        return "" if self.context.spec.allow_busy else "; a loop with --allow-busy starts there all the same"
+
+    def _tell_blind(self, error: str) -> None:
+        if error != self._blind:
+            self._blind = error
+            self.context.say(events.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start all the same")

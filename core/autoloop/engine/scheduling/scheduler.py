@@ -1,0 +1,148 @@
+"""Which queued runs may start now, and where: the loop's budget and quiet hours, the disks, the W&B server and the GPUs
+each have a say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoloop.engine.base import events
+from autoloop.engine.base.context import Context
+from autoloop.engine.planning import limits
+from autoloop.engine.runs.disk_space import shortage
+from autoloop.engine.runs.execution import Ended, Execution
+from autoloop.engine.scheduling.assign import assign
+from autoloop.engine.scheduling.gpu_admission import Admission
+from autoloop.engine.scheduling.wandb_status import WandbStatus
+from autoloop.model import Loop, LoopState, Run, RunState, Slot
+
+
+class Shortage:
+    """No process, memory or descriptor could be had: one start is tried now and then, and sooner where a run has ended."""
+
+    LONGEST = 30.0
+    WELL = 3.0
+    """Seconds after which a start that was tried has not met it again."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._pause = 0.0
+        self._again = 0.0
+        self._tried: float | None = None
+
+    def met(self, reason: str) -> None:
+        self.reason = reason
+        self._pause = min(max(1.0, 2 * self._pause), self.LONGEST)
+        self._again, self._tried = time.monotonic() + self._pause, None
+
+    def eased(self) -> None:
+        self._again = 0.0
+
+    def take(self, queue: list[Run]) -> list[Run]:
+        """What of the queue may be tried now."""
+        now = time.monotonic()
+        if self._tried is not None:
+            if now - self._tried < self.WELL:
+                return []
+            self.reason, self._pause, self._tried = None, 0.0, None
+            return queue
+        if now < self._again:
+            return []
+        self._tried = now
+        return queue[:1]
+
+
+class Scheduler:
+    """Owned by the engine; a wait is told once."""
+
+    def __init__(self, context: Context, execution: Execution, online: WandbStatus) -> None:
+        self.context = context
+        self.execution = execution
+        self.online = online
+        self._admission = Admission(context)
+        self._quiet = False
+        self._short = Shortage()
+        context.kept |= {run.id for run in context.store.queued(context.loop_id) if run.slot is not None}
+
+    def ended(self, ended: Sequence[Ended]) -> None:
+        """These have just ended, and their slots are free."""
+        self._admission.ended(ended)
+        self._short.eased()
+
+    def held_back(self, reason: str) -> None:
+        """A start met a shortage of processes, memory or descriptors: the next one waits."""
+        self._short.met(reason)
+
+    def due(self) -> list[tuple[Run, Slot]]:
+        """What is to be started now."""
+        loop = self.context.loop
+        starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.online.must_wait)
+        queue = self._with_room(loop, self._allowed(loop)) if starting else []
+        free = [slot for slot in loop.spec.slots if slot.index not in self.execution.busy]
+        return assign(queue, self._admission.admit(free, len(queue)), self.execution.busy)
+
+    def _allowed(self, loop: Loop) -> list[Run]:
+        """What of the queue may start now, by the loop's budget and the hour of the day."""
+        queue, now = self._head(loop), self.context.clock()
+        if not queue or (loop.deadline is not None and now >= loop.deadline):
+            return []
+        quiet = limits.quiet_until(loop.spec.quiet_hours, now)
+        if quiet is not None and not self._quiet:
+            self.context.say(events.WAITING, f"{limits.quiet_in_words(quiet)}; running runs go on")
+        self._quiet = quiet is not None
+        if quiet is not None:
+            return []
+        started = self._started(loop)
+        allowed = limits.startable(loop, queue, started)
+        if len(allowed) < len(queue):  # behind what is too much, runs may wait that are only tried again
+            allowed = limits.startable(loop, self.context.store.queued(loop.id), started)
+        return allowed
+
+    def _head(self, loop: Loop) -> list[Run]:
+        """What of the queue can be due: as many as there are slots, and those that a slot is kept for.
+
+        The queue may hold thousands, and this is asked at every turn.
+        """
+        store, kept = self.context.store, self.context.kept
+        head = {run.id: run for run in store.queued(loop.id, len(loop.spec.slots))}
+        for id_ in sorted(kept - head.keys()):
+            run = store.run(id_)
+            if run.state is RunState.QUEUED and run.slot is not None:
+                head[id_] = run
+            else:
+                kept.discard(id_)
+        return sorted(head.values(), key=lambda run: (run.round, run.position))
+
+    def _with_room(self, loop: Loop, queue: list[Run]) -> list[Run]:
+        """`queue`; nothing while a disk has too little room for another run, or the machine no process for it."""
+        full = None
+        if assign(queue, loop.spec.slots, self.execution.busy):
+            full = shortage((self.context.places.home, Path(loop.output_dir)), self.context.min_free)
+        if not full and self._short.reason:
+            queue = self._short.take(queue)
+        lacking = full or self._short.reason
+        if lacking != loop.waits_for and (lacking is None or loop.waits_for is None):
+            with self.context.store.transaction():
+                self.context.update_loop(waits_for=lacking)
+                self.context.say(events.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again")
+        return [] if full else queue
+
+    def exhausted_reason(self) -> str | None:
+        """Why nothing will start any more, once the running runs have ended; None while there is budget left.
+
+        They are let end: short as they are, what they have computed is worth more than the minutes.
+        """
+        loop, now = self.context.loop, self.context.clock()
+        if loop.state is not LoopState.ACTIVE or self.execution.active or (loop.deadline is None and loop.max_runs is None):
+            return None
+        started = self._started(loop)
+        queue = self.context.store.queued(loop.id)
+        over = loop.deadline is not None and now >= loop.deadline
+        if over or (queue and not limits.startable(loop, queue, started)):
+            return limits.exhausted_reason(loop, started, now)
+        return None
+
+    def _started(self, loop: Loop) -> int:
+        """Runs that have been started; counted only where that is limited."""
+        return 0 if loop.max_runs is None else self.context.store.started_runs(loop.id)

@@ -1,0 +1,131 @@
+"""Files replaced whole, never torn, never lost; and the room that is left for them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import glob
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """For reading `path` and replacing it: no engine of another loop does the same at once, or its lines would be lost.
+
+    The folder is locked; where the file system cannot do that, nothing is. What an engine that was killed left of a
+    half-written file is cleared away. OSError where there is and can be no folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+                torn.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """For writing `path` anew: readers see the old file or, once all is written, the new one. OSError passes through.
+
+    Where `path` is a link, the file that it leads to is replaced; the mode of a file that was there is kept.
+    """
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace `path` by `content` in one step, as `replacing` does."""
+    with replacing(path) as file:
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
+
+
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Equal as long as nobody has changed or replaced the file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+CHUNK = 1 << 16
+"""Bytes held of a file that is copied: it may hold thousands of runs."""
+
+
+def copy(source: BinaryIO, begin: int, end: int, target: BinaryIO) -> None:
+    """Bytes `begin` to `end` of `source`, to where `target` is."""
+    source.seek(begin)
+    while begin < end and (chunk := source.read(min(CHUNK, end - begin))):
+        begin += target.write(chunk)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be read, so that it is neither used nor overwritten. Returns its new name."""
+    aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}")
+    counter = 1
+    while aside.exists():
+        counter += 1
+        aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}-{counter}")
+    path.rename(aside)
+    return aside
+
+
+def free_below(folder: Path) -> int:
+    """Bytes that we may still write below `folder`, which need not be there yet. OSError where nobody can tell."""
+    return shutil.disk_usage(existing(folder)).free
+
+
+def existing(folder: Path) -> Path:
+    """`folder`, or the nearest of the folders above it that is there."""
+    return next((path for path in (folder, *folder.parents) if path.exists()), folder)
+
+
+NO_FILE = "it is not a regular file"
+LARGEST = 16 << 20
+"""Bytes of a file that a person or a trainer wrote to be read whole; a config or a rule book has some thousands."""
+
+
+def read_regular(path: Path, most: int = LARGEST) -> bytes:
+    """The whole of an ordinary file. OSError, whose `strerror` is a clause for a person, for what could block or never end
+    (a FIFO, a socket, a device such as /dev/zero) and for more than `most` bytes."""
+    try:
+        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.EINVAL, NO_FILE, str(path)) from None
+        raise
+    with open(descriptor, "rb") as file:
+        if stat.S_ISDIR(mode := os.fstat(file.fileno()).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, NO_FILE, str(path))
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
+    return data

@@ -1,0 +1,245 @@
+"""What a trainer prints: its progress, and as a last resort its metrics.
+
+The step on a metric line may be rounded (`step:1K`), so it is reckoned from the lines before it; progress bars end
+with `\\r`, and log lines are glued to them. What to look for is data: a launch preset hands it in.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.tail import Lines
+from autoloop.model import UserError
+from autoloop.regex import MAX_TEXT, Regex, RegexSet, compile_regex
+from autoloop.trainers.presets import GROUPS
+
+_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "Q": 1e15}
+_TOKEN = re.compile(r"([A-Za-z_][^\s:]{0,63}):(\S{1,40})")
+_NUMBER = re.compile(r"([-+]?(?:nan|inf|\d+\.?(\d*)(?:e[-+]?\d+)?))([KMBTQ]?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ConsolePatterns:
+    """Regular expressions, searched anywhere in a line; an empty one looks for nothing. The defaults are LeRobot's.
+
+    Named groups: `progress` step, total, and rate (steps/s) or period (s/step); `metrics` step and rest (`name:value`
+    tokens); `total` total; `checkpoint` step; `evaluation` step, name, value. `end` marks the end of a complete run.
+    `names` maps printed names to the names the trainer gives W&B; others get `prefix`.
+    """
+
+    progress: str = (
+        r"Training:\s+\d+%\|[^|]*\|\s*(?P<step>\d+)/(?P<total>\d+) "
+        r"\[[^\],]*(?:,\s*(?:(?P<rate>[\d.]+)(?:step|it)/s|(?P<period>[\d.]+)s/(?:step|it)))?"
+    )
+    metrics: str = r"\bstep:(?P<step>\S{1,24})\s+(?P<rest>.*)"
+    total: str = r"\bcfg\.steps=(?P<total>\d+)"
+    checkpoint: str = r"Checkpoint policy after step (?P<step>\d+)"
+    evaluation: str = r"\bstep (?P<step>\d+): (?P<name>\w+)=(?P<value>\S+)"
+    end: str = r"End of training"
+    prefix: str = "train/"
+    names: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "smpl": "train/samples",
+            "ep": "train/episodes",
+            "epch": "train/epochs",
+            "loss": "train/loss",
+            "grdn": "train/grad_norm",
+            "lr": "train/lr",
+            "updt_s": "train/update_s",
+            "data_s": "train/dataloading_s",
+            "prep_s": "train/preprocessing_s",
+            "smp/s": "train/samples_per_s",
+            "mem_gb": "train/gpu_mem_gb",
+            "eval_loss": "eval/eval_loss",
+        }
+    )
+
+    def compiled(self) -> dict[str, Regex]:
+        found = {}
+        for part in fields(self):
+            text = getattr(self, part.name)
+            if part.name in ("prefix", "names") or not text:
+                continue
+            try:
+                found[part.name] = pattern = compile_regex(text)
+            except UserError as problem:
+                raise UserError(f"console pattern `{part.name}` is not a usable regular expression: {problem}") from None
+            missing = GROUPS[part.name] - pattern.names
+            if missing:
+                raise UserError(f"console pattern `{part.name}` lacks the group (?P<{min(missing)}>...)")
+        return found
+
+
+LEROBOT = ConsolePatterns()
+
+
+class ConsoleLog:
+    """One log file. `step`, `total_steps`, `rate` (steps/s): the progress; `ended`: the trainer said it is complete.
+
+    The steps of `columns` are approximate where the trainer rounds them, and its values have few digits. A resumed
+    trainer's bar counts from 0: the offset is what its total lacks of the announced one.
+
+    Bars are also drawn for what is no training (data sets are mapped, checkpoints loaded, batches validated). With
+    `total_steps`, and as long as the trainer announces no total of its own, only a bar of that length is the progress.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Columns,
+        log_freq: int | None = None,
+        patterns: ConsolePatterns = LEROBOT,
+        total_steps: int | None = None,
+    ) -> None:
+        self.path = path
+        self.columns = columns
+        self._lines = Lines(path, returns=True, bounded=True)
+        self._log_freq = log_freq
+        self._expected = total_steps
+        self._patterns = patterns
+        self._regexes = list(patterns.compiled().items())
+        self._any = RegexSet(regex.pattern for _, regex in self._regexes)
+        self._restarts = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.step = 0
+        self.rate: float | None = None
+        self.ended = False
+        self._announced: int | None = None
+        self._bar: tuple[int, int] | None = None
+        self._line_step: int | None = None
+        self._spacing: int | None = None
+        self._changes = 0
+
+    @property
+    def total_steps(self) -> int | None:
+        return self._announced if self._announced is not None else self._bar[1] if self._bar else None
+
+    @property
+    def problems(self) -> list[str]:
+        return self._lines.problems
+
+    def skip(self, keep: int) -> None:
+        """Passes over all but the last `keep` bytes of what has not been read yet."""
+        self._lines.skip(keep)
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        """Reads on, at most `budget` bytes (more if a line is longer); whether anything was new or there may be more."""
+        lines = self._lines.read(budget)
+        before = self._changes
+        if self._lines.tail.restarts != self._restarts:
+            self._restarts = self._lines.tail.restarts
+            self.columns.clear()
+            self._clear()
+            before = -1
+        for line in lines:
+            if line:
+                self._line(line[: 4 * MAX_TEXT].decode("utf-8", "replace"))
+        return self._lines.more or self._changes != before
+
+    def _line(self, text: str) -> None:
+        for index in self._any.which(text):  # in one pass: nearly every line of a flood says nothing
+            name, pattern = self._regexes[index]
+            found = pattern.groups(text)
+            if found is None:
+                continue
+            self._changes += 1
+            if name == "progress":
+                self._progress(found)
+            elif name == "metrics":
+                self._metrics(found["step"] or "", found["rest"] or "")
+            elif name == "total":
+                self._announced = _whole(found["total"])
+            elif name == "checkpoint":
+                self._reached(_whole(found["step"]))
+            elif name == "evaluation":
+                step, value = _whole(found["step"]), _number(found["value"] or "")
+                if step is not None and value is not None:
+                    self.columns.put(self._name(found["name"] or "", "eval/"), step, value)
+            else:
+                self.ended = True
+                self._reached(self.total_steps)
+
+    def _progress(self, found: dict[str, str | None]) -> None:
+        done, total = _whole(found["step"]), _whole(found["total"])
+        if done is None or total is None:
+            return
+        if self._announced is None and self._expected is not None and total != self._expected:
+            return
+        self._bar = (done, total)
+        self._reached(self._offset + done)
+        rate, period = _number(found.get("rate") or ""), _number(found.get("period") or "")
+        if rate is not None:
+            self.rate = rate
+        elif period:
+            self.rate = 1 / period
+
+    def _metrics(self, token: str, rest: str) -> None:
+        step = self._place(token)
+        if step is None:
+            return
+        self._line_step = step
+        self._reached(step)
+        for name, text in _TOKEN.findall(rest):
+            value = _number(text)
+            if value is not None:
+                self.columns.put(self._name(name, self._patterns.prefix), step, value)
+
+    def _place(self, token: str) -> int | None:
+        """The step of a metric line: as printed where it is printed in full, else one spacing after the line before."""
+        before = self._line_step
+        if token.isdecimal():
+            step = _whole(token)
+            if step is None:
+                return None
+            gap = step - (self._offset if before is None else before)
+            if gap > 0 and (before is not None or self._log_freq is None):
+                self._spacing = gap if self._spacing is None else min(self._spacing, gap)
+            return step
+        low = _rounded_from(token)
+        if low is None:
+            return None
+        spacing = self._spacing or self._log_freq
+        if not spacing:  # resumed far in: the bar lags a little, but nothing else is known
+            step = max(low, self._offset + self._bar[0] if self._bar else low)
+            return step if before is None or step > before else None
+        step = (self._offset // spacing * spacing if before is None else before) + spacing
+        return max(step, math.ceil(low / spacing) * spacing)  # the latter where lines were lost
+
+    def _name(self, printed: str, prefix: str) -> str:
+        return self._patterns.names.get(printed, prefix + printed)
+
+    def _reached(self, step: int | None) -> None:
+        if step is not None and step > self.step:
+            self.step = step
+
+    @property
+    def _offset(self) -> int:
+        if self._announced is None or self._bar is None:
+            return 0
+        return max(0, self._announced - self._bar[1])
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and len(text) <= 15 and text.isdecimal() else None
+
+
+def _number(text: str) -> float | None:
+    """A printed number; `12K` is 12000."""
+    match = _NUMBER.fullmatch(text[:41])
+    return float(match[1]) * _UNITS[match[3].upper()] if match else None
+
+
+def _rounded_from(token: str) -> int | None:
+    """The smallest whole step that prints as `token`, e.g. 500 for `1K`; None if it is no number."""
+    match = _NUMBER.fullmatch(token)
+    if match is None or not match[3]:
+        return None
+    low = (float(match[1]) - 0.5 * 10.0 ** -len(match[2] or "")) * _UNITS[match[3].upper()]
+    return math.ceil(low) if 0 <= low < 1e15 else None

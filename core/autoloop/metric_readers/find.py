@@ -1,0 +1,106 @@
+"""Where below a run's output directory its history lies."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoloop.metric_readers.summary_file import NAME as SUMMARY
+
+JSONL = "wandb-history.jsonl"
+_RUN_DIRECTORY = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-(?P<id>.+)")
+_SEGMENT = re.compile(r"run-(?P<id>.+)\.wandb", re.DOTALL)
+_TAP = re.compile(r"autoloop-tap(?:-(?P<id>.+))?\.jsonl", re.DOTALL)
+
+Age = tuple[str, int, str]
+"""Sorts W&B run directories of one folder, oldest first."""
+
+
+@dataclass
+class WandbFiles:
+    """What one W&B run has written: its `.wandb` files, oldest first (a resumed run has several), the tap's rows, and
+    the summaries beside them."""
+
+    run_id: str
+    segments: list[Path] = field(default_factory=list)
+    tap: Path | None = None
+    summaries: list[Path] = field(default_factory=list)
+
+
+def wandb_runs(run_dir: Path) -> list[WandbFiles]:
+    """The W&B runs below `run_dir`, the one that began first first: `wandb/*run-*/run-<id>.wandb`.
+
+    Their directories carry the time of their start. `latest-run` leads to one of them, or is a copy of it.
+    """
+    root = run_dir / "wandb"
+    found: list[tuple[Age, str, Path]] = []
+    taps: dict[str | None, Path] = {}
+    for name in _names(root):
+        if (tap := _TAP.fullmatch(name)) is not None:
+            if (root / name).is_file():
+                taps[tap["id"]] = root / name
+        elif "run-" in name:
+            for file in _names(root / name):
+                if (run_id := segment_id(file)) is not None:
+                    found.append((run_age(name), run_id, root / name / file))
+    runs: dict[str, WandbFiles] = {}
+    for _, run_id, path in sorted(found):
+        run = runs.setdefault(run_id, WandbFiles(run_id, tap=taps.pop(run_id, None)))
+        run.segments.append(path)
+        run.summaries += [place for place in summary_places(path.parent) if place.is_file()]
+    for tapped, path in sorted(taps.items(), key=str):
+        if tapped is not None:
+            runs[tapped] = WandbFiles(tapped, tap=path)
+        elif len(runs) == 1:
+            next(iter(runs.values())).tap = path
+    return list(runs.values())
+
+
+def segment_id(name: str) -> str | None:
+    """The W&B id in the name of a `.wandb` file; None if it is no such name."""
+    match = _SEGMENT.fullmatch(name)
+    return match["id"] if match else None
+
+
+def tap_id(name: str) -> tuple[bool, str | None]:
+    """Whether a file of this name is a tap's, and of which W&B run as far as the name tells."""
+    match = _TAP.fullmatch(name)
+    return match is not None, match["id"] if match else None
+
+
+def tap_base(run_dir: Path) -> Path:
+    """Where the tap of a lagging wandb mirrors what is logged; it puts the id of each W&B run before the ending."""
+    return run_dir / "wandb" / "autoloop-tap.jsonl"
+
+
+def summary_places(directory: Path) -> list[Path]:
+    """Where W&B leaves the summary of a run that has this directory."""
+    return [directory / "files" / SUMMARY, directory / SUMMARY]
+
+
+def jsonl_file(run_dir: Path, run_id: str | None) -> Path | None:
+    """`wandb-history.jsonl` in a run's directory (wandb 0.9) or its `files/`, else in `wandb/` or `run_dir`."""
+    root = run_dir / "wandb"
+    directories = sorted((name for name in _names(root) if "run-" in name), key=run_age, reverse=True)
+    own = [name for name in directories if run_id and name.endswith("-" + run_id)]
+    places = [root / name for name in (*own, "latest-run", *directories)]
+    places += [root, run_dir]
+    for place in places:
+        for path in (place / JSONL, place / "files" / JSONL):
+            if path.is_file():
+                return path
+    return None
+
+
+def run_age(directory: str) -> Age:
+    match = _RUN_DIRECTORY.fullmatch(directory)
+    return (match["time"] if match else "", len(directory), directory)
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(directory) if name != "latest-run"]
+    except (OSError, ValueError):
+        return []

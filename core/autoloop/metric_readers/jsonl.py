@@ -1,0 +1,162 @@
+"""`wandb-history.jsonl`: one JSON object per line, as wandb 0.9 wrote it and as exports and taps still do.
+
+A file that is one JSON array of such objects is read too; it has to be complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop.files import LARGEST, read_regular
+from autoloop.metric_readers.columns import Columns, as_float, as_step, numbers
+from autoloop.metric_readers.tail import Lines
+
+_BOM = b"\xef\xbb\xbf"
+LARGEST_ARRAY = 4 * LARGEST
+"""Bytes; an array is read whole, and again whenever its file changes."""
+
+
+class JsonlLog:
+    """The rows of one file. A row's step is its `_step`, else its `step`, else the number of the row.
+
+    An object without a line end behind it is a row too: it is only complete with its last brace.
+    """
+
+    def __init__(self, path: Path, columns: Columns) -> None:
+        self.path = path
+        self.columns = columns
+        self._lines = Lines(path)
+        self._restarts = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows = 0
+        self.step = 0
+        self.damaged = 0
+        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        self.restarted = 0
+        self._row_step = -1
+        self._first_step: int | None = None
+        self._array: bool | None = None
+        self._array_problem: str | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        found = self._lines.problems
+        if self._array_problem:
+            found.append(self._array_problem)
+        if self.damaged:
+            what = "elements of its array" if self._array else "lines"
+            found.append(f"{self.path}: {self.damaged} {what} are not JSON objects and were skipped")
+        if self.restarted:
+            times = f"{self.restarted} times" if self.restarted > 1 else "once"
+            found.append(
+                f"{self.path}: its steps begin again from {self._first_step} {times}, as if several runs had written to it; "
+                "of each step the last value is kept"
+            )
+        return found
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        """Reads on, at most `budget` bytes (more if a line is longer); whether a row was new or there may be more."""
+        tail = self._lines.tail
+        if self._array is None and tail.look() and (head := tail.read(4096, at=0).removeprefix(_BOM).lstrip()):
+            self._array = head[:1] == b"["
+        if self._array:
+            return self._read_array()
+        lines = self._lines.read(budget)
+        before = self.rows
+        if tail.restarts != self._restarts:
+            self._forget()
+            before = -1
+        for line in lines:
+            self._take(line)
+        if not self._lines.more and isinstance(row := decode_row(self._lines.rest), dict):
+            self._lines.take_rest()
+            self._row(row)
+        return self._lines.more or self.rows != before
+
+    def put_last(self, values: Mapping[str, float], step: int) -> None:
+        """The newest values of metrics, of which those that no row has are taken."""
+        for key, value in values.items():
+            self.columns.put_last(key, max(step, self.step), value)
+
+    def _forget(self) -> None:
+        self._restarts = self._lines.tail.restarts
+        self.columns.clear()
+        self._clear()
+
+    def _take(self, line: bytes) -> None:
+        if line.strip():
+            row = decode_row(line)
+            if isinstance(row, dict):
+                self._row(row)
+            elif line.strip() != _BOM:
+                self.damaged += 1
+
+    def _read_array(self) -> bool:
+        tail = self._lines.tail
+        tail.offset = 0
+        if not tail.look():
+            return False
+        restarted = tail.restarts != self._restarts
+        self._forget()
+        if restarted:  # it may be lines now
+            return True
+        tail.wait()
+        self._array = True
+        try:
+            rows = decode_row(read_regular(self.path, LARGEST_ARRAY))
+        except OSError as error:
+            self._array_problem = f"{self.path} is one JSON array and cannot be read: {error.strerror}"
+            return True
+        if not isinstance(rows, list):
+            self._array_problem = f"{self.path} is one JSON array that is damaged or not complete; no row of it was read"
+            return True
+        for row in rows:
+            if isinstance(row, dict):
+                self._row(row)
+            else:
+                self.damaged += 1
+        return True
+
+    def _row(self, row: dict[str, Any]) -> None:
+        given = row.get("_step", row.get("step"))
+        step = as_step(given) if isinstance(given, float | int) else None
+        if step is None:
+            step = self._row_step + 1
+        if self._first_step is None:
+            self._first_step = step
+        elif step <= self._first_step < self._row_step:
+            self.restarted += 1
+        self._row_step = step
+        self.step = max(self.step, step)
+        self.rows += 1
+        time = row.get("_timestamp")
+        if isinstance(time, float | int):
+            self.times.append((step, as_float(time)))
+        for key, value in row.items():
+            if not key.startswith("_"):
+                for name, number in numbers(key, value):
+                    self.columns.put(name, step, number)
+
+
+def decode_row(line: bytes) -> Any:
+    """The JSON value in `line`, None if it is none.
+
+    msgspec is four times faster than json but refuses NaN and Infinity, which W&B writes bare.
+    """
+    line = line.removeprefix(_BOM)
+    try:
+        return msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,130 @@
+"""The framing of a `.wandb` file: records cut into checksummed chunks in blocks of 32 KiB, as LevelDB's log has them.
+
+A chunk is `crc32, length, type` and bytes; it never crosses a block, so reading can go on at the next one after damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from struct import Struct
+from typing import Final
+from zlib import crc32
+
+from autoloop.metric_readers.tail import Tail
+
+BLOCK: Final = 32768
+MAGIC: Final = b":W&B\xe1\xbe\x00"
+MAX_RECORD: Final = 16 << 20
+"""Bytes; a longer record is passed over, so that a damaged file cannot fill the memory."""
+
+_CHUNK = Struct("<IHB")
+_FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_READ = 1 << 20
+
+
+class RecordLog:
+    """Hands every whole record to `record(data, start, stop)`, in order and once; counts what it had to skip."""
+
+    def __init__(self, path: Path, record: Callable[[bytes, int, int], None]) -> None:
+        self.tail = Tail(path)
+        self._record = record
+        self._restarts = 0
+        self._grown = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self.strange = False
+        """The file does not begin as a W&B log does."""
+        self._damaged = 0
+        self._bad_end = False
+        self._parts: list[bytes] | None = None  # of a record that spans chunks; empty while it is passed over
+        self._parts_size = 0
+
+    @property
+    def damaged(self) -> int:
+        return self._damaged + self._bad_end
+
+    def look(self) -> bool:
+        """Looks at the file; whether it was replaced, so that all records will come again."""
+        self._grown = self.tail.look()
+        if self.tail.restarts == self._restarts:
+            return False
+        self._restarts = self.tail.restarts
+        self._clear()
+        return True
+
+    def read(self, budget: int) -> bool:
+        """Reads on after `look`, at most `budget` (at least 64 KiB) bytes; whether it stopped only because of that."""
+        left = max(budget, 2 * BLOCK)
+        while self._grown and left >= 2 * BLOCK:  # so that a whole chunk is always in reach
+            data = self.tail.read(min(left, _READ))
+            used = self._chunks(data) if data else 0
+            self.tail.offset += used
+            left -= used
+            if not used:
+                self.tail.wait()
+                self._grown = False
+        return self._grown
+
+    def _chunks(self, data: bytes) -> int:
+        """Reads the chunks at the start of `data`; returns how many bytes are done with (maybe more than there are)."""
+        base, size, end = self.tail.offset, self.tail.size, len(data)
+        view = memoryview(data)
+        position = 0
+        if base == 0:
+            if end < len(MAGIC):
+                return 0
+            self.strange = data[: len(MAGIC)] != MAGIC
+            position = len(MAGIC)
+        self._bad_end = False
+        block_end = position + BLOCK - (base + position) % BLOCK
+        while True:
+            start = position + 7
+            if start > block_end:
+                position, block_end = block_end, block_end + BLOCK
+                continue
+            if start > end:
+                return position
+            checksum, length, kind = _CHUNK.unpack_from(data, position)
+            stop = start + length
+            if stop <= block_end and _FULL <= kind <= _LAST:
+                if stop > end:
+                    return position
+                if crc32(view[start - 1 : stop]) == checksum:
+                    if kind == _FULL and self._parts is None:
+                        self._record(data, start, stop)
+                    else:
+                        self._part(kind, data[start:stop])
+                    position = stop
+                    continue
+            # Damage makes the rest of a block unreadable. While the block is not complete, wait: on a network file
+            # system bytes may arrive late.
+            blank = not (checksum or length or kind)  # space that was reserved and never written
+            if base + block_end > size:
+                self._bad_end = not blank
+                return position
+            self._damaged += not blank
+            self._parts = None
+            position, block_end = block_end, block_end + BLOCK
+
+    def _part(self, kind: int, part: bytes) -> None:
+        if kind in (_FULL, _FIRST):
+            if self._parts is not None:  # the record before never came to its end
+                self._damaged += 1
+                self._parts = None
+            if kind == _FULL:
+                self._record(part, 0, len(part))
+            else:
+                self._parts, self._parts_size = [part], len(part)
+        elif self._parts is not None:  # else its beginning was in a damaged block, which has been counted
+            self._parts_size += len(part)
+            if self._parts and self._parts_size > MAX_RECORD:
+                self._damaged += 1
+                self._parts = []
+            if self._parts:
+                self._parts.append(part)
+            if kind == _LAST:
+                whole = b"".join(self._parts)
+                self._parts = None
+                self._record(whole, 0, len(whole))

@@ -1,0 +1,143 @@
+"""One W&B run as it lies on disk: its segments, the tap of a lagging wandb, and its summary, read as one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from autoloop.metric_readers.columns import MAX_KEYS, Columns
+from autoloop.metric_readers.find import WandbFiles
+from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
+from autoloop.metric_readers.wandb_log import WandbLog
+from autoloop.model import Series
+
+
+class WandbRun:
+    """Rows come from the tap if it has any, else from the segments, each later one replacing what it repeats. A metric
+    that only the summary has is a series of one point."""
+
+    def __init__(self, files: WandbFiles, want: Collection[str] | None = None) -> None:
+        self.run_id = files.run_id
+        self._want = want
+        self._columns = Columns(want)
+        self._segments: list[WandbLog] = []
+        self._tap: JsonlLog | None = None
+        self._summaries: list[SummaryFile] = []
+        self._notes: list[str] = []
+        self.update(files)
+
+    def update(self, files: WandbFiles) -> bool:
+        """Takes up files that were not there before; whether what was read is void. What was removed stays read."""
+        if self._tap is None and files.tap is not None:
+            self._tap = JsonlLog(files.tap, Columns(self._want))
+        known = {summary.path for summary in self._summaries}
+        self._summaries += [SummaryFile(path) for path in files.summaries if path not in known]
+        paths, before = list(files.segments), [segment.path for segment in self._segments]
+        if set(paths) <= set(before):
+            return False
+        if paths[: len(before)] == before:
+            self._segments += [WandbLog(path, self._columns) for path in paths[len(before) :]]
+            return False
+        self._read_again(paths)
+        return bool(before)
+
+    def _read_again(self, paths: list[Path]) -> None:
+        self._columns.clear()
+        self._segments = [WandbLog(path, self._columns) for path in paths]
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        """Reads on, about `budget` bytes of each source; whether anything was new."""
+        new = self._poll_segments(budget)
+        if self._tap is not None:
+            new |= self._tap.poll(budget)
+        for summary in self._summaries:
+            new |= summary.poll()
+        if new:
+            columns, step = self._shown, self.step
+            for known in (*(segment.summary for segment in self._segments), *(each.values for each in self._summaries)):
+                for key, value in known.items():
+                    columns.put_last(key, step, value)
+        return new
+
+    def _poll_segments(self, budget: int) -> bool:
+        """Oldest first and each to its end, so that a later segment's values replace an earlier one's."""
+        new = False
+        for index, segment in enumerate(self._segments):
+            self._columns.keep_first = any(later.rows for later in self._segments[index + 1 :])
+            restarts = segment.restarts
+            if segment.poll(budget):
+                new = True
+                if segment.restarts != restarts and len(self._segments) > 1:
+                    self._notes += segment.problems
+                    self._read_again([each.path for each in self._segments])
+                if segment is not self._segments[-1]:
+                    break
+        self._columns.keep_first = False
+        return new
+
+    # ------------------------------------------------------------------------------------------------ what is known
+
+    @property
+    def _shown(self) -> Columns:
+        return self._tap.columns if self.tapped and self._tap is not None else self._columns
+
+    @property
+    def tapped(self) -> bool:
+        """Whether the rows are the tap's."""
+        return self._tap is not None and self._tap.rows > 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return max([segment.rows for segment in self._segments] + [self._tap.rows if self._tap else 0])
+
+    @property
+    def columns(self) -> Mapping[str, Series]:
+        """Every metric with a value, by the trainer's name. The Series grow in place with `poll`."""
+        return self._shown.series
+
+    @property
+    def name(self) -> str:
+        """As W&B shows the run; empty if it was given none."""
+        return next((segment.name for segment in reversed(self._segments) if segment.name), "")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As W&B recorded it; empty if it did not."""
+        return next((segment.config for segment in reversed(self._segments) if segment.config), {})
+
+    @property
+    def exit_code(self) -> int | None:
+        """What W&B recorded at the end of the newest segment; None while it runs or if it was killed."""
+        return self._segments[-1].exit_code if self._segments else None
+
+    @property
+    def step(self) -> int:
+        """The largest step of any row."""
+        return max([segment.step for segment in self._segments] + [self._tap.step if self._tap else 0])
+
+    @property
+    def times(self) -> list[deque[tuple[int, float]]]:
+        """(step, Unix seconds) of the last rows, the best source first."""
+        return [*([self._tap.times] if self._tap else []), *(segment.times for segment in self._segments[-1:])]
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence for everything that could not be read as it should."""
+        readers: list[WandbLog | SummaryFile | JsonlLog] = [*self._segments, *self._summaries]
+        readers += [self._tap] if self._tap else []
+        found = self._notes + [problem for reader in readers for problem in reader.problems]
+        if self._shown.overflow:
+            found.append(f"{self.run_id}: only the first {MAX_KEYS} metric names were read")
+        if (missing := self._missing) is not None:
+            found.append(missing)
+        return found
+
+    @property
+    def _missing(self) -> str | None:
+        paths = [each.path for each in (*self._segments, self._tap, *self._summaries) if each is not None]
+        said = max([segment.summary_step for segment in self._segments] + [each.step for each in self._summaries], default=0)
+        return missing_rows(paths[0], said, self.step, self.rows) if paths else None

@@ -1,0 +1,83 @@
+"""One process launched for a run: how it ended, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from autoloop.model.metrics import Summary
+
+
+class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How the process of an attempt ended, as its supervisor wrote it to exit.json."""
+
+    code: int | None = None
+    """Exit code of the command; None if a signal ended it."""
+    signal: int | None = None
+    stopped_by: str | None = None
+    """The request that made the supervisor stop the tree (`stop`, `kill`); None if it ended by itself."""
+    error: str | None = None
+    """Why the command could not be started."""
+    errno: int | None = None
+    """The number of that error, where the system gave one."""
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an attempt did not succeed.
+
+    `line` is the log line that decided it, at most 300 characters. `retry`: the same command may well succeed, but not
+    more than `once` if that is set; `fatal_for_round`: the other runs would fail in the same way. No text holds control
+    characters.
+    """
+
+    id: str
+    text: str
+    line: str | None = None
+    advice: str = ""
+    retry: bool = False
+    once: bool = False
+    fatal_for_round: bool = False
+
+    @property
+    def details(self) -> list[str]:
+        """What stands below its text: the line that decided it, and what to do, in a line each."""
+        said = [f"its log: {self.line}"] if self.line and self.line not in self.text else []
+        if self.id == "stopped":
+            return said
+        again = "the same command may succeed" if self.retry else "the same command would fail again"
+        return [*said, f"{self.advice} ({again})" if self.advice else again]
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One process launched for a run. `handle` (pid, start time, boot id, host) appears once it has started."""
+
+    id: str
+    run: str
+    number: int
+    slot: int
+    output_dir: str
+    directory: str
+    """Where its spec.json, start.json, exit.json and log.txt are."""
+    created_at: float
+    argv: list[str] = []
+    handle: dict[str, Any] | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit: ExitRecord | None = None
+    stop_reason: str | None = None
+    """Who asked to stop it and why; recorded before the signal is sent."""
+    result: str | None = None
+    """How it counts: one of the ended run states; set with `ended_at`."""
+    kill: bool = False
+    """It is to be killed rather than stopped; recorded with `stop_reason`."""
+    unstarted: bool = False
+    """Its command certainly never ran; known once it has ended."""
+    summary: Summary | None = None
+    """What it reached, once a later attempt has taken its place in the run."""
+    cause: str | None = None
+    """The failure in words."""
+    diagnosis: Cause | None = None
+    """The failure with the line that decided it and what to do; its text is `cause`."""

@@ -1,0 +1,31 @@
+"""Why a rule fired: the comparisons that it made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison that a rule made: `name` (as written), its `value`, `op`, the `threshold` and what came out."""
+
+    name: str
+    value: Any
+    op: str
+    threshold: Any
+    holds: bool
+    metric: str | None = None
+    first_step: int | None = None
+    last_step: int | None = None
+    n: int | None = None
+    noise: float | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a rule fired: the condition as written and every comparison it made."""
+
+    rule: str
+    rule_version: str
+    when: str
+    observations: list[Observation] = []

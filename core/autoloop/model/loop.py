@@ -1,0 +1,136 @@
+"""A loop, its rounds, its slots, and what its user asked for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class LoopState(StrEnum):
+    ACTIVE = "active"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    """Ended before its time, by a person or a halt; `autoloop-tui resume` takes it up again."""
+
+
+class RoundState(StrEnum):
+    RUNNING = "running"
+    DECIDING = "deciding"
+    """All its runs ended; the proposals made from it wait for a decision."""
+    DONE = "done"
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A place a run can execute. `gpus` are CUDA indices; empty for a CPU place."""
+
+    index: int
+    gpus: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return "gpu " + ",".join(map(str, self.gpus)) if self.gpus else f"cpu {self.index}"
+
+
+class WandbSpec(msgspec.Struct, frozen=True, kw_only=True):
+    online: bool = False
+    entity: str | None = None
+    project: str | None = None
+    later: bool = False
+    """Online was asked for and the server did not answer: recorded offline, and the report says how to upload it."""
+
+
+class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asked for with `autoloop-tui run`. Paths are absolute (stored, they are relative to the project). Never
+    holds a secret."""
+
+    configs: list[str]
+    steps: int = 2000
+    log_freq: int = 50
+    eval_freq: int = 200
+    device: str = "cuda"
+    gpus: list[int] = []
+    gpus_per_run: int = 1
+    allow_busy: bool = False
+    """Start on a GPU although somebody else computes there."""
+    concurrency: int = 1
+    extra: list[str] = []
+    wandb: WandbSpec = WandbSpec()
+    formal: bool = False
+    """Refuses what would make its results worth less: the CPU, and W&B offline."""
+    rounds: int = 1
+    variants_per_run: int = 2
+    decide: bool = False
+    approve: str = "auto"
+    """`auto`, `manual`, or `after:SECONDS`."""
+    grace: float = 10.0
+    """Seconds from a person's last decision to the start of the next round by itself: it can be undone until then."""
+    until: str | None = None
+    rules: str | None = None
+    live: bool = False
+    """Whether the rule book's live rules watch the runs while they train."""
+    preset: str = "lerobot"
+    python: str = ""
+    train_script: str | None = None
+    cwd: str = ""
+    retries: int = 0
+    name: str | None = None
+    output_root: str = ""
+    summary_out: str = ""
+    markdown_out: str = ""
+    inherit_dataset_from: str | None = None
+    max_hours: float | None = None
+    """Hours after which nothing starts any more and, once the running runs have ended, the loop stops."""
+    max_runs: int | None = None
+    """How many runs it may start in all."""
+    quiet_hours: str | None = None
+    """Hours of the day (`22:00-07:00`, local time) in which no new run starts; running ones go on."""
+
+    @property
+    def slots(self) -> list[Slot]:
+        if self.device == "cpu" or not self.gpus:
+            return [Slot(index=i) for i in range(self.concurrency)]
+        firsts = range(0, len(self.gpus), self.gpus_per_run)
+        groups = [tuple(self.gpus[first : first + self.gpus_per_run]) for first in firsts]
+        return [Slot(index=i, gpus=group) for i, group in enumerate(groups[: self.concurrency])]
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    name: str
+    """`loop_<unix time>`, also the folder name under the output root."""
+    state: LoopState
+    spec: LoopSpec
+    output_dir: str
+    created_at: float
+    ended_at: float | None = None
+    reason: str | None = None
+    """Why it ended, or what it waits for."""
+    paused: bool = False
+    waits_for: str | None = None
+    """Why no run is started now although some are queued: what is lacking, in words."""
+    held: bool = False
+    """The automatic start of the next round is held by a person."""
+    deadline: float | None = None
+    """When its --max-hours are over; a resume may move it."""
+    max_runs: int | None = None
+    """Its --max-runs as they stand now."""
+    resumed_at: float | None = None
+    """When it was last taken up again after it had stopped: failures before that no longer count."""
+    slot_waits: dict[int, str] = {}
+    """What a free slot waits for before a queued run may start there, by the slot's index."""
+    winner: str | None = None
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    loop: int
+    number: int
+    state: RoundState
+    started_at: float
+    ended_at: float | None = None
+    decide_by: float | None = None
+    """When pending proposals are approved without a person (`--approve after:…`)."""
+    start_at: float | None = None
+    """When the next round starts by itself, once all is decided: `grace` after the last decision of a person."""
+    start_asked: bool = False
+    """A person wants the next round now; kept, so that an engine that dies after it has said yes keeps its word."""

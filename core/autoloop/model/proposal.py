@@ -1,0 +1,71 @@
+"""Edits that somebody wants for one base run, and their state."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from autoloop.model.edits import Change
+from autoloop.model.evidence import Evidence
+
+
+class ProposalStatus(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+    """A guard refused it; `blocked` says why. It can be edited into a valid one."""
+    SKIPPED = "skipped"
+    """Valid, but over --variants-per-run; a person may still approve it."""
+    LAUNCHED = "launched"
+    """It became a run: of the next round, or for a live rule's, of the same one."""
+    DONE = "done"
+    """A live rule's that asked for a stop and nothing more: the run has been stopped."""
+    LAPSED = "lapsed"
+    """Nobody decided in time: the next round started without it, or a live rule's run ended before."""
+
+
+class LiveContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a proposal a live rule's: it is about a run in training, and is carried out at once when approved.
+
+    The run is stopped; with edits, it is relaunched with them in the same slot and round.
+    """
+
+    attempt: str
+    step: int
+    """How far the run was, as far as was known, when the rule fired."""
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule's or a person's edits for one base run, resolved against that run's config."""
+
+    id: int
+    loop: int
+    round: int
+    """The round it was made from; if approved it runs in the next."""
+    base_run: str
+    author: str
+    """`rule:<id>`, `default`, or the name of the person."""
+    reason: str
+    edits: list[str]
+    changes: list[Change] = []
+    status: ProposalStatus = ProposalStatus.PENDING
+    priority: int = 0
+    evidence: Evidence | None = None
+    blocked: str | None = None
+    notes: list[str] = []
+    note: str | None = None
+    """What the person said when deciding."""
+    decided_by: str | None = None
+    decided_at: float | None = None
+    decision: int | None = None
+    """Number of the command that decided it: proposals decided by one command are undone together."""
+    base_hash: str = ""
+    """Hash of the base config that the changes were resolved against."""
+    config_hash: str = ""
+    """Hash of the resulting config: an approval is bound to it."""
+    revision: int = 1
+    run: str | None = None
+    live: LiveContext | None = None
+    created_at: float = 0.0

@@ -1,0 +1,65 @@
+"""One training of one config, and its state."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from autoloop.model.edits import Change
+from autoloop.model.metrics import Summary
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    LOST = "lost"
+    """Its process vanished without an exit record."""
+
+    @property
+    def ended(self) -> bool:
+        return self in (RunState.FINISHED, RunState.FAILED, RunState.STOPPED, RunState.LOST)
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One training of one config. `id` is also its W&B run id where the preset sets that."""
+
+    id: str
+    loop: int
+    round: int
+    position: int
+    """Order in the queue of its loop; lowest first."""
+    name: str
+    config_path: str
+    """The frozen copy of the config that is launched."""
+    source_path: str
+    """The file the person gave, or the variant file that was written."""
+    config_hash: str
+    state: RunState = RunState.QUEUED
+    reason: str | None = None
+    base_run: str | None = None
+    proposal: int | None = None
+    changes: list[Change] = []
+    attempts: int = 0
+    slot: int | None = None
+    """Where it executes; of a queued run, the slot that is kept for it."""
+    output_dir: str | None = None
+    step: int = 0
+    total_steps: int = 0
+    resume: bool = False
+    """The next attempt goes on from the run's last checkpoint, in the same output directory."""
+    summary: Summary | None = None
+    wandb_id: str | None = None
+    """Of the W&B run that its metrics come from, once it has ended."""
+    wandb_url: str | None = None
+    wandb_sync: str | None = None
+    """Its W&B folders on disk, one per line, of which the server lacks something that `wandb sync` uploads."""
+    notes: list[str] = []
+    """What to know about its results: several W&B runs of which one counts, rows that are missing or could not be read."""
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None

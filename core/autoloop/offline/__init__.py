@@ -1,7 +1,0 @@
-"""Runs as they lie on disk, whoever started them: found below a folder, read once, remembered while nothing changes."""
-
-from autoloop.offline.finding import FoundRun, find_runs
-from autoloop.offline.memory import Memory, memory_path, version_of
-from autoloop.offline.reading import Remembered, RunRecord, read_runs
-
-__all__ = ["FoundRun", "Memory", "Remembered", "RunRecord", "find_runs", "memory_path", "read_runs", "version_of"]

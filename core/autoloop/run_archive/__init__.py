@@ -1,0 +1,7 @@
+"""Runs as they lie on disk, whoever started them: found below a folder, read once, remembered while nothing changes."""
+
+from autoloop.run_archive.finding import FoundRun, find_runs
+from autoloop.run_archive.memory import Memory, memory_path, version_of
+from autoloop.run_archive.reading import Remembered, RunRecord, read_runs
+
+__all__ = ["FoundRun", "Memory", "Remembered", "RunRecord", "find_runs", "memory_path", "read_runs", "version_of"]

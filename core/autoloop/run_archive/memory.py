@@ -1,0 +1,73 @@
+"""What was read before, in one file: taken for true only if the reader, the metric names and the files are the same."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from autoloop.files import LARGEST, read_regular, write_atomically
+from autoloop.metrics import MetricBook
+
+LARGEST_MEMORY = 64 * LARGEST
+T = TypeVar("T")
+
+
+class _File(msgspec.Struct, Generic[T]):
+    version: str
+    entries: dict[str, T]
+
+
+class Memory(Generic[T]):
+    """`entries` of one kind, by key. A file that is damaged, of another version or not ours counts as empty, and `save`
+    replaces it whole. It is only a memory: where it cannot be written, everything is read again the next time."""
+
+    def __init__(self, path: Path, kind: type[T], version: str) -> None:
+        self.path = path
+        self.version = version
+        self.entries: dict[str, T] = {}
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            data = read_regular(path, LARGEST_MEMORY)
+            if msgspec.msgpack.decode(data, type=_Version).version == version:
+                self.entries = msgspec.msgpack.decode(data, type=_File[kind]).entries  # type: ignore[valid-type]
+
+    def save(self) -> None:
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self.path, msgspec.msgpack.encode(_File(self.version, self.entries)))
+
+
+class _Version(msgspec.Struct):
+    version: str
+
+
+def memory_path(project: Path, root: Path, environment: Mapping[str, str]) -> Path:
+    """Where the runs below `root` are remembered: the project's `.autoloop/` if it has one, else the user's cache."""
+    home = project / ".autoloop"
+    if not (home.is_dir() and os.access(home, os.W_OK)):
+        cache_home = environment.get("XDG_CACHE_HOME") or os.path.join(environment.get("HOME", "/"), ".cache")
+        home = Path(cache_home) / "autoloop"
+    name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
+    return home / "cache" / f"runs-{name}.msgpack"
+
+
+def version_of(book: MetricBook) -> str:
+    """Changes with the code that reads and summarises, and with the metric book."""
+    return f"{_code()}-{book.digest}"
+
+
+@cache
+def _code() -> str:
+    digest = hashlib.sha256(msgspec.__version__.encode())
+    for package in ("autoloop.model", "autoloop.metric_readers", "autoloop.metrics", "autoloop.run_archive"):
+        for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
+            if file.name.endswith(".py"):
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]

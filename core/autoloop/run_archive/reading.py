@@ -1,0 +1,159 @@
+"""Runs on disk -> summaries under canonical names, by several processes where there is much to read."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.find import WandbFiles
+from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
+from autoloop.metric_readers.wandb_run import WandbRun
+from autoloop.metrics import MetricBook, summarise
+from autoloop.model import Series, Summary, UserError
+from autoloop.run_archive.finding import FoundRun, Stamp
+from autoloop.run_archive.memory import Memory
+
+MUCH = 8 << 20
+"""Bytes; from here on further processes pay for their start."""
+SETTLED = 2.0
+"""Seconds without a change after which a file's time stamps can be relied on to show the next one."""
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """What a run's history says. `config`: as W&B recorded it, empty if it did not. `exit_code`: as W&B recorded it; None
+    if the run goes on, was killed, or says nothing. `problems`: a sentence for everything that could not be read as it
+    should."""
+
+    summary: Summary
+    config: dict[str, Any] = {}
+    exit_code: int | None = None
+    problems: list[str] = []
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """A record and the files that it was read from, as they were then."""
+
+    files: list[tuple[int, int, int, int, int]]
+    record: RunRecord
+
+
+def read_runs(
+    found: Sequence[FoundRun],
+    book: MetricBook,
+    *,
+    limit: int | None = None,
+    memory: Memory[Remembered] | None = None,
+    processes: int = 1,
+) -> list[tuple[FoundRun, RunRecord]]:
+    """The first `limit` of the runs that were found, with their records. With `memory`, which is saved, only what is
+    new or has changed is read, and what is no longer found is forgotten.
+
+    More than one process only from a program without threads: they are forks.
+    """
+    runs = found[:limit]
+    known = memory.entries if memory else {}
+    records: dict[int, RunRecord] = {}
+    unread: list[int] = []
+    for index, run in enumerate(runs):
+        entry = known.get(_key(run))
+        if entry is not None and entry.files == _identities(run):
+            records[index] = entry.record
+        else:
+            unread.append(index)
+    unread.sort(key=lambda index: -runs[index].size)  # the largest first, so that no process is left with it at the end
+    began = time.time()
+    for index, record in zip(unread, _read_all([runs[index] for index in unread], book, processes), strict=True):
+        records[index] = record
+        if memory is not None and _settled(runs[index], began):
+            memory.entries[_key(runs[index])] = Remembered(_identities(runs[index]), record)
+    if memory is not None and unread:
+        there = {_key(run) for run in found}
+        memory.entries = {key: entry for key, entry in memory.entries.items() if key in there}
+        memory.save()
+    return [(run, records[index]) for index, run in enumerate(runs)]
+
+
+def _read_all(runs: list[FoundRun], book: MetricBook, processes: int) -> Sequence[RunRecord]:
+    read = partial(read_run, book=book)
+    if processes < 2 or sum(run.size for run in runs) < MUCH:
+        return [read(run) for run in runs]
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), initializer=_leave_ctrl_c_to_the_parent)
+    try:
+        return list(pool.map(read, runs, chunksize=8))
+    except BrokenProcessPool:
+        raise UserError("A process that read runs was killed (out of memory?); give a smaller --limit.") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
+    """A run's whole history, read as while it trains: from W&B, else from the newest JSONL file that has a metric. Never
+    fails: what cannot be read is in `problems`."""
+    summaries = [Path(stamp.path) for stamp in run.summaries]
+    segments = [Path(stamp.path) for stamp in run.segments]
+    tap = next((Path(stamp.path) for stamp in run.taps), None)
+    own = segments or tap or not run.rows
+    source = WandbRun(WandbFiles(run.run_id or run.name, segments, tap, summaries if own else []))
+    while source.poll():
+        pass
+    problems = source.problems
+    series = source.columns
+    if not source.rows and run.rows:
+        series = _rows(run, summaries, problems) or series
+    return RunRecord(summary=summarise(series, book), config=source.config, exit_code=source.exit_code, problems=problems)
+
+
+def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[str, Series]:
+    """The first file that has a metric."""
+    for stamp in run.rows:
+        rows = JsonlLog(Path(stamp.path), Columns())
+        while rows.poll():
+            pass
+        problems += rows.problems
+        if rows.columns.series:
+            for summary in map(SummaryFile, summaries):
+                summary.poll()
+                rows.put_last(summary.values, summary.step)
+                missing = missing_rows(rows.path, summary.step, rows.step, rows.rows)
+                problems += [*summary.problems, *([missing] if missing else [])]
+            return rows.columns.series
+    return {}
+
+
+def _settled(run: FoundRun, began: float) -> bool:
+    """Whether a change from now on cannot look like what was read: the stamps are of before the reading and not so
+    fresh that a clock tick could hide one."""
+    return began - max(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in run.stamps) / 1e9 > SETTLED and all(
+        _unchanged(stamp) for stamp in run.stamps
+    )
+
+
+def _unchanged(stamp: Stamp) -> bool:
+    try:
+        return Stamp.of(stamp.path, os.stat(stamp.path)).identity == stamp.identity
+    except OSError:
+        return False
+
+
+def _identities(run: FoundRun) -> list[tuple[int, int, int, int, int]]:
+    return [stamp.identity for stamp in run.stamps]
+
+
+def _key(run: FoundRun) -> str:
+    return os.path.abspath(run.stamps[-1].path)

@@ -1,0 +1,19 @@
+"""From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
+
+from autoloop.trainers.plan import LaunchPlan, LaunchRequest, checkpoint_path, environment, plan_launch
+from autoloop.trainers.presets import Console, Failure, Preset, load_preset, passes, passes_steps, preset_names
+
+__all__ = [
+    "Console",
+    "Failure",
+    "LaunchPlan",
+    "LaunchRequest",
+    "Preset",
+    "checkpoint_path",
+    "environment",
+    "load_preset",
+    "passes",
+    "passes_steps",
+    "plan_launch",
+    "preset_names",
+]

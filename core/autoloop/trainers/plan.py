@@ -1,0 +1,222 @@
+"""A preset filled in for one attempt: argv, environment, working directory. Data in, data out."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shlex
+import tomllib
+from collections.abc import Collection, Mapping
+from importlib import resources
+
+import msgspec
+
+from autoloop.model import UserError, WandbSpec
+from autoloop.secrets import shown_value
+from autoloop.trainers.presets import PLACEHOLDER, Failure, OverrideStyle, Preset
+
+
+class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to be planned. Paths are absolute; `config` is the frozen copy that the trainer reads."""
+
+    python: str
+    script: str | None = None
+    config: str
+    output_dir: str
+    cwd: str
+    steps: int
+    log_freq: int
+    eval_freq: int
+    device: str
+    gpus: tuple[int, ...] = ()
+    """CUDA indices of the slot; empty on a CPU slot, which then sees no GPU."""
+    run_id: str
+    name: str
+    group: str
+    """W&B group: `<loop>-r<round>`."""
+    wandb: WandbSpec = WandbSpec()
+    extra: tuple[str, ...] = ()
+    resume: bool = False
+    """Go on from the last checkpoint in `output_dir`, up to `steps` in all."""
+
+
+class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be executed. `env` holds only what is set on purpose, never a secret; `unset` what is taken away."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    unset: tuple[str, ...]
+    python_path: tuple[str, ...]
+    cwd: str
+    output_dir: str
+    make_output_dir: bool
+    """The trainer expects it to be there; otherwise it must not be made before the start."""
+    stop: tuple[tuple[str, float], ...]
+    straggler_grace: float
+    success: str | None
+    failures: tuple[Failure, ...]
+
+    def command_line(self, base: Mapping[str, str]) -> str:
+        """One line that, pasted into a shell with the environment `base`, does what the attempt will do. Secrets of
+        the preset are masked; those of `base` are inherited and not shown."""
+        env = environment(self, base)
+        gone = [word for name in sorted(base.keys() - env.keys()) for word in ("-u", name)]
+        told = [f"{name}={shown_value(name, value)}" for name, value in env.items() if base.get(name) != value]
+        made = f"mkdir -p {shlex.quote(self.output_dir)} && " if self.make_output_dir else ""
+        return f"cd {shlex.quote(self.cwd)} && {made}{shlex.join(['env', *gone, *told, *self.argv])}"
+
+
+def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
+    """The command of one attempt. UserError if the preset needs a script, refuses an extra argument or cannot resume."""
+    given = _given_keys(preset, request.extra)
+    values = _values(request)
+    argv: list[str] = []
+    for word in preset.argv:
+        argv += _script(preset, request) if word == "{script}" else [_fill(word, values) or ""]
+    flags, extra = preset.flags, list(request.extra)
+    if request.resume:
+        if preset.resume is None:
+            raise UserError(f"The preset {preset.name} does not say how its trainer resumes.")
+        replaced = {*preset.resume.flags, *preset.resume.without}
+        argv, extra = _without(preset, argv, replaced), _without(preset, extra, replaced)
+        given -= replaced
+        flags = {key: value for key, value in flags.items() if key not in replaced} | preset.resume.flags
+    mode_given = bool(given.intersection(preset.wandb.unless))
+    wandb = {} if mode_given else preset.wandb.online if request.wandb.online else preset.wandb.offline
+    for key, template in {**flags, **wandb}.items():
+        value = _fill(template, values)
+        if value is not None and key not in given:
+            argv += _flag(preset.override_style, key, value)
+    argv += extra
+
+    shared = _environment_tables()
+    mode = {} if mode_given else shared.online if request.wandb.online else shared.offline
+    filled = {key: _fill(template, values) for key, template in {**shared.always, **mode, **preset.env}.items()}
+    env = {key: value for key, value in filled.items() if value is not None}
+    if not request.resume and not any(request.config in word for word in (*argv, *env.values())):
+        raise UserError(
+            f"With --extra {' '.join(request.extra)} no config would reach the trainer, for it replaces what the preset "
+            f"{preset.name} passes as {{config}}: leave that argument out."
+        )
+    return LaunchPlan(
+        argv=tuple(argv),
+        env=env,
+        unset=tuple(name for name in (*shared.unset, *preset.unset) if name not in env),
+        python_path=tuple(os.path.join(request.cwd, folder) for folder in preset.python_path),
+        cwd=request.cwd,
+        output_dir=request.output_dir,
+        make_output_dir=preset.output_dir == "must-exist",
+        stop=preset.stop,
+        straggler_grace=preset.straggler_grace,
+        success=preset.success,
+        failures=preset.failures,
+    )
+
+
+def checkpoint_path(preset: Preset, output_dir: str) -> str | None:
+    """Where a run that wrote to `output_dir` has its last checkpoint; None if the preset does not say how to resume."""
+    return preset.resume.checkpoint.replace("{output_dir}", output_dir) if preset.resume else None
+
+
+def environment(plan: LaunchPlan, base: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of the attempt: `base` (ours) less what is unset or an empty WANDB_*, plus the plan's own.
+
+    Looks at the disk for one thing: whether the folders of `python_path` exist.
+    """
+    # An empty WANDB_SILENT, for one, ends wandb.init with an exception.
+    env = {
+        key: value
+        for key, value in base.items()
+        if key not in plan.unset and not (key.startswith("WANDB_") and not value.strip())
+    }
+    env |= plan.env
+    if folders := [folder for folder in plan.python_path if os.path.isdir(folder)]:
+        env["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, [env.get("PYTHONPATH")])])
+    return env
+
+
+class _EnvironmentTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    unset: tuple[str, ...]
+    always: dict[str, str]
+    offline: dict[str, str]
+    online: dict[str, str]
+
+
+@functools.cache
+def _environment_tables() -> _EnvironmentTables:
+    text = (resources.files("autoloop.trainers") / "environment.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text), _EnvironmentTables)
+
+
+def _values(request: LaunchRequest) -> dict[str, str | None]:
+    return {
+        "python": request.python,
+        "config": request.config,
+        "output_dir": request.output_dir,
+        "cwd": request.cwd,
+        "steps": str(request.steps),
+        "log_freq": str(request.log_freq),
+        "eval_freq": str(request.eval_freq),
+        "device": request.device,
+        "gpus": ",".join(map(str, request.gpus)),
+        "processes": str(max(1, len(request.gpus))),
+        "run_id": request.run_id,
+        "name": request.name,
+        "group": request.group,
+        "entity": request.wandb.entity,
+        "project": request.wandb.project,
+    }
+
+
+def _script(preset: Preset, request: LaunchRequest) -> list[str]:
+    if script := request.script or preset.script:
+        return [script]
+    if preset.module:
+        return ["-m", preset.module]
+    raise UserError(f"The preset {preset.name} has no training script of its own: name one with --train-script.")
+
+
+def _fill(template: str, values: Mapping[str, str | None]) -> str | None:
+    """The template with its placeholders replaced; None if one of them has no value."""
+    if any(values[name] is None for name in PLACEHOLDER.findall(template)):
+        return None
+    return PLACEHOLDER.sub(lambda match: values[match[1]] or "", template)
+
+
+def _flag(style: OverrideStyle, key: str, value: str) -> list[str]:
+    if style == "dashed-space":
+        return [f"--{key}", value]
+    return [f"{key}={value}" if style == "hydra" else f"--{key}={value}"]
+
+
+def _given_keys(preset: Preset, extra: tuple[str, ...]) -> set[str]:
+    """The keys that the extra arguments give: they replace the preset's flags."""
+    if extra and preset.override_style == "file-only":
+        raise UserError(f"The preset {preset.name} takes no arguments beside its config: leave out --extra.")
+    given = {key for word in extra if (key := _key(preset, word))}
+    for key in preset.reserved:
+        if key in given:
+            raise UserError(f"--extra gives {key}, which the tool itself sets for every attempt: leave it out.")
+    return given
+
+
+def _key(preset: Preset, word: str) -> str | None:
+    """The key that a word of a command gives a value for."""
+    match = re.match(r"[+~]*([\w.\-/@]+)=" if preset.override_style == "hydra" else r"--([\w.\-]+)", word)
+    return match[1] if match else None
+
+
+def _without(preset: Preset, words: list[str], keys: Collection[str]) -> list[str]:
+    """`words` less those that give one of `keys`, and less the value where it is a word of its own."""
+    kept: list[str] = []
+    value_follows = False
+    for word in words:
+        key = _key(preset, word)
+        if key in keys:
+            value_follows = preset.override_style == "dashed-space" and "=" not in word
+            continue
+        if key is not None or not value_follows:
+            kept.append(word)
+        value_follows = False
+    return kept

@@ -1,0 +1,1 @@
+"""Edits that somebody wants, from request to checked config to file; recipes."""

@@ -1,0 +1,180 @@
+import math
+from array import array
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from autoloop_tui.console.drawing.curves import EMPTY, Curve, Scale, beads, draw, fit_scale, thin
+from autoloop_tui.console.drawing.paint import cells
+from autoloop_tui.console.drawing.ticks import x_axis, y_ticks, y_values
+
+
+def points(values, step=1):
+    return Curve(array("q", range(0, len(values) * step, step)), array("d", values))
+
+
+def text_of(rows):
+    return ["".join(text for text, _ in row) for row in rows]
+
+
+def drawn(curves, width, height, **options):
+    scale = fit_scale(curves, **options)
+    return draw(curves, scale, width, height)
+
+
+def dots(rows):
+    """Places (x, y) of all dots of rows of braille, y from the top."""
+    left, right = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
+    bits = {bit: (x, y) for x, side in enumerate((left, right)) for y, bit in enumerate(side)}
+    found = set()
+    for y, row in enumerate(text_of(rows)):
+        for x, character in enumerate(row):
+            mask = ord(character) - 0x2800 if character != " " else 0
+            found |= {(2 * x + dx, 4 * y + dy) for bit, (dx, dy) in bits.items() if mask & bit}
+    return found
+
+
+@example([], [1.7976931348623157e308, -2.0230686713768455e307], 1, 2, False, False)
+@example([], [-1.634266486238469e308], 1, 1, False, False)
+@example([], [5e-324], 1, 1, True, False)
+@given(
+    st.lists(st.floats(), max_size=300),
+    st.lists(st.floats(), max_size=30),
+    st.integers(1, 60),
+    st.integers(1, 12),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_floats_make_rows_of_exactly_the_asked_size(first, second, width, height, log_y, ascii_only):
+    curves = [points(first), points(second)._replace(dotted=True)]
+    scale = fit_scale(curves, log_y=log_y)
+    if scale is None:
+        assert not any(math.isfinite(v) and (v > 0 or not log_y) for v in first + second)
+        return
+    rows = draw(curves, scale, width, height, ascii_only=ascii_only)
+    assert [cells(row) for row in text_of(rows)] == [width] * height
+    assert cells(x_axis(scale, width)) == width
+    assert set(y_ticks(scale, height)) <= set(range(height))
+
+
+def test_a_spike_of_one_step_among_a_hundred_thousand_is_drawn():
+    values = [1.0] * 100_000
+    values[70_000] = 50.0
+    rows = drawn([points(values)], 40, 8)
+    top = {x for x, y in dots(rows) if y < 8}
+    assert len(top) == 1
+    assert abs(top.pop() - 0.7 * 79) <= 1
+
+
+def test_a_dip_of_one_step_is_drawn_too():
+    values = [1.0] * 10_000
+    values[5000] = -50.0
+    rows = drawn([points(values)], 40, 8)
+    assert any(y >= 24 for _, y in dots(rows))
+
+
+def test_nan_leaves_a_gap_and_does_not_join_its_sides():
+    values = [1.0] * 40 + [math.nan] * 20 + [1.0] * 40
+    columns = {x for x, _ in dots(drawn([points(values)], 50, 4))}
+    assert columns == set(range(40)) | set(range(60, 100))
+
+
+def test_a_single_nan_between_few_points_breaks_the_line():
+    columns = {x for x, _ in dots(drawn([points([0.0, 1.0, math.nan, 1.0, 0.0])], 10, 4))}
+    assert {0, 1, 4, 15, 18, 19} <= columns
+    assert not columns & set(range(6, 14))
+
+
+def test_the_sides_of_a_gap_narrower_than_a_dot_are_not_joined():
+    values = [0.0] * 100 + [math.nan] + [10.0] * 100
+    assert not any(8 < y < 24 for _, y in dots(drawn([points(values)], 10, 8)))
+    values[100] = 10.0
+    assert any(8 < y < 24 for _, y in dots(drawn([points(values)], 10, 8)))
+
+
+def test_few_points_fill_the_whole_width_as_one_unbroken_line():
+    columns = {x for x, _ in dots(drawn([points([0.0, 5.0, 2.0])], 30, 6))}
+    assert columns == set(range(60))
+
+
+def test_neighbouring_columns_touch_however_steep_the_line():
+    found = dots(drawn([points([0.0, 100.0, 0.0, 100.0])], 20, 10))
+    by_column = {x: {y for cx, y in found if cx == x} for x in range(40)}
+    for x in range(39):
+        assert min(abs(a - b) for a in by_column[x] for b in by_column[x + 1]) <= 1
+
+
+def test_not_positive_values_leave_a_gap_on_a_log_axis():
+    columns = {x for x, _ in dots(drawn([points([1.0] * 40 + [0.0] * 20 + [10.0] * 40)], 50, 4, log_y=True))}
+    assert not columns & set(range(41, 59))
+    assert fit_scale([points([0.0, -1.0])], log_y=True) is None
+
+
+def test_decades_are_equally_far_apart_on_a_log_axis():
+    scale = Scale(0, 4, 1e-4, 1.0, log_y=True)
+    place = scale.place(41)
+    assert [round(place(value)) for value in (1.0, 0.1, 0.01, 0.001, 1e-4)] == [0, 10, 20, 30, 40]
+
+
+def test_the_first_curve_is_in_front_and_each_piece_names_its_curve():
+    front, behind = points([1.0] * 50), points([1.0] * 50)
+    assert {which for row in drawn([front, behind], 20, 4) for _, which in row} == {0, EMPTY}
+    apart = drawn([points([0.0] * 50), points([9.0] * 50)], 20, 4)
+    assert {which for row in apart for _, which in row} == {0, 1, EMPTY}
+
+
+def test_a_dotted_curve_differs_from_a_full_one_without_colour():
+    full, dotted = points([1.0] * 50), points([1.0] * 50)._replace(dotted=True)
+    assert len(dots(drawn([full], 20, 4))) == 2 * len(dots(drawn([dotted], 20, 4)))
+
+
+def test_a_dotted_curve_keeps_its_spike():
+    values = [1.0] * 10_000
+    values[3333] = 9.0
+    assert min(y for _, y in dots(drawn([points(values)._replace(dotted=True)], 40, 8))) < 8
+
+
+def test_the_axis_reaches_the_last_step_so_that_a_growing_line_moves_nothing():
+    early = fit_scale([points([1.0, 2.0] * 50)], x_high=1000)
+    late = fit_scale([points([1.0, 2.0] * 90)], x_high=1000)
+    assert early == late
+
+
+def test_a_constant_line_has_room_above_and_below():
+    scale = fit_scale([points([3.0] * 5)])
+    assert scale.y_low < 3.0 < scale.y_high
+
+
+def test_value_ticks_are_round_and_inside():
+    scale = Scale(0, 1, 0.13, 2.07)
+    labels = [label for _, label in y_values(scale, 12)]
+    assert labels == ["0.5", "1.0", "1.5", "2.0"]
+    assert [label for _, label in y_values(Scale(0, 1, 1e-4, 1.0, True), 12)] == ["1e-4", "0.001", "0.01", "0.1", "1"]
+
+
+def test_step_labels_stand_apart():
+    axis = x_axis(Scale(0, 20_000, 0, 1), 60)
+    assert axis.split() == ["0", "5k", "10k", "15k", "20k"]
+
+
+def test_thinning_keeps_the_extremes_and_splits_at_gaps():
+    values = [1.0] * 1000
+    values[500], values[700] = 9.0, math.nan
+    stretches = thin(range(1000), values, 50)
+    assert len(stretches) == 2
+    assert sum(len(xs) for xs, _ in stretches) <= 2 * 50
+    assert max(max(ys) for _, ys in stretches) == 9.0
+    assert thin(range(3), [math.nan] * 3, 10) == []
+
+
+@given(st.lists(st.floats(), max_size=200), st.integers(1, 50), st.booleans())
+def test_thinned_stretches_hold_only_what_can_be_drawn(values, columns, log_y):
+    for xs, ys in thin(range(len(values)), values, columns, log_y=log_y):
+        assert len(xs) == len(ys) > 0
+        assert xs == sorted(xs)
+        assert all(math.isfinite(y) and (y > 0 or not log_y) for y in ys)
+
+
+def test_beads_lie_on_the_line():
+    on_it = [(0.0, 0.0), (2.5, 0.25), (5.0, 0.5), (7.5, 0.75), (10.0, 1.0)]
+    assert beads([0.0, 10.0], [0.0, 1.0], 0.0, 10.0, 5) == on_it

@@ -1,0 +1,489 @@
+import asyncio
+import copy
+
+import msgspec
+import pytest
+from autoloop.metrics import default_book
+from autoloop.model import Loop, LoopState, MetricSummary, RoundState, RunState
+
+from autoloop_tui.console.present.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
+from autoloop_tui.console.screens.compare import CompareScreen
+from autoloop_tui.console.widgets.lettered_chart import LetteredChart
+from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.table import Table
+from tests.console.projects import CONFIG, NOW, Project, curve, painted
+from tests.console.waiting import settle, until
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+EVAL, L1 = "eval/offline_eval/avg_l1", "train/l1_loss"
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project(tmp_path)
+    yield made
+    made.store.close()
+
+
+def on_compare(project, script, *, marked=(), size=(120, 40), **options):
+    """Run `script(pilot, screen)` on the Compare screen, once the histories have been read."""
+
+    async def main():
+        app = project.app(**options)
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot)
+            app.marked = list(marked)
+            await pilot.press("c")
+            await settle(pilot)
+            await until(pilot, lambda: all(side.caught_up for side in app.screen.sides))
+            await until(pilot, lambda: all(row.strip() for row in painted(app.screen.query_one("#legend"))))
+            await script(pilot, app.screen)
+
+    asyncio.run(main())
+
+
+def text_of(screen, name):
+    return [row.rstrip() for row in painted(screen.query_one(name))]
+
+
+def config(**changes):
+    made = copy.deepcopy(CONFIG)
+    for path, value in changes.items():
+        *blocks, key = path.split("__")
+        node = made
+        for block in blocks:
+            node = node[block]
+        node[key] = value
+    return made
+
+
+def metrics(eval_l1, pi_sum=0.5, n=50):
+    return {L1: curve(n), EVAL: curve(10, 1.2, eval_l1, 20), "train/ot_pi_sum": curve(n, 0.1, pi_sum)}
+
+
+def three(project):
+    first = project.run("act_base", metrics=metrics(0.5))
+    better = project.run("act_lr", config=config(policy__optimizer_lr=1e-3), metrics=metrics(0.2, 0.9), base=first)
+    other = config(ot__loss_config__reg=0.4, batch_size=8)
+    worse = project.run("act_reg", config=other, metrics=metrics(0.8), base=first)
+    return [first.id, better.id, worse.id]
+
+
+def summary(last, mad=0.0):
+    return MetricSummary(
+        first=1.0,
+        last=last,
+        best=last,
+        best_step=1,
+        delta=0.0,
+        pct=0.0,
+        n=9,
+        min=0.0,
+        max=1.0,
+        tail_mean=last,
+        tail_mad=mad,
+        first_step=0,
+        last_step=9,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ parameters
+
+
+def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        rows = text_of(screen, "#parameters")
+        assert "3 of 9 differ" in rows[0]
+        shown = "\n".join(rows)
+        assert "policy.optimizer_lr" in shown
+        assert "ot.loss_config.reg" in shown
+        assert "lambda_ot" not in shown
+        await pilot.press("d")
+        await settle(pilot)
+        assert len(screen.query_one("#parameters", Table)._keys) == 9
+        await pilot.press("d")
+        await settle(pilot)
+        assert len(screen.query_one("#parameters", Table)._keys) == 3
+
+    on_compare(project, script, marked=marked)
+
+
+def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_marked(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        rows = text_of(screen, "#parameters")
+        rate = next(row for row in rows if "optimizer_lr" in row)
+        reg = next(row for row in rows if "loss_config.reg" in row)
+        assert rate.split() == ["›", "policy.optimizer_lr", "0.002", "*", "0.001", "0.002"]
+        assert reg.split() == ["ot.loss_config.reg", "0.1", "0.1", "*", "0.4"]
+        assert rate.index("0.002") == reg.index("0.1")
+        head = rows[1]
+        assert head.index("a ") == rate.index("0.002")
+
+    on_compare(project, script, marked=marked)
+
+
+def test_flat_configs_keep_lists_of_values_whole_and_take_blocks_in_lists_apart():
+    flat = flatten({"a": {"b": [1, 2], "x.y": 1}, "f": [{"w": 1}, {"w": 2}], "empty": {}, "none": None})
+    assert flat == {"a.b": [1, 2], "a.x\\.y": 1, "f.0.w": 1, "f.1.w": 2, "empty": {}, "none": None}
+
+
+def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_written():
+    made = {p.path: p for p in parameters([{"a": 10, "b": 1, "wandb.mode": "x"}, {"a": 10.0, "b": True}, None])}
+    assert not made["a"].differs
+    assert made["b"].differs
+    assert made["wandb.mode"].differs
+    assert made["wandb.mode"].observing
+    assert made["wandb.mode"].values == ["x", ABSENT, ABSENT]
+    assert list(made)[-1] == "wandb.mode"
+
+
+def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(project):
+    marked = three(project)
+    project.store.places.config(marked[1]).unlink()
+
+    async def script(pilot, screen):
+        assert text_of(screen, "#legend")[2].endswith("config cannot be read")
+        assert f"{marked[1]} cannot be read (No such file" in "".join(text_of(screen, "#hints"))
+        rows = text_of(screen, "#parameters")
+        assert "2 of 9 differ" in rows[0]
+        assert "?" in next(row for row in rows if "batch_size" in row)
+
+    on_compare(project, script, marked=marked)
+
+
+def test_equal_configs_are_said_to_be_equal(project):
+    marked = [project.run("one").id, project.run("two").id]
+
+    async def script(pilot, screen):
+        assert any("the 9 parameters are the same in every run" in row for row in text_of(screen, "#parameters"))
+
+    on_compare(project, script, marked=marked)
+
+
+# ------------------------------------------------------------------------------------------------ metrics
+
+
+def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_in_word_and_glyph(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        rows = text_of(screen, "#metrics")
+        row = next(row for row in rows if "eval_l1" in row)
+        assert "eval_l1 ↓" in row
+        assert row.endswith("✓ best b")
+        assert " -0.29" in row
+        assert " +0.29" in row
+        mass = next(row for row in rows if "ot_pi_sum" in row)
+        assert "ot_pi_sum ↑" in mass
+        assert mass.endswith("✓ best b")
+
+    on_compare(project, script, marked=marked, size=(150, 50))
+
+
+def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change():
+    book = default_book()
+    (made,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.46, 0.01)}, {L1: summary(0.4)}], book)
+    near, far = made.deltas[1], made.deltas[2]
+    assert near.piece(10)[0].startswith("≈")
+    assert near.piece(10, ascii_only=True)[0].startswith("~")
+    assert far.piece(10) == ("-0.1", "slot-finished")
+    assert made.best == 2
+    (even,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.48)}], book)
+    assert (even.best, even.even) == (None, True)
+
+
+def test_the_best_follows_the_direction_of_the_metric_book_and_the_base_is_the_first_that_has_it():
+    mass = "train/ot_pi_sum"
+    runs = [{}, {mass: summary(0.5), L1: summary(0.1)}, {mass: summary(0.9), L1: summary(0.2)}]
+    made = {each.metric: each for each in compare_metrics(runs, default_book())}
+    assert made[mass].best == 2
+    assert made[L1].best == 1
+    assert made[L1].deltas[0] is None
+    assert made[L1].deltas[1] is None
+    assert made[L1].deltas[2].change == pytest.approx(0.1)
+
+
+def test_metrics_come_as_key_metrics_then_shared_then_those_of_one_run():
+    runs = [{"z": summary(1), "b": summary(1), L1: summary(1)}, {"z": summary(2), "a": summary(1), L1: summary(2)}]
+    assert [each.metric for each in compare_metrics(runs, default_book())] == [L1, "z", "a", "b"]
+
+
+def test_where_there_is_little_room_the_changes_stand_below_the_values(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        await pilot.press("tab")
+        await settle(pilot)
+        rows = text_of(screen, "#metrics")
+        place = next(y for y, row in enumerate(rows) if "eval_l1" in row)
+        assert "-0.29" not in rows[place]
+        assert "-0.29" in rows[place + 1]
+        await pilot.press("j")
+        assert screen.query_one("#metrics", Table).cursor == L1
+
+    on_compare(project, script, marked=marked, size=(60, 24))
+
+
+def test_a_run_that_goes_on_is_compared_by_what_it_has_reached(project):
+    first = project.run("done", metrics=metrics(0.5))
+    going = project.run("going", RunState.RUNNING, metrics=metrics(0.3))
+
+    async def script(pilot, screen):
+        await until(pilot, lambda: any("0.3" in row for row in text_of(screen, "#metrics") if "eval_l1" in row))
+
+    on_compare(project, script, marked=[first.id, going.id])
+
+
+# ------------------------------------------------------------------------------------------------ chart
+
+
+def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its_end(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        chart = screen.query_one(LetteredChart)
+        assert [line.look for line in chart._lines] == ["chart-1", "chart-2", "chart-3"]
+        rows = text_of(screen, "#chart")
+        assert "eval_l1" in rows[0]
+        ends = {letter: y for y, row in enumerate(rows[1:]) for letter in row.rpartition("  ")[2] if letter in "abc"}
+        assert ends["c"] < ends["a"] < ends["b"]
+
+    on_compare(project, script, marked=marked, size=(200, 50))
+
+
+def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        seen = [text_of(screen, "#chart")[0]]
+        for key in ("l", "right", "l", "h", "left"):
+            await pilot.press(key)
+            await settle(pilot)
+            seen.append(text_of(screen, "#chart")[0])
+        names = [next(n for n in ("eval_l1", "l1_loss", "ot_pi_sum") if f" {n} " in row) for row in seen]
+        assert names == ["eval_l1", "l1_loss", "ot_pi_sum", "eval_l1", "ot_pi_sum", "l1_loss"]
+        await pilot.press("y")
+        await settle(pilot)
+        assert " log" in text_of(screen, "#chart")[0]
+        await pilot.press("y")
+        await settle(pilot)
+        assert " log" not in text_of(screen, "#chart")[0]
+
+    on_compare(project, script, marked=marked)
+
+
+def test_runs_without_a_history_say_so(project):
+    marked = [
+        project.run("empty", RunState.FAILED, metrics={}).id,
+        project.run("waiting", RunState.QUEUED).id,
+        project.run("silent", RunState.RUNNING, metrics={}).id,
+    ]
+
+    async def script(pilot, screen):
+        rows = text_of(screen, "#legend")
+        assert rows[1].endswith("no history")
+        assert rows[2].endswith("not started")
+        assert rows[3].endswith("no history")
+        assert any("no points yet" in row for row in text_of(screen, "#chart"))
+        assert any("no metric yet" in row for row in text_of(screen, "#metrics"))
+
+    on_compare(project, script, marked=marked)
+
+
+# ------------------------------------------------------------------------------------------------ which runs
+
+
+def test_the_marked_runs_are_compared_in_the_order_of_marking(project):
+    marked = three(project)[::-1]
+
+    async def script(pilot, screen):
+        assert [side.run.id for side in screen.sides] == marked
+        assert [row[:3] for row in text_of(screen, "#legend")[1:4]] == [" a ", " b ", " c "]
+
+    on_compare(project, script, marked=marked)
+
+
+def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are_compared(project):
+    project.round(1, RoundState.DONE)
+    base = project.run("base", metrics=metrics(0.5))
+    other = project.run("other", metrics=metrics(0.4))
+    project.round(2)
+    worse = project.run("worse", metrics=metrics(0.3), base=base, round=2)
+    best = project.run("best", metrics=metrics(0.2), base=base, round=2)
+    project.run("broken", RunState.FAILED, round=2)
+    runs = project.store.runs(project.loop.id)
+    assert default_runs(runs, default_book()) == [best.id, base.id, worse.id, other.id]
+
+    async def script(pilot, screen):
+        assert "nothing is marked" in text_of(screen, "#legend")[0]
+        assert [side.run.id for side in screen.sides] == [best.id, base.id, worse.id, other.id]
+
+    on_compare(project, script)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_with_no_finished_run_it_says_what_to_do(project, size):
+    project.run("going", RunState.RUNNING)
+
+    async def script(pilot, screen):
+        assert isinstance(screen, CompareScreen)
+        assert "no run has finished yet" in text_of(screen, "#legend")[0]
+        assert any("nothing to compare yet" in row for row in text_of(screen, "#parameters"))
+        for key in ("j", "k", "h", "l", "d", "y", "tab", "tab", "g", "G", "ctrl+d", "ctrl+u", "X"):
+            await pilot.press(key)
+        await settle(pilot)
+
+    on_compare(project, script, size=size)
+
+
+def test_capital_x_forgets_the_marks(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        await pilot.press("X")
+        await settle(pilot)
+        assert pilot.app.marked == []
+        assert "nothing is marked" in text_of(screen, "#legend")[0]
+
+    on_compare(project, script, marked=marked)
+
+
+def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project):
+    first = project.run("here", metrics=metrics(0.5))
+    loop = Loop(id=50, name="loop_16", state=LoopState.FINISHED, spec=project.spec, output_dir="/none", created_at=NOW - 99)
+    project.store.put_loop(loop)
+    there = msgspec.structs.replace(project.run("there", metrics=metrics(0.2)), loop=loop.id)
+    project.store.put_run(there)
+
+    async def script(pilot, screen):
+        assert [side.run.name for side in screen.sides] == ["here", "there"]
+        assert next(row for row in text_of(screen, "#metrics") if "eval_l1" in row).endswith("best b")
+
+    on_compare(project, script, marked=[first.id, "gone", there.id], loop=project.loop.name)
+
+
+# ------------------------------------------------------------------------------------------------ sizes and amounts
+
+
+@pytest.mark.parametrize("size", [*SIZES, (1, 1), (30, 8)])
+@pytest.mark.parametrize("runs", [1, 6])
+def test_up_to_six_runs_fit_any_size(project, size, runs):
+    names = ["act_a_rather_long_name_of_a_config_r4_", "宽字_"]
+    made = [
+        project.run(names[n % 2] + str(n), config=config(seed=n, note=f"text {n}" * n), metrics=metrics(0.1 * n + 0.1))
+        for n in range(runs)
+    ]
+
+    async def script(pilot, screen):
+        for _ in range(4):
+            for pane in screen.query(RowPane):
+                if pane.is_on_screen and pane.size.width:
+                    assert {len(row.replace("宽", "宽 ").replace("字", "字 ")) for row in painted(pane)} <= {pane.size.width}
+            await pilot.press("tab")
+            await settle(pilot)
+        await pilot.resize_terminal(100, 30)
+        await settle(pilot)
+        assert any("eval_l1" in row for row in text_of(screen, "#metrics"))
+
+    on_compare(project, script, marked=[run.id for run in made], size=size)
+
+
+def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        seen = []
+        for _ in range(4):
+            parts = ("parameters", "metrics", "chart")
+            seen.append([name for name in parts if screen.query_one(f"#{name}").is_on_screen])
+            await pilot.press("tab")
+            await settle(pilot)
+        assert seen == [["parameters"], ["metrics"], ["chart"], ["parameters"]]
+
+    on_compare(project, script, marked=marked, size=(80, 24))
+
+
+def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        for name in ("parameters", "metrics", "chart"):
+            assert screen.query_one(f"#{name}").size.height >= 5
+        await pilot.press("j", "tab", "j")
+        assert screen.query_one("#parameters", Table).cursor == screen.query_one("#parameters", Table)._keys[1]
+        assert screen.query_one("#metrics", Table).cursor == L1
+
+    for size in SIZES[1:]:
+        on_compare(project, script, marked=marked, size=size)
+
+
+def test_the_line_below_gives_the_values_under_the_cursor_in_full(project):
+    long = "x" * 60
+    marked = [project.run("one").id, project.run("two", config=config(policy__type=long)).id]
+
+    async def script(pilot, screen):
+        assert text_of(screen, "#detail")[0] == f" policy.type  a act  b {long}"
+        await pilot.press("tab")
+        await settle(pilot)
+        assert "lower is better" in text_of(screen, "#detail")[0]
+
+    on_compare(project, script, marked=marked)
+
+
+def test_two_thousand_parameters_are_all_there_and_only_the_window_is_painted(project):
+    big = {f"block{n // 50}": {f"key_{m}": m for m in range(n - n % 50, n - n % 50 + 50)} for n in range(0, 2000, 50)}
+    other = copy.deepcopy(big)
+    other["block7"]["key_351"] = -1
+    marked = [project.run("one", config=big).id, project.run("two", config=other).id]
+
+    async def script(pilot, screen):
+        assert "1 of 2000 differ" in text_of(screen, "#parameters")[0]
+        await pilot.press("d")
+        await settle(pilot)
+        asked = []
+        table = screen.query_one("#parameters", Table)
+        paint = table._paint
+        table._paint = lambda key, width: asked.append(key) or paint(key, width)
+        await pilot.press("G", "ctrl+u", "g", "ctrl+d")
+        assert len(table._keys) == 2000
+        assert len(asked) <= 4 * 50
+        await pilot.press("G")
+        assert table.cursor == "block39.key_1999"
+
+    on_compare(project, script, marked=marked)
+
+
+def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_act_on(project):
+    evil = "\x1b[31m[bold]\u202e宽\n"
+    odd = config(policy__type=evil, extra={evil: evil})
+    marked = [
+        project.run("n" + evil, config=odd, metrics={f"train/{evil}": curve()}).id,
+        project.run("two").id,
+    ]
+
+    async def script(pilot, screen):
+        for _ in range(3):
+            text = "".join(row for pane in screen.query(RowPane) for row in painted(pane))
+            assert "\x1b" not in text
+            assert "\u202e" not in text
+            await pilot.press("tab", "l")
+            await settle(pilot)
+        await pilot.press("l", "l")
+
+    for size in SIZES:
+        on_compare(project, script, marked=marked, size=size)
+
+
+def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):
+    marked = three(project)
+
+    async def script(pilot, screen):
+        for name in ("#legend", "#parameters", "#metrics", "#chart", "#detail"):
+            for row in text_of(screen, name):
+                assert row.isascii(), row
+
+    on_compare(project, script, marked=marked, ascii_only=True)

@@ -1,0 +1,160 @@
+import asyncio
+
+import pytest
+
+from autoloop_tui.console.actions import ACTIONS, SCOPES
+from autoloop_tui.console.drawing.paint import LOOKS, cells
+from autoloop_tui.console.pane_bindings import PANE_KEYS, all_keys
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.help import HelpScreen, side_by_side
+from autoloop_tui.console.widgets.document import Document, text_of
+from tests.console.projects import Project, painted
+from tests.console.waiting import settle
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project(tmp_path)
+    made.run("some")
+    return made
+
+
+def drive(app, script, size=(80, 24), key="question_mark"):
+    async def main():
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot)
+            await pilot.press(key)
+            await settle(pilot)
+            assert isinstance(app.screen, HelpScreen)
+            await script(pilot, app.screen.query_one(Document))
+
+    asyncio.run(main())
+
+
+def told(document):
+    """All of its text, whether in sight or not."""
+    return "\n".join(text_of(row) for row in document._text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+def test_every_action_is_told_at_every_size(project, size):
+    async def script(pilot, document):
+        text = told(document)
+        for action in ACTIONS:
+            assert action.description[:40] in text  # what is longer goes on in the next row
+            if action.command:
+                assert f"$ {action.command}"[:40] in text
+        for keys in PANE_KEYS.values():
+            for key in keys:
+                assert key.description in text
+        for look in LOOKS.values():
+            assert look.text() in text
+        assert all(sum(cells(t) for t, _ in row) <= size[0] for row in document._text)
+
+    drive(project.app(), script, size)
+
+
+@pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((120, 40), 2), ((200, 50), 3)])
+def test_there_are_as_many_columns_as_fit(project, size, columns):
+    async def script(pilot, document):
+        heads = [row for row in document._text if any(look == "bold key" for _, look in row)]
+        assert max(sum(look == "bold key" for _, look in row) for row in heads) == columns
+
+    drive(project.app(), script, size)
+
+
+def test_the_scope_one_came_from_is_first(project):
+    async def main():
+        app = project.app()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            for key, scope in (("p", "proposals"), ("r", "rounds")):
+                await pilot.press(key)
+                await settle(pilot)
+                await pilot.press("question_mark")
+                await settle(pilot)
+                assert told(app.screen.query_one(Document)).split("\n")[0].strip() == SCOPES[scope]
+                await pilot.press("q")
+                await settle(pilot)
+
+    asyncio.run(main())
+
+
+def test_remapped_keys_are_shown_and_work(project):
+    app = project.app()
+    app.preferences.keys = {"app.help": "ctrl+x", "log.filter": "F"}
+
+    async def script(pilot, document):
+        rows = told(document).split("\n")
+        assert any(row.split()[:2] == ["^x", "Help"] for row in rows)
+        assert any(row.split()[:2] == ["F", "Only"] for row in rows)
+
+    drive(app, script, key="ctrl+x")
+
+
+def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path):
+    folder = tmp_path / "autoloop"
+    folder.mkdir()
+    (folder / "console.toml").write_text('[keys]\n"log.filter" = "F"\n"log.fliter" = "G"\n')
+    chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path)
+    assert chosen.keys == {"log.filter": "F"}
+    assert chosen.problems == ["console.toml: no action 'log.fliter'; did you mean 'log.filter'?"]
+
+
+def test_it_scrolls_and_is_searched_and_q_goes_back(project):
+    async def script(pilot, document):
+        await pilot.press("G")
+        await settle(pilot)
+        assert "256 colours" in "\n".join(painted(document))
+        await pilot.press("g", "slash", *"escape-time", "enter")
+        await settle(pilot)
+        assert "escape-time" in "\n".join(painted(document))
+        await pilot.press("q")
+        await settle(pilot)
+        assert not isinstance(pilot.app.screen, HelpScreen)
+
+    drive(project.app(), script)
+
+
+def test_help_does_not_open_on_top_of_itself(project):
+    async def script(pilot, document):
+        depth = len(pilot.app.screen_stack)
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert len(pilot.app.screen_stack) == depth
+
+    drive(project.app(), script)
+
+
+def test_a_changed_width_lays_it_out_anew(project):
+    async def script(pilot, document):
+        one = len(document._text)
+        await pilot.resize_terminal(200, 50)
+        await settle(pilot)
+        assert len(document._text) < one
+
+    drive(project.app(), script)
+
+
+def test_ascii_needs_no_other_letters(project):
+    async def script(pilot, document):
+        plain = told(document).replace("…", "").replace("·", "")  # as they stand in the commands and in the prose
+        assert plain.isascii(), {c for c in plain if not c.isascii()}
+
+    drive(project.app(ascii_only=True), script)
+
+
+def test_all_keys_of_an_action_are_read_as_on_a_keyboard():
+    assert all_keys("x", "j,down", {}) == "j ↓"
+    assert all_keys("x", "J,shift+down", {}) == "J shift+↓"
+    assert all_keys("x", "ctrl+d,pagedown", {"x": "ctrl+e"}) == "^e"
+    assert all_keys("x", "enter,up", {}, ascii_only=True) == "enter up"
+
+
+def test_blocks_stay_whole_and_in_reading_order():
+    blocks = [[[(f"block {n}", "")]] + [[("row", "")]] * 4 for n in range(5)]
+    rows = side_by_side(blocks, 2, 20)
+    left = [text_of(row)[:20].strip() for row in rows]
+    right = [text_of(row)[22:].strip() for row in rows]
+    assert [text for text in left + right if text.startswith("block")] == [f"block {n}" for n in range(5)]
+    assert abs(len([t for t in left if t]) - len([t for t in right if t])) <= 5

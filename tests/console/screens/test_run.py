@@ -1,0 +1,661 @@
+import asyncio
+import copy
+import math
+from array import array
+from pathlib import Path
+
+import msgspec
+import pytest
+from autoloop import secrets
+from autoloop.configs import diff
+from autoloop.metric_readers import follow
+from autoloop.metrics import default_book, summarise
+from autoloop.model import ExitRecord, RunState, Series, WandbSpec
+
+from autoloop_tui.console.actions import of_scope
+from autoloop_tui.console.drawing.smoothing import Smoothed
+from autoloop_tui.console.present.drafts import split_edits
+from autoloop_tui.console.present.run_rows import changes_in_short
+from autoloop_tui.console.screens.dialogs import Confirm
+from autoloop_tui.console.screens.run import PARTS, RunScreen
+from autoloop_tui.console.widgets.big_chart import BigChart
+from autoloop_tui.console.widgets.document import Document
+from autoloop_tui.console.widgets.log_tail import LogTail
+from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.run_charts import RunCharts
+from tests.console.projects import CONFIG, Project, curve, history, painted
+from tests.console.waiting import settle
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def variant(project):
+    """A running variant of a finished run, with a log."""
+    base = project.run("baseline")
+    config = copy.deepcopy(CONFIG)
+    config["ot"]["loss_config"]["tau_src"] = 0.5
+    proposal = project.proposal(base)
+    project.round(2)
+    metrics = {
+        "train/l1_loss": curve(25, 0.9, 0.2),
+        "eval/offline_eval/avg_l1": curve(5, 1.1, 0.3, 20),
+        "train/grad_norm": curve(25, 5, 2),
+    }
+    log = "".join(f"INFO step {i}\n" for i in range(100)) + "ValueError: the end\n"
+    return project.run(
+        "variant", RunState.RUNNING, base=base, config=config, round=2, proposal=proposal.id, metrics=metrics, log=log
+    )
+
+
+def drive(project, run, script, size=(80, 24), engine=True, **options):
+    """Open the Run screen on `run` and run `script(pilot, screen)`."""
+
+    async def main():
+        app = project.app(**options)
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot)
+            app.open_run(run.id if hasattr(run, "id") else run)
+            await settle(pilot)
+            await script(pilot, app.screen)
+
+    if engine:
+        with project.engine():
+            asyncio.run(main())
+    else:
+        asyncio.run(main())
+
+
+async def press(pilot, *keys):
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+def seen(screen):
+    """Every row that is on the screen, top to bottom, side by side panes one after the other."""
+    panes = [pane for pane in screen.query(RowPane) if pane.is_on_screen and pane.size.width]
+    return "\n".join(row for pane in panes for row in painted(pane))
+
+
+# ---------------------------------------------------------------------------------------------------------- header
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_header_says_who_how_far_and_where_from_at_every_size(project, variant, size):
+    async def script(pilot, screen):
+        who, far, origin = painted(screen.query_one("#run-head"))
+        assert "▶ running" in who
+        assert "variant" in who
+        assert "round 2" in who
+        assert "base baseline" in who
+        assert "50%" in far
+        assert "100/200" in far
+        assert "steps/s" in far
+        assert "eta 50s" in far  # half a second a step in the history
+        assert "tau_src 0.05→0.5" in origin
+        assert ("to base" in far) == (size[0] >= 100)
+
+    drive(project, variant, script, size)
+
+
+def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project):
+    run = project.run("first")
+
+    async def script(pilot, screen):
+        assert "from configs/first.json" in painted(screen.query_one("#run-head"))[2]
+        await press(pilot, "3")
+        assert "nothing: a config of the first round" in seen(screen)
+
+    drive(project, run, script)
+
+
+def test_a_running_run_stands_against_its_base_at_the_same_step(project):
+    key = "eval/offline_eval/avg_l1"
+    base = project.run("base", metrics={key: Series(array("q", [50, 100, 200]), array("d", [0.9, 0.6, 0.3]))})
+    mine = {key: Series(array("q", [50, 100]), array("d", [0.9, 0.58]))}
+    run = project.run("going", RunState.RUNNING, base=base, metrics=mine, log="x\n")
+
+    async def script(pilot, screen):
+        screen._paint(screen.view, screen.view.run(run.id))
+        await settle(pilot)
+        assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
+
+    drive(project, run, script, (160, 40))
+
+
+def test_an_unknown_run_is_said_and_survived(project):
+    project.run("there")
+
+    async def script(pilot, screen):
+        assert "This loop has no run nowhere" in seen(screen)
+        for key in ("tab", "2", "3", "4", "1", "h", "l", "x", "t", "n", "w", "y"):
+            await press(pilot, key)
+        assert pilot.app.is_running
+
+    drive(project, "nowhere", script)
+
+
+# ----------------------------------------------------------------------------------------------------------- parts
+
+
+def test_tab_and_numbers_reach_every_part(project, variant):
+    async def script(pilot, screen):
+        shown = []
+        for key in ("1", "tab", "tab", "tab", "tab", "2", "3", "4", "m", "d"):
+            await press(pilot, key)
+            shown.append(screen.part)
+            assert [each for each in PARTS if screen.query_one(f"#part-{each}").display] == [screen.part]
+        assert shown == [*PARTS, "charts", "log", "config", "launch", "charts", "config"]
+
+    drive(project, variant, script)
+
+
+def test_every_action_of_the_scope_has_a_method():
+    for action in of_scope("run"):
+        assert callable(getattr(RunScreen, f"action_{action.method}"))
+
+
+def test_the_last_line_shows_the_command_of_the_part(project, variant):
+    async def script(pilot, screen):
+        await press(pilot, "2")
+        assert painted(screen.query_one("#hints"))[1].strip() == f"$ autoloop-tui logs {variant.id}"
+
+    drive(project, variant, script)
+
+
+def test_hints_of_a_part_follow_remapped_keys(project, variant):
+    async def script(pilot, screen):
+        pilot.app.preferences.keys["log.filter"] = "F"
+        await press(pilot, "2")
+        assert "F filter" in painted(screen.query_one("#run-parts"))[0]
+
+    drive(project, variant, script, (120, 40))
+
+
+# ---------------------------------------------------------------------------------------------------------- charts
+
+
+def test_the_chart_draws_the_run_over_its_base(project, variant):
+    async def script(pilot, screen):
+        chart = screen.query_one(BigChart)
+        run, base = chart._lines
+        assert (run.label, run.base) == ("this run", False)
+        assert (base.label, base.base) == ("base", True)
+        assert len(run.series) == 5
+        assert len(base.series) == 10
+        assert "┌" in "\n".join(painted(chart))
+
+    drive(project, variant, script)
+
+
+@pytest.mark.parametrize(("forth", "back"), [("l", "h"), ("right", "left"), ("j", "k")])
+def test_h_and_l_walk_through_the_metrics_key_metrics_first(project, variant, forth, back):
+    async def script(pilot, screen):
+        charts, walked = screen.query_one(RunCharts), []
+        for _ in range(4):
+            walked.append(charts.metric)
+            await press(pilot, forth)
+        first = "eval/offline_eval/avg_l1"
+        assert walked == [first, "train/l1_loss", "train/grad_norm", first]
+        await press(pilot, back)
+        assert charts.metric == first
+        assert "eval_l1" in painted(screen.query_one(BigChart))[0]
+
+    drive(project, variant, script)
+
+
+def test_wide_screens_list_all_metrics_with_their_figures(project, variant):
+    async def script(pilot, screen):
+        head, *rows = painted(screen.query_one("#run-metrics"))[1:]
+        assert head.split() == ["last", "best", "change", "noise"]
+        figures = variant_figures(project, variant, "train/l1_loss")
+        row = next(row for row in rows if "l1_loss" in row).split()
+        assert row[:3] == ["l1_loss", f"{figures.last:.4g}", f"{figures.best:.4g}"]
+        assert row[3].startswith("-0.")
+        assert rows[0].startswith("▌")
+
+    drive(project, variant, script, (120, 40))
+
+
+def variant_figures(project, run, name):
+    follower = follow(project.output / run.output_dir, run_id=run.id)
+    while follower.poll():
+        pass
+    return summarise(follower.columns, default_book()).metrics[name]
+
+
+def test_xwide_screens_add_the_change_to_the_base(project, variant):
+    async def script(pilot, screen):
+        assert "to base" in painted(screen.query_one("#run-metrics"))[1]
+
+    drive(project, variant, script, (200, 50))
+
+
+def test_narrow_screens_have_the_figures_in_one_line(project, variant):
+    async def script(pilot, screen):
+        (row,) = painted(screen.query_one("#run-figures"))
+        assert row.startswith(" 1/3 eval_l1  last ")
+        assert "noise" in row
+
+    drive(project, variant, script)
+
+
+def test_a_click_on_a_metric_chooses_it(project, variant):
+    async def script(pilot, screen):
+        await pilot.click("#run-metrics", offset=(5, 4))
+        await settle(pilot)
+        assert screen.query_one(RunCharts).metric == "train/grad_norm"
+
+    drive(project, variant, script, (120, 40))
+
+
+def test_smoothing_is_off_at_first_and_said_when_on(project, variant):
+    async def script(pilot, screen):
+        chart = screen.query_one(BigChart)
+        assert [line.label for line in chart._lines] == ["this run", "base"]
+        await press(pilot, "w")
+        assert [line.label for line in chart._lines] == ["smooth", "this run", "base"]
+        assert "smoothed" in painted(chart)[0]
+        assert "smoothing on" in painted(screen.query_one("#hints"))[1]
+        await press(pilot, "w")
+        assert "smoothed" not in painted(chart)[0]
+
+    drive(project, variant, script)
+
+
+def test_the_value_axis_turns_logarithmic(project, variant):
+    async def script(pilot, screen):
+        await press(pilot, "y")
+        assert screen.query_one(BigChart).log_y
+        assert " log " in painted(screen.query_one(BigChart))[0]
+
+    drive(project, variant, script)
+
+
+def test_points_that_come_are_drawn_at_the_next_ticks(project, variant):
+    async def script(pilot, screen):
+        before = len(screen.query_one(BigChart)._lines[0].series)
+        history(Path(variant.output_dir), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
+        for _ in range(4):
+            screen.tick()
+        assert len(screen.query_one(BigChart)._lines[0].series) == 8 > before
+
+    drive(project, variant, script)
+
+
+# ------------------------------------------------------------------------------------------------------------- log
+
+
+def test_the_log_is_followed_and_searched(project, variant):
+    async def script(pilot, screen):
+        await press(pilot, "2")
+        log = screen.query_one(LogTail)
+        assert log.has_focus
+        assert any("ValueError: the end" in row for row in painted(log))
+        await press(pilot, "slash", *"step 42", "enter")
+        assert any("step 42" in row for row in painted(log))
+        await press(pilot, "n")
+        assert isinstance(pilot.app.screen, RunScreen)  # n is the next match while something is searched for
+
+    drive(project, variant, script)
+
+
+def test_the_cause_of_a_failure_stands_above_the_log(project):
+    cause = "CUDA ran out of memory: make batch_size smaller. " * 2
+    run = project.run("burst", RunState.FAILED, log="Traceback\n", attempt={"cause": cause, "exit": ExitRecord(code=1)})
+
+    async def script(pilot, screen):
+        await press(pilot, "2")
+        pane = screen.query_one("#run-cause")
+        assert pane.region.bottom <= screen.query_one(LogTail).region.y
+        assert "✗ CUDA ran out of memory" in " ".join(painted(pane))
+        assert 1 <= pane.size.height <= 3
+
+    drive(project, run, script)
+
+
+def test_no_room_is_taken_for_a_cause_where_there_is_none(project, variant):
+    async def script(pilot, screen):
+        assert not screen.query_one("#run-cause").display
+
+    drive(project, variant, script)
+
+
+# ---------------------------------------------------------------------------------------------------------- config
+
+
+def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(project, variant):
+    async def script(pilot, screen):
+        await press(pilot, "3")
+        text = seen(screen)
+        assert "What it changes  against baseline" in text
+        assert "~ ot.loss_config.tau_src  0.05 → 0.5" in text
+        assert text.index("✓ baseline") < text.index("▶ variant")
+        assert "proposal 1, rule:more-transport: the transport term is weak" in text
+        assert '"optimizer_lr": 0.002,' in text
+
+    drive(project, variant, script, (120, 40))
+
+
+def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project):
+    base = project.run("small")
+    config = {**CONFIG, "many": {f"key_{i:04}": i for i in range(2000)}}
+    run = project.run("large", base=base, config=config)
+
+    async def script(pilot, screen):
+        await press(pilot, "3")
+        text = screen.query_one("#part-config", Document)
+        await press(pilot, "G")
+        assert "}" in painted(text)[-1]
+        await press(pilot, "g", "slash", *"key_1234", "enter")
+        assert any('"key_1234": 1234' in row for row in painted(text))
+        await press(pilot, "ctrl+d", "ctrl+u", "j", "k", "n", "N")
+        assert any('"key_1234": 1234' in row for row in painted(text))
+
+    drive(project, run, script)
+
+
+def test_a_config_that_cannot_be_read_is_one_sentence(project, variant):
+    Path(variant.config_path).unlink()
+
+    async def script(pilot, screen):
+        await press(pilot, "3")
+        assert f"The frozen config of run {variant.id} cannot be read" in seen(screen)
+
+    drive(project, variant, script)
+
+
+def test_added_and_removed_keys_are_told_apart(project):
+    base = project.run("before", config={"a": 1, "gone": 2})
+    run = project.run("after", base=base, config={"a": 1, "new": {"x": 3}})
+
+    async def script(pilot, screen):
+        await press(pilot, "3")
+        rows = seen(screen).splitlines()
+        assert any(row.split()[:5] == ["-", "gone", "2", "→", "(deleted)"] for row in rows)
+        assert any(row.split()[:2] == ["+", "new"] and "(not there)" in row for row in rows)
+
+    drive(project, run, script, (120, 40))
+
+
+# ---------------------------------------------------------------------------------------------------------- launch
+
+
+def test_the_launch_part_shows_command_environment_places_and_attempts(project):
+    run = project.run("twice", RunState.FAILED, attempts=2, attempt={"exit": ExitRecord(signal=9), "cause": "killed"})
+    project.attempt(run, number=2, exit=ExitRecord(code=3), cause="it broke", stop_reason="asked by somebody")
+
+    async def script(pilot, screen):
+        await press(pilot, "4")
+        text = seen(screen)
+        assert "/usr/bin/python3 train.py" in text
+        assert "signal 9 (SIGKILL)" in text
+        assert "exit code 3" in text
+        assert "it broke" in text
+        assert "asked by somebody" in text
+        assert "WANDB_RUN_ID" in text
+        assert run.output_dir[:40] in text
+
+    drive(project, run, script, (120, 60))
+
+
+def test_a_queued_run_shows_the_command_as_it_would_start(project):
+    run = project.run("later", RunState.QUEUED)
+
+    async def script(pilot, screen):
+        assert "It waits in the queue" in seen(screen)
+        await press(pilot, "2")
+        assert "it waits in the queue" in seen(screen)
+        await press(pilot, "4")
+        text = seen(screen)
+        assert "as it would start" in text
+        assert "train.py" in text
+        assert "none yet: it waits in the queue" in text
+
+    drive(project, run, script)
+
+
+def test_secrets_are_never_shown(project, tmp_path):
+    preset = tmp_path / "secret.toml"
+    preset.write_text(
+        'name = "secret"\ntitle = "t"\n'
+        'argv = ["{python}", "--api-key=sesame1", "--token", "sesame2", "{script}", "{config}"]\n'
+        'override_style = "file-only"\n[env]\nMY_SECRET_X = "sesame3"\nDB_PASSWORD = "sesame4"\nHARMLESS = "shown"\n'
+    )
+    project.change_loop(spec=msgspec.structs.replace(project.spec, preset=str(preset), wandb=WandbSpec(online=True)))
+    run = project.run("hush", RunState.QUEUED)
+
+    async def script(pilot, screen):
+        await press(pilot, "4")
+        text = seen(screen)
+        assert "sesame" not in text
+        assert text.count(secrets.MASK) == 4
+        assert "shown" in text
+
+    drive(project, run, script, (120, 60))
+
+
+def test_a_preset_that_is_gone_is_said(project, variant):
+    project.change_loop(spec=msgspec.structs.replace(project.spec, preset="/nowhere/preset.toml"))
+
+    async def script(pilot, screen):
+        await press(pilot, "4")
+        text = seen(screen)
+        assert "The launch preset" in text
+        assert "/usr/bin/python3 train.py" in text  # what was started is known all the same
+
+    drive(project, variant, script, (120, 60))
+
+
+def test_a_flag_with_an_innocent_name_is_shown():
+    words = ["--policy.n_tokens=5", "--key_bits=3", "--wandb.api_key=x", "--password", "p", "last"]
+    hidden = secrets.MASK
+    assert secrets.shown_words(words) == [
+        "--policy.n_tokens=5",
+        "--key_bits=3",
+        f"--wandb.api_key={hidden}",
+        "--password",
+        hidden,
+        "last",
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------- commands
+
+
+def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project, variant):
+    async def script(pilot, screen):
+        await press(pilot, "x")
+        assert isinstance(pilot.app.screen, Confirm)
+        assert "checkpoints and metrics so far are kept" in pilot.app.screen.why
+        await press(pilot, "enter")
+        assert project.commands() == []
+        await press(pilot, "x", "y")
+        assert project.commands() == [("stop", {"run": variant.id})]
+
+    drive(project, variant, script)
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [(RunState.QUEUED, "stop"), (RunState.STOPPING, "kill")], ids=["queued", "stopping"]
+)
+def test_what_stop_asks_depends_on_the_state(project, state, kind):
+    run = project.run("some", state)
+
+    async def script(pilot, screen):
+        await press(pilot, "x", "y")
+        assert project.commands() == [(kind, {"run": run.id})]
+
+    drive(project, run, script)
+
+
+def test_an_ended_run_has_nothing_to_stop(project):
+    run = project.run("done")
+
+    async def script(pilot, screen):
+        await press(pilot, "x")
+        assert "there is nothing to stop" in painted(screen.query_one("#hints"))[1]
+        assert pilot.app.screen is screen
+
+    drive(project, run, script)
+
+
+def test_retry_is_sent(project):
+    run = project.run("broken", RunState.FAILED)
+
+    async def script(pilot, screen):
+        await press(pilot, "t")
+        assert project.commands() == [("retry", {"run": run.id})]
+
+    drive(project, run, script)
+
+
+def test_without_an_engine_the_key_that_restarts_it_is_said(project, variant):
+    async def script(pilot, screen):
+        await press(pilot, "t")
+        assert "press R to restart it" in painted(screen.query_one("#hints"))[1]
+        assert project.commands() == []
+
+    drive(project, variant, script, engine=False)
+
+
+@pytest.mark.parametrize("part", ["1", "2", "3", "4"])
+def test_a_variant_is_asked_for_in_every_part(project, variant, part):
+    async def script(pilot, screen):
+        await press(pilot, part, "n")
+        assert pilot.app.screen is not screen
+
+    drive(project, variant, script)
+
+
+# ------------------------------------------------------------------------------------------------- hostile and large
+
+
+@pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
+def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
+    evil = "\x1b[31m[b]日本語\u202e\n'\"{" + "x" * 300
+    config = {**CONFIG, evil: evil}
+    base = project.run("base")
+    proposal = project.proposal(base, author=evil, reason=evil)
+    run = project.run(
+        "v",
+        RunState.FAILED,
+        base=base,
+        config=config,
+        proposal=proposal.id,
+        reason=evil,
+        log=evil.encode() * 50,
+        metrics={"train/" + evil: curve(5)},
+        attempt={"cause": evil, "argv": [evil, evil], "stop_reason": evil},
+    )
+
+    async def script(pilot, screen):
+        for part in "1234":
+            await press(pilot, part)
+            text = seen(screen)
+            assert "\x1b" not in text
+            assert "\u202e" not in text
+            for pane in screen.query(RowPane):
+                for y in range(pane.size.height):
+                    assert pane.render_line(y).cell_length == pane.size.width
+
+    drive(project, run, script, size)
+
+
+def test_a_lost_run_without_metrics_says_so(project):
+    run = project.run("ghost", RunState.LOST, metrics={})
+
+    async def script(pilot, screen):
+        assert "It logged no metric before its process vanished" in seen(screen)
+
+    drive(project, run, script)
+
+
+def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project):
+    base = project.run("base")
+    with project.store.transaction():
+        for i in range(5000):
+            project.store.put_run(
+                type(base)(
+                    id=f"old{i:05}",
+                    loop=base.loop,
+                    round=1,
+                    position=i + 10,
+                    name=f"old_{i}",
+                    config_path="x",
+                    source_path="x",
+                    config_hash=str(i),
+                    state=RunState.FINISHED,
+                )
+            )
+    run = project.run("last", base=base, config={**CONFIG, "seed": 2})
+
+    async def script(pilot, screen):
+        await press(pilot, "3", "1", "l")
+        assert "last" in painted(screen.query_one("#run-head"))[0]
+
+    drive(project, run, script)
+
+
+def test_ascii_needs_no_other_letters(project, variant):
+    async def script(pilot, screen):
+        for part in "1234":
+            await press(pilot, part)
+            assert seen(screen).isascii(), [c for c in seen(screen) if not c.isascii()]
+
+    drive(project, variant, script, ascii_only=True)
+
+
+# ----------------------------------------------------------------------------------------------------------- pieces
+
+
+def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan():
+    series = curve(20)
+    smoothed = Smoothed()
+    first = smoothed.of(series)
+    assert first.values[0] == pytest.approx(series.values[0])  # no pull towards zero at the start
+    assert smoothed.of(series) is first
+    series.append(100, math.nan)
+    series.append(104, 0.5)
+    grown = smoothed.of(series)
+    assert list(grown.values[:20]) == list(first.values)
+    assert math.isnan(grown.values[20])
+    assert math.isfinite(grown.values[21])
+    again = Smoothed().of(series)
+    assert list(again.values)[21] == grown.values[21]
+
+
+def test_smoothing_begins_anew_with_another_series():
+    smoothed = Smoothed()
+    smoothed.of(curve(20, 5, 4))
+    other = curve(20, 1, 0.5)
+    assert list(smoothed.of(other).values) == list(Smoothed().of(other).values)
+
+
+@pytest.mark.parametrize(
+    ("text", "edits"),
+    [
+        ("a.b@mul=1.5  c=3", ["a.b@mul=1.5", "c=3"]),
+        ("a=1, b=2,", ["a=1", "b=2"]),
+        ('a=[1, 2] b={"x": [1, 2]}', ["a=[1, 2]", 'b={"x": [1, 2]}']),
+        (r'name="two words \" [" x=1', [r'name="two words \" ["', "x=1"]),
+        ("", []),
+        ("   ", []),
+    ],
+)
+def test_a_line_of_edits_is_split_outside_of_json(text, edits):
+    assert split_edits(text) == edits
+
+
+def test_changes_that_read_alike_are_told_once():
+    features = [{"weight": 1.0} for _ in range(4)]
+    before = {"features": features, "reg": 0.1}
+    after = {"features": [{"weight": 0.5} for _ in features], "reg": 0.2}
+    changes = diff(before, after)
+    assert changes_in_short(changes) == "weight 1→0.5 ×4, reg 0.1→0.2"
+    assert changes_in_short(changes, 1) == "weight 1→0.5 ×4, +1"

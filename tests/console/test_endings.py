@@ -1,0 +1,394 @@
+"""How the console ends, and what does not end it: errors of ours, signals, a store that is locked or has no space."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from autoloop.store import StoreUnavailableError
+
+from autoloop_tui.console import crash
+from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.proposals import ProposalsScreen
+from autoloop_tui.console.screens.rounds import RoundsScreen
+from tests.console.pictures import text
+from tests.console.projects import Project
+from tests.console.test_moving import drive, type_ahead
+from tests.console.waiting import settle, until
+
+PATIENCE = 20.0
+
+MODES = {b"1049": "alternate screen", b"1000": "mouse", b"1003": "mouse moves", b"2004": "bracketed paste", b"25": "cursor"}
+
+
+class Terminal:
+    """A program on a terminal of its own."""
+
+    def __init__(self, folder: Path, code: str | None = None, term: str = "xterm-256color") -> None:
+        self.seen = b""
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        environment = {**os.environ, "TERM": term, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")}
+        environment.pop("TMUX", None)
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "autoloop_tui"]
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+
+    def read(self, until: bytes | None = None) -> bytes:
+        """What it has written, until `until` appears or it has ended."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([self.master], [], [], 0.05)
+            if ready:
+                self.seen += os.read(self.master, 1 << 16)
+            elif until is None and self.process.poll() is not None:
+                return self.seen
+            if until is not None and until in self.seen:
+                return self.seen
+        raise AssertionError(f"never came to {until!r}: {self.seen[-2000:]!r}")
+
+    def end(self) -> str:
+        """What is on the terminal below the app, once the program has ended."""
+        written = self.read()
+        below = written.rpartition(b"\x1b[?1049l")[2].decode(errors="replace")
+        return re.sub(r"\x1b\[[?<>\d;]*[a-z]", "", below)
+
+    @property
+    def left_on(self) -> list[str]:
+        """What the program has not set back."""
+        last: dict[bytes, bytes] = {}
+        for numbers, act in re.findall(rb"\x1b\[\?([\d;]+)([hl])", self.seen):
+            for number in numbers.split(b";"):
+                last[number] = act
+        return [what for number, what in MODES.items() if last.get(number, b"l") != (b"h" if number == b"25" else b"l")]
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@pytest.fixture
+def terminal():
+    opened = []
+
+    def start(*args, **options):
+        opened.append(Terminal(*args, **options))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
+
+
+FAILING = """
+import sys
+from pathlib import Path
+import autoloop_tui.console.app as app
+from autoloop_tui import on_screen
+secret = "hunter2"
+
+def fail(*_):
+    password = secret
+    raise KeyError("unforeseen")
+
+{where}
+sys.exit(on_screen.console_or_welcome(Path.cwd()))
+"""
+
+PLACES = {
+    "a timer": "app.ConsoleApp._watch_theme_files = fail",
+    "a key": "app.ConsoleApp.action_next_theme = fail",
+    "the start": "app.ConsoleApp.load_theme_files = fail",
+    "before the start": "app.Feed.__init__ = fail",
+    "a repaint": "from autoloop_tui.console.screens.slots import SlotsScreen; SlotsScreen.show_view = fail",
+    "a worker": "app.ConsoleApp.action_next_theme = lambda self: self.run_worker(fail, thread=True) and None",
+    "the end": "app.ConsoleApp.on_unmount = fail",
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_an_error_of_ours_is_one_sentence_and_a_file(project, terminal, where):
+    shown = terminal(project.folder, FAILING.format(where=PLACES[where]))
+    if where in ("a key", "a worker", "the end"):
+        shown.read(b"loop_1700000000")
+        os.write(shown.master, b"T" if where != "the end" else b"q")
+    told = shown.end()
+    assert shown.process.wait(PATIENCE) == 1
+    assert "KeyError" in told
+    assert "your runs continue" in told
+    assert "Traceback" not in told
+    assert "hunter2" not in told
+    assert len(told.strip().splitlines()) == 1
+    (kept,) = (project.folder / ".autoloop").glob("console-crash-*.txt")
+    assert str(kept) in told
+    assert kept.stat().st_mode & 0o777 == 0o600
+    written = kept.read_text()
+    assert "Traceback" in written
+    assert "KeyError: 'unforeseen'" in written
+    assert "hunter2" not in written
+    assert shown.left_on == []
+    assert termios.tcgetattr(shown.slave) == shown.before
+
+
+def test_a_crash_file_goes_elsewhere_where_the_project_cannot_take_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    target = tmp_path / "elsewhere"
+    target.mkdir()
+    linked, missing = tmp_path / "linked", tmp_path / "missing"
+    linked.mkdir()
+    (linked / ".autoloop").symlink_to(target)
+    for folder in (linked, missing):
+        kept = crash.keep_traceback(KeyError("x"), folder)
+        assert kept is not None
+        assert kept.parent == tmp_path / "tmp"
+    assert list(target.iterdir()) == []
+    assert not missing.exists()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert crash.keep_traceback(KeyError("x"), missing) is None
+    assert "could not be written" in crash.sentence(KeyError("x"), None, "your runs continue")
+
+
+# --------------------------------------------------------------------------------------------------------------- signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], ids=lambda n: n.name)
+def test_a_signal_restores_the_terminal(project, terminal, number):
+    shown = terminal(project.folder)
+    shown.read(b"loop_1700000000")
+    assert "alternate screen" in shown.left_on
+    shown.process.send_signal(number)
+    assert shown.end().strip() == ""
+    assert shown.process.wait(PATIENCE) == 128 + number
+    assert shown.left_on == []
+    assert termios.tcgetattr(shown.slave) == shown.before
+
+
+@pytest.mark.parametrize("stuck", ["time.sleep(600)", "while True: pass"])
+def test_a_signal_ends_a_console_that_is_stuck(project, terminal, stuck):
+    code = FAILING.format(
+        where="import time, autoloop_tui.console.full_screen as full\nfull.GRACE = 0.2\n"
+        f"def stuck(self):\n    print('STUCK', file=sys.__stderr__, flush=True)\n    {stuck}\n"
+        "app.ConsoleApp.action_next_theme = stuck\n"
+    )
+    shown = terminal(project.folder, code)
+    shown.read(b"loop_1700000000")
+    os.write(shown.master, b"T")
+    shown.read(b"STUCK")
+    shown.process.send_signal(signal.SIGTERM)
+    shown.read()
+    assert shown.process.wait(PATIENCE) == 143
+    assert shown.left_on == []
+    assert termios.tcgetattr(shown.slave) == shown.before
+
+
+def test_a_terminal_that_goes_away_ends_the_console(project, terminal):
+    shown = terminal(project.folder)
+    shown.read(b"loop_1700000000")
+    os.close(shown.slave)
+    os.close(shown.master)
+    shown.process.send_signal(signal.SIGHUP)  # as the kernel does for the shell's children
+    assert shown.process.wait(PATIENCE) in (1, 129)
+    shown.master, shown.slave = os.openpty()
+
+
+@pytest.mark.parametrize("term", ["dumb", "", "unknown"])
+def test_a_terminal_that_cannot_be_drawn_on_gets_a_sentence_and_the_status(project, terminal, term):
+    shown = terminal(project.folder, term=term)
+    told = shown.read().decode()
+    assert shown.process.wait(PATIENCE) == 0
+    assert "cannot show the console" in told
+    assert "set TERM" in told
+    assert "loop_1700000000" in told
+    assert "\x1b" not in told
+
+
+# ----------------------------------------------------------------------------------------------------------------- store
+
+
+@contextlib.contextmanager
+def locked(project, how="IMMEDIATE"):
+    db = sqlite3.connect(project.store.places.database, isolation_level=None, timeout=30)
+    try:
+        db.execute(f"BEGIN {how}")
+        yield
+        db.execute("ROLLBACK")
+    finally:
+        db.close()
+
+
+def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project):
+    async def script(pilot):
+        app = pilot.app
+        with locked(project):
+            type_ahead(app, "P", "p", "a")
+            await until(pilot, lambda: "2 not sent yet: the store is locked" in text(app), "why it waits")
+            assert isinstance(app.screen, ProposalsScreen)
+            await pilot.press("r")
+            await until(pilot, lambda: isinstance(app.screen, RoundsScreen), "it goes on")
+            assert project.commands() == []
+        await until(pilot, lambda: len(project.commands()) == 2, "they arrive")
+        assert [kind for kind, _ in project.commands()] == ["pause", "approve"]
+        project.store.answer(1, True, "it is paused")
+        await until(pilot, lambda: "it is paused" in text(app), "the answer")
+
+    drive(project.app(), script, engine=project)
+
+
+def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(project, monkeypatch):
+    monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.2)
+
+    async def script(pilot):
+        app = pilot.app
+        await pilot.press("p")
+        await settle(pilot)
+        with locked(project):
+            await pilot.press("a")
+            await until(pilot, lambda: "approve was not sent" in text(app), "that it was not sent")
+            assert app.screen._asked == {}
+        await pilot.press("k", "a")
+        await until(pilot, lambda: project.commands(), "the second try")
+
+    drive(project.app(), script, engine=project)
+
+
+def test_quitting_waits_for_commands_under_way(project):
+    feed = Feed(project.folder)
+    with locked(project):
+        assert not feed.send("pause", {})
+        assert not feed.send("resume", {})
+    assert feed.close() == []
+    assert [kind for kind, _ in project.commands()] == ["pause", "resume"]
+
+
+def test_what_could_not_be_sent_is_said_after_the_console(project, monkeypatch):
+    monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.1)
+    app = project.app()
+
+    async def script(pilot):
+        await pilot.press("P")
+
+    with locked(project):
+        drive(app, script, engine=project)
+    (told,) = app.parting
+    assert "pause was not sent" in told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailableError("the store cannot be used now (database is locked)"),
+        sqlite3.OperationalError("disk I/O error"),
+        OSError(28, "No space left on device"),
+    ],
+    ids=["locked", "sqlite", "full"],
+)
+def test_a_store_that_fails_at_any_call_is_a_sentence(project, monkeypatch, error):
+    """Every call of the store raises, on every screen and for every key that asks it."""
+
+    def fail(*_, **__):
+        raise error
+
+    async def script(pilot):
+        app = pilot.app
+        store = app.feed.store
+        for name in (
+            "version",
+            "loop",
+            "loops",
+            "run",
+            "runs",
+            "rounds",
+            "attempts",
+            "proposals",
+            "send",
+            "command",
+            "transaction",
+            "reading",
+            "where_run",
+        ):
+            monkeypatch.setattr(store, name, fail, raising=False)
+        monkeypatch.setattr("autoloop_tui.console.outbox.Store.open", fail)
+        keys = "P x escape e escape p a x enter e 1 enter escape n enter escape d escape S y H u r L t n escape enter"
+        for key in [*keys.split(), *["4", "3", "2", "x", "escape", "plus", "escape", "q", "space", "c", "d", "s", "T", "R"]]:
+            type_ahead(app, key)
+            app._tick()
+        await settle(pilot)
+        await app.workers.wait_for_complete()
+        app._tick()
+        await settle(pilot)
+        shown = " ".join(text(app).split())
+        assert "cannot be read" in shown or "was not sent" in shown or str(error)[:20] in shown
+
+    drive(project.app(), script, engine=project)
+
+
+def test_a_disk_without_space_does_not_end_the_console(tmp_path):
+    """A real file system without space, if one can be made here."""
+    where = tmp_path / "full"
+    where.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", where], capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        made = Project(where)
+        base = made.run("base")
+        made.proposal(base)
+        app = ConsoleApp(where, preferences=Preferences())
+
+        async def script(pilot):
+            with contextlib.suppress(OSError), (where / "fill").open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(1 << 12))
+            for key in ("p", "a", "P", "T", "r", "c", "s", "P"):
+                await pilot.press(key)
+                app._tick()
+            await until(pilot, lambda: "was not sent" in text(app), "that it was not sent")
+            (where / "fill").unlink()
+            await pilot.press("P")
+            await until(pilot, lambda: made.commands(), "it goes on with space")
+
+        drive(app, script, engine=made)
+        made.store.close()
+    finally:
+        subprocess.run(["umount", "-l", where], check=False)
+
+
+def test_signals_that_are_ignored_stay_so(project):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+
+        async def main():
+            app = project.app()
+            running = asyncio.create_task(app.run_async(headless=True))
+            while not app.is_running:
+                await asyncio.sleep(0.01)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            app.exit(0)
+            await running
+
+        asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,466 @@
+"""What a hostile or unlucky machine can put before the console: it stays up, it paints nothing that a terminal would act
+upon, and it says what is missing or left out."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import sqlite3
+import unicodedata
+from pathlib import Path
+
+import msgspec
+import pytest
+from autoloop.configs import diff
+from autoloop.model import Change, Evidence, Observation, RoundState, RunState
+from rich.cells import cell_len
+from textual.events import Resize
+from textual.geometry import Size
+
+import autoloop_tui.console.app
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.plan import PlanApp
+from autoloop_tui.console.screens.welcome import WelcomeApp
+from tests.console.pictures import picture, rows, text
+from tests.console.projects import CONFIG, Project, curve, history
+from tests.console.waiting import until
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+SCREENS = {
+    "slots": [],
+    "slots-charts": ["m"],
+    "slots-config": ["d"],
+    "queue": ["e"],
+    "proposals": ["p"],
+    "rounds": ["r"],
+    "compare": ["c"],
+    "run-charts": ["enter"],
+    "run-log": ["enter", "2"],
+    "run-config": ["enter", "3"],
+    "run-launch": ["enter", "4"],
+    "help": ["question_mark"],
+    "confirm": ["x"],
+}
+"""The keys that lead from the first screen to each."""
+
+NAMES = {
+    "markup": "[bold red]x[/] [@click=app.quit()]y[/]",
+    "control": "a\x1b[31mb\x1b]0;t\x07c\rd\ne\x00f\x9b2Jg\x7f",
+    "rtl": "שלום \u202egnp.exe\u202c مرحبا \u200f\u2066x\u2069",
+    "emoji": "👩‍👩‍👧‍👦🏳️‍🌈 e\u0301\u0302\u0303 搬运 \ufeff\u200b z\u0489\u0489",
+}
+
+
+@pytest.fixture(autouse=True)
+def clock_turned_by_hand(monkeypatch):
+    monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 1e6)
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project(tmp_path)
+    yield made
+    made.store.close()
+
+
+def family(project, name="variant", log="INFO step 1\nINFO the end\n", **more):
+    """A finished run, a running variant of it in slot 0, one that waits, and a pending proposal."""
+    base = project.run("base", log="INFO fine\n")
+    config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
+    running = project.run(name, RunState.RUNNING, base=base, config=config, log=log, **more)
+    project.run("waits", RunState.QUEUED, base=base, config={**CONFIG, "seed": 7})
+    change = Change(path="ot.loss_config.reg", before=0.1, after=0.16)
+    project.proposal(base, ["ot.loss_config.reg=0.16"], changes=[change])
+    return running
+
+
+def drive(app, script, size=(120, 40)):
+    async def main():
+        async with app.run_test(size=size) as pilot:
+            await look(pilot)
+            await script(pilot)
+
+    asyncio.run(main())
+
+
+def console(project, script, size=(120, 40)):
+    with project.engine():
+        drive(project.app(), script, size)
+
+
+async def look(pilot, turns=4):
+    """Some turns of the console's clock; then nothing on the screen is wrong."""
+    for _ in range(turns):
+        if hasattr(pilot.app, "_tick"):
+            pilot.app._tick()
+        await pilot._wait_for_screen()
+    await pilot.pause()
+    # Laid out anew after a resize.
+    await until(pilot, lambda: pilot.app.screen._compositor.size == pilot.app.size, "the new size")
+    harmless(pilot.app)
+
+
+async def press(pilot, *keys):
+    for key in keys:
+        await pilot.press(key)
+    await look(pilot)
+
+
+async def resize_100_times(pilot, seed):
+    """To sizes from one cell to a wall, in bursts that outrun the painting, with a look now and then."""
+    sizes = random.Random(seed)
+    for n in range(100):
+        size = Size(1, 1) if n == 50 else Size(sizes.randint(1, 250), sizes.randint(1, 80))
+        pilot.app._driver._size = size
+        pilot.app.post_message(Resize(size, size))
+        if n % 4 == 0:
+            await pilot._wait_for_screen()
+        if n % 10 == 0:
+            await look(pilot, 1)
+    await pilot.resize_terminal(120, 40)
+    await look(pilot)
+
+
+def back_to_slots(app):
+    while len(app.screen_stack) > 2:
+        app.pop_screen()
+
+
+def harmless(app):
+    """Every row is as wide as the terminal and holds nothing but printable characters of a known width."""
+    painted = rows(app)
+    assert len(painted) == app.size.height
+    for row in painted:
+        line = "".join(segment.text for segment in row)
+        acting = [c for c in line if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+        assert not acting, f"{acting!r} in {line!r}"
+        assert cell_len(line) == app.size.width, line
+
+
+# ---------------------------------------------------------------------------------------------------------------- logs
+
+HOSTILE_LOG = (
+    b"\x1b[31mred\x1b[0m \x1b[2J\x1b[H cleared [bold]markup[/bold] \x1b]0;a title\x07\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\\n"
+    b"\x1b]52;c;cGFzdGU=\x07\x1bP1;2|dcs\x1b\\ pasteboard\n"
+    b"\xff\xfe\x80 invalid \xe6\x97 cut\n"
+    + "搬运 wide, e\u0301\u0302 combining, 👩‍👩‍👧 joined, \u202e right to left\n".encode()
+    + b"\r".join(b"%d%%|#### | %d/200000" % (n // 2000, n) for n in range(0, 200_000, 10))
+    + b"\n"
+    + b"w" * (10 << 20)
+    + b"\n\x00\x01\x02\x9b31mC1\nINFO the last line\n"
+)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project, size):
+    family(project, log=HOSTILE_LOG)
+
+    async def script(pilot):
+        for keys in ([], ["enter", "2"]):  # in Slots, then alone
+            await press(pilot, *keys)
+            assert "INFO the last line" in text(pilot.app)
+            assert "\\xff\\xfe\\x80 invalid" in text(pilot.app)
+        log = pilot.app.screen.query_one("#part-log")
+        for _ in range(4200):
+            if "… a line of 10M" in text(pilot.app):
+                break
+            log.action_sideways(1)
+        else:
+            raise AssertionError("nothing says how long the line is")
+        harmless(pilot.app)
+
+    console(project, script, size)
+
+
+def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(project):
+    running = family(project)
+    log = project.store.places.attempt(f"{running.id}-1") / "log.txt"
+
+    async def script(pilot):
+        await press(pilot, "enter", "2")
+        log.unlink()
+        await look(pilot)
+        assert "the log file is gone" in text(pilot.app)
+        log.write_text("INFO a new file\n")
+        await look(pilot)
+        assert "INFO a new file" in text(pilot.app)
+        log.unlink()
+        log.mkdir()
+        await look(pilot)
+        assert "not a file that can be followed" in text(pilot.app)
+
+    console(project, script)
+
+
+# ------------------------------------------------------------------------------------------------------------- terminal
+
+
+@pytest.mark.parametrize("screen", [name for name in SCREENS if name not in ("queue", "slots-config", "run-launch")])
+def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(project, screen, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    family(project)
+
+    async def script(pilot):
+        await press(pilot, *SCREENS[screen])
+        await look(pilot)
+        before = picture(pilot.app)
+        await resize_100_times(pilot, screen)
+        assert picture(pilot.app) == before
+
+    console(project, script)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_screen_opens_on_a_terminal_of_one_cell(project, screen):
+    family(project)
+
+    async def script(pilot):
+        await press(pilot, *SCREENS[screen])
+        await press(pilot, "j", "k", "G", "tab", "l")
+        await pilot.resize_terminal(80, 24)
+        await look(pilot)
+        assert text(pilot.app).strip()
+
+    console(project, script, (1, 1))
+
+
+@pytest.mark.parametrize("kind", ["plan", "welcome"])
+def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path, kind):
+    hostile = " ".join(NAMES.values())
+    made = PlanApp(hostile, f"a plan\n{hostile}\n" * 50) if kind == "plan" else None
+    app = made or WelcomeApp(Path(hostile.replace("\x00", "")), preferences=Preferences())
+
+    async def script(pilot):
+        before = picture(pilot.app)
+        await resize_100_times(pilot, kind)
+        assert picture(pilot.app) == before
+
+    drive(app, script)
+
+
+# ------------------------------------------------------------------------------------------------------------ histories
+
+
+@pytest.mark.parametrize("screen", ["slots-charts", "run-charts", "compare", "rounds"])
+def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project, screen):
+    running = family(project)
+    path = history(Path(running.output_dir), {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
+
+    async def script(pilot):
+        await press(pilot, *SCREENS[screen])
+        if screen == "compare":
+            pilot.app.marked = [running.id]
+            pilot.app.screen.refresh_view()
+        await look(pilot, 12)
+        with path.open("r+") as file:
+            file.truncate(path.stat().st_size // 3 + 5)
+        await look(pilot, 12)
+        other = path.with_suffix(".new")
+        other.write_text("".join(json.dumps({"_step": n, "eval/offline_eval/avg_l1": 0.777}) + "\n" for n in range(40)))
+        os.replace(other, path)
+        await look(pilot, 12)
+        assert "0.777" in text(pilot.app)
+        path.unlink()
+        await look(pilot, 12)
+        path.write_bytes(b'\x00\xff{not json\n[1,2]\n{"_step": "x"}\n' * 1000)
+        await look(pilot, 12)
+
+    console(project, script)
+
+
+# ----------------------------------------------------------------------------------------------------------- great many
+
+
+def big(value=0, keys=2000):
+    return {**CONFIG, "block": {f"key_{n:04d}": value if n % 500 == 7 else n for n in range(keys)}}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_config_of_2000_keys_is_read_compared_and_changed(project, size):
+    base = project.run("base", config=big())
+    variant = project.run("variant", config=big(5), base=base)
+    changes = diff(big(), big(5))
+    project.proposal(base, [f"{c.path}={c.after}" for c in changes], changes=changes)
+    every = diff({**CONFIG, "block": {}}, big())
+    project.proposal(base, [f"{c.path}={c.after}" for c in every], changes=every)
+
+    async def script(pilot):
+        pilot.app.open_run(variant.id)
+        await look(pilot)
+        await press(pilot, "3")
+        assert "block.key_0007  0 → 5" in text(pilot.app)
+        await press(pilot, "G")
+        assert '"key_1999": 1999' in text(pilot.app)
+        await press(pilot, "q", "c")
+        assert "4 of 2009 differ" in text(pilot.app)
+        await press(pilot, "d", "G")
+        assert "block.key_1999" in text(pilot.app) or "seed" in text(pilot.app)
+        await press(pilot, "q", "p")
+        assert "+" in text(pilot.app)  # more than one change in a row of the queue
+        await press(pilot, "j", "enter", *["J"] * 5)
+        assert "of 20" in text(pilot.app)  # how many rows there are
+
+    console(project, script, size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_500_proposals_are_counted_and_the_last_is_reached(project, size):
+    base = project.run("base")
+    project.round(1, RoundState.DECIDING)
+    with project.store.transaction():
+        for n in range(500):
+            change = Change(path="ot.lambda_ot", before=0.1, after=n)
+            project.proposal(base, [f"ot.lambda_ot={n}"], changes=[change], reason=f"reason {n}")
+
+    async def script(pilot):
+        await press(pilot, "p")
+        assert "500 pending" in text(pilot.app)
+        assert "#1 " in text(pilot.app)
+        await press(pilot, "G")
+        assert "#500 " in text(pilot.app)
+        await press(pilot, "k", "ctrl+u", "j", "ctrl+d", "g")
+        assert "#1 " in text(pilot.app)
+
+    console(project, script, size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size):
+    first = project.run("first")
+    with project.store.transaction():
+        for n in range(1, 5000):
+            round_ = 1 + n // 50
+            if n % 50 == 0:
+                project.round(round_, RoundState.DONE)
+            past = msgspec.structs.replace(first, id=f"past{n:04d}", name=f"act_{n:04d}", round=round_, position=n)
+            project.store.put_run(past)
+
+    async def script(pilot):
+        await press(pilot, "r")
+        assert "of 5000" in text(pilot.app).replace(" ", "").replace("of", "of ")
+        await press(pilot, "G")
+        assert "act_0049" in text(pilot.app)
+        await press(pilot, "g", "ctrl+d", "slash", *"act_4321", "enter")
+        assert "act_4321" in text(pilot.app)
+        assert "past4321" in text(pilot.app) or size == (80, 24)
+
+    console(project, script, size)
+
+
+# --------------------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(("kind", "size"), [*((kind, (200, 50)) for kind in NAMES), ("control", (80, 24))])
+def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
+    name = NAMES[kind]
+    project.change_loop(spec=msgspec.structs.replace(project.spec, name=name), reason=name)
+    base = project.run("base", metrics={f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
+    metrics = {f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)}
+    config = {**CONFIG, name: {name: name}}
+    running = family(project, metrics=metrics)
+    running = msgspec.structs.replace(
+        running, name=name, reason=name, source_path=name, wandb_url=name, base_run=base.id, changes=diff(CONFIG, config)
+    )
+    project.store.put_run(running)
+    Path(running.config_path).write_text(json.dumps(config))
+    seen = Observation(name=name, value=name, op="<", threshold=name, holds=True, metric=f"train/{name}")
+    proof = Evidence(rule=name, rule_version=name, when=name, observations=[seen])
+    change = Change(path=f"{name}.{name}", before=None, after=name, created=True, note=name)
+    project.proposal(
+        running,
+        [f"a={name}"],
+        author=f"rule:{name}",
+        reason=name,
+        changes=[change],
+        evidence=proof,
+        notes=[name],
+        note=name,
+        decided_by=name,
+        blocked=name,
+    )
+    project.attempt(running, number=2, argv=[name, f"--{name}={name}"], cause=name, stop_reason=name)
+
+    async def script(pilot):
+        for keys in SCREENS.values():
+            await press(pilot, *keys, *(["j", "l"] if keys != ["x"] else []))
+            await look(pilot, 5)
+            if kind == "markup" and keys == ["r"]:
+                assert "[bold red]x[/]"[:9] in text(pilot.app)
+            back_to_slots(pilot.app)
+            await press(pilot, "s", "l", "g")
+
+    console(project, script, size)
+
+
+# ------------------------------------------------------------------------------------------- what goes or is not known
+
+
+def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project):
+    family(project)
+    project.store.close()
+    database = project.store.places.database
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        for table in ("loops", "rounds", "runs", "attempts", "proposals"):
+            for key, body in db.execute(f"SELECT rowid, body FROM {table}").fetchall():
+                row = json.loads(body) | {"hologram": {"of": [1, 2, {"x": None}]}, "zzz": "later"}
+                db.execute(f"UPDATE {table} SET body = ? WHERE rowid = ?", (json.dumps(row).encode(), key))
+        db.commit()
+
+    async def script(pilot):
+        for screen, keys in SCREENS.items():
+            await press(pilot, *keys)
+            assert "variant" in text(pilot.app) or screen in ("help", "queue", "proposals", "compare", "confirm")
+            back_to_slots(pilot.app)
+            await press(pilot, "s")
+
+    console(project, script)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(project, screen):
+    running = family(project)
+
+    async def script(pilot):
+        await press(pilot, *SCREENS[screen])
+        shutil.rmtree(project.output)
+        shutil.rmtree(Path(running.config_path).parent)
+        shutil.rmtree(project.store.places.attempt(f"{running.id}-1"))
+        await look(pilot, 12)
+        await pilot.resize_terminal(80, 24)
+        await look(pilot)
+        await press(pilot, "q")
+
+    console(project, script)
+
+
+@pytest.mark.parametrize("keys", [["d"], ["enter", "3"], ["c"]], ids=["slots", "run", "compare"])
+def test_a_frozen_config_that_is_gone_is_said(project, keys):
+    running = family(project)
+    shutil.rmtree(Path(running.config_path).parent)
+
+    async def script(pilot):
+        await press(pilot, *keys)
+        shown = text(pilot.app)
+        assert "cannot be read" in shown or "No such file" in shown or "no config can be read" in shown
+
+    console(project, script)
+
+
+@pytest.mark.parametrize("screen", ["slots", "proposals", "run-config"])
+def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(project, screen):
+    family(project)
+
+    async def script(pilot):
+        await press(pilot, *SCREENS[screen])
+        shutil.rmtree(project.folder / ".autoloop")
+        await look(pilot, 12)
+        assert "the project's .autoloop folder is gone" in text(pilot.app)
+        for key in ("a", "P", "p", "r", "c", "s", "R"):
+            await press(pilot, key)
+        await pilot.app.workers.wait_for_complete()
+        await look(pilot, 2)
+        assert "the project's .autoloop folder is gone" in text(pilot.app)
+
+    drive(project.app(), script, (250, 50))

@@ -1,0 +1,68 @@
+"""Consoles in real terminals, typed into without waiting: none of them ends before it is told to."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+KEYS = [*"sprc?jklmdenxQ/a1234oLGgTyuHS", "Enter", "Escape", "Tab", "Space", "C-p", "C-u", "C-d", "Up", "Down", "BSpace"]
+
+
+@pytest.fixture
+def driven(project):
+    """An engine that never answers, so that every dialog opens and every command is sent."""
+    with project.engine():
+        yield project
+
+
+@pytest.mark.parametrize("sessions", [2, pytest.param(32, marks=pytest.mark.faults)])
+def test_fast_keys_never_end_a_console(driven, sessions):
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    folder = driven.folder
+    socket = f"autoloop-fast-{os.getpid()}"
+    # `echo` says how it ended; the quotes keep the line that is typed from being taken for the answer.
+    command = f"{shlex.join([sys.executable, '-m', 'autoloop_tui'])}; echo EN''DED $?"
+
+    def tmux(*arguments: str) -> str:
+        call = ["tmux", "-L", socket, "-f", "/dev/null", *arguments]
+        return subprocess.run(call, capture_output=True, text=True, check=True, cwd=folder).stdout
+
+    def wait(session: str, wanted: str) -> str:
+        deadline = time.monotonic() + 240
+        while wanted not in (screen := tmux("capture-pane", "-p", "-t", session)):
+            assert time.monotonic() < deadline, f"session {session} never showed {wanted}:\n{screen}"
+            time.sleep(0.2)
+        return screen
+
+    names = [f"s{number}" for number in range(sessions)]
+    size = ("-x", "110", "-y", "32")
+    try:
+        for name in names:
+            tmux("new-session", "-d", "-s", name, *size, "-c", str(folder), "sh")
+            tmux("send-keys", "-t", name, command, "Enter")
+        for name in names:
+            wait(name, "loop_17")
+        for name in names:
+            chosen = random.Random(name)
+            for _ in range(10):
+                tmux("send-keys", "-t", name, *("r", "?", "p"), *chosen.choices(KEYS, k=20))
+        for name in names:
+            # Whatever is open is left: a prompt first, then dialogs and screens; q in an input is only a letter.
+            for _ in range(8):
+                tmux("send-keys", "-t", name, "Escape")
+                time.sleep(0.6)  # else tmux takes Escape and what follows for one key
+            screen = tmux("capture-pane", "-p", "-t", name)
+            assert "ENDED" not in screen, screen
+            tmux("send-keys", "-t", name, "s", "q")
+            assert "ENDED 0" in wait(name, "ENDED")
+    finally:
+        tmux("kill-server")
+    assert list((folder / ".autoloop").glob("console-crash-*")) == []

@@ -1,0 +1,342 @@
+"""Moving between screens and typing as fast as a person on a slow link does: no key is lost, misplaced or fatal."""
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from autoloop.model import Change, RoundState, RunState
+from textual import events
+from textual.css.query import NoMatches
+from textual.widgets import Input
+
+import autoloop_tui.console.app
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.compare import CompareScreen
+from autoloop_tui.console.screens.dialogs import Ask, Confirm
+from autoloop_tui.console.screens.help import HelpScreen
+from autoloop_tui.console.screens.plan import PlanApp
+from autoloop_tui.console.screens.proposals import ProposalsScreen
+from autoloop_tui.console.screens.rounds import RoundsScreen
+from autoloop_tui.console.screens.run import RunScreen
+from autoloop_tui.console.screens.slots import SlotsScreen
+from tests.console.pictures import text
+from tests.console.projects import CONFIG, Project
+from tests.console.waiting import settle, until
+
+START = {
+    "slots": [],
+    "rounds": ["r"],
+    "compare": ["c"],
+    "proposals": ["p"],
+    "proposal-alone": ["p", "enter"],
+    "run-charts": ["enter"],
+    "run-log": ["enter", "2"],
+    "run-config": ["p", "r", "enter", "3"],
+    "help": ["question_mark"],
+}
+"""The keys that lead from Slots to each."""
+
+OVER = {
+    "nothing": [],
+    "run": ["enter"],
+    "help": ["question_mark"],
+    "confirm": ["Q"],
+    "palette": ["ctrl+p"],
+    "palette-search": ["ctrl+p", "s", "t"],
+    "prompt": ["slash", "a", "b"],
+    "queue": ["e"],
+    "reason": ["x"],
+    "edit": ["e", "1"],
+    "new": ["n"],
+    "write": ["n", "enter", "a"],
+    "duplicate": ["d"],
+}
+"""What may then be opened above it; where a key means something else there, that happens instead."""
+
+TARGETS = {
+    "slots": SlotsScreen,
+    "proposals": ProposalsScreen,
+    "rounds": RoundsScreen,
+    "compare": CompareScreen,
+    "help": HelpScreen,
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project(tmp_path)
+    base = made.run("base", log="INFO fine\n")
+    config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
+    made.run("variant", RunState.RUNNING, base=base, config=config, log="INFO step 1\nINFO ab\n")
+    made.run("waits", RunState.QUEUED, base=base, config={**CONFIG, "seed": 7})
+    made.round(1, RoundState.DECIDING)
+    for reg in (0.16, 0.17):
+        change = Change(path="ot.loss_config.reg", before=0.1, after=reg)
+        made.proposal(base, [f"ot.loss_config.reg={reg}"], changes=[change])
+    yield made
+    made.store.close()
+
+
+def drive(app, script, size=(120, 40), engine=None):
+    async def main():
+        with ExitStack() as stack:
+            if engine is not None:
+                stack.enter_context(engine.engine())
+            async with app.run_test(size=size) as pilot:
+                await settle(pilot)
+                await script(pilot)
+
+    asyncio.run(main())
+
+
+CHARACTERS = {"ctrl+u": "\x15", "enter": "\r", "tab": "\t", "escape": "\x1b", "backspace": "\x7f", "slash": "/"}
+
+
+def type_ahead(app, *keys):
+    """All keys at once, as they arrive from a link that was stuck."""
+    for key in keys:
+        character = CHARACTERS.get(key, key if len(key) == 1 else None)
+        name = "full_stop" if key == "." else key
+        event = events.Key(name, character)
+        event.set_sender(app)
+        app.post_message(event)
+
+
+def typed(app):
+    return app.screen.query_one(Input).value
+
+
+# ----------------------------------------------------------------------------------------------------------- the matrix
+
+
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.faults)], ids=["in-turn", "every"])
+@pytest.mark.parametrize("start", START)
+def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_ticks(project, monkeypatch, start, every):
+    """From every screen, with everything open above it, to another one; with `every` to every other one."""
+    monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 0.05)
+
+    async def handled(app):
+        taken = asyncio.Event()
+        app.call_later(taken.set)
+        await taken.wait()
+        while app.keys_under_way:
+            await asyncio.sleep(0.001)
+
+    async def script(pilot):
+        app = pilot.app
+        for number, over in enumerate(OVER.values()):
+            turn = (number + list(START).index(start)) % len(TARGETS)
+            for name, kind in list(TARGETS.items())[slice(None) if every else slice(turn, turn + 1)]:
+                project.change_loop(reason=f"{number} {name}")  # a new view for the next tick
+                type_ahead(app, *START[start], *over)
+                await handled(app)
+                getattr(app, f"action_{name}")()  # as the palette does, whatever is open
+                assert isinstance(app.screen, kind)
+                type_ahead(app, "j")
+                await handled(app)
+                app.action_slots()
+                type_ahead(app, "l")
+                await handled(app)
+                assert type(app.screen) is SlotsScreen
+
+    drive(project.app(), script, engine=project)
+
+
+@pytest.mark.parametrize("opened", ["enter", "question_mark"])
+@pytest.mark.parametrize("key", ["p", "c", "s"])
+def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(project, opened, key):
+    async def script(pilot):
+        app = pilot.app
+        await pilot.press("r")
+        await settle(pilot)
+        await pilot.press(opened)
+        await settle(pilot)
+        assert isinstance(app.screen, RunScreen | HelpScreen)
+        await pilot.press(key)
+        await settle(pilot)
+        assert type(app.screen) is {"p": ProposalsScreen, "c": CompareScreen, "s": SlotsScreen}[key]
+
+    drive(project.app(), script, engine=project)
+
+
+def test_what_a_screen_put_off_is_dropped_with_it(project):
+    called = []
+
+    async def script(pilot):
+        app = pilot.app
+        app.action_rounds()
+        await settle(pilot)
+        rounds = app.screen
+        rounds.set_timer(0.01, lambda: called.append(rounds.query_one("#runs")))
+        rounds.set_interval(0.01, lambda: called.append(rounds.query_one("#runs")))
+        rounds.call_after_refresh(lambda: called.append(rounds.query_one("#runs")))
+        app.action_slots()
+        await settle(pilot)
+        with pytest.raises(NoMatches):
+            rounds.query_one("#runs")
+        del called[:]
+        await pilot.pause(0.1)
+        assert called == []
+
+    drive(project.app(), script, engine=project)
+
+
+# --------------------------------------------------------------------------------------------------------- keys in order
+
+
+def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project):
+    async def script(pilot):
+        app = pilot.app
+        await pilot.press("p")
+        await settle(pilot)
+        await pilot.press("e")
+        await settle(pilot)
+        assert typed(app) == "0.16"
+        type_ahead(app, "ctrl+u", *"0.77")
+        await settle(pilot)
+        assert typed(app) == "0.77"
+        type_ahead(app, "1", "backspace", "3", "backspace", "home", "1", "end", "5")
+        await settle(pilot)
+        assert typed(app) == "10.775"
+
+    drive(project.app(), script, engine=project)
+
+
+def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project):
+    async def script(pilot):
+        app = pilot.app
+        type_ahead(app, "p", "e", "ctrl+u", *"0.77", "enter", "j", "e", "ctrl+u", *"0.5", "enter", "r")
+        await settle(pilot)
+        assert isinstance(app.screen, RoundsScreen)
+        first, second = project.commands()
+        assert first == ("edit", {"proposal": 1, "edits": ["ot.loss_config.reg@set=0.77"]})
+        assert second == ("edit", {"proposal": 2, "edits": ["ot.loss_config.reg@set=0.5"]})
+
+    drive(project.app(), script, engine=project)
+
+
+def test_a_reason_may_be_typed_before_the_question_is_there(project):
+    async def script(pilot):
+        app = pilot.app
+        type_ahead(app, "p", "x", *"tried", "space", *"before", "enter")
+        await settle(pilot)
+        assert not isinstance(app.screen, Ask)
+        (command,) = project.commands()
+        assert command == ("reject", {"proposal": 1, "note": "triedbefore"})  # a space has no character here
+
+    drive(project.app(), script, engine=project)
+
+
+def test_a_paste_keeps_its_place_among_the_keys(project):
+    async def script(pilot):
+        app = pilot.app
+        type_ahead(app, "p", "e", "ctrl+u")
+        paste = events.Paste("0.6")
+        paste.set_sender(app)
+        app.post_message(paste)
+        type_ahead(app, "7")
+        await settle(pilot)
+        assert typed(app) == "0.67"
+
+    drive(project.app(), script, engine=project)
+
+
+@pytest.mark.parametrize(
+    ("keys", "pane"), [(["r", "slash", *"base"], "#filter"), (["enter", "2", "slash", *"step"], "#part-log Input")]
+)
+def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(project, keys, pane):
+    async def script(pilot):
+        app = pilot.app
+        type_ahead(app, *keys)
+        await settle(pilot)
+        assert app.screen.query_one(pane, Input).value == "".join(keys[-4:])
+
+    drive(project.app(), script, engine=project)
+
+
+def test_questions_are_answered_before_they_are_there(project):
+    async def script(pilot):
+        app = pilot.app
+        type_ahead(app, "Q", "y", "P", "Q", "n", "r")
+        await settle(pilot)
+        assert isinstance(app.screen, RoundsScreen)
+        assert [kind for kind, _ in project.commands()] == ["stop", "pause"]
+
+    drive(project.app(), script, engine=project)
+
+
+def test_a_plan_is_started_by_keys_typed_ahead(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = PlanApp("a plan", "line\n")
+
+    async def script(pilot):
+        type_ahead(app, "S", "q", "S", "y")
+        await until(pilot, lambda: app.return_value is True, "the yes")
+
+    drive(app, script)
+
+
+def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_while(project, monkeypatch):
+    monkeypatch.setattr("autoloop_tui.console.full_screen.PATIENCE", 0.1)
+    gate = asyncio.Event()
+
+    async def script(pilot):
+        app = pilot.app
+        monkeypatch.setattr(SlotsScreen, "action_next_metric", lambda self: gate.wait())
+        type_ahead(app, "n", "r", "p")
+        await until(pilot, lambda: not app.keys_under_way, "the keys are handed on")
+        gate.set()
+        await until(pilot, lambda: isinstance(app.screen, ProposalsScreen | RoundsScreen), "they act")
+
+    drive(project.app(), script, engine=project)
+
+
+# ------------------------------------------------------------------------------------------------------------------- Esc
+
+
+def test_esc_leads_back_and_never_out(project):
+    async def script(pilot):
+        app = pilot.app
+        type_ahead(app, "l", "slash", "escape", "escape", "r", "enter", "escape", "escape", "escape")
+        await settle(pilot)
+        assert isinstance(app.screen, SlotsScreen)
+        assert app.is_running
+        assert not app._exit
+        assert "q quits the console; the loop goes on" in text(app)
+        await pilot.press("q")
+        await until(pilot, lambda: app._exit, "q")
+
+    drive(project.app(), script, engine=project)
+
+
+def test_preferences_may_bind_esc_to_something_else(project):
+    app = project.app()
+    app.preferences = Preferences(keys={"app.escape": "f9"})
+
+    async def script(pilot):
+        type_ahead(pilot.app, "r")
+        await settle(pilot)
+        type_ahead(pilot.app, "f9")
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, SlotsScreen)
+        assert not isinstance(pilot.app.screen, Confirm)
+
+    drive(app, script, engine=project)
+
+
+def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone():
+    """Every screen is one that drops it: a new one that is not would be the next crash."""
+    from textual.screen import Screen
+
+    from autoloop_tui.console.screens.standing import Standing
+
+    def below(kind):
+        return {kind, *(found for each in kind.__subclasses__() for found in below(each))}
+
+    folder = Path(autoloop_tui.console.app.__file__).parent
+    for path in (folder / "screens").glob("*.py"):
+        __import__(f"autoloop_tui.console.screens.{path.stem}")
+    ours = {kind for kind in below(Screen) if kind.__module__.startswith("autoloop_tui")}
+    assert len(ours) > 10
+    assert [kind.__name__ for kind in ours if not issubclass(kind, Standing)] == []

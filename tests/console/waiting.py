@@ -1,0 +1,43 @@
+"""Waiting for the console, however slow the machine is: for all that is under way, or for a condition."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from textual.pilot import Pilot
+
+from tests.console.pictures import text
+
+PATIENCE = 30.0
+"""Seconds."""
+
+
+async def settle(pilot: Pilot) -> None:
+    """Until every message has been handled and what it asked to be done after the next refresh is done.
+
+    A pause of Textual's ends when the process was hardly busy for 20 ms, which on a loaded machine is no sign of it.
+    """
+    deadline = time.monotonic() + PATIENCE
+    quiet = 0
+    while quiet < 2 and time.monotonic() < deadline:
+        await pilot.pause()
+        quiet = 0 if _under_way(pilot) else quiet + 1
+
+
+def _under_way(pilot: Pilot) -> bool:
+    if not pilot.app.is_running:
+        return False
+    if getattr(pilot.app, "keys_under_way", False):
+        return True
+    screen = pilot.app.screen
+    pumps = [pilot.app, *screen.walk_children(with_self=True)]
+    return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
+
+
+async def until(pilot: Pilot, condition: Callable[[], object], what: str = "the condition") -> None:
+    """Until the console shows or has something; its own clock goes on."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}\n{text(pilot.app)}"
+        await pilot.pause(0.05)

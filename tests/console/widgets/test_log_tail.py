@@ -1,0 +1,394 @@
+import os
+
+import pytest
+from rich.cells import cell_len
+
+from autoloop_tui.console.logs.search import parse_query
+from autoloop_tui.console.widgets.log_tail import LogTail
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "log.txt"
+    path.write_text("".join(f"line {n}\n" for n in range(200)))
+    return path
+
+
+def append(path, text):
+    with path.open("a") as file:
+        file.write(text)
+
+
+def body(rows, pane):
+    return [row.strip() for row in rows(pane)[1:]]
+
+
+async def settled(pilot, pane):
+    """Until the search under way has ended."""
+    while pane._search:
+        await pilot.pause()
+    await pilot.pause()
+
+
+def opened(pane, path, pilot):
+    pane.open(path, "log of a1")
+    pane.focus()
+    return pilot.pause()
+
+
+def test_it_follows_the_end_and_says_so(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        assert body(rows, pane)[-1] == "line 199"
+        assert "log of a1" in rows(pane)[0]
+        assert "following ▼" in rows(pane)[0]
+        append(path, "line 200\n")
+        pane.tick()
+        assert body(rows, pane)[-1] == "line 200"
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_moving_up_freezes_it_and_counts_what_is_new(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("k", "k")
+        before = body(rows, pane)
+        append(path, "new\n" * 1234)
+        pane.tick()
+        assert body(rows, pane) == before
+        assert "1 234 new" in rows(pane)[0]
+        assert "frozen 198/1 434" in rows(pane)[0]
+        await pilot.press("G")
+        assert body(rows, pane)[-1] == "new"
+        assert "following" in rows(pane)[0]
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_while_frozen_only_the_row_that_counts_is_painted_again(show, path, monkeypatch):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("k")
+        pane.tick()
+        painted = []
+        monkeypatch.setattr(pane, "refresh", lambda *regions, **_: painted.extend(regions))
+        append(path, "new\n")
+        pane.tick()
+        assert [(region.y, region.height) for region in painted] == [(0, 1)]
+        painted.clear()
+        pane.tick()
+        assert painted == []
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_a_log_that_flies_by_is_painted_about_once_a_second(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        last = []
+        for n in range(10):
+            append(path, f"page {n}\n" * 100)
+            pane.tick()
+            last.append(body(rows, pane)[-1])
+        assert last == ["line 199"] * 4 + ["page 4"] * 5 + ["page 9"]
+        append(path, "a slow line\n")
+        pane.tick()
+        assert body(rows, pane)[-1] == "a slow line"
+
+    pane = LogTail()
+    show(script, pane)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("g", 0),
+        ("g j j", 2),
+        ("g ctrl+d", 11),
+        ("g ctrl+d ctrl+u", 0),
+        ("k", 198),
+        ("ctrl+u", 188),
+        ("home down", 1),
+        ("space", 199),
+        ("g pagedown up", 10),
+    ],
+)
+def test_keys_move_the_cursor(show, path, keys, line):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press(*keys.split())
+        assert not pane.following
+        assert pane._cursor == line
+        assert pane._top <= line < pane._top + pane._height
+
+    pane = LogTail()
+    show(script, pane)
+
+
+@pytest.mark.parametrize("keys", ["k j j", "space space", "g end", "ctrl+u ctrl+d ctrl+d"])
+def test_walking_off_the_end_follows_again(show, path, keys):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press(*keys.split())
+        assert pane.following
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_search_finds_the_newest_first_and_then_goes_on_both_ways(show, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("slash", *"line 5", "enter")
+        await settled(pilot, pane)
+        found = [pane._cursor]
+        for key in ("N", "N", "n", "n", "n"):
+            await pilot.press(key)
+            await settled(pilot, pane)
+            found.append(pane._cursor)
+        assert found == [59, 58, 57, 58, 59, 5]
+        assert "went round" in pane._note[0]
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_what_was_found_is_highlighted(show, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        pane.search(parse_query("150"))
+        await settled(pilot, pane)
+        row = pane._rows[1 + pane._cursor - pane._top]
+        assert ("150", "match") in row
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_nothing_found_is_said_and_nothing_moves(show, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("slash", *"zebra", "enter")
+        await settled(pilot, pane)
+        assert pane.following
+        assert pane._note[0] == "not found"
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("slash", *"/(/")
+        assert "not a regular expression" in rows(pane)[0]
+        await pilot.press("enter")
+        assert pane._rows_below == 1
+        await pilot.press("escape")
+        assert pane._rows_below == 0
+        assert pane.has_focus
+
+    pane = LogTail()
+    show(script, pane, size=(160, 24))
+
+
+def test_a_filter_keeps_only_matching_lines_also_of_those_to_come(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("ampersand", *"/ 1?99$/", "enter")
+        assert body(rows, pane)[:3] == ["line 99", "line 199", ""]
+        assert "only / 1?99$/" in rows(pane)[0]
+        append(path, "no\nanother 99\n")
+        pane.tick()
+        assert body(rows, pane)[:4] == ["line 99", "line 199", "another 99", ""]
+        await pilot.press("k", "k", "f", *["backspace"] * 9, "enter")
+        assert pane._matches is None
+        assert pane._cursor == 99
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_a_filter_that_keeps_nothing_says_so(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        pane.filter(parse_query("zebra"))
+        assert "no line matches zebra" in "".join(rows(pane))
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(show, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        append(path, "ValueError: first\n" + "calm\n" * 50)
+        append(path, "Traceback (most recent call last):\nKeyError: 'x'\n" + "end\n" * 50)
+        pane.tick()
+        lines = []
+        for _ in range(2):
+            await pilot.press("exclamation_mark")
+            await settled(pilot, pane)
+            lines.append(pane.log_file.line(pane._cursor))
+        assert lines == ["KeyError: 'x'", "ValueError: first"]
+        assert pane._top < pane._cursor  # What led to it is in sight.
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_the_line_under_the_cursor_is_copied(show, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("g", "j", "y")
+        assert pilot.app.clipboard == "line 1"
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_the_pager_gets_the_file_and_the_line_without_a_shell(show, path, tmp_path, monkeypatch):
+    pager = tmp_path / "less"
+    pager.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/args\n')
+    pager.chmod(0o755)
+    odd = path.rename(tmp_path / "a log; touch pwned.txt")
+
+    async def script(pilot):
+        from contextlib import nullcontext
+
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        await opened(pane, odd, pilot)
+        monkeypatch.setenv("PAGER", f"{pager} -S")
+        await pilot.press("g", "j", "v")
+        assert (tmp_path / "args").read_text().splitlines() == ["-S", "+2", str(odd)]
+        monkeypatch.setenv("PAGER", "no-such-pager")
+        await pilot.press("v")
+        assert "cannot start no-such-pager" in pane._note[0]
+        assert not os.path.exists("pwned.txt")
+
+    pane = LogTail()
+    show(script, pane)
+
+
+@pytest.mark.parametrize("value", ["'", "''", "; touch pwned", "$(touch pwned)", "/", "less`touch pwned`"])
+def test_a_pager_that_is_no_program_is_a_sentence(show, path, tmp_path, monkeypatch, value):
+    async def script(pilot):
+        from contextlib import nullcontext
+
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        monkeypatch.chdir(tmp_path)
+        await opened(pane, path, pilot)
+        monkeypatch.setenv("PAGER", value)
+        await pilot.press("v")
+        assert "cannot start" in pane._note[0] or "is not a command" in pane._note[0]
+        assert not os.path.exists("pwned")
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_long_lines_are_seen_by_moving_sideways(show, rows, tmp_path):
+    path = tmp_path / "wide"
+    path.write_text("".join(f"{n:04d} " for n in range(100)) + "\n")
+
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        assert rows(pane)[1].endswith("…")
+        await pilot.press("l", "l")
+        assert body(rows, pane)[0].startswith("06 0007")
+        await pilot.press("h", "h")
+        assert body(rows, pane)[0].startswith("0000 0001")
+
+    pane = LogTail()
+    show(script, pane)
+
+
+HOSTILE = (
+    b"\x1b[31mred\x1b[0m [bold]markup[/bold] \x1b]0;title\x07\n"
+    + "日本語のログ é\u0301 👍🏽 \u202egnp.exe\n".encode() * 3
+    + b"\xff\xfe\x80 invalid\n"
+    + b"0%\r50%\r100%\n"
+    + b"w" * (10 << 20)
+    + b"\n\x00\x01\x02\x9b31mC1\n"
+    + b"unfinished \xe6\x97"
+)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 6), (80, 24)])
+def test_a_hostile_log_is_shown_in_exactly_the_width_of_the_pane(show, tmp_path, rows, size):
+    path = tmp_path / "hostile"
+    path.write_bytes(HOSTILE)
+
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        for key in ("k", "g", "l", "h", "exclamation_mark", "ctrl+d", "G"):
+            await pilot.press(key)
+            for row in rows(pane):
+                assert cell_len(row) == size[0]
+                assert row.isprintable()
+        if size == (80, 24):
+            text = "\n".join(rows(pane))
+            assert "red [bold]markup[/bold]" in text
+            assert "\\xff\\xfe\\x80 invalid" in text
+            assert " 100% " in text
+
+    pane = LogTail()
+    show(script, pane, size=size)
+
+
+def test_it_survives_a_hundred_resizes_and_a_file_that_is_replaced(show, path, rows):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        for n in range(100):
+            await pilot.resize_terminal(1 + n * 7 % 90, 1 + n * 5 % 30)
+            if n == 50:
+                path.write_text("a new file\n")
+            pane.tick()
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert body(rows, pane)[0] == "a new file"
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_empty_states_say_what_is_missing(show, rows, tmp_path):
+    async def script(pilot):
+        pane.open(None, empty="this run has not started")
+        assert "this run has not started" in "".join(rows(pane))
+        pane.open(tmp_path / "later")
+        assert "no log yet" in "".join(rows(pane))
+        (tmp_path / "later").write_text("")
+        pane.tick()
+        assert "nothing printed yet" in "".join(rows(pane))
+
+    pane = LogTail()
+    show(script, pane)
+
+
+def test_in_ascii_mode_the_panes_own_glyphs_are_ascii(show, rows, path):
+    async def script(pilot):
+        await opened(pane, path, pilot)
+        await pilot.press("k")
+        assert "".join(rows(pane)).isascii()
+
+    pane = LogTail()
+    show(script, pane, ascii_only=True)
+
+
+@pytest.mark.parametrize("theme", ["dark", "ansi16", "nord", "textual-light"])
+def test_it_is_coloured_by_any_theme_and_follows_a_change_of_it(show, path, theme):
+    async def script(pilot):
+        append(path, "RuntimeError: x\n")
+        await opened(pane, path, pilot)
+        before = pane.look("slot-failed")
+        pilot.app.theme = "high-contrast"
+        await pilot.pause()
+        assert pane.look("slot-failed") != before
+
+    pane = LogTail()
+    show(script, pane, theme=theme)

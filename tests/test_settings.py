@@ -1,0 +1,43 @@
+"""docs/settings.md holds every key of autoloop.toml, with its default, and no other."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from autoloop.settings import FILE, Settings, load_settings
+
+PAGE = (Path(__file__).parents[1] / "docs/settings.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `([\w.]+)` \| (.+?) \| .+ \|$", PAGE, re.MULTILINE))
+
+
+def keys(values: msgspec.Struct, table: str = "") -> Iterator[tuple[str, object]]:
+    for name in values.__struct_fields__:
+        value = getattr(values, name)
+        if isinstance(value, msgspec.Struct):
+            yield from keys(value, f"{table}{name}.")
+        else:
+            yield table + name, value
+
+
+def test_every_key_is_documented_with_its_default() -> None:
+    stated = {key: "none" if value is None else f"`{json.dumps(value)}`" for key, value in keys(Settings())}
+    assert stated == ROWS
+
+
+def test_the_example_is_a_file_that_is_taken(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(re.search(r"```toml\n(.+?)```", PAGE, re.DOTALL)[1], encoding="utf-8")
+    assert load_settings(tmp_path) != Settings()
+
+
+@pytest.mark.parametrize("key", [key for key, _ in keys(Settings())])
+def test_a_key_with_a_slip_is_refused_with_the_right_one(tmp_path: Path, key: str) -> None:
+    table, _, name = key.rpartition(".")
+    slip = f"{name[:-1]}{name[-1]}x"
+    (tmp_path / FILE).write_text((f"[{table}]\n" if table else "") + f"{slip} = 1\n", encoding="utf-8")
+    with pytest.raises(Exception, match=rf"unknown key '{slip}'.*did you mean '{name}'"):
+        load_settings(tmp_path)

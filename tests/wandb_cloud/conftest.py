@@ -1,0 +1,27 @@
+"""The stand-in service, and the environment that leads to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from autoloop.wandb_cloud import graphql
+
+from tests.cli.conftest import call, project
+from tests.wandb_cloud.stand_in import StandIn
+
+__all__ = ["call", "project", "service"]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """The service; what it is asked goes to it, and a failed request is repeated without a pause."""
+    stand_in = StandIn()
+    for name in [name for name in os.environ if name.startswith("WANDB_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name, value in stand_in.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(graphql, "PAUSE", 0.0)
+    yield stand_in
+    stand_in.close()

@@ -1,0 +1,151 @@
+"""Whatever a server answers, in whatever way, ends in a sentence and in time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import time
+from typing import Any
+
+import pytest
+from autoloop.configs import dump_config
+from autoloop.configs.fields import DEFAULT_FIELDS
+from autoloop.model import UserError
+from autoloop.wandb_cloud import service as asked_once
+from autoloop.wandb_cloud.graphql import GraphQL
+from autoloop.wandb_cloud.run_config import trainer_config
+from autoloop.wandb_cloud.runs import Project
+
+from tests.wandb_cloud.stand_in import StandIn
+
+DEEP = '{"data": ' + '{"project": {"run": ' * 400 + "1" + "}}" * 400 + "}"
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    1e308,
+    "",
+    "x" * 5000,
+    "\ud800",
+    "NaN",
+    [],
+    [None],
+    [[]],
+    {},
+    {"a": 1},
+    [{"node": 3}],
+    [3],
+    {"edges": 3},
+    {"edges": [[]]},
+    {"node": {"name": ["a"]}},
+    "[" * 5000,
+    '{"_step": "a"}',
+]
+WHOLE = {
+    "project": {
+        "runs": {
+            "edges": [{"node": {"name": "r", "displayName": "n", "tags": ["t"], "state": "s", "group": "g"}}],
+            "pageInfo": {"hasNextPage": True, "endCursor": "c"},
+        },
+        "run": {
+            "name": "r",
+            "displayName": "n",
+            "config": '{"lr": {"value": 1}}',
+            "summaryMetrics": '{"_step": 9}',
+            "historyLineCount": 3,
+            "historyKeys": {"lastStep": 2},
+            "history": ['{"_step": 1, "loss": 2}'],
+        },
+    },
+    "viewer": {"entity": "e", "teams": {"edges": [{"node": {"name": "t"}}]}},
+}
+"""An answer to every question at once."""
+
+
+def everything(seconds: float = 5.0) -> None:
+    """All that is ever asked of a server; a sentence for what cannot be had."""
+    project = Project(GraphQL(os.environ, time.monotonic() + seconds), "e", "p")
+    with contextlib.suppress(UserError):
+        for run in project.runs(5):
+            "".join((run.id, run.name, run.state, run.group, *run.tags, run.created)).encode()
+    with contextlib.suppress(UserError):
+        run = project.run("r")
+        project.history(run, limit=10)
+        dump_config(trainer_config(run.config, DEFAULT_FIELDS))
+    answer = asked_once.ask(os.environ)
+    assert answer.state in ("ok", "refused", "away")
+    answer.detail.encode()
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path]
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            found += places(child, (*path, key))
+    return found
+
+
+def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    if not path:
+        return odd
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = put(value[path[0]], path[1:], odd)
+    return copy
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_value_of_any_other_type_in_any_place_is_no_crash(service: StandIn, seed: int) -> None:
+    chance = random.Random(seed)
+    for path in places(WHOLE):
+        answer = put(WHOLE, path, chance.choice(ODD))
+        body = json.dumps({"data": answer} if chance.random() < 0.9 else {"errors": answer, "data": None}).encode()
+        service.trouble = lambda _, body=body: body
+        everything()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe\x00",
+        b"\x1f\x8b\x08",
+        b'{"data": ' + b"[" * 100_000,
+        DEEP.encode(),
+        b'{"data": {"project": ' + b"9" * 5000 + b"}}",
+        b"<html>" + b"x" * 2_000_000,
+        b'{"errors": [[[[]]]]}',
+        b'{"errors": [{"message": {"a": []}}]}',
+        b'{"data": {"project": {"runs": {"edges": "abc"}}}}',
+        b'{"data": {"viewer": {"entity": "\\ud800"}}}',
+    ],
+)
+def test_a_body_of_any_kind_is_no_crash(service: StandIn, body: bytes) -> None:
+    service.trouble = lambda _: body
+    everything()
+
+
+@pytest.mark.parametrize("trouble", [204, 301, 302, 307, 400, 404, 418, 500, 503, "cut", "silent", "drip"])
+def test_any_status_and_any_way_of_not_answering_ends_in_time(service: StandIn, trouble: int | str) -> None:
+    service.trouble = lambda _: trouble
+    everything(seconds=1.0)
+
+
+def test_pages_without_end_end_with_the_time_that_was_given(service: StandIn) -> None:
+    """Each page has runs, none that is asked for, and a next one."""
+    pages = iter(range(10**9))
+
+    def page(_: str) -> bytes:
+        edges = [{"node": {"name": "r", "group": "other"}}]
+        info = {"hasNextPage": True, "endCursor": f"c{next(pages)}"}
+        return json.dumps({"data": {"project": {"runs": {"edges": edges, "pageInfo": info}}}}).encode()
+
+    service.trouble = page
+    with pytest.raises(UserError, match="took too long"):
+        Project(GraphQL(os.environ, time.monotonic() + 1.0), "e", "p").runs(5, group="mine")
