@@ -1,10 +1,12 @@
 import asyncio
 
 import pytest
+from autoloop.model import Change, RoundState, RunState
 from hypothesis import settings
 from textual.app import App
 
 from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from tests.console.projects import CONFIG, Project
 
 # The same examples each time: a run of the suite says something about the change, not about its luck.
 settings.register_profile("tui", derandomize=True, deadline=None, max_examples=200)
@@ -55,3 +57,19 @@ def painted(pane):
 @pytest.fixture
 def rows():
     return painted
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A loop that waits for decisions: an ended run, a running one, a queued one and two proposals."""
+    made = Project(tmp_path)
+    base = made.run("base", log="INFO fine\n")
+    config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
+    made.run("variant", RunState.RUNNING, base=base, config=config, log="INFO step 1\nINFO ab\n")
+    made.run("waits", RunState.QUEUED, base=base, config={**CONFIG, "seed": 7})
+    made.round(1, RoundState.DECIDING)
+    for reg in (0.16, 0.17):
+        change = Change(path="ot.loss_config.reg", before=0.1, after=reg)
+        made.proposal(base, [f"ot.loss_config.reg={reg}"], changes=[change])
+    yield made
+    made.store.close()

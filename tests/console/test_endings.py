@@ -107,7 +107,7 @@ FAILING = """
 import sys
 from pathlib import Path
 import autoloop_tui.console.app as app
-from autoloop_tui import on_screen
+from autoloop_tui.console import opening
 secret = "hunter2"
 
 def fail(*_):
@@ -115,7 +115,7 @@ def fail(*_):
     raise KeyError("unforeseen")
 
 {where}
-sys.exit(on_screen.console_or_welcome(Path.cwd()))
+sys.exit(opening.console_or_welcome(Path.cwd()))
 """
 
 PLACES = {

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from autoloop.model import Change, RoundState, RunState
 from textual import events
 from textual.css.query import NoMatches
 from textual.widgets import Input
@@ -21,7 +20,6 @@ from autoloop_tui.console.screens.rounds import RoundsScreen
 from autoloop_tui.console.screens.run import RunScreen
 from autoloop_tui.console.screens.slots import SlotsScreen
 from tests.console.pictures import text
-from tests.console.projects import CONFIG, Project
 from tests.console.waiting import settle, until
 
 START = {
@@ -61,21 +59,6 @@ TARGETS = {
     "compare": CompareScreen,
     "help": HelpScreen,
 }
-
-
-@pytest.fixture
-def project(tmp_path):
-    made = Project(tmp_path)
-    base = made.run("base", log="INFO fine\n")
-    config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
-    made.run("variant", RunState.RUNNING, base=base, config=config, log="INFO step 1\nINFO ab\n")
-    made.run("waits", RunState.QUEUED, base=base, config={**CONFIG, "seed": 7})
-    made.round(1, RoundState.DECIDING)
-    for reg in (0.16, 0.17):
-        change = Change(path="ot.loss_config.reg", before=0.1, after=reg)
-        made.proposal(base, [f"ot.loss_config.reg={reg}"], changes=[change])
-    yield made
-    made.store.close()
 
 
 def drive(app, script, size=(120, 40), engine=None):
