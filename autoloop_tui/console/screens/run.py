@@ -27,6 +27,9 @@ from autoloop_tui.console.widgets.run_charts import RunCharts
 from autoloop_tui.console.widgets.text_pane import TextPane
 
 PARTS = ("charts", "log", "config", "launch")
+LAYOUTS = 20
+"""Refreshes that a part which has just come up may take to get its size."""
+
 SLOW = 4
 """Ticks between two paintings; the log is painted, and the history read on, in every tick."""
 
@@ -61,6 +64,8 @@ class RunScreen(LoopScreen):
         self._pages: dict[str, object] = {}
         """What the config and launch parts were made from."""
         self._ticks = 0
+        self._unsized = 0
+        """How often the part that is shown was met without a size since it last had one."""
 
     def body(self) -> list[Widget]:
         return [
@@ -188,9 +193,12 @@ class RunScreen(LoopScreen):
         if view is None or run is None:
             return
         if not pane.size.width:  # Just shown, and not laid out yet: a refresh may come before its layout.
-            if pane.display and self.is_current:
+            # In a window without room it never gets a width: then the clock and the next resize paint it.
+            if pane.display and self.is_current and self._unsized < LAYOUTS:
+                self._unsized += 1
                 self.call_after_refresh(self._repaint)
             return
+        self._unsized = 0
         self._pages[part] = made_from
         ascii_only = self.console.ascii_only
         if part == "config":
