@@ -44,11 +44,13 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
     },
     "Look": {
-        "status": Command("loops", "Show a loop's round, slots, queue and failures.", ("status", "status --all")),
-        "runs": Command("loops", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
-        "logs": Command("loops", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
-        "wait": Command("loops", "Wait until a loop ends, and exit as it did.", ("wait", "wait --quiet --loop 2")),
-        "report": Command("loops", "Write both reports again from the store.", ("report", "report --loop loop_1700000000")),
+        "status": Command("inspect", "Show a loop's round, slots, queue and failures.", ("status", "status --all")),
+        "runs": Command("inspect", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
+        "logs": Command("inspect", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
+        "wait": Command("inspect", "Wait until a loop ends, and exit as it did.", ("wait", "wait --quiet --loop 2")),
+        "report": Command(
+            "inspect", "Write both reports again from the store.", ("report", "report --loop loop_1700000000")
+        ),
     },
     "Decide": {
         "proposals": Command(
