@@ -38,7 +38,10 @@ def test_a_cause_that_every_run_would_meet_stops_the_loop_at_once_with_that_caus
     assert ended.state is LoopState.STOPPED
     assert (ended.reason or "").startswith("every run would fail as broken0 did: ")
     assert "lerobot" in (ended.reason or "")
-    assert states(project.runs(loop)) == [RunState.FAILED, RunState.QUEUED, RunState.QUEUED]
+    first, second, third = states(project.runs(loop))
+    # The slot is free before the first is judged, so the second may have started and failed too; the queue is kept.
+    assert (first, third) == (RunState.FAILED, RunState.QUEUED)
+    assert second in (RunState.FAILED, RunState.QUEUED)
 
 
 def test_a_cause_that_one_run_of_the_round_did_not_meet_does_not_stop_the_loop(project: Project) -> None:

@@ -74,7 +74,7 @@ def test_every_run_is_told_its_own_id_and_gets_an_output_directory_that_nobody_m
     for index, run in enumerate(runs):
         assert run.output_dir is not None
         assert Path(run.output_dir).parent == Path(loop.output_dir)
-        assert Path(run.output_dir).name == f"{index}_{run.name}_{run.id}"
+        assert Path(run.output_dir).name == f"0{index}_{run.name}_{run.id}"
 
 
 def test_a_config_that_changes_after_the_loop_was_made_does_not_change_its_run(project: Project) -> None:
