@@ -16,12 +16,12 @@ import msgspec
 from autoloop import rules as _rules
 from autoloop.configs import CheckedVariant, edits_from_mapping, parse_config
 from autoloop.engine.planning.checks import load_rules
+from autoloop.files import read_text
 from autoloop.metrics import default_book, from_json
 from autoloop.model import Change, Config, MetricSummary, Run, Summary, UserError
 from autoloop.rules import Decision
 from autoloop.settings import load_settings
 from autoloop.store import Store
-from autoloop.text_files import read_text
 from autoloop.variants.pipeline import make_variant
 from autoloop.variants.pipeline import write_variant as _write
 from autoloop.variants.recipes import Recipe, VariantRequest, load_recipe

@@ -1,18 +1,21 @@
-"""Files replaced whole, never torn, never lost; and the room that is left for them."""
+"""Files: replaced atomically, locked while they are replaced, and read within bounds, with a sentence on what is wrong."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import difflib
 import errno
 import fcntl
 import glob
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from autoloop.model import UserError
 
 
 @contextlib.contextmanager
@@ -95,16 +98,6 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def free_below(folder: Path) -> int:
-    """Bytes that we may still write below `folder`, which need not be there yet. OSError where nobody can tell."""
-    return shutil.disk_usage(existing(folder)).free
-
-
-def existing(folder: Path) -> Path:
-    """`folder`, or the nearest of the folders above it that is there."""
-    return next((path for path in (folder, *folder.parents) if path.exists()), folder)
-
-
 NO_FILE = "it is not a regular file"
 LARGEST = 16 << 20
 """Bytes of a file that a person or a trainer wrote to be read whole; a config or a rule book has some thousands."""
@@ -129,3 +122,31 @@ def read_regular(path: Path, most: int = LARGEST) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
     return data
+
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file, with its own line ends and without a byte order mark. `what` it is stands in the UserError."""
+    try:
+        content = read_regular(path)
+    except FileNotFoundError:
+        raise UserError(f"The {what} {path} does not exist; {_nearest_file(path)}") from None
+    except OSError as error:
+        raise UserError(f"The {what} {path} cannot be read: {error.strerror}; name another file.") from None
+    if content.startswith(_UTF_16) or (len(content) > 1 and b"\0" in content[:2]):
+        raise UserError(f"The {what} {path} is UTF-16 text; save it as UTF-8.")
+    try:
+        return content.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"The {what} {path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
+
+
+def _nearest_file(path: Path) -> str:
+    """What to do about a file that is not there: a slip in the name is the usual reason."""
+    try:
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
+    except OSError:
+        return f"there is no folder {path.parent} either."
+    return f"did you mean {near[0]}?" if near else "correct the path."

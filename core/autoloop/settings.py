@@ -11,9 +11,9 @@ from typing import Annotated
 import msgspec
 
 from autoloop.configs import DEFAULT_FIELDS, FieldTypes
+from autoloop.files import read_text
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import UserError
-from autoloop.text_files import read_text
 from autoloop.toml import TomlError, read_toml
 
 FILE = "autoloop.toml"

@@ -14,7 +14,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from autoloop.engine.planning.plan import fresh_name
+from autoloop.engine.planning.names import fresh_name
 from autoloop.model import LoopState
 
 from autoloop_tui.cli.output import printing

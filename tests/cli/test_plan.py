@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop import gpus
-from autoloop.engine.planning.plan import safe_name
+from autoloop.engine.planning.names import safe_name
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 from autoloop.trainers import load_preset
 from autoloop.variants.pipeline import training_hash

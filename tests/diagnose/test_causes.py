@@ -7,7 +7,8 @@ import tomllib
 from importlib import resources
 
 import pytest
-from autoloop.diagnose.diagnosis import diagnose, log_lines, memory_causes
+from autoloop.diagnose.diagnosis import diagnose, memory_causes
+from autoloop.logs import log_lines
 from autoloop.model import Cause, ExitRecord
 from autoloop.trainers import load_preset
 
@@ -349,7 +350,7 @@ def test_what_an_exception_means(id_: str, flags: str, word: str, exception: str
 
 
 def test_every_cause_of_the_table_has_a_log_here() -> None:
-    text = (resources.files("autoloop") / "causes.toml").read_text(encoding="utf-8")
+    text = (resources.files("autoloop.diagnose") / "causes.toml").read_text(encoding="utf-8")
     in_table = {rule["id"] for rule in tomllib.loads(text)["cause"]}
     begin = text[: text.index("# ---- the config")] + text[text.index("# ---- W&B") :]
     ours = {rule["id"] for rule in tomllib.loads(begin[: begin.index("# ---- by the signal")])["cause"]}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.diagnose.diagnosis import diagnose, log_lines, read_log_tail
+from autoloop.diagnose.diagnosis import diagnose
+from autoloop.logs import log_lines, read_log_tail
 from autoloop.model import Cause, ExitRecord
 from autoloop.trainers import Failure, load_preset, preset_names
 

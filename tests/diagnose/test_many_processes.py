@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from autoloop.diagnose.diagnosis import diagnose, log_lines
+from autoloop.diagnose.diagnosis import diagnose
+from autoloop.logs import log_lines
 from autoloop.model import Cause, ExitRecord
 from autoloop.trainers import load_preset
 

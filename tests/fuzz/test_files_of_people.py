@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from autoloop.configs import parse_config
+from autoloop.files import read_text
 from autoloop.metrics import default_book, parse_metric_book
 from autoloop.model import UserError
 from autoloop.rules import parse_book
 from autoloop.settings import FILE, load_settings
-from autoloop.text_files import read_text
 from autoloop.trainers import load_preset
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from autoloop.engine.planning.plan import output_name
+from autoloop.engine.planning.names import output_name
 from autoloop.engine.runs import circuit_breaker
 from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import Loop, Run, RunState

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from autoloop.diagnose.diagnosis import read_log_tail
+from autoloop.logs import read_log_tail
 from autoloop.metric_readers import follow
 from autoloop.runners import bounded_log, local
 from autoloop.runners.bounded_log import HEAD, LENGTH, SMALLEST, BoundedLog, left_out, moved

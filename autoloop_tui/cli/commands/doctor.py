@@ -14,9 +14,10 @@ from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config, unusable
 from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_rules, load_until
+from autoloop.engine.planning.config_files import dataset_of, read_config
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, with_own_wandb
-from autoloop.engine.planning.plan import LoopPlan, dataset_of, plan_attempt, read_config, silent_rules
+from autoloop.engine.planning.plan import LoopPlan, plan_attempt, silent_rules
 from autoloop.model import LoopSpec, Run, UserError
 from autoloop.preflight import Finding
 from autoloop.preflight.finding import ok

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+from autoloop.files import read_text
 from autoloop.model import Config, UserError
 from autoloop.settings import load_settings
-from autoloop.text_files import read_text
 from cyclopts import Parameter
 
 from autoloop_tui.cli.commands.analyze import wandb_place

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import msgspec
 from autoloop.configs import CheckedVariant, edits_from_mapping, parse_config
+from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.settings import load_settings
 from autoloop.store import NoLoopError, Store
-from autoloop.text_files import read_text
 from autoloop.trainers import load_preset
 from autoloop.variants.pipeline import WrittenVariant, make_variant, write_variant
 from autoloop.variants.recipes import VariantRequest, load_recipe

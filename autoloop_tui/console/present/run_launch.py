@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoloop.engine.planning.plan import output_name, plan_attempt
+from autoloop.engine.planning.names import output_name
+from autoloop.engine.planning.plan import plan_attempt
 from autoloop.metric_readers import wandb_runs
 from autoloop.model import Attempt, Run, RunState, UserError
 from autoloop.secrets import MASK, shown_value, shown_words

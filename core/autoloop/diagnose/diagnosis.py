@@ -9,13 +9,13 @@ import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import resources
-from pathlib import Path
 
 import msgspec
 
 from autoloop.diagnose.endings import Endings, Signalled, read_endings
 from autoloop.diagnose.losses import last_loss
 from autoloop.diagnose.tracebacks import Chain, chains, is_launcher
+from autoloop.logs import log_lines
 from autoloop.model import Cause, ExitRecord
 from autoloop.regex import compile_regex
 from autoloop.trainers import Failure, Preset
@@ -24,9 +24,6 @@ SHORTAGE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """No process, memory or descriptor to be had: a start that meets one waits."""
 SHORT_CAUSES = frozenset({"short-of-resources", "process-limit", "too-many-open-files"})
 """Causes that say the same: of the command that could not be started, and of one that was and met it itself."""
-HEAD_BYTES = 128 << 10
-"""Enough for what a trainer prints before its first step: device warnings, and the resolved config after them."""
-TAIL_BYTES = 512 << 10
 LINE_LENGTH = 300
 FRAMES = 1000
 """Lines at the end of a log: more than the last tracebacks of all its processes take."""
@@ -55,39 +52,6 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cause: tuple[_Rule, ...]
     signals: dict[str, _Rule]
     outcomes: dict[str, _Rule]
-
-
-# ----------------------------------------------------------------------------------------------------- the log
-
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
-_CONTROLS = {code: None for code in [*range(9), *range(11, 32), *range(127, 160)]} | {9: "    "}
-
-
-def log_lines(data: bytes) -> list[str]:
-    """Text lines as a person would see them: split at \\n and \\r, without escape sequences and control characters."""
-    text = _ESCAPES.sub("", data.decode("utf-8", "replace"))
-    return [_bounded(line.translate(_CONTROLS).rstrip()) for line in re.split(r"[\r\n]+", text)]
-
-
-def _bounded(line: str) -> str:
-    """Head and tail of a line that no person reads whole; both may matter, and patterns stay quick."""
-    return line if len(line) <= 4000 else f"{line[:2000]} … {line[-2000:]}"
-
-
-def read_log_tail(path: Path, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> list[str]:
-    """The lines of the first `head` and the last `tail` bytes of a log, however long it is; empty if there is none."""
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            if size <= head + tail:
-                return log_lines(file.read(head + tail))
-            first = file.read(head)
-            file.seek(size - tail)
-            last = file.read(tail)
-    except OSError:
-        return []
-    return [*log_lines(first)[:-1], *log_lines(last)[1:]]
 
 
 # --------------------------------------------------------------------------------------------------- diagnosis

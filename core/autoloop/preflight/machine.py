@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoloop.files import existing, free_below
+from autoloop.disk import existing, free_below
 from autoloop.gpus import GIB, Gpu, GpuReport
 from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, ok, warning

@@ -16,9 +16,9 @@ from typing import Literal
 
 import msgspec
 
+from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.regex import compile_regex
-from autoloop.text_files import read_text
 from autoloop.toml import TomlError, read_toml
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from autoloop.configs import edits_from_mapping, parse_edit
+from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.rules.tables import read_table
-from autoloop.text_files import read_text
 from autoloop.toml import TomlError, read_toml
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from autoloop.configs import unusable
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, wandb_name
+from autoloop.files import read_text
 from autoloop.gpus import GpuReport
 from autoloop.metrics import MetricBook
 from autoloop.model import Config, LoopSpec, UserError
@@ -18,7 +19,6 @@ from autoloop.rule_process import PATIENCE, rules_apart
 from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book
 from autoloop.settings import Settings
 from autoloop.store import Places
-from autoloop.text_files import read_text
 from autoloop.trainers import Preset
 from autoloop.wandb_cloud.key import key_source
 

@@ -13,7 +13,9 @@ import msgspec
 from autoloop.engine.base import events
 from autoloop.engine.planning.frozen import forget_sources, freeze_sources
 from autoloop.engine.planning.limits import deadline
-from autoloop.engine.planning.plan import LoopPlan, freeze, fresh_name
+from autoloop.engine.planning.names import fresh_name
+from autoloop.engine.planning.plan import LoopPlan
+from autoloop.files import write_atomically
 from autoloop.model import Loop, LoopState, Round, RoundState, UserError
 from autoloop.store import Store
 
@@ -28,7 +30,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
     folder: Path | None = None
     try:
         for planned in plan.runs:
-            freeze(frozen[planned.run.id], planned.text)
+            write_atomically(frozen[planned.run.id], planned.text)
         with store.transaction():  # nobody else of this project takes a name meanwhile
             folder = _take_folder(store, plan)
             freeze_sources(store.places, folder.name, plan.spec)

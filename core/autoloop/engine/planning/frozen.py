@@ -14,13 +14,12 @@ import msgspec
 
 from autoloop import secrets, settings
 from autoloop.engine.planning.checks import load_rules
-from autoloop.files import write_atomically
+from autoloop.files import read_text, write_atomically
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import Loop, LoopSpec, UserError
 from autoloop.rules import RuleSource
 from autoloop.settings import Settings, load_settings
 from autoloop.store import Places
-from autoloop.text_files import read_text
 from autoloop.trainers import Preset, load_preset
 from autoloop.trainers.presets import parse_preset
 

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
-import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, parse_config, rewrite
+from autoloop.configs import Config, rewrite
 from autoloop.engine.planning.checks import check
+from autoloop.engine.planning.config_files import config_in, dataset_of
+from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
 from autoloop.engine.planning.own_settings import own_steps, steps_of, with_own_wandb
-from autoloop.files import write_atomically
+from autoloop.files import read_text
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, Run, Slot, UserError
 from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
-from autoloop.text_files import read_text
 from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
 from autoloop.variants.pipeline import training_hash
-
-LONGEST_NAME = 80
-"""Characters of a run's name, and half its bytes: a file name has 255 bytes, with index, id and suffixes."""
-ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +69,8 @@ def plan_loop(
     if not spec.configs:
         raise UserError("No config was given: name at least one after --cfgs.")
     dataset = dataset_of(spec)
-    read = [_read(source, dataset) for source in spec.configs]
+    texts = [(source, read_text(Path(source), "config")) for source in spec.configs]
+    read = [(source, text, config_in(text, source, dataset)) for source, text in texts]
     configs = [(source, config) for source, _, config in read]
     spec = with_own_wandb(spec, [config for _, config in configs])
     rules, warnings = check(spec, preset, settings, gpus, environment, configs, starting=starting)
@@ -201,54 +195,6 @@ def plan_attempt(
     )
 
 
-def output_name(run: Run, attempt: int, runs: int) -> str:
-    """`<index>_<config name>_<id>`, as people's scripts expect it; a retry gets a directory of its own.
-
-    The index has as many digits as that of the last of the loop's `runs`, at least two, so that names sort.
-    """
-    digits = max(2, len(str(runs - 1)))
-    return f"{run.position:0{digits}}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
-
-
-def fresh_name(root: Path, wanted: str, names: Collection[str] = ()) -> str:
-    """`wanted` (`loop_<unix time>`) or the next one after it: the first that no folder and none of the loops `names` has."""
-    head, _, stamp = wanted.rpartition("_")
-    number = int(stamp)
-    while f"{head}_{number}" in names or os.path.lexists(root / f"{head}_{number}"):
-        number += 1
-    return f"{head}_{number}"
-
-
-def new_run_id() -> str:
-    """Eight letters or digits: the form of W&B's own run ids."""
-    return "".join(secrets.choice(ID_LETTERS) for _ in range(8))
-
-
-def safe_name(name: str) -> str:
-    """A name that is safe as part of a path and on a terminal: letters, digits, their marks and emoji of any script."""
-    kept = "".join(c if _belongs(c) else " " for c in unicodedata.normalize("NFC", name))
-    short = re.sub(" +", "_", kept).strip("._")[:LONGEST_NAME]
-    return short.encode()[: 2 * LONGEST_NAME].decode(errors="ignore").strip("._") or "config"
-
-
-def _belongs(character: str) -> bool:
-    return character in "._+=-" or unicodedata.category(character)[0] in "LNM" or unicodedata.category(character) == "So"
-
-
-def unused_name(name: str, taken: Collection[str]) -> str:
-    """`name`, or `name-2`, `name-3` … where another run of the loop has it."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}-{number}"
-    return free
-
-
-def freeze(path: Path, text: str) -> None:
-    """Write a run's config copy, whole or not at all."""
-    write_atomically(path, text)
-
-
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
     said = f"the preset {preset.name} passes no --steps to the trainer: a run makes as many steps as its config says"
     asked = {each.run.name: own_steps(each.config) for each in planned}
@@ -257,31 +203,3 @@ def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
     if silent := [name for name, steps in asked.items() if steps is None]:
         said += f"; {', '.join(silent)} says none, so its progress is counted up to --steps {spec.steps}"
     return said
-
-
-def _read(source: str, dataset: object | None) -> tuple[str, str, Config]:
-    text = read_text(Path(source), "config")
-    return source, text, config_in(text, source, dataset)
-
-
-def read_config(source: str, dataset: object | None) -> Config:
-    """The config in a file, with `dataset` for its own block. UserError if it cannot be read."""
-    return config_in(read_text(Path(source), "config"), source, dataset)
-
-
-def config_in(text: str, source: str, dataset: object | None) -> Config:
-    """The config in the text of `source`, with `dataset` for its own block. UserError says what is wrong with it."""
-    config = parse_config(text, source)
-    return config if dataset is None else {**config, "dataset": dataset}
-
-
-def dataset_of(spec: LoopSpec) -> object | None:
-    """The dataset block of --inherit-dataset-from. UserError if that file cannot be read or has none."""
-    if spec.inherit_dataset_from is None:
-        return None
-    source = spec.inherit_dataset_from
-    config = parse_config(read_text(Path(source), "config"), source)
-    if "dataset" not in config:
-        raise UserError(f"--inherit-dataset-from: {source} has no `dataset` block to take over.")
-    dataset: object = config["dataset"]
-    return dataset

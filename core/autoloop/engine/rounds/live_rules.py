@@ -16,12 +16,12 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose.diagnosis import log_lines
 from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.proposals import Draft, propose, variant_config
 from autoloop.engine.rounds.transitions import add_proposal, describe_changes, queue_run, write_run
 from autoloop.engine.runs.execution import Active, Ended, Execution
+from autoloop.logs import log_lines
 from autoloop.metric_readers import Lines
 from autoloop.model import LiveContext, Proposal, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from autoloop.configs import Config, after_text, before_text, rewrite
-from autoloop.diagnose.diagnosis import read_log_tail
 from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
+from autoloop.engine.planning.names import new_run_id
 from autoloop.engine.planning.own_settings import steps_of
-from autoloop.engine.planning.plan import freeze, new_run_id
 from autoloop.engine.rounds.proposals import Draft, propose, variant_config
 from autoloop.files import write_atomically
+from autoloop.logs import read_log_tail
 from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, Summary, UserError
 from autoloop.rules import Judgement, PythonRules, RunView, evaluate, judge
 from autoloop.rules.python_rules import Answer
@@ -238,7 +238,7 @@ def write_run(
     variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
     frozen = context.places.config(run_id)
     text = rewrite(context.config_text(context.store.run(proposal.base_run)), config)
-    freeze(frozen, text)
+    write_atomically(frozen, text)
     write_atomically(variant, text)
     return Run(
         id=run_id,

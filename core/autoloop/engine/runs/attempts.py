@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.planning.plan import output_name, plan_attempt
+from autoloop.engine.planning.names import output_name
+from autoloop.engine.planning.plan import plan_attempt
 from autoloop.model import Attempt, LoopSpec, Run, RunState, Slot
 from autoloop.trainers import LaunchPlan
 

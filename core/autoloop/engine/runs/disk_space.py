@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from autoloop.files import free_below
+from autoloop.disk import free_below
 
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
 """No space, no quota, read-only, a bad or lost disk: a run that cannot start for these waits and has not failed."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose.diagnosis import SHORT_CAUSES, diagnose, read_log_tail
+from autoloop.diagnose.diagnosis import SHORT_CAUSES, diagnose
 from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import SIP, Ended
 from autoloop.engine.runs.watchdog import STAYED, as_judged
+from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose.diagnosis import HEAD_BYTES, log_lines
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Active, Execution
+from autoloop.logs import HEAD_BYTES, log_lines
 from autoloop.model import Attempt, RunState
 from autoloop.regex import compile_regex
 from autoloop.secrets import mask_bytes

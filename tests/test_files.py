@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from autoloop.engine.planning.checks import load_rules
-from autoloop.files import LARGEST, read_regular
+from autoloop.files import LARGEST, read_regular, read_text
 from autoloop.metrics import default_book
 from autoloop.model import UserError
-from autoloop.text_files import read_text
 from autoloop.trainers import load_preset
 from autoloop.variants.recipes import load_recipe
 

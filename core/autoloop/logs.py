@@ -1,0 +1,43 @@
+"""The text of a run's log, as diagnosis, live rules and the watchdog read it: plain lines, of a bounded part of the file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+HEAD_BYTES = 128 << 10
+"""Enough for what a trainer prints before its first step: device warnings, and the resolved config after them."""
+TAIL_BYTES = 512 << 10
+LONGEST_LINE = 4000
+"""Characters; of a longer line only the two ends are kept."""
+
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")
+_CONTROLS = {code: None for code in [*range(9), *range(11, 32), *range(127, 160)]} | {9: "    "}
+
+
+def log_lines(data: bytes) -> list[str]:
+    """Text lines as a terminal shows them: split at \\n and \\r, without escape sequences and control characters."""
+    text = _ESCAPES.sub("", data.decode("utf-8", "replace"))
+    return [_bounded(line.translate(_CONTROLS).rstrip()) for line in re.split(r"[\r\n]+", text)]
+
+
+def _bounded(line: str) -> str:
+    """Head and tail of an overlong line: the cause may be in either, and matching patterns stays fast."""
+    half = LONGEST_LINE // 2
+    return line if len(line) <= LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
+
+
+def read_log_tail(path: Path, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> list[str]:
+    """The lines of the first `head` and the last `tail` bytes of a log of any length; empty if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size <= head + tail:
+                return log_lines(file.read(head + tail))
+            first = file.read(head)
+            file.seek(size - tail)
+            last = file.read(tail)
+    except OSError:
+        return []
+    return [*log_lines(first)[:-1], *log_lines(last)[1:]]
