@@ -5,8 +5,9 @@ Named, not imported: a command loads what it needs and no more, and the list of 
 
 from __future__ import annotations
 
-import difflib
 from typing import NamedTuple
+
+from autoloop.text.suggest import nearest
 
 
 class Command(NamedTuple):
@@ -138,5 +139,5 @@ def suggestion(word: str) -> str | None:
         return plain
     if plain in SCRIPTS:
         return SCRIPTS[plain]
-    near = difflib.get_close_matches(plain, [*COMMANDS, *SCRIPTS], 1)
-    return SCRIPTS.get(near[0], near[0]) if near else None
+    near = nearest(plain, [*COMMANDS, *SCRIPTS])
+    return SCRIPTS.get(near, near) if near else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import os
 import time
@@ -14,6 +13,7 @@ from typing import Any
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Event, Loop, LoopState, Run, RunState, UserError
 from autoloop.store import Command, Store
+from autoloop.text.suggest import did_you_mean
 
 ANSWER_TIMEOUT = 10.0
 """Seconds to wait for a living engine's answer; it looks five times a second."""
@@ -46,8 +46,8 @@ def find_run(store: Store, loop: Loop, wanted: str) -> Run:
     runs = store.runs(loop.id)
     found = [run for run in runs if run.id == wanted] or [run for run in runs if run.name == wanted]
     if not found:
-        near = difflib.get_close_matches(wanted, [word for run in runs for word in (run.name, run.id)], 1)
-        hint = f"did you mean {near[0]}?" if near else "`autoloop-tui runs` lists them."
+        words = [word for run in runs for word in (run.name, run.id)]
+        hint = did_you_mean(wanted, words, "`autoloop-tui runs` lists them.")
         raise UserError(f"{loop.name} has no run {wanted!r}; {hint}")
     return found[-1]
 

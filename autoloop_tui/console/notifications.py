@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autoloop.model import LoopState, Run, RunState
+from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.loop_view import View
@@ -26,7 +27,7 @@ def news(before: View, after: View) -> list[str]:
     round_ = after.snapshot.round
     if round_ and waits(after) and not (waits(before) and before.snapshot.rounds[-1].number == round_.number):
         count = len(after.pending)
-        what = f"{count} proposal{'s' if count != 1 else ''} to decide" if count else "it needs a decision of yours"
+        what = f"{plural(count, 'proposal')} to decide" if count else "it needs a decision of yours"
         sentences.append(f"round {round_.number + 1} waits: {what}")
     return sentences
 

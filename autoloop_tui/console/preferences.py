@@ -4,13 +4,13 @@ it."""
 from __future__ import annotations
 
 import contextlib
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import msgspec
 from autoloop.files import write_atomically
+from autoloop.text.suggest import nearest
 from autoloop.toml import read_toml
 
 from autoloop_tui.console.actions import BY_ID
@@ -40,8 +40,7 @@ class Preferences(msgspec.Struct, kw_only=True):
         last, _ = _read(folder / "remembered.toml")
         for key, value in [("theme", last.get("theme", chosen.theme)), *found.items()]:
             if key not in SETTINGS:
-                near = difflib.get_close_matches(key, SETTINGS, 1)
-                problems.append(f"console.toml: no setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                problems.append(f"console.toml: no setting {key!r}{_meant(key, SETTINGS)}")
                 continue
             try:
                 setattr(chosen, key, msgspec.convert(value, SETTINGS[key]))
@@ -76,8 +75,7 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
     known = [*BY_ID, *IDS]
     for action, wanted in found.items():
         if action not in known:
-            near = difflib.get_close_matches(action, known, 1)
-            problems.append(f"console.toml: no action {action!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            problems.append(f"console.toml: no action {action!r}{_meant(action, known)}")
         elif not isinstance(wanted, str) or not wanted.strip():
             problems.append(f'console.toml: the keys of {action!r} must be text such as "ctrl+x"')
         else:
@@ -89,6 +87,11 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
                 if other.id != action and other.scope == action.partition(".")[0] and key in taken:
                     problems.append(f"console.toml: {action!r} and {other.id!r} are both on the key {key}")
     return keys
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import difflib
 import errno
 import fcntl
 import glob
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoloop.model import UserError
+from autoloop.text.suggest import did_you_mean
 
 
 @contextlib.contextmanager
@@ -146,7 +146,6 @@ def read_text(path: Path, what: str) -> str:
 def _nearest_file(path: Path) -> str:
     """What to do about a file that is not there: a slip in the name is the usual reason."""
     try:
-        near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
+        return did_you_mean(path.name, os.listdir(path.parent), "correct the path.")
     except OSError:
         return f"there is no folder {path.parent} either."
-    return f"did you mean {near[0]}?" if near else "correct the path."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 from typing import Annotated
 
 from autoloop.model import UserError
+from autoloop.text.suggest import did_you_mean
 from cyclopts import Parameter
 
 from autoloop_tui.console import opening
@@ -35,8 +35,7 @@ def console(
 
         names = load_themes(Path.cwd()).themes
         if theme not in names:
-            near = difflib.get_close_matches(theme, names, 1)
-            meant = f"did you mean {near[0]}?" if near else "`autoloop-tui themes` lists them."
+            meant = did_you_mean(theme, names, "`autoloop-tui themes` lists them.")
             raise UserError(f"There is no theme {theme}; {meant}")
     if not opening.has_screen():
         from autoloop_tui.cli.commands.inspect import status

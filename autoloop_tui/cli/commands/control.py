@@ -13,6 +13,7 @@ import msgspec
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Loop, LoopState, Run, RunState, UserError
 from autoloop.store import Store
+from autoloop.text.plural import plural
 
 from autoloop_tui.cli import client
 from autoloop_tui.cli.output import printing
@@ -227,7 +228,7 @@ def _stop_driven(store: Store, loop: Loop, kind: str, run: Run | None) -> int:
         asked = ask_supervisors(executing(store, loop, run.id if run else None), kill=kind == "kill")
         if not asked:
             raise
-    runs = f"{asked} run{'' if asked == 1 else 's'} {'killed' if kind == 'kill' else 'asked to stop'}"
+    runs = f"{plural(asked, 'run')} {'killed' if kind == 'kill' else 'asked to stop'}"
     who = f"the engine ({engine.words}) does not answer" if engine else "the engine is gone"
     return _said(f"{who}, so its supervisors were asked: {runs}. If it hangs, kill it and `autoloop-tui resume`.")
 

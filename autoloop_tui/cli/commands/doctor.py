@@ -24,6 +24,7 @@ from autoloop.preflight.finding import ok
 from autoloop.rules import RuleBook, applicable
 from autoloop.secrets import mask
 from autoloop.settings import Settings, load_settings
+from autoloop.text.plural import plural
 from autoloop.trainers import environment, load_preset
 from autoloop.wandb_cloud.key import known_secrets
 
@@ -194,7 +195,7 @@ def _sum(found: list[Finding]) -> str:
     counts = Counter(each.level for each in found)
     if not counts["error"]:
         return "Ready." if not counts["warning"] else "Ready, but read the warnings."
-    errors = f"{counts['error']} error{'s' if counts['error'] > 1 else ''}"
+    errors = plural(counts["error"], "error")
     return f"Not ready: {errors}. `autoloop-tui run --exec` would refuse to start."
 
 

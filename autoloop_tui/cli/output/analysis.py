@@ -14,6 +14,7 @@ from autoloop.files import LARGEST, read_regular
 from autoloop.metrics import MetricBook, main_metrics, to_json
 from autoloop.model import Change, Config, Summary, UserError
 from autoloop.settings import Settings
+from autoloop.text.plural import plural
 
 from autoloop_tui.cli.output import printing
 
@@ -56,7 +57,7 @@ def proposals_for(
         result[run.name], notes = suggestions(source, RunView(run.summary, run.config, _log_of(run), book), fields)
         undecided.update(notes)
     for note, times in undecided.items():
-        print(f"note: {printing.printable(note)} ({times} run{'s' if times > 1 else ''})", file=sys.stderr)
+        print(f"note: {printing.printable(note)} ({plural(times, 'run')})", file=sys.stderr)
     return result
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from autoloop.engine.planning.limits import describe_plan
 from autoloop.engine.planning.plan import LoopPlan
 from autoloop.secrets import shown_value
+from autoloop.text.plural import plural
 
 from autoloop_tui.cli.output import printing
 
@@ -30,8 +31,8 @@ def plan_text(plan: LoopPlan) -> str:
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
     notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
     head = (
-        f"Plan: {len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''} × {steps} steps on {len(spec.slots)} "
-        f"slot{'s' if len(spec.slots) > 1 else ''} ({spec.device}), preset {spec.preset}, {then}, "
+        f"Plan: {plural(len(plan.runs), 'run')} × {steps} steps on {plural(len(spec.slots), 'slot')} "
+        f"({spec.device}), preset {spec.preset}, {then}, "
         f"W&B {'online' if spec.wandb.online else 'offline'}" + (f", {limits}" if limits else "")
     )
     parts = [

@@ -7,6 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from autoloop.model import Proposal, ProposalStatus, RoundState, RunState
+from autoloop.text.plural import noun_for, plural
 
 from autoloop_tui.console.drawing.paint import duration
 from autoloop_tui.console.loop_view import View
@@ -25,13 +26,13 @@ def question(view: View, verb: str, chosen: Sequence[Proposal], *, marked: bool,
     approved += len(waiting) if approves else -sum(each.status is ProposalStatus.APPROVED for each in waiting)
     pending -= sum(each.status is ProposalStatus.PENDING for each in waiting)
     which = f"{len(chosen)} marked" if marked else f"all {len(chosen)}"
-    what = f"{verb.capitalize()} {which} proposal{'s' if len(chosen) > 1 else ''}"
+    what = f"{verb.capitalize()} {which} {noun_for(len(chosen), 'proposal')}"
     loop, round_ = view.loop, view.snapshot.round
     number = round_.number + 1 if round_ else 1
     said: list[str] = []
     if waiting and round_ and round_.state is RoundState.DECIDING:
         if pending:
-            said.append(f"Round {number} waits for {pending} more decision{'s' if pending > 1 else ''}.")
+            said.append(f"Round {number} waits for {plural(pending, 'more decision')}.")
         elif not approved:
             said.append(f"Nothing is approved then, so round {number} has nothing to run.")
         elif loop.held:
@@ -52,8 +53,8 @@ def question(view: View, verb: str, chosen: Sequence[Proposal], *, marked: bool,
 def cost(view: View, runs: int) -> str:
     """`32 runs × ~50s on 2 slots ≈ 13m20s`, by what finished runs of this loop took; without any, that it is not known."""
     slots = len(view.loop.spec.slots)
-    where = f"{slots} slot{'s' if slots > 1 else ''}"
-    count = f"{runs} run{'s' if runs > 1 else ''}"
+    where = plural(slots, "slot")
+    count = plural(runs, "run")
     took = [
         run.ended_at - run.started_at
         for run in view.snapshot.runs

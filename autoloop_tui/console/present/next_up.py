@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from autoloop.engine.planning.limits import in_words
 from autoloop.engine.runs.presence import in_words as in_words_of
 from autoloop.model import LoopState, Proposal, RoundState
+from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import Look, cells, clip, duration, look, plain
 from autoloop_tui.console.loop_view import View
@@ -117,7 +118,7 @@ def _next(view: View, above: int, width: int, key: Callable[[str], str], now: fl
     if round_.state is not RoundState.DECIDING:
         left = view.unended
         then = "then its proposals" if loop.spec.decide and round_.number < loop.spec.rounds else "then it is done"
-        going = f" round {round_.number} goes on with {left} run{'s' if left != 1 else ''}, {then}"
+        going = f" round {round_.number} goes on with {plural(left, 'run')}, {then}"
         limits = in_words(loop, len(view.snapshot.attempts))
         if not limits:
             return [[(going, "dim")]]

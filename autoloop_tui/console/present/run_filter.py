@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from autoloop.metrics import MetricBook
+from autoloop.text.suggest import did_you_mean
 
 from autoloop_tui.console.present.run_rows import RunRow
 
@@ -77,8 +77,7 @@ def parse_filter(text: str, book: MetricBook, metrics: Collection[str]) -> Filte
         known = known or next((metric for metric in metrics if book.short(metric) == name), None)
         if known is None:
             names = [*_FIELDS, *(book.short(each) for each in {*book.names, *metrics})]
-            near = difflib.get_close_matches(name, names, 1)
-            note = f"no metric {name}; " + (f"did you mean {near[0]}?" if near else "it is looked for as text")
+            note = f"no metric {name}; {did_you_mean(name, names, 'it is looked for as text')}"
             words.append(part.lower())
         else:
             clauses.append(Clause(known, _OPERATORS[found[2]], value))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
@@ -105,7 +106,7 @@ class ProposalsScreen(ProposalQueueScreen):
             self.say("nothing to reject")
             return
         numbers = ", ".join(f"#{p.id}" for p in chosen[:12]) + (" …" if len(chosen) > 12 else "")
-        count = f"{len(chosen)} proposal{'s' if len(chosen) > 1 else ''}"
+        count = plural(len(chosen), "proposal")
 
         def answered(agreed: bool | None) -> None:
             if agreed:

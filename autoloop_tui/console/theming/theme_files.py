@@ -5,7 +5,6 @@ Only `to_textual` imports Textual, so that `autoloop-tui themes` lists and check
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autoloop.text.suggest import nearest
 from autoloop.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
@@ -283,16 +283,16 @@ def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
 def _known(table: Mapping[str, Any], known: set[str], prefix: str) -> None:
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean `{prefix}{near[0]}`?" if near else ""
+            near = nearest(key, known)
+            hint = f"; did you mean `{prefix}{near}`?" if near else ""
             raise ValueError(f"`{prefix}{key}` is not a key of a theme{hint}")
 
 
 def _check_colour(key: str, value: Any) -> None:
     if isinstance(value, str) and (_HEX.match(value) or value in ANSI_COLOURS):
         return
-    near = difflib.get_close_matches(value, ANSI_COLOURS, 1) if isinstance(value, str) else []
-    hint = f"; did you mean `{near[0]}`?" if near else ""
+    near = nearest(value, ANSI_COLOURS) if isinstance(value, str) else None
+    hint = f"; did you mean `{near}`?" if near else ""
     raise ValueError(f"`{key}` must be a colour, `#rrggbb` or `ansi_…`, not {value!r}{hint}")
 
 

@@ -6,7 +6,6 @@ no trace, and a person sees exactly the places that would change.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -35,6 +34,7 @@ from autoloop.configs.paths import (
 )
 from autoloop.configs.text import MAX_DEPTH, is_number, kind, parse_value
 from autoloop.model import Change, Config, UserError
+from autoloop.text.suggest import did_you_mean
 
 OPS = ("set", "new", "mul", "add", "min", "max", "del")
 SETTING = ("set", "new")
@@ -82,8 +82,7 @@ def parse_edit(text: str) -> Edit:
     if at := _BEFORE_AT.fullmatch(left):
         left, op = at[1].strip(), at[2].strip()
     if op not in OPS:
-        near = difflib.get_close_matches(op[:20], OPS, 1)
-        hint = f'did you mean "{near[0]}"?' if near else f"use one of {', '.join(OPS)}."
+        hint = did_you_mean(op[:20], OPS, f"use one of {', '.join(OPS)}.", quote='"')
         raise UserError(f'In the edit "{shown}" the operation "{op[:20]}" is unknown; {hint}')
     path = split(left)
     if not all(path) or len(left) > _LONGEST_PATH or len(path) > MAX_DEPTH:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autoloop.configs.text import kind
+from autoloop.text import suggest
 
 Keys = tuple[str | int, ...]
 """One place in a config: the keys and list indices that lead to it."""
@@ -230,9 +231,9 @@ def nearest(config: dict[str, Any], segments: Sequence[str]) -> str | None:
             name = ".".join(rest[: len(rest) - len(step[1])])
         else:
             siblings = {str(key): key for key in list(node)[:_MOST_PATHS]} if isinstance(node, dict) else {}
-            near = difflib.get_close_matches(key_of(rest[0]), siblings, 1, 0.6)
-            step = (siblings[near[0]], rest[1:]) if near else None
-            name = written((near[0],)) if near else ""
+            near = suggest.nearest(key_of(rest[0]), siblings)
+            step = (siblings[near], rest[1:]) if near is not None else None
+            name = written((near,)) if near is not None else ""
         if step is None:
             break
         done.append(name)
@@ -246,8 +247,7 @@ def nearest(config: dict[str, Any], segments: Sequence[str]) -> str | None:
     namesakes = [written(keys) for keys in paths if keys[-1] == last]
     if namesakes:
         return max(namesakes, key=lambda path: difflib.SequenceMatcher(None, wanted, path).ratio())
-    close = difflib.get_close_matches(wanted, [written(keys) for keys in paths], 1, 0.6)
-    return close[0] if close else None
+    return suggest.nearest(wanted, [written(keys) for keys in paths])
 
 
 def _all_paths(config: dict[str, Any]) -> Iterator[Keys]:

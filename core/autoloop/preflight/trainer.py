@@ -20,6 +20,7 @@ from autoloop.configs import Config
 from autoloop.diagnose.diagnosis import explain
 from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, ok, warning
+from autoloop.text.plural import plural
 from autoloop.trainers import LaunchPlan, Preset
 
 ASK = Path(__file__).with_name("ask_trainer.py")
@@ -177,7 +178,7 @@ class Question:
                 found.append(error(f"config {candidate.name}", cause.text, advice))
         if found:
             return found
-        count = f"{len(problems)} config{'s' if len(problems) > 1 else ''}"
+        count = plural(len(problems), "config")
         return [ok("configs", f"{count} decoded by the trainer's own classes")]
 
 

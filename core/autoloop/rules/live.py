@@ -17,6 +17,7 @@ from autoloop.rules.book import Rule, RuleBook
 from autoloop.rules.expressions import evaluate
 from autoloop.rules.python_rules import PythonRules
 from autoloop.rules.view import MAX_LINE, RunView
+from autoloop.text.plural import plural
 
 
 def live_rules(source: RuleBook | PythonRules) -> list[Rule]:
@@ -39,7 +40,7 @@ def describe(rule: Rule) -> str:
     what = "stops the run"
     if watch.turns:
         turns = " or ".join(" ".join(turn) for turn in watch.turns) + (" in turn" if len(watch.turns) > 1 else "")
-        what = f"relaunches with {turns}, at most {watch.relaunches} time{'s' if watch.relaunches > 1 else ''}"
+        what = f"relaunches with {turns}, at most {plural(watch.relaunches, 'time')}"
     return f"{rule.id}: {when}, {'asks before it ' if watch.ask else ''}{what}"
 
 

@@ -1,17 +1,17 @@
-"""The small phrases that the room's error sentences are made of."""
+"""Small phrases of the error messages about rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
+
+from autoloop.text.suggest import did_you_mean
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """`; did you mean "x"?` with the nearest choice, or nothing when none is near."""
-    by_lower = {choice.lower(): choice for choice in sorted(choices)}
-    close = get_close_matches(word.lower(), by_lower, n=1)
-    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""
+    hint = did_you_mean(word, choices, quote='"')
+    return f"; {hint}" if hint else ""
 
 
 def kind_words(kind: str) -> str:

@@ -5,7 +5,6 @@ Shipped ones are named, a person's own are given by path.
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,6 +16,7 @@ from autoloop.configs import edits_from_mapping, parse_edit
 from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.rules.tables import read_table
+from autoloop.text.suggest import did_you_mean
 from autoloop.toml import TomlError, read_toml
 
 
@@ -56,8 +56,7 @@ def load_recipe(name_or_path: str) -> Recipe:
         return parse_recipe(read_text(Path(name_or_path).expanduser(), "recipe"), name_or_path)
     names = recipe_names()
     if name_or_path not in names:
-        near = difflib.get_close_matches(name_or_path, names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(names)}; your own is given by its path."
+        hint = did_you_mean(name_or_path, names, f"shipped are {', '.join(names)}; your own is given by its path.")
         raise UserError(f"There is no recipe {name_or_path!r}; {hint}")
     return parse_recipe((_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}.toml")
 

@@ -15,6 +15,7 @@ from autoloop.engine.rounds.proposals import Draft, propose, resolved
 from autoloop.engine.rounds.transitions import POLICY, WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
 from autoloop.model import Proposal, ProposalStatus, RoundState, Run, UserError
 from autoloop.store import Command, StoreUnavailableError
+from autoloop.text.plural import noun_for
 
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
 """What may still be decided one way or the other: until its round starts, a decision can be taken back."""
@@ -82,7 +83,9 @@ class Decisions:
             decided.append(proposal)
         if decided:
             several = len(decided) > 1
-            text = f"proposal{'s' if several else ''} {listed([each.id for each in decided])} {'are' if several else 'is'} "
+            text = (
+                f"{noun_for(len(decided), 'proposal')} {listed([each.id for each in decided])} {'are' if several else 'is'} "
+            )
             text += f"{status.value}{aside}" + (f": {note}" if note else "")
             self.context.say(events.DECIDED, f"{text} (by {command.actor})", None if several else decided[0].base_run)
             said.append(text + self._then(decided[0].round))

@@ -17,6 +17,7 @@ from autoloop.engine.runs.outcome import LOOP_STOP
 from autoloop.model import Attempt, Loop, LoopState, RunState, UserError
 from autoloop.runners import local
 from autoloop.store import Store
+from autoloop.text.plural import plural
 
 
 def executing(store: Store, loop: Loop, run: str | None = None) -> list[tuple[Attempt, local.Handle]]:
@@ -60,5 +61,5 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
         asked = ask_supervisors(attempts, kill=kill)
     finally:
         lock.release()
-    runs = f"{asked} run{'' if asked == 1 else 's'} {'killed' if kill else 'asked to stop'}"
+    runs = f"{plural(asked, 'run')} {'killed' if kill else 'asked to stop'}"
     return f"no engine drives {loop.name}: {runs}; the next `autoloop-tui resume` records how they ended"

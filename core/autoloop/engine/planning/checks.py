@@ -19,6 +19,7 @@ from autoloop.rule_process import PATIENCE, rules_apart
 from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book
 from autoloop.settings import Settings
 from autoloop.store import Places
+from autoloop.text.plural import plural
 from autoloop.trainers import Preset
 from autoloop.wandb_cloud.key import key_source
 
@@ -150,7 +151,7 @@ def check_slots(spec: LoopSpec) -> None:
         if spec.gpus.count(gpu) > 1:
             raise UserError(f"--gpus names GPU {gpu} twice: two runs never share a GPU.")
     if len(spec.gpus) % spec.gpus_per_run:
-        names = f"--gpus names {len(spec.gpus)} GPU{'s' if len(spec.gpus) > 1 else ''}"
+        names = f"--gpus names {plural(len(spec.gpus), 'GPU')}"
         raise UserError(f"{names}, which --gpus-per-run {spec.gpus_per_run} does not divide: name whole groups of them.")
     needed = spec.concurrency * spec.gpus_per_run
     if spec.gpus and needed > len(spec.gpus):

@@ -18,6 +18,7 @@ from autoloop.engine.planning.plan import LoopPlan
 from autoloop.files import write_atomically
 from autoloop.model import Loop, LoopState, Round, RoundState, UserError
 from autoloop.store import Store
+from autoloop.text.plural import plural
 
 
 def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
@@ -98,8 +99,8 @@ def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], folder: Path,
     store.add_event(
         loop.id,
         events.LOOP_STARTED,
-        f"{loop.name}: {len(plan.runs)} runs, {plan.spec.rounds} round{'s' if plan.spec.rounds > 1 else ''}, "
-        f"{len(plan.spec.slots)} slot{'s' if len(plan.spec.slots) > 1 else ''}, output in {folder}",
+        f"{loop.name}: {plural(len(plan.runs), 'run')}, {plural(plan.spec.rounds, 'round')}, "
+        f"{plural(len(plan.spec.slots), 'slot')}, output in {folder}",
     )
     for sentence in plan.live:
         store.add_event(loop.id, events.NOTE, f"live rule {sentence}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoloop.model import Loop, LoopSpec, Run, UserError
+from autoloop.text.plural import plural
 
 MOST_HOURS = 24 * 365
 QUIET = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
@@ -111,7 +112,7 @@ def in_words(loop: Loop, started: int) -> str | None:
 def describe_plan(spec: LoopSpec) -> str | None:
     """The limits of a plan: `stops after 12 h or 40 runs, no new run starts 22:00-07:00`."""
     limits = [f"{spec.max_hours:g} h"] if spec.max_hours is not None else []
-    limits += [f"{spec.max_runs} run{'s' if spec.max_runs > 1 else ''}"] if spec.max_runs is not None else []
+    limits += [plural(spec.max_runs, "run")] if spec.max_runs is not None else []
     parts = [f"stops after {' or '.join(limits)}"] if limits else []
     parts += [f"no new run starts {spec.quiet_hours}"] if spec.quiet_hours else []
     return ", ".join(parts) or None

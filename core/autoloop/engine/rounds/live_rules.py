@@ -26,6 +26,7 @@ from autoloop.metric_readers import Lines
 from autoloop.model import LiveContext, Proposal, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
 from autoloop.secrets import mask_lines
+from autoloop.text.plural import plural
 
 LOG_BUDGET = 1 << 20
 """Bytes of a log that are searched at one look; what a trainer prints beyond LOG_BACKLOG unread bytes is passed over."""
@@ -166,7 +167,7 @@ class LiveRules:
         begin = sum(p.evidence is not None and p.evidence.rule == rule.id for p in self._line(run))
         tried = [self._turn(run, rule, firing, turns[(begin + offset) % len(turns)], live) for offset in range(len(turns))]
         if begin >= rule.watch.relaunches:
-            times = f"{begin} time{'s' if begin > 1 else ''}"
+            times = plural(begin, "time")
             why = f"By this rule this lineage was relaunched {times} already, and the rule allows {rule.watch.relaunches}."
             return msgspec.structs.replace(tried[0], status=ProposalStatus.BLOCKED, blocked=why)
         return next((proposal for proposal in tried if not proposal.blocked), tried[0])

@@ -15,6 +15,7 @@ from autoloop.engine.rounds.python_rules import Asking
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.model import LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
 from autoloop.rules import PythonRules
+from autoloop.text.plural import plural
 
 SLOW_RULES = 2.0
 """Seconds after which it is said that Python rules are being asked."""
@@ -79,7 +80,7 @@ class LoopProgression:
             return False
         if not self._asking_said and time.monotonic() - asking.since > SLOW_RULES:
             self._asking_said = True
-            runs = f"{len(asking.runs)} run{'s' if len(asking.runs) > 1 else ''}"
+            runs = plural(len(asking.runs), "run")
             self.context.say(events.WAITING, f"round {round_.number}: {self.context.spec.rules} judges {runs}")
         return True
 
@@ -147,7 +148,7 @@ class LoopProgression:
         number = round_.number + 1
         pending = sum(p.status is ProposalStatus.PENDING for p in proposals)
         if pending:
-            kind, text = "decision", f"round {number} waits for a decision on {pending} proposal{'s' if pending > 1 else ''}"
+            kind, text = "decision", f"round {number} waits for a decision on {plural(pending, 'proposal')}"
         elif any(p.status is ProposalStatus.APPROVED for p in proposals):
             kind, text = "start", f"round {number} is held; `autoloop-tui start` starts it"
         else:
