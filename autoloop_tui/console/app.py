@@ -21,7 +21,7 @@ from autoloop_tui.console.notifications import news, osc9
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.dialogs import Confirm
-from autoloop_tui.console.screens.slots import SlotsScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes, to_textual, variable_defaults
 
@@ -197,17 +197,17 @@ class ConsoleApp(FullScreenApp[int]):
         self._switch(SlotsScreen)
 
     def action_proposals(self) -> None:
-        from autoloop_tui.console.screens.proposals import ProposalsScreen
+        from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 
         self._switch(ProposalsScreen)
 
     def action_rounds(self) -> None:
-        from autoloop_tui.console.screens.rounds import RoundsScreen
+        from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 
         self._switch(RoundsScreen)
 
     def action_compare(self) -> None:
-        from autoloop_tui.console.screens.compare import CompareScreen
+        from autoloop_tui.console.screens.compare.screen import CompareScreen
 
         self._switch(CompareScreen)
 
@@ -219,7 +219,7 @@ class ConsoleApp(FullScreenApp[int]):
 
     def open_run(self, run_id: str) -> None:
         """Show one run; `q` comes back to where one was."""
-        from autoloop_tui.console.screens.run import RunScreen
+        from autoloop_tui.console.screens.run.screen import RunScreen
 
         self.push_screen(RunScreen(run_id))
 

@@ -23,7 +23,7 @@ from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, R
 from autoloop.settings import load_settings
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 from autoloop_tui.console.outbox import Letter, Outbox
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 from autoloop.model import UserError
 from autoloop.store import Store
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from autoloop.engine.driver.lock import holder
 from autoloop.model import Attempt, LoopState, RunState
 from autoloop.runners import local
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, TRAINER, Project, end
 from tests.engine.processes import eventually

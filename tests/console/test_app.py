@@ -19,12 +19,12 @@ from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.notifications import news, osc9, waits
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.screens.compare import CompareScreen
+from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.help import HelpScreen
-from autoloop_tui.console.screens.proposals import ProposalsScreen
-from autoloop_tui.console.screens.rounds import RoundsScreen
-from autoloop_tui.console.screens.slots import SlotsScreen
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.screens.rounds.screen import RoundsScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from tests.console.pictures import rows, text
 from tests.console.projects import Project, painted

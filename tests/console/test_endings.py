@@ -25,8 +25,8 @@ from autoloop_tui.console import crash
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.loop_view import Feed
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.screens.proposals import ProposalsScreen
-from autoloop_tui.console.screens.rounds import RoundsScreen
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from tests.console.pictures import text
 from tests.console.projects import Project
 from tests.console.test_moving import drive, type_ahead
@@ -123,7 +123,7 @@ PLACES = {
     "a key": "app.ConsoleApp.action_next_theme = fail",
     "the start": "app.ConsoleApp.load_theme_files = fail",
     "before the start": "app.Feed.__init__ = fail",
-    "a repaint": "from autoloop_tui.console.screens.slots import SlotsScreen; SlotsScreen.show_view = fail",
+    "a repaint": "from autoloop_tui.console.screens.slots.screen import SlotsScreen; SlotsScreen.show_view = fail",
     "a worker": "app.ConsoleApp.action_next_theme = lambda self: self.run_worker(fail, thread=True) and None",
     "the end": "app.ConsoleApp.on_unmount = fail",
 }

@@ -11,14 +11,14 @@ from textual.widgets import Input
 
 import autoloop_tui.console.app
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.screens.compare import CompareScreen
+from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.help import HelpScreen
 from autoloop_tui.console.screens.plan import PlanApp
-from autoloop_tui.console.screens.proposals import ProposalsScreen
-from autoloop_tui.console.screens.rounds import RoundsScreen
-from autoloop_tui.console.screens.run import RunScreen
-from autoloop_tui.console.screens.slots import SlotsScreen
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.screens.rounds.screen import RoundsScreen
+from autoloop_tui.console.screens.run.screen import RunScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from tests.console.pictures import text
 from tests.console.waiting import settle, until
 

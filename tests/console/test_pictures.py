@@ -25,7 +25,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 import autoloop_tui.console.app
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.plan import PlanApp
-from autoloop_tui.console.screens.slots import SlotsScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.screens.welcome import WelcomeApp
 from autoloop_tui.console.telemetry import Sample
 from tests.console import projects

@@ -15,7 +15,7 @@ from autoloop.model import Loop, LoopState, Run, RunState, UserError
 from autoloop.store import Store
 from autoloop.text.plural import plural
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 
 

@@ -19,7 +19,7 @@ from autoloop.store import Store, take_snapshot
 from autoloop.wandb_cloud.key import known_secrets
 from cyclopts import Parameter
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.output.status import headline, loop_document, state_now, status_document, status_text
 

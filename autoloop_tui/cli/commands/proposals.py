@@ -13,7 +13,7 @@ from autoloop.store import Store
 from autoloop.variants.recipes import VariantRequest, load_recipe
 from cyclopts import Parameter
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 
 Many = Parameter(consume_multiple=True)

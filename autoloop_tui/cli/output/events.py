@@ -11,7 +11,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import Event, Loop, LoopState, Run
 from autoloop.store import Store
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 
 PROGRESS_EVERY = 10.0

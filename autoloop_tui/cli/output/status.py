@@ -16,7 +16,7 @@ from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, Rou
 from autoloop.rules import in_words as evidence_in_words
 from autoloop.store import Snapshot, Store
 
-from autoloop_tui.cli import client
+from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 
 MOST_FAILURES = 5

@@ -11,7 +11,7 @@ from autoloop.metrics import MetricBook, summarise
 from autoloop.model import MetricSummary, Series
 
 from autoloop_tui.console.drawing.paint import signed
-from autoloop_tui.console.widgets.row_pane import Piece
+from autoloop_tui.console.drawing.pieces import Piece
 
 TAIL = 250
 """Points at the end of a running series that tell its last value and its noise."""

@@ -11,11 +11,11 @@ from textual.widget import Widget
 
 from autoloop_tui.console.actions import SCOPES, of_scope
 from autoloop_tui.console.drawing.paint import LOOKS, cells, clip, fit
+from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.pane_bindings import PANE_KEYS, all_keys
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.document import Document
-from autoloop_tui.console.widgets.row_pane import Piece
 
 Block = list[list[Piece]]
 """What stays together in one column."""

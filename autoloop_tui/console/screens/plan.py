@@ -10,11 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
-from autoloop_tui.console.widgets.row_pane import Piece, RowPane, crop
+from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class PlanPane(RowPane, can_focus=True):

@@ -10,10 +10,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from autoloop_tui.console.drawing.paint import cells, clip, plain
+from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
-from autoloop_tui.console.widgets.row_pane import Piece, RowPane
+from autoloop_tui.console.widgets.row_pane import RowPane
 
 WHAT = (
     "Auto Loop runs short trainings side by side, one to a GPU, and judges them by rules.",

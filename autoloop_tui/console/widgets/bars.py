@@ -3,16 +3,12 @@ the same without the screen."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-from autoloop.engine.planning.limits import quiet_in_words, quiet_until
-from autoloop.model import LoopState, RoundState, RunState
-
 from autoloop_tui.console.actions import BY_ID, Action, of_scope
-from autoloop_tui.console.drawing.paint import cells, clip, look, plain
+from autoloop_tui.console.drawing.paint import cells, clip, plain
+from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.widgets.row_pane import Piece, RowPane, crop
+from autoloop_tui.console.present.loop_state import name, status, waits
+from autoloop_tui.console.widgets.row_pane import RowPane
 
 SHORTEST = 12
 """Cells that the loop's name keeps when all that is told of it leaves less."""
@@ -34,71 +30,6 @@ class TopBar(RowPane):
                 pieces += [(f"{' - ' if self.ascii_only else ' · '}{why}", "slot-warn") for why in waits(view)]
             pieces = crop(pieces, 0, self.size.width, mark)
         self.show([pieces])
-
-
-def name(view: View) -> str:
-    loop = view.loop
-    return f"{loop.spec.name} ({loop.name})" if loop.spec.name else loop.name
-
-
-def status(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Piece]:
-    """How the loop stands, in one line."""
-    loop, round_ = view.loop, view.snapshot.round
-    dot = " - " if ascii_only else " · "
-    pieces = state(view, key=key, ascii_only=ascii_only)
-    if round_:
-        runs = view.in_round
-        ended = len(runs) - view.unended
-        pieces.append((f"{dot}round {round_.number}/{loop.spec.rounds}{dot}{ended}/{len(runs)} runs", ""))
-        failed = sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs)
-        if failed:
-            pieces.append((f"{dot}{failed} failed", "slot-failed"))
-    queued = view.snapshot.queued
-    if queued:
-        pieces.append((f"{dot}{queued} queued", "dim"))
-    return pieces
-
-
-def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Piece]:
-    """The loop's state as glyph, word and colour; `key` gives the key of an action."""
-    loop, round_ = view.loop, view.snapshot.round
-    if view.orphaned:
-        seen = look("lost")
-        told = f"{seen.mark(ascii_only=ascii_only)} no engine drives it: {key('app.engine')} resumes it"
-        return [(told, f"bold {seen.variable}")]
-    if loop.state is LoopState.ACTIVE:
-        if loop.paused:
-            seen, word = look("paused"), f"paused: {key('app.pause')} goes on"
-        elif round_ and round_.state is RoundState.DECIDING:
-            seen = look("pending")
-            if loop.held:
-                word = "held: starts by hand"
-            elif view.decisions["pending"] or round_.start_at is None:
-                word = "waits for your decisions"
-            else:
-                word = f"round {round_.number + 1} starts in a moment"
-        elif waits(view):
-            seen, word = look("paused"), "no run starts"  # the foot of Slots says why, whole
-        elif view.questions:
-            seen, word = look("pending"), "a live rule asks"
-        else:
-            seen, word = look("running"), "running"
-    elif loop.state is LoopState.FINISHED:
-        seen, word = look("finished"), f"finished: {plain(loop.reason or '')}"
-    else:
-        seen, word = look("stopped"), f"stopped: {plain(loop.reason or '').removeprefix('stopped ')}"
-    return [(f"{seen.mark(ascii_only=ascii_only)} {word}", seen.variable)]
-
-
-def waits(view: View) -> list[str]:
-    """Why no run starts although the loop goes on; nothing where one may."""
-    loop = view.loop
-    if loop.state is not LoopState.ACTIVE or loop.paused:
-        return []
-    if loop.waits_for:
-        return [plain(loop.waits_for)]
-    quiet = quiet_until(loop.spec.quiet_hours, time.time())
-    return [quiet_in_words(quiet)] if quiet and view.snapshot.queued else []
 
 
 class HintBar(RowPane):

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 from autoloop_tui.console.drawing.curves import Scale, beads, thin
 from autoloop_tui.console.drawing.paint import short_count
+from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.ticks import x_ticks, y_values
 from autoloop_tui.console.widgets.chart import Chart
-from autoloop_tui.console.widgets.row_pane import Piece
 
 _COLOURED = re.compile(r"\x1b\[(?:38;5;(\d+)|0)m")
 

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from autoloop.model import Series
-
-from autoloop_tui.console.drawing.curves import Curve, Scale, draw, fit_scale
+from autoloop_tui.console.drawing.curves import Scale, draw, fit_scale
+from autoloop_tui.console.drawing.lines import Line, curve
 from autoloop_tui.console.drawing.paint import cells, clip, fit, number, plain
+from autoloop_tui.console.drawing.pieces import Piece, crop, message
 from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
-from autoloop_tui.console.widgets.row_pane import Piece, RowPane, crop, message
-
-
-class Line(NamedTuple):
-    """One series of a chart. `colour` is 1 … 6; a `base` has its own, and is dotted to be told apart without colour."""
-
-    label: str
-    series: Series
-    colour: int = 1
-    base: bool = False
-
-    @property
-    def look(self) -> str:
-        return "chart-base" if self.base else f"chart-{(self.colour - 1) % 6 + 1}"
+from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class Chart(RowPane):
@@ -100,10 +86,6 @@ class Chart(RowPane):
         if below:
             rows.append([(" " * (width - wide) + x_axis(scale, wide), "dim")])
         return rows
-
-
-def curve(line: Line) -> Curve:
-    return Curve(line.series.steps, line.series.values, dotted=line.base)
 
 
 def why_empty(lines: Sequence[Line], log_y: bool) -> str:

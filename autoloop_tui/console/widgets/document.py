@@ -10,9 +10,9 @@ from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 
 from autoloop_tui.console.drawing.paint import count
+from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
 from autoloop_tui.console.logs.search import Query
 from autoloop_tui.console.widgets.prompt_pane import PromptPane
-from autoloop_tui.console.widgets.row_pane import Piece, crop, heading, message
 
 SIDEWAYS = 16
 

@@ -15,10 +15,10 @@ from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 
 from autoloop_tui.console.drawing.paint import cells, count, fit, percent
+from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
 from autoloop_tui.console.logs.search import Matches, Query, Search
 from autoloop_tui.console.logs.tail import LogFile
 from autoloop_tui.console.widgets.prompt_pane import PromptPane
-from autoloop_tui.console.widgets.row_pane import Piece, crop, heading, message
 
 _BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)
 _WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:", re.ASCII)

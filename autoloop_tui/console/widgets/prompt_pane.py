@@ -7,8 +7,9 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
+from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.logs.search import Query, parse_query
-from autoloop_tui.console.widgets.row_pane import Piece, RowPane
+from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class PromptPane(RowPane, can_focus=True):

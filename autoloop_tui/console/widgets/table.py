@@ -3,72 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
 
 from textual import events
 from textual.message import Message
 
-from autoloop_tui.console.drawing.paint import cells, count, fit
-from autoloop_tui.console.widgets.row_pane import Piece, RowPane, crop, heading, message
-
-GAP = 1
-"""Cells between two columns."""
+from autoloop_tui.console.drawing.paint import cells, count
+from autoloop_tui.console.drawing.pieces import Piece, heading, message
+from autoloop_tui.console.widgets.row_pane import RowPane
 
 GUTTER = 2
 """Cells on the left for the cursor."""
-
-
-class Column(NamedTuple):
-    """A column at least `width` cells wide. Where there is no room, columns with the largest `need` give way first,
-    those with 0 never; a column with `most` grows up to it."""
-
-    key: str
-    title: str
-    width: int
-    align: str = "<"
-    need: int = 0
-    most: int = 0
-
-
-Laid = list[tuple[Column, int]]
-"""The columns that fit, each with its width."""
-
-Cell = Piece | list[Piece]
-
-
-def lay_out(columns: Sequence[Column], width: int) -> Laid:
-    """The columns that fit into `width` cells; what is left over goes to those that grow, the least `need` first."""
-    chosen = list(columns)
-    while chosen and sum(column.width + GAP for column in chosen) - GAP > width:
-        last = max(chosen, key=lambda column: column.need)
-        if last.need == 0:
-            break
-        chosen.remove(last)
-    widths = {column.key: column.width for column in chosen}
-    left = width - sum(widths.values()) - GAP * (len(chosen) - 1)
-    for column in sorted(chosen, key=lambda column: column.need):
-        more = max(0, min(left, column.most - column.width))
-        widths[column.key] += more
-        left -= more
-    return [(column, widths[column.key]) for column in chosen]
-
-
-def line(laid: Laid, cells_of: Mapping[str, Cell], mark: str = "…") -> list[Piece]:
-    """One row: each cell clipped or padded to its column. Texts must be plain."""
-    row: list[Piece] = []
-    for place, (column, width) in enumerate(laid):
-        if place:
-            row.append((" " * GAP, ""))
-        cell = cells_of.get(column.key, ("", ""))
-        if isinstance(cell, tuple):
-            row.append((fit(cell[0], width, column.align, mark), cell[1]))
-            continue
-        used = sum(cells(text) for text, _ in cell)
-        padding = [(" " * max(0, width - used), "")]
-        fitted = crop(cell, 0, width, mark) if used > width else cell
-        row += padding + fitted if column.align == ">" else fitted + padding
-    return row
 
 
 class Table(RowPane):

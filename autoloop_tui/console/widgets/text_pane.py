@@ -7,7 +7,8 @@ import textwrap
 from textual.geometry import Size
 
 from autoloop_tui.console.drawing.paint import clip, plain
-from autoloop_tui.console.widgets.row_pane import Piece, RowPane, message
+from autoloop_tui.console.drawing.pieces import Piece, message
+from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class TextPane(RowPane):

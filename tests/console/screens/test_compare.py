@@ -6,9 +6,9 @@ import pytest
 from autoloop.metrics import default_book
 from autoloop.model import Loop, LoopState, MetricSummary, RoundState, RunState
 
-from autoloop_tui.console.present.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
-from autoloop_tui.console.screens.compare import CompareScreen
-from autoloop_tui.console.widgets.lettered_chart import LetteredChart
+from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
+from autoloop_tui.console.screens.compare.screen import CompareScreen
+from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import CONFIG, NOW, Project, curve, painted

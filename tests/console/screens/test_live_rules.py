@@ -20,7 +20,7 @@ from autoloop.model import (
     RunState,
 )
 
-from autoloop_tui.console.present.proposal_queue import what_next
+from autoloop_tui.console.present.proposals.queue import what_next
 from tests.console.projects import NOW, Project, painted
 
 WHY = "live rule pi-vanished at step 320: ot_pi_sum.last 3.2e-9 < 1e-6"

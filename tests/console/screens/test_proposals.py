@@ -14,14 +14,13 @@ from autoloop.engine import spawn
 from autoloop.model import Change, Evidence, LoopState, Observation, ProposalStatus, RoundState, RunState, UserError
 
 from autoloop_tui.console.drawing.paint import cells
-from autoloop_tui.console.present.drafts import split_edits
-from autoloop_tui.console.present.proposal_edits import edit_lines, editor_command, edits_of_file
-from autoloop_tui.console.present.proposal_rows import wrapped
+from autoloop_tui.console.present.proposals.detail import wrapped
+from autoloop_tui.console.present.proposals.edits import edit_lines, editor_command, edits_of_file, split_edits
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
-from autoloop_tui.console.screens.proposal_editor import EditValues, WriteEdits
+from autoloop_tui.console.screens.proposals.editor import EditValues, WriteEdits
 from autoloop_tui.console.widgets.chart import Chart
-from autoloop_tui.console.widgets.proposal_list import ProposalList
+from autoloop_tui.console.widgets.proposals.list import ProposalList
 from tests.console.projects import CONFIG, Project, curve, painted
 from tests.console.waiting import settle, until
 

@@ -6,15 +6,16 @@ import pytest
 from autoloop.metrics import default_book, summarise
 from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, RunState, Series, Summary
 
-from autoloop_tui.console.present.comparison import compare_metrics
+from autoloop_tui.console.drawing.columns import Column, lay_out
+from autoloop_tui.console.present.compare.comparison import compare_metrics
 from autoloop_tui.console.present.metric_delta import against
-from autoloop_tui.console.present.run_filter import parse_filter
-from autoloop_tui.console.present.run_rows import LoopRuns, RunRows, middle, ordered
-from autoloop_tui.console.screens.rounds import RoundsScreen
-from autoloop_tui.console.screens.run import RunScreen
-from autoloop_tui.console.widgets.filter_line import FilterLine
+from autoloop_tui.console.present.rounds.filter import parse_filter
+from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRows, middle, ordered
+from autoloop_tui.console.screens.rounds.screen import RoundsScreen
+from autoloop_tui.console.screens.run.screen import RunScreen
+from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
 from autoloop_tui.console.widgets.row_pane import RowPane
-from autoloop_tui.console.widgets.table import Column, Table, lay_out
+from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import CONFIG, NOW, Project, curve, painted
 from tests.console.waiting import settle, until
 

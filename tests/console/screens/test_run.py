@@ -14,15 +14,15 @@ from autoloop.model import ExitRecord, RunState, Series, WandbSpec
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.drawing.smoothing import Smoothed
-from autoloop_tui.console.present.drafts import split_edits
-from autoloop_tui.console.present.run_rows import changes_in_short
+from autoloop_tui.console.present.proposals.edits import split_edits
+from autoloop_tui.console.present.rounds.rows import changes_in_short
 from autoloop_tui.console.screens.dialogs import Confirm
-from autoloop_tui.console.screens.run import PARTS, RunScreen
+from autoloop_tui.console.screens.run.screen import PARTS, RunScreen
 from autoloop_tui.console.widgets.big_chart import BigChart
 from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
-from autoloop_tui.console.widgets.run_charts import RunCharts
+from autoloop_tui.console.widgets.run.charts import RunCharts
 from tests.console.projects import CONFIG, Project, curve, history, painted
 from tests.console.waiting import settle
 

@@ -12,14 +12,14 @@ from autoloop.runners import procfs
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.drawing.paint import look
 from autoloop_tui.console.screens.dialogs import Confirm
-from autoloop_tui.console.screens.queue import QueueScreen
-from autoloop_tui.console.screens.run import RunScreen
-from autoloop_tui.console.screens.slots import SlotsScreen
+from autoloop_tui.console.screens.run.screen import RunScreen
+from autoloop_tui.console.screens.slots.queue import QueueScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.telemetry import Load, Sample, Sampler
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
-from autoloop_tui.console.widgets.slot_cards import SlotCards
+from autoloop_tui.console.widgets.slots.cards import SlotCards
 from tests.console.pictures import text
 from tests.console.projects import CONFIG, Project, curve, painted
 from tests.console.waiting import settle

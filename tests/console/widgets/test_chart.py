@@ -5,8 +5,9 @@ import pytest
 from autoloop.model import Series
 from rich.cells import cell_len
 
+from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.widgets.big_chart import BigChart
-from autoloop_tui.console.widgets.chart import Chart, Line
+from autoloop_tui.console.widgets.chart import Chart
 
 KINDS = pytest.mark.parametrize("kind", [Chart, BigChart])
 

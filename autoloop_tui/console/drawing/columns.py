@@ -1,0 +1,65 @@
+"""The columns of a table: which of them fit into a width, and the row that some cells make in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from autoloop_tui.console.drawing.paint import cells, fit
+from autoloop_tui.console.drawing.pieces import Piece, crop
+
+GAP = 1
+"""Cells between two columns."""
+
+
+class Column(NamedTuple):
+    """A column at least `width` cells wide. Where there is no room, columns with the largest `need` give way first,
+    those with 0 never; a column with `most` grows up to it."""
+
+    key: str
+    title: str
+    width: int
+    align: str = "<"
+    need: int = 0
+    most: int = 0
+
+
+Laid = list[tuple[Column, int]]
+"""The columns that fit, each with its width."""
+
+
+Cell = Piece | list[Piece]
+
+
+def lay_out(columns: Sequence[Column], width: int) -> Laid:
+    """The columns that fit into `width` cells; what is left over goes to those that grow, the least `need` first."""
+    chosen = list(columns)
+    while chosen and sum(column.width + GAP for column in chosen) - GAP > width:
+        last = max(chosen, key=lambda column: column.need)
+        if last.need == 0:
+            break
+        chosen.remove(last)
+    widths = {column.key: column.width for column in chosen}
+    left = width - sum(widths.values()) - GAP * (len(chosen) - 1)
+    for column in sorted(chosen, key=lambda column: column.need):
+        more = max(0, min(left, column.most - column.width))
+        widths[column.key] += more
+        left -= more
+    return [(column, widths[column.key]) for column in chosen]
+
+
+def line(laid: Laid, cells_of: Mapping[str, Cell], mark: str = "…") -> list[Piece]:
+    """One row: each cell clipped or padded to its column. Texts must be plain."""
+    row: list[Piece] = []
+    for place, (column, width) in enumerate(laid):
+        if place:
+            row.append((" " * GAP, ""))
+        cell = cells_of.get(column.key, ("", ""))
+        if isinstance(cell, tuple):
+            row.append((fit(cell[0], width, column.align, mark), cell[1]))
+            continue
+        used = sum(cells(text) for text, _ in cell)
+        padding = [(" " * max(0, width - used), "")]
+        fitted = crop(cell, 0, width, mark) if used > width else cell
+        row += padding + fitted if column.align == ">" else fitted + padding
+    return row

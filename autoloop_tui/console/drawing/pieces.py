@@ -1,0 +1,71 @@
+"""Rows of coloured text as data, and how they are cut to a width: what `present` makes and a `RowPane` paints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoloop_tui.console.drawing.paint import cells, clip, fit, window
+
+Piece = tuple[str, str]
+"""Text and the names of its looks with spaces between: theme variables of ours, `bold`, `match`, `line`; or none."""
+
+
+def span(old: Sequence[Piece], new: Sequence[Piece], width: int, y: int) -> tuple[int, int, int, int]:
+    """The part of a row that differs, as x, y, width, height: what is the same at its start need not be sent again."""
+    start = 0
+    for before, after in zip(old, new, strict=False):
+        if before != after:
+            break
+        start += cells(after[0])
+    # Where the rows are equally long the same holds for their ends.
+    stop = width
+    length = sum(cells(text) for text, _ in new)
+    if sum(cells(text) for text, _ in old) == length:
+        stop = min(width, length)
+        for before, after in zip(reversed(old), reversed(new), strict=False):
+            if before != after or stop <= start:
+                break
+            stop -= cells(after[0])
+    start = min(start, width - 1)
+    return start, y, max(1, stop - start), 1
+
+
+def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> list[Piece]:
+    """The cells `start` … `start + width` of a row of printable text; half a wide character is a space.
+
+    `mark`: stands in the last cell if something follows.
+    """
+    if mark and sum(cells(text) for text, _ in pieces) > start + width > 0:
+        return [*crop(pieces, start, width - 1), (mark, "dim")]
+    kept: list[Piece] = []
+    place = 0
+    for text, names in pieces:
+        length = cells(text)
+        first, after = max(start - place, 0), min(start + width - place, length)
+        if first < after:
+            whole = first == 0 and after == length
+            kept.append((text if whole else window(text, first, after - first, mark=""), names))
+        place += length
+    return kept
+
+
+def message(lines: Sequence[Piece], width: int, height: int) -> list[list[Piece]]:
+    """A few lines in the middle of an otherwise empty pane."""
+    above = max(0, (height - len(lines)) // 2)
+    return [[] for _ in range(above)] + [[(fit(text, width, "^"), names)] for text, names in lines][: max(0, height)]
+
+
+def heading(title: str, status: Sequence[Piece], width: int, *, focused: bool, ascii_only: bool) -> list[Piece]:
+    """A rule with the title of a pane on the left and what it is doing on the right; the title gives way first."""
+    rule = "-" if ascii_only else "─"
+    right = [piece for piece in status if piece[0]]
+    taken = sum(cells(text) for text, _ in right) + (4 if right else 0)
+    if taken > width - 6:  # Too narrow for both: keep what it is doing.
+        return crop(right, 0, width)
+    room = width - taken - 4
+    name = clip(title, room, "~" if ascii_only else "…")
+    row = [(rule * 2, "rule"), (f" {name} ", "bold key" if focused else "bold")]
+    gap = width - taken - 4 - cells(name)
+    if not right:
+        return [*row, (rule * gap, "rule")]
+    return [*row, (rule * gap, "rule"), (" ", ""), *right, (" ", ""), (rule * 2, "rule")]

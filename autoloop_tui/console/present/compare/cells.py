@@ -1,0 +1,218 @@
+"""The rows of the Compare screen: who is compared, parameters and metrics in columns, one for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoloop.metrics import MetricBook
+from autoloop.model import Run, Series
+
+from autoloop_tui.console.drawing.columns import Cell, Column, Laid, line
+from autoloop_tui.console.drawing.paint import NOTHING, cells, clip, fit, look, number, plain, short_count
+from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.present.compare.comparison import ABSENT, Comparison, Parameter, equal
+from autoloop_tui.console.present.rounds.rows import ending, middle, short_value
+
+BEST = 8
+"""Cells of the column that names the best run."""
+
+ONE_ROW = 18
+"""Cells a run needs for a value and its change beside it; with fewer the change stands below."""
+
+SAMPLE = 300
+"""Rows whose texts decide how wide the columns are."""
+
+
+@dataclass
+class Side:
+    """One run of the comparison. `config`: flat, None if it cannot be read. `read`: its history is complete;
+    `caught_up`: all of it that is written so far has been read."""
+
+    letter: str
+    run: Run
+    config: dict[str, Any] | None
+    columns: Mapping[str, Series]
+    read: bool = False
+    caught_up: bool = False
+
+
+class Painter:
+    """Makes rows for some sides."""
+
+    def __init__(self, sides: Sequence[Side], book: MetricBook, *, ascii_only: bool) -> None:
+        self.sides, self.book, self.ascii_only = sides, book, ascii_only
+        self.mark = "~" if ascii_only else "…"
+        self.nothing = "-" if ascii_only else NOTHING
+
+    # ---------------------------------------------------------------------------------------------------------- legend
+
+    def note(self, width: int, *, chosen: bool, rounds: str, mark: str) -> list[Piece]:
+        """What is compared. `chosen`: a person marked the runs; `rounds`, `mark`: the keys by which they are marked."""
+        if not self.sides:
+            text = " no run has finished yet"
+        elif not chosen:
+            what = "the newest best run beside others"
+            if width >= 130:
+                what = "the newest round's best run, what it was made from, and the last that finished"
+            text = f" nothing is marked: {what}; {mark} in Rounds ({rounds}) marks"
+        elif len(self.sides) == 1:
+            text = f" one run alone: mark more with {mark} in Rounds ({rounds})"
+        else:
+            text = f" {len(self.sides)} marked runs, against {self.sides[0].letter}"
+        return crop([(text, "dim")], 0, width, self.mark)
+
+    def legend(self, side: Side, width: int) -> list[Piece]:
+        """Letter, name, state and where the run stands; what could not be read is said."""
+        run, seen = side.run, look(side.run.state.value)
+        colour = self.colour(side)
+        name = max(12, min(40, width - 52))
+        row: list[Piece] = [
+            (f" {side.letter} {'=' if self.ascii_only else '━'} ", f"bold {colour}"),
+            (fit(middle(run.name, name, self.mark), name), "bold"),
+            (f" {fit(run.id, 8, mark=self.mark)} ", "dim"),
+            (fit(seen.text(ascii_only=self.ascii_only), 11), seen.variable),
+            (f"round {run.round} {short_count(run.step):>6} steps ", "dim"),
+        ]
+        if side.config is None:
+            row.append(("config cannot be read ", "slot-failed"))
+        if not side.columns:
+            done = "no history" if side.read or side.caught_up else "reading"
+            row.append(("not started" if run.output_dir is None else done, "slot-warn"))
+        elif not side.read and run.state.ended:
+            row.append(("reading", "dim"))
+        return crop(row, 0, width, self.mark)
+
+    def colour(self, side: Side) -> str:
+        return f"chart-{self.sides.index(side) % 6 + 1}"
+
+    def head(self, laid: Laid) -> list[Piece]:
+        """Letters over the columns, each in the colour of its run, with as much of the name as there is room for."""
+        titles: dict[str, Cell] = {column.key: (column.title, "dim") for column, _ in laid}
+        widths = {column.key: width for column, width in laid}
+        for side in self.sides:
+            if side.letter in widths:
+                room = widths[side.letter] - 4
+                name = ending(side.run.name, room, self.mark) if room >= 4 else ""
+                titles[side.letter] = [("  ", ""), (side.letter, f"bold {self.colour(side)}"), (f" {name}", "dim")]
+        return line(laid, titles, self.mark)
+
+    # ------------------------------------------------------------------------------------------------------ parameters
+
+    def parameter_columns(self, width: int, shown: Sequence[Parameter]) -> Laid:
+        """As wide as the values are, within reason; the path gets what is left, as far as it needs it."""
+        count = max(1, len(self.sides))
+        some = shown[:SAMPLE]
+        values = [value for row in some for value in row.values if value is not ABSENT]
+        longest = max((len(short_value(value, 32)) for value in values), default=0)
+        each = max(11, min(longest + 2, 34))
+        if width - count * (each + 1) < 24:
+            each = max(8, (width - 24) // count - 1)
+        path = min(max(12, width - count * (each + 1)), max([16, *(cells(row.path) for row in some)]))
+        return [(Column("path", "parameter", path), path), *self._sides(each)]
+
+    def _sides(self, width: int) -> Laid:
+        return [(Column(side.letter, "", width), width) for side in self.sides]
+
+    def parameter(self, parameter: Parameter, laid: Laid) -> list[Piece]:
+        """Path and values; what differs from the first run's is marked with `*` and coloured."""
+        widths = {column.key: width for column, width in laid}
+        dim = "dim" if parameter.observing else ""
+        path = ending(parameter.path, widths["path"], self.mark)
+        made: dict[str, Cell] = {"path": (path, "bold" if parameter.differs and not dim else dim)}
+        for side, value in zip(self.sides, parameter.values, strict=True):
+            if side.config is None:
+                made[side.letter] = ("  ?", "dim")
+                continue
+            other = parameter.differs and not equal(value, parameter.values[0])
+            text = self._value(value, widths[side.letter] - 2)
+            made[side.letter] = [
+                ("* " if other else "  ", "diff-after"),
+                (text, "diff-after bold" if other else "dim" if value is ABSENT or not parameter.differs else ""),
+            ]
+        return line(laid, made, self.mark)
+
+    def _value(self, value: Any, width: int) -> str:
+        if value is ABSENT:
+            return self.nothing
+        if isinstance(value, float):
+            exact = short_value(value)
+            return exact if len(exact) <= width else number(value, width)
+        return clip(short_value(value), width, self.mark)
+
+    def parameter_in_full(self, parameter: Parameter, width: int) -> list[Piece]:
+        row: list[Piece] = [(f" {plain(parameter.path)}", "bold")]
+        for side, value in zip(self.sides, parameter.values, strict=True):
+            text = "?" if side.config is None else "absent" if value is ABSENT else short_value(value, 400)
+            row += [(f"  {side.letter} ", f"bold {self.colour(side)}"), (plain(text), "")]
+        return crop(row, 0, width, self.mark)
+
+    # --------------------------------------------------------------------------------------------------------- metrics
+
+    def metric_columns(self, width: int, names: Sequence[str]) -> tuple[Laid, bool]:
+        """The columns, and whether a metric takes two rows because there is no room for a change beside each value."""
+        count = max(1, len(self.sides))
+        wanted = max([12, *(cells(self.book.short(name)) + 2 for name in names)])
+        each = (width - min(wanted, 24) - BEST - 1) // count - 1
+        two = each < ONE_ROW
+        if two:
+            wanted, each = min(wanted, 24), max(5, min(14, (width - 14 - BEST - 1) // count - 1))
+        each = min(each, 24)
+        name = max(8, min(wanted, width - BEST - 1 - (each + 1) * count))
+        best = Column("best", "best", BEST)
+        return [(Column("metric", "metric", name), name), *self._sides(each), (best, BEST)], two
+
+    def metric(self, metric: Comparison, laid: Laid, *, two: bool) -> list[Piece]:
+        widths = {column.key: width for column, width in laid}
+        made: dict[str, Cell] = {"metric": self._name(metric.metric, widths["metric"]), "best": self._best(metric)}
+        for place, side in enumerate(self.sides):
+            value, delta = metric.values[place], metric.deltas[place]
+            width = widths[side.letter] - 2
+            best = place == metric.best
+            text = self.nothing if value is None else number(value.last, min(8, width))
+            names = "slot-finished bold" if best else "dim" if value is None else ""
+            pieces: list[Piece] = [
+                (("+ " if self.ascii_only else "✓ ") if best else "  ", "slot-finished"),
+                (text if two else fit(text, min(8, width)), names),
+            ]
+            if delta is not None and not two:
+                change, look_ = delta.piece(width - 9, ascii_only=self.ascii_only)
+                pieces += [(" ", ""), (change, look_)]
+            made[side.letter] = pieces
+        return line(laid, made, self.mark)
+
+    def changes(self, metric: Comparison, laid: Laid) -> list[Piece]:
+        """The row below the values: each run's change against the first."""
+        widths = {column.key: width for column, width in laid}
+        made: dict[str, Cell] = {}
+        for side, delta in zip(self.sides, metric.deltas, strict=True):
+            if delta is not None:
+                text, names = delta.piece(widths[side.letter] - 2, ascii_only=self.ascii_only)
+                made[side.letter] = ("  " + text, names)
+        return [("  ", ""), *line(laid, made, self.mark)]
+
+    def _name(self, metric: str, width: int) -> list[Piece]:
+        up = self.book.higher_is_better(metric)
+        arrow = ("^" if up else "v") if self.ascii_only else ("↑" if up else "↓")
+        return [(ending(self.book.short(metric), width - 2, self.mark), ""), (f" {arrow}", "dim")]
+
+    def _best(self, metric: Comparison) -> Cell:
+        if metric.best is not None:
+            side = self.sides[metric.best]
+            word = "+ best " if self.ascii_only else "✓ best "
+            return [(word, "slot-finished"), (side.letter, f"bold {self.colour(side)}")]
+        return (f"{'~' if self.ascii_only else '≈'} even", "dim") if metric.even else ("", "")
+
+    def metric_in_full(self, metric: Comparison, width: int) -> list[Piece]:
+        """Name, which direction is good, and each value with its noise."""
+        good = "higher" if self.book.higher_is_better(metric.metric) else "lower"
+        row: list[Piece] = [(f" {plain(metric.metric)}", "bold"), (f", {good} is better", "dim")]
+        for side, value in zip(self.sides, metric.values, strict=True):
+            row.append((f"  {side.letter} ", f"bold {self.colour(side)}"))
+            if value is None:
+                row.append((self.nothing, "dim"))
+                continue
+            noise = f" {'+-' if self.ascii_only else '±'}{number(2 * value.tail_mad, 6)}"
+            row += [(number(value.last), ""), (noise, "dim")]
+        return crop(row, 0, width, self.mark)

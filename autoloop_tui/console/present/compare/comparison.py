@@ -1,0 +1,133 @@
+"""Runs side by side: which parameters differ, how each metric stands against the first run, and which is best. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from autoloop.configs import same
+from autoloop.configs.changes import OBSERVING
+from autoloop.configs.paths import written
+from autoloop.metrics import MetricBook
+from autoloop.model import Config, MetricSummary, Run, RunState
+from autoloop.secrets import MASK, is_secret
+
+from autoloop_tui.console.present.metric_delta import Delta, against
+from autoloop_tui.console.present.rounds.rows import best_of
+
+MOST_BY_DEFAULT = 4
+"""Runs that are compared when none is marked."""
+
+
+class _Absent:
+    """The key is not in this config."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = _Absent()
+
+
+class Parameter(NamedTuple):
+    """One place in the configs. `values`: one for each run, ABSENT where it has no such place; `observing`: it names or
+    watches the run and does not change the training."""
+
+    path: str
+    values: list[Any]
+    differs: bool
+    observing: bool
+
+
+class Comparison(NamedTuple):
+    """One metric. `deltas`: against the first run that has it; `best`: which run, None if `even` or if only one has
+    it."""
+
+    metric: str
+    values: list[MetricSummary | None]
+    deltas: list[Delta | None]
+    best: int | None
+    even: bool
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Every value of a config by its path. A list of plain values is one value."""
+    flat: dict[str, Any] = {}
+    _flatten(config, "", flat)
+    return flat
+
+
+def _flatten(node: Any, path: str, flat: dict[str, Any]) -> None:
+    blocks = isinstance(node, list) and any(isinstance(item, dict | list) for item in node)
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            name = key if key.isidentifier() else written((key,))
+            _flatten(value, f"{path}.{name}" if path else name, flat)
+    elif blocks:
+        for index, value in enumerate(node):
+            _flatten(value, f"{path}.{index}", flat)
+    else:
+        flat[path] = MASK if is_secret(path, node) else node
+
+
+def parameters(configs: Sequence[Mapping[str, Any] | None]) -> list[Parameter]:
+    """Every place of the flat configs, in the order of the first; None for a config that cannot be read.
+
+    What only names or watches a run comes last.
+    """
+    known = [config for config in configs if config is not None]
+    found = []
+    for path in dict.fromkeys(path for config in known for path in config):
+        values = [ABSENT if config is None else config.get(path, ABSENT) for config in configs]
+        mine = [value for value, config in zip(values, configs, strict=True) if config is not None]
+        differs = any(not equal(mine[0], value) for value in mine[1:])
+        found.append(Parameter(path, values, differs, path.partition(".")[0] in OBSERVING))
+    return sorted(found, key=lambda each: each.observing)
+
+
+def equal(a: Any, b: Any) -> bool:
+    if a is ABSENT or b is ABSENT:
+        return a is b
+    return same(a, b)
+
+
+def compare_metrics(runs: Sequence[Mapping[str, MetricSummary]], book: MetricBook) -> list[Comparison]:
+    """Every metric: the book's key metrics, then the others that several runs have, then what only one has."""
+    names = {name for metrics in runs for name in metrics}
+    key = [name for name in book.key_metrics if name in names]
+    held = {name: sum(name in metrics for metrics in runs) for name in names}
+    rest = sorted(names.difference(key), key=lambda name: (held[name] < min(2, len(runs)), name))
+    return [_compare(name, [metrics.get(name) for metrics in runs], book) for name in [*key, *rest]]
+
+
+def _compare(name: str, values: list[MetricSummary | None], book: MetricBook) -> Comparison:
+    higher = book.higher_is_better(name)
+    first = next((place for place, value in enumerate(values) if value is not None), 0)
+    base = values[first]
+    deltas = [
+        None if value is None or base is None or place == first else against(value, base, higher=higher)
+        for place, value in enumerate(values)
+    ]
+    ranked = sorted(((value.last, place) for place, value in enumerate(values) if value is not None), reverse=higher)
+    if len(ranked) < 2:
+        return Comparison(name, values, deltas, None, False)
+    best, second = values[ranked[0][1]], values[ranked[1][1]]
+    assert best is not None
+    assert second is not None
+    first_two = against(best, second, higher=higher)
+    best_place = ranked[0][1] if first_two.fair and not first_two.even else None
+    return Comparison(name, values, deltas, best_place, first_two.even)
+
+
+def default_runs(runs: Sequence[Run], book: MetricBook) -> list[str]:
+    """What is compared when nothing is marked: the best of the newest round, its base, and the last that finished."""
+    finished = [run for run in runs if run.state is RunState.FINISHED]
+    if not finished:
+        return []
+    newest = max(run.round for run in finished)
+    mine = [run for run in finished if run.round == newest]
+    best = next((found[1] for key in book.key_metrics if (found := best_of(mine, key, book))), mine[0])
+    last = sorted(finished, key=lambda run: (-run.round, run.position))
+    wanted = [best.id, *([best.base_run] if best.base_run else []), *(run.id for run in last)]
+    known = {run.id for run in runs}
+    return [run for run in dict.fromkeys(wanted) if run in known][:MOST_BY_DEFAULT]

@@ -1,0 +1,1 @@
+"""Data for the screen about proposals."""

@@ -1,0 +1,303 @@
+"""One proposal in full, as rows of text: what it changes, why, and how the same rule did before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autoloop.configs import after_text, before_text
+from autoloop.metrics import MetricBook
+from autoloop.model import Change, Observation, Proposal, ProposalStatus, Run
+
+from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain
+from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.present.proposals.queue import (
+    Reached,
+    earlier_uses,
+    reached,
+    rule_of,
+    state_of,
+    telling_metrics,
+    value_text,
+)
+
+Rows = list[list[Piece]]
+
+EARLIER = 8
+"""Earlier uses of a rule that are listed."""
+
+LONG = 2000
+"""Characters of a text of somebody else's that are shown."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A proposal with what is told beside it."""
+
+    proposal: Proposal
+    runs: Mapping[str, Run]
+    proposals: Sequence[Proposal]
+    metrics: MetricBook
+
+
+def build(facts: Facts, width: int, *, ascii_only: bool) -> Rows:
+    """All rows of a proposal, `width` cells wide."""
+    parts = [
+        _what(facts, width, ascii_only),
+        _changes(facts.proposal, width, ascii_only),
+        _why(facts.proposal, width, ascii_only),
+        _became(facts, width, ascii_only),
+        _earlier(facts, width, ascii_only),
+    ]
+    rows: Rows = []
+    for part in parts:
+        if part:
+            rows += [[], *part] if rows else part
+    return rows
+
+
+def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
+    proposal = facts.proposal
+    base = facts.runs.get(proposal.base_run)
+    rows: Rows = []
+    if proposal.blocked:
+        seen = look("blocked")
+        text = f"{seen.mark(ascii_only=ascii_only)} blocked: {proposal.blocked}"
+        rows += [[(line, f"bold {seen.variable}")] for line in wrapped(text, width)]
+    rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
+    name = f"{base.name} ({base.id})" if base else f"{proposal.base_run} (not of this loop)"
+    author = f"rule {rule_of(proposal)}" if proposal.author.startswith("rule:") else f"by {proposal.author}"
+    if proposal.evidence and not proposal.author.startswith(("rule:", "default")):
+        author = f"rule {rule_of(proposal)}, edited by {proposal.author}"
+    text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
+    if proposal.live:
+        text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
+    rows += [[(line, "dim")] for line in wrapped(text, width)]
+    if proposal.decided_by:
+        done = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
+        by = "by itself" if proposal.live and proposal.decided_by.startswith("rule:") else f"by {proposal.decided_by}"
+        said = f"{done} {by}" + (f": {proposal.note}" if proposal.note else "")
+        rows += [[(line, look(proposal.status.value).variable)] for line in wrapped(said, width)]
+    elif proposal.note:
+        rows += [[(line, "dim")] for line in wrapped(proposal.note, width)]
+    return rows
+
+
+# ---------------------------------------------------------------------------------------------------------- changes
+
+
+def _changes(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
+    if proposal.live and not proposal.edits:
+        return [[("asked for", "bold key")], [("  stop the run", "")]]
+    if not proposal.changes:
+        rows: Rows = [[("asked for", "bold key")]]
+        return rows + [[("  " + line, "")] for edit in proposal.edits for line in wrapped(edit, width - 2)]
+    return [[("changes", "bold key")], *change_rows(proposal.changes, width, ascii_only), *_notes(proposal, width)]
+
+
+def change_rows(changes: Sequence[Change], width: int, ascii_only: bool) -> Rows:
+    """`path   before → after`, in columns; what is too long for that goes below its path. Notes are indented."""
+    mark, arrow = ("~", " -> ") if ascii_only else ("…", " → ")
+    texts = [(before_text(c, value_text), after_text(c, value_text)) for c in changes]
+    paths = [plain(change.path[-LONG:]) for change in changes]
+    room = max(8, width - 2)
+    wide = min(max(map(cells, paths)), room * 3 // 5)
+    before_wide = max((cells(b) for b, a in texts if wide + 2 + cells(b) + 4 + cells(a) <= room), default=0)
+    rows: Rows = []
+    for change, path, (before, after) in zip(changes, paths, texts, strict=True):
+        before_look = "dim" if change.created else "diff-before"
+        if wide + 2 + max(before_wide, cells(before)) + 4 + cells(after) <= room:
+            rows.append(
+                [
+                    ("  " + tail(path, wide, mark) + "  ", ""),
+                    (fit(before, before_wide, ">"), before_look),
+                    (arrow, "dim"),
+                    (after, "bold diff-after"),
+                ]
+            )
+        else:
+            rows.append([("  " + tail(path, room, mark).rstrip(), "")])
+            rows += [
+                [("  - " if at == 0 else "    ", "diff-before"), (line, before_look)]
+                for at, line in enumerate(wrapped(before, room - 4)[:4])
+            ]
+            rows += [
+                [("  + " if at == 0 else "    ", "diff-after"), (line, "bold diff-after")]
+                for at, line in enumerate(wrapped(after, room - 4)[:4])
+            ]
+        if change.note:
+            rows += [[("      " + line, "dim")] for line in wrapped(change.note, room - 4)]
+    return rows
+
+
+def _notes(proposal: Proposal, width: int) -> Rows:
+    """The notes that no change carries: what was left out or dropped."""
+    told = {change.note for change in proposal.changes}
+    return [
+        [(("  note  " if at == 0 else "        "), "slot-warn"), (line, "dim")]
+        for note in proposal.notes
+        if note not in told
+        for at, line in enumerate(wrapped(note, width - 8))
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------- evidence
+
+
+def _why(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
+    evidence = proposal.evidence
+    if evidence is None:
+        return []
+    version = f" (book version {evidence.rule_version})" if evidence.rule_version else ""
+    rows: Rows = [[("evidence", "bold key"), (clip(f"  rule {evidence.rule}{version}", width - 8), "dim")]]
+    when = " ".join(evidence.when.split())
+    if when:
+        rows += [
+            [(("  when  " if at == 0 else "        "), "dim"), (line, "")]
+            for at, line in enumerate(wrapped(when, width - 8))
+        ]
+    elif not evidence.observations:
+        rows += [[("  it fires where no other rule does", "dim")]]
+    names = [plain(o.name[:LONG]) for o in evidence.observations]
+    values = [_value(o.value) for o in evidence.observations]
+    tests = [plain(f"{o.op} {_value(o.threshold)}") for o in evidence.observations]
+    name_wide = min(max(map(cells, names), default=0), max(8, width * 2 // 5))
+    value_wide, test_wide = (min(max(map(cells, column), default=0), 16) for column in (values, tests))
+    mark = "~" if ascii_only else "…"
+    for observation, name, value, test in zip(evidence.observations, names, values, tests, strict=True):
+        seen = look("finished" if observation.holds else "idle")
+        row: list[Piece] = [
+            ("  " + seen.mark(ascii_only=ascii_only) + " ", seen.variable),
+            (fit(name, name_wide, mark=mark) + "  ", ""),
+            (fit(value, value_wide, ">", mark=mark), "bold"),
+            (" " + fit(test, test_wide, mark=mark), "" if observation.holds else "dim"),
+        ]
+        basis = _basis(observation, ascii_only)
+        left = width - sum(cells(text) for text, _ in row) - 2
+        if cells(basis) <= left:
+            rows.append([*row, ("  " + basis, "dim")])
+        else:
+            rows += [row, [("      " + clip(basis, width - 6, mark), "dim")]] if basis else [row]
+    return rows
+
+
+def _basis(observation: Observation, ascii_only: bool) -> str:
+    """What a comparison rests on: points, steps and noise."""
+    dot, dash = (", ", "-") if ascii_only else (" · ", "–")
+    parts = []
+    if observation.n is not None:
+        parts.append(f"n {observation.n}")
+    if observation.first_step is not None and observation.last_step is not None:
+        parts.append(f"steps {observation.first_step}{dash}{observation.last_step}")
+    if observation.noise is not None:
+        parts.append(f"noise {number(observation.noise)}")
+    if not observation.holds:
+        parts.append("does not hold")
+    return dot.join(parts)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return plain(value[:LONG])
+    return number(value) if isinstance(value, float) else value_text(value)
+
+
+# ------------------------------------------------------------------------------------------------ how it turned out
+
+
+def _became(facts: Facts, width: int, ascii_only: bool) -> Rows:
+    """The run it became, if it was launched."""
+    if facts.proposal.run is None:
+        return []
+    return [[("became", "bold key")], *_use(facts, facts.proposal, width, ascii_only)]
+
+
+def _earlier(facts: Facts, width: int, ascii_only: bool) -> Rows:
+    """How the same rule's (or person's) launched proposals did against their bases."""
+    uses = earlier_uses(facts.proposal, facts.proposals)
+    rows: Rows = [[("other uses of " + clip(rule_of(facts.proposal), width - 14), "bold key")]]
+    if not uses:
+        return [*rows, [("  none of its proposals has been run in this loop", "dim")]]
+    for use in uses[:EARLIER]:
+        rows += _use(facts, use, width, ascii_only)
+    if len(uses) > EARLIER:
+        rows.append([(f"  and {len(uses) - EARLIER} before these", "dim")])
+    return rows
+
+
+def _use(facts: Facts, use: Proposal, width: int, ascii_only: bool) -> Rows:
+    run = facts.runs.get(use.run or "")
+    if run is None:
+        return [[(f"  r{use.round + 1} run {plain(use.run or '?')} is not of this loop", "dim")]]
+    mark = "~" if ascii_only else "…"
+    seen = look(run.state.value)
+    head: list[Piece] = [
+        (f"  {seen.mark(ascii_only=ascii_only)} ", seen.variable),
+        (f"r{run.round} {clip(run.name, max(8, width // 3), mark)}  ", ""),
+    ]
+    names = telling_metrics(facts.proposal, facts.metrics)
+    found = reached(run, facts.runs.get(run.base_run or ""), names, facts.metrics)
+    if not found:
+        return [crop([*head, (state_of(run), seen.variable)], 0, width, mark)]
+    rows: Rows = [head]
+    used = sum(cells(text) for text, _ in head)
+    for each in found:
+        part = _reached(each, ascii_only)
+        length = sum(cells(text) for text, _ in part)
+        if used + length > width and len(rows[-1]) > 1:
+            rows.append([("    ", "")])
+            used = 4
+        rows[-1] = [*rows[-1], *part]
+        used += length
+    return [crop(row, 0, width, mark) for row in rows]
+
+
+def _reached(each: Reached, ascii_only: bool) -> list[Piece]:
+    """`ot_pi_sum 3.4e-11 → 2.4e-3 better`; within the noise it is neither better nor worse."""
+    name: Piece = (f"{each.name} ", "dim")
+    if each.delta is None or each.base is None:
+        return [name, (number(each.value), "bold"), ("  ", "")]
+    word, names = ("better", "slot-finished") if each.delta.better else ("worse", "slot-failed")
+    if each.delta.even:
+        word, names = "same", "dim"
+    elif not each.delta.fair:
+        word, names = "at other steps", "dim"
+    arrow = " -> " if ascii_only else " → "
+    return [name, (number(each.base), ""), (arrow, "dim"), (number(each.value), f"bold {names}"), (f" {word}  ", names)]
+
+
+# ------------------------------------------------------------------------------------------------------------- text
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells, broken between words where there are any."""
+    text, width = plain(text[:LONG]) + ("…" if len(text) > LONG else ""), max(4, width)
+    lines: list[str] = []
+    current = ""
+    for word in text.split():
+        while cells(word) > width:  # Longer than a line: broken where the line ends.
+            if current:
+                lines.append(current)
+                current = ""
+            piece = clip(word, width, "")
+            lines.append(piece)
+            word = word[len(piece) :]
+        joined = f"{current} {word}" if current else word
+        if cells(joined) > width:
+            lines.append(current)
+            current = word
+        elif word:
+            current = joined
+    return [*lines, current] if current or not lines else lines
+
+
+def tail(path: str, width: int, mark: str) -> str:
+    """The end of a path in exactly `width` cells: what tells paths apart stands last."""
+    if cells(path) <= width:
+        return fit(path, width)
+    kept = ""
+    for character in reversed(path):
+        if cells(character + kept) > width - len(mark):
+            break
+        kept = character + kept
+    return fit(mark + kept, width)

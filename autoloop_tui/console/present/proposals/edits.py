@@ -1,0 +1,186 @@
+"""A proposal's edits before they are sent: what would come of them by the engine's own code, and how they are written
+for a person's editor. Free of Textual."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autoloop.configs import Config, config_hash
+from autoloop.engine.base.context import Context
+from autoloop.engine.rounds.proposals import resolved
+from autoloop.metrics import MetricBook
+from autoloop.model import Change, Loop, Proposal, Run, UserError
+from autoloop.rules import act_ot_book
+from autoloop.settings import load_settings
+from autoloop.store import Store
+from autoloop.trainers import load_preset
+
+from autoloop_tui.console.drawing.paint import plain
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What some edits would give: `problem` in one sentence, or the changes that would run and notes on them."""
+
+    problem: str | None = None
+    changes: list[Change] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class EditJudge:
+    """Judges edits of one loop exactly as the engine will: types, guards, flags of the loop, and duplicates."""
+
+    def __init__(self, store: Store, loop: Loop, metrics: MetricBook, author: str) -> None:
+        """UserError where the loop's preset or the project's settings cannot be read."""
+        self.author = author
+        self._context = Context(
+            store=store,
+            loop_id=loop.id,
+            spec=loop.spec,
+            preset=load_preset(loop.spec.preset),
+            metrics=metrics,
+            fields=load_settings(Path(loop.spec.cwd)).field_types(),
+            rules=act_ot_book(),  # the engine has the loop's; no rule takes part in judging a person's edits
+        )
+        self._hashes: dict[str, str] = {}
+
+    def config(self, base: Run) -> Config:
+        """The run's frozen config, read once. UserError if it cannot be read."""
+        return self._context.config_of(base)
+
+    def outcome(self, base: Run, edits: Sequence[str], round_: int, instead_of: Proposal | None = None) -> Outcome:
+        """What `edits` of `base` would give if a person sent them now.
+
+        `instead_of`: the proposal whose edits they replace; it is no duplicate of itself.
+        """
+        if not edits:
+            return Outcome("Write at least one edit: path=value or path@op=value.")
+        try:
+            config = self.config(base)
+            if base.id not in self._hashes:
+                self._hashes[base.id] = config_hash(config)
+            draft = Proposal(
+                id=instead_of.id if instead_of else 0,
+                loop=self._context.loop_id,
+                round=instead_of.round if instead_of else round_,
+                base_run=base.id,
+                author=self.author,
+                reason="",
+                edits=list(edits),
+                base_hash=self._hashes[base.id],
+            )
+            made = resolved(self._context, draft, config)
+        except UserError as error:
+            return Outcome(str(error))
+        return Outcome(made.blocked, made.changes, made.notes)
+
+
+# ----------------------------------------------------------------------------------------------------------- writing
+
+
+def json_text(value: Any) -> str:
+    """A value to be typed over: JSON that reads back equal, with what a terminal does not show written as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if plain(text) == text else json.dumps(value)
+
+
+def set_edit(path: str, value: Any) -> str:
+    return f"{path}@set={_json(value)}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def edit_lines(proposal: Proposal) -> list[str]:
+    """The proposal as edits that give exactly what is shown.
+
+    A rule's own edits need not: what it left out, dropped or clamped would come back or fail for a person.
+    """
+    return [change_edit(change) for change in proposal.changes] or list(proposal.edits)
+
+
+def change_edit(change: Change) -> str:
+    """The edit that gives just this change."""
+    if change.removed:
+        return f"{change.path}@del"
+    return f"{change.path}@new={_json(change.after)}" if change.created else set_edit(change.path, change.after)
+
+
+# ------------------------------------------------------------------------------------------------------------ editor
+
+
+def editor_command(environment: Mapping[str, str]) -> list[str]:
+    """The person's editor as an argument list: $VISUAL, $EDITOR, else vi or nano. UserError if there is none."""
+    for name in ("VISUAL", "EDITOR"):
+        wanted = environment.get(name, "").strip()
+        if wanted:
+            try:
+                command = shlex.split(wanted)
+            except ValueError as error:
+                raise UserError(f"${name} cannot be read ({error}): {wanted}") from None
+            if not shutil.which(command[0], path=environment.get("PATH")):
+                raise UserError(f"${name} names {command[0]}, which is not there; set it to an editor that is.")
+            return command
+    for usual in ("vi", "nano"):
+        if found := shutil.which(usual, path=environment.get("PATH")):
+            return [found]
+    raise UserError("There is no editor here: set $EDITOR to one, or edit in place with e.")
+
+
+def file_for_editor(proposal: Proposal, base: str) -> str:
+    """What the editor opens: the edits, one a line, under a few words of explanation."""
+    words = [
+        f"Proposal {proposal.id}, a variant of {base}: {' '.join(proposal.reason.split())}",
+        "",
+        "One edit a line: path=value, or path@op=value with op one of set, new, mul, add, min, max (max: at least that).",
+        "path@del deletes a key or a list element; @new makes a key whose name is nearly that of another.",
+        'Values are JSON: 0.16, true, null, "text", [0, 8]. Lines that begin with # are passed over.',
+        "Save and close to send them; unchanged or without any edit, nothing is sent.",
+        "",
+        *(f"{change.path} {_now(change)}" for change in proposal.changes),
+    ]
+    if proposal.changes:
+        words += ["", "As it was written: " + "  ".join(proposal.edits)]
+    comments = [f"# {plain(word)}".rstrip() for word in words]
+    return "\n".join([*comments, "", *edit_lines(proposal)]) + "\n"
+
+
+def _now(change: Change) -> str:
+    return "is not there now" if change.created else f"is {json_text(change.before)} now"
+
+
+def edits_of_file(text: str) -> list[str]:
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+_CLOSING = {"[": "]", "{": "}"}
+
+
+def split_edits(text: str) -> list[str]:
+    """One line of edits with spaces (or commas and spaces) between them; a JSON value may hold spaces itself."""
+    edits, current, open_, quoted, escaped = [], "", list[str](), False, False
+    for character in text:
+        if character.isspace() and not open_ and not quoted:
+            edits.append(current)
+            current = ""
+            continue
+        current += character
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif not quoted and character in _CLOSING:
+            open_.append(_CLOSING[character])
+        elif not quoted and open_ and character == open_[-1]:
+            open_.pop()
+    return [edit for each in [*edits, current] if (edit := each.rstrip(","))]

@@ -1,0 +1,273 @@
+"""What the Proposals screen says in words and numbers: the order of the queue, its counts, what starts when, and how
+earlier uses of a rule turned out. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from autoloop.configs import after_text
+from autoloop.metrics import MetricBook
+from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
+
+from autoloop_tui.console.drawing.paint import cells, clip, duration, look, plain
+from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.metric_delta import Delta, against
+
+ORDER = ("pending", "approved", "blocked", "skipped", "rejected", "launched")
+"""States as they are counted in the header: what wants something of a person first."""
+
+UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.BLOCKED)
+OVER = (ProposalStatus.DONE, ProposalStatus.LAPSED)
+"""What a live rule asked for is carried out or no longer asked."""
+
+Entry = Proposal | int
+"""A row of the queue: a proposal, or the number of an earlier round whose proposals follow."""
+
+
+def entries(proposals: Sequence[Proposal], current: int) -> list[Entry]:
+    """The current round's proposals as they came, new ones last; below them the earlier rounds', the newest first."""
+    by_round: dict[int, list[Proposal]] = {}
+    for proposal in proposals:
+        by_round.setdefault(proposal.round, []).append(proposal)
+    found: list[Entry] = [*by_round.pop(current, [])]
+    for number in sorted(by_round, reverse=True):
+        found += [number, *by_round[number]]
+    return found
+
+
+def rule_of(proposal: Proposal) -> str:
+    """The rule that made it, also after a person has edited it; else its author."""
+    return proposal.evidence.rule if proposal.evidence else proposal.author.removeprefix("rule:")
+
+
+def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> int | None:
+    """The next pending proposal below `after`, else the first one; those in `passed` are being decided already."""
+    passed = {after, *passed}
+    ids = [entry.id for entry in queue if isinstance(entry, Proposal)]
+    waiting = [
+        entry.id
+        for entry in queue
+        if isinstance(entry, Proposal) and entry.status is ProposalStatus.PENDING and entry.id not in passed
+    ]
+    place = {number: index for index, number in enumerate(ids)}
+    below = [number for number in waiting if place[number] > place.get(after, -1)]
+    return next(iter(below or waiting), None)
+
+
+# ------------------------------------------------------------------------------------------------------- what starts
+
+
+def may_start(view: View) -> str | None:
+    """Why no round can be started now, or None."""
+    loop, round_ = view.loop, view.snapshot.round
+    if loop.state is not LoopState.ACTIVE:
+        return f"the loop has {loop.state.value}: no round starts"
+    if round_ is None or round_.state is RoundState.RUNNING:
+        return f"round {round_.number if round_ else 1} still runs; the next one can start once it has ended"
+    if round_.number >= loop.spec.rounds:
+        return f"round {round_.number} is the last one (--rounds {loop.spec.rounds})"
+    return None if view.decisions["approved"] else "nothing is approved yet, so there is nothing to start"
+
+
+def what_next(view: View, key: Callable[[str], str], now: float) -> str:
+    """One sentence: what starts when, and what a person can do about it. `key`: action id -> the key as it is shown."""
+    loop, round_ = view.loop, view.snapshot.round
+    spec = loop.spec
+    if loop.state is LoopState.FINISHED:
+        return f"The loop has finished: {(loop.reason or 'nothing is left to do').rstrip('.')}."
+    if loop.state is LoopState.STOPPED:
+        return f"The loop is {_stopped(loop.reason)}; {key('app.engine')} takes it up again."
+    if view.engine is None:
+        return f"No engine drives this loop, so nothing can be decided now; {key('app.engine')} restarts it."
+    if asked := next(iter(view.questions.values()), None):
+        run = view.run(asked.base_run)
+        does = "relaunches it" if asked.edits else "stops it"
+        about = f"#{asked.id} is about {plain(run.name if run else asked.base_run)} in training"
+        return f"{about}: {key('proposals.approve')} {does}, {key('proposals.reject')} lets it go on."
+    if not spec.decide:
+        return "This loop makes no proposals: it was started without --decide."
+    if round_ is None:
+        return "The first round has not begun."
+    if round_.number >= spec.rounds:
+        return f"Round {round_.number} is the last one (--rounds {spec.rounds}): nothing is proposed from it."
+    if round_.state is RoundState.DONE:
+        return "All rounds are over: the loop only waits for runs that were extended."
+    coming = f"Round {round_.number + 1}"
+    if round_.state is RoundState.RUNNING:
+        which = f"Round {round_.number} runs, {len(view.in_round) - view.unended} of {len(view.in_round)} ended"
+        return f"{which}; the proposals for the next come when all have."
+    made = view.decisions
+    start, hold = key("proposals.start"), key("proposals.hold")
+    if loop.held:
+        return f"Held: {coming.lower()} starts when you press {start}; {hold} lets it start by itself again."
+    if not made["pending"] and not made["approved"]:
+        keys = [key(f"proposals.{name}") for name in ("new", "edit", "undo")]
+        return f"{coming} has nothing to run: propose ({keys[0]}), edit a blocked one ({keys[1]}) or undo ({keys[2]})."
+    if made["pending"] and round_.decide_by is not None:
+        left = duration(max(0.0, round_.decide_by - now))
+        return f"{coming} starts in {left} with what is pending; {start} starts it now, {hold} holds it."
+    if made["pending"]:
+        which = "the pending one is" if made["pending"] == 1 else f"the {made['pending']} pending are"
+        return f"{coming} starts when {which} decided, or with {start}; {hold} holds it."
+    if round_.start_at is not None and not made["pending"]:
+        left = duration(max(0.0, round_.start_at - now))
+        return f"{coming} starts in {left}: {key('proposals.undo')} undoes, {hold} holds it, {start} starts it now."
+    return f"{coming} starts now{', but the queue is paused' if loop.paused else ''}."
+
+
+def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
+    """What a queue without a single proposal says."""
+    round_ = view.snapshot.round
+    if not view.loop.spec.decide:
+        return ["No proposals", "A loop makes them when it is started with --decide and --rounds."]
+    if view.loop.state is LoopState.FINISHED:
+        return ["No proposals were made", "The loop has finished."]
+    return [
+        "No proposals yet",
+        f"The rules make them when all runs of round {round_.number if round_ else 1} have ended.",
+        f"{key('proposals.new')} proposes a variant of a run by hand.",
+    ]
+
+
+def count_pieces(view: View, marked: int, *, ascii_only: bool) -> list[Piece]:
+    """How many proposals of the current round are in which state."""
+    made = view.decisions
+    row: list[Piece] = [(" ", "")]
+    for state in ORDER:
+        if made[state]:
+            seen = look(state)
+            row.append((f"{seen.mark(ascii_only=ascii_only)} {made[state]} {seen.word}   ", seen.variable))
+    number = view.snapshot.round.number if view.snapshot.round else 1
+    live = [proposal for proposal in view.snapshot.proposals if proposal.live and proposal.round == number]
+    if live:
+        asked = sum(proposal.status is ProposalStatus.PENDING for proposal in live)
+        row.append((f"{len(live)} of live rules   ", "dim"))
+        row += [(f"{asked} asked now   ", f"bold {look('pending').variable}")] if asked else []
+    if len(row) == 1:
+        row.append((f"no proposals from round {number} yet   ", "dim"))
+    return [*row, (f"* {marked} marked", "bold key")] if marked else row
+
+
+def _stopped(reason: str | None) -> str:
+    text = (reason or "stopped").rstrip(".")
+    return text if text.startswith("stopped") else f"stopped: {text}"
+
+
+# ---------------------------------------------------------------------------------------------------------- changes
+
+
+def short_path(path: str) -> str:
+    """The end of a path that still tells: `ot.loss_config.reg` → `reg`, `features.0.weight` → `0.weight`."""
+    head, _, last = path.rpartition(".")
+    before = head.rpartition(".")[2]
+    return plain(f"{before}.{last}" if before.isdecimal() else last)
+
+
+SHOWN = 400
+"""Characters of a value that are ever shown."""
+
+
+def value_text(value: object, limit: int = SHOWN) -> str:
+    """A config's value as JSON on one line, cut at `limit` characters before anything costly is done with it."""
+    if isinstance(value, str):
+        text = json.dumps(value[:limit], ensure_ascii=False)
+        return plain(text) if len(value) <= limit else plain(text[:-1]) + "…"
+    parts: list[str] = []
+    length = 0
+    for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+        parts.append(part[:limit])
+        length += len(part)
+        if length > limit:
+            return plain("".join(parts)[:limit]) + "…"
+    return plain("".join(parts))
+
+
+def change_pieces(proposal: Proposal, width: int, *, ascii_only: bool) -> list[Piece]:
+    """`reg 0.1→0.16, tau_src 0.05→0.5 +2`: as many whole changes as fit, and how many more there are."""
+    arrow, mark = ("->", "~") if ascii_only else ("→", "…")
+    if proposal.live and not proposal.edits:
+        return [("stop the run", "")]
+    if not proposal.changes:
+        return [(clip(" ".join(proposal.edits)[: 4 * width], width, mark), "dim")]
+    pieces: list[Piece] = []
+    used = 0
+    for index, change in enumerate(proposal.changes):
+        part = _change(change, arrow)
+        left = len(proposal.changes) - index - 1
+        room = width - used - (len(f" +{left}") if left else 0) - (2 if pieces else 0)
+        length = sum(cells(text) for text, _ in part)
+        if length > room:
+            if pieces:
+                return [*pieces, (f" +{left + 1}", "dim")]
+            more: list[Piece] = [(f" +{left}", "dim")] if left else []
+            return [*crop(part, 0, width - sum(cells(text) for text, _ in more), mark), *more]
+        if pieces:
+            pieces.append((", ", "dim"))
+        pieces += part
+        used = sum(cells(text) for text, _ in pieces)
+    return pieces
+
+
+def _change(change: Change, arrow: str) -> list[Piece]:
+    before = "new" if change.created else value_text(change.before, 40)
+    return [
+        (f"{short_path(change.path)} ", ""),
+        (before, "diff-before"),
+        (arrow, "dim"),
+        (after_text(change, lambda value: value_text(value, 40)), "diff-after"),
+    ]
+
+
+# --------------------------------------------------------------------------------------------------- how it turned out
+
+
+class Reached(NamedTuple):
+    """The last value of one metric of a run beside its base's; `delta` is None where the base has none."""
+
+    name: str
+    base: float | None
+    value: float
+    delta: Delta | None
+
+
+def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook) -> list[Reached]:
+    """Those of the named metrics that the run has."""
+    found = []
+    for name in names:
+        mine = run.summary.metrics.get(name) if run.summary else None
+        theirs = base.summary.metrics.get(name) if base and base.summary else None
+        if mine is not None:
+            delta = against(mine, theirs, higher=book.higher_is_better(name)) if theirs else None
+            found.append(Reached(book.short(name), theirs.last if theirs else None, mine.last, delta))
+    return found
+
+
+def earlier_uses(proposal: Proposal, proposals: Iterable[Proposal]) -> list[Proposal]:
+    """Proposals of the same rule (or person) that were run, without this one, the newest first."""
+    rule = rule_of(proposal)
+    used = [p for p in proposals if p.status is ProposalStatus.LAUNCHED and p.id != proposal.id and rule_of(p) == rule]
+    return used[::-1]
+
+
+def telling_metrics(proposal: Proposal, book: MetricBook, most: int = 3) -> list[str]:
+    """The metrics that its evidence is about, then the key ones."""
+    seen = [o.metric for o in proposal.evidence.observations if o.metric] if proposal.evidence else []
+    return list(dict.fromkeys([*seen, *book.key_metrics]))[:most]
+
+
+def state_of(run: Run) -> str:
+    """How far a run without a result is, in words."""
+    if run.state is RunState.QUEUED:
+        return "waits in the queue"
+    if run.state in (RunState.RUNNING, RunState.STOPPING):
+        return f"{run.state.value}, step {run.step} of {run.total_steps}"
+    said = why(run)
+    return f"{run.state.value}{f': {said}' if said else ''}"
+
+
+def why(run: Run) -> str:
+    """Why the run stands as it does, without its state said once more; empty where nothing is known."""
+    return plain(run.reason or "").removeprefix(f"{run.state.value}: ")

@@ -1,0 +1,261 @@
+"""Texts of the Run screen as rows: its header, what its config changes, and where the run came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoloop.configs import Config, after_text, before_text, diff, dump_config, parse_config, value_text
+from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
+from autoloop.secrets import masked_document
+
+from autoloop_tui.console.drawing.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.metric_delta import against
+from autoloop_tui.console.present.proposals.queue import why
+from autoloop_tui.console.present.rounds.rows import changes_in_short
+
+_KEY_LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*")(: )(.*)', re.DOTALL)
+_LONGEST = 4000
+"""Cells of a config's line that are kept: a value longer than that is no value to read."""
+
+
+def frozen_config(run: Run) -> Config:
+    """The config that the run was given. UserError if its copy cannot be read."""
+    try:
+        return parse_config(Path(run.config_path).read_text(encoding="utf-8"), run.config_path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"The frozen config of run {run.id} cannot be read ({reason}): {run.config_path}.") from None
+
+
+# ------------------------------------------------------------------------------------------------------------- header
+
+
+def header(
+    view: View,
+    run: Run,
+    *,
+    step: int,
+    rate: float | None,
+    reached: MetricSummary | None,
+    theirs: MetricSummary | None,
+    now: float,
+    width: int,
+    ascii_only: bool,
+) -> list[list[Piece]]:
+    """Three rows: who the run is; how far it is; where it came from. `reached`: of the key metric, if anything yet;
+    `theirs`: what its base is compared with it by."""
+    seen = look(view.state_of(run))
+    dot = " - " if ascii_only else " · "
+    base = view.base_of(run)
+    first: list[Piece] = [
+        (f" {seen.text(ascii_only=ascii_only)}  ", f"bold {seen.variable}"),
+        (plain(run.name), "bold"),
+        (f"  {plain(run.id)}", "dim"),
+        (f"{dot}round {run.round}", ""),
+    ]
+    if run.attempts > 1:
+        first.append((f"{dot}attempt {run.attempts}", "slot-warn"))
+    if run.base_run:
+        first.append((f"{dot}base {plain(base.name) if base else ''} ", ""))
+        first.append((plain(run.base_run), "dim"))
+    mark = "~" if ascii_only else "…"
+    return [
+        clipped(first, width, mark),
+        clipped(_progress(view, run, step, rate, reached, theirs, now, width, ascii_only), width, mark),
+        clipped([(" ", ""), *_origin(view, run, ascii_only)], width, mark),
+    ]
+
+
+def _progress(
+    view: View,
+    run: Run,
+    step: int,
+    rate: float | None,
+    reached: MetricSummary | None,
+    theirs: MetricSummary | None,
+    now: float,
+    width: int,
+    ascii_only: bool,
+) -> list[Piece]:
+    share = step / run.total_steps if run.total_steps else 0.0
+    total = count(run.total_steps) if run.total_steps else "?"
+    gap = "  "
+    facts: list[Piece] = [(f" {percent(share)}", "bold"), (f"  {count(step)}/{total}", "")]
+    if run.state in (RunState.RUNNING, RunState.STOPPING) and view.state_of(run) != "gone":
+        left = (run.total_steps - step) / rate if rate and run.total_steps else None
+        facts += [(f"{gap}eta ", "dim"), (duration(left), "")]
+        facts += [(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")]
+    if run.started_at:
+        facts += [(f"{gap}took ", "dim"), (duration((run.ended_at or now) - run.started_at), "")]
+    slots = view.loop.spec.slots
+    if run.slot is not None and run.slot < len(slots):
+        facts.append((f"{gap}{slots[run.slot].label}", "dim"))
+    if reached is not None and width >= 100:
+        facts += key_figure(view, run, reached, theirs, ascii_only)
+    room = min(40, width - 2 - sum(cells(text) for text, _ in facts))
+    done, rest = bar(share, max(8, room), ascii_only=ascii_only)
+    return [(" ", ""), (done, look(run.state.value).variable), (rest, "rule"), *facts]
+
+
+def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, ascii_only: bool) -> list[Piece]:
+    """The key metric and its change against the base run, of a run that goes on at the step it has reached."""
+    key = view.key_metric
+    pieces: list[Piece] = [(f"  {view.metrics.short(key)} ", "dim"), (number(reached.last), "bold")]
+    if theirs is not None:
+        delta = against(reached, theirs, higher=view.metrics.higher_is_better(key))
+        at = "" if run.state.ended else f" at step {theirs.last_step}"
+        pieces += [(" ", ""), delta.piece(9, ascii_only=ascii_only), (f" to base{at}", "dim")]
+    return pieces
+
+
+def _origin(view: View, run: Run, ascii_only: bool) -> list[Piece]:
+    """One line: the proposal and its edits, or the file that a person gave."""
+    pieces: list[Piece] = []
+    if run.reason and not run.state.ended:  # why it ended stands below, whole
+        pieces.append((f"{why(run)}  ", "slot-warn"))
+    if run.base_run is None:
+        return [*pieces, ("from ", "dim"), (plain(run.source_path), "")]
+    edits = changes_in_short(run.changes, 4) or "no change"
+    pieces.append((_letters(edits, ascii_only), "diff-after"))
+    if proposal := proposal_of(view, run):
+        pieces += [(f"  by {plain(proposal.author)}: ", "dim"), (plain(proposal.reason), "dim")]
+    return pieces
+
+
+def _letters(edits: str, ascii_only: bool) -> str:
+    return edits.replace("→", "->").replace(" ×", " x") if ascii_only else edits
+
+
+def proposal_of(view: View, run: Run) -> Proposal | None:
+    """The proposal that became this run."""
+    return next((each for each in view.snapshot.proposals if each.id == run.proposal), None)
+
+
+def clipped(pieces: Sequence[Piece], width: int, mark: str) -> list[Piece]:
+    """The pieces that fit; the last ends in `mark` (`~` where only ASCII can be shown) if something was cut."""
+    row: list[Piece] = []
+    used = 0
+    for text, names in pieces:
+        if used >= width:
+            break
+        text = clip(text.replace(NOTHING, "-") if mark == "~" else text, width - used, mark)
+        row.append((text, names))
+        used += cells(text)
+    return row
+
+
+# ------------------------------------------------------------------------------------------------------------- config
+
+
+def config_page(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
+    """What the config changes against its base, the lineage, and the config line by line."""
+    try:
+        config = frozen_config(run)
+    except UserError as error:
+        return [[(" " + plain(str(error)), "slot-failed")]]
+    rows = [*_difference(view, run, config, ascii_only), [], *lineage(view, run, ascii_only=ascii_only), []]
+    lines = dump_config(masked_document(config)).rstrip("\n").split("\n")
+    rows.append(title("The whole config", f"{count(len(lines))} lines, {run.config_path}"))
+    return rows + [_config_line(line) for line in lines]
+
+
+def _difference(view: View, run: Run, config: Config, ascii_only: bool) -> list[list[Piece]]:
+    if run.base_run is None:
+        return [title("What it changes", ""), [("   nothing: a config of the first round, as it was given", "dim")]]
+    base = view.base_of(run)
+    head = title("What it changes", f"against {base.name if base else 'its base'} ({run.base_run})")
+    changes = list(run.changes)
+    if base is not None:
+        try:
+            changes = diff(frozen_config(base), config)
+        except UserError as error:
+            return [head, [("   " + plain(str(error)), "slot-failed")], *change_rows(changes, ascii_only)]
+    return [head, *(change_rows(changes, ascii_only) or [[("   nothing", "dim")]])]
+
+
+def change_rows(changes: Sequence[Change], ascii_only: bool) -> list[list[Piece]]:
+    """One aligned row a change: a sign, the path, before and after."""
+    arrow = "->" if ascii_only else "→"
+    paths = [plain(change.path) for change in changes]
+    befores = ["(not there)" if change.created else before_text(change, _value) for change in changes]
+    wide = min(48, max(map(cells, paths), default=0))
+    before_wide = min(24, max(map(cells, befores), default=0))
+    rows: list[list[Piece]] = []
+    for change, path, before in zip(changes, paths, befores, strict=True):
+        sign = "-" if change.removed else "+" if change.created else "~"
+        pad = " " * max(0, wide - cells(path))
+        rows.append(
+            [
+                (f" {sign} ", "diff-before" if change.removed else "diff-after"),
+                (path + pad, ""),
+                (f"  {fit(before, max(before_wide, cells(before)), '>')} ", "dim" if change.created else "diff-before"),
+                (f"{arrow} ", "dim"),
+                (after_text(change, _value), "dim" if change.removed else "bold diff-after"),
+            ]
+        )
+    return rows
+
+
+def _value(value: object) -> str:
+    return clip(value_text(value), _LONGEST)
+
+
+def _config_line(line: str) -> list[Piece]:
+    line = clip(line, _LONGEST)
+    if match := _KEY_LINE.fullmatch(line):
+        space, key, colon, value = match.groups()
+        return [("   " + space, ""), (key, "diff-after"), (colon, "dim"), (value, "")]
+    return [("   " + line, "dim" if line.strip() in ("{", "}", "},", "[", "]", "],") else "")]
+
+
+def title(text: str, more: str) -> list[Piece]:
+    return [(f" {text}", "bold key"), (f"  {plain(more)}" if more else "", "dim")]
+
+
+# ------------------------------------------------------------------------------------------------------------ lineage
+
+
+def lineage(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
+    """From the first ancestor to the run: each with its key metric, and the edits that led to the next."""
+    chain = ancestors(view, run)
+    key, turn = view.key_metric, "`-" if ascii_only else "└ "
+    rows = [title("Where it came from", f"oldest first, {view.metrics.short(key)} as it ended")]
+    wide = min(40, max(cells(plain(each.name)) for each in chain))
+    for depth, each in enumerate(chain):
+        indent = "   " + "  " * min(depth, 12)
+        if each.base_run:
+            proposal = proposal_of(view, each)
+            edits = changes_in_short(each.changes, 8) or "no change"
+            rows.append([(indent + turn, "rule"), (_letters(edits, ascii_only), "diff-after")])
+            if proposal:
+                why = f"{plain(proposal.author)}: {plain(proposal.reason)}"
+                rows.append([(f"{indent}  ", ""), (f"proposal {proposal.id}, {why}", "dim")])
+        seen = look(each.state.value)
+        reached = each.summary.metrics.get(key) if each.summary else None
+        rows.append(
+            [
+                (f"{indent}{'  ' if each.base_run else ''}{seen.mark(ascii_only=ascii_only)} ", seen.variable),
+                (fit(each.name, wide), "bold" if each.id == run.id else ""),
+                (f"  {plain(each.id)}", "dim"),
+                (f"  round {each.round}", "dim"),
+                (f"  {number(reached.last) if reached else ''}", "bold"),
+                ("  this run" if each.id == run.id else "", "key"),
+            ]
+        )
+    if chain[0].base_run:
+        rows.insert(1, [(f"   {plain(chain[0].base_run)} is not a run of this loop", "dim")])
+    return rows
+
+
+def ancestors(view: View, run: Run) -> list[Run]:
+    """The run and the bases it goes back to, oldest first."""
+    by_id = {each.id: each for each in view.snapshot.runs}
+    chain, seen = [run], {run.id}
+    while (base := by_id.get(chain[0].base_run or "")) is not None and base.id not in seen:
+        chain.insert(0, base)
+        seen.add(base.id)
+    return chain

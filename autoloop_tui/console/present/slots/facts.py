@@ -1,0 +1,200 @@
+"""What the parts of the Slots screen show, taken from the view, the feed and the newest sample. Touches no widget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autoloop.configs import diff
+from autoloop.gpus import Gpu
+from autoloop.model import Run, RunState, Series, Slot, UserError
+
+from autoloop_tui.console.drawing.lines import Line
+from autoloop_tui.console.drawing.paint import clip, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.logs.tail import last_line
+from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of, so_far
+from autoloop_tui.console.present.proposals.queue import rule_of, why
+from autoloop_tui.console.telemetry import Load, Sample
+
+
+class Change(NamedTuple):
+    """The key metric against that of the base run: at `step`, where the base has its value of `base_step`."""
+
+    delta: Delta
+    step: int
+    base_step: int
+
+    def pieces(self, *, ascii_only: bool) -> list[Piece]:
+        """`-0.004 at step 100`; the base's step where that is another one, and then without a judgement."""
+        at = f" at step {self.step}" if self.delta.fair else f" to its base at step {self.base_step}"
+        text, names = self.delta.piece(9, ascii_only=ascii_only)
+        return [(f" {text}", names), (at, "dim")]
+
+
+@dataclass(frozen=True)
+class SlotFacts:
+    """All that a card shows. `run` is the one that holds the slot, or held it last."""
+
+    slot: Slot
+    run: Run | None
+    gone: bool = False
+    """The store says that the run executes, and no process of it is there."""
+    step: int = 0
+    rate: float | None = None
+    metric: str = ""
+    series: Series | None = None
+    change: Change | None = None
+    gpu: Gpu | None = None
+    gpu_error: str | None = None
+    foreign: Sequence[str] = ()
+    load: Load | None = None
+    last_line: str = ""
+    waits: str = ""
+    """Why no queued run may start here yet."""
+    asks: str = ""
+    """The live rule that asks a person what is to become of the run."""
+    advice: str = ""
+    """What to do about the last run's failure."""
+
+    @property
+    def holds(self) -> bool:
+        return self.run is not None and not self.gone and self.run.state in (RunState.RUNNING, RunState.STOPPING)
+
+    @property
+    def broken(self) -> bool:
+        """The last run here did not succeed, and nothing has taken its place."""
+        broken = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+        return self.gone or (self.run is not None and self.run.state in broken)
+
+    @property
+    def reason(self) -> str:
+        """Why the last run did not succeed."""
+        if self.gone:
+            return "no process of it is there any more; the next engine records how it ended"
+        return why(self.run) if self.run else ""
+
+    @property
+    def state(self) -> str:
+        if self.run and self.holds:
+            return self.run.state.value
+        if self.waits:
+            return "waiting"
+        if self.gone:
+            return "gone"
+        return self.run.state.value if self.run and self.broken else "idle"
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the last step."""
+        if not self.run or not self.rate or not self.run.total_steps:
+            return None
+        return max(0, self.run.total_steps - self.step) / self.rate
+
+    @property
+    def last(self) -> float | None:
+        return self.series.values[-1] if self.series is not None and len(self.series) else None
+
+
+def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotFacts:
+    """What the card of one slot says."""
+    run, metric = view.in_slots.get(slot.index), view.key_metric
+    series: Series | None = None
+    last = ""
+    if run is not None:
+        series = feed.known(run).get(metric)
+        if run.state in (RunState.RUNNING, RunState.STOPPING):
+            path = view.log_path(run)
+            last = plain(last_line(path)) if path else ""
+    asked = view.questions.get(run.id) if run else None
+    attempt = view.snapshot.attempts.get(run.id) if run else None
+    failure = attempt.diagnosis if attempt and run and run.state in (RunState.FAILED, RunState.LOST) else None
+    gpu = None
+    if slot.gpus and sample:
+        gpu = next((gpu for gpu in sample.gpus.gpus if gpu.index == slot.gpus[0]), None)
+    return SlotFacts(
+        slot=slot,
+        run=run,
+        gone=run is not None and view.state_of(run) == "gone",
+        step=feed.step(run) if run else 0,
+        rate=feed.rate(run) if run else None,
+        metric=view.metrics.short(metric),
+        series=series,
+        change=_change(view, feed, run, metric) if run else None,
+        gpu=gpu,
+        gpu_error=sample.gpus.error if sample else None,
+        foreign=_foreign(gpu, sample) if gpu and sample else (),
+        load=sample.loads.get(run.id) if run and sample else None,
+        last_line=last,
+        waits=view.loop.slot_waits.get(slot.index, ""),
+        asks=rule_of(asked) if asked else "",
+        advice=failure.advice if failure else "",
+    )
+
+
+def _change(view: View, feed: Feed, run: Run, metric: str) -> Change | None:
+    """The metric against the base's at the same step; None where one of them has not been read or has none by then."""
+    mine, base = feed.known(run).get(metric), view.base_of(run)
+    theirs = feed.known(base).get(metric) if base else None
+    if mine is None or theirs is None:
+        return None
+    reached = so_far({metric: mine}, view.metrics)
+    before = at_the_step_of(reached, {metric: theirs}, view.metrics)
+    if metric not in reached or metric not in before:
+        return None
+    delta = against(reached[metric], before[metric], higher=view.metrics.higher_is_better(metric))
+    return Change(delta, reached[metric].last_step, before[metric].last_step)
+
+
+def _foreign(gpu: Gpu, sample: Sample) -> list[str]:
+    """Processes on the GPU that belong to no run of ours."""
+    return [
+        f"{process.name or 'a process'} ({process.pid}, {process.user or '?'})"
+        for process in gpu.processes
+        if process.pid not in sample.own_pids
+    ]
+
+
+def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) -> list[tuple[str, list[Line]]]:
+    """`most` charts from the `first` metric on, the key metrics before the others: each its title and its lines."""
+    columns = feed.known(run) if run else {}
+    names = [name for name in view.metrics.key_metrics if name in columns]
+    names += sorted(name for name in columns if name not in names)
+    names = names or list(view.metrics.key_metrics)
+    base = view.base_of(run) if run else None
+    base_columns = feed.known(base) if base else {}
+    charts = []
+    for place in range(min(most, len(names))):
+        name = names[(first + place) % len(names)]
+        lines = [Line(plain(run.name), columns[name])] if run and name in columns else []
+        if base and name in base_columns:
+            lines.append(Line(f"base {plain(base.name)}", base_columns[name], base=True))
+        charts.append((view.metrics.short(name), lines))
+    return charts
+
+
+def config_rows(view: View, run: Run, width: int, *, ascii_only: bool) -> list[list[Piece]]:
+    """What the run's frozen config changes against its base's."""
+    from autoloop_tui.console.present.proposals.detail import change_rows
+    from autoloop_tui.console.present.run.header import frozen_config
+
+    mark = "~" if ascii_only else "…"
+    base = view.base_of(run)
+    if base is None:
+        return [[(" a config of the first round: it has no base to differ from", "dim")]]
+    try:
+        changes = diff(frozen_config(base), frozen_config(run))
+    except UserError as error:
+        return [[(clip(str(error), width, mark), "slot-failed")]]
+    rows: list[list[Piece]] = [[(clip(f" against {base.name} ({base.id})", width, mark), "dim")]]
+    return rows + (change_rows(changes, width, ascii_only) if changes else [[("  nothing differs", "dim")]])
+
+
+def cut(rows: Sequence[list[Piece]], height: int) -> list[list[Piece]]:
+    """At most `height` rows; the last says how many were left out."""
+    if len(rows) <= height:
+        return list(rows)
+    kept = max(0, height - 1)
+    return [*rows[:kept], [(f"  and {len(rows) - kept} more rows: open the run", "dim")]]

@@ -1,0 +1,151 @@
+"""The strip at the foot of the Slots screen: the proposals that wait for a decision, and what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from autoloop.engine.planning.limits import in_words
+from autoloop.engine.runs.presence import in_words as in_words_of
+from autoloop.model import LoopState, Proposal, RoundState
+from autoloop.text.plural import plural
+
+from autoloop_tui.console.drawing.paint import Look, cells, clip, duration, look, plain
+from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.loop_state import waits
+from autoloop_tui.console.present.proposals.detail import tail, wrapped
+from autoloop_tui.console.present.proposals.queue import change_pieces, rule_of
+
+LONGEST = 3
+"""Rows that the reason of a wait or of the end takes at most."""
+
+
+def proposals_shown(view: View, width: int, height: int) -> int:
+    """How many pending proposals have a row of their own on a screen of this size."""
+    most = 4 if width >= 160 and height >= 40 else 2 if width >= 100 and height >= 30 else 0
+    return min(most, len(view.pending))
+
+
+def upcoming(
+    view: View, proposals: int, width: int, *, key: Callable[[str], str], now: float, ascii_only: bool
+) -> list[list[Piece]]:
+    """A row for each of so many pending `proposals`; then what live rules ask, what is waited for, what happens next."""
+    shown = view.pending[:proposals]
+    if view.loop.state is not LoopState.ACTIVE:
+        return _ended(view, width, key, ascii_only)
+    if view.orphaned:
+        text = f"no engine drives this loop: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes it"
+        return _told(text, look("lost"), width, ascii_only)
+    told = [*_questions(view, width, key, ascii_only), *_waits(view, width, ascii_only)]
+    told += [crop(row, 0, width, "~" if ascii_only else "…") for row in _next(view, len(shown), width, key, now, ascii_only)]
+    return [*_proposal_rows(view, shown, width, ascii_only), *told]
+
+
+def _ended(view: View, width: int, key: Callable[[str], str], ascii_only: bool) -> list[list[Piece]]:
+    """Why the loop has ended; one that was stopped can be taken up again."""
+    loop = view.loop
+    text = loop.reason or loop.state.value
+    if loop.state is LoopState.STOPPED and "autoloop-tui resume" not in text:
+        text = f"{text}; {key('app.engine')} takes it up again"
+    return _told(text, look(loop.state.value), width, ascii_only)
+
+
+def _proposal_rows(view: View, shown: Sequence[Proposal], width: int, ascii_only: bool) -> list[list[Piece]]:
+    if not shown:
+        return []
+    names = [plain(run.name if (run := view.run(p.base_run)) else p.base_run) for p in shown]
+    base = min(max(map(cells, names)), width // 5)
+    room = width - base - 12
+    changes = [change_pieces(proposal, room // 2, ascii_only=ascii_only) for proposal in shown]
+    wide = max(map(_length, changes))
+    rows: list[list[Piece]] = []
+    mark, seen = "~" if ascii_only else "…", look("pending")
+    for proposal, name, change in zip(shown, names, changes, strict=True):
+        reason = clip(proposal.reason[: 4 * width], room - wide - 2, mark)
+        rows.append(
+            [
+                (f" {seen.mark(ascii_only=ascii_only)} ", seen.variable),
+                (f"{f'#{proposal.id}':<5} ", "bold"),
+                (tail(name, base, mark) + "  ", "dim"),
+                *change,
+                (" " * (wide - _length(change) + 2) + reason, "dim"),
+            ]
+        )
+    return rows
+
+
+def _length(pieces: list[Piece]) -> int:
+    return sum(cells(text) for text, _ in pieces)
+
+
+def _questions(view: View, width: int, key: Callable[[str], str], ascii_only: bool) -> list[list[Piece]]:
+    """A row for what a live rule asks; it is about a run that goes on meanwhile."""
+    asked = list(view.questions.values())
+    if not asked:
+        return []
+    seen, mark = look("pending"), "~" if ascii_only else "…"
+    first = asked[0]
+    run = view.run(first.base_run)
+    what = "relaunch" if first.edits else "stop"
+    step = f", at step {first.live.step}" if first.live else ""
+    others = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
+    text = f"live rule {rule_of(first)}: {what} {plain(run.name if run else first.base_run)}{step}?{others}"
+    decides = f"   {key('app.proposals')} decides"
+    sign = f" {seen.mark(ascii_only=ascii_only)} "
+    room = width - cells(sign) - cells(decides)
+    return [[(sign, f"bold {seen.variable}"), (clip(text, room, mark), seen.variable), (decides, "bold key")]]
+
+
+def _waits(view: View, width: int, ascii_only: bool) -> list[list[Piece]]:
+    """Why nothing starts although runs are queued."""
+    return [row for why in waits(view) for row in _told(why, look("paused"), width, ascii_only)]
+
+
+def _told(text: str, seen: Look, width: int, ascii_only: bool) -> list[list[Piece]]:
+    """A sentence whole, in a few rows: the line at the top has no room for it."""
+    lines = wrapped(text, width - 4)
+    if len(lines) > LONGEST:
+        last = clip(" ".join(lines[LONGEST - 1 :]), width - 4, "~" if ascii_only else "…")
+        lines = [*lines[: LONGEST - 1], last]
+    signs = [f" {seen.mark(ascii_only=ascii_only)} ", *["   "] * (len(lines) - 1)]
+    return [[(sign, f"bold {seen.variable}"), (line, seen.variable)] for sign, line in zip(signs, lines, strict=True)]
+
+
+def _next(view: View, above: int, width: int, key: Callable[[str], str], now: float, ascii_only: bool) -> list[list[Piece]]:
+    loop, round_ = view.loop, view.snapshot.round
+    if round_ is None:
+        return [[(" the first round begins", "dim")]]
+    if round_.state is not RoundState.DECIDING:
+        left = view.unended
+        then = "then its proposals" if loop.spec.decide and round_.number < loop.spec.rounds else "then it is done"
+        going = f" round {round_.number} goes on with {plural(left, 'run')}, {then}"
+        limits = in_words(loop, len(view.snapshot.attempts))
+        if not limits:
+            return [[(going, "dim")]]
+        told = f"{going}{' - ' if ascii_only else ' · '}{limits}"
+        return [[(told, "dim")]] if cells(told) <= width else [[(going, "dim")], [(f" budget: {limits}", "dim")]]
+    made, seen = view.decisions, look("pending")
+    more = len(view.pending) - above
+    there = key("app.proposals")
+    undo, hold, start = (key(f"proposals.{name}") for name in ("undo", "hold", "start"))
+    pieces: list[Piece] = [(f" {seen.mark(ascii_only=ascii_only)} round {round_.number + 1}", f"bold {seen.variable}")]
+    if round_.start_at is not None and not loop.held:
+        pieces.append((f" starts in {duration(max(0.0, round_.start_at - now))}", "bold slot-warn"))
+        pieces.append((f" with {made['approved']} approved", ""))
+        keys = f"   {there}, then {undo} undoes, {hold} holds, {start} starts"
+        return [[*pieces, (keys, "bold key")]]
+    counts = [
+        f"{made[state]} {word}"
+        for state, word in (("pending", "to decide"), ("approved", "approved"), ("blocked", "blocked"))
+        if made[state]
+    ]
+    pieces.append((f": {', '.join(counts) or 'nothing to run'}", ""))
+    pieces.append((f" ({more} not shown here)" if above and more else "", "dim"))
+    if loop.held:
+        pieces.append((f"   held: {there}, then {start} starts it", "slot-warn"))
+    else:
+        does = "decides" if made["pending"] else "shows them" if made["approved"] else "proposes"
+        pieces.append((f"   {there} {does}", "bold key"))
+        if round_.decide_by:
+            pieces.append((f"   by itself in {duration(round_.decide_by - now)}", "dim"))
+    return [[piece for piece in pieces if piece[0]]]

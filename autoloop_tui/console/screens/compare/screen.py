@@ -1,0 +1,307 @@
+"""Compare: up to six runs side by side: the parameters that differ, every metric, and one chart of all of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+from autoloop.model import MetricSummary, Run, UserError
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.lines import Line
+from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.compare.cells import Painter, Side
+from autoloop_tui.console.present.compare.comparison import (
+    Comparison,
+    Parameter,
+    compare_metrics,
+    default_runs,
+    flatten,
+    parameters,
+)
+from autoloop_tui.console.present.metric_delta import so_far
+from autoloop_tui.console.present.run.header import frozen_config
+from autoloop_tui.console.screens.table_screen import TableScreen
+from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
+from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.table import Table
+
+PARTS = ("parameters", "metrics", "chart")
+
+READ_SECONDS = 0.02
+"""At most about so long, in one tick, histories are read."""
+
+SLOW = 4
+"""Ticks between two looks at runs that go on."""
+
+
+class CompareScreen(TableScreen):
+    SCOPE = "compare"
+    TITLE = "compare"
+    CSS_PATH = "compare.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("compare")  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = "parameters"
+        self.everything = False
+        self.sides: list[Side] = []
+        self.by_default = False
+        """Nothing is marked: the runs were chosen here."""
+        self._parameters: dict[str, Parameter] = {}
+        self._metrics: dict[str, Comparison] = {}
+        self._configs: dict[str, dict[str, Any] | None] = {}
+        """Flat frozen configs by run, None for one that cannot be read. Frozen: read once."""
+        self._stale = False  # Something was read that has not been painted.
+        self._ticks = 0
+
+    def body(self) -> ComposeResult:
+        yield RowPane(id="legend")
+        with Container(id="parts"):
+            with Container(id="left"):
+                yield Table(id="parameters")
+                yield Table(id="metrics")
+            yield LetteredChart(id="chart")
+        yield RowPane(id="detail")
+
+    def on_mount(self) -> None:
+        self._show_part("parameters")
+        self.equivalent("app.compare")
+
+    @property
+    def table(self) -> Table:
+        """The table that keys move in; beside the chart they choose its metric."""
+        return self.query_one("#parameters" if self.part == "parameters" else "#metrics", Table)
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def show_view(self, view: View) -> None:
+        runs = self._runs(view)
+        old = {side.run.id: side for side in self.sides}
+        if [run.id for run in runs] != list(old):
+            self._parameters = {}
+        self.sides = []
+        for place, run in enumerate(runs):
+            before = old.get(run.id)
+            columns = before.columns if before else {}
+            # A new attempt writes elsewhere, and a run that goes on has more to read.
+            read = bool(before and before.read and before.run.output_dir == run.output_dir and run.state.ended)
+            self.sides.append(Side("abcdef"[place], run, self._config(run), columns, read))
+        if not self._parameters:
+            configs = [side.config for side in self.sides]
+            self._parameters = {each.path: each for each in parameters(configs)}
+        self._compare(view)
+        self._share_height(view)
+        self.call_after_refresh(self._paint)
+
+    def _runs(self, view: View) -> list[Run]:
+        """The marked runs, of whatever loop; runs chosen here where none is marked."""
+        found = []
+        for run_id in self.console.marked:
+            run = view.run(run_id)
+            if run is None:
+                try:
+                    run = self.console.feed.store.run(run_id)
+                except UserError:
+                    continue
+            found.append(run)
+        self.by_default = not found
+        chosen = default_runs(view.snapshot.runs, view.metrics) if not found else []
+        return found or [run for run_id in chosen if (run := view.run(run_id)) is not None]
+
+    def _config(self, run: Run) -> dict[str, Any] | None:
+        if run.id not in self._configs:
+            try:
+                self._configs[run.id] = flatten(frozen_config(run))
+            except UserError as error:
+                self._configs[run.id] = None
+                self.say(str(error), "slot-failed")
+        return self._configs[run.id]
+
+    def _compare(self, view: View) -> None:
+        reached: list[dict[str, MetricSummary]] = []
+        for side in self.sides:
+            ended = side.run.summary
+            reached.append(ended.metrics if ended else so_far(side.columns, view.metrics))
+        self._metrics = {each.metric: each for each in compare_metrics(reached, view.metrics)}
+
+    def _share_height(self, view: View) -> None:
+        """How the height is shared: the tables take what they need, the chart the rest."""
+        self.query_one("#legend", RowPane).styles.height = len(self.sides) + 1 if self.sides else 1
+        tables = [self.query_one(f"#{part}", Table) for part in ("parameters", "metrics")]
+        if self.has_class("-narrow") or not self.sides:
+            for widget in (*tables, self.query_one("#left")):
+                widget.styles.height = "1fr"
+            return
+        wide = self.has_class("-xwide")
+        room = self.size.height - 4 - len(self.sides) - 1 - (0 if wide else 12)
+        _, two = self._painter(view).metric_columns(tables[1].row_width, list(self._metrics))
+        wants = [max(5, len(self._shown()) + 2), len(self._metrics) * (2 if two else 1) + 2]
+        first = max(3, min(wants[0], room - min(wants[1], room // 2)))
+        second = max(3, room - first if wide else min(wants[1], room - first))
+        for table, height in zip(tables, (first, second), strict=True):
+            table.styles.height = height
+        self.query_one("#left").styles.height = "100%" if wide else first + second
+
+    def _painter(self, view: View) -> Painter:
+        return Painter(self.sides, view.metrics, ascii_only=self.console.ascii_only)
+
+    def _shown(self) -> list[str]:
+        return [path for path, each in self._parameters.items() if self.everything or each.differs]
+
+    def _paint(self) -> None:
+        if self.view is None:
+            return
+        painter = self._painter(self.view)
+        self._paint_legend(painter)
+        self._paint_parameters(painter)
+        self._paint_metrics(painter)
+        self._paint_chart(self.view)
+        self._paint_detail(painter)
+
+    def _paint_legend(self, painter: Painter) -> None:
+        pane, key = self.query_one("#legend", RowPane), self.console.keys_of
+        width = pane.size.width
+        note = painter.note(width, chosen=not self.by_default, rounds=key("app.rounds"), mark=key("rounds.mark"))
+        pane.show([note, *(painter.legend(side, width) for side in self.sides)])
+
+    def _paint_parameters(self, painter: Painter) -> None:
+        table, shown = self.query_one("#parameters", Table), self._shown()
+        differing = sum(each.differs for each in self._parameters.values())
+        table.title = "parameters"
+        table.focused_part = self.part == "parameters"
+        key = self.console.keys_of("compare.differences")
+        table.status = [(f"{differing} of {len(self._parameters)} differ", "dim")]
+        if self._parameters and not shown:
+            table.empty = [
+                (f"the {len(self._parameters)} parameters are the same in every run", ""),
+                (f"{key} shows them", "dim"),
+            ]
+        elif not self.sides:
+            rounds, mark = self.console.keys_of("app.rounds"), self.console.keys_of("rounds.mark")
+            hint = f"a run that has finished appears here; {mark} in Rounds ({rounds}) marks any run"
+            table.empty = [("nothing to compare yet", ""), (hint, "dim")]
+        else:
+            table.empty = [("no config can be read", "slot-failed")]
+        laid = painter.parameter_columns(table.row_width, [self._parameters[path] for path in shown])
+        table.head = painter.head(laid)
+        known = self._parameters  # The table may paint its rows again before it is given others.
+        table.set_rows(shown, lambda path, width: painter.parameter(known[path], laid))
+
+    def _paint_metrics(self, painter: Painter) -> None:
+        table = self.query_one("#metrics", Table)
+        table.title = "metrics"
+        table.focused_part = self.part == "metrics"
+        table.status = [(f"last values; {'~' if painter.ascii_only else '≈'} within the noise", "dim")]
+        table.empty = [("no metric yet: they appear when the runs have logged some", "dim")]
+        laid, two = painter.metric_columns(table.row_width, list(known := self._metrics))
+        table.head = painter.head(laid)
+        below = {f"\n{name}": name for name in known} if two else {}
+        keys = [key for name in known for key in ((name, f"\n{name}") if two else (name,))]
+
+        def paint(key: str, width: int) -> list[Piece]:
+            if key in below:
+                return painter.changes(known[below[key]], laid)
+            return painter.metric(known[key], laid, two=two)
+
+        table.set_rows(keys, paint, below.keys())
+
+    def _paint_chart(self, view: View) -> None:
+        chart, metric = self.query_one(LetteredChart), self._metric()
+        lines = [
+            Line(f"{side.letter} {plain(side.run.name)}", series, colour=place)
+            for place, side in enumerate(self.sides, 1)
+            if metric and (series := side.columns.get(metric))
+        ]
+        title = "chart"
+        if metric is not None:
+            place, count = list(self._metrics).index(metric) + 1, len(self._metrics)
+            where = f"metric {place} of {count}: " if self.size.width >= 100 else f"{place}/{count} "
+            title = where + plain(view.metrics.short(metric))
+        chart.chart_title = title  # Shown by set_series: a large chart is drawn once.
+        chart.set_series(lines)
+
+    def _paint_detail(self, painter: Painter) -> None:
+        pane, row = self.query_one("#detail", RowPane), list[Piece]()
+        if self.part == "parameters" and (path := self.query_one("#parameters", Table).cursor) in self._parameters:
+            row = painter.parameter_in_full(self._parameters[path], pane.size.width)
+        elif (metric := self._metric()) is not None:
+            row = painter.metric_in_full(self._metrics[metric], pane.size.width)
+        pane.show([row])
+
+    def _metric(self) -> str | None:
+        """The metric that is drawn: the one under the cursor."""
+        cursor = self.query_one("#metrics", Table).cursor
+        return cursor if cursor in self._metrics else next(iter(self._metrics), None)
+
+    # ---------------------------------------------------------------------------------------------------------- clock
+
+    def tick(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        self._ticks += 1
+        unread = [side for side in self.sides if not side.read]
+        if not unread or (self._ticks % SLOW and all(side.caught_up for side in unread)):
+            return
+        until = time.monotonic() + READ_SECONDS
+        for side in unread[self._ticks % len(unread) :] + unread[: self._ticks % len(unread)]:
+            columns, before = self.console.feed.read(side.run), side.caught_up
+            side.caught_up = columns is side.columns or not columns
+            side.read = side.caught_up and side.run.state.ended
+            self._stale = self._stale or columns is not side.columns or side.caught_up != before or side.read
+            side.columns = columns
+            if time.monotonic() > until:
+                break
+        if self._stale and (self._ticks % SLOW == 0 or all(side.caught_up for side in self.sides)):
+            self._stale = False
+            self._compare(view)
+            self._paint()
+
+    # -------------------------------------------------------------------------------------------------------- actions
+
+    def _show_part(self, part: str) -> None:
+        self.part = part
+        for name in PARTS:
+            self.set_class(name == part, f"show-{name}")
+        if self.view is not None:
+            self.call_after_refresh(self._paint)
+
+    def action_next_part(self) -> None:
+        parts = PARTS if self.has_class("-narrow") else PARTS[:2]
+        place = parts.index(self.part) if self.part in parts else -1
+        self._show_part(parts[(place + 1) % len(parts)])
+
+    def on_table_moved(self) -> None:
+        if self.view is not None:
+            self._paint_chart(self.view)
+            self._paint_detail(self._painter(self.view))
+
+    def action_left(self) -> None:
+        self.action_right(-1)
+
+    def action_right(self, step: int = 1) -> None:
+        names, metric = list(self._metrics), self._metric()
+        if metric is not None:
+            self.query_one("#metrics", Table).go_to(names[(names.index(metric) + step) % len(names)])
+
+    def action_differences(self) -> None:
+        self.everything = not self.everything
+        if self.view is not None:
+            self._share_height(self.view)
+        self.call_after_refresh(self._paint)
+        self.say("every parameter" if self.everything else "only parameters that differ")
+
+    def action_log_y(self) -> None:
+        self.query_one(LetteredChart).toggle_log_y()
+
+    def action_clear(self) -> None:
+        self.console.marked.clear()
+        if self.view is not None:
+            self.show_view(self.view)
+        self.say("no run is marked any more")

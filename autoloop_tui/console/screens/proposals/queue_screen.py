@@ -1,0 +1,206 @@
+"""How the Proposals screen looks and moves: the queue, the proposal under the cursor, its charts."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+from autoloop.model import Proposal, ProposalStatus, Run
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.paint import clip
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.proposals.detail import Facts
+from autoloop_tui.console.present.proposals.edits import edit_lines
+from autoloop_tui.console.present.proposals.queue import count_pieces, entries, what_next, why_empty
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.widgets.proposals.detail import ProposalDetail
+from autoloop_tui.console.widgets.proposals.evidence_charts import EvidenceCharts
+from autoloop_tui.console.widgets.proposals.list import ProposalList, Queue
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+LIKELY = {
+    ProposalStatus.PENDING: "approve",
+    ProposalStatus.SKIPPED: "approve",
+    ProposalStatus.REJECTED: "approve",
+    ProposalStatus.APPROVED: "reject",
+    ProposalStatus.BLOCKED: "edit",
+}
+"""What one would most likely do with a proposal."""
+
+
+class ProposalQueueScreen(LoopScreen):
+    """The queue above, the proposal under the cursor below."""
+
+    SCOPE = "proposals"
+    TITLE = "proposals"
+    CSS_PATH = "proposals.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("proposals")  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: set[int] = set()
+        self._asked: dict[int, Proposal] = {}
+        """As they were when a decision on them was sent: until they differ, it is on its way."""
+        self._aside = ""
+        """What is said with the engine's next answers."""
+        self._runs: Mapping[str, Run] = {}
+
+    def body(self) -> list[Widget]:
+        return [
+            RowPane(id="head"),
+            ProposalList(id="queue"),
+            Container(ProposalDetail(id="text"), EvidenceCharts(id="charts"), id="detail"),
+        ]
+
+    @property
+    def rows(self) -> ProposalList:
+        return self.query_one("#queue", ProposalList)
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def show_view(self, view: View) -> None:
+        found = view.snapshot.proposals
+        by_id = {proposal.id: proposal for proposal in found}
+        if self.console.seen_proposals is None:  # Nothing is new to somebody who looks for the first time.
+            self.console.seen_proposals = set(by_id)
+        self._asked = {number: was for number, was in self._asked.items() if by_id.get(number) == was}
+        self.marked &= by_id.keys()
+        self._runs = {run.id: run for run in view.snapshot.runs}
+        self._paint_queue(view)
+        wanted = self.rows.rows_wanted(9 if self.size.width < 100 else self.size.height * 2 // 5)
+        if self.rows.styles.height is None or self.rows.styles.height.value != wanted:
+            self.rows.styles.height = wanted
+        self._paint_head(view)
+        self._paint_detail(view, moved=False)
+
+    def not_sent(self) -> None:
+        self._asked.clear()
+        if self.view is not None:
+            self._paint_queue(self.view)
+
+    def tick(self) -> None:
+        view = self.view
+        if view is not None:
+            self._paint_head(view)  # its countdown
+            self.query_one(EvidenceCharts).read(self.console.feed)
+
+    def _paint_queue(self, view: View) -> None:
+        round_ = view.snapshot.round
+        found = view.snapshot.proposals
+        seen = self.console.seen_proposals or set()
+        self.rows.show_queue(
+            Queue(
+                entries=entries(found, round_.number if round_ else 1),
+                runs=self._runs,
+                marked=self.marked,
+                new={proposal.id for proposal in found} - seen,
+                asked=self._asked,
+                empty=why_empty(view, self.console.keys_of),
+            )
+        )
+
+    def _paint_head(self, view: View) -> None:
+        """What is decided, and what starts when."""
+        pane = self.query_one("#head", RowPane)
+        mark = "~" if self.console.ascii_only else "…"
+        text = clip(what_next(view, self.console.keys_of, time.time()), pane.size.width - 2, mark)
+        row = count_pieces(view, len(self.marked), ascii_only=self.console.ascii_only)
+        pane.show([row, [(f" {text}", "bold" if view.snapshot.waits_for_decision else "dim")]])
+
+    def _paint_detail(self, view: View, *, moved: bool = True) -> None:
+        proposal = self.rows.proposal
+        detail, charts = self.query_one("#text", ProposalDetail), self.query_one(EvidenceCharts)
+        if proposal is None:
+            detail.show_facts(None)
+            charts.show_evidence(None, None, view.metrics)
+            return
+        detail.show_facts(Facts(proposal, self._runs, view.snapshot.proposals, view.metrics))
+        charts.show_evidence(proposal, self._runs.get(proposal.base_run), view.metrics)
+        self._show_command(proposal, keep=not moved)
+
+    def _show_command(self, proposal: Proposal, *, keep: bool) -> None:
+        """The command for what one would most likely do with the proposal under the cursor. `keep` what is said there."""
+        values = {"proposal": proposal.id, "base": proposal.base_run, "edits": shlex.join(edit_lines(proposal))}
+        action = LIKELY.get(proposal.status, "duplicate")
+        self.equivalent(f"proposals.{action}", keep=keep, **values)
+
+    def say(self, text: str, look: str = "") -> None:
+        super().say(f"{text}; {self._aside}" if self._aside else text, look)
+
+    # --------------------------------------------------------------------------------------------------------- moving
+
+    def _moved(self) -> None:
+        """The cursor is on another proposal: it is new no more."""
+        view, proposal = self.view, self.rows.proposal
+        if view is None or proposal is None:
+            return
+        self._aside = ""
+        if self.console.seen_proposals is not None and proposal.id not in self.console.seen_proposals:
+            self.console.seen_proposals.add(proposal.id)
+            self._paint_queue(view)
+        self._paint_detail(view)
+
+    def _go(self, step: int) -> None:
+        self.rows.move(step)
+        self._moved()
+
+    def action_down(self) -> None:
+        self._go(1)
+
+    def action_up(self) -> None:
+        self._go(-1)
+
+    def action_first(self) -> None:
+        self._go(-len(self.rows.queue.entries))
+
+    def action_last(self) -> None:
+        self._go(len(self.rows.queue.entries))
+
+    def action_page_down(self) -> None:
+        self._page(1)
+
+    def action_page_up(self) -> None:
+        self._page(-1)
+
+    def _page(self, direction: int) -> None:
+        """Half a page of the queue; of the detail where it is alone on the screen."""
+        if self.has_class("full"):
+            detail = self.query_one("#text", ProposalDetail)
+            detail.scroll(direction * detail.half_page)
+        else:
+            self._go(direction * self.rows.half_page)
+
+    def action_detail_down(self) -> None:
+        self.query_one("#text", ProposalDetail).scroll(1)
+
+    def action_detail_up(self) -> None:
+        self.query_one("#text", ProposalDetail).scroll(-1)
+
+    def action_log_y(self) -> None:
+        self.query_one(EvidenceCharts).toggle_log_y()
+
+    def action_left(self) -> None:
+        self.query_one(EvidenceCharts).choose(-1)
+
+    def action_right(self) -> None:
+        self.query_one(EvidenceCharts).choose(1)
+
+    def action_open(self) -> None:
+        self.toggle_class("full")
+        self.call_after_refresh(self.refresh_view)
+
+    def step_back(self) -> bool:
+        if not self.has_class("full"):
+            return False
+        self.action_open()
+        return True
+
+    def on_proposal_list_chosen(self, event: ProposalList.Chosen) -> None:
+        self.rows.choose(event.proposal)
+        self._moved()

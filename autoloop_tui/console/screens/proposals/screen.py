@@ -1,0 +1,219 @@
+"""Proposals: the keys that decide what runs next. It shows and asks, the engine decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.text.plural import plural
+
+from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.proposals.bulk import question
+from autoloop_tui.console.present.proposals.edits import edit_lines
+from autoloop_tui.console.present.proposals.queue import OVER, UNDECIDED, may_start, next_pending
+from autoloop_tui.console.screens.dialogs import Ask, Confirm
+from autoloop_tui.console.screens.proposals import writing
+from autoloop_tui.console.screens.proposals.queue_screen import ProposalQueueScreen
+
+if TYPE_CHECKING:
+    from autoloop_tui.console.app import ConsoleApp
+
+
+class ProposalsScreen(ProposalQueueScreen):
+    """Decisions on the proposal under the cursor, or on the marked; until the round starts they can be taken back."""
+
+    # ------------------------------------------------------------------------------------------------------- deciding
+
+    def action_approve(self) -> None:
+        proposal = self._chosen()
+        if proposal is None:
+            return
+        if proposal.blocked:
+            text = f"proposal {proposal.id} is blocked; edit it first ({self._key('edit')}): {proposal.blocked}"
+            self.say(text, "slot-warn")
+        elif proposal.status is ProposalStatus.APPROVED:
+            self.say(f"proposal {proposal.id} is approved already")
+        else:
+            self._decide("approve", [proposal])
+
+    def action_reject(self) -> None:
+        proposal = self._chosen()
+        if proposal is None:
+            return
+        if proposal.status is ProposalStatus.REJECTED:
+            self.say(f"proposal {proposal.id} is rejected already")
+        else:
+            self._ask_why(f"Reject proposal {proposal.id}?", plain(proposal.reason[:300]), [proposal])
+
+    def _ask_why(self, what: str, about: str, proposals: Sequence[Proposal]) -> None:
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                said = {"note": reason.strip()} if reason.strip() else {}
+                self._decide("reject", proposals, **said)
+
+        self.app.push_screen(Ask(what, about, placeholder="why (may be empty); enter rejects, esc does not"), answered)
+
+    def action_undo(self) -> None:
+        """Take the last decision back, wherever the cursor is: the engine knows which it was, and answers with that."""
+        self._aside = ""
+        self.console.ask("undo")
+
+    def action_mark(self) -> None:
+        view, proposal = self.view, self.rows.proposal
+        if view is not None and proposal is not None:
+            self.marked ^= {proposal.id}
+            self.rows.move(1)
+            self._paint_queue(view)
+            self._paint_head(view)
+            self._moved()
+
+    def action_approve_marked(self) -> None:
+        """The marked, else all that is pending for the next round. What is blocked is left out, and said."""
+        view = self.view
+        if view is None:
+            return
+        round_ = view.snapshot.round
+        chosen = self._marked(view) or [
+            p
+            for p in view.snapshot.proposals
+            if round_ and p.round == round_.number and p.status in UNDECIDED and p.live is None
+        ]
+        blocked = [p for p in chosen if p.blocked]
+        fitting = [p for p in chosen if not p.blocked and p.status is not ProposalStatus.APPROVED]
+        left_out = f"{len(blocked)} blocked left out, {self._key('edit')} edits" if blocked else ""
+        if not fitting:
+            self.say("nothing to approve" + (f": {left_out}" if left_out else ""), "slot-warn" if left_out else "")
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._decide("approve", fitting, aside=left_out)
+
+        asked = question(view, "approve", fitting, marked=bool(self._marked(view)), aside=left_out)
+        self.app.push_screen(Confirm(asked.what, asked.why, f"Approve {len(fitting)}"), answered)
+
+    def action_reject_marked(self) -> None:
+        """The marked, else all that is pending for the next round; asks first, then for the reason."""
+        view = self.view
+        if view is None:
+            return
+        marked = self._marked(view)
+        chosen = [p for p in marked or view.pending if p.status is not ProposalStatus.REJECTED]
+        if not chosen:
+            self.say("nothing to reject")
+            return
+        numbers = ", ".join(f"#{p.id}" for p in chosen[:12]) + (" …" if len(chosen) > 12 else "")
+        count = plural(len(chosen), "proposal")
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._ask_why(f"Reject {count}: why?", numbers, chosen)
+
+        asked = question(view, "reject", chosen, marked=bool(marked))
+        self.app.push_screen(Confirm(asked.what, asked.why, f"Reject {len(chosen)}"), answered)
+
+    def _marked(self, view: View) -> list[Proposal]:
+        """The marked ones that can still be decided."""
+        closed = (ProposalStatus.LAUNCHED, *OVER)
+        return [p for p in view.snapshot.proposals if p.id in self.marked and p.status not in closed]
+
+    def _decide(self, kind: str, proposals: Sequence[Proposal], *, aside: str = "", **payload: Any) -> None:
+        """Send a decision on some proposals; the cursor goes on to the next pending one."""
+        view = self.view
+        if view is None or view.engine is None:
+            self.console.ask(kind)  # says that nobody would answer
+            return
+        # One command, however many: they are decided together, and undone together.
+        ids = [proposal.id for proposal in proposals]
+        named: dict[str, Any] = {"proposal": ids[0]} if len(ids) == 1 else {"proposals": ids}
+        self.console.ask(kind, **named, **payload)
+        self._asked |= {proposal.id: proposal for proposal in proposals}
+        self.marked -= set(ids)
+        if self.rows.cursor is not None:
+            following = next_pending(self.rows.queue.entries, self.rows.cursor, self._asked)
+            if following is not None:
+                self.rows.choose(following)
+        self._paint_queue(view)
+        self._paint_head(view)
+        self._moved()
+        self._aside = aside
+
+    def _chosen(self) -> Proposal | None:
+        """The proposal under the cursor, if it can still be decided or edited; else it is said why not."""
+        proposal = self.rows.proposal
+        if proposal is None:
+            self.say("there is no proposal here")
+        elif proposal.status is ProposalStatus.LAUNCHED:
+            run = self._runs.get(proposal.run or "")
+            name = plain(run.name) if run else proposal.run
+            self.say(f"proposal {proposal.id} has become {name}; {self._key('duplicate')} makes a new one of it")
+            return None
+        elif proposal.status in OVER:
+            self.say(f"proposal {proposal.id} of a live rule is {proposal.status.value}: there is nothing to decide")
+            return None
+        return proposal
+
+    def _key(self, action: str) -> str:
+        return self.console.keys_of(f"proposals.{action}")
+
+    # -------------------------------------------------------------------------------------------------------- writing
+
+    def action_edit(self) -> None:
+        self._edit(writing.edit_values)
+
+    def action_edit_all(self) -> None:
+        self._edit(writing.edit_in_editor)
+
+    def _edit(self, how: Callable[[ConsoleApp, Proposal, Run], None]) -> None:
+        proposal = self._chosen()
+        base = self._base(proposal)
+        if proposal is not None and base is not None:
+            how(self.console, proposal, base)
+
+    def action_new(self) -> None:
+        view = self.view
+        if view is None or not view.snapshot.runs:
+            self.say("there is no run yet to propose a variant of")
+            return
+        start = self.rows.proposal.base_run if self.rows.proposal else None
+        then = partial(writing.propose_variant, self.console)
+        writing.pick_base(self.console, view, start, then)
+
+    def action_duplicate(self) -> None:
+        proposal = self.rows.proposal
+        base = self._base(proposal)
+        if proposal is not None and base is not None:
+            edits = edit_lines(proposal)
+            writing.propose_variant(self.console, base, edits=edits, reason=plain(proposal.reason))
+
+    def _base(self, proposal: Proposal | None) -> Run | None:
+        base = self._runs.get(proposal.base_run) if proposal else None
+        if proposal is not None and base is None:
+            self.say(f"the base of proposal {proposal.id} is not a run of this loop", "slot-failed")
+        return base
+
+    # ---------------------------------------------------------------------------------------------------------- round
+
+    def action_start(self) -> None:
+        view = self.view
+        problem = may_start(view) if view else "the loop is not known yet"
+        if view is None or view.snapshot.round is None or problem:
+            self.say(problem or "")
+            return
+        made = view.decisions
+        which = f"{made['approved']} approved proposals become its runs."
+        if made["approved"] == 1:
+            which = "1 approved proposal becomes its run."
+        left = [f"{made[state]} {state}" for state in ("pending", "blocked", "skipped", "rejected") if made[state]]
+        behind = f" Left behind, never run: {', '.join(left)}." if left else ""
+        paused = " The queue is paused: they wait until it goes on." if view.loop.paused else ""
+        number = view.snapshot.round.number + 1
+        self.console.confirm(f"Start round {number}?", which + behind + paused, f"Start round {number}", "start")
+
+    def action_hold(self) -> None:
+        view = self.view
+        if view is not None:
+            self.console.ask("hold", held=not view.loop.held)

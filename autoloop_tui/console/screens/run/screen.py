@@ -1,0 +1,318 @@
+"""One run: its charts, its log, its config and what that changes, and how it is started. tab or 1-4 choose the part."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from autoloop.model import Run, RunState
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from autoloop_tui.console.actions import BY_ID, bindings
+from autoloop_tui.console.drawing.paint import look, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.drawing.smoothing import WEIGHT
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.pane_bindings import PANE_KEYS, hint
+from autoloop_tui.console.present.proposals.queue import rule_of, why
+from autoloop_tui.console.present.run import header as run_header
+from autoloop_tui.console.present.run.launch import launch_page
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.screens.proposals.writing import propose_variant
+from autoloop_tui.console.screens.run.extending import extend_run
+from autoloop_tui.console.widgets.document import Document
+from autoloop_tui.console.widgets.log_tail import LogTail
+from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.run.charts import RunCharts
+from autoloop_tui.console.widgets.text_pane import TextPane
+
+PARTS = ("charts", "log", "config", "launch")
+LAYOUTS = 20
+"""Refreshes that a part which has just come up may take to get its size."""
+
+SLOW = 4
+"""Ticks between two paintings; the log is painted, and the history read on, in every tick."""
+
+HINTS = {
+    "charts": (("run.left run.right", "metric"), ("run.log-y", "log axis"), ("run.smooth", "smoothing")),
+    "log": (
+        ("log.search", "search"),
+        ("log.filter", "filter"),
+        ("log.error", "error"),
+        ("log.freeze", "freeze"),
+        ("log.pager", "pager"),
+    ),
+    "config": (("text.down text.up", "scroll"), ("text.search", "search")),
+    "launch": (("text.down text.up", "scroll"), ("text.search", "search")),
+}
+"""What one can do in a part: ids of actions, and a word."""
+
+
+class RunScreen(LoopScreen):
+    """A screen on one run of the loop."""
+
+    SCOPE = "run"
+    TITLE = "run"
+    CSS_PATH = "run.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run")  # type: ignore[assignment]
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.part = "charts"
+        self._pages: dict[str, object] = {}
+        """What the config and launch parts were made from."""
+        self._ticks = 0
+        self._unsized = 0
+        """How often the part that is shown was met without a size since it last had one."""
+
+    def body(self) -> list[Widget]:
+        return [
+            RowPane(id="run-head"),
+            TextPane(id="run-cause"),
+            RowPane(id="run-parts"),
+            RunCharts(id="part-charts"),
+            LogTail(id="part-log"),
+            Document("config", id="part-config"),
+            Document("launch", id="part-launch"),
+        ]
+
+    def on_mount(self) -> None:
+        self._choose("charts")
+
+    @property
+    def _charts(self) -> RunCharts:
+        return self.query_one("#part-charts", RunCharts)
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def show_view(self, view: View) -> None:
+        run = view.run(self.run_id)
+        if run is None:
+            head = self.query_one("#run-head", RowPane)
+            head.show([[(f" This loop has no run {plain(self.run_id)}; q goes back.", "slot-warn")]])
+            return
+        self._paint_cause(view, run)
+        self._paint_parts()
+        self._paint(view, run)
+
+    def tick(self) -> None:
+        view = self.view
+        run = view.run(self.run_id) if view else None
+        if view is None or run is None:
+            return
+        self._ticks += 1
+        if self.part == "log":
+            self.query_one("#part-log", LogTail).tick()
+        if self._ticks % SLOW == 0:
+            self._paint(view, run)
+        else:
+            self.console.feed.read(run)
+
+    def _paint(self, view: View, run: Run) -> None:
+        """The header and the part that is shown."""
+        base = view.base_of(run)
+        columns = self.console.feed.read(run)
+        base_columns = self.console.feed.read(base) if base and (self.part == "charts" or not run.state.ended) else {}
+        self._charts.update(view, run, columns, base, base_columns)
+        self._paint_head(view, run)
+        if self.part == "charts":
+            self._charts.paint()
+        elif self.part == "log":
+            waits = run.state is RunState.QUEUED
+            empty = "it waits in the queue: the log appears when it starts" if waits else "it was never started"
+            self.query_one("#part-log", LogTail).open(view.log_path(run), f"log of {plain(run.name)}", empty)
+        elif self.part == "config":
+            self._page("config", (run.state, run.config_path, base and base.state))
+        else:
+            attempt = view.snapshot.attempts.get(run.id)
+            self._page("launch", (run.state, run.output_dir, run.wandb_url, attempt, self.size.width))
+
+    def _paint_head(self, view: View, run: Run) -> None:
+        feed, pane = self.console.feed, self.query_one("#run-head", RowPane)
+        rows = run_header.header(
+            view,
+            run,
+            step=feed.step(run),
+            rate=feed.rate(run),
+            reached=self._charts.figure(view.key_metric),
+            theirs=self._charts.base_figure(view.key_metric),
+            now=time.time(),
+            width=pane.size.width,
+            ascii_only=self.console.ascii_only,
+        )
+        pane.show(rows)
+
+    def _paint_cause(self, view: View, run: Run) -> None:
+        """Why it did not finish, or what a live rule asks, above whatever part is shown; it takes no room without words."""
+        attempt = view.snapshot.attempts.get(run.id)
+        words = self.query_one("#run-cause", TextPane)
+        if asked := view.questions.get(run.id):
+            does = "relaunch it with edits" if asked.edits else "stop it"
+            text = f"live rule {rule_of(asked)} asks to {does}: {asked.reason}"
+            there = self.console.keys_of("app.proposals")
+            words.say(f"{look('pending').mark(ascii_only=self.console.ascii_only)} {text}; {there} decides", "slot-warn")
+            return
+        cause = why(run) or (attempt.cause if attempt else None)
+        if not run.state.ended or run.state is RunState.FINISHED or not cause:
+            words.say("")
+            return
+        seen, dot = look(run.state.value), " - " if self.console.ascii_only else " · "
+        failed = attempt is not None and run.state is not RunState.STOPPED
+        details = attempt.diagnosis.details if attempt and attempt.diagnosis and failed else []
+        told = [f"{seen.mark(ascii_only=self.console.ascii_only)} {cause}", *reversed(details)]
+        if successor := view.relaunched.get(run.id):
+            told.append(f"relaunched as {successor.name} ({successor.id})")
+        words.say(dot.join(told), seen.variable)
+
+    def _paint_parts(self) -> None:
+        pane = self.query_one("#run-parts", RowPane)
+        width = pane.size.width
+        row: list[Piece] = [(" ", "")]
+        for number_, part in enumerate(PARTS, 1):
+            shown = part == self.part
+            row += [(f" {number_}", "key line" if shown else "key"), (f" {part} ", "bold line" if shown else "dim")]
+            row.append((" ", ""))
+        left = width - sum(len(text) for text, _ in row) - 1
+        defaults = {key: action.keys for key, action in BY_ID.items()}
+        defaults |= {key.id: key.keys for keys in PANE_KEYS.values() for key in keys}
+        hints = [hint(ids, word, defaults, self.console.preferences.keys) for ids, word in HINTS[self.part]]
+        while hints and len("  ".join(hints)) > left:
+            hints.pop()
+        row.append((f"{'  '.join(hints):>{max(0, left)}} ", "dim"))
+        pane.show([row])
+
+    def _page(self, part: str, made_from: object) -> None:
+        """Make a page anew if what it is made from has changed."""
+        pane = self.query_one(f"#part-{part}", Document)
+        if self._pages.get(part) == made_from:
+            return
+        view = self.view
+        run = view.run(self.run_id) if view else None
+        if view is None or run is None:
+            return
+        if not pane.size.width:  # Just shown, and not laid out yet: a refresh may come before its layout.
+            # In a window without room it never gets a width: then the clock and the next resize paint it.
+            if pane.display and self.is_current and self._unsized < LAYOUTS:
+                self._unsized += 1
+                self.call_after_refresh(self._repaint)
+            return
+        self._unsized = 0
+        self._pages[part] = made_from
+        ascii_only = self.console.ascii_only
+        if part == "config":
+            pane.set_rows(run_header.config_page(view, run, ascii_only=ascii_only), f"config of {plain(run.name)}")
+        else:
+            attempts = self.console.feed.store.attempts(run.id)
+            rows = launch_page(view, run, attempts, pane.size.width, ascii_only=ascii_only)
+            pane.set_rows(rows, f"launch of {plain(run.name)}")
+
+    # --------------------------------------------------------------------------------------------------------- charts
+
+    def on_run_charts_moved(self) -> None:
+        self._repaint()
+
+    def _repaint(self) -> None:
+        if self.view is not None:
+            self.show_view(self.view)
+
+    def action_left(self) -> None:
+        self._charts.step(-1)
+
+    def action_right(self) -> None:
+        self._charts.step(1)
+
+    def action_log_y(self) -> None:
+        if self.part == "charts":
+            log_y = self._charts.toggle_log_y()
+            self.say("logarithmic value axis" if log_y else "linear value axis")
+
+    def action_smooth(self) -> None:
+        if self.part != "charts":
+            return
+        smooth = self._charts.toggle_smooth()
+        on = f"smoothing on: exponential, weight {WEIGHT:g}, beside the values themselves"
+        self.say(on if smooth else "smoothing off: the values themselves")
+
+    # ---------------------------------------------------------------------------------------------------------- parts
+
+    def action_next_pane(self) -> None:
+        self._choose(PARTS[(PARTS.index(self.part) + 1) % len(PARTS)])
+
+    def action_charts(self) -> None:
+        self._choose("charts")
+
+    def action_log(self) -> None:
+        self._choose("log")
+
+    def action_config(self) -> None:
+        self._choose("config")
+
+    def action_launch(self) -> None:
+        self._choose("launch")
+
+    def _choose(self, part: str) -> None:
+        self.part = part
+        for each in PARTS:
+            self.query_one(f"#part-{each}").display = each == part
+        if part == "charts":
+            self.set_focus(None)
+        else:
+            self.query_one(f"#part-{part}").focus()
+        self.equivalent(f"run.{part}", run=self.run_id)
+        self.call_after_refresh(self._repaint)
+
+    # -------------------------------------------------------------------------------------------------------- commands
+
+    def _run(self) -> Run | None:
+        return self.view.run(self.run_id) if self.view else None
+
+    def action_stop(self) -> None:
+        run = self._run()
+        self.equivalent("run.stop", run=self.run_id)
+        if run is None or run.state.ended:
+            self.say(f"it is {run.state.value} already: there is nothing to stop" if run else "there is no such run")
+        elif run.state is RunState.QUEUED:
+            self.console.confirm(
+                f"Take {plain(run.name)} out of the queue?",
+                "It has not started; its config is kept and a variant of it can be proposed.",
+                "Take it out",
+                "stop",
+                run=run.id,
+            )
+        elif run.state is RunState.STOPPING:
+            self.console.confirm(
+                f"Kill {plain(run.name)} at once?",
+                "It is stopping already. Killing does not wait for a checkpoint that is being written; its log and "
+                "what is on the disk are kept.",
+                "Kill it",
+                "kill",
+                run=run.id,
+            )
+        else:
+            self.console.confirm(
+                f"Stop {plain(run.name)} at step {self.console.feed.step(run)} of {run.total_steps}?",
+                "It is interrupted, then terminated, then killed. Its log, checkpoints and metrics so far are kept; it "
+                "will not be judged, and t tries it again while its round runs.",
+                "Stop the run",
+                "stop",
+                run=run.id,
+            )
+
+    def action_retry(self) -> None:
+        self.equivalent("run.retry", run=self.run_id)
+        self.console.ask("retry", run=self.run_id)
+
+    def action_extend(self) -> None:
+        view, run = self.view, self._run()
+        if view is not None and run is not None:
+            self.equivalent("run.extend", run=run.id, steps=2 * run.step)
+            extend_run(self.console, view, run)
+
+    def action_clone(self) -> None:
+        view, run = self.view, self._run()
+        if view is not None and run is not None:
+            self.equivalent("run.clone", run=run.id)
+            propose_variant(self.console, run)

@@ -1,0 +1,100 @@
+"""The queue of the round: which run starts next. K and J move the run under the cursor."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from autoloop.model import Run, RunState
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Label
+
+from autoloop_tui.console.drawing.paint import fit, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.screens.dialogs import CSS
+from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+
+class QueueScreen(Standing, ModalScreen[None]):
+    """Shows the queued runs in their order and sends `move` and `stop` commands."""
+
+    DEFAULT_CSS = f"QueueScreen {{ {CSS} & RowPane {{ height: 12; }} }}"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,escape,e", "dismiss", "Back"),
+        Binding("j,down", "go(1)", "Down"),
+        Binding("k,up", "go(-1)", "Up"),
+        Binding("K,shift+up", "shift(-1)", "Earlier"),
+        Binding("J,shift+down", "shift(1)", "Later"),
+        Binding("x", "drop", "Take out"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chosen: str | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content("The queue"), classes="what")
+            yield Label(Content("J K move the run, x takes it out (asks), q goes back"), classes="why")
+            yield RowPane()
+
+    def on_mount(self) -> None:
+        self.set_interval(0.25, self.repaint)
+        self.call_after_refresh(self.repaint)
+
+    @property
+    def queue(self) -> list[Run]:
+        view = self.app.feed.view  # type: ignore[attr-defined]
+        runs = [run for run in view.snapshot.runs if run.state is RunState.QUEUED] if view else []
+        return sorted(runs, key=lambda run: (run.round, run.position))
+
+    def repaint(self) -> None:
+        pane, queue = self.query_one(RowPane), self.queue
+        if not queue:
+            pane.show([[("nothing is queued", "dim")]])
+            return
+        if self.chosen not in [run.id for run in queue]:
+            self.chosen = queue[0].id
+        at = self._at(queue)
+        first = max(0, at - pane.size.height + 1)
+        rows: list[list[Piece]] = []
+        for index, run in enumerate(queue[first : first + pane.size.height], first):
+            here = run.id == self.chosen
+            text = fit(f"{'>' if here else ' '} {index + 1:>3}  {plain(run.name)} ({run.id})", pane.size.width)
+            rows.append([(text, "bold line" if here else "")])
+        pane.show(rows)
+
+    def _at(self, queue: list[Run]) -> int:
+        return next((index for index, run in enumerate(queue) if run.id == self.chosen), 0)
+
+    def action_go(self, step: int) -> None:
+        queue = self.queue
+        if queue:
+            self.chosen = queue[max(0, min(self._at(queue) + step, len(queue) - 1))].id
+            self.repaint()
+
+    def action_shift(self, step: int) -> None:
+        queue = self.queue
+        at = self._at(queue)
+        to = at + step
+        if queue and 0 <= to < len(queue):
+            # The run stands before the one whose place it takes; at the end before none.
+            others = [run for run in queue if run.id != self.chosen]
+            before = others[to].id if to < len(others) else None
+            self.app.ask("move", run=self.chosen, before=before)  # type: ignore[attr-defined]
+
+    def action_drop(self) -> None:
+        queue = self.queue
+        if queue:
+            run = queue[self._at(queue)]
+            self.app.confirm(  # type: ignore[attr-defined]
+                f"Take {plain(run.name)} out of the queue?",
+                "It has not started; its config is kept.",
+                "Take it out",
+                "stop",
+                run=run.id,
+            )

@@ -1,0 +1,294 @@
+"""Home: what every slot does now; under it the log, charts or config of the run under the cursor; what happens next."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from autoloop.model import Run, RunState
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.worker import Worker, WorkerState
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.paint import clip, plain
+from autoloop_tui.console.drawing.pieces import Piece, heading
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.slots.facts import chart_lines, config_rows, cut, facts_of
+from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.telemetry import Sample, Sampler
+from autoloop_tui.console.widgets.chart import Chart
+from autoloop_tui.console.widgets.log_tail import LogTail
+from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.slots.cards import SlotCards
+
+SLOW = 4
+"""Ticks between two looks at the cards and charts; twice as many where the screen is narrow, which a slow link often
+is. The log is looked at in every tick."""
+
+NARROW = 100
+
+SAMPLE_EVERY = 2.0
+"""Seconds between two samples of the machine."""
+
+CHARTS = 3
+
+
+class SlotsScreen(LoopScreen):
+    SCOPE = "slots"
+    TITLE = "slots"
+    CSS_PATH = "slots.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("slots"),
+        Binding("tab", "next_part", "Slots, log", show=False),
+        *(Binding(str(n), f"slot({n - 1})", show=False) for n in range(1, 10)),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(classes="show-log")
+        self.cursor = 0
+        self.part = "log"
+        self.first_metric = 0
+        self.sample: Sample | None = None
+        self._sampler = Sampler()
+        self._sampled_at = 0.0
+        self._ticks = 0
+        self._pointed = ""
+        """The run that the command on the last line was last made for by itself."""
+        self._config: tuple[str, int, list[list[Piece]]] | None = None
+        """The config rows shown last: of which run, how wide."""
+
+    def body(self) -> list[SlotCards | Container | RowPane]:
+        charts = [Chart(id=f"chart{n}") for n in range(CHARTS)]
+        return [
+            SlotCards(id="slots"),
+            Container(LogTail(id="log"), Container(*charts, id="charts"), RowPane(id="config"), id="detail"),
+            RowPane(id="next"),
+        ]
+
+    def on_mount(self) -> None:
+        self.query_one(SlotCards).focus()
+
+    def on_screen_resume(self) -> None:
+        self._ticks = 0  # the next one reads on: what was not shown was not read
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def show_view(self, view: View) -> None:
+        slots = view.loop.spec.slots
+        self.cursor = min(self.cursor, len(slots) - 1)
+        self._paint_cards(view)
+        cards = self.query_one(SlotCards)
+        wanted = cards.rows_wanted(self.size.width, max(3, self.size.height // 2 - 1))
+        if cards.styles.height is None or cards.styles.height.value != wanted:
+            cards.styles.height = wanted
+            self.call_after_refresh(cards.repaint)
+        self._open_log(view)
+        self._paint_charts(view)
+        self._paint_config(view)
+        self._paint_next(view)
+        run = self.focused_run(view)
+        if run and run.id != self._pointed:
+            self._pointed = run.id
+            self.equivalent("slots.open", run=run.id)
+
+    def tick(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        self._ticks += 1
+        self.query_one(LogTail).tick()
+        self._take_sample(view)
+        round_ = view.snapshot.round
+        if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
+            self._paint_next(view)  # its countdown
+        if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
+            self._read(view)
+            self._paint_cards(view)
+            self._paint_charts(view)
+            self._paint_next(view)
+
+    def _read(self, view: View) -> None:
+        """Read on in the histories that are shown; painting takes what is known and never waits for a file."""
+        shown = {run.id: run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index))}
+        shown |= {base.id: base for run in shown.values() if (base := view.base_of(run))}
+        for run in shown.values():
+            self.console.feed.read(run)
+
+    def focused_run(self, view: View) -> Run | None:
+        return view.in_slots.get(view.loop.spec.slots[self.cursor].index)
+
+    @property
+    def _dot(self) -> str:
+        return " - " if self.console.ascii_only else " · "
+
+    def _paint_cards(self, view: View) -> None:
+        feed, sample = self.console.feed, self.sample
+        facts = [facts_of(slot, view, feed, sample) for slot in view.loop.spec.slots]
+        self.query_one(SlotCards).set_facts(facts, self.cursor)
+
+    def _open_log(self, view: View) -> None:
+        run = self.focused_run(view)
+        title = f"log{self._dot}{view.loop.spec.slots[self.cursor].label}"
+        log = self.query_one(LogTail)
+        if run is None:
+            log.open(None, title, "this slot has not run anything yet")
+        else:
+            log.open(view.log_path(run), f"{title}{self._dot}{plain(run.name)}", "the log appears when the run starts")
+
+    def _paint_charts(self, view: View) -> None:
+        charts = list(self.query(Chart))
+        if not charts[0].is_on_screen:
+            return
+        run = self.focused_run(view)
+        lines = chart_lines(view, self.console.feed, run, self.first_metric, CHARTS)
+        lines += [("", [])] * (CHARTS - len(lines))
+        for chart, (title, series) in zip(charts, lines, strict=True):
+            if title != chart.chart_title:
+                chart.set_title(title)
+            chart.set_series(series, x_high=run.total_steps if run else None)
+
+    def _paint_config(self, view: View) -> None:
+        pane = self.query_one("#config", RowPane)
+        if not pane.is_on_screen:
+            return
+        run = self.focused_run(view)
+        width, height = pane.size
+        title = f"config{self._dot}{plain(run.name)}" if run else "config"
+        rows = [heading(title, [], width, focused=False, ascii_only=self.console.ascii_only)]
+        pane.show([*rows, *cut(self._config_of(view, run, width) if run else [[("no run here", "dim")]], height - 1)])
+
+    def _config_of(self, view: View, run: Run, width: int) -> list[list[Piece]]:
+        """Frozen configs never change: read and compared once for a run under the cursor."""
+        if self._config is None or self._config[:2] != (run.id, width):
+            self._config = (run.id, width, config_rows(view, run, width, ascii_only=self.console.ascii_only))
+        return self._config[2]
+
+    def _paint_next(self, view: View) -> None:
+        pane = self.query_one("#next", RowPane)
+        proposals = proposals_shown(view, self.size.width, self.size.height)
+        rows = upcoming(
+            view,
+            proposals,
+            self.size.width,
+            key=self.console.keys_of,
+            now=time.time(),
+            ascii_only=self.console.ascii_only,
+        )
+        pane.styles.height = len(rows)
+        if pane.size.height == len(rows):
+            pane.show(rows)
+        else:
+            self.call_after_refresh(pane.show, rows)
+
+    # ------------------------------------------------------------------------------------------------------ telemetry
+
+    def _take_sample(self, view: View) -> None:
+        now = time.monotonic()
+        if now - self._sampled_at < SAMPLE_EVERY or any(w.group == "sample" for w in self.workers if not w.is_finished):
+            return
+        self._sampled_at = now
+        attempts = {
+            run.id: view.snapshot.attempts[run.id]
+            for slot in view.loop.spec.slots
+            if (run := view.in_slots.get(slot.index))
+            and run.state in (RunState.RUNNING, RunState.STOPPING)
+            and run.id in view.snapshot.attempts
+        }
+        with_gpus = any(slot.gpus for slot in view.loop.spec.slots)
+        if attempts or with_gpus:
+            self.run_worker(
+                lambda: self._sampler.take(attempts, with_gpus=with_gpus),
+                thread=True,
+                group="sample",
+                exit_on_error=False,
+            )
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.worker.group == "sample" and event.state is WorkerState.SUCCESS:
+            self.sample = event.worker.result
+
+    # -------------------------------------------------------------------------------------------------------- actions
+
+    def action_down(self) -> None:
+        self._move(self.cursor + 1)
+
+    def action_up(self) -> None:
+        self._move(self.cursor - 1)
+
+    def action_slot(self, index: int) -> None:
+        self._move(index)
+
+    def on_slot_cards_chosen(self, event: SlotCards.Chosen) -> None:
+        self._move(event.index)
+
+    def _move(self, index: int) -> None:
+        view = self.view
+        if view is None:
+            return
+        self.cursor = max(0, min(index, len(view.loop.spec.slots) - 1))
+        cards = self.query_one(SlotCards)
+        cards.set_facts(cards.facts, self.cursor)
+        self._open_log(view)
+        self._paint_charts(view)
+        self._paint_config(view)
+        run = self.focused_run(view)
+        if run:
+            self.equivalent("slots.open", run=run.id)
+
+    def action_next_part(self) -> None:
+        log = self.query_one(LogTail)
+        (self.query_one(SlotCards) if log.has_focus or not log.is_on_screen else log).focus()
+
+    def action_log(self) -> None:
+        self._show_part("log")
+
+    def action_charts(self) -> None:
+        self._show_part("charts")
+
+    def action_config(self) -> None:
+        self._show_part("config")
+
+    def _show_part(self, part: str) -> None:
+        for name in ("log", "charts", "config"):
+            self.set_class(name == part, f"show-{name}")
+        self.part = part
+        view = self.view
+        if view is not None:
+            run = self.focused_run(view)
+            self.equivalent(f"slots.{part}", run=run.id if run else "RUN")
+            self.call_after_refresh(self.show_view, view)
+
+    def action_log_y(self) -> None:
+        for chart in self.query(Chart):
+            chart.toggle_log_y()
+
+    def action_next_metric(self) -> None:
+        self.first_metric += CHARTS
+        if self.view is not None:
+            self._paint_charts(self.view)
+
+    def action_open(self) -> None:
+        run = self.focused_run(self.view) if self.view else None
+        if run:
+            self.console.open_run(run.id)
+
+    def action_stop(self) -> None:
+        run = self.focused_run(self.view) if self.view else None
+        if run is None or run.state is not RunState.RUNNING:
+            self.say("nothing runs in this slot")
+            return
+        self.console.confirm(
+            f"Stop {clip(run.name, 60)} at step {self.console.feed.step(run)} of {run.total_steps}?",
+            "It is interrupted, then terminated, then killed. Its log, checkpoints and metrics so far are kept; "
+            "it will not be judged.",
+            "Stop the run",
+            "stop",
+            run=run.id,
+        )
+
+    def action_queue(self) -> None:
+        from autoloop_tui.console.screens.slots.queue import QueueScreen
+
+        self.app.push_screen(QueueScreen())

@@ -1,0 +1,62 @@
+"""The pane of one proposal in full: rows that scroll under a heading."""
+
+from __future__ import annotations
+
+from autoloop_tui.console.drawing.paint import look
+from autoloop_tui.console.drawing.pieces import Piece, heading
+from autoloop_tui.console.present.proposals.detail import Facts, Rows, build
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+
+class ProposalDetail(RowPane):
+    """Shows what `show_facts` gave it; keeps its place while the same proposal is shown."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._facts: Facts | None = None
+        self._built: tuple[object, ...] = ()
+        """What the content was built for; nothing after new facts."""
+        self._content: Rows = []
+        self._first = 0
+
+    def show_facts(self, facts: Facts | None) -> int:
+        """Show a proposal; how many rows changed."""
+        known = self._facts.proposal.id if self._facts else None
+        if facts is None or facts.proposal.id != known:
+            self._first = 0
+        self._facts, self._built = facts, ()
+        return self.repaint()
+
+    def scroll(self, step: int) -> None:
+        self._first += step
+        self.repaint()
+
+    @property
+    def half_page(self) -> int:
+        return max(1, (self.size.height - 1) // 2)
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def repaint(self) -> int:
+        width, height = self.size.width, self.size.height
+        if width <= 0 or height <= 0:
+            return 0
+        if self._facts is None:
+            return self.show([heading("no proposal", [], width, focused=False, ascii_only=self.ascii_only)])
+        if (width, self.ascii_only) != self._built:
+            self._content = build(self._facts, width - 1, ascii_only=self.ascii_only)
+            self._built = (width, self.ascii_only)
+        room = height - 1
+        self._first = max(0, min(self._first, len(self._content) - room))
+        below = len(self._content) - room - self._first
+        proposal = self._facts.proposal
+        seen = look(proposal.status.value)
+        status: list[Piece] = [(seen.text(ascii_only=self.ascii_only), f"bold {seen.variable}")]
+        if self._first or below > 0:
+            status.append((f"  rows {self._first + 1}-{self._first + min(room, len(self._content))}", "dim"))
+            status.append((f" of {len(self._content)}", "dim"))
+        title = f"proposal {proposal.id}" + (f", revision {proposal.revision}" if proposal.revision > 1 else "")
+        rows = [heading(title, status, width, focused=False, ascii_only=self.ascii_only)]
+        rows += [[(" ", ""), *row] for row in self._content[self._first : self._first + room]]
+        return self.show(rows)

@@ -1,0 +1,132 @@
+"""The metrics that a proposal rests on, as its base run had them, with the rule's threshold as a second, flat line."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+
+from autoloop.metrics import MetricBook
+from autoloop.model import Proposal, Run, Series
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from autoloop_tui.console.drawing.lines import Line
+from autoloop_tui.console.drawing.paint import number, plain
+from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.present.proposals.queue import telling_metrics
+from autoloop_tui.console.widgets.chart import Chart
+
+CHARTS = 2
+
+LEVELS = ("first", "last", "best", "min", "max", "tail_mean")
+"""What of a metric is measured on its own axis; a threshold of a percentage or a count is not."""
+
+DECADES = 50.0
+"""Value and threshold further apart than this share an axis only when it is logarithmic."""
+
+
+class EvidenceCharts(Vertical):
+    """One chart, two where the layout shows the second. Histories are read a little at each tick, never at a key."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._proposal: Proposal | None = None
+        self._base: Run | None = None
+        self._metrics: list[str] = []
+        self._book: MetricBook | None = None
+        self._first = 0
+        self._columns: Mapping[str, Series] = {}
+        self._settled = ""
+        """The run whose whole history is in `_columns`."""
+        self._length = -1
+        self._log_y: bool | None = None
+        """What a person has chosen; None: whatever suits the values."""
+
+    def compose(self) -> ComposeResult:
+        for index in range(CHARTS):
+            yield Chart(id=f"chart{index}")
+
+    def show_evidence(self, proposal: Proposal | None, base: Run | None, book: MetricBook) -> None:
+        """Show the metrics of a proposal. A run whose history is at hand is painted at once."""
+        if proposal is None or self._proposal is None or proposal.id != self._proposal.id:
+            self._first = 0
+        if (base and base.id) != (self._base and self._base.id):
+            self._columns, self._length, self._settled = {}, -1, ""
+        self._proposal, self._base, self._book = proposal, base, book
+        self._metrics = telling_metrics(proposal, book, 8) if proposal else []
+        self.repaint()
+
+    def choose(self, step: int) -> None:
+        """Show the next or the previous metric first."""
+        if self._known():
+            self._first = (self._first + step) % len(self._known())
+            self.repaint()
+
+    def toggle_log_y(self) -> None:
+        self._log_y = not self.query_one("#chart0", Chart).log_y
+        self.repaint()
+
+    def read(self, feed: Feed) -> None:
+        """Read on in the base run's history; once an ended run's is all there, it is left alone."""
+        if self._base is None or not self.display or self._settled == self._base.id:
+            return
+        self._columns = feed.read(self._base)
+        length = sum(map(len, self._columns.values()))
+        if length == self._length:
+            self._settled = self._base.id if self._base.state.ended else ""
+            if self._settled:
+                self.repaint()
+            return
+        self._length = length
+        self.repaint()
+
+    def _known(self) -> list[str]:
+        return [name for name in self._metrics if name in self._columns]
+
+    def repaint(self) -> None:
+        known = self._known()
+        for index, chart in enumerate(self.query(Chart)):
+            place = self._first + index
+            if self._base is None or (known and index >= len(known)):
+                chart.set_title("")
+                chart.set_series([])
+            elif not known:
+                waits = self._base.output_dir is not None and self._settled != self._base.id
+                chart.set_title("" if index else "reading the history of its base run" if waits else "no history")
+                chart.set_series([])
+            else:
+                self._paint(chart, known[place % len(known)])
+
+    def _paint(self, chart: Chart, metric: str) -> None:
+        assert self._base is not None
+        assert self._book is not None
+        series = self._columns[metric]
+        lines = [Line(plain(self._base.name), series)]
+        test = self._test(metric)
+        threshold = test[1] if test else None
+        if test and threshold is not None and len(series):
+            flat = Series(array("q", (series.steps[0], series.steps[-1])), array("d", (threshold, threshold)))
+            lines.append(Line(f"{plain(test[0])} {number(threshold)}", flat, base=True))
+        chart.log_y = _wants_log(series, threshold) if self._log_y is None else self._log_y
+        chart.set_title(plain(self._book.short(metric)))
+        chart.set_series(lines)
+
+    def _test(self, metric: str) -> tuple[str, float] | None:
+        """The last comparison of a level of the metric in the evidence: its sign and threshold."""
+        found = None
+        for seen in self._proposal.evidence.observations if self._proposal and self._proposal.evidence else ():
+            number_ = isinstance(seen.threshold, int | float) and not isinstance(seen.threshold, bool)
+            if seen.metric == metric and number_ and seen.name.rpartition(".")[2] in LEVELS:
+                found = seen.op, float(seen.threshold)
+        return found
+
+
+def _wants_log(series: Series, threshold: float | None) -> bool:
+    """Whether value and threshold are so far apart that a linear axis would show neither."""
+    if threshold is None or not len(series) or threshold <= 0:
+        return False
+    positive = [value for value in series.values if value > 0]
+    if len(positive) < len(series) or not positive:
+        return False
+    values = (min(positive), max(positive), threshold)
+    return max(values) / min(values) > DECADES

@@ -1,0 +1,190 @@
+"""The queue of proposals as rows: a window over any number of them, with a cursor that stays on its proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from autoloop.model import Proposal, ProposalStatus, Run
+from textual import events
+from textual.message import Message
+
+from autoloop_tui.console.drawing.paint import cells, fit, look, plain
+from autoloop_tui.console.drawing.pieces import Piece, heading, message
+from autoloop_tui.console.present.proposals.detail import tail
+from autoloop_tui.console.present.proposals.queue import Entry, change_pieces, rule_of
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+FULL_WORDS = 100
+"""From so many cells on, states are written out and the reason has a column."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What the list shows. `asked`: proposals whose decision is on its way to the engine."""
+
+    entries: Sequence[Entry]
+    runs: Mapping[str, Run]
+    marked: Collection[int] = ()
+    new: Collection[int] = ()
+    asked: Collection[int] = ()
+    empty: Sequence[str] = ()
+    """Lines in place of rows where there is none."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Cells of each column; `reason` is 0 where it has no room."""
+
+    state: int
+    base: int
+    changes: int
+    rule: int
+    reason: int
+
+    @classmethod
+    def within(cls, width: int) -> Columns:
+        wide = width >= FULL_WORDS
+        state, base, rule = (10, 18, 16) if wide else (6, 13, 11)
+        room = max(8, width - (4 + state + 1 + 5 + 1 + 5 + base + 1 + 1 + rule + 5))
+        reason = (room - 1) * 2 // 5 if wide and room >= 40 else 0
+        return cls(state, base, room - reason - (1 if reason else 0), rule, reason)
+
+
+class ProposalList(RowPane):
+    """One row a proposal. `cursor` is the id of the one under the cursor, None where there is none."""
+
+    class Chosen(Message):
+        """A row was clicked."""
+
+        def __init__(self, proposal: int) -> None:
+            super().__init__()
+            self.proposal = proposal
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.queue = Queue((), {})
+        self.cursor: int | None = None
+        self._first = 0
+        self._index: dict[int, int] = {}
+
+    # -------------------------------------------------------------------------------------------------------- content
+
+    def show_queue(self, queue: Queue) -> None:
+        """Show a new state of the queue: the row under the cursor stays where it is on the screen."""
+        before = self._index.get(self.cursor) if self.cursor is not None else None
+        self.queue = queue
+        self._index = {entry.id: at for at, entry in enumerate(queue.entries) if isinstance(entry, Proposal)}
+        if self.cursor not in self._index:
+            pending = (p.id for p in queue.entries if isinstance(p, Proposal) and p.status is ProposalStatus.PENDING)
+            self.cursor = next(pending, next(iter(self._index), None))
+            self._first = 0
+        elif before is not None:
+            self._first += self._index[self.cursor] - before
+        self.repaint()
+
+    def rows_wanted(self, most: int) -> int:
+        """Rows that show everything with its titles; at most `most`, and few rows are given room to come."""
+        return max(5, min(len(self.queue.entries) + 2, most))
+
+    @property
+    def proposal(self) -> Proposal | None:
+        entry = self.queue.entries[self._index[self.cursor]] if self.cursor is not None else None
+        return entry if isinstance(entry, Proposal) else None
+
+    # --------------------------------------------------------------------------------------------------------- moving
+
+    def choose(self, proposal: int) -> None:
+        if proposal in self._index:
+            self.cursor = proposal
+            self.repaint()
+
+    def move(self, step: int) -> None:
+        """By `step` proposals; headings are passed over."""
+        ids = list(self._index)
+        if self.cursor is not None and ids:
+            at = ids.index(self.cursor) + step
+            self.choose(ids[max(0, min(at, len(ids) - 1))])
+
+    @property
+    def half_page(self) -> int:
+        return max(1, (self.size.height - 1) // 2)
+
+    def on_click(self, event: events.Click) -> None:
+        at = self._first + event.y - 1
+        if event.y >= 1 and 0 <= at < len(self.queue.entries):
+            entry = self.queue.entries[at]
+            if isinstance(entry, Proposal):
+                self.post_message(self.Chosen(entry.id))
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def repaint(self) -> int:
+        """Paint the visible rows; how many of them changed."""
+        width, height = self.size.width, self.size.height
+        if width <= 0 or height <= 0:
+            return 0
+        if not self._index:
+            lines: list[Piece] = [(text, "bold" if at == 0 else "dim") for at, text in enumerate(self.queue.empty)]
+            return self.show(message(lines, width, height))
+        room = height - 1
+        at = self._index[self.cursor] if self.cursor is not None else 0
+        self._first = max(0, min(max(min(self._first, at), at - room + 1), len(self.queue.entries) - room))
+        columns = Columns.within(width)
+        rows = [self._titles(columns, width)]
+        for entry in self.queue.entries[self._first : self._first + room]:
+            if isinstance(entry, Proposal):
+                rows.append(self._row(entry, columns, width))
+            else:
+                rows.append(heading(f"from round {entry}", [], width, focused=False, ascii_only=self.ascii_only))
+        return self.show(rows)
+
+    def _titles(self, columns: Columns, width: int) -> list[Piece]:
+        text = (
+            f"   {fit('state', columns.state)} {'id':>5}      {fit('base run', columns.base)} "
+            f"{fit('what changes', columns.changes)} "
+            + (f"{fit('reason', columns.reason)} " if columns.reason else "")
+            + f"{fit('rule', columns.rule)} prio"
+        )
+        return [(fit(text, width), "dim")]
+
+    def _row(self, proposal: Proposal, columns: Columns, width: int) -> list[Piece]:
+        mark = "~" if self.ascii_only else "…"
+        here = proposal.id == self.cursor
+        run = self.queue.runs.get(proposal.base_run)
+        seen = look(proposal.status.value)
+        state = seen.text(ascii_only=self.ascii_only, short=columns.state < 10)
+        if proposal.id in self.queue.asked:
+            state = f"{mark} sent"
+        flag, flag_look = self._flag(proposal)
+        changes = change_pieces(proposal, columns.changes, ascii_only=self.ascii_only)
+        gap = columns.changes - sum(cells(text) for text, _ in changes)
+        quiet = "dim" if proposal.status.value in ("rejected", "skipped", "launched", "done", "lapsed") else ""
+        row: list[Piece] = [
+            (">" if here else " ", "bold key"),
+            ("* " if proposal.id in self.queue.marked else "  ", "bold key"),
+            (fit(state, columns.state, mark=mark), seen.variable),
+            (f" {'#' + str(proposal.id):>5} ", "bold" if here else "dim"),
+            (fit(flag, 5), flag_look),
+            (tail(plain(run.name if run else proposal.base_run), columns.base, mark) + " ", quiet),
+            *changes,
+            (" " * (gap + 1), ""),
+        ]
+        if columns.reason:
+            row.append((fit(proposal.reason[: 4 * width], columns.reason, mark=mark) + " ", quiet))
+        row.append((f"{fit(rule_of(proposal)[:width], columns.rule, mark=mark)} {proposal.priority:>4}", "dim"))
+        if here:
+            row.append((" " * max(0, width - sum(cells(text) for text, _ in row)), ""))
+            row = [(text, f"{names} line") for text, names in row]
+        return row
+
+    def _flag(self, proposal: Proposal) -> Piece:
+        if proposal.revision > 1:
+            seen = look("edited")
+            return f"{seen.mark(ascii_only=self.ascii_only)}{proposal.revision}", seen.variable
+        if proposal.id in self.queue.new:
+            return "new", "bold key"
+        return ("live", "dim") if proposal.live else ("", "")

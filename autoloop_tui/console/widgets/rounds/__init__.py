@@ -1,0 +1,1 @@
+"""Widgets for rounds and their runs."""

@@ -1,0 +1,124 @@
+"""The metrics of one run beside its chart: last and best value, change since the start, noise, and the base run's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from autoloop.metrics import MetricBook, summarise
+from autoloop.model import MetricSummary, Series
+from textual import events
+from textual.message import Message
+
+from autoloop_tui.console.drawing.paint import fit, number, signed
+from autoloop_tui.console.drawing.pieces import Piece, heading
+from autoloop_tui.console.present.metric_delta import against
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+BUDGET = 0.005
+"""Seconds spent at one tick on summing up series that have grown; what is left over comes at the next."""
+
+
+class Figures:
+    """Summaries of the metrics of a run, each made anew when its series has grown."""
+
+    def __init__(self, book: MetricBook) -> None:
+        self._book = book
+        self._known: dict[str, tuple[tuple[int, int], MetricSummary | None]] = {}
+
+    def update(self, columns: Mapping[str, Series], first: str | None = None) -> None:
+        """Bring them up to date, `first` before all others, for at most BUDGET."""
+        until = time.monotonic() + BUDGET
+        for name in [*([first] if first is not None and first in columns else []), *columns]:
+            series = columns[name]
+            state = (id(series), len(series))
+            if name not in self._known or self._known[name][0] != state:
+                self._known[name] = (state, summarise({name: series}, self._book).metrics.get(name))
+                if time.monotonic() > until:
+                    return
+
+    def of(self, name: str) -> MetricSummary | None:
+        return self._known[name][1] if name in self._known else None
+
+
+def ordered(columns: Mapping[str, Series], book: MetricBook) -> list[str]:
+    """Key metrics first, as the book has them; then the others by name."""
+    keys = [name for name in book.key_metrics if name in columns]
+    return keys + sorted((name for name in columns if name not in keys), key=book.short)
+
+
+class MetricList(RowPane):
+    """One row a metric; the one that the chart shows is marked."""
+
+    DEFAULT_CSS: ClassVar[str] = "MetricList { width: 1fr; }"
+
+    class Chosen(Message):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._names: list[str] = []
+        self._top = 0
+
+    def paint(
+        self,
+        names: list[str],
+        chosen: str | None,
+        figures: Figures,
+        base: Callable[[str], MetricSummary | None] | None,
+        book: MetricBook,
+    ) -> None:
+        """`base`: gives a metric of the base run; None if there is no base run."""
+        width, height = self.size
+        if not width or not height:
+            return
+        self._names = names
+        room = height - 2
+        at = names.index(chosen) if chosen in names else 0
+        self._top = max(0, min(max(self._top, at - room + 1), at, len(names) - room))
+        columns = [("last", 8), ("best", 8), ("change", 9)]
+        if width >= 54:
+            columns.append(("noise", 8))
+        if width >= 68 and base:
+            columns.append(("to base", 9))
+        wide = width - 3 - sum(size + 1 for _, size in columns)
+        head: list[Piece] = [(fit("", wide + 2), ""), *((f" {name:>{size}}", "dim") for name, size in columns)]
+        status: list[Piece] = [(f"{at + 1}/{len(names)}", "dim")] if names else []
+        rows = [heading("metrics", status, width, focused=False, ascii_only=self.ascii_only), head]
+        for name in names[self._top : self._top + room]:
+            cells = self._cells(name, figures.of(name), base(name) if base else None, book)
+            mark = name == chosen
+            gutter = (">" if self.ascii_only else "▌") if mark else " "
+            line = " line" if mark else ""
+            row: list[Piece] = [(f"{gutter} ", f"key{line}"), (fit(book.short(name), wide), line)]
+            for column, size in columns:
+                text, look = cells.get(column, ("", ""))
+                row.append((f" {fit(text, size, '>')}", look + line))
+            row.append((" ", line))
+            rows.append(row)
+        self.show(rows)
+
+    def _cells(
+        self, name: str, found: MetricSummary | None, theirs: MetricSummary | None, book: MetricBook
+    ) -> dict[str, Piece]:
+        if found is None:
+            return {}
+        higher = book.higher_is_better(name)
+        better = found.delta > 0 if higher else found.delta < 0
+        # Of a metric that the book does not know nobody can say which way is good.
+        judged = found.delta and (name in book.metrics or name in book.derived)
+        return {
+            "last": (number(found.last, 8), "bold"),
+            "best": (number(found.best, 8), ""),
+            "change": (signed(found.delta, 9), ("slot-finished" if better else "slot-warn") if judged else ""),
+            "noise": (number(found.tail_mad, 8), "dim"),
+            "to base": against(found, theirs, higher=higher).piece(9, ascii_only=self.ascii_only) if theirs else ("", ""),
+        }
+
+    def on_click(self, event: events.Click) -> None:
+        index = self._top + event.y - 2
+        if event.y >= 2 and index < len(self._names):
+            self.post_message(self.Chosen(self._names[index]))

@@ -1,0 +1,1 @@
+"""Widgets for the slots and what comes next."""
