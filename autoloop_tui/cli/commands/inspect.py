@@ -112,7 +112,7 @@ def logs(
         if not attempts:
             raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")
         path = Path(attempts[-1].directory) / "log.txt"
-        known = _secrets(found, chosen)
+        known = _secrets(store, found, chosen)
         offset = left_out = 0
         while True:
             ended = store.run(chosen.id).state.ended
@@ -174,16 +174,16 @@ def _last_started(store: Store, loop: Loop) -> Run:
     return max(started, key=lambda run: run.started_at or 0.0)
 
 
-def _secrets(loop: Loop, run: Run) -> list[str]:
+def _secrets(store: Store, loop: Loop, run: Run) -> list[str]:
     """What may stand in the log and must not be shown: of this environment, the run's config and the loop's preset."""
     from autoloop.configs import parse_config
-    from autoloop.trainers import load_preset
+    from autoloop.engine.planning.frozen import preset_of
 
     found = known_secrets(os.environ)
     with contextlib.suppress(UserError, OSError, UnicodeError):
         found += of_config(parse_config(Path(run.config_path).read_text(encoding="utf-8"), run.config_path))
     with contextlib.suppress(UserError):
-        found += of_config(load_preset(loop.spec.preset).env)
+        found += of_config(preset_of(store.places, loop).env)
     return found
 
 

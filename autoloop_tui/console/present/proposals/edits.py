@@ -13,13 +13,13 @@ from typing import Any
 
 from autoloop.configs import Config, config_hash
 from autoloop.engine.base.context import Context
+from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.rounds.proposals import resolved
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, Loop, Proposal, Run, UserError
 from autoloop.rules import act_ot_book
 from autoloop.settings import load_settings
 from autoloop.store import Store
-from autoloop.trainers import load_preset
 
 from autoloop_tui.console.drawing.paint import plain
 
@@ -43,7 +43,7 @@ class EditJudge:
             store=store,
             loop_id=loop.id,
             spec=loop.spec,
-            preset=load_preset(loop.spec.preset),
+            preset=preset_of(store.places, loop),
             metrics=metrics,
             fields=load_settings(Path(loop.spec.cwd)).field_types(),
             rules=act_ot_book(),  # the engine has the loop's; no rule takes part in judging a person's edits

@@ -8,12 +8,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.names import output_name
 from autoloop.engine.planning.plan import plan_attempt
 from autoloop.metric_readers import wandb_runs
 from autoloop.model import Attempt, Run, RunState, UserError
 from autoloop.secrets import MASK, shown_value, shown_words
-from autoloop.trainers import LaunchPlan, load_preset
+from autoloop.store import Places
+from autoloop.trainers import LaunchPlan
 
 from autoloop_tui.console.drawing.paint import NOTHING, cells, clip, duration, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
@@ -34,14 +36,15 @@ def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *
 
 
 def planned(view: View, run: Run, attempt: Attempt | None) -> tuple[LaunchPlan | None, str]:
-    """The launch of the run as the loop's preset gives it now; or None and why it cannot be told."""
+    """The launch of the run by the preset that the loop was made with; or None and why it is not known."""
     spec = view.loop.spec
     wanted = attempt.slot if attempt else run.slot
     slot = next((slot for slot in spec.slots if slot.index == wanted), spec.slots[0])
     name = output_name(run, run.attempts + 1, len(view.snapshot.runs))
     folder = attempt.output_dir if attempt else f"{view.loop.output_dir}/{name}"
     try:
-        return plan_attempt(load_preset(spec.preset), spec, view.loop.name, run, slot, folder, run.config_path), ""
+        preset = preset_of(Places(view.project), view.loop)
+        return plan_attempt(preset, spec, view.loop.name, run, slot, folder, run.config_path), ""
     except UserError as error:
         return None, str(error)
 

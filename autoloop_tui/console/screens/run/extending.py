@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.runs.resume import refusal
 from autoloop.model import LoopState, Run, UserError
-from autoloop.trainers import load_preset
 
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
@@ -22,7 +22,7 @@ LONGEST = 12
 def extend_run(app: ConsoleApp, view: View, run: Run) -> None:
     """Ask to how many steps an ended run shall go on, and have it done; says why where it cannot go on."""
     try:
-        preset = load_preset(view.loop.spec.preset)
+        preset = preset_of(app.feed.store.places, view.loop)
     except UserError as error:
         app.told(str(error), ok=False)
         return
