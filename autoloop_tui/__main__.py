@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -28,12 +29,19 @@ def main() -> None:
 
 
 def _trust_the_project_last() -> None:
-    """PYTHONPATH, and the working folder of `python -m`, are for trainers: a `queue.py` there must not be ours."""
+    """PYTHONPATH, and the working folder of `python -m`, are for trainers: a `queue.py` there must not be ours.
+
+    Nor must an `autoloop`: the finder of an editable install comes after the whole path, so ours is imported without it.
+    """
     try:
         given = {os.path.abspath(entry) for entry in ("", *os.environ.get("PYTHONPATH", "").split(os.pathsep))}
-        sys.path.sort(key=lambda entry: os.path.abspath(entry) in given)
+        last = [entry for entry in sys.path if os.path.abspath(entry) in given]
     except FileNotFoundError:  # the working folder is gone; the command says so
         return
+    sys.path[:] = [entry for entry in sys.path if entry not in last]
+    with contextlib.suppress(ImportError):  # it may be PYTHONPATH that provides it
+        import autoloop  # noqa: F401
+    sys.path += last
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 from autoloop.model import Run, RunState
-
-from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.present.proposal_edits import EditJudge
 from autoloop_tui.console.present.run_launch import planned
+
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.screens.dialogs import Ask
 from tests.console.projects import Project
 from tests.console.waiting import settle

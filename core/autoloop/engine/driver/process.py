@@ -46,7 +46,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
                 cwd=loop.spec.cwd,
             )
         except OSError as error:
-            raise UserError(f"The engine did not start: {error.strerror}.") from None
+            raise UserError(f"The engine did not start: {error.filename}: {error.strerror}.") from None
     deadline = time.monotonic() + START_TIMEOUT
     driven: Holder | None = None
     while time.monotonic() < deadline:
