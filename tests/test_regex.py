@@ -9,12 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.diagnose.diagnosis import diagnose
-from autoloop.metric_readers.columns import Columns
-from autoloop.metric_readers.console_log import ConsoleLog, ConsolePatterns
+from autoloop.metric_readers.console_log import ConsoleLog
 from autoloop.model import ExitRecord, UserError
 from autoloop.regex import MAX_TEXT, RegexSet, compile_regex
 from autoloop.rules.expressions import compile_expression, evaluate
-from autoloop.trainers import Failure, Preset, load_preset, preset_names
+from autoloop.trainers import Console, Failure, Preset, load_preset, preset_names
 
 from tests.rules.test_expressions import view
 
@@ -27,8 +26,7 @@ LINES = ["a" * 60 + "!", "x" * 60, "word " * 30 + "!", "a" * MAX_TEXT + "!"]
 def test_no_pattern_of_a_preset_or_a_rule_holds_the_process(pattern: str, tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text("\n".join([*LINES, "step=3", ""]))
-    patterns = ConsolePatterns(progress="", metrics="", end=pattern, checkpoint=r"step=(?P<step>\d+)")
-    log = ConsoleLog(path, Columns(), None, patterns)
+    log = ConsoleLog(path, Console(end=pattern, checkpoint=r"step=(?P<step>\d+)"))
     while log.poll():
         pass
     assert log.step == 3
@@ -61,8 +59,7 @@ def test_every_pattern_that_ships_is_one_that_takes_linear_time() -> None:
 def test_a_line_of_a_million_digits_is_read_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text(("1" * 1_000_000 + "\n") * 3 + "7/9 [00:01<00:01, 2.0it/s]\n")
-    console = load_preset("plain").console
-    log = ConsoleLog(path, Columns(), None, ConsolePatterns(progress=console.progress, metrics=console.metrics))
+    log = ConsoleLog(path, load_preset("plain").console)
     while log.poll():
         pass
     assert (log.step, log.total_steps) == (7, 9)

@@ -114,12 +114,13 @@ def read_regular(path: Path, most: int = LARGEST) -> bytes:
             raise OSError(errno.EINVAL, NO_FILE, str(path)) from None
         raise
     with open(descriptor, "rb") as file:
-        if stat.S_ISDIR(mode := os.fstat(file.fileno()).st_mode):
+        state = os.fstat(file.fileno())
+        if stat.S_ISDIR(state.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(state.st_mode):
             raise OSError(errno.EINVAL, NO_FILE, str(path))
-        data = file.read(most + 1)
-    if len(data) > most:
+        data = file.read(most + 1) if state.st_size <= most else b""  # some files of /proc have a size of 0
+    if max(len(data), state.st_size) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
     return data
 

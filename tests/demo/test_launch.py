@@ -11,6 +11,7 @@ import pytest
 from autoloop.demo import train
 from autoloop.demo.project import write_project
 from autoloop.metric_readers import follow
+from autoloop.trainers import load_preset
 
 TRAIN = str(train.__file__)
 KEYS = {
@@ -86,7 +87,7 @@ def test_a_run_through_accelerate_leaves_everything_a_loop_reads(tmp_path: Path)
     log.write_text(done.stderr, encoding="utf-8")
     for milestone in ("Start offline training", "Checkpoint policy after step 50", "End of training", "Training:  "):
         assert milestone in done.stderr
-    console = follow(tmp_path / "nothing", log=log, log_freq=10)
+    console = follow(tmp_path / "nothing", log=log, log_freq=10, patterns=load_preset("lerobot").console)
     while console.poll():
         pass
     assert console.step == 50

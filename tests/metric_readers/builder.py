@@ -102,8 +102,8 @@ def read_all(log: WandbLog, budget: int = 4 << 20, most: int = 10_000) -> WandbL
     raise AssertionError("the reader does not come to an end")
 
 
-def read(path: Path, want: Iterable[str] | None = None) -> WandbLog:
-    return read_all(WandbLog(path, Columns(None if want is None else list(want))))
+def read(path: Path) -> WandbLog:
+    return read_all(WandbLog(path, Columns()))
 
 
 def plain(columns: Mapping[str, Series]) -> dict[str, tuple[bytes, bytes]]:

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from autoloop.metric_readers.columns import Columns
-from autoloop.metric_readers.console_log import ConsoleLog, ConsolePatterns
+from autoloop.metric_readers.console_log import ConsoleLog
 from autoloop.model import UserError
+from autoloop.trainers import Console, load_preset
 
+LEROBOT = load_preset("lerobot").console
 BAR = "Training:  {p}%|██▉       | {n}/{total} [00:00<00:02, {rate}]"
 LINE = "INFO 2026-11-22 08:00:41 ot_train.py:435 step:{step} smpl:240 epch:0.80 loss:{loss} grdn:31.298 lr:1.0e-03"
 
@@ -40,8 +41,8 @@ def training_log(steps: int, freq: int, start: int = 0, lost: tuple[int, ...] = 
     return "".join(out)
 
 
-def read(path: Path, log_freq: int | None = None, patterns: ConsolePatterns | None = None) -> ConsoleLog:
-    log = ConsoleLog(path, Columns(), log_freq, patterns or ConsolePatterns())
+def read(path: Path, log_freq: int | None = None, patterns: Console = LEROBOT) -> ConsoleLog:
+    log = ConsoleLog(path, patterns, log_freq)
     for _ in range(1000):
         if not log.poll():
             return log
@@ -53,7 +54,7 @@ def test_rounded_steps_are_reckoned_from_the_lines_before(tmp_path: Path, log_fr
     path = tmp_path / "log.txt"
     path.write_text(training_log(2600, 50))
     log = read(path, log_freq)
-    loss = log.columns.series["train/loss"]
+    loss = log.columns["train/loss"]
     assert list(loss.steps) == list(range(50, 2601, 50))
     assert list(loss.values) == [float(step) for step in loss.steps]
     assert (log.step, log.total_steps, log.rate, log.ended) == (2600, 2600, 33.34, True)
@@ -62,7 +63,7 @@ def test_rounded_steps_are_reckoned_from_the_lines_before(tmp_path: Path, log_fr
 def test_lost_lines_do_not_shift_the_rest_by_more_than_the_rounding(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text(training_log(6000, 200, lost=tuple(range(2000, 4000, 200))))
-    loss = read(path, 200).columns.series["train/loss"]
+    loss = read(path, 200).columns["train/loss"]
     assert all(abs(step - value) <= 500 for step, value in loss)
     assert list(loss.steps) == sorted(set(loss.steps))
 
@@ -71,7 +72,7 @@ def test_a_resumed_run_starts_where_its_bar_leaves_off(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text(training_log(9000, 200, start=5000))
     log = read(path, 200)
-    loss = log.columns.series["train/loss"]
+    loss = log.columns["train/loss"]
     assert list(loss.steps) == list(range(5200, 9001, 200))
     assert list(loss.values) == [float(step) for step in loss.steps]
     assert log.total_steps == 9000
@@ -83,7 +84,7 @@ def test_printed_names_become_those_of_w_and_b_and_nan_is_a_number(tmp_path: Pat
         "x step:20 smpl:1K loss:nan grdn:inf lr:1.0e-03 data_s:0.019 smp/s:812 ot_loss:0.5 word:abc\n"
         "INFO step 200: eval_loss=0.1234\n"
     )
-    columns = read(path).columns.series
+    columns = read(path).columns
     assert {key: series.values[0] for key, series in columns.items() if key != "train/loss"} == {
         "train/samples": 1000.0,
         "train/grad_norm": math.inf,
@@ -135,7 +136,7 @@ logging.info("End of training")
         subprocess.run([sys.executable, "-c", script], stderr=file, check=True)
     assert b"]INFO" in path.read_bytes(), "the log lines are glued to the bar"
     log = read(path)
-    assert list(log.columns.series["train/loss"].steps) == [50, 100, 150, 200, 250, 300]
+    assert list(log.columns["train/loss"].steps) == [50, 100, 150, 200, 250, 300]
     assert (log.step, log.total_steps, log.ended) == (300, 300, True)
 
 
@@ -143,10 +144,10 @@ def test_growing_in_random_pieces_gives_the_same(tmp_path: Path) -> None:
     data = training_log(1500, 50).encode()
     whole = tmp_path / "whole.txt"
     whole.write_bytes(data)
-    expected = read(whole).columns.series
+    expected = read(whole).columns
     rng = random.Random(1)
     path = tmp_path / "log.txt"
-    log = ConsoleLog(path, Columns())
+    log = ConsoleLog(path, LEROBOT)
     at = 0
     while at < len(data):
         piece = rng.randrange(1, 300)
@@ -154,31 +155,22 @@ def test_growing_in_random_pieces_gives_the_same(tmp_path: Path) -> None:
             file.write(data[at : at + piece])
         at += piece
         log.poll()
-    assert log.columns.series == expected
+    assert log.columns == expected
 
 
 def test_other_trainers_are_described_by_their_own_patterns(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text("it 30 of 90\n[30] acc:0.5\nDONE\n")
-    patterns = ConsolePatterns(
-        progress=r"it (?P<step>\d+) of (?P<total>\d+)",
-        metrics=r"\[(?P<step>\d+)\] (?P<rest>.*)",
-        total="",
-        checkpoint="",
-        evaluation="",
-        end="DONE",
-        prefix="",
-        names={},
-    )
+    patterns = Console(progress=r"it (?P<step>\d+) of (?P<total>\d+)", metrics=r"\[(?P<step>\d+)\] (?P<rest>.*)", end="DONE")
     log = read(path, patterns=patterns)
-    assert list(log.columns.series["acc"]) == [(30, 0.5)]
+    assert list(log.columns["acc"]) == [(30, 0.5)]
     assert (log.step, log.total_steps, log.rate, log.ended) == (90, 90, None, True)
 
 
 @pytest.mark.parametrize(("pattern", "said"), [("(", "not a usable regular expression"), ("x", "lacks the group")])
 def test_a_bad_pattern_is_one_clear_sentence(tmp_path: Path, pattern: str, said: str) -> None:
     with pytest.raises(UserError, match=f"console pattern `progress` .*{said}"):
-        ConsoleLog(tmp_path / "log.txt", Columns(), None, ConsolePatterns(progress=pattern))
+        ConsoleLog(tmp_path / "log.txt", Console(progress=pattern))
 
 
 def test_any_bytes_are_read_without_an_exception(tmp_path: Path) -> None:
@@ -192,6 +184,6 @@ def test_any_bytes_are_read_without_an_exception(tmp_path: Path) -> None:
             out[at : at + rng.randrange(4)] = rng.choice((rng.randbytes(3), b"9" * 30, b"K", b"e999", b"\r", b":"))
         path.write_bytes(out)
         log = read(path)
-        assert all(len(series.steps) == len(series.values) for series in log.columns.series.values())
+        assert all(len(series.steps) == len(series.values) for series in log.columns.values())
     path.write_bytes(b"step:" * 300_000 + b"\n" + b"1" * 500_000 + b"\nstep:" + b"9" * 500_000 + b" a:1\n")
     read(path)

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 from autoloop.metric_readers import Follower, follow
+from autoloop.trainers import load_preset
 
 from tests.metric_readers.builder import config, exit_record, frame, item, new_row, part
 
+LEROBOT = load_preset("lerobot").console
 LOG = "cfg.steps=400 (400)\n\rTraining:  25%|█ | 100/400 [00:00<00:02, 5.00step/s]INFO step:100 loss:9.000\n"
 
 
@@ -175,15 +177,6 @@ def test_what_was_read_stays_when_the_files_are_removed(tmp_path: Path) -> None:
     assert loss(follower) == [(10, 1.0)]
 
 
-def test_only_wanted_metrics_are_read_from_every_source(tmp_path: Path) -> None:
-    log = tmp_path / "log.txt"
-    log.write_text("step:100 loss:9.0 grdn:1.0\n")
-    follower = read_all(follow(tmp_path, log=log, want=["train/grad_norm", "train.loss"]))
-    assert set(follower.columns) == {"train/grad_norm"}
-    write_segment(tmp_path, "offline-run-20260101_000000-abc", {10: 1.0})
-    assert set(read_all(follower).columns) == {"train.loss"}
-
-
 def test_jsonl_is_found_in_every_layout(tmp_path: Path) -> None:
     row = json.dumps({"_step": 3, "_timestamp": 5.0, "loss": 0.5}) + "\n"
     for index, place in enumerate(
@@ -208,8 +201,8 @@ def test_jsonl_is_found_in_every_layout(tmp_path: Path) -> None:
 def test_metrics_come_from_the_console_until_w_and_b_has_some_and_progress_from_both(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     log.write_text(LOG)
-    follower = read_all(follow(tmp_path / "out", run_id="abc", log=log, log_freq=100))
-    assert (follower.source, follower.approximate) == ("console", True)
+    follower = read_all(follow(tmp_path / "out", run_id="abc", log=log, log_freq=100, patterns=LEROBOT))
+    assert follower.source == "console"
     assert loss(follower, "train/loss") == [(100, 9.0)]
     assert (follower.step, follower.total_steps, follower.rate) == (100, 400, 5.0)
     path = write_segment(tmp_path / "out", "offline-run-20260101_000000-abc", {50: 1.5, 90: 1.25})
@@ -218,7 +211,7 @@ def test_metrics_come_from_the_console_until_w_and_b_has_some_and_progress_from_
     assert read_all(follower).source == "console"
     path.write_bytes(data)
     read_all(follower)
-    assert (follower.source, follower.approximate) == ("wandb", False)
+    assert follower.source == "wandb"
     assert loss(follower) == [(50, 1.5), (90, 1.25)]
     assert (follower.step, follower.total_steps, follower.rate) == (100, 400, 1.0)
     assert follower.ended is False

@@ -50,14 +50,6 @@ def test_config_and_exit_code_are_read(finished_file: Path) -> None:
     assert log.exit_code == 0
 
 
-def test_wanted_columns_are_the_same_as_in_a_full_read(finished_file: Path) -> None:
-    whole = plain(read(finished_file).columns.series)
-    want = ["train/m3", "nested.b.c", "no/such"]
-    few = read(finished_file, want)
-    assert plain(few.columns.series) == {key: whole[key] for key in want[:2]}
-    assert few.step == 595
-
-
 def test_growing_in_random_pieces_gives_the_whole(finished_file: Path, tmp_path: Path) -> None:
     data = finished_file.read_bytes()
     whole = read(finished_file)

@@ -12,11 +12,14 @@ from autoloop.logs import read_log_tail
 from autoloop.metric_readers import follow
 from autoloop.runners import bounded_log, local
 from autoloop.runners.bounded_log import HEAD, LENGTH, SMALLEST, BoundedLog, left_out, moved
+from autoloop.trainers import load_preset
 
 from autoloop_tui.cli.commands import inspect
 from autoloop_tui.console.logs.search import Search, parse_query
 from autoloop_tui.console.logs.tail import LogFile, last_line
 from tests.runners.attempts import Bench, eventually
+
+LEROBOT = load_preset("lerobot").console
 
 
 class Writer:
@@ -124,7 +127,7 @@ def metric(step: int) -> bytes:
 
 
 def test_the_metrics_that_a_follower_has_read_survive_the_cut_and_it_reads_on_behind_it(writer: Writer) -> None:
-    follower = follow(writer.path.parent / "out", run_id="r", log=writer.path)
+    follower = follow(writer.path.parent / "out", run_id="r", log=writer.path, patterns=LEROBOT)
     expected = []
     for step in range(1, 8):
         writer.write(metric(step))
@@ -141,7 +144,7 @@ def test_the_metrics_that_a_follower_has_read_survive_the_cut_and_it_reads_on_be
 
 
 def test_a_follower_that_lags_behind_goes_on_with_what_is_left(writer: Writer) -> None:
-    follower = follow(writer.path.parent / "out", run_id="r", log=writer.path)
+    follower = follow(writer.path.parent / "out", run_id="r", log=writer.path, patterns=LEROBOT)
     writer.write(metric(1))
     writer.fill(2 << 20)
     follower.poll(64 << 10)
@@ -258,7 +261,7 @@ def test_a_flood_into_a_deleted_directory_does_not_keep_the_supervisor(bench: Be
 def test_readers_at_work_while_a_log_is_flooded_and_cut_meet_no_error(bench: Bench) -> None:
     attempt = bench.shell(FLOOD.format(60_000_000), max_log=4 << 20)
     log, shown = attempt.directory / "log.txt", LogFile(attempt.directory / "log.txt")
-    follower = follow(attempt.directory / "out", run_id="r", log=log)
+    follower = follow(attempt.directory / "out", run_id="r", log=log, patterns=LEROBOT)
     ended = threading.Event()
     threading.Thread(target=lambda: (attempt.wait(), ended.set())).start()
     while not ended.is_set():

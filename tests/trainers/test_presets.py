@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from autoloop.model import UserError
 from autoloop.trainers import load_preset, preset_names
@@ -30,10 +29,10 @@ def test_every_shipped_preset_loads_under_its_own_name() -> None:
 
 
 def test_every_shipped_console_pattern_is_one_that_the_log_reader_takes() -> None:
-    from autoloop.metric_readers.console_log import ConsolePatterns
+    from autoloop.metric_readers.console_log import compiled
 
     for name in preset_names():
-        ConsolePatterns(**msgspec.structs.asdict(load_preset(name).console)).compiled()
+        compiled(load_preset(name).console)
 
 
 def test_a_preset_that_is_not_there_names_the_nearest() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from autoloop.model import Series
@@ -19,35 +20,30 @@ _NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Columns:
-    """`series` holds the keys that have at least one value, by the name the trainer gave. With `want`, only those.
+    """`series` holds the keys that have at least one value, by the name the trainer gave.
 
     `keep_first` makes a value that is already there stay: set while an older segment of a run is read behind a newer
     one.
     """
 
-    def __init__(self, want: Collection[str] | None = None) -> None:
+    def __init__(self) -> None:
         self.series: dict[str, Series] = {}
         self.keep_first = False
         self.overflow = False
-        self._want = None if want is None else frozenset(want)
         self._slots: dict[str, Series] = {}
 
     def slot(self, key: str) -> Series | None:
-        """The Series of a key, empty until its first value; None if the key is not wanted.
+        """The Series of a key, empty until its first value; None if there are too many keys.
 
         A caller may append to a Series that is not empty, with a larger step; everything else goes through `put`.
         """
         series = self._slots.get(key)
-        if series is None and (self._want is None or key in self._want):
+        if series is None:
             if len(self._slots) >= MAX_KEYS:
                 self.overflow = True
                 return None
             series = self._slots[key] = Series()
         return series
-
-    def wants_below(self, key: str) -> bool:
-        """Whether a wanted key is part of the dictionary `key`."""
-        return self._want is None or any(name.startswith(key + ".") for name in self._want)
 
     def put(self, key: str, step: int, value: float) -> None:
         series = self.slot(key)
@@ -71,8 +67,6 @@ class Columns:
         if self._slots.get(key) or (self.keep_first and series is not None):
             return
         if series is None:
-            if self._want is not None and key not in self._want:
-                return
             if len(self.series) >= MAX_KEYS:
                 self.overflow = True
                 return
@@ -111,3 +105,13 @@ def as_float(number: float | int) -> float:
 def as_step(number: float) -> int | None:
     """A step as a whole number, or None where it cannot be one."""
     return int(number) if -MAX_STEP < number < MAX_STEP else None
+
+
+def rate_of(times: deque[tuple[int, float]]) -> float | None:
+    """Steps per second over (step, Unix seconds) pairs; None before there are two that differ."""
+    if len(times) < 2:
+        return None
+    (first_step, first), (last_step, last) = times[0], times[-1]
+    if not (last > first and last_step > first_step):
+        return None
+    return (last_step - first_step) / (last - first)

@@ -1,7 +1,7 @@
 """What a trainer prints: its progress, and as a last resort its metrics.
 
 The step on a metric line may be rounded (`step:1K`), so it is reckoned from the lines before it; progress bars end
-with `\\r`, and log lines are glued to them. What to look for is data: a launch preset hands it in.
+with `\\r`, and log lines are glued to them. What to look for is data of the launch preset.
 """
 
 from __future__ import annotations
@@ -9,77 +9,43 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from autoloop.metric_readers.columns import Columns
 from autoloop.metric_readers.tail import Lines
-from autoloop.model import UserError
+from autoloop.model import Series, UserError
 from autoloop.regex import MAX_TEXT, Regex, RegexSet, compile_regex
-from autoloop.trainers.presets import GROUPS
+from autoloop.trainers.presets import GROUPS, Console
+
+SKIM = 4 << 10
+"""Bytes at the end of the console log that are looked at for the progress, when the metrics come from elsewhere."""
 
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "Q": 1e15}
 _TOKEN = re.compile(r"([A-Za-z_][^\s:]{0,63}):(\S{1,40})")
 _NUMBER = re.compile(r"([-+]?(?:nan|inf|\d+\.?(\d*)(?:e[-+]?\d+)?))([KMBTQ]?)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class ConsolePatterns:
-    """Regular expressions, searched anywhere in a line; an empty one looks for nothing. The defaults are LeRobot's.
-
-    Named groups: `progress` step, total, and rate (steps/s) or period (s/step); `metrics` step and rest (`name:value`
-    tokens); `total` total; `checkpoint` step; `evaluation` step, name, value. `end` marks the end of a complete run.
-    `names` maps printed names to the names the trainer gives W&B; others get `prefix`.
-    """
-
-    progress: str = (
-        r"Training:\s+\d+%\|[^|]*\|\s*(?P<step>\d+)/(?P<total>\d+) "
-        r"\[[^\],]*(?:,\s*(?:(?P<rate>[\d.]+)(?:step|it)/s|(?P<period>[\d.]+)s/(?:step|it)))?"
-    )
-    metrics: str = r"\bstep:(?P<step>\S{1,24})\s+(?P<rest>.*)"
-    total: str = r"\bcfg\.steps=(?P<total>\d+)"
-    checkpoint: str = r"Checkpoint policy after step (?P<step>\d+)"
-    evaluation: str = r"\bstep (?P<step>\d+): (?P<name>\w+)=(?P<value>\S+)"
-    end: str = r"End of training"
-    prefix: str = "train/"
-    names: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "smpl": "train/samples",
-            "ep": "train/episodes",
-            "epch": "train/epochs",
-            "loss": "train/loss",
-            "grdn": "train/grad_norm",
-            "lr": "train/lr",
-            "updt_s": "train/update_s",
-            "data_s": "train/dataloading_s",
-            "prep_s": "train/preprocessing_s",
-            "smp/s": "train/samples_per_s",
-            "mem_gb": "train/gpu_mem_gb",
-            "eval_loss": "eval/eval_loss",
-        }
-    )
-
-    def compiled(self) -> dict[str, Regex]:
-        found = {}
-        for part in fields(self):
-            text = getattr(self, part.name)
-            if part.name in ("prefix", "names") or not text:
-                continue
-            try:
-                found[part.name] = pattern = compile_regex(text)
-            except UserError as problem:
-                raise UserError(f"console pattern `{part.name}` is not a usable regular expression: {problem}") from None
-            missing = GROUPS[part.name] - pattern.names
-            if missing:
-                raise UserError(f"console pattern `{part.name}` lacks the group (?P<{min(missing)}>...)")
-        return found
-
-
-LEROBOT = ConsolePatterns()
+def compiled(patterns: Console) -> dict[str, Regex]:
+    """The expressions of a preset by their purpose; empty ones are left out. UserError if one cannot be used."""
+    found = {}
+    for purpose, groups in GROUPS.items():
+        text: str = getattr(patterns, purpose)
+        if not text:
+            continue
+        try:
+            found[purpose] = pattern = compile_regex(text)
+        except UserError as problem:
+            raise UserError(f"console pattern `{purpose}` is not a usable regular expression: {problem}") from None
+        missing = groups - pattern.names
+        if missing:
+            raise UserError(f"console pattern `{purpose}` lacks the group (?P<{min(missing)}>...)")
+    return found
 
 
 class ConsoleLog:
-    """One log file. `step`, `total_steps`, `rate` (steps/s): the progress; `ended`: the trainer said it is complete.
+    """The MetricReader of one log file.
+
+    `step`, `total_steps` and `rate` (steps/s) are the progress; `ended`: the trainer printed that it is complete.
 
     The steps of `columns` are approximate where the trainer rounds them, and its values have few digits. A resumed
     trainer's bar counts from 0: the offset is what its total lacks of the announced one.
@@ -88,21 +54,22 @@ class ConsoleLog:
     `total_steps`, and as long as the trainer announces no total of its own, only a bar of that length is the progress.
     """
 
+    kind = "console"
+
     def __init__(
         self,
         path: Path,
-        columns: Columns,
+        patterns: Console,
         log_freq: int | None = None,
-        patterns: ConsolePatterns = LEROBOT,
         total_steps: int | None = None,
     ) -> None:
         self.path = path
-        self.columns = columns
+        self._columns = Columns()
         self._lines = Lines(path, returns=True, bounded=True)
         self._log_freq = log_freq
         self._expected = total_steps
         self._patterns = patterns
-        self._regexes = list(patterns.compiled().items())
+        self._regexes = list(compiled(patterns).items())
         self._any = RegexSet(regex.pattern for _, regex in self._regexes)
         self._restarts = 0
         self._clear()
@@ -122,6 +89,11 @@ class ConsoleLog:
         return self._announced if self._announced is not None else self._bar[1] if self._bar else None
 
     @property
+    def columns(self) -> Mapping[str, Series]:
+        """Every metric that was printed, by the name the trainer gives W&B. The Series grow in place with `poll`."""
+        return self._columns.series
+
+    @property
     def problems(self) -> list[str]:
         return self._lines.problems
 
@@ -135,13 +107,18 @@ class ConsoleLog:
         before = self._changes
         if self._lines.tail.restarts != self._restarts:
             self._restarts = self._lines.tail.restarts
-            self.columns.clear()
+            self._columns.clear()
             self._clear()
             before = -1
         for line in lines:
             if line:
                 self._line(line[: 4 * MAX_TEXT].decode("utf-8", "replace"))
         return self._lines.more or self._changes != before
+
+    def skim(self, budget: int = 4 << 20) -> bool:
+        """Only the end of the log, for the progress: to parse a flood of lines for that alone costs too much."""
+        self.skip(SKIM)
+        return self.poll(budget)
 
     def _line(self, text: str) -> None:
         for index in self._any.which(text):  # in one pass: nearly every line of a flood says nothing
@@ -161,7 +138,7 @@ class ConsoleLog:
             elif name == "evaluation":
                 step, value = _whole(found["step"]), _number(found["value"] or "")
                 if step is not None and value is not None:
-                    self.columns.put(self._name(found["name"] or "", "eval/"), step, value)
+                    self._columns.put(self._name(found["name"] or "", "eval/"), step, value)
             else:
                 self.ended = True
                 self._reached(self.total_steps)
@@ -189,7 +166,7 @@ class ConsoleLog:
         for name, text in _TOKEN.findall(rest):
             value = _number(text)
             if value is not None:
-                self.columns.put(self._name(name, self._patterns.prefix), step, value)
+                self._columns.put(self._name(name, self._patterns.prefix), step, value)
 
     def _place(self, token: str) -> int | None:
         """The step of a metric line: as printed where it is printed in full, else one spacing after the line before."""

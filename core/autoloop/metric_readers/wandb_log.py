@@ -206,8 +206,6 @@ class WandbLog:
             series = self.columns.slot(key)
             if series is not None:
                 entry = (key, series.steps, series.values)
-            elif self.columns.wants_below(key):
-                entry = (key, array("q"), array("d"))
         if len(self._heads) < 2 * MAX_KEYS:
             self._heads[head] = entry
         return entry

@@ -1,13 +1,12 @@
-"""One W&B run as it lies on disk: its segments, the tap of a lagging wandb, and its summary, read as one."""
+"""One W&B run on disk: its segments, the tap of a lagging wandb, and its summary, read as one."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autoloop.metric_readers.columns import MAX_KEYS, Columns
+from autoloop.metric_readers.columns import MAX_KEYS, Columns, rate_of
 from autoloop.metric_readers.find import WandbFiles
 from autoloop.metric_readers.jsonl import JsonlLog
 from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
@@ -19,10 +18,9 @@ class WandbRun:
     """Rows come from the tap if it has any, else from the segments, each later one replacing what it repeats. A metric
     that only the summary has is a series of one point."""
 
-    def __init__(self, files: WandbFiles, want: Collection[str] | None = None) -> None:
+    def __init__(self, files: WandbFiles) -> None:
         self.run_id = files.run_id
-        self._want = want
-        self._columns = Columns(want)
+        self._columns = Columns()
         self._segments: list[WandbLog] = []
         self._tap: JsonlLog | None = None
         self._summaries: list[SummaryFile] = []
@@ -32,7 +30,7 @@ class WandbRun:
     def update(self, files: WandbFiles) -> bool:
         """Takes up files that were not there before; whether what was read is void. What was removed stays read."""
         if self._tap is None and files.tap is not None:
-            self._tap = JsonlLog(files.tap, Columns(self._want))
+            self._tap = JsonlLog(files.tap, Columns())
         known = {summary.path for summary in self._summaries}
         self._summaries += [SummaryFile(path) for path in files.summaries if path not in known]
         paths, before = list(files.segments), [segment.path for segment in self._segments]
@@ -82,11 +80,15 @@ class WandbRun:
 
     @property
     def _shown(self) -> Columns:
-        return self._tap.columns if self.tapped and self._tap is not None else self._columns
+        return self._tap.columns if self._tapped and self._tap is not None else self._columns
 
     @property
-    def tapped(self) -> bool:
-        """Whether the rows are the tap's."""
+    def kind(self) -> str:
+        """`jsonl` if the rows are the tap's, else `wandb`."""
+        return "jsonl" if self._tapped else "wandb"
+
+    @property
+    def _tapped(self) -> bool:
         return self._tap is not None and self._tap.rows > 0
 
     @property
@@ -120,9 +122,10 @@ class WandbRun:
         return max([segment.step for segment in self._segments] + [self._tap.step if self._tap else 0])
 
     @property
-    def times(self) -> list[deque[tuple[int, float]]]:
-        """(step, Unix seconds) of the last rows, the best source first."""
-        return [*([self._tap.times] if self._tap else []), *(segment.times for segment in self._segments[-1:])]
+    def rate(self) -> float | None:
+        """Steps per second over the last rows: the tap's, else the newest segment's; None before there are two."""
+        sources = [*([self._tap.times] if self._tap else []), *(segment.times for segment in self._segments[-1:])]
+        return next((rate for times in sources if (rate := rate_of(times)) is not None), None)
 
     @property
     def problems(self) -> list[str]:

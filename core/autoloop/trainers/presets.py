@@ -67,7 +67,9 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the console log is read: regular expressions, searched anywhere in a line; an empty one looks for nothing.
 
-    Their named groups, `prefix` and `names` are those of `autoloop.metric_readers`'s console reader.
+    Named groups: `progress` step, total, and rate (steps/s) or period (s/step); `metrics` step and rest (`name:value`
+    tokens); `total` total; `checkpoint` step; `evaluation` step, name, value. `end` marks the end of a complete run.
+    `names` maps printed names to the names the trainer gives W&B; others get `prefix`.
     """
 
     progress: str = ""

@@ -1,0 +1,100 @@
+"""Which of the W&B runs below one output directory is followed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autoloop.metric_readers.find import wandb_runs
+from autoloop.metric_readers.wandb_run import WandbRun
+from autoloop.model import Series
+
+NAMED = 64 << 10
+"""Bytes of a W&B log in which the run's name stands."""
+
+
+class WandbChoice:
+    """The MetricReader of the W&B run below `run_dir` that is followed.
+
+    A trainer may start several: ranks, folds. They are never mixed: followed is the one with the id `run_id`, else the
+    first, by the time of its start, that has logged a metric.
+    """
+
+    def __init__(self, run_dir: Path, run_id: str | None) -> None:
+        self._run_dir = run_dir
+        self._run_id = run_id
+        self._runs: dict[str, WandbRun] = {}
+        self._chosen: WandbRun | None = None
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        found = wandb_runs(self._run_dir)
+        new = False
+        for files in found:
+            if files.run_id in self._runs:
+                new |= self._runs[files.run_id].update(files)
+            else:
+                self._runs[files.run_id] = WandbRun(files)
+        # What was removed stays read; the others are in the order of their start.
+        ids = dict.fromkeys([files.run_id for files in found] + list(self._runs))
+        before, self._chosen = self._chosen, None
+        for run in [self._runs[self._run_id]] if self._run_id in self._runs else [self._runs[id_] for id_ in ids]:
+            new |= run.poll(budget)
+            if run.columns or self._chosen is None:
+                self._chosen = run
+            if run.columns:
+                break
+        return new or self._chosen is not before
+
+    def skim(self, budget: int = 4 << 20) -> bool:
+        """W&B's files have what no other source has: the config, the end, the time of each row."""
+        return self.poll(budget)
+
+    def forget(self) -> None:
+        """Drops what was read."""
+        self._runs.clear()
+        self._chosen = None
+
+    @property
+    def kind(self) -> str:
+        return self._chosen.kind if self._chosen else "wandb"
+
+    @property
+    def columns(self) -> Mapping[str, Series]:
+        return self._chosen.columns if self._chosen else {}
+
+    @property
+    def step(self) -> int:
+        return self._chosen.step if self._chosen else 0
+
+    @property
+    def rate(self) -> float | None:
+        return self._chosen.rate if self._chosen else None
+
+    @property
+    def problems(self) -> list[str]:
+        return self._chosen.problems if self._chosen else []
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the run that is followed; None while there is none."""
+        return self._chosen.run_id if self._chosen else None
+
+    @property
+    def others(self) -> list[str]:
+        """The runs beside the followed one, by name if they have one of their own."""
+        others = [run for run in self._runs.values() if run is not self._chosen]
+        for run in others:
+            if not run.name:
+                run.poll(NAMED)
+        return [f"{run.name} ({run.run_id})" if run.name else run.run_id for run in others]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's config as W&B recorded it; empty if it did not."""
+        return self._chosen.config if self._chosen else {}
+
+    @property
+    def exit_code(self) -> int | None:
+        """What W&B recorded at the end of the newest segment; None while it runs or if it was killed."""
+        return self._chosen.exit_code if self._chosen else None

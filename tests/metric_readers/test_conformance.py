@@ -1,0 +1,233 @@
+"""What every MetricReader promises, whatever it reads. A new kind of source is added to READERS and passes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import tracemalloc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from autoloop.metric_readers import MetricReader
+from autoloop.metric_readers.console_log import ConsoleLog
+from autoloop.metric_readers.jsonl_run import JsonlRun
+from autoloop.metric_readers.wandb_choice import WandbChoice
+from autoloop.trainers import load_preset
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.metric_readers.builder import config, frame, is_prefix, new_row, part, plain
+
+Rows = Sequence[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kind of reader: where its file is below a run's directory, how rows are written there, how it is opened."""
+
+    place: str
+    written: Callable[[Rows], bytes]
+    opened: Callable[[Path], MetricReader]
+
+    def path(self, folder: Path) -> Path:
+        path = folder / self.place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def wandb_rows(rows: Rows) -> bytes:
+    records = [new_row({(key,): value for key, value in row.items()}, 3 * index) for index, row in enumerate(rows)]
+    return frame([part(17, part(4, config({"steps": 30}))), *records])
+
+
+def json_rows(rows: Rows) -> bytes:
+    return "".join(json.dumps({"_step": 3 * index, **row}) + "\n" for index, row in enumerate(rows)).encode()
+
+
+def printed_rows(rows: Rows) -> bytes:
+    lines = [
+        f"INFO step:{3 * index} {' '.join(f'{key}:{value!r}' for key, value in row.items())}\n"
+        f"\rTraining:  25%|█ | {3 * index}/400 [00:00<00:02, 5.00step/s]"
+        for index, row in enumerate(rows)
+    ]
+    return "".join([*lines, "\n"]).encode()
+
+
+READERS = {
+    "wandb": Source(
+        "wandb/offline-run-20260101_000000-abc/run-abc.wandb", wandb_rows, lambda folder: WandbChoice(folder, None)
+    ),
+    "tap": Source("wandb/autoloop-tap-abc.jsonl", json_rows, lambda folder: WandbChoice(folder, "abc")),
+    "jsonl": Source("wandb-history.jsonl", json_rows, lambda folder: JsonlRun(folder, None)),
+    "console": Source(
+        "log.txt", printed_rows, lambda folder: ConsoleLog(folder / "log.txt", load_preset("lerobot").console)
+    ),
+}
+ROWS = [{"loss": 1.5, "l1": 2.0}, {"loss": 1.25}, {"loss": float("nan"), "lr": 1e-05}, {"l1": -3.0}]
+VALUES = st.one_of(st.floats(width=32), st.integers(-(10**9), 10**9).map(float))
+MANY_ROWS = st.lists(st.dictionaries(st.sampled_from(["loss", "l1", "lr", "weight"]), VALUES, max_size=3), max_size=12)
+PIECES = st.lists(st.one_of(st.integers(1, 20), st.integers(1, 2000)), min_size=1, max_size=12)
+every_reader = pytest.mark.parametrize("source", READERS.values(), ids=READERS)
+
+
+def read_all(reader: MetricReader, budget: int = 4 << 20) -> MetricReader:
+    for _ in range(10_000):
+        if not reader.poll(budget):
+            return reader
+    raise AssertionError("the reader does not come to an end")
+
+
+def fresh(source: Source, folder: Path) -> MetricReader:
+    return read_all(source.opened(folder))
+
+
+def check_shape(reader: MetricReader) -> None:
+    for series in reader.columns.values():
+        assert len(series.steps) == len(series.values) > 0
+        assert all(a < b for a, b in zip(series.steps, series.steps[1:], strict=False))
+    assert reader.step >= max((series.steps[-1] for series in reader.columns.values()), default=0)
+    assert reader.rate is None or reader.rate >= 0
+    assert all(isinstance(problem, str) for problem in reader.problems)
+
+
+@every_reader
+def test_before_the_file_exists_there_is_nothing_and_no_problem(source: Source, tmp_path: Path) -> None:
+    reader = source.opened(tmp_path)
+    assert not reader.poll()
+    assert (dict(reader.columns), reader.step, reader.rate, reader.problems) == ({}, 0, None, [])
+    source.path(tmp_path).write_bytes(source.written(ROWS))
+    assert read_all(reader).columns
+    assert reader.step == 9
+    check_shape(reader)
+
+
+@every_reader
+def test_every_beginning_of_a_file_reads_as_a_beginning_of_the_whole(source: Source, tmp_path: Path) -> None:
+    data, path = source.written(ROWS), source.path(tmp_path)
+    path.write_bytes(data)
+    whole = fresh(source, tmp_path)
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        assert is_prefix(fresh(source, tmp_path).columns, whole.columns)
+
+
+@every_reader
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(rows=MANY_ROWS, pieces=PIECES)
+def test_a_file_that_grows_in_any_pieces_reads_at_each_as_one_that_is_opened_then(
+    source: Source, tmp_path: Path, rows: list[dict[str, float]], pieces: list[int]
+) -> None:
+    data, path = source.written(rows), source.path(tmp_path)
+    path.write_bytes(data)
+    whole = fresh(source, tmp_path)
+    path.unlink()
+    reader, at = source.opened(tmp_path), 0
+    for piece in [*pieces, len(data)]:
+        with path.open("ab") as file:
+            file.write(data[at : at + piece])
+        at += piece
+        read_all(reader, budget=1)
+        assert plain(reader.columns) == plain(fresh(source, tmp_path).columns)
+        assert is_prefix(reader.columns, whole.columns)
+    assert plain(reader.columns) == plain(whole.columns)
+    assert reader.step == whole.step
+    check_shape(reader)
+    path.unlink()
+
+
+@every_reader
+@pytest.mark.parametrize("how", ["cut short", "replaced"])
+def test_a_file_that_is_replaced_or_cut_short_is_read_again_and_reported(source: Source, how: str, tmp_path: Path) -> None:
+    path = source.path(tmp_path)
+    path.write_bytes(source.written([{"loss": 1.0, "old": 2.0}] * 20))
+    reader = fresh(source, tmp_path)
+    if how == "cut short":
+        path.write_bytes(source.written([{"loss": 7.0}] * 3))
+    else:
+        other = tmp_path / "other"
+        other.write_bytes(source.written([{"loss": 7.0}] * 40))
+        other.replace(path)
+    assert reader.poll()
+    read_all(reader)
+    assert plain(reader.columns) == plain(fresh(source, tmp_path).columns)
+    assert any("replaced or cut short" in problem and str(path) in problem for problem in reader.problems)
+
+
+@every_reader
+def test_what_was_read_stays_when_the_file_is_removed(source: Source, tmp_path: Path) -> None:
+    path = source.path(tmp_path)
+    path.write_bytes(source.written(ROWS))
+    reader = fresh(source, tmp_path)
+    before = plain(reader.columns)
+    path.unlink()
+    assert plain(read_all(reader).columns) == before
+
+
+@every_reader
+def test_no_bytes_make_a_reader_raise_or_never_end(source: Source, tmp_path: Path) -> None:
+    rng, path = random.Random(20261126), source.path(tmp_path)
+    whole = source.written(ROWS * 3)
+    for index in range(300):
+        data = bytearray(whole if index % 3 else rng.randbytes(rng.randrange(600)))
+        for _ in range(rng.randrange(1, 12)):
+            at = rng.randrange(len(data) + 1)
+            data[at : at + rng.randrange(30)] = rng.choice(
+                (rng.randbytes(3), b"\0" * 9, b"[", b"{" * 20, b"\xff\xfe", b"9" * 40, b"\r", b"\n\n", b"e999", b'"')
+            )
+        path.write_bytes(data)
+        check_shape(fresh(source, tmp_path))
+
+
+@every_reader
+@pytest.mark.parametrize("filler", [b"x", b"{", b"["])
+def test_a_record_without_an_end_does_not_fill_the_memory(source: Source, filler: bytes, tmp_path: Path) -> None:
+    path = source.path(tmp_path)
+    path.write_bytes(filler * (1 << 10))
+    os.truncate(path, 96 << 20)
+    reader = source.opened(tmp_path)
+    tracemalloc.start()
+    try:
+        read_all(reader, budget=1 << 20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 << 20
+    check_shape(reader)
+
+
+@every_reader
+@pytest.mark.parametrize("what", ["folder", "FIFO"])
+def test_what_is_no_file_is_neither_read_nor_waited_for(source: Source, what: str, tmp_path: Path) -> None:
+    path = source.path(tmp_path)
+    if what == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    assert dict(fresh(source, tmp_path).columns) == {}
+
+
+@every_reader
+def test_nothing_stays_open_between_polls(source: Source, tmp_path: Path) -> None:
+    source.path(tmp_path).write_bytes(source.written(ROWS))
+    before = os.listdir("/proc/self/fd")
+    reader = fresh(source, tmp_path)
+    assert os.listdir("/proc/self/fd") == before
+    assert reader.columns
+
+
+@every_reader
+def test_a_reader_that_only_skims_reports_no_more_than_one_that_reads(source: Source, tmp_path: Path) -> None:
+    source.path(tmp_path).write_bytes(source.written(ROWS * 500))
+    whole, skimmed = fresh(source, tmp_path), source.opened(tmp_path)
+    while skimmed.skim():
+        pass
+    assert set(skimmed.columns) <= set(whole.columns)
+    assert skimmed.step <= whole.step
