@@ -1,0 +1,44 @@
+"""The documents about the code name files and folders that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("core", "autoloop_tui", "themes", "recipes", "tests", "bench", "docs")
+
+
+def everything() -> list[str]:
+    """Each file and folder of the repository, from its root; folders end in a slash."""
+    paths = [ROOT / name for name in OURS] + [path for path in ROOT.iterdir() if path.is_file()]
+    paths += [path for name in OURS for path in (ROOT / name).rglob("*") if "__pycache__" not in path.parts]
+    return [f"/{path.relative_to(ROOT)}{'/' if path.is_dir() else ''}" for path in paths]
+
+
+def named(text: str) -> set[str]:
+    """The paths of this repository in backticks, outside of code blocks. `autoloop.toml` is a file of a user's project."""
+    words: list[str] = re.findall(
+        r"`(\w[\w./-]*(?:\.py|\.toml|\.md|/))`", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    )
+    return {*words} - {"autoloop.toml"}
+
+
+@pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+def test_a_path_in_a_document_exists(document: str) -> None:
+    paths = everything()
+    text = (ROOT / document).read_text(encoding="utf-8")
+    words = named(text.partition("## Where things are")[2] or text)  # the README names files of users' projects before
+    assert words
+    assert not {word for word in words if not any(path.endswith(f"/{word}") for path in paths)}
+
+
+def test_a_module_in_a_table_of_the_architecture_is_in_the_package_of_its_row() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w/]+/)` \|(.*)\|$", text, re.M)
+    modules = [f"/{package}{module}" for package, cell in rows for module in re.findall(r"`(\w+\.py)`", cell)]
+    assert len(modules) > 20
+    paths = everything()
+    assert not {module for module in modules if not any(path.endswith(module) for path in paths)}
