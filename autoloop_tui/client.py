@@ -122,10 +122,10 @@ def follow_story(store: Store, loop: Loop, tell: Callable[[Event], None], after:
 
 
 def exit_code(store: Store, loop: Loop) -> int:
-    """0 finished, 1 something failed, 130 stopped by a person or left by its engine: `autoloop-tui resume` goes on."""
+    """0 finished, 1 something failed, 130 stopped by its user or a limit, or left by its engine: it can be resumed."""
     if loop.state is LoopState.ACTIVE:
         return 130
-    if loop.state is LoopState.STOPPED and (loop.reason or "").startswith("stopped by "):
+    if loop.state is LoopState.STOPPED and loop.end is not None and loop.end.interrupted:
         return 130
     failed = any(run.state in (RunState.FAILED, RunState.LOST) for run in store.runs(loop.id))
     return 0 if loop.state is LoopState.FINISHED and not failed else 1

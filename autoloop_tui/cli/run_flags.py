@@ -11,7 +11,7 @@ from pathlib import Path
 from autoloop import gpus as gpu_report
 from autoloop import secrets
 from autoloop.gpus import GpuReport
-from autoloop.model import UserError
+from autoloop.model import ApprovalMode, ApprovalPolicy, UserError
 from autoloop.settings import Settings
 from autoloop.wandb_cloud.key import known_secrets
 
@@ -72,17 +72,17 @@ def free_gpus(report: GpuReport, per_run: int) -> list[int]:
     raise UserError(f"--gpus auto: {what} ({users or 'no more are there'}); name those to wait for with --gpus.")
 
 
-def approval(policy: str) -> str:
-    """`auto`, `manual`, or `after:SECONDS`."""
-    if policy in ("auto", "manual"):
-        return policy
+def approval(policy: str) -> ApprovalPolicy:
+    """The policy that `auto`, `manual` or `after:30m` names. UserError for anything else."""
+    if policy in (ApprovalMode.AUTO, ApprovalMode.MANUAL):
+        return ApprovalPolicy(mode=ApprovalMode(policy))
     match = DURATION.fullmatch(policy.removeprefix("after:"))
     if not policy.startswith("after:") or not match:
         raise UserError(f"--approve {policy!r} is not known: auto, manual, or after:30m (s, m or h).")
     seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 60}[match[2]]
     if seconds > LONGEST:
         raise UserError(f"--approve {policy}: nobody waits that long; give at most {LONGEST // 3600}h, or manual.")
-    return f"after:{seconds:g}"
+    return ApprovalPolicy(mode=ApprovalMode.AFTER, after=seconds)
 
 
 def interpreter(cwd: Path, python: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloop.model import LoopState, Run, RunState
+from autoloop.model import ApprovalMode, LoopState, Run, RunState
 from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import clip, plain
@@ -37,7 +37,7 @@ def waits(view: View) -> bool:
     return (
         view.loop.state is LoopState.ACTIVE
         and view.snapshot.waits_for_decision
-        and bool(view.pending or view.loop.held or view.loop.spec.approve == "manual")
+        and bool(view.pending or view.loop.held or view.loop.spec.approve.mode is ApprovalMode.MANUAL)
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from autoloop.engine.driver.lock import holder
-from autoloop.model import Attempt, LoopState, RunState
+from autoloop.model import Attempt, LoopState, RunState, StopKind
 from autoloop.runners import local
 
 from autoloop_tui import client
@@ -137,7 +137,8 @@ def test_one_run_is_stopped_without_an_engine_and_the_loop_does_not_go_on_for_it
     project.start("resume", "--no-ui").wait()
     (attempt,) = project.attempts()
     assert attempt.result == RunState.STOPPED.value
-    assert (attempt.stop_reason or "").startswith("stopped by ")
+    assert attempt.stop is not None
+    assert attempt.stop.kind is StopKind.USER
 
 
 @pytest.mark.parametrize("kind", ["stop", "kill"])

@@ -12,6 +12,9 @@ from autoloop.configs import diff, dump_config
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.metrics import default_book, summarise
 from autoloop.model import (
+    Actor,
+    ApprovalMode,
+    ApprovalPolicy,
     Attempt,
     ExitRecord,
     Loop,
@@ -63,7 +66,7 @@ class Project:
             rounds=rounds,
             decide=True,
             preset="plain",
-            approve="manual",
+            approve=ApprovalPolicy(mode=ApprovalMode.MANUAL),
             python="/usr/bin/python3",
             train_script="train.py",
             cwd=str(self.folder),
@@ -175,7 +178,7 @@ class Project:
             loop=self.loop.id,
             base_run=base.id,
             edits=list(edits),
-            **{"round": base.round, "author": "rule:more-transport", "reason": "the transport term is weak", **more},
+            **{"round": base.round, "author": Actor.rule("more-transport"), "reason": "the transport term is weak", **more},
         )
         self.store.put_proposal(proposal)
         return proposal

@@ -10,7 +10,16 @@ import autoloop
 import msgspec
 import pytest
 from autoloop.engine import holder
-from autoloop.model import LoopState, ProposalStatus, RoundState, RunState
+from autoloop.model import (
+    ApprovalMode,
+    ApprovalPolicy,
+    LoopEnd,
+    LoopEndKind,
+    LoopState,
+    ProposalStatus,
+    RoundState,
+    RunState,
+)
 from autoloop.store import Store
 from textual.command import CommandPalette
 
@@ -453,7 +462,9 @@ def test_a_retry_that_fails_between_two_looks_is_news(project):
 def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself(project, approve, held, status, expected):
     project.round(1, RoundState.DECIDING)
     project.proposal(project.store.run("run00001"), status=status)
-    project.change_loop(held=held, spec=msgspec.structs.replace(project.spec, approve=approve))
+    project.change_loop(
+        held=held, spec=msgspec.structs.replace(project.spec, approve=ApprovalPolicy(mode=ApprovalMode(approve)))
+    )
 
     async def script(pilot):
         assert waits(pilot.app.feed.view) == expected
@@ -601,7 +612,7 @@ def test_views_are_freed_without_a_collection(project):
         gc.disable()
         try:
             for n in range(20):
-                project.change_loop(reason=str(n))
+                project.change_loop(end=LoopEnd(kind=LoopEndKind.WINNER, text=str(n)))
                 pilot.app._tick()
             await settle(pilot)
             assert sum(isinstance(each, View) for each in gc.get_objects()) <= 2

@@ -14,7 +14,18 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.configs import diff
-from autoloop.model import Change, Evidence, Observation, RoundState, RunState
+from autoloop.model import (
+    Actor,
+    Change,
+    Evidence,
+    LoopEnd,
+    LoopEndKind,
+    Observation,
+    RoundState,
+    RunState,
+    StopCause,
+    StopKind,
+)
 from rich.cells import cell_len
 from textual.events import Resize
 from textual.geometry import Size
@@ -355,7 +366,7 @@ def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size):
 @pytest.mark.parametrize(("kind", "size"), [*((kind, (200, 50)) for kind in NAMES), ("control", (80, 24))])
 def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
     name = NAMES[kind]
-    project.change_loop(spec=msgspec.structs.replace(project.spec, name=name), reason=name)
+    project.change_loop(spec=msgspec.structs.replace(project.spec, name=name), end=LoopEnd(kind=LoopEndKind.USER, text=name))
     base = project.run("base", metrics={f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
     metrics = {f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)}
     config = {**CONFIG, name: {name: name}}
@@ -371,16 +382,18 @@ def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
     project.proposal(
         running,
         [f"a={name}"],
-        author=f"rule:{name}",
+        author=Actor.rule(f"{name}"),
         reason=name,
         changes=[change],
         evidence=proof,
         notes=[name],
         note=name,
-        decided_by=name,
+        decided_by=Actor.person(name),
         blocked=name,
     )
-    project.attempt(running, number=2, argv=[name, f"--{name}={name}"], cause=name, stop_reason=name)
+    project.attempt(
+        running, number=2, argv=[name, f"--{name}={name}"], cause=name, stop=StopCause(kind=StopKind.USER, text=name)
+    )
 
     async def script(pilot):
         for keys in SCREENS.values():

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from autoloop.model import LoopEnd, LoopEndKind
 from textual import events
 from textual.css.query import NoMatches
 from textual.widgets import Input
@@ -111,7 +112,9 @@ def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_
         for number, over in enumerate(OVER.values()):
             turn = (number + list(START).index(start)) % len(TARGETS)
             for name, kind in list(TARGETS.items())[slice(None) if every else slice(turn, turn + 1)]:
-                project.change_loop(reason=f"{number} {name}")  # a new view for the next tick
+                project.change_loop(
+                    end=LoopEnd(kind=LoopEndKind.USER, text=f"{number} {name}")
+                )  # a new view for the next tick
                 type_ahead(app, *START[start], *over)
                 await handled(app)
                 getattr(app, f"action_{name}")()  # as the palette does, whatever is open

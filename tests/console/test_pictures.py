@@ -10,16 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import (
-    Change,
-    Evidence,
-    ExitRecord,
-    Observation,
-    ProposalStatus,
-    RoundState,
-    RunState,
-    Series,
-)
+from autoloop.model import Actor, Change, Evidence, ExitRecord, Observation, ProposalStatus, RoundState, RunState, Series
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 import autoloop_tui.console.app
@@ -155,7 +146,7 @@ def loop(*, deciding=False):
         reg,
         ["ot.loss_config.reg@mul=1.6"],
         status=ProposalStatus.LAUNCHED,
-        author="rule:ot-mass-low",
+        author=Actor.rule("ot-mass-low"),
         reason="OT mass near zero: the plan moves nothing",
         changes=[change("ot.loss_config.reg", 0.4, 0.64)],
         evidence=evidence(0.02),
@@ -217,9 +208,12 @@ def propose(project, base):
     reg, tau = change("ot.loss_config.reg", 0.4, 0.64), change("ot.loss_config.tau_src", 0.05, 0.5)
     rate = change("policy.optimizer_lr", 2e-3, 1e-3)
     for changes, more in (
-        ([reg, tau], {"author": "rule:ot-mass-low", "evidence": evidence(0.02), "priority": 3, "revision": 2}),
-        ([rate], {"author": "rule:grad-high", "reason": "gradients stay high", "status": ProposalStatus.APPROVED}),
-        ([tau], {"author": "lin", "reason": "to be sure", "status": ProposalStatus.REJECTED, "note": "was tried"}),
+        ([reg, tau], {"author": Actor.rule("ot-mass-low"), "evidence": evidence(0.02), "priority": 3, "revision": 2}),
+        ([rate], {"author": Actor.rule("grad-high"), "reason": "gradients stay high", "status": ProposalStatus.APPROVED}),
+        (
+            [tau],
+            {"author": Actor.person("lin"), "reason": "to be sure", "status": ProposalStatus.REJECTED, "note": "was tried"},
+        ),
         ([reg], {"status": ProposalStatus.BLOCKED, "blocked": "This config has already been run: act_reg_040_r2_1."}),
         ([change("batch_size", 16, 24)], {"status": ProposalStatus.SKIPPED, "notes": ["more than --variants-per-run"]}),
     ):

@@ -15,7 +15,7 @@ from autoloop.demo.project import write_project
 from autoloop.engine import Engine, create_loop, plan_loop
 from autoloop.gpus import GpuReport
 from autoloop.metric_readers import follow
-from autoloop.model import LoopSpec, LoopState, Run, RunState
+from autoloop.model import LoopEnd, LoopEndKind, LoopSpec, LoopState, Run, RunState
 from autoloop.settings import Settings
 from autoloop.store import Store
 
@@ -70,7 +70,8 @@ def test_a_hopeless_run_is_stopped_before_two_fifths_of_its_steps_and_relaunched
         now = time.time()
         loop = create_loop(store, plan_loop(spec, Settings(), GpuReport(), os.environ, store.where_run, now), now)
         engine = Engine(store, loop)
-        watchdog = threading.Timer(PATIENCE, engine.stop_soon, ["the test took too long"], {"kill": True})
+        late = LoopEnd(kind=LoopEndKind.SIGNAL, text="the test took too long")
+        watchdog = threading.Timer(PATIENCE, engine.stop_soon, [late], {"kill": True})
         watchdog.start()
         try:
             assert engine.run().state is LoopState.FINISHED

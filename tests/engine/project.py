@@ -16,7 +16,7 @@ from typing import Any
 
 from autoloop.engine import Engine, create_loop, plan_loop, spawn
 from autoloop.gpus import GpuReport
-from autoloop.model import Loop, LoopSpec, LoopState, Proposal, Run
+from autoloop.model import ApprovalMode, ApprovalPolicy, Loop, LoopSpec, LoopState, Proposal, Run
 from autoloop.runners import local, procfs
 from autoloop.settings import Settings
 from autoloop.store import Store
@@ -102,6 +102,10 @@ class Project:
             "summary_out": str(self.folder / "reports" / "autorun_summary.json"),
             "markdown_out": str(self.folder / "reports" / "report.md"),
         }
+        if "approve" in changes:
+            mode, _, seconds = changes["approve"].partition(":")
+            policy = ApprovalPolicy(mode=ApprovalMode(mode), after=float(seconds) if seconds else None)
+            changes = {**changes, "approve": policy}
         return LoopSpec(**{**values, **changes})
 
     def loop(self, configs: Iterable[str], *, machine: GpuReport | None = None, **changes: Any) -> Loop:

@@ -88,7 +88,7 @@ def proposals_became_runs_once(project: Project, loop: Loop) -> None:
     for run in runs:
         if run.round > 1:
             assert (launched[run.id].id, launched[run.id].base_run) == (run.proposal, run.base_run)
-        by_rule = [p for p in proposals if p.base_run == run.id and p.author.startswith("rule:")]
+        by_rule = [p for p in proposals if p.base_run == run.id and p.author.by_rules]
         judged = run.state is RunState.FINISHED and run.round < last
         assert len(by_rule) == judged, (run, by_rule)
 

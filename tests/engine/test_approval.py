@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from autoloop.engine import Engine
-from autoloop.engine.base.events import WAITING
-from autoloop.model import LoopState, Proposal, ProposalStatus, Run, RunState
+from autoloop.model import POLICY, Actor, EventKind, LapseKind, LoopState, Proposal, ProposalStatus, Run, RunState
 
 from tests.engine.processes import eventually, seen
 from tests.engine.project import Project, rows
@@ -50,7 +49,11 @@ def test_a_manual_loop_waits_and_runs_what_was_approved_only(project: Project) -
         assert engine.end().state is LoopState.FINISHED
     assert rates(project.runs(loop, 2)) == [3.0]
     rejected = project.store.proposal(two.id)
-    assert (rejected.status, rejected.note, rejected.decided_by) == (ProposalStatus.REJECTED, "too small a step", "ada")
+    assert (rejected.status, rejected.note, rejected.decided_by) == (
+        ProposalStatus.REJECTED,
+        "too small a step",
+        Actor.person("ada"),
+    )
     assert rejected.decided_at is not None
     assert "too small a step" in (project.folder / "reports" / "report.md").read_text()
 
@@ -120,7 +123,7 @@ def test_the_last_decision_can_be_taken_back_for_a_while(project: Project) -> No
         decided = project.store.proposal(proposal.id).decided_at
         assert decided is not None
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at == decided + 3600, "the start announced")
-        assert "round 2 starts in 3600 s; until then" in project.story(loop, WAITING)[-1]
+        assert "round 2 starts in 3600 s; until then" in project.story(loop, EventKind.WAITING)[-1]
         engine.done("hold")
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at is None, "the round held")
         engine.done("hold", held=False)
@@ -179,7 +182,8 @@ def test_start_runs_what_is_approved_although_others_are_undecided(project: Proj
         engine.end()
     assert rates(project.runs(loop, 2)) == [4.0]
     for left in (project.store.proposal(two.id), project.store.proposal(three.id)):
-        assert (left.status, left.note) == (ProposalStatus.LAPSED, "lapsed: round 2 started without a decision on it")
+        assert (left.status, left.lapsed) == (ProposalStatus.LAPSED, LapseKind.ROUND_STARTED)
+        assert left.note == "round 2 started without a decision on it"
 
 
 def test_a_held_round_waits_although_everything_is_approved_and_a_skipped_proposal_can_still_be(
@@ -209,7 +213,7 @@ def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: Project
         assert "5" in answer
         assert "batch_size" in answer
         edited = project.store.proposal(proposal.id)
-        assert (edited.status, edited.author, edited.revision) == (ProposalStatus.PENDING, "ada", 2)
+        assert (edited.status, edited.author, edited.revision) == (ProposalStatus.PENDING, Actor.person("ada"), 2)
         assert [(c.path, c.before, c.after) for c in edited.changes] == [("lr", 1.0, 5.0), ("batch_size", 8, 12)]
         engine.done("approve", proposal=proposal.id)
         engine.end()
@@ -237,7 +241,7 @@ def test_a_person_s_own_proposal_is_resolved_and_run(project: Project) -> None:
         assert project.proposals(loop) == rule_made
         assert "lr 1 → 0.25" in engine.done("propose", run="b", edits=["lr=0.25"], reason="smaller for once")
         mine = project.proposals(loop)[-1]
-        assert (mine.author, mine.reason, mine.status) == ("ada", "smaller for once", ProposalStatus.PENDING)
+        assert (mine.author, mine.reason, mine.status) == (Actor.person("ada"), "smaller for once", ProposalStatus.PENDING)
         engine.done("approve", proposal=mine.id)
         engine.done("start")
         engine.end()
@@ -350,7 +354,7 @@ def test_after_a_delay_proposals_are_approved_without_a_person(project: Project)
         now[0] += 1
         assert engine.end().state is LoopState.FINISHED
     assert rates(project.runs(loop, 2)) == [3.0]
-    assert project.store.proposal(three.id).decided_by == "policy"
+    assert project.store.proposal(three.id).decided_by == POLICY
     assert project.store.proposal(four.id).status is ProposalStatus.SKIPPED
 
 

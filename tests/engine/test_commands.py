@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoloop.model import LoopState, RunState
+from autoloop.model import LoopState, RunState, StopCause, StopKind
 
 from tests.engine.processes import alive, states
 from tests.engine.project import Project
@@ -31,7 +31,7 @@ def test_stopping_one_run_keeps_its_results_and_gives_its_slot_to_the_next(proje
     assert a.summary.metrics["train/l1_loss"].last == 1.0
     assert a.output_dir in project.summary()
     (attempt,) = project.store.attempts(a.id)
-    assert attempt.stop_reason == "stopped by ada"
+    assert attempt.stop == StopCause(kind=StopKind.USER, text="stopped by ada")
     assert attempt.exit is not None
     assert attempt.exit.stopped_by == "stop"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from autoloop.engine import Engine
-from autoloop.model import LoopState, RunState
+from autoloop.model import Actor, LoopState, RunState
 from autoloop.runners import local
 from autoloop.store import Store
 
@@ -105,7 +105,7 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
     with project.driven(loop) as last:
         last.until(lambda: len(project.proposals(loop)) == 2, "the rule's proposal")
         last.leave()
-    assert [proposal.author for proposal in project.proposals(loop)] == ["ada", "rule:more-lr"]
+    assert [proposal.author for proposal in project.proposals(loop)] == [Actor.person("ada"), Actor.rule("more-lr")]
     assert [a.result for a in project.store.loop_attempts(loop.id)].count("finished") == 1
     assert states(project.runs(loop)) == [RunState.FINISHED]
 
@@ -149,7 +149,7 @@ def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: Project) ->
         project.store.send(loop.id, "stop", {}, "ada")
         with pytest.raises(Died):
             engine.end()
-    assert project.store.attempts(run.id)[0].stop_reason is None
+    assert project.store.attempts(run.id)[0].stop is None
     assert alive(trainer)
     assert project.run(loop).state is LoopState.STOPPED  # the command is still there
     gate.touch()

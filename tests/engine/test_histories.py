@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from autoloop.engine.base import events
 from autoloop.metric_readers import wandb_runs
-from autoloop.model import LoopState, Run, RunState
+from autoloop.model import EventKind, LoopState, Run, RunState
 
 from tests.engine.processes import states
 from tests.engine.project import Project
@@ -89,7 +88,7 @@ def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Proj
         loss = run.summary.metrics["train/l1_loss"]
         assert (loss.n, loss.delta) == (3, 2.0)
         assert f"started {started} W&B runs" in run.notes[0]
-        assert any(run.notes[0] in said for said in project.story(loop, events.NOTE))
+        assert any(run.notes[0] in said for said in project.story(loop, EventKind.NOTE))
         assert f"those of {run.wandb_id} alone" in (project.folder / "reports" / "report.md").read_text()
     assert folds.summary is not None
     assert folds.summary.metrics["train/l1_loss"].last == 2.0  # the first fold's

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from autoloop.engine import Engine
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Run, RunState
+from autoloop.model import Actor, LapseKind, Loop, LoopState, Proposal, ProposalStatus, Run, RunState
 from autoloop.store import Store
 
 from tests.engine.processes import seen, span, states
@@ -65,7 +65,7 @@ def test_a_hopeless_run_is_stopped_and_marked_with_the_evidence(project: Project
     (run,), (proposal,) = project.runs(loop), live(project, loop)
     assert run.state is RunState.STOPPED
     assert run.reason == "stopped: live rule hopeless at step 3: l1_loss.last = 7 > 5"
-    assert (proposal.status, proposal.decided_by, proposal.run) == (ProposalStatus.DONE, "rule:hopeless", None)
+    assert (proposal.status, proposal.decided_by, proposal.run) == (ProposalStatus.DONE, Actor.rule("hopeless"), None)
     assert proposal.evidence is not None
     assert proposal.evidence.observations[0].value == 7.0
     assert proposal.evidence.observations[0].last_step == 3
@@ -87,7 +87,7 @@ def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: Project
     assert [change.path for change in successor.changes] == ["lr", "hang"]
     assert seen(successor)["config"]["lr"] == 2.0
     proposal = project.store.proposal(successor.proposal or 0)
-    assert (proposal.author, proposal.status, proposal.run) == ("rule:stuck", ProposalStatus.LAUNCHED, successor.id)
+    assert (proposal.author, proposal.status, proposal.run) == (Actor.rule("stuck"), ProposalStatus.LAUNCHED, successor.id)
     assert proposal.evidence is not None
     order = sorted((span(project.store.attempts(run.id)[0]), run.name) for run in [a, b, *patched])
     assert [name for _, name in order] == ["a", "a_live1", "b", "b_live1"]
@@ -180,7 +180,7 @@ def test_a_rule_that_asks_waits_for_a_person_while_the_run_goes_on(project: Proj
     base, successor = project.runs(loop)
     assert states([base, successor]) == [RunState.STOPPED, RunState.FINISHED]
     decided = project.store.proposal(asked.id)
-    assert (decided.status, decided.decided_by, decided.run) == (ProposalStatus.LAUNCHED, "ada", successor.id)
+    assert (decided.status, decided.decided_by, decided.run) == (ProposalStatus.LAUNCHED, Actor.person("ada"), successor.id)
     assert len(live(project, loop)) == 1
 
 
@@ -214,7 +214,7 @@ def test_a_question_lapses_when_the_run_ends_first(project: Project) -> None:
         gate.touch()
         engine.end()
     lapsed = project.store.proposal(asked.id)
-    assert (lapsed.status, lapsed.note) == (ProposalStatus.LAPSED, "lapsed: the run ended before anybody decided")
+    assert (lapsed.status, lapsed.lapsed) == (ProposalStatus.LAPSED, LapseKind.RUN_ENDED)
     assert states(project.runs(loop)) == [RunState.FINISHED]
     assert any("has lapsed" in line for line in project.story(loop, "live rule"))
 

@@ -13,7 +13,7 @@ import pytest
 from autoloop import reports
 from autoloop.engine import Engine, holder
 from autoloop.metrics import default_book
-from autoloop.model import Attempt, Loop, LoopState, RunState
+from autoloop.model import Attempt, Loop, LoopState, RunState, StopCause, StopKind
 from autoloop.runners import local
 from autoloop.store import Store
 
@@ -324,7 +324,9 @@ def test_a_kill_whose_engine_died_before_it_was_sent_is_sent_as_a_kill_by_the_ne
     project.trainer_pid(a.id)
     project.kill_engine(engine)
     (attempt,) = project.store.attempts(a.id)
-    project.store.put_attempt(msgspec.structs.replace(attempt, stop_reason="stopped by ada", kill=True), loop.id)
+    project.store.put_attempt(
+        msgspec.structs.replace(attempt, stop=StopCause(kind=StopKind.USER, text="stopped by ada"), kill=True), loop.id
+    )
     assert project.run(loop).state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.STOPPED, RunState.FINISHED]
     exit_ = project.store.attempts(a.id)[0].exit

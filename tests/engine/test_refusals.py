@@ -50,7 +50,7 @@ def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_
         engine.waiting()
         answers = engine.ask_all([("propose", {"run": "a", "edits": [text]}) for text in ODD_EDITS])
         assert all(answer.answer for answer in answers)
-        accepted = [p.id for p in project.proposals(loop) if p.author == "ada"]
+        accepted = [p.id for p in project.proposals(loop) if p.author.name == "ada"]
         assert len(accepted) == sum(answer.ok is True for answer in answers)
         engine.ask_all([("approve", {"proposal": number}) for number in accepted])
         engine.done("start")

@@ -43,7 +43,7 @@ def survive(
 def commands_done_once(project: Project, target: Target) -> None:
     """What the console asked for happened once where it was answered so, and not at all where it was refused or is open."""
     assert target.console is not None
-    made = Counter(p.edits[0] for p in project.proposals(target.loop) if p.author == "console")
+    made = Counter(p.edits[0] for p in project.proposals(target.loop) if p.author.name == "console")
     wanted: Counter[str] = Counter()
     for number, (kind, payload) in target.console.sent.items():
         command = project.store.command(number)

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.model import (
+    Actor,
     Change,
     Loop,
+    LoopEnd,
+    LoopEndKind,
     LoopSpec,
     LoopState,
     MetricSummary,
@@ -79,7 +82,7 @@ def add_loop(store: Store, folder: Path, number: int = 1, rounds: int = 1, **cha
         "spec": spec,
         "output_dir": f"/out/loop_{number}",
         "created_at": 1_700_000_000.0,
-        "reason": "all rounds done",
+        "end": LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds done"),
     }
     loop = Loop(**{**values, **changes})
     store.put_loop(loop)
@@ -94,12 +97,12 @@ def add_proposal(store: Store, base: Run, **changes: Any) -> Proposal:
         "loop": base.loop,
         "round": base.round,
         "base_run": base.id,
-        "author": "rule:more-lr",
+        "author": Actor.rule("more-lr"),
         "reason": "the loss is high",
         "edits": ["lr@mul=2"],
         "changes": [Change(path="lr", before=1.0, after=2.0)],
         "status": ProposalStatus.REJECTED,
-        "decided_by": "ada",
+        "decided_by": Actor.person("ada"),
         "note": "not now",
     }
     proposal = Proposal(**{**values, **changes})

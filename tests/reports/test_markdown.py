@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from autoloop.metrics import default_book, parse_metric_book
-from autoloop.model import Change, Loop, ProposalStatus, Round, RoundState, RunState
+from autoloop.model import Actor, Change, Loop, LoopEnd, LoopEndKind, ProposalStatus, Round, RoundState, RunState
 from autoloop.reports import MarkdownReport, render, write_markdown
 from autoloop.store import Store
 from hypothesis import given, settings
@@ -230,12 +230,12 @@ def test_no_name_reason_path_or_value_can_break_a_table_or_hide_a_control_charac
 ) -> None:
     folder = tmp_path_factory.mktemp("nasty")
     with Store.open(folder, create=True) as store:
-        loop = add_loop(store, folder, title=name, reason=reason)
+        loop = add_loop(store, folder, title=name, end=LoopEnd(kind=LoopEndKind.WINNER, text=reason))
         marker = f"<!-- /autoloop {loop.name} -->"
         base = add_run(store, name, id="one", source_path=f"/{path}.json", summary=summary(**{metric: 0.5}))
         add_run(store, name, id="two", position=1, base_run="one", state=RunState.FAILED, reason=reason + marker)
         changes = [Change(path=path, before=value, after=[value])]
-        add_proposal(store, base, reason=reason + marker, author=name, changes=changes, note=value)
+        add_proposal(store, base, reason=reason + marker, author=Actor.person(name), changes=changes, note=value)
         add_proposal(store, base, edits=[path], changes=[])
         text = render(store, loop.id, METRICS)
         assert all(character.isprintable() or character == "\n" for character in text)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
-from autoloop.model import Attempt, Loop, LoopSpec, LoopState, Proposal, Round, RoundState, Run
+from autoloop.model import Actor, Attempt, Loop, LoopSpec, LoopState, Proposal, Round, RoundState, Run
 from autoloop.store import Store, take_snapshot
 
 LOOPS, RUNS = 20, 1000
@@ -37,7 +37,7 @@ def fill(store: Store, loop: int, position: int) -> None:
         Attempt(id=f"{run}-1", run=run, number=1, slot=0, output_dir="", directory="", created_at=1.0, result="finished"),
         loop,
     )
-    store.put_proposal(Proposal(id=number, loop=loop, round=1, base_run=run, author="x", reason="", edits=[]))
+    store.put_proposal(Proposal(id=number, loop=loop, round=1, base_run=run, author=Actor.person("x"), reason="", edits=[]))
     store.add_event(loop, "note", run)
     store.answer(store.send(loop, "pause", {}, "ada"), True, "")
 

@@ -14,11 +14,14 @@ from pathlib import Path
 import autoloop
 import pytest
 from autoloop.model import (
+    Actor,
     Attempt,
     Change,
     Evidence,
     ExitRecord,
     Loop,
+    LoopEnd,
+    LoopEndKind,
     LoopSpec,
     LoopState,
     MetricSummary,
@@ -29,6 +32,8 @@ from autoloop.model import (
     RoundState,
     Run,
     RunState,
+    StopCause,
+    StopKind,
     Summary,
     UserError,
     WandbSpec,
@@ -119,7 +124,7 @@ FULL_ATTEMPT = Attempt(
     handle={"pid": 7, "start_time": 2**50, "boot_id": "b", "host": "h"},
     started_at=2.0,
     ended_at=3.0,
-    stop_reason="stopped by ada",
+    stop=StopCause(kind=StopKind.USER, text="stopped by ada"),
     result="stopped",
     cause="stopped: by ada",
     exit=ExitRecord(code=None, signal=15, stopped_by="stop", started_at=2.0, ended_at=3.0),
@@ -129,7 +134,7 @@ FULL_PROPOSAL = Proposal(
     loop=1,
     round=1,
     base_run="full",
-    author="rule:x",
+    author=Actor.rule("x"),
     reason="why",
     edits=["a@mul=2"],
     changes=[Change(path="a", before=1, after=2)],
@@ -157,7 +162,7 @@ FULL_PROPOSAL = Proposal(
     ),
     notes=["n"],
     note="said",
-    decided_by="ada",
+    decided_by=Actor.person("ada"),
     decided_at=4.0,
     base_hash="b",
     config_hash="c",
@@ -168,7 +173,7 @@ FULL_PROPOSAL = Proposal(
 
 
 def test_every_noun_comes_back_as_it_was_written(store: Store) -> None:
-    loop = a_loop(reason="why", paused=True, held=True, winner="full", ended_at=9.0)
+    loop = a_loop(end=LoopEnd(kind=LoopEndKind.SIGNAL, text="why"), paused=True, held=True, winner="full", ended_at=9.0)
     round_ = Round(loop=1, number=1, state=RoundState.DECIDING, started_at=1.0, ended_at=2.0, decide_by=3.0)
     store.put_loop(loop)
     store.put_round(round_)

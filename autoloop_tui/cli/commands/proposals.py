@@ -34,7 +34,7 @@ def proposals(*, loop: str | None = None, round: int | None = None, json: bool =
     with client.opened(loop) as (store, found):
         listed = store.proposals(found.id, round)
         if json:
-            print(printing.json_text(listed))
+            print(printing.json_text([_document(each) for each in listed]))
             return 0
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
@@ -269,6 +269,12 @@ def _notes(proposal: Proposal) -> int:
     for note in proposal.notes:
         print(printing.printable(f"note: {note}"))
     return 0
+
+
+def _document(proposal: Proposal) -> dict[str, Any]:
+    """For programs: authors as in the table."""
+    decided_by = str(proposal.decided_by) if proposal.decided_by else None
+    return {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
 
 
 def _text(proposal: Proposal, base: str) -> str:

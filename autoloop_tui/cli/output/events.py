@@ -6,9 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from autoloop.engine.base import events as kinds
 from autoloop.metrics import MetricBook
-from autoloop.model import Event, Loop, LoopState, Run
+from autoloop.model import Event, EventKind, Loop, LoopState, Run
 from autoloop.store import Store
 
 from autoloop_tui import client
@@ -29,13 +28,13 @@ class EventPrinter:
         self._progress: dict[str, tuple[float, int]] = {}
 
     def tell(self, event: Event) -> None:
-        # People's chain scripts look for lines that begin so.
-        self.line(event.text, None if event.text.startswith("Wrote variant: ") else event.at)
-        if event.kind == kinds.RUN_ENDED and event.run:
+        # People's chain scripts read these lines, so they begin with their text.
+        self.line(event.text, None if event.kind is EventKind.VARIANT_WRITTEN else event.at)
+        if event.kind == EventKind.RUN_ENDED and event.run:
             cause = self.store.attempts(event.run)[-1].diagnosis
             for text in cause.details if cause else []:
                 self.line(" " * 12 + text, None)
-        if event.kind == kinds.ROUND_ENDED:
+        if event.kind == EventKind.ROUND_ENDED:
             # Whoever follows from outside may hear of it when the next round has begun.
             begun = [round_.number for round_ in self.store.rounds(self.loop.id) if round_.started_at <= event.at]
             across = printing.across() if self._write is print else None

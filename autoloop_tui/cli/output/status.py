@@ -157,12 +157,15 @@ def _live_line(store: Store, proposal: Proposal) -> str:
         ProposalStatus.DONE: "stopped",
         ProposalStatus.BLOCKED: f"goes on: {proposal.blocked}",
     }.get(proposal.status, proposal.status.value)
-    rule = proposal.evidence.rule if proposal.evidence else proposal.author
+    rule = proposal.evidence.rule if proposal.evidence else str(proposal.author)
     return printing.printable(f"live rule {rule}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}")
 
 
 def loop_document(store: Store, loop: Loop) -> dict[str, Any]:
-    return {"state_now": state_now(store, loop), **msgspec.to_builtins(loop)}
+    document = msgspec.to_builtins(loop)
+    document["reason"] = loop.reason
+    document["spec"]["approve"] = str(loop.spec.approve)
+    return {"state_now": state_now(store, loop), **document}
 
 
 def status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:

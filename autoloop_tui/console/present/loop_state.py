@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from autoloop.engine.planning.limits import quiet_in_words, quiet_until
-from autoloop.model import LoopState, RoundState, RunState
+from autoloop.model import Loop, LoopState, RoundState, RunState
 
 from autoloop_tui.console.drawing.paint import look, plain
 from autoloop_tui.console.drawing.pieces import Piece
@@ -63,8 +63,16 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
     elif loop.state is LoopState.FINISHED:
         seen, word = look("finished"), f"finished: {plain(loop.reason or '')}"
     else:
-        seen, word = look("stopped"), f"stopped: {plain(loop.reason or '').removeprefix('stopped ')}"
+        seen, word = look("stopped"), stopped(loop)
     return [(f"{seen.mark(ascii_only=ascii_only)} {word}", seen.variable)]
+
+
+def stopped(loop: Loop) -> str:
+    """`stopped by ada`, or `stopped: ` and the reason."""
+    if loop.end is None:
+        return "stopped"
+    text = plain(loop.end.text).rstrip(".")
+    return text if loop.end.interrupted else f"stopped: {text}"
 
 
 def waits(view: View) -> list[str]:

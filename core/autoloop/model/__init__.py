@@ -4,38 +4,74 @@ Everything here can be written to JSON by msgspec and read back equal. Times are
 steps are optimiser steps of the trainer.
 """
 
+from autoloop.model.actor import DEFAULT_RULE, POLICY, Actor, ActorKind
 from autoloop.model.attempt import Attempt, Cause, ExitRecord
 from autoloop.model.edits import Change, Config
+from autoloop.model.ends import (
+    LOOP_STOP,
+    LapseKind,
+    LoopEnd,
+    LoopEndKind,
+    Requeue,
+    RequeueKind,
+    StopCause,
+    StopKind,
+)
 from autoloop.model.errors import UserError
-from autoloop.model.event import Event
+from autoloop.model.event import Event, EventKind
 from autoloop.model.evidence import Evidence, Observation
-from autoloop.model.loop import Loop, LoopSpec, LoopState, Round, RoundState, Slot, WandbSpec
+from autoloop.model.loop import (
+    ApprovalMode,
+    ApprovalPolicy,
+    Loop,
+    LoopSpec,
+    LoopState,
+    Round,
+    RoundState,
+    Slot,
+    WandbSpec,
+)
 from autoloop.model.metrics import MetricSummary, Series, Summary
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus
 from autoloop.model.run import Run, RunState
 
 __all__ = [
+    "DEFAULT_RULE",
+    "LOOP_STOP",
+    "POLICY",
+    "Actor",
+    "ActorKind",
+    "ApprovalMode",
+    "ApprovalPolicy",
     "Attempt",
     "Cause",
     "Change",
     "Config",
     "Event",
+    "EventKind",
     "Evidence",
     "ExitRecord",
+    "LapseKind",
     "LiveContext",
     "Loop",
+    "LoopEnd",
+    "LoopEndKind",
     "LoopSpec",
     "LoopState",
     "MetricSummary",
     "Observation",
     "Proposal",
     "ProposalStatus",
+    "Requeue",
+    "RequeueKind",
     "Round",
     "RoundState",
     "Run",
     "RunState",
     "Series",
     "Slot",
+    "StopCause",
+    "StopKind",
     "Summary",
     "UserError",
     "WandbSpec",

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from autoloop.model.ends import StopCause
 from autoloop.model.metrics import Summary
+from autoloop.model.run import RunState
 
 
 class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +69,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     ended_at: float | None = None
     exit: ExitRecord | None = None
-    stop_reason: str | None = None
-    """Who asked to stop it and why; recorded before the signal is sent."""
-    result: str | None = None
-    """How it counts: one of the ended run states; set with `ended_at`."""
+    stop: StopCause | None = None
+    """Why it was asked to end; recorded before the signal is sent."""
+    result: RunState | None = None
+    """How it counts: one of the ended run states; None until that is settled."""
     kill: bool = False
-    """It is to be killed rather than stopped; recorded with `stop_reason`."""
+    """It is to be killed rather than stopped; recorded with `stop`."""
     unstarted: bool = False
     """Its command certainly never ran; known once it has ended."""
     summary: Summary | None = None

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 
+class EventKind(StrEnum):
+    """What happened. Clients choose by kind; the words are for people."""
+
+    LOOP_STARTED = "loop started"
+    LOOP_RESUMED = "loop resumed"
+    LOOP_ENDED = "loop ended"
+    LOOP_PAUSED = "loop paused"
+    ROUND_STARTED = "round started"
+    ROUND_ENDED = "round ended"
+    VARIANT_WRITTEN = "variant written"
+    RUN_STARTED = "run started"
+    RUN_ADOPTED = "run adopted"
+    RUN_STOPPING = "run stopping"
+    RUN_ENDED = "run ended"
+    RUN_RETRIED = "run retried"
+    RUN_EXTENDED = "run extended"
+    PROPOSED = "proposed"
+    DECIDED = "decided"
+    LIVE = "live rule"
+    ASKED = "asked"
+    WAITING = "waiting"
+    ENGINE_LEFT = "engine left"
+    """This engine ends; the runs continue and the next engine takes them over."""
+    NOTE = "note"
+    """A remark that nothing depends on."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a loop's story, in words a person reads. `kind` is a closed set kept in engine/events.py."""
+    """One line of a loop's story, in words for people."""
 
     id: int
     loop: int
     at: float
-    kind: str
+    kind: EventKind
     text: str
     run: str | None = None

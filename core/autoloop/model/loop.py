@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from autoloop.model.ends import LoopEnd
+
 
 class LoopState(StrEnum):
     ACTIVE = "active"
@@ -40,6 +42,29 @@ class WandbSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Online was asked for and the server did not answer: recorded offline, and the report says how to upload it."""
 
 
+class ApprovalMode(StrEnum):
+    AUTO = "auto"
+    """Proposals are approved as soon as they are made."""
+    MANUAL = "manual"
+    """Only a person approves."""
+    AFTER = "after"
+    """A person has a while to decide; what is pending then is approved."""
+
+
+class ApprovalPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Who approves proposals. As text: `auto`, `manual`, `after:600`."""
+
+    mode: ApprovalMode = ApprovalMode.AUTO
+    after: float | None = None
+    """Seconds that a person has to decide; only for AFTER."""
+
+    def __str__(self) -> str:
+        return self.mode.value if self.after is None else f"{self.mode.value}:{self.after:g}"
+
+
+AUTO = ApprovalPolicy()
+
+
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for with `autoloop-tui run`. Paths are absolute (stored, they are relative to the project). Never
     holds a secret."""
@@ -61,8 +86,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 1
     variants_per_run: int = 2
     decide: bool = False
-    approve: str = "auto"
-    """`auto`, `manual`, or `after:SECONDS`."""
+    approve: ApprovalPolicy = AUTO
     grace: float = 10.0
     """Seconds from a person's last decision to the start of the next round by itself: it can be undone until then."""
     until: str | None = None
@@ -104,8 +128,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     output_dir: str
     created_at: float
     ended_at: float | None = None
-    reason: str | None = None
-    """Why it ended, or what it waits for."""
+    end: LoopEnd | None = None
+    """How it ended; known before that if all that is left is a run that was extended."""
     paused: bool = False
     waits_for: str | None = None
     """Why no run is started now although some are queued: what is lacking, in words."""
@@ -120,6 +144,11 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     slot_waits: dict[int, str] = {}
     """What a free slot waits for before a queued run may start there, by the slot's index."""
     winner: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it ended, in words."""
+        return self.end.text if self.end else None
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+from autoloop.model.actor import Actor
 from autoloop.model.edits import Change
+from autoloop.model.ends import LapseKind
 from autoloop.model.evidence import Evidence
 
 
@@ -45,8 +47,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     round: int
     """The round it was made from; if approved it runs in the next."""
     base_run: str
-    author: str
-    """`rule:<id>`, `default`, or the name of the person."""
+    author: Actor
     reason: str
     edits: list[str]
     changes: list[Change] = []
@@ -56,8 +57,9 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     blocked: str | None = None
     notes: list[str] = []
     note: str | None = None
-    """What the person said when deciding."""
-    decided_by: str | None = None
+    """What the person said when deciding, or why it was skipped or has lapsed."""
+    lapsed: LapseKind | None = None
+    decided_by: Actor | None = None
     decided_at: float | None = None
     decision: int | None = None
     """Number of the command that decided it: proposals decided by one command are undone together."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from autoloop.model.edits import Change
+from autoloop.model.ends import RequeueKind
 from autoloop.model.metrics import Summary
 
 
@@ -41,6 +42,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     config_hash: str
     state: RunState = RunState.QUEUED
     reason: str | None = None
+    """Why it stands as it does, in words."""
+    requeued: RequeueKind | None = None
+    """Why it is in the queue again; None for a run that is not, or has had no attempt."""
     base_run: str | None = None
     proposal: int | None = None
     changes: list[Change] = []

@@ -237,7 +237,7 @@ def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     changes = "; ".join(map(_change, proposal.changes)) or "; ".join(map(code, proposal.edits))
     decision = proposal.status.value
     if proposal.decided_by:
-        decision += f" by {inert(proposal.decided_by)}"
+        decision += f" by {inert(str(proposal.decided_by))}"
     if proposal.run:
         decision += f", run {proposal.run}"
     if proposal.blocked or proposal.note:
@@ -245,7 +245,7 @@ def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     cells = [
         str(proposal.id),
         f"{inert(base.name)} ({base.id})",
-        inert(proposal.author),
+        inert(str(proposal.author)),
         inert(proposal.reason),
         changes,
         decision,
@@ -260,13 +260,13 @@ def _change(change: Change) -> str:
 def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     """`- baseline (ab12cd34), step 340: pi-vanished (ot_pi_sum.last = 3.4e-11 < 1e-06): launched, run …`, and the edits."""
     base = by_id[proposal.base_run]
-    rule = proposal.evidence.rule if proposal.evidence else proposal.author
+    rule = proposal.evidence.rule if proposal.evidence else str(proposal.author)
     seen = in_words(proposal.evidence) if proposal.evidence else ""
     step = proposal.live.step if proposal.live else base.step
     text = f"- {inert(base.name)} ({base.id}), step {step}: {inert(rule)} ({inert(seen or proposal.reason)}): "
     text += "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
-    if proposal.decided_by and not proposal.decided_by.startswith("rule:"):
-        text += f" by {inert(proposal.decided_by)}"
+    if proposal.decided_by and not proposal.decided_by.by_rules:
+        text += f" by {inert(str(proposal.decided_by))}"
     if proposal.run:
         text += f", run {proposal.run}"
     if proposal.changes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from autoloop.model import Attempt, Event, Loop, Proposal, Round, Run, RunState, UserError
+from autoloop.model import Attempt, Event, EventKind, Loop, Proposal, Round, Run, RunState, UserError
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
 from autoloop.store.opening import connect, connect_or_begin_anew, lost
@@ -94,7 +94,7 @@ class Store(Rows):
     def _touch(self, loop: int, round_: int) -> None:
         self.touched[loop] = min(round_, self.touched.get(loop, round_))
 
-    def add_event(self, loop: int, kind: str, text: str, run: str | None = None) -> Event:
+    def add_event(self, loop: int, kind: EventKind, text: str, run: str | None = None) -> Event:
         with self.transaction():  # the engine of another loop counts up the same numbers
             event = Event(id=self.next_id("events"), loop=loop, at=time.time(), kind=kind, text=text, run=run)
             self._put("events", {"id": event.id, "loop": loop}, event)

@@ -17,9 +17,10 @@ from autoloop.model import UserError
 from autoloop.store.access import driven
 from autoloop.store.places import Places
 from autoloop.store.portable import make_relative
+from autoloop.store.sentences import make_typed
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
@@ -54,7 +55,11 @@ def _index_states(db: sqlite3.Connection) -> None:
     db.execute(RUNS_BY_STATE)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _index_states, 2: make_relative}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _index_states,
+    2: make_relative,
+    3: make_typed,
+}
 """Version -> the step from it to the next one, inside a transaction."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.model import LoopState, RunState
+from autoloop.model import LoopEnd, LoopEndKind, LoopState, RunState
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.screens.dialogs import Ask
@@ -98,7 +98,7 @@ def test_what_cannot_go_on_is_said_and_nothing_is_asked(project, state, preset, 
 
 def test_an_engine_is_started_for_a_loop_that_has_ended(project, monkeypatch):
     run = with_checkpoint(project)
-    project.change_loop(state=LoopState.STOPPED, reason="stopped by ada")
+    project.change_loop(state=LoopState.STOPPED, end=LoopEnd(kind=LoopEndKind.USER, text="stopped by ada"))
     woken = []
     monkeypatch.setattr("autoloop_tui.console.app.ConsoleApp._wake", lambda app: woken.append(app.feed.loop_id))
 

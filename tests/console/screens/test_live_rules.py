@@ -7,11 +7,14 @@ from contextlib import nullcontext
 import msgspec
 import pytest
 from autoloop.model import (
+    Actor,
     Cause,
     Change,
     Evidence,
     ExitRecord,
     LiveContext,
+    LoopEnd,
+    LoopEndKind,
     LoopState,
     Observation,
     ProposalStatus,
@@ -33,7 +36,7 @@ def project(tmp_path):
     project = Project(tmp_path, slots=3)
     seen = Observation(name="ot_pi_sum.last", value=3.2e-9, op="<", threshold=1e-6, holds=True)
     evidence = Evidence(rule="pi-vanished", rule_version="1", when="ot_pi_sum.last < 1e-6", observations=[seen])
-    made = dict(author="rule:pi-vanished", reason="the mass has vanished", changes=CHANGES, evidence=evidence)
+    made = dict(author=Actor.rule("pi-vanished"), reason="the mass has vanished", changes=CHANGES, evidence=evidence)
     first = project.run(
         "base",
         RunState.STOPPED,
@@ -41,7 +44,7 @@ def project(tmp_path):
         attempt={"cause": f"stopped: {WHY}", "exit": ExitRecord(signal=2, stopped_by="stop")},
     )
     live = LiveContext(attempt=f"{first.id}-1", step=320)
-    done = project.proposal(first, status=ProposalStatus.LAUNCHED, run="next", live=live, decided_by="rule:x", **made)
+    done = project.proposal(first, status=ProposalStatus.LAUNCHED, run="next", live=live, decided_by=Actor.rule("x"), **made)
     project.run("base_live1", RunState.RUNNING, id="next", base=first, proposal=done.id, log="line\n")
     asked = project.run("tau", RunState.RUNNING, slot=1, attempt={"slot": 1}, log="line\n")
     project.proposal(asked, live=LiveContext(attempt=f"{asked.id}-1", step=340), **made)
@@ -143,7 +146,10 @@ def test_limits_are_told_with_the_round(project):
 
 
 def test_why_a_loop_was_stopped_and_how_it_goes_on(project):
-    project.change_loop(state=LoopState.STOPPED, reason="3 runs in a row failed before their first step")
+    project.change_loop(
+        state=LoopState.STOPPED,
+        end=LoopEnd(kind=LoopEndKind.EARLY_FAILURES, text="3 runs in a row failed before their first step"),
+    )
 
     async def script(screen):
         assert "failed before their first step; R takes it up again" in whole(screen, "#next")

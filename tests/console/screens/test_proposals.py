@@ -11,7 +11,19 @@ import time
 import msgspec
 import pytest
 from autoloop.engine import spawn
-from autoloop.model import Change, Evidence, LoopState, Observation, ProposalStatus, RoundState, RunState, UserError
+from autoloop.model import (
+    Actor,
+    Change,
+    Evidence,
+    LoopEnd,
+    LoopEndKind,
+    LoopState,
+    Observation,
+    ProposalStatus,
+    RoundState,
+    RunState,
+    UserError,
+)
 
 from autoloop_tui.console.drawing.paint import cells
 from autoloop_tui.console.present.proposals.detail import wrapped
@@ -100,7 +112,7 @@ def last_line(app):
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(project, size):
-    author = "rule:ot-mass-low"
+    author = Actor.rule("ot-mass-low")
     add(project, (REG, BATCH), author=author, reason="OT mass near zero", evidence=LOW, priority=3, revision=2)
 
     async def script(pilot, app):
@@ -174,10 +186,10 @@ def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project):
     broken = project.run("demo_r2_2", RunState.FAILED, base=project.base, round=2, reason="CUDA out of memory")
     for run in (better, broken):
         add(project, evidence=LOW, round=1, status=ProposalStatus.LAUNCHED, run=run.id)
-    add(project, author="rule:other", round=1, status=ProposalStatus.LAUNCHED, run=better.id)
+    add(project, author=Actor.rule("other"), round=1, status=ProposalStatus.LAUNCHED, run=better.id)
     project.round(2, RoundState.DECIDING)
     # Somebody edited it: the rule that made it still counts.
-    add(project, evidence=LOW, author="jo", round=2)
+    add(project, evidence=LOW, author=Actor.person("jo"), round=2)
 
     async def script(pilot, app):
         await pilot.press("enter")
@@ -214,8 +226,16 @@ def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(p
     [
         ({}, RoundState.RUNNING, "Round 1 runs, 1 of 1 ended"),
         ({"held": True}, RoundState.DECIDING, "Held: round 2 starts when you press S"),
-        ({"state": LoopState.FINISHED, "reason": "all done"}, RoundState.DONE, "has finished: all done."),
-        ({"state": LoopState.STOPPED, "reason": "stopped by jo"}, RoundState.RUNNING, "stopped by jo; R takes it up"),
+        (
+            {"state": LoopState.FINISHED, "end": LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all done")},
+            RoundState.DONE,
+            "has finished: all done.",
+        ),
+        (
+            {"state": LoopState.STOPPED, "end": LoopEnd(kind=LoopEndKind.USER, text="stopped by jo")},
+            RoundState.RUNNING,
+            "stopped by jo; R takes it up",
+        ),
     ],
 )
 def test_the_header_says_what_happens_next(project, change, round_, said):
@@ -280,7 +300,7 @@ def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
         changes,
         edits=[bad],
         reason=bad,
-        author=f"rule:{bad}",
+        author=Actor.rule(f"{bad}"),
         notes=[bad],
         note=bad,
         blocked=bad,

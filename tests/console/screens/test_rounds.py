@@ -4,7 +4,18 @@ from array import array
 import msgspec
 import pytest
 from autoloop.metrics import default_book, summarise
-from autoloop.model import Loop, LoopState, ProposalStatus, Round, RoundState, RunState, Series, Summary
+from autoloop.model import (
+    Loop,
+    LoopEnd,
+    LoopEndKind,
+    LoopState,
+    ProposalStatus,
+    Round,
+    RoundState,
+    RunState,
+    Series,
+    Summary,
+)
 
 from autoloop_tui.console.drawing.columns import Column, lay_out
 from autoloop_tui.console.present.compare.comparison import compare_metrics
@@ -483,7 +494,7 @@ def older_loop(project, runs=2):
         spec=spec,
         output_dir=str(project.folder / "old"),
         created_at=NOW - 9000,
-        reason="all rounds done",
+        end=LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds done"),
     )
     project.store.put_loop(loop)
     project.store.put_round(Round(loop=loop.id, number=1, state=RoundState.DONE, started_at=NOW - 9000))

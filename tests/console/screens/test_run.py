@@ -10,7 +10,7 @@ from autoloop import secrets
 from autoloop.configs import diff
 from autoloop.metric_readers import follow
 from autoloop.metrics import default_book, summarise
-from autoloop.model import ExitRecord, RunState, Series, WandbSpec
+from autoloop.model import Actor, ExitRecord, RunState, Series, StopCause, StopKind, WandbSpec
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.drawing.smoothing import Smoothed
@@ -388,7 +388,13 @@ def test_added_and_removed_keys_are_told_apart(project):
 
 def test_the_launch_part_shows_command_environment_places_and_attempts(project):
     run = project.run("twice", RunState.FAILED, attempts=2, attempt={"exit": ExitRecord(signal=9), "cause": "killed"})
-    project.attempt(run, number=2, exit=ExitRecord(code=3), cause="it broke", stop_reason="asked by somebody")
+    project.attempt(
+        run,
+        number=2,
+        exit=ExitRecord(code=3),
+        cause="it broke",
+        stop=StopCause(kind=StopKind.USER, text="asked by somebody"),
+    )
 
     async def script(pilot, screen):
         await press(pilot, "4")
@@ -541,7 +547,7 @@ def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
     evil = "\x1b[31m[b]日本語\u202e\n'\"{" + "x" * 300
     config = {**CONFIG, evil: evil}
     base = project.run("base")
-    proposal = project.proposal(base, author=evil, reason=evil)
+    proposal = project.proposal(base, author=Actor.person(evil), reason=evil)
     run = project.run(
         "v",
         RunState.FAILED,
@@ -551,7 +557,7 @@ def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
         reason=evil,
         log=evil.encode() * 50,
         metrics={"train/" + evil: curve(5)},
-        attempt={"cause": evil, "argv": [evil, evil], "stop_reason": evil},
+        attempt={"cause": evil, "argv": [evil, evil], "stop": StopCause(kind=StopKind.USER, text=evil)},
     )
 
     async def script(pilot, screen):

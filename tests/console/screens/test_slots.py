@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import Change, ProposalStatus, RoundState, RunState, Series
+from autoloop.model import Change, LoopEnd, LoopEndKind, ProposalStatus, RoundState, RunState, Series
 from autoloop.runners import procfs
 
 from autoloop_tui.console.actions import of_scope
@@ -266,7 +266,7 @@ def test_long_and_hostile_names_and_logs_break_nothing(tmp_path, size):
     project = Project(tmp_path, name=HOSTILE)
     base = project.run(HOSTILE)
     project.run(HOSTILE, RunState.RUNNING, base=base, log="\x1b[2J\x1b]0;x\x07" + HOSTILE + "\n")
-    project.change_loop(reason=HOSTILE)
+    project.change_loop(end=LoopEnd(kind=LoopEndKind.USER, text=HOSTILE))
 
     async def script(pilot, screen):
         for key in ("m", "d", "l", "x", "n", "e", "q"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoloop.configs import after_text, before_text
 from autoloop.metrics import MetricBook
-from autoloop.model import Change, Observation, Proposal, ProposalStatus, Run
+from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
 
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
@@ -66,8 +66,8 @@ def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
         rows += [[(line, f"bold {seen.variable}")] for line in wrapped(text, width)]
     rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
     name = f"{base.name} ({base.id})" if base else f"{proposal.base_run} (not of this loop)"
-    author = f"rule {rule_of(proposal)}" if proposal.author.startswith("rule:") else f"by {proposal.author}"
-    if proposal.evidence and not proposal.author.startswith(("rule:", "default")):
+    author = f"rule {rule_of(proposal)}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
+    if proposal.evidence and not proposal.author.by_rules:
         author = f"rule {rule_of(proposal)}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
     if proposal.live:
@@ -75,11 +75,12 @@ def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
     rows += [[(line, "dim")] for line in wrapped(text, width)]
     if proposal.decided_by:
         done = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
-        by = "by itself" if proposal.live and proposal.decided_by.startswith("rule:") else f"by {proposal.decided_by}"
+        by = "by itself" if proposal.live and proposal.decided_by.by_rules else f"by {proposal.decided_by}"
         said = f"{done} {by}" + (f": {proposal.note}" if proposal.note else "")
         rows += [[(line, look(proposal.status.value).variable)] for line in wrapped(said, width)]
     elif proposal.note:
-        rows += [[(line, "dim")] for line in wrapped(proposal.note, width)]
+        note = f"lapsed: {proposal.note}" if proposal.lapsed else proposal.note
+        rows += [[(line, "dim")] for line in wrapped(note, width)]
     return rows
 
 

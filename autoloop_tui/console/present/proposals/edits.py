@@ -16,7 +16,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.rounds.proposals import resolved
 from autoloop.metrics import MetricBook
-from autoloop.model import Change, Loop, Proposal, Run, UserError
+from autoloop.model import Actor, Change, Loop, Proposal, Run, UserError
 from autoloop.rules import act_ot_book
 from autoloop.settings import load_settings
 from autoloop.store import Store
@@ -70,7 +70,7 @@ class EditJudge:
                 loop=self._context.loop_id,
                 round=instead_of.round if instead_of else round_,
                 base_run=base.id,
-                author=self.author,
+                author=Actor.person(self.author),
                 reason="",
                 edits=list(edits),
                 base_hash=self._hashes[base.id],

@@ -14,6 +14,7 @@ from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundSta
 from autoloop_tui.console.drawing.paint import cells, clip, duration, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.loop_state import stopped
 from autoloop_tui.console.present.metric_delta import Delta, against
 
 ORDER = ("pending", "approved", "blocked", "skipped", "rejected", "launched")
@@ -40,7 +41,7 @@ def entries(proposals: Sequence[Proposal], current: int) -> list[Entry]:
 
 def rule_of(proposal: Proposal) -> str:
     """The rule that made it, also after a person has edited it; else its author."""
-    return proposal.evidence.rule if proposal.evidence else proposal.author.removeprefix("rule:")
+    return proposal.evidence.rule if proposal.evidence else proposal.author.name or str(proposal.author)
 
 
 def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> int | None:
@@ -79,7 +80,7 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     if loop.state is LoopState.FINISHED:
         return f"The loop has finished: {(loop.reason or 'nothing is left to do').rstrip('.')}."
     if loop.state is LoopState.STOPPED:
-        return f"The loop is {_stopped(loop.reason)}; {key('app.engine')} takes it up again."
+        return f"The loop is {stopped(loop)}; {key('app.engine')} takes it up again."
     if view.engine is None:
         return f"No engine drives this loop, so nothing can be decided now; {key('app.engine')} restarts it."
     if asked := next(iter(view.questions.values()), None):
@@ -149,11 +150,6 @@ def count_pieces(view: View, marked: int, *, ascii_only: bool) -> list[Piece]:
     if len(row) == 1:
         row.append((f"no proposals from round {number} yet   ", "dim"))
     return [*row, (f"* {marked} marked", "bold key")] if marked else row
-
-
-def _stopped(reason: str | None) -> str:
-    text = (reason or "stopped").rstrip(".")
-    return text if text.startswith("stopped") else f"stopped: {text}"
 
 
 # ---------------------------------------------------------------------------------------------------------- changes

@@ -187,7 +187,7 @@ _KEYS: Mapping[str, tuple[Callable[[RunRow], Any], bool]] = {
 
 def author(proposal: Proposal) -> str:
     """Who made a proposal, in short: the rule's name, or the person's."""
-    return proposal.author.removeprefix("rule:")
+    return proposal.author.name or str(proposal.author)
 
 
 def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:

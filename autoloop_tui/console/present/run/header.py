@@ -122,7 +122,7 @@ def _origin(view: View, run: Run, ascii_only: bool) -> list[Piece]:
     edits = changes_in_short(run.changes, 4) or "no change"
     pieces.append((_letters(edits, ascii_only), "diff-after"))
     if proposal := proposal_of(view, run):
-        pieces += [(f"  by {plain(proposal.author)}: ", "dim"), (plain(proposal.reason), "dim")]
+        pieces += [(f"  by {plain(str(proposal.author))}: ", "dim"), (plain(proposal.reason), "dim")]
     return pieces
 
 
@@ -232,7 +232,7 @@ def lineage(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
             edits = changes_in_short(each.changes, 8) or "no change"
             rows.append([(indent + turn, "rule"), (_letters(edits, ascii_only), "diff-after")])
             if proposal:
-                why = f"{plain(proposal.author)}: {plain(proposal.reason)}"
+                why = f"{plain(str(proposal.author))}: {plain(proposal.reason)}"
                 rows.append([(f"{indent}  ", ""), (f"proposal {proposal.id}, {why}", "dim")])
         seen = look(each.state.value)
         reached = each.summary.metrics.get(key) if each.summary else None

@@ -117,7 +117,7 @@ def attempt_rows(attempts: Sequence[Attempt], run: Run, *, ascii_only: bool) -> 
             ]
         )
         why = [(text, "dim") for text in (attempt.diagnosis.details if attempt.diagnosis else [])]
-        for text, names in ((attempt.stop_reason, "dim"), (attempt.cause, "slot-failed"), *why):
+        for text, names in ((attempt.stop.text if attempt.stop else None, "dim"), (attempt.cause, "slot-failed"), *why):
             if text:
                 rows.append([("       ", ""), (clip(text, 1000), names)])
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from autoloop.engine.planning.limits import in_words
 from autoloop.engine.runs.presence import in_words as in_words_of
-from autoloop.model import LoopState, Proposal, RoundState
+from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState
 from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import Look, cells, clip, duration, look, plain
@@ -41,11 +41,15 @@ def upcoming(
     return [*_proposal_rows(view, shown, width, ascii_only), *told]
 
 
+ADVISED = (LoopEndKind.LIMIT, LoopEndKind.FAILS_FOR_ALL, LoopEndKind.OUT_OF_MEMORY)
+"""Ends whose text says itself how to resume."""
+
+
 def _ended(view: View, width: int, key: Callable[[str], str], ascii_only: bool) -> list[list[Piece]]:
     """Why the loop has ended; one that was stopped can be taken up again."""
     loop = view.loop
     text = loop.reason or loop.state.value
-    if loop.state is LoopState.STOPPED and "autoloop-tui resume" not in text:
+    if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
         text = f"{text}; {key('app.engine')} takes it up again"
     return _told(text, look(loop.state.value), width, ascii_only)
 

@@ -14,7 +14,7 @@ import msgspec
 from autoloop import secrets
 from autoloop.configs import Config, FieldTypes, parse_config
 from autoloop.metrics import MetricBook
-from autoloop.model import Event, Loop, LoopSpec, Run, UserError
+from autoloop.model import Event, EventKind, Loop, LoopSpec, Run, UserError
 from autoloop.rules import Expression, RuleSource
 from autoloop.store import Places, Store
 from autoloop.trainers import Preset
@@ -71,7 +71,7 @@ class Context:
             found += secrets.of_config(self.read_config(run)) if run else []  # not kept: judging looks at the file again
         return found
 
-    def say(self, kind: str, text: str, run: str | None = None) -> None:
+    def say(self, kind: EventKind, text: str, run: str | None = None) -> None:
         event = self.store.add_event(self.loop_id, kind, secrets.mask(text), run)
         if self.listener:
             self.listener(event)

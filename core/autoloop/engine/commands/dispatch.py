@@ -7,16 +7,28 @@ from collections.abc import Callable
 
 import msgspec
 
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.commands.proposals import Decisions, PartlyDoneError, named_run
 from autoloop.engine.planning import limits
 from autoloop.engine.rounds.live_rules import LiveRules
 from autoloop.engine.rounds.transitions import for_next_round
 from autoloop.engine.runs.execution import Execution
-from autoloop.engine.runs.outcome import LOOP_STOP
 from autoloop.engine.runs.resume import dequeue_resumed, extended, refusal, was_resumed
-from autoloop.model import LoopState, ProposalStatus, RoundState, Run, RunState, UserError
+from autoloop.model import (
+    LOOP_STOP,
+    EventKind,
+    LoopEnd,
+    LoopEndKind,
+    LoopState,
+    ProposalStatus,
+    RequeueKind,
+    RoundState,
+    Run,
+    RunState,
+    StopCause,
+    StopKind,
+    UserError,
+)
 from autoloop.store import Command, StoreUnavailableError
 
 
@@ -75,7 +87,7 @@ class Commands:
             self.context.store.answer(command.id, False, text)
             if command.sent_at < self.began:
                 # Whoever sent it is no longer waiting for the answer.
-                self.context.say(events.NOTE, f"`{command.kind}`, kept from before, was not done: {text}")
+                self.context.say(EventKind.NOTE, f"`{command.kind}`, kept from before, was not done: {text}")
 
     # ---------------------------------------------------------------------------------------------------------- rounds
 
@@ -103,7 +115,7 @@ class Commands:
 
     def pause(self, command: Command) -> str:
         self.context.update_loop(paused=True)
-        self.context.say(events.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
+        self.context.say(EventKind.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
         return "paused: running runs go on, no new one starts"
 
     def resume(self, command: Command) -> str:
@@ -112,7 +124,7 @@ class Commands:
         loop, now = self.context.loop, self.context.clock()
         more = limits.raised(command.payload, loop, self.context.store.started_runs(loop.id), now)
         self.context.update_loop(paused=False, **more)
-        self.context.say(events.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
+        self.context.say(EventKind.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
         return "the queue goes on"
 
     def stop(self, command: Command) -> str:
@@ -121,23 +133,24 @@ class Commands:
         if "run" not in command.payload:
             if self.context.loop.state is LoopState.FINISHED:
                 raise UserError(f"The loop has finished ({self.context.loop.reason}); there is nothing to stop.")
-            return self.stop_loop(f"stopped by {command.actor}", kill=kill)
+            return self.stop_loop(LoopEnd(kind=LoopEndKind.USER, text=f"stopped by {command.actor}"), kill=kill)
         run = named_run(self.context, command)
         if run.state is RunState.QUEUED:
             self._unqueue(run, f"taken out of the queue by {command.actor}")
             return f"{run.name} ({run.id}) is taken out of the queue"
-        if not self.execution.stop(run.id, f"stopped by {command.actor}", kill=kill):
+        cause = StopCause(kind=StopKind.USER, text=f"stopped by {command.actor}")
+        if not self.execution.stop(run.id, cause, kill=kill):
             raise UserError(f"Run {run.id} is {run.state.value}; there is nothing to stop.")
         return f"{run.name} ({run.id}) is stopping; its log, checkpoints and metrics so far are kept"
 
-    def stop_loop(self, reason: str, *, kill: bool = False) -> str:
+    def stop_loop(self, end: LoopEnd, *, kill: bool = False) -> str:
         """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
-        self.context.update_loop(state=LoopState.STOPPED, reason=reason, ended_at=self.context.clock())
+        self.context.update_loop(state=LoopState.STOPPED, end=end, ended_at=self.context.clock())
         for active in list(self.execution.active.values()):
             # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
-            reason_of_run = self.live.stopping(active) or LOOP_STOP
-            self.execution.stop(active.run.id, reason_of_run, kill=kill)
-        return f"the loop stops: {reason}; `autoloop-tui resume` takes it up again"
+            cause = self.live.stopping(active) or LOOP_STOP
+            self.execution.stop(active.run.id, cause, kill=kill)
+        return f"the loop stops: {end.text}; `autoloop-tui resume` takes it up again"
 
     def retry(self, command: Command) -> str:
         """Queue an ended run for another attempt, which goes on from the checkpoint if the last one did.
@@ -156,8 +169,10 @@ class Commands:
             raise UserError(f"Run {run.id} is of round {run.round}; propose a variant of it instead.")
         if current.state is not RoundState.RUNNING:
             raise UserError(f"Round {current.number} has been judged; propose a variant of run {run.id} instead.")
-        self.context.store.put_run(msgspec.structs.replace(run, state=RunState.QUEUED, reason=None, ended_at=None))
-        self.context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
+        self.context.store.put_run(
+            msgspec.structs.replace(run, state=RunState.QUEUED, reason=None, requeued=RequeueKind.USER, ended_at=None)
+        )
+        self.context.say(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
         return f"{run.name} ({run.id}) is queued again"
 
     def extend(self, command: Command) -> str:
@@ -179,7 +194,7 @@ class Commands:
         if loop.state is LoopState.FINISHED:
             self.context.update_loop(state=LoopState.ACTIVE, ended_at=None, paused=False)
         text = f"{run.name} ({run.id}) {run.reason}"
-        self.context.say(events.RUN_EXTENDED, f"{text} (by {actor})", run.id)
+        self.context.say(EventKind.RUN_EXTENDED, f"{text} (by {actor})", run.id)
         return f"{text}, in the same output directory"
 
     def move(self, command: Command) -> str:
@@ -201,7 +216,7 @@ class Commands:
             run = dequeue_resumed(run, self.context.store.attempts(run.id)[-1])
         else:
             run = msgspec.structs.replace(
-                run, state=RunState.STOPPED, reason=reason, slot=None, ended_at=self.context.clock()
+                run, state=RunState.STOPPED, reason=reason, requeued=None, slot=None, ended_at=self.context.clock()
             )
         self.context.store.put_run(run)
-        self.context.say(events.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
+        self.context.say(EventKind.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)

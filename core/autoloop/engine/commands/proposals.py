@@ -8,12 +8,11 @@ from typing import Any
 
 import msgspec
 
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.live_rules import LiveRules
 from autoloop.engine.rounds.proposals import Draft, propose, resolved
-from autoloop.engine.rounds.transitions import POLICY, WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
-from autoloop.model import Proposal, ProposalStatus, RoundState, Run, UserError
+from autoloop.engine.rounds.transitions import WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
+from autoloop.model import POLICY, Actor, EventKind, Proposal, ProposalStatus, RoundState, Run, UserError
 from autoloop.store import Command, StoreUnavailableError
 from autoloop.text.plural import noun_for
 
@@ -72,7 +71,7 @@ class Decisions:
                 if status is ProposalStatus.APPROVED and proposal.blocked:
                     raise UserError(f"Proposal {number} is blocked: {proposal.blocked} Edit it first.")
                 if status is ProposalStatus.APPROVED and proposal.live:
-                    said.append(self.live.approve(proposal, command.actor, note))
+                    said.append(self.live.approve(proposal, Actor.person(command.actor), note))
                     continue
             except StoreUnavailableError:
                 raise
@@ -87,7 +86,7 @@ class Decisions:
                 f"{noun_for(len(decided), 'proposal')} {listed([each.id for each in decided])} {'are' if several else 'is'} "
             )
             text += f"{status.value}{aside}" + (f": {note}" if note else "")
-            self.context.say(events.DECIDED, f"{text} (by {command.actor})", None if several else decided[0].base_run)
+            self.context.say(EventKind.DECIDED, f"{text} (by {command.actor})", None if several else decided[0].base_run)
             said.append(text + self._then(decided[0].round))
         if not said:
             raise UserError(" ".join(problems))
@@ -102,7 +101,7 @@ class Decisions:
                 proposal,
                 status=ProposalStatus.BLOCKED if pending and proposal.blocked else status,
                 note=note,
-                decided_by=None if pending else command.actor,
+                decided_by=None if pending else Actor.person(command.actor),
                 decided_at=None if pending else self.context.clock(),
                 decision=None if pending else command.id,
             )
@@ -127,7 +126,7 @@ class Decisions:
             msgspec.structs.replace(
                 proposal,
                 edits=edits,
-                author=command.actor,
+                author=Actor.person(command.actor),
                 revision=proposal.revision + 1,
                 status=ProposalStatus.PENDING,
                 blocked=None,
@@ -141,7 +140,7 @@ class Decisions:
             raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
         self.context.store.put_proposal(revised)
         text = f"proposal {proposal.id} now reads: {describe_changes(revised)}"
-        self.context.say(events.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
+        self.context.say(EventKind.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
         return text
 
     def propose(self, command: Command) -> str:
@@ -164,7 +163,7 @@ class Decisions:
         for number, each in enumerate(asked, 1):
             reason = each.get("reason")
             draft = Draft(
-                author=command.actor,
+                author=Actor.person(command.actor),
                 reason=reason if isinstance(reason, str) and reason else "by hand",
                 edits=_texts(each.get("edits"), "edits"),
             )

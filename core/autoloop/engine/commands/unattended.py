@@ -11,10 +11,20 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.engine.base import events
 from autoloop.engine.driver.lock import EngineLock
-from autoloop.engine.runs.outcome import LOOP_STOP
-from autoloop.model import Attempt, Loop, LoopState, RunState, UserError
+from autoloop.model import (
+    LOOP_STOP,
+    Attempt,
+    EventKind,
+    Loop,
+    LoopEnd,
+    LoopEndKind,
+    LoopState,
+    RunState,
+    StopCause,
+    StopKind,
+    UserError,
+)
 from autoloop.runners import local
 from autoloop.store import Store
 from autoloop.text.plural import plural
@@ -46,18 +56,20 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
         attempts = executing(store, loop, run)
         if run is not None and not attempts:
             raise UserError(f"Run {run} does not execute; there is nothing to stop.")
-        reason = f"stopped by {actor}"
+        text = f"stopped by {actor}"
         with store.transaction():
             if run is None:
-                stopped = msgspec.structs.replace(store.loop(loop.id), state=LoopState.STOPPED, reason=reason)
+                stopped = msgspec.structs.replace(
+                    store.loop(loop.id), state=LoopState.STOPPED, end=LoopEnd(kind=LoopEndKind.USER, text=text)
+                )
                 store.put_loop(msgspec.structs.replace(stopped, ended_at=time.time()))
             for attempt, handle in attempts:
-                why = reason if run is not None else LOOP_STOP
+                cause = StopCause(kind=StopKind.USER, text=text) if run is not None else LOOP_STOP
                 known = {"handle": handle.to_dict(), "started_at": attempt.started_at or attempt.created_at}
-                store.put_attempt(msgspec.structs.replace(attempt, stop_reason=why, kill=kill, **known), loop.id)
+                store.put_attempt(msgspec.structs.replace(attempt, stop=cause, kill=kill, **known), loop.id)
                 row = store.run(attempt.run)
-                store.put_run(msgspec.structs.replace(row, state=RunState.STOPPING, reason=why))
-                store.add_event(loop.id, events.RUN_STOPPING, f"{row.name} ({row.id}) is stopping: {why}", row.id)
+                store.put_run(msgspec.structs.replace(row, state=RunState.STOPPING, reason=cause.text))
+                store.add_event(loop.id, EventKind.RUN_STOPPING, f"{row.name} ({row.id}) is stopping: {cause.text}", row.id)
         asked = ask_supervisors(attempts, kill=kill)
     finally:
         lock.release()

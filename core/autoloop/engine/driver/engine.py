@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context, Listener
 from autoloop.engine.commands.dispatch import Commands
 from autoloop.engine.driver.lock import EngineLock
@@ -22,7 +21,7 @@ from autoloop.engine.runs.outcome import settle, shortage_met
 from autoloop.engine.runs.watchdog import Watchdog
 from autoloop.engine.scheduling.scheduler import Scheduler
 from autoloop.engine.scheduling.wandb_status import WandbStatus
-from autoloop.model import Loop, LoopState, RunState, UserError
+from autoloop.model import EventKind, Loop, LoopEnd, LoopState, RunState, UserError
 from autoloop.store import Store, StoreUnavailableError
 
 ROWS, CACHE = 200, 256
@@ -61,8 +60,8 @@ class Engine:
         self.on_turn: Callable[[], object] = lambda: None
         """Called at each turn of the loop, a few times a second, by the thread that drives it."""
         self._leaving: str | None = None
-        self._stops_asked: list[tuple[str, bool]] = []
-        """Reasons, and whether to kill."""
+        self._stops_asked: list[tuple[LoopEnd, bool]] = []
+        """Why, and whether to kill."""
         self._reset_runtime_state()
 
     def _reset_runtime_state(self) -> None:
@@ -80,9 +79,9 @@ class Engine:
         """End this process soon; runs go on and the next engine takes them over."""
         self._leaving = reason
 
-    def stop_soon(self, reason: str, *, kill: bool = False) -> None:
+    def stop_soon(self, end: LoopEnd, *, kill: bool = False) -> None:
         """Stop the loop at the next turn."""
-        self._stops_asked.append((reason, kill))
+        self._stops_asked.append((end, kill))
 
     # -------------------------------------------------------------------------------------------------------------- life
 
@@ -127,9 +126,9 @@ class Engine:
         loop = self.context.loop
         if self._leaving:
             self.reporting.flush()
-            self.context.say(events.NOTE, f"the engine leaves ({self._leaving}); running runs go on without it")
+            self.context.say(EventKind.ENGINE_LEFT, f"the engine leaves ({self._leaving}); running runs go on without it")
         else:
-            self.context.say(events.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
+            self.context.say(EventKind.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
             if loop.state is not LoopState.FINISHED:
                 self.reporting.finish()
         return loop
@@ -139,9 +138,9 @@ class Engine:
         if not self.outage.past:
             if self.context.loop.state is LoopState.STOPPED:
                 now = self.context.clock()
-                self.context.update_loop(state=LoopState.ACTIVE, reason=None, ended_at=None, resumed_at=now)
+                self.context.update_loop(state=LoopState.ACTIVE, end=None, ended_at=None, resumed_at=now)
             for note in self.notes:
-                self.context.say(events.NOTE, note)
+                self.context.say(EventKind.NOTE, note)
             self.online.begin()
         ended = self.execution.recover()
         self._free(ended)
@@ -165,8 +164,8 @@ class Engine:
             self.course.advance()
             self.reporting.write_if_due()
             self._settle_all(self._fill_slots())
-            if reason := self.starts.exhausted_reason():
-                self.course.stop(reason)
+            if end := self.starts.exhausted():
+                self.course.stop(end)
         if self._done():
             return
         ended = self.execution.wait(TICK)
@@ -182,8 +181,8 @@ class Engine:
     def _obey(self) -> bool:
         """Do what was asked since last time; False if this process is to leave."""
         while self._stops_asked:
-            reason, kill = self._stops_asked.pop(0)
-            self.commands.stop_loop(reason, kill=kill)
+            end, kill = self._stops_asked.pop(0)
+            self.commands.stop_loop(end, kill=kill)
         version = self.store.version()
         if version != self._version:
             self._version = version
@@ -216,6 +215,6 @@ class Engine:
             if (
                 failed
                 and self.context.loop.state is LoopState.ACTIVE
-                and (reason := circuit_breaker.reason_to_stop(self.context, run))
+                and (end := circuit_breaker.reason_to_stop(self.context, run))
             ):
-                self.commands.stop_loop(reason)
+                self.commands.stop_loop(end)

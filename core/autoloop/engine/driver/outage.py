@@ -6,10 +6,9 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Execution
-from autoloop.model import Event, UserError
+from autoloop.model import Event, EventKind, UserError
 from autoloop.store import StoreUnavailableError
 
 LOOK_EVERY = 0.2
@@ -65,11 +64,11 @@ class Outage:
     def tell_past(self) -> None:
         """Once it can be recorded: what it was."""
         if self.past:
-            self.context.say(events.NOTE, f"the loop goes on; nothing could be recorded for a while: {self.past}")
+            self.context.say(EventKind.NOTE, f"the loop goes on; nothing could be recorded for a while: {self.past}")
             self.past = None
 
     def _tell_unrecorded(self, text: str) -> None:
         if self.context.listener:
             self.context.listener(
-                Event(id=0, loop=self.context.loop_id, at=self.context.clock(), kind=events.NOTE, text=text)
+                Event(id=0, loop=self.context.loop_id, at=self.context.clock(), kind=EventKind.NOTE, text=text)
             )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from autoloop import isolated
 from autoloop.engine.driver.lock import holder
-from autoloop.model import Event, Loop, LoopSpec, UserError
+from autoloop.model import Event, Loop, LoopEnd, LoopEndKind, LoopSpec, UserError
 from autoloop.secrets import missing
 from autoloop.store import Holder, Store
 
@@ -98,7 +98,7 @@ def drive(engine: Engine, *, foreground: bool = False) -> Loop:
     def interrupted(*_: object) -> None:
         nonlocal interrupts
         interrupts += 1
-        engine.stop_soon("stopped by Ctrl-C", kill=interrupts > 1)
+        engine.stop_soon(LoopEnd(kind=LoopEndKind.SIGNAL, text="stopped by Ctrl-C"), kill=interrupts > 1)
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: engine.leave("SIGTERM"))

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.engine.base import events
 from autoloop.engine.planning.frozen import forget_sources, freeze_sources
 from autoloop.engine.planning.limits import deadline
 from autoloop.engine.planning.names import fresh_name
 from autoloop.engine.planning.plan import LoopPlan
 from autoloop.files import write_atomically
-from autoloop.model import Loop, LoopState, Round, RoundState, UserError
+from autoloop.model import EventKind, Loop, LoopState, Round, RoundState, UserError
 from autoloop.store import Store
 from autoloop.text.plural import plural
 
@@ -98,10 +97,10 @@ def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], folder: Path,
         store.put_run(msgspec.structs.replace(planned.run, loop=loop.id, config_path=path))
     store.add_event(
         loop.id,
-        events.LOOP_STARTED,
+        EventKind.LOOP_STARTED,
         f"{loop.name}: {plural(len(plan.runs), 'run')}, {plural(plan.spec.rounds, 'round')}, "
         f"{plural(len(plan.spec.slots), 'slot')}, output in {folder}",
     )
     for sentence in plan.live:
-        store.add_event(loop.id, events.NOTE, f"live rule {sentence}")
+        store.add_event(loop.id, EventKind.NOTE, f"live rule {sentence}")
     return loop

@@ -16,14 +16,25 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.proposals import Draft, propose, variant_config
 from autoloop.engine.rounds.transitions import add_proposal, describe_changes, queue_run, write_run
 from autoloop.engine.runs.execution import Active, Ended, Execution
 from autoloop.logs import log_lines
 from autoloop.metric_readers import Lines
-from autoloop.model import LiveContext, Proposal, ProposalStatus, Run, RunState, UserError
+from autoloop.model import (
+    Actor,
+    EventKind,
+    LapseKind,
+    LiveContext,
+    Proposal,
+    ProposalStatus,
+    Run,
+    RunState,
+    StopCause,
+    StopKind,
+    UserError,
+)
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
 from autoloop.secrets import mask_lines
 from autoloop.text.plural import plural
@@ -119,7 +130,7 @@ class LiveRules:
         watch = LiveWatch([], "", self.context.metrics, {})
         self._watched[active.attempt.id] = _Watched(watch, None, news=False)
         run = active.run
-        self.context.say(events.NOTE, f"live rules no longer watch {run.name} ({run.id}): {why}", run.id)
+        self.context.say(EventKind.NOTE, f"live rules no longer watch {run.name} ({run.id}): {why}", run.id)
 
     # ---------------------------------------------------------------------------------------------------------- acting
 
@@ -132,15 +143,15 @@ class LiveRules:
             if proposal.blocked:
                 add_proposal(self.context, proposal)
                 self.context.say(
-                    events.LIVE, f"{self._fired(proposal)}. {proposal.blocked} The run goes on.", proposal.base_run
+                    EventKind.LIVE, f"{self._fired(proposal)}. {proposal.blocked} The run goes on.", proposal.base_run
                 )
                 return False
             proposal = add_proposal(self.context, proposal)
             if watch.ask:
                 text = f"{self._fired(proposal)}. {self._intent(proposal)}? `autoloop-tui approve {proposal.id}` or `reject`"
-                self.context.say(events.ASKED, text, proposal.base_run)
+                self.context.say(EventKind.ASKED, text, proposal.base_run)
                 return False
-            self._carry_out(proposal, f"rule:{firing.rule.id}")
+            self._carry_out(proposal, Actor.rule(firing.rule.id))
         return True
 
     def _proposal(self, active: Active, firing: LiveFiring, step: int) -> Proposal:
@@ -155,7 +166,7 @@ class LiveRules:
                 loop=self.context.loop_id,
                 round=run.round,
                 base_run=run.id,
-                author=f"rule:{rule.id}",
+                author=Actor.rule(rule.id),
                 reason=rule.reason,
                 edits=[],
                 priority=rule.priority,
@@ -174,7 +185,7 @@ class LiveRules:
 
     def _turn(self, run: Run, rule: Rule, firing: LiveFiring, edits: Sequence[str], live: LiveContext) -> Proposal:
         draft = Draft(
-            author=f"rule:{rule.id}",
+            author=Actor.rule(rule.id),
             reason=rule.reason,
             edits=edits,
             priority=rule.priority,
@@ -194,17 +205,17 @@ class LiveRules:
             run = self.context.store.run(run.base_run)
         return line
 
-    def _carry_out(self, proposal: Proposal, by: str, note: str | None = None) -> str:
+    def _carry_out(self, proposal: Proposal, by: Actor, note: str | None = None) -> str:
         """Record the decision and stop the run; its successor is queued when it has ended."""
         proposal = msgspec.structs.replace(
             proposal, status=ProposalStatus.APPROVED, decided_by=by, decided_at=self.context.clock(), note=note
         )
         self.context.store.put_proposal(proposal)
         text = f"{self._fired(proposal)}; {self._intent(proposal).lower()}"
-        self.context.say(events.LIVE, text, proposal.base_run)
+        self.context.say(EventKind.LIVE, text, proposal.base_run)
         assert proposal.live is not None
         reason = f"live rule {_rule(proposal)} at step {proposal.live.step}: {self._why(proposal)}"
-        if not self.execution.stop(proposal.base_run, reason):
+        if not self.execution.stop(proposal.base_run, StopCause(kind=StopKind.LIVE_RULE, text=reason)):
             raise UserError(f"Run {proposal.base_run} does not run any more; nothing was stopped.")
         return text
 
@@ -222,14 +233,14 @@ class LiveRules:
                 "propose a variant of the run instead."
             )
 
-    def approve(self, proposal: Proposal, by: str, note: str | None) -> str:
+    def approve(self, proposal: Proposal, by: Actor, note: str | None) -> str:
         """Do what a rule asked for; `check_open` comes first."""
         return self._carry_out(proposal, by, note)
 
-    def stopping(self, active: Active) -> str | None:
+    def stopping(self, active: Active) -> StopCause | None:
         """Why a live rule is stopping this attempt, None if none does."""
         approved = any(proposal.status is ProposalStatus.APPROVED for proposal in self._of(active.run))
-        return active.attempt.stop_reason if approved else None
+        return active.attempt.stop if approved else None
 
     # -------------------------------------------------------------------------------------------------------- following
 
@@ -239,14 +250,14 @@ class LiveRules:
         for each in ended:
             for proposal in self._of(each.run):
                 if proposal.status is ProposalStatus.PENDING:
-                    self._lapse(proposal, "the run ended before anybody decided")
+                    self._lapse(proposal, LapseKind.RUN_ENDED, "the run ended before anybody decided")
                 elif proposal.status is ProposalStatus.APPROVED:
                     self._finish(proposal, each)
 
     def _finish(self, proposal: Proposal, ended: Ended) -> None:
         exit_ = ended.attempt.exit
         if exit_ is not None and exit_.stopped_by is None:
-            self._lapse(proposal, "the run ended by itself before it was stopped")
+            self._lapse(proposal, LapseKind.RUN_ENDED_FIRST, "the run ended before it was stopped")
         elif not proposal.changes:
             self.context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.DONE))
         else:
@@ -260,7 +271,7 @@ class LiveRules:
             except UserError as error:
                 blocked = msgspec.structs.replace(proposal, status=ProposalStatus.BLOCKED, blocked=str(error))
                 self.context.store.put_proposal(blocked)
-                self.context.say(events.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
+                self.context.say(EventKind.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
                 return
             number = len(self._line(base)) + 1
             name = f"{base.name.removesuffix(f'_live{number - 1}')}_live{number}"
@@ -275,15 +286,15 @@ class LiveRules:
             )
             queue_run(self.context, proposal, run)
             text = f"{base.name} ({base.id}) is relaunched as {run.name} ({run.id}): {describe_changes(proposal)}"
-            self.context.say(events.LIVE, text, run.id)
+            self.context.say(EventKind.LIVE, text, run.id)
 
-    def _lapse(self, proposal: Proposal, why: str) -> None:
+    def _lapse(self, proposal: Proposal, kind: LapseKind, why: str) -> None:
         with self.context.store.transaction():
             self.context.store.put_proposal(
-                msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, note=f"lapsed: {why}")
+                msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, lapsed=kind, note=why)
             )
             text = f"proposal {proposal.id} of live rule {_rule(proposal)} has lapsed: {why}"
-            self.context.say(events.LIVE, text, proposal.base_run)
+            self.context.say(EventKind.LIVE, text, proposal.base_run)
 
     # ----------------------------------------------------------------------------------------------------------- words
 
@@ -308,4 +319,4 @@ class LiveRules:
 
 
 def _rule(proposal: Proposal) -> str:
-    return proposal.evidence.rule if proposal.evidence else proposal.author
+    return proposal.evidence.rule if proposal.evidence else str(proposal.author)

@@ -9,7 +9,7 @@ import msgspec
 
 from autoloop.configs import Config, apply, config_hash
 from autoloop.engine.base.context import Context
-from autoloop.model import Evidence, Proposal, ProposalStatus, Run, UserError
+from autoloop.model import Actor, Evidence, Proposal, ProposalStatus, Run, UserError
 from autoloop.rules import Clamp
 from autoloop.variants.pipeline import make_variant, training_hash
 
@@ -18,7 +18,7 @@ from autoloop.variants.pipeline import make_variant, training_hash
 class Draft:
     """Edits that somebody asks for, before they are resolved."""
 
-    author: str
+    author: Actor
     reason: str
     edits: Sequence[str]
     priority: int = 0
@@ -52,7 +52,6 @@ def propose(context: Context, base: Run, draft: Draft, made_from: int) -> Propos
 
 def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp | None = None) -> Proposal:
     """`proposal` with its changes, notes, hash and, if a guard refuses it, the status blocked."""
-    by_rule = proposal.author.startswith(("rule:", "default"))
 
     def seen(hash_: str) -> str | None:
         return context.store.where_run(hash_) or _twin(context, proposal, hash_)
@@ -62,7 +61,7 @@ def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp 
             config,
             proposal.edits,
             fields=context.fields,
-            by_rule=by_rule,
+            by_rule=proposal.author.by_rules,
             clamp=clamp,
             preset=context.preset,
             script=context.spec.train_script,

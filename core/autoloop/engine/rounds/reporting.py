@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 from autoloop import reports
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
-from autoloop.model import LoopState, Run
+from autoloop.model import EventKind, LoopState, Run
 
 REST = 20.0
 """A summary of thousands of runs takes a while to be written: so many times as long it is then left alone."""
@@ -65,4 +64,4 @@ class Reporting:
 
     def _tell(self, problem: str | None) -> None:
         if problem:
-            self.context.say(events.NOTE, problem)
+            self.context.say(EventKind.NOTE, problem)

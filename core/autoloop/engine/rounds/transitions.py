@@ -10,20 +10,30 @@ from pathlib import Path
 import msgspec
 
 from autoloop.configs import Config, after_text, before_text, rewrite
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.planning.names import new_run_id
 from autoloop.engine.planning.own_settings import steps_of
 from autoloop.engine.rounds.proposals import Draft, propose, variant_config
 from autoloop.files import write_atomically
 from autoloop.logs import read_log_tail
-from autoloop.model import Proposal, ProposalStatus, Round, RoundState, Run, Summary, UserError
+from autoloop.model import (
+    DEFAULT_RULE,
+    POLICY,
+    Actor,
+    ApprovalMode,
+    EventKind,
+    LapseKind,
+    Proposal,
+    ProposalStatus,
+    Round,
+    RoundState,
+    Run,
+    Summary,
+    UserError,
+)
 from autoloop.rules import Judgement, PythonRules, RunView, evaluate, judge
 from autoloop.rules.python_rules import Answer
 from autoloop.secrets import mask_lines
-
-POLICY = "policy"
-"""Who decided, where it was no person."""
 
 WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it wait, `start` starts it at once"
 """What a person can do while the next round is about to start by itself."""
@@ -45,7 +55,7 @@ def _seen(context: Context, run: Run) -> RunView | None:
     try:
         return view(context, run)
     except UserError as error:
-        context.say(events.NOTE, f"{run.name} ({run.id}) is not judged: {error}", run.id)
+        context.say(EventKind.NOTE, f"{run.name} ({run.id}) is not judged: {error}", run.id)
         return None
 
 
@@ -62,7 +72,7 @@ def winners(context: Context, runs: list[Run]) -> list[Run]:
         if verdict.holds:
             met.append(run)
         for note in verdict.notes:
-            context.say(events.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
+            context.say(EventKind.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
     return sorted(met, key=lambda run: _rank(context, run))
 
 
@@ -87,10 +97,10 @@ def judge_round(
     with context.store.transaction():
         for run, judgement in judged:
             for text in judgement.notes:
-                context.say(events.NOTE, f"{run.name} ({run.id}): {text}", run.id)
+                context.say(EventKind.NOTE, f"{run.name} ({run.id}): {text}", run.id)
             for firing in judgement.firings:
                 draft = Draft(
-                    author="default" if firing.rule == "default" else f"rule:{firing.rule}",
+                    author=DEFAULT_RULE if firing.rule == "default" else Actor.rule(firing.rule),
                     reason=firing.reason,
                     edits=firing.edits,
                     priority=firing.priority,
@@ -99,16 +109,16 @@ def judge_round(
                 )
                 add_proposal(context, propose(context, run, draft, round_.number))
         now = context.clock()
-        seconds = approve_after(context.spec.approve)
+        policy = context.spec.approve
         context.store.put_round(
             msgspec.structs.replace(
                 round_,
                 state=RoundState.DECIDING,
                 ended_at=now,
-                decide_by=None if seconds is None else now + seconds,
+                decide_by=None if policy.after is None else now + policy.after,
             )
         )
-        if context.spec.approve == "auto":
+        if policy.mode is ApprovalMode.AUTO:
             approve_by_policy(context, round_.number)
     return for_next_round(context, round_.number)
 
@@ -136,7 +146,7 @@ def add_proposal(context: Context, proposal: Proposal) -> Proposal:
     text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
     if proposal.blocked:
         text += f" — blocked: {proposal.blocked}"
-    context.say(events.PROPOSED, text, proposal.base_run)
+    context.say(EventKind.PROPOSED, text, proposal.base_run)
     return proposal
 
 
@@ -145,11 +155,6 @@ def describe_changes(proposal: Proposal) -> str:
     if not proposal.changes:
         return " ".join(proposal.edits)
     return ", ".join(f"{c.path} {before_text(c)} → {after_text(c)}" for c in proposal.changes)
-
-
-def approve_after(policy: str) -> float | None:
-    """Seconds of `after:SECONDS`; None for the other policies."""
-    return float(policy.removeprefix("after:")) if policy.startswith("after:") else None
 
 
 def approve_by_policy(context: Context, made_from: int) -> None:
@@ -216,17 +221,21 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
     with context.store.transaction():
         for blocked in refused:
             context.store.put_proposal(blocked)
-            context.say(events.DECIDED, blocked.blocked or "")
+            context.say(EventKind.DECIDED, blocked.blocked or "")
         for proposal, run in made:
             queue_run(context, proposal, run)
         if runs:
             for proposal in proposals:
                 if proposal.status is ProposalStatus.PENDING:
-                    note = f"lapsed: round {number} started without a decision on it"
-                    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, note=note))
+                    note = f"round {number} started without a decision on it"
+                    context.store.put_proposal(
+                        msgspec.structs.replace(
+                            proposal, status=ProposalStatus.LAPSED, lapsed=LapseKind.ROUND_STARTED, note=note
+                        )
+                    )
             context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None, start_at=None))
             context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
-            context.say(events.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
+            context.say(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
     return runs
 
 
@@ -265,4 +274,4 @@ def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
         context.kept.add(run.id)
     context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run.id))
     # People's chain scripts read this line.
-    context.say(events.NOTE, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)
+    context.say(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)

@@ -54,6 +54,7 @@ def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Inte
         step=run.step if kept else 0,
         summary=run.summary if kept else None,
         reason=None,
+        requeued=None,
         started_at=now,
         ended_at=None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autoloop.diagnose.diagnosis import SHORT_CAUSES, memory_causes
 from autoloop.engine.base.context import Context
-from autoloop.model import Attempt, Cause, Run, RunState
+from autoloop.model import Attempt, Cause, LoopEnd, LoopEndKind, Run, RunState
 
 FAILURES_IN_A_ROW = 3
 """So many runs failing before their first step mean a broken set-up: the loop stops rather than burn the queue."""
@@ -12,24 +12,26 @@ FAILURES_IN_A_ROW = 3
 OUT_OF_MEMORY = 3
 """So many attempts of one round that ran out of memory: its configs, or somebody else on the GPU, leave too little."""
 
-BAD = (RunState.FAILED.value, RunState.LOST.value)
+BAD = (RunState.FAILED, RunState.LOST)
 
 
 RECENT = 50
 """Attempts, and four for each slot, among which the last ones that ended are looked for."""
 
 
-def reason_to_stop(context: Context, last: Run) -> str | None:
+def reason_to_stop(context: Context, last: Run) -> LoopEnd | None:
     """Why the loop must stop now that `last` has failed; None if it may go on. What was before the last resume is over.
 
     A loop may have had thousands of runs: each question reads only as much of them as it must.
     """
     cause = context.store.attempts(last.id)[-1].diagnosis
-    if cause is not None and cause.fatal_for_round and (reason := _met_by_all(context, cause, last)):
-        return reason
-    if cause is not None and cause.id in memory_causes() and (reason := _out_of_memory(context, last)):
-        return reason
-    return None if last.step else _early(context, last)
+    if cause is not None and cause.fatal_for_round and (text := _met_by_all(context, cause, last)):
+        return LoopEnd(kind=LoopEndKind.FAILS_FOR_ALL, text=text)
+    if cause is not None and cause.id in memory_causes() and (text := _out_of_memory(context, last)):
+        return LoopEnd(kind=LoopEndKind.OUT_OF_MEMORY, text=text)
+    if not last.step and (text := _early(context, last)):
+        return LoopEnd(kind=LoopEndKind.EARLY_FAILURES, text=text)
+    return None
 
 
 def _met_by_all(context: Context, cause: Cause, last: Run) -> str | None:

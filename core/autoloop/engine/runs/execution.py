@@ -17,13 +17,12 @@ from typing import Any
 import msgspec
 
 from autoloop.diagnose.diagnosis import SHORTAGE
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.attempts import next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing
 from autoloop.engine.runs.following import follow_attempt
 from autoloop.metric_readers import Follower, tap_base, wandb_runs
-from autoloop.model import Attempt, ExitRecord, LoopSpec, Run, RunState, Slot, UserError
+from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, RunState, Slot, StopCause, UserError
 from autoloop.runners import local
 from autoloop.secrets import MASK
 from autoloop.trainers import LaunchPlan, environment
@@ -113,7 +112,7 @@ class Execution:
             text = f"{run.name} ({run.id}) started on {slot.label}"
             text += f", attempt {attempt.number}" if attempt.number > 1 else ""
             text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
-            context.say(events.RUN_STARTED, text, run.id)
+            context.say(EventKind.RUN_STARTED, text, run.id)
         return self._watch(attempt, run, handle)
 
     def _may_run(self, attempt: Attempt) -> bool:
@@ -157,7 +156,7 @@ class Execution:
         if not self._tap_said:
             self._tap_said = True
             self.context.say(
-                events.NOTE,
+                EventKind.NOTE,
                 f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
                 "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
                 "(wandb 0.31 needs no such tap)",
@@ -273,21 +272,21 @@ class Execution:
 
     # -------------------------------------------------------------------------------------------------------- stopping
 
-    def stop(self, run_id: str, reason: str, *, kill: bool = False) -> bool:
+    def stop(self, run_id: str, cause: StopCause, *, kill: bool = False) -> bool:
         """Ask a run to end. False if it does not execute.
 
-        The reason is recorded now, the signal is sent by `wait`: by then the transaction that this may be part of is over.
+        The cause is recorded now, the signal is sent by `wait`: by then the transaction that this may be part of is over.
         """
         for active in self.active.values():
             if active.run.id == run_id:
                 # Who asked for the kill has not asked for the stop before it, but the tree ends by the kill.
-                active.attempt = msgspec.structs.replace(
-                    active.attempt, stop_reason=reason, kill=kill or active.attempt.kill
-                )
+                active.attempt = msgspec.structs.replace(active.attempt, stop=cause, kill=kill or active.attempt.kill)
                 with self.context.store.transaction():
                     self.context.store.put_attempt(active.attempt, self.context.loop_id)
-                    self._replace(active, state=RunState.STOPPING, reason=reason)
-                    self.context.say(events.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {reason}", run_id)
+                    self._replace(active, state=RunState.STOPPING, reason=cause.text)
+                    self.context.say(
+                        EventKind.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {cause.text}", run_id
+                    )
                 self._to_signal.append((active.attempt, kill))
                 return True
         return False
@@ -321,8 +320,8 @@ class Execution:
                 ended.append(gone)
                 continue
             how = "in another container; its files are followed" if state.handle.elsewhere else "and is followed again"
-            self.context.say(events.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {how}", run.id)
-            if attempt.stop_reason:
+            self.context.say(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {how}", run.id)
+            if attempt.stop:
                 _request_stop(attempt, attempt.kill)
         return ended
 

@@ -10,19 +10,15 @@ from pathlib import Path
 import msgspec
 
 from autoloop.diagnose.diagnosis import SHORT_CAUSES, diagnose
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import SIP, Ended
-from autoloop.engine.runs.watchdog import STAYED, as_judged
+from autoloop.engine.runs.watchdog import as_judged
 from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
 from autoloop.metrics import summarise
-from autoloop.model import Attempt, Cause, LoopState, Run, RunState, Summary
+from autoloop.model import Attempt, Cause, EventKind, LoopState, Requeue, RequeueKind, Run, RunState, StopKind, Summary
 from autoloop.rules import PythonRules, RunView, evaluate, live_rules, no_point_seen
 from autoloop.secrets import mask_lines
-
-LOOP_STOP = "the loop was stopped"
-"""A run stopped for this reason is queued again: it goes on when the loop does."""
 
 SHORT_TRIES = 5
 """So often a command that runs, and then finds no process or descriptor for itself, is started again all the same."""
@@ -54,7 +50,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.known(run))
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
-    stayed = attempt.stop_reason if (attempt.stop_reason or "").startswith(STAYED) else None
+    stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
     changes = {
         "state": state,
@@ -70,22 +66,28 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     }
     again = _again(context, attempt, run, state, cause)
     with context.store.transaction():
-        result = msgspec.structs.replace(attempt, result=state.value, cause=reason, diagnosis=cause)
+        result = msgspec.structs.replace(attempt, result=state, cause=reason, diagnosis=cause)
         context.store.put_attempt(result, context.loop_id)
         if again:
-            changes |= {"state": RunState.QUEUED, "ended_at": None, "reason": again, "resume": run.resume}
+            changes |= {
+                "state": RunState.QUEUED,
+                "ended_at": None,
+                "reason": again.text,
+                "requeued": again.kind,
+                "resume": run.resume,
+            }
         run = msgspec.structs.replace(run, **changes)
         context.store.put_run(run)
-        context.say(events.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
+        context.say(EventKind.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
         if silent and state is RunState.FINISHED:
-            context.say(events.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
+            context.say(EventKind.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
         if again:
-            context.say(events.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again}", run.id)
+            context.say(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again.text}", run.id)
         for note in notes:
-            context.say(events.NOTE, f"{run.name} ({run.id}): {note}", run.id)
+            context.say(EventKind.NOTE, f"{run.name} ({run.id}): {note}", run.id)
         if not summary.metrics and state is RunState.FINISHED:
             context.say(
-                events.NOTE,
+                EventKind.NOTE,
                 f"{run.name} ({run.id}) finished but no metric was found below {run.output_dir}: rules cannot judge it",
                 run.id,
             )
@@ -175,7 +177,7 @@ def judge_exit(
         lines,
         context.preset,
         device=context.spec.device,
-        stop_reason=attempt.stop_reason,
+        stop_reason=attempt.stop.text if attempt.stop else None,
         vanished=attempt.cause,
         diverged=diverged,
         needed=needed,
@@ -183,31 +185,33 @@ def judge_exit(
     if cause is None:
         return RunState.FINISHED, None
     if attempt.exit is None:
-        return (RunState.STOPPED if attempt.stop_reason else RunState.LOST), cause
+        return (RunState.STOPPED if attempt.stop else RunState.LOST), cause
     return (RunState.STOPPED if attempt.exit.stopped_by else RunState.FAILED), cause
 
 
-def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> str | None:
+def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> Requeue | None:
     """Why the run is queued for another attempt; None if it is not."""
-    if state is RunState.STOPPED and attempt.stop_reason == LOOP_STOP:
-        return "goes on when the loop is resumed"
+    if state is RunState.STOPPED and attempt.stop and attempt.stop.kind is StopKind.LOOP_STOP:
+        return Requeue(kind=RequeueKind.LOOP_STOP, text="goes on when the loop is resumed")
     if context.loop.state is not LoopState.ACTIVE:
         return None
     if state is RunState.LOST and attempt.unstarted:
-        return "its process never started"
+        return Requeue(kind=RequeueKind.NEVER_STARTED, text="its process never started")
     if short_at_start(context, attempt, run, cause):
-        return f"it waits until the machine has room for it: {cause.text if cause else ''}"
+        text = f"it waits until the machine has room for it: {cause.text if cause else ''}"
+        return Requeue(kind=RequeueKind.SHORTAGE, text=text)
     if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
         return None
     # Stops and attempts that never started are not the run's failures and do not use up its retries.
-    failed = (RunState.FAILED.value, RunState.LOST.value)
+    failed = (RunState.FAILED, RunState.LOST)
     earlier = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.result in failed]
     before = len(earlier)
     if before >= context.spec.retries:
         return None
     if cause.once and any(a.diagnosis and a.diagnosis.id == cause.id for a in earlier):
         return None
-    return f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
+    text = f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
+    return Requeue(kind=RequeueKind.RETRY, text=text)
 
 
 def shortage_met(context: Context, run: Run) -> str | None:

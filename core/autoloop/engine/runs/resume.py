@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from autoloop.model import Attempt, Run, RunState
+from autoloop.model import Attempt, RequeueKind, Run, RunState
 from autoloop.trainers import Preset, checkpoint_path
 
 MOST_STEPS = 10**9
@@ -42,6 +42,7 @@ def extended(run: Run, steps: int) -> Run:
         run,
         state=RunState.QUEUED,
         resume=True,
+        requeued=RequeueKind.EXTENDED,
         total_steps=steps,
         reason=f"goes on from its checkpoint, from step {run.step} to {steps}",
         ended_at=None,
@@ -55,11 +56,12 @@ def was_resumed(attempts: Sequence[Attempt]) -> bool:
 
 def dequeue_resumed(run: Run, last: Attempt) -> Run:
     """An extended run that was taken out of the queue: it stands where its last attempt left it."""
-    state = RunState(last.result or RunState.STOPPED)
+    state = last.result or RunState.STOPPED
     return msgspec.structs.replace(
         run,
         state=state,
         resume=False,
+        requeued=None,
         total_steps=run.step if state is RunState.FINISHED else run.total_steps,
         reason=last.cause,
         ended_at=last.ended_at,

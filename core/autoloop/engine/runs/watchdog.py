@@ -11,13 +11,9 @@ import msgspec
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Active, Execution
 from autoloop.logs import HEAD_BYTES, log_lines
-from autoloop.model import Attempt, RunState
+from autoloop.model import Attempt, RunState, StopCause, StopKind
 from autoloop.regex import compile_regex
 from autoloop.secrets import mask_bytes
-
-FELL_BACK = "it fell back from the GPU to the CPU"
-STAYED = "its training was complete, but its process did not end"
-"""How the reasons of these stops begin: such an attempt counts as what its log says, not as stopped."""
 
 
 class Watchdog:
@@ -43,9 +39,11 @@ class Watchdog:
                 del known[gone]
         for each in active:
             if self._patterns and (line := self._fallen_back(each)):
-                self.execution.stop(each.run.id, f"{FELL_BACK}: {line}")
+                text = f"it fell back from the GPU to the CPU: {line}"
+                self.execution.stop(each.run.id, StopCause(kind=StopKind.CPU_FALLBACK, text=text))
             elif waited := self._overstays(each):
-                self.execution.stop(each.run.id, f"{STAYED} within {waited:g} s")
+                text = f"its training was complete, but its process did not end within {waited:g} s"
+                self.execution.stop(each.run.id, StopCause(kind=StopKind.OVERSTAYED, text=text))
 
     def _fallen_back(self, each: Active) -> str | None:
         """The line that says so. It comes before the first step, so only the beginning of the log is read."""
@@ -80,7 +78,7 @@ class Watchdog:
 
 def as_judged(attempt: Attempt) -> Attempt:
     """The attempt as it is to be judged: a stop of this module is taken for an end of its own, so that the log decides."""
-    reason, exit = attempt.stop_reason, attempt.exit
-    if exit is None or exit.stopped_by is None or not reason or not reason.startswith((FELL_BACK, STAYED)):
+    stop, exit = attempt.stop, attempt.exit
+    if exit is None or exit.stopped_by is None or stop is None or not stop.judged_by_log:
         return attempt
     return msgspec.structs.replace(attempt, exit=msgspec.structs.replace(exit, stopped_by=None, code=0, signal=None))

@@ -9,10 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from autoloop import gpus
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Ended
-from autoloop.model import Slot
+from autoloop.model import EventKind, Slot
 
 LOOK_EVERY = 2.0
 """Seconds between two readings while slots wait."""
@@ -102,7 +101,7 @@ class Admission:
         if after < RELEASE:
             return f"the memory of the run that ended is not free yet: {'; '.join(left)}"
         text = f"{slot.label}: still in use {RELEASE:.0f} s after the last run: {'; '.join(left)}"
-        self.context.say(events.NOTE, f"{text}; the next starts all the same")
+        self.context.say(EventKind.NOTE, f"{text}; the next starts all the same")
         del self._ended[slot.index]
         return None
 
@@ -119,7 +118,7 @@ class Admission:
             cause = gpus.without_amounts(why)
             if self._told.get(index) != cause and not self._recently_ended(index):
                 self._told[index] = cause
-                self.context.say(events.NOTE, f"{labels[index]} waits: {why}{self._hint()}")
+                self.context.say(EventKind.NOTE, f"{labels[index]} waits: {why}{self._hint()}")
         self._told = {index: cause for index, cause in self._told.items() if index in waits}
 
     def _recently_ended(self, index: int) -> bool:
@@ -131,4 +130,4 @@ class Admission:
     def _tell_blind(self, error: str) -> None:
         if error != self._blind:
             self._blind = error
-            self.context.say(events.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start all the same")
+            self.context.say(EventKind.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start all the same")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.engine.planning import limits
 from autoloop.engine.runs.disk_space import shortage
@@ -15,7 +14,7 @@ from autoloop.engine.runs.execution import Ended, Execution
 from autoloop.engine.scheduling.assign import assign
 from autoloop.engine.scheduling.gpu_admission import Admission
 from autoloop.engine.scheduling.wandb_status import WandbStatus
-from autoloop.model import Loop, LoopState, Run, RunState, Slot
+from autoloop.model import EventKind, Loop, LoopEnd, LoopEndKind, LoopState, Run, RunState, Slot
 
 
 class Shortage:
@@ -89,7 +88,7 @@ class Scheduler:
             return []
         quiet = limits.quiet_until(loop.spec.quiet_hours, now)
         if quiet is not None and not self._quiet:
-            self.context.say(events.WAITING, f"{limits.quiet_in_words(quiet)}; running runs go on")
+            self.context.say(EventKind.WAITING, f"{limits.quiet_in_words(quiet)}; running runs go on")
         self._quiet = quiet is not None
         if quiet is not None:
             return []
@@ -125,10 +124,10 @@ class Scheduler:
         if lacking != loop.waits_for and (lacking is None or loop.waits_for is None):
             with self.context.store.transaction():
                 self.context.update_loop(waits_for=lacking)
-                self.context.say(events.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again")
+                self.context.say(EventKind.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again")
         return [] if full else queue
 
-    def exhausted_reason(self) -> str | None:
+    def exhausted(self) -> LoopEnd | None:
         """Why nothing will start any more, once the running runs have ended; None while there is budget left.
 
         They are let end: short as they are, what they have computed is worth more than the minutes.
@@ -140,7 +139,8 @@ class Scheduler:
         queue = self.context.store.queued(loop.id)
         over = loop.deadline is not None and now >= loop.deadline
         if over or (queue and not limits.startable(loop, queue, started)):
-            return limits.exhausted_reason(loop, started, now)
+            text = limits.exhausted_reason(loop, started, now)
+            return LoopEnd(kind=LoopEndKind.LIMIT, text=text) if text else None
         return None
 
     def _started(self, loop: Loop) -> int:

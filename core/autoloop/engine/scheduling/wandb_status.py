@@ -8,10 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.engine.base import events
 from autoloop.engine.base.context import Context
 from autoloop.metric_readers import wandb_runs
-from autoloop.model import LoopSpec, Run
+from autoloop.model import EventKind, LoopSpec, Run
 from autoloop.wandb_cloud import service
 
 EVERY = 5.0
@@ -53,11 +52,11 @@ class WandbStatus:
             self._last_away = self.context.clock()
             if self.away is None:
                 text = f"W&B ({answer.server}) cannot be reached: {answer.detail}; {self._meanwhile()}"
-                self.context.say(events.NOTE, text)
+                self.context.say(EventKind.NOTE, text)
             self.away = answer
         elif self.away is not None:
             self.away = None
-            self.context.say(events.NOTE, f"W&B ({answer.server}) is back")
+            self.context.say(EventKind.NOTE, f"W&B ({answer.server}) is back")
 
     def _meanwhile(self) -> str:
         was_resumed = "running runs go on, and what they record is kept on disk"

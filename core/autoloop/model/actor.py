@@ -1,0 +1,47 @@
+"""Who did something: a person, a rule, the default of the rule book, or the approval policy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+import msgspec
+
+
+class ActorKind(StrEnum):
+    PERSON = "person"
+    RULE = "rule"
+    DEFAULT = "default"
+    """The rule book's `[default]`, which proposes if no rule fires."""
+    POLICY = "policy"
+    """`--approve auto` or `after:…`: nobody was asked, or nobody answered in time."""
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """The author of a proposal, or who decided it. As text: `ada`, `rule:more-lr`, `default`, `policy`."""
+
+    kind: ActorKind
+    name: str = ""
+    """The person's name or the rule's id; empty for the other kinds."""
+
+    @classmethod
+    def person(cls, name: str) -> Self:
+        return cls(kind=ActorKind.PERSON, name=name)
+
+    @classmethod
+    def rule(cls, rule: str) -> Self:
+        return cls(kind=ActorKind.RULE, name=rule)
+
+    @property
+    def by_rules(self) -> bool:
+        """Whether the rule book speaks, and no person."""
+        return self.kind in (ActorKind.RULE, ActorKind.DEFAULT)
+
+    def __str__(self) -> str:
+        if self.kind is ActorKind.PERSON:
+            return self.name
+        return f"rule:{self.name}" if self.kind is ActorKind.RULE else self.kind.value
+
+
+DEFAULT_RULE = Actor(kind=ActorKind.DEFAULT)
+POLICY = Actor(kind=ActorKind.POLICY)
