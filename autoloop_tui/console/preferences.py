@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import msgspec
-from autoloop.files import write_atomically
+from autoloop.files import decoded, read_regular, write_atomically
 from autoloop.text.suggest import nearest
-from autoloop.toml import read_toml
+from autoloop.toml import TomlError, read_toml
 
 from autoloop_tui.console.actions import BY_ID
 from autoloop_tui.console.theming.theme_files import user_folder
@@ -96,8 +96,12 @@ def _meant(word: str, known: Iterable[str]) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        return read_toml(path.read_text(encoding="utf-8")), []
+        return read_toml(decoded(read_regular(path))), []
     except FileNotFoundError:
         return {}, []
-    except (OSError, ValueError) as error:
-        return {}, [f"{path.name} is left out: {error}"]
+    except OSError as error:
+        return {}, [f"{path.name} is left out: {error.strerror}"]
+    except TomlError as error:
+        return {}, [f"{path.name} is left out: it is not valid TOML: {error}"]
+    except ValueError as error:
+        return {}, [f"{path.name} is left out: it {error}"]

@@ -103,9 +103,9 @@ LARGEST = 16 << 20
 """Bytes of a file that a person or a trainer wrote to be read whole; a config or a rule book has some thousands."""
 
 
-def read_regular(path: Path, most: int = LARGEST) -> bytes:
-    """The whole of an ordinary file. OSError, whose `strerror` is a clause for a person, for what could block or never end
-    (a FIFO, a socket, a device such as /dev/zero) and for more than `most` bytes."""
+def open_regular(path: Path) -> BinaryIO:
+    """An ordinary file for reading. OSError, whose `strerror` is a clause for a person, for what could block or never end:
+    a FIFO, a socket, a device such as /dev/zero."""
     try:
         # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -113,14 +113,21 @@ def read_regular(path: Path, most: int = LARGEST) -> bytes:
         if error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.EINVAL, NO_FILE, str(path)) from None
         raise
-    with open(descriptor, "rb") as file:
-        state = os.fstat(file.fileno())
-        if stat.S_ISDIR(state.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(state.st_mode):
-            raise OSError(errno.EINVAL, NO_FILE, str(path))
-        data = file.read(most + 1) if state.st_size <= most else b""  # some files of /proc have a size of 0
-    if max(len(data), state.st_size) > most:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, NO_FILE, str(path))
+
+
+def read_regular(path: Path, most: int = LARGEST) -> bytes:
+    """The whole of an ordinary file. OSError, with a clause as `open_regular`, also for more than `most` bytes."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(most + 1) if size <= most else b""  # some files of /proc have a size of 0
+    if max(len(data), size) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
     return data
 
@@ -136,12 +143,20 @@ def read_text(path: Path, what: str) -> str:
         raise UserError(f"The {what} {path} does not exist; {_nearest_file(path)}") from None
     except OSError as error:
         raise UserError(f"The {what} {path} cannot be read: {error.strerror}; name another file.") from None
+    try:
+        return decoded(content)
+    except ValueError as error:
+        raise UserError(f"The {what} {path} {error}; save it as UTF-8.") from None
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file, without a byte order mark. ValueError, with what the file is instead, for any but UTF-8."""
     if content.startswith(_UTF_16) or (len(content) > 1 and b"\0" in content[:2]):
-        raise UserError(f"The {what} {path} is UTF-16 text; save it as UTF-8.")
+        raise ValueError("is UTF-16 text")
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"The {what} {path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
+        raise ValueError(f"is not UTF-8 text (byte {error.start})") from None
 
 
 def _nearest_file(path: Path) -> str:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-from autoloop.files import read_text
+from autoloop.files import read_regular, read_text
 from autoloop.model import Config, UserError
 from autoloop.settings import load_settings
 from cyclopts import Parameter
@@ -83,7 +83,7 @@ def fetch_config(
 
 def _content(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path).decode()
     except (OSError, UnicodeDecodeError):
         return None
 

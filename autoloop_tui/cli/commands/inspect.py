@@ -176,12 +176,12 @@ def _last_started(store: Store, loop: Loop) -> Run:
 
 def _secrets(store: Store, loop: Loop, run: Run) -> list[str]:
     """What may stand in the log and must not be shown: of this environment, the run's config and the loop's preset."""
-    from autoloop.configs import parse_config
+    from autoloop.engine.base.frozen_config import frozen_config
     from autoloop.engine.planning.frozen import preset_of
 
     found = known_secrets(os.environ)
-    with contextlib.suppress(UserError, OSError, UnicodeError):
-        found += of_config(parse_config(Path(run.config_path).read_text(encoding="utf-8"), run.config_path))
+    with contextlib.suppress(UserError):
+        found += of_config(frozen_config(run))
     with contextlib.suppress(UserError):
         found += of_config(preset_of(store.places, loop).env)
     return found

@@ -10,7 +10,7 @@ from autoloop.model import UserError
 from autoloop_tui.cli.output import printing
 from autoloop_tui.console.theming import contrast
 from autoloop_tui.console.theming.contrast import MARK, TEXT, Fault, Figures
-from autoloop_tui.console.theming.theme_files import LoadedThemes, ThemeFile, load_themes, parse_theme
+from autoloop_tui.console.theming.theme_files import LoadedThemes, ThemeFile, load_themes, parse_theme, theme_text
 
 
 def themes(*, check: Path | None = None, json: bool = False) -> int:
@@ -40,9 +40,7 @@ def themes(*, check: Path | None = None, json: bool = False) -> int:
 def _check(path: Path, json: bool) -> int:
     """0 if the file is a theme that can be read, 1 if its colours are too faint. UserError if it is no theme."""
     try:
-        theme = parse_theme(path.read_bytes().decode(), str(path))
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text.") from None
+        theme = parse_theme(theme_text(path), str(path))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:

@@ -14,6 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autoloop.files import decoded, read_regular
 from autoloop.text.suggest import nearest
 from autoloop.toml import TomlError, read_toml
 
@@ -218,9 +219,7 @@ def load_themes(project: Path | None = None, environment: Mapping[str, str] | No
     environment = os.environ if environment is None else environment
     for origin, path in _files(project, user_folder(environment)):
         try:
-            theme = parse_theme(path.read_bytes().decode(), str(path), origin)
-        except UnicodeDecodeError:
-            loaded.failures.append(Failure(str(path), "it is not UTF-8 text"))
+            theme = parse_theme(theme_text(path), str(path), origin)
         except OSError as error:
             loaded.failures.append(Failure(str(path), f"it cannot be read: {error.strerror}"))
         except ValueError as error:
@@ -241,6 +240,15 @@ def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]
         if folder is not None and folder.resolve() != shipped:
             for own in sorted(folder.glob("*.toml")):
                 yield origin, own
+
+
+def theme_text(path: Traversable) -> str:
+    """The text of a theme's file. OSError; ValueError with a sentence, as `parse_theme`, for what is no text."""
+    content = read_regular(path) if isinstance(path, Path) else path.read_bytes()
+    try:
+        return decoded(content)
+    except ValueError as error:
+        raise ValueError(f"it {error}") from None
 
 
 def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoloop.configs import after_text, before_text
-from autoloop.files import Stamp, copy, exclusive, replacing, stamp
+from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
 from autoloop.metrics import MetricBook
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
@@ -99,7 +99,7 @@ def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        return open_regular(path)
     except FileNotFoundError:
         return io.BytesIO()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from autoloop.files import Stamp, copy, exclusive, replacing, set_aside, stamp, write_atomically
+from autoloop.files import Stamp, copy, exclusive, open_regular, read_regular, replacing, set_aside, stamp, write_atomically
 from autoloop.metrics import to_json
 from autoloop.model import Run
 from autoloop.store import Store
@@ -77,6 +77,9 @@ _keys: dict[Path, set[str]] = {}
 
 END = b"\n}\n"
 
+LARGEST = 1 << 30
+"""Bytes of a summary file that is read; one entry, with its thirty metrics, takes about 10 kB."""
+
 
 def _append(path: Path, entries: dict[str, Any]) -> bool:
     """Put new entries at the file's end without parsing what is there, which is only copied.
@@ -85,7 +88,7 @@ def _append(path: Path, entries: dict[str, Any]) -> bool:
     """
     if _left.get(path) is None or _left[path] != stamp(path) or not _keys[path].isdisjoint(entries):
         return False
-    with path.open("rb") as old:
+    with open_regular(path) as old:
         end = old.seek(0, os.SEEK_END) - len(END)
         old.seek(max(0, end))
         if old.read() != END:
@@ -101,7 +104,7 @@ def _append(path: Path, entries: dict[str, Any]) -> bool:
 def _read(path: Path) -> dict[str, Any] | None:
     """The object in the file; empty if there is no file; None if it cannot be understood."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_regular(path, LARGEST).decode())
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from autoloop.configs import Config, after_text, before_text, diff, dump_config, parse_config, value_text
+from autoloop.configs import Config, after_text, before_text, diff, dump_config, value_text
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
 from autoloop.secrets import masked_document
 
@@ -20,15 +20,6 @@ from autoloop_tui.console.present.rounds.rows import changes_in_short
 _KEY_LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*")(: )(.*)', re.DOTALL)
 _LONGEST = 4000
 """Cells of a config's line that are kept: a value longer than that is no value to read."""
-
-
-def frozen_config(run: Run) -> Config:
-    """The config that the run was given. UserError if its copy cannot be read."""
-    try:
-        return parse_config(Path(run.config_path).read_text(encoding="utf-8"), run.config_path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"The frozen config of run {run.id} cannot be read ({reason}): {run.config_path}.") from None
 
 
 # ------------------------------------------------------------------------------------------------------------- header

@@ -177,8 +177,9 @@ def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) 
 
 def config_rows(view: View, run: Run, width: int, *, ascii_only: bool) -> list[list[Piece]]:
     """What the run's frozen config changes against its base's."""
+    from autoloop.engine.base.frozen_config import frozen_config
+
     from autoloop_tui.console.present.proposals.detail import change_rows
-    from autoloop_tui.console.present.run.header import frozen_config
 
     mark = "~" if ascii_only else "…"
     base = view.base_of(run)

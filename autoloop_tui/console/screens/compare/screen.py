@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import MetricSummary, Run, UserError
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -25,7 +26,6 @@ from autoloop_tui.console.present.compare.comparison import (
     parameters,
 )
 from autoloop_tui.console.present.metric_delta import so_far
-from autoloop_tui.console.present.run.header import frozen_config
 from autoloop_tui.console.screens.table_screen import TableScreen
 from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
 from autoloop_tui.console.widgets.row_pane import RowPane

@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
 from autoloop import secrets
-from autoloop.configs import Config, FieldTypes, parse_config
+from autoloop.configs import Config, FieldTypes
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.metrics import MetricBook
 from autoloop.model import Event, EventKind, Loop, LoopSpec, Run, UserError
 from autoloop.rules import Expression, RuleSource
@@ -68,7 +68,7 @@ class Context:
         """The secrets that may stand in what is said of the loop, or of a run: its environment's and its config's."""
         found = [*known_secrets(os.environ), *secrets.of_config(self.preset.env)]
         with contextlib.suppress(UserError):
-            found += secrets.of_config(self.read_config(run)) if run else []  # not kept: judging looks at the file again
+            found += secrets.of_config(frozen_config(run)) if run else []  # not kept: judging looks at the file again
         return found
 
     def say(self, kind: EventKind, text: str, run: str | None = None) -> None:
@@ -92,19 +92,5 @@ class Context:
         if run.id not in self._configs:
             if len(self._configs) >= CONFIGS:
                 self._configs.clear()
-            self._configs[run.id] = self.read_config(run)
+            self._configs[run.id] = frozen_config(run)
         return self._configs[run.id]
-
-    def read_config(self, run: Run) -> Config:
-        """The frozen config of a run as it is on disk now: somebody may have altered it all the same."""
-        return parse_config(self.config_text(run), run.config_path)
-
-    def config_text(self, run: Run) -> str:
-        """The frozen config of a run as it is spelt on disk."""
-        path = Path(run.config_path)
-        try:
-            return path.read_bytes().decode()
-        except OSError as error:
-            raise UserError(f"The frozen config of run {run.id} cannot be read ({error.strerror}): {path}.") from None
-        except UnicodeDecodeError as error:
-            raise UserError(f"The frozen config of run {run.id} is not UTF-8 text (byte {error.start}): {path}.") from None

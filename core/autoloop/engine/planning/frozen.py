@@ -108,10 +108,10 @@ def differences(places: Places, loop: Loop) -> list[str]:
         if kept == settings.FILE:
             continue
         try:
-            text = path.read_text(encoding="utf-8-sig", errors="replace")
+            text = read_text(path, "file")
             if kept == PRESET:
                 text = _without_secrets(text, path)
-            same = text == (folder / kept).read_text(encoding="utf-8")
+            same = text == read_text(folder / kept, "file")
         except (OSError, UserError):
             same = False
         if not same:

@@ -9,6 +9,7 @@ import msgspec
 
 from autoloop.configs import Config, apply, config_hash
 from autoloop.engine.base.context import Context
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import Actor, Evidence, Proposal, ProposalStatus, Run, UserError
 from autoloop.rules import Clamp
 from autoloop.variants.pipeline import make_variant, training_hash
@@ -86,7 +87,7 @@ def variant_config(context: Context, proposal: Proposal, beside: Mapping[str, st
 
     `beside`: in words, what is about to be started with it and is not in the store yet, by the hash of its config.
     """
-    base = context.read_config(context.store.run(proposal.base_run))
+    base = frozen_config(context.store.run(proposal.base_run))
     if config_hash(base) != proposal.base_hash:
         raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
     config = apply(base, proposal.changes)

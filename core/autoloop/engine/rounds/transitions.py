@@ -11,6 +11,7 @@ import msgspec
 
 from autoloop.configs import Config, after_text, before_text, rewrite
 from autoloop.engine.base.context import Context
+from autoloop.engine.base.frozen_config import frozen_text
 from autoloop.engine.planning.names import new_run_id
 from autoloop.engine.planning.own_settings import steps_of
 from autoloop.engine.rounds.proposals import Draft, propose, variant_config
@@ -246,7 +247,7 @@ def write_run(
     run_id = new_run_id()
     variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
     frozen = context.places.config(run_id)
-    text = rewrite(context.config_text(context.store.run(proposal.base_run)), config)
+    text = rewrite(frozen_text(context.store.run(proposal.base_run)), config)
     write_atomically(frozen, text)
     write_atomically(variant, text)
     return Run(
