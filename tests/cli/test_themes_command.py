@@ -96,9 +96,10 @@ def test_a_faint_theme_fails_the_check_and_says_which_colours(run, tmp_path):
     [
         (b"name = ", "it is not valid TOML"),
         (b"name = 'x'\n", "`primary` is missing"),
-        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"name = '\xe9'", "is not UTF-8 text"),
+        (b"\xff\xfe", "is UTF-16 text"),
     ],
-    ids=["toml", "key", "encoding"],
+    ids=["toml", "key", "encoding", "wide encoding"],
 )
 def test_a_file_that_is_no_theme_is_one_sentence(run, tmp_path, content, sentence):
     path = tmp_path / "x.toml"
