@@ -17,10 +17,10 @@ from autoloop.model import Attempt, Loop
 from autoloop.runners import local
 from autoloop.store import Store
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 TRAINER = Path(__file__).with_name("trainer.py")
-PATIENCE = 30.0
-"""Seconds after which something that must happen is taken not to happen."""
 
 CONFIG: dict[str, Any] = {
     "batch_size": 8,

@@ -14,7 +14,8 @@ from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
 from autoloop_tui.cli.commands import demo
 from tests.cli.conftest import Call, Said
-from tests.cli.project import LAUNCH, PATIENCE, Project, command, environment, tree
+from tests.cli.project import LAUNCH, Project, command, environment, tree
+from tests.support.waiting import PATIENCE
 
 RUN = f"run {shlex.join(LAUNCH)}"
 CPU = f"{RUN} --device cpu"

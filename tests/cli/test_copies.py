@@ -11,7 +11,7 @@ from autoloop.model import RunState
 from autoloop.runners import local
 
 from tests.cli.project import LAUNCH, Project, end, tree
-from tests.engine.processes import eventually
+from tests.support.waiting import eventually
 
 CPU = ("--device", "cpu")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from autoloop.model import RoundState
 
-from tests.cli.project import LAUNCH, PATIENCE, Project, tree
+from tests.cli.project import LAUNCH, Project, tree
 from tests.engine.test_disks import fill, small_disk
+from tests.support.waiting import eventually
 
 __all__ = ["small_disk"]
 pytestmark = pytest.mark.faults
@@ -40,10 +40,7 @@ def stopped(small_disk: Path, tmp_path: Path) -> Iterator[Project]:
     begun = project.call(*LOOP, "--decide", "--rounds", "2", "--approve", "manual", "--detach")
     assert begun.returncode == 0, begun.stderr
     with project.store() as store:
-        deadline = time.monotonic() + PATIENCE
-        while store.rounds(1)[-1].state is not RoundState.DECIDING:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: store.rounds(1)[-1].state is RoundState.DECIDING, "the decision")
     assert project.call("stop").returncode == 0
     project.call("wait", "--quiet")
     yield project

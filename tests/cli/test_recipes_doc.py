@@ -10,13 +10,13 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from autoloop.model import LoopState, RoundState
 
-from tests.cli.project import CONFIG, PATIENCE, ROOT, TRAINER, Project, environment
+from tests.cli.project import CONFIG, ROOT, TRAINER, Project, environment
+from tests.support.waiting import PATIENCE, eventually
 
 SECTIONS = re.split(r"^## ", (ROOT / "docs/recipes.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
 SCRIPTS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python-api.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -59,14 +59,15 @@ def shell(project: Project, tmp_path: Path):
 
 
 def settled(project: Project) -> None:
-    """Wait until no run of the newest loop is left: it has ended, or waits for a person."""
-    deadline = time.monotonic() + PATIENCE
-    while (project.folder / ".autoloop").exists() and time.monotonic() < deadline:
+    """Wait until no run of the newest loop is left: it has ended, or waits for a decision."""
+
+    def over() -> bool:
         with project.store() as store:
             loop = store.find_loop(None)
-            if loop.state is not LoopState.ACTIVE or store.rounds(loop.id)[-1].state is RoundState.DECIDING:
-                return
-        time.sleep(0.05)
+            return loop.state is not LoopState.ACTIVE or store.rounds(loop.id)[-1].state is RoundState.DECIDING
+
+    if (project.folder / ".autoloop").exists():
+        eventually(over, "the end of the loop")
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda text: text.splitlines()[0])

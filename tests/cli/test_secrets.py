@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import stat
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from autoloop.runners import local
 
-from tests.cli.project import LAUNCH, PATIENCE, Project
+from tests.cli.project import LAUNCH, Project
+from tests.support.waiting import eventually
 
 KEY = "5ec4e7" + "0123456789abcdef" * 2 + "ab"
 """As long as a real W&B key."""
@@ -201,10 +201,7 @@ def test_a_proposal_cannot_carry_a_secret_into_the_store(project: Project) -> No
 
 
 def await_start(project: Project) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not list(project.folder.glob(".autoloop/attempts/*/start.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: list(project.folder.glob(".autoloop/attempts/*/start.json")), "the first attempt")
 
 
 def test_all_that_auto_loop_keeps_is_its_owner_s_alone(project: Project) -> None:

@@ -19,8 +19,8 @@ from autoloop.model import LoopState, RunState
 from autoloop.runners import procfs
 
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, PATIENCE, Project, Running, command, environment
-from tests.engine.processes import eventually
+from tests.cli.project import LAUNCH, Project, Running, command, environment
+from tests.support.waiting import PATIENCE, eventually
 
 WORDS = ("run", "--cfgs", "first.json", "second.json", *LAUNCH, "--device", "cpu", "--exec")
 

@@ -14,7 +14,7 @@ from autoloop.runners import local
 from autoloop_tui import client
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, TRAINER, Project, end
-from tests.engine.processes import eventually
+from tests.support.waiting import eventually
 
 PRESET = """
 name = "mine"

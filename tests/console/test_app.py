@@ -39,6 +39,7 @@ from tests.console.pictures import rows, text
 from tests.console.projects import Project, painted
 from tests.console.waiting import settle, until
 from tests.engine.project import Project as EngineProject
+from tests.support.waiting import PATIENCE
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -550,7 +551,7 @@ def _trainer(folder, run):
     """The pid of a run's trainer, once it is up; with a store of this thread's own."""
     import json
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     with Store.open(folder) as store:
         while time.monotonic() < deadline:
             for attempt in store.attempts(run):

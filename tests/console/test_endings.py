@@ -31,8 +31,7 @@ from tests.console.pictures import text
 from tests.console.projects import Project
 from tests.console.test_moving import drive, type_ahead
 from tests.console.waiting import settle, until
-
-PATIENCE = 20.0
+from tests.support.waiting import PATIENCE
 
 MODES = {b"1049": "alternate screen", b"1000": "mouse", b"1003": "mouse moves", b"2004": "bracketed paste", b"25": "cursor"}
 

@@ -16,6 +16,8 @@ from autoloop.engine import holder
 from autoloop.model import LoopState, ProposalStatus
 from autoloop.store import Store
 
+from tests.support.waiting import PATIENCE
+
 PROGRAM = shlex.join([sys.executable, "-m", "autoloop_tui"])
 
 
@@ -42,7 +44,7 @@ class Tmux:
     def screen(self) -> str:
         return self.run("capture-pane", "-p")
 
-    def wait(self, *wanted: str, seconds: float = 30) -> str:
+    def wait(self, *wanted: str, seconds: float = PATIENCE) -> str:
         """The screen once it shows all of `wanted`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -54,7 +56,7 @@ class Tmux:
 
     def wait_for_cursor(self, wanted: str) -> None:
         """The row under the cursor shows `wanted`."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not any(line.startswith(">") and wanted in line for line in self.screen.splitlines()):
             assert time.monotonic() < deadline, f"the cursor never came to {wanted}:\n{self.screen}"
             time.sleep(0.1)

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from textual.pilot import Pilot
 
 from tests.console.pictures import text
-
-PATIENCE = 30.0
-"""Seconds."""
+from tests.support.waiting import PATIENCE
 
 
 async def settle(pilot: Pilot) -> None:

@@ -10,7 +10,7 @@ from autoloop.engine import Engine
 from autoloop.model import Loop, Proposal
 from autoloop.store import Command, Store
 
-from tests.engine.processes import PATIENCE, eventually
+from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from tests.engine.project import Project

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from autoloop.model import Attempt, Run, RunState
-from autoloop.runners import local, procfs
-
-PATIENCE = 30.0
-"""Seconds after which something that must happen is taken not to happen."""
-
-
-def eventually(condition: Callable[[], Any], what: str = "it") -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.01)
-    return value
-
-
-def reap(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):  # not ours, or collected already
-        os.waitpid(pid, 0)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process lives; one that only nobody has collected yet does not."""
-    found = procfs.process(pid)
-    return found is not None and found.state not in procfs.DEAD
+from autoloop.runners import local
 
 
 def supervisor_pid(attempt: Attempt) -> int | None:

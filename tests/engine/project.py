@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import select
 import signal
 import sys
 import threading
@@ -22,7 +22,9 @@ from autoloop.settings import Settings
 from autoloop.store import Store
 
 from tests.engine.driven import Driven
-from tests.engine.processes import PATIENCE, eventually, reap, supervisor_pid
+from tests.engine.processes import supervisor_pid
+from tests.support.processes import await_end
+from tests.support.waiting import PATIENCE, eventually
 
 TRAINER = str(Path(__file__).with_name("trainer.py"))
 
@@ -172,24 +174,13 @@ class Project:
 
     def kill_engine(self, pid: int, number: int = signal.SIGKILL) -> None:
         """Send a signal to a spawned engine and wait until it has ended."""
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        signal.pidfd_send_signal(fd, number)
-        assert select.select([fd], [], [], PATIENCE)[0], f"the engine survives signal {number}"
-        os.close(fd)
-        reap(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)  # our child: its pid is its own until it is collected
+        await_end(pid, f"the engine that got signal {number}")
 
     def wait_engine(self, pid: int) -> None:
         """Wait until a spawned engine has ended by itself."""
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        assert select.select([fd], [], [], PATIENCE)[0], "the engine does not end"
-        os.close(fd)
-        reap(pid)
+        await_end(pid, "the engine")
 
     def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
         """Wait until the condition gives something true; gives that."""

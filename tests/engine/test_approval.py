@@ -8,8 +8,9 @@ from pathlib import Path
 from autoloop.engine import Engine
 from autoloop.model import POLICY, Actor, EventKind, LapseKind, LoopState, Proposal, ProposalStatus, Run, RunState
 
-from tests.engine.processes import eventually, seen
+from tests.engine.processes import seen
 from tests.engine.project import Project, rows
+from tests.support.waiting import eventually
 
 THREE = """
 name = "three"

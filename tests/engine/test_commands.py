@@ -6,8 +6,9 @@ from pathlib import Path
 
 from autoloop.model import LoopState, RunState, StopCause, StopKind
 
-from tests.engine.processes import alive, states
+from tests.engine.processes import states
 from tests.engine.project import Project
+from tests.support.processes import alive
 
 
 def order(project: Project, loop_id: int) -> list[str]:

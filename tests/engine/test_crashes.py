@@ -20,9 +20,10 @@ from autoloop.model import Actor, LoopState, RunState
 from autoloop.runners import local
 from autoloop.store import Store
 
-from tests.engine.processes import alive, states
+from tests.engine.processes import states
 from tests.engine.project import Project
 from tests.engine.promises import nothing_is_lost_or_done_twice
+from tests.support.processes import alive
 
 RUNS, SLOTS, KILLS = 4, 2, 12
 
@@ -181,9 +182,11 @@ def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_wi
     chance = random.Random(3)
     loop = project.loop([project.config(f"c{i}", seconds=0.15, stubborn=True) for i in range(6)], concurrency=2)
     with project.driven(loop) as engine:
-        killer = threading.Thread(target=kill_some_supervisors, args=[project.folder / ".autoloop", chance])
+        over = threading.Event()
+        killer = threading.Thread(target=kill_some_supervisors, args=[project.folder / ".autoloop", chance, over])
         killer.start()
         ended = engine.end()
+        over.set()
         killer.join()
     assert ended.state in (LoopState.FINISHED, LoopState.STOPPED)
     assert project.left_over() == []
@@ -196,11 +199,10 @@ def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_wi
     assert project.left_over() == []
 
 
-def kill_some_supervisors(home: Path, chance: random.Random) -> None:
-    """Kill the supervisor of every second attempt, a random while after it is there."""
+def kill_some_supervisors(home: Path, chance: random.Random, over: threading.Event) -> None:
+    """Kill the supervisor of every second attempt, a random while after it is there, until the loop is over."""
     met: set[str] = set()
-    deadline = time.monotonic() + 5
-    while len(met) < 6 and time.monotonic() < deadline:
+    while len(met) < 6 and not over.is_set():
         for claim in home.glob("attempts/*/claim"):
             if claim.parent.name in met:
                 continue

@@ -14,9 +14,10 @@ from autoloop.engine import Engine
 from autoloop.model import Loop, LoopState, Run, RunState
 from autoloop.store import Store
 
-from tests.engine.processes import eventually, states
+from tests.engine.processes import states
 from tests.engine.project import Project
 from tests.engine.resuming import PRESET
+from tests.support.waiting import eventually
 
 
 def loop_of(project: Project, configs: list[str], **changes: Any) -> Loop:

@@ -17,8 +17,10 @@ from autoloop.model import Attempt, Loop, LoopState, RunState, StopCause, StopKi
 from autoloop.runners import local
 from autoloop.store import Store
 
-from tests.engine.processes import alive, eventually, states, supervisor_pid
+from tests.engine.processes import states, supervisor_pid
 from tests.engine.project import Project
+from tests.support.processes import alive
+from tests.support.waiting import eventually
 
 
 def test_runs_outlive_a_killed_engine_and_the_next_one_adopts_and_finishes_them(project: Project) -> None:

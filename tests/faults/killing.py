@@ -18,8 +18,8 @@ from autoloop.runners import procfs
 from autoloop.runners.records import read_json
 from autoloop.store import Store, take_snapshot
 
-from tests.engine.processes import PATIENCE, eventually
 from tests.engine.project import Project
+from tests.support.waiting import PATIENCE, eventually
 
 ROUNDS, RUNS, SLOTS = 3, 8, 4
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from autoloop.model import LoopState, RunState
 
-from tests.engine.processes import PATIENCE
 from tests.engine.project import Project
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.faults
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,8 @@ from autoloop.rule_process import rules_apart
 from autoloop.rules import judge
 
 from tests.rules.views import view
+from tests.support.processes import alive
+from tests.support.waiting import eventually
 
 
 def notes(body: str, patience: float = 30.0) -> list[str]:
@@ -99,14 +100,5 @@ rules_apart(code, "r.py").ask({{}})
     import sys
 
     assert subprocess.run([sys.executable, "-c", ask], check=False).returncode == -9
-    pid, deadline = int(said.read_text()), time.monotonic() + 30
-    while _runs(pid):
-        assert time.monotonic() < deadline, "it outlives its parent"
-        time.sleep(0.01)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return (Path(f"/proc/{pid}") / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
+    pid = int(said.read_text())
+    eventually(lambda: not alive(pid), "the end of what outlives its parent")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import select
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from autoloop.model import ExitRecord
 from autoloop.runners import local
 
-PATIENCE = 30.0
-"""Seconds after which something that must happen is taken not to happen."""
+from tests.support.waiting import PATIENCE
 
 
 @dataclass
@@ -98,11 +95,3 @@ class Bench:
             local.sweep(attempt.id)
         local.reap()
         os.close(self._fifo)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """For what announces itself to nobody."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)

@@ -17,7 +17,8 @@ from autoloop.trainers import load_preset
 from autoloop_tui.cli.commands import inspect
 from autoloop_tui.console.logs.search import Search, parse_query
 from autoloop_tui.console.logs.tail import LogFile, last_line
-from tests.runners.attempts import Bench, eventually
+from tests.runners.attempts import Bench
+from tests.support.waiting import eventually
 
 LEROBOT = load_preset("lerobot").console
 

@@ -16,7 +16,8 @@ import msgspec
 import pytest
 from autoloop.runners import local, procfs
 
-from tests.runners.attempts import Bench, eventually
+from tests.runners.attempts import Bench
+from tests.support.waiting import eventually
 
 CORE = str(Path(autoloop.__file__).parents[1])
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")

@@ -15,7 +15,8 @@ import pytest
 from autoloop.model import ExitRecord
 from autoloop.runners import local, procfs
 
-from tests.runners.attempts import STUBBORN, Bench, eventually
+from tests.runners.attempts import STUBBORN, Bench
+from tests.support.waiting import eventually
 
 CHILD_OF_ENGINE = """
 import os, signal, sys

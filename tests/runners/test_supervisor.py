@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from autoloop.runners import local, procfs
 
-from tests.runners.attempts import STUBBORN, Bench, eventually
+from tests.runners.attempts import STUBBORN, Bench
+from tests.support.waiting import eventually
 
 
 def no_process_left(attempt_id: str) -> bool:

@@ -7,8 +7,7 @@ import pty
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,16 +15,15 @@ import pytest
 from autoloop.engine.scheduling import wandb_status
 from autoloop.model import LoopState, WandbSpec
 
-from tests.cli.project import PATIENCE, Project, Running, command, environment, tree
+from tests.cli.project import Project, Running, command, environment, tree
 from tests.engine.project import Project as EngineProject
 from tests.support import wandb_service
+from tests.support.waiting import PATIENCE, eventually
 from tests.support.wandb_service import ENTITY, KEY, Service
 
 TRAINER = Path(__file__).with_name("trainer.py")
 RUN = ("run", "--preset", "plain", "--train-script", str(TRAINER), "--device", "cpu", "--steps", "30", "--wandb-online")
 ROUND = (*RUN, "--wandb-entity", ENTITY, "--wandb-project", "proj", "--exec", "--no-ui")
-LONG = 4 * PATIENCE
-"""Seconds for what starts several processes of wandb on a machine that does other things besides."""
 
 
 @pytest.fixture
@@ -48,13 +46,6 @@ def env(service: Service, tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     return {"WANDB_BASE_URL": service.address, "WANDB_API_KEY": KEY, "HOME": str(home)}
-
-
-def eventually(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
 
 
 def report(project: Project) -> str:
@@ -192,7 +183,7 @@ def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_
     project.config("first", wait=True, rows=8, finish_timeout="1")
     project.config("second", seed=2, rows=4)
     running: Running = project.start(*ROUND, "--cfgs", "first.json", "second.json", env=env)
-    eventually(lambda: any("project" in run for run in service.runs.values()), "the first run is online")
+    eventually(lambda: any("project" in run for run in service.runs.values()), "the first run online")
     service.stop()
     running.hear(f"W&B ({service.address}) cannot be reached")
     running.hear("running runs go on")
@@ -207,7 +198,7 @@ def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_
     lines = [line for line in report(project).splitlines() if line.startswith("wandb sync ")]
     for line in lines:
         words = [str(wandb), *shlex.split(line)[1:]]
-        subprocess.run(words, cwd=project.folder, env=environment(env), check=True, capture_output=True, timeout=LONG)
+        subprocess.run(words, cwd=project.folder, env=environment(env), check=True, capture_output=True, timeout=PATIENCE)
     for run, rows in ((first, 8), (second, 4)):
         assert len(service.runs[run.wandb_id or ""]["history"]) == rows
         assert (service.runs[run.wandb_id or ""]["project"], service.runs[run.wandb_id or ""]["entity"]) == ("proj", ENTITY)
