@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,6 @@ class Action:
     @property
     def method(self) -> str:
         return self.id.partition(".")[2].replace("-", "_")
-
-    @property
-    def key_name(self) -> str:
-        """The first key as a person reads it."""
-        return shown_key(self.keys)
 
 
 SCOPES = {
@@ -148,7 +143,7 @@ def of_scope(scope: str) -> list[Action]:
     return [action for action in ACTIONS if action.scope == scope]
 
 
-def bindings(scope: str) -> list[Binding]:
+def bindings(scope: str) -> list[BindingType]:
     """Textual's bindings of a scope; the ids are what a keymap remaps."""
     return [Binding(action.keys, action.method, action.description, show=False, id=action.id) for action in of_scope(scope)]
 

@@ -7,7 +7,7 @@ import gc
 import os
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autoloop.model import LoopState
 from textual.binding import BindingType
@@ -19,7 +19,7 @@ from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.loop_view import TROUBLE, Feed
 from autoloop_tui.console.notifications import news, osc9
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
@@ -32,8 +32,8 @@ CLOCK = 0.25
 class ConsoleApp(FullScreenApp[int]):
     """The console on one loop."""
 
-    CSS_PATH: ClassVar[list[str]] = ["app.tcss"]
-    BINDINGS: ClassVar[list[BindingType]] = bindings("app")  # type: ignore[assignment]
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
@@ -232,9 +232,9 @@ class ConsoleApp(FullScreenApp[int]):
 
     @property
     def scope(self) -> str:
-        return self.screen.SCOPE if isinstance(self.screen, LoopScreen) else "app"
+        return _scope(self.screen)
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         if not self._step_back():
             self.exit(0)
 
@@ -258,7 +258,14 @@ class ConsoleApp(FullScreenApp[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Any:
         from autoloop_tui.console.palette import commands
 
-        yield from commands(self, screen)
+        yield from commands(
+            self,
+            screen,
+            _scope(screen),
+            keys_of=self.keys_of,
+            themes={name: theme.description for name, theme in self.themes.items()},
+            use_theme=self.use_theme,
+        )
 
     def keys_of(self, action_id: str) -> str:
         """The key of an action as a person reads it, remapped or not."""
@@ -340,3 +347,14 @@ class ConsoleApp(FullScreenApp[int]):
             self.call_from_thread(self.told, f"the engine runs again (process {started.pid})")
         except TROUBLE as error:
             self.call_from_thread(self.told, str(error), ok=False)
+
+
+def _scope(screen: Screen[Any]) -> str:
+    return screen.SCOPE if isinstance(screen, LoopScreen) else "app"
+
+
+if TYPE_CHECKING:
+
+    def _is_a_host(app: ConsoleApp) -> ConsoleHost:
+        """The type checker proves that the app has everything that the screens ask of it."""
+        return app

@@ -27,6 +27,7 @@ from textual.worker import WorkerFailed
 
 from autoloop_tui.console import crash
 from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.standing import Standing
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -124,8 +125,11 @@ class FullScreenApp(App[ReturnType]):
             queued = any(pump.message_queue_size for pump in pumps)
             for pump in pumps:  # From the focused widget up to the app, as keys and messages rise.
                 await _turn_of(pump, deadline)
-            if screen is not before or getattr(screen, "put_off", False):
-                before, screen.put_off = screen, False  # type: ignore[attr-defined]
+            standing = screen if isinstance(screen, Standing) else None
+            if screen is not before or (standing is not None and standing.put_off):
+                before = screen
+                if standing is not None:
+                    standing.put_off = False
                 await _turn_of(screen, deadline, painted=True)  # What it shows then is what the next key acts on.
                 quiet = 0
             else:
@@ -173,7 +177,7 @@ class FullScreenApp(App[ReturnType]):
             self.crashed = crash.sentence(error, crash.keep_traceback(error, self.project), self.STILL)
         self._close_messages_no_wait()
 
-    async def run_async(self, **options: Any) -> ReturnType | None:  # type: ignore[override]
+    async def run_async(self, **options: Any) -> ReturnType | None:
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _: object) -> None:

@@ -117,7 +117,7 @@ def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_
                 )  # a new view for the next tick
                 type_ahead(app, *START[start], *over)
                 await handled(app)
-                getattr(app, f"action_{name}")()  # as the palette does, whatever is open
+                await app.run_action(f"app.{name}")  # as the palette does, whatever is open
                 assert isinstance(app.screen, kind)
                 type_ahead(app, "j")
                 await handled(app)
@@ -315,7 +315,7 @@ def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone():
     """Every screen is one that drops it: a new one that is not would be the next crash."""
     from textual.screen import Screen
 
-    from autoloop_tui.console.screens.standing import Standing
+    from autoloop_tui.console.standing import Standing
 
     def below(kind):
         return {kind, *(found for each in kind.__subclasses__() for found in below(each))}

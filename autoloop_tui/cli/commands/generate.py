@@ -116,8 +116,8 @@ def generate(
         print("\n\n".join(_text(each, file) for each, file in zip(made, files, strict=True)))
 
     try:
-        for each in made:
-            files.append(write_variant(folder, base.stem, base_text, each.variant))
+        for one in made:
+            files.append(write_variant(folder, base.stem, base_text, one.variant))
         paths = [str(file.path) for file in files]
         if options.exec_:
             name = asked[0].reason if len(asked) == 1 else None

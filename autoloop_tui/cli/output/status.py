@@ -105,8 +105,8 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     if failed := sum(counts.get(state, 0) for state in broken):
         last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
         lines += ["", f"{failed} failed{last}:"]
-    found = [run for state in broken for run in store.newest_in(number, state, MOST_FAILURES)]
-    for run in sorted(found, key=lambda run: run.ended_at or 0.0)[-MOST_FAILURES:]:
+    ended_badly = [run for state in broken for run in store.newest_in(number, state, MOST_FAILURES)]
+    for run in sorted(ended_badly, key=lambda run: run.ended_at or 0.0)[-MOST_FAILURES:]:
         attempts = store.attempts(run.id)
         lines.append(printing.printable(f"  {run.name} ({run.id}) {run.state.value}: {run.reason or ''}"))
         if attempts and (diagnosis := attempts[-1].diagnosis):

@@ -3,20 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
+from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
 from autoloop_tui.console.actions import BY_ID
-from autoloop_tui.console.loop_view import TROUBLE, View
-from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.loop_view import TROUBLE, Feed, View
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.bars import HintBar, TopBar
 
-if TYPE_CHECKING:
-    from autoloop_tui.console.app import ConsoleApp
+
+class ConsoleHost(Protocol):
+    """What a screen asks of the app that shows it. Screens know this and not the app, which imports the screens."""
+
+    feed: Feed
+    preferences: Preferences
+    ascii_only: bool
+    marked: list[str]
+    """Runs marked for Compare, by id, in the order of marking."""
+    seen_proposals: set[int] | None
+    """Proposals that are not new any more; None until the first look at them."""
+
+    def keys_of(self, action_id: str) -> str:
+        """The key of an action as it is shown, remapped or not."""
+
+    def ask(self, kind: str, **payload: Any) -> None:
+        """Send a command to the engine; its answer is shown when it comes."""
+
+    def ask_waking(self, kind: str, **payload: Any) -> None:
+        """`ask`, and start an engine for it if none drives the loop."""
+
+    def told(self, text: str, *, ok: bool = True) -> None:
+        """Show one sentence on the last line of the screen."""
+
+    def confirm(self, what: str, why: str, yes: str, kind: str, **payload: Any) -> None:
+        """Ask, and send the command only after a yes."""
+
+    def open_run(self, run_id: str) -> None:
+        """Show one run on top of the present screen."""
+
+    def push_screen(
+        self, screen: Screen[ScreenResultType], callback: Callable[[ScreenResultType | None], None] | None = None
+    ) -> object:
+        """Show a dialog; `callback` gets its result, None if it was dismissed without one."""
+
+    def suspend(self) -> AbstractContextManager[None]:
+        """Hand the terminal to another program. SuspendNotSupported if the terminal cannot be handed over."""
+
+
+def host_of(screen: Screen[Any]) -> ConsoleHost:
+    return cast("ConsoleHost", screen.app)
 
 
 class LoopScreen(Standing, Screen[None]):
@@ -28,17 +69,17 @@ class LoopScreen(Standing, Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xwide")]  # noqa: RUF012 - Textual's own form
 
     @property
-    def console(self) -> ConsoleApp:
-        return cast("ConsoleApp", self.app)
+    def console(self) -> ConsoleHost:
+        return host_of(self)
 
     @property
     def view(self) -> View | None:
         return self.console.feed.view if self.console.feed else None
 
     def compose(self) -> ComposeResult:
-        yield TopBar(id="top")
+        yield TopBar(self.console.keys_of, id="top")
         yield from self.body()
-        yield HintBar(self.SCOPE)
+        yield HintBar(self.SCOPE, self.console.keys_of)
 
     def body(self) -> list[Widget] | ComposeResult:
         """The widgets between the bars."""

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
-from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.standing import Standing
 
 CSS = """
     align: center middle;

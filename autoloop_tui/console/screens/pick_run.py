@@ -16,7 +16,7 @@ from textual.widgets import Label
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.dialogs import CSS
-from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 

@@ -103,7 +103,11 @@ _CUBE = (0, 95, 135, 175, 215, 255)
 
 def to_256(colour: RGB) -> RGB:
     """The nearest of xterm's 6×6×6 cube and its 24 greys."""
-    cube = tuple(min(_CUBE, key=lambda level, c=c: abs(level - c)) for c in colour)  # type: ignore[misc]
-    level = min(max(round((sum(colour) / 3 - 8) / 10), 0), 23) * 10 + 8
-    grey = (level, level, level)
-    return min((cube, grey), key=lambda near: sum((a - b) ** 2 for a, b in zip(near, colour, strict=True)))  # type: ignore[return-value]
+    red, green, blue = (_nearest_level(part) for part in colour)
+    grey = min(max(round((sum(colour) / 3 - 8) / 10), 0), 23) * 10 + 8
+    candidates: tuple[RGB, RGB] = ((red, green, blue), (grey, grey, grey))
+    return min(candidates, key=lambda near: sum((a - b) ** 2 for a, b in zip(near, colour, strict=True)))
+
+
+def _nearest_level(part: int) -> int:
+    return min(_CUBE, key=lambda level: abs(level - part))

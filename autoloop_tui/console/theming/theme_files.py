@@ -112,7 +112,6 @@ _OWN_ANSI = {
     "ansi-background": "ansi_black",
     "ansi-foreground": "ansi_white",
 }
-STATE_VARIABLES = tuple(name for name in _OWN_DARK if name.startswith("slot-"))
 
 _TEXTUAL_VARIABLES = frozenset(
     (

@@ -3,6 +3,8 @@ the same without the screen."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autoloop_tui.console.actions import BY_ID, Action, of_scope
 from autoloop_tui.console.drawing.paint import cells, clip, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
@@ -19,10 +21,15 @@ class TopBar(RowPane):
 
     DEFAULT_CSS = "TopBar { height: 1; background: $panel; }"
 
+    def __init__(self, keys_of: Callable[[str], str], *, id: str | None = None) -> None:
+        """`keys_of` gives the key of an action as it is shown."""
+        super().__init__(id=id)
+        self._keys_of = keys_of
+
     def paint_view(self, view: View | None, title: str) -> None:
         pieces: list[Piece] = [(f" {title} ", "bold key")]
         if view:
-            told = status(view, key=self.app.keys_of, ascii_only=self.ascii_only)  # type: ignore[attr-defined]
+            told = status(view, key=self._keys_of, ascii_only=self.ascii_only)
             room = self.size.width - sum(cells(text) for text, _ in [*pieces, *told]) - 1
             mark = "~" if self.ascii_only else "…"
             pieces += [(f"{clip(name(view), max(SHORTEST, room), mark)} ", "bold"), *told]
@@ -37,8 +44,9 @@ class HintBar(RowPane):
 
     DEFAULT_CSS = "HintBar { height: 2; dock: bottom; background: $panel; }"
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, keys_of: Callable[[str], str]) -> None:
         super().__init__(id="hints")
+        self._keys_of = keys_of
         self.scope = scope
         self.command = ""
         self.said: Piece = ("", "")
@@ -84,4 +92,4 @@ class HintBar(RowPane):
         self.show([keys, [(" " + clip(text, width - 2, mark), names)]])
 
     def _key(self, action: Action) -> str:
-        return str(self.app.keys_of(action.id))  # type: ignore[attr-defined]
+        return self._keys_of(action.id)

@@ -44,7 +44,7 @@ class CompareScreen(TableScreen):
     SCOPE = "compare"
     TITLE = "compare"
     CSS_PATH = "compare.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("compare")  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("compare")
 
     def __init__(self) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ from autoloop_tui.console.present.proposals.detail import change_rows, tail, wra
 from autoloop_tui.console.present.proposals.edits import Outcome, change_edit, edit_lines, json_text, split_edits
 from autoloop_tui.console.present.proposals.queue import value_text
 from autoloop_tui.console.screens.dialogs import CSS
-from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 Judge = Callable[[Sequence[str]], Outcome]

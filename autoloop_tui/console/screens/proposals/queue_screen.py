@@ -40,7 +40,7 @@ class ProposalQueueScreen(LoopScreen):
     SCOPE = "proposals"
     TITLE = "proposals"
     CSS_PATH = "proposals.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("proposals")  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("proposals")
 
     def __init__(self) -> None:
         super().__init__()

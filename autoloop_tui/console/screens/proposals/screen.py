@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autoloop.model import Proposal, ProposalStatus, Run
 from autoloop.text.plural import plural
@@ -14,12 +14,10 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.bulk import question
 from autoloop_tui.console.present.proposals.edits import edit_lines
 from autoloop_tui.console.present.proposals.queue import OVER, UNDECIDED, may_start, next_pending
+from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.proposals import writing
 from autoloop_tui.console.screens.proposals.queue_screen import ProposalQueueScreen
-
-if TYPE_CHECKING:
-    from autoloop_tui.console.app import ConsoleApp
 
 
 class ProposalsScreen(ProposalQueueScreen):
@@ -167,7 +165,7 @@ class ProposalsScreen(ProposalQueueScreen):
     def action_edit_all(self) -> None:
         self._edit(writing.edit_in_editor)
 
-    def _edit(self, how: Callable[[ConsoleApp, Proposal, Run], None]) -> None:
+    def _edit(self, how: Callable[[ConsoleHost, Proposal, Run], None]) -> None:
         proposal = self._chosen()
         base = self._base(proposal)
         if proposal is not None and base is not None:

@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from autoloop.model import Proposal, Run, UserError
 from textual.app import SuspendNotSupported
@@ -23,28 +22,26 @@ from autoloop_tui.console.present.proposals.edits import (
     edits_of_file,
     file_for_editor,
 )
+from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
 from autoloop_tui.console.screens.proposals.editor import EditValues, Judge, WriteEdits
 
-if TYPE_CHECKING:
-    from autoloop_tui.console.app import ConsoleApp
 
-
-def propose_variant(app: ConsoleApp, base: Run, *, edits: Sequence[str] = (), reason: str = "") -> None:
+def propose_variant(host: ConsoleHost, base: Run, *, edits: Sequence[str] = (), reason: str = "") -> None:
     """Let a person write a new proposal from `base` and send it."""
-    judge = _judge(app, base, None)
+    judge = _judge(host, base, None)
 
     def written(answer: tuple[list[str], str] | None) -> None:
         if answer is not None:
-            app.ask("propose", run=base.id, edits=answer[0], reason=answer[1])
+            host.ask("propose", run=base.id, edits=answer[0], reason=answer[1])
 
     if judge:
         what = f"A new proposal from {plain(base.name)} ({base.id})"
-        app.push_screen(WriteEdits(what, judge, edits=edits, reason=reason), written)
+        host.push_screen(WriteEdits(what, judge, edits=edits, reason=reason), written)
 
 
-def pick_base(app: ConsoleApp, view: View, start: str | None, then: Callable[[Run], None]) -> None:
+def pick_base(host: ConsoleHost, view: View, start: str | None, then: Callable[[Run], None]) -> None:
     """Let a person choose a run of the loop."""
     key = view.key_metric
 
@@ -57,59 +54,59 @@ def pick_base(app: ConsoleApp, view: View, start: str | None, then: Callable[[Ru
         if run is not None:
             then(run)
 
-    app.push_screen(PickRun("From which run?", view.snapshot.runs, start, result), chosen)
+    host.push_screen(PickRun("From which run?", view.snapshot.runs, start, result), chosen)
 
 
-def edit_values(app: ConsoleApp, proposal: Proposal, base: Run) -> None:
+def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
     """Let a person type over the values that a proposal changes; one without any resolved change, over its edits."""
-    judge = _judge(app, base, proposal)
+    judge = _judge(host, base, proposal)
     if judge is None:
         return
     what = f"Edit proposal {proposal.id}, from {plain(base.name)}"
     if proposal.changes:
-        app.push_screen(EditValues(proposal, what, judge), lambda edits: _send_edit(app, proposal, edits))
+        host.push_screen(EditValues(proposal, what, judge), lambda edits: _send_edit(host, proposal, edits))
     else:
         dialog = WriteEdits(what, judge, edits=proposal.edits, reason=None)
-        app.push_screen(dialog, lambda answer: _send_edit(app, proposal, answer and answer[0]))
+        host.push_screen(dialog, lambda answer: _send_edit(host, proposal, answer and answer[0]))
 
 
-def edit_in_editor(app: ConsoleApp, proposal: Proposal, base: Run, text: str | None = None) -> None:
+def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str | None = None) -> None:
     """Let a person write all edits of a proposal in their editor. What cannot be used can be opened again."""
-    judge = _judge(app, base, proposal)
+    judge = _judge(host, base, proposal)
     if judge is None:
         return
     given = file_for_editor(proposal, f"{base.name} ({base.id})")
     try:
-        written = _in_editor(app, given if text is None else text, f"proposal-{proposal.id}-")
+        written = _in_editor(host, given if text is None else text, f"proposal-{proposal.id}-")
     except UserError as error:
-        app.told(str(error), ok=False)
+        host.told(str(error), ok=False)
         return
     edits = edits_of_file(written)
     if not edits or edits == edit_lines(proposal):
-        app.told(f"proposal {proposal.id} is left as it was")
+        host.told(f"proposal {proposal.id} is left as it was")
         return
     problem = judge(edits).problem
     if problem is None:
-        _send_edit(app, proposal, edits)
+        _send_edit(host, proposal, edits)
         return
 
     def again(agreed: bool | None) -> None:
         if agreed:
-            edit_in_editor(app, proposal, base, written)
+            edit_in_editor(host, proposal, base, written)
         else:
-            app.told(f"proposal {proposal.id} is left as it was")
+            host.told(f"proposal {proposal.id} is left as it was")
 
-    app.push_screen(Confirm("These edits cannot be used", plain(problem), "Open again"), again)
+    host.push_screen(Confirm("These edits cannot be used", plain(problem), "Open again"), again)
 
 
-def _in_editor(app: ConsoleApp, text: str, prefix: str) -> str:
+def _in_editor(host: ConsoleHost, text: str, prefix: str) -> str:
     """What the person's editor leaves of `text`. UserError if no editor can be run."""
     command = editor_command(os.environ)
     with tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
         path = Path(folder) / f"{prefix}edits.txt"
         path.write_text(text, encoding="utf-8", errors="replace")
         try:
-            with app.suspend():
+            with host.suspend():
                 code = subprocess.run([*command, str(path)], check=False).returncode
         except SuspendNotSupported:
             raise UserError("An editor cannot be opened from this terminal; edit in place with e.") from None
@@ -123,25 +120,25 @@ def _in_editor(app: ConsoleApp, text: str, prefix: str) -> str:
             raise UserError("What the editor left cannot be read as UTF-8 text: nothing was sent.") from None
 
 
-def _send_edit(app: ConsoleApp, proposal: Proposal, edits: list[str] | None) -> None:
+def _send_edit(host: ConsoleHost, proposal: Proposal, edits: list[str] | None) -> None:
     if edits is None or edits == edit_lines(proposal):
-        app.told(f"proposal {proposal.id} is left as it was")
+        host.told(f"proposal {proposal.id} is left as it was")
     else:
-        app.ask("edit", proposal=proposal.id, edits=edits)
+        host.ask("edit", proposal=proposal.id, edits=edits)
 
 
-def _judge(app: ConsoleApp, base: Run, instead_of: Proposal | None) -> Judge | None:
+def _judge(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> Judge | None:
     """Says what edits of `base` would give; None, after saying so, where that cannot be known."""
-    view = app.feed.view
+    view = host.feed.view
     round_ = view.snapshot.round if view else None
     if view is None or view.engine is None or round_ is None:
-        app.told("no engine drives this loop: press R to restart it", ok=False)
+        host.told("no engine drives this loop: press R to restart it", ok=False)
         return None
     try:
-        judge = EditJudge(app.feed.store, view.loop, view.metrics, client.actor())
+        judge = EditJudge(host.feed.store, view.loop, view.metrics, client.actor())
         judge.config(base)
     except TROUBLE as error:
-        app.told(str(error), ok=False)
+        host.told(str(error), ok=False)
         return None
 
     def outcome(edits: Sequence[str]) -> Outcome:

@@ -37,7 +37,7 @@ class RoundsScreen(TableScreen):
     SCOPE = "rounds"
     TITLE = "rounds"
     CSS_PATH = "rounds.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("rounds")  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("rounds")
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.runs.resume import refusal
 from autoloop.model import LoopState, Run, UserError
 
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Ask
-
-if TYPE_CHECKING:
-    from autoloop_tui.console.app import ConsoleApp
 
 LONGEST = 12
 """Digits that are read as a number of steps; more make no sense."""
 
 
-def extend_run(app: ConsoleApp, view: View, run: Run) -> None:
+def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
     """Ask to how many steps an ended run shall go on, and have it done; says why where it cannot go on."""
     try:
-        preset = preset_of(app.feed.store.places, view.loop)
+        preset = preset_of(host.feed.store.places, view.loop)
     except UserError as error:
-        app.told(str(error), ok=False)
+        host.told(str(error), ok=False)
         return
     if problem := refusal(preset, run):
-        app.told(problem, ok=False)
+        host.told(problem, ok=False)
         return
 
     def check(text: str) -> str | None:
@@ -41,10 +37,10 @@ def extend_run(app: ConsoleApp, view: View, run: Run) -> None:
 
     def answered(text: str | None) -> None:
         if text is not None:
-            app.ask_waking("extend", run=run.id, steps=int(text.strip()[:LONGEST]))
+            host.ask_waking("extend", run=run.id, steps=int(text.strip()[:LONGEST]))
 
     why = f"It has made {run.step} and goes on from its last checkpoint, in the same output directory."
     if view.loop.state is LoopState.STOPPED:
         why += " The loop was stopped: it goes on too, with what it has queued."
     what = f"Extend {plain(run.name)} ({run.id}) to how many steps in all?"
-    app.push_screen(Ask(what, why, value=str(2 * run.step), needed=True, check=check, explain=explain), answered)
+    host.push_screen(Ask(what, why, value=str(2 * run.step), needed=True, check=check, explain=explain), answered)

@@ -56,7 +56,7 @@ class RunScreen(LoopScreen):
     TITLE = "run"
     CSS_PATH = "run.tcss"
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = bindings("run")  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     def __init__(self, run_id: str) -> None:
         super().__init__()

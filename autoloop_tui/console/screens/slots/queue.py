@@ -14,8 +14,9 @@ from textual.widgets import Label
 
 from autoloop_tui.console.drawing.paint import fit, plain
 from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import CSS
-from autoloop_tui.console.screens.standing import Standing
+from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 
@@ -48,7 +49,7 @@ class QueueScreen(Standing, ModalScreen[None]):
 
     @property
     def queue(self) -> list[Run]:
-        view = self.app.feed.view  # type: ignore[attr-defined]
+        view = host_of(self).feed.view
         runs = [run for run in view.snapshot.runs if run.state is RunState.QUEUED] if view else []
         return sorted(runs, key=lambda run: (run.round, run.position))
 
@@ -85,13 +86,13 @@ class QueueScreen(Standing, ModalScreen[None]):
             # The run stands before the one whose place it takes; at the end before none.
             others = [run for run in queue if run.id != self.chosen]
             before = others[to].id if to < len(others) else None
-            self.app.ask("move", run=self.chosen, before=before)  # type: ignore[attr-defined]
+            host_of(self).ask("move", run=self.chosen, before=before)
 
     def action_drop(self) -> None:
         queue = self.queue
         if queue:
             run = queue[self._at(queue)]
-            self.app.confirm(  # type: ignore[attr-defined]
+            host_of(self).confirm(
                 f"Take {plain(run.name)} out of the queue?",
                 "It has not started; its config is kept.",
                 "Take it out",

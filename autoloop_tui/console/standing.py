@@ -7,9 +7,10 @@ calls it from whichever screen is on top then, while the widgets it looks for ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from textual.message_pump import MessagePump
+from textual.screen import Screen
 from textual.timer import Timer
 
 
@@ -32,7 +33,8 @@ class Standing(MessagePump):
     @property
     def stands(self) -> bool:
         """Whether the screen is on the stack with all its widgets."""
-        return self.app.is_running and self.is_mounted and self in self.app.screen_stack  # type: ignore[attr-defined]
+        screen = cast("Screen[Any]", self)  # which it is mixed into
+        return self.app.is_running and screen.is_mounted and screen in self.app.screen_stack
 
     def _while_standing(self, callback: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args, **kwargs: callback(*args, **kwargs) if self.stands else None
