@@ -48,7 +48,7 @@ class ConsoleApp(FullScreenApp[int]):
     ) -> None:
         super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ, project)
-        self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only
+        self.use_glyphs(ascii_only=self.preferences.ascii if ascii_only is None else ascii_only)
         self.feed = feed or Feed(project, loop)
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""
@@ -59,7 +59,6 @@ class ConsoleApp(FullScreenApp[int]):
         self._bad_themes: list[Failure] = []
         self._themes_stamp = theme_watch.stamp(project, os.environ)
         self._themes_looked_at = time.monotonic()
-        self.set_class(self.ascii_only, "-ascii")
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
 
@@ -270,7 +269,7 @@ class ConsoleApp(FullScreenApp[int]):
     def keys_of(self, action_id: str) -> str:
         """The key of an action as a person reads it, remapped or not."""
         key = shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
-        return key.replace("⏎", "enter") if self.ascii_only else key
+        return key.replace("⏎", self.glyphs.of("⏎", "enter"))
 
     # ------------------------------------------------------------------------------------------------------- commands
 

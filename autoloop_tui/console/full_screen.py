@@ -26,8 +26,10 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from autoloop_tui.console import crash
+from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -58,6 +60,7 @@ class FullScreenApp(App[ReturnType]):
     def __init__(self, project: Path) -> None:
         super().__init__()
         self.project = project
+        self.glyphs = UNICODE
         self.crashed: str | None = None
         """Why the app ended, if by an error of ours."""
         self.parting: list[str] = []
@@ -68,6 +71,11 @@ class FullScreenApp(App[ReturnType]):
         """Typed and not handed on yet."""
         self._handling: asyncio.Task[None] | None = None
         """Waits until the key that was handed on last has done all it does."""
+
+    def use_glyphs(self, *, ascii_only: bool) -> None:
+        """Choose what everything on the screen is drawn with; style sheets and panes see it by the app's class."""
+        self.glyphs = ASCII if ascii_only else UNICODE
+        self.set_class(ascii_only, ASCII_CLASS)
 
     # ------------------------------------------------------------------------------------------------------- keys in order
 

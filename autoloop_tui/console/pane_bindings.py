@@ -8,6 +8,7 @@ from typing import NamedTuple
 from textual.binding import Binding
 
 from autoloop_tui.console.actions import shown_key
+from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.log_view import LogView
@@ -35,10 +36,10 @@ IDS = frozenset(key.id for keys in PANE_KEYS.values() for key in keys)
 _ARROWS = {"up": "↑", "down": "↓", "left": "←", "right": "→"}
 
 
-def all_keys(action_id: str, keys: str, remapped: Mapping[str, str], *, ascii_only: bool = False) -> str:
+def all_keys(action_id: str, keys: str, remapped: Mapping[str, str], *, glyphs: Glyphs = UNICODE) -> str:
     """All keys of an action as a person reads them: `j ↓`."""
     each = [key.strip() for key in remapped.get(action_id, keys).split(",")]
-    if ascii_only:
+    if glyphs.ascii_only:
         return " ".join(key if key == "enter" else shown_key(key) for key in each)
     return " ".join(_with_arrow(key) for key in each)
 

@@ -6,6 +6,7 @@ from hypothesis import settings
 from textual.app import App
 
 from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
 from tests.console.projects import CONFIG, Project
 
 # The same examples each time: a run of the suite says something about the change, not about its luck.
@@ -21,7 +22,8 @@ class PaneApp(App):
     def __init__(self, *panes, theme="dark", ascii_only=False):
         super().__init__()
         self.animation_level = "none"
-        self.panes, self.ascii_only = panes, ascii_only
+        self.panes = panes
+        self.set_class(ascii_only, ASCII_CLASS)
         for each in load_themes(None, {"HOME": "/nonexistent"}).themes.values():
             self.register_theme(to_textual(each))
         self.theme = theme

@@ -12,6 +12,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
+
 _LEFT, _RIGHT = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
 _SPANS = [[[sum(side[a : b + 1]) for b in range(4)] for a in range(4)] for side in (_LEFT, _RIGHT)]
 """Dots of one side of a cell from dot row a down to dot row b: _SPANS[side][a][b]."""
@@ -169,12 +171,12 @@ def _masks(curve: Curve, scale: Scale, width: int, height: int) -> list[bytearra
     return rows
 
 
-def draw(curves: Sequence[Curve], scale: Scale, width: int, height: int, *, ascii_only: bool = False) -> list[Row]:
+def draw(curves: Sequence[Curve], scale: Scale, width: int, height: int, *, glyphs: Glyphs = UNICODE) -> list[Row]:
     """`height` rows of exactly `width` cells. Where curves cross, the earlier one is in front."""
     if width <= 0 or height <= 0:
         return []
     layers = [_masks(curve, scale, width, height) for curve in curves]
-    dots = _ASCII if ascii_only else _BRAILLE
+    dots = _ASCII if glyphs.ascii_only else _BRAILLE
     rows: list[Row] = []
     for row in range(height):
         present = [index for index, layer in enumerate(layers) if any(layer[row])]

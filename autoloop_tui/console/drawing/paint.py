@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 
-NOTHING = "–"
+from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
+
+NOTHING = UNICODE.nothing
 """Shown where there is no value."""
 
 # ------------------------------------------------------------------------------------------------ cells
@@ -180,7 +182,7 @@ def duration(seconds: float | None) -> str:
 # ------------------------------------------------------------------------------------------------ bars
 
 
-def bar(fraction: float, width: int, *, ascii_only: bool = False) -> tuple[str, str]:
+def bar(fraction: float, width: int, *, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
     """A progress bar of `width` cells in two parts, done and to do, so that each can have its own colour.
 
     The parts differ in weight too, so it reads without colour; half cells are drawn.
@@ -188,7 +190,7 @@ def bar(fraction: float, width: int, *, ascii_only: bool = False) -> tuple[str, 
     fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
     width = max(0, width)
     whole, half = divmod(int(fraction * width * 2), 2)
-    if ascii_only:
+    if glyphs.ascii_only:
         return "=" * whole, "-" * (width - whole)
     done = "━" * whole + "╾" * half
     return done, "─" * (width - len(done))
@@ -198,12 +200,12 @@ SPARKS = "▁▂▃▄▅▆▇█"
 ASCII_SPARKS = "_.-~=+*#"
 
 
-def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:
+def sparkline(values: Sequence[float], width: int, *, glyphs: Glyphs = UNICODE) -> str:
     """One row of `width` cells: each the most unusual of its values, so that a spike is seen; NaN leaves a gap.
 
     Fewer values than cells take a cell each, from the left: a few points must not look like a bar that is full.
     """
-    ramp = ASCII_SPARKS if ascii_only else SPARKS
+    ramp = glyphs.of(SPARKS, ASCII_SPARKS)
     finite = [value for value in values if math.isfinite(value)]
     if not finite or width <= 0:
         return " " * max(0, width)
@@ -236,12 +238,12 @@ class Look(NamedTuple):
     """The word in at most four cells."""
     variable: str
 
-    def mark(self, *, ascii_only: bool = False) -> str:
-        return self.ascii if ascii_only else self.glyph
+    def mark(self, glyphs: Glyphs = UNICODE) -> str:
+        return glyphs.of(self.glyph, self.ascii)
 
-    def text(self, *, ascii_only: bool = False, short: bool = False) -> str:
+    def text(self, glyphs: Glyphs = UNICODE, *, short: bool = False) -> str:
         """Glyph and word: `▶ running`."""
-        return f"{self.mark(ascii_only=ascii_only)} {self.short if short else self.word}"
+        return f"{self.mark(glyphs)} {self.short if short else self.word}"
 
 
 LOOKS: dict[str, Look] = {

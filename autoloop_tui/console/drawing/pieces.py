@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, window
 
 Piece = tuple[str, str]
@@ -55,15 +56,15 @@ def message(lines: Sequence[Piece], width: int, height: int) -> list[list[Piece]
     return [[] for _ in range(above)] + [[(fit(text, width, "^"), names)] for text, names in lines][: max(0, height)]
 
 
-def heading(title: str, status: Sequence[Piece], width: int, *, focused: bool, ascii_only: bool) -> list[Piece]:
+def heading(title: str, status: Sequence[Piece], width: int, *, focused: bool, glyphs: Glyphs) -> list[Piece]:
     """A rule with the title of a pane on the left and what it is doing on the right; the title gives way first."""
-    rule = "-" if ascii_only else "─"
+    rule = glyphs.rule
     right = [piece for piece in status if piece[0]]
     taken = sum(cells(text) for text, _ in right) + (4 if right else 0)
     if taken > width - 6:  # Too narrow for both: keep what it is doing.
         return crop(right, 0, width)
     room = width - taken - 4
-    name = clip(title, room, "~" if ascii_only else "…")
+    name = clip(title, room, glyphs.ellipsis)
     row = [(rule * 2, "rule"), (f" {name} ", "bold key" if focused else "bold")]
     gap = width - taken - 4 - cells(name)
     if not right:

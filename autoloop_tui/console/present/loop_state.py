@@ -8,6 +8,7 @@ from collections.abc import Callable
 from autoloop.engine.planning.limits import quiet_in_words, quiet_until
 from autoloop.model import Loop, LoopState, RoundState, RunState
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
@@ -18,11 +19,11 @@ def name(view: View) -> str:
     return f"{loop.spec.name} ({loop.name})" if loop.spec.name else loop.name
 
 
-def status(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Piece]:
+def status(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:
     """How the loop stands, in one line."""
     loop, round_ = view.loop, view.snapshot.round
-    dot = " - " if ascii_only else " · "
-    pieces = state(view, key=key, ascii_only=ascii_only)
+    dot = glyphs.dot
+    pieces = state(view, key=key, glyphs=glyphs)
     if round_:
         runs = view.in_round
         ended = len(runs) - view.unended
@@ -36,12 +37,12 @@ def status(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[P
     return pieces
 
 
-def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Piece]:
+def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:
     """The loop's state as glyph, word and colour; `key` gives the key of an action."""
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("lost")
-        told = f"{seen.mark(ascii_only=ascii_only)} no engine drives it: {key('app.engine')} resumes it"
+        told = f"{seen.mark(glyphs)} no engine drives it: {key('app.engine')} resumes it"
         return [(told, f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
@@ -64,7 +65,7 @@ def state(view: View, *, key: Callable[[str], str], ascii_only: bool) -> list[Pi
         seen, word = look("finished"), f"finished: {plain(loop.reason or '')}"
     else:
         seen, word = look("stopped"), stopped(loop)
-    return [(f"{seen.mark(ascii_only=ascii_only)} {word}", seen.variable)]
+    return [(f"{seen.mark(glyphs)} {word}", seen.variable)]
 
 
 def stopped(loop: Loop) -> str:

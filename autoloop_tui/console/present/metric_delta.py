@@ -10,6 +10,7 @@ from typing import NamedTuple
 from autoloop.metrics import MetricBook, summarise
 from autoloop.model import MetricSummary, Series
 
+from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import signed
 from autoloop_tui.console.drawing.pieces import Piece
 
@@ -35,7 +36,7 @@ class Delta(NamedTuple):
     def better(self) -> bool:
         return self.fair and not self.even and (self.change > 0) == self.higher
 
-    def piece(self, width: int, *, ascii_only: bool = False) -> Piece:
+    def piece(self, width: int, *, glyphs: Glyphs = UNICODE) -> Piece:
         """The change with its sign; `≈` where it is within the noise."""
         if math.isnan(self.change):
             return "", ""
@@ -44,7 +45,7 @@ class Delta(NamedTuple):
         if self.change == 0:
             return "=", "dim"
         if self.even:
-            mark = "~" if ascii_only else "≈"
+            mark = glyphs.about
             return (f"{mark} {signed(self.change, width - 2)}" if width >= 7 else mark), "dim"
         return signed(self.change, width), "slot-finished" if self.better else "slot-warn"
 

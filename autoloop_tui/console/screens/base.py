@@ -12,6 +12,7 @@ from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
 from autoloop_tui.console.actions import BY_ID
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.loop_view import TROUBLE, Feed, View
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.standing import Standing
@@ -23,7 +24,7 @@ class ConsoleHost(Protocol):
 
     feed: Feed
     preferences: Preferences
-    ascii_only: bool
+    glyphs: Glyphs
     marked: list[str]
     """Runs marked for Compare, by id, in the order of marking."""
     seen_proposals: set[int] | None

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from autoloop_tui.console.actions import SCOPES, of_scope
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import LOOKS, cells, clip, fit
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
@@ -90,21 +91,21 @@ class HelpScreen(LoopScreen):
 
     def blocks(self, width: int) -> list[Block]:
         """What there is to tell, each no wider than `width`."""
-        ascii_only, remapped = self.console.ascii_only, self.console.preferences.keys
+        glyphs, remapped = self.console.glyphs, self.console.preferences.keys
         order = sorted(SCOPES, key=lambda scope: scope != self.came_from)
         found: list[Block] = []
         for scope in [*order, *(pane for pane in PANE_KEYS if pane not in SCOPES)]:
             rows: Block = []
             for action in of_scope(scope):
-                keys = all_keys(action.id, action.keys, remapped, ascii_only=ascii_only)
+                keys = all_keys(action.id, action.keys, remapped, glyphs=glyphs)
                 rows += entry(keys, action.description, action.command, width)
             for key in PANE_KEYS.get(scope, ()):
-                keys = all_keys(key.id, key.keys, remapped, ascii_only=ascii_only)
+                keys = all_keys(key.id, key.keys, remapped, glyphs=glyphs)
                 rows += entry(keys, key.description, "", width)
             if rows:
                 found.append([[(SCOPES.get(scope, "A text (config, launch, help)"), "bold key")], *rows])
         found.insert(1, [[("How a loop goes", "bold key")], *(row for line in LOOP for row in paragraph(line, width))])
-        found.append([[("Signs", "bold key")], *signs(ascii_only)])
+        found.append([[("Signs", "bold key")], *signs(glyphs)])
         found.append([[("Colours", "bold key")], *(([(fit(name, 14), name), (text, "")]) for name, text in COLOURS)])
         tmux: Block = [[("In tmux, in ~/.tmux.conf", "bold key")]]
         for line, why in TMUX:
@@ -131,15 +132,15 @@ def paragraph(text: str, width: int, *, first: str = "· ", look: str = "") -> B
     return [[(first if at == 0 else "  ", "dim"), (line, look)] for at, line in enumerate(lines)]
 
 
-def signs(ascii_only: bool) -> Block:
+def signs(glyphs: Glyphs) -> Block:
     """Every state's sign and word, two to a row."""
     looks = list(LOOKS.values())
     half = (len(looks) + 1) // 2
     rows: Block = []
     for left, right in zip(looks[:half], [*looks[half:], None], strict=False):
-        row: list[Piece] = [(fit(left.text(ascii_only=ascii_only), 16), left.variable)]
+        row: list[Piece] = [(fit(left.text(glyphs), 16), left.variable)]
         if right:
-            row.append((right.text(ascii_only=ascii_only), right.variable))
+            row.append((right.text(glyphs), right.variable))
         rows.append(row)
     return rows
 

@@ -57,7 +57,7 @@ class PickRun(Standing, ModalScreen[str]):
     def repaint(self) -> None:
         pane = self.query_one(RowPane)
         width, height = pane.size
-        mark = "~" if pane.ascii_only else "…"
+        mark = pane.glyphs.ellipsis
         first = max(0, min(self.at - height // 2, len(self.runs) - height))
         rows: list[list[Piece]] = []
         for index, run in enumerate(self.runs[first : first + height], first):
@@ -68,7 +68,7 @@ class PickRun(Standing, ModalScreen[str]):
             rows.append(
                 [
                     ("> " if here else "  ", f"bold key{here}"),
-                    (fit(seen.text(ascii_only=pane.ascii_only), 11), seen.variable + here),
+                    (fit(seen.text(pane.glyphs), 11), seen.variable + here),
                     (fit(f"r{run.round}", 5), f"dim{here}"),
                     (fit(f"{run.name} ({run.id})", left, mark=mark) + " ", here.strip()),
                     (result, f"dim{here}"),

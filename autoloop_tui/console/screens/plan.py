@@ -41,7 +41,7 @@ class PlanPane(RowPane, can_focus=True):
         width, height = self.size
         rows: list[list[Piece]] = []
         for line in self.lines[self.top : self.top + height]:
-            mark = "~" if self.ascii_only else "…"
+            mark = self.glyphs.ellipsis
             rows.append(crop([(line, "dim" if line.startswith("[") else "")], self.left, width, mark))
         self.show(rows)
 
@@ -68,7 +68,7 @@ class PlanApp(FullScreenApp[bool]):
         self.plan_name = name
         self.text = text
         self.preferences = Preferences.load(os.environ, self.project)
-        self.ascii_only = self.preferences.ascii
+        self.use_glyphs(ascii_only=self.preferences.ascii)
         self.animation_level = "none"
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -52,7 +52,7 @@ class WelcomePane(RowPane):
 
     def lines(self, width: int) -> list[list[Piece]]:
         """The text in rows of `width`."""
-        mark, rule = ("~", "-") if self.ascii_only else ("…", "─")
+        mark, rule = self.glyphs.ellipsis, self.glyphs.rule
         rows: list[list[Piece]] = [[("Auto Loop", "bold key")], [(rule * width, "rule")]]
         rows += [[(line, "")] for sentence in WHAT for line in wrapped(sentence, width)]
         rows += [[], [(clip(f"There is no loop in {plain(str(self.project))} yet.", width, mark), "slot-warn")], []]
@@ -85,7 +85,7 @@ class WelcomeApp(FullScreenApp[int]):
     def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
         super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ, project)
-        self.ascii_only = self.preferences.ascii if ascii_only is None else ascii_only
+        self.use_glyphs(ascii_only=self.preferences.ascii if ascii_only is None else ascii_only)
         self.animation_level = "none"
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -29,12 +29,12 @@ class TopBar(RowPane):
     def paint_view(self, view: View | None, title: str) -> None:
         pieces: list[Piece] = [(f" {title} ", "bold key")]
         if view:
-            told = status(view, key=self._keys_of, ascii_only=self.ascii_only)
+            told = status(view, key=self._keys_of, glyphs=self.glyphs)
             room = self.size.width - sum(cells(text) for text, _ in [*pieces, *told]) - 1
-            mark = "~" if self.ascii_only else "…"
+            mark = self.glyphs.ellipsis
             pieces += [(f"{clip(name(view), max(SHORTEST, room), mark)} ", "bold"), *told]
             if title != "slots":  # whose last rows say it whole
-                pieces += [(f"{' - ' if self.ascii_only else ' · '}{why}", "slot-warn") for why in waits(view)]
+                pieces += [(f"{self.glyphs.dot}{why}", "slot-warn") for why in waits(view)]
             pieces = crop(pieces, 0, self.size.width, mark)
         self.show([pieces])
 
@@ -85,7 +85,7 @@ class HintBar(RowPane):
             if length <= room:
                 keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
             room -= length
-        mark = "~" if self.ascii_only else "…"
+        mark = self.glyphs.ellipsis
         text, names = self.said
         if not text and self.command:
             text, names = f"$ {self.command}", "dim"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoloop_tui.console.drawing.curves import Scale, draw, fit_scale
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line, curve
 from autoloop_tui.console.drawing.paint import cells, clip, fit, number, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop, message
@@ -53,7 +54,7 @@ class Chart(RowPane):
         """Draw again if anything differs from what was drawn last and the chart can be seen; rows painted."""
         if self.size.width <= 0 or self.size.height <= 0 or not self.is_on_screen:
             return 0
-        how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.ascii_only)
+        how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.glyphs)
         now = (*how, *map(_mark, self._lines))
         if now == self._painted:
             return 0
@@ -61,7 +62,7 @@ class Chart(RowPane):
         return self.show(self._draw(self.size.width, self.size.height))
 
     def _draw(self, width: int, height: int) -> list[list[Piece]]:
-        rows = [legend(self.chart_title, self.unit, self._lines, width, log_y=self.log_y, ascii_only=self.ascii_only)]
+        rows = [legend(self.chart_title, self.unit, self._lines, width, log_y=self.log_y, glyphs=self.glyphs)]
         room = height - 1
         scale = fit_scale([curve(line) for line in self._lines], log_y=self.log_y, x_high=self._x_high)
         if scale is None:
@@ -75,9 +76,9 @@ class Chart(RowPane):
         ticks = y_ticks(scale, tall) if width >= 16 else {}
         margin = max(map(cells, ticks.values()), default=0)
         wide = width - margin - (2 if margin else 0)
-        bar, tick = ("|", "+") if self.ascii_only else ("│", "┤")
+        bar, tick = self.glyphs.of("│", "|"), self.glyphs.of("┤", "+")
         rows: list[list[Piece]] = []
-        drawn = draw([curve(line) for line in self._lines], scale, wide, tall, ascii_only=self.ascii_only)
+        drawn = draw([curve(line) for line in self._lines], scale, wide, tall, glyphs=self.glyphs)
         for y, pieces in enumerate(drawn):
             axis: list[Piece] = []
             if margin:
@@ -101,9 +102,9 @@ def _mark(line: Line) -> tuple[object, ...]:
     return line.label, line.colour, line.base, id(line.series), len(values), *ends
 
 
-def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, ascii_only: bool) -> list[Piece]:
+def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, glyphs: Glyphs) -> list[Piece]:
     """Title, newest value of the first line, and which line is which; the labels give way first."""
-    rule, mark = ("-", "~") if ascii_only else ("─", "…")
+    rule, mark = glyphs.rule, glyphs.ellipsis
     left: list[Piece] = [(rule * 2 + " ", "rule"), (plain(title), "bold")]
     if lines and len(lines[0].series):
         left.append((f" {number(lines[0].series.values[-1])}", lines[0].look))
@@ -118,7 +119,7 @@ def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: b
     longest = max(widths, default=0) if sum(widths) + 4 * len(lines) <= room else room // max(1, len(lines)) - 4
     right: list[Piece] = []
     for line in lines if room >= 3 * len(lines) else ():
-        swatch = (". " if ascii_only else "┄ ") if line.base else ("= " if ascii_only else "━ ")
+        swatch = glyphs.of("┄ ", ". ") if line.base else (glyphs.of("━ ", "= "))
         label = clip(line.label, longest, mark) if longest >= 3 else ""
         right += [(" ", ""), (swatch if label else swatch[0], line.look), (label, "dim" if line.base else "")]
         right.append((" " if label else "", ""))

@@ -67,13 +67,13 @@ class Document(PromptPane):
             return
         room = self._room
         self._top = max(0, min(self._top, len(self._text) - room))
-        head = heading(self.document_title, self._status(), width, focused=self.has_focus, ascii_only=self.ascii_only)
+        head = heading(self.document_title, self._status(), width, focused=self.has_focus, glyphs=self.glyphs)
         if not self._text:
             self.show([head, *message([("nothing to show", "dim")], width, room)])
             return
         rows = [head]
         for index, row in enumerate(self._text[self._top : self._top + room], self._top):
-            rows.append(crop(self._marked(row, index), self._shift, width, "~" if self.ascii_only else "…"))
+            rows.append(crop(self._marked(row, index), self._shift, width, self.glyphs.ellipsis))
         self.show(rows)
 
     def _marked(self, row: list[Piece], index: int) -> list[Piece]:

@@ -128,7 +128,7 @@ class LogView(PromptPane):
         else:
             self._cursor = min(max(self._cursor, 0), max(0, total - 1))
             self._top = min(max(self._top, self._cursor - room + 1, 0), self._cursor)
-        head = heading(self.log_title, self._status(), width, focused=self.has_focus, ascii_only=self.ascii_only)
+        head = heading(self.log_title, self._status(), width, focused=self.has_focus, glyphs=self.glyphs)
         lines = self._lines(room)
         if not lines:
             return self.show([head, *message([(self._why_empty(), "dim")], width, room)])
@@ -149,7 +149,7 @@ class LogView(PromptPane):
         gutter: Piece = (" ", "")
         if index == self._cursor and not self.following:
             look += " line"
-            gutter = (">" if self.ascii_only else "▌", "key line")
+            gutter = (self.glyphs.of("▌", ">"), "key line")
         query = self._query or (self._matches.query if self._matches else None)
         spans = query.spans(line) if query and query.matches(line) else []
         pieces: list[Piece] = []
@@ -158,7 +158,7 @@ class LogView(PromptPane):
             pieces += [(line[place:start], look), (line[start:end], "match")]
             place = end
         pieces.append((line[place:], look))
-        room, mark = width - 1, "~" if self.ascii_only else "…"
+        room, mark = width - 1, self.glyphs.ellipsis
         if len(pieces) == 1 and not self._shift:
             return [gutter, (fit(line, room, mark=mark), look)]
         row = crop(pieces, self._shift, room, mark)
@@ -187,17 +187,17 @@ class LogView(PromptPane):
                 found += f", {count(self._matches.left_out)} older left out"
             if not self._matches.done and log.complete:
                 found += f", {percent(self._matches.scanned / log.complete).strip()} searched"
-            parts.append([(found.replace("·", "-") if self.ascii_only else found, "key")])
+            parts.append([(found.replace("·", self.glyphs.of("·", "-")), "key")])
         if log.problem and self._total:
             parts.append([(log.problem, "slot-warn")])
         if self.following:
-            parts.append([("following v" if self.ascii_only else "following ▼", "slot-running")])
+            parts.append([(self.glyphs.of("following ▼", "following v"), "slot-running")])
         else:
             new = max(0, self._total - self._seen)
             if new:
                 parts.append([(f"{count(new)} new", "slot-warn")])
             where = f"{count(self._number(self._cursor) + 1)}/{count(log.count)}" if self._total else ""
-            parts.append([("= frozen " if self.ascii_only else "‖ frozen ", "slot-warn"), (where, "dim")])
+            parts.append([(self.glyphs.of("‖ frozen ", "= frozen "), "slot-warn"), (where, "dim")])
         row: list[Piece] = []
         for part in parts:
             row += ([("  ", "")] if row else []) + part

@@ -12,8 +12,12 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import cells, fit
 from autoloop_tui.console.drawing.pieces import Piece, span
+
+ASCII_CLASS = "-ascii"
+"""The class of an app whose terminal shows only ASCII."""
 
 
 class RowPane(Widget):
@@ -33,9 +37,9 @@ class RowPane(Widget):
         """The theme's, which the looks were made from."""
 
     @property
-    def ascii_only(self) -> bool:
-        """Whether the app was asked for ASCII glyphs: its attribute `ascii_only`."""
-        return bool(getattr(self.app, "ascii_only", False))
+    def glyphs(self) -> Glyphs:
+        """What to draw with."""
+        return ASCII if self.app.has_class(ASCII_CLASS) else UNICODE
 
     def show(self, rows: Sequence[list[Piece]]) -> int:
         """Paint `rows`, from the top; how many of them differed from what is on the screen."""

@@ -106,7 +106,7 @@ class Table(RowPane):
             [*self.status, (("  " if self.status else "") + where, "dim")] if where else self.status,
             width,
             focused=self.focused_part,
-            ascii_only=self.ascii_only,
+            glyphs=self.glyphs,
         )
         rows = [bar, [(" " * GUTTER, ""), *self.head]] if self._keys or not self.empty else [bar]
         if not self._selectable and self.empty:
@@ -122,8 +122,8 @@ class Table(RowPane):
         if key != self.cursor:
             return [(" " * GUTTER, ""), *row]
         if not self.focused_part:
-            return [(("> " if self.ascii_only else "› "), "dim"), *row]
-        row = [("> " if self.ascii_only else "› ", "key"), *row]
+            return [(self.glyphs.of("› ", "> "), "dim"), *row]
+        row = [(self.glyphs.of("› ", "> "), "key"), *row]
         row.append((" " * max(0, width - sum(cells(text) for text, _ in row)), ""))
         return [(text, f"{names} line") for text, names in row]
 

@@ -33,7 +33,7 @@ class TextPane(RowPane):
         return len(self._lines(width))
 
     def _lines(self, width: int) -> list[str]:
-        mark = " ~" if self.ascii_only else " …"
+        mark = self.glyphs.of(" …", " ~")
         lines = textwrap.wrap(plain(self._said[0]), max(4, width - 2), max_lines=self.most, placeholder=mark)
         return [clip(line, width - 2, mark.strip()) for line in lines]
 

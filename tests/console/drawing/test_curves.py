@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoloop_tui.console.drawing.curves import EMPTY, Curve, Scale, beads, draw, fit_scale, thin
+from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE
 from autoloop_tui.console.drawing.paint import cells
 from autoloop_tui.console.drawing.ticks import x_axis, y_ticks, y_values
 
@@ -34,24 +35,24 @@ def dots(rows):
     return found
 
 
-@example([], [1.7976931348623157e308, -2.0230686713768455e307], 1, 2, False, False)
-@example([], [-1.634266486238469e308], 1, 1, False, False)
-@example([], [5e-324], 1, 1, True, False)
+@example([], [1.7976931348623157e308, -2.0230686713768455e307], 1, 2, False, UNICODE)
+@example([], [-1.634266486238469e308], 1, 1, False, UNICODE)
+@example([], [5e-324], 1, 1, True, UNICODE)
 @given(
     st.lists(st.floats(), max_size=300),
     st.lists(st.floats(), max_size=30),
     st.integers(1, 60),
     st.integers(1, 12),
     st.booleans(),
-    st.booleans(),
+    st.sampled_from([UNICODE, ASCII]),
 )
-def test_any_floats_make_rows_of_exactly_the_asked_size(first, second, width, height, log_y, ascii_only):
+def test_any_floats_make_rows_of_exactly_the_asked_size(first, second, width, height, log_y, glyphs):
     curves = [points(first), points(second)._replace(dotted=True)]
     scale = fit_scale(curves, log_y=log_y)
     if scale is None:
         assert not any(math.isfinite(v) and (v > 0 or not log_y) for v in first + second)
         return
-    rows = draw(curves, scale, width, height, ascii_only=ascii_only)
+    rows = draw(curves, scale, width, height, glyphs=glyphs)
     assert [cells(row) for row in text_of(rows)] == [width] * height
     assert cells(x_axis(scale, width)) == width
     assert set(y_ticks(scale, height)) <= set(range(height))

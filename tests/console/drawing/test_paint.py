@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from autoloop_tui.console.drawing import paint
+from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE
 
 ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("日本é\u0301\u200d\ufe0f\x1b\t👍🏽🇩🇪\udc80"))
 
@@ -96,18 +97,18 @@ def test_sizes_are_short():
     assert [paint.size(value) for value in (812, 71 * 2**30, 1.44 * 2**40, None)] == ["812B", "71G", "1.4T", "–"]
 
 
-@given(st.floats(), st.integers(0, 60), st.booleans())
-def test_a_bar_is_as_wide_as_asked(fraction, width, ascii_only):
-    assert paint.cells("".join(paint.bar(fraction, width, ascii_only=ascii_only))) == width
+@given(st.floats(), st.integers(0, 60), st.sampled_from([UNICODE, ASCII]))
+def test_a_bar_is_as_wide_as_asked(fraction, width, glyphs):
+    assert paint.cells("".join(paint.bar(fraction, width, glyphs=glyphs))) == width
 
 
 def test_a_bar_draws_half_cells():
     assert paint.bar(0.25, 10) == ("━━╾", "───────")
 
 
-@given(st.lists(st.floats()), st.integers(0, 50), st.booleans())
-def test_a_sparkline_is_as_wide_as_asked(values, width, ascii_only):
-    assert paint.cells(paint.sparkline(values, width, ascii_only=ascii_only)) == width
+@given(st.lists(st.floats()), st.integers(0, 50), st.sampled_from([UNICODE, ASCII]))
+def test_a_sparkline_is_as_wide_as_asked(values, width, glyphs):
+    assert paint.cells(paint.sparkline(values, width, glyphs=glyphs)) == width
 
 
 def test_a_sparkline_keeps_a_spike_of_one_point_and_leaves_gaps():
@@ -131,7 +132,7 @@ def test_every_state_has_a_glyph_a_word_and_a_colour_of_its_own_themes():
         assert paint.cells(look.glyph) == len(look.ascii) == 1
         assert len(look.short) <= 4
     for group in (RunState, ProposalStatus):
-        words = {paint.look(state).text(ascii_only=True) for state in group}
+        words = {paint.look(state).text(ASCII) for state in group}
         assert len(words) == len(group)
 
 

@@ -6,6 +6,7 @@ import pytest
 from autoloop.metrics import default_book
 from autoloop.model import Loop, LoopState, MetricSummary, RoundState, RunState
 
+from autoloop_tui.console.drawing.glyphs import ASCII
 from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
@@ -189,7 +190,7 @@ def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change():
     (made,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.46, 0.01)}, {L1: summary(0.4)}], book)
     near, far = made.deltas[1], made.deltas[2]
     assert near.piece(10)[0].startswith("≈")
-    assert near.piece(10, ascii_only=True)[0].startswith("~")
+    assert near.piece(10, glyphs=ASCII)[0].startswith("~")
     assert far.piece(10) == ("-0.1", "slot-finished")
     assert made.best == 2
     (even,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.48)}], book)

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from autoloop_tui.console.actions import ACTIONS, SCOPES
+from autoloop_tui.console.drawing.glyphs import ASCII
 from autoloop_tui.console.drawing.paint import LOOKS, cells
 from autoloop_tui.console.pane_bindings import PANE_KEYS, all_keys
 from autoloop_tui.console.preferences import Preferences
@@ -148,7 +149,7 @@ def test_all_keys_of_an_action_are_read_as_on_a_keyboard():
     assert all_keys("x", "j,down", {}) == "j ↓"
     assert all_keys("x", "J,shift+down", {}) == "J shift+↓"
     assert all_keys("x", "ctrl+d,pagedown", {"x": "ctrl+e"}) == "^e"
-    assert all_keys("x", "enter,up", {}, ascii_only=True) == "enter up"
+    assert all_keys("x", "enter,up", {}, glyphs=ASCII) == "enter up"
 
 
 def test_blocks_stay_whole_and_in_reading_order():

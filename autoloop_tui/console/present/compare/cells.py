@@ -10,7 +10,8 @@ from autoloop.metrics import MetricBook
 from autoloop.model import Run, Series
 
 from autoloop_tui.console.drawing.columns import Cell, Column, Laid, line
-from autoloop_tui.console.drawing.paint import NOTHING, cells, clip, fit, look, number, plain, short_count
+from autoloop_tui.console.drawing.glyphs import Glyphs
+from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, short_count
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.compare.comparison import ABSENT, Comparison, Parameter, equal
 from autoloop_tui.console.present.rounds.rows import ending, middle, short_value
@@ -41,10 +42,10 @@ class Side:
 class Painter:
     """Makes rows for some sides."""
 
-    def __init__(self, sides: Sequence[Side], book: MetricBook, *, ascii_only: bool) -> None:
-        self.sides, self.book, self.ascii_only = sides, book, ascii_only
-        self.mark = "~" if ascii_only else "…"
-        self.nothing = "-" if ascii_only else NOTHING
+    def __init__(self, sides: Sequence[Side], book: MetricBook, *, glyphs: Glyphs) -> None:
+        self.sides, self.book, self.glyphs = sides, book, glyphs
+        self.mark = glyphs.ellipsis
+        self.nothing = glyphs.nothing
 
     # ---------------------------------------------------------------------------------------------------------- legend
 
@@ -69,10 +70,10 @@ class Painter:
         colour = self.colour(side)
         name = max(12, min(40, width - 52))
         row: list[Piece] = [
-            (f" {side.letter} {'=' if self.ascii_only else '━'} ", f"bold {colour}"),
+            (f" {side.letter} {self.glyphs.of('━', '=')} ", f"bold {colour}"),
             (fit(middle(run.name, name, self.mark), name), "bold"),
             (f" {fit(run.id, 8, mark=self.mark)} ", "dim"),
-            (fit(seen.text(ascii_only=self.ascii_only), 11), seen.variable),
+            (fit(seen.text(self.glyphs), 11), seen.variable),
             (f"round {run.round} {short_count(run.step):>6} steps ", "dim"),
         ]
         if side.config is None:
@@ -173,11 +174,11 @@ class Painter:
             text = self.nothing if value is None else number(value.last, min(8, width))
             names = "slot-finished bold" if best else "dim" if value is None else ""
             pieces: list[Piece] = [
-                (("+ " if self.ascii_only else "✓ ") if best else "  ", "slot-finished"),
+                (self.glyphs.of("✓ ", "+ ") if best else "  ", "slot-finished"),
                 (text if two else fit(text, min(8, width)), names),
             ]
             if delta is not None and not two:
-                change, look_ = delta.piece(width - 9, ascii_only=self.ascii_only)
+                change, look_ = delta.piece(width - 9, glyphs=self.glyphs)
                 pieces += [(" ", ""), (change, look_)]
             made[side.letter] = pieces
         return line(laid, made, self.mark)
@@ -188,21 +189,21 @@ class Painter:
         made: dict[str, Cell] = {}
         for side, delta in zip(self.sides, metric.deltas, strict=True):
             if delta is not None:
-                text, names = delta.piece(widths[side.letter] - 2, ascii_only=self.ascii_only)
+                text, names = delta.piece(widths[side.letter] - 2, glyphs=self.glyphs)
                 made[side.letter] = ("  " + text, names)
         return [("  ", ""), *line(laid, made, self.mark)]
 
     def _name(self, metric: str, width: int) -> list[Piece]:
         up = self.book.higher_is_better(metric)
-        arrow = ("^" if up else "v") if self.ascii_only else ("↑" if up else "↓")
+        arrow = self.glyphs.up if up else self.glyphs.down
         return [(ending(self.book.short(metric), width - 2, self.mark), ""), (f" {arrow}", "dim")]
 
     def _best(self, metric: Comparison) -> Cell:
         if metric.best is not None:
             side = self.sides[metric.best]
-            word = "+ best " if self.ascii_only else "✓ best "
+            word = self.glyphs.of("✓ best ", "+ best ")
             return [(word, "slot-finished"), (side.letter, f"bold {self.colour(side)}")]
-        return (f"{'~' if self.ascii_only else '≈'} even", "dim") if metric.even else ("", "")
+        return (f"{self.glyphs.about} even", "dim") if metric.even else ("", "")
 
     def metric_in_full(self, metric: Comparison, width: int) -> list[Piece]:
         """Name, which direction is good, and each value with its noise."""
@@ -213,6 +214,6 @@ class Painter:
             if value is None:
                 row.append((self.nothing, "dim"))
                 continue
-            noise = f" {'+-' if self.ascii_only else '±'}{number(2 * value.tail_mad, 6)}"
+            noise = f" {self.glyphs.of('±', '+-')}{number(2 * value.tail_mad, 6)}"
             row += [(number(value.last), ""), (noise, "dim")]
         return crop(row, 0, width, self.mark)

@@ -9,6 +9,7 @@ from autoloop.configs import after_text, before_text
 from autoloop.metrics import MetricBook
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.proposals.queue import (
@@ -40,14 +41,14 @@ class Facts:
     metrics: MetricBook
 
 
-def build(facts: Facts, width: int, *, ascii_only: bool) -> Rows:
+def build(facts: Facts, width: int, *, glyphs: Glyphs) -> Rows:
     """All rows of a proposal, `width` cells wide."""
     parts = [
-        _what(facts, width, ascii_only),
-        _changes(facts.proposal, width, ascii_only),
-        _why(facts.proposal, width, ascii_only),
-        _became(facts, width, ascii_only),
-        _earlier(facts, width, ascii_only),
+        _what(facts, width, glyphs),
+        _changes(facts.proposal, width, glyphs),
+        _why(facts.proposal, width, glyphs),
+        _became(facts, width, glyphs),
+        _earlier(facts, width, glyphs),
     ]
     rows: Rows = []
     for part in parts:
@@ -56,13 +57,13 @@ def build(facts: Facts, width: int, *, ascii_only: bool) -> Rows:
     return rows
 
 
-def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
+def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     proposal = facts.proposal
     base = facts.runs.get(proposal.base_run)
     rows: Rows = []
     if proposal.blocked:
         seen = look("blocked")
-        text = f"{seen.mark(ascii_only=ascii_only)} blocked: {proposal.blocked}"
+        text = f"{seen.mark(glyphs)} blocked: {proposal.blocked}"
         rows += [[(line, f"bold {seen.variable}")] for line in wrapped(text, width)]
     rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
     name = f"{base.name} ({base.id})" if base else f"{proposal.base_run} (not of this loop)"
@@ -87,18 +88,18 @@ def _what(facts: Facts, width: int, ascii_only: bool) -> Rows:
 # ---------------------------------------------------------------------------------------------------------- changes
 
 
-def _changes(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
+def _changes(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
     if proposal.live and not proposal.edits:
         return [[("asked for", "bold key")], [("  stop the run", "")]]
     if not proposal.changes:
         rows: Rows = [[("asked for", "bold key")]]
         return rows + [[("  " + line, "")] for edit in proposal.edits for line in wrapped(edit, width - 2)]
-    return [[("changes", "bold key")], *change_rows(proposal.changes, width, ascii_only), *_notes(proposal, width)]
+    return [[("changes", "bold key")], *change_rows(proposal.changes, width, glyphs), *_notes(proposal, width)]
 
 
-def change_rows(changes: Sequence[Change], width: int, ascii_only: bool) -> Rows:
+def change_rows(changes: Sequence[Change], width: int, glyphs: Glyphs) -> Rows:
     """`path   before → after`, in columns; what is too long for that goes below its path. Notes are indented."""
-    mark, arrow = ("~", " -> ") if ascii_only else ("…", " → ")
+    mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
     texts = [(before_text(c, value_text), after_text(c, value_text)) for c in changes]
     paths = [plain(change.path[-LONG:]) for change in changes]
     room = max(8, width - 2)
@@ -145,7 +146,7 @@ def _notes(proposal: Proposal, width: int) -> Rows:
 # --------------------------------------------------------------------------------------------------------- evidence
 
 
-def _why(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
+def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
     evidence = proposal.evidence
     if evidence is None:
         return []
@@ -164,16 +165,16 @@ def _why(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
     tests = [plain(f"{o.op} {_value(o.threshold)}") for o in evidence.observations]
     name_wide = min(max(map(cells, names), default=0), max(8, width * 2 // 5))
     value_wide, test_wide = (min(max(map(cells, column), default=0), 16) for column in (values, tests))
-    mark = "~" if ascii_only else "…"
+    mark = glyphs.ellipsis
     for observation, name, value, test in zip(evidence.observations, names, values, tests, strict=True):
         seen = look("finished" if observation.holds else "idle")
         row: list[Piece] = [
-            ("  " + seen.mark(ascii_only=ascii_only) + " ", seen.variable),
+            ("  " + seen.mark(glyphs) + " ", seen.variable),
             (fit(name, name_wide, mark=mark) + "  ", ""),
             (fit(value, value_wide, ">", mark=mark), "bold"),
             (" " + fit(test, test_wide, mark=mark), "" if observation.holds else "dim"),
         ]
-        basis = _basis(observation, ascii_only)
+        basis = _basis(observation, glyphs)
         left = width - sum(cells(text) for text, _ in row) - 2
         if cells(basis) <= left:
             rows.append([*row, ("  " + basis, "dim")])
@@ -182,9 +183,9 @@ def _why(proposal: Proposal, width: int, ascii_only: bool) -> Rows:
     return rows
 
 
-def _basis(observation: Observation, ascii_only: bool) -> str:
+def _basis(observation: Observation, glyphs: Glyphs) -> str:
     """What a comparison rests on: points, steps and noise."""
-    dot, dash = (", ", "-") if ascii_only else (" · ", "–")
+    dot, dash = glyphs.of(" · ", ", "), glyphs.of("–", "-")
     parts = []
     if observation.n is not None:
         parts.append(f"n {observation.n}")
@@ -206,34 +207,34 @@ def _value(value: object) -> str:
 # ------------------------------------------------------------------------------------------------ how it turned out
 
 
-def _became(facts: Facts, width: int, ascii_only: bool) -> Rows:
+def _became(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     """The run it became, if it was launched."""
     if facts.proposal.run is None:
         return []
-    return [[("became", "bold key")], *_use(facts, facts.proposal, width, ascii_only)]
+    return [[("became", "bold key")], *_use(facts, facts.proposal, width, glyphs)]
 
 
-def _earlier(facts: Facts, width: int, ascii_only: bool) -> Rows:
+def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     """How the same rule's (or person's) launched proposals did against their bases."""
     uses = earlier_uses(facts.proposal, facts.proposals)
     rows: Rows = [[("other uses of " + clip(rule_of(facts.proposal), width - 14), "bold key")]]
     if not uses:
         return [*rows, [("  none of its proposals has been run in this loop", "dim")]]
     for use in uses[:EARLIER]:
-        rows += _use(facts, use, width, ascii_only)
+        rows += _use(facts, use, width, glyphs)
     if len(uses) > EARLIER:
         rows.append([(f"  and {len(uses) - EARLIER} before these", "dim")])
     return rows
 
 
-def _use(facts: Facts, use: Proposal, width: int, ascii_only: bool) -> Rows:
+def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs) -> Rows:
     run = facts.runs.get(use.run or "")
     if run is None:
         return [[(f"  r{use.round + 1} run {plain(use.run or '?')} is not of this loop", "dim")]]
-    mark = "~" if ascii_only else "…"
+    mark = glyphs.ellipsis
     seen = look(run.state.value)
     head: list[Piece] = [
-        (f"  {seen.mark(ascii_only=ascii_only)} ", seen.variable),
+        (f"  {seen.mark(glyphs)} ", seen.variable),
         (f"r{run.round} {clip(run.name, max(8, width // 3), mark)}  ", ""),
     ]
     names = telling_metrics(facts.proposal, facts.metrics)
@@ -243,7 +244,7 @@ def _use(facts: Facts, use: Proposal, width: int, ascii_only: bool) -> Rows:
     rows: Rows = [head]
     used = sum(cells(text) for text, _ in head)
     for each in found:
-        part = _reached(each, ascii_only)
+        part = _reached(each, glyphs)
         length = sum(cells(text) for text, _ in part)
         if used + length > width and len(rows[-1]) > 1:
             rows.append([("    ", "")])
@@ -253,7 +254,7 @@ def _use(facts: Facts, use: Proposal, width: int, ascii_only: bool) -> Rows:
     return [crop(row, 0, width, mark) for row in rows]
 
 
-def _reached(each: Reached, ascii_only: bool) -> list[Piece]:
+def _reached(each: Reached, glyphs: Glyphs) -> list[Piece]:
     """`ot_pi_sum 3.4e-11 → 2.4e-3 better`; within the noise it is neither better nor worse."""
     name: Piece = (f"{each.name} ", "dim")
     if each.delta is None or each.base is None:
@@ -263,7 +264,7 @@ def _reached(each: Reached, ascii_only: bool) -> list[Piece]:
         word, names = "same", "dim"
     elif not each.delta.fair:
         word, names = "at other steps", "dim"
-    arrow = " -> " if ascii_only else " → "
+    arrow = glyphs.of(" → ", " -> ")
     return [name, (number(each.base), ""), (arrow, "dim"), (number(each.value), f"bold {names}"), (f" {word}  ", names)]
 
 

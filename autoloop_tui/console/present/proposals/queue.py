@@ -11,6 +11,7 @@ from autoloop.configs import after_text
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, duration, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
@@ -133,14 +134,14 @@ def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
     ]
 
 
-def count_pieces(view: View, marked: int, *, ascii_only: bool) -> list[Piece]:
+def count_pieces(view: View, marked: int, *, glyphs: Glyphs) -> list[Piece]:
     """How many proposals of the current round are in which state."""
     made = view.decisions
     row: list[Piece] = [(" ", "")]
     for state in ORDER:
         if made[state]:
             seen = look(state)
-            row.append((f"{seen.mark(ascii_only=ascii_only)} {made[state]} {seen.word}   ", seen.variable))
+            row.append((f"{seen.mark(glyphs)} {made[state]} {seen.word}   ", seen.variable))
     number = view.snapshot.round.number if view.snapshot.round else 1
     live = [proposal for proposal in view.snapshot.proposals if proposal.live and proposal.round == number]
     if live:
@@ -181,9 +182,9 @@ def value_text(value: object, limit: int = SHOWN) -> str:
     return plain("".join(parts))
 
 
-def change_pieces(proposal: Proposal, width: int, *, ascii_only: bool) -> list[Piece]:
+def change_pieces(proposal: Proposal, width: int, *, glyphs: Glyphs) -> list[Piece]:
     """`reg 0.1→0.16, tau_src 0.05→0.5 +2`: as many whole changes as fit, and how many more there are."""
-    arrow, mark = ("->", "~") if ascii_only else ("→", "…")
+    arrow, mark = glyphs.arrow, glyphs.ellipsis
     if proposal.live and not proposal.edits:
         return [("stop the run", "")]
     if not proposal.changes:

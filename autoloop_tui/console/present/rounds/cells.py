@@ -9,7 +9,8 @@ from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, RoundState, RunState
 
 from autoloop_tui.console.drawing.columns import Cell, Column
-from autoloop_tui.console.drawing.paint import NOTHING, cells, duration, fit, look, number, plain, short_count, signed
+from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
+from autoloop_tui.console.drawing.paint import cells, duration, fit, look, number, plain, short_count, signed
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.metric_delta import Delta, against
 from autoloop_tui.console.present.proposals.detail import wrapped
@@ -30,7 +31,7 @@ def columns(
     *,
     reverse: bool,
     first_metric: int,
-    ascii_only: bool,
+    glyphs: Glyphs,
     width: int,
 ) -> list[Column]:
     """All columns for `rows` in a table `width` wide; where they are not grouped by round each says which it is of."""
@@ -40,7 +41,7 @@ def columns(
     shown = [*keys[first_metric:], *keys[:first_metric]]
     metrics = []
     for place, key in enumerate(shown):
-        arrow = ("^" if ascii_only else "↑") if book.higher_is_better(key) else ("v" if ascii_only else "↓")
+        arrow = (glyphs.up) if book.higher_is_better(key) else (glyphs.down)
         need = (1, 7, 10, 12, 13, 14)[min(place, 5)]
         metrics.append(Column(key, f"{book.short(key)} {arrow}", VALUE + 1 + CHANGE, need=need))
     all_columns = [
@@ -56,7 +57,7 @@ def columns(
         Column("took", "took", 6, ">", need=5),
         Column("reason", "reason", 14, need=8, most=60),
     ]
-    mark = ("^" if reverse else "v") if ascii_only else ("▲" if reverse else "▼")
+    mark = glyphs.of("▲", "^") if reverse else glyphs.of("▼", "v")
     return [column._replace(title=f"{column.title} {mark}") if column.key == sort else column for column in all_columns]
 
 
@@ -68,7 +69,7 @@ class Painter:
     book: MetricBook
     now: float = 0.0
     marked: Sequence[str] = ()
-    ascii_only: bool = False
+    glyphs: Glyphs = UNICODE
     gone: Collection[str] = ()
     """Runs that the store calls running and of which no process is there."""
     live: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
@@ -77,11 +78,11 @@ class Painter:
 
     @property
     def mark(self) -> str:
-        return "~" if self.ascii_only else "…"
+        return self.glyphs.ellipsis
 
     @property
     def nothing(self) -> str:
-        return "-" if self.ascii_only else NOTHING
+        return self.glyphs.nothing
 
     def row(self, row: RunRow, widths: Mapping[str, int]) -> dict[str, Cell]:
         """The cells of a run, by column; `widths` says which are wanted."""
@@ -93,7 +94,7 @@ class Painter:
         made: dict[str, Cell] = {
             "mark": (letter, "bold key"),
             "round": (str(run.round), "dim"),
-            "state": (seen.text(ascii_only=self.ascii_only, short=widths["state"] < 10), seen.variable),
+            "state": (seen.text(self.glyphs, short=widths["state"] < 10), seen.variable),
             "name": (middle(run.name, widths["name"], self.mark), "bold" if letter else dim),
             "id": (plain(run.id), "dim"),
             "from": (row.origin, ""),
@@ -127,14 +128,14 @@ class Painter:
         if theirs is None:
             return [value]
         delta = against(mine, theirs, higher=self.book.higher_is_better(key))
-        text, names = delta.piece(CHANGE, ascii_only=self.ascii_only)
+        text, names = delta.piece(CHANGE, glyphs=self.glyphs)
         return [value, (" " + fit(text, CHANGE), names)]
 
     # ---------------------------------------------------------------------------------------------------------- heads
 
     def round_head(self, facts: RoundFacts, loop: LoopRuns, width: int, *, name_loop: bool) -> list[Piece]:
         """One line on a round: how many runs, the best of them, the decisions made from it, how long it took."""
-        rule, dot = ("-", " - ") if self.ascii_only else ("─", " · ")
+        rule, dot = self.glyphs.rule, self.glyphs.dot
         round_ = facts.round
         parts: list[tuple[int, list[Piece]]] = []  # The largest number gives way first.
         if name_loop:
@@ -145,7 +146,7 @@ class Painter:
         if state:
             seen = look(state)
             word = "running" if state == "running" else "to decide"
-            parts.append((3, [(f"{seen.mark(ascii_only=self.ascii_only)} {word}", seen.variable)]))
+            parts.append((3, [(f"{seen.mark(self.glyphs)} {word}", seen.variable)]))
         counts: list[Piece] = [(f"{facts.finished}/{facts.runs} ok", "slot-finished" if facts.finished else "dim")]
         if facts.failed:
             counts.append((f" {facts.failed} failed", "slot-failed"))
@@ -179,7 +180,7 @@ class Painter:
         first: list[Piece] = [
             (f" {plain(row.run.name)}", "bold"),
             (f" ({plain(row.run.id)}) ", "dim"),
-            (seen.text(ascii_only=self.ascii_only), seen.variable),
+            (seen.text(self.glyphs), seen.variable),
         ]
         of_loop: list[Piece] = [(f"  {row.loop.name}", "dim")] if name_loop else []
         said = why(row.run)
@@ -205,7 +206,7 @@ class Painter:
             links = [self._link(row, most, last=row is chain[-1]) for row in chain]
             if len(rows := self._wrapped(links, width)) <= height:
                 return rows
-        dots = "..." if self.ascii_only else "…"
+        dots = self.glyphs.of("…", "...")
         for left_out in range(1, len(chain) - 1):
             shorter = [links[0], [(f"{dots} {left_out} more", "dim")], *links[1 + left_out :]]
             if len(rows := self._wrapped(shorter, width)) <= height:
@@ -217,14 +218,14 @@ class Painter:
         if row.run.changes or row.proposal:
             rule = f"{author(row.proposal)}: " if row.proposal else ""
             edits = changes_in_short(row.run.changes, most)
-            link.append((f" ({plain(rule)}{edits.replace('→', '->') if self.ascii_only else edits})", "dim"))
+            link.append((f" ({plain(rule)}{edits.replace('→', self.glyphs.arrow)})", "dim"))
         return link
 
     def _wrapped(self, links: Sequence[list[Piece]], width: int) -> list[list[Piece]]:
         """The links with arrows between them in rows of `width`; a link that is longer than a row is clipped."""
         rows: list[list[Piece]] = [[(" ", "")]]
         for place, link in enumerate(links):
-            pieces = ([(" <- " if self.ascii_only else " ← ", "key")] if place else []) + link
+            pieces = ([(self.glyphs.of(" ← ", " <- "), "key")] if place else []) + link
             if place and length(rows[-1]) + length(pieces) > width:
                 rows.append([])
             rows[-1] += pieces

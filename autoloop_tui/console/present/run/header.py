@@ -10,6 +10,7 @@ from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
 from autoloop.secrets import masked_document
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
@@ -35,15 +36,15 @@ def header(
     theirs: MetricSummary | None,
     now: float,
     width: int,
-    ascii_only: bool,
+    glyphs: Glyphs,
 ) -> list[list[Piece]]:
     """Three rows: who the run is; how far it is; where it came from. `reached`: of the key metric, if anything yet;
     `theirs`: what its base is compared with it by."""
     seen = look(view.state_of(run))
-    dot = " - " if ascii_only else " · "
+    dot = glyphs.dot
     base = view.base_of(run)
     first: list[Piece] = [
-        (f" {seen.text(ascii_only=ascii_only)}  ", f"bold {seen.variable}"),
+        (f" {seen.text(glyphs)}  ", f"bold {seen.variable}"),
         (plain(run.name), "bold"),
         (f"  {plain(run.id)}", "dim"),
         (f"{dot}round {run.round}", ""),
@@ -53,11 +54,10 @@ def header(
     if run.base_run:
         first.append((f"{dot}base {plain(base.name) if base else ''} ", ""))
         first.append((plain(run.base_run), "dim"))
-    mark = "~" if ascii_only else "…"
     return [
-        clipped(first, width, mark),
-        clipped(_progress(view, run, step, rate, reached, theirs, now, width, ascii_only), width, mark),
-        clipped([(" ", ""), *_origin(view, run, ascii_only)], width, mark),
+        clipped(first, width, glyphs),
+        clipped(_progress(view, run, step, rate, reached, theirs, now, width, glyphs), width, glyphs),
+        clipped([(" ", ""), *_origin(view, run, glyphs)], width, glyphs),
     ]
 
 
@@ -70,7 +70,7 @@ def _progress(
     theirs: MetricSummary | None,
     now: float,
     width: int,
-    ascii_only: bool,
+    glyphs: Glyphs,
 ) -> list[Piece]:
     share = step / run.total_steps if run.total_steps else 0.0
     total = count(run.total_steps) if run.total_steps else "?"
@@ -86,24 +86,24 @@ def _progress(
     if run.slot is not None and run.slot < len(slots):
         facts.append((f"{gap}{slots[run.slot].label}", "dim"))
     if reached is not None and width >= 100:
-        facts += key_figure(view, run, reached, theirs, ascii_only)
+        facts += key_figure(view, run, reached, theirs, glyphs)
     room = min(40, width - 2 - sum(cells(text) for text, _ in facts))
-    done, rest = bar(share, max(8, room), ascii_only=ascii_only)
+    done, rest = bar(share, max(8, room), glyphs=glyphs)
     return [(" ", ""), (done, look(run.state.value).variable), (rest, "rule"), *facts]
 
 
-def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, ascii_only: bool) -> list[Piece]:
+def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, glyphs: Glyphs) -> list[Piece]:
     """The key metric and its change against the base run, of a run that goes on at the step it has reached."""
     key = view.key_metric
     pieces: list[Piece] = [(f"  {view.metrics.short(key)} ", "dim"), (number(reached.last), "bold")]
     if theirs is not None:
         delta = against(reached, theirs, higher=view.metrics.higher_is_better(key))
         at = "" if run.state.ended else f" at step {theirs.last_step}"
-        pieces += [(" ", ""), delta.piece(9, ascii_only=ascii_only), (f" to base{at}", "dim")]
+        pieces += [(" ", ""), delta.piece(9, glyphs=glyphs), (f" to base{at}", "dim")]
     return pieces
 
 
-def _origin(view: View, run: Run, ascii_only: bool) -> list[Piece]:
+def _origin(view: View, run: Run, glyphs: Glyphs) -> list[Piece]:
     """One line: the proposal and its edits, or the file that a person gave."""
     pieces: list[Piece] = []
     if run.reason and not run.state.ended:  # why it ended stands below, whole
@@ -111,14 +111,14 @@ def _origin(view: View, run: Run, ascii_only: bool) -> list[Piece]:
     if run.base_run is None:
         return [*pieces, ("from ", "dim"), (plain(run.source_path), "")]
     edits = changes_in_short(run.changes, 4) or "no change"
-    pieces.append((_letters(edits, ascii_only), "diff-after"))
+    pieces.append((_letters(edits, glyphs), "diff-after"))
     if proposal := proposal_of(view, run):
         pieces += [(f"  by {plain(str(proposal.author))}: ", "dim"), (plain(proposal.reason), "dim")]
     return pieces
 
 
-def _letters(edits: str, ascii_only: bool) -> str:
-    return edits.replace("→", "->").replace(" ×", " x") if ascii_only else edits
+def _letters(edits: str, glyphs: Glyphs) -> str:
+    return edits.replace("→", glyphs.arrow).replace(" ×", glyphs.of(" ×", " x"))
 
 
 def proposal_of(view: View, run: Run) -> Proposal | None:
@@ -126,14 +126,14 @@ def proposal_of(view: View, run: Run) -> Proposal | None:
     return next((each for each in view.snapshot.proposals if each.id == run.proposal), None)
 
 
-def clipped(pieces: Sequence[Piece], width: int, mark: str) -> list[Piece]:
-    """The pieces that fit; the last ends in `mark` (`~` where only ASCII can be shown) if something was cut."""
+def clipped(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> list[Piece]:
+    """The pieces that fit; the last ends in an ellipsis if something was cut."""
     row: list[Piece] = []
     used = 0
     for text, names in pieces:
         if used >= width:
             break
-        text = clip(text.replace(NOTHING, "-") if mark == "~" else text, width - used, mark)
+        text = clip(text.replace(NOTHING, glyphs.nothing), width - used, glyphs.ellipsis)
         row.append((text, names))
         used += cells(text)
     return row
@@ -142,19 +142,19 @@ def clipped(pieces: Sequence[Piece], width: int, mark: str) -> list[Piece]:
 # ------------------------------------------------------------------------------------------------------------- config
 
 
-def config_page(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
+def config_page(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
     """What the config changes against its base, the lineage, and the config line by line."""
     try:
         config = frozen_config(run)
     except UserError as error:
         return [[(" " + plain(str(error)), "slot-failed")]]
-    rows = [*_difference(view, run, config, ascii_only), [], *lineage(view, run, ascii_only=ascii_only), []]
+    rows = [*_difference(view, run, config, glyphs), [], *lineage(view, run, glyphs=glyphs), []]
     lines = dump_config(masked_document(config)).rstrip("\n").split("\n")
     rows.append(title("The whole config", f"{count(len(lines))} lines, {run.config_path}"))
     return rows + [_config_line(line) for line in lines]
 
 
-def _difference(view: View, run: Run, config: Config, ascii_only: bool) -> list[list[Piece]]:
+def _difference(view: View, run: Run, config: Config, glyphs: Glyphs) -> list[list[Piece]]:
     if run.base_run is None:
         return [title("What it changes", ""), [("   nothing: a config of the first round, as it was given", "dim")]]
     base = view.base_of(run)
@@ -164,13 +164,13 @@ def _difference(view: View, run: Run, config: Config, ascii_only: bool) -> list[
         try:
             changes = diff(frozen_config(base), config)
         except UserError as error:
-            return [head, [("   " + plain(str(error)), "slot-failed")], *change_rows(changes, ascii_only)]
-    return [head, *(change_rows(changes, ascii_only) or [[("   nothing", "dim")]])]
+            return [head, [("   " + plain(str(error)), "slot-failed")], *change_rows(changes, glyphs)]
+    return [head, *(change_rows(changes, glyphs) or [[("   nothing", "dim")]])]
 
 
-def change_rows(changes: Sequence[Change], ascii_only: bool) -> list[list[Piece]]:
+def change_rows(changes: Sequence[Change], glyphs: Glyphs) -> list[list[Piece]]:
     """One aligned row a change: a sign, the path, before and after."""
-    arrow = "->" if ascii_only else "→"
+    arrow = glyphs.arrow
     paths = [plain(change.path) for change in changes]
     befores = ["(not there)" if change.created else before_text(change, _value) for change in changes]
     wide = min(48, max(map(cells, paths), default=0))
@@ -210,10 +210,10 @@ def title(text: str, more: str) -> list[Piece]:
 # ------------------------------------------------------------------------------------------------------------ lineage
 
 
-def lineage(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
+def lineage(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
     """From the first ancestor to the run: each with its key metric, and the edits that led to the next."""
     chain = ancestors(view, run)
-    key, turn = view.key_metric, "`-" if ascii_only else "└ "
+    key, turn = view.key_metric, glyphs.of("└ ", "`-")
     rows = [title("Where it came from", f"oldest first, {view.metrics.short(key)} as it ended")]
     wide = min(40, max(cells(plain(each.name)) for each in chain))
     for depth, each in enumerate(chain):
@@ -221,7 +221,7 @@ def lineage(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
         if each.base_run:
             proposal = proposal_of(view, each)
             edits = changes_in_short(each.changes, 8) or "no change"
-            rows.append([(indent + turn, "rule"), (_letters(edits, ascii_only), "diff-after")])
+            rows.append([(indent + turn, "rule"), (_letters(edits, glyphs), "diff-after")])
             if proposal:
                 why = f"{plain(str(proposal.author))}: {plain(proposal.reason)}"
                 rows.append([(f"{indent}  ", ""), (f"proposal {proposal.id}, {why}", "dim")])
@@ -229,7 +229,7 @@ def lineage(view: View, run: Run, *, ascii_only: bool) -> list[list[Piece]]:
         reached = each.summary.metrics.get(key) if each.summary else None
         rows.append(
             [
-                (f"{indent}{'  ' if each.base_run else ''}{seen.mark(ascii_only=ascii_only)} ", seen.variable),
+                (f"{indent}{'  ' if each.base_run else ''}{seen.mark(glyphs)} ", seen.variable),
                 (fit(each.name, wide), "bold" if each.id == run.id else ""),
                 (f"  {plain(each.id)}", "dim"),
                 (f"  round {each.round}", "dim"),

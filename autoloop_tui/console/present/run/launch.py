@@ -17,20 +17,21 @@ from autoloop.secrets import MASK, shown_value, shown_words
 from autoloop.store import Places
 from autoloop.trainers import LaunchPlan
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import NOTHING, cells, clip, duration, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.run.header import title
 
 
-def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *, ascii_only: bool) -> list[list[Piece]]:
+def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *, glyphs: Glyphs) -> list[list[Piece]]:
     """All that is known about starting the run. The command is the newest attempt's, else what it would be."""
     newest = attempts[-1] if attempts else None
     plan, problem = planned(view, run, newest)
     argv = newest.argv if newest and newest.argv else list(plan.argv) if plan else []
     rows = [title("Command", "" if newest else "as it would start: the run has not been started yet")]
     rows += command_rows(argv, width) if argv else [[(f"   {plain(problem)}", "slot-warn")]]
-    rows += [[], *attempt_rows(attempts, run, ascii_only=ascii_only)]
+    rows += [[], *attempt_rows(attempts, run, glyphs=glyphs)]
     rows += [[], *_places(view, run)]
     return [*rows, [], *_environment(plan, problem)]
 
@@ -97,7 +98,7 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
     return [title("Where", ""), *([(f"   {fit(name, 14)}  ", "dim"), (plain(value), "")] for name, value in facts)]
 
 
-def attempt_rows(attempts: Sequence[Attempt], run: Run, *, ascii_only: bool) -> list[list[Piece]]:
+def attempt_rows(attempts: Sequence[Attempt], run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
     """One row an attempt: when, how long, how it ended; under it why, if it did not succeed."""
     rows = [title("Attempts", "")]
     if not attempts:
@@ -111,8 +112,8 @@ def attempt_rows(attempts: Sequence[Attempt], run: Run, *, ascii_only: bool) -> 
         rows.append(
             [
                 (f"   {attempt.number:>2}  ", ""),
-                (fit(seen.text(ascii_only=ascii_only), 10), seen.variable),
-                (times.replace(NOTHING, "-") if ascii_only else times, ""),
+                (fit(seen.text(glyphs), 10), seen.variable),
+                (times.replace(NOTHING, glyphs.nothing), ""),
                 (ending(attempt), "bold" if attempt.exit and attempt.exit.code else ""),
             ]
         )

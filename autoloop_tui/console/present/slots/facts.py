@@ -10,6 +10,7 @@ from autoloop.configs import diff
 from autoloop.gpus import Gpu
 from autoloop.model import Run, RunState, Series, Slot, UserError
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
@@ -27,10 +28,10 @@ class Change(NamedTuple):
     step: int
     base_step: int
 
-    def pieces(self, *, ascii_only: bool) -> list[Piece]:
+    def pieces(self, *, glyphs: Glyphs) -> list[Piece]:
         """`-0.004 at step 100`; the base's step where that is another one, and then without a judgement."""
         at = f" at step {self.step}" if self.delta.fair else f" to its base at step {self.base_step}"
-        text, names = self.delta.piece(9, ascii_only=ascii_only)
+        text, names = self.delta.piece(9, glyphs=glyphs)
         return [(f" {text}", names), (at, "dim")]
 
 
@@ -175,13 +176,13 @@ def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) 
     return charts
 
 
-def config_rows(view: View, run: Run, width: int, *, ascii_only: bool) -> list[list[Piece]]:
+def config_rows(view: View, run: Run, width: int, *, glyphs: Glyphs) -> list[list[Piece]]:
     """What the run's frozen config changes against its base's."""
     from autoloop.engine.base.frozen_config import frozen_config
 
     from autoloop_tui.console.present.proposals.detail import change_rows
 
-    mark = "~" if ascii_only else "…"
+    mark = glyphs.ellipsis
     base = view.base_of(run)
     if base is None:
         return [[(" a config of the first round: it has no base to differ from", "dim")]]
@@ -190,7 +191,7 @@ def config_rows(view: View, run: Run, width: int, *, ascii_only: bool) -> list[l
     except UserError as error:
         return [[(clip(str(error), width, mark), "slot-failed")]]
     rows: list[list[Piece]] = [[(clip(f" against {base.name} ({base.id})", width, mark), "dim")]]
-    return rows + (change_rows(changes, width, ascii_only) if changes else [[("  nothing differs", "dim")]])
+    return rows + (change_rows(changes, width, glyphs) if changes else [[("  nothing differs", "dim")]])
 
 
 def cut(rows: Sequence[list[Piece]], height: int) -> list[list[Piece]]:

@@ -9,6 +9,7 @@ from autoloop.engine.runs.presence import in_words as in_words_of
 from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState
 from autoloop.text.plural import plural
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import Look, cells, clip, duration, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
@@ -27,48 +28,48 @@ def proposals_shown(view: View, width: int, height: int) -> int:
 
 
 def upcoming(
-    view: View, proposals: int, width: int, *, key: Callable[[str], str], now: float, ascii_only: bool
+    view: View, proposals: int, width: int, *, key: Callable[[str], str], now: float, glyphs: Glyphs
 ) -> list[list[Piece]]:
     """A row for each of so many pending `proposals`; then what live rules ask, what is waited for, what happens next."""
     shown = view.pending[:proposals]
     if view.loop.state is not LoopState.ACTIVE:
-        return _ended(view, width, key, ascii_only)
+        return _ended(view, width, key, glyphs)
     if view.orphaned:
         text = f"no engine drives this loop: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes it"
-        return _told(text, look("lost"), width, ascii_only)
-    told = [*_questions(view, width, key, ascii_only), *_waits(view, width, ascii_only)]
-    told += [crop(row, 0, width, "~" if ascii_only else "…") for row in _next(view, len(shown), width, key, now, ascii_only)]
-    return [*_proposal_rows(view, shown, width, ascii_only), *told]
+        return _told(text, look("lost"), width, glyphs)
+    told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs)]
+    told += [crop(row, 0, width, glyphs.ellipsis) for row in _next(view, len(shown), width, key, now, glyphs)]
+    return [*_proposal_rows(view, shown, width, glyphs), *told]
 
 
 ADVISED = (LoopEndKind.LIMIT, LoopEndKind.FAILS_FOR_ALL, LoopEndKind.OUT_OF_MEMORY)
 """Ends whose text says itself how to resume."""
 
 
-def _ended(view: View, width: int, key: Callable[[str], str], ascii_only: bool) -> list[list[Piece]]:
+def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) -> list[list[Piece]]:
     """Why the loop has ended; one that was stopped can be taken up again."""
     loop = view.loop
     text = loop.reason or loop.state.value
     if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
         text = f"{text}; {key('app.engine')} takes it up again"
-    return _told(text, look(loop.state.value), width, ascii_only)
+    return _told(text, look(loop.state.value), width, glyphs)
 
 
-def _proposal_rows(view: View, shown: Sequence[Proposal], width: int, ascii_only: bool) -> list[list[Piece]]:
+def _proposal_rows(view: View, shown: Sequence[Proposal], width: int, glyphs: Glyphs) -> list[list[Piece]]:
     if not shown:
         return []
     names = [plain(run.name if (run := view.run(p.base_run)) else p.base_run) for p in shown]
     base = min(max(map(cells, names)), width // 5)
     room = width - base - 12
-    changes = [change_pieces(proposal, room // 2, ascii_only=ascii_only) for proposal in shown]
+    changes = [change_pieces(proposal, room // 2, glyphs=glyphs) for proposal in shown]
     wide = max(map(_length, changes))
     rows: list[list[Piece]] = []
-    mark, seen = "~" if ascii_only else "…", look("pending")
+    mark, seen = glyphs.ellipsis, look("pending")
     for proposal, name, change in zip(shown, names, changes, strict=True):
         reason = clip(proposal.reason[: 4 * width], room - wide - 2, mark)
         rows.append(
             [
-                (f" {seen.mark(ascii_only=ascii_only)} ", seen.variable),
+                (f" {seen.mark(glyphs)} ", seen.variable),
                 (f"{f'#{proposal.id}':<5} ", "bold"),
                 (tail(name, base, mark) + "  ", "dim"),
                 *change,
@@ -82,12 +83,12 @@ def _length(pieces: list[Piece]) -> int:
     return sum(cells(text) for text, _ in pieces)
 
 
-def _questions(view: View, width: int, key: Callable[[str], str], ascii_only: bool) -> list[list[Piece]]:
+def _questions(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) -> list[list[Piece]]:
     """A row for what a live rule asks; it is about a run that goes on meanwhile."""
     asked = list(view.questions.values())
     if not asked:
         return []
-    seen, mark = look("pending"), "~" if ascii_only else "…"
+    seen, mark = look("pending"), glyphs.ellipsis
     first = asked[0]
     run = view.run(first.base_run)
     what = "relaunch" if first.edits else "stop"
@@ -95,27 +96,27 @@ def _questions(view: View, width: int, key: Callable[[str], str], ascii_only: bo
     others = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
     text = f"live rule {rule_of(first)}: {what} {plain(run.name if run else first.base_run)}{step}?{others}"
     decides = f"   {key('app.proposals')} decides"
-    sign = f" {seen.mark(ascii_only=ascii_only)} "
+    sign = f" {seen.mark(glyphs)} "
     room = width - cells(sign) - cells(decides)
     return [[(sign, f"bold {seen.variable}"), (clip(text, room, mark), seen.variable), (decides, "bold key")]]
 
 
-def _waits(view: View, width: int, ascii_only: bool) -> list[list[Piece]]:
+def _waits(view: View, width: int, glyphs: Glyphs) -> list[list[Piece]]:
     """Why nothing starts although runs are queued."""
-    return [row for why in waits(view) for row in _told(why, look("paused"), width, ascii_only)]
+    return [row for why in waits(view) for row in _told(why, look("paused"), width, glyphs)]
 
 
-def _told(text: str, seen: Look, width: int, ascii_only: bool) -> list[list[Piece]]:
+def _told(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[list[Piece]]:
     """A sentence whole, in a few rows: the line at the top has no room for it."""
     lines = wrapped(text, width - 4)
     if len(lines) > LONGEST:
-        last = clip(" ".join(lines[LONGEST - 1 :]), width - 4, "~" if ascii_only else "…")
+        last = clip(" ".join(lines[LONGEST - 1 :]), width - 4, glyphs.ellipsis)
         lines = [*lines[: LONGEST - 1], last]
-    signs = [f" {seen.mark(ascii_only=ascii_only)} ", *["   "] * (len(lines) - 1)]
+    signs = [f" {seen.mark(glyphs)} ", *["   "] * (len(lines) - 1)]
     return [[(sign, f"bold {seen.variable}"), (line, seen.variable)] for sign, line in zip(signs, lines, strict=True)]
 
 
-def _next(view: View, above: int, width: int, key: Callable[[str], str], now: float, ascii_only: bool) -> list[list[Piece]]:
+def _next(view: View, above: int, width: int, key: Callable[[str], str], now: float, glyphs: Glyphs) -> list[list[Piece]]:
     loop, round_ = view.loop, view.snapshot.round
     if round_ is None:
         return [[(" the first round begins", "dim")]]
@@ -126,13 +127,13 @@ def _next(view: View, above: int, width: int, key: Callable[[str], str], now: fl
         limits = in_words(loop, len(view.snapshot.attempts))
         if not limits:
             return [[(going, "dim")]]
-        told = f"{going}{' - ' if ascii_only else ' · '}{limits}"
+        told = f"{going}{glyphs.dot}{limits}"
         return [[(told, "dim")]] if cells(told) <= width else [[(going, "dim")], [(f" budget: {limits}", "dim")]]
     made, seen = view.decisions, look("pending")
     more = len(view.pending) - above
     there = key("app.proposals")
     undo, hold, start = (key(f"proposals.{name}") for name in ("undo", "hold", "start"))
-    pieces: list[Piece] = [(f" {seen.mark(ascii_only=ascii_only)} round {round_.number + 1}", f"bold {seen.variable}")]
+    pieces: list[Piece] = [(f" {seen.mark(glyphs)} round {round_.number + 1}", f"bold {seen.variable}")]
     if round_.start_at is not None and not loop.held:
         pieces.append((f" starts in {duration(max(0.0, round_.start_at - now))}", "bold slot-warn"))
         pieces.append((f" with {made['approved']} approved", ""))

@@ -149,7 +149,7 @@ class CompareScreen(TableScreen):
         self.query_one("#left").styles.height = "100%" if wide else first + second
 
     def _painter(self, view: View) -> Painter:
-        return Painter(self.sides, view.metrics, ascii_only=self.console.ascii_only)
+        return Painter(self.sides, view.metrics, glyphs=self.console.glyphs)
 
     def _shown(self) -> list[str]:
         return [path for path, each in self._parameters.items() if self.everything or each.differs]
@@ -197,7 +197,7 @@ class CompareScreen(TableScreen):
         table = self.query_one("#metrics", Table)
         table.title = "metrics"
         table.focused_part = self.part == "metrics"
-        table.status = [(f"last values; {'~' if painter.ascii_only else '≈'} within the noise", "dim")]
+        table.status = [(f"last values; {painter.glyphs.about} within the noise", "dim")]
         table.empty = [("no metric yet: they appear when the runs have logged some", "dim")]
         laid, two = painter.metric_columns(table.row_width, list(known := self._metrics))
         table.head = painter.head(laid)

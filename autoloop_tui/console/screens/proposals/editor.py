@@ -22,6 +22,7 @@ from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.present.proposals.detail import change_rows, tail, wrapped
 from autoloop_tui.console.present.proposals.edits import Outcome, change_edit, edit_lines, json_text, split_edits
 from autoloop_tui.console.present.proposals.queue import value_text
+from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import CSS
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -101,16 +102,16 @@ class Edits(Standing, ModalScreen[ScreenResultType]):
         return self.outcome.changes
 
     def _rows(self, width: int) -> list[list[Piece]]:
-        ascii_only = bool(getattr(self.app, "ascii_only", False))
+        glyphs = host_of(self).glyphs
         if self.outcome.problem:
             seen = look("failed")
-            lines = wrapped(f"{seen.mark(ascii_only=ascii_only)} {self.outcome.problem}", width)
+            lines = wrapped(f"{seen.mark(glyphs)} {self.outcome.problem}", width)
             return [[(line, seen.variable)] for line in lines]
         seen = look("finished")
         told_changes = self.told_changes()
         text = "this can run" + (", with" if told_changes else "")
-        rows: list[list[Piece]] = [[(f"{seen.mark(ascii_only=ascii_only)} {text}", seen.variable)]]
-        rows += change_rows(told_changes, width, ascii_only) if told_changes else []
+        rows: list[list[Piece]] = [[(f"{seen.mark(glyphs)} {text}", seen.variable)]]
+        rows += change_rows(told_changes, width, glyphs) if told_changes else []
         told = {change.note for change in self.outcome.changes}
         for note in self.outcome.notes:
             if note not in told:
@@ -140,9 +141,7 @@ class EditValues(Edits[list[str]]):
         self.at = 0
 
     def compose(self) -> ComposeResult:
-        why = self.why
-        if getattr(self.app, "ascii_only", False):
-            why = why.replace("↑ ↓", "up, down")
+        why = self.why.replace("↑ ↓", host_of(self).glyphs.of("↑ ↓", "up, down"))
         with Vertical():
             yield Label(Content(self.what), classes="what")
             yield Label(Content(why), classes="why")
@@ -186,8 +185,8 @@ class EditValues(Edits[list[str]]):
     def repaint_values(self) -> None:
         pane = self.query_one("#values", RowPane)
         width, height = pane.size
-        ascii_only = bool(getattr(self.app, "ascii_only", False))
-        mark, arrow = ("~", " -> ") if ascii_only else ("…", " → ")
+        glyphs = host_of(self).glyphs
+        mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
         paths = [plain(change.path) for change in self.changes]
         path_wide = min(max(map(cells, paths)), width // 2)
         befores = [before_text(c, lambda value: value_text(value, 40)) for c in self.changes]

@@ -108,9 +108,9 @@ class ProposalQueueScreen(LoopScreen):
     def _paint_head(self, view: View) -> None:
         """What is decided, and what starts when."""
         pane = self.query_one("#head", RowPane)
-        mark = "~" if self.console.ascii_only else "…"
+        mark = self.console.glyphs.ellipsis
         text = clip(what_next(view, self.console.keys_of, time.time()), pane.size.width - 2, mark)
-        row = count_pieces(view, len(self.marked), ascii_only=self.console.ascii_only)
+        row = count_pieces(view, len(self.marked), glyphs=self.console.glyphs)
         pane.show([row, [(f" {text}", "bold" if view.snapshot.waits_for_decision else "dim")]])
 
     def _paint_detail(self, view: View, *, moved: bool = True) -> None:

@@ -92,7 +92,7 @@ class RoundsScreen(TableScreen):
                 keys.append(head)
             keys.append(row.run.id)
         table = self.table
-        painter = self._painter = Painter(view.metrics, gone=view.gone, ascii_only=self.console.ascii_only)
+        painter = self._painter = Painter(view.metrics, gone=view.gone, glyphs=self.console.glyphs)
         self._refresh_painter()
         self._lay_out(view, table, rows)
         widths = {column.key: width for column, width in self._laid}
@@ -117,12 +117,12 @@ class RoundsScreen(TableScreen):
             self.sort,
             reverse=self.reverse,
             first_metric=self.first_metric % max(1, len(view.metrics.key_metrics)),
-            ascii_only=self.console.ascii_only,
+            glyphs=self.console.glyphs,
             width=table.size.width,
         )
         self._laid = lay_out(every, table.row_width)
         titles = {column.key: (column.title, "bold key" if column.key == self.sort else "dim") for column in every}
-        table.head = line(self._laid, titles, "~" if self.console.ascii_only else "…")
+        table.head = line(self._laid, titles, self.console.glyphs.ellipsis)
 
     def _refresh_painter(self) -> None:
         """What changes by itself between two views."""
@@ -132,7 +132,7 @@ class RoundsScreen(TableScreen):
             painter.live, painter.live_bases, painter.live_steps = self._live, self._live_bases, self._live_steps
 
     def _status(self) -> list[Piece]:
-        dot = " - " if self.console.ascii_only else " · "
+        dot = self.console.glyphs.dot
         parts: list[Piece] = []
         if self._to_load:
             parts.append((f"reading {len(self._to_load)} more loops", "slot-warn"))

@@ -141,7 +141,7 @@ class RunScreen(LoopScreen):
             theirs=self._charts.base_figure(view.key_metric),
             now=time.time(),
             width=pane.size.width,
-            ascii_only=self.console.ascii_only,
+            glyphs=self.console.glyphs,
         )
         pane.show(rows)
 
@@ -153,16 +153,16 @@ class RunScreen(LoopScreen):
             does = "relaunch it with edits" if asked.edits else "stop it"
             text = f"live rule {rule_of(asked)} asks to {does}: {asked.reason}"
             there = self.console.keys_of("app.proposals")
-            words.say(f"{look('pending').mark(ascii_only=self.console.ascii_only)} {text}; {there} decides", "slot-warn")
+            words.say(f"{look('pending').mark(self.console.glyphs)} {text}; {there} decides", "slot-warn")
             return
         cause = why(run) or (attempt.cause if attempt else None)
         if not run.state.ended or run.state is RunState.FINISHED or not cause:
             words.say("")
             return
-        seen, dot = look(run.state.value), " - " if self.console.ascii_only else " · "
+        seen, dot = look(run.state.value), self.console.glyphs.dot
         failed = attempt is not None and run.state is not RunState.STOPPED
         details = attempt.diagnosis.details if attempt and attempt.diagnosis and failed else []
-        told = [f"{seen.mark(ascii_only=self.console.ascii_only)} {cause}", *reversed(details)]
+        told = [f"{seen.mark(self.console.glyphs)} {cause}", *reversed(details)]
         if successor := view.relaunched.get(run.id):
             told.append(f"relaunched as {successor.name} ({successor.id})")
         words.say(dot.join(told), seen.variable)
@@ -201,12 +201,12 @@ class RunScreen(LoopScreen):
             return
         self._unsized = 0
         self._pages[part] = made_from
-        ascii_only = self.console.ascii_only
+        glyphs = self.console.glyphs
         if part == "config":
-            pane.set_rows(run_header.config_page(view, run, ascii_only=ascii_only), f"config of {plain(run.name)}")
+            pane.set_rows(run_header.config_page(view, run, glyphs=glyphs), f"config of {plain(run.name)}")
         else:
             attempts = self.console.feed.store.attempts(run.id)
-            rows = launch_page(view, run, attempts, pane.size.width, ascii_only=ascii_only)
+            rows = launch_page(view, run, attempts, pane.size.width, glyphs=glyphs)
             pane.set_rows(rows, f"launch of {plain(run.name)}")
 
     # --------------------------------------------------------------------------------------------------------- charts

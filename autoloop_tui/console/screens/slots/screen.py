@@ -121,7 +121,7 @@ class SlotsScreen(LoopScreen):
 
     @property
     def _dot(self) -> str:
-        return " - " if self.console.ascii_only else " · "
+        return self.console.glyphs.dot
 
     def _paint_cards(self, view: View) -> None:
         feed, sample = self.console.feed, self.sample
@@ -156,13 +156,13 @@ class SlotsScreen(LoopScreen):
         run = self.focused_run(view)
         width, height = pane.size
         title = f"config{self._dot}{plain(run.name)}" if run else "config"
-        rows = [heading(title, [], width, focused=False, ascii_only=self.console.ascii_only)]
+        rows = [heading(title, [], width, focused=False, glyphs=self.console.glyphs)]
         pane.show([*rows, *cut(self._config_of(view, run, width) if run else [[("no run here", "dim")]], height - 1)])
 
     def _config_of(self, view: View, run: Run, width: int) -> list[list[Piece]]:
         """Frozen configs never change: read and compared once for a run under the cursor."""
         if self._config is None or self._config[:2] != (run.id, width):
-            self._config = (run.id, width, config_rows(view, run, width, ascii_only=self.console.ascii_only))
+            self._config = (run.id, width, config_rows(view, run, width, glyphs=self.console.glyphs))
         return self._config[2]
 
     def _paint_next(self, view: View) -> None:
@@ -174,7 +174,7 @@ class SlotsScreen(LoopScreen):
             self.size.width,
             key=self.console.keys_of,
             now=time.time(),
-            ascii_only=self.console.ascii_only,
+            glyphs=self.console.glyphs,
         )
         pane.styles.height = len(rows)
         if pane.size.height == len(rows):

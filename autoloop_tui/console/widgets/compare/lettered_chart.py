@@ -17,7 +17,7 @@ class LetteredChart(BigChart):
     """The label of a line is its letter."""
 
     def plot(self, scale: Scale, width: int, height: int) -> list[list[Piece]]:
-        big = self.screen.size.width >= BIG and height >= 8 and width >= 40 and not self.ascii_only
+        big = self.screen.size.width >= BIG and height >= 8 and width >= 40 and not self.glyphs.ascii_only
         # plotext draws a frame around the lines and the steps below it.
         first, tall = (1, height - 3) if big else (0, height - (height >= 4))
         beside = self._letters(scale, first, tall)

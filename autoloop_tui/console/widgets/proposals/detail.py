@@ -43,20 +43,20 @@ class ProposalDetail(RowPane):
         if width <= 0 or height <= 0:
             return 0
         if self._facts is None:
-            return self.show([heading("no proposal", [], width, focused=False, ascii_only=self.ascii_only)])
-        if (width, self.ascii_only) != self._built:
-            self._content = build(self._facts, width - 1, ascii_only=self.ascii_only)
-            self._built = (width, self.ascii_only)
+            return self.show([heading("no proposal", [], width, focused=False, glyphs=self.glyphs)])
+        if (width, self.glyphs) != self._built:
+            self._content = build(self._facts, width - 1, glyphs=self.glyphs)
+            self._built = (width, self.glyphs)
         room = height - 1
         self._first = max(0, min(self._first, len(self._content) - room))
         below = len(self._content) - room - self._first
         proposal = self._facts.proposal
         seen = look(proposal.status.value)
-        status: list[Piece] = [(seen.text(ascii_only=self.ascii_only), f"bold {seen.variable}")]
+        status: list[Piece] = [(seen.text(self.glyphs), f"bold {seen.variable}")]
         if self._first or below > 0:
             status.append((f"  rows {self._first + 1}-{self._first + min(room, len(self._content))}", "dim"))
             status.append((f" of {len(self._content)}", "dim"))
         title = f"proposal {proposal.id}" + (f", revision {proposal.revision}" if proposal.revision > 1 else "")
-        rows = [heading(title, status, width, focused=False, ascii_only=self.ascii_only)]
+        rows = [heading(title, status, width, focused=False, glyphs=self.glyphs)]
         rows += [[(" ", ""), *row] for row in self._content[self._first : self._first + room]]
         return self.show(rows)

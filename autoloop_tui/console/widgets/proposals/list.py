@@ -139,7 +139,7 @@ class ProposalList(RowPane):
             if isinstance(entry, Proposal):
                 rows.append(self._row(entry, columns, width))
             else:
-                rows.append(heading(f"from round {entry}", [], width, focused=False, ascii_only=self.ascii_only))
+                rows.append(heading(f"from round {entry}", [], width, focused=False, glyphs=self.glyphs))
         return self.show(rows)
 
     def _titles(self, columns: Columns, width: int) -> list[Piece]:
@@ -152,15 +152,15 @@ class ProposalList(RowPane):
         return [(fit(text, width), "dim")]
 
     def _row(self, proposal: Proposal, columns: Columns, width: int) -> list[Piece]:
-        mark = "~" if self.ascii_only else "…"
+        mark = self.glyphs.ellipsis
         here = proposal.id == self.cursor
         run = self.queue.runs.get(proposal.base_run)
         seen = look(proposal.status.value)
-        state = seen.text(ascii_only=self.ascii_only, short=columns.state < 10)
+        state = seen.text(self.glyphs, short=columns.state < 10)
         if proposal.id in self.queue.asked:
             state = f"{mark} sent"
         flag, flag_look = self._flag(proposal)
-        changes = change_pieces(proposal, columns.changes, ascii_only=self.ascii_only)
+        changes = change_pieces(proposal, columns.changes, glyphs=self.glyphs)
         gap = columns.changes - sum(cells(text) for text, _ in changes)
         quiet = "dim" if proposal.status.value in ("rejected", "skipped", "launched", "done", "lapsed") else ""
         row: list[Piece] = [
@@ -184,7 +184,7 @@ class ProposalList(RowPane):
     def _flag(self, proposal: Proposal) -> Piece:
         if proposal.revision > 1:
             seen = look("edited")
-            return f"{seen.mark(ascii_only=self.ascii_only)}{proposal.revision}", seen.variable
+            return f"{seen.mark(self.glyphs)}{proposal.revision}", seen.variable
         if proposal.id in self.queue.new:
             return "new", "bold key"
         return ("live", "dim") if proposal.live else ("", "")

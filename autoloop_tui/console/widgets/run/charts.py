@@ -140,7 +140,7 @@ class RunCharts(Horizontal):
                 ("noise", number(found.tail_mad)),
             ):
                 row += [(f"  {name} ", "dim"), (text, "")]
-        pane.show([clipped(row, pane.size.width, "~" if pane.ascii_only else "…")])
+        pane.show([clipped(row, pane.size.width, pane.glyphs)])
 
     def on_metric_list_chosen(self, event: MetricList.Chosen) -> None:
         event.stop()

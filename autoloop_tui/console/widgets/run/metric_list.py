@@ -87,11 +87,11 @@ class MetricList(RowPane):
         wide = width - 3 - sum(size + 1 for _, size in columns)
         head: list[Piece] = [(fit("", wide + 2), ""), *((f" {name:>{size}}", "dim") for name, size in columns)]
         status: list[Piece] = [(f"{at + 1}/{len(names)}", "dim")] if names else []
-        rows = [heading("metrics", status, width, focused=False, ascii_only=self.ascii_only), head]
+        rows = [heading("metrics", status, width, focused=False, glyphs=self.glyphs), head]
         for name in names[self._top : self._top + room]:
             cells = self._cells(name, figures.of(name), base(name) if base else None, book)
             mark = name == chosen
-            gutter = (">" if self.ascii_only else "▌") if mark else " "
+            gutter = self.glyphs.of("▌", ">") if mark else " "
             line = " line" if mark else ""
             row: list[Piece] = [(f"{gutter} ", f"key{line}"), (fit(book.short(name), wide), line)]
             for column, size in columns:
@@ -115,7 +115,7 @@ class MetricList(RowPane):
             "best": (number(found.best, 8), ""),
             "change": (signed(found.delta, 9), ("slot-finished" if better else "slot-warn") if judged else ""),
             "noise": (number(found.tail_mad, 8), "dim"),
-            "to base": against(found, theirs, higher=higher).piece(9, ascii_only=self.ascii_only) if theirs else ("", ""),
+            "to base": against(found, theirs, higher=higher).piece(9, glyphs=self.glyphs) if theirs else ("", ""),
         }
 
     def on_click(self, event: events.Click) -> None:

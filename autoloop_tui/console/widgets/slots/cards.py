@@ -10,6 +10,7 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import (
     bar,
     cells,
@@ -29,7 +30,7 @@ from autoloop_tui.console.present.rounds.rows import middle
 from autoloop_tui.console.present.slots.facts import SlotFacts
 from autoloop_tui.console.widgets.row_pane import RowPane
 
-ASCII = str.maketrans({"…": "~", "±": "=", "–": "-", "°": " "})
+_ASCII_TEXT = str.maketrans({"…": "~", "±": "=", "–": "-", "°": " "})
 """Of the same width, where only ASCII can be shown."""
 
 CARD_ROWS = 5
@@ -72,8 +73,8 @@ class SlotCards(RowPane, can_focus=True):
         return max(1, min(len(self.facts), width // CARD_WIDTH))
 
     def show(self, rows: Sequence[list[Piece]]) -> int:
-        if self.ascii_only:
-            rows = [[(text.translate(ASCII), names) for text, names in row] for row in rows]
+        if self.glyphs.ascii_only:
+            rows = [[(text.translate(_ASCII_TEXT), names) for text, names in row] for row in rows]
         return super().show(rows)
 
     def rows_wanted(self, width: int, most: int) -> int:
@@ -135,20 +136,20 @@ class SlotCards(RowPane, can_focus=True):
         return known[1]
 
     def _card(self, facts: SlotFacts, chosen: bool, width: int) -> list[list[Piece]]:
-        seen, ascii_only = look(facts.state), self.ascii_only
+        seen, glyphs = look(facts.state), self.glyphs
         told = facts.holds or (facts.broken and not facts.waits)
-        edge = ("|" if ascii_only else "▌", "key" if chosen else seen.variable if told else "rule")
+        edge = (glyphs.of("▌", "|"), "key" if chosen else seen.variable if told else "rule")
         name = plain(facts.run.name) if facts.run and told else ""
         head: list[Piece] = [
             (f" {facts.slot.label} ", "bold key" if chosen else "bold"),
-            (f" {seen.text(ascii_only=ascii_only)} ", f"bold {seen.variable}"),
+            (f" {seen.text(glyphs)} ", f"bold {seen.variable}"),
             (f" {name}", "bold" if chosen else ""),
         ]
         inner = width - 3
         body = self._busy(facts, inner) if facts.holds else self._idle(facts, inner)
         lines = [head, *([(" ", ""), *line] for line in body)]
         lines += [[] for _ in range(CARD_ROWS - len(lines))]
-        return [[edge, *crop(line, 0, width - 1, "~" if ascii_only else "…")] for line in lines[:CARD_ROWS]]
+        return [[edge, *crop(line, 0, width - 1, glyphs.ellipsis)] for line in lines[:CARD_ROWS]]
 
     def _busy(self, facts: SlotFacts, width: int) -> list[list[Piece]]:
         run = facts.run
@@ -157,7 +158,7 @@ class SlotCards(RowPane, can_focus=True):
         right = f" {percent(facts.step / total if total else None)} {facts.step}/{total}"
         eta = f"  eta {duration(facts.eta)}" if facts.eta is not None else "  starting" if facts.step == 0 else ""
         room = width - cells(right) - cells(eta)
-        done, todo = bar(facts.step / total if total else 0, room, ascii_only=self.ascii_only)
+        done, todo = bar(facts.step / total if total else 0, room, glyphs=self.glyphs)
         progress: list[Piece] = [(done, "slot-running"), (todo, "rule"), (right, ""), (eta, "dim")]
         asks = f"live rule {facts.asks} asks: stop this run?"
         last: Piece = (clip(asks, width), look("pending").variable) if facts.asks else (clip(facts.last_line, width), "dim")
@@ -168,10 +169,10 @@ class SlotCards(RowPane, can_focus=True):
             return [(f"{facts.metric} ", ""), ("no points yet", "dim")]
         pieces: list[Piece] = [(f"{facts.metric} ", "dim"), (number(facts.last), "bold")]
         if facts.change is not None:
-            pieces += facts.change.pieces(ascii_only=self.ascii_only)
+            pieces += facts.change.pieces(glyphs=self.glyphs)
         room = width - sum(cells(text) for text, _ in pieces) - 2
         if room >= 6 and len(facts.series) > 1:
-            spark = sparkline(facts.series.values[-4 * room :], min(room, 40), ascii_only=self.ascii_only)
+            spark = sparkline(facts.series.values[-4 * room :], min(room, 40), glyphs=self.glyphs)
             pieces += [("  ", ""), (spark, "chart-1")]
         return pieces
 
@@ -189,7 +190,7 @@ class SlotCards(RowPane, can_focus=True):
             if not facts.foreign:
                 return [("gpu ", "dim"), (" ".join(parts), "")]
             seen = look("warning")
-            who = f"{seen.mark(ascii_only=self.ascii_only)} also {plain(', '.join(facts.foreign))}"
+            who = f"{seen.mark(self.glyphs)} also {plain(', '.join(facts.foreign))}"
             return [("gpu ", "dim"), (" ".join(parts[:2]), ""), (f" {who}", seen.variable)]
         if facts.load is None:
             return [("load …", "dim")]
@@ -208,13 +209,13 @@ class SlotCards(RowPane, can_focus=True):
             last: list[Piece] = [
                 ("last ", "dim"),
                 (plain(run.name), ""),
-                (f"  {seen.text(ascii_only=self.ascii_only)}", seen.variable),
+                (f"  {seen.text(self.glyphs)}", seen.variable),
             ]
             return [last, self._metric(facts, width), *load]
         # Of a run that did not succeed, why and what to do come before what it reached.
         room = CARD_ROWS - 1 - len(load)
-        reason = _rows(facts.reason, width, room - 1 if facts.advice else room, self.ascii_only)
-        advice = _rows(facts.advice, width, room - len(reason), self.ascii_only)
+        reason = _rows(facts.reason, width, room - 1 if facts.advice else room, self.glyphs)
+        advice = _rows(facts.advice, width, room - len(reason), self.glyphs)
         said = [*((line, seen.variable) for line in reason), *((line, "") for line in advice)]
         reached = [self._metric(facts, width)] if len(said) < room else []
         return [*([piece] for piece in said), *reached, *load]
@@ -240,7 +241,7 @@ class SlotCards(RowPane, can_focus=True):
         if changes:
             head += " change @ step"
         rows: list[list[Piece]] = [[(clip(head, width), "dim")]]
-        first, mark = self._first(), "~" if self.ascii_only else "…"
+        first, mark = self._first(), self.glyphs.ellipsis
         for index, facts in enumerate(self.facts[first : first + self._room()], first):
             line = self._line(facts, index == self.cursor, name_width, bars, changes, width)
             if index == self.cursor:
@@ -258,7 +259,7 @@ class SlotCards(RowPane, can_focus=True):
         if facts.asks and facts.holds:
             pieces += [("  ", ""), (f"live rule {plain(facts.asks)} asks", look("pending").variable)]
         elif facts.holds and facts.change is not None:
-            pieces += [(f"  {facts.metric}", "dim"), *facts.change.pieces(ascii_only=self.ascii_only)]
+            pieces += [(f"  {facts.metric}", "dim"), *facts.change.pieces(glyphs=self.glyphs)]
         if facts.broken and facts.reason:
             advice = f": {plain(facts.advice)}" if facts.advice else ""
             return [("  ", ""), (facts.reason, look(facts.state).variable), (advice, "")]
@@ -266,22 +267,22 @@ class SlotCards(RowPane, can_focus=True):
 
     def _line(self, facts: SlotFacts, chosen: bool, name_width: int, bars: int, changes: int, width: int) -> list[Piece]:
         seen = look(facts.state)
-        run, ascii_only = facts.run, self.ascii_only
+        run, glyphs = facts.run, self.glyphs
         line = " line" if chosen else ""
         pieces: list[Piece] = [
-            (("> " if ascii_only else "▌ ") if chosen else "  ", "bold key" + line),
+            (glyphs.of("▌ ", "> ") if chosen else "  ", "bold key" + line),
             (fit(facts.slot.label, 6) + " ", "bold" + line),
-            (fit(seen.text(ascii_only=ascii_only), STATE) + " ", seen.variable + line),
+            (fit(seen.text(glyphs), STATE) + " ", seen.variable + line),
         ]
         if run is None:
             return [*pieces, ("nothing has run here yet", "dim" + line)]
         told = facts.holds or (facts.broken and not facts.waits)
-        mark = "~" if ascii_only else "…"
+        mark = glyphs.ellipsis
         name = middle(run.name, name_width - (0 if told else 6), mark)
         name = fit(name if told else f"last: {name}", name_width, mark=mark)
         pieces.append((name + " ", ("" if told else "dim") + line))
         fraction = facts.step / run.total_steps if run.total_steps else None
-        done, todo = bar(fraction or 0, max(0, bars - 1), ascii_only=ascii_only)
+        done, todo = bar(fraction or 0, max(0, bars - 1), glyphs=glyphs)
         # Few colours in what changes at every look: each costs a slow link some twenty bytes.
         pieces.append((done + todo + " " * bool(bars), (seen.variable if told else "dim") + line))
         pieces.append((f"{percent(fraction)} ", line.strip()))
@@ -291,14 +292,14 @@ class SlotCards(RowPane, can_focus=True):
         after = duration(facts.eta) if facts.holds else look(run.state.value).short
         pieces += [(f"{fit(after, 6, '>')} ", line.strip()), (fit(number(facts.last, VALUE), VALUE, ">"), "bold" + line)]
         if changes and facts.change is not None and facts.change.delta.fair:
-            text, names = facts.change.delta.piece(8, ascii_only=ascii_only)
+            text, names = facts.change.delta.piece(8, glyphs=glyphs)
             pieces += [(f" {text}", names + line), (f" @{short_count(facts.change.step)}", "dim" + line)]
         return pieces
 
 
-def _rows(text: str, width: int, most: int, ascii_only: bool) -> list[str]:
+def _rows(text: str, width: int, most: int, glyphs: Glyphs) -> list[str]:
     """`text` in at most `most` rows; what does not fit is marked."""
-    mark = " ~" if ascii_only else " …"
+    mark = glyphs.of(" …", " ~")
     return wrap(plain(text), width, max_lines=most, placeholder=mark, break_on_hyphens=False) if most > 0 else []
 
 
