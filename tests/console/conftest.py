@@ -1,12 +1,14 @@
+"""Async tests, the examples that are tried, and a loop that several files look at."""
+
+from __future__ import annotations
+
 import asyncio
+import inspect
 
 import pytest
 from autoloop.model import Change, RoundState, RunState
 from hypothesis import settings
-from textual.app import App
 
-from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
-from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
 from tests.console.projects import CONFIG, Project
 
 # The same examples each time: a run of the suite says something about the change, not about its luck.
@@ -14,51 +16,14 @@ settings.register_profile("tui", derandomize=True, deadline=None, max_examples=2
 settings.load_profile("tui")
 
 
-class PaneApp(App):
-    """An app that shows the given panes one below the other, with our themes."""
-
-    CSS = "LogTail, Chart, BigChart { height: 1fr; }"
-
-    def __init__(self, *panes, theme="dark", ascii_only=False):
-        super().__init__()
-        self.animation_level = "none"
-        self.panes = panes
-        self.set_class(ascii_only, ASCII_CLASS)
-        for each in load_themes(None, {"HOME": "/nonexistent"}).themes.values():
-            self.register_theme(to_textual(each))
-        self.theme = theme
-
-    def get_theme_variable_defaults(self):
-        return variable_defaults(dark=self.current_theme.dark, ansi=self.current_theme.ansi)
-
-    def compose(self):
-        yield from self.panes
-
-
-@pytest.fixture
-def show():
-    """show(script, *panes): run `script(pilot)` against the panes at `size`."""
-
-    def run(script, *panes, size=(80, 24), **options):
-        async def main():
-            app = PaneApp(*panes, **options)
-            async with app.run_test(size=size) as pilot:
-                await pilot.pause()
-                await script(pilot)
-
-        asyncio.run(main())
-
-    return run
-
-
-def painted(pane):
-    """The rows of a pane as they are on the screen."""
-    return ["".join(segment.text for segment in pane.render_line(y)) for y in range(pane.size.height)]
-
-
-@pytest.fixture
-def rows():
-    return painted
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """An `async def` test runs in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
 
 
 @pytest.fixture

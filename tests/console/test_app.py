@@ -3,8 +3,10 @@ import gc
 import os
 import signal
 import time
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import autoloop
 import msgspec
@@ -22,6 +24,7 @@ from autoloop.model import (
 )
 from autoloop.store import Store
 from textual.command import CommandPalette
+from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.app import ConsoleApp
@@ -37,6 +40,7 @@ from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from tests.console.pictures import rows, text
 from tests.console.projects import Project, painted
+from tests.console.running import Size, run_app
 from tests.console.waiting import settle, until
 from tests.engine.project import Project as EngineProject
 from tests.support.waiting import PATIENCE
@@ -72,16 +76,11 @@ def real(tmp_path, monkeypatch):
     made.close()
 
 
-def drive(app, script, size=(80, 24), engine=None):
-    async def main():
-        with ExitStack() as stack:
-            if engine is not None:
-                stack.enter_context(engine.engine())
-            async with app.run_test(size=size) as pilot:
-                await settle(pilot)
-                await script(pilot)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def drive(app: ConsoleApp, size: Size = (80, 24), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+    """`run_app` at this module's usual size."""
+    async with run_app(app, size, engine=engine) as pilot:
+        yield pilot
 
 
 def top(app):
@@ -100,8 +99,8 @@ def test_every_key_of_the_scope_has_its_action():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_screens_are_reached_by_their_keys_and_left_by_q(project, size):
-    async def script(pilot):
+async def test_screens_are_reached_by_their_keys_and_left_by_q(project, size):
+    async with drive(project.app(), size) as pilot:
         app = pilot.app
         for key, kind in (("p", ProposalsScreen), ("r", RoundsScreen), ("c", CompareScreen), ("question_mark", HelpScreen)):
             await pilot.press(key)
@@ -124,11 +123,9 @@ def test_screens_are_reached_by_their_keys_and_left_by_q(project, size):
         await settle(pilot)
         assert app._exit
 
-    drive(project.app(), script, size)
 
-
-def test_pause_and_resume_are_one_key(project):
-    async def script(pilot):
+async def test_pause_and_resume_are_one_key(project):
+    async with drive(project.app(), engine=project) as pilot:
         await pilot.press("P")
         assert project.commands() == [("pause", {})]
         project.change_loop(paused=True)
@@ -137,12 +134,10 @@ def test_pause_and_resume_are_one_key(project):
         await pilot.press("P")
         assert project.commands()[-1] == ("resume", {})
 
-    drive(project.app(), script, engine=project)
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project, size):
-    async def script(pilot):
+async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project, size):
+    async with drive(project.app(), size, engine=project) as pilot:
         for no in ("enter", "n", "q", "escape"):
             await pilot.press("Q")
             await settle(pilot)
@@ -158,11 +153,9 @@ def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project, size):
         await settle(pilot)
         assert project.commands() == [("stop", {})]
 
-    drive(project.app(), script, size, engine=project)
 
-
-def test_an_answer_is_told_also_below_a_dialog(project):
-    async def script(pilot):
+async def test_an_answer_is_told_also_below_a_dialog(project):
+    async with drive(project.app(), engine=project) as pilot:
         await pilot.press("P")
         await pilot.press("e")
         await settle(pilot)
@@ -172,12 +165,10 @@ def test_an_answer_is_told_also_below_a_dialog(project):
         await settle(pilot)
         assert "it cannot be done" in hints(pilot.app)
 
-    drive(project.app(), script, engine=project)
-
 
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
-def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_them(project, key):
-    async def script(pilot):
+async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_them(project, key):
+    async with drive(project.app(), (120, 40)) as pilot:
         app = pilot.app
         await pilot.press(key)
         await settle(pilot)
@@ -194,19 +185,17 @@ def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_th
         await until(pilot, lambda: app.screen_stack[1].part == "charts", "the action has run")
         assert isinstance(app.screen, SlotsScreen)
 
-    drive(project.app(), script, (120, 40))
-
 
 # --------------------------------------------------------------------------------------------------------------- settings
 
 
-def test_remapped_keys_work_and_are_what_is_shown(project, settings, tmp_path):
+async def test_remapped_keys_work_and_are_what_is_shown(project, settings, tmp_path):
     (settings / "console.toml").write_text('[keys]\n"app.rounds" = "Z, f5"\n"slots.stop" = "ctrl+x"\n"app.pause" = "W"\n')
     chosen = Preferences.load(os.environ, tmp_path)
     assert chosen.problems == []
     project.change_loop(paused=True)
 
-    async def script(pilot):
+    async with drive(ConsoleApp(project.folder, preferences=chosen), (200, 50), engine=project) as pilot:
         app = pilot.app
         assert " Z rounds" in hints(app)
         assert "^x stop" in hints(app)
@@ -227,10 +216,8 @@ def test_remapped_keys_work_and_are_what_is_shown(project, settings, tmp_path):
         await settle(pilot)
         assert isinstance(app.screen, Confirm)
 
-    drive(ConsoleApp(project.folder, preferences=chosen), script, (200, 50), engine=project)
 
-
-def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself(project, settings, tmp_path):
+async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself(project, settings, tmp_path):
     (settings / "console.toml").write_text(
         'theme = "no-such"\nnotify = "loud"\nmouze = false\nascii = true\nproblems = ["x"]\n'
         '[keys]\n"slots.stpo" = "Z"\n"slots.open" = "j"\n"slots.log" = 3\n"app.help" = "f2"\n'
@@ -247,12 +234,10 @@ def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself(proje
     assert "keys of 'slots.log' must be text" in told
     assert "'slots.open' and 'slots.down' are both on the key j" in told
 
-    async def script(pilot):
+    async with drive(ConsoleApp(project.folder, preferences=chosen), (120, 40)) as pilot:
         said = [notification.message for notification in pilot.app._notifications]
         assert said == ["there is no theme 'no-such'; `autoloop-tui themes` lists them", *chosen.problems]
         assert pilot.app.theme in pilot.app.themes
-
-    drive(ConsoleApp(project.folder, preferences=chosen), script, (120, 40))
 
 
 @pytest.mark.parametrize("content", ["theme = ", "keys = 3", "\ufeff[", 'theme = 3\nmouse = "yes"'])
@@ -263,8 +248,8 @@ def test_a_broken_settings_file_leaves_the_defaults(settings, tmp_path, content)
     assert (chosen.theme, chosen.mouse, chosen.keys) == ("dark", True, {})
 
 
-def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(project, settings, tmp_path):
-    async def script(pilot):
+async def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(project, settings, tmp_path):
+    async with drive(ConsoleApp(project.folder)) as pilot:
         names = list(pilot.app.themes)
         seen = [pilot.app.theme]
         for _ in names:
@@ -275,14 +260,15 @@ def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(project
         await pilot.press("T")
         assert f"theme {pilot.app.theme}" in hints(pilot.app)
         assert Preferences.load(os.environ, tmp_path).theme == pilot.app.theme == seen[1]
-
-    drive(ConsoleApp(project.folder), script)
     (settings / "console.toml").write_text('theme = "light"\n')
     assert Preferences.load(os.environ, tmp_path).theme == "light"
 
 
-def test_no_color_paints_in_grey(project, monkeypatch):
-    async def script(pilot):
+@pytest.mark.parametrize("no_color", [False, True])
+async def test_no_color_paints_in_grey(project, monkeypatch, no_color):
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    async with drive(project.app(), engine=project) as pilot:
         colours = {
             colour.triplet
             for row in rows(pilot.app)
@@ -291,22 +277,16 @@ def test_no_color_paints_in_grey(project, monkeypatch):
             for colour in (segment.style.color, segment.style.bgcolor)
             if colour and colour.triplet
         }
-        coloured.append(any(len({*triplet}) > 1 for triplet in colours))
+        assert any(len({*triplet}) > 1 for triplet in colours) is not no_color
         assert "running" in text(pilot.app)
-
-    coloured = []
-    drive(project.app(), script, engine=project)
-    monkeypatch.setenv("NO_COLOR", "1")
-    drive(project.app(), script, engine=project)
-    assert coloured == [True, False]
 
 
 @pytest.mark.parametrize("ascii_only", [True, None])
-def test_ascii_may_be_asked_for_by_flag_or_in_the_settings(project, ascii_only):
-    async def script(pilot):
+async def test_ascii_may_be_asked_for_by_flag_or_in_the_settings(project, ascii_only):
+    async with drive(
+        ConsoleApp(project.folder, preferences=Preferences(ascii=not ascii_only), ascii_only=ascii_only)
+    ) as pilot:
         assert text(pilot.app).isascii()
-
-    drive(ConsoleApp(project.folder, preferences=Preferences(ascii=not ascii_only), ascii_only=ascii_only), script)
 
 
 # ---------------------------------------------------------------------------------------------------- themes while it runs
@@ -315,7 +295,7 @@ MINE = 'name = "mine"\nprimary = "#ffffff"\nforeground = "#{0}"\nbackground = "#
 
 
 @pytest.mark.parametrize("whose", ["user", "project"])
-def test_theme_files_are_taken_up_while_it_runs(project, settings, monkeypatch, whose):
+async def test_theme_files_are_taken_up_while_it_runs(project, settings, monkeypatch, whose):
     monkeypatch.setattr(theme_watch, "EVERY", 0.0)
     folder = settings / "themes" if whose == "user" else project.folder / "themes"
     folder.mkdir()
@@ -323,7 +303,7 @@ def test_theme_files_are_taken_up_while_it_runs(project, settings, monkeypatch, 
     def colour(app):
         return app.screen.query_one("#top").rich_style.color.name
 
-    async def script(pilot):
+    async with drive(project.app()) as pilot:
         app = pilot.app
         first = app.theme
         (folder / "mine.toml").write_text(MINE.format("123456"))
@@ -357,18 +337,14 @@ def test_theme_files_are_taken_up_while_it_runs(project, settings, monkeypatch, 
         assert app.theme in app.themes
         assert len(app._notifications) == 1
 
-    drive(project.app(), script)
 
-
-def test_theme_files_that_did_not_change_are_not_read_again(project, monkeypatch):
+async def test_theme_files_that_did_not_change_are_not_read_again(project, monkeypatch):
     monkeypatch.setattr(theme_watch, "EVERY", 0.0)
 
-    async def script(pilot):
+    async with drive(project.app()) as pilot:
         monkeypatch.setattr("autoloop_tui.console.app.load_themes", lambda *_: pytest.fail("read again"))
         for _ in range(3):
             pilot.app._tick()
-
-    drive(project.app(), script)
 
 
 # ---------------------------------------------------------------------------------------------------------- notifications
@@ -387,7 +363,7 @@ def end(project, run, state, **more):
 
 
 @pytest.mark.parametrize("notify", ["off", "bell", "osc9"])
-def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(project, called, notify):
+async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(project, called, notify):
     project.run("old", RunState.FAILED)
     one = project.run("one\x1b[31m", RunState.RUNNING)
     two = project.run("two", RunState.RUNNING)
@@ -401,7 +377,7 @@ def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(pro
 
     app = ConsoleApp(project.folder, preferences=Preferences(notify=notify))
 
-    async def script(pilot):
+    async with drive(app, engine=project):
         app._driver.write = called.append
 
         def look():
@@ -433,21 +409,17 @@ def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(pro
         project.proposal(project.store.run("run00001"))
         look()
 
-    drive(app, script, engine=project)
 
-
-def test_a_retry_that_fails_between_two_looks_is_news(project):
+async def test_a_retry_that_fails_between_two_looks_is_news(project):
     run = project.run("one", RunState.FAILED)
 
-    async def script(pilot):
+    async with drive(project.app()) as pilot:
         app = pilot.app
         before = app.feed.view
         end(project, run, RunState.FAILED, attempts=2)
         app._tick()
         assert news(before, app.feed.view) == ["one failed"]
         assert news(app.feed.view, app.feed.view) == []
-
-    drive(project.app(), script)
 
 
 @pytest.mark.parametrize(
@@ -460,17 +432,15 @@ def test_a_retry_that_fails_between_two_looks_is_news(project):
         ("auto", True, ProposalStatus.APPROVED, True),
     ],
 )
-def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself(project, approve, held, status, expected):
+async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself(project, approve, held, status, expected):
     project.round(1, RoundState.DECIDING)
     project.proposal(project.store.run("run00001"), status=status)
     project.change_loop(
         held=held, spec=msgspec.structs.replace(project.spec, approve=ApprovalPolicy(mode=ApprovalMode(approve)))
     )
 
-    async def script(pilot):
+    async with drive(project.app()) as pilot:
         assert waits(pilot.app.feed.view) == expected
-
-    drive(project.app(), script)
 
 
 def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own():
@@ -483,14 +453,12 @@ def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_loop_without_an_engine_says_so_and_names_the_key(project, size):
-    async def script(pilot):
+async def test_a_loop_without_an_engine_says_so_and_names_the_key(project, size):
+    async with drive(project.app(), size) as pilot:
         assert "no engine drives it: R resumes it" in top(pilot.app)
         await pilot.press("P")
         assert "press R" in hints(pilot.app)
         assert project.commands() == []
-
-    drive(project.app(), script, size)
 
 
 @pytest.mark.parametrize(
@@ -500,34 +468,30 @@ def test_a_loop_without_an_engine_says_so_and_names_the_key(project, size):
         ({}, "the engine is alive"),
     ],
 )
-def test_an_engine_that_is_not_needed_is_not_started(project, changes, told):
+async def test_an_engine_that_is_not_needed_is_not_started(project, changes, told):
     project.change_loop(**changes)
 
-    async def script(pilot):
+    async with drive(project.app(), engine=None if changes else project) as pilot:
         await pilot.press("R")
         assert told in hints(pilot.app)
         assert project.commands() == []
 
-    drive(project.app(), script, engine=None if changes else project)
 
-
-def test_an_engine_that_cannot_start_is_told_in_words(project):
+async def test_an_engine_that_cannot_start_is_told_in_words(project):
     project.change_loop(spec=msgspec.structs.replace(project.spec, cwd=str(project.folder / "gone")))
 
-    async def script(pilot):
+    async with drive(project.app(), (200, 50)) as pilot:
         await pilot.press("R")
         await until(pilot, lambda: "gone" in hints(pilot.app), "why it did not start")
 
-    drive(project.app(), script, (200, 50))
 
-
-def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real):
+async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real):
     gate = real.gate("go")
     loop = real.loop([real.config("one", gate=str(gate)), real.config("two")])
     pid = real.spawn(loop)
     lock = real.store.places.lock(loop.name)
 
-    async def script(pilot):
+    async with drive(ConsoleApp(real.folder, preferences=Preferences()), (120, 40)) as pilot:
         app = pilot.app
         await until(pilot, lambda: "running" in top(app), "it runs")
         trainer = await asyncio.to_thread(_trainer, real.folder, real.named(loop, "one").id)
@@ -543,8 +507,6 @@ def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real):
         await until(pilot, lambda: "finished: its round is done" in top(app), "its end")
         assert [run.state for run in real.runs(loop)] == [RunState.FINISHED] * 2
         assert [run.attempts for run in real.runs(loop)] == [1, 1]
-
-    drive(ConsoleApp(real.folder, preferences=Preferences()), script, (120, 40))
 
 
 def _trainer(folder, run):
@@ -562,36 +524,33 @@ def _trainer(folder, run):
     raise AssertionError("the trainer did not start")
 
 
-def test_two_consoles_on_one_loop_both_see_a_decision(real):
+async def test_two_consoles_on_one_loop_both_see_a_decision(real):
     loop = real.loop([real.config("one")], rounds=2, decide=True, approve="manual")
     real.spawn(loop)
 
-    async def main():
-        first, second = (ConsoleApp(real.folder, preferences=Preferences()) for _ in range(2))
-        async with first.run_test(size=(120, 40)) as one, second.run_test(size=(80, 24)) as two:
-            for pilot in (one, two):
-                await until(pilot, lambda app=pilot.app: "waits for your decisions" in top(app), "the round waits")
-                await pilot.press("p")
-            await until(one, lambda: isinstance(first.screen, ProposalsScreen), "the proposals")
-            await one.press("x")
-            await until(one, lambda: not isinstance(first.screen, ProposalsScreen), "the question")
-            await one.press("enter")
-            await until(one, lambda: "1 rejected" in text(first), "the decision here")
-            await until(two, lambda: "1 rejected" in text(second), "the decision there")
-            await two.press("u")
-            await until(two, lambda: "1 pending" in text(second), "taken back there")
-            await until(one, lambda: "1 pending" in text(first), "taken back here")
-            await one.press("q")
-            await two.press("q")
-
-    asyncio.run(main())
+    first, second = (ConsoleApp(real.folder, preferences=Preferences()) for _ in range(2))
+    async with first.run_test(size=(120, 40)) as one, second.run_test(size=(80, 24)) as two:
+        for pilot in (one, two):
+            await until(pilot, lambda app=pilot.app: "waits for your decisions" in top(app), "the round waits")
+            await pilot.press("p")
+        await until(one, lambda: isinstance(first.screen, ProposalsScreen), "the proposals")
+        await one.press("x")
+        await until(one, lambda: not isinstance(first.screen, ProposalsScreen), "the question")
+        await one.press("enter")
+        await until(one, lambda: "1 rejected" in text(first), "the decision here")
+        await until(two, lambda: "1 rejected" in text(second), "the decision there")
+        await two.press("u")
+        await until(two, lambda: "1 pending" in text(second), "taken back there")
+        await until(one, lambda: "1 pending" in text(first), "taken back here")
+        await one.press("q")
+        await two.press("q")
     assert real.proposals(loop)[0].status is ProposalStatus.PENDING
 
 
 # ------------------------------------------------------------------------------------------------------------------ memory
 
 
-def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(project, monkeypatch):
+async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(project, monkeypatch):
     frozen = []
 
     def at_once(self, delay, call, **_):
@@ -599,16 +558,14 @@ def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(proje
 
     monkeypatch.setattr(ConsoleApp, "set_timer", at_once)
 
-    async def script(pilot):
+    async with drive(project.app()):
         frozen.append(gc.get_freeze_count())
-
-    drive(project.app(), script)
     assert frozen[0] > 1000
     assert gc.get_freeze_count() == 0
 
 
-def test_views_are_freed_without_a_collection(project):
-    async def script(pilot):
+async def test_views_are_freed_without_a_collection(project):
+    async with drive(project.app()) as pilot:
         gc.collect()  # what other consoles of this process left behind
         gc.disable()
         try:
@@ -619,5 +576,3 @@ def test_views_are_freed_without_a_collection(project):
             assert sum(isinstance(each, View) for each in gc.get_objects()) <= 2
         finally:
             gc.enable()
-
-    drive(project.app(), script)

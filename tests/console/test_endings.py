@@ -239,8 +239,8 @@ def locked(project, how="IMMEDIATE"):
         db.close()
 
 
-def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project):
-    async def script(pilot):
+async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         with locked(project):
             type_ahead(app, "P", "p", "a")
@@ -254,13 +254,11 @@ def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project):
         project.store.answer(1, True, "it is paused")
         await until(pilot, lambda: "it is paused" in text(app), "the answer")
 
-    drive(project.app(), script, engine=project)
 
-
-def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(project, monkeypatch):
+async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(project, monkeypatch):
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.2)
 
-    async def script(pilot):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         await pilot.press("p")
         await settle(pilot)
@@ -270,8 +268,6 @@ def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(project, m
             assert app.screen._asked == {}
         await pilot.press("k", "a")
         await until(pilot, lambda: project.commands(), "the second try")
-
-    drive(project.app(), script, engine=project)
 
 
 def test_quitting_waits_for_commands_under_way(project):
@@ -283,15 +279,13 @@ def test_quitting_waits_for_commands_under_way(project):
     assert [kind for kind, _ in project.commands()] == ["pause", "resume"]
 
 
-def test_what_could_not_be_sent_is_said_after_the_console(project, monkeypatch):
+async def test_what_could_not_be_sent_is_said_after_the_console(project, monkeypatch):
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.1)
     app = project.app()
 
-    async def script(pilot):
-        await pilot.press("P")
-
     with locked(project):
-        drive(app, script, engine=project)
+        async with drive(app, engine=project) as pilot:
+            await pilot.press("P")
     (told,) = app.parting
     assert "pause was not sent" in told
 
@@ -305,13 +299,13 @@ def test_what_could_not_be_sent_is_said_after_the_console(project, monkeypatch):
     ],
     ids=["locked", "sqlite", "full"],
 )
-def test_a_store_that_fails_at_any_call_is_a_sentence(project, monkeypatch, error):
+async def test_a_store_that_fails_at_any_call_is_a_sentence(project, monkeypatch, error):
     """Every call of the store raises, on every screen and for every key that asks it."""
 
     def fail(*_, **__):
         raise error
 
-    async def script(pilot):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         store = app.feed.store
         for name in (
@@ -342,10 +336,8 @@ def test_a_store_that_fails_at_any_call_is_a_sentence(project, monkeypatch, erro
         shown = " ".join(text(app).split())
         assert "cannot be read" in shown or "was not sent" in shown or str(error)[:20] in shown
 
-    drive(project.app(), script, engine=project)
 
-
-def test_a_disk_without_space_does_not_end_the_console(tmp_path):
+async def test_a_disk_without_space_does_not_end_the_console(tmp_path):
     """A real file system without space, if one can be made here."""
     where = tmp_path / "full"
     where.mkdir()
@@ -357,7 +349,7 @@ def test_a_disk_without_space_does_not_end_the_console(tmp_path):
         made.proposal(base)
         app = ConsoleApp(where, preferences=Preferences())
 
-        async def script(pilot):
+        async with drive(app, engine=made) as pilot:
             with contextlib.suppress(OSError), (where / "fill").open("wb", buffering=0) as file:
                 while True:
                     file.write(bytes(1 << 12))
@@ -368,26 +360,20 @@ def test_a_disk_without_space_does_not_end_the_console(tmp_path):
             (where / "fill").unlink()
             await pilot.press("P")
             await until(pilot, lambda: made.commands(), "it goes on with space")
-
-        drive(app, script, engine=made)
         made.store.close()
     finally:
         subprocess.run(["umount", "-l", where], check=False)
 
 
-def test_signals_that_are_ignored_stay_so(project):
+async def test_signals_that_are_ignored_stay_so(project):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-
-        async def main():
-            app = project.app()
-            running = asyncio.create_task(app.run_async(headless=True))
-            while not app.is_running:
-                await asyncio.sleep(0.01)
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-            app.exit(0)
-            await running
-
-        asyncio.run(main())
+        app = project.app()
+        running = asyncio.create_task(app.run_async(headless=True))
+        while not app.is_running:
+            await asyncio.sleep(0.01)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        app.exit(0)
+        await running
     finally:
         signal.signal(signal.SIGHUP, before)

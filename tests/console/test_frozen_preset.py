@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from autoloop.model import Run, RunState
-from autoloop_tui.console.present.proposal_edits import EditJudge
-from autoloop_tui.console.present.run_launch import planned
+from textual.pilot import Pilot
 
 from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.present.proposals.edits import EditJudge
+from autoloop_tui.console.present.run.launch import planned
 from autoloop_tui.console.screens.dialogs import Ask
 from tests.console.projects import Project
+from tests.console.running import run_app
 from tests.console.waiting import settle
 
 PRESET = """
@@ -49,15 +51,11 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return project
 
 
-def opened(project: Project, script: Callable[[Any, ConsoleApp], Awaitable[None]]) -> None:
-    async def main() -> None:
-        app = project.app()
-        async with app.run_test(size=(120, 40)) as pilot:
-            await settle(pilot)
-            await script(pilot, app)
-
-    with project.engine():
-        asyncio.run(main())
+@asynccontextmanager
+async def opened(project: Project) -> AsyncIterator[tuple[Pilot[Any], ConsoleApp]]:
+    app = project.app()
+    async with run_app(app, (120, 40), engine=project) as pilot:
+        yield pilot, app
 
 
 def ended(project: Project) -> Run:
@@ -67,40 +65,34 @@ def ended(project: Project) -> Run:
     return run
 
 
-def test_the_launch_of_a_run_is_shown(project: Project) -> None:
+async def test_the_launch_of_a_run_is_shown(project: Project) -> None:
     run = project.run("later", RunState.QUEUED)
 
-    async def script(pilot: Any, app: ConsoleApp) -> None:
+    async with opened(project) as (_, app):
         assert app.feed.view is not None
         plan, problem = planned(app.feed.view, run, None)
         assert problem == ""
         assert plan is not None
         assert "--mine" in plan.argv
 
-    opened(project, script)
 
-
-def test_an_ended_run_can_be_extended(project: Project) -> None:
+async def test_an_ended_run_can_be_extended(project: Project) -> None:
     run = ended(project)
 
-    async def script(pilot: Any, app: ConsoleApp) -> None:
+    async with opened(project) as (pilot, app):
         app.open_run(run.id)
         await settle(pilot)
         await pilot.press("plus")
         await settle(pilot)
         assert isinstance(app.screen, Ask)
 
-    opened(project, script)
 
-
-def test_edits_are_judged(project: Project) -> None:
+async def test_edits_are_judged(project: Project) -> None:
     run = project.run("done", config={"lr": 1e-3, "seed": 1})
 
-    async def script(pilot: Any, app: ConsoleApp) -> None:
+    async with opened(project) as (_, app):
         assert app.feed.view is not None
         judge = EditJudge(app.feed.store, project.loop, app.feed.view.metrics, "ada")
         outcome = judge.outcome(run, ["seed=2", "lr=0.1"], 1)
         assert [change.path for change in outcome.changes] == ["seed"], outcome
         assert any("lr" in note for note in outcome.notes), "a flag of the preset sets it"
-
-    opened(project, script)

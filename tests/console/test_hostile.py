@@ -1,7 +1,6 @@
 """What a hostile or unlucky machine can put before the console: it stays up, it paints nothing that a terminal would act
 upon, and it says what is missing or left out."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -9,7 +8,10 @@ import random
 import shutil
 import sqlite3
 import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,8 +29,10 @@ from autoloop.model import (
     StopKind,
 )
 from rich.cells import cell_len
+from textual.app import App
 from textual.events import Resize
 from textual.geometry import Size
+from textual.pilot import Pilot
 
 import autoloop_tui.console.app
 from autoloop_tui.console.preferences import Preferences
@@ -87,18 +91,20 @@ def family(project, name="variant", log="INFO step 1\nINFO the end\n", **more):
     return running
 
 
-def drive(app, script, size=(120, 40)):
-    async def main():
-        async with app.run_test(size=size) as pilot:
-            await look(pilot)
-            await script(pilot)
+@asynccontextmanager
+async def drive(app: App[Any], size: Size = (120, 40)) -> AsyncIterator[Pilot[Any]]:
+    """Any app, after some turns of its clock."""
+    async with app.run_test(size=size) as pilot:
+        await look(pilot)
+        yield pilot
 
-    asyncio.run(main())
 
-
-def console(project, script, size=(120, 40)):
+@asynccontextmanager
+async def console(project: Project, size: Size = (120, 40)) -> AsyncIterator[Pilot[Any]]:
+    """The console on a loop that has an engine."""
     with project.engine():
-        drive(project.app(), script, size)
+        async with drive(project.app(), size) as pilot:
+            yield pilot
 
 
 async def look(pilot, turns=4):
@@ -165,10 +171,10 @@ HOSTILE_LOG = (
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project, size):
+async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project, size):
     family(project, log=HOSTILE_LOG)
 
-    async def script(pilot):
+    async with console(project, size) as pilot:
         for keys in ([], ["enter", "2"]):  # in Slots, then alone
             await press(pilot, *keys)
             assert "INFO the last line" in text(pilot.app)
@@ -182,14 +188,12 @@ def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project, s
             raise AssertionError("nothing says how long the line is")
         harmless(pilot.app)
 
-    console(project, script, size)
 
-
-def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(project):
+async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(project):
     running = family(project)
     log = project.store.places.attempt(f"{running.id}-1") / "log.txt"
 
-    async def script(pilot):
+    async with console(project) as pilot:
         await press(pilot, "enter", "2")
         log.unlink()
         await look(pilot)
@@ -202,64 +206,56 @@ def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(pro
         await look(pilot)
         assert "not a file that can be followed" in text(pilot.app)
 
-    console(project, script)
-
 
 # ------------------------------------------------------------------------------------------------------------- terminal
 
 
 @pytest.mark.parametrize("screen", [name for name in SCREENS if name not in ("queue", "slots-config", "run-launch")])
-def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(project, screen, monkeypatch):
+async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(project, screen, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
     family(project)
 
-    async def script(pilot):
+    async with console(project) as pilot:
         await press(pilot, *SCREENS[screen])
         await look(pilot)
         before = picture(pilot.app)
         await resize_100_times(pilot, screen)
         assert picture(pilot.app) == before
 
-    console(project, script)
-
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_a_screen_opens_on_a_terminal_of_one_cell(project, screen):
+async def test_a_screen_opens_on_a_terminal_of_one_cell(project, screen):
     family(project)
 
-    async def script(pilot):
+    async with console(project, (1, 1)) as pilot:
         await press(pilot, *SCREENS[screen])
         await press(pilot, "j", "k", "G", "tab", "l")
         await pilot.resize_terminal(80, 24)
         await look(pilot)
         assert text(pilot.app).strip()
 
-    console(project, script, (1, 1))
-
 
 @pytest.mark.parametrize("kind", ["plan", "welcome"])
-def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path, kind):
+async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path, kind):
     hostile = " ".join(NAMES.values())
     made = PlanApp(hostile, f"a plan\n{hostile}\n" * 50) if kind == "plan" else None
     app = made or WelcomeApp(Path(hostile.replace("\x00", "")), preferences=Preferences())
 
-    async def script(pilot):
+    async with drive(app) as pilot:
         before = picture(pilot.app)
         await resize_100_times(pilot, kind)
         assert picture(pilot.app) == before
-
-    drive(app, script)
 
 
 # ------------------------------------------------------------------------------------------------------------ histories
 
 
 @pytest.mark.parametrize("screen", ["slots-charts", "run-charts", "compare", "rounds"])
-def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project, screen):
+async def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project, screen):
     running = family(project)
     path = history(Path(running.output_dir), {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
 
-    async def script(pilot):
+    async with console(project) as pilot:
         await press(pilot, *SCREENS[screen])
         if screen == "compare":
             pilot.app.marked = [running.id]
@@ -278,8 +274,6 @@ def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project, screen
         path.write_bytes(b'\x00\xff{not json\n[1,2]\n{"_step": "x"}\n' * 1000)
         await look(pilot, 12)
 
-    console(project, script)
-
 
 # ----------------------------------------------------------------------------------------------------------- great many
 
@@ -289,7 +283,7 @@ def big(value=0, keys=2000):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_config_of_2000_keys_is_read_compared_and_changed(project, size):
+async def test_a_config_of_2000_keys_is_read_compared_and_changed(project, size):
     base = project.run("base", config=big())
     variant = project.run("variant", config=big(5), base=base)
     changes = diff(big(), big(5))
@@ -297,7 +291,7 @@ def test_a_config_of_2000_keys_is_read_compared_and_changed(project, size):
     every = diff({**CONFIG, "block": {}}, big())
     project.proposal(base, [f"{c.path}={c.after}" for c in every], changes=every)
 
-    async def script(pilot):
+    async with console(project, size) as pilot:
         pilot.app.open_run(variant.id)
         await look(pilot)
         await press(pilot, "3")
@@ -313,11 +307,9 @@ def test_a_config_of_2000_keys_is_read_compared_and_changed(project, size):
         await press(pilot, "j", "enter", *["J"] * 5)
         assert "of 20" in text(pilot.app)  # how many rows there are
 
-    console(project, script, size)
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_500_proposals_are_counted_and_the_last_is_reached(project, size):
+async def test_500_proposals_are_counted_and_the_last_is_reached(project, size):
     base = project.run("base")
     project.round(1, RoundState.DECIDING)
     with project.store.transaction():
@@ -325,7 +317,7 @@ def test_500_proposals_are_counted_and_the_last_is_reached(project, size):
             change = Change(path="ot.lambda_ot", before=0.1, after=n)
             project.proposal(base, [f"ot.lambda_ot={n}"], changes=[change], reason=f"reason {n}")
 
-    async def script(pilot):
+    async with console(project, size) as pilot:
         await press(pilot, "p")
         assert "500 pending" in text(pilot.app)
         assert "#1 " in text(pilot.app)
@@ -334,11 +326,9 @@ def test_500_proposals_are_counted_and_the_last_is_reached(project, size):
         await press(pilot, "k", "ctrl+u", "j", "ctrl+d", "g")
         assert "#1 " in text(pilot.app)
 
-    console(project, script, size)
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size):
+async def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size):
     first = project.run("first")
     with project.store.transaction():
         for n in range(1, 5000):
@@ -348,7 +338,7 @@ def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size):
             past = msgspec.structs.replace(first, id=f"past{n:04d}", name=f"act_{n:04d}", round=round_, position=n)
             project.store.put_run(past)
 
-    async def script(pilot):
+    async with console(project, size) as pilot:
         await press(pilot, "r")
         assert "of 5000" in text(pilot.app).replace(" ", "").replace("of", "of ")
         await press(pilot, "G")
@@ -357,14 +347,12 @@ def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size):
         assert "act_4321" in text(pilot.app)
         assert "past4321" in text(pilot.app) or size == (80, 24)
 
-    console(project, script, size)
-
 
 # --------------------------------------------------------------------------------------------------------------- names
 
 
 @pytest.mark.parametrize(("kind", "size"), [*((kind, (200, 50)) for kind in NAMES), ("control", (80, 24))])
-def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
+async def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
     name = NAMES[kind]
     project.change_loop(spec=msgspec.structs.replace(project.spec, name=name), end=LoopEnd(kind=LoopEndKind.USER, text=name))
     base = project.run("base", metrics={f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
@@ -395,7 +383,7 @@ def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
         running, number=2, argv=[name, f"--{name}={name}"], cause=name, stop=StopCause(kind=StopKind.USER, text=name)
     )
 
-    async def script(pilot):
+    async with console(project, size) as pilot:
         for keys in SCREENS.values():
             await press(pilot, *keys, *(["j", "l"] if keys != ["x"] else []))
             await look(pilot, 5)
@@ -404,13 +392,11 @@ def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
             back_to_slots(pilot.app)
             await press(pilot, "s", "l", "g")
 
-    console(project, script, size)
-
 
 # ------------------------------------------------------------------------------------------- what goes or is not known
 
 
-def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project):
+async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project):
     family(project)
     project.store.close()
     database = project.store.places.database
@@ -421,21 +407,19 @@ def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project):
                 db.execute(f"UPDATE {table} SET body = ? WHERE rowid = ?", (json.dumps(row).encode(), key))
         db.commit()
 
-    async def script(pilot):
+    async with console(project) as pilot:
         for screen, keys in SCREENS.items():
             await press(pilot, *keys)
             assert "variant" in text(pilot.app) or screen in ("help", "queue", "proposals", "compare", "confirm")
             back_to_slots(pilot.app)
             await press(pilot, "s")
 
-    console(project, script)
-
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(project, screen):
+async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(project, screen):
     running = family(project)
 
-    async def script(pilot):
+    async with console(project) as pilot:
         await press(pilot, *SCREENS[screen])
         shutil.rmtree(project.output)
         shutil.rmtree(Path(running.config_path).parent)
@@ -445,27 +429,23 @@ def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(pro
         await look(pilot)
         await press(pilot, "q")
 
-    console(project, script)
-
 
 @pytest.mark.parametrize("keys", [["d"], ["enter", "3"], ["c"]], ids=["slots", "run", "compare"])
-def test_a_frozen_config_that_is_gone_is_said(project, keys):
+async def test_a_frozen_config_that_is_gone_is_said(project, keys):
     running = family(project)
     shutil.rmtree(Path(running.config_path).parent)
 
-    async def script(pilot):
+    async with console(project) as pilot:
         await press(pilot, *keys)
         shown = text(pilot.app)
         assert "cannot be read" in shown or "No such file" in shown or "no config can be read" in shown
 
-    console(project, script)
-
 
 @pytest.mark.parametrize("screen", ["slots", "proposals", "run-config"])
-def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(project, screen):
+async def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(project, screen):
     family(project)
 
-    async def script(pilot):
+    async with drive(project.app(), (250, 50)) as pilot:
         await press(pilot, *SCREENS[screen])
         shutil.rmtree(project.folder / ".autoloop")
         await look(pilot, 12)
@@ -475,5 +455,3 @@ def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(proje
         await pilot.app.workers.wait_for_complete()
         await look(pilot, 2)
         assert "the project's .autoloop folder is gone" in text(pilot.app)
-
-    drive(project.app(), script, (250, 50))

@@ -1,16 +1,20 @@
 """Moving between screens and typing as fast as a person on a slow link does: no key is lost, misplaced or fatal."""
 
 import asyncio
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autoloop.model import LoopEnd, LoopEndKind
 from textual import events
 from textual.css.query import NoMatches
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 import autoloop_tui.console.app
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
@@ -21,6 +25,8 @@ from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from tests.console.pictures import text
+from tests.console.projects import Project
+from tests.console.running import Size, run_app
 from tests.console.waiting import settle, until
 
 START = {
@@ -62,16 +68,11 @@ TARGETS = {
 }
 
 
-def drive(app, script, size=(120, 40), engine=None):
-    async def main():
-        with ExitStack() as stack:
-            if engine is not None:
-                stack.enter_context(engine.engine())
-            async with app.run_test(size=size) as pilot:
-                await settle(pilot)
-                await script(pilot)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def drive(app: ConsoleApp, size: Size = (120, 40), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+    """`run_app` at this module's usual size."""
+    async with run_app(app, size, engine=engine) as pilot:
+        yield pilot
 
 
 CHARACTERS = {"ctrl+u": "\x15", "enter": "\r", "tab": "\t", "escape": "\x1b", "backspace": "\x7f", "slash": "/"}
@@ -96,7 +97,9 @@ def typed(app):
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.faults)], ids=["in-turn", "every"])
 @pytest.mark.parametrize("start", START)
-def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_ticks(project, monkeypatch, start, every):
+async def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_ticks(
+    project, monkeypatch, start, every
+):
     """From every screen, with everything open above it, to another one; with `every` to every other one."""
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 0.05)
 
@@ -107,7 +110,7 @@ def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_
         while app.keys_under_way:
             await asyncio.sleep(0.001)
 
-    async def script(pilot):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         for number, over in enumerate(OVER.values()):
             turn = (number + list(START).index(start)) % len(TARGETS)
@@ -126,13 +129,11 @@ def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_
                 await handled(app)
                 assert type(app.screen) is SlotsScreen
 
-    drive(project.app(), script, engine=project)
-
 
 @pytest.mark.parametrize("opened", ["enter", "question_mark"])
 @pytest.mark.parametrize("key", ["p", "c", "s"])
-def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(project, opened, key):
-    async def script(pilot):
+async def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(project, opened, key):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         await pilot.press("r")
         await settle(pilot)
@@ -143,13 +144,11 @@ def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(project, op
         await settle(pilot)
         assert type(app.screen) is {"p": ProposalsScreen, "c": CompareScreen, "s": SlotsScreen}[key]
 
-    drive(project.app(), script, engine=project)
 
-
-def test_what_a_screen_put_off_is_dropped_with_it(project):
+async def test_what_a_screen_put_off_is_dropped_with_it(project):
     called = []
 
-    async def script(pilot):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         app.action_rounds()
         await settle(pilot)
@@ -165,14 +164,12 @@ def test_what_a_screen_put_off_is_dropped_with_it(project):
         await pilot.pause(0.1)
         assert called == []
 
-    drive(project.app(), script, engine=project)
-
 
 # --------------------------------------------------------------------------------------------------------- keys in order
 
 
-def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project):
-    async def script(pilot):
+async def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         await pilot.press("p")
         await settle(pilot)
@@ -186,11 +183,9 @@ def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project):
         await settle(pilot)
         assert typed(app) == "10.775"
 
-    drive(project.app(), script, engine=project)
 
-
-def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project):
-    async def script(pilot):
+async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "e", "ctrl+u", *"0.77", "enter", "j", "e", "ctrl+u", *"0.5", "enter", "r")
         await settle(pilot)
@@ -199,11 +194,9 @@ def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project):
         assert first == ("edit", {"proposal": 1, "edits": ["ot.loss_config.reg@set=0.77"]})
         assert second == ("edit", {"proposal": 2, "edits": ["ot.loss_config.reg@set=0.5"]})
 
-    drive(project.app(), script, engine=project)
 
-
-def test_a_reason_may_be_typed_before_the_question_is_there(project):
-    async def script(pilot):
+async def test_a_reason_may_be_typed_before_the_question_is_there(project):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "x", *"tried", "space", *"before", "enter")
         await settle(pilot)
@@ -211,11 +204,9 @@ def test_a_reason_may_be_typed_before_the_question_is_there(project):
         (command,) = project.commands()
         assert command == ("reject", {"proposal": 1, "note": "triedbefore"})  # a space has no character here
 
-    drive(project.app(), script, engine=project)
 
-
-def test_a_paste_keeps_its_place_among_the_keys(project):
-    async def script(pilot):
+async def test_a_paste_keeps_its_place_among_the_keys(project):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "e", "ctrl+u")
         paste = events.Paste("0.6")
@@ -225,49 +216,41 @@ def test_a_paste_keeps_its_place_among_the_keys(project):
         await settle(pilot)
         assert typed(app) == "0.67"
 
-    drive(project.app(), script, engine=project)
-
 
 @pytest.mark.parametrize(
     ("keys", "pane"), [(["r", "slash", *"base"], "#filter"), (["enter", "2", "slash", *"step"], "#part-log Input")]
 )
-def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(project, keys, pane):
-    async def script(pilot):
+async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(project, keys, pane):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, *keys)
         await settle(pilot)
         assert app.screen.query_one(pane, Input).value == "".join(keys[-4:])
 
-    drive(project.app(), script, engine=project)
 
-
-def test_questions_are_answered_before_they_are_there(project):
-    async def script(pilot):
+async def test_questions_are_answered_before_they_are_there(project):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "Q", "y", "P", "Q", "n", "r")
         await settle(pilot)
         assert isinstance(app.screen, RoundsScreen)
         assert [kind for kind, _ in project.commands()] == ["stop", "pause"]
 
-    drive(project.app(), script, engine=project)
 
-
-def test_a_plan_is_started_by_keys_typed_ahead(tmp_path, monkeypatch):
+async def test_a_plan_is_started_by_keys_typed_ahead(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     app = PlanApp("a plan", "line\n")
 
-    async def script(pilot):
+    async with drive(app) as pilot:
         type_ahead(app, "S", "q", "S", "y")
         await until(pilot, lambda: app.return_value is True, "the yes")
 
-    drive(app, script)
 
-
-def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_while(project, monkeypatch):
+async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_while(project, monkeypatch):
     monkeypatch.setattr("autoloop_tui.console.full_screen.PATIENCE", 0.1)
     gate = asyncio.Event()
 
-    async def script(pilot):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         monkeypatch.setattr(SlotsScreen, "action_next_metric", lambda self: gate.wait())
         type_ahead(app, "n", "r", "p")
@@ -275,14 +258,12 @@ def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_while(
         gate.set()
         await until(pilot, lambda: isinstance(app.screen, ProposalsScreen | RoundsScreen), "they act")
 
-    drive(project.app(), script, engine=project)
-
 
 # ------------------------------------------------------------------------------------------------------------------- Esc
 
 
-def test_esc_leads_back_and_never_out(project):
-    async def script(pilot):
+async def test_esc_leads_back_and_never_out(project):
+    async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "l", "slash", "escape", "escape", "r", "enter", "escape", "escape", "escape")
         await settle(pilot)
@@ -293,22 +274,18 @@ def test_esc_leads_back_and_never_out(project):
         await pilot.press("q")
         await until(pilot, lambda: app._exit, "q")
 
-    drive(project.app(), script, engine=project)
 
-
-def test_preferences_may_bind_esc_to_something_else(project):
+async def test_preferences_may_bind_esc_to_something_else(project):
     app = project.app()
     app.preferences = Preferences(keys={"app.escape": "f9"})
 
-    async def script(pilot):
+    async with drive(app, engine=project) as pilot:
         type_ahead(pilot.app, "r")
         await settle(pilot)
         type_ahead(pilot.app, "f9")
         await settle(pilot)
         assert isinstance(pilot.app.screen, SlotsScreen)
         assert not isinstance(pilot.app.screen, Confirm)
-
-    drive(app, script, engine=project)
 
 
 def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone():

@@ -1,7 +1,6 @@
 """Every screen as a person sees it, held against a picture in __snapshots__. A wanted change: look at the new pictures
 after `pytest tests/console/test_pictures.py --snapshot-update`."""
 
-import asyncio
 import copy
 import math
 import time
@@ -244,22 +243,19 @@ async def settle(pilot, turns=9):
         await pilot.pause()
 
 
-def shot(app, size, keys=()):
-    async def main():
-        async with app.run_test(size=size) as pilot:
+async def shot(app, size, keys=()):
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
             await settle(pilot)
-            for key in keys:
-                await pilot.press(key)
-                await settle(pilot)
-            return picture(app)
-
-    return asyncio.run(main())
+        return picture(app)
 
 
-def console(keys, size, theme="dark", *, deciding=False):
+async def console(keys, size, theme="dark", *, deciding=False):
     project = loop(deciding=deciding)
     with project.engine():
-        made = shot(project.app(theme=theme), size, keys)
+        made = await shot(project.app(theme=theme), size, keys)
     project.store.close()
     return made
 
@@ -297,24 +293,24 @@ def before(snapshot):
 
 
 @pytest.mark.parametrize(("name", "size", "theme"), PICTURES, ids=[called(*each) for each in PICTURES])
-def test_console(still, before, name, size, theme):
-    assert console(SCREENS[name], size, theme, deciding=name == "proposals") == before
+async def test_console(still, before, name, size, theme):
+    assert await console(SCREENS[name], size, theme, deciding=name == "proposals") == before
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x50"])
-def test_welcome(still, before, size):
-    assert shot(WelcomeApp(Path("/data/act-ot"), preferences=Preferences()), size) == before
+async def test_welcome(still, before, size):
+    assert await shot(WelcomeApp(Path("/data/act-ot"), preferences=Preferences()), size) == before
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x50"])
-def test_plan(still, before, size):
-    assert shot(PlanApp("tau sweep", PLAN), size) == before
+async def test_plan(still, before, size):
+    assert await shot(PlanApp("tau sweep", PLAN), size) == before
 
 
-def test_a_picture_does_not_depend_on_when_and_where_it_was_taken(still, tmp_path, monkeypatch):
-    first = console(["enter", "4"], (120, 40))
+async def test_a_picture_does_not_depend_on_when_and_where_it_was_taken(still, tmp_path, monkeypatch):
+    first = await console(["enter", "4"], (120, 40))
     elsewhere = tmp_path / "another" / "folder with a name"
     elsewhere.mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
-    assert console(["enter", "4"], (120, 40)) == first
+    assert await console(["enter", "4"], (120, 40)) == first
     assert str(tmp_path) not in first

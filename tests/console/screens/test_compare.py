@@ -1,10 +1,13 @@
-import asyncio
 import copy
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import Loop, LoopState, MetricSummary, RoundState, RunState
+from textual.pilot import Pilot
 
 from autoloop_tui.console.drawing.glyphs import ASCII
 from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
@@ -13,6 +16,7 @@ from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import CONFIG, NOW, Project, curve, painted
+from tests.console.running import Size, run_app
 from tests.console.waiting import settle, until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -26,21 +30,21 @@ def project(tmp_path):
     made.store.close()
 
 
-def on_compare(project, script, *, marked=(), size=(120, 40), **options):
-    """Run `script(pilot, screen)` on the Compare screen, once the histories have been read."""
-
-    async def main():
-        app = project.app(**options)
-        async with app.run_test(size=size) as pilot:
-            await settle(pilot)
-            app.marked = list(marked)
-            await pilot.press("c")
-            await settle(pilot)
-            await until(pilot, lambda: all(side.caught_up for side in app.screen.sides))
-            await until(pilot, lambda: all(row.strip() for row in painted(app.screen.query_one("#legend"))))
-            await script(pilot, app.screen)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def on_compare(
+    project: Project, *, marked: Sequence[str] = (), size: Size = (120, 40), **options: Any
+) -> AsyncIterator[tuple[Pilot[Any], CompareScreen]]:
+    """The Compare screen, once the histories have been read."""
+    app = project.app(**options)
+    async with run_app(app, size) as pilot:
+        app.marked = list(marked)
+        await pilot.press("c")
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, CompareScreen)
+        await until(pilot, lambda: all(side.caught_up for side in screen.sides))
+        await until(pilot, lambda: all(row.strip() for row in painted(screen.query_one("#legend"))))
+        yield pilot, screen
 
 
 def text_of(screen, name):
@@ -91,10 +95,10 @@ def summary(last, mad=0.0):
 # ------------------------------------------------------------------------------------------------ parameters
 
 
-def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(project):
+async def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (pilot, screen):
         rows = text_of(screen, "#parameters")
         assert "3 of 9 differ" in rows[0]
         shown = "\n".join(rows)
@@ -108,13 +112,11 @@ def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(project):
         await settle(pilot)
         assert len(screen.query_one("#parameters", Table)._keys) == 3
 
-    on_compare(project, script, marked=marked)
 
-
-def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_marked(project):
+async def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_marked(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (_, screen):
         rows = text_of(screen, "#parameters")
         rate = next(row for row in rows if "optimizer_lr" in row)
         reg = next(row for row in rows if "loss_config.reg" in row)
@@ -123,8 +125,6 @@ def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_marked(p
         assert rate.index("0.002") == reg.index("0.1")
         head = rows[1]
         assert head.index("a ") == rate.index("0.002")
-
-    on_compare(project, script, marked=marked)
 
 
 def test_flat_configs_keep_lists_of_values_whole_and_take_blocks_in_lists_apart():
@@ -142,36 +142,32 @@ def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_w
     assert list(made)[-1] == "wandb.mode"
 
 
-def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(project):
+async def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(project):
     marked = three(project)
     project.store.places.config(marked[1]).unlink()
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (_, screen):
         assert text_of(screen, "#legend")[2].endswith("config cannot be read")
         assert f"{marked[1]} cannot be read (No such file" in "".join(text_of(screen, "#hints"))
         rows = text_of(screen, "#parameters")
         assert "2 of 9 differ" in rows[0]
         assert "?" in next(row for row in rows if "batch_size" in row)
 
-    on_compare(project, script, marked=marked)
 
-
-def test_equal_configs_are_said_to_be_equal(project):
+async def test_equal_configs_are_said_to_be_equal(project):
     marked = [project.run("one").id, project.run("two").id]
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (_, screen):
         assert any("the 9 parameters are the same in every run" in row for row in text_of(screen, "#parameters"))
-
-    on_compare(project, script, marked=marked)
 
 
 # ------------------------------------------------------------------------------------------------ metrics
 
 
-def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_in_word_and_glyph(project):
+async def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_in_word_and_glyph(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked, size=(150, 50)) as (_, screen):
         rows = text_of(screen, "#metrics")
         row = next(row for row in rows if "eval_l1" in row)
         assert "eval_l1 ↓" in row
@@ -181,8 +177,6 @@ def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_in_word
         mass = next(row for row in rows if "ot_pi_sum" in row)
         assert "ot_pi_sum ↑" in mass
         assert mass.endswith("✓ best b")
-
-    on_compare(project, script, marked=marked, size=(150, 50))
 
 
 def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change():
@@ -213,10 +207,10 @@ def test_metrics_come_as_key_metrics_then_shared_then_those_of_one_run():
     assert [each.metric for each in compare_metrics(runs, default_book())] == [L1, "z", "a", "b"]
 
 
-def test_where_there_is_little_room_the_changes_stand_below_the_values(project):
+async def test_where_there_is_little_room_the_changes_stand_below_the_values(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked, size=(60, 24)) as (pilot, screen):
         await pilot.press("tab")
         await settle(pilot)
         rows = text_of(screen, "#metrics")
@@ -226,26 +220,22 @@ def test_where_there_is_little_room_the_changes_stand_below_the_values(project):
         await pilot.press("j")
         assert screen.query_one("#metrics", Table).cursor == L1
 
-    on_compare(project, script, marked=marked, size=(60, 24))
 
-
-def test_a_run_that_goes_on_is_compared_by_what_it_has_reached(project):
+async def test_a_run_that_goes_on_is_compared_by_what_it_has_reached(project):
     first = project.run("done", metrics=metrics(0.5))
     going = project.run("going", RunState.RUNNING, metrics=metrics(0.3))
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=[first.id, going.id]) as (pilot, screen):
         await until(pilot, lambda: any("0.3" in row for row in text_of(screen, "#metrics") if "eval_l1" in row))
-
-    on_compare(project, script, marked=[first.id, going.id])
 
 
 # ------------------------------------------------------------------------------------------------ chart
 
 
-def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its_end(project):
+async def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its_end(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked, size=(200, 50)) as (_, screen):
         chart = screen.query_one(LetteredChart)
         assert [line.look for line in chart._lines] == ["chart-1", "chart-2", "chart-3"]
         rows = text_of(screen, "#chart")
@@ -253,13 +243,11 @@ def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its_end(p
         ends = {letter: y for y, row in enumerate(rows[1:]) for letter in row.rpartition("  ")[2] if letter in "abc"}
         assert ends["c"] < ends["a"] < ends["b"]
 
-    on_compare(project, script, marked=marked, size=(200, 50))
 
-
-def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project):
+async def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (pilot, screen):
         seen = [text_of(screen, "#chart")[0]]
         for key in ("l", "right", "l", "h", "left"):
             await pilot.press(key)
@@ -274,17 +262,15 @@ def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project):
         await settle(pilot)
         assert " log" not in text_of(screen, "#chart")[0]
 
-    on_compare(project, script, marked=marked)
 
-
-def test_runs_without_a_history_say_so(project):
+async def test_runs_without_a_history_say_so(project):
     marked = [
         project.run("empty", RunState.FAILED, metrics={}).id,
         project.run("waiting", RunState.QUEUED).id,
         project.run("silent", RunState.RUNNING, metrics={}).id,
     ]
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (_, screen):
         rows = text_of(screen, "#legend")
         assert rows[1].endswith("no history")
         assert rows[2].endswith("not started")
@@ -292,23 +278,19 @@ def test_runs_without_a_history_say_so(project):
         assert any("no points yet" in row for row in text_of(screen, "#chart"))
         assert any("no metric yet" in row for row in text_of(screen, "#metrics"))
 
-    on_compare(project, script, marked=marked)
-
 
 # ------------------------------------------------------------------------------------------------ which runs
 
 
-def test_the_marked_runs_are_compared_in_the_order_of_marking(project):
+async def test_the_marked_runs_are_compared_in_the_order_of_marking(project):
     marked = three(project)[::-1]
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (_, screen):
         assert [side.run.id for side in screen.sides] == marked
         assert [row[:3] for row in text_of(screen, "#legend")[1:4]] == [" a ", " b ", " c "]
 
-    on_compare(project, script, marked=marked)
 
-
-def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are_compared(project):
+async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are_compared(project):
     project.round(1, RoundState.DONE)
     base = project.run("base", metrics=metrics(0.5))
     other = project.run("other", metrics=metrics(0.4))
@@ -319,18 +301,16 @@ def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are
     runs = project.store.runs(project.loop.id)
     assert default_runs(runs, default_book()) == [best.id, base.id, worse.id, other.id]
 
-    async def script(pilot, screen):
+    async with on_compare(project) as (_, screen):
         assert "nothing is marked" in text_of(screen, "#legend")[0]
         assert [side.run.id for side in screen.sides] == [best.id, base.id, worse.id, other.id]
 
-    on_compare(project, script)
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_with_no_finished_run_it_says_what_to_do(project, size):
+async def test_with_no_finished_run_it_says_what_to_do(project, size):
     project.run("going", RunState.RUNNING)
 
-    async def script(pilot, screen):
+    async with on_compare(project, size=size) as (pilot, screen):
         assert isinstance(screen, CompareScreen)
         assert "no run has finished yet" in text_of(screen, "#legend")[0]
         assert any("nothing to compare yet" in row for row in text_of(screen, "#parameters"))
@@ -338,33 +318,27 @@ def test_with_no_finished_run_it_says_what_to_do(project, size):
             await pilot.press(key)
         await settle(pilot)
 
-    on_compare(project, script, size=size)
 
-
-def test_capital_x_forgets_the_marks(project):
+async def test_capital_x_forgets_the_marks(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (pilot, screen):
         await pilot.press("X")
         await settle(pilot)
         assert pilot.app.marked == []
         assert "nothing is marked" in text_of(screen, "#legend")[0]
 
-    on_compare(project, script, marked=marked)
 
-
-def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project):
+async def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project):
     first = project.run("here", metrics=metrics(0.5))
     loop = Loop(id=50, name="loop_16", state=LoopState.FINISHED, spec=project.spec, output_dir="/none", created_at=NOW - 99)
     project.store.put_loop(loop)
     there = msgspec.structs.replace(project.run("there", metrics=metrics(0.2)), loop=loop.id)
     project.store.put_run(there)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=[first.id, "gone", there.id], loop=project.loop.name) as (_, screen):
         assert [side.run.name for side in screen.sides] == ["here", "there"]
         assert next(row for row in text_of(screen, "#metrics") if "eval_l1" in row).endswith("best b")
-
-    on_compare(project, script, marked=[first.id, "gone", there.id], loop=project.loop.name)
 
 
 # ------------------------------------------------------------------------------------------------ sizes and amounts
@@ -372,14 +346,14 @@ def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project):
 
 @pytest.mark.parametrize("size", [*SIZES, (1, 1), (30, 8)])
 @pytest.mark.parametrize("runs", [1, 6])
-def test_up_to_six_runs_fit_any_size(project, size, runs):
+async def test_up_to_six_runs_fit_any_size(project, size, runs):
     names = ["act_a_rather_long_name_of_a_config_r4_", "宽字_"]
     made = [
         project.run(names[n % 2] + str(n), config=config(seed=n, note=f"text {n}" * n), metrics=metrics(0.1 * n + 0.1))
         for n in range(runs)
     ]
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=[run.id for run in made], size=size) as (pilot, screen):
         for _ in range(4):
             for pane in screen.query(RowPane):
                 if pane.is_on_screen and pane.size.width:
@@ -390,13 +364,11 @@ def test_up_to_six_runs_fit_any_size(project, size, runs):
         await settle(pilot)
         assert any("eval_l1" in row for row in text_of(screen, "#metrics"))
 
-    on_compare(project, script, marked=[run.id for run in made], size=size)
 
-
-def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project):
+async def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked, size=(80, 24)) as (pilot, screen):
         seen = []
         for _ in range(4):
             parts = ("parameters", "metrics", "chart")
@@ -405,43 +377,37 @@ def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project):
             await settle(pilot)
         assert seen == [["parameters"], ["metrics"], ["chart"], ["parameters"]]
 
-    on_compare(project, script, marked=marked, size=(80, 24))
 
-
-def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(project):
+async def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(project):
     marked = three(project)
 
-    async def script(pilot, screen):
-        for name in ("parameters", "metrics", "chart"):
-            assert screen.query_one(f"#{name}").size.height >= 5
-        await pilot.press("j", "tab", "j")
-        assert screen.query_one("#parameters", Table).cursor == screen.query_one("#parameters", Table)._keys[1]
-        assert screen.query_one("#metrics", Table).cursor == L1
-
     for size in SIZES[1:]:
-        on_compare(project, script, marked=marked, size=size)
+        async with on_compare(project, marked=marked, size=size) as (pilot, screen):
+            for name in ("parameters", "metrics", "chart"):
+                assert screen.query_one(f"#{name}").size.height >= 5
+            await pilot.press("j", "tab", "j")
+            assert screen.query_one("#parameters", Table).cursor == screen.query_one("#parameters", Table)._keys[1]
+            assert screen.query_one("#metrics", Table).cursor == L1
 
 
-def test_the_line_below_gives_the_values_under_the_cursor_in_full(project):
+async def test_the_line_below_gives_the_values_under_the_cursor_in_full(project):
     long = "x" * 60
     marked = [project.run("one").id, project.run("two", config=config(policy__type=long)).id]
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (pilot, screen):
         assert text_of(screen, "#detail")[0] == f" policy.type  a act  b {long}"
         await pilot.press("tab")
         await settle(pilot)
         assert "lower is better" in text_of(screen, "#detail")[0]
 
-    on_compare(project, script, marked=marked)
 
-
-def test_two_thousand_parameters_are_all_there_and_only_the_window_is_painted(project):
+async def test_two_thousand_parameters_are_all_there_and_only_the_window_is_painted(project):
     big = {f"block{n // 50}": {f"key_{m}": m for m in range(n - n % 50, n - n % 50 + 50)} for n in range(0, 2000, 50)}
     other = copy.deepcopy(big)
     other["block7"]["key_351"] = -1
     marked = [project.run("one", config=big).id, project.run("two", config=other).id]
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked) as (pilot, screen):
         assert "1 of 2000 differ" in text_of(screen, "#parameters")[0]
         await pilot.press("d")
         await settle(pilot)
@@ -455,10 +421,8 @@ def test_two_thousand_parameters_are_all_there_and_only_the_window_is_painted(pr
         await pilot.press("G")
         assert table.cursor == "block39.key_1999"
 
-    on_compare(project, script, marked=marked)
 
-
-def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_act_on(project):
+async def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_act_on(project):
     evil = "\x1b[31m[bold]\u202e宽\n"
     odd = config(policy__type=evil, extra={evil: evil})
     marked = [
@@ -466,25 +430,21 @@ def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_act_on
         project.run("two").id,
     ]
 
-    async def script(pilot, screen):
-        for _ in range(3):
-            text = "".join(row for pane in screen.query(RowPane) for row in painted(pane))
-            assert "\x1b" not in text
-            assert "\u202e" not in text
-            await pilot.press("tab", "l")
-            await settle(pilot)
-        await pilot.press("l", "l")
-
     for size in SIZES:
-        on_compare(project, script, marked=marked, size=size)
+        async with on_compare(project, marked=marked, size=size) as (pilot, screen):
+            for _ in range(3):
+                text = "".join(row for pane in screen.query(RowPane) for row in painted(pane))
+                assert "\x1b" not in text
+                assert "\u202e" not in text
+                await pilot.press("tab", "l")
+                await settle(pilot)
+            await pilot.press("l", "l")
 
 
-def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):
+async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):
     marked = three(project)
 
-    async def script(pilot, screen):
+    async with on_compare(project, marked=marked, ascii_only=True) as (_, screen):
         for name in ("#legend", "#parameters", "#metrics", "#chart", "#detail"):
             for row in text_of(screen, name):
                 assert row.isascii(), row
-
-    on_compare(project, script, marked=marked, ascii_only=True)

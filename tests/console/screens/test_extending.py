@@ -1,6 +1,5 @@
 """`+` on the Run screen: an ended run goes on to more steps."""
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -31,10 +30,10 @@ def problem(dialog):
     return str(dialog.query_one(".problem", Label).content)
 
 
-def test_the_total_is_judged_while_one_types_and_then_sent(project):
+async def test_the_total_is_judged_while_one_types_and_then_sent(project):
     run = with_checkpoint(project)
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         await press(pilot, "plus")
         dialog = pilot.app.screen
         assert isinstance(dialog, Ask)
@@ -58,21 +57,17 @@ def test_the_total_is_judged_while_one_types_and_then_sent(project):
         assert project.commands() == [("extend", {"run": run.id, "steps": 250})]
         assert pilot.app.screen is screen
 
-    drive(project, run, script)
 
-
-def test_leaving_the_question_sends_nothing(project):
+async def test_leaving_the_question_sends_nothing(project):
     run = with_checkpoint(project, RunState.STOPPED)
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         await press(pilot, "plus")
         assert "more steps" in problem(pilot.app.screen)
         await press(pilot, "escape")
         assert pilot.app.screen is screen
         assert project.commands() == []
         assert f"autoloop-tui extend {run.id} --steps 200" in "".join(painted(screen.query_one("#hints")))
-
-    drive(project, run, script)
 
 
 @pytest.mark.parametrize(
@@ -83,52 +78,45 @@ def test_leaving_the_question_sends_nothing(project):
         (RunState.FINISHED, "plain", "plain does not say how its trainer resumes"),
     ],
 )
-def test_what_cannot_go_on_is_said_and_nothing_is_asked(project, state, preset, words):
+async def test_what_cannot_go_on_is_said_and_nothing_is_asked(project, state, preset, words):
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset=preset))
     run = project.run("some", state)
 
-    async def script(pilot, screen):
+    async with drive(project, run, (200, 50)) as (pilot, screen):
         await press(pilot, "plus")
         assert pilot.app.screen is screen
         assert words in "".join(painted(screen.query_one("#hints")))
         assert project.commands() == []
 
-    drive(project, run, script, (200, 50))
 
-
-def test_an_engine_is_started_for_a_loop_that_has_ended(project, monkeypatch):
+async def test_an_engine_is_started_for_a_loop_that_has_ended(project, monkeypatch):
     run = with_checkpoint(project)
     project.change_loop(state=LoopState.STOPPED, end=LoopEnd(kind=LoopEndKind.USER, text="stopped by ada"))
     woken = []
     monkeypatch.setattr("autoloop_tui.console.app.ConsoleApp._wake", lambda app: woken.append(app.feed.loop_id))
 
-    async def script(pilot, screen):
+    async with drive(project, run, engine=False) as (pilot, _):
         await press(pilot, "plus")
         assert "it goes on too" in pilot.app.screen.why
         await press(pilot, "enter")
         assert project.commands() == [("extend", {"run": run.id, "steps": 400})]
         assert woken == [project.loop.id]
 
-    drive(project, run, script, engine=False)
 
-
-def test_what_an_extended_run_prints_is_read_on_although_it_writes_to_the_same_directory(project):
+async def test_what_an_extended_run_prints_is_read_on_although_it_writes_to_the_same_directory(project):
     line = "INFO step:{0} smpl:1 loss:0.5 grdn:1.0 lr:1.0e-04\n"
     run = with_checkpoint(project, metrics={}, log=line.format(200))
 
-    async def main():
-        app = project.app()
-        async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            feed = app.feed
-            assert list(feed.read(run)["train/loss"].steps) == [200]
-            again = msgspec.structs.replace(run, state=RunState.RUNNING, attempts=2, slot=0, total_steps=400)
-            project.store.put_run(again)
-            log = Path(project.attempt(again, 2).directory) / "log.txt"
-            log.parent.mkdir(parents=True)
-            log.write_text(line.format(300))
-            feed.poll()
-            assert list(feed.read(again)["train/loss"].steps) == [300]
-            assert feed.step(again) == 300
-
-    asyncio.run(main())
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        feed = app.feed
+        assert list(feed.read(run)["train/loss"].steps) == [200]
+        again = msgspec.structs.replace(run, state=RunState.RUNNING, attempts=2, slot=0, total_steps=400)
+        project.store.put_run(again)
+        log = Path(project.attempt(again, 2).directory) / "log.txt"
+        log.parent.mkdir(parents=True)
+        log.write_text(line.format(300))
+        feed.poll()
+        assert list(feed.read(again)["train/loss"].steps) == [300]
+        assert feed.step(again) == 300

@@ -1,8 +1,12 @@
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import ACTIONS, SCOPES
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.drawing.glyphs import ASCII
 from autoloop_tui.console.drawing.paint import LOOKS, cells
 from autoloop_tui.console.pane_bindings import PANE_KEYS, all_keys
@@ -10,6 +14,7 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.help import HelpScreen, side_by_side
 from autoloop_tui.console.widgets.document import Document, text_of
 from tests.console.projects import Project, painted
+from tests.console.running import Size, run_app
 from tests.console.waiting import settle
 
 
@@ -20,16 +25,16 @@ def project(tmp_path):
     return made
 
 
-def drive(app, script, size=(80, 24), key="question_mark"):
-    async def main():
-        async with app.run_test(size=size) as pilot:
-            await settle(pilot)
-            await pilot.press(key)
-            await settle(pilot)
-            assert isinstance(app.screen, HelpScreen)
-            await script(pilot, app.screen.query_one(Document))
-
-    asyncio.run(main())
+@asynccontextmanager
+async def drive(
+    app: ConsoleApp, size: Size = (80, 24), key: str = "question_mark"
+) -> AsyncIterator[tuple[Pilot[Any], Document]]:
+    """The help, opened by `key`."""
+    async with run_app(app, size) as pilot:
+        await pilot.press(key)
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        yield pilot, app.screen.query_one(Document)
 
 
 def told(document):
@@ -38,8 +43,8 @@ def told(document):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-def test_every_action_is_told_at_every_size(project, size):
-    async def script(pilot, document):
+async def test_every_action_is_told_at_every_size(project, size):
+    async with drive(project.app(), size) as (_, document):
         text = told(document)
         for action in ACTIONS:
             assert action.description[:40] in text  # what is longer goes on in the next row
@@ -52,45 +57,36 @@ def test_every_action_is_told_at_every_size(project, size):
             assert look.text() in text
         assert all(sum(cells(t) for t, _ in row) <= size[0] for row in document._text)
 
-    drive(project.app(), script, size)
-
 
 @pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((120, 40), 2), ((200, 50), 3)])
-def test_there_are_as_many_columns_as_fit(project, size, columns):
-    async def script(pilot, document):
+async def test_there_are_as_many_columns_as_fit(project, size, columns):
+    async with drive(project.app(), size) as (_, document):
         heads = [row for row in document._text if any(look == "bold key" for _, look in row)]
         assert max(sum(look == "bold key" for _, look in row) for row in heads) == columns
 
-    drive(project.app(), script, size)
 
-
-def test_the_scope_one_came_from_is_first(project):
-    async def main():
-        app = project.app()
-        async with app.run_test(size=(80, 24)) as pilot:
+async def test_the_scope_one_came_from_is_first(project):
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for key, scope in (("p", "proposals"), ("r", "rounds")):
+            await pilot.press(key)
             await settle(pilot)
-            for key, scope in (("p", "proposals"), ("r", "rounds")):
-                await pilot.press(key)
-                await settle(pilot)
-                await pilot.press("question_mark")
-                await settle(pilot)
-                assert told(app.screen.query_one(Document)).split("\n")[0].strip() == SCOPES[scope]
-                await pilot.press("q")
-                await settle(pilot)
-
-    asyncio.run(main())
+            await pilot.press("question_mark")
+            await settle(pilot)
+            assert told(app.screen.query_one(Document)).split("\n")[0].strip() == SCOPES[scope]
+            await pilot.press("q")
+            await settle(pilot)
 
 
-def test_remapped_keys_are_shown_and_work(project):
+async def test_remapped_keys_are_shown_and_work(project):
     app = project.app()
     app.preferences.keys = {"app.help": "ctrl+x", "log.filter": "F"}
 
-    async def script(pilot, document):
+    async with drive(app, key="ctrl+x") as (_, document):
         rows = told(document).split("\n")
         assert any(row.split()[:2] == ["^x", "Help"] for row in rows)
         assert any(row.split()[:2] == ["F", "Only"] for row in rows)
-
-    drive(app, script, key="ctrl+x")
 
 
 def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path):
@@ -102,8 +98,8 @@ def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path):
     assert chosen.problems == ["console.toml: no action 'log.fliter'; did you mean 'log.filter'?"]
 
 
-def test_it_scrolls_and_is_searched_and_q_goes_back(project):
-    async def script(pilot, document):
+async def test_it_scrolls_and_is_searched_and_q_goes_back(project):
+    async with drive(project.app()) as (pilot, document):
         await pilot.press("G")
         await settle(pilot)
         assert "256 colours" in "\n".join(painted(document))
@@ -114,35 +110,27 @@ def test_it_scrolls_and_is_searched_and_q_goes_back(project):
         await settle(pilot)
         assert not isinstance(pilot.app.screen, HelpScreen)
 
-    drive(project.app(), script)
 
-
-def test_help_does_not_open_on_top_of_itself(project):
-    async def script(pilot, document):
+async def test_help_does_not_open_on_top_of_itself(project):
+    async with drive(project.app()) as (pilot, _):
         depth = len(pilot.app.screen_stack)
         await pilot.press("question_mark")
         await settle(pilot)
         assert len(pilot.app.screen_stack) == depth
 
-    drive(project.app(), script)
 
-
-def test_a_changed_width_lays_it_out_anew(project):
-    async def script(pilot, document):
+async def test_a_changed_width_lays_it_out_anew(project):
+    async with drive(project.app()) as (pilot, document):
         one = len(document._text)
         await pilot.resize_terminal(200, 50)
         await settle(pilot)
         assert len(document._text) < one
 
-    drive(project.app(), script)
 
-
-def test_ascii_needs_no_other_letters(project):
-    async def script(pilot, document):
+async def test_ascii_needs_no_other_letters(project):
+    async with drive(project.app(ascii_only=True)) as (_, document):
         plain = told(document).replace("…", "").replace("·", "")  # as they stand in the commands and in the prose
         assert plain.isascii(), {c for c in plain if not c.isascii()}
-
-    drive(project.app(ascii_only=True), script)
 
 
 def test_all_keys_of_an_action_are_read_as_on_a_keyboard():

@@ -1,8 +1,9 @@
 """What the console shows of live rules, and of what a loop waits for."""
 
-import asyncio
 import time
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,9 +23,11 @@ from autoloop.model import (
     RoundState,
     RunState,
 )
+from textual.screen import Screen
 
 from autoloop_tui.console.present.proposals.queue import what_next
 from tests.console.projects import NOW, Project, painted
+from tests.console.running import Size
 
 WHY = "live rule pi-vanished at step 320: ot_pi_sum.last 3.2e-9 < 1e-6"
 CHANGES = [Change(path="ot.loss_config.reg", before=0.1, after=0.2)]
@@ -52,18 +55,19 @@ def project(tmp_path):
     return project
 
 
-def drive(project, script, size=(120, 40), keys=(), *, driven=True):
-    async def main():
-        app = project.app()
+@asynccontextmanager
+async def drive(
+    project: Project, size: Size = (120, 40), keys: Sequence[str] = (), *, driven: bool = True
+) -> AsyncIterator[Screen[Any]]:
+    """The screen that `keys` open, after some turns of the clock."""
+    app = project.app()
+    with project.engine() if driven else nullcontext():
         async with app.run_test(size=size) as pilot:
             await pilot.press(*keys)
             for _ in range(10):
                 app._tick()
                 await pilot.pause()
-            await script(app.screen)
-
-    with project.engine() if driven else nullcontext():
-        asyncio.run(main())
+            yield app.screen
 
 
 def whole(screen, pane):
@@ -71,23 +75,19 @@ def whole(screen, pane):
 
 
 @pytest.mark.parametrize("size", [(80, 23), (120, 40), (200, 50)])
-def test_what_a_live_rule_asks_stands_on_the_first_screen(project, size):
-    async def script(screen):
+async def test_what_a_live_rule_asks_stands_on_the_first_screen(project, size):
+    async with drive(project, size) as screen:
         assert "a live rule asks" in whole(screen, "#top")
         assert "live rule pi-vanished: relaunch tau, at step 340?   p decides" in whole(screen, "#next")
 
-    drive(project, script, size)
 
-
-def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project):
-    async def script(screen):
+async def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project):
+    async with drive(project) as screen:
         assert "live rule pi-vanished asks" in whole(screen, "#slots")
 
-    drive(project, script)
 
-
-def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project):
-    async def script(screen):
+async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project):
+    async with drive(project, (80, 23), "p") as screen:
         assert screen.rows.proposal.status is ProposalStatus.PENDING
         head = whole(screen, "#head")
         assert "2 of live rules" in head
@@ -95,119 +95,97 @@ def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project):
         assert "launched" not in head
         assert "is about tau in training: a relaunches it, x lets it go on" in head
 
-    drive(project, script, (80, 23), "p")
 
-
-def test_approving_all_leaves_out_what_live_rules_ask(project):
-    async def script(screen):
+async def test_approving_all_leaves_out_what_live_rules_ask(project):
+    async with drive(project, keys=("p", "A")):
         assert project.commands() == []
 
-    drive(project, script, keys=("p", "A"))
 
-
-def test_a_stopped_run_names_the_rule_and_its_successor(project):
-    async def script(screen):
+async def test_a_stopped_run_names_the_rule_and_its_successor(project):
+    async with drive(project, (80, 24), ("r", "g", "enter")) as screen:
         words = " ".join(whole(screen, "#run-cause").split())
         assert f"■ {WHY}" in words
         assert "relaunched as base_live1 (next)" in words
 
-    drive(project, script, (80, 24), ("r", "g", "enter"))
 
-
-def test_rounds_tells_what_was_stopped_and_what_came_of_it(project):
-    async def script(screen):
+async def test_rounds_tells_what_was_stopped_and_what_came_of_it(project):
+    async with drive(project, (80, 24), ("r", "g")) as screen:
         assert "1 stopped" in whole(screen, "#runs")
         assert "approved" not in whole(screen, "#runs")
         told = whole(screen, "#lineage")
         assert "ot_pi_sum.last 3.2e-9 < 1e-6" in told
         assert "relaunched by a live rule as base_live1" in told
 
-    drive(project, script, (80, 24), ("r", "g"))
 
-
-def test_a_wait_is_told_whole_where_the_top_has_no_room(project):
+async def test_a_wait_is_told_whole_where_the_top_has_no_room(project):
     why = "the disk of /data/outputs has 0.4 GB free, and a start needs 1 GB (min_free_gb); free some space"
     project.change_loop(waits_for=why)
 
-    async def script(screen):
+    async with drive(project, (80, 24)) as screen:
         assert why in " ".join(whole(screen, "#next").split())
         assert "no run starts" in whole(screen, "#top")
 
-    drive(project, script, (80, 24))
 
-
-def test_limits_are_told_with_the_round(project):
+async def test_limits_are_told_with_the_round(project):
     project.change_loop(max_runs=40, deadline=time.time() + 3600)
 
-    async def script(screen):
+    async with drive(project, (80, 24)) as screen:
         assert "3 of 40 runs started, until" in whole(screen, "#next")
 
-    drive(project, script, (80, 24))
 
-
-def test_why_a_loop_was_stopped_and_how_it_goes_on(project):
+async def test_why_a_loop_was_stopped_and_how_it_goes_on(project):
     project.change_loop(
         state=LoopState.STOPPED,
         end=LoopEnd(kind=LoopEndKind.EARLY_FAILURES, text="3 runs in a row failed before their first step"),
     )
 
-    async def script(screen):
+    async with drive(project, (80, 24)) as screen:
         assert "failed before their first step; R takes it up again" in whole(screen, "#next")
 
-    drive(project, script, (80, 24))
 
-
-def test_without_an_engine_the_strip_says_that_nothing_starts(project):
-    async def script(screen):
+async def test_without_an_engine_the_strip_says_that_nothing_starts(project):
+    async with drive(project, (80, 24), driven=False) as screen:
         said = " ".join(whole(screen, "#next").split())
         assert "no process of 2 runs is there any more, nothing starts; R resumes it" in said
 
-    drive(project, script, (80, 24), driven=False)
 
-
-def test_a_failed_run_says_on_its_card_what_to_do(tmp_path):
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_failed_run_says_on_its_card_what_to_do(tmp_path, size):
     project = Project(tmp_path)
     cause = Cause(id="x", text="CUDA out of memory", advice="lower batch_size, or free the GPU")
     project.run("oom", RunState.FAILED, reason=cause.text, attempt={"cause": cause.text, "diagnosis": cause})
 
-    async def script(screen):
+    async with drive(project, size) as screen:
         card = whole(screen, "#slots")
         assert "CUDA out of memory" in card
         assert "lower batch_size, or free the GPU" in card
 
-    drive(project, script)
-    drive(project, script, (80, 24))
 
-
-def test_eight_slots_have_a_line_each_in_tmux(tmp_path):
+async def test_eight_slots_have_a_line_each_in_tmux(tmp_path):
     project = Project(tmp_path, slots=8)
     for place in range(8):
         project.run(f"run_{place}", RunState.RUNNING, slot=place, attempt={"slot": place})
 
-    async def script(screen):
+    async with drive(project, (80, 23)) as screen:
         shown = whole(screen, "#slots")
         assert all(f"run_{place}" in shown for place in range(8))
 
-    drive(project, script, (80, 23))
 
-
-def test_the_countdown_names_the_keys_at_80_columns(tmp_path):
+async def test_the_countdown_names_the_keys_at_80_columns(tmp_path):
     project = Project(tmp_path)
     base = project.run("base")
     project.proposal(base, status=ProposalStatus.APPROVED, changes=CHANGES)
     start = time.time() + 50
     project.store.put_round(Round(loop=project.loop.id, number=1, state=RoundState.DECIDING, started_at=NOW, start_at=start))
 
-    async def script(screen):
+    async with drive(project, (80, 24)) as screen:
         assert "starts in a moment" in whole(screen, "#top")
         told = whole(screen, "#next")
         assert "round 2 starts in" in told
         assert "p, then u undoes, H holds, S starts" in told
 
-    drive(project, script, (80, 24))
 
-
-def test_live_proposals_do_not_count_for_the_next_round(project):
+async def test_live_proposals_do_not_count_for_the_next_round(project):
     """One that is still open when the round ends is not for the next round."""
     project.round(1, RoundState.DECIDING)
     for run in project.store.runs(project.loop.id):
@@ -215,8 +193,6 @@ def test_live_proposals_do_not_count_for_the_next_round(project):
     for proposal in project.store.proposals(project.loop.id):
         project.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED))
 
-    async def script(screen):
+    async with drive(project) as screen:
         assert "round 2: nothing to run   p proposes" in whole(screen, "#next")
         assert "Round 2 has nothing to run" in what_next(screen.view, screen.console.keys_of, time.time())
-
-    drive(project, script)

@@ -1,11 +1,14 @@
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from textual.pilot import Pilot
 
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.plan import PlanApp, PlanPane
 from tests.console.pictures import text
 from tests.console.projects import painted
+from tests.console.running import Size
 
 PLAN = "\n".join([f"[{n}] \x1b[31mrun_{n} " + "--flag=value " * 40 + "END" for n in range(60)])
 
@@ -16,25 +19,23 @@ def nobodys_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def drive(script, size=(80, 24), plan=PLAN, name="my plan"):
-    """What the app returns after `script(pilot, pane)`."""
-
-    async def main():
-        app = PlanApp(name, plan)
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            await pilot.pause()
-            await script(pilot, app.query_one(PlanPane))
-            await pilot.pause()
-        return app.return_value
-
-    return asyncio.run(main())
+@asynccontextmanager
+async def drive(
+    size: Size = (80, 24), plan: str = PLAN, name: str = "my plan"
+) -> AsyncIterator[tuple[Pilot[bool], PlanPane]]:
+    """A plan on the screen. The app's `return_value` says what was decided."""
+    app = PlanApp(name, plan)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        yield pilot, app.query_one(PlanPane)
+        await pilot.pause()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 @pytest.mark.parametrize("start", ["S", "enter"])
-def test_it_starts_only_after_a_yes_and_cancel_is_under_the_cursor(size, start):
-    async def script(pilot, pane):
+async def test_it_starts_only_after_a_yes_and_cancel_is_under_the_cursor(size, start):
+    async with drive(size) as (pilot, _):
         for no in ("enter", "n", "q", "escape"):
             await pilot.press(start)
             await pilot.pause()
@@ -47,20 +48,20 @@ def test_it_starts_only_after_a_yes_and_cancel_is_under_the_cursor(size, start):
         await pilot.pause()
         await pilot.press("y")
 
-    assert drive(script, size) is True
+    assert pilot.app.return_value is True
 
 
 @pytest.mark.parametrize("key", ["q", "escape"])
-def test_it_is_left_without_starting(key):
-    async def script(pilot, pane):
+async def test_it_is_left_without_starting(key):
+    async with drive() as (pilot, _):
         await pilot.press(key)
 
-    assert drive(script) is False
+    assert pilot.app.return_value is False
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-def test_the_whole_plan_can_be_read(size):
-    async def script(pilot, pane):
+async def test_the_whole_plan_can_be_read(size):
+    async with drive(size) as (pilot, pane):
         assert "my plan" in text(pilot.app)
         assert "nothing has been started" in text(pilot.app)
         assert painted(pane)[0].strip().startswith("[0] [31mrun_0")
@@ -76,24 +77,18 @@ def test_the_whole_plan_can_be_read(size):
         await pilot.press(*["h"] * 40)
         assert painted(pane)[0].strip().startswith("[0]")
 
-    drive(script, size)
-
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 4)])
-def test_a_tiny_terminal_and_an_empty_plan_are_survived(size):
-    async def script(pilot, pane):
+async def test_a_tiny_terminal_and_an_empty_plan_are_survived(size):
+    async with drive(size, plan="") as (pilot, _):
         await pilot.press("j", "l", "ctrl+d")
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert "start it" in text(pilot.app)
 
-    drive(script, size, plan="")
 
-
-def test_without_colour_nothing_is_lost(monkeypatch):
+async def test_without_colour_nothing_is_lost(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
 
-    async def script(pilot, pane):
+    async with drive() as (pilot, _):
         assert "run_0" in text(pilot.app)
-
-    drive(script)

@@ -1,12 +1,14 @@
 """The Proposals screen: what it shows, and what each key asks of the engine."""
 
-import asyncio
 import contextlib
 import json
 import os
 import signal
 import stat
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +26,9 @@ from autoloop.model import (
     RunState,
     UserError,
 )
+from textual.pilot import Pilot
 
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.drawing.paint import cells
 from autoloop_tui.console.present.proposals.detail import wrapped
 from autoloop_tui.console.present.proposals.edits import edit_lines, editor_command, edits_of_file, split_edits
@@ -34,6 +38,7 @@ from autoloop_tui.console.screens.proposals.editor import EditValues, WriteEdits
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.proposals.list import ProposalList
 from tests.console.projects import CONFIG, Project, curve, painted
+from tests.console.running import Size
 from tests.console.waiting import settle, until
 
 REG = Change(path="ot.loss_config.reg", before=0.1, after=0.16)
@@ -73,18 +78,17 @@ def add(project, changes=(REG,), base=None, **more):
     return project.proposal(base or project.base, edits, changes=list(changes), **more)
 
 
-def console(project, script, size=(80, 24), keys=("p",), engine=True, **options):
-    """Open the console, press `keys`, run `script(pilot, app)`."""
-
-    async def main():
-        with project.engine() if engine else contextlib.nullcontext():
-            app = project.app(**options)
-            async with app.run_test(size=size) as pilot:
-                await pilot.press(*keys)
-                await settle(pilot)
-                await script(pilot, app)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def console(
+    project: Project, size: Size = (80, 24), keys: Sequence[str] = ("p",), engine: bool = True, **options: Any
+) -> AsyncIterator[tuple[Pilot[Any], ConsoleApp]]:
+    """The console after `keys`."""
+    app = project.app(**options)
+    with project.engine() if engine else nullcontext():
+        async with app.run_test(size=size) as pilot:
+            await pilot.press(*keys)
+            await settle(pilot)
+            yield pilot, app
 
 
 async def see(pilot, app):
@@ -111,11 +115,11 @@ def last_line(app):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(project, size):
+async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(project, size):
     author = Actor.rule("ot-mass-low")
     add(project, (REG, BATCH), author=author, reason="OT mass near zero", evidence=LOW, priority=3, revision=2)
 
-    async def script(pilot, app):
+    async with console(project, size) as (pilot, app):
         await see(pilot, app)
         head, row, *_ = rows(app, "queue")
         assert head.split()[:3] == ["state", "id", "base"]
@@ -129,13 +133,11 @@ def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(p
             for part in ("l1_loss.last < 1e-3", "2.7e-6 < 0.25", "n 60 · steps 5–300 · noise 3.1e-7"):
                 assert part in text
 
-    console(project, script, size)
 
-
-def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project):
+async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project):
     add(project, evidence=LOW)
 
-    async def script(pilot, app):
+    async with console(project, (120, 40)) as (pilot, app):
         await see(pilot, app)
         await see(pilot, app)
         chart = app.screen.query_one("#chart0", Chart)
@@ -150,33 +152,27 @@ def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project):
         await pilot.press("h", "y")
         assert (chart.chart_title, chart.log_y) == ("l1_loss", True)
 
-    console(project, script, (120, 40))
 
-
-def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(project):
+async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(project):
     observed = msgspec.structs.replace(LOW.observations[0], name="l1_loss.pct")
     add(project, evidence=msgspec.structs.replace(LOW, observations=[observed]))
 
-    async def script(pilot, app):
+    async with console(project, (120, 40)) as (pilot, app):
         await see(pilot, app)
         assert len(app.screen.query_one("#chart0", Chart)._lines) == 1
 
-    console(project, script, (120, 40))
 
-
-def test_a_blocked_proposal_says_why_before_anything_else(project):
+async def test_a_blocked_proposal_says_why_before_anything_else(project):
     add(project, status=ProposalStatus.BLOCKED, blocked="This config has already been run: run x of loop_1.")
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         assert "▲ blocked: This config has already been run: run x of loop_1." in rows(app, "text")[1]
         await pilot.press("a")
         assert "is blocked; edit it first (e)" in last_line(app)
         assert project.commands() == []
 
-    console(project, script)
 
-
-def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project):
+async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project):
     better = project.run(
         "demo_r2_1",
         base=project.base,
@@ -191,7 +187,7 @@ def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project):
     # Somebody edited it: the rule that made it still counts.
     add(project, evidence=LOW, author=Actor.person("jo"), round=2)
 
-    async def script(pilot, app):
+    async with console(project, (120, 40)) as (pilot, app):
         await pilot.press("enter")
         text = "\n".join(rows(app, "text"))
         uses = text[text.index("other uses of ot-mass-low") :]
@@ -200,15 +196,13 @@ def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project):
         assert "eval_l1 0.2129 → 0.9001 worse" in uses
         assert uses.count("r2 demo") == 2
 
-    console(project, script, (120, 40))
 
-
-def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project):
+async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project):
     add(project, round=1, status=ProposalStatus.REJECTED)
     project.round(2, RoundState.DECIDING)
     add(project, round=2)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         queue = rows(app, "queue")
         assert "#2" in queue[1]
         assert "from round 1" in queue[2]
@@ -217,8 +211,6 @@ def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(p
         assert app.screen.rows.cursor == 1
         await pilot.press("j", "k", "k")
         assert app.screen.rows.cursor == 2
-
-    console(project, script)
 
 
 @pytest.mark.parametrize(
@@ -238,43 +230,37 @@ def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(p
         ),
     ],
 )
-def test_the_header_says_what_happens_next(project, change, round_, said):
+async def test_the_header_says_what_happens_next(project, change, round_, said):
     add(project)
     project.change_loop(**change)
     project.round(1, round_)
 
-    async def script(pilot, app):
+    async with console(project) as (_, app):
         assert said in rows(app, "head")[1]
         assert "1 pending" in rows(app, "head")[0]
 
-    console(project, script)
 
-
-def test_the_header_counts_down_to_the_automatic_start(project):
+async def test_the_header_counts_down_to_the_automatic_start(project):
     add(project)
     deciding = msgspec.structs.replace(project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 125.5)
     project.store.put_round(deciding)
 
-    async def script(pilot, app):
+    async with console(project) as (_, app):
         assert "Round 2 starts in 2m0" in rows(app, "head")[1]
         assert "H holds it" in rows(app, "head")[1]
 
-    console(project, script)
 
-
-def test_the_header_names_what_can_be_done_when_nothing_can_start(project):
+async def test_the_header_names_what_can_be_done_when_nothing_can_start(project):
     add(project, status=ProposalStatus.REJECTED)
 
-    async def script(pilot, app):
+    async with console(project) as (_, app):
         assert "Round 2 has nothing to run: propose (n), edit a blocked one (e) or undo (u)." in rows(app, "head")[1]
 
-    console(project, script)
 
-
-def test_an_empty_queue_says_when_proposals_come(project):
+async def test_an_empty_queue_says_when_proposals_come(project):
     project.round(1, RoundState.RUNNING)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         text = "\n".join(rows(app, "queue"))
         assert "No proposals yet" in text
         assert "when all runs of round 1 have ended" in text
@@ -283,10 +269,8 @@ def test_an_empty_queue_says_when_proposals_come(project):
         assert app.screen.SCOPE == "proposals"
         assert project.commands() == []
 
-    console(project, script)
 
-
-def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
+async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
     project = Project(tmp_path)
     project.base = project.run("evil\x1b[31m\u202erun\n", config={**CONFIG, "name": "x"})
     project.round(1, RoundState.DECIDING)
@@ -307,7 +291,7 @@ def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
         status=ProposalStatus.BLOCKED,
     )
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         for size in ((80, 24), (40, 10), (1, 1), (200, 50)):
             await pilot.resize_terminal(*size)
             await pilot.press("enter")
@@ -318,29 +302,25 @@ def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
         await pilot.press("j")
         assert "blocked" in all_text(app)
 
-    console(project, script)
 
-
-def test_ascii_only_uses_ascii_glyphs(project):
+async def test_ascii_only_uses_ascii_glyphs(project):
     add(project, (REG, BATCH), evidence=LOW, revision=2)
 
-    async def script(pilot, app):
+    async with console(project, (120, 40), ascii_only=True) as (pilot, app):
         await pilot.press("enter")
         assert all_text(app).isascii()
         await pilot.press("e")
         await settle(pilot)
         assert all("".join(painted(pane)).isascii() for pane in app.screen.query("RowPane"))
 
-    console(project, script, (120, 40), ascii_only=True)
-
 
 # --------------------------------------------------------------------------------------------------------------- moving
 
 
-def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project):
+async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project):
     add(project, evidence=LOW)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("enter")
         await settle(pilot)
         assert not app.screen.query_one("#queue").display
@@ -351,13 +331,11 @@ def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project):
         await pilot.press("q")
         assert app.screen.SCOPE == "slots"
 
-    console(project, script)
 
-
-def test_a_long_proposal_scrolls(project):
+async def test_a_long_proposal_scrolls(project):
     add(project, [Change(path=f"key_{i}", before=i, after=i + 1) for i in range(60)])
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("J", "J")
         assert "rows 3-" in rows(app, "text")[0]
         await pilot.press("K", "enter", "ctrl+d")
@@ -365,13 +343,11 @@ def test_a_long_proposal_scrolls(project):
         await pilot.press("ctrl+u", "ctrl+u", "K")
         assert "rows 1-" in rows(app, "text")[0]
 
-    console(project, script)
 
-
-def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project):
+async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project):
     add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         assert "new" not in rows(app, "queue")[1]
         add(project, (BATCH,))
         await see(pilot, app)
@@ -385,14 +361,12 @@ def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_m
         await settle(pilot)
         assert "new" not in "".join(rows(app, "queue"))
 
-    console(project, script)
 
-
-def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(project):
+async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(project):
     for _ in range(40):
         add(project, round=1)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("G", "k", "k")
         at = next(y for y, row in enumerate(rows(app, "queue")) if row.startswith(">"))
         project.round(2, RoundState.DECIDING)
@@ -402,23 +376,19 @@ def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(pr
         assert app.screen.rows.cursor == 38
         assert rows(app, "queue")[at].startswith(">")
 
-    console(project, script)
 
-
-def test_a_click_chooses_a_row(project):
+async def test_a_click_chooses_a_row(project):
     add(project)
     add(project, (BATCH,))
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.click("#queue", offset=(20, 2))
         assert app.screen.rows.cursor == 2
         await pilot.click("#queue", offset=(20, 0))
         assert app.screen.rows.cursor == 2
 
-    console(project, script)
 
-
-def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_changed_ones_painted(project, monkeypatch):
+async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_changed_ones_painted(project, monkeypatch):
     with project.store.transaction():
         for _ in range(500):
             add(project)
@@ -426,7 +396,7 @@ def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_chan
     original = ProposalList._row
     monkeypatch.setattr(ProposalList, "_row", lambda *given: built.append(1) or original(*given))
 
-    async def script(pilot, app):
+    async with console(project, (200, 50)) as (pilot, app):
         built.clear()
         await pilot.press("j")
         assert 0 < len(built) <= 3 * app.screen.rows.size.height
@@ -438,18 +408,16 @@ def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_chan
         await pilot.press("ctrl+u", "g", "ctrl+d")
         assert app.screen.rows.cursor == 1 + app.screen.rows.half_page
 
-    console(project, script, (200, 50))
-
 
 # ------------------------------------------------------------------------------------------------------------- deciding
 
 
-def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project):
+async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project):
     add(project)
     add(project, status=ProposalStatus.REJECTED)
     add(project, (BATCH,))
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         assert last_line(app) == "$ autoloop-tui approve 1"
         await pilot.press("a")
         assert project.commands() == [("approve", {"proposal": 1})]
@@ -461,14 +429,12 @@ def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project):
         await pilot.press("k")
         assert last_line(app) == "$ autoloop-tui approve 2"
 
-    console(project, script)
 
-
-def test_reject_asks_for_a_reason_that_may_be_empty(project):
+async def test_reject_asks_for_a_reason_that_may_be_empty(project):
     for _ in range(3):
         add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("x")
         assert isinstance(app.screen, Ask)
         await pilot.press("escape")
@@ -477,14 +443,12 @@ def test_reject_asks_for_a_reason_that_may_be_empty(project):
         assert project.commands() == [("reject", {"proposal": 1, "note": "too q"}), ("reject", {"proposal": 2})]
         assert app.screen.rows.cursor == 3
 
-    console(project, script)
 
-
-def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project):
+async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project):
     add(project, status=ProposalStatus.APPROVED)
     add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("g", "u", "j", "u")
         assert project.commands() == [("undo", {})] * 2
         command = project.store.open_commands(1)[0]
@@ -492,30 +456,26 @@ def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project):
         app._tick()
         assert last_line(app) == "proposal 1 is pending again (before: approved by jo)"
 
-    console(project, script)
 
-
-def test_what_has_become_a_run_cannot_be_decided_any_more(project):
+async def test_what_has_become_a_run_cannot_be_decided_any_more(project):
     add(project, status=ProposalStatus.LAUNCHED, run=project.base.id)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         for key in "axeE":
             await pilot.press(key)
             assert "has become demo_baseline; d makes a new one of it" in last_line(app)
         assert project.commands() == []
 
-    console(project, script)
-
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 20)])
-def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project, size):
+async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project, size):
     for _ in range(5):
         add(project)
     add(project, status=ProposalStatus.APPROVED)
     add(project, status=ProposalStatus.BLOCKED, blocked="no")
     add(project, status=ProposalStatus.SKIPPED)
 
-    async def script(pilot, app):
+    async with console(project, size) as (pilot, app):
         for refusal in ("enter", "n", "escape", "q"):
             await pilot.press("A")
             await settle(pilot)
@@ -534,8 +494,6 @@ def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project, s
         app._tick()
         assert last_line(app) == "proposals 1–5 are approved; 1 blocked left out, e edits"
 
-    console(project, script, size)
-
 
 @pytest.mark.parametrize(
     ("change", "marked", "what", "why"),
@@ -545,40 +503,36 @@ def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project, s
         ({"paused": True}, (), "Approve all 3 proposals and start round 2 in 10s?", "The queue is paused."),
     ],
 )
-def test_the_question_says_what_the_decision_leads_to(project, change, marked, what, why):
+async def test_the_question_says_what_the_decision_leads_to(project, change, marked, what, why):
     for _ in range(3):
         add(project)
     project.change_loop(**change)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         app.screen.marked = set(marked)
         await pilot.press("A")
         await settle(pilot)
         assert (app.screen.what, why in app.screen.why) == (what, True), app.screen.why
 
-    console(project, script)
 
-
-def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path):
+async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path):
     project = Project(tmp_path, slots=1)
     base = project.run("base", RunState.STOPPED)
     project.round(1, RoundState.DECIDING)
     add(project, base=base)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("A")
         await settle(pilot)
         said = "1 run on 1 slot; no run of this loop has finished, so it is not known how long that takes."
         assert app.screen.why == said
 
-    console(project, script)
 
-
-def test_rejecting_all_asks_first_then_for_the_reason(project):
+async def test_rejecting_all_asks_first_then_for_the_reason(project):
     for _ in range(3):
         add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("X")
         await settle(pilot)
         assert isinstance(app.screen, Confirm)
@@ -595,14 +549,12 @@ def test_rejecting_all_asks_first_then_for_the_reason(project):
         await pilot.press(*"weak", "enter")
         assert project.commands() == [("reject", {"proposals": [1, 2, 3], "note": "weak"})]
 
-    console(project, script)
 
-
-def test_the_marked_are_approved_or_rejected_together(project):
+async def test_the_marked_are_approved_or_rejected_together(project):
     for _ in range(4):
         add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("space", "j", "space")
         assert [row[1] for row in rows(app, "queue")[1:5]] == ["*", " ", "*", " "]
         assert app.screen.marked == {1, 3}
@@ -614,15 +566,13 @@ def test_the_marked_are_approved_or_rejected_together(project):
         await pilot.press("g", "j", "space", "A", "y")
         assert project.commands()[1:] == [("approve", {"proposal": 2})]
 
-    console(project, script)
 
-
-def test_start_asks_and_says_what_is_left_behind(project):
+async def test_start_asks_and_says_what_is_left_behind(project):
     add(project, status=ProposalStatus.APPROVED)
     add(project)
     add(project, status=ProposalStatus.BLOCKED, blocked="no")
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("S")
         assert isinstance(app.screen, Confirm)
         assert app.screen.what == "Start round 2?"
@@ -632,8 +582,6 @@ def test_start_asks_and_says_what_is_left_behind(project):
         await pilot.press("S", "y")
         assert project.commands() == [("start", {})]
 
-    console(project, script)
-
 
 @pytest.mark.parametrize(
     ("round_", "status", "said"),
@@ -642,36 +590,32 @@ def test_start_asks_and_says_what_is_left_behind(project):
         (RoundState.DECIDING, ProposalStatus.PENDING, "nothing is approved yet"),
     ],
 )
-def test_start_says_why_nothing_can_be_started(project, round_, status, said):
+async def test_start_says_why_nothing_can_be_started(project, round_, status, said):
     add(project, status=status)
     project.round(1, round_)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("S")
         assert said in last_line(app)
         assert project.commands() == []
 
-    console(project, script)
 
-
-def test_hold_holds_and_releases(project):
+async def test_hold_holds_and_releases(project):
     add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("H")
         project.change_loop(held=True)
         await see(pilot, app)
         await pilot.press("H")
         assert project.commands() == [("hold", {"held": True}), ("hold", {"held": False})]
 
-    console(project, script)
 
-
-def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
+async def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
     add(project, status=ProposalStatus.APPROVED)
     add(project)
 
-    async def script(pilot, app):
+    async with console(project, engine=False) as (pilot, app):
         assert "No engine drives this loop" in rows(app, "head")[1]
         for keys in ("A", "u", "e", "n"):
             await pilot.press("g", *keys)
@@ -684,18 +628,16 @@ def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
         assert app.screen.rows.cursor == 2
         assert project.commands() == []
 
-    console(project, script, engine=False)
-
 
 # -------------------------------------------------------------------------------------------------------------- writing
 
 
-def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_typed_over(project):
+async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_typed_over(project):
     gone = Change(path="ot.loss_config.tau_src", before=0.05, after=None, removed=True)
     made = Change(path="ot.loss_config.tau_scr", before=None, after=1, created=True)
     add(project, [REG, gone, made], edits=["(as a rule wrote it)"])
 
-    async def script(pilot, app):
+    async with console(project, (120, 40)) as (pilot, app):
         assert "0.05 → (deleted)" in all_text(app)
         await pilot.press("e")
         await settle(pilot)
@@ -704,8 +646,6 @@ def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_ty
         await settle(pilot)
         edits = ["ot.loss_config.reg@set=0.2", "ot.loss_config.tau_src@del", "ot.loss_config.tau_scr@new=1"]
         assert project.commands() == [("edit", {"proposal": 1, "edits": edits})]
-
-    console(project, script, (120, 40))
 
 
 async def type_over(pilot, app, text):
@@ -719,10 +659,10 @@ def verdict(app):
     return " ".join(" ".join(painted(app.screen.query_one("Verdict"))).split())
 
 
-def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project):
+async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project):
     add(project, (REG, BATCH), edits=["ot.loss_config.reg@mul=1.6", "batch_size@add=8", "optimizer.lr@mul=2"])
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("e")
         await settle(pilot)
         assert isinstance(app.screen, EditValues)
@@ -736,8 +676,6 @@ def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project
         sent = {"proposal": 1, "edits": ["ot.loss_config.reg@set=0.16", "batch_size@set=20.6"]}
         assert project.commands() == [("edit", sent)]
 
-    console(project, script)
-
 
 @pytest.mark.parametrize(
     ("typed", "said"),
@@ -750,7 +688,7 @@ def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project
         ("0.4", "This config has already been run: proposal 2 of this round."),
     ],
 )
-def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not_sent(project, typed, said):
+async def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not_sent(project, typed, said):
     config = json.loads(json.dumps(CONFIG))
     config["ot"]["loss_config"]["reg"] = 0.3
     project.run("twin", config=config)
@@ -758,7 +696,7 @@ def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not
     config["ot"]["loss_config"]["reg"] = 0.4
     add(project, config_hash=project.hash_of(config))
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("e")
         await settle(pilot)
         await type_over(pilot, app, typed)
@@ -770,13 +708,11 @@ def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not
         await pilot.press("escape")
         assert project.commands() == []
 
-    console(project, script)
 
-
-def test_an_edit_that_changes_nothing_sends_nothing(project):
+async def test_an_edit_that_changes_nothing_sends_nothing(project):
     add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("e")
         await settle(pilot)
         await pilot.press("enter")
@@ -784,13 +720,11 @@ def test_an_edit_that_changes_nothing_sends_nothing(project):
         assert last_line(app) == "proposal 1 is left as it was"
         assert project.commands() == []
 
-    console(project, script)
 
-
-def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project):
+async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project):
     add(project, (), edits=["btch_size@mul=2"], status=ProposalStatus.BLOCKED, blocked="matches nothing")
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("e")
         await settle(pilot)
         assert isinstance(app.screen, WriteEdits)
@@ -801,24 +735,20 @@ def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project)
         await settle(pilot)
         assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size@mul=2"]})]
 
-    console(project, script)
 
-
-def test_a_base_that_cannot_be_read_is_said(project):
+async def test_a_base_that_cannot_be_read_is_said(project):
     add(project)
     (project.store.places.config(project.base.id)).unlink()
 
-    async def script(pilot, app):
+    async with console(project, (120, 40)) as (pilot, app):
         await pilot.press("e")
         assert "The frozen config of run run00001 cannot be read" in last_line(app)
 
-    console(project, script, (120, 40))
 
-
-def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
+async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
     project.run("other")
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("n")
         await settle(pilot)
         assert isinstance(app.screen, PickRun)
@@ -836,14 +766,12 @@ def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
         sent = {"run": "run00002", "edits": ["batch_size=24"], "reason": "bigger"}
         assert project.commands() == [("propose", sent)]
 
-    console(project, script)
 
-
-def test_a_duplicate_must_be_changed_before_it_can_be_sent(project):
+async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project):
     config = {**CONFIG, "batch_size": 24}
     add(project, (BATCH,), config_hash=project.hash_of(config), reason="bigger")
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("d")
         await settle(pilot)
         assert "This config has already been run: proposal 1 of this round." in verdict(app)
@@ -855,8 +783,6 @@ def test_a_duplicate_must_be_changed_before_it_can_be_sent(project):
         await settle(pilot)
         sent = {"run": "run00001", "edits": ["batch_size@set=24", "seed=7"], "reason": "bigger"}
         assert project.commands() == [("propose", sent)]
-
-    console(project, script)
 
 
 @pytest.fixture
@@ -875,11 +801,11 @@ def editor(tmp_path, monkeypatch):
     return make
 
 
-def test_all_edits_are_written_in_the_persons_editor(project, editor, tmp_path):
+async def test_all_edits_are_written_in_the_persons_editor(project, editor, tmp_path):
     editor(f'cp "$2" "{tmp_path}/seen"; echo "seed=7" >> "$2"')
     add(project, (REG, BATCH), reason="why\nnot", edits=["*.reg@mul=1.6"])
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, _):
         await pilot.press("E")
         await settle(pilot)
         sent = ["ot.loss_config.reg@set=0.16", "batch_size@set=24", "seed=7"]
@@ -888,8 +814,6 @@ def test_all_edits_are_written_in_the_persons_editor(project, editor, tmp_path):
         assert edits_of_file(seen) == sent[:2]
         assert "# ot.loss_config.reg is 0.1 now" in seen
         assert "# As it was written: *.reg@mul=1.6" in seen
-
-    console(project, script)
 
 
 @pytest.mark.parametrize(
@@ -901,23 +825,21 @@ def test_all_edits_are_written_in_the_persons_editor(project, editor, tmp_path):
         ('rm "$2"', "cannot be read as UTF-8 text: nothing was sent."),
     ],
 )
-def test_an_editor_that_leaves_nothing_usable_sends_nothing(project, editor, body, said):
+async def test_an_editor_that_leaves_nothing_usable_sends_nothing(project, editor, body, said):
     editor(body)
     add(project)
 
-    async def script(pilot, app):
+    async with console(project, (200, 50)) as (pilot, app):
         await pilot.press("E")
         assert said in last_line(app)
         assert project.commands() == []
 
-    console(project, script, (200, 50))
 
-
-def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(project, editor, tmp_path):
+async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(project, editor, tmp_path):
     path = editor('echo "batch_size=many" > "$2"')
     add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("E")
         await settle(pilot)
         assert isinstance(app.screen, Confirm)
@@ -926,8 +848,6 @@ def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(project
         await pilot.press("y")
         await settle(pilot)
         assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size=12"]})]
-
-    console(project, script)
 
 
 def test_a_missing_editor_is_said_and_none_is_run_through_a_shell(tmp_path):
@@ -948,21 +868,19 @@ def test_an_editor_that_is_no_program_is_a_sentence(value):
         editor_command({"PATH": os.defpath, "EDITOR": value})
 
 
-def test_a_terminal_that_cannot_be_left_says_so(project, monkeypatch):
+async def test_a_terminal_that_cannot_be_left_says_so(project, monkeypatch):
     monkeypatch.setenv("EDITOR", "true")
     add(project)
 
-    async def script(pilot, app):
+    async with console(project) as (pilot, app):
         await pilot.press("E")
         assert "An editor cannot be opened from this terminal" in last_line(app)
-
-    console(project, script)
 
 
 # ------------------------------------------------------------------------------------------------------- with an engine
 
 
-def test_the_engines_answers_reach_the_screen(project):
+async def test_the_engines_answers_reach_the_screen(project):
     """Approve, edit and reject against a real engine; it is held, so nothing is launched."""
     project.change_loop(held=True)
     for _ in range(3):
@@ -972,31 +890,29 @@ def test_the_engines_answers_reach_the_screen(project):
     def state(number):
         return project.store.proposal(number)
 
-    async def script(pilot, app):
-        await pilot.press("a")
-        await until(pilot, lambda: "proposal 1 is approved" in last_line(app))
-        assert "ok" in rows(app, "queue")[1]
-        await pilot.press("x", "n", "o", "enter")
-        await until(pilot, lambda: state(2).status is ProposalStatus.REJECTED)
-        assert state(2).note == "no"
-        await pilot.press("e", *"0.9", "enter")
-        await until(pilot, lambda: state(3).revision == 2)
-        assert state(3).changes[0].after == 0.9
-        await until(pilot, lambda: "now reads" in last_line(app))
-        await pilot.press("g", "u")  # the last decision, although the cursor is on the first
-        await until(pilot, lambda: "proposal 2 is pending again" in last_line(app))
-        assert state(1).status is ProposalStatus.APPROVED
-        await pilot.press("u")
-        await until(pilot, lambda: "proposal 1 is pending again" in last_line(app))
-        await pilot.press("A")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
-        await pilot.press("y")
-        await until(pilot, lambda: "proposals 1–3 are approved" in last_line(app))
-        await pilot.press("G", "u")
-        await until(pilot, lambda: "proposals 1–3 are pending again" in last_line(app))
-
     try:
-        console(project, script, engine=False)
+        async with console(project, engine=False) as (pilot, app):
+            await pilot.press("a")
+            await until(pilot, lambda: "proposal 1 is approved" in last_line(app))
+            assert "ok" in rows(app, "queue")[1]
+            await pilot.press("x", "n", "o", "enter")
+            await until(pilot, lambda: state(2).status is ProposalStatus.REJECTED)
+            assert state(2).note == "no"
+            await pilot.press("e", *"0.9", "enter")
+            await until(pilot, lambda: state(3).revision == 2)
+            assert state(3).changes[0].after == 0.9
+            await until(pilot, lambda: "now reads" in last_line(app))
+            await pilot.press("g", "u")  # the last decision, although the cursor is on the first
+            await until(pilot, lambda: "proposal 2 is pending again" in last_line(app))
+            assert state(1).status is ProposalStatus.APPROVED
+            await pilot.press("u")
+            await until(pilot, lambda: "proposal 1 is pending again" in last_line(app))
+            await pilot.press("A")
+            await until(pilot, lambda: isinstance(app.screen, Confirm))
+            await pilot.press("y")
+            await until(pilot, lambda: "proposals 1–3 are approved" in last_line(app))
+            await pilot.press("G", "u")
+            await until(pilot, lambda: "proposals 1–3 are pending again" in last_line(app))
     finally:
         os.kill(engine.pid, signal.SIGTERM)
 

@@ -1,5 +1,7 @@
-import asyncio
 from array import array
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +18,7 @@ from autoloop.model import (
     Series,
     Summary,
 )
+from textual.pilot import Pilot
 
 from autoloop_tui.console.drawing.columns import Column, lay_out
 from autoloop_tui.console.present.compare.comparison import compare_metrics
@@ -28,6 +31,7 @@ from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import CONFIG, NOW, Project, curve, painted
+from tests.console.running import Size, run_app
 from tests.console.waiting import settle, until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -40,18 +44,17 @@ def project(tmp_path):
     made.store.close()
 
 
-def on_rounds(project, script, *, size=(120, 40), **options):
-    """Run `script(pilot, screen)` on the Rounds screen."""
-
-    async def main():
-        app = project.app(**options)
-        async with app.run_test(size=size) as pilot:
-            await settle(pilot)
-            await pilot.press("r")
-            await settle(pilot)
-            await script(pilot, app.screen)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def on_rounds(
+    project: Project, *, size: Size = (120, 40), **options: Any
+) -> AsyncIterator[tuple[Pilot[Any], RoundsScreen]]:
+    """The Rounds screen."""
+    app = project.app(**options)
+    async with run_app(app, size) as pilot:
+        await pilot.press("r")
+        await settle(pilot)
+        assert isinstance(app.screen, RoundsScreen)
+        yield pilot, app.screen
 
 
 def table_rows(screen):
@@ -95,35 +98,31 @@ def family(project):
 # ------------------------------------------------------------------------------------------------ what is shown
 
 
-def test_every_run_is_under_its_round_with_the_newest_round_first(project):
+async def test_every_run_is_under_its_round_with_the_newest_round_first(project):
     base, failed, better, queued = family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (_, screen):
         assert isinstance(screen, RoundsScreen)
         assert shown_runs(screen) == [queued.id, better.id, base.id, failed.id]
         heads = [row for row in table_rows(screen) if "round " in row]
         assert [row.split("round ")[1][0] for row in heads] == ["3", "2", "1"]
 
-    on_rounds(project, script)
 
-
-def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_best_and_the_decisions(project):
+async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_best_and_the_decisions(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project, size=(160, 40)) as (_, screen):
         second, first = (row for row in table_rows(screen) if "round 2" in row or "round 1" in row)
         assert "1/2 ok 1 failed" in first
         assert "edits 1 approved 1 rejected" in first
         assert "best eval_l1 0.2" in second
         assert " -0.29" in second.replace("-0.30", "-0.29")  # 0.2 against 0.5
 
-    on_rounds(project, script, size=(160, 40))
 
-
-def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(project):
+async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project, size=(200, 50)) as (_, screen):
         rows = table_rows(screen)
         better = next(row for row in rows if "✓ finished act_base_r2_1" in row)
         assert "act_base #1 more-transport" in better
@@ -136,14 +135,12 @@ def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(p
         assert " 76 " in failed
         assert " 2 " in failed
 
-    on_rounds(project, script, size=(200, 50))
-
 
 @pytest.mark.parametrize("size", [*SIZES, (1, 1), (30, 6)])
-def test_it_paints_at_any_size_and_never_past_the_edge(project, size):
+async def test_it_paints_at_any_size_and_never_past_the_edge(project, size):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project, size=size) as (pilot, screen):
         assert screen.query_one(Table).size.width == size[0]
         for row in painted(screen.query_one(Table)):
             assert len(row) == size[0]
@@ -151,13 +148,11 @@ def test_it_paints_at_any_size_and_never_past_the_edge(project, size):
         await settle(pilot)
         assert any("act_big" in row for row in table_rows(screen))
 
-    on_rounds(project, script, size=size)
 
-
-def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project):
+async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project, size=(160, 40)) as (pilot, screen):
         below = " ".join(painted(screen.query_one("#lineage", RowPane)))
         assert "act_base_r3_1 (run00004) ◌ queued" in below
         assert "act_base ← act_base_r2_1 (more-transport: lambda_ot 0.1→0.15) ← act_base_r3_1" in below
@@ -167,24 +162,20 @@ def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project):
         assert "✗ failed: CUDA out of memory" in below
         assert "comes from no other run" in below
 
-    on_rounds(project, script, size=(160, 40))
 
-
-def test_a_project_without_runs_says_what_will_be_here(project):
-    async def script(pilot, screen):
+async def test_a_project_without_runs_says_what_will_be_here(project):
+    async with on_rounds(project) as (pilot, screen):
         assert any("no run yet" in row for row in table_rows(screen))
         for key in ("j", "G", "enter", "space", "t", "n", "o"):
             await pilot.press(key)
         assert screen.query_one(Table).cursor is None
 
-    on_rounds(project, script)
 
-
-def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_on(project):
+async def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_on(project):
     name, reason = "a\x1b[31m[bold]x[/]\u202e宽\t字\n", "\x1b[2J[link]" + "r" * 9999
     project.run(name, RunState.FAILED, id="evil\x1b]0;", reason=reason)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         text = "".join(row for pane in screen.query(RowPane) for row in painted(pane))
         assert "\x1b" not in text
         assert "\u202e" not in text
@@ -192,34 +183,30 @@ def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_o
         await pilot.press("space", "slash", "[", "]", "enter", "o", "O")
         await settle(pilot)
 
-    on_rounds(project, script)
 
-
-def test_a_running_run_shows_what_it_has_reached_so_far(project):
+async def test_a_running_run_shows_what_it_has_reached_so_far(project):
     project.run("going", RunState.RUNNING, metrics=metrics(0.31))
 
-    async def script(pilot, screen):
-        def row():
-            return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
-
-        await until(pilot, lambda: "0.3" in row(), "what it has reached")
-
     with project.engine():
-        on_rounds(project, script)
+        async with on_rounds(project) as (pilot, screen):
+
+            def row():
+                return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
+
+            await until(pilot, lambda: "0.3" in row(), "what it has reached")
 
 
-def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project):
+async def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project):
     base = project.run("base", metrics={EVAL: points((50, 0.9), (100, 0.6), (200, 0.3))})
     project.run("going", RunState.RUNNING, base=base, metrics={EVAL: points((50, 0.9), (100, 0.58))})
 
-    async def script(pilot, screen):
-        def row():
-            return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
-
-        await until(pilot, lambda: "-0.02" in row(), "the change")
-
     with project.engine():
-        on_rounds(project, script)
+        async with on_rounds(project) as (pilot, screen):
+
+            def row():
+                return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
+
+            await until(pilot, lambda: "-0.02" in row(), "the change")
 
 
 def test_of_runs_that_ended_at_different_steps_none_is_called_better():
@@ -230,23 +217,21 @@ def test_of_runs_that_ended_at_different_steps_none_is_called_better():
     assert compare_metrics([{EVAL: early}, {EVAL: late}], default_book())[0].best is None
 
 
-def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):
+async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project, ascii_only=True) as (_, screen):
         for row in [*table_rows(screen), *painted(screen.query_one("#lineage", RowPane))]:
             assert row.isascii(), row
-
-    on_rounds(project, script, ascii_only=True)
 
 
 # ------------------------------------------------------------------------------------------------ moving
 
 
-def test_keys_move_over_the_heads_of_rounds(project):
+async def test_keys_move_over_the_heads_of_rounds(project):
     base, failed, better, queued = family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         table = screen.query_one(Table)
         places = []
         for key in ("g", "j", "down", "k", "up", "G", "g", "ctrl+d", "ctrl+u", "end", "home", "pagedown", "pageup"):
@@ -255,14 +240,12 @@ def test_keys_move_over_the_heads_of_rounds(project):
         assert places[:7] == [queued.id, better.id, base.id, better.id, queued.id, failed.id, queued.id]
         assert places[7:] == [failed.id, queued.id, failed.id, queued.id, failed.id, queued.id]
 
-    on_rounds(project, script)
 
-
-def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(project):
+async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(project):
     for number in range(60):
         project.run(f"r{number}", RunState.STOPPED)
 
-    async def script(pilot, screen):
+    async with on_rounds(project, size=(80, 24)) as (pilot, screen):
         table = screen.query_one(Table)
         for _ in range(30):
             await pilot.press("j")
@@ -276,29 +259,25 @@ def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(p
         assert table.cursor == run
         assert next(y for y, row in enumerate(painted(table)) if row.startswith("›")) == line
 
-    on_rounds(project, script, size=(80, 24))
 
-
-def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project):
+async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project, size=(80, 24)) as (pilot, screen):
         seen = []
         for key in ("l", "l", "h", "left", "right"):
             await pilot.press(key)
             seen.append(next(n for n in ("eval_l1", "l1_loss", "ot_pi_sum") if f" {n} " in table_rows(screen)[1]))
         assert seen == ["l1_loss", "ot_pi_sum", "l1_loss", "eval_l1", "l1_loss"]
 
-    on_rounds(project, script, size=(80, 24))
-
 
 # ------------------------------------------------------------------------------------------------ filter and order
 
 
-def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empty_line(project):
+async def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empty_line(project):
     failed = family(project)[1]
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         await pilot.press("slash", *"memory")
         await settle(pilot)
         assert screen.query_one(FilterLine).display
@@ -312,13 +291,11 @@ def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empt
         assert len(shown_runs(screen)) == 4
         assert "filter" not in table_rows(screen)[0]
 
-    on_rounds(project, script)
 
-
-def test_giving_up_the_filter_brings_the_earlier_one_back(project):
+async def test_giving_up_the_filter_brings_the_earlier_one_back(project):
     base, *_ = family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         await pilot.press("slash", *"finished", "enter", "slash", *" nothing")
         await settle(pilot)
         assert shown_runs(screen) == []
@@ -328,8 +305,6 @@ def test_giving_up_the_filter_brings_the_earlier_one_back(project):
         assert screen.filter.text == "finished"
         assert base.id in shown_runs(screen)
         assert isinstance(pilot.app.screen, RoundsScreen)
-
-    on_rounds(project, script)
 
 
 def row_of(project, *runs):
@@ -362,10 +337,10 @@ def test_an_unknown_metric_in_a_filter_is_said_with_the_nearest_name():
     assert asked.words == ("ot_pi_smu>0.1", "eval_l1<x")
 
 
-def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project):
+async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project):
     base, _, better, _ = family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         for _ in range(20):
             await pilot.press("o")
             if screen.sort == "eval/offline_eval/avg_l1":
@@ -379,8 +354,6 @@ def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(pr
         await settle(pilot)
         assert shown_runs(screen)[:2] == [base.id, better.id]
         assert "▲" in table_rows(screen)[1]
-
-    on_rounds(project, script)
 
 
 @pytest.mark.parametrize("column", ["round", "state", "name", "id", "from", "steps", "tries", "took", "reason"])
@@ -398,11 +371,11 @@ def test_every_column_orders_every_run_and_puts_those_without_a_value_last(proje
 # ------------------------------------------------------------------------------------------------ marks and actions
 
 
-def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project):
+async def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project):
     for number in range(8):
         project.run(f"run_{number}", RunState.STOPPED)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         for _ in range(6):
             await pilot.press("space", "j")
         await pilot.press("space")
@@ -414,13 +387,11 @@ def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project):
         await pilot.press("g", "space")
         assert len(pilot.app.marked) == 5
 
-    on_rounds(project, script)
 
-
-def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project):
+async def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         await pilot.press("j", "enter")
         await settle(pilot)
         assert isinstance(pilot.app.screen, RunScreen)
@@ -429,56 +400,46 @@ def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project):
         assert pilot.app.screen is screen
         assert screen.query_one(Table).cursor == "run00003"
 
-    on_rounds(project, script)
 
-
-def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project):
+async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project):
     _, failed, *_ = family(project)
 
-    async def script(pilot, screen):
-        await pilot.press("G", "t")
-        await settle(pilot)
-        assert project.commands() == [("retry", {"run": failed.id})]
-        assert f"autoloop-tui retry {failed.id}" in "".join(painted(screen.query_one("#hints")))
-
     with project.engine():
-        on_rounds(project, script)
+        async with on_rounds(project) as (pilot, screen):
+            await pilot.press("G", "t")
+            await settle(pilot)
+            assert project.commands() == [("retry", {"run": failed.id})]
+            assert f"autoloop-tui retry {failed.id}" in "".join(painted(screen.query_one("#hints")))
 
 
-def test_n_proposes_a_variant_of_the_run_under_the_cursor(project):
+async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project):
     base, *_ = family(project)
 
-    async def script(pilot, screen):
-        await pilot.press("j", "j", "n")
-        await settle(pilot)
-        await pilot.press(*"ot.lambda_ot=0.3", "enter", *"try", "enter")
-        await settle(pilot)
-        assert project.commands() == [("propose", {"run": base.id, "edits": ["ot.lambda_ot=0.3"], "reason": "try"})]
-
     with project.engine():
-        on_rounds(project, script)
+        async with on_rounds(project) as (pilot, _):
+            await pilot.press("j", "j", "n")
+            await settle(pilot)
+            await pilot.press(*"ot.lambda_ot=0.3", "enter", *"try", "enter")
+            await settle(pilot)
+            assert project.commands() == [("propose", {"run": base.id, "edits": ["ot.lambda_ot=0.3"], "reason": "try"})]
 
 
-def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project):
+async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         await pilot.press("t")
         assert "press R" in "".join(painted(screen.query_one("#hints")))
         assert project.commands() == []
 
-    on_rounds(project, script)
 
-
-def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project):
+async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project):
     family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         await pilot.press("j")
         await settle(pilot)
         assert "$ autoloop-tui logs run00003" in "".join(painted(screen.query_one("#hints")))
-
-    on_rounds(project, script)
 
 
 # ------------------------------------------------------------------------------------------------ other loops
@@ -503,11 +464,11 @@ def older_loop(project, runs=2):
     return loop
 
 
-def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away(project):
+async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away(project):
     base, *_ = family(project)
     older_loop(project)
 
-    async def script(pilot, screen):
+    async with on_rounds_of(project) as (pilot, screen):
         assert "old0" not in shown_runs(screen)
         await pilot.press("L")
         await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
@@ -517,19 +478,17 @@ def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away
         await settle(pilot)
         assert "old0" not in shown_runs(screen)
 
-    on_rounds_of(project, script)
-
 
 def on_rounds_of(project, script, **options):
     """On the project's own loop, whichever is the newest."""
     on_rounds(project, script, loop=project.loop.name, **options)
 
 
-def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(project):
+async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(project):
     base, *_ = family(project)
     loop = older_loop(project)
 
-    async def script(pilot, screen):
+    async with on_rounds_of(project) as (pilot, screen):
         await pilot.press("L")
         await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
         screen.query_one(Table).go_to("old0")
@@ -544,13 +503,11 @@ def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(proje
         assert screen.query_one(Table).cursor == "old0"
         assert base.id in shown_runs(screen)
 
-    on_rounds_of(project, script)
-
 
 # ------------------------------------------------------------------------------------------------ many
 
 
-def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project):
+async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project):
     base = project.run("base")
     assert base.summary is not None
     with project.store.transaction():
@@ -577,7 +534,7 @@ def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project
                 )
             )
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         made = []
         painter = type(screen._painter)
         row = painter.row
@@ -593,8 +550,6 @@ def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project
         await pilot.press("slash", *"eval_l1<3", "enter")
         await settle(pilot)
         assert set(shown_runs(screen)) == {base.id, "m00000", "m00001", "m00002"}
-
-    on_rounds(project, script)
 
 
 # ------------------------------------------------------------------------------------------------ the table itself
@@ -615,10 +570,10 @@ def test_a_long_name_keeps_its_end(text, width, cut):
     assert short.endswith(text[-2:])
 
 
-def test_a_click_chooses_a_row_and_the_wheel_moves(project):
+async def test_a_click_chooses_a_row_and_the_wheel_moves(project):
     _, failed, _, queued = family(project)
 
-    async def script(pilot, screen):
+    async with on_rounds(project) as (pilot, screen):
         table = screen.query_one(Table)
         y = next(y for y, row in enumerate(painted(table)) if "act_big" in row)
         await pilot.click(Table, offset=(10, y))
@@ -626,8 +581,6 @@ def test_a_click_chooses_a_row_and_the_wheel_moves(project):
         table.post_message(scroll_up(table))
         await settle(pilot)
         assert table.cursor == queued.id
-
-    on_rounds(project, script)
 
 
 def scroll_up(widget):

@@ -1,8 +1,10 @@
-import asyncio
 import copy
 import math
 from array import array
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +12,8 @@ from autoloop import secrets
 from autoloop.configs import diff
 from autoloop.metric_readers import follow
 from autoloop.metrics import default_book, summarise
-from autoloop.model import Actor, ExitRecord, RunState, Series, StopCause, StopKind, WandbSpec
+from autoloop.model import Actor, ExitRecord, Run, RunState, Series, StopCause, StopKind, WandbSpec
+from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.drawing.smoothing import Smoothed
@@ -24,6 +27,7 @@ from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.run.charts import RunCharts
 from tests.console.projects import CONFIG, Project, curve, history, painted
+from tests.console.running import Size, run_app
 from tests.console.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -53,22 +57,17 @@ def variant(project):
     )
 
 
-def drive(project, run, script, size=(80, 24), engine=True, **options):
-    """Open the Run screen on `run` and run `script(pilot, screen)`."""
-
-    async def main():
-        app = project.app(**options)
-        async with app.run_test(size=size) as pilot:
-            await settle(pilot)
-            app.open_run(run.id if hasattr(run, "id") else run)
-            await settle(pilot)
-            await script(pilot, app.screen)
-
-    if engine:
-        with project.engine():
-            asyncio.run(main())
-    else:
-        asyncio.run(main())
+@asynccontextmanager
+async def drive(
+    project: Project, run: Run | str, size: Size = (80, 24), engine: bool = True, **options: Any
+) -> AsyncIterator[tuple[Pilot[Any], RunScreen]]:
+    """The Run screen on `run`."""
+    app = project.app(**options)
+    async with run_app(app, size, engine=project if engine else None) as pilot:
+        app.open_run(run if isinstance(run, str) else run.id)
+        await settle(pilot)
+        assert isinstance(app.screen, RunScreen)
+        yield pilot, app.screen
 
 
 async def press(pilot, *keys):
@@ -86,8 +85,8 @@ def seen(screen):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_header_says_who_how_far_and_where_from_at_every_size(project, variant, size):
-    async def script(pilot, screen):
+async def test_header_says_who_how_far_and_where_from_at_every_size(project, variant, size):
+    async with drive(project, variant, size) as (_, screen):
         who, far, origin = painted(screen.query_one("#run-head"))
         assert "▶ running" in who
         assert "variant" in who
@@ -100,51 +99,43 @@ def test_header_says_who_how_far_and_where_from_at_every_size(project, variant, 
         assert "tau_src 0.05→0.5" in origin
         assert ("to base" in far) == (size[0] >= 100)
 
-    drive(project, variant, script, size)
 
-
-def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project):
+async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project):
     run = project.run("first")
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         assert "from configs/first.json" in painted(screen.query_one("#run-head"))[2]
         await press(pilot, "3")
         assert "nothing: a config of the first round" in seen(screen)
 
-    drive(project, run, script)
 
-
-def test_a_running_run_stands_against_its_base_at_the_same_step(project):
+async def test_a_running_run_stands_against_its_base_at_the_same_step(project):
     key = "eval/offline_eval/avg_l1"
     base = project.run("base", metrics={key: Series(array("q", [50, 100, 200]), array("d", [0.9, 0.6, 0.3]))})
     mine = {key: Series(array("q", [50, 100]), array("d", [0.9, 0.58]))}
     run = project.run("going", RunState.RUNNING, base=base, metrics=mine, log="x\n")
 
-    async def script(pilot, screen):
+    async with drive(project, run, (160, 40)) as (pilot, screen):
         screen._paint(screen.view, screen.view.run(run.id))
         await settle(pilot)
         assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
 
-    drive(project, run, script, (160, 40))
 
-
-def test_an_unknown_run_is_said_and_survived(project):
+async def test_an_unknown_run_is_said_and_survived(project):
     project.run("there")
 
-    async def script(pilot, screen):
+    async with drive(project, "nowhere") as (pilot, screen):
         assert "This loop has no run nowhere" in seen(screen)
         for key in ("tab", "2", "3", "4", "1", "h", "l", "x", "t", "n", "w", "y"):
             await press(pilot, key)
         assert pilot.app.is_running
 
-    drive(project, "nowhere", script)
-
 
 # ----------------------------------------------------------------------------------------------------------- parts
 
 
-def test_tab_and_numbers_reach_every_part(project, variant):
-    async def script(pilot, screen):
+async def test_tab_and_numbers_reach_every_part(project, variant):
+    async with drive(project, variant) as (pilot, screen):
         shown = []
         for key in ("1", "tab", "tab", "tab", "tab", "2", "3", "4", "m", "d"):
             await press(pilot, key)
@@ -152,36 +143,30 @@ def test_tab_and_numbers_reach_every_part(project, variant):
             assert [each for each in PARTS if screen.query_one(f"#part-{each}").display] == [screen.part]
         assert shown == [*PARTS, "charts", "log", "config", "launch", "charts", "config"]
 
-    drive(project, variant, script)
-
 
 def test_every_action_of_the_scope_has_a_method():
     for action in of_scope("run"):
         assert callable(getattr(RunScreen, f"action_{action.method}"))
 
 
-def test_the_last_line_shows_the_command_of_the_part(project, variant):
-    async def script(pilot, screen):
+async def test_the_last_line_shows_the_command_of_the_part(project, variant):
+    async with drive(project, variant) as (pilot, screen):
         await press(pilot, "2")
         assert painted(screen.query_one("#hints"))[1].strip() == f"$ autoloop-tui logs {variant.id}"
 
-    drive(project, variant, script)
 
-
-def test_hints_of_a_part_follow_remapped_keys(project, variant):
-    async def script(pilot, screen):
+async def test_hints_of_a_part_follow_remapped_keys(project, variant):
+    async with drive(project, variant, (120, 40)) as (pilot, screen):
         pilot.app.preferences.keys["log.filter"] = "F"
         await press(pilot, "2")
         assert "F filter" in painted(screen.query_one("#run-parts"))[0]
-
-    drive(project, variant, script, (120, 40))
 
 
 # ---------------------------------------------------------------------------------------------------------- charts
 
 
-def test_the_chart_draws_the_run_over_its_base(project, variant):
-    async def script(pilot, screen):
+async def test_the_chart_draws_the_run_over_its_base(project, variant):
+    async with drive(project, variant) as (_, screen):
         chart = screen.query_one(BigChart)
         run, base = chart._lines
         assert (run.label, run.base) == ("this run", False)
@@ -190,12 +175,10 @@ def test_the_chart_draws_the_run_over_its_base(project, variant):
         assert len(base.series) == 10
         assert "┌" in "\n".join(painted(chart))
 
-    drive(project, variant, script)
-
 
 @pytest.mark.parametrize(("forth", "back"), [("l", "h"), ("right", "left"), ("j", "k")])
-def test_h_and_l_walk_through_the_metrics_key_metrics_first(project, variant, forth, back):
-    async def script(pilot, screen):
+async def test_h_and_l_walk_through_the_metrics_key_metrics_first(project, variant, forth, back):
+    async with drive(project, variant) as (pilot, screen):
         charts, walked = screen.query_one(RunCharts), []
         for _ in range(4):
             walked.append(charts.metric)
@@ -206,11 +189,9 @@ def test_h_and_l_walk_through_the_metrics_key_metrics_first(project, variant, fo
         assert charts.metric == first
         assert "eval_l1" in painted(screen.query_one(BigChart))[0]
 
-    drive(project, variant, script)
 
-
-def test_wide_screens_list_all_metrics_with_their_figures(project, variant):
-    async def script(pilot, screen):
+async def test_wide_screens_list_all_metrics_with_their_figures(project, variant):
+    async with drive(project, variant, (120, 40)) as (_, screen):
         head, *rows = painted(screen.query_one("#run-metrics"))[1:]
         assert head.split() == ["last", "best", "change", "noise"]
         figures = variant_figures(project, variant, "train/l1_loss")
@@ -218,8 +199,6 @@ def test_wide_screens_list_all_metrics_with_their_figures(project, variant):
         assert row[:3] == ["l1_loss", f"{figures.last:.4g}", f"{figures.best:.4g}"]
         assert row[3].startswith("-0.")
         assert rows[0].startswith("▌")
-
-    drive(project, variant, script, (120, 40))
 
 
 def variant_figures(project, run, name):
@@ -229,33 +208,27 @@ def variant_figures(project, run, name):
     return summarise(follower.columns, default_book()).metrics[name]
 
 
-def test_xwide_screens_add_the_change_to_the_base(project, variant):
-    async def script(pilot, screen):
+async def test_xwide_screens_add_the_change_to_the_base(project, variant):
+    async with drive(project, variant, (200, 50)) as (_, screen):
         assert "to base" in painted(screen.query_one("#run-metrics"))[1]
 
-    drive(project, variant, script, (200, 50))
 
-
-def test_narrow_screens_have_the_figures_in_one_line(project, variant):
-    async def script(pilot, screen):
+async def test_narrow_screens_have_the_figures_in_one_line(project, variant):
+    async with drive(project, variant) as (_, screen):
         (row,) = painted(screen.query_one("#run-figures"))
         assert row.startswith(" 1/3 eval_l1  last ")
         assert "noise" in row
 
-    drive(project, variant, script)
 
-
-def test_a_click_on_a_metric_chooses_it(project, variant):
-    async def script(pilot, screen):
+async def test_a_click_on_a_metric_chooses_it(project, variant):
+    async with drive(project, variant, (120, 40)) as (pilot, screen):
         await pilot.click("#run-metrics", offset=(5, 4))
         await settle(pilot)
         assert screen.query_one(RunCharts).metric == "train/grad_norm"
 
-    drive(project, variant, script, (120, 40))
 
-
-def test_smoothing_is_off_at_first_and_said_when_on(project, variant):
-    async def script(pilot, screen):
+async def test_smoothing_is_off_at_first_and_said_when_on(project, variant):
+    async with drive(project, variant) as (pilot, screen):
         chart = screen.query_one(BigChart)
         assert [line.label for line in chart._lines] == ["this run", "base"]
         await press(pilot, "w")
@@ -265,34 +238,28 @@ def test_smoothing_is_off_at_first_and_said_when_on(project, variant):
         await press(pilot, "w")
         assert "smoothed" not in painted(chart)[0]
 
-    drive(project, variant, script)
 
-
-def test_the_value_axis_turns_logarithmic(project, variant):
-    async def script(pilot, screen):
+async def test_the_value_axis_turns_logarithmic(project, variant):
+    async with drive(project, variant) as (pilot, screen):
         await press(pilot, "y")
         assert screen.query_one(BigChart).log_y
         assert " log " in painted(screen.query_one(BigChart))[0]
 
-    drive(project, variant, script)
 
-
-def test_points_that_come_are_drawn_at_the_next_ticks(project, variant):
-    async def script(pilot, screen):
+async def test_points_that_come_are_drawn_at_the_next_ticks(project, variant):
+    async with drive(project, variant) as (_, screen):
         before = len(screen.query_one(BigChart)._lines[0].series)
         history(Path(variant.output_dir), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
         for _ in range(4):
             screen.tick()
         assert len(screen.query_one(BigChart)._lines[0].series) == 8 > before
 
-    drive(project, variant, script)
-
 
 # ------------------------------------------------------------------------------------------------------------- log
 
 
-def test_the_log_is_followed_and_searched(project, variant):
-    async def script(pilot, screen):
+async def test_the_log_is_followed_and_searched(project, variant):
+    async with drive(project, variant) as (pilot, screen):
         await press(pilot, "2")
         log = screen.query_one(LogTail)
         assert log.has_focus
@@ -302,35 +269,29 @@ def test_the_log_is_followed_and_searched(project, variant):
         await press(pilot, "n")
         assert isinstance(pilot.app.screen, RunScreen)  # n is the next match while something is searched for
 
-    drive(project, variant, script)
 
-
-def test_the_cause_of_a_failure_stands_above_the_log(project):
+async def test_the_cause_of_a_failure_stands_above_the_log(project):
     cause = "CUDA ran out of memory: make batch_size smaller. " * 2
     run = project.run("burst", RunState.FAILED, log="Traceback\n", attempt={"cause": cause, "exit": ExitRecord(code=1)})
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         await press(pilot, "2")
         pane = screen.query_one("#run-cause")
         assert pane.region.bottom <= screen.query_one(LogTail).region.y
         assert "✗ CUDA ran out of memory" in " ".join(painted(pane))
         assert 1 <= pane.size.height <= 3
 
-    drive(project, run, script)
 
-
-def test_no_room_is_taken_for_a_cause_where_there_is_none(project, variant):
-    async def script(pilot, screen):
+async def test_no_room_is_taken_for_a_cause_where_there_is_none(project, variant):
+    async with drive(project, variant) as (_, screen):
         assert not screen.query_one("#run-cause").display
-
-    drive(project, variant, script)
 
 
 # ---------------------------------------------------------------------------------------------------------- config
 
 
-def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(project, variant):
-    async def script(pilot, screen):
+async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(project, variant):
+    async with drive(project, variant, (120, 40)) as (pilot, screen):
         await press(pilot, "3")
         text = seen(screen)
         assert "What it changes  against baseline" in text
@@ -339,15 +300,13 @@ def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(project,
         assert "proposal 1, rule:more-transport: the transport term is weak" in text
         assert '"optimizer_lr": 0.002,' in text
 
-    drive(project, variant, script, (120, 40))
 
-
-def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project):
+async def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project):
     base = project.run("small")
     config = {**CONFIG, "many": {f"key_{i:04}": i for i in range(2000)}}
     run = project.run("large", base=base, config=config)
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         await press(pilot, "3")
         text = screen.query_one("#part-config", Document)
         await press(pilot, "G")
@@ -357,36 +316,30 @@ def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project):
         await press(pilot, "ctrl+d", "ctrl+u", "j", "k", "n", "N")
         assert any('"key_1234": 1234' in row for row in painted(text))
 
-    drive(project, run, script)
 
-
-def test_a_config_that_cannot_be_read_is_one_sentence(project, variant):
+async def test_a_config_that_cannot_be_read_is_one_sentence(project, variant):
     Path(variant.config_path).unlink()
 
-    async def script(pilot, screen):
+    async with drive(project, variant) as (pilot, screen):
         await press(pilot, "3")
         assert f"The frozen config of run {variant.id} cannot be read" in seen(screen)
 
-    drive(project, variant, script)
 
-
-def test_added_and_removed_keys_are_told_apart(project):
+async def test_added_and_removed_keys_are_told_apart(project):
     base = project.run("before", config={"a": 1, "gone": 2})
     run = project.run("after", base=base, config={"a": 1, "new": {"x": 3}})
 
-    async def script(pilot, screen):
+    async with drive(project, run, (120, 40)) as (pilot, screen):
         await press(pilot, "3")
         rows = seen(screen).splitlines()
         assert any(row.split()[:5] == ["-", "gone", "2", "→", "(deleted)"] for row in rows)
         assert any(row.split()[:2] == ["+", "new"] and "(not there)" in row for row in rows)
 
-    drive(project, run, script, (120, 40))
-
 
 # ---------------------------------------------------------------------------------------------------------- launch
 
 
-def test_the_launch_part_shows_command_environment_places_and_attempts(project):
+async def test_the_launch_part_shows_command_environment_places_and_attempts(project):
     run = project.run("twice", RunState.FAILED, attempts=2, attempt={"exit": ExitRecord(signal=9), "cause": "killed"})
     project.attempt(
         run,
@@ -396,7 +349,7 @@ def test_the_launch_part_shows_command_environment_places_and_attempts(project):
         stop=StopCause(kind=StopKind.USER, text="asked by somebody"),
     )
 
-    async def script(pilot, screen):
+    async with drive(project, run, (120, 60)) as (pilot, screen):
         await press(pilot, "4")
         text = seen(screen)
         assert "/usr/bin/python3 train.py" in text
@@ -407,13 +360,11 @@ def test_the_launch_part_shows_command_environment_places_and_attempts(project):
         assert "WANDB_RUN_ID" in text
         assert run.output_dir[:40] in text
 
-    drive(project, run, script, (120, 60))
 
-
-def test_a_queued_run_shows_the_command_as_it_would_start(project):
+async def test_a_queued_run_shows_the_command_as_it_would_start(project):
     run = project.run("later", RunState.QUEUED)
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         assert "It waits in the queue" in seen(screen)
         await press(pilot, "2")
         assert "it waits in the queue" in seen(screen)
@@ -423,10 +374,8 @@ def test_a_queued_run_shows_the_command_as_it_would_start(project):
         assert "train.py" in text
         assert "none yet: it waits in the queue" in text
 
-    drive(project, run, script)
 
-
-def test_secrets_are_never_shown(project, tmp_path):
+async def test_secrets_are_never_shown(project, tmp_path):
     preset = tmp_path / "secret.toml"
     preset.write_text(
         'name = "secret"\ntitle = "t"\n'
@@ -436,26 +385,22 @@ def test_secrets_are_never_shown(project, tmp_path):
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset=str(preset), wandb=WandbSpec(online=True)))
     run = project.run("hush", RunState.QUEUED)
 
-    async def script(pilot, screen):
+    async with drive(project, run, (120, 60)) as (pilot, screen):
         await press(pilot, "4")
         text = seen(screen)
         assert "sesame" not in text
         assert text.count(secrets.MASK) == 4
         assert "shown" in text
 
-    drive(project, run, script, (120, 60))
 
-
-def test_a_preset_that_is_gone_is_said(project, variant):
+async def test_a_preset_that_is_gone_is_said(project, variant):
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset="/nowhere/preset.toml"))
 
-    async def script(pilot, screen):
+    async with drive(project, variant, (120, 60)) as (pilot, screen):
         await press(pilot, "4")
         text = seen(screen)
         assert "The launch preset" in text
         assert "/usr/bin/python3 train.py" in text  # what was started is known all the same
-
-    drive(project, variant, script, (120, 60))
 
 
 def test_a_flag_with_an_innocent_name_is_shown():
@@ -474,8 +419,8 @@ def test_a_flag_with_an_innocent_name_is_shown():
 # -------------------------------------------------------------------------------------------------------- commands
 
 
-def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project, variant):
-    async def script(pilot, screen):
+async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project, variant):
+    async with drive(project, variant) as (pilot, _):
         await press(pilot, "x")
         assert isinstance(pilot.app.screen, Confirm)
         assert "checkpoints and metrics so far are kept" in pilot.app.screen.why
@@ -484,66 +429,54 @@ def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project, 
         await press(pilot, "x", "y")
         assert project.commands() == [("stop", {"run": variant.id})]
 
-    drive(project, variant, script)
-
 
 @pytest.mark.parametrize(
     ("state", "kind"), [(RunState.QUEUED, "stop"), (RunState.STOPPING, "kill")], ids=["queued", "stopping"]
 )
-def test_what_stop_asks_depends_on_the_state(project, state, kind):
+async def test_what_stop_asks_depends_on_the_state(project, state, kind):
     run = project.run("some", state)
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, _):
         await press(pilot, "x", "y")
         assert project.commands() == [(kind, {"run": run.id})]
 
-    drive(project, run, script)
 
-
-def test_an_ended_run_has_nothing_to_stop(project):
+async def test_an_ended_run_has_nothing_to_stop(project):
     run = project.run("done")
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         await press(pilot, "x")
         assert "there is nothing to stop" in painted(screen.query_one("#hints"))[1]
         assert pilot.app.screen is screen
 
-    drive(project, run, script)
 
-
-def test_retry_is_sent(project):
+async def test_retry_is_sent(project):
     run = project.run("broken", RunState.FAILED)
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, _):
         await press(pilot, "t")
         assert project.commands() == [("retry", {"run": run.id})]
 
-    drive(project, run, script)
 
-
-def test_without_an_engine_the_key_that_restarts_it_is_said(project, variant):
-    async def script(pilot, screen):
+async def test_without_an_engine_the_key_that_restarts_it_is_said(project, variant):
+    async with drive(project, variant, engine=False) as (pilot, screen):
         await press(pilot, "t")
         assert "press R to restart it" in painted(screen.query_one("#hints"))[1]
         assert project.commands() == []
 
-    drive(project, variant, script, engine=False)
-
 
 @pytest.mark.parametrize("part", ["1", "2", "3", "4"])
-def test_a_variant_is_asked_for_in_every_part(project, variant, part):
-    async def script(pilot, screen):
+async def test_a_variant_is_asked_for_in_every_part(project, variant, part):
+    async with drive(project, variant) as (pilot, screen):
         await press(pilot, part, "n")
         assert pilot.app.screen is not screen
-
-    drive(project, variant, script)
 
 
 # ------------------------------------------------------------------------------------------------- hostile and large
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
-def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
+async def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
     evil = "\x1b[31m[b]日本語\u202e\n'\"{" + "x" * 300
     config = {**CONFIG, evil: evil}
     base = project.run("base")
@@ -560,7 +493,7 @@ def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
         attempt={"cause": evil, "argv": [evil, evil], "stop": StopCause(kind=StopKind.USER, text=evil)},
     )
 
-    async def script(pilot, screen):
+    async with drive(project, run, size) as (pilot, screen):
         for part in "1234":
             await press(pilot, part)
             text = seen(screen)
@@ -570,19 +503,15 @@ def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
                 for y in range(pane.size.height):
                     assert pane.render_line(y).cell_length == pane.size.width
 
-    drive(project, run, script, size)
 
-
-def test_a_lost_run_without_metrics_says_so(project):
+async def test_a_lost_run_without_metrics_says_so(project):
     run = project.run("ghost", RunState.LOST, metrics={})
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (_, screen):
         assert "It logged no metric before its process vanished" in seen(screen)
 
-    drive(project, run, script)
 
-
-def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project):
+async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project):
     base = project.run("base")
     with project.store.transaction():
         for i in range(5000):
@@ -601,20 +530,16 @@ def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project):
             )
     run = project.run("last", base=base, config={**CONFIG, "seed": 2})
 
-    async def script(pilot, screen):
+    async with drive(project, run) as (pilot, screen):
         await press(pilot, "3", "1", "l")
         assert "last" in painted(screen.query_one("#run-head"))[0]
 
-    drive(project, run, script)
 
-
-def test_ascii_needs_no_other_letters(project, variant):
-    async def script(pilot, screen):
+async def test_ascii_needs_no_other_letters(project, variant):
+    async with drive(project, variant, ascii_only=True) as (pilot, screen):
         for part in "1234":
             await press(pilot, part)
             assert seen(screen).isascii(), [c for c in seen(screen) if not c.isascii()]
-
-    drive(project, variant, script, ascii_only=True)
 
 
 # ----------------------------------------------------------------------------------------------------------- pieces

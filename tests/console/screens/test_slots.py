@@ -1,13 +1,15 @@
-import asyncio
 import math
 import os
 from array import array
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 from autoloop.model import Change, LoopEnd, LoopEndKind, ProposalStatus, RoundState, RunState, Series
 from autoloop.runners import procfs
+from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.drawing.paint import look
@@ -22,6 +24,7 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.slots.cards import SlotCards
 from tests.console.pictures import text
 from tests.console.projects import CONFIG, Project, curve, painted
+from tests.console.running import Size, run_app
 from tests.console.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -51,23 +54,19 @@ def busy(folder, *, slots=2, **spec):
     return project
 
 
-def drive(project, script, size=(80, 24), engine=True, **options):
-    """Run `script(pilot, screen)` on the Slots screen of the project."""
-
-    async def main():
-        with ExitStack() as stack:
-            if engine:
-                stack.enter_context(project.engine())
-            app = project.app(**options)
-            async with app.run_test(size=size) as pilot:
-                await settle(pilot)
-                assert isinstance(app.screen, SlotsScreen)
-                app.screen._read(app.feed.view)
-                app.screen.refresh_view()
-                await settle(pilot)
-                await script(pilot, app.screen)
-
-    asyncio.run(main())
+@asynccontextmanager
+async def drive(
+    project: Project, size: Size = (80, 24), engine: bool = True, **options: Any
+) -> AsyncIterator[tuple[Pilot[Any], SlotsScreen]]:
+    """The Slots screen of the project, with everything read."""
+    app = project.app(**options)
+    async with run_app(app, size, engine=project if engine else None) as pilot:
+        screen = app.screen
+        assert isinstance(screen, SlotsScreen)
+        screen._read(app.feed.view)
+        screen.refresh_view()
+        await settle(pilot)
+        yield pilot, screen
 
 
 def cards(screen):
@@ -82,8 +81,8 @@ def shown(pilot):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_empty_slots_say_so(tmp_path, size):
-    async def script(pilot, screen):
+async def test_empty_slots_say_so(tmp_path, size):
+    async with drive(Project(tmp_path), size) as (pilot, screen):
         assert cards(screen).count("nothing has run here yet") == 2
         assert "this slot has not run anything yet" in shown(pilot)
         for key in ("j", "k", "enter", "l", "m", "d", "y", "n", "x", "2", "9"):
@@ -91,12 +90,10 @@ def test_empty_slots_say_so(tmp_path, size):
             await settle(pilot)
         assert isinstance(pilot.app.screen, SlotsScreen)
 
-    drive(Project(tmp_path), script, size)
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path, size):
-    async def script(pilot, screen):
+async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path, size):
+    async with drive(busy(tmp_path), size) as (pilot, screen):
         told = cards(screen)
         for word in ("run_0", "run_1", "100%" if screen.console.feed.step(screen.view.run("run00002")) == 200 else "50%"):
             assert word in told
@@ -105,27 +102,23 @@ def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path, size):
         if size[0] >= 120:
             assert "run 1 line 79" in told  # each card has its own run's last line
 
-    drive(busy(tmp_path), script, size)
 
-
-def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_path):
-    async def script(pilot, screen):
-        assert screen.query_one("#chart0", Chart).is_on_screen == (pilot.app.size.width >= 100)
-        assert screen.query_one(LogTail).is_on_screen
-
+async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_path):
     project = busy(tmp_path)
     for size in SIZES:
-        drive(project, script, size)
+        async with drive(project, size) as (pilot, screen):
+            assert screen.query_one("#chart0", Chart).is_on_screen == (pilot.app.size.width >= 100)
+            assert screen.query_one(LogTail).is_on_screen
 
 
 @pytest.mark.parametrize("size", [*SIZES, (60, 20)])
 @pytest.mark.parametrize("slots", [2, 7])
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.LOST, RunState.STOPPED])
-def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_reason(tmp_path, size, slots, state):
+async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_reason(tmp_path, size, slots, state):
     project = Project(tmp_path, slots=slots)
     project.run("broken", state, reason=f"{state.value}: CUDA out of memory", log="boom\n")
 
-    async def script(pilot, screen):
+    async with drive(project, size) as (pilot, screen):
         rows = [screen.query_one(SlotCards).render_line(y) for y in range(screen.query_one(SlotCards).size.height)]
         row = next(row for row in rows if "cpu 0" in row.text)
         assert state.value in row.text
@@ -138,34 +131,30 @@ def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_
         if state is not RunState.STOPPED and size[0] >= 80:
             assert "1 failed" in painted(screen.query_one("#top"))[0]
 
-    drive(project, script, size)
-
 
 @pytest.mark.parametrize("size", [*SIZES, (60, 20)])
-def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path, size):
+async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path, size):
     project = Project(tmp_path, slots=7)
     project.run("broken", RunState.FAILED, reason="CUDA out of memory")
     project.run("next", RunState.RUNNING, slot=0, log="x\n")
     project.run("other", RunState.FAILED, reason="no data", attempt={"slot": 1})
     project.change_loop(slot_waits={1: "in use by python (pid 41)"})
 
-    async def script(pilot, screen):
+    async with drive(project, size) as (_, screen):
         rows = {label: row for row in cards(screen).splitlines() for label in ("cpu 0", "cpu 1") if label in row}
         assert "running" in rows["cpu 0"]
         assert "waiting" in rows["cpu 1"].partition("cpu 1")[2]
 
-    drive(project, script, size)
-
 
 @pytest.mark.parametrize("size", [*SIZES, (60, 20)])
 @pytest.mark.parametrize("slots", [2, 7])
-def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_path, size, slots):
+async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_path, size, slots):
     project = Project(tmp_path, slots=slots)
     me = {"handle": procfs.identity(os.getpid())}
     project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=me)
     project.run("not_there", RunState.RUNNING, slot=1, log="x\n", attempt={"slot": 1})
 
-    async def script(pilot, screen):
+    async with drive(project, size, engine=False) as (pilot, screen):
         rows = screen.query_one(SlotCards).facts
         assert [facts.state for facts in rows[:2]] == ["running", "gone"]
         told = cards(screen)
@@ -177,8 +166,6 @@ def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_p
         await pilot.press("r")
         await settle(pilot)
         assert "? gone" in shown(pilot)
-
-    drive(project, script, size, engine=False)
 
 
 def learning(folder, *, mine, base, state=RunState.RUNNING, slots=2):
@@ -204,8 +191,8 @@ FALLING = ([50, 100, 150, 200], [0.9, 0.6, 0.4, 0.3])
         (([20], [1.0]), None),
     ],
 )
-def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path, mine, said):
-    async def script(pilot, screen):
+async def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path, mine, said):
+    async with drive(learning(tmp_path, mine=mine, base=FALLING), (120, 40)) as (_, screen):
         told = cards(screen)
         if said is None:
             assert "step" not in told
@@ -215,20 +202,16 @@ def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path, mine
         if facts.change is not None and not facts.change.delta.fair:
             assert facts.change.delta.piece(9)[1] == "dim"  # of different steps nobody can say which is better
 
-    drive(learning(tmp_path, mine=mine, base=FALLING), script, (120, 40))
-
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
-def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path, size):
-    async def script(pilot, screen):
+async def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path, size):
+    async with drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING, slots=7), size) as (_, screen):
         head, row, *_ = cards(screen).splitlines()
         assert "0.58" in row
         assert ("-0.02 @100" in row) == ("change @ step" in head) == (size[0] >= 80)
 
-    drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING, slots=7), script, size)
 
-
-def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path):
+async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path):
     preset = tmp_path / "mine.toml"
     preset.write_text(
         """
@@ -247,12 +230,10 @@ def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_pres
     log = "it=40 val:0.75\nit=80 val:0.5\nit=90 of 200\nstep:3 loss:9\n"
     project.run("mine", RunState.RUNNING, metrics={}, log=log, step=0)
 
-    async def script(pilot, screen):
+    async with drive(project, (120, 40)) as (_, screen):
         told = cards(screen)
         assert "eval_l1 0.5" in told
         assert "90/200" in told
-
-    drive(project, script, (120, 40))
     preset.unlink()  # nobody can say how its log is read: nothing is made up from it
 
     async def without(pilot, screen):
@@ -262,13 +243,13 @@ def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_pres
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
-def test_long_and_hostile_names_and_logs_break_nothing(tmp_path, size):
+async def test_long_and_hostile_names_and_logs_break_nothing(tmp_path, size):
     project = Project(tmp_path, name=HOSTILE)
     base = project.run(HOSTILE)
     project.run(HOSTILE, RunState.RUNNING, base=base, log="\x1b[2J\x1b]0;x\x07" + HOSTILE + "\n")
     project.change_loop(end=LoopEnd(kind=LoopEndKind.USER, text=HOSTILE))
 
-    async def script(pilot, screen):
+    async with drive(project, size) as (pilot, screen):
         for key in ("m", "d", "l", "x", "n", "e", "q"):
             await pilot.press(key)
             await settle(pilot)
@@ -278,8 +259,6 @@ def test_long_and_hostile_names_and_logs_break_nothing(tmp_path, size):
             top = painted(screen.query_one("#top"))[0]
             assert "running" in top  # the name gives way, not the state
             assert "round 1/3" in top
-
-    drive(project, script, size)
 
 
 def gpus(*processes, **more):
@@ -310,12 +289,14 @@ def gpus(*processes, **more):
         (GpuReport(), ["no NVML reading yet"]),
     ],
 )
-def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_known(tmp_path, monkeypatch, size, report, told):
+async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_known(
+    tmp_path, monkeypatch, size, report, told
+):
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(report, {}, frozenset({40})))
     project = busy(tmp_path, slots=1)
     project.change_loop(spec=_with(project.spec, device="cuda", gpus=[0]))
 
-    async def script(pilot, screen):
+    async with drive(project, size) as (pilot, screen):
         screen.tick()
         await pilot.app.workers.wait_for_complete()
         await settle(pilot)
@@ -324,22 +305,18 @@ def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_known(tmp
         for words in told:
             assert words in cards(screen)
 
-    drive(project, script, size)
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path, monkeypatch, size):
+async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path, monkeypatch, size):
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(gpus(), {}, frozenset()))
     project = Project(tmp_path, slots=1)
     project.run("next")
     why = "in use by python (pid 41, ann, 12.3 GiB)"
     project.change_loop(spec=_with(project.spec, device="cuda", gpus=[0]), slot_waits={0: why})
 
-    async def script(pilot, screen):
+    async with drive(project, size) as (_, screen):
         assert "waits" in cards(screen)
         assert "python (pid 41, ann" in " ".join(cards(screen).split())
-
-    drive(project, script, size)
 
 
 def _with(struct, **changes):
@@ -348,19 +325,17 @@ def _with(struct, **changes):
     return msgspec.structs.replace(struct, **changes)
 
 
-def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path, monkeypatch):
+async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path, monkeypatch):
     load = Load(cpu=187.0, memory=3 << 30)
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(GpuReport(), {"run00002": load}))
 
-    async def script(pilot, screen):
+    async with drive(busy(tmp_path), (120, 40)) as (pilot, screen):
         screen.tick()
         await pilot.app.workers.wait_for_complete()
         await settle(pilot)
         screen._paint_cards(screen.view)
         assert "cpu 187%" in cards(screen)
         assert "mem 3.0G" in cards(screen)
-
-    drive(busy(tmp_path), script, (120, 40))
 
 
 def test_the_sampler_measures_a_real_process_tree():
@@ -388,8 +363,8 @@ def test_every_key_of_the_scope_has_its_action():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path, size):
-    async def script(pilot, screen):
+async def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path, size):
+    async with drive(busy(tmp_path, slots=3), size) as (pilot, screen):
         for key, at in (("j", 1), ("j", 2), ("down", 2), ("k", 1), ("up", 0), ("k", 0), ("3", 2), ("1", 0), ("9", 2)):
             await pilot.press(key)
             assert screen.cursor == at, key
@@ -398,35 +373,29 @@ def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path, size):
         assert "run 1 line 79" in "\n".join(painted(screen.query_one(LogTail)))
         assert "$ autoloop-tui logs run00003" in shown(pilot)
 
-    drive(busy(tmp_path, slots=3), script, size)
 
-
-def test_moving_the_cursor_draws_only_the_two_cards_it_leaves_and_reaches(tmp_path, monkeypatch):
+async def test_moving_the_cursor_draws_only_the_two_cards_it_leaves_and_reaches(tmp_path, monkeypatch):
     drawn = []
     card = SlotCards._card
 
-    async def script(pilot, screen):
+    async with drive(busy(tmp_path, slots=8), (200, 50)) as (pilot, _):
         # The clock draws what has changed; only the keys are of interest.
         monkeypatch.setattr(SlotsScreen, "_paint_cards", lambda *_: None)
         monkeypatch.setattr(SlotCards, "_card", lambda self, facts, *rest: drawn.append(facts) or card(self, facts, *rest))
         await pilot.press("j")
         assert [facts.slot.index for facts in drawn] == [0, 1]
 
-    drive(busy(tmp_path, slots=8), script, (200, 50))
 
-
-def test_a_click_chooses_a_slot(tmp_path):
-    async def script(pilot, screen):
+async def test_a_click_chooses_a_slot(tmp_path):
+    async with drive(busy(tmp_path), (120, 40)) as (pilot, screen):
         assert await pilot.click(SlotCards, offset=(60, 2))
         await settle(pilot)
         assert screen.cursor == 1
 
-    drive(busy(tmp_path), script, (120, 40))
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_log_charts_and_config_are_shown_by_their_keys(tmp_path, size):
-    async def script(pilot, screen):
+async def test_log_charts_and_config_are_shown_by_their_keys(tmp_path, size):
+    async with drive(busy(tmp_path), size) as (pilot, screen):
         wide = size[0] >= 100
         await pilot.press("m")
         await settle(pilot)
@@ -450,40 +419,34 @@ def test_log_charts_and_config_are_shown_by_their_keys(tmp_path, size):
         assert not config.is_on_screen
         assert screen.query_one("#chart0", Chart).is_on_screen == wide
 
-    drive(busy(tmp_path), script, size)
 
-
-def test_a_config_that_cannot_be_read_or_is_too_long_says_so(tmp_path):
+async def test_a_config_that_cannot_be_read_or_is_too_long_says_so(tmp_path):
     project = busy(tmp_path, slots=1)
     base = project.run("other")
     project.run("many", RunState.RUNNING, base=base, slot=0, config={**CONFIG, **{f"key{i}": i for i in range(300)}})
-
-    async def script(pilot, screen):
-        await pilot.press("d")
-        await settle(pilot)
-        assert "open the run" in "\n".join(painted(screen.query_one("#config")))
 
     project.change_loop(spec=project.spec)
     for run in project.store.runs(project.loop.id):
         if run.name == "run_0":
             project.store.put_run(_with(run, state=RunState.FINISHED, slot=None, started_at=1.0))
-    drive(project, script)
+    async with drive(project) as (pilot, screen):
+        await pilot.press("d")
+        await settle(pilot)
+        assert "open the run" in "\n".join(painted(screen.query_one("#config")))
 
-    async def unreadable(pilot, screen):
+    project.store.places.config("run00004").unlink(missing_ok=True)
+    async with drive(project) as (pilot, screen):
         await pilot.press("d")
         await settle(pilot)
         assert "cannot be read" in "\n".join(painted(screen.query_one("#config")))
 
-    project.store.places.config("run00004").unlink(missing_ok=True)
-    drive(project, unreadable)
 
-
-def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path):
+async def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path):
     project = Project(tmp_path)
     metrics = {f"train/m{i}": curve() for i in range(7)}
     project.run("some", RunState.RUNNING, metrics=metrics, log="x\n")
 
-    async def script(pilot, screen):
+    async with drive(project) as (pilot, screen):
         await pilot.press("m")
         await settle(pilot)
         chart = screen.query_one("#chart0", Chart)
@@ -499,11 +462,9 @@ def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path):
         assert len(set(seen)) == 7
         assert seen[0] == seen[7]
 
-    drive(project, script)
 
-
-def test_enter_opens_the_run_and_q_comes_back(tmp_path):
-    async def script(pilot, screen):
+async def test_enter_opens_the_run_and_q_comes_back(tmp_path):
+    async with drive(busy(tmp_path)) as (pilot, screen):
         await pilot.press("j", "enter")
         await settle(pilot)
         assert isinstance(pilot.app.screen, RunScreen)
@@ -513,11 +474,9 @@ def test_enter_opens_the_run_and_q_comes_back(tmp_path):
         assert pilot.app.screen is screen
         assert screen.cursor == 1
 
-    drive(busy(tmp_path), script)
 
-
-def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path):
-    async def script(pilot, screen):
+async def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path):
+    async with drive(busy(tmp_path)) as (pilot, screen):
         await pilot.press("tab")
         assert screen.query_one(LogTail).has_focus
         await pilot.press("g")
@@ -526,14 +485,12 @@ def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path):
         await pilot.press("tab")
         assert screen.query_one(SlotCards).has_focus
 
-    drive(busy(tmp_path), script)
-
 
 @pytest.mark.parametrize("size", SIZES)
-def test_stopping_a_run_asks_with_cancel_under_the_cursor(tmp_path, size):
+async def test_stopping_a_run_asks_with_cancel_under_the_cursor(tmp_path, size):
     project = busy(tmp_path)
 
-    async def script(pilot, screen):
+    async with drive(project, size) as (pilot, screen):
         for answer in ("enter", "n", "q", "escape"):
             await pilot.press("x")
             await settle(pilot)
@@ -550,8 +507,6 @@ def test_stopping_a_run_asks_with_cancel_under_the_cursor(tmp_path, size):
         await settle(pilot)
         assert project.commands() == [("stop", {"run": "run00003"})]
 
-    drive(project, script, size)
-
 
 # ----------------------------------------------------------------------------------------------------------- queue dialog
 
@@ -565,8 +520,8 @@ def queued(tmp_path):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_queue_is_reordered_and_runs_are_taken_out(queued, size):
-    async def script(pilot, screen):
+async def test_the_queue_is_reordered_and_runs_are_taken_out(queued, size):
+    async with drive(queued, size) as (pilot, screen):
         await pilot.press("e")
         await settle(pilot)
         assert isinstance(pilot.app.screen, QueueScreen)
@@ -595,11 +550,9 @@ def test_the_queue_is_reordered_and_runs_are_taken_out(queued, size):
         await settle(pilot)
         assert pilot.app.screen is screen
 
-    drive(queued, script, size)
 
-
-def test_the_cursor_of_the_queue_stays_on_its_run(queued):
-    async def script(pilot, screen):
+async def test_the_cursor_of_the_queue_stays_on_its_run(queued):
+    async with drive(queued) as (pilot, _):
         await pilot.press("e")
         await settle(pilot)
         await pilot.press("j")
@@ -612,19 +565,15 @@ def test_the_cursor_of_the_queue_stays_on_its_run(queued):
         rows = painted(queue.query_one(RowPane))
         assert rows[0].startswith(">   1  beta")
 
-    drive(queued, script)
 
-
-def test_an_empty_queue_says_so(tmp_path):
-    async def script(pilot, screen):
+async def test_an_empty_queue_says_so(tmp_path):
+    async with drive(busy(tmp_path)) as (pilot, screen):
         await pilot.press("e")
         await settle(pilot)
         assert "nothing is queued" in shown(pilot)
         await pilot.press("J", "x", "j", "e")
         await settle(pilot)
         assert pilot.app.screen is screen
-
-    drive(busy(tmp_path), script)
 
 
 # -------------------------------------------------------------------------------------------------------------- what next
@@ -643,8 +592,8 @@ def waiting(tmp_path):
 
 
 @pytest.mark.parametrize(("size", "rows"), [((80, 24), 0), ((120, 40), 2), ((200, 50), 4)])
-def test_the_strip_shows_as_many_proposals_as_fit(waiting, size, rows):
-    async def script(pilot, screen):
+async def test_the_strip_shows_as_many_proposals_as_fit(waiting, size, rows):
+    async with drive(waiting, size) as (_, screen):
         strip = painted(screen.query_one("#next"))
         assert len(strip) == rows + 1
         for number, row in enumerate(strip[:rows], 1):
@@ -656,19 +605,15 @@ def test_the_strip_shows_as_many_proposals_as_fit(waiting, size, rows):
         assert ("not shown here" in strip[-1]) == bool(rows)
         assert "p decides" in strip[-1]
 
-    drive(waiting, script, size)
 
-
-def test_the_strip_shrinks_when_everything_is_decided(waiting):
-    async def script(pilot, screen):
+async def test_the_strip_shrinks_when_everything_is_decided(waiting):
+    async with drive(waiting, (200, 50)) as (pilot, screen):
         for proposal in waiting.store.proposals(waiting.loop.id):
             waiting.store.put_proposal(_with(proposal, status=ProposalStatus.APPROVED))
         pilot.app._tick()
         await settle(pilot)
         assert len(painted(screen.query_one("#next"))) == 1
         assert "round 2: 7 approved" in painted(screen.query_one("#next"))[0]
-
-    drive(waiting, script, (200, 50))
 
 
 @pytest.mark.parametrize(
@@ -678,42 +623,36 @@ def test_the_strip_shrinks_when_everything_is_decided(waiting):
         ({"state": "finished", "reason": "all 3 rounds done"}, "all 3 rounds done"),
     ],
 )
-def test_the_strip_tells_what_holds_the_next_round(waiting, changes, told):
+async def test_the_strip_tells_what_holds_the_next_round(waiting, changes, told):
     waiting.change_loop(**changes)
 
-    async def script(pilot, screen):
+    async with drive(waiting) as (_, screen):
         assert told in painted(screen.query_one("#next"))[-1]
 
-    drive(waiting, script)
 
-
-def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path):
-    async def script(pilot, screen):
+async def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path):
+    async with drive(busy(tmp_path), (200, 50)) as (_, screen):
         assert "round 1 goes on with 2 runs, then its proposals" in painted(screen.query_one("#next"))[0]
-
-    drive(busy(tmp_path), script, (200, 50))
 
 
 # ------------------------------------------------------------------------------------------------------------------ others
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_ascii_paints_no_other_character(tmp_path, size):
+async def test_ascii_paints_no_other_character(tmp_path, size):
     project = busy(tmp_path)
     project.run("dead", RunState.FAILED, slot=None, reason="it fell over")
     project.run("next", RunState.QUEUED)
 
-    async def script(pilot, screen):
+    async with drive(project, size, ascii_only=True) as (pilot, _):
         for key in ("l", "m", "d", "e", "q", "x", "n"):
             await pilot.press(key)
             await settle(pilot)
             told = shown(pilot)
             assert told.isascii(), (key, {c for c in told if not c.isascii()})
 
-    drive(project, script, size, ascii_only=True)
 
-
-def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path):
+async def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path):
     project = busy(tmp_path, slots=8)
     run = project.store.run("run00001")
     with project.store.transaction():
@@ -721,7 +660,7 @@ def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path):
             past = _with(run, id=f"past{n}", name=f"past_{n}", position=100 + n, started_at=1.0, output_dir=None)
             project.store.put_run(past)
 
-    async def script(pilot, screen):
+    async with drive(project, (200, 50)) as (pilot, screen):
         view = pilot.app.feed.view
         walked = []
 
@@ -743,16 +682,12 @@ def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path):
         await pilot.press("j", "k", "2")
         assert len(walked) == once
 
-    drive(project, script, (200, 50))
 
-
-def test_a_terminal_resized_again_and_again_stays_whole(tmp_path):
-    async def script(pilot, screen):
+async def test_a_terminal_resized_again_and_again_stays_whole(tmp_path):
+    async with drive(busy(tmp_path)) as (pilot, screen):
         for n in range(25):
             await pilot.resize_terminal(1 + n * 37 % 210, 1 + n * 13 % 55)
         await pilot.resize_terminal(120, 40)
         await settle(pilot)
         assert "run_0" in cards(screen)
         assert "run 0 line 79" in shown(pilot)
-
-    drive(busy(tmp_path), script)

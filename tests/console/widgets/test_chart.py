@@ -8,6 +8,8 @@ from rich.cells import cell_len
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.widgets.big_chart import BigChart
 from autoloop_tui.console.widgets.chart import Chart
+from tests.console.projects import painted
+from tests.console.running import show
 
 KINDS = pytest.mark.parametrize("kind", [Chart, BigChart])
 
@@ -28,33 +30,30 @@ def looks(pane):
 
 
 @KINDS
-def test_it_shows_title_unit_newest_value_ticks_and_both_lines(show, rows, kind):
-    async def script(pilot):
+async def test_it_shows_title_unit_newest_value_ticks_and_both_lines(kind):
+    pane = kind("eval_l1", "rad")
+    async with show(pane):
         pane.set_series([Line("a1 lr", falling(), 2), Line("base 03", falling(200), base=True)])
-        text = "\n".join(rows(pane))
+        text = "\n".join(painted(pane))
         for expected in ("eval_l1", "rad", "0.1137", "━ a1 lr", "┄ base 03", "0.5", "5k"):
             assert expected in text
         assert {"chart-2", "chart-base"} <= looks(pane)
 
-    pane = kind("eval_l1", "rad")
-    show(script, pane)
-
 
 @KINDS
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (12, 3), (20, 5), (40, 12), (200, 50)])
-def test_every_row_is_exactly_as_wide_as_the_pane(show, rows, kind, size):
-    async def script(pilot):
+async def test_every_row_is_exactly_as_wide_as_the_pane(kind, size):
+    pane = kind("metric with a long name", "unit")
+    async with show(pane, size=size):
         base = Line("base", series([math.nan, 1.0, math.inf]), base=True)
         pane.set_series([Line("日本 a very long label", falling()), base])
-        assert [cell_len(row) for row in rows(pane)] == [size[0]] * size[1]
-
-    pane = kind("metric with a long name", "unit")
-    show(script, pane, size=size)
+        assert [cell_len(row) for row in painted(pane)] == [size[0]] * size[1]
 
 
 @KINDS
-def test_nothing_new_is_neither_drawn_nor_painted(show, kind, monkeypatch):
-    async def script(pilot):
+async def test_nothing_new_is_neither_drawn_nor_painted(kind, monkeypatch):
+    pane = kind("m")
+    async with show(pane):
         line = Line("a", falling())
         assert pane.set_series([line], x_high=20_000) > 0
         with monkeypatch.context() as patch:
@@ -63,19 +62,14 @@ def test_nothing_new_is_neither_drawn_nor_painted(show, kind, monkeypatch):
         line.series.append(15_000, 0.11)
         assert 0 < pane.set_series([line], x_high=20_000) < pane.size.height
 
-    pane = kind("m")
-    show(script, pane)
 
-
-def test_a_line_growing_under_a_fixed_axis_repaints_few_rows(show):
-    async def script(pilot):
+async def test_a_line_growing_under_a_fixed_axis_repaints_few_rows():
+    pane = Chart("m")
+    async with show(pane):
         line = Line("a", falling(100))
         pane.set_series([line], x_high=20_000)
         line.series.append(5000, line.series.values[-1])
         assert pane.set_series([line], x_high=20_000) <= 2
-
-    pane = Chart("m")
-    show(script, pane)
 
 
 @KINDS
@@ -83,81 +77,70 @@ def test_a_line_growing_under_a_fixed_axis_repaints_few_rows(show):
     ("values", "log_y", "said"),
     [([], False, "no points yet"), ([math.nan], False, "no finite value"), ([0.0, -1.0], True, "no positive value")],
 )
-def test_without_points_it_says_why(show, rows, kind, values, log_y, said):
-    async def script(pilot):
-        pane.set_series([Line("a", series(values))])
-        assert said in "\n".join(rows(pane))
-
+async def test_without_points_it_says_why(kind, values, log_y, said):
     pane = kind("m", log_y=log_y)
-    show(script, pane)
+    async with show(pane):
+        pane.set_series([Line("a", series(values))])
+        assert said in "\n".join(painted(pane))
 
 
 @KINDS
-def test_the_log_axis_can_be_switched_and_is_said(show, rows, kind):
-    async def script(pilot):
+async def test_the_log_axis_can_be_switched_and_is_said(kind):
+    pane = kind("m")
+    async with show(pane):
         pane.set_series([Line("a", series([10.0**-i for i in range(5)]))])
-        linear = rows(pane)
+        linear = painted(pane)
         pane.toggle_log_y()
-        assert " log " in rows(pane)[0]
-        assert rows(pane) != linear
-        assert "0.01" in "\n".join(rows(pane))
+        assert " log " in painted(pane)[0]
+        assert painted(pane) != linear
+        assert "0.01" in "\n".join(painted(pane))
         pane.toggle_log_y()
-        assert rows(pane) == linear
-
-    pane = kind("m")
-    show(script, pane)
+        assert painted(pane) == linear
 
 
-def test_where_labels_do_not_fit_the_title_and_the_colours_stay(show, rows):
-    async def script(pilot):
-        pane.set_series([Line("a rather long label", falling(), 3), Line("another long one", falling(), base=True)])
-        assert "loss" in rows(pane)[0]
-        assert "━" in rows(pane)[0]
-        assert "┄" in rows(pane)[0]
-
+async def test_where_labels_do_not_fit_the_title_and_the_colours_stay():
     pane = Chart("loss")
-    show(script, pane, size=(28, 8))
+    async with show(pane, size=(28, 8)):
+        pane.set_series([Line("a rather long label", falling(), 3), Line("another long one", falling(), base=True)])
+        assert "loss" in painted(pane)[0]
+        assert "━" in painted(pane)[0]
+        assert "┄" in painted(pane)[0]
 
 
 @KINDS
-def test_in_ascii_mode_all_of_it_is_ascii(show, rows, kind):
-    async def script(pilot):
-        pane.set_series([Line("a", falling()), Line("b", falling(50), base=True)])
-        assert "".join(rows(pane)).isascii()
-
+async def test_in_ascii_mode_all_of_it_is_ascii(kind):
     pane = kind("m")
-    show(script, pane, ascii_only=True)
+    async with show(pane, ascii_only=True):
+        pane.set_series([Line("a", falling()), Line("b", falling(50), base=True)])
+        assert "".join(painted(pane)).isascii()
 
 
-def test_a_hidden_chart_draws_nothing_until_it_is_seen(show, rows):
-    async def script(pilot):
+async def test_a_hidden_chart_draws_nothing_until_it_is_seen():
+    pane = Chart("m")
+    async with show(pane) as pilot:
         pane.display = False
         await pilot.pause()
         assert pane.set_series([Line("a", falling())]) == 0
         pane.display = True
         await pilot.pause()
-        assert "0.1137" in rows(pane)[0]
-
-    pane = Chart("m")
-    show(script, pane)
+        assert "0.1137" in painted(pane)[0]
 
 
-def test_plotext_is_imported_by_the_first_large_chart_that_is_seen(show, monkeypatch):
+async def test_plotext_is_imported_by_the_first_large_chart_that_is_seen(monkeypatch):
     monkeypatch.delitem(sys.modules, "plotext", raising=False)
 
-    async def script(pilot):
+    pane = BigChart("m")
+    async with show(pane):
         assert "plotext" not in sys.modules
         pane.set_series([])
         assert "plotext" not in sys.modules
         pane.set_series([Line("a", falling())])
         assert "plotext" in sys.modules
 
+
+async def test_the_large_chart_keeps_a_spike_and_a_gap():
     pane = BigChart("m")
-    show(script, pane)
-
-
-def test_the_large_chart_keeps_a_spike_and_a_gap(show):
-    async def script(pilot):
+    async with show(pane):
         values = [1.0] * 20_000
         values[5000] = 30.0
         values[10_000:12_000] = [math.nan] * 2000
@@ -168,6 +151,3 @@ def test_the_large_chart_keeps_a_spike_and_a_gap(show):
         flat = ["".join(text if names == "chart-1" else " " * len(text) for text, names in row) for row in plot[1:]]
         middle = range(int(80 * 0.54), int(80 * 0.6))
         assert not any(row[x : x + 1].strip() for row in flat for x in middle)
-
-    pane = BigChart("m")
-    show(script, pane)

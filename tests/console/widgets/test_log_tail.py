@@ -5,6 +5,8 @@ from rich.cells import cell_len
 
 from autoloop_tui.console.logs.search import parse_query
 from autoloop_tui.console.widgets.log_tail import LogTail
+from tests.console.projects import painted
+from tests.console.running import show
 
 
 @pytest.fixture
@@ -19,8 +21,8 @@ def append(path, text):
         file.write(text)
 
 
-def body(rows, pane):
-    return [row.strip() for row in rows(pane)[1:]]
+def body(pane):
+    return [row.strip() for row in painted(pane)[1:]]
 
 
 async def settled(pilot, pane):
@@ -36,40 +38,37 @@ def opened(pane, path, pilot):
     return pilot.pause()
 
 
-def test_it_follows_the_end_and_says_so(show, rows, path):
-    async def script(pilot):
+async def test_it_follows_the_end_and_says_so(path):
+    pane = LogTail()
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
-        assert body(rows, pane)[-1] == "line 199"
-        assert "log of a1" in rows(pane)[0]
-        assert "following ▼" in rows(pane)[0]
+        assert body(pane)[-1] == "line 199"
+        assert "log of a1" in painted(pane)[0]
+        assert "following ▼" in painted(pane)[0]
         append(path, "line 200\n")
         pane.tick()
-        assert body(rows, pane)[-1] == "line 200"
+        assert body(pane)[-1] == "line 200"
 
+
+async def test_moving_up_freezes_it_and_counts_what_is_new(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_moving_up_freezes_it_and_counts_what_is_new(show, rows, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("k", "k")
-        before = body(rows, pane)
+        before = body(pane)
         append(path, "new\n" * 1234)
         pane.tick()
-        assert body(rows, pane) == before
-        assert "1 234 new" in rows(pane)[0]
-        assert "frozen 198/1 434" in rows(pane)[0]
+        assert body(pane) == before
+        assert "1 234 new" in painted(pane)[0]
+        assert "frozen 198/1 434" in painted(pane)[0]
         await pilot.press("G")
-        assert body(rows, pane)[-1] == "new"
-        assert "following" in rows(pane)[0]
+        assert body(pane)[-1] == "new"
+        assert "following" in painted(pane)[0]
 
+
+async def test_while_frozen_only_the_row_that_counts_is_painted_again(path, monkeypatch):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_while_frozen_only_the_row_that_counts_is_painted_again(show, path, monkeypatch):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("k")
         pane.tick()
@@ -82,25 +81,20 @@ def test_while_frozen_only_the_row_that_counts_is_painted_again(show, path, monk
         pane.tick()
         assert painted == []
 
+
+async def test_a_log_that_flies_by_is_painted_about_once_a_second(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_a_log_that_flies_by_is_painted_about_once_a_second(show, rows, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         last = []
         for n in range(10):
             append(path, f"page {n}\n" * 100)
             pane.tick()
-            last.append(body(rows, pane)[-1])
+            last.append(body(pane)[-1])
         assert last == ["line 199"] * 4 + ["page 4"] * 5 + ["page 9"]
         append(path, "a slow line\n")
         pane.tick()
-        assert body(rows, pane)[-1] == "a slow line"
-
-    pane = LogTail()
-    show(script, pane)
+        assert body(pane)[-1] == "a slow line"
 
 
 @pytest.mark.parametrize(
@@ -117,31 +111,28 @@ def test_a_log_that_flies_by_is_painted_about_once_a_second(show, rows, path):
         ("g pagedown up", 10),
     ],
 )
-def test_keys_move_the_cursor(show, path, keys, line):
-    async def script(pilot):
+async def test_keys_move_the_cursor(path, keys, line):
+    pane = LogTail()
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press(*keys.split())
         assert not pane.following
         assert pane._cursor == line
         assert pane._top <= line < pane._top + pane._height
 
-    pane = LogTail()
-    show(script, pane)
-
 
 @pytest.mark.parametrize("keys", ["k j j", "space space", "g end", "ctrl+u ctrl+d ctrl+d"])
-def test_walking_off_the_end_follows_again(show, path, keys):
-    async def script(pilot):
+async def test_walking_off_the_end_follows_again(path, keys):
+    pane = LogTail()
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press(*keys.split())
         assert pane.following
 
+
+async def test_search_finds_the_newest_first_and_then_goes_on_both_ways(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_search_finds_the_newest_first_and_then_goes_on_both_ways(show, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("slash", *"line 5", "enter")
         await settled(pilot, pane)
@@ -153,78 +144,66 @@ def test_search_finds_the_newest_first_and_then_goes_on_both_ways(show, path):
         assert found == [59, 58, 57, 58, 59, 5]
         assert "went round" in pane._note[0]
 
+
+async def test_what_was_found_is_highlighted(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_what_was_found_is_highlighted(show, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         pane.search(parse_query("150"))
         await settled(pilot, pane)
         row = pane._rows[1 + pane._cursor - pane._top]
         assert ("150", "match") in row
 
+
+async def test_nothing_found_is_said_and_nothing_moves(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_nothing_found_is_said_and_nothing_moves(show, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("slash", *"zebra", "enter")
         await settled(pilot, pane)
         assert pane.following
         assert pane._note[0] == "not found"
 
+
+async def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(show, rows, path):
-    async def script(pilot):
+    async with show(pane, size=(160, 24)) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("slash", *"/(/")
-        assert "not a regular expression" in rows(pane)[0]
+        assert "not a regular expression" in painted(pane)[0]
         await pilot.press("enter")
         assert pane._rows_below == 1
         await pilot.press("escape")
         assert pane._rows_below == 0
         assert pane.has_focus
 
+
+async def test_a_filter_keeps_only_matching_lines_also_of_those_to_come(path):
     pane = LogTail()
-    show(script, pane, size=(160, 24))
-
-
-def test_a_filter_keeps_only_matching_lines_also_of_those_to_come(show, rows, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("ampersand", *"/ 1?99$/", "enter")
-        assert body(rows, pane)[:3] == ["line 99", "line 199", ""]
-        assert "only / 1?99$/" in rows(pane)[0]
+        assert body(pane)[:3] == ["line 99", "line 199", ""]
+        assert "only / 1?99$/" in painted(pane)[0]
         append(path, "no\nanother 99\n")
         pane.tick()
-        assert body(rows, pane)[:4] == ["line 99", "line 199", "another 99", ""]
+        assert body(pane)[:4] == ["line 99", "line 199", "another 99", ""]
         await pilot.press("k", "k", "f", *["backspace"] * 9, "enter")
         assert pane._matches is None
         assert pane._cursor == 99
 
+
+async def test_a_filter_that_keeps_nothing_says_so(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_a_filter_that_keeps_nothing_says_so(show, rows, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         pane.filter(parse_query("zebra"))
-        assert "no line matches zebra" in "".join(rows(pane))
+        assert "no line matches zebra" in "".join(painted(pane))
 
+
+async def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(show, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         append(path, "ValueError: first\n" + "calm\n" * 50)
         append(path, "Traceback (most recent call last):\nKeyError: 'x'\n" + "end\n" * 50)
@@ -237,27 +216,23 @@ def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(show, 
         assert lines == ["KeyError: 'x'", "ValueError: first"]
         assert pane._top < pane._cursor  # What led to it is in sight.
 
+
+async def test_the_line_under_the_cursor_is_copied(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_the_line_under_the_cursor_is_copied(show, path):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("g", "j", "y")
         assert pilot.app.clipboard == "line 1"
 
-    pane = LogTail()
-    show(script, pane)
 
-
-def test_the_pager_gets_the_file_and_the_line_without_a_shell(show, path, tmp_path, monkeypatch):
+async def test_the_pager_gets_the_file_and_the_line_without_a_shell(path, tmp_path, monkeypatch):
     pager = tmp_path / "less"
     pager.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/args\n')
     pager.chmod(0o755)
     odd = path.rename(tmp_path / "a log; touch pwned.txt")
 
-    async def script(pilot):
+    pane = LogTail()
+    async with show(pane) as pilot:
         from contextlib import nullcontext
 
         monkeypatch.setattr(pilot.app, "suspend", nullcontext)
@@ -270,13 +245,11 @@ def test_the_pager_gets_the_file_and_the_line_without_a_shell(show, path, tmp_pa
         assert "cannot start no-such-pager" in pane._note[0]
         assert not os.path.exists("pwned.txt")
 
-    pane = LogTail()
-    show(script, pane)
-
 
 @pytest.mark.parametrize("value", ["'", "''", "; touch pwned", "$(touch pwned)", "/", "less`touch pwned`"])
-def test_a_pager_that_is_no_program_is_a_sentence(show, path, tmp_path, monkeypatch, value):
-    async def script(pilot):
+async def test_a_pager_that_is_no_program_is_a_sentence(path, tmp_path, monkeypatch, value):
+    pane = LogTail()
+    async with show(pane) as pilot:
         from contextlib import nullcontext
 
         monkeypatch.setattr(pilot.app, "suspend", nullcontext)
@@ -287,24 +260,19 @@ def test_a_pager_that_is_no_program_is_a_sentence(show, path, tmp_path, monkeypa
         assert "cannot start" in pane._note[0] or "is not a command" in pane._note[0]
         assert not os.path.exists("pwned")
 
-    pane = LogTail()
-    show(script, pane)
 
-
-def test_long_lines_are_seen_by_moving_sideways(show, rows, tmp_path):
+async def test_long_lines_are_seen_by_moving_sideways(tmp_path):
     path = tmp_path / "wide"
     path.write_text("".join(f"{n:04d} " for n in range(100)) + "\n")
 
-    async def script(pilot):
-        await opened(pane, path, pilot)
-        assert rows(pane)[1].endswith("…")
-        await pilot.press("l", "l")
-        assert body(rows, pane)[0].startswith("06 0007")
-        await pilot.press("h", "h")
-        assert body(rows, pane)[0].startswith("0000 0001")
-
     pane = LogTail()
-    show(script, pane)
+    async with show(pane) as pilot:
+        await opened(pane, path, pilot)
+        assert painted(pane)[1].endswith("…")
+        await pilot.press("l", "l")
+        assert body(pane)[0].startswith("06 0007")
+        await pilot.press("h", "h")
+        assert body(pane)[0].startswith("0000 0001")
 
 
 HOSTILE = (
@@ -319,29 +287,28 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 6), (80, 24)])
-def test_a_hostile_log_is_shown_in_exactly_the_width_of_the_pane(show, tmp_path, rows, size):
+async def test_a_hostile_log_is_shown_in_exactly_the_width_of_the_pane(tmp_path, size):
     path = tmp_path / "hostile"
     path.write_bytes(HOSTILE)
 
-    async def script(pilot):
+    pane = LogTail()
+    async with show(pane, size=size) as pilot:
         await opened(pane, path, pilot)
         for key in ("k", "g", "l", "h", "exclamation_mark", "ctrl+d", "G"):
             await pilot.press(key)
-            for row in rows(pane):
+            for row in painted(pane):
                 assert cell_len(row) == size[0]
                 assert row.isprintable()
         if size == (80, 24):
-            text = "\n".join(rows(pane))
+            text = "\n".join(painted(pane))
             assert "red [bold]markup[/bold]" in text
             assert "\\xff\\xfe\\x80 invalid" in text
             assert " 100% " in text
 
+
+async def test_it_survives_a_hundred_resizes_and_a_file_that_is_replaced(path):
     pane = LogTail()
-    show(script, pane, size=size)
-
-
-def test_it_survives_a_hundred_resizes_and_a_file_that_is_replaced(show, path, rows):
-    async def script(pilot):
+    async with show(pane) as pilot:
         await opened(pane, path, pilot)
         for n in range(100):
             await pilot.resize_terminal(1 + n * 7 % 90, 1 + n * 5 % 30)
@@ -350,45 +317,36 @@ def test_it_survives_a_hundred_resizes_and_a_file_that_is_replaced(show, path, r
             pane.tick()
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
-        assert body(rows, pane)[0] == "a new file"
+        assert body(pane)[0] == "a new file"
 
+
+async def test_empty_states_say_what_is_missing(tmp_path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_empty_states_say_what_is_missing(show, rows, tmp_path):
-    async def script(pilot):
+    async with show(pane):
         pane.open(None, empty="this run has not started")
-        assert "this run has not started" in "".join(rows(pane))
+        assert "this run has not started" in "".join(painted(pane))
         pane.open(tmp_path / "later")
-        assert "no log yet" in "".join(rows(pane))
+        assert "no log yet" in "".join(painted(pane))
         (tmp_path / "later").write_text("")
         pane.tick()
-        assert "nothing printed yet" in "".join(rows(pane))
+        assert "nothing printed yet" in "".join(painted(pane))
 
+
+async def test_in_ascii_mode_the_panes_own_glyphs_are_ascii(path):
     pane = LogTail()
-    show(script, pane)
-
-
-def test_in_ascii_mode_the_panes_own_glyphs_are_ascii(show, rows, path):
-    async def script(pilot):
+    async with show(pane, ascii_only=True) as pilot:
         await opened(pane, path, pilot)
         await pilot.press("k")
-        assert "".join(rows(pane)).isascii()
-
-    pane = LogTail()
-    show(script, pane, ascii_only=True)
+        assert "".join(painted(pane)).isascii()
 
 
 @pytest.mark.parametrize("theme", ["dark", "ansi16", "nord", "textual-light"])
-def test_it_is_coloured_by_any_theme_and_follows_a_change_of_it(show, path, theme):
-    async def script(pilot):
+async def test_it_is_coloured_by_any_theme_and_follows_a_change_of_it(path, theme):
+    pane = LogTail()
+    async with show(pane, theme=theme) as pilot:
         append(path, "RuntimeError: x\n")
         await opened(pane, path, pilot)
         before = pane.look("slot-failed")
         pilot.app.theme = "high-contrast"
         await pilot.pause()
         assert pane.look("slot-failed") != before
-
-    pane = LogTail()
-    show(script, pane, theme=theme)

@@ -1,0 +1,58 @@
+"""Running an app in a test: `async with run_app(app) as pilot`, as every screen's own helper does; or panes alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
+from tests.console.projects import Project
+from tests.console.waiting import settle
+
+Size = tuple[int, int]
+"""Columns and rows of the terminal."""
+
+
+@asynccontextmanager
+async def run_app(app: App[Any], size: Size = (80, 24), *, engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+    """Run `app` until the block ends, and enter it when all is painted. `engine`: a project whose loop has an engine."""
+    with engine.engine() if engine else nullcontext():
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot)
+            yield pilot
+
+
+class PaneApp(App[None]):
+    """An app that shows the given panes one below the other, with our themes."""
+
+    CSS = "LogTail, Chart, BigChart { height: 1fr; }"
+
+    def __init__(self, *panes: Widget, theme: str = "dark", ascii_only: bool = False) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.panes = panes
+        self.set_class(ascii_only, ASCII_CLASS)
+        for each in load_themes(None, {"HOME": "/nonexistent"}).themes.values():
+            self.register_theme(to_textual(each))
+        self.theme = theme
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.current_theme
+        return variable_defaults(dark=theme.dark, ansi=theme.ansi)
+
+    def compose(self) -> ComposeResult:
+        yield from self.panes
+
+
+@asynccontextmanager
+async def show(*panes: Widget, size: Size = (80, 24), **options: Any) -> AsyncIterator[Pilot[None]]:
+    """The panes at `size`; `options` are PaneApp's."""
+    async with PaneApp(*panes, **options).run_test(size=size) as pilot:
+        await pilot.pause()
+        yield pilot
