@@ -62,7 +62,7 @@ def test_the_demo_project_can_be_written_without_its_training_packages() -> None
     assert not loaded("import autoloop.demo.project") & (SCREEN | HEAVY)
 
 
-COMMAND_LINE = "from autoloop_tui import cli; cli.main(sys.argv[1:])"
+COMMAND_LINE = "from autoloop_tui.cli import main as cli; cli.main(sys.argv[1:])"
 RUN = ["run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu"]
 COMMANDS = {
     "alone": [],
