@@ -58,10 +58,13 @@ def main() -> int:
             plan = plan_loop(spec, Settings(), GpuReport(gpus=[]), os.environ, store.where_run, time.time())
             loop = create_loop(store, plan, time.time())
             engine = Engine(store, loop)
-            if queued > JOBS:
-                engine.on_turn = lambda: store.counts(loop.id).get(RunState.FINISHED, 0) >= JOBS and engine.leave("enough")
+
+            def leave_when_enough() -> None:
+                if store.counts(loop.id).get(RunState.FINISHED, 0) >= JOBS:
+                    engine.leave("enough")
+
             cpu, begin = time.process_time(), time.monotonic()
-            engine.run()
+            engine.run(on_turn=leave_when_enough if queued > JOBS else None)
             took, cpu = time.monotonic() - begin, time.process_time() - cpu
             report(store, loop.id, took, cpu)
     return 0

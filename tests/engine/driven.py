@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from autoloop.engine import Engine
-from autoloop.model import Loop, Proposal
+from autoloop.model import Event, Loop, Proposal
 from autoloop.store import Command, Store
 
 from tests.support.waiting import PATIENCE, eventually
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 class Driven:
     """A loop with an engine in a thread of its own. Everything here is what a client may do."""
 
-    def __init__(self, project: Project, loop: Loop, prepare: Callable[[Engine], object]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        loop: Loop,
+        prepare: Callable[[Engine], object],
+        on_event: Callable[[Event], object] | None = None,
+    ) -> None:
         self.project = project
         self.loop = loop
         self._ready = threading.Event()
         self._error: BaseException | None = None
+        self._on_event = on_event
         self._engine: Engine | None = None
         self._thread = threading.Thread(target=self._drive, args=[prepare], daemon=True)
         self._thread.start()
@@ -35,7 +42,7 @@ class Driven:
                 self._engine = self.project.engine(store, self.loop)
                 prepare(self._engine)
                 self._ready.set()
-                self._engine.run()
+                self._engine.run(self._on_event)
         except BaseException as error:
             self._error = error
             self._ready.set()

@@ -16,7 +16,7 @@ from typing import Any
 
 from autoloop.engine import Engine, create_loop, plan_loop, spawn
 from autoloop.gpus import GpuReport
-from autoloop.model import ApprovalMode, ApprovalPolicy, Loop, LoopSpec, LoopState, Proposal, Run
+from autoloop.model import ApprovalMode, ApprovalPolicy, Event, Loop, LoopSpec, LoopState, Proposal, Run
 from autoloop.runners import local, procfs
 from autoloop.settings import Settings
 from autoloop.store import Store
@@ -158,9 +158,14 @@ class Project:
         return ended
 
     @contextmanager
-    def driven(self, loop: Loop, prepare: Callable[[Engine], object] = lambda _: None) -> Iterator[Driven]:
+    def driven(
+        self,
+        loop: Loop,
+        prepare: Callable[[Engine], object] = lambda _: None,
+        on_event: Callable[[Event], object] | None = None,
+    ) -> Iterator[Driven]:
         """An engine in another thread; this one is its client. At the end it leaves, if the loop has not ended."""
-        driven = Driven(self, loop, prepare)
+        driven = Driven(self, loop, prepare, on_event)
         try:
             yield driven
         finally:

@@ -98,10 +98,9 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
     for number in range(1, 12):
         with Store.open(project.folder) as store:
             engine = Engine(store, loop)
-            engine.on_turn = partial(engine.leave, "a turn is enough")
             die_at(engine, number)
             with contextlib.suppress(Died):
-                engine.run()
+                engine.run(on_turn=partial(engine.leave, "a turn is enough"))
     gate.touch()
     with project.driven(loop) as last:
         last.until(lambda: len(project.proposals(loop)) == 2, "the rule's proposal")
@@ -123,10 +122,9 @@ def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(proje
         asked = project.store.send(loop.id, "start", {}, "ada")
         with Store.open(project.folder) as store:
             engine = Engine(store, project.state(loop))
-            engine.on_turn = partial(engine.leave, "the round has started")
             die_at(engine, number)
             try:
-                engine.run()
+                engine.run(on_turn=partial(engine.leave, "the round has started"))
                 break
             except Died:
                 kept += project.store.command(asked).ok is True and len(project.store.rounds(loop.id)) == 1

@@ -18,7 +18,7 @@ from autoloop import reports
 from autoloop.engine import Engine
 from autoloop.engine.driver import engine as engine_loop
 from autoloop.engine.driver import outage
-from autoloop.model import LoopState, RunState, UserError
+from autoloop.model import Event, LoopState, RunState, UserError
 from autoloop.runners import local
 from autoloop.store import Store, StoreUnavailableError
 
@@ -95,10 +95,10 @@ def test_a_full_disk_stops_nothing_for_good(small: Project) -> None:
     loop = small.loop([small.config(name, gate=str(gate)) for name in ("a", "b", "c")], rounds=2, decide=True)
     said: list[str] = []
 
-    def listen(engine: Engine) -> None:
-        engine.context.listener = lambda event: said.append(event.text)
+    def listen(event: Event) -> None:
+        said.append(event.text)
 
-    with small.driven(loop, listen) as engine:
+    with small.driven(loop, on_event=listen) as engine:
         small.trainer_pid(small.runs(loop)[0].id)
         gate.touch()  # needs a directory entry, which is still there to be had
         ballast = fill(small.folder)
@@ -154,10 +154,10 @@ def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
     with monkeypatch.context() as patch:
         patch.setattr(local, "start", broken(number))
 
-        def listen(engine: Engine) -> None:
-            engine.context.listener = lambda event: said.append(event.text)
+        def listen(event: Event) -> None:
+            said.append(event.text)
 
-        with project.driven(loop, listen) as engine:
+        with project.driven(loop, on_event=listen) as engine:
             engine.until(lambda: any(os.strerror(number) in text for text in said), "the sentence")
             patch.undo()
             assert engine.end().state is LoopState.FINISHED
@@ -207,13 +207,13 @@ def test_a_deleted_state_folder_lets_runs_end_and_is_a_sentence(project: Project
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     said: list[str] = []
 
-    def listen(engine: Engine) -> None:
-        engine.context.listener = lambda event: said.append(event.text)
+    def listen(event: Event) -> None:
+        said.append(event.text)
 
     (a, _) = project.runs(loop)
 
     def drive() -> None:
-        with project.driven(loop, listen) as engine:
+        with project.driven(loop, on_event=listen) as engine:
             project.trainer_pid(a.id)
             shutil.rmtree(project.folder / ".autoloop")
             engine.until(lambda: any("was deleted or moved" in text for text in said), "the sentence")
@@ -230,12 +230,12 @@ def test_a_state_folder_that_is_brought_back_is_used_again(project: Project) -> 
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     said: list[str] = []
 
-    def listen(engine: Engine) -> None:
-        engine.context.listener = lambda event: said.append(event.text)
+    def listen(event: Event) -> None:
+        said.append(event.text)
 
     home, away = project.folder / ".autoloop", project.folder / "moved"
     (a, _) = project.runs(loop)
-    with project.driven(loop, listen) as engine:
+    with project.driven(loop, on_event=listen) as engine:
         project.trainer_pid(a.id)
         home.rename(away)
         engine.until(lambda: any("was deleted or moved" in text for text in said), "the sentence")
@@ -295,12 +295,12 @@ def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_
         handles.append(start(spec, env))
         return handles[0]
 
-    def listen(engine: Engine) -> None:
-        engine.context.listener = lambda event: said.append(event.text)
+    def listen(event: Event) -> None:
+        said.append(event.text)
 
     monkeypatch.setattr(local, "start", tight)
     loop = project.loop([project.config("a")], retries=0)
-    with project.driven(loop, listen) as engine:
+    with project.driven(loop, on_event=listen) as engine:
         engine.until(lambda: any("nothing is recorded" in text and "No space" in text for text in said), "the sentence")
         (run,) = project.runs(loop)
         assert run.state is RunState.RUNNING

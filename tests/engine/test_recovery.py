@@ -369,8 +369,7 @@ def test_a_clock_that_was_set_back_while_a_run_trained_makes_no_negative_time(pr
     with Store.open(project.folder) as store:
         engine = Engine(store, loop)
         engine.context.clock = lambda: time.time() + 86_400  # a day ahead of what its supervisor will record
-        engine.on_turn = gate.touch
-        ended = engine.run()
+        ended = engine.run(on_turn=gate.touch)
     assert ended.state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FINISHED]
     (sentence,) = project.story(loop, "run ended")

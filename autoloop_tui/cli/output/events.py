@@ -91,22 +91,14 @@ def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
 
     Ctrl-C stops the loop, a second one kills its runs.
     """
-    from autoloop.engine import Engine, drive
-    from autoloop.engine.driver.process import require_secrets
+    from autoloop.engine import LoopDriver
 
-    require_secrets(loop.spec)
-    engine = Engine(store, loop)
-    story = EventPrinter(store, loop, engine.context.metrics)
-    engine.context.listener = story.tell
-
-    def progress() -> None:
-        for active in engine.execution.active.values():
-            story.progress(active.run, active.follower.step or 0, active.follower.rate)
-
-    engine.on_turn = progress
+    driver = LoopDriver(store, loop)
+    story = EventPrinter(store, loop, driver.metrics)
     for event in store.events(loop.id, after):
         story.tell(event)
-    return client.exit_code(store, drive(engine, foreground=True))
+    ended = driver.run(on_event=story.tell, on_progress=lambda each: story.progress(*each), foreground=True)
+    return client.exit_code(store, ended)
 
 
 def follow_loop(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> int:

@@ -9,21 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autoloop.engine.driver.driver import LoopDriver, Progress
     from autoloop.engine.driver.engine import Engine
     from autoloop.engine.driver.lock import holder
-    from autoloop.engine.driver.process import drive, spawn
+    from autoloop.engine.driver.process import spawn
     from autoloop.engine.planning.create import create_loop
     from autoloop.engine.planning.plan import LoopPlan, plan_loop
     from autoloop.store.access import Holder
 
-__all__ = ["Engine", "Holder", "LoopPlan", "create_loop", "drive", "holder", "plan_loop", "spawn"]
+__all__ = ["Engine", "Holder", "LoopDriver", "LoopPlan", "Progress", "create_loop", "holder", "plan_loop", "spawn"]
 
 _HOMES = {
     "Engine": "driver.engine",
     "Holder": "driver.lock",
+    "LoopDriver": "driver.driver",
     "LoopPlan": "planning.plan",
+    "Progress": "driver.driver",
     "create_loop": "planning.create",
-    "drive": "driver.process",
     "holder": "driver.lock",
     "plan_loop": "planning.plan",
     "spawn": "driver.process",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +26,9 @@ CONFIGS = 100
 ROOTS = 1000
 """Runs whose first ancestor is known: those of the last rounds, of which the next one is made."""
 
-Listener = Callable[[Event], None]
+LOG = logging.getLogger(__name__)
+
+Listener = Callable[[Event], object]
 
 
 @dataclass
@@ -73,6 +76,7 @@ class Context:
 
     def say(self, kind: EventKind, text: str, run: str | None = None) -> None:
         event = self.store.add_event(self.loop_id, kind, secrets.mask(text), run)
+        LOG.info("%s | %s", event.kind, event.text)
         if self.listener:
             self.listener(event)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
+import logging
 from collections.abc import Callable
 
 import msgspec
@@ -30,6 +30,8 @@ from autoloop.model import (
     UserError,
 )
 from autoloop.store import Command, StoreUnavailableError
+
+LOG = logging.getLogger(__name__)
 
 
 class Commands:
@@ -64,6 +66,7 @@ class Commands:
 
     def apply(self, command: Command) -> None:
         """Carry out one command. Its effect and its answer are one transaction; a refusal leaves nothing changed."""
+        LOG.debug("command %d: %s, from %s", command.id, command.kind, command.actor)
         try:
             with self.context.store.transaction():
                 handler = self.kinds.get(command.kind)
@@ -79,10 +82,11 @@ class Commands:
             self._refuse(command, str(error))
         except Exception as error:
             # A fault of ours in one command must not end a loop that runs for days, nor be met again by the next engine.
-            traceback.print_exc()
+            LOG.exception("fault in the command %s", command.kind)
             self._refuse(command, f"It could not be done because of a fault in Auto Loop ({type(error).__name__}: {error}).")
 
     def _refuse(self, command: Command, text: str) -> None:
+        LOG.debug("command %d is refused: %s", command.id, text)
         with self.context.store.transaction():
             self.context.store.answer(command.id, False, text)
             if command.sent_at < self.began:

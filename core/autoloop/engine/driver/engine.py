@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -16,13 +19,15 @@ from autoloop.engine.rounds.live_rules import LiveRules
 from autoloop.engine.rounds.progression import LoopProgression
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.runs import circuit_breaker
-from autoloop.engine.runs.execution import Ended, Execution
+from autoloop.engine.runs.execution import Active, Ended, Execution
 from autoloop.engine.runs.outcome import settle, shortage_met
 from autoloop.engine.runs.watchdog import Watchdog
 from autoloop.engine.scheduling.scheduler import Scheduler
 from autoloop.engine.scheduling.wandb_status import WandbStatus
 from autoloop.model import EventKind, Loop, LoopEnd, LoopState, RunState, UserError
 from autoloop.store import Store, StoreUnavailableError
+
+LOG = logging.getLogger(__name__)
 
 ROWS, CACHE = 200, 256
 """Decoded rows and KiB of the database kept in memory: it works on one round, however many there were before."""
@@ -31,10 +36,14 @@ TICK = 0.2
 """Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
 
 
-class Engine:
-    """Drives one loop. `run` returns when the loop has ended, or when `leave` was called (its runs then go on)."""
+SLOW_TURN = 0.5
+"""Seconds from which on a turn's work is logged: for so long commands and free slots have waited."""
 
-    def __init__(self, store: Store, loop: Loop, listener: Listener | None = None) -> None:
+
+class Engine:
+    """Drives one loop. Clients use it through `LoopDriver`."""
+
+    def __init__(self, store: Store, loop: Loop) -> None:
         sources = load_sources(store.places, loop)
         settings, metrics, rules = sources.settings, sources.metrics, sources.rules
         self.notes = sources.notes
@@ -51,14 +60,12 @@ class Engine:
             max_log=settings.max_log_mb << 20,
             min_free=settings.min_free,
             until=load_until(loop.spec, rules, metrics),
-            listener=listener,
         )
         self.online = WandbStatus(self.context)
         self.outage = Outage(self.context)
         self.reporting = Reporting(self.context)
         self.course = LoopProgression(self.context, self.reporting)
-        self.on_turn: Callable[[], object] = lambda: None
-        """Called at each turn of the loop, a few times a second, by the thread that drives it."""
+        self._on_turn: Callable[[], object] | None = None
         self._leaving: str | None = None
         self._stops_asked: list[tuple[LoopEnd, bool]] = []
         """Why, and whether to kill."""
@@ -85,7 +92,14 @@ class Engine:
 
     # -------------------------------------------------------------------------------------------------------------- life
 
-    def run(self) -> Loop:
+    def run(self, on_event: Listener | None = None, on_turn: Callable[[], object] | None = None) -> Loop:
+        """Drive the loop until it has ended, or until `leave` was called. Raises UserError if another engine drives it.
+
+        `on_event` gets each event as it is recorded, `on_turn` is called at each turn, a few times per second; both by this
+        thread.
+        """
+        self.context.listener = on_event
+        self._on_turn = on_turn
         lock = EngineLock(self.context.places.lock(self.context.loop.name))
         try:
             holder = lock.acquire()
@@ -96,12 +110,14 @@ class Engine:
             ) from None
         if holder:
             raise UserError(f"{self.context.loop.name} is driven by {holder.words} already; `autoloop-tui status` shows it.")
+        LOG.debug("process %s drives %s", os.getpid(), self.context.loop.name)
         try:
             while True:
                 try:
                     return self._drive(lock)
                 except (StoreUnavailableError, OSError) as trouble:
                     # As an engine that was killed here: what is half done in memory is forgotten, and recovered.
+                    LOG.debug("begins anew after %s", type(trouble).__name__, exc_info=trouble)
                     self.outage.wait_until_writable(trouble, self.execution, lambda: self._leaving, self._take_stops)
                     self.execution.close()
                     self._reset_runtime_state()
@@ -109,6 +125,10 @@ class Engine:
             self.online.close()
             self.execution.close()
             lock.release()
+
+    def executing(self) -> list[Active]:
+        """The attempts that execute now."""
+        return list(self.execution.active.values())
 
     def _take_stops(self) -> bool:
         asked = bool(self._stops_asked)
@@ -155,6 +175,7 @@ class Engine:
 
     def _turn(self) -> None:
         """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""
+        began = time.monotonic()
         if self.store.gone():
             raise StoreUnavailableError(
                 f"{self.store.places.home} was deleted or moved, or is empty: bring it back, and it goes on."
@@ -168,6 +189,9 @@ class Engine:
                 self.course.stop(end)
         if self._done():
             return
+        busy = time.monotonic() - began
+        if busy > SLOW_TURN:
+            LOG.debug("a turn took %.1f s before it waited", busy)
         ended = self.execution.wait(TICK)
         if ended:
             self._free(ended)
@@ -176,7 +200,8 @@ class Engine:
         self.live.look(self.execution.follow_progress())
         self.watch.look()
         self.online.look()
-        self.on_turn()
+        if self._on_turn:
+            self._on_turn()
 
     def _obey(self) -> bool:
         """Do what was asked since last time; False if this process is to leave."""

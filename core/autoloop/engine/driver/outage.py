@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Execution
 from autoloop.model import Event, EventKind, UserError
 from autoloop.store import StoreUnavailableError
+
+LOG = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at whether this process is to leave, and whether the store is still there."""
@@ -68,6 +71,7 @@ class Outage:
             self.past = None
 
     def _tell_unrecorded(self, text: str) -> None:
+        LOG.warning("%s", text)
         if self.context.listener:
             self.context.listener(
                 Event(id=0, loop=self.context.loop_id, at=self.context.clock(), kind=EventKind.NOTE, text=text)

@@ -1,25 +1,19 @@
-"""The engine as a process: started detached from whatever terminal asked for it, and what signals mean to it."""
+"""The engine as a process of its own, detached from the terminal that asked for it: starting it, and its `main`."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from autoloop import isolated
 from autoloop.engine.driver.lock import holder
-from autoloop.model import Event, Loop, LoopEnd, LoopEndKind, LoopSpec, UserError
+from autoloop.model import Loop, LoopSpec, UserError
 from autoloop.secrets import missing
 from autoloop.store import Holder, Store
-
-if TYPE_CHECKING:
-    from autoloop.engine.driver.engine import Engine
 
 START_TIMEOUT = 20.0
 """Seconds that a new engine may take until it holds its loop's lock, and then until its first turn is over; far more than it
@@ -87,33 +81,9 @@ def _last_line(log: Path, since: int) -> str:
     return lines[-1] if lines else ""
 
 
-def drive(engine: Engine, *, foreground: bool = False) -> Loop:
-    """Run an engine in this process until its loop ends, with the signals a long-lived process meets.
-
-    SIGHUP (a closed terminal) changes nothing. SIGTERM makes the engine leave while its runs go on. In the foreground,
-    Ctrl-C stops the loop cleanly, a second one kills its runs.
-    """
-    interrupts = 0
-
-    def interrupted(*_: object) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        engine.stop_soon(LoopEnd(kind=LoopEndKind.SIGNAL, text="stopped by Ctrl-C"), kill=interrupts > 1)
-
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: engine.leave("SIGTERM"))
-    signal.signal(signal.SIGINT, interrupted if foreground else signal.SIG_IGN)
-    return engine.run()
-
-
-def _log(event: Event) -> None:
-    with contextlib.suppress(OSError):  # a full disk; the store has the event too
-        print(time.strftime("%F %T"), event.kind, "|", event.text, flush=True)
-
-
 def main() -> int:
     """`python -m autoloop.engine.driver.process --project DIR LOOP`: drive the loop until it ends."""
-    from autoloop.engine.driver.engine import Engine
+    from autoloop.engine.driver.driver import LoopDriver
 
     parser = argparse.ArgumentParser(description="Drive one loop of Auto Loop until it ends.")
     parser.add_argument("--project", type=Path, required=True)
@@ -121,9 +91,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         with Store.open(arguments.project) as store:
-            drive(Engine(store, store.find_loop(arguments.loop), _log))
+            LoopDriver(store, store.find_loop(arguments.loop)).run()
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr)  # the last line of the log, which `spawn` reports
         return 1
     return 0
 

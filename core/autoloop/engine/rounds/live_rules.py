@@ -8,8 +8,8 @@ between two of them goes on with the next.
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ from autoloop.model import (
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
 from autoloop.secrets import mask_lines
 from autoloop.text.plural import plural
+
+LOG = logging.getLogger(__name__)
 
 LOG_BUDGET = 1 << 20
 """Bytes of a log that are searched at one look; what a trainer prints beyond LOG_BACKLOG unread bytes is passed over."""
@@ -126,7 +128,7 @@ class LiveRules:
         return watched
 
     def _give_up(self, active: Active, why: str) -> None:
-        traceback.print_exc()
+        LOG.error("fault in the live rules of %s", active.run.id, exc_info=True)
         watch = LiveWatch([], "", self.context.metrics, {})
         self._watched[active.attempt.id] = _Watched(watch, None, news=False)
         run = active.run

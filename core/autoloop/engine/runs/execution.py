@@ -6,6 +6,7 @@ two steps is put right by `recover`.
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import time
@@ -27,6 +28,8 @@ from autoloop.runners import local
 from autoloop.secrets import MASK
 from autoloop.trainers import LaunchPlan, environment
 from autoloop.trainers.tap import lagging_wandb, tapped
+
+LOG = logging.getLogger(__name__)
 
 SIP = 128 << 10
 """Bytes of one history read at a time, and how long the engine reads on at one turn: it has commands to obey meanwhile."""
@@ -113,6 +116,7 @@ class Execution:
             text += f", attempt {attempt.number}" if attempt.number > 1 else ""
             text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
             context.say(EventKind.RUN_STARTED, text, run.id)
+        LOG.debug("%s: supervisor is process %s, directory %s", attempt.id, handle.pid, attempt.directory)
         return self._watch(attempt, run, handle)
 
     def _may_run(self, attempt: Attempt) -> bool:
@@ -264,6 +268,7 @@ class Execution:
     def _ended(
         self, attempt: Attempt, run: Run, follower: Follower, record: ExitRecord | None, lost: str | None = None
     ) -> Ended:
+        LOG.debug("%s has ended: %s", attempt.id, lost or record)
         ended_at = (record.ended_at if record else None) or self.context.clock()
         attempt = msgspec.structs.replace(attempt, ended_at=ended_at, exit=record, cause=lost)
         with self.context.store.transaction():
