@@ -67,14 +67,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grace: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     """Seconds in which a person's last decision can be undone before the next round starts by itself."""
     max_log_mb: Annotated[int, msgspec.Meta(ge=4)] = 256
-    """MiB; of a run's log that grows longer, head and end are kept and a line between says what was left out."""
+    """The largest log kept per run, in MiB (2^20 bytes); of a longer one the beginning and the end are kept.
+
+    A size of a file, hence MiB; `min_free_gb` is a size of a disk, hence GB. Both keys are of 0.1.0 and stay.
+    """
     quiet_hours: str | None = None
     """Hours of the day in which no new run starts, as 22:00-07:00 in local time; running ones go on."""
     min_free_gb: Annotated[float, msgspec.Meta(ge=0)] = 1.0
-    """GB (10^9 bytes) that must be free on the disks of .autoloop and of the outputs for a run to start."""
+    """The free space that a run needs to start, on the disks of .autoloop and of the outputs, in GB (10^9 bytes)."""
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
+
+    @property
+    def max_log(self) -> int:
+        """`max_log_mb` in bytes."""
+        return self.max_log_mb << 20
 
     @property
     def min_free(self) -> int:

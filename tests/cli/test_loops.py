@@ -89,7 +89,7 @@ def test_a_detached_loop_goes_on_alone(project: Project, call: Call) -> None:
     assert begun["loop"] == project.loop().name
     status = json.loads(call("status", "--json").out)
     assert status["loop"]["state_now"] == "running"
-    assert status["slots"] == [{"slot": "cpu 0", "run": begun["runs"][0]["id"], "waits_for": None}]
+    assert status["slots"] == [{"slot": "cpu 0", "run": begun["runs"][0]["id"], "state": "running", "waits_for": None}]
     assert "cpu 0  running" in call("status").out
     following = project.start("logs", "-f")
     following.hear("5/20")

@@ -57,7 +57,7 @@ class Engine:
             metrics=metrics,
             fields=settings.field_types(),
             rules=rules,
-            max_log=settings.max_log_mb << 20,
+            max_log=settings.max_log,
             min_free=settings.min_free,
             until=load_until(loop.spec, rules, metrics),
         )
