@@ -19,12 +19,11 @@ from autoloop.model import (
     Loop,
     LoopEnd,
     LoopEndKind,
-    LoopState,
-    RunState,
     StopCause,
     StopKind,
     UserError,
 )
+from autoloop.model.transitions import attempt_stopping, loop_stopped, run_stopping
 from autoloop.runners import local
 from autoloop.store import Store
 from autoloop.text.plural import plural
@@ -59,16 +58,15 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
         text = f"stopped by {actor}"
         with store.transaction():
             if run is None:
-                stopped = msgspec.structs.replace(
-                    store.loop(loop.id), state=LoopState.STOPPED, end=LoopEnd(kind=LoopEndKind.USER, text=text)
-                )
-                store.put_loop(msgspec.structs.replace(stopped, ended_at=time.time()))
+                end = LoopEnd(kind=LoopEndKind.USER, text=text)
+                store.put_loop(loop_stopped(store.loop(loop.id), end, time.time()))
             for attempt, handle in attempts:
                 cause = StopCause(kind=StopKind.USER, text=text) if run is not None else LOOP_STOP
-                known = {"handle": handle.to_dict(), "started_at": attempt.started_at or attempt.created_at}
-                store.put_attempt(msgspec.structs.replace(attempt, stop=cause, kill=kill, **known), loop.id)
+                begun = attempt.started_at or attempt.created_at
+                attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=begun)
+                store.put_attempt(attempt_stopping(attempt, cause, kill=kill), loop.id)
                 row = store.run(attempt.run)
-                store.put_run(msgspec.structs.replace(row, state=RunState.STOPPING, reason=cause.text))
+                store.put_run(run_stopping(row, cause))
                 store.add_event(loop.id, EventKind.RUN_STOPPING, f"{row.name} ({row.id}) is stopping: {cause.text}", row.id)
         asked = ask_supervisors(attempts, kill=kill)
     finally:

@@ -25,6 +25,7 @@ from autoloop.engine.runs.watchdog import Watchdog
 from autoloop.engine.scheduling.scheduler import Scheduler
 from autoloop.engine.scheduling.wandb_status import WandbStatus
 from autoloop.model import EventKind, Loop, LoopEnd, LoopState, RunState, UserError
+from autoloop.model.transitions import loop_resumed
 from autoloop.store import Store, StoreUnavailableError
 
 LOG = logging.getLogger(__name__)
@@ -157,8 +158,7 @@ class Engine:
         """Recover before anything is scheduled."""
         if not self.outage.past:
             if self.context.loop.state is LoopState.STOPPED:
-                now = self.context.clock()
-                self.context.update_loop(state=LoopState.ACTIVE, end=None, ended_at=None, resumed_at=now)
+                self.store.put_loop(loop_resumed(self.context.loop, self.context.clock()))
             for note in self.notes:
                 self.context.say(EventKind.NOTE, note)
             self.online.begin()

@@ -25,6 +25,7 @@ from autoloop.model import (
     Run,
     RunState,
 )
+from autoloop.model.transitions import loop_finished, loop_stopped, round_done
 from autoloop.rules import PythonRules
 from autoloop.text.plural import plural
 
@@ -182,9 +183,7 @@ class LoopProgression:
     def _finish(self, round_: Round, end: LoopEnd) -> None:
         now = self.context.clock()
         with self.context.store.transaction():
-            self.context.store.put_round(
-                msgspec.structs.replace(round_, state=RoundState.DONE, ended_at=round_.ended_at or now)
-            )
+            self.context.store.put_round(round_done(round_, now))
             self.context.update_loop(end=end)
             self._finish_loop()
 
@@ -198,9 +197,9 @@ class LoopProgression:
         if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
             end = loop.end or LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="its rounds are done")
             with self.context.store.transaction():
-                self.context.update_loop(state=LoopState.FINISHED, end=end, ended_at=self.context.clock())
+                self.context.store.put_loop(loop_finished(loop, end, self.context.clock()))
                 self.reporting.finish()
 
     def stop(self, end: LoopEnd) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""
-        self.context.update_loop(state=LoopState.STOPPED, end=end, ended_at=self.context.clock())
+        self.context.store.put_loop(loop_stopped(self.context.loop, end, self.context.clock()))

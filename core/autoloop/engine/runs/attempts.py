@@ -10,7 +10,8 @@ import msgspec
 from autoloop.engine.base.context import Context
 from autoloop.engine.planning.names import output_name
 from autoloop.engine.planning.plan import plan_attempt
-from autoloop.model import Attempt, LoopSpec, Run, RunState, Slot
+from autoloop.model import Attempt, LoopSpec, Run, Slot
+from autoloop.model.transitions import run_started
 from autoloop.trainers import LaunchPlan
 
 
@@ -45,18 +46,6 @@ def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Inte
         argv=list(launch.argv),
     )
     before = context.store.attempts(run.id)[-1:] if run.summary and not kept else []
-    executing = msgspec.structs.replace(
-        run,
-        state=RunState.RUNNING,
-        slot=slot.index,
-        attempts=number,
-        output_dir=output_dir,
-        step=run.step if kept else 0,
-        summary=run.summary if kept else None,
-        reason=None,
-        requeued=None,
-        started_at=now,
-        ended_at=None,
-    )
+    executing = run_started(run, attempt, now, resumes=kept is not None)
     replaced = msgspec.structs.replace(before[0], summary=run.summary) if before else None
     return Intent(attempt, executing, launch, replaced)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -23,7 +22,8 @@ from autoloop.engine.runs.attempts import next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing
 from autoloop.engine.runs.following import follow_attempt
 from autoloop.metric_readers import Follower, tap_base, wandb_runs
-from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, RunState, Slot, StopCause, UserError
+from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, UserError
+from autoloop.model.transitions import attempt_ended, attempt_stopping, run_stopping
 from autoloop.runners import local
 from autoloop.secrets import MASK
 from autoloop.trainers import LaunchPlan, environment
@@ -236,12 +236,12 @@ class Execution:
         if moved:
             with self.context.store.transaction():
                 for active in moved:
-                    self._replace(active, step=active.follower.step)
+                    self._put(active, msgspec.structs.replace(active.run, step=active.follower.step))
         return fresh
 
-    def _replace(self, active: Active, **changes: Any) -> None:
-        active.run = msgspec.structs.replace(active.run, **changes)
-        self.context.store.put_run(active.run)
+    def _put(self, active: Active, run: Run) -> None:
+        active.run = run
+        self.context.store.put_run(run)
 
     # ---------------------------------------------------------------------------------------------------------- ending
 
@@ -270,7 +270,7 @@ class Execution:
     ) -> Ended:
         LOG.debug("%s has ended: %s", attempt.id, lost or record)
         ended_at = (record.ended_at if record else None) or self.context.clock()
-        attempt = msgspec.structs.replace(attempt, ended_at=ended_at, exit=record, cause=lost)
+        attempt = attempt_ended(attempt, record, ended_at, lost)
         with self.context.store.transaction():
             self.context.store.put_attempt(attempt, self.context.loop_id)
         return Ended(attempt, run, follower)
@@ -285,10 +285,10 @@ class Execution:
         for active in self.active.values():
             if active.run.id == run_id:
                 # Who asked for the kill has not asked for the stop before it, but the tree ends by the kill.
-                active.attempt = msgspec.structs.replace(active.attempt, stop=cause, kill=kill or active.attempt.kill)
+                active.attempt = attempt_stopping(active.attempt, cause, kill=kill)
                 with self.context.store.transaction():
                     self.context.store.put_attempt(active.attempt, self.context.loop_id)
-                    self._replace(active, state=RunState.STOPPING, reason=cause.text)
+                    self._put(active, run_stopping(active.run, cause))
                     self.context.say(
                         EventKind.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {cause.text}", run_id
                     )

@@ -17,6 +17,7 @@ from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, EventKind, LoopState, Requeue, RequeueKind, Run, RunState, StopKind, Summary
+from autoloop.model.transitions import attempt_settled, run_ended, run_requeued
 from autoloop.rules import PythonRules, RunView, evaluate, live_rules, no_point_seen
 from autoloop.secrets import mask_lines
 
@@ -52,31 +53,15 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
-    changes = {
-        "state": state,
-        "reason": reason,
-        "slot": None,
-        "summary": summary,
-        "step": step,
-        "ended_at": attempt.ended_at,
-        "wandb_url": wandb_url({run.id, wandb_id}, lines) or run.wandb_url,
-        "wandb_id": wandb_id,
-        "notes": notes,
-        "resume": False,
-    }
     again = _again(context, attempt, run, state, cause)
+    resume = run.resume
+    run = run_ended(run, state, reason, step=step, summary=summary, ended_at=attempt.ended_at)
+    url = wandb_url({run.id, wandb_id}, lines) or run.wandb_url
+    run = msgspec.structs.replace(run, wandb_url=url, wandb_id=wandb_id, notes=notes)
+    if again:
+        run = run_requeued(run, again, resume=resume)
     with context.store.transaction():
-        result = msgspec.structs.replace(attempt, result=state, cause=reason, diagnosis=cause)
-        context.store.put_attempt(result, context.loop_id)
-        if again:
-            changes |= {
-                "state": RunState.QUEUED,
-                "ended_at": None,
-                "reason": again.text,
-                "requeued": again.kind,
-                "resume": run.resume,
-            }
-        run = msgspec.structs.replace(run, **changes)
+        context.store.put_attempt(attempt_settled(attempt, state, reason, cause), context.loop_id)
         context.store.put_run(run)
         context.say(EventKind.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
         if silent and state is RunState.FINISHED:

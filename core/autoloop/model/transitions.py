@@ -1,0 +1,240 @@
+"""Every change of the state of a loop, round, run, attempt or proposal, each with all the fields that go with it.
+
+Nothing else writes a `state` or a `status`. Pure functions from one frozen value to the next; a change that cannot happen
+is a fault of ours and raises ImpossibleChangeError. Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from msgspec.structs import replace
+
+from autoloop.model.actor import POLICY, Actor
+from autoloop.model.attempt import Attempt, Cause, ExitRecord
+from autoloop.model.edits import Change
+from autoloop.model.ends import LapseKind, LoopEnd, Requeue, RequeueKind, StopCause
+from autoloop.model.loop import Loop, LoopState, Round, RoundState
+from autoloop.model.metrics import Summary
+from autoloop.model.proposal import Proposal, ProposalStatus
+from autoloop.model.run import Run, RunState
+
+
+class ImpossibleChangeError(AssertionError):
+    """A state cannot follow another: a fault in Auto Loop, never a user's."""
+
+
+def _require(what: object, state: Enum, *allowed: Enum) -> None:
+    if state not in allowed:
+        raise ImpossibleChangeError(f"{what} is {state.value}, not {' or '.join(str(each.value) for each in allowed)}")
+
+
+EXECUTING = (RunState.RUNNING, RunState.STOPPING)
+
+# ---------------------------------------------------------------------------------------------------------------- runs
+
+
+def run_started(run: Run, attempt: Attempt, now: float, *, resumes: bool) -> Run:
+    """The run while `attempt` executes. `resumes`: from its checkpoint, so that its steps and summary stay."""
+    _require(f"run {run.id}", run.state, RunState.QUEUED)
+    return replace(
+        run,
+        state=RunState.RUNNING,
+        slot=attempt.slot,
+        attempts=attempt.number,
+        output_dir=attempt.output_dir,
+        step=run.step if resumes else 0,
+        summary=run.summary if resumes else None,
+        reason=None,
+        requeued=None,
+        started_at=now,
+        ended_at=None,
+    )
+
+
+def run_stopping(run: Run, cause: StopCause) -> Run:
+    _require(f"run {run.id}", run.state, *EXECUTING)
+    return replace(run, state=RunState.STOPPING, reason=cause.text)
+
+
+def run_ended(run: Run, state: RunState, reason: str | None, *, step: int, summary: Summary, ended_at: float | None) -> Run:
+    _require(f"run {run.id}", run.state, *EXECUTING)
+    _require(f"the end of run {run.id}", state, *(each for each in RunState if each.ended))
+    return replace(run, state=state, reason=reason, slot=None, resume=False, step=step, summary=summary, ended_at=ended_at)
+
+
+def run_requeued(run: Run, why: Requeue, *, resume: bool = False) -> Run:
+    """Queued again after an attempt. `resume`: the next one goes on from the checkpoint, as the last one did."""
+    _require(f"run {run.id}", run.state, *(each for each in RunState if each.ended))
+    return replace(run, state=RunState.QUEUED, reason=why.text, requeued=why.kind, resume=resume, ended_at=None)
+
+
+def run_extended(run: Run, steps: int) -> Run:
+    """Queued to go on from its checkpoint to `steps` steps in all; what it reached so far stays with it."""
+    text = f"goes on from its checkpoint, from step {run.step} to {steps}"
+    why = Requeue(kind=RequeueKind.EXTENDED, text=text)
+    return replace(run_requeued(run, why, resume=True), total_steps=steps)
+
+
+def run_withdrawn(run: Run, reason: str, now: float) -> Run:
+    """Taken out of the queue."""
+    _require(f"run {run.id}", run.state, RunState.QUEUED)
+    return replace(run, state=RunState.STOPPED, reason=reason, requeued=None, slot=None, ended_at=now)
+
+
+def run_extension_withdrawn(run: Run, last: Attempt) -> Run:
+    """An extended run taken out of the queue: it stands as its last attempt left it."""
+    _require(f"run {run.id}", run.state, RunState.QUEUED)
+    state = last.result or RunState.STOPPED
+    return replace(
+        run,
+        state=state,
+        requeued=None,
+        resume=False,
+        total_steps=run.step if state is RunState.FINISHED else run.total_steps,
+        reason=last.cause,
+        ended_at=last.ended_at,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ attempts
+
+
+def attempt_stopping(attempt: Attempt, cause: StopCause, *, kill: bool) -> Attempt:
+    """Recorded before the signal is sent. A kill that was asked for stays one."""
+    return replace(attempt, stop=cause, kill=kill or attempt.kill)
+
+
+def attempt_ended(attempt: Attempt, record: ExitRecord | None, ended_at: float, lost: str | None = None) -> Attempt:
+    """Its process has ended; `lost`: why there is no exit record."""
+    return replace(attempt, ended_at=ended_at, exit=record, cause=lost)
+
+
+def attempt_settled(attempt: Attempt, result: RunState, reason: str | None, diagnosis: Cause | None) -> Attempt:
+    """How it counts."""
+    _require(f"the result of attempt {attempt.id}", result, *(each for each in RunState if each.ended))
+    return replace(attempt, result=result, cause=reason, diagnosis=diagnosis)
+
+
+# --------------------------------------------------------------------------------------------------------------- loops
+
+
+def loop_stopped(loop: Loop, end: LoopEnd, now: float) -> Loop:
+    """Ended before its time. Its round stays as it is, so that a resume goes on from there."""
+    return replace(loop, state=LoopState.STOPPED, end=end, ended_at=now)
+
+
+def loop_resumed(loop: Loop, now: float) -> Loop:
+    _require(loop.name, loop.state, LoopState.STOPPED)
+    return replace(loop, state=LoopState.ACTIVE, end=None, ended_at=None, resumed_at=now)
+
+
+def loop_finished(loop: Loop, end: LoopEnd, now: float) -> Loop:
+    _require(loop.name, loop.state, LoopState.ACTIVE)
+    return replace(loop, state=LoopState.FINISHED, end=end, ended_at=now)
+
+
+def loop_reopened(loop: Loop) -> Loop:
+    """A run of a finished loop was extended: the loop is active until that has ended. Its `end` stays."""
+    _require(loop.name, loop.state, LoopState.FINISHED)
+    return replace(loop, state=LoopState.ACTIVE, ended_at=None, paused=False)
+
+
+# -------------------------------------------------------------------------------------------------------------- rounds
+
+
+def round_deciding(round_: Round, now: float, decide_by: float | None) -> Round:
+    """Its runs have ended and its proposals are made."""
+    _require(f"round {round_.number}", round_.state, RoundState.RUNNING)
+    return replace(round_, state=RoundState.DECIDING, ended_at=now, decide_by=decide_by)
+
+
+def round_done(round_: Round, now: float) -> Round:
+    """The next round starts, or there is none."""
+    _require(f"round {round_.number}", round_.state, RoundState.RUNNING, RoundState.DECIDING)
+    return replace(round_, state=RoundState.DONE, ended_at=round_.ended_at or now, decide_by=None, start_at=None)
+
+
+# ----------------------------------------------------------------------------------------------------------- proposals
+
+OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
+"""Can still be decided one way or the other: until its round starts, a decision can be taken back."""
+
+
+def proposal_resolved(
+    proposal: Proposal, changes: list[Change], notes: Sequence[str], config_hash: str, blocked: str | None
+) -> Proposal:
+    """Its edits as changes of the base's config; `blocked`: why that must not run."""
+    return replace(
+        proposal,
+        changes=changes,
+        notes=list(notes),
+        config_hash=config_hash,
+        blocked=blocked,
+        status=ProposalStatus.BLOCKED if blocked else ProposalStatus.PENDING,
+    )
+
+
+def proposal_blocked(proposal: Proposal, why: str) -> Proposal:
+    return replace(proposal, status=ProposalStatus.BLOCKED, blocked=why)
+
+
+def proposal_edited(proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
+    """Other edits, which have to be resolved; no decision on the old ones counts."""
+    _require(f"proposal {proposal.id}", proposal.status, *OPEN, ProposalStatus.BLOCKED)
+    return replace(
+        proposal,
+        edits=edits,
+        author=author,
+        revision=proposal.revision + 1,
+        status=ProposalStatus.PENDING,
+        blocked=None,
+        decided_by=None,
+        decided_at=None,
+        decision=None,
+    )
+
+
+def proposal_decided(
+    proposal: Proposal,
+    status: ProposalStatus,
+    by: Actor,
+    now: float,
+    *,
+    note: str | None = None,
+    decision: int | None = None,
+) -> Proposal:
+    """Approved or rejected. `decision`: the number of the command that asked for it."""
+    _require(f"proposal {proposal.id}", proposal.status, *OPEN, ProposalStatus.BLOCKED)
+    _require("a decision", status, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
+    return replace(proposal, status=status, note=note, decided_by=by, decided_at=now, decision=decision)
+
+
+def proposal_undecided(proposal: Proposal, note: str | None = None) -> Proposal:
+    """The decision is taken back."""
+    _require(f"proposal {proposal.id}", proposal.status, *OPEN, ProposalStatus.BLOCKED)
+    status = ProposalStatus.BLOCKED if proposal.blocked else ProposalStatus.PENDING
+    return replace(proposal, status=status, note=note, decided_by=None, decided_at=None, decision=None)
+
+
+def proposal_skipped(proposal: Proposal, note: str, now: float) -> Proposal:
+    """Valid, but the policy takes others."""
+    _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.PENDING)
+    return replace(proposal, status=ProposalStatus.SKIPPED, note=note, decided_by=POLICY, decided_at=now)
+
+
+def proposal_lapsed(proposal: Proposal, kind: LapseKind, note: str) -> Proposal:
+    _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.PENDING, ProposalStatus.APPROVED)
+    return replace(proposal, status=ProposalStatus.LAPSED, lapsed=kind, note=note)
+
+
+def proposal_launched(proposal: Proposal, run: Run) -> Proposal:
+    _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.APPROVED)
+    return replace(proposal, status=ProposalStatus.LAUNCHED, run=run.id)
+
+
+def proposal_done(proposal: Proposal) -> Proposal:
+    """A live rule asked for a stop and nothing more, and the run was stopped."""
+    _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.APPROVED)
+    return replace(proposal, status=ProposalStatus.DONE)
