@@ -203,7 +203,7 @@ def test_an_engine_that_gets_sigterm_leaves_and_its_runs_go_on(project: Project)
     project.kill_engine(engine, signal.SIGTERM)
     assert alive(trainer)
     assert project.state(loop).state is LoopState.ACTIVE
-    assert any("SIGTERM" in text for text in project.story(loop, "note"))
+    assert any("SIGTERM" in text for text in project.story(loop, "engine left"))
     assert states(project.runs(loop)) == [RunState.RUNNING, RunState.QUEUED]
     gate.touch()
     assert project.run(loop).state is LoopState.FINISHED
