@@ -28,7 +28,7 @@ def metric_book(path: Path) -> object:
 
 def preferences(path: Path) -> object:
     """A fault of this file is shown in the console and never an error."""
-    chosen = Preferences.load({"XDG_CONFIG_HOME": str(path.parents[1])}, path.parent)
+    chosen = Preferences.load({"XDG_CONFIG_HOME": str(path.parents[1])})
     if chosen.problems:
         raise UserError(" ".join(chosen.problems))
     return chosen.notify

@@ -47,7 +47,7 @@ class ConsoleApp(FullScreenApp[int]):
         feed: Feed | None = None,
     ) -> None:
         super().__init__(project)
-        self.preferences = preferences or Preferences.load(os.environ, project)
+        self.preferences = preferences or Preferences.load(os.environ)
         self.use_glyphs(ascii_only=self.preferences.ascii if ascii_only is None else ascii_only)
         self.feed = feed or Feed(project, loop)
         self.marked: list[str] = []

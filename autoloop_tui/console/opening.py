@@ -56,7 +56,7 @@ def open_console(project: Path, loop: str | None = None, *, theme: str | None = 
     from autoloop_tui.console.full_screen import run_on_terminal
     from autoloop_tui.console.preferences import Preferences
 
-    preferences = Preferences.load(os.environ, project)
+    preferences = Preferences.load(os.environ)
     if theme:
         preferences.theme = theme
     made = partial(ConsoleApp, project, loop, preferences=preferences, ascii_only=ascii_only)

@@ -31,7 +31,7 @@ class Preferences(msgspec.Struct, kw_only=True):
     remember_in: str = ""
 
     @classmethod
-    def load(cls, environment: Mapping[str, str], project: Path) -> Preferences:
+    def load(cls, environment: Mapping[str, str]) -> Preferences:
         """The user's file, or the defaults; a bad file or key is a problem to be shown, never an error."""
         folder = user_folder(environment).parent
         found, problems = _read(folder / "console.toml")

@@ -191,7 +191,7 @@ async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_r
 
 async def test_remapped_keys_work_and_are_what_is_shown(project, settings, tmp_path):
     (settings / "console.toml").write_text('[keys]\n"app.rounds" = "Z, f5"\n"slots.stop" = "ctrl+x"\n"app.pause" = "W"\n')
-    chosen = Preferences.load(os.environ, tmp_path)
+    chosen = Preferences.load(os.environ)
     assert chosen.problems == []
     project.change_loop(paused=True)
 
@@ -222,7 +222,7 @@ async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself
         'theme = "no-such"\nnotify = "loud"\nmouze = false\nascii = true\nproblems = ["x"]\n'
         '[keys]\n"slots.stpo" = "Z"\n"slots.open" = "j"\n"slots.log" = 3\n"app.help" = "f2"\n'
     )
-    chosen = Preferences.load(os.environ, tmp_path)
+    chosen = Preferences.load(os.environ)
     assert chosen.ascii
     assert chosen.notify == "off"
     assert chosen.keys == {"slots.open": "j", "app.help": "f2"}
@@ -243,7 +243,7 @@ async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself
 @pytest.mark.parametrize("content", ["theme = ", "keys = 3", "\ufeff[", 'theme = 3\nmouse = "yes"'])
 def test_a_broken_settings_file_leaves_the_defaults(settings, tmp_path, content):
     (settings / "console.toml").write_text(content)
-    chosen = Preferences.load(os.environ, tmp_path)
+    chosen = Preferences.load(os.environ)
     assert chosen.problems
     assert (chosen.theme, chosen.mouse, chosen.keys) == ("dark", True, {})
 
@@ -259,9 +259,9 @@ async def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(p
         assert seen[-1] == seen[0]
         await pilot.press("T")
         assert f"theme {pilot.app.theme}" in hints(pilot.app)
-        assert Preferences.load(os.environ, tmp_path).theme == pilot.app.theme == seen[1]
+        assert Preferences.load(os.environ).theme == pilot.app.theme == seen[1]
     (settings / "console.toml").write_text('theme = "light"\n')
-    assert Preferences.load(os.environ, tmp_path).theme == "light"
+    assert Preferences.load(os.environ).theme == "light"
 
 
 @pytest.mark.parametrize("no_color", [False, True])

@@ -14,23 +14,26 @@ from textual.widgets import Button, Input, Label
 
 from autoloop_tui.console.standing import Standing
 
-CSS = """
+
+def dialog_css(width: int = 72) -> str:
+    """How every dialog looks; `width` in cells, less on a narrow terminal."""
+    return f"""
     align: center middle;
-    & > Vertical { width: 72; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
-                   background: $surface; padding: 1 2; }
-    & Label { width: 100%; height: auto; }
-    & .what { text-style: bold; margin-bottom: 1; }
-    & .why { color: $dim; margin-bottom: 1; }
-    & .problem { color: $slot-failed; height: auto; }
-    & Horizontal { height: auto; align-horizontal: right; }
-    & Button { margin-left: 2; min-width: 12; }
+    & > Vertical {{ width: {width}; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
+                   background: $surface; padding: 1 2; }}
+    & Label {{ width: 100%; height: auto; }}
+    & .what {{ text-style: bold; margin-bottom: 1; }}
+    & .why {{ color: $dim; margin-bottom: 1; }}
+    & .problem {{ color: $slot-failed; height: auto; }}
+    & Horizontal {{ height: auto; align-horizontal: right; }}
+    & Button {{ margin-left: 2; min-width: 12; }}
 """
 
 
 class Confirm(Standing, ModalScreen[bool]):
     """Asks before something that cannot be taken back. Enter, Esc, `q` and `n` mean no; only `y` or the button acts."""
 
-    DEFAULT_CSS = f"Confirm {{ {CSS} }}"
+    DEFAULT_CSS = f"Confirm {{ {dialog_css()} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
         Binding("n,q,escape", "answer(False)", "No"),
@@ -64,7 +67,7 @@ class Ask(Standing, ModalScreen[str | None]):
     """Asks for a line of text; `check` says what is wrong with it while one types, or None. Esc or an empty line when
     `needed`: nothing happens."""
 
-    DEFAULT_CSS = f"Ask {{ {CSS} }}"
+    DEFAULT_CSS = f"Ask {{ {dialog_css()} }}"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
 
     def __init__(

@@ -15,7 +15,7 @@ from textual.widgets import Label
 
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look
 from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.screens.dialogs import CSS
+from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
@@ -23,7 +23,7 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 class PickRun(Standing, ModalScreen[str]):
     """The runs of the loop, the newest round first; gives the id of the one that is chosen."""
 
-    DEFAULT_CSS = f"PickRun {{ {CSS} }}"
+    DEFAULT_CSS = f"PickRun {{ {dialog_css()} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape,ctrl+c", "dismiss(None)", "Cancel"),
         Binding("j,down", "go(1)", "Down"),

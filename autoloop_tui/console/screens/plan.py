@@ -67,7 +67,7 @@ class PlanApp(FullScreenApp[bool]):
         super().__init__(Path.cwd())
         self.plan_name = name
         self.text = text
-        self.preferences = Preferences.load(os.environ, self.project)
+        self.preferences = Preferences.load(os.environ)
         self.use_glyphs(ascii_only=self.preferences.ascii)
         self.animation_level = "none"
 

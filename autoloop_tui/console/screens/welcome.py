@@ -84,7 +84,7 @@ class WelcomeApp(FullScreenApp[int]):
 
     def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
         super().__init__(project)
-        self.preferences = preferences or Preferences.load(os.environ, project)
+        self.preferences = preferences or Preferences.load(os.environ)
         self.use_glyphs(ascii_only=self.preferences.ascii if ascii_only is None else ascii_only)
         self.animation_level = "none"
 

@@ -39,7 +39,7 @@ class Side:
     caught_up: bool = False
 
 
-class Painter:
+class ComparisonPainter:
     """Makes rows for some sides."""
 
     def __init__(self, sides: Sequence[Side], book: MetricBook, *, glyphs: Glyphs) -> None:

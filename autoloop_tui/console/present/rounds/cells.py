@@ -62,7 +62,7 @@ def columns(
 
 
 @dataclass
-class Painter:
+class RunPainter:
     """Makes rows. `live`: what running runs have reached so far, by run, and `live_bases` where their bases stood at the
     same step; `steps`: the newest step known of a run."""
 

@@ -16,7 +16,7 @@ from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.compare.cells import Painter, Side
+from autoloop_tui.console.present.compare.cells import ComparisonPainter, Side
 from autoloop_tui.console.present.compare.comparison import (
     Comparison,
     Parameter,
@@ -148,8 +148,8 @@ class CompareScreen(TableScreen):
             table.styles.height = height
         self.query_one("#left").styles.height = "100%" if wide else first + second
 
-    def _painter(self, view: View) -> Painter:
-        return Painter(self.sides, view.metrics, glyphs=self.console.glyphs)
+    def _painter(self, view: View) -> ComparisonPainter:
+        return ComparisonPainter(self.sides, view.metrics, glyphs=self.console.glyphs)
 
     def _shown(self) -> list[str]:
         return [path for path, each in self._parameters.items() if self.everything or each.differs]
@@ -164,13 +164,13 @@ class CompareScreen(TableScreen):
         self._paint_chart(self.view)
         self._paint_detail(painter)
 
-    def _paint_legend(self, painter: Painter) -> None:
+    def _paint_legend(self, painter: ComparisonPainter) -> None:
         pane, key = self.query_one("#legend", RowPane), self.console.keys_of
         width = pane.size.width
         note = painter.note(width, chosen=not self.by_default, rounds=key("app.rounds"), mark=key("rounds.mark"))
         pane.show([note, *(painter.legend(side, width) for side in self.sides)])
 
-    def _paint_parameters(self, painter: Painter) -> None:
+    def _paint_parameters(self, painter: ComparisonPainter) -> None:
         table, shown = self.query_one("#parameters", Table), self._shown()
         differing = sum(each.differs for each in self._parameters.values())
         table.title = "parameters"
@@ -193,7 +193,7 @@ class CompareScreen(TableScreen):
         known = self._parameters  # The table may paint its rows again before it is given others.
         table.set_rows(shown, lambda path, width: painter.parameter(known[path], laid))
 
-    def _paint_metrics(self, painter: Painter) -> None:
+    def _paint_metrics(self, painter: ComparisonPainter) -> None:
         table = self.query_one("#metrics", Table)
         table.title = "metrics"
         table.focused_part = self.part == "metrics"
@@ -226,7 +226,7 @@ class CompareScreen(TableScreen):
         chart.chart_title = title  # Shown by set_series: a large chart is drawn once.
         chart.set_series(lines)
 
-    def _paint_detail(self, painter: Painter) -> None:
+    def _paint_detail(self, painter: ComparisonPainter) -> None:
         pane, row = self.query_one("#detail", RowPane), list[Piece]()
         if self.part == "parameters" and (path := self.query_one("#parameters", Table).cursor) in self._parameters:
             row = painter.parameter_in_full(self._parameters[path], pane.size.width)

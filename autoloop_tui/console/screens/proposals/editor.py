@@ -23,7 +23,7 @@ from autoloop_tui.console.present.proposals.detail import change_rows, tail, wra
 from autoloop_tui.console.present.proposals.edits import Outcome, change_edit, edit_lines, json_text, split_edits
 from autoloop_tui.console.present.proposals.queue import value_text
 from autoloop_tui.console.screens.base import host_of
-from autoloop_tui.console.screens.dialogs import CSS
+from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
@@ -37,7 +37,7 @@ PAUSE = 0.12
 """Seconds without a key before what was typed is judged: a key never waits for a large config."""
 
 MORE_CSS = (
-    CSS.replace("width: 72", "width: 110")
+    dialog_css(width=110)
     + "& .values { margin-bottom: 1; } & Input { border: round $rule; } & Input:focus { border: round $primary; }"
 )
 

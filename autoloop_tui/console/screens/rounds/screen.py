@@ -15,7 +15,7 @@ from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import at_the_step_of, so_far
-from autoloop_tui.console.present.rounds.cells import FIXED, Painter, columns
+from autoloop_tui.console.present.rounds.cells import FIXED, RunPainter, columns
 from autoloop_tui.console.present.rounds.filter import Filter, parse_filter
 from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRow, RunRows, ordered
 from autoloop_tui.console.screens.proposals.writing import propose_variant
@@ -50,7 +50,7 @@ class RoundsScreen(TableScreen):
         """Loops of the project besides the one that is looked at, as far as they have been read."""
         self._to_load: list[Loop] = []
         self._shown: list[str] = []
-        self._painter: Painter | None = None
+        self._painter: RunPainter | None = None
         self._live: dict[str, dict[str, MetricSummary]] = {}
         self._live_bases: dict[str, dict[str, MetricSummary]] = {}
         self._live_steps: dict[str, int] = {}
@@ -92,7 +92,7 @@ class RoundsScreen(TableScreen):
                 keys.append(head)
             keys.append(row.run.id)
         table = self.table
-        painter = self._painter = Painter(view.metrics, gone=view.gone, glyphs=self.console.glyphs)
+        painter = self._painter = RunPainter(view.metrics, gone=view.gone, glyphs=self.console.glyphs)
         self._refresh_painter()
         self._lay_out(view, table, rows)
         widths = {column.key: width for column, width in self._laid}

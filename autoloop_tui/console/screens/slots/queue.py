@@ -15,7 +15,7 @@ from textual.widgets import Label
 from autoloop_tui.console.drawing.paint import fit, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.base import host_of
-from autoloop_tui.console.screens.dialogs import CSS
+from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
@@ -23,7 +23,7 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 class QueueScreen(Standing, ModalScreen[None]):
     """Shows the queued runs in their order and sends `move` and `stop` commands."""
 
-    DEFAULT_CSS = f"QueueScreen {{ {CSS} & RowPane {{ height: 12; }} }}"
+    DEFAULT_CSS = f"QueueScreen {{ {dialog_css()} & RowPane {{ height: 12; }} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape,e", "dismiss", "Back"),
         Binding("j,down", "go(1)", "Down"),

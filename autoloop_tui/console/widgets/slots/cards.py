@@ -108,7 +108,7 @@ class SlotCards(RowPane, can_focus=True):
         if width <= 0 or height <= 0:
             return
         columns = self._card_columns()
-        self.show(self._cards(width, columns) if columns else self._lines(width, height))
+        self.show(self._cards(width, columns) if columns else self._lines(width))
 
     def _card_columns(self) -> int:
         columns = self.columns(self.size.width)
@@ -230,7 +230,7 @@ class SlotCards(RowPane, can_focus=True):
         """The first slot shown where not all fit."""
         return max(0, min(self.cursor - self._room() + 1, len(self.facts) - self._room()))
 
-    def _lines(self, width: int, height: int) -> list[list[Piece]]:
+    def _lines(self, width: int) -> list[list[Piece]]:
         metric = next((facts.metric for facts in self.facts if facts.metric), "")
         bars = BAR if width >= BAR_FROM else 0
         room = width - FIXED - bars
