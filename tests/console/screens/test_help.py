@@ -7,10 +7,8 @@ from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import ACTIONS, SCOPES
 from autoloop_tui.console.app import ConsoleApp
-from autoloop_tui.console.drawing.glyphs import ASCII
 from autoloop_tui.console.drawing.paint import LOOKS, cells
-from autoloop_tui.console.pane_bindings import PANE_KEYS, all_keys
-from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.pane_bindings import PANE_KEYS
 from autoloop_tui.console.screens.help import HelpScreen, side_by_side
 from autoloop_tui.console.widgets.document import Document, text_of
 from tests.console.projects import Project, painted
@@ -89,15 +87,6 @@ async def test_remapped_keys_are_shown_and_work(project):
         assert any(row.split()[:2] == ["F", "Only"] for row in rows)
 
 
-def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path):
-    folder = tmp_path / "autoloop"
-    folder.mkdir()
-    (folder / "console.toml").write_text('[keys]\n"log.filter" = "F"\n"log.fliter" = "G"\n')
-    chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
-    assert chosen.keys == {"log.filter": "F"}
-    assert chosen.problems == ["console.toml: no action 'log.fliter'; did you mean 'log.filter'?"]
-
-
 async def test_it_scrolls_and_is_searched_and_q_goes_back(project):
     async with drive(project.app()) as (pilot, document):
         await pilot.press("G")
@@ -131,13 +120,6 @@ async def test_ascii_needs_no_other_letters(project):
     async with drive(project.app(ascii_only=True)) as (_, document):
         plain = told(document).replace("…", "").replace("·", "")  # as they stand in the commands and in the prose
         assert plain.isascii(), {c for c in plain if not c.isascii()}
-
-
-def test_all_keys_of_an_action_are_read_as_on_a_keyboard():
-    assert all_keys("x", "j,down", {}) == "j ↓"
-    assert all_keys("x", "J,shift+down", {}) == "J shift+↓"
-    assert all_keys("x", "ctrl+d,pagedown", {"x": "ctrl+e"}) == "^e"
-    assert all_keys("x", "enter,up", {}, glyphs=ASCII) == "enter up"
 
 
 def test_blocks_stay_whole_and_in_reading_order():

@@ -1,5 +1,4 @@
 import copy
-import math
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,16 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from autoloop import secrets
-from autoloop.configs import diff
 from autoloop.metric_readers import follow
 from autoloop.metrics import default_book, summarise
 from autoloop.model import Actor, ExitRecord, Run, RunState, Series, StopCause, StopKind, WandbSpec
 from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import of_scope
-from autoloop_tui.console.drawing.smoothing import Smoothed
-from autoloop_tui.console.present.proposals.edits import split_edits
-from autoloop_tui.console.present.rounds.rows import changes_in_short
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.run.screen import PARTS, RunScreen
 from autoloop_tui.console.widgets.big_chart import BigChart
@@ -543,50 +538,3 @@ async def test_ascii_needs_no_other_letters(project, variant):
 
 
 # ----------------------------------------------------------------------------------------------------------- pieces
-
-
-def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan():
-    series = curve(20)
-    smoothed = Smoothed()
-    first = smoothed.of(series)
-    assert first.values[0] == pytest.approx(series.values[0])  # no pull towards zero at the start
-    assert smoothed.of(series) is first
-    series.append(100, math.nan)
-    series.append(104, 0.5)
-    grown = smoothed.of(series)
-    assert list(grown.values[:20]) == list(first.values)
-    assert math.isnan(grown.values[20])
-    assert math.isfinite(grown.values[21])
-    again = Smoothed().of(series)
-    assert list(again.values)[21] == grown.values[21]
-
-
-def test_smoothing_begins_anew_with_another_series():
-    smoothed = Smoothed()
-    smoothed.of(curve(20, 5, 4))
-    other = curve(20, 1, 0.5)
-    assert list(smoothed.of(other).values) == list(Smoothed().of(other).values)
-
-
-@pytest.mark.parametrize(
-    ("text", "edits"),
-    [
-        ("a.b@mul=1.5  c=3", ["a.b@mul=1.5", "c=3"]),
-        ("a=1, b=2,", ["a=1", "b=2"]),
-        ('a=[1, 2] b={"x": [1, 2]}', ["a=[1, 2]", 'b={"x": [1, 2]}']),
-        (r'name="two words \" [" x=1', [r'name="two words \" ["', "x=1"]),
-        ("", []),
-        ("   ", []),
-    ],
-)
-def test_a_line_of_edits_is_split_outside_of_json(text, edits):
-    assert split_edits(text) == edits
-
-
-def test_changes_that_read_alike_are_told_once():
-    features = [{"weight": 1.0} for _ in range(4)]
-    before = {"features": features, "reg": 0.1}
-    after = {"features": [{"weight": 0.5} for _ in features], "reg": 0.2}
-    changes = diff(before, after)
-    assert changes_in_short(changes) == "weight 1→0.5 ×4, reg 0.1→0.2"
-    assert changes_in_short(changes, 1) == "weight 1→0.5 ×4, +1"

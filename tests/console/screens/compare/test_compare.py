@@ -9,8 +9,7 @@ from autoloop.metrics import default_book
 from autoloop.model import Loop, LoopState, MetricSummary, RoundState, RunState
 from textual.pilot import Pilot
 
-from autoloop_tui.console.drawing.glyphs import ASCII
-from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metrics, default_runs, flatten, parameters
+from autoloop_tui.console.present.compare.comparison import default_runs
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -127,21 +126,6 @@ async def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_ma
         assert head.index("a ") == rate.index("0.002")
 
 
-def test_flat_configs_keep_lists_of_values_whole_and_take_blocks_in_lists_apart():
-    flat = flatten({"a": {"b": [1, 2], "x.y": 1}, "f": [{"w": 1}, {"w": 2}], "empty": {}, "none": None})
-    assert flat == {"a.b": [1, 2], "a.x\\.y": 1, "f.0.w": 1, "f.1.w": 2, "empty": {}, "none": None}
-
-
-def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_written():
-    made = {p.path: p for p in parameters([{"a": 10, "b": 1, "wandb.mode": "x"}, {"a": 10.0, "b": True}, None])}
-    assert not made["a"].differs
-    assert made["b"].differs
-    assert made["wandb.mode"].differs
-    assert made["wandb.mode"].observing
-    assert made["wandb.mode"].values == ["x", ABSENT, ABSENT]
-    assert list(made)[-1] == "wandb.mode"
-
-
 async def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(project):
     marked = three(project)
     project.store.places.config(marked[1]).unlink()
@@ -177,34 +161,6 @@ async def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_i
         mass = next(row for row in rows if "ot_pi_sum" in row)
         assert "ot_pi_sum ↑" in mass
         assert mass.endswith("✓ best b")
-
-
-def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change():
-    book = default_book()
-    (made,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.46, 0.01)}, {L1: summary(0.4)}], book)
-    near, far = made.deltas[1], made.deltas[2]
-    assert near.piece(10)[0].startswith("≈")
-    assert near.piece(10, glyphs=ASCII)[0].startswith("~")
-    assert far.piece(10) == ("-0.1", "slot-finished")
-    assert made.best == 2
-    (even,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.48)}], book)
-    assert (even.best, even.even) == (None, True)
-
-
-def test_the_best_follows_the_direction_of_the_metric_book_and_the_base_is_the_first_that_has_it():
-    mass = "train/ot_pi_sum"
-    runs = [{}, {mass: summary(0.5), L1: summary(0.1)}, {mass: summary(0.9), L1: summary(0.2)}]
-    made = {each.metric: each for each in compare_metrics(runs, default_book())}
-    assert made[mass].best == 2
-    assert made[L1].best == 1
-    assert made[L1].deltas[0] is None
-    assert made[L1].deltas[1] is None
-    assert made[L1].deltas[2].change == pytest.approx(0.1)
-
-
-def test_metrics_come_as_key_metrics_then_shared_then_those_of_one_run():
-    runs = [{"z": summary(1), "b": summary(1), L1: summary(1)}, {"z": summary(2), "a": summary(1), L1: summary(2)}]
-    assert [each.metric for each in compare_metrics(runs, default_book())] == [L1, "z", "a", "b"]
 
 
 async def test_where_there_is_little_room_the_changes_stand_below_the_values(project):

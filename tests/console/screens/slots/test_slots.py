@@ -338,23 +338,6 @@ async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path, monkeypat
         assert "mem 3.0G" in cards(screen)
 
 
-def test_the_sampler_measures_a_real_process_tree():
-    import os
-
-    from autoloop.model import Attempt
-
-    attempt, gone = (
-        Attempt(id="a", run="r", number=1, slot=0, output_dir="", directory="", created_at=0, handle={"pid": pid})
-        for pid in (os.getpid(), 2**22 + 1)
-    )
-    sampler = Sampler()
-    sample = sampler.take({"r": attempt, "s": gone}, with_gpus=False)
-    assert sample.loads["r"].memory > 1 << 20
-    assert "s" not in sample.loads
-    assert os.getpid() in sample.own_pids
-    assert sampler.take({"r": attempt}, with_gpus=False).loads["r"].cpu >= 0
-
-
 # -------------------------------------------------------------------------------------------------------------------- keys
 
 

@@ -20,11 +20,10 @@ from autoloop.model import (
 )
 from textual.pilot import Pilot
 
-from autoloop_tui.console.drawing.columns import Column, lay_out
 from autoloop_tui.console.present.compare.comparison import compare_metrics
 from autoloop_tui.console.present.metric_delta import against
 from autoloop_tui.console.present.rounds.filter import parse_filter
-from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRows, middle, ordered
+from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRows, ordered
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
@@ -331,12 +330,6 @@ def test_a_filter_takes_words_and_comparisons_together(project):
     assert len(matched("")) == 4
 
 
-def test_an_unknown_metric_in_a_filter_is_said_with_the_nearest_name():
-    asked = parse_filter("ot_pi_smu>0.1 eval_l1<x", default_book(), set())
-    assert "did you mean ot_pi_sum?" in asked.note
-    assert asked.words == ("ot_pi_smu>0.1", "eval_l1<x")
-
-
 async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project):
     base, _, better, _ = family(project)
 
@@ -553,21 +546,6 @@ async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(p
 
 
 # ------------------------------------------------------------------------------------------------ the table itself
-
-
-def test_columns_give_way_in_their_order_and_the_rest_grows():
-    columns = [Column("a", "", 5, need=0, most=20), Column("b", "", 10, need=2), Column("c", "", 10, need=1, most=12)]
-    assert [(c.key, w) for c, w in lay_out(columns, 27)] == [("a", 5), ("b", 10), ("c", 10)]
-    assert [(c.key, w) for c, w in lay_out(columns, 26)] == [("a", 15), ("c", 10)]
-    assert [(c.key, w) for c, w in lay_out(columns, 50)] == [("a", 20), ("b", 10), ("c", 12)]
-    assert [(c.key, w) for c, w in lay_out(columns, 3)] == [("a", 5)]
-
-
-@pytest.mark.parametrize(("text", "width", "cut"), [("abc", 5, "abc"), ("act_third_person_r3_2", 14, "act_thir…r3_2")])
-def test_a_long_name_keeps_its_end(text, width, cut):
-    short = middle(text, width, "…")
-    assert len(short) <= width
-    assert short.endswith(text[-2:])
 
 
 async def test_a_click_chooses_a_row_and_the_wheel_moves(project):

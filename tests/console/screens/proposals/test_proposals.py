@@ -24,14 +24,11 @@ from autoloop.model import (
     ProposalStatus,
     RoundState,
     RunState,
-    UserError,
 )
 from textual.pilot import Pilot
 
 from autoloop_tui.console.app import ConsoleApp
-from autoloop_tui.console.drawing.paint import cells
-from autoloop_tui.console.present.proposals.detail import wrapped
-from autoloop_tui.console.present.proposals.edits import edit_lines, editor_command, edits_of_file, split_edits
+from autoloop_tui.console.present.proposals.edits import edit_lines, edits_of_file
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
 from autoloop_tui.console.screens.proposals.editor import EditValues, WriteEdits
@@ -850,24 +847,6 @@ async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(p
         assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size=12"]})]
 
 
-def test_a_missing_editor_is_said_and_none_is_run_through_a_shell(tmp_path):
-    with pytest.raises(UserError, match=r"\$EDITOR names nothing-here, which is not there"):
-        editor_command({"EDITOR": "nothing-here -x", "PATH": os.defpath})
-    with pytest.raises(UserError, match="There is no editor here"):
-        editor_command({"PATH": str(tmp_path)})
-    vi = tmp_path / "vi"
-    vi.write_text("")
-    vi.chmod(0o755)
-    assert editor_command({"PATH": str(tmp_path), "EDITOR": " "}) == [str(vi)]
-    assert editor_command({"PATH": str(tmp_path), "VISUAL": "vi -c 'set nu; x'"}) == ["vi", "-c", "set nu; x"]
-
-
-@pytest.mark.parametrize("value", ["'", "''", "; touch pwned", "$(touch pwned)", "/", "vi`touch pwned`"])
-def test_an_editor_that_is_no_program_is_a_sentence(value):
-    with pytest.raises(UserError, match=r"^\$EDITOR (cannot be read|names) "):
-        editor_command({"PATH": os.defpath, "EDITOR": value})
-
-
 async def test_a_terminal_that_cannot_be_left_says_so(project, monkeypatch):
     monkeypatch.setenv("EDITOR", "true")
     add(project)
@@ -920,19 +899,6 @@ async def test_the_engines_answers_reach_the_screen(project):
 # ---------------------------------------------------------------------------------------------------------------- words
 
 
-def test_edits_of_a_line_and_of_a_file_are_told_apart():
-    assert split_edits('a.b=[0, 8] n="x y"  c@mul=2') == ["a.b=[0, 8]", 'n="x y"', "c@mul=2"]
-    assert edits_of_file("# a\n\n  a=1 \n# b=2\nb@mul=3") == ["a=1", "b@mul=3"]
-
-
 def test_the_edits_of_a_proposal_give_what_is_shown(project):
     shown = add(project, (REG, Change(path=r"a\.b", before=None, after="ü", created=True)), edits=["*@mul=2"])
     assert edit_lines(shown) == ["ot.loss_config.reg@set=0.16", r'a\.b@new="ü"']
-
-
-@pytest.mark.parametrize("width", [4, 7, 20])
-def test_wrapped_text_is_whole_and_never_too_wide(width):
-    text = "a bcd 长长的原因 0123456789012345678901234567890 e"
-    lines = wrapped(text, width)
-    assert max(map(cells, lines)) <= width
-    assert "".join(lines).replace(" ", "") == text.replace(" ", "")

@@ -9,7 +9,7 @@ from textual.widgets import Input, Label
 
 from autoloop_tui.console.screens.dialogs import Ask
 from tests.console.projects import Project, painted
-from tests.console.screens.test_run import drive, press
+from tests.console.screens.run.test_run import drive, press
 from tests.console.waiting import settle
 
 

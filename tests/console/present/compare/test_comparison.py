@@ -1,0 +1,73 @@
+"""What is compared between runs, and which of them is best."""
+
+from __future__ import annotations
+
+import pytest
+from autoloop.metrics import default_book
+from autoloop.model import MetricSummary
+
+from autoloop_tui.console.drawing.glyphs import ASCII
+from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metrics, flatten, parameters
+
+EVAL, L1 = "eval/offline_eval/avg_l1", "train/l1_loss"
+
+
+def summary(last, mad=0.0):
+    return MetricSummary(
+        first=1.0,
+        last=last,
+        best=last,
+        best_step=1,
+        delta=0.0,
+        pct=0.0,
+        n=9,
+        min=0.0,
+        max=1.0,
+        tail_mean=last,
+        tail_mad=mad,
+        first_step=0,
+        last_step=9,
+    )
+
+
+def test_flat_configs_keep_lists_of_values_whole_and_take_blocks_in_lists_apart():
+    flat = flatten({"a": {"b": [1, 2], "x.y": 1}, "f": [{"w": 1}, {"w": 2}], "empty": {}, "none": None})
+    assert flat == {"a.b": [1, 2], "a.x\\.y": 1, "f.0.w": 1, "f.1.w": 2, "empty": {}, "none": None}
+
+
+def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_written():
+    made = {p.path: p for p in parameters([{"a": 10, "b": 1, "wandb.mode": "x"}, {"a": 10.0, "b": True}, None])}
+    assert not made["a"].differs
+    assert made["b"].differs
+    assert made["wandb.mode"].differs
+    assert made["wandb.mode"].observing
+    assert made["wandb.mode"].values == ["x", ABSENT, ABSENT]
+    assert list(made)[-1] == "wandb.mode"
+
+
+def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change():
+    book = default_book()
+    (made,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.46, 0.01)}, {L1: summary(0.4)}], book)
+    near, far = made.deltas[1], made.deltas[2]
+    assert near.piece(10)[0].startswith("≈")
+    assert near.piece(10, glyphs=ASCII)[0].startswith("~")
+    assert far.piece(10) == ("-0.1", "slot-finished")
+    assert made.best == 2
+    (even,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.48)}], book)
+    assert (even.best, even.even) == (None, True)
+
+
+def test_the_best_follows_the_direction_of_the_metric_book_and_the_base_is_the_first_that_has_it():
+    mass = "train/ot_pi_sum"
+    runs = [{}, {mass: summary(0.5), L1: summary(0.1)}, {mass: summary(0.9), L1: summary(0.2)}]
+    made = {each.metric: each for each in compare_metrics(runs, default_book())}
+    assert made[mass].best == 2
+    assert made[L1].best == 1
+    assert made[L1].deltas[0] is None
+    assert made[L1].deltas[1] is None
+    assert made[L1].deltas[2].change == pytest.approx(0.1)
+
+
+def test_metrics_come_as_key_metrics_then_shared_then_those_of_one_run():
+    runs = [{"z": summary(1), "b": summary(1), L1: summary(1)}, {"z": summary(2), "a": summary(1), L1: summary(2)}]
+    assert [each.metric for each in compare_metrics(runs, default_book())] == [L1, "z", "a", "b"]

@@ -1,0 +1,16 @@
+"""The text about a proposal."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoloop_tui.console.drawing.paint import cells
+from autoloop_tui.console.present.proposals.detail import wrapped
+
+
+@pytest.mark.parametrize("width", [4, 7, 20])
+def test_wrapped_text_is_whole_and_never_too_wide(width):
+    text = "a bcd 长长的原因 0123456789012345678901234567890 e"
+    lines = wrapped(text, width)
+    assert max(map(cells, lines)) <= width
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")

@@ -1,0 +1,14 @@
+"""The settings of the console."""
+
+from __future__ import annotations
+
+from autoloop_tui.console.preferences import Preferences
+
+
+def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path):
+    folder = tmp_path / "autoloop"
+    folder.mkdir()
+    (folder / "console.toml").write_text('[keys]\n"log.filter" = "F"\n"log.fliter" = "G"\n')
+    chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert chosen.keys == {"log.filter": "F"}
+    assert chosen.problems == ["console.toml: no action 'log.fliter'; did you mean 'log.filter'?"]
