@@ -1,20 +1,25 @@
 """What an app has on the screen as text: the characters, and under them in which style each of them is."""
 
+from __future__ import annotations
+
 from string import ascii_letters
+from typing import Any
+
+from textual.app import App
 
 
-def rows(app):
+def rows(app: App[Any]) -> Any:
     """The screen's rows as the terminal gets them, each a list of segments; a dialog stands over what is below it."""
     update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     return [[segment for strip in row if strip is not None for segment in strip] for row in update.strips]
 
 
-def text(app):
+def text(app: App[Any]) -> str:
     """The characters on the screen, a line a row."""
     return "\n".join("".join(segment.text for segment in row) for row in rows(app))
 
 
-def picture(app):
+def picture(app: App[Any]) -> str:
     """Characters, then each row's runs of cells by style, then the styles: a text that diffs well, whatever changed."""
     lines, runs, names = [], [], {}
     for row in rows(app):
@@ -32,7 +37,7 @@ def picture(app):
     return "\n".join([*lines, "=" * app.size.width, *runs, "=" * app.size.width, *styles, ""])
 
 
-def letter(number):
+def letter(number: int) -> Any:
     """a … z, A … Z, aa …"""
     more, number = divmod(number, len(ascii_letters))
     return (ascii_letters[more - 1] if more else "") + ascii_letters[number]

@@ -1,11 +1,15 @@
 """Projects for the console's tests: rows of a real store, and the files that a trainer would have left."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from autoloop.configs import diff, dump_config
@@ -30,6 +34,7 @@ from autoloop.model import (
 from autoloop.store import Store
 from autoloop.trainers import load_preset
 from autoloop.variants.pipeline import training_hash
+from textual.widget import Widget
 
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
@@ -43,7 +48,7 @@ CONFIG = {
 NOW = time.time()
 
 
-def curve(n=50, start=1.0, end=0.1, every=4):
+def curve(n: int = 50, start: float = 1.0, end: float = 0.1, every: int = 4) -> Any:
     """A falling line with a little wave in it: steps and values."""
     series = Series()
     for i in range(1, n + 1):
@@ -55,7 +60,7 @@ def curve(n=50, start=1.0, end=0.1, every=4):
 class Project:
     """A folder with a store and one loop; every method writes rows that an engine would have written."""
 
-    def __init__(self, folder: Path, *, rounds=3, slots=2, **spec) -> None:
+    def __init__(self, folder: Path, *, rounds: int = 3, slots: int = 2, **spec: Any) -> None:
         self.folder = Path(folder)
         self.store = Store.open(self.folder, create=True)
         self.spec = LoopSpec(
@@ -86,21 +91,30 @@ class Project:
         self.round(1)
         self.made = 0
 
-    def change_loop(self, **changes) -> Loop:
+    def change_loop(self, **changes: Any) -> Loop:
         self.loop = msgspec.structs.replace(self.loop, **changes)
         self.store.put_loop(self.loop)
         return self.loop
 
-    def round(self, number, state=RoundState.RUNNING) -> None:
+    def round(self, number: int, state: Any = RoundState.RUNNING) -> None:
         self.store.put_round(Round(loop=self.loop.id, number=number, state=state, started_at=NOW - 800))
 
-    def hash_of(self, config):
+    def hash_of(self, config: Any) -> Any:
         """What tells an engine that a config has been trained before."""
         spec = self.spec
         return training_hash(load_preset("plain"), spec.train_script, config, spec.steps, spec.extra)
 
     def run(
-        self, name, state=RunState.FINISHED, *, config=None, metrics=None, log=None, base=None, attempt=None, **more
+        self,
+        name: str,
+        state: Any = RunState.FINISHED,
+        *,
+        config: Any = None,
+        metrics: Any = None,
+        log: str | bytes | None = None,
+        base: Run | None = None,
+        attempt: Any = None,
+        **more: Any,
     ) -> Run:
         """One run with its frozen config and, unless it is queued, an attempt, a history and a log.
 
@@ -150,7 +164,7 @@ class Project:
                 (folder / "log.txt").write_bytes(log if isinstance(log, bytes) else log.encode())
         return run
 
-    def attempt(self, run, number=1, **more) -> Attempt:
+    def attempt(self, run: Run, number: int = 1, **more: Any) -> Attempt:
         attempt_id = f"{run.id}-{number}"
         attempt = Attempt(
             id=attempt_id,
@@ -172,7 +186,7 @@ class Project:
         self.store.put_attempt(attempt, self.loop.id)
         return attempt
 
-    def proposal(self, base, edits=("ot.lambda_ot@mul=1.5",), **more) -> Proposal:
+    def proposal(self, base: Run, edits: Any = ("ot.lambda_ot@mul=1.5",), **more: Any) -> Proposal:
         proposal = Proposal(
             id=self.store.next_id("proposals"),
             loop=self.loop.id,
@@ -183,12 +197,12 @@ class Project:
         self.store.put_proposal(proposal)
         return proposal
 
-    def commands(self):
+    def commands(self) -> Any:
         """What the console has asked for: kinds and payloads."""
         return [(command.kind, command.payload) for command in self.store.open_commands(self.loop.id)]
 
     @contextmanager
-    def engine(self):
+    def engine(self) -> Iterator[Any]:
         """Somebody holds the loop's lock: an engine that never answers."""
         lock = EngineLock(self.store.places.lock(self.loop.name))
         assert lock.acquire() is None
@@ -197,11 +211,11 @@ class Project:
         finally:
             lock.release()
 
-    def app(self, **options) -> ConsoleApp:
+    def app(self, **options: Any) -> ConsoleApp:
         return ConsoleApp(self.folder, preferences=Preferences(theme=options.pop("theme", "dark")), **options)
 
 
-def history(output: Path, metrics) -> Path:
+def history(output: Path, metrics: Any) -> Path:
     """Write series as the rows that wandb 0.9 leaves; the file."""
     rows: dict[int, dict] = {}
     for name, series in metrics.items():
@@ -214,6 +228,6 @@ def history(output: Path, metrics) -> Path:
     return path
 
 
-def painted(pane) -> list[str]:
+def painted(pane: Widget) -> list[str]:
     """The rows of a RowPane as they are on the screen."""
     return ["".join(segment.text for segment in pane.render_line(y)) for y in range(pane.size.height)]

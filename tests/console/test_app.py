@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 import asyncio
 import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,11 @@ from autoloop.model import (
     LoopState,
     ProposalStatus,
     RoundState,
+    Run,
     RunState,
 )
 from autoloop.store import Store
+from textual.app import App
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
@@ -49,7 +53,7 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
 @pytest.fixture(autouse=True)
-def settings(tmp_path, monkeypatch):
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The folder of a person's own settings."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("TMUX", raising=False)
@@ -59,7 +63,7 @@ def settings(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     made = Project(tmp_path)
     base = made.run("base")
     made.run("some", RunState.RUNNING, base=base, log="x\n")
@@ -67,7 +71,7 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def real(tmp_path, monkeypatch):
+def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A project with a trainer that takes no time, and real engines."""
     core = Path(autoloop.__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(core), str(core.parent)]))
@@ -77,29 +81,29 @@ def real(tmp_path, monkeypatch):
 
 
 @asynccontextmanager
-async def drive(app: ConsoleApp, size: Size = (80, 24), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+async def drive(app: App[Any], size: Size = (80, 24), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
     """`run_app` at this module's usual size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
 
 
-def top(app):
+def top(app: App[Any]) -> str:
     return painted(app.screen.query_one("#top"))[0]
 
 
-def hints(app):
+def hints(app: App[Any]) -> str:
     return "\n".join(painted(app.screen.query_one("#hints")))
 
 
 # -------------------------------------------------------------------------------------------------------------- every key
 
 
-def test_every_key_of_the_scope_has_its_action():
+def test_every_key_of_the_scope_has_its_action() -> None:
     assert [action.id for action in of_scope("app") if not hasattr(ConsoleApp, f"action_{action.method}")] == []
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_screens_are_reached_by_their_keys_and_left_by_q(project, size):
+async def test_screens_are_reached_by_their_keys_and_left_by_q(project: Project, size: Size) -> None:
     async with drive(project.app(), size) as pilot:
         app = pilot.app
         for key, kind in (("p", ProposalsScreen), ("r", RoundsScreen), ("c", CompareScreen), ("question_mark", HelpScreen)):
@@ -124,7 +128,7 @@ async def test_screens_are_reached_by_their_keys_and_left_by_q(project, size):
         assert app._exit
 
 
-async def test_pause_and_resume_are_one_key(project):
+async def test_pause_and_resume_are_one_key(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         await pilot.press("P")
         assert project.commands() == [("pause", {})]
@@ -136,7 +140,7 @@ async def test_pause_and_resume_are_one_key(project):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project, size):
+async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project: Project, size: Size) -> None:
     async with drive(project.app(), size, engine=project) as pilot:
         for no in ("enter", "n", "q", "escape"):
             await pilot.press("Q")
@@ -154,7 +158,7 @@ async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project, si
         assert project.commands() == [("stop", {})]
 
 
-async def test_an_answer_is_told_also_below_a_dialog(project):
+async def test_an_answer_is_told_also_below_a_dialog(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         await pilot.press("P")
         await pilot.press("e")
@@ -167,7 +171,7 @@ async def test_an_answer_is_told_also_below_a_dialog(project):
 
 
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
-async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_them(project, key):
+async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_them(project: Project, key: str) -> None:
     async with drive(project.app(), (120, 40)) as pilot:
         app = pilot.app
         await pilot.press(key)
@@ -189,7 +193,7 @@ async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_r
 # --------------------------------------------------------------------------------------------------------------- settings
 
 
-async def test_remapped_keys_work_and_are_what_is_shown(project, settings, tmp_path):
+async def test_remapped_keys_work_and_are_what_is_shown(project: Project, settings: Any, tmp_path: Path) -> None:
     (settings / "console.toml").write_text('[keys]\n"app.rounds" = "Z, f5"\n"slots.stop" = "ctrl+x"\n"app.pause" = "W"\n')
     chosen = Preferences.load(os.environ)
     assert chosen.problems == []
@@ -217,7 +221,9 @@ async def test_remapped_keys_work_and_are_what_is_shown(project, settings, tmp_p
         assert isinstance(app.screen, Confirm)
 
 
-async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself(project, settings, tmp_path):
+async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself(
+    project: Project, settings: Any, tmp_path: Path
+) -> None:
     (settings / "console.toml").write_text(
         'theme = "no-such"\nnotify = "loud"\nmouze = false\nascii = true\nproblems = ["x"]\n'
         '[keys]\n"slots.stpo" = "Z"\n"slots.open" = "j"\n"slots.log" = 3\n"app.help" = "f2"\n'
@@ -241,14 +247,16 @@ async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself
 
 
 @pytest.mark.parametrize("content", ["theme = ", "keys = 3", "\ufeff[", 'theme = 3\nmouse = "yes"'])
-def test_a_broken_settings_file_leaves_the_defaults(settings, tmp_path, content):
+def test_a_broken_settings_file_leaves_the_defaults(settings: Any, tmp_path: Path, content: str) -> None:
     (settings / "console.toml").write_text(content)
     chosen = Preferences.load(os.environ)
     assert chosen.problems
     assert (chosen.theme, chosen.mouse, chosen.keys) == ("dark", True, {})
 
 
-async def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(project, settings, tmp_path):
+async def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(
+    project: Project, settings: Any, tmp_path: Path
+) -> None:
     async with drive(ConsoleApp(project.folder)) as pilot:
         names = list(pilot.app.themes)
         seen = [pilot.app.theme]
@@ -265,7 +273,7 @@ async def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(p
 
 
 @pytest.mark.parametrize("no_color", [False, True])
-async def test_no_color_paints_in_grey(project, monkeypatch, no_color):
+async def test_no_color_paints_in_grey(project: Project, monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
     if no_color:
         monkeypatch.setenv("NO_COLOR", "1")
     async with drive(project.app(), engine=project) as pilot:
@@ -282,7 +290,7 @@ async def test_no_color_paints_in_grey(project, monkeypatch, no_color):
 
 
 @pytest.mark.parametrize("ascii_only", [True, None])
-async def test_ascii_may_be_asked_for_by_flag_or_in_the_settings(project, ascii_only):
+async def test_ascii_may_be_asked_for_by_flag_or_in_the_settings(project: Project, ascii_only: bool | None) -> None:
     async with drive(
         ConsoleApp(project.folder, preferences=Preferences(ascii=not ascii_only), ascii_only=ascii_only)
     ) as pilot:
@@ -295,12 +303,14 @@ MINE = 'name = "mine"\nprimary = "#ffffff"\nforeground = "#{0}"\nbackground = "#
 
 
 @pytest.mark.parametrize("whose", ["user", "project"])
-async def test_theme_files_are_taken_up_while_it_runs(project, settings, monkeypatch, whose):
+async def test_theme_files_are_taken_up_while_it_runs(
+    project: Project, settings: Any, monkeypatch: pytest.MonkeyPatch, whose: Any
+) -> None:
     monkeypatch.setattr(theme_watch, "EVERY", 0.0)
     folder = settings / "themes" if whose == "user" else project.folder / "themes"
     folder.mkdir()
 
-    def colour(app):
+    def colour(app: ConsoleApp) -> Any:
         return app.screen.query_one("#top").rich_style.color.name
 
     async with drive(project.app()) as pilot:
@@ -338,7 +348,7 @@ async def test_theme_files_are_taken_up_while_it_runs(project, settings, monkeyp
         assert len(app._notifications) == 1
 
 
-async def test_theme_files_that_did_not_change_are_not_read_again(project, monkeypatch):
+async def test_theme_files_that_did_not_change_are_not_read_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(theme_watch, "EVERY", 0.0)
 
     async with drive(project.app()) as pilot:
@@ -351,25 +361,27 @@ async def test_theme_files_that_did_not_change_are_not_read_again(project, monke
 
 
 @pytest.fixture
-def called(monkeypatch):
+def called(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What reaches the terminal: bells and what is written."""
     heard = []
     monkeypatch.setattr(ConsoleApp, "bell", lambda app: heard.append("bell"))
     return heard
 
 
-def end(project, run, state, **more):
+def end(project: Project, run: Run, state: Any, **more: Any) -> None:
     project.store.put_run(msgspec.structs.replace(project.store.run(run.id), state=state, ended_at=time.time(), **more))
 
 
 @pytest.mark.parametrize("notify", ["off", "bell", "osc9"])
-async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(project, called, notify):
+async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(
+    project: Project, called: Any, notify: Any
+) -> None:
     project.run("old", RunState.FAILED)
     one = project.run("one\x1b[31m", RunState.RUNNING)
     two = project.run("two", RunState.RUNNING)
     expected = []
 
-    def happens(*words):
+    def happens(*words: Any) -> None:
         if notify == "bell":
             expected.append("bell")
         elif notify == "osc9":
@@ -380,7 +392,7 @@ async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_the
     async with drive(app, engine=project):
         app._driver.write = called.append
 
-        def look():
+        def look() -> None:
             app._tick()
             app._tick()
             assert called == expected
@@ -410,7 +422,7 @@ async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_the
         look()
 
 
-async def test_a_retry_that_fails_between_two_looks_is_news(project):
+async def test_a_retry_that_fails_between_two_looks_is_news(project: Project) -> None:
     run = project.run("one", RunState.FAILED)
 
     async with drive(project.app()) as pilot:
@@ -432,7 +444,9 @@ async def test_a_retry_that_fails_between_two_looks_is_news(project):
         ("auto", True, ProposalStatus.APPROVED, True),
     ],
 )
-async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself(project, approve, held, status, expected):
+async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself(
+    project: Project, approve: Any, held: Any, status: Any, expected: Any
+) -> None:
     project.round(1, RoundState.DECIDING)
     project.proposal(project.store.run("run00001"), status=status)
     project.change_loop(
@@ -443,7 +457,7 @@ async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself
         assert waits(pilot.app.feed.view) == expected
 
 
-def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own():
+def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own() -> None:
     assert osc9("a\x1b]52;c;x\x07b", tmux=False) == "\x1b]9;Auto Loop: a]52;c;xb\x07"
     assert osc9("a", tmux=True) == "\x1bPtmux;\x1b\x1b]9;Auto Loop: a\x07\x1b\\"
     assert len(osc9("x" * 5000, tmux=False)) < 220
@@ -453,7 +467,7 @@ def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own():
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_loop_without_an_engine_says_so_and_names_the_key(project, size):
+async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: Project, size: Size) -> None:
     async with drive(project.app(), size) as pilot:
         assert "no engine drives it: R resumes it" in top(pilot.app)
         await pilot.press("P")
@@ -468,7 +482,7 @@ async def test_a_loop_without_an_engine_says_so_and_names_the_key(project, size)
         ({}, "the engine is alive"),
     ],
 )
-async def test_an_engine_that_is_not_needed_is_not_started(project, changes, told):
+async def test_an_engine_that_is_not_needed_is_not_started(project: Project, changes: Any, told: Any) -> None:
     project.change_loop(**changes)
 
     async with drive(project.app(), engine=None if changes else project) as pilot:
@@ -477,7 +491,7 @@ async def test_an_engine_that_is_not_needed_is_not_started(project, changes, tol
         assert project.commands() == []
 
 
-async def test_an_engine_that_cannot_start_is_told_in_words(project):
+async def test_an_engine_that_cannot_start_is_told_in_words(project: Project) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.spec, cwd=str(project.folder / "gone")))
 
     async with drive(project.app(), (200, 50)) as pilot:
@@ -485,7 +499,7 @@ async def test_an_engine_that_cannot_start_is_told_in_words(project):
         await until(pilot, lambda: "gone" in hints(pilot.app), "why it did not start")
 
 
-async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real):
+async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real: EngineProject) -> None:
     gate = real.gate("go")
     loop = real.loop([real.config("one", gate=str(gate)), real.config("two")])
     pid = real.spawn(loop)
@@ -509,7 +523,7 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
         assert [run.attempts for run in real.runs(loop)] == [1, 1]
 
 
-def _trainer(folder, run):
+def _trainer(folder: Path, run: Run) -> int:
     """The pid of a run's trainer, once it is up; with a store of this thread's own."""
     import json
 
@@ -524,7 +538,7 @@ def _trainer(folder, run):
     raise AssertionError("the trainer did not start")
 
 
-async def test_two_consoles_on_one_loop_both_see_a_decision(real):
+async def test_two_consoles_on_one_loop_both_see_a_decision(real: EngineProject) -> None:
     loop = real.loop([real.config("one")], rounds=2, decide=True, approve="manual")
     real.spawn(loop)
 
@@ -550,10 +564,12 @@ async def test_two_consoles_on_one_loop_both_see_a_decision(real):
 # ------------------------------------------------------------------------------------------------------------------ memory
 
 
-async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(project, monkeypatch):
+async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frozen = []
 
-    def at_once(self, delay, call, **_):
+    def at_once(self, delay: Any, call: Any, **_: Any) -> Any:
         return call() if call.__name__ == "_collect_from_now_on" else None
 
     monkeypatch.setattr(ConsoleApp, "set_timer", at_once)
@@ -564,7 +580,7 @@ async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends
     assert gc.get_freeze_count() == 0
 
 
-async def test_views_are_freed_without_a_collection(project):
+async def test_views_are_freed_without_a_collection(project: Project) -> None:
     async with drive(project.app()) as pilot:
         gc.collect()  # what other consoles of this process left behind
         gc.disable()

@@ -16,7 +16,9 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autoloop.store import StoreUnavailableError
@@ -90,10 +92,10 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal():
+def terminal() -> Iterator[Any]:
     opened = []
 
-    def start(*args, **options):
+    def start(*args: Any, **options: Any) -> Any:
         opened.append(Terminal(*args, **options))
         return opened[-1]
 
@@ -129,7 +131,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("where", PLACES)
-def test_an_error_of_ours_is_one_sentence_and_a_file(project, terminal, where):
+def test_an_error_of_ours_is_one_sentence_and_a_file(project: Project, terminal: Any, where: Any) -> None:
     shown = terminal(project.folder, FAILING.format(where=PLACES[where]))
     if where in ("a key", "a worker", "the end"):
         shown.read(b"loop_1700000000")
@@ -152,7 +154,9 @@ def test_an_error_of_ours_is_one_sentence_and_a_file(project, terminal, where):
     assert termios.tcgetattr(shown.slave) == shown.before
 
 
-def test_a_crash_file_goes_elsewhere_where_the_project_cannot_take_it(tmp_path, monkeypatch):
+def test_a_crash_file_goes_elsewhere_where_the_project_cannot_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     target = tmp_path / "elsewhere"
@@ -175,7 +179,7 @@ def test_a_crash_file_goes_elsewhere_where_the_project_cannot_take_it(tmp_path, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], ids=lambda n: n.name)
-def test_a_signal_restores_the_terminal(project, terminal, number):
+def test_a_signal_restores_the_terminal(project: Project, terminal: Any, number: int) -> None:
     shown = terminal(project.folder)
     shown.read(b"loop_1700000000")
     assert "alternate screen" in shown.left_on
@@ -187,7 +191,7 @@ def test_a_signal_restores_the_terminal(project, terminal, number):
 
 
 @pytest.mark.parametrize("stuck", ["time.sleep(600)", "while True: pass"])
-def test_a_signal_ends_a_console_that_is_stuck(project, terminal, stuck):
+def test_a_signal_ends_a_console_that_is_stuck(project: Project, terminal: Any, stuck: Any) -> None:
     code = FAILING.format(
         where="import time, autoloop_tui.console.full_screen as full\nfull.GRACE = 0.2\n"
         f"def stuck(self):\n    print('STUCK', file=sys.__stderr__, flush=True)\n    {stuck}\n"
@@ -204,7 +208,7 @@ def test_a_signal_ends_a_console_that_is_stuck(project, terminal, stuck):
     assert termios.tcgetattr(shown.slave) == shown.before
 
 
-def test_a_terminal_that_goes_away_ends_the_console(project, terminal):
+def test_a_terminal_that_goes_away_ends_the_console(project: Project, terminal: Any) -> None:
     shown = terminal(project.folder)
     shown.read(b"loop_1700000000")
     os.close(shown.slave)
@@ -215,7 +219,9 @@ def test_a_terminal_that_goes_away_ends_the_console(project, terminal):
 
 
 @pytest.mark.parametrize("term", ["dumb", "", "unknown"])
-def test_a_terminal_that_cannot_be_drawn_on_gets_a_sentence_and_the_status(project, terminal, term):
+def test_a_terminal_that_cannot_be_drawn_on_gets_a_sentence_and_the_status(
+    project: Project, terminal: Any, term: Any
+) -> None:
     shown = terminal(project.folder, term=term)
     told = shown.read().decode()
     assert shown.process.wait(PATIENCE) == 0
@@ -229,7 +235,7 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_a_sentence_and_the_status(proje
 
 
 @contextlib.contextmanager
-def locked(project, how="IMMEDIATE"):
+def locked(project: Project, how: str = "IMMEDIATE") -> Iterator[Any]:
     db = sqlite3.connect(project.store.places.database, isolation_level=None, timeout=30)
     try:
         db.execute(f"BEGIN {how}")
@@ -239,7 +245,7 @@ def locked(project, how="IMMEDIATE"):
         db.close()
 
 
-async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project):
+async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         with locked(project):
@@ -255,7 +261,9 @@ async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project
         await until(pilot, lambda: "it is paused" in text(app), "the answer")
 
 
-async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(project, monkeypatch):
+async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.2)
 
     async with drive(project.app(), engine=project) as pilot:
@@ -270,7 +278,7 @@ async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(proj
         await until(pilot, lambda: project.commands(), "the second try")
 
 
-def test_quitting_waits_for_commands_under_way(project):
+def test_quitting_waits_for_commands_under_way(project: Project) -> None:
     feed = Feed(project.folder)
     with locked(project):
         assert not feed.send("pause", {})
@@ -279,7 +287,7 @@ def test_quitting_waits_for_commands_under_way(project):
     assert [kind for kind, _ in project.commands()] == ["pause", "resume"]
 
 
-async def test_what_could_not_be_sent_is_said_after_the_console(project, monkeypatch):
+async def test_what_could_not_be_sent_is_said_after_the_console(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.1)
     app = project.app()
 
@@ -299,10 +307,12 @@ async def test_what_could_not_be_sent_is_said_after_the_console(project, monkeyp
     ],
     ids=["locked", "sqlite", "full"],
 )
-async def test_a_store_that_fails_at_any_call_is_a_sentence(project, monkeypatch, error):
+async def test_a_store_that_fails_at_any_call_is_a_sentence(
+    project: Project, monkeypatch: pytest.MonkeyPatch, error: Any
+) -> None:
     """Every call of the store raises, on every screen and for every key that asks it."""
 
-    def fail(*_, **__):
+    def fail(*_: Any, **__: Any) -> None:
         raise error
 
     async with drive(project.app(), engine=project) as pilot:
@@ -337,7 +347,7 @@ async def test_a_store_that_fails_at_any_call_is_a_sentence(project, monkeypatch
         assert "cannot be read" in shown or "was not sent" in shown or str(error)[:20] in shown
 
 
-async def test_a_disk_without_space_does_not_end_the_console(tmp_path):
+async def test_a_disk_without_space_does_not_end_the_console(tmp_path: Path) -> None:
     """A real file system without space, if one can be made here."""
     where = tmp_path / "full"
     where.mkdir()
@@ -365,7 +375,7 @@ async def test_a_disk_without_space_does_not_end_the_console(tmp_path):
         subprocess.run(["umount", "-l", where], check=False)
 
 
-async def test_signals_that_are_ignored_stay_so(project):
+async def test_signals_that_are_ignored_stay_so(project: Project) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         app = project.app()

@@ -1,6 +1,8 @@
 """What a hostile or unlucky machine can put before the console: it stays up, it paints nothing that a terminal would act
 upon, and it says what is missing or left out."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -8,7 +10,7 @@ import random
 import shutil
 import sqlite3
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -69,18 +71,18 @@ NAMES = {
 
 
 @pytest.fixture(autouse=True)
-def clock_turned_by_hand(monkeypatch):
+def clock_turned_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 1e6)
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Iterator[Any]:
     made = Project(tmp_path)
     yield made
     made.store.close()
 
 
-def family(project, name="variant", log="INFO step 1\nINFO the end\n", **more):
+def family(project: Project, name: str = "variant", log: str = "INFO step 1\nINFO the end\n", **more: Any) -> Any:
     """A finished run, a running variant of it in slot 0, one that waits, and a pending proposal."""
     base = project.run("base", log="INFO fine\n")
     config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
@@ -107,7 +109,7 @@ async def console(project: Project, size: Size = (120, 40)) -> AsyncIterator[Pil
             yield pilot
 
 
-async def look(pilot, turns=4):
+async def look(pilot: Pilot[Any], turns: int = 4) -> None:
     """Some turns of the console's clock; then nothing on the screen is wrong."""
     for _ in range(turns):
         if hasattr(pilot.app, "_tick"):
@@ -119,13 +121,13 @@ async def look(pilot, turns=4):
     harmless(pilot.app)
 
 
-async def press(pilot, *keys):
+async def press(pilot: Pilot[Any], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
     await look(pilot)
 
 
-async def resize_100_times(pilot, seed):
+async def resize_100_times(pilot: Pilot[Any], seed: Any) -> None:
     """To sizes from one cell to a wall, in bursts that outrun the painting, with a look now and then."""
     sizes = random.Random(seed)
     for n in range(100):
@@ -140,12 +142,12 @@ async def resize_100_times(pilot, seed):
     await look(pilot)
 
 
-def back_to_slots(app):
+def back_to_slots(app: Any) -> None:
     while len(app.screen_stack) > 2:
         app.pop_screen()
 
 
-def harmless(app):
+def harmless(app: App[Any]) -> None:
     """Every row is as wide as the terminal and holds nothing but printable characters of a known width."""
     painted = rows(app)
     assert len(painted) == app.size.height
@@ -171,7 +173,7 @@ HOSTILE_LOG = (
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project, size):
+async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project: Project, size: Size) -> None:
     family(project, log=HOSTILE_LOG)
 
     async with console(project, size) as pilot:
@@ -189,7 +191,7 @@ async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(proj
         harmless(pilot.app)
 
 
-async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(project):
+async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(project: Project) -> None:
     running = family(project)
     log = project.store.places.attempt(f"{running.id}-1") / "log.txt"
 
@@ -211,7 +213,9 @@ async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_sa
 
 
 @pytest.mark.parametrize("screen", [name for name in SCREENS if name not in ("queue", "slots-config", "run-launch")])
-async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(project, screen, monkeypatch):
+async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
+    project: Project, screen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
     family(project)
 
@@ -224,7 +228,7 @@ async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-async def test_a_screen_opens_on_a_terminal_of_one_cell(project, screen):
+async def test_a_screen_opens_on_a_terminal_of_one_cell(project: Project, screen: Any) -> None:
     family(project)
 
     async with console(project, (1, 1)) as pilot:
@@ -236,7 +240,7 @@ async def test_a_screen_opens_on_a_terminal_of_one_cell(project, screen):
 
 
 @pytest.mark.parametrize("kind", ["plan", "welcome"])
-async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path, kind):
+async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path: Path, kind: Any) -> None:
     hostile = " ".join(NAMES.values())
     made = PlanApp(hostile, f"a plan\n{hostile}\n" * 50) if kind == "plan" else None
     app = made or WelcomeApp(Path(hostile.replace("\x00", "")), preferences=Preferences())
@@ -251,7 +255,7 @@ async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path,
 
 
 @pytest.mark.parametrize("screen", ["slots-charts", "run-charts", "compare", "rounds"])
-async def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project, screen):
+async def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project: Project, screen: Any) -> None:
     running = family(project)
     path = history(Path(running.output_dir), {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
 
@@ -278,12 +282,12 @@ async def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project, 
 # ----------------------------------------------------------------------------------------------------------- great many
 
 
-def big(value=0, keys=2000):
+def big(value: int = 0, keys: int = 2000) -> Any:
     return {**CONFIG, "block": {f"key_{n:04d}": value if n % 500 == 7 else n for n in range(keys)}}
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_config_of_2000_keys_is_read_compared_and_changed(project, size):
+async def test_a_config_of_2000_keys_is_read_compared_and_changed(project: Project, size: Size) -> None:
     base = project.run("base", config=big())
     variant = project.run("variant", config=big(5), base=base)
     changes = diff(big(), big(5))
@@ -309,7 +313,7 @@ async def test_a_config_of_2000_keys_is_read_compared_and_changed(project, size)
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_500_proposals_are_counted_and_the_last_is_reached(project, size):
+async def test_500_proposals_are_counted_and_the_last_is_reached(project: Project, size: Size) -> None:
     base = project.run("base")
     project.round(1, RoundState.DECIDING)
     with project.store.transaction():
@@ -328,7 +332,7 @@ async def test_500_proposals_are_counted_and_the_last_is_reached(project, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size):
+async def test_5000_past_runs_are_counted_and_the_last_is_reached(project: Project, size: Size) -> None:
     first = project.run("first")
     with project.store.transaction():
         for n in range(1, 5000):
@@ -352,7 +356,7 @@ async def test_5000_past_runs_are_counted_and_the_last_is_reached(project, size)
 
 
 @pytest.mark.parametrize(("kind", "size"), [*((kind, (200, 50)) for kind in NAMES), ("control", (80, 24))])
-async def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
+async def test_hostile_names_are_harmless_on_every_screen(project: Project, kind: Any, size: Size) -> None:
     name = NAMES[kind]
     project.change_loop(spec=msgspec.structs.replace(project.spec, name=name), end=LoopEnd(kind=LoopEndKind.USER, text=name))
     base = project.run("base", metrics={f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
@@ -396,7 +400,7 @@ async def test_hostile_names_are_harmless_on_every_screen(project, kind, size):
 # ------------------------------------------------------------------------------------------- what goes or is not known
 
 
-async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project):
+async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project: Project) -> None:
     family(project)
     project.store.close()
     database = project.store.places.database
@@ -416,7 +420,7 @@ async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(projec
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(project, screen):
+async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(project: Project, screen: Any) -> None:
     running = family(project)
 
     async with console(project) as pilot:
@@ -431,7 +435,7 @@ async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_surviv
 
 
 @pytest.mark.parametrize("keys", [["d"], ["enter", "3"], ["c"]], ids=["slots", "run", "compare"])
-async def test_a_frozen_config_that_is_gone_is_said(project, keys):
+async def test_a_frozen_config_that_is_gone_is_said(project: Project, keys: Sequence[str]) -> None:
     running = family(project)
     shutil.rmtree(Path(running.config_path).parent)
 
@@ -442,7 +446,7 @@ async def test_a_frozen_config_that_is_gone_is_said(project, keys):
 
 
 @pytest.mark.parametrize("screen", ["slots", "proposals", "run-config"])
-async def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(project, screen):
+async def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(project: Project, screen: Any) -> None:
     family(project)
 
     async with drive(project.app(), (250, 50)) as pilot:

@@ -9,21 +9,25 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+from tests.console.projects import Project
 
 KEYS = [*"sprc?jklmdenxQ/a1234oLGgTyuHS", "Enter", "Escape", "Tab", "Space", "C-p", "C-u", "C-d", "Up", "Down", "BSpace"]
 
 
 @pytest.fixture
-def driven(project):
+def driven(project: Project) -> Iterator[Any]:
     """An engine that never answers, so that every dialog opens and every command is sent."""
     with project.engine():
         yield project
 
 
 @pytest.mark.parametrize("sessions", [2, pytest.param(32, marks=pytest.mark.faults)])
-def test_fast_keys_never_end_a_console(driven, sessions):
+def test_fast_keys_never_end_a_console(driven: Any, sessions: Any) -> None:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
     folder = driven.folder

@@ -1,7 +1,9 @@
 """Moving between screens and typing as fast as a person on a slow link does: no key is lost, misplaced or fatal."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from autoloop.model import LoopEnd, LoopEndKind
 from textual import events
+from textual.app import App
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -24,6 +27,7 @@ from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
+from autoloop_tui.console.widgets.row_pane import RowPane
 from tests.console.pictures import text
 from tests.console.projects import Project
 from tests.console.running import Size, run_app
@@ -69,7 +73,7 @@ TARGETS = {
 
 
 @asynccontextmanager
-async def drive(app: ConsoleApp, size: Size = (120, 40), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+async def drive(app: App[Any], size: Size = (120, 40), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
     """`run_app` at this module's usual size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
@@ -78,7 +82,7 @@ async def drive(app: ConsoleApp, size: Size = (120, 40), engine: Project | None 
 CHARACTERS = {"ctrl+u": "\x15", "enter": "\r", "tab": "\t", "escape": "\x1b", "backspace": "\x7f", "slash": "/"}
 
 
-def type_ahead(app, *keys):
+def type_ahead(app: App[Any], *keys: str) -> None:
     """All keys at once, as they arrive from a link that was stuck."""
     for key in keys:
         character = CHARACTERS.get(key, key if len(key) == 1 else None)
@@ -88,7 +92,7 @@ def type_ahead(app, *keys):
         app.post_message(event)
 
 
-def typed(app):
+def typed(app: App[Any]) -> Any:
     return app.screen.query_one(Input).value
 
 
@@ -98,12 +102,12 @@ def typed(app):
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.faults)], ids=["in-turn", "every"])
 @pytest.mark.parametrize("start", START)
 async def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_ticks(
-    project, monkeypatch, start, every
-):
+    project: Project, monkeypatch: pytest.MonkeyPatch, start: Any, every: Any
+) -> None:
     """From every screen, with everything open above it, to another one; with `every` to every other one."""
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 0.05)
 
-    async def handled(app):
+    async def handled(app: ConsoleApp) -> None:
         taken = asyncio.Event()
         app.call_later(taken.set)
         await taken.wait()
@@ -132,7 +136,7 @@ async def test_screens_are_reached_from_each_other_with_anything_open_while_the_
 
 @pytest.mark.parametrize("opened", ["enter", "question_mark"])
 @pytest.mark.parametrize("key", ["p", "c", "s"])
-async def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(project, opened, key):
+async def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(project: Project, opened: Any, key: str) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         await pilot.press("r")
@@ -145,7 +149,7 @@ async def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(proje
         assert type(app.screen) is {"p": ProposalsScreen, "c": CompareScreen, "s": SlotsScreen}[key]
 
 
-async def test_what_a_screen_put_off_is_dropped_with_it(project):
+async def test_what_a_screen_put_off_is_dropped_with_it(project: Project) -> None:
     called = []
 
     async with drive(project.app(), engine=project) as pilot:
@@ -168,7 +172,7 @@ async def test_what_a_screen_put_off_is_dropped_with_it(project):
 # --------------------------------------------------------------------------------------------------------- keys in order
 
 
-async def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project):
+async def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         await pilot.press("p")
@@ -184,7 +188,7 @@ async def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(proje
         assert typed(app) == "10.775"
 
 
-async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project):
+async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "e", "ctrl+u", *"0.77", "enter", "j", "e", "ctrl+u", *"0.5", "enter", "r")
@@ -195,7 +199,7 @@ async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project):
         assert second == ("edit", {"proposal": 2, "edits": ["ot.loss_config.reg@set=0.5"]})
 
 
-async def test_a_reason_may_be_typed_before_the_question_is_there(project):
+async def test_a_reason_may_be_typed_before_the_question_is_there(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "x", *"tried", "space", *"before", "enter")
@@ -205,7 +209,7 @@ async def test_a_reason_may_be_typed_before_the_question_is_there(project):
         assert command == ("reject", {"proposal": 1, "note": "triedbefore"})  # a space has no character here
 
 
-async def test_a_paste_keeps_its_place_among_the_keys(project):
+async def test_a_paste_keeps_its_place_among_the_keys(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "e", "ctrl+u")
@@ -220,7 +224,9 @@ async def test_a_paste_keeps_its_place_among_the_keys(project):
 @pytest.mark.parametrize(
     ("keys", "pane"), [(["r", "slash", *"base"], "#filter"), (["enter", "2", "slash", *"step"], "#part-log Input")]
 )
-async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(project, keys, pane):
+async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(
+    project: Project, keys: Sequence[str], pane: RowPane
+) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, *keys)
@@ -228,7 +234,7 @@ async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(pro
         assert app.screen.query_one(pane, Input).value == "".join(keys[-4:])
 
 
-async def test_questions_are_answered_before_they_are_there(project):
+async def test_questions_are_answered_before_they_are_there(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "Q", "y", "P", "Q", "n", "r")
@@ -237,7 +243,7 @@ async def test_questions_are_answered_before_they_are_there(project):
         assert [kind for kind, _ in project.commands()] == ["stop", "pause"]
 
 
-async def test_a_plan_is_started_by_keys_typed_ahead(tmp_path, monkeypatch):
+async def test_a_plan_is_started_by_keys_typed_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     app = PlanApp("a plan", "line\n")
 
@@ -246,7 +252,9 @@ async def test_a_plan_is_started_by_keys_typed_ahead(tmp_path, monkeypatch):
         await until(pilot, lambda: app.return_value is True, "the yes")
 
 
-async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_while(project, monkeypatch):
+async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_while(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autoloop_tui.console.full_screen.PATIENCE", 0.1)
     gate = asyncio.Event()
 
@@ -262,7 +270,7 @@ async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_
 # ------------------------------------------------------------------------------------------------------------------- Esc
 
 
-async def test_esc_leads_back_and_never_out(project):
+async def test_esc_leads_back_and_never_out(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "l", "slash", "escape", "escape", "r", "enter", "escape", "escape", "escape")
@@ -275,7 +283,7 @@ async def test_esc_leads_back_and_never_out(project):
         await until(pilot, lambda: app._exit, "q")
 
 
-async def test_preferences_may_bind_esc_to_something_else(project):
+async def test_preferences_may_bind_esc_to_something_else(project: Project) -> None:
     app = project.app()
     app.preferences = Preferences(keys={"app.escape": "f9"})
 
@@ -288,13 +296,13 @@ async def test_preferences_may_bind_esc_to_something_else(project):
         assert not isinstance(pilot.app.screen, Confirm)
 
 
-def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone():
+def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone() -> None:
     """Every screen is one that drops it: a new one that is not would be the next crash."""
     from textual.screen import Screen
 
     from autoloop_tui.console.standing import Standing
 
-    def below(kind):
+    def below(kind: Any) -> Any:
         return {kind, *(found for each in kind.__subclasses__() for found in below(each))}
 
     folder = Path(autoloop_tui.console.app.__file__).parent

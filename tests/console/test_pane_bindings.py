@@ -6,7 +6,7 @@ from autoloop_tui.console.drawing.glyphs import ASCII
 from autoloop_tui.console.pane_bindings import all_keys
 
 
-def test_all_keys_of_an_action_are_read_as_on_a_keyboard():
+def test_all_keys_of_an_action_are_read_as_on_a_keyboard() -> None:
     assert all_keys("x", "j,down", {}) == "j ↓"
     assert all_keys("x", "J,shift+down", {}) == "J shift+↓"
     assert all_keys("x", "ctrl+d,pagedown", {"x": "ctrl+e"}) == "^e"

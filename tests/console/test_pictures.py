@@ -1,16 +1,32 @@
 """Every screen as a person sees it, held against a picture in __snapshots__. A wanted change: look at the new pictures
 after `pytest tests/console/test_pictures.py --snapshot-update`."""
 
+from __future__ import annotations
+
 import copy
 import math
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import Actor, Change, Evidence, ExitRecord, Observation, ProposalStatus, RoundState, RunState, Series
+from autoloop.model import (
+    Actor,
+    Change,
+    Evidence,
+    ExitRecord,
+    Observation,
+    ProposalStatus,
+    RoundState,
+    Run,
+    RunState,
+    Series,
+)
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual.pilot import Pilot
 
 import autoloop_tui.console.app
 from autoloop_tui.console.preferences import Preferences
@@ -21,6 +37,7 @@ from autoloop_tui.console.telemetry import Sample
 from tests.console import projects
 from tests.console.pictures import picture
 from tests.console.projects import CONFIG, Project
+from tests.console.running import Size
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 NOW = 1_700_001_000.0
@@ -45,7 +62,7 @@ class Picture(SingleFileSnapshotExtension):
 
 
 @pytest.fixture
-def still(tmp_path, monkeypatch):
+def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A world that stands still: the clock, the time zone, the folder's name, the machine's load, nobody's settings."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -88,7 +105,7 @@ SAMPLE = Sample(
 # ---------------------------------------------------------------------------------------------------- the world
 
 
-def wave(n, start, end, every=20):
+def wave(n: int, start: Any, end: Any, every: int = 20) -> Any:
     series = Series()
     for i in range(1, n + 1):
         value = end + (start - end) * math.exp(-4 * i / n) + 0.02 * start * math.sin(i)
@@ -96,7 +113,7 @@ def wave(n, start, end, every=20):
     return series
 
 
-def metrics(l1, *, n=100, pi_sum=0.4, grad=8.0):
+def metrics(l1: Any, *, n: int = 100, pi_sum: float = 0.4, grad: float = 8.0) -> Any:
     return {
         "train/l1_loss": wave(n, 1.0, l1 / 2),
         "eval/offline_eval/avg_l1": wave(max(1, n // 10), 1.2, l1, 200),
@@ -105,7 +122,7 @@ def metrics(l1, *, n=100, pi_sum=0.4, grad=8.0):
     }
 
 
-def config(**ot):
+def config(**ot: Any) -> Project:
     made = copy.deepcopy(CONFIG)
     made["ot"]["loss_config"].update(ot)
     return made
@@ -118,7 +135,7 @@ LOG = "".join(
 )
 
 
-def loop(*, deciding=False):
+def loop(*, deciding: bool = False) -> Project:
     """A loop in its second round: one run ended well, one failed, two go on, one waits."""
     project = Project(Path())
     spec = msgspec.structs.replace(
@@ -177,16 +194,16 @@ def loop(*, deciding=False):
     return project
 
 
-def ended(project, name, columns, **more):
+def ended(project: Project, name: str, columns: int, **more: Any) -> Any:
     more = {**more, "step": 2000}
     return project.run(name, metrics=columns, log=LOG, attempt={"slot": project.made % 4}, **more)
 
 
-def change(path, before, after):
+def change(path: Path, before: Any, after: Any) -> Any:
     return Change(path=path, before=before, after=after)
 
 
-def evidence(value):
+def evidence(value: str) -> Any:
     seen = Observation(
         name="ot_pi_sum.last",
         value=value,
@@ -202,7 +219,7 @@ def evidence(value):
     return Evidence(rule="ot-mass-low", rule_version="1", when="ot_pi_sum.last < 0.05", observations=[seen])
 
 
-def propose(project, base):
+def propose(project: Project, base: Run) -> None:
     """One proposal of every status."""
     reg, tau = change("ot.loss_config.reg", 0.4, 0.64), change("ot.loss_config.tau_src", 0.05, 0.5)
     rate = change("policy.optimizer_lr", 2e-3, 1e-3)
@@ -220,7 +237,7 @@ def propose(project, base):
         project.proposal(base, [f"{c.path}={c.after}" for c in changes], changes=changes, **more)
 
 
-def move_to_relative_paths(project):
+def move_to_relative_paths(project: Project) -> None:
     """The folder of a test has another name each time; pictures must not show it."""
     here = f"{Path.cwd()}/"
     for run in project.store.runs(project.loop.id):
@@ -235,7 +252,7 @@ def move_to_relative_paths(project):
 # ---------------------------------------------------------------------------------------------------- taking them
 
 
-async def settle(pilot, turns=9):
+async def settle(pilot: Pilot[Any], turns: int = 9) -> None:
     """Turn the console's clock by hand until everything that is shown has been read."""
     for _ in range(turns):
         if hasattr(pilot.app, "_tick"):
@@ -243,7 +260,7 @@ async def settle(pilot, turns=9):
         await pilot.pause()
 
 
-async def shot(app, size, keys=()):
+async def shot(app: Any, size: Size, keys: Sequence[str] = ()) -> Any:
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         for key in keys:
@@ -252,7 +269,7 @@ async def shot(app, size, keys=()):
         return picture(app)
 
 
-async def console(keys, size, theme="dark", *, deciding=False):
+async def console(keys: Sequence[str], size: Size, theme: str = "dark", *, deciding: bool = False) -> Project:
     project = loop(deciding=deciding)
     with project.engine():
         made = await shot(project.app(theme=theme), size, keys)
@@ -282,32 +299,34 @@ PICTURES = [
 ]
 
 
-def called(name, size, theme="dark"):
+def called(name: str, size: Size, theme: str = "dark") -> Any:
     return f"{name}-{size[0]}x{size[1]}" + ("" if theme == "dark" else f"-{theme}")
 
 
 @pytest.fixture
-def before(snapshot):
+def before(snapshot: Any) -> Any:
     """The picture that was taken of the same before."""
     return snapshot(extension_class=Picture)
 
 
 @pytest.mark.parametrize(("name", "size", "theme"), PICTURES, ids=[called(*each) for each in PICTURES])
-async def test_console(still, before, name, size, theme):
+async def test_console(still: Any, before: Any, name: str, size: Size, theme: str) -> None:
     assert await console(SCREENS[name], size, theme, deciding=name == "proposals") == before
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x50"])
-async def test_welcome(still, before, size):
+async def test_welcome(still: Any, before: Any, size: Size) -> None:
     assert await shot(WelcomeApp(Path("/data/act-ot"), preferences=Preferences()), size) == before
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x50"])
-async def test_plan(still, before, size):
+async def test_plan(still: Any, before: Any, size: Size) -> None:
     assert await shot(PlanApp("tau sweep", PLAN), size) == before
 
 
-async def test_a_picture_does_not_depend_on_when_and_where_it_was_taken(still, tmp_path, monkeypatch):
+async def test_a_picture_does_not_depend_on_when_and_where_it_was_taken(
+    still: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = await console(["enter", "4"], (120, 40))
     elsewhere = tmp_path / "another" / "folder with a name"
     elsewhere.mkdir(parents=True)

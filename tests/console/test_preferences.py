@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from autoloop_tui.console.preferences import Preferences
 
 
-def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path):
+def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path: Path) -> None:
     folder = tmp_path / "autoloop"
     folder.mkdir()
     (folder / "console.toml").write_text('[keys]\n"log.filter" = "F"\n"log.fliter" = "G"\n')

@@ -7,7 +7,7 @@ import os
 from autoloop_tui.console.telemetry import Sampler
 
 
-def test_the_sampler_measures_a_real_process_tree():
+def test_the_sampler_measures_a_real_process_tree() -> None:
 
     from autoloop.model import Attempt
 

@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from autoloop.model import ProposalStatus, RunState
@@ -13,7 +17,7 @@ ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("日本é\u0301\u
 
 
 @given(ANY_TEXT, st.integers(0, 40), st.sampled_from("<>^"))
-def test_fit_fills_exactly_the_cells_asked_for(text, width, align):
+def test_fit_fills_exactly_the_cells_asked_for(text: str, width: int, align: Any) -> None:
     row = paint.fit(text, width, align)
     assert cell_len(row) == paint.cells(row) == width
     row.encode()  # No lone surrogate reaches the terminal.
@@ -21,16 +25,16 @@ def test_fit_fills_exactly_the_cells_asked_for(text, width, align):
 
 
 @given(ANY_TEXT, st.integers(0, 30), st.integers(0, 30))
-def test_window_fills_exactly_the_cells_asked_for(text, start, width):
+def test_window_fills_exactly_the_cells_asked_for(text: str, start: Any, width: int) -> None:
     assert cell_len(paint.window(text, start, width)) == width
 
 
-def test_window_cuts_a_wide_character_into_spaces():
+def test_window_cuts_a_wide_character_into_spaces() -> None:
     assert paint.window("日本語x", 1, 6) == " 本語x"
     assert paint.window("abc", 3, 4) == "    "
 
 
-def test_clip_marks_what_was_cut_and_only_then():
+def test_clip_marks_what_was_cut_and_only_then() -> None:
     assert paint.clip("abcdef", 6) == "abcdef"
     assert paint.clip("abcdefg", 6) == "abcde…"
     assert paint.clip("日本語", 5) == "日本…"
@@ -38,7 +42,7 @@ def test_clip_marks_what_was_cut_and_only_then():
     assert paint.clip("abc", 0) == ""
 
 
-def test_combining_characters_stay_with_their_letter():
+def test_combining_characters_stay_with_their_letter() -> None:
     assert paint.clip("e\u0301e\u0301e\u0301", 2) == "e\u0301…"
 
 
@@ -63,21 +67,21 @@ def test_combining_characters_stay_with_their_letter():
         (1.8, "1.8"),
     ],
 )
-def test_numbers_have_four_significant_digits(value, text):
+def test_numbers_have_four_significant_digits(value: str, text: str) -> None:
     assert paint.number(value) == text
 
 
 @given(st.floats(-1e308, 1e308))
-def test_a_number_keeps_its_size_to_four_digits(value):
+def test_a_number_keeps_its_size_to_four_digits(value: str) -> None:
     assert float(paint.number(value)) == pytest.approx(value, rel=6e-4, abs=0)
 
 
 @given(st.floats())
-def test_a_number_fits_seven_cells_by_losing_digits(value):
+def test_a_number_fits_seven_cells_by_losing_digits(value: str) -> None:
     assert len(paint.number(value, 7)) <= 7
 
 
-def test_signed_shows_the_direction():
+def test_signed_shows_the_direction() -> None:
     assert [paint.signed(value) for value in (0.5, -0.5, 0.0, None)] == ["+0.5", "-0.5", "±0", "–"]
 
 
@@ -85,33 +89,33 @@ def test_signed_shows_the_direction():
     ("seconds", "text"),
     [(0, "0s"), (59.9, "59s"), (245, "4m05s"), (3720, "1h02m"), (273600, "3d04h"), (None, "–"), (-3, "0s")],
 )
-def test_durations_are_short(seconds, text):
+def test_durations_are_short(seconds: Any, text: str) -> None:
     assert paint.duration(seconds) == text
 
 
-def test_percent_never_claims_the_end_before_it_is_reached():
+def test_percent_never_claims_the_end_before_it_is_reached() -> None:
     assert [paint.percent(share) for share in (0.999, 1.0, 0.07, None)] == [" 99%", "100%", "  7%", "   –"]
 
 
-def test_sizes_are_short():
+def test_sizes_are_short() -> None:
     assert [paint.size(value) for value in (812, 71 * 2**30, 1.44 * 2**40, None)] == ["812B", "71G", "1.4T", "–"]
 
 
 @given(st.floats(), st.integers(0, 60), st.sampled_from([UNICODE, ASCII]))
-def test_a_bar_is_as_wide_as_asked(fraction, width, glyphs):
+def test_a_bar_is_as_wide_as_asked(fraction: Any, width: int, glyphs: Any) -> None:
     assert paint.cells("".join(paint.bar(fraction, width, glyphs=glyphs))) == width
 
 
-def test_a_bar_draws_half_cells():
+def test_a_bar_draws_half_cells() -> None:
     assert paint.bar(0.25, 10) == ("━━╾", "───────")
 
 
 @given(st.lists(st.floats()), st.integers(0, 50), st.sampled_from([UNICODE, ASCII]))
-def test_a_sparkline_is_as_wide_as_asked(values, width, glyphs):
+def test_a_sparkline_is_as_wide_as_asked(values: Sequence[float], width: int, glyphs: Any) -> None:
     assert paint.cells(paint.sparkline(values, width, glyphs=glyphs)) == width
 
 
-def test_a_sparkline_keeps_a_spike_of_one_point_and_leaves_gaps():
+def test_a_sparkline_keeps_a_spike_of_one_point_and_leaves_gaps() -> None:
     spark = paint.sparkline([0.0] * 500 + [1.0] + [0.0] * 499, 20)
     assert spark[10] == "█"
     assert set(spark) == {"▁", "█"}
@@ -119,13 +123,13 @@ def test_a_sparkline_keeps_a_spike_of_one_point_and_leaves_gaps():
     assert paint.sparkline([3.0, 3.0, 3.0, 3.0], 4) == "▅▅▅▅"
 
 
-def test_few_points_take_a_cell_each_and_do_not_look_like_a_full_bar():
+def test_few_points_take_a_cell_each_and_do_not_look_like_a_full_bar() -> None:
     assert paint.sparkline([1.0, 2.0], 6) == "▁█    "
     assert paint.sparkline([1.0, math.nan], 6) == "▅     "
     assert paint.sparkline([], 3) == "   "
 
 
-def test_every_state_has_a_glyph_a_word_and_a_colour_of_its_own_themes():
+def test_every_state_has_a_glyph_a_word_and_a_colour_of_its_own_themes() -> None:
     for state in [*RunState, *ProposalStatus]:
         look = paint.look(state)
         assert look.word == state.value
@@ -136,5 +140,5 @@ def test_every_state_has_a_glyph_a_word_and_a_colour_of_its_own_themes():
         assert len(words) == len(group)
 
 
-def test_an_unknown_state_is_shown_by_its_name():
+def test_an_unknown_state_is_shown_by_its_name() -> None:
     assert paint.look("teleported").text() == "? teleported"

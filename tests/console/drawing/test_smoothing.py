@@ -10,7 +10,7 @@ from autoloop_tui.console.drawing.smoothing import Smoothed
 from tests.console.projects import curve
 
 
-def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan():
+def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan() -> None:
     series = curve(20)
     smoothed = Smoothed()
     first = smoothed.of(series)
@@ -26,7 +26,7 @@ def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan():
     assert list(again.values)[21] == grown.values[21]
 
 
-def test_smoothing_begins_anew_with_another_series():
+def test_smoothing_begins_anew_with_another_series() -> None:
     smoothed = Smoothed()
     smoothed.of(curve(20, 5, 4))
     other = curve(20, 1, 0.5)

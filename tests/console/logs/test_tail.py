@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,21 +14,21 @@ from autoloop_tui.console.logs.tail import LogFile, last_line
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Any:
     return tmp_path / "log.txt"
 
 
-def opened(path):
+def opened(path: Path) -> Any:
     log = LogFile(path)
     log.poll()
     return log
 
 
-def everything(log):
+def everything(log: Path) -> Any:
     return log.lines(0, log.count)
 
 
-def whole(data):
+def whole(data: Any) -> Any:
     """The lines of a file in one go; an unfinished character at its end is not shown yet."""
     count = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
     return [*split(data, final=False), ""][:count]  # a line that is nothing but such a character is empty so far
@@ -34,7 +38,7 @@ def whole(data):
     st.lists(st.binary(max_size=40) | st.sampled_from([b"\n", b"line\n", b"\r\n", b"x" * 300, b"\n\n\n"]), max_size=25),
     st.integers(1, 64),
 )
-def test_a_file_read_as_it_grows_equals_the_file_read_whole(tmp_path_factory, pieces, chunk):
+def test_a_file_read_as_it_grows_equals_the_file_read_whole(tmp_path_factory: Any, pieces: Any, chunk: Any) -> None:
     path = tmp_path_factory.mktemp("grow") / "log"
     with pytest.MonkeyPatch.context() as patch:
         # Small sizes, so that every line crosses chunks and long lines are usual.
@@ -54,7 +58,7 @@ def test_a_file_read_as_it_grows_equals_the_file_read_whole(tmp_path_factory, pi
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
-def test_a_range_of_lines_is_that_range(tmp_path_factory, first, length):
+def test_a_range_of_lines_is_that_range(tmp_path_factory: Any, first: Any, length: Any) -> None:
     path = tmp_path_factory.mktemp("range") / "log"
     path.write_text("".join(f"line {n}\n" for n in range(20)) + "partial")
     log = opened(path)
@@ -63,7 +67,7 @@ def test_a_range_of_lines_is_that_range(tmp_path_factory, first, length):
     log.close()
 
 
-def test_only_new_bytes_are_read_and_never_more_than_the_budget(path, monkeypatch):
+def test_only_new_bytes_are_read_and_never_more_than_the_budget(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(b"x" * 99 + b"\n")
     log = opened(path)
     with path.open("ab") as file:
@@ -79,7 +83,7 @@ def test_only_new_bytes_are_read_and_never_more_than_the_budget(path, monkeypatc
     assert (log.size, log.caught_up) == (601, True)
 
 
-def test_a_log_that_is_not_there_yet_is_waited_for(path):
+def test_a_log_that_is_not_there_yet_is_waited_for(path: Path) -> None:
     log = opened(path)
     assert (log.count, log.problem) == (0, "no log yet")
     path.write_text("here\n")
@@ -87,13 +91,13 @@ def test_a_log_that_is_not_there_yet_is_waited_for(path):
     assert (everything(log), log.problem) == (["here"], None)
 
 
-def test_nothing_new_is_no_change(path):
+def test_nothing_new_is_no_change(path: Path) -> None:
     path.write_text("one\n")
     log = opened(path)
     assert not log.poll()
 
 
-def test_a_file_cut_short_begins_again(path):
+def test_a_file_cut_short_begins_again(path: Path) -> None:
     path.write_text("one\ntwo\nthree\n")
     log = opened(path)
     path.write_text("new\n")
@@ -101,7 +105,7 @@ def test_a_file_cut_short_begins_again(path):
     assert (everything(log), log.generation) == (["new"], 1)
 
 
-def test_a_replaced_file_begins_again(path, tmp_path):
+def test_a_replaced_file_begins_again(path: Path, tmp_path: Path) -> None:
     path.write_text("one\ntwo\n")
     log = opened(path)
     other = tmp_path / "other"
@@ -112,7 +116,7 @@ def test_a_replaced_file_begins_again(path, tmp_path):
     assert log.generation == 1
 
 
-def test_a_file_rewritten_longer_in_place_begins_again(path):
+def test_a_file_rewritten_longer_in_place_begins_again(path: Path) -> None:
     path.write_text("first run\n")
     log = opened(path)
     path.write_text("second run, already longer\nthan the first\n")
@@ -120,7 +124,7 @@ def test_a_file_rewritten_longer_in_place_begins_again(path):
     assert everything(log) == ["second run, already longer", "than the first"]
 
 
-def test_a_deleted_file_keeps_what_was_read(path):
+def test_a_deleted_file_keeps_what_was_read(path: Path) -> None:
     path.write_text("last words\n")
     log = opened(path)
     path.unlink()
@@ -129,7 +133,7 @@ def test_a_deleted_file_keeps_what_was_read(path):
     assert "gone" in log.problem
 
 
-def test_a_file_cut_short_between_polls_raises_nothing(path):
+def test_a_file_cut_short_between_polls_raises_nothing(path: Path) -> None:
     path.write_text("".join(f"line {n}\n" for n in range(1000)))
     log = opened(path)
     os.truncate(path, 50)
@@ -137,12 +141,12 @@ def test_a_file_cut_short_between_polls_raises_nothing(path):
     assert log.lines(500, 510) == [""] * 10
 
 
-def test_something_that_is_no_file_is_refused_in_words(tmp_path):
+def test_something_that_is_no_file_is_refused_in_words(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert opened(tmp_path).problem == opened(tmp_path / "pipe").problem == "not a file that can be followed"
 
 
-def test_a_line_of_ten_megabytes_costs_two_small_reads(path, monkeypatch):
+def test_a_line_of_ten_megabytes_costs_two_small_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(b"before\n" + b"z" * (10 << 20) + b"\nafter\n")
     log = opened(path)
     reads = []
@@ -155,7 +159,7 @@ def test_a_line_of_ten_megabytes_costs_two_small_reads(path, monkeypatch):
     assert sum(reads) < 1 << 20
 
 
-def test_the_index_of_a_large_file_is_small(path):
+def test_the_index_of_a_large_file_is_small(path: Path) -> None:
     with path.open("wb") as file:
         for _ in range(64):
             file.write(b"some line of a log\n" * 55_000)
@@ -167,7 +171,7 @@ def test_the_index_of_a_large_file_is_small(path):
     assert len(log._marks) * log._marks.itemsize < 10_000
 
 
-def test_the_last_lines_are_there_before_the_index_is(path):
+def test_the_last_lines_are_there_before_the_index_is(path: Path) -> None:
     path.write_text("".join(f"line {n}\n" for n in range(100_000)))
     log = LogFile(path)
     log.poll(budget=1000)
@@ -175,7 +179,7 @@ def test_the_last_lines_are_there_before_the_index_is(path):
     assert log.last_lines(2) == ["line 99998", "line 99999"]
 
 
-def test_the_last_line_with_something_in_it_is_for_the_card(path, tmp_path):
+def test_the_last_line_with_something_in_it_is_for_the_card(path: Path, tmp_path: Path) -> None:
     path.write_text("step 1\nstep 2\n\n  \n")
     assert last_line(path) == "step 2"
     path.write_bytes(b"x" * 100_000 + b"\r 50%\r 99%")
@@ -183,7 +187,7 @@ def test_the_last_line_with_something_in_it_is_for_the_card(path, tmp_path):
     assert last_line(tmp_path / "none") == ""
 
 
-def test_a_key_is_asterisks_wherever_a_log_is_shown(path, monkeypatch):
+def test_a_key_is_asterisks_wherever_a_log_is_shown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = "0123456789abcdef" * 3
     monkeypatch.setenv("WANDB_API_KEY", key)
     path.write_text(f"it is {key}!\n{'x' * tail.LONG_LINE} {key}\n\rlast {key}\n")

@@ -1,12 +1,15 @@
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import ACTIONS, SCOPES
-from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.drawing.paint import LOOKS, cells
 from autoloop_tui.console.pane_bindings import PANE_KEYS
 from autoloop_tui.console.screens.help import HelpScreen, side_by_side
@@ -17,7 +20,7 @@ from tests.console.waiting import settle
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     made = Project(tmp_path)
     made.run("some")
     return made
@@ -25,7 +28,7 @@ def project(tmp_path):
 
 @asynccontextmanager
 async def drive(
-    app: ConsoleApp, size: Size = (80, 24), key: str = "question_mark"
+    app: App[Any], size: Size = (80, 24), key: str = "question_mark"
 ) -> AsyncIterator[tuple[Pilot[Any], Document]]:
     """The help, opened by `key`."""
     async with run_app(app, size) as pilot:
@@ -35,13 +38,13 @@ async def drive(
         yield pilot, app.screen.query_one(Document)
 
 
-def told(document):
+def told(document: Document) -> str:
     """All of its text, whether in sight or not."""
     return "\n".join(text_of(row) for row in document._text)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-async def test_every_action_is_told_at_every_size(project, size):
+async def test_every_action_is_told_at_every_size(project: Project, size: Size) -> None:
     async with drive(project.app(), size) as (_, document):
         text = told(document)
         for action in ACTIONS:
@@ -57,13 +60,13 @@ async def test_every_action_is_told_at_every_size(project, size):
 
 
 @pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((120, 40), 2), ((200, 50), 3)])
-async def test_there_are_as_many_columns_as_fit(project, size, columns):
+async def test_there_are_as_many_columns_as_fit(project: Project, size: Size, columns: int) -> None:
     async with drive(project.app(), size) as (_, document):
         heads = [row for row in document._text if any(look == "bold key" for _, look in row)]
         assert max(sum(look == "bold key" for _, look in row) for row in heads) == columns
 
 
-async def test_the_scope_one_came_from_is_first(project):
+async def test_the_scope_one_came_from_is_first(project: Project) -> None:
     app = project.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -77,7 +80,7 @@ async def test_the_scope_one_came_from_is_first(project):
             await settle(pilot)
 
 
-async def test_remapped_keys_are_shown_and_work(project):
+async def test_remapped_keys_are_shown_and_work(project: Project) -> None:
     app = project.app()
     app.preferences.keys = {"app.help": "ctrl+x", "log.filter": "F"}
 
@@ -87,7 +90,7 @@ async def test_remapped_keys_are_shown_and_work(project):
         assert any(row.split()[:2] == ["F", "Only"] for row in rows)
 
 
-async def test_it_scrolls_and_is_searched_and_q_goes_back(project):
+async def test_it_scrolls_and_is_searched_and_q_goes_back(project: Project) -> None:
     async with drive(project.app()) as (pilot, document):
         await pilot.press("G")
         await settle(pilot)
@@ -100,7 +103,7 @@ async def test_it_scrolls_and_is_searched_and_q_goes_back(project):
         assert not isinstance(pilot.app.screen, HelpScreen)
 
 
-async def test_help_does_not_open_on_top_of_itself(project):
+async def test_help_does_not_open_on_top_of_itself(project: Project) -> None:
     async with drive(project.app()) as (pilot, _):
         depth = len(pilot.app.screen_stack)
         await pilot.press("question_mark")
@@ -108,7 +111,7 @@ async def test_help_does_not_open_on_top_of_itself(project):
         assert len(pilot.app.screen_stack) == depth
 
 
-async def test_a_changed_width_lays_it_out_anew(project):
+async def test_a_changed_width_lays_it_out_anew(project: Project) -> None:
     async with drive(project.app()) as (pilot, document):
         one = len(document._text)
         await pilot.resize_terminal(200, 50)
@@ -116,13 +119,13 @@ async def test_a_changed_width_lays_it_out_anew(project):
         assert len(document._text) < one
 
 
-async def test_ascii_needs_no_other_letters(project):
+async def test_ascii_needs_no_other_letters(project: Project) -> None:
     async with drive(project.app(ascii_only=True)) as (_, document):
         plain = told(document).replace("…", "").replace("·", "")  # as they stand in the commands and in the prose
         assert plain.isascii(), {c for c in plain if not c.isascii()}
 
 
-def test_blocks_stay_whole_and_in_reading_order():
+def test_blocks_stay_whole_and_in_reading_order() -> None:
     blocks = [[[(f"block {n}", "")]] + [[("row", "")]] * 4 for n in range(5)]
     rows = side_by_side(blocks, 2, 20)
     left = [text_of(row)[:20].strip() for row in rows]

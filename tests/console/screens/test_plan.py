@@ -1,5 +1,9 @@
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -14,7 +18,7 @@ PLAN = "\n".join([f"[{n}] \x1b[31mrun_{n} " + "--flag=value " * 40 + "END" for n
 
 
 @pytest.fixture(autouse=True)
-def nobodys_settings(tmp_path, monkeypatch):
+def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
 
@@ -34,7 +38,7 @@ async def drive(
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 @pytest.mark.parametrize("start", ["S", "enter"])
-async def test_it_starts_only_after_a_yes_and_cancel_is_under_the_cursor(size, start):
+async def test_it_starts_only_after_a_yes_and_cancel_is_under_the_cursor(size: Size, start: Any) -> None:
     async with drive(size) as (pilot, _):
         for no in ("enter", "n", "q", "escape"):
             await pilot.press(start)
@@ -52,7 +56,7 @@ async def test_it_starts_only_after_a_yes_and_cancel_is_under_the_cursor(size, s
 
 
 @pytest.mark.parametrize("key", ["q", "escape"])
-async def test_it_is_left_without_starting(key):
+async def test_it_is_left_without_starting(key: str) -> None:
     async with drive() as (pilot, _):
         await pilot.press(key)
 
@@ -60,7 +64,7 @@ async def test_it_is_left_without_starting(key):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-async def test_the_whole_plan_can_be_read(size):
+async def test_the_whole_plan_can_be_read(size: Size) -> None:
     async with drive(size) as (pilot, pane):
         assert "my plan" in text(pilot.app)
         assert "nothing has been started" in text(pilot.app)
@@ -79,7 +83,7 @@ async def test_the_whole_plan_can_be_read(size):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 4)])
-async def test_a_tiny_terminal_and_an_empty_plan_are_survived(size):
+async def test_a_tiny_terminal_and_an_empty_plan_are_survived(size: Size) -> None:
     async with drive(size, plan="") as (pilot, _):
         await pilot.press("j", "l", "ctrl+d")
         await pilot.resize_terminal(80, 24)
@@ -87,7 +91,7 @@ async def test_a_tiny_terminal_and_an_empty_plan_are_survived(size):
         assert "start it" in text(pilot.app)
 
 
-async def test_without_colour_nothing_is_lost(monkeypatch):
+async def test_without_colour_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async with drive() as (pilot, _):

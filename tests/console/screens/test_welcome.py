@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +26,7 @@ async def drive(project: Path, size: Size = (80, 24), **options: Any) -> AsyncIt
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-async def test_it_says_what_this_is_and_what_to_type(tmp_path, size):
+async def test_it_says_what_this_is_and_what_to_type(tmp_path: Path, size: Size) -> None:
     async with drive(tmp_path, size) as (_, rows):
         text = "\n".join(rows)
         assert "Auto Loop" in text
@@ -34,12 +36,12 @@ async def test_it_says_what_this_is_and_what_to_type(tmp_path, size):
         assert "q quits" in text
 
 
-def test_only_commands_that_exist_are_named():
+def test_only_commands_that_exist_are_named() -> None:
     assert {shlex.split(command)[1] for command, _ in TYPE} <= COMMANDS.keys()
 
 
 @pytest.mark.parametrize("key", ["q", "enter", "ctrl+c"])
-async def test_it_is_left_by_a_key_and_not_by_esc(tmp_path, key):
+async def test_it_is_left_by_a_key_and_not_by_esc(tmp_path: Path, key: str) -> None:
     async with drive(tmp_path) as (pilot, _):
         await pilot.press("escape")
         await pilot.pause()
@@ -52,28 +54,28 @@ async def test_it_is_left_by_a_key_and_not_by_esc(tmp_path, key):
     assert pilot.app.return_code == 0
 
 
-async def test_nothing_is_written(tmp_path):
+async def test_nothing_is_written(tmp_path: Path) -> None:
     async with drive(tmp_path) as (pilot, _):
         await pilot.press("q")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (40, 12)])
-async def test_a_tiny_terminal_is_survived(tmp_path, size):
+async def test_a_tiny_terminal_is_survived(tmp_path: Path, size: Size) -> None:
     async with drive(tmp_path, size) as (pilot, _):
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert "q quits" in "\n".join(painted(pilot.app.query_one(WelcomePane)))
 
 
-async def test_a_hostile_folder_and_ascii_are_harmless(tmp_path):
+async def test_a_hostile_folder_and_ascii_are_harmless(tmp_path: Path) -> None:
     async with drive(tmp_path / "\x1b[31m[b]evil\u202e", ascii_only=True) as (_, rows):
         text = "\n".join(rows)
         assert text.isascii()
         assert "\x1b" not in text
 
 
-async def test_a_theme_of_the_project_is_used(tmp_path):
+async def test_a_theme_of_the_project_is_used(tmp_path: Path) -> None:
     themes = tmp_path / "themes"
     themes.mkdir()
     (themes / "mine.toml").write_text('name = "mine"\nprimary = "#ffffff"\nforeground = "#ffffff"\nbackground = "#000000"\n')

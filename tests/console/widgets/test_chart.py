@@ -1,5 +1,9 @@
+from __future__ import annotations
+
 import math
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from autoloop.model import Series
@@ -8,29 +12,29 @@ from rich.cells import cell_len
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.widgets.big_chart import BigChart
 from autoloop_tui.console.widgets.chart import Chart
-from tests.console.projects import painted
-from tests.console.running import show
+from tests.console.projects import Project, painted
+from tests.console.running import Size, show
 
 KINDS = pytest.mark.parametrize("kind", [Chart, BigChart])
 
 
-def series(values, step=50):
+def series(values: Sequence[float], step: int = 50) -> Project:
     made = Series()
     for index, value in enumerate(values):
         made.append(index * step, value)
     return made
 
 
-def falling(n=300):
+def falling(n: int = 300) -> Any:
     return series([2 * math.exp(-i / 60) + 0.1 for i in range(n)])
 
 
-def looks(pane):
+def looks(pane: Any) -> Any:
     return {names for row in pane._rows for text, names in row if text.strip()}
 
 
 @KINDS
-async def test_it_shows_title_unit_newest_value_ticks_and_both_lines(kind):
+async def test_it_shows_title_unit_newest_value_ticks_and_both_lines(kind: Any) -> None:
     pane = kind("eval_l1", "rad")
     async with show(pane):
         pane.set_series([Line("a1 lr", falling(), 2), Line("base 03", falling(200), base=True)])
@@ -42,7 +46,7 @@ async def test_it_shows_title_unit_newest_value_ticks_and_both_lines(kind):
 
 @KINDS
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (12, 3), (20, 5), (40, 12), (200, 50)])
-async def test_every_row_is_exactly_as_wide_as_the_pane(kind, size):
+async def test_every_row_is_exactly_as_wide_as_the_pane(kind: Any, size: Size) -> None:
     pane = kind("metric with a long name", "unit")
     async with show(pane, size=size):
         base = Line("base", series([math.nan, 1.0, math.inf]), base=True)
@@ -51,7 +55,7 @@ async def test_every_row_is_exactly_as_wide_as_the_pane(kind, size):
 
 
 @KINDS
-async def test_nothing_new_is_neither_drawn_nor_painted(kind, monkeypatch):
+async def test_nothing_new_is_neither_drawn_nor_painted(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pane = kind("m")
     async with show(pane):
         line = Line("a", falling())
@@ -63,7 +67,7 @@ async def test_nothing_new_is_neither_drawn_nor_painted(kind, monkeypatch):
         assert 0 < pane.set_series([line], x_high=20_000) < pane.size.height
 
 
-async def test_a_line_growing_under_a_fixed_axis_repaints_few_rows():
+async def test_a_line_growing_under_a_fixed_axis_repaints_few_rows() -> None:
     pane = Chart("m")
     async with show(pane):
         line = Line("a", falling(100))
@@ -77,7 +81,7 @@ async def test_a_line_growing_under_a_fixed_axis_repaints_few_rows():
     ("values", "log_y", "said"),
     [([], False, "no points yet"), ([math.nan], False, "no finite value"), ([0.0, -1.0], True, "no positive value")],
 )
-async def test_without_points_it_says_why(kind, values, log_y, said):
+async def test_without_points_it_says_why(kind: Any, values: Sequence[float], log_y: bool, said: Any) -> None:
     pane = kind("m", log_y=log_y)
     async with show(pane):
         pane.set_series([Line("a", series(values))])
@@ -85,7 +89,7 @@ async def test_without_points_it_says_why(kind, values, log_y, said):
 
 
 @KINDS
-async def test_the_log_axis_can_be_switched_and_is_said(kind):
+async def test_the_log_axis_can_be_switched_and_is_said(kind: Any) -> None:
     pane = kind("m")
     async with show(pane):
         pane.set_series([Line("a", series([10.0**-i for i in range(5)]))])
@@ -98,7 +102,7 @@ async def test_the_log_axis_can_be_switched_and_is_said(kind):
         assert painted(pane) == linear
 
 
-async def test_where_labels_do_not_fit_the_title_and_the_colours_stay():
+async def test_where_labels_do_not_fit_the_title_and_the_colours_stay() -> None:
     pane = Chart("loss")
     async with show(pane, size=(28, 8)):
         pane.set_series([Line("a rather long label", falling(), 3), Line("another long one", falling(), base=True)])
@@ -108,14 +112,14 @@ async def test_where_labels_do_not_fit_the_title_and_the_colours_stay():
 
 
 @KINDS
-async def test_in_ascii_mode_all_of_it_is_ascii(kind):
+async def test_in_ascii_mode_all_of_it_is_ascii(kind: Any) -> None:
     pane = kind("m")
     async with show(pane, ascii_only=True):
         pane.set_series([Line("a", falling()), Line("b", falling(50), base=True)])
         assert "".join(painted(pane)).isascii()
 
 
-async def test_a_hidden_chart_draws_nothing_until_it_is_seen():
+async def test_a_hidden_chart_draws_nothing_until_it_is_seen() -> None:
     pane = Chart("m")
     async with show(pane) as pilot:
         pane.display = False
@@ -126,7 +130,7 @@ async def test_a_hidden_chart_draws_nothing_until_it_is_seen():
         assert "0.1137" in painted(pane)[0]
 
 
-async def test_plotext_is_imported_by_the_first_large_chart_that_is_seen(monkeypatch):
+async def test_plotext_is_imported_by_the_first_large_chart_that_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "plotext", raising=False)
 
     pane = BigChart("m")
@@ -138,7 +142,7 @@ async def test_plotext_is_imported_by_the_first_large_chart_that_is_seen(monkeyp
         assert "plotext" in sys.modules
 
 
-async def test_the_large_chart_keeps_a_spike_and_a_gap():
+async def test_the_large_chart_keeps_a_spike_and_a_gap() -> None:
     pane = BigChart("m")
     async with show(pane):
         values = [1.0] * 20_000

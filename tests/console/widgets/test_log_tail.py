@@ -1,44 +1,51 @@
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from textual.pilot import Pilot
+from textual.widget import Widget
 
 from autoloop_tui.console.logs.search import parse_query
 from autoloop_tui.console.widgets.log_tail import LogTail
 from tests.console.projects import painted
-from tests.console.running import show
+from tests.console.running import Size, show
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Any:
     path = tmp_path / "log.txt"
     path.write_text("".join(f"line {n}\n" for n in range(200)))
     return path
 
 
-def append(path, text):
+def append(path: Path, text: str) -> None:
     with path.open("a") as file:
         file.write(text)
 
 
-def body(pane):
+def body(pane: Widget) -> list[str]:
     return [row.strip() for row in painted(pane)[1:]]
 
 
-async def settled(pilot, pane):
+async def settled(pilot: Pilot[Any], pane: Any) -> None:
     """Until the search under way has ended."""
     while pane._search:
         await pilot.pause()
     await pilot.pause()
 
 
-def opened(pane, path, pilot):
+def opened(pane: Widget, path: Path, pilot: Pilot[Any]) -> Any:
     pane.open(path, "log of a1")
     pane.focus()
     return pilot.pause()
 
 
-async def test_it_follows_the_end_and_says_so(path):
+async def test_it_follows_the_end_and_says_so(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -50,7 +57,7 @@ async def test_it_follows_the_end_and_says_so(path):
         assert body(pane)[-1] == "line 200"
 
 
-async def test_moving_up_freezes_it_and_counts_what_is_new(path):
+async def test_moving_up_freezes_it_and_counts_what_is_new(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -66,7 +73,7 @@ async def test_moving_up_freezes_it_and_counts_what_is_new(path):
         assert "following" in painted(pane)[0]
 
 
-async def test_while_frozen_only_the_row_that_counts_is_painted_again(path, monkeypatch):
+async def test_while_frozen_only_the_row_that_counts_is_painted_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -82,7 +89,7 @@ async def test_while_frozen_only_the_row_that_counts_is_painted_again(path, monk
         assert painted == []
 
 
-async def test_a_log_that_flies_by_is_painted_about_once_a_second(path):
+async def test_a_log_that_flies_by_is_painted_about_once_a_second(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -111,7 +118,7 @@ async def test_a_log_that_flies_by_is_painted_about_once_a_second(path):
         ("g pagedown up", 10),
     ],
 )
-async def test_keys_move_the_cursor(path, keys, line):
+async def test_keys_move_the_cursor(path: Path, keys: Sequence[str], line: Any) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -122,7 +129,7 @@ async def test_keys_move_the_cursor(path, keys, line):
 
 
 @pytest.mark.parametrize("keys", ["k j j", "space space", "g end", "ctrl+u ctrl+d ctrl+d"])
-async def test_walking_off_the_end_follows_again(path, keys):
+async def test_walking_off_the_end_follows_again(path: Path, keys: Sequence[str]) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -130,7 +137,7 @@ async def test_walking_off_the_end_follows_again(path, keys):
         assert pane.following
 
 
-async def test_search_finds_the_newest_first_and_then_goes_on_both_ways(path):
+async def test_search_finds_the_newest_first_and_then_goes_on_both_ways(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -145,7 +152,7 @@ async def test_search_finds_the_newest_first_and_then_goes_on_both_ways(path):
         assert "went round" in pane._note[0]
 
 
-async def test_what_was_found_is_highlighted(path):
+async def test_what_was_found_is_highlighted(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -155,7 +162,7 @@ async def test_what_was_found_is_highlighted(path):
         assert ("150", "match") in row
 
 
-async def test_nothing_found_is_said_and_nothing_moves(path):
+async def test_nothing_found_is_said_and_nothing_moves(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -165,7 +172,7 @@ async def test_nothing_found_is_said_and_nothing_moves(path):
         assert pane._note[0] == "not found"
 
 
-async def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(path):
+async def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(path: Path) -> None:
     pane = LogTail()
     async with show(pane, size=(160, 24)) as pilot:
         await opened(pane, path, pilot)
@@ -178,7 +185,7 @@ async def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(path):
         assert pane.has_focus
 
 
-async def test_a_filter_keeps_only_matching_lines_also_of_those_to_come(path):
+async def test_a_filter_keeps_only_matching_lines_also_of_those_to_come(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -193,7 +200,7 @@ async def test_a_filter_keeps_only_matching_lines_also_of_those_to_come(path):
         assert pane._cursor == 99
 
 
-async def test_a_filter_that_keeps_nothing_says_so(path):
+async def test_a_filter_that_keeps_nothing_says_so(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -201,7 +208,7 @@ async def test_a_filter_that_keeps_nothing_says_so(path):
         assert "no line matches zebra" in "".join(painted(pane))
 
 
-async def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(path):
+async def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -217,7 +224,7 @@ async def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(
         assert pane._top < pane._cursor  # What led to it is in sight.
 
 
-async def test_the_line_under_the_cursor_is_copied(path):
+async def test_the_line_under_the_cursor_is_copied(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -225,7 +232,9 @@ async def test_the_line_under_the_cursor_is_copied(path):
         assert pilot.app.clipboard == "line 1"
 
 
-async def test_the_pager_gets_the_file_and_the_line_without_a_shell(path, tmp_path, monkeypatch):
+async def test_the_pager_gets_the_file_and_the_line_without_a_shell(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pager = tmp_path / "less"
     pager.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/args\n')
     pager.chmod(0o755)
@@ -247,7 +256,9 @@ async def test_the_pager_gets_the_file_and_the_line_without_a_shell(path, tmp_pa
 
 
 @pytest.mark.parametrize("value", ["'", "''", "; touch pwned", "$(touch pwned)", "/", "less`touch pwned`"])
-async def test_a_pager_that_is_no_program_is_a_sentence(path, tmp_path, monkeypatch, value):
+async def test_a_pager_that_is_no_program_is_a_sentence(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         from contextlib import nullcontext
@@ -261,7 +272,7 @@ async def test_a_pager_that_is_no_program_is_a_sentence(path, tmp_path, monkeypa
         assert not os.path.exists("pwned")
 
 
-async def test_long_lines_are_seen_by_moving_sideways(tmp_path):
+async def test_long_lines_are_seen_by_moving_sideways(tmp_path: Path) -> None:
     path = tmp_path / "wide"
     path.write_text("".join(f"{n:04d} " for n in range(100)) + "\n")
 
@@ -287,7 +298,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 6), (80, 24)])
-async def test_a_hostile_log_is_shown_in_exactly_the_width_of_the_pane(tmp_path, size):
+async def test_a_hostile_log_is_shown_in_exactly_the_width_of_the_pane(tmp_path: Path, size: Size) -> None:
     path = tmp_path / "hostile"
     path.write_bytes(HOSTILE)
 
@@ -306,7 +317,7 @@ async def test_a_hostile_log_is_shown_in_exactly_the_width_of_the_pane(tmp_path,
             assert " 100% " in text
 
 
-async def test_it_survives_a_hundred_resizes_and_a_file_that_is_replaced(path):
+async def test_it_survives_a_hundred_resizes_and_a_file_that_is_replaced(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -320,7 +331,7 @@ async def test_it_survives_a_hundred_resizes_and_a_file_that_is_replaced(path):
         assert body(pane)[0] == "a new file"
 
 
-async def test_empty_states_say_what_is_missing(tmp_path):
+async def test_empty_states_say_what_is_missing(tmp_path: Path) -> None:
     pane = LogTail()
     async with show(pane):
         pane.open(None, empty="this run has not started")
@@ -332,7 +343,7 @@ async def test_empty_states_say_what_is_missing(tmp_path):
         assert "nothing printed yet" in "".join(painted(pane))
 
 
-async def test_in_ascii_mode_the_panes_own_glyphs_are_ascii(path):
+async def test_in_ascii_mode_the_panes_own_glyphs_are_ascii(path: Path) -> None:
     pane = LogTail()
     async with show(pane, ascii_only=True) as pilot:
         await opened(pane, path, pilot)
@@ -341,7 +352,7 @@ async def test_in_ascii_mode_the_panes_own_glyphs_are_ascii(path):
 
 
 @pytest.mark.parametrize("theme", ["dark", "ansi16", "nord", "textual-light"])
-async def test_it_is_coloured_by_any_theme_and_follows_a_change_of_it(path, theme):
+async def test_it_is_coloured_by_any_theme_and_follows_a_change_of_it(path: Path, theme: str) -> None:
     pane = LogTail()
     async with show(pane, theme=theme) as pilot:
         append(path, "RuntimeError: x\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import MetricSummary
@@ -12,7 +14,7 @@ from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metr
 EVAL, L1 = "eval/offline_eval/avg_l1", "train/l1_loss"
 
 
-def summary(last, mad=0.0):
+def summary(last: Any, mad: float = 0.0) -> Any:
     return MetricSummary(
         first=1.0,
         last=last,
@@ -30,12 +32,12 @@ def summary(last, mad=0.0):
     )
 
 
-def test_flat_configs_keep_lists_of_values_whole_and_take_blocks_in_lists_apart():
+def test_flat_configs_keep_lists_of_values_whole_and_take_blocks_in_lists_apart() -> None:
     flat = flatten({"a": {"b": [1, 2], "x.y": 1}, "f": [{"w": 1}, {"w": 2}], "empty": {}, "none": None})
     assert flat == {"a.b": [1, 2], "a.x\\.y": 1, "f.0.w": 1, "f.1.w": 2, "empty": {}, "none": None}
 
 
-def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_written():
+def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_written() -> None:
     made = {p.path: p for p in parameters([{"a": 10, "b": 1, "wandb.mode": "x"}, {"a": 10.0, "b": True}, None])}
     assert not made["a"].differs
     assert made["b"].differs
@@ -45,7 +47,7 @@ def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_w
     assert list(made)[-1] == "wandb.mode"
 
 
-def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change():
+def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change() -> None:
     book = default_book()
     (made,) = compare_metrics([{L1: summary(0.5, 0.02)}, {L1: summary(0.46, 0.01)}, {L1: summary(0.4)}], book)
     near, far = made.deltas[1], made.deltas[2]
@@ -57,7 +59,7 @@ def test_a_change_within_twice_the_spread_of_the_last_values_is_no_change():
     assert (even.best, even.even) == (None, True)
 
 
-def test_the_best_follows_the_direction_of_the_metric_book_and_the_base_is_the_first_that_has_it():
+def test_the_best_follows_the_direction_of_the_metric_book_and_the_base_is_the_first_that_has_it() -> None:
     mass = "train/ot_pi_sum"
     runs = [{}, {mass: summary(0.5), L1: summary(0.1)}, {mass: summary(0.9), L1: summary(0.2)}]
     made = {each.metric: each for each in compare_metrics(runs, default_book())}
@@ -68,6 +70,6 @@ def test_the_best_follows_the_direction_of_the_metric_book_and_the_base_is_the_f
     assert made[L1].deltas[2].change == pytest.approx(0.1)
 
 
-def test_metrics_come_as_key_metrics_then_shared_then_those_of_one_run():
+def test_metrics_come_as_key_metrics_then_shared_then_those_of_one_run() -> None:
     runs = [{"z": summary(1), "b": summary(1), L1: summary(1)}, {"z": summary(2), "a": summary(1), L1: summary(2)}]
     assert [each.metric for each in compare_metrics(runs, default_book())] == [L1, "z", "a", "b"]

@@ -1,5 +1,7 @@
 """The Proposals screen: what it shows, and what each key asks of the engine."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -8,6 +10,7 @@ import stat
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,8 +26,10 @@ from autoloop.model import (
     Observation,
     ProposalStatus,
     RoundState,
+    Run,
     RunState,
 )
+from textual.app import App
 from textual.pilot import Pilot
 
 from autoloop_tui.console.app import ConsoleApp
@@ -62,7 +67,7 @@ LOW = Evidence(
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     """A round that has been judged: one run, and nothing proposed yet."""
     made = Project(tmp_path)
     made.base = made.run("demo_baseline")
@@ -70,7 +75,7 @@ def project(tmp_path):
     return made
 
 
-def add(project, changes=(REG,), base=None, **more):
+def add(project: Project, changes: Any = (REG,), base: Run | None = None, **more: Any) -> Any:
     edits = more.pop("edits", [f"{change.path}@set={json.dumps(change.after)}" for change in changes])
     return project.proposal(base or project.base, edits, changes=list(changes), **more)
 
@@ -88,7 +93,7 @@ async def console(
             yield pilot, app
 
 
-async def see(pilot, app):
+async def see(pilot: Pilot[Any], app: Any) -> None:
     """What the store says now is on the screen: one turn of the console's clock, without waiting for it."""
     app.feed.poll()
     app.screen.refresh_view()
@@ -96,15 +101,15 @@ async def see(pilot, app):
     await settle(pilot)
 
 
-def rows(app, name):
+def rows(app: App[Any], name: str) -> list[str]:
     return painted(app.screen.query_one(f"#{name}"))
 
 
-def all_text(app):
+def all_text(app: App[Any]) -> str:
     return "\n".join([*rows(app, "head"), *rows(app, "queue"), *rows(app, "text")])
 
 
-def last_line(app):
+def last_line(app: App[Any]) -> str:
     return painted(app.screen.query_one("#hints"))[1].strip()
 
 
@@ -112,7 +117,7 @@ def last_line(app):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(project, size):
+async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(project: Project, size: Size) -> None:
     author = Actor.rule("ot-mass-low")
     add(project, (REG, BATCH), author=author, reason="OT mass near zero", evidence=LOW, priority=3, revision=2)
 
@@ -131,7 +136,7 @@ async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_
                 assert part in text
 
 
-async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project):
+async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: Project) -> None:
     add(project, evidence=LOW)
 
     async with console(project, (120, 40)) as (pilot, app):
@@ -150,7 +155,7 @@ async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project):
         assert (chart.chart_title, chart.log_y) == ("l1_loss", True)
 
 
-async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(project):
+async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(project: Project) -> None:
     observed = msgspec.structs.replace(LOW.observations[0], name="l1_loss.pct")
     add(project, evidence=msgspec.structs.replace(LOW, observations=[observed]))
 
@@ -159,7 +164,7 @@ async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(pr
         assert len(app.screen.query_one("#chart0", Chart)._lines) == 1
 
 
-async def test_a_blocked_proposal_says_why_before_anything_else(project):
+async def test_a_blocked_proposal_says_why_before_anything_else(project: Project) -> None:
     add(project, status=ProposalStatus.BLOCKED, blocked="This config has already been run: run x of loop_1.")
 
     async with console(project) as (pilot, app):
@@ -169,7 +174,7 @@ async def test_a_blocked_proposal_says_why_before_anything_else(project):
         assert project.commands() == []
 
 
-async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project):
+async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project: Project) -> None:
     better = project.run(
         "demo_r2_1",
         base=project.base,
@@ -194,7 +199,7 @@ async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project)
         assert uses.count("r2 demo") == 2
 
 
-async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project):
+async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project: Project) -> None:
     add(project, round=1, status=ProposalStatus.REJECTED)
     project.round(2, RoundState.DECIDING)
     add(project, round=2)
@@ -227,7 +232,7 @@ async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_
         ),
     ],
 )
-async def test_the_header_says_what_happens_next(project, change, round_, said):
+async def test_the_header_says_what_happens_next(project: Project, change: Any, round_: Any, said: Any) -> None:
     add(project)
     project.change_loop(**change)
     project.round(1, round_)
@@ -237,7 +242,7 @@ async def test_the_header_says_what_happens_next(project, change, round_, said):
         assert "1 pending" in rows(app, "head")[0]
 
 
-async def test_the_header_counts_down_to_the_automatic_start(project):
+async def test_the_header_counts_down_to_the_automatic_start(project: Project) -> None:
     add(project)
     deciding = msgspec.structs.replace(project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 125.5)
     project.store.put_round(deciding)
@@ -247,14 +252,14 @@ async def test_the_header_counts_down_to_the_automatic_start(project):
         assert "H holds it" in rows(app, "head")[1]
 
 
-async def test_the_header_names_what_can_be_done_when_nothing_can_start(project):
+async def test_the_header_names_what_can_be_done_when_nothing_can_start(project: Project) -> None:
     add(project, status=ProposalStatus.REJECTED)
 
     async with console(project) as (_, app):
         assert "Round 2 has nothing to run: propose (n), edit a blocked one (e) or undo (u)." in rows(app, "head")[1]
 
 
-async def test_an_empty_queue_says_when_proposals_come(project):
+async def test_an_empty_queue_says_when_proposals_come(project: Project) -> None:
     project.round(1, RoundState.RUNNING)
 
     async with console(project) as (pilot, app):
@@ -267,7 +272,7 @@ async def test_an_empty_queue_says_when_proposals_come(project):
         assert project.commands() == []
 
 
-async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
+async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.base = project.run("evil\x1b[31m\u202erun\n", config={**CONFIG, "name": "x"})
     project.round(1, RoundState.DECIDING)
@@ -300,7 +305,7 @@ async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path):
         assert "blocked" in all_text(app)
 
 
-async def test_ascii_only_uses_ascii_glyphs(project):
+async def test_ascii_only_uses_ascii_glyphs(project: Project) -> None:
     add(project, (REG, BATCH), evidence=LOW, revision=2)
 
     async with console(project, (120, 40), ascii_only=True) as (pilot, app):
@@ -314,7 +319,7 @@ async def test_ascii_only_uses_ascii_glyphs(project):
 # --------------------------------------------------------------------------------------------------------------- moving
 
 
-async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project):
+async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project: Project) -> None:
     add(project, evidence=LOW)
 
     async with console(project) as (pilot, app):
@@ -329,7 +334,7 @@ async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(proj
         assert app.screen.SCOPE == "slots"
 
 
-async def test_a_long_proposal_scrolls(project):
+async def test_a_long_proposal_scrolls(project: Project) -> None:
     add(project, [Change(path=f"key_{i}", before=i, after=i + 1) for i in range(60)])
 
     async with console(project) as (pilot, app):
@@ -341,7 +346,7 @@ async def test_a_long_proposal_scrolls(project):
         assert "rows 1-" in rows(app, "text")[0]
 
 
-async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project):
+async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project: Project) -> None:
     add(project)
 
     async with console(project) as (pilot, app):
@@ -359,7 +364,7 @@ async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_not
         assert "new" not in "".join(rows(app, "queue"))
 
 
-async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(project):
+async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(project: Project) -> None:
     for _ in range(40):
         add(project, round=1)
 
@@ -374,7 +379,7 @@ async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above
         assert rows(app, "queue")[at].startswith(">")
 
 
-async def test_a_click_chooses_a_row(project):
+async def test_a_click_chooses_a_row(project: Project) -> None:
     add(project)
     add(project, (BATCH,))
 
@@ -385,7 +390,9 @@ async def test_a_click_chooses_a_row(project):
         assert app.screen.rows.cursor == 2
 
 
-async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_changed_ones_painted(project, monkeypatch):
+async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_changed_ones_painted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with project.store.transaction():
         for _ in range(500):
             add(project)
@@ -409,7 +416,7 @@ async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_onl
 # ------------------------------------------------------------------------------------------------------------- deciding
 
 
-async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project):
+async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project: Project) -> None:
     add(project)
     add(project, status=ProposalStatus.REJECTED)
     add(project, (BATCH,))
@@ -427,7 +434,7 @@ async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(proje
         assert last_line(app) == "$ autoloop-tui approve 2"
 
 
-async def test_reject_asks_for_a_reason_that_may_be_empty(project):
+async def test_reject_asks_for_a_reason_that_may_be_empty(project: Project) -> None:
     for _ in range(3):
         add(project)
 
@@ -441,7 +448,7 @@ async def test_reject_asks_for_a_reason_that_may_be_empty(project):
         assert app.screen.rows.cursor == 3
 
 
-async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project):
+async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: Project) -> None:
     add(project, status=ProposalStatus.APPROVED)
     add(project)
 
@@ -454,7 +461,7 @@ async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project):
         assert last_line(app) == "proposal 1 is pending again (before: approved by jo)"
 
 
-async def test_what_has_become_a_run_cannot_be_decided_any_more(project):
+async def test_what_has_become_a_run_cannot_be_decided_any_more(project: Project) -> None:
     add(project, status=ProposalStatus.LAUNCHED, run=project.base.id)
 
     async with console(project) as (pilot, app):
@@ -465,7 +472,7 @@ async def test_what_has_become_a_run_cannot_be_decided_any_more(project):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 20)])
-async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project, size):
+async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project: Project, size: Size) -> None:
     for _ in range(5):
         add(project)
     add(project, status=ProposalStatus.APPROVED)
@@ -500,7 +507,9 @@ async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(proj
         ({"paused": True}, (), "Approve all 3 proposals and start round 2 in 10s?", "The queue is paused."),
     ],
 )
-async def test_the_question_says_what_the_decision_leads_to(project, change, marked, what, why):
+async def test_the_question_says_what_the_decision_leads_to(
+    project: Project, change: Any, marked: Any, what: Any, why: Any
+) -> None:
     for _ in range(3):
         add(project)
     project.change_loop(**change)
@@ -512,7 +521,7 @@ async def test_the_question_says_what_the_decision_leads_to(project, change, mar
         assert (app.screen.what, why in app.screen.why) == (what, True), app.screen.why
 
 
-async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path):
+async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path: Path) -> None:
     project = Project(tmp_path, slots=1)
     base = project.run("base", RunState.STOPPED)
     project.round(1, RoundState.DECIDING)
@@ -525,7 +534,7 @@ async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path
         assert app.screen.why == said
 
 
-async def test_rejecting_all_asks_first_then_for_the_reason(project):
+async def test_rejecting_all_asks_first_then_for_the_reason(project: Project) -> None:
     for _ in range(3):
         add(project)
 
@@ -547,7 +556,7 @@ async def test_rejecting_all_asks_first_then_for_the_reason(project):
         assert project.commands() == [("reject", {"proposals": [1, 2, 3], "note": "weak"})]
 
 
-async def test_the_marked_are_approved_or_rejected_together(project):
+async def test_the_marked_are_approved_or_rejected_together(project: Project) -> None:
     for _ in range(4):
         add(project)
 
@@ -564,7 +573,7 @@ async def test_the_marked_are_approved_or_rejected_together(project):
         assert project.commands()[1:] == [("approve", {"proposal": 2})]
 
 
-async def test_start_asks_and_says_what_is_left_behind(project):
+async def test_start_asks_and_says_what_is_left_behind(project: Project) -> None:
     add(project, status=ProposalStatus.APPROVED)
     add(project)
     add(project, status=ProposalStatus.BLOCKED, blocked="no")
@@ -587,7 +596,7 @@ async def test_start_asks_and_says_what_is_left_behind(project):
         (RoundState.DECIDING, ProposalStatus.PENDING, "nothing is approved yet"),
     ],
 )
-async def test_start_says_why_nothing_can_be_started(project, round_, status, said):
+async def test_start_says_why_nothing_can_be_started(project: Project, round_: Any, status: Any, said: Any) -> None:
     add(project, status=status)
     project.round(1, round_)
 
@@ -597,7 +606,7 @@ async def test_start_says_why_nothing_can_be_started(project, round_, status, sa
         assert project.commands() == []
 
 
-async def test_hold_holds_and_releases(project):
+async def test_hold_holds_and_releases(project: Project) -> None:
     add(project)
 
     async with console(project) as (pilot, app):
@@ -608,7 +617,7 @@ async def test_hold_holds_and_releases(project):
         assert project.commands() == [("hold", {"held": True}), ("hold", {"held": False})]
 
 
-async def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
+async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: Project) -> None:
     add(project, status=ProposalStatus.APPROVED)
     add(project)
 
@@ -629,7 +638,7 @@ async def test_without_an_engine_nothing_is_sent_and_it_is_said(project):
 # -------------------------------------------------------------------------------------------------------------- writing
 
 
-async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_typed_over(project):
+async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_typed_over(project: Project) -> None:
     gone = Change(path="ot.loss_config.tau_src", before=0.05, after=None, removed=True)
     made = Change(path="ot.loss_config.tau_scr", before=None, after=1, created=True)
     add(project, [REG, gone, made], edits=["(as a rule wrote it)"])
@@ -645,18 +654,18 @@ async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_
         assert project.commands() == [("edit", {"proposal": 1, "edits": edits})]
 
 
-async def type_over(pilot, app, text):
+async def type_over(pilot: Pilot[Any], app: App[Any], text: str) -> None:
     app.screen.query("Input").first().value = text
     await settle(pilot)
     app.screen.verdict()
     await settle(pilot)
 
 
-def verdict(app):
+def verdict(app: App[Any]) -> str:
     return " ".join(" ".join(painted(app.screen.query_one("Verdict"))).split())
 
 
-async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project):
+async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project: Project) -> None:
     add(project, (REG, BATCH), edits=["ot.loss_config.reg@mul=1.6", "batch_size@add=8", "optimizer.lr@mul=2"])
 
     async with console(project) as (pilot, app):
@@ -685,7 +694,9 @@ async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(p
         ("0.4", "This config has already been run: proposal 2 of this round."),
     ],
 )
-async def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not_sent(project, typed, said):
+async def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not_sent(
+    project: Project, typed: Any, said: Any
+) -> None:
     config = json.loads(json.dumps(CONFIG))
     config["ot"]["loss_config"]["reg"] = 0.3
     project.run("twin", config=config)
@@ -706,7 +717,7 @@ async def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_
         assert project.commands() == []
 
 
-async def test_an_edit_that_changes_nothing_sends_nothing(project):
+async def test_an_edit_that_changes_nothing_sends_nothing(project: Project) -> None:
     add(project)
 
     async with console(project) as (pilot, app):
@@ -718,7 +729,7 @@ async def test_an_edit_that_changes_nothing_sends_nothing(project):
         assert project.commands() == []
 
 
-async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project):
+async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project: Project) -> None:
     add(project, (), edits=["btch_size@mul=2"], status=ProposalStatus.BLOCKED, blocked="matches nothing")
 
     async with console(project) as (pilot, app):
@@ -733,7 +744,7 @@ async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(pr
         assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size@mul=2"]})]
 
 
-async def test_a_base_that_cannot_be_read_is_said(project):
+async def test_a_base_that_cannot_be_read_is_said(project: Project) -> None:
     add(project)
     (project.store.places.config(project.base.id)).unlink()
 
@@ -742,7 +753,7 @@ async def test_a_base_that_cannot_be_read_is_said(project):
         assert "The frozen config of run run00001 cannot be read" in last_line(app)
 
 
-async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
+async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Project) -> None:
     project.run("other")
 
     async with console(project) as (pilot, app):
@@ -764,7 +775,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project):
         assert project.commands() == [("propose", sent)]
 
 
-async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project):
+async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: Project) -> None:
     config = {**CONFIG, "batch_size": 24}
     add(project, (BATCH,), config_hash=project.hash_of(config), reason="bigger")
 
@@ -783,11 +794,11 @@ async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project):
 
 
 @pytest.fixture
-def editor(tmp_path, monkeypatch):
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make $EDITOR a script; the terminal of a test cannot be suspended, so that is left out."""
     monkeypatch.delenv("VISUAL", raising=False)
 
-    def make(body):
+    def make(body: Any) -> Any:
         path = tmp_path / "editor with space"
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -798,7 +809,7 @@ def editor(tmp_path, monkeypatch):
     return make
 
 
-async def test_all_edits_are_written_in_the_persons_editor(project, editor, tmp_path):
+async def test_all_edits_are_written_in_the_persons_editor(project: Project, editor: Any, tmp_path: Path) -> None:
     editor(f'cp "$2" "{tmp_path}/seen"; echo "seed=7" >> "$2"')
     add(project, (REG, BATCH), reason="why\nnot", edits=["*.reg@mul=1.6"])
 
@@ -822,7 +833,9 @@ async def test_all_edits_are_written_in_the_persons_editor(project, editor, tmp_
         ('rm "$2"', "cannot be read as UTF-8 text: nothing was sent."),
     ],
 )
-async def test_an_editor_that_leaves_nothing_usable_sends_nothing(project, editor, body, said):
+async def test_an_editor_that_leaves_nothing_usable_sends_nothing(
+    project: Project, editor: Any, body: Any, said: Any
+) -> None:
     editor(body)
     add(project)
 
@@ -832,7 +845,9 @@ async def test_an_editor_that_leaves_nothing_usable_sends_nothing(project, edito
         assert project.commands() == []
 
 
-async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(project, editor, tmp_path):
+async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(
+    project: Project, editor: Any, tmp_path: Path
+) -> None:
     path = editor('echo "batch_size=many" > "$2"')
     add(project)
 
@@ -847,7 +862,7 @@ async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(p
         assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size=12"]})]
 
 
-async def test_a_terminal_that_cannot_be_left_says_so(project, monkeypatch):
+async def test_a_terminal_that_cannot_be_left_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDITOR", "true")
     add(project)
 
@@ -859,14 +874,14 @@ async def test_a_terminal_that_cannot_be_left_says_so(project, monkeypatch):
 # ------------------------------------------------------------------------------------------------------- with an engine
 
 
-async def test_the_engines_answers_reach_the_screen(project):
+async def test_the_engines_answers_reach_the_screen(project: Project) -> None:
     """Approve, edit and reject against a real engine; it is held, so nothing is launched."""
     project.change_loop(held=True)
     for _ in range(3):
         add(project)
     engine = spawn(project.store, project.loop)
 
-    def state(number):
+    def state(number: int) -> Any:
         return project.store.proposal(number)
 
     try:
@@ -899,6 +914,6 @@ async def test_the_engines_answers_reach_the_screen(project):
 # ---------------------------------------------------------------------------------------------------------------- words
 
 
-def test_the_edits_of_a_proposal_give_what_is_shown(project):
+def test_the_edits_of_a_proposal_give_what_is_shown(project: Project) -> None:
     shown = add(project, (REG, Change(path=r"a\.b", before=None, after="ü", created=True)), edits=["*@mul=2"])
     assert edit_lines(shown) == ["ot.loss_config.reg@set=0.16", r'a\.b@new="ü"']

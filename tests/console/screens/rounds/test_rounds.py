@@ -1,6 +1,9 @@
+from __future__ import annotations
+
 from array import array
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,7 +40,7 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Iterator[Any]:
     made = Project(tmp_path)
     yield made
     made.store.close()
@@ -56,15 +59,15 @@ async def on_rounds(
         yield pilot, app.screen
 
 
-def table_rows(screen):
+def table_rows(screen: RoundsScreen) -> list[str]:
     return [row.rstrip() for row in painted(screen.query_one(Table))]
 
 
-def shown_runs(screen):
+def shown_runs(screen: RoundsScreen) -> Any:
     return [key for key in screen.query_one(Table)._keys if not key.startswith("round ")]
 
 
-def metrics(eval_l1, pi_sum=0.5, n=50):
+def metrics(eval_l1: Any, pi_sum: float = 0.5, n: int = 50) -> Any:
     return {
         "train/l1_loss": curve(n),
         "eval/offline_eval/avg_l1": curve(10, 1.2, eval_l1, 20),
@@ -75,11 +78,11 @@ def metrics(eval_l1, pi_sum=0.5, n=50):
 EVAL = "eval/offline_eval/avg_l1"
 
 
-def points(*pairs):
+def points(*pairs: Any) -> Series:
     return Series(array("q", [step for step, _ in pairs]), array("d", [value for _, value in pairs]))
 
 
-def family(project):
+def family(project: Project) -> Any:
     """A base, its variant that is better, and a failed run; the variant's own variant is queued in round 3."""
     project.round(1, RoundState.DONE)
     base = project.run("act_base", metrics=metrics(0.5))
@@ -97,7 +100,7 @@ def family(project):
 # ------------------------------------------------------------------------------------------------ what is shown
 
 
-async def test_every_run_is_under_its_round_with_the_newest_round_first(project):
+async def test_every_run_is_under_its_round_with_the_newest_round_first(project: Project) -> None:
     base, failed, better, queued = family(project)
 
     async with on_rounds(project) as (_, screen):
@@ -107,7 +110,9 @@ async def test_every_run_is_under_its_round_with_the_newest_round_first(project)
         assert [row.split("round ")[1][0] for row in heads] == ["3", "2", "1"]
 
 
-async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_best_and_the_decisions(project):
+async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_best_and_the_decisions(
+    project: Project,
+) -> None:
     family(project)
 
     async with on_rounds(project, size=(160, 40)) as (_, screen):
@@ -118,7 +123,7 @@ async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_bes
         assert " -0.29" in second.replace("-0.30", "-0.29")  # 0.2 against 0.5
 
 
-async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(project):
+async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(project: Project) -> None:
     family(project)
 
     async with on_rounds(project, size=(200, 50)) as (_, screen):
@@ -136,7 +141,7 @@ async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_re
 
 
 @pytest.mark.parametrize("size", [*SIZES, (1, 1), (30, 6)])
-async def test_it_paints_at_any_size_and_never_past_the_edge(project, size):
+async def test_it_paints_at_any_size_and_never_past_the_edge(project: Project, size: Size) -> None:
     family(project)
 
     async with on_rounds(project, size=size) as (pilot, screen):
@@ -148,7 +153,7 @@ async def test_it_paints_at_any_size_and_never_past_the_edge(project, size):
         assert any("act_big" in row for row in table_rows(screen))
 
 
-async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project):
+async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project: Project) -> None:
     family(project)
 
     async with on_rounds(project, size=(160, 40)) as (pilot, screen):
@@ -162,7 +167,7 @@ async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(pro
         assert "comes from no other run" in below
 
 
-async def test_a_project_without_runs_says_what_will_be_here(project):
+async def test_a_project_without_runs_says_what_will_be_here(project: Project) -> None:
     async with on_rounds(project) as (pilot, screen):
         assert any("no run yet" in row for row in table_rows(screen))
         for key in ("j", "G", "enter", "space", "t", "n", "o"):
@@ -170,7 +175,7 @@ async def test_a_project_without_runs_says_what_will_be_here(project):
         assert screen.query_one(Table).cursor is None
 
 
-async def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_on(project):
+async def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_on(project: Project) -> None:
     name, reason = "a\x1b[31m[bold]x[/]\u202e宽\t字\n", "\x1b[2J[link]" + "r" * 9999
     project.run(name, RunState.FAILED, id="evil\x1b]0;", reason=reason)
 
@@ -183,32 +188,32 @@ async def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would
         await settle(pilot)
 
 
-async def test_a_running_run_shows_what_it_has_reached_so_far(project):
+async def test_a_running_run_shows_what_it_has_reached_so_far(project: Project) -> None:
     project.run("going", RunState.RUNNING, metrics=metrics(0.31))
 
     with project.engine():
         async with on_rounds(project) as (pilot, screen):
 
-            def row():
+            def row() -> Any:
                 return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
 
             await until(pilot, lambda: "0.3" in row(), "what it has reached")
 
 
-async def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project):
+async def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project: Project) -> None:
     base = project.run("base", metrics={EVAL: points((50, 0.9), (100, 0.6), (200, 0.3))})
     project.run("going", RunState.RUNNING, base=base, metrics={EVAL: points((50, 0.9), (100, 0.58))})
 
     with project.engine():
         async with on_rounds(project) as (pilot, screen):
 
-            def row():
+            def row() -> Any:
                 return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
 
             await until(pilot, lambda: "-0.02" in row(), "the change")
 
 
-def test_of_runs_that_ended_at_different_steps_none_is_called_better():
+def test_of_runs_that_ended_at_different_steps_none_is_called_better() -> None:
     early, late = (summarise({EVAL: points(each)}, default_book()).metrics[EVAL] for each in ((100, 0.6), (200, 0.4)))
     delta = against(early, late, higher=False)
     assert (delta.fair, delta.even, delta.better) == (False, False, False)
@@ -216,7 +221,7 @@ def test_of_runs_that_ended_at_different_steps_none_is_called_better():
     assert compare_metrics([{EVAL: early}, {EVAL: late}], default_book())[0].best is None
 
 
-async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):
+async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: Project) -> None:
     family(project)
 
     async with on_rounds(project, ascii_only=True) as (_, screen):
@@ -227,7 +232,7 @@ async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project):
 # ------------------------------------------------------------------------------------------------ moving
 
 
-async def test_keys_move_over_the_heads_of_rounds(project):
+async def test_keys_move_over_the_heads_of_rounds(project: Project) -> None:
     base, failed, better, queued = family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -240,7 +245,7 @@ async def test_keys_move_over_the_heads_of_rounds(project):
         assert places[7:] == [failed.id, queued.id, failed.id, queued.id, failed.id, queued.id]
 
 
-async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(project):
+async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(project: Project) -> None:
     for number in range(60):
         project.run(f"r{number}", RunState.STOPPED)
 
@@ -259,7 +264,7 @@ async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_abov
         assert next(y for y, row in enumerate(painted(table)) if row.startswith("›")) == line
 
 
-async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project):
+async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project: Project) -> None:
     family(project)
 
     async with on_rounds(project, size=(80, 24)) as (pilot, screen):
@@ -273,7 +278,7 @@ async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project):
 # ------------------------------------------------------------------------------------------------ filter and order
 
 
-async def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empty_line(project):
+async def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empty_line(project: Project) -> None:
     failed = family(project)[1]
 
     async with on_rounds(project) as (pilot, screen):
@@ -291,7 +296,7 @@ async def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_a
         assert "filter" not in table_rows(screen)[0]
 
 
-async def test_giving_up_the_filter_brings_the_earlier_one_back(project):
+async def test_giving_up_the_filter_brings_the_earlier_one_back(project: Project) -> None:
     base, *_ = family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -306,18 +311,18 @@ async def test_giving_up_the_filter_brings_the_earlier_one_back(project):
         assert isinstance(pilot.app.screen, RoundsScreen)
 
 
-def row_of(project, *runs):
+def row_of(project: Project, *runs: Any) -> Any:
     known = RunRows()
     known.update([LoopRuns(project.loop, project.store.rounds(project.loop.id), list(runs), [])])
     return known
 
 
-def test_a_filter_takes_words_and_comparisons_together(project):
+def test_a_filter_takes_words_and_comparisons_together(project: Project) -> None:
     base, failed, better, queued = family(project)
     known = row_of(project, base, failed, better, queued)
     book = default_book()
 
-    def matched(text):
+    def matched(text: str) -> Any:
         asked = parse_filter(text, book, known.metric_names())
         return {run for run, row in known.rows.items() if asked.matches(row)}
 
@@ -330,7 +335,7 @@ def test_a_filter_takes_words_and_comparisons_together(project):
     assert len(matched("")) == 4
 
 
-async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project):
+async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project: Project) -> None:
     base, _, better, _ = family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -351,7 +356,9 @@ async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_ro
 
 @pytest.mark.parametrize("column", ["round", "state", "name", "id", "from", "steps", "tries", "took", "reason"])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_every_column_orders_every_run_and_puts_those_without_a_value_last(project, column, reverse):
+def test_every_column_orders_every_run_and_puts_those_without_a_value_last(
+    project: Project, column: str, reverse: bool
+) -> None:
     runs = family(project)
     rows = ordered(row_of(project, *runs).rows.values(), column, reverse=reverse, book=default_book(), now=NOW)
     assert {row.run.id for row in rows} == {run.id for run in runs}
@@ -364,7 +371,7 @@ def test_every_column_orders_every_run_and_puts_those_without_a_value_last(proje
 # ------------------------------------------------------------------------------------------------ marks and actions
 
 
-async def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project):
+async def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project: Project) -> None:
     for number in range(8):
         project.run(f"run_{number}", RunState.STOPPED)
 
@@ -381,7 +388,7 @@ async def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project
         assert len(pilot.app.marked) == 5
 
 
-async def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project):
+async def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project: Project) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -394,7 +401,7 @@ async def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project):
         assert screen.query_one(Table).cursor == "run00003"
 
 
-async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project):
+async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project: Project) -> None:
     _, failed, *_ = family(project)
 
     with project.engine():
@@ -405,7 +412,7 @@ async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project):
             assert f"autoloop-tui retry {failed.id}" in "".join(painted(screen.query_one("#hints")))
 
 
-async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project):
+async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project: Project) -> None:
     base, *_ = family(project)
 
     with project.engine():
@@ -417,7 +424,7 @@ async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project):
             assert project.commands() == [("propose", {"run": base.id, "edits": ["ot.lambda_ot=0.3"], "reason": "try"})]
 
 
-async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project):
+async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project: Project) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -426,7 +433,7 @@ async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(pr
         assert project.commands() == []
 
 
-async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project):
+async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project: Project) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -438,7 +445,7 @@ async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(proj
 # ------------------------------------------------------------------------------------------------ other loops
 
 
-def older_loop(project, runs=2):
+def older_loop(project: Project, runs: int = 2) -> Any:
     """A finished loop before the one that is looked at."""
     spec = msgspec.structs.replace(project.spec, name="last week")
     loop = Loop(
@@ -457,7 +464,7 @@ def older_loop(project, runs=2):
     return loop
 
 
-async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away(project):
+async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away(project: Project) -> None:
     base, *_ = family(project)
     older_loop(project)
 
@@ -472,12 +479,12 @@ async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_the
         assert "old0" not in shown_runs(screen)
 
 
-def on_rounds_of(project, script, **options):
+def on_rounds_of(project: Project) -> AbstractAsyncContextManager[tuple[Pilot[Any], RoundsScreen]]:
     """On the project's own loop, whichever is the newest."""
-    on_rounds(project, script, loop=project.loop.name, **options)
+    return on_rounds(project, loop=project.loop.name)
 
 
-async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(project):
+async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(project: Project) -> None:
     base, *_ = family(project)
     loop = older_loop(project)
 
@@ -500,7 +507,7 @@ async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop
 # ------------------------------------------------------------------------------------------------ many
 
 
-async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project):
+async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project: Project) -> None:
     base = project.run("base")
     assert base.summary is not None
     with project.store.transaction():
@@ -548,7 +555,7 @@ async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(p
 # ------------------------------------------------------------------------------------------------ the table itself
 
 
-async def test_a_click_chooses_a_row_and_the_wheel_moves(project):
+async def test_a_click_chooses_a_row_and_the_wheel_moves(project: Project) -> None:
     _, failed, _, queued = family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -561,7 +568,7 @@ async def test_a_click_chooses_a_row_and_the_wheel_moves(project):
         assert table.cursor == queued.id
 
 
-def scroll_up(widget):
+def scroll_up(widget: Any) -> Any:
     from textual.events import MouseScrollUp
 
     return MouseScrollUp(widget, 1, 1, 0, -1, 0, False, False, False)

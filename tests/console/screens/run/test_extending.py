@@ -1,6 +1,10 @@
 """`+` on the Run screen: an ended run goes on to more steps."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,23 +18,23 @@ from tests.console.waiting import settle
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     project = Project(tmp_path)
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset="lerobot"))
     return project
 
 
-def with_checkpoint(project, state=RunState.FINISHED, name="done", **more):
+def with_checkpoint(project: Project, state: Any = RunState.FINISHED, name: str = "done", **more: Any) -> Any:
     run = project.run(name, state, **more)
     (Path(run.output_dir) / "checkpoints/last").mkdir(parents=True)
     return run
 
 
-def problem(dialog):
+def problem(dialog: Any) -> str:
     return str(dialog.query_one(".problem", Label).content)
 
 
-async def test_the_total_is_judged_while_one_types_and_then_sent(project):
+async def test_the_total_is_judged_while_one_types_and_then_sent(project: Project) -> None:
     run = with_checkpoint(project)
 
     async with drive(project, run) as (pilot, screen):
@@ -58,7 +62,7 @@ async def test_the_total_is_judged_while_one_types_and_then_sent(project):
         assert pilot.app.screen is screen
 
 
-async def test_leaving_the_question_sends_nothing(project):
+async def test_leaving_the_question_sends_nothing(project: Project) -> None:
     run = with_checkpoint(project, RunState.STOPPED)
 
     async with drive(project, run) as (pilot, screen):
@@ -78,7 +82,9 @@ async def test_leaving_the_question_sends_nothing(project):
         (RunState.FINISHED, "plain", "plain does not say how its trainer resumes"),
     ],
 )
-async def test_what_cannot_go_on_is_said_and_nothing_is_asked(project, state, preset, words):
+async def test_what_cannot_go_on_is_said_and_nothing_is_asked(
+    project: Project, state: Any, preset: Any, words: Sequence[str]
+) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset=preset))
     run = project.run("some", state)
 
@@ -89,7 +95,7 @@ async def test_what_cannot_go_on_is_said_and_nothing_is_asked(project, state, pr
         assert project.commands() == []
 
 
-async def test_an_engine_is_started_for_a_loop_that_has_ended(project, monkeypatch):
+async def test_an_engine_is_started_for_a_loop_that_has_ended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     run = with_checkpoint(project)
     project.change_loop(state=LoopState.STOPPED, end=LoopEnd(kind=LoopEndKind.USER, text="stopped by ada"))
     woken = []
@@ -103,7 +109,7 @@ async def test_an_engine_is_started_for_a_loop_that_has_ended(project, monkeypat
         assert woken == [project.loop.id]
 
 
-async def test_what_an_extended_run_prints_is_read_on_although_it_writes_to_the_same_directory(project):
+async def test_what_an_extended_run_prints_is_read_on_although_it_writes_to_the_same_directory(project: Project) -> None:
     line = "INFO step:{0} smpl:1 loss:0.5 grdn:1.0 lr:1.0e-04\n"
     run = with_checkpoint(project, metrics={}, log=line.format(200))
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import copy
 from array import array
 from collections.abc import AsyncIterator
@@ -29,12 +31,12 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
 @pytest.fixture
-def variant(project):
+def variant(project: Project) -> Any:
     """A running variant of a finished run, with a log."""
     base = project.run("baseline")
     config = copy.deepcopy(CONFIG)
@@ -65,12 +67,12 @@ async def drive(
         yield pilot, app.screen
 
 
-async def press(pilot, *keys):
+async def press(pilot: Pilot[Any], *keys: str) -> None:
     await pilot.press(*keys)
     await settle(pilot)
 
 
-def seen(screen):
+def seen(screen: RunScreen) -> str:
     """Every row that is on the screen, top to bottom, side by side panes one after the other."""
     panes = [pane for pane in screen.query(RowPane) if pane.is_on_screen and pane.size.width]
     return "\n".join(row for pane in panes for row in painted(pane))
@@ -80,7 +82,7 @@ def seen(screen):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_header_says_who_how_far_and_where_from_at_every_size(project, variant, size):
+async def test_header_says_who_how_far_and_where_from_at_every_size(project: Project, variant: Any, size: Size) -> None:
     async with drive(project, variant, size) as (_, screen):
         who, far, origin = painted(screen.query_one("#run-head"))
         assert "▶ running" in who
@@ -95,7 +97,7 @@ async def test_header_says_who_how_far_and_where_from_at_every_size(project, var
         assert ("to base" in far) == (size[0] >= 100)
 
 
-async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project):
+async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project: Project) -> None:
     run = project.run("first")
 
     async with drive(project, run) as (pilot, screen):
@@ -104,7 +106,7 @@ async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project):
         assert "nothing: a config of the first round" in seen(screen)
 
 
-async def test_a_running_run_stands_against_its_base_at_the_same_step(project):
+async def test_a_running_run_stands_against_its_base_at_the_same_step(project: Project) -> None:
     key = "eval/offline_eval/avg_l1"
     base = project.run("base", metrics={key: Series(array("q", [50, 100, 200]), array("d", [0.9, 0.6, 0.3]))})
     mine = {key: Series(array("q", [50, 100]), array("d", [0.9, 0.58]))}
@@ -116,7 +118,7 @@ async def test_a_running_run_stands_against_its_base_at_the_same_step(project):
         assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
 
 
-async def test_an_unknown_run_is_said_and_survived(project):
+async def test_an_unknown_run_is_said_and_survived(project: Project) -> None:
     project.run("there")
 
     async with drive(project, "nowhere") as (pilot, screen):
@@ -129,7 +131,7 @@ async def test_an_unknown_run_is_said_and_survived(project):
 # ----------------------------------------------------------------------------------------------------------- parts
 
 
-async def test_tab_and_numbers_reach_every_part(project, variant):
+async def test_tab_and_numbers_reach_every_part(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         shown = []
         for key in ("1", "tab", "tab", "tab", "tab", "2", "3", "4", "m", "d"):
@@ -139,18 +141,18 @@ async def test_tab_and_numbers_reach_every_part(project, variant):
         assert shown == [*PARTS, "charts", "log", "config", "launch", "charts", "config"]
 
 
-def test_every_action_of_the_scope_has_a_method():
+def test_every_action_of_the_scope_has_a_method() -> None:
     for action in of_scope("run"):
         assert callable(getattr(RunScreen, f"action_{action.method}"))
 
 
-async def test_the_last_line_shows_the_command_of_the_part(project, variant):
+async def test_the_last_line_shows_the_command_of_the_part(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, "2")
         assert painted(screen.query_one("#hints"))[1].strip() == f"$ autoloop-tui logs {variant.id}"
 
 
-async def test_hints_of_a_part_follow_remapped_keys(project, variant):
+async def test_hints_of_a_part_follow_remapped_keys(project: Project, variant: Any) -> None:
     async with drive(project, variant, (120, 40)) as (pilot, screen):
         pilot.app.preferences.keys["log.filter"] = "F"
         await press(pilot, "2")
@@ -160,7 +162,7 @@ async def test_hints_of_a_part_follow_remapped_keys(project, variant):
 # ---------------------------------------------------------------------------------------------------------- charts
 
 
-async def test_the_chart_draws_the_run_over_its_base(project, variant):
+async def test_the_chart_draws_the_run_over_its_base(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         chart = screen.query_one(BigChart)
         run, base = chart._lines
@@ -172,7 +174,9 @@ async def test_the_chart_draws_the_run_over_its_base(project, variant):
 
 
 @pytest.mark.parametrize(("forth", "back"), [("l", "h"), ("right", "left"), ("j", "k")])
-async def test_h_and_l_walk_through_the_metrics_key_metrics_first(project, variant, forth, back):
+async def test_h_and_l_walk_through_the_metrics_key_metrics_first(
+    project: Project, variant: Any, forth: Any, back: Any
+) -> None:
     async with drive(project, variant) as (pilot, screen):
         charts, walked = screen.query_one(RunCharts), []
         for _ in range(4):
@@ -185,7 +189,7 @@ async def test_h_and_l_walk_through_the_metrics_key_metrics_first(project, varia
         assert "eval_l1" in painted(screen.query_one(BigChart))[0]
 
 
-async def test_wide_screens_list_all_metrics_with_their_figures(project, variant):
+async def test_wide_screens_list_all_metrics_with_their_figures(project: Project, variant: Any) -> None:
     async with drive(project, variant, (120, 40)) as (_, screen):
         head, *rows = painted(screen.query_one("#run-metrics"))[1:]
         assert head.split() == ["last", "best", "change", "noise"]
@@ -196,33 +200,33 @@ async def test_wide_screens_list_all_metrics_with_their_figures(project, variant
         assert rows[0].startswith("▌")
 
 
-def variant_figures(project, run, name):
+def variant_figures(project: Project, run: Run, name: str) -> Any:
     follower = follow(project.output / run.output_dir, run_id=run.id)
     while follower.poll():
         pass
     return summarise(follower.columns, default_book()).metrics[name]
 
 
-async def test_xwide_screens_add_the_change_to_the_base(project, variant):
+async def test_xwide_screens_add_the_change_to_the_base(project: Project, variant: Any) -> None:
     async with drive(project, variant, (200, 50)) as (_, screen):
         assert "to base" in painted(screen.query_one("#run-metrics"))[1]
 
 
-async def test_narrow_screens_have_the_figures_in_one_line(project, variant):
+async def test_narrow_screens_have_the_figures_in_one_line(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         (row,) = painted(screen.query_one("#run-figures"))
         assert row.startswith(" 1/3 eval_l1  last ")
         assert "noise" in row
 
 
-async def test_a_click_on_a_metric_chooses_it(project, variant):
+async def test_a_click_on_a_metric_chooses_it(project: Project, variant: Any) -> None:
     async with drive(project, variant, (120, 40)) as (pilot, screen):
         await pilot.click("#run-metrics", offset=(5, 4))
         await settle(pilot)
         assert screen.query_one(RunCharts).metric == "train/grad_norm"
 
 
-async def test_smoothing_is_off_at_first_and_said_when_on(project, variant):
+async def test_smoothing_is_off_at_first_and_said_when_on(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         chart = screen.query_one(BigChart)
         assert [line.label for line in chart._lines] == ["this run", "base"]
@@ -234,14 +238,14 @@ async def test_smoothing_is_off_at_first_and_said_when_on(project, variant):
         assert "smoothed" not in painted(chart)[0]
 
 
-async def test_the_value_axis_turns_logarithmic(project, variant):
+async def test_the_value_axis_turns_logarithmic(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, "y")
         assert screen.query_one(BigChart).log_y
         assert " log " in painted(screen.query_one(BigChart))[0]
 
 
-async def test_points_that_come_are_drawn_at_the_next_ticks(project, variant):
+async def test_points_that_come_are_drawn_at_the_next_ticks(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         before = len(screen.query_one(BigChart)._lines[0].series)
         history(Path(variant.output_dir), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
@@ -253,7 +257,7 @@ async def test_points_that_come_are_drawn_at_the_next_ticks(project, variant):
 # ------------------------------------------------------------------------------------------------------------- log
 
 
-async def test_the_log_is_followed_and_searched(project, variant):
+async def test_the_log_is_followed_and_searched(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, "2")
         log = screen.query_one(LogTail)
@@ -265,7 +269,7 @@ async def test_the_log_is_followed_and_searched(project, variant):
         assert isinstance(pilot.app.screen, RunScreen)  # n is the next match while something is searched for
 
 
-async def test_the_cause_of_a_failure_stands_above_the_log(project):
+async def test_the_cause_of_a_failure_stands_above_the_log(project: Project) -> None:
     cause = "CUDA ran out of memory: make batch_size smaller. " * 2
     run = project.run("burst", RunState.FAILED, log="Traceback\n", attempt={"cause": cause, "exit": ExitRecord(code=1)})
 
@@ -277,7 +281,7 @@ async def test_the_cause_of_a_failure_stands_above_the_log(project):
         assert 1 <= pane.size.height <= 3
 
 
-async def test_no_room_is_taken_for_a_cause_where_there_is_none(project, variant):
+async def test_no_room_is_taken_for_a_cause_where_there_is_none(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         assert not screen.query_one("#run-cause").display
 
@@ -285,7 +289,7 @@ async def test_no_room_is_taken_for_a_cause_where_there_is_none(project, variant
 # ---------------------------------------------------------------------------------------------------------- config
 
 
-async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(project, variant):
+async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(project: Project, variant: Any) -> None:
     async with drive(project, variant, (120, 40)) as (pilot, screen):
         await press(pilot, "3")
         text = seen(screen)
@@ -296,7 +300,7 @@ async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(pr
         assert '"optimizer_lr": 0.002,' in text
 
 
-async def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project):
+async def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project: Project) -> None:
     base = project.run("small")
     config = {**CONFIG, "many": {f"key_{i:04}": i for i in range(2000)}}
     run = project.run("large", base=base, config=config)
@@ -312,7 +316,7 @@ async def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project):
         assert any('"key_1234": 1234' in row for row in painted(text))
 
 
-async def test_a_config_that_cannot_be_read_is_one_sentence(project, variant):
+async def test_a_config_that_cannot_be_read_is_one_sentence(project: Project, variant: Any) -> None:
     Path(variant.config_path).unlink()
 
     async with drive(project, variant) as (pilot, screen):
@@ -320,7 +324,7 @@ async def test_a_config_that_cannot_be_read_is_one_sentence(project, variant):
         assert f"The frozen config of run {variant.id} cannot be read" in seen(screen)
 
 
-async def test_added_and_removed_keys_are_told_apart(project):
+async def test_added_and_removed_keys_are_told_apart(project: Project) -> None:
     base = project.run("before", config={"a": 1, "gone": 2})
     run = project.run("after", base=base, config={"a": 1, "new": {"x": 3}})
 
@@ -334,7 +338,7 @@ async def test_added_and_removed_keys_are_told_apart(project):
 # ---------------------------------------------------------------------------------------------------------- launch
 
 
-async def test_the_launch_part_shows_command_environment_places_and_attempts(project):
+async def test_the_launch_part_shows_command_environment_places_and_attempts(project: Project) -> None:
     run = project.run("twice", RunState.FAILED, attempts=2, attempt={"exit": ExitRecord(signal=9), "cause": "killed"})
     project.attempt(
         run,
@@ -356,7 +360,7 @@ async def test_the_launch_part_shows_command_environment_places_and_attempts(pro
         assert run.output_dir[:40] in text
 
 
-async def test_a_queued_run_shows_the_command_as_it_would_start(project):
+async def test_a_queued_run_shows_the_command_as_it_would_start(project: Project) -> None:
     run = project.run("later", RunState.QUEUED)
 
     async with drive(project, run) as (pilot, screen):
@@ -370,7 +374,7 @@ async def test_a_queued_run_shows_the_command_as_it_would_start(project):
         assert "none yet: it waits in the queue" in text
 
 
-async def test_secrets_are_never_shown(project, tmp_path):
+async def test_secrets_are_never_shown(project: Project, tmp_path: Path) -> None:
     preset = tmp_path / "secret.toml"
     preset.write_text(
         'name = "secret"\ntitle = "t"\n'
@@ -388,7 +392,7 @@ async def test_secrets_are_never_shown(project, tmp_path):
         assert "shown" in text
 
 
-async def test_a_preset_that_is_gone_is_said(project, variant):
+async def test_a_preset_that_is_gone_is_said(project: Project, variant: Any) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset="/nowhere/preset.toml"))
 
     async with drive(project, variant, (120, 60)) as (pilot, screen):
@@ -398,7 +402,7 @@ async def test_a_preset_that_is_gone_is_said(project, variant):
         assert "/usr/bin/python3 train.py" in text  # what was started is known all the same
 
 
-def test_a_flag_with_an_innocent_name_is_shown():
+def test_a_flag_with_an_innocent_name_is_shown() -> None:
     words = ["--policy.n_tokens=5", "--key_bits=3", "--wandb.api_key=x", "--password", "p", "last"]
     hidden = secrets.MASK
     assert secrets.shown_words(words) == [
@@ -414,7 +418,7 @@ def test_a_flag_with_an_innocent_name_is_shown():
 # -------------------------------------------------------------------------------------------------------- commands
 
 
-async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project, variant):
+async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (pilot, _):
         await press(pilot, "x")
         assert isinstance(pilot.app.screen, Confirm)
@@ -428,7 +432,7 @@ async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(pro
 @pytest.mark.parametrize(
     ("state", "kind"), [(RunState.QUEUED, "stop"), (RunState.STOPPING, "kill")], ids=["queued", "stopping"]
 )
-async def test_what_stop_asks_depends_on_the_state(project, state, kind):
+async def test_what_stop_asks_depends_on_the_state(project: Project, state: Any, kind: Any) -> None:
     run = project.run("some", state)
 
     async with drive(project, run) as (pilot, _):
@@ -436,7 +440,7 @@ async def test_what_stop_asks_depends_on_the_state(project, state, kind):
         assert project.commands() == [(kind, {"run": run.id})]
 
 
-async def test_an_ended_run_has_nothing_to_stop(project):
+async def test_an_ended_run_has_nothing_to_stop(project: Project) -> None:
     run = project.run("done")
 
     async with drive(project, run) as (pilot, screen):
@@ -445,7 +449,7 @@ async def test_an_ended_run_has_nothing_to_stop(project):
         assert pilot.app.screen is screen
 
 
-async def test_retry_is_sent(project):
+async def test_retry_is_sent(project: Project) -> None:
     run = project.run("broken", RunState.FAILED)
 
     async with drive(project, run) as (pilot, _):
@@ -453,7 +457,7 @@ async def test_retry_is_sent(project):
         assert project.commands() == [("retry", {"run": run.id})]
 
 
-async def test_without_an_engine_the_key_that_restarts_it_is_said(project, variant):
+async def test_without_an_engine_the_key_that_restarts_it_is_said(project: Project, variant: Any) -> None:
     async with drive(project, variant, engine=False) as (pilot, screen):
         await press(pilot, "t")
         assert "press R to restart it" in painted(screen.query_one("#hints"))[1]
@@ -461,7 +465,7 @@ async def test_without_an_engine_the_key_that_restarts_it_is_said(project, varia
 
 
 @pytest.mark.parametrize("part", ["1", "2", "3", "4"])
-async def test_a_variant_is_asked_for_in_every_part(project, variant, part):
+async def test_a_variant_is_asked_for_in_every_part(project: Project, variant: Any, part: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, part, "n")
         assert pilot.app.screen is not screen
@@ -471,7 +475,7 @@ async def test_a_variant_is_asked_for_in_every_part(project, variant, part):
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
-async def test_hostile_names_and_texts_are_harmless_at_every_size(project, size):
+async def test_hostile_names_and_texts_are_harmless_at_every_size(project: Project, size: Size) -> None:
     evil = "\x1b[31m[b]日本語\u202e\n'\"{" + "x" * 300
     config = {**CONFIG, evil: evil}
     base = project.run("base")
@@ -499,14 +503,14 @@ async def test_hostile_names_and_texts_are_harmless_at_every_size(project, size)
                     assert pane.render_line(y).cell_length == pane.size.width
 
 
-async def test_a_lost_run_without_metrics_says_so(project):
+async def test_a_lost_run_without_metrics_says_so(project: Project) -> None:
     run = project.run("ghost", RunState.LOST, metrics={})
 
     async with drive(project, run) as (_, screen):
         assert "It logged no metric before its process vanished" in seen(screen)
 
 
-async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project):
+async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project: Project) -> None:
     base = project.run("base")
     with project.store.transaction():
         for i in range(5000):
@@ -530,7 +534,7 @@ async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project
         assert "last" in painted(screen.query_one("#run-head"))[0]
 
 
-async def test_ascii_needs_no_other_letters(project, variant):
+async def test_ascii_needs_no_other_letters(project: Project, variant: Any) -> None:
     async with drive(project, variant, ascii_only=True) as (pilot, screen):
         for part in "1234":
             await press(pilot, part)

@@ -1,8 +1,11 @@
 """What the console shows of live rules, and of what a loop waits for."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,7 +37,7 @@ CHANGES = [Change(path="ot.loss_config.reg", before=0.1, after=0.2)]
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     """A run that a live rule relaunched, one that a rule asks about, and queued ones."""
     project = Project(tmp_path, slots=3)
     seen = Observation(name="ot_pi_sum.last", value=3.2e-9, op="<", threshold=1e-6, holds=True)
@@ -70,23 +73,23 @@ async def drive(
             yield app.screen
 
 
-def whole(screen, pane):
+def whole(screen: Screen[Any], pane: str) -> str:
     return "\n".join(painted(screen.query_one(pane)))
 
 
 @pytest.mark.parametrize("size", [(80, 23), (120, 40), (200, 50)])
-async def test_what_a_live_rule_asks_stands_on_the_first_screen(project, size):
+async def test_what_a_live_rule_asks_stands_on_the_first_screen(project: Project, size: Size) -> None:
     async with drive(project, size) as screen:
         assert "a live rule asks" in whole(screen, "#top")
         assert "live rule pi-vanished: relaunch tau, at step 340?   p decides" in whole(screen, "#next")
 
 
-async def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project):
+async def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project: Project) -> None:
     async with drive(project) as screen:
         assert "live rule pi-vanished asks" in whole(screen, "#slots")
 
 
-async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project):
+async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project: Project) -> None:
     async with drive(project, (80, 23), "p") as screen:
         assert screen.rows.proposal.status is ProposalStatus.PENDING
         head = whole(screen, "#head")
@@ -96,19 +99,19 @@ async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(pro
         assert "is about tau in training: a relaunches it, x lets it go on" in head
 
 
-async def test_approving_all_leaves_out_what_live_rules_ask(project):
+async def test_approving_all_leaves_out_what_live_rules_ask(project: Project) -> None:
     async with drive(project, keys=("p", "A")):
         assert project.commands() == []
 
 
-async def test_a_stopped_run_names_the_rule_and_its_successor(project):
+async def test_a_stopped_run_names_the_rule_and_its_successor(project: Project) -> None:
     async with drive(project, (80, 24), ("r", "g", "enter")) as screen:
         words = " ".join(whole(screen, "#run-cause").split())
         assert f"■ {WHY}" in words
         assert "relaunched as base_live1 (next)" in words
 
 
-async def test_rounds_tells_what_was_stopped_and_what_came_of_it(project):
+async def test_rounds_tells_what_was_stopped_and_what_came_of_it(project: Project) -> None:
     async with drive(project, (80, 24), ("r", "g")) as screen:
         assert "1 stopped" in whole(screen, "#runs")
         assert "approved" not in whole(screen, "#runs")
@@ -117,7 +120,7 @@ async def test_rounds_tells_what_was_stopped_and_what_came_of_it(project):
         assert "relaunched by a live rule as base_live1" in told
 
 
-async def test_a_wait_is_told_whole_where_the_top_has_no_room(project):
+async def test_a_wait_is_told_whole_where_the_top_has_no_room(project: Project) -> None:
     why = "the disk of /data/outputs has 0.4 GB free, and a start needs 1 GB (min_free_gb); free some space"
     project.change_loop(waits_for=why)
 
@@ -126,14 +129,14 @@ async def test_a_wait_is_told_whole_where_the_top_has_no_room(project):
         assert "no run starts" in whole(screen, "#top")
 
 
-async def test_limits_are_told_with_the_round(project):
+async def test_limits_are_told_with_the_round(project: Project) -> None:
     project.change_loop(max_runs=40, deadline=time.time() + 3600)
 
     async with drive(project, (80, 24)) as screen:
         assert "3 of 40 runs started, until" in whole(screen, "#next")
 
 
-async def test_why_a_loop_was_stopped_and_how_it_goes_on(project):
+async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: Project) -> None:
     project.change_loop(
         state=LoopState.STOPPED,
         end=LoopEnd(kind=LoopEndKind.EARLY_FAILURES, text="3 runs in a row failed before their first step"),
@@ -143,14 +146,14 @@ async def test_why_a_loop_was_stopped_and_how_it_goes_on(project):
         assert "failed before their first step; R takes it up again" in whole(screen, "#next")
 
 
-async def test_without_an_engine_the_strip_says_that_nothing_starts(project):
+async def test_without_an_engine_the_strip_says_that_nothing_starts(project: Project) -> None:
     async with drive(project, (80, 24), driven=False) as screen:
         said = " ".join(whole(screen, "#next").split())
         assert "no process of 2 runs is there any more, nothing starts; R resumes it" in said
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
-async def test_a_failed_run_says_on_its_card_what_to_do(tmp_path, size):
+async def test_a_failed_run_says_on_its_card_what_to_do(tmp_path: Path, size: Size) -> None:
     project = Project(tmp_path)
     cause = Cause(id="x", text="CUDA out of memory", advice="lower batch_size, or free the GPU")
     project.run("oom", RunState.FAILED, reason=cause.text, attempt={"cause": cause.text, "diagnosis": cause})
@@ -161,7 +164,7 @@ async def test_a_failed_run_says_on_its_card_what_to_do(tmp_path, size):
         assert "lower batch_size, or free the GPU" in card
 
 
-async def test_eight_slots_have_a_line_each_in_tmux(tmp_path):
+async def test_eight_slots_have_a_line_each_in_tmux(tmp_path: Path) -> None:
     project = Project(tmp_path, slots=8)
     for place in range(8):
         project.run(f"run_{place}", RunState.RUNNING, slot=place, attempt={"slot": place})
@@ -171,7 +174,7 @@ async def test_eight_slots_have_a_line_each_in_tmux(tmp_path):
         assert all(f"run_{place}" in shown for place in range(8))
 
 
-async def test_the_countdown_names_the_keys_at_80_columns(tmp_path):
+async def test_the_countdown_names_the_keys_at_80_columns(tmp_path: Path) -> None:
     project = Project(tmp_path)
     base = project.run("base")
     project.proposal(base, status=ProposalStatus.APPROVED, changes=CHANGES)
@@ -185,7 +188,7 @@ async def test_the_countdown_names_the_keys_at_80_columns(tmp_path):
         assert "p, then u undoes, H holds, S starts" in told
 
 
-async def test_live_proposals_do_not_count_for_the_next_round(project):
+async def test_live_proposals_do_not_count_for_the_next_round(project: Project) -> None:
     """One that is still open when the round ends is not for the next round."""
     project.round(1, RoundState.DECIDING)
     for run in project.store.runs(project.loop.id):

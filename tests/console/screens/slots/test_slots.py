@@ -1,13 +1,16 @@
+from __future__ import annotations
+
 import math
 import os
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import Change, LoopEnd, LoopEndKind, ProposalStatus, RoundState, RunState, Series
+from autoloop.model import Change, LoopEnd, LoopEndKind, ProposalStatus, RoundState, Run, RunState, Series
 from autoloop.runners import procfs
 from textual.pilot import Pilot
 
@@ -32,11 +35,11 @@ HOSTILE = "\x1b[31mred[b]\u202e" + "漢字" * 30 + "\x07e\u0301nd"
 
 
 @pytest.fixture(autouse=True)
-def nobodys_settings(tmp_path, monkeypatch):
+def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-def busy(folder, *, slots=2, **spec):
+def busy(folder: Path, *, slots: int = 2, **spec: Any) -> Project:
     """One run in each slot, made from a base run, with logs and curves."""
     project = Project(folder, slots=slots, **spec)
     base = project.run("base")
@@ -69,11 +72,11 @@ async def drive(
         yield pilot, screen
 
 
-def cards(screen):
+def cards(screen: SlotsScreen) -> str:
     return "\n".join(painted(screen.query_one(SlotCards)))
 
 
-def shown(pilot):
+def shown(pilot: Pilot[Any]) -> str:
     return text(pilot.app)
 
 
@@ -81,7 +84,7 @@ def shown(pilot):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_empty_slots_say_so(tmp_path, size):
+async def test_empty_slots_say_so(tmp_path: Path, size: Size) -> None:
     async with drive(Project(tmp_path), size) as (pilot, screen):
         assert cards(screen).count("nothing has run here yet") == 2
         assert "this slot has not run anything yet" in shown(pilot)
@@ -92,7 +95,7 @@ async def test_empty_slots_say_so(tmp_path, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path, size):
+async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path: Path, size: Size) -> None:
     async with drive(busy(tmp_path), size) as (pilot, screen):
         told = cards(screen)
         for word in ("run_0", "run_1", "100%" if screen.console.feed.step(screen.view.run("run00002")) == 200 else "50%"):
@@ -103,7 +106,7 @@ async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path, si
             assert "run 1 line 79" in told  # each card has its own run's last line
 
 
-async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_path):
+async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_path: Path) -> None:
     project = busy(tmp_path)
     for size in SIZES:
         async with drive(project, size) as (pilot, screen):
@@ -114,7 +117,9 @@ async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_no
 @pytest.mark.parametrize("size", [*SIZES, (60, 20)])
 @pytest.mark.parametrize("slots", [2, 7])
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.LOST, RunState.STOPPED])
-async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_reason(tmp_path, size, slots, state):
+async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_reason(
+    tmp_path: Path, size: Size, slots: int, state: Any
+) -> None:
     project = Project(tmp_path, slots=slots)
     project.run("broken", state, reason=f"{state.value}: CUDA out of memory", log="boom\n")
 
@@ -133,7 +138,7 @@ async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_an
 
 
 @pytest.mark.parametrize("size", [*SIZES, (60, 20)])
-async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path, size):
+async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path: Path, size: Size) -> None:
     project = Project(tmp_path, slots=7)
     project.run("broken", RunState.FAILED, reason="CUDA out of memory")
     project.run("next", RunState.RUNNING, slot=0, log="x\n")
@@ -148,7 +153,9 @@ async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_a
 
 @pytest.mark.parametrize("size", [*SIZES, (60, 20)])
 @pytest.mark.parametrize("slots", [2, 7])
-async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_path, size, slots):
+async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(
+    tmp_path: Path, size: Size, slots: int
+) -> None:
     project = Project(tmp_path, slots=slots)
     me = {"handle": procfs.identity(os.getpid())}
     project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=me)
@@ -168,7 +175,7 @@ async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run
         assert "? gone" in shown(pilot)
 
 
-def learning(folder, *, mine, base, state=RunState.RUNNING, slots=2):
+def learning(folder: Path, *, mine: Any, base: Run, state: Any = RunState.RUNNING, slots: int = 2) -> Project:
     """A run and its base, of which each logged the key metric at these steps with these values."""
     project = Project(folder, slots=slots)
     series = [Series(array("q", steps), array("d", values)) for steps, values in (base, mine)]
@@ -191,7 +198,7 @@ FALLING = ([50, 100, 150, 200], [0.9, 0.6, 0.4, 0.3])
         (([20], [1.0]), None),
     ],
 )
-async def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path, mine, said):
+async def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path: Path, mine: Any, said: Any) -> None:
     async with drive(learning(tmp_path, mine=mine, base=FALLING), (120, 40)) as (_, screen):
         told = cards(screen)
         if said is None:
@@ -204,14 +211,14 @@ async def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
-async def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path, size):
+async def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path: Path, size: Size) -> None:
     async with drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING, slots=7), size) as (_, screen):
         head, row, *_ = cards(screen).splitlines()
         assert "0.58" in row
         assert ("-0.02 @100" in row) == ("change @ step" in head) == (size[0] >= 80)
 
 
-async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path):
+async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path: Path) -> None:
     preset = tmp_path / "mine.toml"
     preset.write_text(
         """
@@ -236,14 +243,14 @@ async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loop
         assert "90/200" in told
     preset.unlink()  # nobody can say how its log is read: nothing is made up from it
 
-    async def without(pilot, screen):
+    async def without(pilot: Pilot[Any], screen: SlotsScreen) -> None:
         assert "no points yet" in cards(screen)
 
     drive(project, without, (120, 40))
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
-async def test_long_and_hostile_names_and_logs_break_nothing(tmp_path, size):
+async def test_long_and_hostile_names_and_logs_break_nothing(tmp_path: Path, size: Size) -> None:
     project = Project(tmp_path, name=HOSTILE)
     base = project.run(HOSTILE)
     project.run(HOSTILE, RunState.RUNNING, base=base, log="\x1b[2J\x1b]0;x\x07" + HOSTILE + "\n")
@@ -261,7 +268,7 @@ async def test_long_and_hostile_names_and_logs_break_nothing(tmp_path, size):
             assert "round 1/3" in top
 
 
-def gpus(*processes, **more):
+def gpus(*processes: Any, **more: Any) -> Any:
     card = Gpu(
         index=0,
         name="a GPU",
@@ -290,8 +297,8 @@ def gpus(*processes, **more):
     ],
 )
 async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_known(
-    tmp_path, monkeypatch, size, report, told
-):
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: Size, report: Any, told: Any
+) -> None:
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(report, {}, frozenset({40})))
     project = busy(tmp_path, slots=1)
     project.change_loop(spec=_with(project.spec, device="cuda", gpus=[0]))
@@ -307,7 +314,9 @@ async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_kno
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path, monkeypatch, size):
+async def test_a_slot_that_waits_for_its_gpu_says_for_whom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: Size
+) -> None:
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(gpus(), {}, frozenset()))
     project = Project(tmp_path, slots=1)
     project.run("next")
@@ -319,13 +328,13 @@ async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path, monkeypatch
         assert "python (pid 41, ann" in " ".join(cards(screen).split())
 
 
-def _with(struct, **changes):
+def _with(struct: Any, **changes: Any) -> Any:
     import msgspec
 
     return msgspec.structs.replace(struct, **changes)
 
 
-async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path, monkeypatch):
+async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load = Load(cpu=187.0, memory=3 << 30)
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(GpuReport(), {"run00002": load}))
 
@@ -341,12 +350,12 @@ async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path, monkeypat
 # -------------------------------------------------------------------------------------------------------------------- keys
 
 
-def test_every_key_of_the_scope_has_its_action():
+def test_every_key_of_the_scope_has_its_action() -> None:
     assert [action.id for action in of_scope("slots") if not hasattr(SlotsScreen, f"action_{action.method}")] == []
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path, size):
+async def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path: Path, size: Size) -> None:
     async with drive(busy(tmp_path, slots=3), size) as (pilot, screen):
         for key, at in (("j", 1), ("j", 2), ("down", 2), ("k", 1), ("up", 0), ("k", 0), ("3", 2), ("1", 0), ("9", 2)):
             await pilot.press(key)
@@ -357,7 +366,9 @@ async def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path, size):
         assert "$ autoloop-tui logs run00003" in shown(pilot)
 
 
-async def test_moving_the_cursor_draws_only_the_two_cards_it_leaves_and_reaches(tmp_path, monkeypatch):
+async def test_moving_the_cursor_draws_only_the_two_cards_it_leaves_and_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn = []
     card = SlotCards._card
 
@@ -369,7 +380,7 @@ async def test_moving_the_cursor_draws_only_the_two_cards_it_leaves_and_reaches(
         assert [facts.slot.index for facts in drawn] == [0, 1]
 
 
-async def test_a_click_chooses_a_slot(tmp_path):
+async def test_a_click_chooses_a_slot(tmp_path: Path) -> None:
     async with drive(busy(tmp_path), (120, 40)) as (pilot, screen):
         assert await pilot.click(SlotCards, offset=(60, 2))
         await settle(pilot)
@@ -377,7 +388,7 @@ async def test_a_click_chooses_a_slot(tmp_path):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_log_charts_and_config_are_shown_by_their_keys(tmp_path, size):
+async def test_log_charts_and_config_are_shown_by_their_keys(tmp_path: Path, size: Size) -> None:
     async with drive(busy(tmp_path), size) as (pilot, screen):
         wide = size[0] >= 100
         await pilot.press("m")
@@ -403,7 +414,7 @@ async def test_log_charts_and_config_are_shown_by_their_keys(tmp_path, size):
         assert screen.query_one("#chart0", Chart).is_on_screen == wide
 
 
-async def test_a_config_that_cannot_be_read_or_is_too_long_says_so(tmp_path):
+async def test_a_config_that_cannot_be_read_or_is_too_long_says_so(tmp_path: Path) -> None:
     project = busy(tmp_path, slots=1)
     base = project.run("other")
     project.run("many", RunState.RUNNING, base=base, slot=0, config={**CONFIG, **{f"key{i}": i for i in range(300)}})
@@ -424,7 +435,7 @@ async def test_a_config_that_cannot_be_read_or_is_too_long_says_so(tmp_path):
         assert "cannot be read" in "\n".join(painted(screen.query_one("#config")))
 
 
-async def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path):
+async def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path: Path) -> None:
     project = Project(tmp_path)
     metrics = {f"train/m{i}": curve() for i in range(7)}
     project.run("some", RunState.RUNNING, metrics=metrics, log="x\n")
@@ -446,7 +457,7 @@ async def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path):
         assert seen[0] == seen[7]
 
 
-async def test_enter_opens_the_run_and_q_comes_back(tmp_path):
+async def test_enter_opens_the_run_and_q_comes_back(tmp_path: Path) -> None:
     async with drive(busy(tmp_path)) as (pilot, screen):
         await pilot.press("j", "enter")
         await settle(pilot)
@@ -458,7 +469,7 @@ async def test_enter_opens_the_run_and_q_comes_back(tmp_path):
         assert screen.cursor == 1
 
 
-async def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path):
+async def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path: Path) -> None:
     async with drive(busy(tmp_path)) as (pilot, screen):
         await pilot.press("tab")
         assert screen.query_one(LogTail).has_focus
@@ -470,7 +481,7 @@ async def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_stopping_a_run_asks_with_cancel_under_the_cursor(tmp_path, size):
+async def test_stopping_a_run_asks_with_cancel_under_the_cursor(tmp_path: Path, size: Size) -> None:
     project = busy(tmp_path)
 
     async with drive(project, size) as (pilot, screen):
@@ -495,7 +506,7 @@ async def test_stopping_a_run_asks_with_cancel_under_the_cursor(tmp_path, size):
 
 
 @pytest.fixture
-def queued(tmp_path):
+def queued(tmp_path: Path) -> Project:
     project = busy(tmp_path, slots=1)
     for name in ("alpha", "beta", HOSTILE):
         project.run(name, RunState.QUEUED)
@@ -503,7 +514,7 @@ def queued(tmp_path):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_queue_is_reordered_and_runs_are_taken_out(queued, size):
+async def test_the_queue_is_reordered_and_runs_are_taken_out(queued: Any, size: Size) -> None:
     async with drive(queued, size) as (pilot, screen):
         await pilot.press("e")
         await settle(pilot)
@@ -534,7 +545,7 @@ async def test_the_queue_is_reordered_and_runs_are_taken_out(queued, size):
         assert pilot.app.screen is screen
 
 
-async def test_the_cursor_of_the_queue_stays_on_its_run(queued):
+async def test_the_cursor_of_the_queue_stays_on_its_run(queued: Any) -> None:
     async with drive(queued) as (pilot, _):
         await pilot.press("e")
         await settle(pilot)
@@ -549,7 +560,7 @@ async def test_the_cursor_of_the_queue_stays_on_its_run(queued):
         assert rows[0].startswith(">   1  beta")
 
 
-async def test_an_empty_queue_says_so(tmp_path):
+async def test_an_empty_queue_says_so(tmp_path: Path) -> None:
     async with drive(busy(tmp_path)) as (pilot, screen):
         await pilot.press("e")
         await settle(pilot)
@@ -563,7 +574,7 @@ async def test_an_empty_queue_says_so(tmp_path):
 
 
 @pytest.fixture
-def waiting(tmp_path):
+def waiting(tmp_path: Path) -> Project:
     project = Project(tmp_path, slots=2)
     base = project.run("base_" + "x" * 60)
     project.round(1, RoundState.DECIDING)
@@ -575,7 +586,7 @@ def waiting(tmp_path):
 
 
 @pytest.mark.parametrize(("size", "rows"), [((80, 24), 0), ((120, 40), 2), ((200, 50), 4)])
-async def test_the_strip_shows_as_many_proposals_as_fit(waiting, size, rows):
+async def test_the_strip_shows_as_many_proposals_as_fit(waiting: Any, size: Size, rows: Any) -> None:
     async with drive(waiting, size) as (_, screen):
         strip = painted(screen.query_one("#next"))
         assert len(strip) == rows + 1
@@ -589,7 +600,7 @@ async def test_the_strip_shows_as_many_proposals_as_fit(waiting, size, rows):
         assert "p decides" in strip[-1]
 
 
-async def test_the_strip_shrinks_when_everything_is_decided(waiting):
+async def test_the_strip_shrinks_when_everything_is_decided(waiting: Any) -> None:
     async with drive(waiting, (200, 50)) as (pilot, screen):
         for proposal in waiting.store.proposals(waiting.loop.id):
             waiting.store.put_proposal(_with(proposal, status=ProposalStatus.APPROVED))
@@ -606,14 +617,14 @@ async def test_the_strip_shrinks_when_everything_is_decided(waiting):
         ({"state": "finished", "reason": "all 3 rounds done"}, "all 3 rounds done"),
     ],
 )
-async def test_the_strip_tells_what_holds_the_next_round(waiting, changes, told):
+async def test_the_strip_tells_what_holds_the_next_round(waiting: Any, changes: Any, told: Any) -> None:
     waiting.change_loop(**changes)
 
     async with drive(waiting) as (_, screen):
         assert told in painted(screen.query_one("#next"))[-1]
 
 
-async def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path):
+async def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path: Path) -> None:
     async with drive(busy(tmp_path), (200, 50)) as (_, screen):
         assert "round 1 goes on with 2 runs, then its proposals" in painted(screen.query_one("#next"))[0]
 
@@ -622,7 +633,7 @@ async def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_ascii_paints_no_other_character(tmp_path, size):
+async def test_ascii_paints_no_other_character(tmp_path: Path, size: Size) -> None:
     project = busy(tmp_path)
     project.run("dead", RunState.FAILED, slot=None, reason="it fell over")
     project.run("next", RunState.QUEUED)
@@ -635,7 +646,7 @@ async def test_ascii_paints_no_other_character(tmp_path, size):
             assert told.isascii(), (key, {c for c in told if not c.isascii()})
 
 
-async def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path):
+async def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path: Path) -> None:
     project = busy(tmp_path, slots=8)
     run = project.store.run("run00001")
     with project.store.transaction():
@@ -648,7 +659,7 @@ async def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path):
         walked = []
 
         class Counted(list):
-            def __iter__(self):
+            def __iter__(self) -> Any:
                 walked.append(1)
                 return super().__iter__()
 
@@ -666,7 +677,7 @@ async def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path):
         assert len(walked) == once
 
 
-async def test_a_terminal_resized_again_and_again_stays_whole(tmp_path):
+async def test_a_terminal_resized_again_and_again_stays_whole(tmp_path: Path) -> None:
     async with drive(busy(tmp_path)) as (pilot, screen):
         for n in range(25):
             await pilot.resize_terminal(1 + n * 37 % 210, 1 + n * 13 % 55)
