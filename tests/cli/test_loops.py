@@ -89,6 +89,7 @@ def test_a_detached_loop_goes_on_alone(project: Project, call: Call) -> None:
     assert begun["loop"] == project.loop().name
     status = json.loads(call("status", "--json").out)
     assert status["loop"]["state_now"] == "running"
+    assert (status["result"], status["report"]) == (None, None)
     assert status["slots"] == [{"slot": "cpu 0", "run": begun["runs"][0]["id"], "state": "running", "waits_for": None}]
     assert "cpu 0  running" in call("status").out
     following = project.start("logs", "-f")
@@ -200,6 +201,15 @@ def test_the_status_of_a_finished_loop_names_the_extreme_of_its_key_metric_and_t
         value = best.summary.metrics["eval/offline_eval/avg_l1"].last  # type: ignore[union-attr]
     assert f"lowest last eval_l1: {value:.4g}, b ({best.id})" in lines
     assert f"report: {project.folder / 'reports/act_ot.md'}" in lines
+    document = json.loads(call("status", "--json").out)
+    assert document["report"] == str(project.folder / "reports/act_ot.md")
+    assert document["result"] == {
+        "extreme": "lowest",
+        "statistic": "last",
+        "metric": "eval/offline_eval/avg_l1",
+        "value": value,
+        "run": best.id,
+    }
 
 
 PLAN = ("run", "--cfgs", "good.json", *LAUNCH, "--device", "cpu")

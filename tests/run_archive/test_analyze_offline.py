@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from autoloop_tui.cli.output.printing import width
 from tests.cli.conftest import Call
 from tests.cli.project import Project
 from tests.run_archive.layouts import wandb_run, written_at
@@ -88,6 +89,23 @@ def test_on_a_terminal_it_is_a_table_and_the_changes(outputs: Path, project: Pro
     assert len(json.loads((project.folder / "out.json").read_text())["summary"]) == 1
     said = on_a_terminal(project, "analyze-offline", "--rules", "mine.toml")
     assert "ot.reg  0.1 → 0.2" in said
+
+
+def test_its_lines_fit_the_terminal(project: Project) -> None:
+    """Whatever names, metrics, reasons and notes are: only a path stays whole."""
+    words = "a reason that goes on for longer than any line of a terminal of eighty cells could ever hold"
+    (project.folder / "mine.toml").write_text(BOOK.replace("the loss is high", words))
+    outputs = project.folder / "outputs/train/a-loop-whose-name-is-longer-than-need-be"
+    for index, name in enumerate(("0_" + "long-" * 12 + "name", "1_" + "名前" * 20, "2_short")):
+        history = wandb_run(outputs / name, f"r{index}", [3, 2], config={"ot": {"reg": 0.1}} if index else None)
+        row = {f"eval/a_metric_of_this_trainer_{n}": 1234.5678 + n for n in range(30)}
+        (history.parent / "files").mkdir()
+        (history.parent / "files/wandb-summary.json").write_text(json.dumps({"_step": 1, **row}))
+    said = on_a_terminal(project, "analyze-offline", "--rules", "mine.toml", "--limit", "2", columns=80)
+    assert "Not shown for want of width" in said
+    assert "Other metrics of these runs" in said
+    assert "could ever hold" in " ".join(said.split())
+    assert [line for line in said.splitlines() if width(line) > 80 and len(line.split()) > 2] == []
 
 
 def test_foreign_runs_show_the_metrics_that_they_have(project: Project) -> None:

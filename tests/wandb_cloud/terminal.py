@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
+import termios
 
 from tests.cli.project import Project, command, environment
 
 
-def on_a_terminal(project: Project, *words: str) -> str:
-    """What a command says on a terminal."""
+def on_a_terminal(project: Project, *words: str, columns: int | None = None) -> str:
+    """What a command says on a terminal, of a width if one is given."""
     ours, theirs = pty.openpty()
+    if columns is not None:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     wandb = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
     done = subprocess.Popen(
         command(*words), cwd=project.folder, env=environment(wandb), stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL

@@ -53,7 +53,7 @@ def status(*, loop: str | None = None, json: bool = False, all_: Annotated[bool,
                 print(printing.table(["#", "loop", "state", ""], rows, texts=(3,), cells=printing.across()))
             return 0
         if json:
-            print(printing.json_text(status_document(store, take_snapshot(store, found.id))))
+            print(printing.json_text(status_document(store, take_snapshot(store, found.id), _metric_book())))
         else:
             with store.reading():
                 print(status_text(store, found.id, _metric_book(), printing.across()))

@@ -134,7 +134,7 @@ def _also(names: list[str]) -> list[str]:
     named = ", ".join(map(printing.printable, names[:ALSO])) + (
         f" and {len(names) - ALSO} more" if len(names) > ALSO else ""
     )
-    return [f"Other metrics of these runs, which --json has: {named}."]
+    return printing.wrapped(f"Other metrics of these runs, which --json has: {named}.", printing.across())
 
 
 def _last(run: Analysed, key: str) -> str:
@@ -144,13 +144,19 @@ def _last(run: Analysed, key: str) -> str:
 
 
 def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> str:
-    lines = []
+    """Lines that fit the terminal, as far as paths and values can be broken between words."""
+    lines: list[str] = []
+    cells = printing.across()
+
+    def add(text: str, first: str) -> None:
+        lines.extend(printing.wrapped(printing.printable(text), cells, first=first, others=f"{first}  "))
+
     for run in runs:
         lines.append(printing.printable(run.shown))
         if not proposals[run.name]:
-            lines.append("  nothing is proposed" + ("" if run.summary.metrics else ": it has no metric"))
+            add("nothing is proposed" + ("" if run.summary.metrics else ": it has no metric"), "  ")
         for each in proposals[run.name]:
-            lines.append(f"  {printing.printable(each.reason)}  ({printing.printable(each.rule)})")
+            add(f"{each.reason}  ({each.rule})", "  ")
             if each.changes:
                 width = max(printing.width(change.path) for change in each.changes)
                 lines += [
@@ -159,10 +165,12 @@ def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestio
                     for change in each.changes
                 ]
             elif not run.config:
-                lines += [f"    {printing.printable(edit)}" for edit in each.edits]
-            lines += [f"    {printing.printable(note)}" for note in each.notes]
+                for edit in each.edits:
+                    add(edit, "    ")
+            for note in each.notes:
+                add(note, "    ")
             if each.blocked:
-                lines.append(f"    must not be run: {printing.printable(each.blocked)}")
+                add(f"must not be run: {each.blocked}", "    ")
     return "\n".join(lines)
 
 

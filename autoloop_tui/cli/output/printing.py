@@ -43,7 +43,7 @@ def table(
     text = "\n".join([lines[0], "  ".join("─" * wide for wide in widths.values()).rstrip(), *lines[1:]])
     if dropped:
         names = ", ".join(head[i] for i in sorted(dropped) if head[i])
-        text += f"\nNot shown for want of width: {names}."
+        text = "\n".join([text, *wrapped(f"Not shown for want of width: {names}.", cells)])
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -127,6 +127,28 @@ def _state(run: Run, found: Mapping[str, Presence]) -> str:
     return presence.value if presence in (Presence.GONE, Presence.ENDED) else run.state.value
 
 
+def _best(runs: Sequence[Run], metrics: MetricBook) -> tuple[str, str, float, Run] | None:
+    """ "highest" or "lowest", the first key metric that any of the runs has, that last value of it, and its run."""
+    for key in metrics.key_metrics:
+        reached = [(run.summary.metrics[key].last, run) for run in runs if run.summary and key in run.summary.metrics]
+        if reached:
+            most = metrics.higher_is_better(key)
+            value, run = (max if most else min)(reached, key=lambda each: each[0])
+            return "highest" if most else "lowest", key, value, run
+    return None
+
+
+def _result_document(snapshot: Snapshot, metrics: MetricBook) -> dict[str, Any] | None:
+    """What a loop that has ended came to; None while it goes on, and where no finished run has a key metric."""
+    if snapshot.loop.state is LoopState.ACTIVE:
+        return None
+    best = _best([run for run in snapshot.runs if run.state is RunState.FINISHED], metrics)
+    if best is None:
+        return None
+    most, key, value, run = best
+    return {"extreme": most, "statistic": "last", "metric": key, "value": value, "run": run.id}
+
+
 def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     """What a loop that has ended came to: the winner, or the extreme of the first key metric that runs have; the report."""
     said = []
@@ -134,14 +156,9 @@ def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     if loop.winner:
         winner = store.run(loop.winner)
         said.append(f"met --until: {winner.name} ({winner.id})")
-    for key in metrics.key_metrics:
-        reached = [(run.summary.metrics[key].last, run) for run in runs if run.summary and key in run.summary.metrics]
-        if reached:
-            most = metrics.higher_is_better(key)
-            value, run = (max if most else min)(reached, key=lambda each: each[0])
-            word = "highest" if most else "lowest"
-            said.append(f"{word} last {metrics.short(key)}: {printing.number(value)}, {run.name} ({run.id})")
-            break
+    if best := _best(runs, metrics):
+        most, key, value, run = best
+        said.append(f"{most} last {metrics.short(key)}: {printing.number(value)}, {run.name} ({run.id})")
     return [*map(printing.printable, said), printing.printable(f"report: {loop.spec.markdown_out}")]
 
 
@@ -168,13 +185,16 @@ def loop_document(store: Store, loop: Loop) -> dict[str, Any]:
     return {"state_now": state_now(store, loop), **document}
 
 
-def status_document(store: Store, snapshot: Snapshot) -> dict[str, Any]:
+def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> dict[str, Any]:
+    """`result` and `report` are of a loop that has ended, and null before."""
     waiting = waiting_for(snapshot.loop, snapshot.round)
     driven = holder(store.places.lock(snapshot.loop.name))
     found = {} if driven else presences(store, snapshot.loop)
     return {
         "loop": loop_document(store, snapshot.loop),
         "engine": {"pid": driven.pid, "host": driven.host} if driven else None,
+        "result": _result_document(snapshot, metrics),
+        "report": None if snapshot.loop.state is LoopState.ACTIVE else snapshot.loop.spec.markdown_out,
         "rounds": snapshot.rounds,
         "waits_for": waiting,
         "slots": [
