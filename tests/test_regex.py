@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from autoloop import profiles
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.metric_readers.console_log import ConsoleLog
 from autoloop.model import ExitRecord, UserError
@@ -45,7 +46,8 @@ def test_no_pattern_of_a_preset_or_a_rule_holds_the_process(pattern: str, tmp_pa
 
 def test_every_pattern_that_ships_is_one_that_takes_linear_time() -> None:
     table = tomllib.loads((resources.files("autoloop.diagnose") / "causes.toml").read_text(encoding="utf-8"))
-    given = [rule[key] for rule in table["cause"] for key in ("pattern", "frames", "detail") if key in rule]
+    special = [rule for text in profiles.texts("causes.toml") for rule in tomllib.loads(text)["cause"]]
+    given = [rule[key] for rule in (*table["cause"], *special) for key in ("pattern", "frames", "detail") if key in rule]
     patterns = [text for each in given for text in ([each] if isinstance(each, str) else each)]
     for name in preset_names():
         preset = load_preset(name)

@@ -95,13 +95,13 @@ GROUPS: dict[str, dict[str, Command]] = {
         "analyze-wandb": Command(
             "analyze",
             "Summarise the runs of a W&B project.",
-            ("analyze-wandb --entity my-team --project lerobot", "analyze-wandb --tags ot --max-runs 20 --rules"),
+            ("analyze-wandb --entity my-team --project my-project", "analyze-wandb --tags ot --max-runs 20 --rules"),
         ),
         "fetch-config": Command(
             "fetch",
             "Write the configs of W&B runs as files.",
             (
-                "fetch-config h5ktqxph --entity my-team --project lerobot",
+                "fetch-config h5ktqxph --entity my-team --project my-project",
                 "fetch-config h5ktqxph --out configs --like base.json",
             ),
         ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from autoloop import profiles
 from autoloop.model import LoopSpec, WandbSpec
 from autoloop.settings import Settings
 from cyclopts import Parameter
@@ -53,7 +54,7 @@ class Launch:
     wandb_project: str | None = None
     """W&B project."""
     preset: str | None = None
-    """How a run is launched: lerobot, lerobot-0.6, plain, or the path of a preset file."""
+    """How a run is launched: the name of a shipped preset (a wrong one lists them), or the path of a preset file."""
     python: str | None = None
     """The interpreter of the training environment."""
     train_script: str | None = None
@@ -93,7 +94,7 @@ class RunOptions(Launch, Configs):
     until: str | None = None
     """End when a run meets this: an expression such as "eval_l1.last < 0.2", or a named one (worth-200k)."""
     rules: str | None = None
-    """A rule book (.toml), or a Python file with decide(summary). The default is the ACT-OT book."""
+    """A rule book (.toml), or a Python file with decide(summary). The default is the shipped book."""
     no_live: bool = False
     """Leave the book's live rules out: no run is stopped or relaunched by a rule while it trains."""
     retries: int = 0
@@ -154,6 +155,6 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         name=given.name,
         output_root=str(run_flags.absolute(cwd, given.output_root or settings.output_root)),
         summary_out=str(run_flags.report_path(cwd, given.summary_out or settings.summary_out, "data/autorun_summary.json")),
-        markdown_out=str(run_flags.report_path(cwd, given.markdown_out or settings.markdown_out, "act_ot.md")),
+        markdown_out=str(run_flags.report_path(cwd, given.markdown_out or settings.markdown_out, profiles.markdown_name())),
         inherit_dataset_from=run_flags.optional(cwd, given.inherit_dataset_from),
     )

@@ -86,7 +86,7 @@ def decide(
     """What the rules propose for a run, highest priority first; nothing if it has no metric.
 
     `summary`: one of `load_summaries`, or such an entry as plain data. `rules`: a rule book (.toml) or a Python file with
-    decide(summary); default: the ACT-OT book. `config`: the run's, for rules that look at it.
+    decide(summary); default: the shipped book. `config`: the run's, for rules that look at it.
     """
     source = load_rules(None if rules is None else os.fspath(rules), default_book())
     try:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import msgspec
 
-from autoloop.configs import DEFAULT_FIELDS, FieldTypes
+from autoloop import profiles
+from autoloop.configs import FieldTypes, default_fields
 from autoloop.files import read_text
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import UserError
@@ -45,8 +46,8 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every key of autoloop.toml, with its default. Paths are relative to the project."""
 
-    preset: str = "lerobot"
-    """How a run is launched: a shipped preset's name, or the path of a preset file."""
+    preset: str = msgspec.field(default_factory=profiles.default_preset)
+    """How a run is launched: a shipped preset's name, or the path of a preset file; default: the profile's."""
     python: str | None = None
     """The interpreter of the training environment; default: the one Auto Loop runs on."""
     train_script: str | None = None
@@ -55,11 +56,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The GPUs of a formal run, when --gpus is not given."""
     output_root: str = "outputs/train"
     summary_out: str | None = None
-    """autorun_summary.json; default: below src/lerobot/scripts/train_config where that exists, else reports/data."""
+    """autorun_summary.json; default: reports/data, below the profile's folder for reports if that exists."""
     markdown_out: str | None = None
-    """The Markdown report; default: act_ot.md, chosen likewise."""
+    """The Markdown report; default: the profile's file name, in reports, chosen likewise."""
     rules: str | None = None
-    """A rule book (.toml) or a Python file with `decide(summary)`; default: the ACT-OT book."""
+    """A rule book (.toml) or a Python file with `decide(summary)`; default: the profile's rule book."""
     rules_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     """Seconds that `decide(summary)` of Python rules may take for one run; then its process is killed, and that is said."""
     metrics: str | None = None
@@ -90,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return int(self.min_free_gb * 1e9)
 
     def field_types(self) -> FieldTypes:
-        return DEFAULT_FIELDS.extended(tuple(self.fields.integers))
+        return default_fields().extended(tuple(self.fields.integers))
 
     def metric_book(self, project: Path) -> MetricBook:
         """The shipped metrics and the project's. UserError if the project's file cannot be read."""

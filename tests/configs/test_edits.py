@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from autoloop.configs import (
-    DEFAULT_FIELDS,
     apply,
     config_hash,
+    default_fields,
     diff,
     edits_from_mapping,
     parse_edit,
@@ -499,7 +499,7 @@ def test_integers_inside_a_block_that_is_set_are_made_whole_too():
 
 
 def test_a_project_can_name_more_integer_fields_by_key_or_by_path():
-    fields = DEFAULT_FIELDS.extended(["top_*", "ot.depth"])
+    fields = default_fields().extended(["top_*", "ot.depth"])
     base = {"top_k": 4, "ot": {"depth": 4}, "x": {"depth": 4}}
     edits = parse_edits(["top_k@mul=1.4", "ot.depth@mul=1.4", "x.depth@mul=1.4"])
     assert [change.after for change in resolve(base, edits, fields)] == [6, 6, 5.6]

@@ -58,15 +58,15 @@ def theme_file(path: Path) -> None:
 KINDS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "settings": (FILE, SETTINGS, settings_file),
     "config": ("config.json", CONFIG, lambda path: parse_config(read_text(path, "config"), str(path))),
-    "preset": ("preset.toml", shipped("trainers/presets/lerobot.toml"), lambda path: load_preset(str(path))),
+    "preset": ("preset.toml", shipped("profiles/lerobot/presets/lerobot.toml"), lambda path: load_preset(str(path))),
     "rule book": (
         "book.toml",
-        shipped("rules/books/act_ot.toml"),
+        shipped("profiles/act_ot/rules.toml"),
         lambda path: parse_book(read_text(path, "rules file"), str(path), default_book()),
     ),
     "metric book": (
         "metrics.toml",
-        shipped("metrics/act_ot.toml"),
+        shipped("profiles/act_ot/metrics.toml"),
         lambda path: default_book().extended(parse_metric_book(read_text(path, "metric book"), str(path))),
     ),
     "theme": (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from autoloop.configs import dump_config
-from autoloop.configs.fields import DEFAULT_FIELDS
+from autoloop.configs.fields import default_fields
 from autoloop.model import UserError
 from autoloop.wandb_cloud import service as asked_once
 from autoloop.wandb_cloud.graphql import GraphQL
@@ -75,7 +75,7 @@ def everything(seconds: float = 5.0) -> None:
     with contextlib.suppress(UserError):
         run = project.run("r")
         project.history(run, limit=10)
-        dump_config(trainer_config(run.config, DEFAULT_FIELDS))
+        dump_config(trainer_config(run.config, default_fields()))
     answer = asked_once.ask(os.environ)
     assert answer.state in ("ok", "refused", "away")
     answer.detail.encode()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from autoloop.configs import DEFAULT_FIELDS
+from autoloop.configs import default_fields
 from autoloop.model import UserError
 from autoloop.wandb_cloud.run_config import file_name, trainer_config
 
 
 def converted(raw: dict[str, Any], like: dict[str, Any] | None = None) -> dict[str, Any]:
-    return trainer_config(raw, DEFAULT_FIELDS, like)
+    return trainer_config(raw, default_fields(), like)
 
 
 def test_wrappers_and_own_keys_go_and_dotted_keys_are_nested() -> None:

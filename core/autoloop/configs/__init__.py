@@ -2,7 +2,7 @@
 
 from autoloop.configs.changes import apply, config_hash, diff, same
 from autoloop.configs.edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resolve
-from autoloop.configs.fields import DEFAULT_FIELDS, FieldTypes
+from autoloop.configs.fields import FieldTypes, default_fields
 from autoloop.configs.guards import CheckedVariant, unusable
 from autoloop.configs.guards import check as check_variant
 from autoloop.configs.rewriting import rewrite
@@ -10,7 +10,6 @@ from autoloop.configs.text import after_text, before_text, dump_config, parse_co
 from autoloop.model import Config
 
 __all__ = [
-    "DEFAULT_FIELDS",
     "OPS",
     "CheckedVariant",
     "Config",
@@ -21,6 +20,7 @@ __all__ = [
     "before_text",
     "check_variant",
     "config_hash",
+    "default_fields",
     "diff",
     "dump_config",
     "edits_from_mapping",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
-from autoloop.configs.fields import DEFAULT_FIELDS, FieldTypes
+from autoloop.configs.fields import FieldTypes, default_fields
 from autoloop.configs.paths import (
     DELETED,
     Keys,
@@ -155,7 +155,7 @@ def edits_from_mapping(changes: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes = DEFAULT_FIELDS) -> list[Change]:
+def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes | None = None) -> list[Change]:
     """Every place that the edits change, with its value before and after; `config` itself is left alone.
 
     An edit sees the results of those before it, and edits that meet in one place (or one inside the other) give one
@@ -175,6 +175,7 @@ def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes = DEFAULT_
     Raises UserError naming the edit: no match (with the nearest path), index out of range, wrong type, a result that is
     not finite.
     """
+    fields = default_fields() if fields is None else fields
     result = copied(config)
     touched: dict[Keys, list[str]] = {}
     for edit in edits:

@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
+from autoloop import profiles
 from autoloop.configs.paths import Keys, written
 from autoloop.configs.text import is_number
 
@@ -54,25 +56,7 @@ class FieldTypes:
         return whole, [] if value == whole else [note]
 
 
-DEFAULT_FIELDS = FieldTypes(
-    (
-        "batch_size",
-        "num_workers",
-        "steps",
-        "*_steps",
-        "log_freq",
-        "eval_freq",
-        "env_eval_freq",
-        "save_freq",
-        "seed",
-        "window_size",
-        "topk_src_episodes",
-        "chunk_size",
-        "n_*",
-        "num_*",
-        "dim_*",
-        "*_dim",
-        "replace_final_stride_with_dilation",
-    )
-)
-"""The integer fields of LeRobot's trainer and ACT policy, and of the optimal-transport block."""
+@cache
+def default_fields() -> FieldTypes:
+    """The integer fields that the profiles know."""
+    return FieldTypes(profiles.integer_fields())

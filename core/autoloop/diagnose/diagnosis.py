@@ -12,6 +12,7 @@ from importlib import resources
 
 import msgspec
 
+from autoloop import profiles
 from autoloop.diagnose.endings import Endings, Signalled, read_endings
 from autoloop.diagnose.losses import last_loss
 from autoloop.diagnose.tracebacks import Chain, chains, is_launcher
@@ -189,7 +190,7 @@ _ERROR = re.compile(r"(Error\b|Exception\b|\bERROR\b|\bFATAL\b|\b[Ff]atal\b|\ber
 
 
 def _by_error_line(lines: Sequence[str]) -> Cause | None:
-    """argparse prints `prog: error: …` after its usage, newer LeRobot `error: …`; the interpreter `can't open file`."""
+    """argparse prints `prog: error: …` after its usage, newer trainers `error: …`; the interpreter `can't open file`."""
     for line in reversed(lines):
         found = re.search(r"(?:^|: )(error: .+|can't open file .+|No module named .+)", line)
         if found and not is_launcher(line):
@@ -235,8 +236,10 @@ def _as_outcome(id: str, what: str, line: str | None) -> Cause:
 
 @functools.cache
 def _table() -> _Table:
-    text = (resources.files("autoloop.diagnose") / "causes.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), _Table)
+    """The profiles' causes, which are the more special, before the general ones."""
+    general = tomllib.loads((resources.files("autoloop.diagnose") / "causes.toml").read_text(encoding="utf-8"))
+    special = [cause for text in profiles.texts("causes.toml") for cause in tomllib.loads(text)["cause"]]
+    return msgspec.convert({**general, "cause": [*special, *general["cause"]]}, _Table)
 
 
 def _match(texts: Sequence[str], near: Sequence[str] = (), rules: Sequence[_Rule] | None = None) -> Cause | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from functools import cache, cached_property
-from importlib import resources
+from functools import cache, cached_property, reduce
 from typing import Literal
 
 import msgspec
 
+from autoloop import profiles
 from autoloop.model import UserError
 from autoloop.toml import TomlError, read_toml
 
@@ -140,13 +140,13 @@ class MetricBook:
 
 
 def parse_metric_book(text: str, source: str) -> MetricBook:
-    """The book in `text` (TOML, laid out as act_ot.toml says). Raises UserError naming `source` and the place."""
+    """The book in `text` (TOML, laid out as the shipped metrics.toml). Raises UserError naming `source` and the place."""
     try:
         file = msgspec.convert(read_toml(text), _File)
     except TomlError as error:
         raise UserError(f"{source}: this is not valid TOML: {error}.") from None
     except msgspec.ValidationError as error:
-        raise UserError(f"{source}: {error}; see the shipped act_ot.toml for what a metric book may hold.") from None
+        raise UserError(f"{source}: {error}; see the shipped metrics.toml for what a metric book may hold.") from None
     for derived in file.derived:
         if bool(derived.first_of) == bool(derived.ratio):
             raise UserError(f'{source}: the derived metric "{derived.name}" needs either first_of or ratio, and only one.')
@@ -164,6 +164,6 @@ def parse_metric_book(text: str, source: str) -> MetricBook:
 
 @cache
 def default_book() -> MetricBook:
-    """The book that ships: LeRobot, ACT and optimal transport."""
-    text = resources.files(__package__).joinpath("act_ot.toml").read_text(encoding="utf-8")
-    return parse_metric_book(text, "act_ot.toml")
+    """The book of the profiles that apply."""
+    books = [parse_metric_book(text, "the shipped metrics.toml") for text in profiles.texts("metrics.toml")]
+    return reduce(MetricBook.extended, books)

@@ -93,7 +93,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     rules: str | None = None
     live: bool = False
     """Whether the rule book's live rules watch the runs while they train."""
-    preset: str = "lerobot"
+    preset: str = "plain"
     python: str = ""
     train_script: str | None = None
     cwd: str = ""

@@ -48,7 +48,7 @@ def _named(node: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 
 def _is_hub_id(value: str, cwd: str) -> bool:
-    """`lerobot/act_x`, unless its first part is a folder here or it is a file of weights."""
+    """`organisation/model`, unless its first part is a folder here or it is a file of weights."""
     if value.endswith(_WEIGHT_FILE) or not _HUB_ID.fullmatch(value):
         return False
     return "/" not in value or not os.path.isdir(os.path.join(cwd, value.partition("/")[0]))

@@ -10,11 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import msgspec
 
+from autoloop import profiles
 from autoloop.configs import parse_edit
 from autoloop.metrics import MetricBook
 from autoloop.model import UserError
@@ -170,9 +170,9 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
 
 @cache
 def act_ot_book() -> RuleBook:
-    """The book shipped for ACT with an optimal-transport loss."""
-    name = "act_ot.toml"
-    return parse_book(files("autoloop.rules").joinpath("books", name).read_text("utf-8"), name)
+    """The rule book of the profile that applies."""
+    (text,) = profiles.texts("rules.toml")
+    return parse_book(text, "the shipped rules.toml")
 
 
 def criterion(text: str, book: RuleBook | None = None, metrics: MetricBook | None = None) -> Criterion:

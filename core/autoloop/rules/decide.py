@@ -28,7 +28,7 @@ class Decision(NamedTuple):
 def decide(
     summary: Summary | Mapping[str, Any], rules: RuleSource | None = None, config: Config | None = None
 ) -> list[Decision]:
-    """What the rules (default: the ACT-OT book) propose for a run; nothing if it has no metric.
+    """What the rules (default: the shipped book) propose for a run; nothing if it has no metric.
 
     `summary` is {metric: {first, last, best, best_step, delta, pct}, "steps": N}, as in the summary JSON, old or new, or
     such an entry as it was loaded. `config` is for rules that look at it. UserError if the summary has another shape.

@@ -246,7 +246,7 @@ class Compiler:
             raise self._error(node, f"say which statistic is meant, as in {source}.last")
         if name == "config":
             if "*" in argument or not all(argument.split(".")):
-                raise self._error(node, 'config takes one dotted path without "*", as in config("ot.loss_config.reg")')
+                raise self._error(node, 'config takes one dotted path without "*", as in config("policy.optimizer_lr")')
             return Term("any", lambda trial: setting(trial, argument, source), source)
         if name in ("has", "diverged", "infinite"):
             self.metrics.add(self.book.resolve_name(argument) or argument)

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from autoloop import profiles
 from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.regex import compile_regex
@@ -159,20 +160,20 @@ def passes_steps(preset: Preset) -> bool:
 
 
 def preset_names() -> list[str]:
-    return sorted(file.name.removesuffix(".toml") for file in _shipped().iterdir() if file.name.endswith(".toml"))
+    return sorted(_shipped())
 
 
 def load_preset(name_or_path: str) -> Preset:
     """A shipped preset by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
     if "/" in name_or_path or name_or_path.endswith(".toml"):
         return parse_preset(read_text(Path(name_or_path), "launch preset"), name_or_path)
-    names = preset_names()
-    if name_or_path not in names:
+    shipped, names = _shipped(), preset_names()
+    if name_or_path not in shipped:
         raise UserError(
             f"Unknown launch preset {name_or_path!r}: {_nearest(name_or_path, names)}"
             f"there are {', '.join(names)}; or give the path of a .toml file."
         )
-    return parse_preset((_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"preset {name_or_path}")
+    return parse_preset(shipped[name_or_path].read_text(encoding="utf-8"), f"preset {name_or_path}")
 
 
 def parse_preset(text: str, source: str) -> Preset:
@@ -195,8 +196,11 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(map(int, match[0].split("."))) if match else ()
 
 
-def _shipped() -> Traversable:
-    return resources.files("autoloop.trainers") / "presets"
+def _shipped() -> dict[str, Traversable]:
+    """The file of each preset by its name: those for any trainer, and those of the profiles."""
+    general = (resources.files("autoloop.trainers") / "presets").iterdir()
+    files = (file for file in (*general, *profiles.presets()) if file.name.endswith(".toml"))
+    return {file.name.removesuffix(".toml"): file for file in files}
 
 
 def _in_words(message: str) -> str:

@@ -234,7 +234,7 @@ class WriteEdits(Edits[tuple[list[str], str]]):
         with Vertical():
             yield Label(Content(self.what), classes="what")
             yield Label(Content(self.why), classes="why")
-            hint = "ot.loss_config.reg@mul=1.6 batch_size=24"
+            hint = "policy.optimizer_lr@mul=0.5 batch_size=24"
             yield Input(self.given, placeholder=hint, select_on_focus=False, id="edits")
             if self.reason is not None:
                 yield Input(self.reason, placeholder="why (may be empty)", select_on_focus=False, id="reason")

@@ -64,7 +64,7 @@ def check(
 
 
 def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE, text: str | None = None) -> RuleSource:
-    """The rule book or Python rules at `path`, or the ACT-OT book. UserError says where it is wrong.
+    """The rule book or Python rules at `path`, or the shipped book. UserError says where it is wrong.
 
     `patience`: seconds that Python rules may take for one run. `text`: what is in the file, where that is known.
     """
