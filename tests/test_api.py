@@ -97,7 +97,7 @@ def test_mistakes_write_nothing(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["base.json"]
 
 
-def test_edits_of_a_mapping_delete_and_confirm_a_new_key():
+def test_edits_of_a_mapping_delete_and_confirm_a_new_key() -> None:
     made = api.edit({"tau_src": 0.5, "lr": "auto"}, {"tau_src@del": None, "tau_scr@new": 1, "lr": 3e-4})
     assert made.config == {"tau_scr": 1, "lr": 3e-4}
     assert [change.removed for change in made.changes] == [True, False, False]

@@ -23,6 +23,7 @@ class Said(NamedTuple):
 
 
 Call = Callable[..., Said]
+Machine = Callable[..., None]
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def call(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """machine(0, 1): this machine has these GPUs; machine(error="…"): it has none, for that reason."""
 
     def machine(*indices: int, error: str | None = None) -> None:

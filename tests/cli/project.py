@@ -115,32 +115,35 @@ class Running:
             # As from a terminal: what is started in the background of a script ignores Ctrl-C, and its children too.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.output, self.complaints = self.process.stdout, self.process.stderr
         self.said = ""
 
     def hear(self, text: str) -> None:
         """Wait until the output holds `text`, at most PATIENCE."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.said:
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select([self.output], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"never said {text!r}: {self.said}"
-            piece = os.read(self.process.stdout.fileno(), 1 << 16)
-            assert piece, f"ended without {text!r}: {self.said}{self.process.stderr.read().decode()}"
+            piece = os.read(self.output.fileno(), 1 << 16)
+            assert piece, f"ended without {text!r}: {self.said}{self.complaints.read().decode()}"
             self.said += piece.decode()
 
     def hang_up(self) -> None:
         """Nobody reads the output any more, as with `| head -1`."""
-        self.process.stdout.close()
+        self.output.close()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def wait(self) -> int:
         """Read the rest of the output; the exit code."""
-        if not self.process.stdout.closed:
+        if not self.output.closed:
             rest, self.errors = (out.decode() for out in self.process.communicate(timeout=PATIENCE))
             self.said += rest
         else:
-            self.errors = self.process.stderr.read().decode()
+            self.errors = self.complaints.read().decode()
             self.process.wait(timeout=PATIENCE)
         return self.process.returncode
 
@@ -148,7 +151,7 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
+        for stream in (self.output, self.complaints):
             stream.close()
 
 

@@ -7,13 +7,14 @@ import json
 import os
 import shlex
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from autoloop import gpus
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
 from autoloop_tui.cli.commands import demo
-from tests.cli.conftest import Call, Said
+from tests.cli.conftest import Call, Machine, Said
 from tests.cli.project import LAUNCH, Project, command, environment, tree
 from tests.support.waiting import PATIENCE
 
@@ -26,7 +27,7 @@ def book(rule: str) -> str:
     return f'name = "b"\nversion = "1"\n[[rule]]\nid = "x"\nreason = "r"\n{rule}\n'
 
 
-FILES = {
+FILES: dict[str, str | bytes] = {
     "broken.json": '{\n  "a": 1,\n  "b": }\n',
     "twice.json": '{\n  "a": 1,\n  "a": 2\n}\n',
     "nan.json": '{"a": NaN}',
@@ -147,7 +148,7 @@ LOOKING = (
 
 
 @pytest.fixture(autouse=True)
-def surroundings(project: Project, machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def surroundings(project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files with mistakes in them, two GPUs, and no W&B key anywhere."""
     machine(0, 1)
     project.config()
@@ -159,8 +160,11 @@ def surroundings(project: Project, machine, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOME", str(project.folder))
 
 
+Refused = Callable[[str], str]
+
+
 @pytest.fixture
-def refused(project: Project, call: Call):
+def refused(project: Project, call: Call) -> Refused:
     """refused(words): the sentence with which the command is refused, after all that must be true of any refusal."""
 
     def refused(words: str) -> str:
@@ -182,7 +186,7 @@ def sentence(said: Said) -> str:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_sentence(refused, mistake: str) -> None:
+def test_a_mistake_is_one_sentence(refused: Refused, mistake: str) -> None:
     words, fragments = MISTAKES[mistake]
     told = refused(words)
     for fragment in fragments:
@@ -190,21 +194,21 @@ def test_a_mistake_is_one_sentence(refused, mistake: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", [name for name, (words, _) in MISTAKES.items() if words.startswith("run ")])
-def test_it_is_found_before_anything_is_written(refused, mistake: str) -> None:
+def test_it_is_found_before_anything_is_written(refused: Refused, mistake: str) -> None:
     words, fragments = MISTAKES[mistake]
     assert fragments[-1] in refused(words.replace("run ", "run --exec --no-ui ", 1))
 
 
-def test_an_unknown_gpu_is_named_with_those_there_are(refused) -> None:
+def test_an_unknown_gpu_is_named_with_those_there_are(refused: Refused) -> None:
     told = refused(f"{RUN} --cfgs base.json --gpus 1,2 --exec")
-    assert "no GPU 2 on this machine, which has 0, 1" in told
+    assert "no GPU 2 on this machine: Machine, which has 0, 1" in told
 
 
-def test_more_runs_at_a_time_than_gpus_are_refused(refused) -> None:
+def test_more_runs_at_a_time_than_gpus_are_refused(refused: Refused) -> None:
     assert "--concurrency 3" in refused(f"{RUN} --cfgs base.json --gpus 0,1 --concurrency 3")
 
 
-def test_gpus_auto_where_none_is_free_says_who_uses_them(refused, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_auto_where_none_is_free_says_who_uses_them(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     ann = GpuProcess(pid=41, name="python", user="ann", memory=12 << 30)
     report = GpuReport(gpus=(Gpu(index=0, name="a card", processes=(ann,)), Gpu(index=1, name="a card")))
     monkeypatch.setattr(gpus, "read", lambda: report)
@@ -217,14 +221,16 @@ def test_gpus_auto_where_none_is_free_says_who_uses_them(refused, monkeypatch: p
     assert "Driver Not Loaded" in refused(f"{RUN} --cfgs base.json --gpus auto --exec")
 
 
-def test_without_nvml_the_way_to_debug_is_named(refused, machine) -> None:
+def test_without_nvml_the_way_to_debug_is_named(refused: Refused, machine: Machine) -> None:
     machine(error="no NVML: NVML Shared Library Not Found")
     told = refused(f"{RUN} --cfgs base.json --gpus 0 --exec")
     assert "no NVML: NVML Shared Library Not Found" in told
     assert "--device cpu" in told
 
 
-def test_online_without_a_key_is_refused_and_with_one_is_not(refused, call: Call, monkeypatch) -> None:
+def test_online_without_a_key_is_refused_and_with_one_is_not(
+    refused: Refused, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     online = f"{BASE} --wandb-online --wandb-entity e --wandb-project p"
     assert "WANDB_API_KEY" in refused(f"{online} --exec")
     shown = call(*shlex.split(online))
@@ -233,7 +239,7 @@ def test_online_without_a_key_is_refused_and_with_one_is_not(refused, call: Call
     assert call(*shlex.split(online)).code == 0
 
 
-def test_the_demo_says_which_packages_it_lacks(refused, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_says_which_packages_it_lacks(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None if name == "torch" else name)
     told = refused("demo")
     assert "torch cannot be found: pip install 'autoloop-tui[train]'" in told
@@ -247,7 +253,7 @@ def test_a_key_in_netrc_counts(project: Project, call: Call) -> None:
 
 
 @pytest.mark.parametrize("words", LOOKING)
-def test_without_a_loop_a_command_says_how_to_get_one(refused, words: str) -> None:
+def test_without_a_loop_a_command_says_how_to_get_one(refused: Refused, words: str) -> None:
     told = refused(words)
     assert "There is no loop in" in told
     assert "autoloop-tui run" in told
@@ -267,7 +273,9 @@ def test_without_a_loop_a_command_says_how_to_get_one(refused, words: str) -> No
         ('[wandb]\nentity = "a\\u0000b"', ["not valid TOML", "the character NUL"]),
     ],
 )
-def test_a_mistake_in_autoloop_toml_names_file_and_key(refused, project: Project, text, fragments: list[str]) -> None:
+def test_a_mistake_in_autoloop_toml_names_file_and_key(
+    refused: Refused, project: Project, text: bytes | str, fragments: list[str]
+) -> None:
     settings = project.folder / "autoloop.toml"
     settings.write_bytes(text if isinstance(text, bytes) else text.encode())
     told = refused(BASE)
@@ -275,13 +283,13 @@ def test_a_mistake_in_autoloop_toml_names_file_and_key(refused, project: Project
         assert fragment in told
 
 
-def test_a_name_that_is_no_text_is_refused(refused, project: Project) -> None:
+def test_a_name_that_is_no_text_is_refused(refused: Refused, project: Project) -> None:
     name = os.fsdecode(b"b\xff.json")
     (project.folder / name).write_text("{}")
     assert "is not UTF-8 text" in refused(f"{CPU} --cfgs {shlex.quote(name)}")
 
 
-def test_control_characters_in_a_name_stay_harmless(refused) -> None:
+def test_control_characters_in_a_name_stay_harmless(refused: Refused) -> None:
     told = refused(f"{CPU} --cfgs $'\x1b[31m\x07.json'")
     assert "\x1b" not in told
     assert "\x07" not in told
@@ -333,7 +341,7 @@ def powerless(project: Project, *words: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("gpus", ["0", "1,2", "auto", ""])
-def test_a_plan_is_shown_where_a_gpu_is_missing(project: Project, call: Call, machine, gpus: str) -> None:
+def test_a_plan_is_shown_where_a_gpu_is_missing(project: Project, call: Call, machine: Machine, gpus: str) -> None:
     machine(error="no NVML: NVML Shared Library Not Found")
     project.config()
     said = call(*shlex.split(RUN), "--cfgs", "base.json", "--device", "cuda", f"--gpus={gpus}")
@@ -342,7 +350,7 @@ def test_a_plan_is_shown_where_a_gpu_is_missing(project: Project, call: Call, ma
     assert "note: No GPU" in said.out
 
 
-def test_all_that_is_wrong_with_the_configs_is_said_at_once(refused, project: Project) -> None:
+def test_all_that_is_wrong_with_the_configs_is_said_at_once(refused: Refused, project: Project) -> None:
     off = {"use_learned_embed": False, "weight_label": 0}
     for name in ("one", "two"):
         features = [{"name": "left", **off}, {"name": "fine"}, {"name": "right", **off}]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,8 @@ def loop(project: Project) -> Running:
     return running
 
 
-def reg(proposal: dict) -> float:
-    return next(change["after"] for change in proposal["changes"] if change["path"].endswith("reg"))
+def reg(proposal: dict[str, Any]) -> float:
+    return next(float(change["after"]) for change in proposal["changes"] if change["path"].endswith("reg"))
 
 
 def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, project: Project, call: Call) -> None:

@@ -18,7 +18,7 @@ from autoloop.variants.pipeline import training_hash
 
 from autoloop_tui.cli.options import RunOptions
 from autoloop_tui.cli.output import printing
-from tests.cli.conftest import Call
+from tests.cli.conftest import Call, Machine
 from tests.cli.project import LAUNCH, Project, tree
 
 DEFAULTS = {
@@ -62,7 +62,7 @@ def test_every_flag_of_autorun_is_there_with_its_default() -> None:
 
 
 def test_the_formal_run_of_the_document_is_understood(
-    repository: Path, project: Project, call: Call, machine, key: None
+    repository: Path, project: Project, call: Call, machine: Machine, key: None
 ) -> None:
     machine(*range(8))
     for name in "abcd":
@@ -103,7 +103,7 @@ def test_extra_arguments_come_last_in_the_order_given(repository: Path, project:
     assert json.loads(said.out)["runs"][0]["argv"][-3:] == ["--policy.x=1", "--y=2", "z"]
 
 
-def test_formal_runs_take_gpus_0_to_3_unless_told(repository: Path, project: Project, call: Call, machine) -> None:
+def test_formal_runs_take_gpus_0_to_3_unless_told(repository: Path, project: Project, call: Call, machine: Machine) -> None:
     machine(*range(8))
     project.config()
     said = call("run", "--cfgs", "base.json", "--concurrency", "4")
@@ -297,7 +297,9 @@ def test_the_steps_of_other_trainers_are_found_under_their_names(project: Projec
     assert "(hf 30, pl 25, not 20)" in said
 
 
-def test_online_takes_entity_and_project_of_the_config(project: Project, call: Call, monkeypatch) -> None:
+def test_online_takes_entity_and_project_of_the_config(
+    project: Project, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     (project.folder / "own.json").write_text('{"wandb": {"entity": "lab", "project": "arms"}}')
     words = ("run", *LAUNCH, "--device", "cpu", "--wandb-online", "--json")

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,11 @@ def blocks(section: str) -> list[str]:
     return [re.sub(r"--gpus [\d,]+", "--device cpu", block) for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)]
 
 
+Shell = Callable[[str], str]
+
+
 @pytest.fixture
-def shell(project: Project, tmp_path: Path):
+def shell(project: Project, tmp_path: Path) -> Shell:
     """shell(text): run it as a person does in the project's folder; it must succeed. Its standard output."""
     (project.folder / "configs").mkdir()
     features = [{"key": key, "weight_label": 0.01} for key in "abcd"]
@@ -71,7 +75,7 @@ def settled(project: Project) -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda text: text.splitlines()[0])
-def test_every_recipe_works_as_it_is_written(section: str, project: Project, shell) -> None:
+def test_every_recipe_works_as_it_is_written(section: str, project: Project, shell: Shell) -> None:
     if "next_round.py" in section or "analyze-offline" in section:
         shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")  # something to go on from
     commands = blocks(section)
@@ -95,7 +99,7 @@ def test_every_recipe_works_as_it_is_written(section: str, project: Project, she
         assert launched == {"pi unlock mild", "pi unlock aggressive", "sharpness=0.75", "more OT mixing"}
 
 
-def test_the_scripts_of_the_python_page_run(project: Project, shell) -> None:
+def test_the_scripts_of_the_python_page_run(project: Project, shell: Shell) -> None:
     shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")
     (written,) = shell("python next_round.py").split()
     assert re.fullmatch(r"configs/base_[0-9a-f]{6}\.json", written)

@@ -80,8 +80,8 @@ def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: Project, tmp_p
     assert told.wait() == 1
     assert followed.wait() == 0
     outputs = [told.said, told.errors, followed.said]
-    for words in (("status",), ("status", "--json"), ("runs",), ("runs", "--json"), ("logs",), ("report",)):
-        said = project.call(*words, env=env)
+    for asked in (("status",), ("status", "--json"), ("runs",), ("runs", "--json"), ("logs",), ("report",)):
+        said = project.call(*asked, env=env)
         outputs += [said.stdout, said.stderr]
     assert not any(KEY[:9] in text for text in outputs)
     assert "the SHOWN is ***, and ***" in followed.said

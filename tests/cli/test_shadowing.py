@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from autoloop import isolated
 
 from tests.cli.project import LAUNCH, Project, environment
 
@@ -55,7 +56,6 @@ def test_what_python_runs_at_its_start_from_pythonpath_is_not_run_in_the_engine(
 
 
 def test_nothing_is_left_of_a_loop_whose_engine_cannot_start(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autoloop.engine.driver import process
     from autoloop.store import Store
 
     from autoloop_tui.cli import main
@@ -63,7 +63,7 @@ def test_nothing_is_left_of_a_loop_whose_engine_cannot_start(project: Project, m
     project.config("base")
     monkeypatch.chdir(project.folder)
     fails = [sys.executable, "-c", "import sys; sys.exit('no such module')"]
-    monkeypatch.setattr(process.isolated, "command", lambda *_: fails)
+    monkeypatch.setattr(isolated, "command", lambda *_: fails)
     with pytest.raises(SystemExit) as ended:
         main.main(["run", "--cfgs", "base.json", "--device", "cpu", *LAUNCH, "--exec", "--detach"])
     assert ended.value.code == 2

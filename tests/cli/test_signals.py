@@ -12,6 +12,7 @@ import subprocess
 import termios
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autoloop.engine import holder
@@ -153,7 +154,7 @@ def carriers(attempt_id: str) -> set[int]:
     return found
 
 
-def standing(call: Call) -> tuple[str, dict]:
+def standing(call: Call) -> tuple[str, dict[str, Any]]:
     return call("status").out, json.loads(call("status", "--json").out)
 
 
@@ -170,6 +171,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(loop: Runn
     assert document["runs"][run]["process"] == "alive"
 
     (attempt,) = project.attempts()
+    assert attempt.handle is not None
     supervisor = attempt.handle["pid"]
     eventually(lambda: carriers(attempt.id) - {supervisor})
     os.kill(supervisor, signal.SIGKILL)
@@ -226,12 +228,14 @@ def test_killing_does_not_wait_for_a_clean_end(project: Project, call: Call) -> 
     assert "still waits for its runs to end" in call("resume").err
     assert call("kill").code == 0
     assert loop.wait() == 130
-    assert [attempt.exit.stopped_by for attempt in project.attempts()] == ["kill"]
+    assert [attempt.exit and attempt.exit.stopped_by for attempt in project.attempts()] == ["kill"]
 
 
 def test_a_loop_has_one_engine(loop: Running, project: Project, call: Call) -> None:
     with project.store() as store:
-        assert holder(store.places.lock(store.find_loop(None).name)).pid == loop.process.pid
+        engine = holder(store.places.lock(store.find_loop(None).name))
+    assert engine is not None
+    assert engine.pid == loop.process.pid
     assert call("resume").out == "the queue goes on\n"
 
 

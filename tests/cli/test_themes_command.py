@@ -1,6 +1,10 @@
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,14 +13,16 @@ from autoloop_tui.cli.main import main
 GOOD = 'name = "mine"\ndescription = "my own"\nprimary = "#aaaaff"\nforeground = "#ffffff"\nbackground = "#000000"\n'
 FAINT = 'name = "faint"\nprimary = "#aaaaff"\nforeground = "#333333"\nbackground = "#222222"\n'
 
+Run = Callable[..., tuple[str | int | None, str, str]]
+
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """run(*words) -> exit code, stdout, stderr; in a project of its own, without a person's own themes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    def call(*words):
+    def call(*words: str) -> tuple[str | int | None, str, str]:
         with pytest.raises(SystemExit) as ended:
             main(["themes", *words])
         out = capsys.readouterr()
@@ -25,7 +31,7 @@ def run(tmp_path, monkeypatch, capsys):
     return call
 
 
-def write(tmp_path, name, text, where="themes"):
+def write(tmp_path: Path, name: str, text: str, where: str = "themes") -> Path:
     folder = tmp_path / where
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
@@ -33,7 +39,7 @@ def write(tmp_path, name, text, where="themes"):
     return path
 
 
-def test_the_shipped_themes_are_listed_with_their_contrast(run):
+def test_the_shipped_themes_are_listed_with_their_contrast(run: Run) -> None:
     code, out, _ = run()
     assert code == 0
     rows = {line.split()[0]: line.split() for line in out.splitlines() if " shipped " in line}
@@ -45,7 +51,7 @@ def test_the_shipped_themes_are_listed_with_their_contrast(run):
     assert rows["ansi16"][2:5] == ["terminal", "–", "–"]
 
 
-def test_themes_of_a_person_and_of_the_project_are_told_apart(run, tmp_path):
+def test_themes_of_a_person_and_of_the_project_are_told_apart(run: Run, tmp_path: Path) -> None:
     write(tmp_path, "a", GOOD)
     write(tmp_path, "b", GOOD.replace("mine", "own"), "config/autoloop/themes")
     _, out, _ = run()
@@ -53,14 +59,14 @@ def test_themes_of_a_person_and_of_the_project_are_told_apart(run, tmp_path):
     assert origins == {"mine": "project", "own": "user"}
 
 
-def test_a_bad_file_is_named_with_what_is_wrong_and_fails_the_command(run, tmp_path):
+def test_a_bad_file_is_named_with_what_is_wrong_and_fails_the_command(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path, "bad", GOOD + 'secondry = "#fff"\n')
     code, out, _ = run()
     assert code == 1
     assert f"left out: {path}: `secondry` is not a key of a theme; did you mean `secondary`?" in out
 
 
-def test_json_holds_the_figures_and_the_failures(run, tmp_path):
+def test_json_holds_the_figures_and_the_failures(run: Run, tmp_path: Path) -> None:
     write(tmp_path, "faint", FAINT)
     bad = write(tmp_path, "bad", "name = 3\n")
     code, out, _ = run("--json")
@@ -75,7 +81,7 @@ def test_json_holds_the_figures_and_the_failures(run, tmp_path):
     assert [failure["path"] for failure in found["failures"]] == [str(bad)]
 
 
-def test_one_file_is_checked(run, tmp_path):
+def test_one_file_is_checked(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path, "mine", GOOD, "elsewhere")
     code, out, _ = run("--check", str(path))
     assert code == 0
@@ -83,7 +89,7 @@ def test_one_file_is_checked(run, tmp_path):
     assert "least contrast of text" in out
 
 
-def test_a_faint_theme_fails_the_check_and_says_which_colours(run, tmp_path):
+def test_a_faint_theme_fails_the_check_and_says_which_colours(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path, "faint", FAINT, "elsewhere")
     code, out, _ = run("--check", str(path))
     assert code == 1
@@ -101,7 +107,7 @@ def test_a_faint_theme_fails_the_check_and_says_which_colours(run, tmp_path):
     ],
     ids=["toml", "key", "encoding", "wide encoding"],
 )
-def test_a_file_that_is_no_theme_is_one_sentence(run, tmp_path, content, sentence):
+def test_a_file_that_is_no_theme_is_one_sentence(run: Run, tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(content)
     code, out, err = run("--check", str(path))
@@ -112,13 +118,13 @@ def test_a_file_that_is_no_theme_is_one_sentence(run, tmp_path, content, sentenc
     assert len(err.splitlines()) == 1
 
 
-def test_a_missing_file_is_one_sentence(run):
+def test_a_missing_file_is_one_sentence(run: Run) -> None:
     code, _, err = run("--check", "nowhere.toml")
     assert code == 2
     assert err == "autoloop-tui: nowhere.toml cannot be read: No such file or directory.\n"
 
 
-def test_the_command_needs_neither_textual_nor_rich():
+def test_the_command_needs_neither_textual_nor_rich() -> None:
     program = (
         "import sys, autoloop_tui.cli.commands.themes as c; c.themes(); "
         "sys.exit(any(name.partition('.')[0] in ('textual', 'rich') for name in sys.modules))"
@@ -136,7 +142,9 @@ NAMES = [("okabe-itto", "did you mean okabe-ito?"), ("zzz", "`autoloop-tui theme
 
 
 @pytest.mark.parametrize(("name", "said"), NAMES)
-def test_an_unknown_theme_is_refused_in_a_pipe_too(name, said, tmp_path, monkeypatch, capsys):
+def test_an_unknown_theme_is_refused_in_a_pipe_too(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main(["--theme", name])

@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 ROWS = 4
 
 
-def rows(config):
+def rows(config: dict[str, Any]) -> Iterator[dict[str, float]]:
     """Curves that depend on the config: a larger `reg` gives more OT mass and a lower error."""
     reg = config["ot"]["loss_config"]["reg"]
     for row in range(1, ROWS + 1):
@@ -29,7 +31,7 @@ def rows(config):
         }
 
 
-def main():
+def main() -> None:
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=False))
     with open(options["--config"], encoding="utf-8") as file:
         config = json.load(file)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from autoloop.configs import dump_config, parse_config
+from autoloop.configs import Config, dump_config, parse_config
 from autoloop.model import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ def refused(text: str) -> str:
 
 @settings(derandomize=True, max_examples=150)
 @given(configs)
-def test_a_config_written_and_read_back_is_the_same_with_the_same_types(config):
+def test_a_config_written_and_read_back_is_the_same_with_the_same_types(config: Config) -> None:
     text = dump_config(config)
     again = parse_config(text, "cfg.json")
     assert json.dumps(again) == json.dumps(config)
@@ -34,16 +35,16 @@ def test_a_config_written_and_read_back_is_the_same_with_the_same_types(config):
     assert text.encode()
 
 
-def test_integers_and_key_order_survive():
+def test_integers_and_key_order_survive() -> None:
     text = dump_config(parse_config('{"z": 12, "a": {"kl": 10.0, "字": "文"}}', "cfg.json"))
     assert text == '{\n    "z": 12,\n    "a": {\n        "kl": 10.0,\n        "字": "文"\n    }\n}\n'
 
 
-def test_broken_json_is_placed_by_line_and_column():
+def test_broken_json_is_placed_by_line_and_column() -> None:
     assert refused('{\n  "a": 1,\n}').startswith("cfg.json, line 3, column 1: this is not valid JSON (")
 
 
-def test_a_byte_order_mark_is_passed_over():
+def test_a_byte_order_mark_is_passed_over() -> None:
     assert parse_config('\ufeff{"a": 1}', "cfg.json") == {"a": 1}
 
 
@@ -60,7 +61,7 @@ def test_a_byte_order_mark_is_passed_over():
         ('{"b":\n1e999}', "line 2, column 1", "1e999 is too large"),
     ],
 )
-def test_what_json_allows_and_a_trainer_would_not_is_refused_with_its_place(text, place, words):
+def test_what_json_allows_and_a_trainer_would_not_is_refused_with_its_place(text: str, place: str, words: str) -> None:
     message = refused(text)
     assert f"cfg.json, {place}: " in message
     assert words in message
@@ -76,14 +77,14 @@ def test_what_json_allows_and_a_trainer_would_not_is_refused_with_its_place(text
         ('{"a": ' + "9" * 5000 + "}", "too many digits"),
     ],
 )
-def test_other_bad_configs_get_one_sentence(text, words):
+def test_other_bad_configs_get_one_sentence(text: Any, words: str) -> None:
     message = refused(text)
     assert words in message
     assert message.startswith("cfg.json")
     assert "\n" not in message
 
 
-def test_a_config_holding_nan_or_an_object_is_not_written():
+def test_a_config_holding_nan_or_an_object_is_not_written() -> None:
     with pytest.raises(UserError, match="cannot be written"):
         dump_config({"a": float("nan")})
     with pytest.raises(UserError, match="cannot be written"):
@@ -92,7 +93,7 @@ def test_a_config_holding_nan_or_an_object_is_not_written():
 
 @settings(derandomize=True, max_examples=300)
 @given(st.text() | st.text(alphabet='{}[]",:ea\\u01-NIinfity \n'))
-def test_any_text_parses_or_is_a_user_error(text):
+def test_any_text_parses_or_is_a_user_error(text: str) -> None:
     try:
         config = parse_config(text, "cfg.json")
     except UserError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from random import Random
 from typing import Any
 
 import pytest
 from autoloop.configs import (
+    Config,
     apply,
     config_hash,
     default_fields,
@@ -94,7 +96,7 @@ def refused(*texts: str, base: dict[str, Any] = BASE) -> str:
         ("a.b=a@b", "set", "a@b"),
     ],
 )
-def test_an_edit_is_read_as_it_is_written(text, op, value):
+def test_an_edit_is_read_as_it_is_written(text: str, op: str, value: Any) -> None:
     edit = parse_edit(text)
     assert (edit.path, edit.op, edit.value, edit.text) == (("a", "b"), op, value, text.strip())
     assert type(edit.value) is type(value)
@@ -142,7 +144,7 @@ def test_an_edit_is_read_as_it_is_written(text, op, value):
         (".".join("a" * 100) + "=1", "too long"),
     ],
 )
-def test_what_is_no_edit_is_refused_in_words(text, words):
+def test_what_is_no_edit_is_refused_in_words(text: Any, words: str) -> None:
     with pytest.raises(UserError, match="edit") as caught:
         parse_edit(text)
     assert words in str(caught.value)
@@ -151,7 +153,7 @@ def test_what_is_no_edit_is_refused_in_words(text, words):
 
 @settings(derandomize=True, max_examples=500)
 @given(st.text() | st.text(alphabet='ab.*@=\\"[]{}1e-,setmul NaN'))
-def test_any_text_is_an_edit_or_a_user_error(text):
+def test_any_text_is_an_edit_or_a_user_error(text: str) -> None:
     try:
         edit = parse_edit(text)
     except UserError:
@@ -161,7 +163,7 @@ def test_any_text_is_an_edit_or_a_user_error(text):
     json.dumps(edit.value, allow_nan=False)
 
 
-def test_a_mapping_of_changes_becomes_edits_of_the_same_meaning():
+def test_a_mapping_of_changes_becomes_edits_of_the_same_meaning() -> None:
     assert edits_from_mapping({"a.b@del": None}) == ["a.b@del"]
     texts = edits_from_mapping({"a.b@mul": 1.5, "c@set": True, "d": "1", "e@set": None, "f": "字"})
     assert texts == ["a.b@mul=1.5", "c@set=true", 'd="1"', "e@set=null", 'f="字"']
@@ -169,7 +171,7 @@ def test_a_mapping_of_changes_becomes_edits_of_the_same_meaning():
 
 
 @pytest.mark.parametrize("changes", [{"a": float("nan")}, {"a": object()}, {1: 2}])
-def test_a_mapping_that_no_config_could_hold_is_refused(changes):
+def test_a_mapping_that_no_config_could_hold_is_refused(changes: Any) -> None:
     with pytest.raises(UserError):
         edits_from_mapping(changes)
 
@@ -177,7 +179,7 @@ def test_a_mapping_that_no_config_could_hold_is_refused(changes):
 # ------------------------------------------------------------------------------------------------- matching
 
 
-def test_every_match_is_resolved_with_before_and_after():
+def test_every_match_is_resolved_with_before_and_after() -> None:
     assert resolved("terms.*.w@mul=0.5", "ot.loss_config.tau_src@set=2.0") == [
         Change(path="terms.a.w", before=1.0, after=0.5),
         Change(path="terms.b.w", before=2.0, after=1.0),
@@ -185,21 +187,21 @@ def test_every_match_is_resolved_with_before_and_after():
     ]
 
 
-def test_a_list_is_edited_by_index_and_by_star():
+def test_a_list_is_edited_by_index_and_by_star() -> None:
     assert [c.path for c in resolved("ot.loss_config.features.2.weight_label=0.005")] == [
         "ot.loss_config.features.2.weight_label"
     ]
     assert after("policy.input_features.state.shape.*=7") == 7
 
 
-def test_under_a_star_arithmetic_passes_over_blocks_without_the_key_and_says_so():
+def test_under_a_star_arithmetic_passes_over_blocks_without_the_key_and_says_so() -> None:
     first, second = resolved("ot.loss_config.features.*.weight_label@mul=0.5")
     assert (first.path, first.after) == ("ot.loss_config.features.0.weight_label", 0.005)
     assert (second.path, second.after) == ("ot.loss_config.features.2.weight_label", 0.01)
     assert first.note == "ot.loss_config.features.1 has no weight_label and stays as before"
 
 
-def test_under_a_star_set_makes_the_key_in_the_blocks_without_it():
+def test_under_a_star_set_makes_the_key_in_the_blocks_without_it() -> None:
     changes = resolved("ot.loss_config.features.*.weight_label=0.005")
     assert [(c.before, c.after, c.created) for c in changes] == [
         (0.01, 0.005, False),
@@ -210,7 +212,7 @@ def test_under_a_star_set_makes_the_key_in_the_blocks_without_it():
     assert changes[1].note.startswith("ot.loss_config.features.1.weight_label is a new key (")
 
 
-def test_a_key_with_dots_is_found_plainly_and_escaped_and_its_change_can_be_applied():
+def test_a_key_with_dots_is_found_plainly_and_escaped_and_its_change_can_be_applied() -> None:
     plain = resolved("policy.input_features.observation.images.side.shape.0=1")
     escaped = resolved(r"policy.input_features.observation\.images\.side.shape.0=1")
     assert plain == escaped
@@ -220,7 +222,7 @@ def test_a_key_with_dots_is_found_plainly_and_escaped_and_its_change_can_be_appl
     assert resolved("policy.input_features.*.shape.0=1")[0] == plain[0]
 
 
-def test_a_key_that_looks_like_syntax_can_be_addressed():
+def test_a_key_that_looks_like_syntax_can_be_addressed() -> None:
     base = {"a*b": {"x@y=z": 1}, "*": 2, "7": 3}
     assert after(r"a\*b.x\@y\=z@add=1", base) == 2
     assert [c.path for c in resolved(r"\*=5", base=base)] == [r"\*"]
@@ -247,20 +249,20 @@ def test_a_key_that_looks_like_syntax_can_be_addressed():
         ("qqqqqqq@mul=2", "there is no qqqqqqq in the config."),
     ],
 )
-def test_an_edit_that_matches_nothing_says_why_and_names_the_nearest(text, words):
+def test_an_edit_that_matches_nothing_says_why_and_names_the_nearest(text: str, words: str) -> None:
     message = refused(text)
     assert f'The edit "{text}" matches nothing: ' in message
     assert message.endswith(words)
 
 
-def test_a_star_on_an_empty_list_matches_nothing():
+def test_a_star_on_an_empty_list_matches_nothing() -> None:
     assert "features is empty, so * matches nothing" in refused("features.*.w=1", base={"features": []})
 
 
 # ------------------------------------------------------------------------------------------------- set
 
 
-def test_only_set_makes_a_key_with_its_parents_and_says_so():
+def test_only_set_makes_a_key_with_its_parents_and_says_so() -> None:
     (change,) = resolved("ot.loss_config.gamma=2")
     assert (change.created, change.before, change.after) == (True, None, 2)
     assert change.note == "ot.loss_config.gamma is a new key (the nearest existing one is ot.loss_config.reg)"
@@ -283,7 +285,7 @@ def test_only_set_makes_a_key_with_its_parents_and_says_so():
         ("ot.loss_config.features.*.weight_lable=1", "ot.loss_config.features.0.weight_label"),
     ],
 )
-def test_a_new_key_named_nearly_as_one_beside_it_must_be_called_new(text, beside):
+def test_a_new_key_named_nearly_as_one_beside_it_must_be_called_new(text: str, beside: str) -> None:
     path, value = text.split("=")
     message = refused(text)
     assert f"there is {beside};" in message
@@ -293,12 +295,12 @@ def test_a_new_key_named_nearly_as_one_beside_it_must_be_called_new(text, beside
     assert all(change.created and change.after == int(value) for change in changes)
 
 
-def test_names_that_differ_in_their_numbers_or_are_quite_other_words_are_no_slips():
+def test_names_that_differ_in_their_numbers_or_are_quite_other_words_are_no_slips() -> None:
     base = {"beta1": 0.9, "tau_src": 1, "n_obs_steps": 1}
     assert all(change.created for change in resolved("beta2=0.99", "tau_tgt=1", "n_action_steps=4", base=base))
 
 
-def test_new_sets_a_key_that_is_there_too():
+def test_new_sets_a_key_that_is_there_too() -> None:
     (change,) = resolved("ot.lambda_ot@new=0.2")
     assert (change.before, change.after, change.created) == (0.1, 0.2, False)
 
@@ -306,7 +308,7 @@ def test_new_sets_a_key_that_is_there_too():
 # ------------------------------------------------------------------------------------------------- delete
 
 
-def test_a_key_and_a_list_element_can_be_deleted():
+def test_a_key_and_a_list_element_can_be_deleted() -> None:
     changes = resolved("ot.loss_config.tau_src@del", "ot.loss_config.features.1@del")
     assert [(c.path, c.before, c.after, c.created, c.removed) for c in changes] == [
         ("ot.loss_config.tau_src", 0.5, None, False, True),
@@ -319,14 +321,14 @@ def test_a_key_and_a_list_element_can_be_deleted():
     assert diff(BASE, result) == changes
 
 
-def test_indices_mean_the_list_as_it_was_before_all_edits():
+def test_indices_mean_the_list_as_it_was_before_all_edits() -> None:
     base = {"l": [0, 1, 2, 3]}
     changes = resolved("l.0@del", "l.2@del", "l.3=9", base=base)
     assert apply(base, changes) == {"l": [1, 9]}
     assert [change.path for change in changes] == ["l.0", "l.2", "l.3"]
 
 
-def test_a_star_deletes_wherever_the_key_is_and_passes_over_the_others():
+def test_a_star_deletes_wherever_the_key_is_and_passes_over_the_others() -> None:
     changes = resolved("ot.loss_config.features.*.weight_label@del")
     assert [change.path for change in changes] == [f"ot.loss_config.features.{i}.weight_label" for i in (0, 2)]
     assert "ot.loss_config.features.1 has no weight_label" in (changes[0].note or "")
@@ -344,34 +346,34 @@ def test_a_star_deletes_wherever_the_key_is_and_passes_over_the_others():
         (["l.0@del", "l.*@mul=3"], {"a": {"x": 1, "y": 2}, "l": [6]}),
     ],
 )
-def test_edits_see_what_those_before_them_deleted(edits, result):
+def test_edits_see_what_those_before_them_deleted(edits: list[Any], result: dict[str, Any]) -> None:
     base = {"a": {"x": 1, "y": 2}, "l": [1, 2]}
     assert apply(base, resolved(*edits, base=base)) == result
 
 
-def test_what_is_not_there_cannot_be_deleted():
+def test_what_is_not_there_cannot_be_deleted() -> None:
     assert "the nearest existing path is ot.lambda_ot" in refused("ot.lambda@del")
     assert "was deleted by an edit before it" in refused("ot.loss_config.features.1@del", "ot.loss_config.features.1@del")
 
 
-def test_a_null_can_be_deleted_and_that_is_a_change():
+def test_a_null_can_be_deleted_and_that_is_a_change() -> None:
     assert check(BASE, resolved("seed@del"), by_rule=False, seen=lambda _: None).changes
 
 
 @pytest.mark.parametrize(("text", "after"), [("lr=2e-5", 2e-5), ("lr=3", 3), ("lr=false", False), ('lr="2e-5"', "2e-5")])
-def test_a_text_can_be_set_to_a_number(text, after):
+def test_a_text_can_be_set_to_a_number(text: str, after: Any) -> None:
     (change,) = resolved(text, base={"lr": "auto"})
     assert change.after == after
     assert type(change.after) is type(after)
     assert bool(change.note) == (not isinstance(after, str))
 
 
-def test_a_list_is_never_made_or_grown_by_an_index():
+def test_a_list_is_never_made_or_grown_by_an_index() -> None:
     refused("new.0.b=1")
     refused("policy.input_features.state.shape.1=4")
 
 
-def test_a_null_on_the_way_becomes_a_block_and_that_is_the_change():
+def test_a_null_on_the_way_becomes_a_block_and_that_is_the_change() -> None:
     (change,) = resolved("env.sim.type=aloha")
     assert (change.path, change.before, change.after) == ("env", None, {"sim": {"type": "aloha"}})
     assert apply(BASE, [change])["env"] == {"sim": {"type": "aloha"}}
@@ -391,11 +393,11 @@ def test_a_null_on_the_way_becomes_a_block_and_that_is_the_change():
         ("ot.loss_config.features=[]", []),
     ],
 )
-def test_set_gives_the_value(text, value):
+def test_set_gives_the_value(text: str, value: Any) -> None:
     assert after(text) == value
 
 
-def test_a_change_of_shape_or_to_null_carries_a_note():
+def test_a_change_of_shape_or_to_null_carries_a_note() -> None:
     assert "becomes null" in (resolved("ot.lambda_ot=null")[0].note or "")
     assert "was a number and becomes a list" in (resolved("ot.lambda_ot=[1]")[0].note or "")
 
@@ -412,7 +414,7 @@ def test_a_change_of_shape_or_to_null_carries_a_note():
         ("ot.loss_config=[1]", "from a block into a list"),
     ],
 )
-def test_any_other_change_of_type_is_refused_naming_both(text, words):
+def test_any_other_change_of_type_is_refused_naming_both(text: str, words: str) -> None:
     assert words in refused(text)
 
 
@@ -437,13 +439,13 @@ def test_any_other_change_of_type_is_refused_naming_both(text, words):
         ("batch_size=16.0", 16),
     ],
 )
-def test_arithmetic_is_as_on_paper_and_ints_stay_ints(text, value):
+def test_arithmetic_is_as_on_paper_and_ints_stay_ints(text: str, value: float) -> None:
     result = after(text)
     assert result == value
     assert type(result) is type(value)
 
 
-def test_a_denormal_and_a_huge_number_are_handled():
+def test_a_denormal_and_a_huge_number_are_handled() -> None:
     assert after("a@mul=0.5", {"a": 2.6e-85}) == 1.3e-85
     assert after("a@mul=1e-300", {"a": 1e-300}) == 0.0
     for text in ("a@mul=10", "a@add=1e308"):
@@ -451,7 +453,7 @@ def test_a_denormal_and_a_huge_number_are_handled():
     assert "too large" in refused("a@mul=" + "9" * 200, base={"a": 10**200})
 
 
-def test_an_integer_field_is_rounded_with_a_note_only_if_it_was_not_whole():
+def test_an_integer_field_is_rounded_with_a_note_only_if_it_was_not_whole() -> None:
     (change,) = resolved("batch_size@mul=1.3")
     assert (change.after, type(change.after)) == (10, int)
     assert change.note == "batch_size takes whole numbers: 10.4 was rounded to 10"
@@ -475,7 +477,7 @@ def test_an_integer_field_is_rounded_with_a_note_only_if_it_was_not_whole():
         "n_layers.0",
     ],
 )
-def test_the_integer_fields_are_known_by_their_last_key(path):
+def test_the_integer_fields_are_known_by_their_last_key(path: str) -> None:
     base: dict[str, Any] = {}
     base = {
         "batch_size": 8.0,
@@ -492,13 +494,13 @@ def test_the_integer_fields_are_known_by_their_last_key(path):
     assert (result, type(result)) == (12, int)
 
 
-def test_integers_inside_a_block_that_is_set_are_made_whole_too():
+def test_integers_inside_a_block_that_is_set_are_made_whole_too() -> None:
     (change,) = resolved('policy={"dim_model": 256.0, "n_heads": 7.6, "dropout": 1.0, "dims": {"hidden_dim": [8.0]}}')
     assert json.dumps(change.after) == '{"dim_model": 256, "n_heads": 8, "dropout": 1.0, "dims": {"hidden_dim": [8]}}'
     assert "policy.n_heads takes whole numbers" in (change.note or "")
 
 
-def test_a_project_can_name_more_integer_fields_by_key_or_by_path():
+def test_a_project_can_name_more_integer_fields_by_key_or_by_path() -> None:
     fields = default_fields().extended(["top_*", "ot.depth"])
     base = {"top_k": 4, "ot": {"depth": 4}, "x": {"depth": 4}}
     edits = parse_edits(["top_k@mul=1.4", "ot.depth@mul=1.4", "x.depth@mul=1.4"])
@@ -515,14 +517,14 @@ def test_a_project_can_name_more_integer_fields_by_key_or_by_path():
         ("terms.*@mul=2", "needs a number at terms.a"),
     ],
 )
-def test_arithmetic_on_what_is_no_number_is_refused(text, words):
+def test_arithmetic_on_what_is_no_number_is_refused(text: str, words: str) -> None:
     assert words in refused(text)
 
 
 # ------------------------------------------------------------------------------------------------- several edits
 
 
-def test_a_later_edit_sees_the_earlier_result_and_one_place_gives_one_change():
+def test_a_later_edit_sees_the_earlier_result_and_one_place_gives_one_change() -> None:
     assert resolved("ot.lambda_ot=0.2", "ot.window_size@add=1", "ot.lambda_ot@mul=0.5", "ot.lambda_ot@add=0.3") == [
         Change(path="ot.lambda_ot", before=0.1, after=0.4),
         Change(path="ot.window_size", before=10, after=11),
@@ -530,23 +532,23 @@ def test_a_later_edit_sees_the_earlier_result_and_one_place_gives_one_change():
     assert [(c.path, c.after) for c in resolved("new.a=1", "new.b=2", "new.*@mul=10")] == [("new.a", 10), ("new.b", 20)]
 
 
-def test_edits_inside_one_another_give_the_outer_change():
+def test_edits_inside_one_another_give_the_outer_change() -> None:
     (inside_later,) = resolved('terms.a={"w": 5.0}', "terms.a.w@mul=2")
     assert (inside_later.path, inside_later.before, inside_later.after) == ("terms.a", {"w": 1.0}, {"w": 10.0})
     (inside_first,) = resolved("terms.a.w=3.0", 'terms={"c": 1}')
     assert (inside_first.path, inside_first.before, inside_first.after) == ("terms", BASE["terms"], {"c": 1})
 
 
-def test_a_block_set_in_many_places_is_not_shared_between_them():
+def test_a_block_set_in_many_places_is_not_shared_between_them() -> None:
     assert [c.after for c in resolved('terms.*={"w": 1.5}', "terms.a.w@mul=2")] == [{"w": 3.0}, {"w": 1.5}]
 
 
-def test_a_place_that_exists_is_preferred_over_one_that_would_be_made():
+def test_a_place_that_exists_is_preferred_over_one_that_would_be_made() -> None:
     base = {"a": {"b": {}}, "a.b": {"c": 1}}
     assert resolved("a.b.c=5", base=base) == [Change(path=r"a\.b.c", before=1, after=5)]
 
 
-def test_an_edit_that_fails_writes_nothing_and_results_share_nothing_with_the_base():
+def test_an_edit_that_fails_writes_nothing_and_results_share_nothing_with_the_base() -> None:
     base = copy.deepcopy(BASE)
     refused("ot.lambda_ot=0.2", "nowhere.at.all@mul=2", base=base)
     (change,) = resolved('terms.a={"w": [1]}', base=base)
@@ -558,7 +560,7 @@ def test_an_edit_that_fails_writes_nothing_and_results_share_nothing_with_the_ba
     assert change.after == {"w": [1]}
 
 
-def test_changes_for_a_place_that_is_not_there_are_refused():
+def test_changes_for_a_place_that_is_not_there_are_refused() -> None:
     with pytest.raises(UserError, match="no such place"):
         apply({"a": 1}, [Change(path="b.c", before=1, after=2)])
     with pytest.raises(UserError, match="no block"):
@@ -590,7 +592,7 @@ edit_texts = st.builds(
 
 @settings(derandomize=True, max_examples=300)
 @given(trees, trees)
-def test_a_diff_applied_to_the_first_config_gives_the_second(a, b):
+def test_a_diff_applied_to_the_first_config_gives_the_second(a: Config, b: Config) -> None:
     frozen = copy.deepcopy((a, b))
     changes = diff(a, b)
     assert (a, b) == frozen
@@ -601,7 +603,7 @@ def test_a_diff_applied_to_the_first_config_gives_the_second(a, b):
 
 @settings(derandomize=True, max_examples=600)
 @given(rich_trees, st.lists(edit_texts, min_size=1, max_size=4))
-def test_resolving_never_touches_the_config_and_its_changes_are_what_differs(config, texts):
+def test_resolving_never_touches_the_config_and_its_changes_are_what_differs(config: Config, texts: list[str]) -> None:
     frozen = copy.deepcopy(config)
     try:
         changes = resolve(config, parse_edits(texts))
@@ -629,7 +631,7 @@ def test_resolving_never_touches_the_config_and_its_changes_are_what_differs(con
     st.lists(segments.filter(lambda s: s != "*"), min_size=1, max_size=3),
     st.sampled_from([2, 0.5, None, "x"]),
 )
-def test_what_set_promises_is_what_the_config_then_holds(config, path, value):
+def test_what_set_promises_is_what_the_config_then_holds(config: Config, path: str, value: Any) -> None:
     try:
         changes = resolve(config, parse_edits([f"{'.'.join(path)}={json.dumps(value)}"]))
     except UserError:
@@ -642,7 +644,7 @@ def test_what_set_promises_is_what_the_config_then_holds(config, path, value):
 # ------------------------------------------------------------------------------------------------- diff and hash
 
 
-def test_a_diff_gives_only_what_differs():
+def test_a_diff_gives_only_what_differs() -> None:
     other = copy.deepcopy(BASE)
     other["batch_size"] = 8.0
     other["ot"]["lambda_ot"] = 0.2
@@ -657,14 +659,14 @@ def test_a_diff_gives_only_what_differs():
     ]
 
 
-def test_one_and_true_differ():
+def test_one_and_true_differ() -> None:
     assert [c.path for c in diff({"a": 1, "b": 0.0}, {"a": True, "b": 0})] == ["a"]
     assert config_hash({"a": 1}) != config_hash({"a": True})
 
 
 @settings(derandomize=True, max_examples=200)
 @given(trees, st.randoms(use_true_random=False))
-def test_the_hash_does_not_depend_on_the_order_of_keys(config, random):
+def test_the_hash_does_not_depend_on_the_order_of_keys(config: Config, random: Random) -> None:
     def shuffled(value: Any) -> Any:
         if isinstance(value, dict):
             items = list(value.items())
@@ -677,11 +679,11 @@ def test_the_hash_does_not_depend_on_the_order_of_keys(config, random):
 
 @settings(derandomize=True, max_examples=200)
 @given(trees, trees)
-def test_configs_have_one_hash_exactly_when_nothing_differs(a, b):
+def test_configs_have_one_hash_exactly_when_nothing_differs(a: Config, b: Config) -> None:
     assert (config_hash(a) == config_hash(b)) == same(a, b)
 
 
-def test_the_hash_is_of_the_training_only():
+def test_the_hash_is_of_the_training_only() -> None:
     base = {"steps": 10, "lr": 1.0}
     assert len(config_hash(base)) == 16
     noise = {"output_dir": "x", "wandb": {"mode": "online"}, "job_name": "y", "log_freq": 1, "eval_freq": 2}
@@ -690,7 +692,7 @@ def test_the_hash_is_of_the_training_only():
     assert config_hash({**base, "policy": {"wandb": 1}}) != config_hash({**base, "policy": {}})
 
 
-def test_extra_arguments_count_unless_they_only_watch():
+def test_extra_arguments_count_unless_they_only_watch() -> None:
     base = {"lr": 1.0}
     watching = ["--wandb.mode=offline", "--log_freq", "50", "--eval_freq=2"]
     assert config_hash(base, watching) == config_hash(base)
@@ -698,7 +700,7 @@ def test_extra_arguments_count_unless_they_only_watch():
     assert config_hash(base, ["--log_freq", "50", "--seed=1"]) == config_hash(base, ["--seed=1"])
 
 
-def test_a_deep_path_and_a_wide_config_stay_quick():
+def test_a_deep_path_and_a_wide_config_stay_quick() -> None:
     deep: dict[str, Any] = {}
     node = deep
     for _ in range(50):

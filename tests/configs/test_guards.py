@@ -33,7 +33,7 @@ def guarded(
     return check_variant(base, resolve(base, parse_edits(texts)), by_rule=by_rule, seen=(ran or {}).get)
 
 
-def test_a_good_variant_passes_with_its_config_and_hash():
+def test_a_good_variant_passes_with_its_config_and_hash() -> None:
     result = guarded("ot.loss_config.reg@mul=2", "batch_size@add=4")
     assert result.blocked is None
     assert result.notes == []
@@ -43,14 +43,14 @@ def test_a_good_variant_passes_with_its_config_and_hash():
 
 
 @pytest.mark.parametrize("edit", ["ot.loss_config.features.*.weight_label=0", "ot.loss_config.features.1.weight_label=0.0"])
-def test_a_feature_with_embedding_off_and_label_zero_is_blocked_by_name(edit):
+def test_a_feature_with_embedding_off_and_label_zero_is_blocked_by_name(edit: str) -> None:
     blocked = guarded(edit).blocked
     assert blocked is not None
     assert blocked.startswith("Feature 1 (action) would have both its learned embedding off and its label weight 0")
     assert "Feature 0" not in blocked
 
 
-def test_features_may_be_a_block_by_name():
+def test_features_may_be_a_block_by_name() -> None:
     base = copy.deepcopy(BASE)
     base["ot"]["loss_config"]["features"] = {"action": {"use_learned_embed": True, "weight_label": 0}}
     assert guarded("ot.loss_config.reg=1", base=base).blocked is None
@@ -59,28 +59,28 @@ def test_features_may_be_a_block_by_name():
     )
 
 
-def test_a_base_that_is_already_disabled_is_blocked_and_blamed_and_can_be_repaired():
+def test_a_base_that_is_already_disabled_is_blocked_and_blamed_and_can_be_repaired() -> None:
     base = copy.deepcopy(BASE)
     base["ot"]["loss_config"]["features"][1]["weight_label"] = 0
     assert "The base config already has it so" in (guarded("ot.loss_config.reg=1", base=base).blocked or "")
     assert guarded("ot.loss_config.features.1.weight_label=0.01", base=base).blocked is None
 
 
-def test_a_rule_may_not_lower_lambda_under_the_floor_but_a_person_may():
+def test_a_rule_may_not_lower_lambda_under_the_floor_but_a_person_may() -> None:
     result = guarded("ot.lambda_ot@add=-0.09")
     assert result.blocked == "ot.lambda_ot would fall from 0.1 to 0.01, under 0.02, which no rule may go below."
     assert guarded("ot.lambda_ot@add=-0.09", by_rule=False).blocked is None
     assert guarded("ot.lambda_ot@add=-0.08").blocked is None
 
 
-def test_lambda_under_the_floor_that_a_rule_raises_or_leaves_is_no_fault_of_it():
+def test_lambda_under_the_floor_that_a_rule_raises_or_leaves_is_no_fault_of_it() -> None:
     base = copy.deepcopy(BASE)
     base["ot"]["lambda_ot"] = 0.001
     assert guarded("ot.lambda_ot@mul=2", base=base).blocked is None
     assert guarded("batch_size=16", base=base).blocked is None
 
 
-def test_an_edit_to_the_same_value_is_dropped_with_a_note():
+def test_an_edit_to_the_same_value_is_dropped_with_a_note() -> None:
     result = guarded("batch_size=8.0", "ot.lambda_ot@max=0.02", "ot.loss_config.reg=0.2")
     assert [c.path for c in result.changes] == ["ot.loss_config.reg"]
     assert result.notes == [
@@ -89,7 +89,7 @@ def test_an_edit_to_the_same_value_is_dropped_with_a_note():
     ]
 
 
-def test_an_optimizer_edit_that_the_preset_replaces_is_dropped_and_names_the_one_that_counts():
+def test_an_optimizer_edit_that_the_preset_replaces_is_dropped_and_names_the_one_that_counts() -> None:
     result = guarded("optimizer.lr@mul=1.4", "policy.optimizer_lr@mul=1.4", "scheduler.warmup=5")
     assert [c.path for c in result.changes] == ["policy.optimizer_lr"]
     assert "scheduler" not in result.config
@@ -101,7 +101,7 @@ def test_an_optimizer_edit_that_the_preset_replaces_is_dropped_and_names_the_one
     ]
 
 
-def test_the_preset_replaces_the_optimizer_by_default_and_not_where_it_is_off_or_there_is_no_policy():
+def test_the_preset_replaces_the_optimizer_by_default_and_not_where_it_is_off_or_there_is_no_policy() -> None:
     for change, counts in (
         ({"use_policy_training_preset": False}, True),
         ({"use_policy_training_preset": None}, False),
@@ -114,7 +114,7 @@ def test_the_preset_replaces_the_optimizer_by_default_and_not_where_it_is_off_or
     assert len(switched.changes) == 2
 
 
-def test_a_proposal_with_no_edit_left_is_blocked():
+def test_a_proposal_with_no_edit_left_is_blocked() -> None:
     one = guarded("optimizer.lr@mul=1.4", ran={config_hash(BASE): "its base"})
     assert one.changes == []
     assert one.config == BASE
@@ -125,7 +125,7 @@ def test_a_proposal_with_no_edit_left_is_blocked():
     assert guarded().blocked == "There is no edit left that changes the training."
 
 
-def test_a_config_that_has_been_run_is_blocked_with_where():
+def test_a_config_that_has_been_run_is_blocked_with_where() -> None:
     twin = copy.deepcopy(BASE)
     twin["batch_size"] = 16.0
     twin["job_name"] = "another name"
@@ -133,7 +133,7 @@ def test_a_config_that_has_been_run_is_blocked_with_where():
     assert blocked == "This config has already been run: run ab12cd34 of loop_1700000000."
 
 
-def test_every_reason_is_told():
+def test_every_reason_is_told() -> None:
     hash_of_result = guarded("ot.lambda_ot=0.01", "ot.loss_config.features.1.weight_label=0").hash
     result = guarded("ot.lambda_ot=0.01", "ot.loss_config.features.1.weight_label=0", ran={hash_of_result: "run x"})
     assert result.blocked is not None
@@ -141,14 +141,15 @@ def test_every_reason_is_told():
         assert words in result.blocked
 
 
-def test_setting_null_where_the_key_is_missing_is_an_effect():
+def test_setting_null_where_the_key_is_missing_is_an_effect() -> None:
     change = Change(path="policy.temporal", before=None, after=None, created=True)
     result = check_variant(BASE, [change], by_rule=False, seen=lambda _: None)
     assert result.changes == [change]
     assert result.blocked is None
 
 
-def test_blocks_of_any_shape_do_not_break_the_guards():
+def test_blocks_of_any_shape_do_not_break_the_guards() -> None:
+    odd: Any
     for odd in (
         None,
         3,

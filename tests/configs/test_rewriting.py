@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from autoloop.configs import apply, diff, dump_config, parse_config, parse_edits, resolve, rewrite
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,11 +52,11 @@ def differing(before: str, after: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", [BASE, BASE + "\n", BASE.replace("\n", "\r\n"), BASE.replace("  ", "\t"), '{"a": 1}'])
-def test_a_config_without_an_edit_stays_as_it_was_given(text):
+def test_a_config_without_an_edit_stays_as_it_was_given(text: Any) -> None:
     assert rewrite(text, parse_config(text, "base.json")) == text
 
 
-def test_only_the_lines_of_the_edits_differ():
+def test_only_the_lines_of_the_edits_differ() -> None:
     text = edited(BASE, "features.*.weight@mul=2", "policy.dim=256", "name=new")
     assert differing(BASE, text) == [
         '-  "name": "caf\\u00e9 \\/ 1e-05",',
@@ -70,7 +70,7 @@ def test_only_the_lines_of_the_edits_differ():
     ]
 
 
-def test_new_keys_and_blocks_are_laid_out_like_their_neighbours():
+def test_new_keys_and_blocks_are_laid_out_like_their_neighbours() -> None:
     text = edited(BASE, "features.2.weight=0.1", 'policy.extra={"a": [1, 2]}', 'other={"b": {"c": 1e-7}}', "empty.x=1")
     assert differing(BASE, text) == [
         '-  "policy": {"type": "act", "dim": 512},',
@@ -90,7 +90,7 @@ def test_new_keys_and_blocks_are_laid_out_like_their_neighbours():
     ]
 
 
-def test_lines_end_as_in_the_source():
+def test_lines_end_as_in_the_source() -> None:
     text = edited(BASE.replace("\n", "\r\n"), 'other={"b": {"c": 1}}')
     assert text.count("\n") == text.count("\r\n")
 
@@ -107,7 +107,7 @@ def test_lines_end_as_in_the_source():
         ('{\n\t"a": {"b": 1}\n}\n', "a.b=0.00001", '{\n\t"a": {"b": 1.0e-05}\n}\n'),
     ],
 )
-def test_the_style_of_the_source_is_kept(before, edit, after):
+def test_the_style_of_the_source_is_kept(before: str, edit: str, after: str) -> None:
     assert edited(before, edit) == after
 
 
@@ -125,7 +125,7 @@ def test_the_style_of_the_source_is_kept(before, edit, after):
         ('"1e-05"', '"1e-05"'),
     ],
 )
-def test_only_numbers_that_yaml_would_take_for_texts_are_respelt(given, written):
+def test_only_numbers_that_yaml_would_take_for_texts_are_respelt(given: str, written: str) -> None:
     text = f'{{"lr": {given}, "l": [{given}]}}'
     config = parse_config(text, "base.json")
     result = rewrite(text, config)
@@ -135,11 +135,11 @@ def test_only_numbers_that_yaml_would_take_for_texts_are_respelt(given, written)
 
 @settings(derandomize=True, max_examples=300)
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_float_is_written_as_a_number_of_yaml(value):
+def test_every_float_is_written_as_a_number_of_yaml(value: float) -> None:
     assert yaml.safe_load(dump_config({"a": value})) == {"a": value}
 
 
-def test_a_byte_order_mark_is_left_out():
+def test_a_byte_order_mark_is_left_out() -> None:
     assert rewrite('\ufeff{"a": 1}', {"a": 1}) == '{"a": 1}'
 
 
@@ -154,7 +154,7 @@ layouts = st.sampled_from([{"indent": 2}, {"indent": 4}, {"indent": "\t"}, {}, {
 
 @settings(derandomize=True, max_examples=500)
 @given(configs, configs, layouts, st.booleans())
-def test_whatever_is_wanted_is_what_the_text_reads_as(before, wanted, layout, ascii_only):
+def test_whatever_is_wanted_is_what_the_text_reads_as(before: Any, wanted: Any, layout: Any, ascii_only: bool) -> None:
     text = json.dumps(before, ensure_ascii=ascii_only, **layout)
     result = parse_config(rewrite(text, wanted), "variant.json")
     assert json.dumps(result, sort_keys=True) == json.dumps(wanted, sort_keys=True)
@@ -169,7 +169,7 @@ def leaves(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @settings(derandomize=True, max_examples=300)
 @given(configs, st.data())
-def test_one_changed_leaf_is_one_changed_line(before, data):
+def test_one_changed_leaf_is_one_changed_line(before: Any, data: Any) -> None:
     places = leaves(before)
     if places == [()] or not places:
         return

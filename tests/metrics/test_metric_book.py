@@ -29,11 +29,11 @@ BOOK = default_book()
         ("", None),
     ],
 )
-def test_every_way_to_write_a_metric_leads_to_its_canonical_name(name, canonical):
+def test_every_way_to_write_a_metric_leads_to_its_canonical_name(name: str, canonical: str | None) -> None:
     assert BOOK.resolve_name(name) == canonical
 
 
-def test_the_canonical_metrics_of_the_scripts_are_all_there():
+def test_the_canonical_metrics_of_the_scripts_are_all_there() -> None:
     assert set(BOOK.metrics) == {
         "train/loss",
         "train/l1_loss",
@@ -54,21 +54,21 @@ def test_the_canonical_metrics_of_the_scripts_are_all_there():
     assert len(BOOK.key_metrics) == 5
 
 
-def test_best_is_the_largest_for_mass_diagonal_and_rate_and_else_the_smallest():
+def test_best_is_the_largest_for_mass_diagonal_and_rate_and_else_the_smallest() -> None:
     for name in ("train/ot_pi_sum", "train/ot_pi_diag", "train/lr", "diag_ratio", "other/pi_sum", "policy/backbone_lr"):
         assert BOOK.higher_is_better(name)
     for name in ("train/loss", "eval/offline_eval/avg_l1", "ot_cost", "train/ot_cost/wrist", "unknown"):
         assert not BOOK.higher_is_better(name)
 
 
-def test_short_names_lead_back_to_the_metric():
+def test_short_names_lead_back_to_the_metric() -> None:
     for name in BOOK.names:
         assert BOOK.resolve_name(BOOK.short(name)) == name
     assert BOOK.short("train/ot_cost/wrist") == "ot_cost/wrist"
     assert BOOK.short("eval/x") == "eval/x"
 
 
-def test_a_project_adds_metrics_and_overrides_what_it_names():
+def test_a_project_adds_metrics_and_overrides_what_it_names() -> None:
     mine = parse_metric_book(
         """
         key = ["eval/success_rate"]
@@ -113,7 +113,7 @@ def test_a_project_adds_metrics_and_overrides_what_it_names():
         ('key = "a"', "$.key"),
     ],
 )
-def test_a_broken_book_is_refused_in_one_sentence_naming_file_and_place(text, words):
+def test_a_broken_book_is_refused_in_one_sentence_naming_file_and_place(text: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_metric_book(text, "mine.toml")
     assert str(caught.value).startswith("mine.toml: ")
