@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Event, Loop, LoopState, Run, RunState, UserError
+from autoloop.protocol import Request, verb
 from autoloop.store import Command, Store
 from autoloop.text.suggest import did_you_mean
 
@@ -52,12 +52,12 @@ def find_run(store: Store, loop: Loop, wanted: str) -> Run:
     return found[-1]
 
 
-def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> str:
-    """Send one command and wait for the engine's answer. UserError where it is refused, and where there is no engine:
+def ask(store: Store, loop: Loop, request: Request) -> str:
+    """Send one request and wait for the engine's answer. UserError where it is refused, and where there is no engine:
     then the command is kept for the next one."""
     if loop.state is LoopState.FINISHED and not alive(store, loop):
         raise UserError(f"{loop.name} has finished; it takes no commands any more.")
-    number = store.send(loop.id, kind, payload, actor())
+    number = store.send(loop.id, request, actor())
     command = _answered(store, loop, number)
     if command is None:
         raise UserError(
@@ -67,9 +67,9 @@ def ask(store: Store, loop: Loop, kind: str, **payload: Any) -> str:
     return _text(command)
 
 
-def ask_waking(store: Store, loop: Loop, kind: str, **payload: Any) -> tuple[str, bool]:
-    """`ask`, with an engine started for it where none drives the loop. The answer, and whether one was started."""
-    number = store.send(loop.id, kind, payload, actor())
+def ask_waking(store: Store, loop: Loop, request: Request) -> tuple[str, bool]:
+    """`ask`, with an engine started for it if none drives the loop. The answer, and whether one was started."""
+    number = store.send(loop.id, request, actor())
     command = _answered(store, loop, number)
     if command is not None:
         return _text(command), False
@@ -78,7 +78,9 @@ def ask_waking(store: Store, loop: Loop, kind: str, **payload: Any) -> tuple[str
     spawn(store, store.loop(loop.id))
     command = _answered(store, loop, number)
     if command is None:
-        raise UserError(f"The engine of {loop.name} ended before it could {kind}; `autoloop-tui status` shows more.")
+        raise UserError(
+            f"The engine of {loop.name} ended before it could {verb(request)}; `autoloop-tui status` shows more."
+        )
     return _text(command), True
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autoloop.model import LoopState
+from autoloop.protocol import Pause, Request, Resume, Stop, verb
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -273,24 +274,24 @@ class ConsoleApp(FullScreenApp[int]):
 
     # ------------------------------------------------------------------------------------------------------- commands
 
-    def ask(self, kind: str, **payload: Any) -> None:
-        """Send a command to the engine; its answer is shown when it comes."""
+    def ask(self, request: Request) -> None:
+        """Send a request to the engine; its answer is shown when it comes."""
         if self.feed.view is None or self.feed.view.engine is None:
             self.told(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
             return
-        self._send(kind, payload)
+        self._send(request)
 
-    def ask_waking(self, kind: str, **payload: Any) -> None:
-        """`ask`, with an engine started for it where none drives the loop."""
-        self._send(kind, payload)
+    def ask_waking(self, request: Request) -> None:
+        """`ask`, with an engine started for it if none drives the loop."""
+        self._send(request)
         if self.feed.view is None or self.feed.view.engine is None:
             self._wake()
 
-    def _send(self, kind: str, payload: dict[str, Any]) -> None:
+    def _send(self, request: Request) -> None:
         try:
-            self.feed.send(kind, payload)
+            self.feed.send(request)
         except TROUBLE as error:  # also from a dialog's answer, which is no action
-            self.told(f"{kind} was not sent: {error}", ok=False)
+            self.told(f"{verb(request)} was not sent: {error}", ok=False)
 
     def told(self, text: str, *, ok: bool = True) -> None:
         """Say one sentence on the last line of the screen, also below a dialog."""
@@ -298,19 +299,19 @@ class ConsoleApp(FullScreenApp[int]):
         if below is not None and below.is_mounted:
             below.say(text, "" if ok else "slot-failed")
 
-    def confirm(self, what: str, why: str, yes: str, kind: str, **payload: Any) -> None:
-        """Ask, and send the command only after a yes."""
+    def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
+        """Ask, and send the request only after a yes."""
 
         def answered(agreed: bool | None) -> None:
             if agreed:
-                self.ask(kind, **payload)
+                self.ask(request)
 
         self.push_screen(Confirm(what, why, yes), answered)
 
     def action_pause(self) -> None:
         view = self.feed.view
         if view is not None:
-            self.ask("resume" if view.loop.paused else "pause")
+            self.ask(Resume() if view.loop.paused else Pause())
 
     def action_stop_loop(self) -> None:
         self.confirm(
@@ -318,7 +319,7 @@ class ConsoleApp(FullScreenApp[int]):
             "Its running runs are interrupted and queued again; logs, checkpoints and metrics so far are kept. "
             "`autoloop-tui resume` goes on from there.",
             "Stop the loop",
-            "stop",
+            Stop(),
         )
 
     def action_engine(self) -> None:
@@ -329,7 +330,7 @@ class ConsoleApp(FullScreenApp[int]):
         elif view.loop.state is LoopState.FINISHED:
             self.told(f"the loop has finished: {view.loop.reason}")
         else:
-            self._send("resume", {})
+            self._send(Resume())
             self._wake()
 
     def _wake(self) -> None:

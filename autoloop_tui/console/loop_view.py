@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from autoloop.engine import Holder, holder
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
+from autoloop.protocol import Request
 from autoloop.settings import load_settings
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
 
@@ -176,7 +177,8 @@ class Feed:
         self._followers: OrderedDict[str, Follower] = OrderedDict()
         """By output directory and attempt: one that is extended writes on in the same directory."""
         self._columns: dict[str, Mapping[str, Series]] = {}
-        self._questions: dict[int, str] = {}
+        self._questions: set[int] = set()
+        """Commands of ours that are not answered yet."""
         self._outbox = Outbox(project)
         self._present: Mapping[str, Presence] = {}
         self._looked_at = 0.0
@@ -285,12 +287,12 @@ class Feed:
 
     # ----------------------------------------------------------------------------------------------------- commands
 
-    def send(self, kind: str, payload: dict[str, Any]) -> bool:
-        """Send a command row; its answer comes with `answers`. False if that takes a while: `unsent` says if it fails."""
-        letter = Letter(self.loop_id, kind, payload)
+    def send(self, request: Request) -> bool:
+        """Send a request; its answer comes with `answers`. False if that takes a while: `unsent` says if it fails."""
+        letter = Letter(self.loop_id, request)
         if not self._outbox.under_way:  # else it would overtake what was asked for before
             try:
-                self._questions[self.store.send(letter.loop, kind, payload, client.actor())] = kind
+                self._questions.add(self.store.send(self.loop_id, request, client.actor()))
                 return True
             except StoreUnavailableError:
                 pass
@@ -305,15 +307,14 @@ class Feed:
     def unsent(self) -> list[str]:
         """Why commands of ours could not be sent, since last asked."""
         taken = self._outbox.taken()
-        self._questions |= {letter.number: letter.kind for letter in taken if letter.number is not None}
+        self._questions |= {letter.number for letter in taken if letter.number is not None}
         return [letter.problem for letter in taken if letter.problem]
 
     def answers(self) -> list[Command]:
         """Commands of ours that have been answered since last asked."""
-        asked = [self.store.command(number) for number in self._questions]
+        asked = [self.store.command(number) for number in sorted(self._questions)]
         done = [command for command in asked if command.answered_at is not None]
-        for command in done:
-            del self._questions[command.id]
+        self._questions -= {command.id for command in done}
         return done
 
 

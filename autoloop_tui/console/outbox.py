@@ -6,11 +6,11 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from autoloop.model import UserError
+from autoloop.protocol import Request, verb
 from autoloop.store import Store
 
 from autoloop_tui import client
@@ -18,11 +18,10 @@ from autoloop_tui import client
 
 @dataclass(frozen=True)
 class Letter:
-    """A command, and what became of it: its number in the store or why it could not be sent."""
+    """A request, and what became of it: its number in the store or why it could not be sent."""
 
     loop: int
-    kind: str
-    payload: dict[str, Any]
+    request: Request
     number: int | None = None
     problem: str = ""
 
@@ -73,7 +72,7 @@ class Outbox:
     def _send(self, letter: Letter) -> Letter:
         try:
             with Store.open(self._project) as store:
-                number = store.send(letter.loop, letter.kind, letter.payload, client.actor())
+                number = store.send(letter.loop, letter.request, client.actor())
         except (UserError, sqlite3.Error, OSError) as error:
-            return Letter(letter.loop, letter.kind, letter.payload, problem=f"{letter.kind} was not sent: {error}")
-        return Letter(letter.loop, letter.kind, letter.payload, number)
+            return replace(letter, problem=f"{verb(letter.request)} was not sent: {error}")
+        return replace(letter, number=number)

@@ -31,6 +31,7 @@ from autoloop.model import (
     RunState,
     Series,
 )
+from autoloop.protocol import Request
 from autoloop.store import Store
 from autoloop.trainers import load_preset
 from autoloop.variants.pipeline import training_hash
@@ -197,9 +198,9 @@ class Project:
         self.store.put_proposal(proposal)
         return proposal
 
-    def commands(self) -> Any:
-        """What the console has asked for: kinds and payloads."""
-        return [(command.kind, command.payload) for command in self.store.open_commands(self.loop.id)]
+    def commands(self) -> list[Request]:
+        """What the console has asked for."""
+        return [command.request for command in self.store.open_commands(self.loop.id)]
 
     @contextmanager
     def engine(self) -> Iterator[Any]:

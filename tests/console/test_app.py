@@ -25,6 +25,7 @@ from autoloop.model import (
     Run,
     RunState,
 )
+from autoloop.protocol import Pause, Resume, Stop
 from autoloop.store import Store
 from textual.app import App
 from textual.command import CommandPalette
@@ -131,12 +132,12 @@ async def test_screens_are_reached_by_their_keys_and_left_by_q(project: Project,
 async def test_pause_and_resume_are_one_key(project: Project) -> None:
     async with drive(project.app(), engine=project) as pilot:
         await pilot.press("P")
-        assert project.commands() == [("pause", {})]
+        assert project.commands() == [Pause()]
         project.change_loop(paused=True)
         pilot.app._tick()
         assert "paused: P goes on" in top(pilot.app)
         await pilot.press("P")
-        assert project.commands()[-1] == ("resume", {})
+        assert project.commands()[-1] == Resume()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -155,7 +156,7 @@ async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project: Pr
         await settle(pilot)
         await pilot.press("l", "enter")  # to the other button
         await settle(pilot)
-        assert project.commands() == [("stop", {})]
+        assert project.commands() == [Stop()]
 
 
 async def test_an_answer_is_told_also_below_a_dialog(project: Project) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.protocol import Approve, Pause, Resume
 from autoloop.store import StoreUnavailableError
 
 from autoloop_tui.console import crash
@@ -256,7 +257,7 @@ async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project
             await until(pilot, lambda: isinstance(app.screen, RoundsScreen), "it goes on")
             assert project.commands() == []
         await until(pilot, lambda: len(project.commands()) == 2, "they arrive")
-        assert [kind for kind, _ in project.commands()] == ["pause", "approve"]
+        assert project.commands() == [Pause(), Approve(proposals=[1])]
         project.store.answer(1, True, "it is paused")
         await until(pilot, lambda: "it is paused" in text(app), "the answer")
 
@@ -281,10 +282,10 @@ async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(
 def test_quitting_waits_for_commands_under_way(project: Project) -> None:
     feed = Feed(project.folder)
     with locked(project):
-        assert not feed.send("pause", {})
-        assert not feed.send("resume", {})
+        assert not feed.send(Pause())
+        assert not feed.send(Resume())
     assert feed.close() == []
-    assert [kind for kind, _ in project.commands()] == ["pause", "resume"]
+    assert project.commands() == [Pause(), Resume()]
 
 
 async def test_what_could_not_be_sent_is_said_after_the_console(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from autoloop.model import LoopEnd, LoopEndKind
+from autoloop.protocol import Edit, Pause, Reject, Stop
 from textual import events
 from textual.app import App
 from textual.css.query import NoMatches
@@ -195,8 +196,8 @@ async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project: Pro
         await settle(pilot)
         assert isinstance(app.screen, RoundsScreen)
         first, second = project.commands()
-        assert first == ("edit", {"proposal": 1, "edits": ["ot.loss_config.reg@set=0.77"]})
-        assert second == ("edit", {"proposal": 2, "edits": ["ot.loss_config.reg@set=0.5"]})
+        assert first == Edit(proposal=1, edits=["ot.loss_config.reg@set=0.77"])
+        assert second == Edit(proposal=2, edits=["ot.loss_config.reg@set=0.5"])
 
 
 async def test_a_reason_may_be_typed_before_the_question_is_there(project: Project) -> None:
@@ -206,7 +207,7 @@ async def test_a_reason_may_be_typed_before_the_question_is_there(project: Proje
         await settle(pilot)
         assert not isinstance(app.screen, Ask)
         (command,) = project.commands()
-        assert command == ("reject", {"proposal": 1, "note": "triedbefore"})  # a space has no character here
+        assert command == Reject(proposals=[1], note="triedbefore")  # a space has no character here
 
 
 async def test_a_paste_keeps_its_place_among_the_keys(project: Project) -> None:
@@ -240,7 +241,7 @@ async def test_questions_are_answered_before_they_are_there(project: Project) ->
         type_ahead(app, "Q", "y", "P", "Q", "n", "r")
         await settle(pilot)
         assert isinstance(app.screen, RoundsScreen)
-        assert [kind for kind, _ in project.commands()] == ["stop", "pause"]
+        assert project.commands() == [Stop(), Pause()]
 
 
 async def test_a_plan_is_started_by_keys_typed_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from autoloop.engine import Engine
 from autoloop.model import Event, Loop, Proposal
+from autoloop.protocol import Request
 from autoloop.store import Command, Store
 
 from tests.support.waiting import PATIENCE, eventually
@@ -64,11 +69,11 @@ class Driven:
             error, self._error = self._error, None
             raise error
 
-    def ask(self, kind: str, **payload: Any) -> Command:
-        """Send a command and wait for its answer."""
-        return self._answer(kind, self.project.store.send(self.loop.id, kind, payload, "ada"))
+    def ask(self, request: Request) -> Command:
+        """Send a request and wait for its answer."""
+        return self._answer(self.project.store.send(self.loop.id, request, "ada"))
 
-    def _answer(self, kind: str, number: int) -> Command:
+    def _answer(self, number: int) -> Command:
         store = self.project.store
 
         def answered() -> Command | None:
@@ -76,29 +81,34 @@ class Driven:
             command = store.command(number)
             return command if command.ok is not None else None
 
-        command = eventually(answered, f"an answer to {kind}")
+        command = eventually(answered, f"an answer to command {number}")
         assert isinstance(command, Command)
         return command
 
-    def done(self, kind: str, **payload: Any) -> str:
-        """The answer to a command that must succeed."""
-        command = self.ask(kind, **payload)
+    def done(self, request: Request) -> str:
+        """The answer to a request that must succeed."""
+        command = self.ask(request)
         assert command.ok, command.answer
         return command.answer or ""
 
-    def refused(self, kind: str, **payload: Any) -> str:
-        """The answer to a command that must be refused: one sentence."""
-        return refusal(self.ask(kind, **payload))
+    def refused(self, request: Request) -> str:
+        """The answer to a request that must be refused: one sentence."""
+        return refusal(self.ask(request))
 
-    def ask_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> list[Command]:
-        """`ask` for many commands, all sent before the first answer is awaited."""
-        store = self.project.store
-        sent = [(kind, store.send(self.loop.id, kind, payload, "ada")) for kind, payload in asked]
-        return [self._answer(kind, number) for kind, number in sent]
+    def ask_all(self, requests: Iterable[Request]) -> list[Command]:
+        """`ask` for many requests, all sent before the first answer is awaited."""
+        numbers = [self.project.store.send(self.loop.id, request, "ada") for request in requests]
+        return [self._answer(number) for number in numbers]
 
-    def refused_all(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        for command in self.ask_all(asked):
+    def refused_all(self, requests: Iterable[Request]) -> None:
+        for command in self.ask_all(requests):
             refusal(command)
+
+    def rows_refused(self, rows: Iterable[tuple[str, Any]]) -> list[str]:
+        """The answers to rows that no client of this version writes: a verb, and its payload as JSON has it."""
+        store = self.project.store
+        numbers = [write_row(store, self.loop.id, kind, payload) for kind, payload in rows]
+        return [refusal(self._answer(number)) for number in numbers]
 
     def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
         def alive() -> Any:
@@ -112,6 +122,14 @@ class Driven:
         """Wait until the loop waits for a decision; the proposals."""
         self.until(lambda: self.project.story(self.loop, "waiting"), "a decision is waited for")
         return self.project.proposals(self.loop)
+
+
+def write_row(store: Store, loop: int, kind: str, payload: Any, actor: str = "ada") -> int:
+    """Write a command as another version, or a client with a fault, might; its number."""
+    with closing(sqlite3.connect(store.places.database, timeout=30)) as database, database:
+        row = (loop, kind, json.dumps(payload), actor, time.time())
+        sql = "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, ?, ?)"
+        return database.execute(sql, row).lastrowid or 0
 
 
 def refusal(command: Command) -> str:

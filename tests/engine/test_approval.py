@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autoloop.engine import Engine
 from autoloop.model import POLICY, Actor, EventKind, LapseKind, LoopState, Proposal, ProposalStatus, Run, RunState
+from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Start, Stop, Undo, Variant
 
 from tests.engine.processes import seen
 from tests.engine.project import Project, rows
@@ -43,10 +44,10 @@ def test_a_manual_loop_waits_and_runs_what_was_approved_only(project: Project) -
         two, three, four = engine.waiting()
         assert {p.status for p in (two, three, four)} == {ProposalStatus.PENDING}
         assert engine.project.runs(loop, 2) == []
-        engine.done("approve", proposal=three.id)
-        engine.done("reject", proposal=two.id, note="too small a step")
+        engine.done(Approve(proposals=[three.id]))
+        engine.done(Reject(proposals=[two.id], note="too small a step"))
         assert project.runs(loop, 2) == []  # one is still open
-        engine.done("reject", proposal=four.id)
+        engine.done(Reject(proposals=[four.id]))
         assert engine.end().state is LoopState.FINISHED
     assert rates(project.runs(loop, 2)) == [3.0]
     rejected = project.store.proposal(two.id)
@@ -63,13 +64,13 @@ def test_a_decision_can_be_undone_until_the_round_starts(project: Project) -> No
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
-        engine.done("approve", proposal=two.id)
-        engine.done("undo", proposal=two.id)
+        engine.done(Approve(proposals=[two.id]))
+        engine.done(Undo(proposals=[two.id]))
         undone = project.store.proposal(two.id)
         assert (undone.status, undone.decided_by, undone.decided_at) == (ProposalStatus.PENDING, None, None)
-        engine.done("approve", proposal=three.id)
-        engine.done("reject", proposal=four.id)
-        engine.done("reject", proposal=two.id)
+        engine.done(Approve(proposals=[three.id]))
+        engine.done(Reject(proposals=[four.id]))
+        engine.done(Reject(proposals=[two.id]))
         engine.end()
     assert rates(project.runs(loop, 2)) == [3.0]
 
@@ -82,58 +83,58 @@ def test_undo_without_a_number_takes_back_what_the_last_command_decided(project:
 
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
-        assert "Nothing was decided" in engine.refused("undo")
-        engine.done("hold")
-        engine.done("reject", proposal=three.id)
-        assert engine.done("approve", proposals=[two.id, four.id]) == f"proposals {two.id}, {four.id} are approved"
+        assert "Nothing was decided" in engine.refused(Undo())
+        engine.done(Hold())
+        engine.done(Reject(proposals=[three.id]))
+        assert engine.done(Approve(proposals=[two.id, four.id])) == f"proposals {two.id}, {four.id} are approved"
         assert statuses() == ["approved", "rejected", "approved"]
-        said = engine.done("undo")
+        said = engine.done(Undo())
         assert f"proposals {two.id}, {four.id} are pending again" in said
         assert "approved by ada" in said
         assert statuses() == ["pending", "rejected", "pending"]
-        assert f"proposal {three.id} is pending again" in engine.done("undo")
+        assert f"proposal {three.id} is pending again" in engine.done(Undo())
         assert statuses() == ["pending"] * 3
-        assert "Nothing was decided" in engine.refused("undo")
-        engine.done("reject", proposals=[two.id, three.id, four.id])
-        engine.done("approve", proposal=three.id)  # decided anew: no longer part of what was rejected together
-        assert f"proposal {three.id} is pending" in engine.done("undo")
-        assert f"proposals {two.id}, {four.id} are pending" in engine.done("undo")
-        engine.done("stop")
+        assert "Nothing was decided" in engine.refused(Undo())
+        engine.done(Reject(proposals=[two.id, three.id, four.id]))
+        engine.done(Approve(proposals=[three.id]))  # decided anew: no longer part of what was rejected together
+        assert f"proposal {three.id} is pending" in engine.done(Undo())
+        assert f"proposals {two.id}, {four.id} are pending" in engine.done(Undo())
+        engine.done(Stop())
 
 
 def test_one_command_decides_on_what_it_can_and_says_what_it_cannot(project: Project) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
-        said = engine.refused("approve", proposals=[two.id, 99, four.id, two.id])
+        said = engine.refused(Approve(proposals=[two.id, 99, four.id, two.id]))
         assert f"proposals {two.id}, {four.id} are approved. There is no proposal 99" in said
         assert [p.status.value for p in project.proposals(loop)] == ["approved", "pending", "approved"]
-        for wrong in ([], "1", [True], [0], [three.id, "x"], None):
-            engine.refused("approve", proposals=wrong)
-        assert "There is no proposal 98" in engine.refused("reject", proposals=[98, 99])
-        engine.done("stop")
+        wrong = ([], "1", [True], [0], [three.id, "x"], None)
+        engine.rows_refused([("approve", {"proposals": numbers}) for numbers in wrong])
+        assert "There is no proposal 98" in engine.refused(Reject(proposals=[98, 99]))
+        engine.done(Stop())
 
 
 def test_the_last_decision_can_be_taken_back_for_a_while(project: Project) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", grace=3600.0)
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        answer = engine.done("approve", proposal=proposal.id)
+        answer = engine.done(Approve(proposals=[proposal.id]))
         assert "round 2 starts in 3600 s" in answer
         assert "`autoloop-tui undo` takes the last decision back" in answer
         decided = project.store.proposal(proposal.id).decided_at
         assert decided is not None
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at == decided + 3600, "the start announced")
         assert "round 2 starts in 3600 s; until then" in project.story(loop, EventKind.WAITING)[-1]
-        engine.done("hold")
+        engine.done(Hold())
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at is None, "the round held")
-        engine.done("hold", held=False)
+        engine.done(Hold(held=False))
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at is not None, "the start announced again")
-        engine.done("undo", proposal=proposal.id)
+        engine.done(Undo(proposals=[proposal.id]))
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at is None, "the start taken back")
         assert project.runs(loop, 2) == []
-        engine.done("approve", proposal=proposal.id)
-        assert engine.done("start") == "the next round starts with what is approved"
+        engine.done(Approve(proposals=[proposal.id]))
+        assert engine.done(Start()) == "the next round starts with what is approved"
         engine.end()
     assert len(project.runs(loop, 2)) == 1
 
@@ -142,7 +143,7 @@ def test_the_round_starts_by_itself_once_its_last_decision_stands(project: Proje
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", grace=0.5)
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        engine.done("approve", proposal=proposal.id)
+        engine.done(Approve(proposals=[proposal.id]))
         engine.end()
     (run,) = project.runs(loop, 2)
     decided = project.store.proposal(proposal.id).decided_at
@@ -163,11 +164,11 @@ def test_what_has_become_a_run_can_no_longer_be_decided(project: Project) -> Non
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        engine.done("edit", proposal=proposal.id, edits=[f"gate={json.dumps(str(gate))}"])
-        engine.done("approve", proposal=proposal.id)
+        engine.done(Edit(proposal=proposal.id, edits=[f"gate={json.dumps(str(gate))}"]))
+        engine.done(Approve(proposals=[proposal.id]))
         (run,) = engine.until(lambda: project.runs(loop, 2), "round 2")
-        kinds = ("undo", "reject", "approve", "edit")
-        engine.refused_all([(kind, {"proposal": proposal.id, "edits": ["lr=3"]}) for kind in kinds])
+        decisions = [kind(proposals=[proposal.id]) for kind in (Undo, Reject, Approve)]
+        engine.refused_all([*decisions, Edit(proposal=proposal.id, edits=["lr=3"])])
         gate.touch()
         engine.end()
     assert project.store.proposal(proposal.id).run == run.id
@@ -178,8 +179,8 @@ def test_start_runs_what_is_approved_although_others_are_undecided(project: Proj
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
-        engine.done("approve", proposal=four.id)
-        engine.done("start")
+        engine.done(Approve(proposals=[four.id]))
+        engine.done(Start())
         engine.end()
     assert rates(project.runs(loop, 2)) == [4.0]
     for left in (project.store.proposal(two.id), project.store.proposal(three.id)):
@@ -195,13 +196,13 @@ def test_a_held_round_waits_although_everything_is_approved_and_a_skipped_propos
         [project.config("a", gate=str(gate))], rounds=2, decide=True, variants_per_run=1, rules=project.rules(THREE)
     )
     with project.driven(loop) as engine:
-        engine.done("hold", held=True)
+        engine.done(Hold(held=True))
         gate.touch()
         two, three, four = engine.waiting()
         assert [p.status.value for p in (two, three, four)] == ["approved", "skipped", "skipped"]
-        engine.done("approve", proposal=four.id)
+        engine.done(Approve(proposals=[four.id]))
         assert project.runs(loop, 2) == []
-        engine.done("hold", held=False)
+        engine.done(Hold(held=False))
         engine.end()
     assert sorted(rates(project.runs(loop, 2))) == [2.0, 4.0]
 
@@ -210,13 +211,13 @@ def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: Project
     loop = project.loop([project.config("a", batch_size=8)], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        answer = engine.done("edit", proposal=proposal.id, edits=["lr@mul=5", "batch_size@add=4"])
+        answer = engine.done(Edit(proposal=proposal.id, edits=["lr@mul=5", "batch_size@add=4"]))
         assert "5" in answer
         assert "batch_size" in answer
         edited = project.store.proposal(proposal.id)
         assert (edited.status, edited.author, edited.revision) == (ProposalStatus.PENDING, Actor.person("ada"), 2)
         assert [(c.path, c.before, c.after) for c in edited.changes] == [("lr", 1.0, 5.0), ("batch_size", 8, 12)]
-        engine.done("approve", proposal=proposal.id)
+        engine.done(Approve(proposals=[proposal.id]))
         engine.end()
     (run,) = project.runs(loop, 2)
     assert (seen(run)["config"]["lr"], seen(run)["config"]["batch_size"]) == (5.0, 12)
@@ -226,8 +227,8 @@ def test_an_edit_after_the_approval_asks_for_a_new_approval(project: Project) ->
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, *_ = engine.waiting()
-        engine.done("approve", proposal=two.id)
-        engine.done("edit", proposal=two.id, edits=["lr@mul=9"])
+        engine.done(Approve(proposals=[two.id]))
+        engine.done(Edit(proposal=two.id, edits=["lr@mul=9"]))
         assert project.store.proposal(two.id).status is ProposalStatus.PENDING
         engine.leave()
     assert project.runs(loop, 2) == []
@@ -237,14 +238,16 @@ def test_a_person_s_own_proposal_is_resolved_and_run(project: Project) -> None:
     loop = project.loop([project.config("a"), project.config("b")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         rule_made = engine.waiting()
-        assert "warmup" in engine.refused("propose", run="b", edits=["warmup@mul=2"], reason="try")
-        engine.refused("propose", run="nobody", edits=["lr=2"])
+        assert "warmup" in engine.refused(Propose(run="b", variants=[Variant(edits=["warmup@mul=2"], reason="try")]))
+        engine.refused(Propose(run="nobody", variants=[Variant(edits=["lr=2"])]))
         assert project.proposals(loop) == rule_made
-        assert "lr 1 → 0.25" in engine.done("propose", run="b", edits=["lr=0.25"], reason="smaller for once")
+        assert "lr 1 → 0.25" in engine.done(
+            Propose(run="b", variants=[Variant(edits=["lr=0.25"], reason="smaller for once")])
+        )
         mine = project.proposals(loop)[-1]
         assert (mine.author, mine.reason, mine.status) == (Actor.person("ada"), "smaller for once", ProposalStatus.PENDING)
-        engine.done("approve", proposal=mine.id)
-        engine.done("start")
+        engine.done(Approve(proposals=[mine.id]))
+        engine.done(Start())
         engine.end()
     (run,) = project.runs(loop, 2)
     assert run.base_run == project.named(loop, "b").id
@@ -255,7 +258,7 @@ def test_a_second_proposal_of_the_same_training_is_refused(project: Project) -> 
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        assert f"proposal {proposal.id}" in engine.refused("propose", run="a", edits=["lr=2"])
+        assert f"proposal {proposal.id}" in engine.refused(Propose(run="a", variants=[Variant(edits=["lr=2"])]))
         engine.leave()
 
 
@@ -263,14 +266,14 @@ def test_two_approved_proposals_never_run_one_training_twice(project: Project) -
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (first,) = engine.waiting()
-        engine.done("reject", proposal=first.id)
-        engine.done("propose", run="a", edits=["lr=2"])  # allowed, for the other one is out of the game
+        engine.done(Reject(proposals=[first.id]))
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr=2"])]))  # allowed, for the other one is out of the game
         second = project.proposals(loop)[-1]
-        engine.done("hold", held=True)
-        engine.ask("undo", proposal=first.id)
-        engine.ask("approve", proposal=first.id)
-        engine.ask("approve", proposal=second.id)
-        engine.done("start")
+        engine.done(Hold(held=True))
+        engine.ask(Undo(proposals=[first.id]))
+        engine.ask(Approve(proposals=[first.id]))
+        engine.ask(Approve(proposals=[second.id]))
+        engine.done(Start())
         engine.end()
     assert rates(project.runs(loop, 2)) == [2.0]
 
@@ -280,8 +283,8 @@ def approved_and_left(project: Project) -> tuple[Proposal, Run, Path]:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        engine.done("hold", held=True)
-        engine.done("approve", proposal=proposal.id)
+        engine.done(Hold(held=True))
+        engine.done(Approve(proposals=[proposal.id]))
         engine.leave()
     (base,) = project.runs(loop)
     return proposal, base, Path(base.config_path)
@@ -297,7 +300,7 @@ def test_an_approval_no_longer_holds_when_the_base_config_was_altered_afterwards
     proposal, base, frozen = approved_and_left(project)
     alter(frozen)
     loop = project.store.loop(base.loop)
-    project.store.send(loop.id, "start", {}, "ada")
+    project.store.send(loop.id, Start(), "ada")
     ended = project.run(loop)
     after = project.store.proposal(proposal.id)
     assert after.status is ProposalStatus.BLOCKED
@@ -313,10 +316,10 @@ def test_an_approval_holds_no_longer_either_when_the_engine_saw_the_base_before_
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        engine.done("hold", held=True)
-        engine.done("approve", proposal=proposal.id)
+        engine.done(Hold(held=True))
+        engine.done(Approve(proposals=[proposal.id]))
         alter(Path(project.runs(loop)[0].config_path))
-        engine.done("start")
+        engine.done(Start())
         engine.end()
     assert project.store.proposal(proposal.id).status is ProposalStatus.BLOCKED
     assert project.runs(loop, 2) == []
@@ -325,7 +328,7 @@ def test_an_approval_holds_no_longer_either_when_the_engine_saw_the_base_before_
 def test_an_approval_holds_when_nothing_was_altered_while_no_engine_was_there(project: Project) -> None:
     proposal, base, _ = approved_and_left(project)
     loop = project.store.loop(base.loop)
-    project.store.send(loop.id, "start", {}, "ada")
+    project.store.send(loop.id, Start(), "ada")
     assert project.run(loop).state is LoopState.FINISHED
     assert project.store.proposal(proposal.id).status is ProposalStatus.LAUNCHED
     assert rates(project.runs(loop, 2)) == [2.0]
@@ -349,7 +352,7 @@ def test_after_a_delay_proposals_are_approved_without_a_person(project: Project)
         two, three, four = engine.waiting()
         assert project.store.rounds(loop.id)[0].decide_by == now[0] + 600
         now[0] += 599
-        engine.done("reject", proposal=two.id)  # a turn of the engine has passed
+        engine.done(Reject(proposals=[two.id]))  # a turn of the engine has passed
         assert project.store.proposal(three.id).status is ProposalStatus.PENDING
         assert project.runs(loop, 2) == []
         now[0] += 1
@@ -368,12 +371,12 @@ def test_a_hold_outlasts_the_deadline(project: Project) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="after:600")
     with project.driven(loop, use_fake_clock) as engine:
         (proposal,) = engine.waiting()
-        engine.done("hold", held=True)
+        engine.done(Hold(held=True))
         now[0] += 3600
-        engine.refused("approve", proposal=99)
-        engine.refused("approve", proposal=99)  # two turns of the engine have passed
+        engine.refused(Approve(proposals=[99]))
+        engine.refused(Approve(proposals=[99]))  # two turns of the engine have passed
         assert project.store.proposal(proposal.id).status is ProposalStatus.PENDING
-        engine.done("hold", held=False)
+        engine.done(Hold(held=False))
         engine.end()
     assert rates(project.runs(loop, 2)) == [2.0]
 
@@ -385,9 +388,9 @@ def test_a_manual_loop_whose_only_proposals_are_blocked_waits_for_a_better_one(p
     with project.driven(loop) as engine:
         (blocked,) = engine.waiting()
         assert blocked.status is ProposalStatus.BLOCKED
-        assert "blocked" in engine.refused("approve", proposal=blocked.id)
-        engine.done("edit", proposal=blocked.id, edits=["lr@mul=3"])
-        engine.done("approve", proposal=blocked.id)
+        assert "blocked" in engine.refused(Approve(proposals=[blocked.id]))
+        engine.done(Edit(proposal=blocked.id, edits=["lr@mul=3"]))
+        engine.done(Approve(proposals=[blocked.id]))
         engine.end()
     assert rates(project.runs(loop, 2)) == [3.0]
     assert project.runs(loop, 2)[0].state is RunState.FINISHED
@@ -397,8 +400,8 @@ def test_rejecting_everything_leaves_the_loop_waiting_for_a_person(project: Proj
     loop = project.loop([project.config("a", rows=rows(3.0, 2.0))], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        engine.done("reject", proposal=proposal.id)
-        engine.done("propose", run="a", edits=["lr=0.1"])
-        engine.done("approve", proposal=project.proposals(loop)[-1].id)
+        engine.done(Reject(proposals=[proposal.id]))
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr=0.1"])]))
+        engine.done(Approve(proposals=[project.proposals(loop)[-1].id]))
         engine.end()
     assert rates(project.runs(loop, 2)) == [0.1]

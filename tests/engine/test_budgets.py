@@ -9,6 +9,7 @@ import pytest
 from autoloop.engine import Engine
 from autoloop.engine.planning import limits
 from autoloop.model import Loop, LoopSpec, LoopState, RunState, UserError
+from autoloop.protocol import Approve, Hold, Reject, Resume
 
 from tests.engine.processes import states
 from tests.engine.project import Project
@@ -31,9 +32,9 @@ def test_a_loop_starts_no_more_runs_than_its_budget_and_goes_on_when_that_is_rai
     assert "resume --max-runs" in (ended.reason or "")
     assert "4 of 4 runs" in (project.folder / "reports" / "report.md").read_text()
     assert sorted(states(project.runs(loop))) == ["finished"] * 4 + ["queued"] * 2
-    project.store.send(loop.id, "resume", {"max_runs": 4}, "ada")  # not raised: it changes nothing
+    project.store.send(loop.id, Resume(max_runs=4), "ada")  # not raised: it changes nothing
     assert project.run(loop).state is LoopState.STOPPED
-    project.store.send(loop.id, "resume", {"max_runs": 6}, "ada")
+    project.store.send(loop.id, Resume(max_runs=6), "ada")
     assert project.run(loop).state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FINISHED] * 6
 
@@ -59,7 +60,7 @@ def test_when_the_hours_are_over_running_runs_end_and_the_loop_stops_until_it_ge
     assert ended.state is LoopState.STOPPED
     assert "--max-hours" in (ended.reason or "")
     assert states(project.runs(loop)) == [RunState.FINISHED, RunState.QUEUED]
-    project.store.send(loop.id, "resume", {"max_hours": 1}, "ada")
+    project.store.send(loop.id, Resume(max_hours=1), "ada")
     with project.driven(loop, clocked(lambda: time.time() + hours[0] * HOUR)) as engine:
         assert engine.end().state is LoopState.FINISHED
 
@@ -130,11 +131,11 @@ def test_limits_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None
         limits.check_budget(LoopSpec(configs=[], **wrong))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("payload", [{"max_hours": "x"}, {"max_hours": True}, {"max_runs": 1.5}, {"max_runs": 3}])
-def test_a_resume_with_limits_that_make_no_sense_is_refused(payload: dict[str, object]) -> None:
+@pytest.mark.parametrize("asked", [Resume(max_hours=0), Resume(max_hours=1e9), Resume(max_runs=3), Resume(max_runs=10**7)])
+def test_a_resume_with_limits_that_make_no_sense_is_refused(asked: Resume) -> None:
     loop = Loop(id=1, name="x", state=LoopState.ACTIVE, spec=LoopSpec(configs=[]), output_dir="", created_at=0.0, max_runs=3)
     with pytest.raises(UserError):
-        limits.raised(payload, loop, 3, 0.0)
+        limits.raised(asked, loop, 3, 0.0)
 
 
 def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(project: Project) -> None:
@@ -172,11 +173,11 @@ def test_a_wait_that_becomes_another_is_said_again(project: Project) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
-        engine.done("reject", proposal=proposal.id)
+        engine.done(Reject(proposals=[proposal.id]))
         engine.until(lambda: len(project.story(loop, "waiting")) == 2, "the other wait")
         assert "no approved proposal" in project.story(loop, "waiting")[-1]
-        engine.done("hold")
-        engine.done("approve", proposal=proposal.id)
+        engine.done(Hold())
+        engine.done(Approve(proposals=[proposal.id]))
         engine.until(lambda: len(project.story(loop, "waiting")) == 3, "the third wait")
         assert "is held" in project.story(loop, "waiting")[-1]
         engine.leave()

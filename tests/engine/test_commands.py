@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoloop.model import LoopState, RunState, StopCause, StopKind
+from autoloop.protocol import Approve, Kill, Move, Pause, Propose, Resume, Retry, Stop, Variant
 
 from tests.engine.processes import states
 from tests.engine.project import Project
@@ -23,7 +24,7 @@ def test_stopping_one_run_keeps_its_results_and_gives_its_slot_to_the_next(proje
         (a, _) = project.runs(loop)
         project.trainer_pid(a.id)
         engine.until(lambda: rows_are_written(project, a.id), "the rows of a")
-        engine.done("stop", run=a.id)
+        engine.done(Stop(run=a.id))
         assert engine.end().state is LoopState.FINISHED
     a, b = project.runs(loop)
     assert states([a, b]) == [RunState.STOPPED, RunState.FINISHED]
@@ -52,7 +53,7 @@ def test_a_stubborn_run_is_ended_by_the_ladder_and_leaves_nothing(project: Proje
         (run,) = project.runs(loop)
         project.trainer_pid(run.id)
         engine.until(note.exists, "the grandchild")
-        engine.done("stop", run=run.id)
+        engine.done(Stop(run=run.id))
         engine.end()
     assert project.runs(loop)[0].state is RunState.STOPPED
     assert not alive(int(note.read_text()))
@@ -64,7 +65,7 @@ def test_kill_ends_a_run_at_once(project: Project) -> None:
     with project.driven(loop) as engine:
         (run,) = project.runs(loop)
         project.trainer_pid(run.id)
-        engine.done("kill", run=run.id)
+        engine.done(Kill(run=run.id))
         engine.end()
     (attempt,) = project.store.loop_attempts(loop.id)
     assert attempt.exit is not None
@@ -76,7 +77,7 @@ def test_a_queued_run_that_is_stopped_never_starts(project: Project) -> None:
     gate = project.gate("a")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b"), project.config("c")])
     with project.driven(loop) as engine:
-        engine.done("stop", run="b")
+        engine.done(Stop(run="b"))
         gate.touch()
         engine.end()
     assert states(project.runs(loop)) == [RunState.FINISHED, RunState.STOPPED, RunState.FINISHED]
@@ -89,7 +90,7 @@ def test_a_run_that_has_ended_cannot_be_stopped(project: Project) -> None:
     loop = project.loop([project.config("a"), project.config("b", gate=str(gate))])
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
-        assert "finished" in engine.refused("stop", run="a")
+        assert "finished" in engine.refused(Stop(run="a"))
         gate.touch()
         engine.end()
     assert project.named(loop, "a").state is RunState.FINISHED
@@ -102,7 +103,7 @@ def test_a_stopped_loop_that_is_resumed_finishes_everything_exactly_once(project
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "slow").state is RunState.RUNNING, "the start of slow")
         project.trainer_pid(project.named(loop, "slow").id)
-        assert "resume" in engine.done("stop")
+        assert "resume" in engine.done(Stop())
         stopped = engine.end()
     assert stopped.state is LoopState.STOPPED
     assert stopped.reason == "stopped by ada"
@@ -123,7 +124,7 @@ def test_killing_a_loop_does_not_wait_for_a_clean_end(project: Project) -> None:
     with project.driven(loop) as engine:
         for run in project.runs(loop):
             project.trainer_pid(run.id)
-        engine.done("kill")
+        engine.done(Kill())
         assert engine.end().state is LoopState.STOPPED
     assert [a.exit and a.exit.signal for a in project.store.loop_attempts(loop.id)] == [9, 9]
     assert project.left_over() == []
@@ -134,13 +135,13 @@ def test_a_paused_loop_lets_runs_end_and_starts_none_until_it_goes_on(project: P
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.RUNNING, "the start of a")
-        engine.done("pause")
+        engine.done(Pause())
         gate.touch()
         engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
-        engine.refused("stop", run="a")  # a turn of the engine has passed
+        engine.refused(Stop(run="a"))  # a turn of the engine has passed
         assert project.named(loop, "b").state is RunState.QUEUED
         assert project.state(loop).paused
-        engine.done("resume")
+        engine.done(Resume())
         assert engine.end().state is LoopState.FINISHED
     assert order(project, loop.id) == ["a", "b"]
 
@@ -150,9 +151,9 @@ def test_a_moved_run_starts_at_its_new_place_in_the_queue(project: Project) -> N
     loop = project.loop([project.config("a", gate=str(gate)), *(project.config(name) for name in "bcde")])
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.RUNNING, "the start of a")
-        engine.done("move", run=project.named(loop, "d").id, before=project.named(loop, "b").id)
-        engine.done("move", run=project.named(loop, "c").id)  # to the end
-        assert "running" in engine.refused("move", run="a")
+        engine.done(Move(run=project.named(loop, "d").id, before=project.named(loop, "b").id))
+        engine.done(Move(run=project.named(loop, "c").id))  # to the end
+        assert "running" in engine.refused(Move(run="a"))
         gate.touch()
         engine.end()
     assert order(project, loop.id) == ["a", "d", "b", "e", "c"]
@@ -166,8 +167,8 @@ def test_a_failed_run_can_be_retried_in_a_new_output_directory(project: Project)
     loop = project.loop([broken, project.config("b", gate=str(gate))])
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.FAILED, "the failure of a")
-        assert "running" in engine.refused("retry", run="b")
-        engine.done("retry", run="a")
+        assert "running" in engine.refused(Retry(run="b"))
+        engine.done(Retry(run="a"))
         gate.touch()
         engine.end()
     run = project.named(loop, "a")
@@ -183,7 +184,7 @@ def test_a_run_of_a_judged_round_is_not_retried(project: Project) -> None:
     loop = project.loop(configs, rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         engine.waiting()
-        assert "judged" in engine.refused("retry", run="broken")
+        assert "judged" in engine.refused(Retry(run="broken"))
         engine.leave()
     assert project.named(loop, "broken").state is RunState.FAILED
 
@@ -192,17 +193,17 @@ def test_each_command_is_carried_out_once_although_the_next_engine_reads_them_ag
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         engine.waiting()
-        engine.done("propose", run="a", edits=["lr=5"])
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr=5"])]))
         engine.leave()
     with project.driven(loop) as engine:
-        engine.refused("approve", proposal=99)  # a turn of the engine has passed
+        engine.refused(Approve(proposals=[99]))  # a turn of the engine has passed
         assert len(project.proposals(loop)) == 2
         engine.leave()
 
 
 def test_commands_that_were_sent_while_no_engine_was_there_are_carried_out_by_the_next(project: Project) -> None:
     loop = project.loop([project.config("a"), project.config("b")])
-    number = project.store.send(loop.id, "stop", {"run": "a"}, "ada")
+    number = project.store.send(loop.id, Stop(run="a"), "ada")
     project.run(loop)
     assert states(project.runs(loop)) == [RunState.STOPPED, RunState.FINISHED]
     assert project.store.command(number).ok
@@ -216,8 +217,8 @@ def test_a_loop_obeys_no_commands_of_another_loop(project: Project) -> None:
         engine.leave()
     second = project.loop([project.config("b", gate=str(gate))])
     with project.driven(second) as engine:
-        assert "another loop" in engine.refused("approve", proposal=proposal.id)
-        engine.refused("stop", run=project.runs(first)[0].id)
+        assert "another loop" in engine.refused(Approve(proposals=[proposal.id]))
+        engine.refused(Stop(run=project.runs(first)[0].id))
         gate.touch()
         engine.end()
     assert project.store.proposal(proposal.id) == proposal

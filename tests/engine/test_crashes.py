@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from autoloop.engine import Engine
 from autoloop.model import Actor, LoopState, RunState
+from autoloop.protocol import Approve, Propose, Start, Stop, Variant
 from autoloop.runners import local
 from autoloop.store import Store
 
@@ -93,8 +94,8 @@ def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(proj
 def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: Project) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))], rounds=2, decide=True, approve="manual")
-    project.store.send(loop.id, "propose", {"run": "a", "edits": ["lr=3"]}, "ada")
-    project.store.send(loop.id, "stop", {}, "ada")
+    project.store.send(loop.id, Propose(run="a", variants=[Variant(edits=["lr=3"])]), "ada")
+    project.store.send(loop.id, Stop(), "ada")
     for number in range(1, 12):
         with Store.open(project.folder) as store:
             engine = Engine(store, loop)
@@ -118,8 +119,8 @@ def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(proje
         loop = project.loop(configs, concurrency=2, rounds=2, decide=True, approve="manual")
         with project.driven(loop) as first:
             first.until(lambda made=loop: len(project.proposals(made)) == 2, "the proposals")
-        project.store.send(loop.id, "approve", {"proposal": project.proposals(loop)[0].id}, "ada")
-        asked = project.store.send(loop.id, "start", {}, "ada")
+        project.store.send(loop.id, Approve(proposals=[project.proposals(loop)[0].id]), "ada")
+        asked = project.store.send(loop.id, Start(), "ada")
         with Store.open(project.folder) as store:
             engine = Engine(store, project.state(loop))
             die_at(engine, number)
@@ -145,7 +146,7 @@ def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: Project) ->
     (run,) = project.runs(loop)
     with project.driven(loop, die_when_answering) as engine:
         trainer = project.trainer_pid(run.id)
-        project.store.send(loop.id, "stop", {}, "ada")
+        project.store.send(loop.id, Stop(), "ada")
         with pytest.raises(Died):
             engine.end()
     assert project.store.attempts(run.id)[0].stop is None

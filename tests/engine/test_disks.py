@@ -19,6 +19,7 @@ from autoloop.engine import Engine
 from autoloop.engine.driver import engine as engine_loop
 from autoloop.engine.driver import outage
 from autoloop.model import Event, LoopState, RunState, UserError
+from autoloop.protocol import Approve, Pause
 from autoloop.runners import local
 from autoloop.store import Store, StoreUnavailableError
 
@@ -128,13 +129,13 @@ def test_commands_on_a_full_disk_are_a_sentence_and_are_not_half_sent(small: Pro
 
     def send_many() -> None:
         for _ in range(1000):  # SQLite may have a page or two left
-            small.store.send(loop.id, "pause", {"text": "x" * 3000}, "ada")
+            small.store.send(loop.id, Approve(proposals=[1], note="x" * 3000), "ada")
 
     with pytest.raises(StoreUnavailableError, match="space"):
         send_many()
     ballast.unlink()
     sent = len(small.store.open_commands(loop.id))
-    small.store.send(loop.id, "pause", {}, "ada")
+    small.store.send(loop.id, Pause(), "ada")
     assert len(small.store.open_commands(loop.id)) == sent + 1
 
 

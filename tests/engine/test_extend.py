@@ -12,6 +12,7 @@ from autoloop.demo import train
 from autoloop.demo.project import write_project
 from autoloop.engine import Engine
 from autoloop.model import Loop, LoopState, Run, RunState
+from autoloop.protocol import Approve, Extend, Hold, Pause, Propose, Retry, Start, Stop, Variant
 from autoloop.store import Store
 
 from tests.engine.processes import states
@@ -34,8 +35,8 @@ def finished(project: Project, **behaviour: Any) -> tuple[Loop, Run]:
     return loop, project.named(loop, "a")
 
 
-def send(project: Project, loop: Loop, **payload: Any) -> int:
-    return project.store.send(loop.id, "extend", payload, "ada")
+def send(project: Project, loop: Loop, *, run: str, steps: int) -> int:
+    return project.store.send(loop.id, Extend(run=run, steps=steps), "ada")
 
 
 def went_on(project: Project, run: Run, steps: int, results: tuple[str, ...] = ("finished", "finished")) -> None:
@@ -90,7 +91,7 @@ def test_an_extended_run_delays_the_end_of_its_round_and_is_judged_once_with_all
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
         run = project.named(loop, "a")
-        engine.done("extend", run="a", steps=40)
+        engine.done(Extend(run="a", steps=40))
         gate.touch()
         proposals = engine.waiting()
         engine.leave()
@@ -104,10 +105,10 @@ def test_a_run_of_a_judged_round_is_extended_without_being_judged_again(project:
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
         run = project.named(loop, "a")
-        engine.done("extend", run="a", steps=40)
+        engine.done(Extend(run="a", steps=40))
         engine.until(lambda: project.named(loop, "a").step == 40, "the end of the extension")
         went_on(project, run, 40)
-        engine.done("approve", proposal=proposal.id)
+        engine.done(Approve(proposals=[proposal.id]))
         assert engine.end().state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FINISHED] * 2
     assert [p.id for p in project.proposals(loop)] == [proposal.id]
@@ -118,15 +119,15 @@ def test_a_loop_whose_last_round_ends_waits_for_what_was_extended(project: Proje
     gate = project.gate("long")
     config = project.config("a", at={"40": {"gate": str(gate)}})
     loop = loop_of(project, [config], concurrency=2, rounds=2, decide=True)
-    project.store.send(loop.id, "hold", {}, "ada")
+    project.store.send(loop.id, Hold(), "ada")
     with project.driven(loop) as engine:
         engine.until(lambda: project.proposals(loop), "the proposal")
-        engine.done("extend", run="a", steps=40)
-        engine.done("start")
+        engine.done(Extend(run="a", steps=40))
+        engine.done(Start())
         engine.until(lambda: RunState.FINISHED in states(project.runs(loop, 2)), "the end of round 2")
         engine.until(lambda: project.state(loop).reason, "the end of the rounds")
         assert project.state(loop).state is LoopState.ACTIVE
-        assert "never run" in engine.refused("propose", run="a", edits=["lr=7"])
+        assert "never run" in engine.refused(Propose(run="a", variants=[Variant(edits=["lr=7"])]))
         gate.touch()
         ended = engine.end()
     assert (ended.state, ended.reason) == (LoopState.FINISHED, "all 2 rounds done")
@@ -165,7 +166,7 @@ def test_a_retry_of_an_extension_that_failed_goes_on_from_the_checkpoint_again(p
     project.run(loop)
     assert project.store.run(run.id).state is RunState.FAILED
     trip.unlink()
-    project.store.send(loop.id, "retry", {"run": "a"}, "ada")
+    project.store.send(loop.id, Retry(run="a"), "ada")
     project.run(loop)
     went_on(project, run, 40, ("finished", "failed", "finished"))
 
@@ -176,8 +177,8 @@ def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_g
     send(project, loop, run="a", steps=40)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").step == 30, "step 30")
-        assert "running" in engine.refused("extend", run="a", steps=99)
-        engine.done("stop")
+        assert "running" in engine.refused(Extend(run="a", steps=99))
+        engine.done(Stop())
         assert engine.end().state is LoopState.STOPPED
     queued = project.named(loop, "a")
     assert (queued.state, queued.resume) == (RunState.QUEUED, True)
@@ -190,7 +191,7 @@ def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_g
 def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(project: Project) -> None:
     loop, run = finished(project)
     send(project, loop, run="a", steps=40)
-    project.store.send(loop.id, "stop", {"run": "a"}, "ada")
+    project.store.send(loop.id, Stop(run="a"), "ada")
     project.run(loop)
     assert project.store.run(run.id) == run
     assert project.state(loop).state is LoopState.FINISHED
@@ -198,7 +199,7 @@ def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(pr
 
 def test_a_loop_that_was_paused_when_it_finished_goes_on_all_the_same(project: Project) -> None:
     loop, run = finished(project)
-    project.store.send(loop.id, "pause", {}, "ada")
+    project.store.send(loop.id, Pause(), "ada")
     send(project, loop, run="a", steps=40)
     project.run(loop)
     went_on(project, run, 40)
@@ -217,18 +218,19 @@ def test_what_cannot_be_extended_is_refused_with_the_reason(project: Project) ->
         engine.until(lambda: project.named(loop, "b").state is RunState.RUNNING, "the start of b")
         a = project.named(loop, "a")
         for steps in (20, 1, -1):
-            assert engine.refused("extend", run="a", steps=steps) == (
+            assert engine.refused(Extend(run="a", steps=steps)) == (
                 f"Run {a.id} has made 20 steps already; give a larger total."
             )
-        assert "1000000000 at most" in engine.refused("extend", run="a", steps=10**10)
-        for wrong in (None, "40", 40.5, True):
-            assert "whole number" in engine.refused("extend", run="a", steps=wrong)
-        assert "has left no checkpoint to go on from: /" in engine.refused("extend", run="none", steps=40)
-        assert "is running; only an ended run" in engine.refused("extend", run="b", steps=40)
-        assert "is queued; only an ended run" in engine.refused("extend", run="queued", steps=40)
-        assert "no run 'nobody'" in engine.refused("extend", run="nobody", steps=40)
-        engine.done("stop", run="queued")
-        assert "no checkpoint" in engine.refused("extend", run="queued", steps=40)
+        assert "1000000000 at most" in engine.refused(Extend(run="a", steps=10**10))
+        wrong = (None, "40", 40.5, True)
+        answers = engine.rows_refused([("extend", {"run": "a", "steps": steps}) for steps in wrong])
+        assert all("Expected `int`" in answer for answer in answers)
+        assert "has left no checkpoint to go on from: /" in engine.refused(Extend(run="none", steps=40))
+        assert "is running; only an ended run" in engine.refused(Extend(run="b", steps=40))
+        assert "is queued; only an ended run" in engine.refused(Extend(run="queued", steps=40))
+        assert "no run 'nobody'" in engine.refused(Extend(run="nobody", steps=40))
+        engine.done(Stop(run="queued"))
+        assert "no checkpoint" in engine.refused(Extend(run="queued", steps=40))
         assert project.named(loop, "a") == a
         gate.touch()
         engine.end()
@@ -245,7 +247,7 @@ def test_a_preset_without_a_resume_table_cannot_be_extended(project: Project) ->
 
 def test_an_old_command_to_stop_does_not_stop_a_loop_that_has_finished(project: Project) -> None:
     loop, run = finished(project)
-    number = project.store.send(loop.id, "stop", {}, "ada")
+    number = project.store.send(loop.id, Stop(), "ada")
     send(project, loop, run="a", steps=40)
     assert project.run(loop).state is LoopState.FINISHED
     assert not project.store.command(number).ok

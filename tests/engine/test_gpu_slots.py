@@ -11,6 +11,7 @@ from autoloop import gpus
 from autoloop.engine.scheduling import gpu_admission
 from autoloop.gpus import GIB, Gpu, GpuProcess, GpuReport
 from autoloop.model import Loop, LoopState, RunState
+from autoloop.protocol import Pause, Resume
 
 from tests.engine.processes import seen, states
 from tests.engine.project import Project
@@ -152,8 +153,8 @@ def test_a_driver_that_never_answers_blocks_neither_the_engine_nor_the_runs_for_
     machine.awake.clear()
     with project.driven(loop) as engine:
         engine.until(lambda: machine.reads, "the question")
-        assert engine.done("pause")  # answered while the driver is not
-        assert engine.done("resume")
+        assert engine.done(Pause())  # answered while the driver is not
+        assert engine.done(Resume())
         assert project.named(loop, "a").state is RunState.QUEUED
         monkeypatch.setattr(gpus, "PATIENCE", 0.0)
         project.gate("a").touch()
@@ -176,8 +177,8 @@ def test_the_driver_is_asked_only_while_a_slot_is_free_and_a_run_is_queued(proje
     with project.driven(loop) as engine:
         project.trainer_pid(project.named(loop, "a").id)
         asked = machine.reads
-        assert engine.done("pause")  # several turns pass meanwhile
-        assert engine.done("resume")
+        assert engine.done(Pause())  # several turns pass meanwhile
+        assert engine.done(Resume())
         assert machine.reads == asked
         project.gate("b").touch()
         project.gate("a").touch()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from autoloop.engine import Engine
 from autoloop.model import Actor, LapseKind, Loop, LoopState, Proposal, ProposalStatus, Run, RunState
+from autoloop.protocol import Approve, Edit, Hold, Pause, Reject, Resume, Retry, Stop
 from autoloop.store import Store
 
 from tests.engine.processes import seen, span, states
@@ -120,7 +121,7 @@ def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: Project) -
         assert "relaunched 2 times already, and the rule allows 2" in (blocked.blocked or "")
         assert project.named(loop, "a_live2").state is RunState.RUNNING
         assert any("The run goes on." in line for line in project.story(loop, "live rule"))
-        engine.done("stop", run="a_live2")
+        engine.done(Stop(run="a_live2"))
         engine.end()
     assert len(live(project, loop)) == 3
 
@@ -148,7 +149,7 @@ def test_a_patch_without_effect_leaves_the_run_alone_and_says_so(project: Projec
         blocked = engine.until(lambda: one(project, loop, ProposalStatus.BLOCKED), "the blocked patch")
         assert "no edit left" in (blocked.blocked or "")
         assert states(project.runs(loop)) == [RunState.RUNNING]
-        engine.done("stop", run="a")
+        engine.done(Stop(run="a"))
         engine.end()
     assert len(project.runs(loop)) == 1
 
@@ -175,7 +176,7 @@ def test_a_rule_that_asks_waits_for_a_person_while_the_run_goes_on(project: Proj
         (question,) = project.story(loop, "asked")
         assert f"autoloop-tui approve {asked.id}" in question
         assert "l1_loss.last = 7 > 5" in question
-        assert "relaunch it with lr 1 → 2" in engine.done("approve", proposal=asked.id)
+        assert "relaunch it with lr 1 → 2" in engine.done(Approve(proposals=[asked.id]))
         assert engine.end().state is LoopState.FINISHED
     base, successor = project.runs(loop)
     assert states([base, successor]) == [RunState.STOPPED, RunState.FINISHED]
@@ -189,7 +190,7 @@ def test_a_rejected_question_is_not_asked_again_and_the_run_finishes(project: Pr
     loop = begin(project, ASKS, hang=False, gate=str(gate))
     with project.driven(loop) as engine:
         asked = engine.until(lambda: one(project, loop, ProposalStatus.PENDING), "the question")
-        engine.done("reject", proposal=asked.id)
+        engine.done(Reject(proposals=[asked.id]))
         gate.touch()
         engine.end()
         assert "over" in refused_later(project, loop, asked.id)
@@ -199,7 +200,7 @@ def test_a_rejected_question_is_not_asked_again_and_the_run_finishes(project: Pr
 
 def refused_later(project: Project, loop: Loop, proposal: int) -> str:
     """What an engine that comes back to the finished loop answers to an approval."""
-    number = project.store.send(loop.id, "approve", {"proposal": proposal}, "ada")
+    number = project.store.send(loop.id, Approve(proposals=[proposal]), "ada")
     project.run(loop)
     command = project.store.command(number)
     assert command.ok is False
@@ -223,8 +224,8 @@ def test_a_question_can_be_answered_with_other_edits(project: Project) -> None:
     loop = begin(project, ASKS)
     with project.driven(loop) as engine:
         asked = engine.until(lambda: one(project, loop, ProposalStatus.PENDING), "the question")
-        engine.done("edit", proposal=asked.id, edits=["lr@set=7", "hang@set=false"])
-        engine.done("approve", proposal=asked.id)
+        engine.done(Edit(proposal=asked.id, edits=["lr@set=7", "hang@set=false"]))
+        engine.done(Approve(proposals=[asked.id]))
         engine.end()
     assert seen(project.runs(loop)[1])["config"]["lr"] == 7
 
@@ -267,12 +268,12 @@ def test_a_live_stopped_run_that_is_retried_is_not_stopped_again(project: Projec
     loop = project.loop(configs, steps=100, rules=project.rules(STOPS), live=True, concurrency=2)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.STOPPED, "the stop")
-        engine.done("retry", run="a")
+        engine.done(Retry(run="a"))
         engine.until(lambda: project.named(loop, "a").step == 3, "its second attempt")
         engine.until(lambda: project.named(loop, "a").state is RunState.RUNNING, "its second attempt")
         # A look takes place at each turn; a command answered after its rows were read comes after such a look.
-        engine.done("hold", held=False)
-        engine.done("stop", run="a")
+        engine.done(Hold(held=False))
+        engine.done(Stop(run="a"))
         other.touch()
         engine.end()
     assert len(live(project, loop)) == 1
@@ -283,14 +284,14 @@ def test_a_paused_loop_keeps_the_slot_and_relaunches_when_it_goes_on(project: Pr
     loop = begin(project, ASKS, "a", "b", concurrency=1)
     with project.driven(loop) as engine:
         asked = engine.until(lambda: one(project, loop, ProposalStatus.PENDING), "the question")
-        engine.done("pause")
-        engine.done("approve", proposal=asked.id)
+        engine.done(Pause())
+        engine.done(Approve(proposals=[asked.id]))
         successor = engine.until(lambda: next((r for r in project.runs(loop) if r.name == "a_live1"), None), "the successor")
         assert (successor.state, successor.slot) == (RunState.QUEUED, 0)
-        engine.done("resume")
+        engine.done(Resume())
         engine.until(lambda: project.named(loop, "a_live1").state is RunState.FINISHED, "its end")
         second = engine.until(lambda: one(project, loop, ProposalStatus.PENDING), "the second question")
-        engine.done("approve", proposal=second.id)
+        engine.done(Approve(proposals=[second.id]))
         engine.end()
     assert states(project.runs(loop)) == [RunState.STOPPED] * 2 + [RunState.FINISHED] * 2
 
@@ -299,7 +300,7 @@ def test_a_loop_that_is_stopped_while_a_rule_stops_a_run_relaunches_it_on_resume
     loop = begin(project, HEALS, stubborn=True)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.STOPPING, "the stop")
-        project.store.send(loop.id, "stop", {}, "ada")
+        project.store.send(loop.id, Stop(), "ada")
         engine.end()
     assert project.state(loop).state is LoopState.STOPPED
     assert states(project.runs(loop)) == [RunState.STOPPED, RunState.QUEUED]

@@ -14,6 +14,7 @@ from autoloop import reports
 from autoloop.engine import Engine, holder
 from autoloop.metrics import default_book
 from autoloop.model import Attempt, Loop, LoopState, RunState, StopCause, StopKind
+from autoloop.protocol import Approve, Kill, Stop
 from autoloop.runners import local
 from autoloop.store import Store
 
@@ -68,7 +69,7 @@ def test_an_adopted_run_can_be_stopped(project: Project) -> None:
     project.trainer_pid(run.id)
     project.kill_engine(engine)
     with project.driven(loop) as next_engine:
-        next_engine.done("stop", run=run.id)
+        next_engine.done(Stop(run=run.id))
         next_engine.end()
     assert states(project.runs(loop)) == [RunState.STOPPED]
     assert project.left_over() == []
@@ -246,7 +247,7 @@ def test_a_decision_that_was_waited_for_is_still_waited_for_after_a_crash(projec
     before = project.proposals(loop)
     project.kill_engine(engine)
     with project.driven(loop) as next_engine:
-        next_engine.done("approve", proposal=before[0].id)
+        next_engine.done(Approve(proposals=[before[0].id]))
         assert next_engine.end().state is LoopState.FINISHED
     assert [proposal.id for proposal in project.proposals(loop)] == [before[0].id]
     assert len(project.runs(loop, 2)) == 1
@@ -341,7 +342,7 @@ def test_that_a_run_is_to_be_killed_is_recorded_before_it_is(project: Project) -
     with project.driven(loop) as engine:
         (run,) = project.runs(loop)
         project.trainer_pid(run.id)
-        engine.done("kill", run=run.id)
+        engine.done(Kill(run=run.id))
         assert project.store.attempts(run.id)[0].kill
         engine.end()
 

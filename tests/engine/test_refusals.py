@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from autoloop.model import UserError
+from autoloop.protocol import Approve, Edit, Propose, Start, Variant
 
 from tests.engine.project import Project
 
@@ -14,10 +15,11 @@ def test_an_edit_that_matches_nothing_is_refused_and_the_proposal_stays_as_it_wa
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (before,) = engine.waiting()
-        assert "lrr" in engine.refused("edit", proposal=before.id, edits=["lrr@mul=2"])
+        assert "lrr" in engine.refused(Edit(proposal=before.id, edits=["lrr@mul=2"]))
         without_effect = ["lr=1.0"]
-        wrong = [["lr@pow=2"], ["lr"], [], "lr=2", [2], None, without_effect, ["lr@mul=2", "no.such@add=1"]]
-        engine.refused_all([("edit", {"proposal": before.id, "edits": edits}) for edits in wrong])
+        wrong = [["lr@pow=2"], ["lr"], [], without_effect, ["lr@mul=2", "no.such@add=1"]]
+        engine.refused_all([Edit(proposal=before.id, edits=edits) for edits in wrong])
+        engine.rows_refused([("edit", {"proposal": before.id, "edits": edits}) for edits in ("lr=2", [2], None)])
         assert project.store.proposal(before.id) == before
         engine.leave()
 
@@ -29,7 +31,7 @@ def test_commands_about_what_is_not_there_are_refused_in_a_sentence(project: Pro
         numbers: list[Any] = [99, "1", -1, 2**70, None, [1]]
         proposals = [(kind, {"proposal": n}) for kind in ("approve", "reject", "undo", "edit") for n in numbers]
         runs = [(kind, {"run": name}) for kind in ("stop", "kill", "retry", "move") for name in ("nobody", 7, "")]
-        engine.refused_all([*proposals, *runs, ("approve", {}), ("launch the rocket", {})])
+        engine.rows_refused([*proposals, *runs, ("approve", {}), ("launch the rocket", {})])
         assert project.proposals(loop) == before
         engine.leave()
 
@@ -48,12 +50,12 @@ def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", concurrency=2)
     with project.driven(loop) as engine:
         engine.waiting()
-        answers = engine.ask_all([("propose", {"run": "a", "edits": [text]}) for text in ODD_EDITS])
+        answers = engine.ask_all([Propose(run="a", variants=[Variant(edits=[text])]) for text in ODD_EDITS])
         assert all(answer.answer for answer in answers)
         accepted = [p.id for p in project.proposals(loop) if p.author.name == "ada"]
         assert len(accepted) == sum(answer.ok is True for answer in answers)
-        engine.ask_all([("approve", {"proposal": number}) for number in accepted])
-        engine.done("start")
+        engine.ask_all([Approve(proposals=[number]) for number in accepted])
+        engine.done(Start())
         engine.end()
     assert len(project.runs(loop, 2)) == len(accepted)
     assert "## loop_" in (project.folder / "reports" / "report.md").read_text()
@@ -62,5 +64,7 @@ def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_
 def test_text_that_is_no_unicode_is_refused_where_it_is_sent(project: Project) -> None:
     loop = project.loop([project.config("a")])
     with pytest.raises(UserError, match="UTF-8"):
-        project.store.send(loop.id, "propose", {"run": "a", "edits": ["lr=\udcff"]}, "ada")  # as from a shell's $'\xff'
+        project.store.send(
+            loop.id, Propose(run="a", variants=[Variant(edits=["lr=\udcff"])]), "ada"
+        )  # as from a shell's $'\xff'
     assert project.store.open_commands(loop.id) == []

@@ -9,6 +9,7 @@ from typing import Any
 from autoloop import reports
 from autoloop.metrics import default_book
 from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, RunState
+from autoloop.protocol import Approve, Pause, Propose, Resume, Variant
 
 from tests.engine.processes import seen, states
 from tests.engine.project import Project, rows
@@ -69,7 +70,7 @@ def test_no_run_of_the_next_round_starts_before_the_last_of_this_one_has_ended(p
     )
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "fast").state is RunState.FINISHED, "the end of fast")
-        assert "number" in engine.refused("approve", proposal="1")  # a turn later nothing has been proposed yet
+        assert "no proposal 1" in engine.refused(Approve(proposals=[1]))  # a turn later nothing has been proposed yet
         assert project.proposals(loop) == []
         gate.touch()
         engine.end()
@@ -254,7 +255,7 @@ def test_a_person_s_early_proposal_does_not_keep_the_rules_from_judging_its_run(
     loop = project.loop(configs, concurrency=2, rounds=2, decide=True)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
-        engine.done("propose", run="a", edits=["lr=7"], reason="a hunch")
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr=7"], reason="a hunch")]))
         gate.touch()
         engine.end()
     assert {seen(run)["config"]["lr"] for run in project.runs(loop, 2)} == {2.0, 7}
@@ -275,10 +276,10 @@ def decide(summary):
     with project.driven(loop) as engine:
         project.until(lambda: Path(f"{gate}.asked").exists(), "the question")
         project.store.add_event(loop.id, "note", "somebody else writes")
-        engine.ask("pause")
+        engine.ask(Pause())
         assert project.state(loop).paused
         assert project.proposals(loop) == []
-        engine.ask("resume")
+        engine.ask(Resume())
         gate.touch()
         project.until(lambda: project.proposals(loop), "the proposal")
     assert [proposal.reason for proposal in project.proposals(loop)] == ["thought"]

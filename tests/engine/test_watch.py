@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import RunState
+from autoloop.protocol import Stop
 
 from tests.engine.project import PRESET, Project
 
@@ -66,6 +67,6 @@ def test_a_person_who_stops_such_a_run_has_stopped_it(project: Project) -> None:
         driven.until(lambda: project.store.attempts(run.id), "its start")
         log = Path(project.store.attempts(run.id)[0].directory) / "log.txt"
         driven.until(lambda: log.exists() and "End of training" in log.read_text(), "the end of its training")
-        driven.done("stop", run=run.id)
+        driven.done(Stop(run=run.id))
         driven.end()
     assert project.named(loop, "stays").state is RunState.STOPPED

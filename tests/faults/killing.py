@@ -14,6 +14,7 @@ from typing import Any
 
 from autoloop.engine import holder
 from autoloop.model import Loop, LoopState
+from autoloop.protocol import Approve, Hold, Move, Pause, Propose, Request, Resume, Retry, Stop, Variant
 from autoloop.runners import procfs
 from autoloop.runners.records import read_json
 from autoloop.store import Store, take_snapshot
@@ -67,7 +68,7 @@ class Console:
     project: Project
     loop: Loop
     seed: int
-    sent: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    sent: dict[int, Request] = field(default_factory=dict)
     error: BaseException | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -91,28 +92,28 @@ class Console:
             turn += 1
             if turn % 8 == 0:
                 run = chance.choice(snapshot.runs)
-                kind, payload = chance.choice(
+                request = chance.choice(
                     [
-                        ("pause", {}),
-                        ("hold", {"held": True}),
-                        ("move", {"run": run.id}),
-                        ("approve", {"proposal": 10**6}),
-                        ("propose", {"run": run.id, "edits": [f"lr={1000 + turn}"]}),
-                        ("nonsense", {"run": run.id}),
+                        Pause(),
+                        Hold(held=True),
+                        Move(run=run.id),
+                        Approve(proposals=[10**6]),
+                        Propose(run=run.id, variants=[Variant(edits=[f"lr={1000 + turn}"])]),
+                        Stop(run="nobody"),
                     ]
                 )
-                self._send(store, kind, payload)
-                if kind in ("pause", "hold"):
+                self._send(store, request)
+                if isinstance(request, Pause | Hold):
                     self._go_on(store)
             time.sleep(0.03)
         self._go_on(store)
 
     def _go_on(self, store: Store) -> None:
-        self._send(store, "resume", {})
-        self._send(store, "hold", {"held": False})
+        self._send(store, Resume())
+        self._send(store, Hold(held=False))
 
-    def _send(self, store: Store, kind: str, payload: dict[str, Any]) -> None:
-        self.sent[store.send(self.loop.id, kind, payload, "console")] = (kind, payload)
+    def _send(self, store: Store, request: Request) -> None:
+        self.sent[store.send(self.loop.id, request, "console")] = request
 
     def close(self) -> None:
         self._stop.set()
@@ -175,7 +176,7 @@ class Target:
         if self.project.state(self.loop).state is LoopState.STOPPED and not store.queued(self.loop.id):
             last = store.rounds(self.loop.id)[-1].number
             for run in store.runs(self.loop.id, last):
-                store.send(self.loop.id, "retry", {"run": run.id}, "ada")
+                store.send(self.loop.id, Retry(run=run.id), "ada")
 
     def deliver(self, fault: Fault) -> bool:
         """False where there was nothing to hit."""

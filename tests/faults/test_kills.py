@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
+from autoloop.protocol import Approve, Propose, Stop
 
 from tests.engine.project import Project
 from tests.engine.promises import promises_kept
@@ -45,12 +46,12 @@ def commands_done_once(project: Project, target: Target) -> None:
     assert target.console is not None
     made = Counter(p.edits[0] for p in project.proposals(target.loop) if p.author.name == "console")
     wanted: Counter[str] = Counter()
-    for number, (kind, payload) in target.console.sent.items():
+    for number, request in target.console.sent.items():
         command = project.store.command(number)
         assert command.answer is None or "fault in Auto Loop" not in command.answer, command
-        if kind == "propose" and command.ok:
-            wanted[payload["edits"][0]] += 1
-        if kind in ("nonsense", "approve"):
+        if isinstance(request, Propose) and command.ok:
+            wanted[request.variants[0].edits[0]] += 1
+        if isinstance(request, Approve | Stop):
             assert not command.ok
     assert made == wanted
 

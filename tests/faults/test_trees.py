@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from autoloop.model import LoopState, RunState
+from autoloop.protocol import Hold, Kill, Pause, Resume, Stop
 from autoloop.runners import bounded_log
 
 from tests.engine.processes import states
@@ -28,20 +29,20 @@ def up(project: Project, name: str) -> bool:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("word", ["stop", "kill"])
+@pytest.mark.parametrize("kind", [Stop, Kill])
 @pytest.mark.parametrize("ways", WAYS, ids="+".join)
 def test_a_tree_is_ended_with_all_that_it_left_and_its_slot_given_on(
-    project: Project, ways: tuple[str, ...], word: str
+    project: Project, ways: tuple[str, ...], kind: type[Stop] | type[Kill]
 ) -> None:
     loop = wild_loop(project, *ways)
     with project.driven(loop) as engine:
         engine.until(lambda: up(project, "wild"), "the tree")
         run = project.named(loop, "wild")
-        engine.done("pause")  # so that the loop does not end while it is asked
-        engine.done(word, run=run.id)
+        engine.done(Pause())  # so that the loop does not end while it is asked
+        engine.done(kind(run=run.id))
         while not project.named(loop, "wild").state.ended:
-            engine.done("hold", held=True)
-        engine.done("resume")
+            engine.done(Hold(held=True))
+        engine.done(Resume())
         assert engine.end().state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.STOPPED, RunState.FINISHED]
     assert project.left_over() == []
@@ -64,18 +65,18 @@ def test_a_flood_of_1_gb_is_bounded_and_the_engine_answers_while_it_comes_and_is
     answered = 0
     with project.driven(loop) as engine:
         engine.until(lambda: up(project, "wild"), "the flood")
-        engine.done("pause")
+        engine.done(Pause())
         run = project.named(loop, "wild")
         log = Path(project.store.attempts(run.id)[-1].directory) / "log.txt"
         while "hangs" in ways and b"the flood ends" not in log.read_bytes()[-100:]:
-            engine.done("hold", held=True)
+            engine.done(Hold(held=True))
             answered += 1
         if "hangs" in ways:
-            engine.done("stop", run=run.id)
+            engine.done(Stop(run=run.id))
         while not project.named(loop, "wild").state.ended:
-            engine.done("hold", held=True)
+            engine.done(Hold(held=True))
             answered += 1
-        engine.done("resume")
+        engine.done(Resume())
         assert engine.end().state is LoopState.FINISHED
     print(f"{answered} commands were answered meanwhile")
     assert answered

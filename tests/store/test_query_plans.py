@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from autoloop.model import Actor, Attempt, Loop, LoopSpec, LoopState, Proposal, Round, RoundState, Run
+from autoloop.protocol import Pause
 from autoloop.store import Store, take_snapshot
 
 LOOPS, RUNS = 20, 1000
@@ -39,7 +40,7 @@ def fill(store: Store, loop: int, position: int) -> None:
     )
     store.put_proposal(Proposal(id=number, loop=loop, round=1, base_run=run, author=Actor.person("x"), reason="", edits=[]))
     store.add_event(loop, "note", run)
-    store.answer(store.send(loop, "pause", {}, "ada"), True, "")
+    store.answer(store.send(loop, Pause(), "ada"), True, "")
 
 
 QUESTIONS: dict[str, Callable[[Store], object]] = {

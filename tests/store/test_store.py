@@ -38,6 +38,7 @@ from autoloop.model import (
     UserError,
     WandbSpec,
 )
+from autoloop.protocol import Pause, Stop
 from autoloop.store import SCHEMA_VERSION, NoLoopError, Store, take_snapshot
 
 
@@ -275,23 +276,23 @@ def test_the_version_changes_when_another_process_writes_and_only_then(store: St
     assert store.version() == before
     core = str(Path(autoloop.__file__).parents[1])
     code = (
-        "import sys; from pathlib import Path; from autoloop.store import Store\n"
-        "with Store.open(Path(sys.argv[1])) as store: store.send(1, 'pause', {}, 'bob')"
+        "import sys; from pathlib import Path; from autoloop.protocol import Pause; from autoloop.store import Store\n"
+        "with Store.open(Path(sys.argv[1])) as store: store.send(1, Pause(), 'bob')"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(store.places.project)], env={**os.environ, "PYTHONPATH": core}, check=True
     )
     assert store.version() != before
     (command,) = store.open_commands(1)
-    assert (command.kind, command.payload, command.actor, command.ok) == ("pause", {}, "bob", None)
+    assert (command.request, command.actor, command.ok) == (Pause(), "bob", None)
 
 
 def test_a_command_is_open_until_it_is_answered(store: Store) -> None:
-    first = store.send(1, "stop", {"run": "a", "deep": [1, {"x": None}]}, "ada")
-    second = store.send(1, "pause", {}, "ada")
-    store.send(2, "stop", {}, "ada")
+    first = store.send(1, Stop(run="a"), "ada")
+    second = store.send(1, Pause(), "ada")
+    store.send(2, Stop(), "ada")
     assert [command.id for command in store.open_commands(1)] == [first, second]
-    assert store.open_commands(1)[0].payload == {"run": "a", "deep": [1, {"x": None}]}
+    assert [command.request for command in store.open_commands(1)] == [Stop(run="a"), Pause()]
     store.answer(first, False, "no such run")
     assert [command.id for command in store.open_commands(1)] == [second]
     answered = store.command(first)
@@ -299,14 +300,18 @@ def test_a_command_is_open_until_it_is_answered(store: Store) -> None:
     assert answered.answered_at is not None
 
 
-def test_a_command_row_that_is_no_json_object_counts_as_empty(store: Store) -> None:
+def test_a_command_row_that_is_no_json_object_holds_no_request(store: Store) -> None:
     rows: list[object] = [b"\xff\xfe", b"[1]", b"{", b'"text"', b"[" * 5000, b'{"run": "\xff"}', 5, 1.5]
     for raw in rows:
-        number = store.send(1, "stop", {}, "ada")
+        number = store.send(1, Stop(), "ada")
         with sqlite3.connect(store.places.database) as raw_connection:
             raw_connection.execute("UPDATE commands SET payload = ? WHERE id = ?", (raw, number))
         raw_connection.close()
-    assert [command.payload for command in store.open_commands(1)] == [{}] * len(rows)
+    commands = store.open_commands(1)
+    assert len(commands) == len(rows)
+    for command in commands:
+        with pytest.raises(UserError, match="cannot be carried out as it was written"):
+            _ = command.request
 
 
 def test_events_of_two_loops_written_at_once_are_all_kept(store: Store) -> None:

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import Loop, LoopSpec, LoopState, RunState, UserError
+from autoloop.protocol import Pause
 from autoloop.runners import procfs
 from autoloop.store import SCHEMA_VERSION, Holder, Places, Store, StoreCorruptError, StoreUnavailableError, opening
 
@@ -45,7 +46,7 @@ def test_damage_that_is_met_after_opening_is_a_sentence(tmp_path: Path) -> None:
     path = filled(tmp_path)
     damaged(path)
     with Store.open(tmp_path) as store:
-        asking = [lambda: store.runs(1), store.loops, lambda: store.put_run(a_run("x")), lambda: store.send(1, "a", {}, "b")]
+        asking = [lambda: store.runs(1), store.loops, lambda: store.put_run(a_run("x")), lambda: store.send(1, Pause(), "b")]
         for ask in asking:
             with pytest.raises(StoreCorruptError) as caught:
                 ask()

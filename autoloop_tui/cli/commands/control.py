@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
 import msgspec
 from autoloop.engine.driver.lock import holder
-from autoloop.model import Loop, LoopState, Run, RunState, UserError
+from autoloop.model import Loop, LoopState, RunState, UserError
+from autoloop.protocol import Extend, Kill, Move, Pause, Resume, Retry, Stop, verb
 from autoloop.store import Store
 from autoloop.text.plural import plural
+from msgspec import UNSET
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -29,7 +30,7 @@ def stop(run: str | None = None, /, *, loop: str | None = None) -> int:
     loop
         Which loop; the newest by default.
     """
-    return _stop("stop", run, loop)
+    return _stop(Stop, run, loop)
 
 
 def kill(run: str | None = None, /, *, loop: str | None = None) -> int:
@@ -42,7 +43,7 @@ def kill(run: str | None = None, /, *, loop: str | None = None) -> int:
     loop
         Which loop; the newest by default.
     """
-    return _stop("kill", run, loop)
+    return _stop(Kill, run, loop)
 
 
 def pause(*, loop: str | None = None) -> int:
@@ -53,7 +54,8 @@ def pause(*, loop: str | None = None) -> int:
     loop
         Which loop; the newest by default.
     """
-    return _ask(loop, "pause")
+    with client.opened(loop) as (store, found):
+        return _said(client.ask(store, found, Pause()))
 
 
 def resume(
@@ -74,10 +76,10 @@ def resume(
     """
     from autoloop.engine.planning import limits
 
-    payload = {key: value for key, value in (("max_hours", max_hours), ("max_runs", max_runs)) if value is not None}
+    request = Resume(max_hours=max_hours, max_runs=max_runs)
     with client.opened(loop) as (store, found):
         started, now = store.started_runs(found.id), time.time()
-        more = msgspec.structs.replace(found, **limits.raised(payload, found, started, now))
+        more = msgspec.structs.replace(found, **limits.raised(request, found, started, now))
         over = limits.exhausted_reason(more, started, now)
         if client.alive(store, found):
             if found.state is LoopState.STOPPED:
@@ -85,13 +87,13 @@ def resume(
                     f"{found.name} still waits for its runs to end; resume it when `autoloop-tui wait` returns, or "
                     "`autoloop-tui kill` them first."
                 )
-            return _said(client.ask(store, found, "resume", **payload))
+            return _said(client.ask(store, found, request))
         if found.state is LoopState.FINISHED:
             raise UserError(f"{found.name} has finished ({found.reason}); there is nothing to resume.")
         if over and found.state is LoopState.STOPPED:
             raise UserError(f"{found.name} was {over}.")
         told = [event.id for event in store.events(found.id)]
-        store.send(found.id, "resume", payload, client.actor())
+        store.send(found.id, request, client.actor())
         if no_ui:
             from autoloop_tui.cli.output import events
 
@@ -137,8 +139,8 @@ def retry(run: str, /, *, loop: str | None = None) -> int:
     with client.opened(loop) as (store, found):
         chosen = client.find_run(store, found, run)
         if was_resumed(store.attempts(chosen.id)):
-            return _goes_on(store, found, "retry", run=chosen.id)
-        return _said(client.ask(store, found, "retry", run=chosen.id))
+            return _goes_on(store, found, Retry(run=chosen.id))
+        return _said(client.ask(store, found, Retry(run=chosen.id)))
 
 
 def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
@@ -160,7 +162,7 @@ def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
         chosen = client.find_run(store, found, run)
         if problem := refusal(preset_of(store.places, found), chosen, steps):
             raise UserError(problem)
-        return _goes_on(store, found, "extend", run=chosen.id, steps=steps)
+        return _goes_on(store, found, Extend(run=chosen.id, steps=steps))
 
 
 def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> int:
@@ -175,70 +177,68 @@ def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> 
     loop
         Which loop; the newest by default.
     """
-    return _ask(loop, "move", run=run, before=before)
+    with client.opened(loop) as (store, found):
+        moved = client.find_run(store, found, run)
+        place = None if before is None else client.find_run(store, found, before).id
+        return _said(client.ask(store, found, Move(run=moved.id, before=place)))
 
 
-def _goes_on(store: Store, loop: Loop, kind: str, **payload: Any) -> int:
+def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
     """Ask for an extension; a loop that has ended goes on for it."""
-    answer, started = client.ask_waking(store, loop, kind, **payload)
+    answer, started = client.ask_waking(store, loop, request)
     if started:
         answer += f"; {loop.name} goes on in the background, and `autoloop-tui wait` waits for its end"
     return _said(answer)
 
 
-def _stop(kind: str, run: str | None, loop: str | None) -> int:
+def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> int:
     """By the loop's engine, by one that is started for it, or, where none can be, by asking the supervisors."""
     with client.opened(loop) as (store, found):
         chosen = client.find_run(store, found, run) if run is not None else None
+        request = kind(run=chosen.id) if chosen else kind()
         if client.alive(store, found):
-            return _stop_driven(store, found, kind, chosen)
+            return _stop_driven(store, found, request)
         from autoloop.engine.commands.unattended import executing, stop_without_engine
 
         def stop_it() -> int:
             number = chosen.id if chosen else None
-            return _said(stop_without_engine(store, found, number, kill=kind == "kill", actor=client.actor()))
+            return _said(stop_without_engine(store, found, number, kill=kind is Kill, actor=client.actor()))
 
         if chosen is not None:
             # An engine would go on with the whole loop: what waits to be started waits for one that somebody wants.
-            return stop_it() if chosen.state is not RunState.QUEUED else _said(client.ask(store, found, kind, run=chosen.id))
+            return stop_it() if chosen.state is not RunState.QUEUED else _said(client.ask(store, found, request))
         if found.state is not LoopState.ACTIVE and not executing(store, found):
             raise UserError(f"{found.name} is {found.state.value} already ({found.reason}).")
         try:
-            return _said(client.ask_waking(store, found, kind)[0])
+            return _said(client.ask_waking(store, found, request)[0])
         except client.NoAnswer:
-            return _stop_driven(store, found, kind, None)
+            return _stop_driven(store, found, request)
         except UserError as error:
             if client.alive(store, found):
                 raise
             print(f"note: {printing.printable(str(error))}", file=sys.stderr)
             for command in store.open_commands(found.id):
-                if command.kind == kind:
+                if command.kind == verb(request):
                     store.answer(command.id, True, "done without an engine")
             return stop_it()
 
 
-def _stop_driven(store: Store, loop: Loop, kind: str, run: Run | None) -> int:
+def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:
     """An engine that hangs keeps nobody from stopping its runs; what it was asked is kept for it, or the next one."""
     from autoloop.engine.commands.unattended import ask_supervisors, executing
 
+    run = None if request.run is UNSET else request.run
+    kill = isinstance(request, Kill)
     try:
-        return _said(client.ask(store, loop, kind, **({"run": run.id} if run else {})))
+        return _said(client.ask(store, loop, request))
     except client.NoAnswer:
         engine = holder(store.places.lock(loop.name))
-        asked = ask_supervisors(executing(store, loop, run.id if run else None), kill=kind == "kill")
+        asked = ask_supervisors(executing(store, loop, run), kill=kill)
         if not asked:
             raise
-    runs = f"{plural(asked, 'run')} {'killed' if kind == 'kill' else 'asked to stop'}"
+    runs = f"{plural(asked, 'run')} {'killed' if kill else 'asked to stop'}"
     who = f"the engine ({engine.words}) does not answer" if engine else "the engine is gone"
     return _said(f"{who}, so its supervisors were asked: {runs}. If it hangs, kill it and `autoloop-tui resume`.")
-
-
-def _ask(loop: str | None, kind: str, **payload: Any) -> int:
-    with client.opened(loop) as (store, found):
-        for key in payload.keys() & {"run", "before"}:
-            if payload[key] is not None:
-                payload[key] = client.find_run(store, found, payload[key]).id
-        return _said(client.ask(store, found, kind, **payload))
 
 
 def _said(answer: str) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from autoloop.configs import after_text, before_text, value_text
 from autoloop.model import Change, Loop, Proposal, ProposalStatus, Run, UserError
+from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
 from autoloop.variants.recipes import VariantRequest, load_recipe
 from cyclopts import Parameter
@@ -65,7 +67,7 @@ def approve(
     loop
         Which loop; the newest by default.
     """
-    return _each("approve", numbers, loop, all_, note=note)
+    return _each("approve", numbers, loop, all_, lambda known: Approve(proposals=known, note=note))
 
 
 def reject(
@@ -89,7 +91,7 @@ def reject(
     loop
         Which loop; the newest by default.
     """
-    return _each("reject", numbers, loop, all_, note=reason)
+    return _each("reject", numbers, loop, all_, lambda known: Reject(proposals=known, note=reason))
 
 
 def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int:
@@ -103,9 +105,9 @@ def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int
         Which loop; the newest by default.
     """
     if numbers:
-        return _each("undo", numbers, loop, False)
+        return _each("undo", numbers, loop, False, lambda known: Undo(proposals=known))
     with client.opened(loop) as (store, found):
-        return _said(client.ask(store, found, "undo"))
+        return _said(client.ask(store, found, Undo()))
 
 
 def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
@@ -122,7 +124,7 @@ def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | Non
     """
     with client.opened(loop) as (store, found):
         _check(store, found, number)
-        _said(client.ask(store, found, "edit", proposal=number, edits=changes))
+        _said(client.ask(store, found, Edit(proposal=number, edits=changes)))
         return _notes(store.proposal(number))
 
 
@@ -171,7 +173,8 @@ def propose(
     with client.opened(loop) as (store, found):
         chosen = _base(store, found, wanted)
         known = {proposal.id for proposal in store.proposals(found.id)}
-        said = client.ask(store, found, "propose", run=chosen.id, variants=msgspec.to_builtins(asked))
+        variants = [Variant(edits=each.edits, reason=each.reason) for each in asked]
+        said = client.ask(store, found, Propose(run=chosen.id, variants=variants))
         _said(said)
         made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]
         if recipe is None:
@@ -206,7 +209,7 @@ def start(*, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _said(client.ask(store, found, "start"))
+        return _said(client.ask(store, found, Start()))
 
 
 def hold(*, off: bool = False, loop: str | None = None) -> int:
@@ -220,10 +223,12 @@ def hold(*, off: bool = False, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _said(client.ask(store, found, "hold", held=not off))
+        return _said(client.ask(store, found, Hold(held=not off)))
 
 
-def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, **payload: Any) -> int:
+def _each(
+    word: str, numbers: list[int] | None, loop: str | None, every: bool, request: Callable[[list[int]], Request]
+) -> int:
     """Decide on all the numbers in one command; all are tried, and what could not be done is said at the end."""
     with client.opened(loop) as (store, found):
         if every:
@@ -231,7 +236,7 @@ def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, *
             if not numbers:
                 raise UserError(f"{found.name} has no pending proposal; `autoloop-tui proposals` lists them all.")
         if not numbers:
-            raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {kind} 1 2`, or say --all.")
+            raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {word} 1 2`, or say --all.")
         numbers = list(dict.fromkeys(numbers))
         there = [proposal.id for proposal in store.proposals(found.id)]
         present = set(there)
@@ -239,7 +244,7 @@ def _each(kind: str, numbers: list[int] | None, loop: str | None, every: bool, *
         problems = [_no_proposal(found, number, there) for number in numbers if number not in present]
         if known:
             try:
-                _said(client.ask(store, found, kind, proposals=known, **payload))
+                _said(client.ask(store, found, request(known)))
             except UserError as error:
                 problems.insert(0, str(error))
         if problems:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, cast
 
+from autoloop.protocol import Request
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen, ScreenResultType
@@ -33,17 +34,17 @@ class ConsoleHost(Protocol):
     def keys_of(self, action_id: str) -> str:
         """The key of an action as it is shown, remapped or not."""
 
-    def ask(self, kind: str, **payload: Any) -> None:
-        """Send a command to the engine; its answer is shown when it comes."""
+    def ask(self, request: Request) -> None:
+        """Send a request to the engine; its answer is shown when it comes."""
 
-    def ask_waking(self, kind: str, **payload: Any) -> None:
+    def ask_waking(self, request: Request) -> None:
         """`ask`, and start an engine for it if none drives the loop."""
 
     def told(self, text: str, *, ok: bool = True) -> None:
         """Show one sentence on the last line of the screen."""
 
-    def confirm(self, what: str, why: str, yes: str, kind: str, **payload: Any) -> None:
-        """Ask, and send the command only after a yes."""
+    def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
+        """Ask, and send the request only after a yes."""
 
     def open_run(self, run_id: str) -> None:
         """Show one run on top of the present screen."""

@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from autoloop import protocol
 from autoloop.model import Attempt, Event, EventKind, Loop, Proposal, Round, Run, RunState, UserError
+from autoloop.protocol import Request
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
 from autoloop.store.opening import connect, connect_or_begin_anew, lost
@@ -29,17 +31,24 @@ class NoLoopError(UserError):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client asks the engine to do, and the engine's answer."""
+    """What a client asks the engine to do, as its row holds it, and the engine's answer."""
 
     id: int
     loop: int
     kind: str
-    payload: dict[str, Any]
+    """The verb of the request."""
+    payload: bytes
+    """The other fields of the request as JSON; or whatever somebody else wrote there."""
     actor: str
     sent_at: float
     answered_at: float | None = None
     ok: bool | None = None
     answer: str | None = None
+
+    @property
+    def request(self) -> Request:
+        """What is asked. UserError if the row holds no request."""
+        return protocol.decode(self.kind, self.payload)
 
 
 class Store(Rows):
@@ -222,18 +231,19 @@ class Store(Rows):
 
     # ------------------------------------------------------------------------------------------------------ commands
 
-    def send(self, loop: int, kind: str, payload: dict[str, Any], actor: str) -> int:
+    def send(self, loop: int, request: Request, actor: str) -> int:
         """The one thing a client writes. Returns the command's number, to look for its answer.
 
         UserError for text that no file could hold (bytes from a command line that are not UTF-8), or must not (secrets).
         """
-        if masked_document(payload) != payload:
+        kind, fields = protocol.verb(request), protocol.payload(request)
+        if masked_document(fields) != fields:
             raise UserError(
                 f"The {kind} command holds a secret, which would be stored: leave it out, and put it in the trainer's "
                 "environment or a config."
             )
         try:
-            body = self._encode(payload)
+            body = self._encode(fields)
         except UnicodeEncodeError:
             raise UserError(f"The {kind} command holds text that is not UTF-8; write it anew.") from None
         with self.transaction():
@@ -265,7 +275,7 @@ class Store(Rows):
                 id=row[0],
                 loop=row[1],
                 kind=row[2],
-                payload=_payload(row[3]),
+                payload=row[3],
                 actor=row[4],
                 sent_at=row[5],
                 answered_at=row[6],
@@ -274,12 +284,3 @@ class Store(Rows):
             )
             for row in rows
         ]
-
-
-def _payload(raw: bytes | str) -> dict[str, Any]:
-    """A command's payload; anything that is not a JSON object counts as empty and is refused by the command itself."""
-    try:
-        value = msgspec.json.decode(raw)
-    except (ValueError, TypeError, RecursionError):  # not JSON, not even text, or nested without end
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -18,15 +18,18 @@ class Question(NamedTuple):
     why: str
 
 
-def question(view: View, verb: str, chosen: Sequence[Proposal], *, marked: bool, aside: str = "") -> Question:
-    """`verb`: approve or reject. `chosen`: what is decided; `marked`: by hand, else all that wait. `aside`: more to say."""
-    approves = verb == "approve"
+def question(view: View, decision: ProposalStatus, chosen: Sequence[Proposal], *, marked: bool, aside: str = "") -> Question:
+    """`decision`: approved or rejected. `chosen`: what is decided; `marked`: by hand, else all that wait.
+
+    `aside`: more to say.
+    """
+    approves = decision is ProposalStatus.APPROVED
     waiting = [each for each in chosen if each.live is None]
     approved, pending = view.decisions["approved"], view.decisions["pending"]
     approved += len(waiting) if approves else -sum(each.status is ProposalStatus.APPROVED for each in waiting)
     pending -= sum(each.status is ProposalStatus.PENDING for each in waiting)
     which = f"{len(chosen)} marked" if marked else f"all {len(chosen)}"
-    what = f"{verb.capitalize()} {which} {noun_for(len(chosen), 'proposal')}"
+    what = f"{'Approve' if approves else 'Reject'} {which} {noun_for(len(chosen), 'proposal')}"
     loop, round_ = view.loop, view.snapshot.round
     number = round_.number + 1 if round_ else 1
     said: list[str] = []

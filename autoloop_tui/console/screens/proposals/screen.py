@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import plain
@@ -35,7 +35,7 @@ class ProposalsScreen(ProposalQueueScreen):
         elif proposal.status is ProposalStatus.APPROVED:
             self.say(f"proposal {proposal.id} is approved already")
         else:
-            self._decide("approve", [proposal])
+            self._decide(Approve(proposals=[proposal.id]), [proposal])
 
     def action_reject(self) -> None:
         proposal = self._chosen()
@@ -49,15 +49,15 @@ class ProposalsScreen(ProposalQueueScreen):
     def _ask_why(self, what: str, about: str, proposals: Sequence[Proposal]) -> None:
         def answered(reason: str | None) -> None:
             if reason is not None:
-                said = {"note": reason.strip()} if reason.strip() else {}
-                self._decide("reject", proposals, **said)
+                numbers = [proposal.id for proposal in proposals]
+                self._decide(Reject(proposals=numbers, note=reason.strip() or None), proposals)
 
         self.app.push_screen(Ask(what, about, placeholder="why (may be empty); enter rejects, esc does not"), answered)
 
     def action_undo(self) -> None:
         """Take the last decision back, wherever the cursor is: the engine knows which it was, and answers with that."""
         self._aside = ""
-        self.console.ask("undo")
+        self.console.ask(Undo())
 
     def action_mark(self) -> None:
         view, proposal = self.view, self.rows.proposal
@@ -88,9 +88,9 @@ class ProposalsScreen(ProposalQueueScreen):
 
         def answered(agreed: bool | None) -> None:
             if agreed:
-                self._decide("approve", fitting, aside=left_out)
+                self._decide(Approve(proposals=[p.id for p in fitting]), fitting, aside=left_out)
 
-        asked = question(view, "approve", fitting, marked=bool(self._marked(view)), aside=left_out)
+        asked = question(view, ProposalStatus.APPROVED, fitting, marked=bool(self._marked(view)), aside=left_out)
         self.app.push_screen(Confirm(asked.what, asked.why, f"Approve {len(fitting)}"), answered)
 
     def action_reject_marked(self) -> None:
@@ -110,7 +110,7 @@ class ProposalsScreen(ProposalQueueScreen):
             if agreed:
                 self._ask_why(f"Reject {count}: why?", numbers, chosen)
 
-        asked = question(view, "reject", chosen, marked=bool(marked))
+        asked = question(view, ProposalStatus.REJECTED, chosen, marked=bool(marked))
         self.app.push_screen(Confirm(asked.what, asked.why, f"Reject {len(chosen)}"), answered)
 
     def _marked(self, view: View) -> list[Proposal]:
@@ -118,18 +118,14 @@ class ProposalsScreen(ProposalQueueScreen):
         closed = (ProposalStatus.LAUNCHED, *OVER)
         return [p for p in view.snapshot.proposals if p.id in self.marked and p.status not in closed]
 
-    def _decide(self, kind: str, proposals: Sequence[Proposal], *, aside: str = "", **payload: Any) -> None:
-        """Send a decision on some proposals; the cursor goes on to the next pending one."""
+    def _decide(self, request: Approve | Reject, proposals: Sequence[Proposal], *, aside: str = "") -> None:
+        """Send one decision on some proposals, which is undone as one; the cursor goes on to the next pending one."""
         view = self.view
-        if view is None or view.engine is None:
-            self.console.ask(kind)  # says that nobody would answer
+        self.console.ask(request)
+        if view is None or view.engine is None:  # `ask` has said that nobody would answer
             return
-        # One command, however many: they are decided together, and undone together.
-        ids = [proposal.id for proposal in proposals]
-        named: dict[str, Any] = {"proposal": ids[0]} if len(ids) == 1 else {"proposals": ids}
-        self.console.ask(kind, **named, **payload)
         self._asked |= {proposal.id: proposal for proposal in proposals}
-        self.marked -= set(ids)
+        self.marked -= set(request.proposals)
         if self.rows.cursor is not None:
             following = next_pending(self.rows.queue.entries, self.rows.cursor, self._asked)
             if following is not None:
@@ -209,9 +205,9 @@ class ProposalsScreen(ProposalQueueScreen):
         behind = f" Left behind, never run: {', '.join(left)}." if left else ""
         paused = " The queue is paused: they wait until it goes on." if view.loop.paused else ""
         number = view.snapshot.round.number + 1
-        self.console.confirm(f"Start round {number}?", which + behind + paused, f"Start round {number}", "start")
+        self.console.confirm(f"Start round {number}?", which + behind + paused, f"Start round {number}", Start())
 
     def action_hold(self) -> None:
         view = self.view
         if view is not None:
-            self.console.ask("hold", held=not view.loop.held)
+            self.console.ask(Hold(held=not view.loop.held))

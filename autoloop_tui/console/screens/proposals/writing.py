@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autoloop.model import Proposal, Run, UserError
+from autoloop.protocol import Edit, Propose, Variant
 from textual.app import SuspendNotSupported
 
 from autoloop_tui import client
@@ -34,7 +35,7 @@ def propose_variant(host: ConsoleHost, base: Run, *, edits: Sequence[str] = (), 
 
     def written(answer: tuple[list[str], str] | None) -> None:
         if answer is not None:
-            host.ask("propose", run=base.id, edits=answer[0], reason=answer[1])
+            host.ask(Propose(run=base.id, variants=[Variant(edits=answer[0], reason=answer[1])]))
 
     if judge:
         what = f"A new proposal from {plain(base.name)} ({base.id})"
@@ -124,7 +125,7 @@ def _send_edit(host: ConsoleHost, proposal: Proposal, edits: list[str] | None) -
     if edits is None or edits == edit_lines(proposal):
         host.told(f"proposal {proposal.id} is left as it was")
     else:
-        host.ask("edit", proposal=proposal.id, edits=edits)
+        host.ask(Edit(proposal=proposal.id, edits=edits))
 
 
 def _judge(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> Judge | None:

@@ -6,6 +6,7 @@ import time
 from typing import ClassVar
 
 from autoloop.model import Loop, MetricSummary, RunState
+from autoloop.protocol import Retry
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
@@ -279,7 +280,7 @@ class RoundsScreen(TableScreen):
     def action_retry(self) -> None:
         if (row := self._own("retry")) is not None:
             self.equivalent("rounds.retry", run=plain(row.run.id))
-            self.console.ask("retry", run=row.run.id)
+            self.console.ask(Retry(run=row.run.id))
 
     def action_clone(self) -> None:
         row = self._own("propose from")

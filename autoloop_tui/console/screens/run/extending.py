@@ -5,6 +5,7 @@ from __future__ import annotations
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.runs.resume import refusal
 from autoloop.model import LoopState, Run, UserError
+from autoloop.protocol import Extend
 
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
@@ -37,7 +38,7 @@ def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
 
     def answered(text: str | None) -> None:
         if text is not None:
-            host.ask_waking("extend", run=run.id, steps=int(text.strip()[:LONGEST]))
+            host.ask_waking(Extend(run=run.id, steps=int(text.strip()[:LONGEST])))
 
     why = f"It has made {run.step} and goes on from its last checkpoint, in the same output directory."
     if view.loop.state is LoopState.STOPPED:

@@ -6,6 +6,7 @@ import time
 from typing import ClassVar
 
 from autoloop.model import Run, RunState
+from autoloop.protocol import Kill, Retry, Stop
 from textual.binding import BindingType
 from textual.widget import Widget
 
@@ -279,8 +280,7 @@ class RunScreen(LoopScreen):
                 f"Take {plain(run.name)} out of the queue?",
                 "It has not started; its config is kept and a variant of it can be proposed.",
                 "Take it out",
-                "stop",
-                run=run.id,
+                Stop(run=run.id),
             )
         elif run.state is RunState.STOPPING:
             self.console.confirm(
@@ -288,8 +288,7 @@ class RunScreen(LoopScreen):
                 "It is stopping already. Killing does not wait for a checkpoint that is being written; its log and "
                 "what is on the disk are kept.",
                 "Kill it",
-                "kill",
-                run=run.id,
+                Kill(run=run.id),
             )
         else:
             self.console.confirm(
@@ -297,13 +296,12 @@ class RunScreen(LoopScreen):
                 "It is interrupted, then terminated, then killed. Its log, checkpoints and metrics so far are kept; it "
                 "will not be judged, and t tries it again while its round runs.",
                 "Stop the run",
-                "stop",
-                run=run.id,
+                Stop(run=run.id),
             )
 
     def action_retry(self) -> None:
         self.equivalent("run.retry", run=self.run_id)
-        self.console.ask("retry", run=self.run_id)
+        self.console.ask(Retry(run=self.run_id))
 
     def action_extend(self) -> None:
         view, run = self.view, self._run()

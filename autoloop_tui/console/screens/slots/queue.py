@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from autoloop.model import Run, RunState
+from autoloop.protocol import Move, Stop
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -21,7 +22,7 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class QueueScreen(Standing, ModalScreen[None]):
-    """Shows the queued runs in their order and sends `move` and `stop` commands."""
+    """Shows the queued runs in their order and sends `Move` and `Stop` requests."""
 
     DEFAULT_CSS = f"QueueScreen {{ {dialog_css()} & RowPane {{ height: 12; }} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -86,7 +87,7 @@ class QueueScreen(Standing, ModalScreen[None]):
             # The run stands before the one whose place it takes; at the end before none.
             others = [run for run in queue if run.id != self.chosen]
             before = others[to].id if to < len(others) else None
-            host_of(self).ask("move", run=self.chosen, before=before)
+            host_of(self).ask(Move(run=queue[at].id, before=before))
 
     def action_drop(self) -> None:
         queue = self.queue
@@ -96,6 +97,5 @@ class QueueScreen(Standing, ModalScreen[None]):
                 f"Take {plain(run.name)} out of the queue?",
                 "It has not started; its config is kept.",
                 "Take it out",
-                "stop",
-                run=run.id,
+                Stop(run=run.id),
             )

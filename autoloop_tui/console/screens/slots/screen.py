@@ -6,6 +6,7 @@ import time
 from typing import ClassVar
 
 from autoloop.model import Run, RunState
+from autoloop.protocol import Stop
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.worker import Worker, WorkerState
@@ -284,8 +285,7 @@ class SlotsScreen(LoopScreen):
             "It is interrupted, then terminated, then killed. Its log, checkpoints and metrics so far are kept; "
             "it will not be judged.",
             "Stop the run",
-            "stop",
-            run=run.id,
+            Stop(run=run.id),
         )
 
     def action_queue(self) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from autoloop.engine.base.context import Context, Listener
 from autoloop.engine.commands.dispatch import Commands
+from autoloop.engine.commands.loop import stop_loop
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.engine.driver.outage import Outage
 from autoloop.engine.planning.checks import load_until
@@ -207,7 +208,7 @@ class Engine:
         """Do what was asked since last time; False if this process is to leave."""
         while self._stops_asked:
             end, kill = self._stops_asked.pop(0)
-            self.commands.stop_loop(end, kill=kill)
+            stop_loop(self.context, self.execution, self.live, end, kill=kill)
         version = self.store.version()
         if version != self._version:
             self._version = version
@@ -242,4 +243,4 @@ class Engine:
                 and self.context.loop.state is LoopState.ACTIVE
                 and (end := circuit_breaker.reason_to_stop(self.context, run))
             ):
-                self.commands.stop_loop(end)
+                stop_loop(self.context, self.execution, self.live, end)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from autoloop.model import Loop, LoopSpec, Run, UserError
+from autoloop.protocol import Resume
 from autoloop.text.plural import plural
 
 MOST_HOURS = 24 * 365
@@ -32,17 +33,15 @@ def check_budget(spec: LoopSpec) -> None:
         _minutes(spec.quiet_hours)
 
 
-def raised(payload: Mapping[str, Any], loop: Loop, started: int, now: float) -> dict[str, Any]:
-    """What `resume` changes of a loop's budget. UserError where a limit is no number or is used up already."""
+def raised(request: Resume, loop: Loop, started: int, now: float) -> dict[str, Any]:
+    """What `resume` changes of a loop's budget. UserError where a limit is out of range or used up already."""
     changes: dict[str, Any] = {}
-    hours, runs = payload.get("max_hours"), payload.get("max_runs")
-    if hours is not None:
-        if isinstance(hours, bool) or not isinstance(hours, (int, float)):
-            raise UserError("Give --max-hours as a number of hours from now.")
-        changes["deadline"] = deadline(float(hours), now)
+    if request.max_hours is not None:
+        changes["deadline"] = deadline(request.max_hours, now)
+    runs = request.max_runs
     if runs is not None:
-        if isinstance(runs, bool) or not isinstance(runs, int) or runs > 10**6:
-            raise UserError("Give --max-runs as a whole number: how many runs the loop may start in all.")
+        if runs > 10**6:
+            raise UserError(f"--max-runs {runs} is too many: give how many runs the loop may start in all, up to {10**6}.")
         if runs <= started:
             raise UserError(f"{loop.name} has started {started} runs already; give a larger total than --max-runs {runs}.")
         changes["max_runs"] = runs

@@ -29,6 +29,7 @@ from autoloop.model import (
     Run,
     RunState,
 )
+from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Start, Undo, Variant
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -424,7 +425,7 @@ async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(proje
     async with console(project) as (pilot, app):
         assert last_line(app) == "$ autoloop-tui approve 1"
         await pilot.press("a")
-        assert project.commands() == [("approve", {"proposal": 1})]
+        assert project.commands() == [Approve(proposals=[1])]
         assert app.screen.rows.cursor == 3
         assert "… sent" in rows(app, "queue")[1]
         assert last_line(app) == "$ autoloop-tui approve 3"
@@ -444,7 +445,7 @@ async def test_reject_asks_for_a_reason_that_may_be_empty(project: Project) -> N
         await pilot.press("escape")
         assert project.commands() == []
         await pilot.press("x", *"too q", "enter", "x", "enter")
-        assert project.commands() == [("reject", {"proposal": 1, "note": "too q"}), ("reject", {"proposal": 2})]
+        assert project.commands() == [Reject(proposals=[1], note="too q"), Reject(proposals=[2])]
         assert app.screen.rows.cursor == 3
 
 
@@ -454,7 +455,7 @@ async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: P
 
     async with console(project) as (pilot, app):
         await pilot.press("g", "u", "j", "u")
-        assert project.commands() == [("undo", {})] * 2
+        assert project.commands() == [Undo()] * 2
         command = project.store.open_commands(1)[0]
         project.store.answer(command.id, True, "proposal 1 is pending again (before: approved by jo)")
         app._tick()
@@ -492,7 +493,7 @@ async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(proj
             await settle(pilot)
         assert project.commands() == []
         await pilot.press("A", "y")
-        assert project.commands() == [("approve", {"proposals": [1, 2, 3, 4, 5]})]
+        assert project.commands() == [Approve(proposals=[1, 2, 3, 4, 5])]
         command = project.store.open_commands(1)[0]
         project.store.answer(command.id, True, "proposals 1–5 are approved")
         app._tick()
@@ -553,7 +554,7 @@ async def test_rejecting_all_asks_first_then_for_the_reason(project: Project) ->
         await pilot.press("X", "y")
         await settle(pilot)
         await pilot.press(*"weak", "enter")
-        assert project.commands() == [("reject", {"proposals": [1, 2, 3], "note": "weak"})]
+        assert project.commands() == [Reject(proposals=[1, 2, 3], note="weak")]
 
 
 async def test_the_marked_are_approved_or_rejected_together(project: Project) -> None:
@@ -567,10 +568,10 @@ async def test_the_marked_are_approved_or_rejected_together(project: Project) ->
         assert "2 marked" in rows(app, "head")[0]
         await pilot.press("X", "y", *"weak", "enter")
         await settle(pilot)
-        assert project.commands() == [("reject", {"proposals": [1, 3], "note": "weak"})]
+        assert project.commands() == [Reject(proposals=[1, 3], note="weak")]
         assert app.screen.marked == set()
         await pilot.press("g", "j", "space", "A", "y")
-        assert project.commands()[1:] == [("approve", {"proposal": 2})]
+        assert project.commands()[1:] == [Approve(proposals=[2])]
 
 
 async def test_start_asks_and_says_what_is_left_behind(project: Project) -> None:
@@ -586,7 +587,7 @@ async def test_start_asks_and_says_what_is_left_behind(project: Project) -> None
         await pilot.press("enter")
         assert project.commands() == []
         await pilot.press("S", "y")
-        assert project.commands() == [("start", {})]
+        assert project.commands() == [Start()]
 
 
 @pytest.mark.parametrize(
@@ -614,7 +615,7 @@ async def test_hold_holds_and_releases(project: Project) -> None:
         project.change_loop(held=True)
         await see(pilot, app)
         await pilot.press("H")
-        assert project.commands() == [("hold", {"held": True}), ("hold", {"held": False})]
+        assert project.commands() == [Hold(held=True), Hold(held=False)]
 
 
 async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: Project) -> None:
@@ -651,7 +652,7 @@ async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_
         await pilot.press("enter")
         await settle(pilot)
         edits = ["ot.loss_config.reg@set=0.2", "ot.loss_config.tau_src@del", "ot.loss_config.tau_scr@new=1"]
-        assert project.commands() == [("edit", {"proposal": 1, "edits": edits})]
+        assert project.commands() == [Edit(proposal=1, edits=edits)]
 
 
 async def type_over(pilot: Pilot[Any], app: App[Any], text: str) -> None:
@@ -679,8 +680,8 @@ async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(p
         assert "batch_size takes whole numbers: 20.6 was rounded to 21" in verdict(app)
         await pilot.press("enter")
         await settle(pilot)
-        sent = {"proposal": 1, "edits": ["ot.loss_config.reg@set=0.16", "batch_size@set=20.6"]}
-        assert project.commands() == [("edit", sent)]
+        edits = ["ot.loss_config.reg@set=0.16", "batch_size@set=20.6"]
+        assert project.commands() == [Edit(proposal=1, edits=edits)]
 
 
 @pytest.mark.parametrize(
@@ -741,7 +742,7 @@ async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(pr
         assert "batch_size 16 → 32" in verdict(app)
         await pilot.press("enter")
         await settle(pilot)
-        assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size@mul=2"]})]
+        assert project.commands() == [Edit(proposal=1, edits=["batch_size@mul=2"])]
 
 
 async def test_a_base_that_cannot_be_read_is_said(project: Project) -> None:
@@ -771,8 +772,8 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Proj
         await type_over(pilot, app, "batch_size=24")
         await pilot.press("enter", *"bigger", "enter")
         await settle(pilot)
-        sent = {"run": "run00002", "edits": ["batch_size=24"], "reason": "bigger"}
-        assert project.commands() == [("propose", sent)]
+        variant = Variant(edits=["batch_size=24"], reason="bigger")
+        assert project.commands() == [Propose(run="run00002", variants=[variant])]
 
 
 async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: Project) -> None:
@@ -789,8 +790,8 @@ async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: Projec
         assert "seed" in verdict(app)
         await pilot.press("enter", "enter")
         await settle(pilot)
-        sent = {"run": "run00001", "edits": ["batch_size@set=24", "seed=7"], "reason": "bigger"}
-        assert project.commands() == [("propose", sent)]
+        variant = Variant(edits=["batch_size@set=24", "seed=7"], reason="bigger")
+        assert project.commands() == [Propose(run="run00001", variants=[variant])]
 
 
 @pytest.fixture
@@ -817,7 +818,7 @@ async def test_all_edits_are_written_in_the_persons_editor(project: Project, edi
         await pilot.press("E")
         await settle(pilot)
         sent = ["ot.loss_config.reg@set=0.16", "batch_size@set=24", "seed=7"]
-        assert project.commands() == [("edit", {"proposal": 1, "edits": sent})]
+        assert project.commands() == [Edit(proposal=1, edits=sent)]
         seen = (tmp_path / "seen").read_text()
         assert edits_of_file(seen) == sent[:2]
         assert "# ot.loss_config.reg is 0.1 now" in seen
@@ -859,7 +860,7 @@ async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(
         path.write_text('#!/bin/sh\nsed -i s/many/12/ "$2"\n')
         await pilot.press("y")
         await settle(pilot)
-        assert project.commands() == [("edit", {"proposal": 1, "edits": ["batch_size=12"]})]
+        assert project.commands() == [Edit(proposal=1, edits=["batch_size=12"])]
 
 
 async def test_a_terminal_that_cannot_be_left_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

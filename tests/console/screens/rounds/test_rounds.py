@@ -21,6 +21,7 @@ from autoloop.model import (
     Series,
     Summary,
 )
+from autoloop.protocol import Propose, Retry, Variant
 from textual.pilot import Pilot
 
 from autoloop_tui.console.present.compare.comparison import compare_metrics
@@ -408,7 +409,7 @@ async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project: Proj
         async with on_rounds(project) as (pilot, screen):
             await pilot.press("G", "t")
             await settle(pilot)
-            assert project.commands() == [("retry", {"run": failed.id})]
+            assert project.commands() == [Retry(run=failed.id)]
             assert f"autoloop-tui retry {failed.id}" in "".join(painted(screen.query_one("#hints")))
 
 
@@ -421,7 +422,7 @@ async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project: Project
             await settle(pilot)
             await pilot.press(*"ot.lambda_ot=0.3", "enter", *"try", "enter")
             await settle(pilot)
-            assert project.commands() == [("propose", {"run": base.id, "edits": ["ot.lambda_ot=0.3"], "reason": "try"})]
+            assert project.commands() == [Propose(run=base.id, variants=[Variant(edits=["ot.lambda_ot=0.3"], reason="try")])]
 
 
 async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project: Project) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from autoloop.model import LoopEnd, LoopEndKind, LoopState, RunState
+from autoloop.protocol import Extend
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.screens.dialogs import Ask
@@ -58,7 +59,7 @@ async def test_the_total_is_judged_while_one_types_and_then_sent(project: Projec
         await settle(pilot)
         assert problem(dialog) == "50 more steps"
         await press(pilot, "enter")
-        assert project.commands() == [("extend", {"run": run.id, "steps": 250})]
+        assert project.commands() == [Extend(run=run.id, steps=250)]
         assert pilot.app.screen is screen
 
 
@@ -105,7 +106,7 @@ async def test_an_engine_is_started_for_a_loop_that_has_ended(project: Project, 
         await press(pilot, "plus")
         assert "it goes on too" in pilot.app.screen.why
         await press(pilot, "enter")
-        assert project.commands() == [("extend", {"run": run.id, "steps": 400})]
+        assert project.commands() == [Extend(run=run.id, steps=400)]
         assert woken == [project.loop.id]
 
 

@@ -13,6 +13,7 @@ from autoloop import secrets
 from autoloop.metric_readers import follow
 from autoloop.metrics import default_book, summarise
 from autoloop.model import Actor, ExitRecord, Run, RunState, Series, StopCause, StopKind, WandbSpec
+from autoloop.protocol import Kill, Retry, Stop
 from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import of_scope
@@ -426,18 +427,18 @@ async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(pro
         await press(pilot, "enter")
         assert project.commands() == []
         await press(pilot, "x", "y")
-        assert project.commands() == [("stop", {"run": variant.id})]
+        assert project.commands() == [Stop(run=variant.id)]
 
 
 @pytest.mark.parametrize(
-    ("state", "kind"), [(RunState.QUEUED, "stop"), (RunState.STOPPING, "kill")], ids=["queued", "stopping"]
+    ("state", "asked"), [(RunState.QUEUED, Stop), (RunState.STOPPING, Kill)], ids=["queued", "stopping"]
 )
-async def test_what_stop_asks_depends_on_the_state(project: Project, state: Any, kind: Any) -> None:
+async def test_what_stop_asks_depends_on_the_state(project: Project, state: Any, asked: Any) -> None:
     run = project.run("some", state)
 
     async with drive(project, run) as (pilot, _):
         await press(pilot, "x", "y")
-        assert project.commands() == [(kind, {"run": run.id})]
+        assert project.commands() == [asked(run=run.id)]
 
 
 async def test_an_ended_run_has_nothing_to_stop(project: Project) -> None:
@@ -454,7 +455,7 @@ async def test_retry_is_sent(project: Project) -> None:
 
     async with drive(project, run) as (pilot, _):
         await press(pilot, "t")
-        assert project.commands() == [("retry", {"run": run.id})]
+        assert project.commands() == [Retry(run=run.id)]
 
 
 async def test_without_an_engine_the_key_that_restarts_it_is_said(project: Project, variant: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 from autoloop.model import Change, LoopEnd, LoopEndKind, ProposalStatus, RoundState, Run, RunState, Series
+from autoloop.protocol import Move, Stop
 from autoloop.runners import procfs
 from textual.pilot import Pilot
 
@@ -499,7 +500,7 @@ async def test_stopping_a_run_asks_with_cancel_under_the_cursor(tmp_path: Path, 
         await settle(pilot)
         await pilot.press("y")
         await settle(pilot)
-        assert project.commands() == [("stop", {"run": "run00003"})]
+        assert project.commands() == [Stop(run="run00003")]
 
 
 # ----------------------------------------------------------------------------------------------------------- queue dialog
@@ -521,13 +522,13 @@ async def test_the_queue_is_reordered_and_runs_are_taken_out(queued: Any, size: 
         assert isinstance(pilot.app.screen, QueueScreen)
         assert shown(pilot).index("alpha") < shown(pilot).index("beta")
         await pilot.press("J")
-        assert queued.commands()[-1] == ("move", {"run": "run00003", "before": "run00005"})
+        assert queued.commands()[-1] == Move(run="run00003", before="run00005")
         await pilot.press("K")  # the first cannot go further up
         await pilot.press("j", "j", "j")
         await pilot.press("K")
-        assert queued.commands()[-1] == ("move", {"run": "run00005", "before": "run00004"})
+        assert queued.commands()[-1] == Move(run="run00005", before="run00004")
         await pilot.press("k", "shift+down")
-        assert queued.commands()[-1] == ("move", {"run": "run00004", "before": None})
+        assert queued.commands()[-1] == Move(run="run00004", before=None)
         assert len(queued.commands()) == 3
         await pilot.press("x")
         await settle(pilot)
@@ -539,7 +540,7 @@ async def test_the_queue_is_reordered_and_runs_are_taken_out(queued: Any, size: 
         await settle(pilot)
         await pilot.press("y")
         await settle(pilot)
-        assert queued.commands()[-1] == ("stop", {"run": "run00004"})
+        assert queued.commands()[-1] == Stop(run="run00004")
         await pilot.press("q")
         await settle(pilot)
         assert pilot.app.screen is screen

@@ -1,0 +1,29 @@
+"""What a handler works with: the engine's parts, and who sent the command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoloop.engine.base.context import Context
+from autoloop.engine.rounds.live_rules import LiveRules
+from autoloop.engine.runs.execution import Execution
+from autoloop.model import Run, UserError
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """One command while it is carried out: its handler answers with a sentence, or raises UserError and changes nothing."""
+
+    context: Context
+    execution: Execution
+    live: LiveRules
+    actor: str
+    number: int
+    """The command's row: what one command decides is undone together."""
+
+    def run(self, name: str) -> Run:
+        """The run of this id or, the newest, of this name. UserError if the loop has none."""
+        runs = [run for run in self.context.store.runs(self.context.loop_id) if name in (run.id, run.name)]
+        if not runs:
+            raise UserError(f"This loop has no run {name!r}; `autoloop-tui runs` lists them.")
+        return runs[-1]

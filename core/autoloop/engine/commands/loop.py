@@ -1,0 +1,45 @@
+"""Pausing, resuming and stopping the whole loop."""
+
+from __future__ import annotations
+
+from autoloop.engine.base.context import Context
+from autoloop.engine.commands.command import CommandContext
+from autoloop.engine.planning import limits
+from autoloop.engine.rounds.live_rules import LiveRules
+from autoloop.engine.runs.execution import Execution
+from autoloop.model import LOOP_STOP, EventKind, LoopEnd, LoopEndKind, LoopState, UserError
+from autoloop.protocol import Kill, Pause, Resume, Stop
+
+
+def pause(command: CommandContext, request: Pause) -> str:
+    command.context.update_loop(paused=True)
+    command.context.say(EventKind.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
+    return "paused: running runs go on, no new one starts"
+
+
+def resume(command: CommandContext, request: Resume) -> str:
+    """Let the queue go on, and raise the loop's limits."""
+    context, loop = command.context, command.context.loop
+    if loop.state is not LoopState.ACTIVE:
+        raise UserError("The loop is stopping; resume it when its runs have ended.")
+    more = limits.raised(request, loop, context.store.started_runs(loop.id), context.clock())
+    context.update_loop(paused=False, **more)
+    context.say(EventKind.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
+    return "the queue goes on"
+
+
+def stop(command: CommandContext, request: Stop | Kill) -> str:
+    loop = command.context.loop
+    if loop.state is LoopState.FINISHED:
+        raise UserError(f"The loop has finished ({loop.reason}); there is nothing to stop.")
+    end = LoopEnd(kind=LoopEndKind.USER, text=f"stopped by {command.actor}")
+    return stop_loop(command.context, command.execution, command.live, end, kill=isinstance(request, Kill))
+
+
+def stop_loop(context: Context, execution: Execution, live: LiveRules, end: LoopEnd, *, kill: bool = False) -> str:
+    """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
+    context.update_loop(state=LoopState.STOPPED, end=end, ended_at=context.clock())
+    for active in list(execution.active.values()):
+        # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
+        execution.stop(active.run.id, live.stopping(active) or LOOP_STOP, kill=kill)
+    return f"the loop stops: {end.text}; `autoloop-tui resume` takes it up again"

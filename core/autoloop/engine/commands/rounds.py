@@ -1,0 +1,36 @@
+"""Starting the next round and holding it back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from autoloop.engine.commands.command import CommandContext
+from autoloop.engine.rounds.transitions import for_next_round
+from autoloop.model import ProposalStatus, RoundState, UserError
+from autoloop.protocol import Hold, Start
+
+
+def start(command: CommandContext, request: Start) -> str:
+    """Start the next round with what is approved; what is still pending is left behind."""
+    context = command.context
+    current = context.store.last_round(context.loop_id)
+    if current.state is not RoundState.DECIDING:
+        raise UserError(f"Round {current.number} is {current.state.value}; the next can start when it has been judged.")
+    proposals = for_next_round(context, current.number)
+    if not any(proposal.status is ProposalStatus.APPROVED for proposal in proposals):
+        raise UserError(f"Nothing is approved for round {current.number + 1}; approve a proposal first.")
+    context.store.put_round(msgspec.structs.replace(current, start_asked=True))
+    context.update_loop(held=False)
+    return "the next round starts with what is approved"
+
+
+def hold(command: CommandContext, request: Hold) -> str:
+    """Keep the next round from starting, also one that was asked for, or let it start again."""
+    context = command.context
+    current = context.store.last_round(context.loop_id)
+    if request.held and current.start_asked:
+        context.store.put_round(msgspec.structs.replace(current, start_asked=False))
+    context.update_loop(held=request.held)
+    return (
+        "the next round waits until it is started by hand" if request.held else "the next round starts automatically again"
+    )

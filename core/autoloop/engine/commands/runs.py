@@ -1,0 +1,92 @@
+"""Stopping a run, queueing it again or for more steps, and moving it in the queue."""
+
+from __future__ import annotations
+
+import msgspec
+
+from autoloop.engine.base.context import Context
+from autoloop.engine.commands.command import CommandContext
+from autoloop.engine.runs.resume import dequeue_resumed, extended, refusal, was_resumed
+from autoloop.model import EventKind, LoopState, RequeueKind, RoundState, Run, RunState, StopCause, StopKind, UserError
+from autoloop.protocol import Extend, Move, Retry
+
+
+def stop(command: CommandContext, name: str, *, kill: bool) -> str:
+    """Stop a run, or take it out of the queue. `kill` does not wait for a clean end."""
+    run = command.run(name)
+    if run.state is RunState.QUEUED:
+        _unqueue(command.context, run, f"taken out of the queue by {command.actor}")
+        return f"{run.name} ({run.id}) is taken out of the queue"
+    cause = StopCause(kind=StopKind.USER, text=f"stopped by {command.actor}")
+    if not command.execution.stop(run.id, cause, kill=kill):
+        raise UserError(f"Run {run.id} is {run.state.value}; there is nothing to stop.")
+    return f"{run.name} ({run.id}) is stopping; its log, checkpoints and metrics so far are kept"
+
+
+def _unqueue(context: Context, run: Run, reason: str) -> None:
+    if run.resume:
+        run = dequeue_resumed(run, context.store.attempts(run.id)[-1])
+    else:
+        run = msgspec.structs.replace(
+            run, state=RunState.STOPPED, reason=reason, requeued=None, slot=None, ended_at=context.clock()
+        )
+    context.store.put_run(run)
+    context.say(EventKind.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
+
+
+def retry(command: CommandContext, request: Retry) -> str:
+    """Queue an ended run for another attempt, which goes on from the checkpoint if the last one did.
+
+    From scratch only while its round runs: later it would be judged with another.
+    """
+    context, run = command.context, command.run(request.run)
+    if not run.state.ended:
+        raise UserError(f"Run {run.id} is {run.state.value}; only an ended run can be retried.")
+    current = context.store.last_round(context.loop_id)
+    if run.state is RunState.FINISHED:
+        raise UserError(f"Run {run.id} has finished; propose a variant of it instead.")
+    if was_resumed(context.store.attempts(run.id)):
+        return _extend(context, run, run.total_steps, command.actor)
+    if run.round != current.number:
+        raise UserError(f"Run {run.id} is of round {run.round}; propose a variant of it instead.")
+    if current.state is not RoundState.RUNNING:
+        raise UserError(f"Round {current.number} has been judged; propose a variant of run {run.id} instead.")
+    context.store.put_run(
+        msgspec.structs.replace(run, state=RunState.QUEUED, reason=None, requeued=RequeueKind.USER, ended_at=None)
+    )
+    context.say(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
+    return f"{run.name} ({run.id}) is queued again"
+
+
+def extend(command: CommandContext, request: Extend) -> str:
+    """Queue an ended run to go on from its checkpoint. A loop that has finished is active again until it has."""
+    return _extend(command.context, command.run(request.run), request.steps, command.actor)
+
+
+def _extend(context: Context, run: Run, steps: int, actor: str) -> str:
+    loop = context.loop
+    if loop.state is LoopState.STOPPED:
+        raise UserError(f"The loop is stopping; extend run {run.id} when its runs have ended.")
+    if problem := refusal(context.preset, run, steps):
+        raise UserError(problem)
+    run = extended(run, steps)
+    context.store.put_run(run)
+    if loop.state is LoopState.FINISHED:
+        context.update_loop(state=LoopState.ACTIVE, ended_at=None, paused=False)
+    text = f"{run.name} ({run.id}) {run.reason}"
+    context.say(EventKind.RUN_EXTENDED, f"{text} (by {actor})", run.id)
+    return f"{text}, in the same output directory"
+
+
+def move(command: CommandContext, request: Move) -> str:
+    """Reorder the queue: put a queued run before another one, or at its end."""
+    context, run = command.context, command.run(request.run)
+    queue = context.store.queued(context.loop_id)
+    others = [other for other in queue if other.id != run.id]
+    if len(others) == len(queue):
+        raise UserError(f"Run {run.id} is {run.state.value}, not queued.")
+    index = next((i for i, other in enumerate(others) if other.id == request.before), len(others))
+    order = [*others[:index], run, *others[index:]]
+    for position, moved in zip(sorted(r.position for r in queue), order, strict=True):
+        context.store.put_run(msgspec.structs.replace(moved, position=position))
+    return f"{run.name} ({run.id}) is number {index + 1} of the queue"

@@ -1,0 +1,157 @@
+"""What a client may ask of a running engine: one typed request per verb, used by both sides.
+
+The console, the command line and scripts send the same objects with `Store.send`; the engine decodes a row with `decode` and
+carries it out (`engine/commands/`). No I/O, and no engine: a client needs nothing else to ask.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from autoloop.model import UserError
+
+Number = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+"""A proposal's, as SQLite can hold it."""
+Numbers = Annotated[list[Number], Meta(min_length=1)]
+"""Proposals by their numbers."""
+RunName = Annotated[str, Meta(min_length=1)]
+"""A run by its id, or by its name: then the newest of that name."""
+Edits = Annotated[list[str], Meta(min_length=1)]
+"""Edits as `path@op=value`."""
+
+# A field that narrows a request to one run, or to some proposals, is left out (UNSET) rather than null: a client that sends
+# null by mistake is refused, and does not stop the whole loop.
+
+
+class _Verb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag=str.lower):
+    """The tag of a request is its verb: the class name in lower case."""
+
+
+class Approve(_Verb, frozen=True):
+    proposals: Numbers
+    note: str | None = None
+
+
+class Reject(_Verb, frozen=True):
+    proposals: Numbers
+    note: str | None = None
+
+
+class Undo(_Verb, frozen=True):
+    """Take back the decisions on these proposals; without any, what the last approval or rejection decided."""
+
+    proposals: Numbers | UnsetType = UNSET
+
+
+class Edit(_Verb, frozen=True):
+    """Replace what a proposal changes; it then waits for a decision again."""
+
+    proposal: Number
+    edits: Edits
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One variant that somebody proposes."""
+
+    edits: Edits
+    reason: str = ""
+
+
+class Propose(_Verb, frozen=True):
+    """Propose variants of a run for the next round: all of them, or none if one cannot be used."""
+
+    run: RunName
+    variants: Annotated[list[Variant], Meta(min_length=1)]
+
+
+class Start(_Verb, frozen=True):
+    """Start the next round now, with what is approved."""
+
+
+class Hold(_Verb, frozen=True):
+    """Keep the next round from starting automatically, or let it start again."""
+
+    held: bool = True
+
+
+class Pause(_Verb, frozen=True):
+    """Start no new run until `Resume`."""
+
+
+class Resume(_Verb, frozen=True):
+    max_hours: float | None = None
+    """Stop this many hours from now."""
+    max_runs: int | None = None
+    """How many runs the loop may start in all."""
+
+
+class Stop(_Verb, frozen=True):
+    """Stop a run, or without one the whole loop: interrupt, wait, terminate, kill."""
+
+    run: RunName | UnsetType = UNSET
+
+
+class Kill(_Verb, frozen=True):
+    """Stop a run, or without one the whole loop, without waiting for a clean end."""
+
+    run: RunName | UnsetType = UNSET
+
+
+class Retry(_Verb, frozen=True):
+    run: RunName
+
+
+class Extend(_Verb, frozen=True):
+    """Let an ended run continue from its last checkpoint, to `steps` steps in all."""
+
+    run: RunName
+    steps: int
+
+
+class Move(_Verb, frozen=True):
+    """Move a queued run before another one, or to the end of the queue."""
+
+    run: RunName
+    before: str | None = None
+
+
+Request = Approve | Reject | Undo | Edit | Propose | Start | Hold | Pause | Resume | Stop | Kill | Retry | Extend | Move
+
+VERBS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(Request))
+
+
+def verb(request: Request) -> str:
+    return str(request.__struct_config__.tag)
+
+
+def payload(request: Request) -> dict[str, Any]:
+    """The request's fields without its verb, as JSON holds them."""
+    fields: dict[str, Any] = msgspec.to_builtins(request)
+    del fields["type"]
+    return fields
+
+
+def decode(kind: str, body: bytes | str) -> Request:
+    """The request of a row: its verb and its JSON payload. UserError, in one sentence, for a row that holds none."""
+    if kind not in VERBS:
+        raise UserError(f"There is no command {kind!r}; known: {', '.join(VERBS)}.")
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, Any])
+        request: Request = msgspec.convert({**_of_version_0_1(kind, fields), "type": kind}, type=Request)
+        return request
+    except (ValueError, TypeError, RecursionError) as error:  # not an object, not JSON, not even text, or nested without end
+        problem = " ".join(str(error).split())
+        raise UserError(f"The {kind} command cannot be carried out as it was written: {problem}.") from None
+
+
+def _of_version_0_1(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A payload in today's shape: Auto Loop 0.1 also named one proposal, or wrote one variant, outside of a list."""
+    if kind in ("approve", "reject", "undo") and "proposal" in fields and "proposals" not in fields:
+        return {**{key: value for key, value in fields.items() if key != "proposal"}, "proposals": [fields["proposal"]]}
+    if kind == "propose" and "variants" not in fields:
+        variant = {key: value for key, value in fields.items() if key != "run"}
+        return {key: value for key, value in fields.items() if key == "run"} | {"variants": [variant]}
+    return fields
