@@ -1,4 +1,4 @@
-"""The walls of the house, looked at from outside: what a fresh process has loaded, and what a room may touch."""
+"""The invariants of docs/architecture.md, seen from outside: what a fresh process has loaded, what a package may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "core/autoloop"
 SCREEN = {"textual", "rich"}
 HEAVY = {"torch", "wandb", "numpy", "plotext", "accelerate", "ot"}
-ROOMS = sorted(
+MODULES = sorted(
     str(path.relative_to(ROOT / "core").with_suffix("")).replace("/", ".").removesuffix(".__init__")
     for path in CORE.rglob("*.py")
     if "demo" not in path.parts
@@ -45,7 +45,7 @@ def loaded(code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = R
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project with a loop that has ended."""
-    project = Project(tmp_path_factory.mktemp("walls"))
+    project = Project(tmp_path_factory.mktemp("architecture"))
     project.config()
     done = project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
     assert done.returncode == 0, done.stderr
@@ -53,9 +53,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project.close()
 
 
-def test_no_room_of_the_core_loads_a_screen_or_a_heavy_package() -> None:
+def test_no_module_of_the_core_loads_a_screen_or_a_heavy_package() -> None:
     code = "import importlib; [importlib.import_module(name) for name in sys.argv[1:]]"
-    assert not loaded(code, *ROOMS) & (SCREEN | HEAVY)
+    assert not loaded(code, *MODULES) & (SCREEN | HEAVY)
 
 
 def test_the_demo_project_can_be_written_without_its_training_packages() -> None:
@@ -141,11 +141,11 @@ try:
 finally:
     os.environ = real
 """
-"""The first lines load what others made: what they read is their affair."""
+"""The first lines load third-party modules: what they read is their own business."""
 
 
-def test_no_room_reads_the_environment_or_the_clock_when_it_is_imported() -> None:
-    assert "autoloop" in loaded(NOTHING_TO_READ, *ROOMS, "autoloop.demo.project")
+def test_no_module_reads_the_environment_or_the_clock_on_import() -> None:
+    assert "autoloop" in loaded(NOTHING_TO_READ, *MODULES, "autoloop.demo.project")
 
 
 @pytest.mark.parametrize("reading", ["os.environ.get('HOME')", "os.getenv('HOME')", "time.time()"])
@@ -179,10 +179,10 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize("room", ["configs", "metrics", "rules"])
-def test_a_pure_room_has_no_way_to_the_world(room: str) -> None:
-    """No file, process, socket or clock: what it says can be replayed over the past."""
-    for path in (CORE / room).rglob("*.py"):
+@pytest.mark.parametrize("package", ["configs", "metrics", "rules"])
+def test_a_pure_package_does_no_input_or_output(package: str) -> None:
+    """No file, process, socket or clock: its answers can be repeated over old runs."""
+    for path in (CORE / package).rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -197,7 +197,7 @@ def test_a_pure_room_has_no_way_to_the_world(room: str) -> None:
 
 
 def test_the_import_contracts_hold() -> None:
-    """The walls between rooms, as written in pyproject.toml."""
+    """The layers and boundaries, as written in pyproject.toml."""
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
         [str(lint), "--no-cache"], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
