@@ -106,9 +106,18 @@ class Driven:
 
     def rows_refused(self, rows: Iterable[tuple[str, Any]]) -> list[str]:
         """The answers to rows that no client of this version writes: a verb, and its payload as JSON has it."""
+        return [refusal(command) for command in self._rows(rows)]
+
+    def rows_done(self, rows: Iterable[tuple[str, Any]]) -> list[str]:
+        """The same for rows that must be carried out."""
+        commands = self._rows(rows)
+        assert all(command.ok for command in commands), commands
+        return [command.answer or "" for command in commands]
+
+    def _rows(self, rows: Iterable[tuple[str, Any]]) -> list[Command]:
         store = self.project.store
         numbers = [write_row(store, self.loop.id, kind, payload) for kind, payload in rows]
-        return [refusal(self._answer(number)) for number in numbers]
+        return [self._answer(number) for number in numbers]
 
     def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
         def alive() -> Any:

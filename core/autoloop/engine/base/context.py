@@ -42,10 +42,6 @@ class Context:
     metrics: MetricBook
     fields: FieldTypes
     rules: RuleSource
-    max_log: int = 256 << 20
-    """Bytes of an attempt's log that are kept."""
-    min_free: int = 0
-    """Bytes that must be free for a run to start."""
     until: Expression | None = None
     listener: Listener | None = None
     clock: Callable[[], float] = time.time

@@ -59,10 +59,9 @@ class Engine:
             metrics=metrics,
             fields=settings.field_types(),
             rules=rules,
-            max_log=settings.max_log,
-            min_free=settings.min_free,
             until=load_until(loop.spec, rules, metrics),
         )
+        self._max_log, self._min_free = settings.max_log, settings.min_free
         self.online = WandbStatus(self.context)
         self.outage = Outage(self.context)
         self.reporting = Reporting(self.context)
@@ -75,8 +74,8 @@ class Engine:
 
     def _reset_runtime_state(self) -> None:
         """As an engine that was just started: what executes is in the store and the process table."""
-        self.execution = Execution(self.context, self.online.spec)
-        self.starts = Scheduler(self.context, self.execution, self.online)
+        self.execution = Execution(self.context, self.online.spec, max_log=self._max_log)
+        self.starts = Scheduler(self.context, self.execution, self.online, min_free=self._min_free)
         self.live = LiveRules(self.context, self.execution)
         self.watch = Watchdog(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.live)

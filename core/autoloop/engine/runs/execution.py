@@ -65,10 +65,11 @@ class Ended:
 class Execution:
     """Owns the attempts that execute. Only the engine's thread touches it; `close` leaves every run running."""
 
-    def __init__(self, context: Context, spec: Callable[[], LoopSpec] | None = None) -> None:
-        """`spec`: the loop's spec as a run that starts now gets it, where that is not always the same."""
+    def __init__(self, context: Context, spec: Callable[[], LoopSpec], *, max_log: int) -> None:
+        """`spec`: the loop's spec as a run that starts now gets it. `max_log`: bytes of an attempt's log that are kept."""
         self.context = context
-        self._spec = spec or (lambda: context.spec)
+        self._spec = spec
+        self._max_log = max_log
         self.active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
@@ -138,7 +139,7 @@ class Execution:
                 directory=directory,
                 stop=launch.stop,
                 straggler_grace=launch.straggler_grace,
-                max_log=self.context.max_log,
+                max_log=self._max_log,
             ),
             self._environment(launch),
         )

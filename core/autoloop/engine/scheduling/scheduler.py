@@ -55,8 +55,10 @@ class Shortage:
 class Scheduler:
     """Owned by the engine; a wait is told once."""
 
-    def __init__(self, context: Context, execution: Execution, online: WandbStatus) -> None:
+    def __init__(self, context: Context, execution: Execution, online: WandbStatus, *, min_free: int) -> None:
+        """`min_free`: bytes that must be free for a run to start."""
         self.context = context
+        self._min_free = min_free
         self.execution = execution
         self.online = online
         self._admission = Admission(context)
@@ -117,7 +119,7 @@ class Scheduler:
         """`queue`; nothing while a disk has too little room for another run, or the machine no process for it."""
         full = None
         if assign(queue, loop.spec.slots, self.execution.busy):
-            full = shortage((self.context.places.home, Path(loop.output_dir)), self.context.min_free)
+            full = shortage((self.context.places.home, Path(loop.output_dir)), self._min_free)
         if not full and self._short.reason:
             queue = self._short.take(queue)
         lacking = full or self._short.reason
