@@ -65,7 +65,7 @@ class Engine:
         self.online = WandbStatus(self.context)
         self.outage = Outage(self.context)
         self.reporting = Reporting(self.context)
-        self.course = LoopProgression(self.context, self.reporting)
+        self.course = LoopProgression(self.context, self.reporting, self._interrupted)
         self._on_turn: Callable[[], object] | None = None
         self._leaving: str | None = None
         self._stops_asked: list[tuple[LoopEnd, bool]] = []
@@ -213,6 +213,14 @@ class Engine:
             self._version = version
             self.commands.apply_all()
         return self._leaving is None
+
+    def _interrupted(self) -> bool:
+        """Whether a long step is to be left off, because the loop is to be stopped or this process to leave."""
+        if self._leaving or self._stops_asked:
+            return True
+        if self.store.version() == self._version:
+            return False
+        return any(command.kind in ("stop", "kill") for command in self.store.open_commands(self.context.loop_id))
 
     def _free(self, ended: list[Ended]) -> None:
         """Give the slots of what ended on, first of all to the successors of what live rules stopped."""

@@ -14,7 +14,7 @@ from autoloop.engine.planning.frozen import forget_sources, freeze_sources
 from autoloop.engine.planning.limits import deadline
 from autoloop.engine.planning.names import fresh_name
 from autoloop.engine.planning.plan import LoopPlan
-from autoloop.files import write_atomically
+from autoloop.files import write_all
 from autoloop.model import EventKind, Loop, LoopState, Round, RoundState, UserError
 from autoloop.store import Store
 from autoloop.text.plural import plural
@@ -29,8 +29,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
     frozen = {planned.run.id: store.places.config(planned.run.id) for planned in plan.runs}
     folder: Path | None = None
     try:
-        for planned in plan.runs:
-            write_atomically(frozen[planned.run.id], planned.text)
+        write_all([(frozen[planned.run.id], planned.text) for planned in plan.runs])
         with store.transaction():  # nobody else of this project takes a name meanwhile
             folder = _take_folder(store, plan)
             freeze_sources(store.places, folder.name, plan.spec)

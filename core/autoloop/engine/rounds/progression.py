@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -36,8 +37,10 @@ SLOW_RULES = 2.0
 class LoopProgression:
     """Owned by the engine; `advance` is called at each turn."""
 
-    def __init__(self, context: Context, reporting: Reporting) -> None:
+    def __init__(self, context: Context, reporting: Reporting, interrupted: Callable[[], bool]) -> None:
+        """`interrupted`: whether somebody wants the loop stopped while a long step is under way."""
         self.context = context
+        self._interrupted = interrupted
         self.reporting = reporting
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
@@ -119,7 +122,11 @@ class LoopProgression:
         self._decided_on = mark
         self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
         if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
-            if not transitions.start_round(self.context, round_):
+            runs = transitions.start_round(self.context, round_, self._interrupted)
+            if runs is None:
+                self._decided_on = None  # if the loop goes on after all, it is tried again
+                return
+            if not runs:
                 text = "no approved proposal could be started; their bases have changed"
                 self.stop(LoopEnd(kind=LoopEndKind.BASES_CHANGED, text=text))
             self._waiting_said = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from autoloop.engine.base.frozen_config import frozen_text
 from autoloop.engine.planning.names import new_run_id
 from autoloop.engine.planning.own_settings import steps_of
 from autoloop.engine.rounds.proposals import Draft, propose, variant_config
-from autoloop.files import write_atomically
+from autoloop.files import write_all
 from autoloop.logs import read_log_tail
 from autoloop.model import (
     DEFAULT_RULE,
@@ -193,16 +193,22 @@ def start_due(context: Context, proposals: list[Proposal]) -> float | None:
     return max(decided, default=float("-inf")) + context.spec.grace
 
 
-def start_round(context: Context, made_from: Round) -> list[Run]:
-    """Turn the approved proposals into the runs of the next round, in one transaction.
+BATCH = 64
+"""Runs whose configs are written at once, before it is asked whether to go on."""
+
+
+def start_round(context: Context, made_from: Round, interrupted: Callable[[], bool]) -> list[Run] | None:
+    """Turn the approved proposals into the runs of the next round, in one transaction; None where that was `interrupted`.
 
     A proposal whose approval no longer holds is blocked and told; the result may be empty. The configs are written before:
-    each is synced to the disk, and a transaction locks the store of the whole project.
+    each is synced to the disk, and a transaction locks the store of the whole project. `interrupted` is asked now and then
+    meanwhile, because thousands of configs take a while; if it says so, nothing of the round is left.
     """
     number = made_from.number + 1
     proposals = for_next_round(context, made_from.number)
     approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
     made: list[tuple[Proposal, Run]] = []
+    unwritten: list[tuple[Path, str]] = []
     beside: dict[str, str] = {}
     refused: list[Proposal] = []
     position = context.store.number_of_runs(context.loop_id)
@@ -215,9 +221,19 @@ def start_round(context: Context, made_from: Round) -> list[Run]:
             continue
         # Named by the first ancestor, so that names do not grow with each round.
         name = f"{context.root_name(proposal.base_run)}_r{number}_{len(made) + 1}"
-        run = write_run(context, proposal, config, name=name, round_=number, position=position + len(made))
+        run, files = _make_run(context, proposal, config, name=name, round_=number, position=position + len(made))
         made.append((proposal, run))
+        unwritten += files
         beside[run.config_hash] = f"run {run.id} ({run.name}) of {context.loop.name}"
+        if len(made) % BATCH == 0:
+            write_all(unwritten)
+            unwritten.clear()
+            if interrupted():
+                for _, run in made:
+                    Path(run.config_path).unlink(missing_ok=True)
+                    Path(run.source_path).unlink(missing_ok=True)
+                return None
+    write_all(unwritten)
     runs = [run for _, run in made]
     with context.store.transaction():
         for blocked in refused:
@@ -244,13 +260,20 @@ def write_run(
     context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
 ) -> Run:
     """The run that an approved proposal becomes, its config written; `slot` is kept for it. Nothing is recorded yet."""
+    run, files = _make_run(context, proposal, config, name=name, round_=round_, position=position, slot=slot)
+    write_all(files)
+    return run
+
+
+def _make_run(
+    context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
+) -> tuple[Run, list[tuple[Path, str]]]:
+    """The run, and the files that are to be written before it is recorded: path and content."""
     run_id = new_run_id()
     variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
     frozen = context.places.config(run_id)
     text = rewrite(frozen_text(context.store.run(proposal.base_run)), config)
-    write_atomically(frozen, text)
-    write_atomically(variant, text)
-    return Run(
+    run = Run(
         id=run_id,
         loop=context.loop_id,
         round=round_,
@@ -266,6 +289,7 @@ def write_run(
         total_steps=steps_of(context.preset, config, context.spec.steps),
         created_at=context.clock(),
     )
+    return run, [(frozen, text), (variant, text)]
 
 
 def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
