@@ -8,6 +8,7 @@ from autoloop.engine.planning import limits
 from autoloop.engine.rounds.live_rules import LiveRules
 from autoloop.engine.runs.execution import Execution
 from autoloop.model import LOOP_STOP, EventKind, LoopEnd, LoopEndKind, LoopState, UserError
+from autoloop.model.transitions import loop_stopped
 from autoloop.protocol import Kill, Pause, Resume, Stop
 
 
@@ -38,7 +39,7 @@ def stop(command: CommandContext, request: Stop | Kill) -> str:
 
 def stop_loop(context: Context, execution: Execution, live: LiveRules, end: LoopEnd, *, kill: bool = False) -> str:
     """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
-    context.update_loop(state=LoopState.STOPPED, end=end, ended_at=context.clock())
+    context.store.put_loop(loop_stopped(context.loop, end, context.clock()))
     for active in list(execution.active.values()):
         # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
         execution.stop(active.run.id, live.stopping(active) or LOOP_STOP, kill=kill)

@@ -15,6 +15,7 @@ from autoloop.engine.rounds.proposals import Draft, resolved
 from autoloop.engine.rounds.proposals import propose as propose_variant
 from autoloop.engine.rounds.transitions import WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
 from autoloop.model import POLICY, Actor, EventKind, Proposal, ProposalStatus, RoundState, UserError
+from autoloop.model.transitions import proposal_decided, proposal_undecided
 from autoloop.protocol import Approve, Edit, Propose, Reject, Undo
 from autoloop.store import StoreUnavailableError
 from autoloop.text.plural import noun_for
@@ -96,17 +97,12 @@ def _decide(
 
 
 def _record(command: CommandContext, proposal: Proposal, status: ProposalStatus, note: str | None) -> None:
-    pending = status is ProposalStatus.PENDING
-    command.context.store.put_proposal(
-        msgspec.structs.replace(
-            proposal,
-            status=ProposalStatus.BLOCKED if pending and proposal.blocked else status,
-            note=note,
-            decided_by=None if pending else Actor.person(command.actor),
-            decided_at=None if pending else command.context.clock(),
-            decision=None if pending else command.number,
-        )
-    )
+    if status is ProposalStatus.PENDING:
+        changed = proposal_undecided(proposal, note)
+    else:
+        by, now = Actor.person(command.actor), command.context.clock()
+        changed = proposal_decided(proposal, status, by, now, note=note, decision=command.number)
+    command.context.store.put_proposal(changed)
 
 
 def _then(context: Context, made_from: int) -> str:

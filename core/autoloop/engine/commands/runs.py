@@ -6,8 +6,20 @@ import msgspec
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
-from autoloop.engine.runs.resume import dequeue_resumed, extended, refusal, was_resumed
-from autoloop.model import EventKind, LoopState, RequeueKind, RoundState, Run, RunState, StopCause, StopKind, UserError
+from autoloop.engine.runs.resume import refusal, was_resumed
+from autoloop.model import (
+    EventKind,
+    LoopState,
+    Requeue,
+    RequeueKind,
+    RoundState,
+    Run,
+    RunState,
+    StopCause,
+    StopKind,
+    UserError,
+)
+from autoloop.model.transitions import loop_reopened, run_extended, run_extension_withdrawn, run_requeued, run_withdrawn
 from autoloop.protocol import Extend, Move, Retry
 
 
@@ -25,11 +37,9 @@ def stop(command: CommandContext, name: str, *, kill: bool) -> str:
 
 def _unqueue(context: Context, run: Run, reason: str) -> None:
     if run.resume:
-        run = dequeue_resumed(run, context.store.attempts(run.id)[-1])
+        run = run_extension_withdrawn(run, context.store.attempts(run.id)[-1])
     else:
-        run = msgspec.structs.replace(
-            run, state=RunState.STOPPED, reason=reason, requeued=None, slot=None, ended_at=context.clock()
-        )
+        run = run_withdrawn(run, reason, context.clock())
     context.store.put_run(run)
     context.say(EventKind.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
 
@@ -51,9 +61,7 @@ def retry(command: CommandContext, request: Retry) -> str:
         raise UserError(f"Run {run.id} is of round {run.round}; propose a variant of it instead.")
     if current.state is not RoundState.RUNNING:
         raise UserError(f"Round {current.number} has been judged; propose a variant of run {run.id} instead.")
-    context.store.put_run(
-        msgspec.structs.replace(run, state=RunState.QUEUED, reason=None, requeued=RequeueKind.USER, ended_at=None)
-    )
+    context.store.put_run(run_requeued(run, Requeue(kind=RequeueKind.USER)))
     context.say(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
     return f"{run.name} ({run.id}) is queued again"
 
@@ -69,10 +77,10 @@ def _extend(context: Context, run: Run, steps: int, actor: str) -> str:
         raise UserError(f"The loop is stopping; extend run {run.id} when its runs have ended.")
     if problem := refusal(context.preset, run, steps):
         raise UserError(problem)
-    run = extended(run, steps)
+    run = run_extended(run, steps)
     context.store.put_run(run)
     if loop.state is LoopState.FINISHED:
-        context.update_loop(state=LoopState.ACTIVE, ended_at=None, paused=False)
+        context.store.put_loop(loop_reopened(loop))
     text = f"{run.name} ({run.id}) {run.reason}"
     context.say(EventKind.RUN_EXTENDED, f"{text} (by {actor})", run.id)
     return f"{text}, in the same output directory"

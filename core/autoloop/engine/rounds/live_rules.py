@@ -35,6 +35,7 @@ from autoloop.model import (
     StopKind,
     UserError,
 )
+from autoloop.model.transitions import proposal_blocked, proposal_decided, proposal_done, proposal_lapsed
 from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
 from autoloop.secrets import mask_lines
 from autoloop.text.plural import plural
@@ -182,7 +183,7 @@ class LiveRules:
         if begin >= rule.watch.relaunches:
             times = plural(begin, "time")
             why = f"By this rule this lineage was relaunched {times} already, and the rule allows {rule.watch.relaunches}."
-            return msgspec.structs.replace(tried[0], status=ProposalStatus.BLOCKED, blocked=why)
+            return proposal_blocked(tried[0], why)
         return next((proposal for proposal in tried if not proposal.blocked), tried[0])
 
     def _turn(self, run: Run, rule: Rule, firing: LiveFiring, edits: Sequence[str], live: LiveContext) -> Proposal:
@@ -209,9 +210,7 @@ class LiveRules:
 
     def _carry_out(self, proposal: Proposal, by: Actor, note: str | None = None) -> str:
         """Record the decision and stop the run; its successor is queued when it has ended."""
-        proposal = msgspec.structs.replace(
-            proposal, status=ProposalStatus.APPROVED, decided_by=by, decided_at=self.context.clock(), note=note
-        )
+        proposal = proposal_decided(proposal, ProposalStatus.APPROVED, by, self.context.clock(), note=note)
         self.context.store.put_proposal(proposal)
         text = f"{self._fired(proposal)}; {self._intent(proposal).lower()}"
         self.context.say(EventKind.LIVE, text, proposal.base_run)
@@ -261,7 +260,7 @@ class LiveRules:
         if exit_ is not None and exit_.stopped_by is None:
             self._lapse(proposal, LapseKind.RUN_ENDED_FIRST, "the run ended before it was stopped")
         elif not proposal.changes:
-            self.context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.DONE))
+            self.context.store.put_proposal(proposal_done(proposal))
         else:
             self._relaunch(proposal, ended)
 
@@ -271,8 +270,7 @@ class LiveRules:
             try:
                 config = variant_config(self.context, proposal)
             except UserError as error:
-                blocked = msgspec.structs.replace(proposal, status=ProposalStatus.BLOCKED, blocked=str(error))
-                self.context.store.put_proposal(blocked)
+                self.context.store.put_proposal(proposal_blocked(proposal, str(error)))
                 self.context.say(EventKind.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
                 return
             number = len(self._line(base)) + 1
@@ -292,9 +290,7 @@ class LiveRules:
 
     def _lapse(self, proposal: Proposal, kind: LapseKind, why: str) -> None:
         with self.context.store.transaction():
-            self.context.store.put_proposal(
-                msgspec.structs.replace(proposal, status=ProposalStatus.LAPSED, lapsed=kind, note=why)
-            )
+            self.context.store.put_proposal(proposal_lapsed(proposal, kind, why))
             text = f"proposal {proposal.id} of live rule {_rule(proposal)} has lapsed: {why}"
             self.context.say(EventKind.LIVE, text, proposal.base_run)
 

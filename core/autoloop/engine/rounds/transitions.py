@@ -32,6 +32,15 @@ from autoloop.model import (
     Summary,
     UserError,
 )
+from autoloop.model.transitions import (
+    proposal_blocked,
+    proposal_decided,
+    proposal_lapsed,
+    proposal_launched,
+    proposal_skipped,
+    round_deciding,
+    round_done,
+)
 from autoloop.rules import Judgement, PythonRules, RunView, evaluate, judge
 from autoloop.rules.python_rules import Answer
 from autoloop.secrets import mask_lines
@@ -111,14 +120,8 @@ def judge_round(
                 add_proposal(context, propose(context, run, draft, round_.number))
         now = context.clock()
         policy = context.spec.approve
-        context.store.put_round(
-            msgspec.structs.replace(
-                round_,
-                state=RoundState.DECIDING,
-                ended_at=now,
-                decide_by=None if policy.after is None else now + policy.after,
-            )
-        )
+        decide_by = None if policy.after is None else now + policy.after
+        context.store.put_round(round_deciding(round_, now, decide_by))
         if policy.mode is ApprovalMode.AUTO:
             approve_by_policy(context, round_.number)
     return for_next_round(context, round_.number)
@@ -170,15 +173,12 @@ def approve_by_policy(context: Context, made_from: int) -> None:
             continue
         room = taken[proposal.base_run] < context.spec.variants_per_run
         taken[proposal.base_run] += room
-        context.store.put_proposal(
-            msgspec.structs.replace(
-                proposal,
-                status=ProposalStatus.APPROVED if room else ProposalStatus.SKIPPED,
-                note=None if room else f"over --variants-per-run {context.spec.variants_per_run}",
-                decided_by=POLICY,
-                decided_at=context.clock(),
-            )
-        )
+        now = context.clock()
+        if room:
+            decided = proposal_decided(proposal, ProposalStatus.APPROVED, POLICY, now)
+        else:
+            decided = proposal_skipped(proposal, f"over --variants-per-run {context.spec.variants_per_run}", now)
+        context.store.put_proposal(decided)
 
 
 def start_due(context: Context, proposals: list[Proposal]) -> float | None:
@@ -217,7 +217,7 @@ def start_round(context: Context, made_from: Round, interrupted: Callable[[], bo
         try:
             config = variant_config(context, proposal, beside)
         except UserError as error:
-            refused.append(msgspec.structs.replace(proposal, status=ProposalStatus.BLOCKED, blocked=str(error)))
+            refused.append(proposal_blocked(proposal, str(error)))
             continue
         # Named by the first ancestor, so that names do not grow with each round.
         name = f"{context.root_name(proposal.base_run)}_r{number}_{len(made) + 1}"
@@ -245,12 +245,8 @@ def start_round(context: Context, made_from: Round, interrupted: Callable[[], bo
             for proposal in proposals:
                 if proposal.status is ProposalStatus.PENDING:
                     note = f"round {number} started without a decision on it"
-                    context.store.put_proposal(
-                        msgspec.structs.replace(
-                            proposal, status=ProposalStatus.LAPSED, lapsed=LapseKind.ROUND_STARTED, note=note
-                        )
-                    )
-            context.store.put_round(msgspec.structs.replace(made_from, state=RoundState.DONE, decide_by=None, start_at=None))
+                    context.store.put_proposal(proposal_lapsed(proposal, LapseKind.ROUND_STARTED, note))
+            context.store.put_round(round_done(made_from, now))
             context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
             context.say(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
     return runs
@@ -297,6 +293,6 @@ def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
     context.store.put_run(run)
     if run.slot is not None:
         context.kept.add(run.id)
-    context.store.put_proposal(msgspec.structs.replace(proposal, status=ProposalStatus.LAUNCHED, run=run.id))
+    context.store.put_proposal(proposal_launched(proposal, run))
     # People's chain scripts read this line.
     context.say(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)

@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-import msgspec
-
-from autoloop.model import Attempt, RequeueKind, Run, RunState
+from autoloop.model import Attempt, Run
 from autoloop.trainers import Preset, checkpoint_path
 
 MOST_STEPS = 10**9
@@ -36,33 +34,6 @@ def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
     return None
 
 
-def extended(run: Run, steps: int) -> Run:
-    """The run, queued to go on to `steps`. What it reached so far stays with it."""
-    return msgspec.structs.replace(
-        run,
-        state=RunState.QUEUED,
-        resume=True,
-        requeued=RequeueKind.EXTENDED,
-        total_steps=steps,
-        reason=f"goes on from its checkpoint, from step {run.step} to {steps}",
-        ended_at=None,
-    )
-
-
 def was_resumed(attempts: Sequence[Attempt]) -> bool:
     """Whether the last attempt of a run went on from the checkpoint of the one before: only then do they share a place."""
     return len(attempts) > 1 and attempts[-1].output_dir == attempts[-2].output_dir
-
-
-def dequeue_resumed(run: Run, last: Attempt) -> Run:
-    """An extended run that was taken out of the queue: it stands where its last attempt left it."""
-    state = last.result or RunState.STOPPED
-    return msgspec.structs.replace(
-        run,
-        state=state,
-        resume=False,
-        requeued=None,
-        total_steps=run.step if state is RunState.FINISHED else run.total_steps,
-        reason=last.cause,
-        ended_at=last.ended_at,
-    )
