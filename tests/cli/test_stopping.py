@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Attempt, LoopState, RunState, StopKind
+from autoloop.protocol import Kill, Stop
 from autoloop.runners import local
+from autoloop.store import Store
 
 from autoloop_tui import client
 from tests.cli.conftest import Call
@@ -111,9 +113,13 @@ def test_where_no_engine_can_be_started_the_supervisors_are_asked_and_the_next_e
 ) -> None:
     end(begun(project))
     kept = unstartable(project)
+    with Store.open(project.folder) as store:
+        another = store.send(project.loop().id, (Stop if kind == "stop" else Kill)(run="nobody"), "ada")
     said = project.call(kind)
     assert said.returncode == 0, said.stderr
     assert "1 run" in said.stdout
+    with Store.open(project.folder) as store:
+        assert store.command(another).answered_at is None  # only what was asked for now is done
     eventually(lambda: not lives(project.attempts()[0]), "the end")
     assert project.loop().state is LoopState.STOPPED
     assert project.call(kind).returncode == 2  # nothing is left to stop

@@ -5,14 +5,15 @@ All act on the newest loop unless --loop names one.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
 import msgspec
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Loop, LoopState, RunState, UserError
-from autoloop.protocol import Extend, Kill, Move, Pause, Resume, Retry, Stop, verb
-from autoloop.store import Store
+from autoloop.protocol import Extend, Kill, Move, Pause, Resume, Retry, Stop
+from autoloop.store import Command, Store
 from autoloop.text.plural import plural
 from msgspec import UNSET
 
@@ -79,7 +80,7 @@ def resume(
     request = Resume(max_hours=max_hours, max_runs=max_runs)
     with client.opened(loop) as (store, found):
         started, now = store.started_runs(found.id), time.time()
-        more = msgspec.structs.replace(found, **limits.raised(request, found, started, now))
+        more = limits.raised(request, found, started, now)
         over = limits.exhausted_reason(more, started, now)
         if client.alive(store, found):
             if found.state is LoopState.STOPPED:
@@ -218,9 +219,15 @@ def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> i
                 raise
             print(f"note: {printing.printable(str(error))}", file=sys.stderr)
             for command in store.open_commands(found.id):
-                if command.kind == verb(request):
+                if _asks(command, request):
                     store.answer(command.id, True, "done without an engine")
             return stop_it()
+
+
+def _asks(command: Command, request: Stop | Kill) -> bool:
+    with contextlib.suppress(UserError):  # a row that holds no request is the next engine's to answer
+        return command.request == request
+    return False
 
 
 def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.planning import limits
@@ -23,8 +25,8 @@ def resume(command: CommandContext, request: Resume) -> str:
     context, loop = command.context, command.context.loop
     if loop.state is not LoopState.ACTIVE:
         raise UserError("The loop is stopping; resume it when its runs have ended.")
-    more = limits.raised(request, loop, context.store.started_runs(loop.id), context.clock())
-    context.update_loop(paused=False, **more)
+    raised = limits.raised(request, loop, context.store.started_runs(loop.id), context.clock())
+    context.store.put_loop(msgspec.structs.replace(raised, paused=False))
     context.say(EventKind.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
     return "the queue goes on"
 

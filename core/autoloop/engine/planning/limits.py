@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
+
+import msgspec
 
 from autoloop.model import Loop, LoopSpec, Run, UserError
 from autoloop.protocol import Resume
@@ -33,19 +34,18 @@ def check_budget(spec: LoopSpec) -> None:
         _minutes(spec.quiet_hours)
 
 
-def raised(request: Resume, loop: Loop, started: int, now: float) -> dict[str, Any]:
-    """What `resume` changes of a loop's budget. UserError where a limit is out of range or used up already."""
-    changes: dict[str, Any] = {}
+def raised(request: Resume, loop: Loop, started: int, now: float) -> Loop:
+    """The loop with the limits that `request` names. UserError if one is out of range or used up already."""
     if request.max_hours is not None:
-        changes["deadline"] = deadline(request.max_hours, now)
+        loop = msgspec.structs.replace(loop, deadline=deadline(request.max_hours, now))
     runs = request.max_runs
     if runs is not None:
         if runs > 10**6:
             raise UserError(f"--max-runs {runs} is too many: give how many runs the loop may start in all, up to {10**6}.")
         if runs <= started:
             raise UserError(f"{loop.name} has started {started} runs already; give a larger total than --max-runs {runs}.")
-        changes["max_runs"] = runs
-    return changes
+        loop = msgspec.structs.replace(loop, max_runs=runs)
+    return loop
 
 
 def exhausted_reason(loop: Loop, started: int, now: float) -> str | None:
