@@ -1,6 +1,7 @@
-"""The flags of `run`, each with its help once: `doctor` takes all of them, `generate` those of the launch.
+"""The flags of `run`, each with its help once, in groups: `doctor` takes all of them, `generate` those of a launch.
 
-cyclopts makes a flag of each field; the text below a field is its help.
+cyclopts makes a flag of each field; the text below a field is its help. A command takes a group, or several joined by
+inheritance, as one parameter.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ Many = Parameter(consume_multiple=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Configs:
+class ConfigOptions:
+    """Which configs."""
+
     cfgs: Annotated[list[str] | None, Many] = None
     """The configs of the first round (JSON files)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launch:
-    """How runs are launched."""
+class TrainingOptions:
+    """How long runs train, and how often they log."""
 
     steps: int = 2000
     """Optimiser steps of each run."""
@@ -35,30 +38,54 @@ class Launch:
     """Steps between two logged points."""
     eval_freq: int = 200
     """Steps between two evaluations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotOptions:
+    """Which processors runs use, and how many runs at a time."""
+
     concurrency: int = 1
-    """How many runs at a time: one on each of the first so many GPUs (or groups of --gpus-per-run)."""
+    """How many runs at a time: one per GPU (or group of --gpus-per-run), on the first of them."""
     gpus: str | None = None
-    """GPU indices, as 0,1,2,3 (the default of a formal run); auto takes those that nobody uses; "" is the CPU."""
+    """GPU indices, as 0,1,2,3 (the default of a formal run); auto takes the free ones; "" is the CPU."""
     device: str | None = None
     """cuda (the default) or cpu, for debugging."""
-    exec_: Annotated[bool, Parameter(name="--exec")] = False
-    """Start training. Without it nothing is started."""
-    extra: Annotated[
-        list[str] | None, Parameter(name=["--extra", "--extra-args"], consume_multiple=True, allow_leading_hyphen=True)
-    ] = None
-    """More arguments for the trainer, as --a.b=c. Stands last: whatever follows it goes to the trainer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WandbOptions:
+    """Where runs are recorded."""
+
     wandb_online: bool = False
     """Record with W&B online; needs a key, an entity and a project. The default is offline."""
     wandb_entity: str | None = None
     """W&B entity."""
     wandb_project: str | None = None
     """W&B project."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """What is started for a run."""
+
     preset: str | None = None
     """How a run is launched: the name of a shipped preset (a wrong one lists them), or the path of a preset file."""
     python: str | None = None
     """The interpreter of the training environment."""
     train_script: str | None = None
-    """The training script, where the preset's is not the one."""
+    """Training script, if it differs from the preset's."""
+    extra: Annotated[
+        list[str] | None, Parameter(name=["--extra", "--extra-args"], consume_multiple=True, allow_leading_hyphen=True)
+    ] = None
+    """More arguments for the trainer, as --a.b=c. Stands last: whatever follows it goes to the trainer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartOptions:
+    """Whether a loop is started, and who follows it."""
+
+    exec_: Annotated[bool, Parameter(name="--exec")] = False
+    """Start training. Without it nothing is started."""
     no_ui: bool = False
     """No screen: print one line per event on this terminal."""
     detach: bool = False
@@ -66,23 +93,36 @@ class Launch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(Launch, Configs):
-    """Everything that `run` can be told."""
+class LaunchOptions(StartOptions, TrainerOptions, WandbOptions, SlotOptions, TrainingOptions):
+    """How runs are launched: what `generate` shares with `run`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharingOptions:
+    """GPUs that belong together, or to others too."""
 
     gpus_per_run: int = 1
     """How many GPUs each run gets; accelerate starts as many processes."""
     allow_busy: bool = False
-    """Start on a GPU although somebody else computes there; otherwise its slot waits until they have ended."""
-    formal: bool = False
-    """Refuse what makes results worth less: the CPU, W&B offline or without entity and project."""
-    inherit_dataset_from: str | None = None
-    """Take the `dataset` block of every config from this one."""
+    """Start on a GPU even if another process is using it; otherwise its slot waits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathOptions:
+    """Where results go."""
+
     output_root: str | None = None
     """Where the folder of the loop is made (outputs/train)."""
     summary_out: str | None = None
     """The summary file, autorun_summary.json."""
     markdown_out: str | None = None
     """The Markdown report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionOptions:
+    """How many rounds, and who decides what they hold."""
+
     rounds: int = 1
     """How many rounds at most; more than one needs --decide."""
     variants_per_run: int = 2
@@ -90,34 +130,50 @@ class RunOptions(Launch, Configs):
     decide: bool = False
     """Make the next round from this one by rules."""
     approve: str = "auto"
-    """Who approves proposals: auto, manual, or after:30m (a person, or nobody within 30 minutes)."""
+    """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     until: str | None = None
     """End when a run meets this: an expression such as "eval_l1.last < 0.2", or a named one (worth-200k)."""
     rules: str | None = None
     """A rule book (.toml), or a Python file with decide(summary). The default is the shipped book."""
     no_live: bool = False
-    """Leave the book's live rules out: no run is stopped or relaunched by a rule while it trains."""
+    """Ignore the book's live rules: no rule stops or relaunches a run while it trains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """Limits for unattended runs."""
+
     retries: int = 0
-    """How often a run is tried again where its failure is worth it."""
+    """Retries of a run whose failure may be transient."""
     max_hours: float | None = None
-    """Start nothing more after so many hours; what runs then ends, and the loop stops until it is resumed."""
+    """Start nothing more after this many hours; running runs finish, and the loop stops until it is resumed."""
     max_runs: int | None = None
-    """Start so many runs in all, then stop likewise."""
+    """Start this many runs in total, then stop likewise."""
     quiet_hours: str | None = None
-    """Start no new run in these hours of the day, as 22:00-07:00 (local time); running ones go on."""
+    """Start no new run in these hours of the day, as 22:00-07:00 (local time); running runs go on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(LimitOptions, DecisionOptions, PathOptions, SharingOptions, LaunchOptions, ConfigOptions):
+    """All flags of `run`."""
+
+    formal: bool = False
+    """Refuse the CPU, and W&B offline or without entity and project."""
+    inherit_dataset_from: str | None = None
+    """Take the `dataset` block of every config from this one."""
     name: str | None = None
     """A name for this loop, shown beside its number."""
     json: bool = False
     """Print JSON: the plan, what --detach started, or what `doctor` found."""
 
 
-NONE_GIVEN, NO_LAUNCH_GIVEN = RunOptions(), Launch()
+NO_FLAGS, NO_LAUNCH_FLAGS = RunOptions(), LaunchOptions()
 Flags = Annotated[RunOptions, Parameter(name="*")]
-LaunchFlags = Annotated[Launch, Parameter(name="*")]
+LaunchFlags = Annotated[LaunchOptions, Parameter(name="*")]
 
 
 def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
-    """What a person asked for, with the project's settings where nothing was said. UserError names the flag."""
+    """The flags, with the project's settings for those that are not given. UserError names the flag that is wrong."""
     device = run_flags.device_of(given.device, given.gpus)
     return LoopSpec(
         configs=[str(run_flags.absolute(cwd, path)) for path in given.cfgs or []],

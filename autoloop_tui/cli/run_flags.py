@@ -38,7 +38,7 @@ def device_of(device: str | None, gpus: str | None) -> str:
     if device not in (None, "cpu", "cuda"):
         raise UserError(f"--device {device} is not known: cuda or cpu.")
     if device == "cpu" and gpus:
-        raise UserError("--device cpu and --gpus contradict each other: leave one away.")
+        raise UserError("--device cpu and --gpus contradict each other: omit one.")
     return "cpu" if device == "cpu" or (device is None and gpus == "") else "cuda"
 
 

@@ -16,22 +16,26 @@ from autoloop.preflight import SERVER
 from autoloop.settings import Settings
 from autoloop.store import NoLoopError, Store, StoreCorruptError
 
+from autoloop_tui.cli.options import StartOptions
 from autoloop_tui.cli.output import events, printing
 from autoloop_tui.cli.output.plan import plan_json, plan_text
 from autoloop_tui.console import opening
 
 
-def plan_or_run(
+def start_loop(
     spec: LoopSpec,
     settings: Settings,
+    how: StartOptions,
     *,
-    execute: bool,
-    no_ui: bool,
-    detach: bool,
-    as_json: bool,
-    accepted: Callable[[], None] | None = None,
+    as_json: bool = False,
+    on_accepted: Callable[[], None] = lambda: None,
 ) -> int:
-    """Print the checked plan, or make it a loop and follow or leave it."""
+    """Print the checked plan, or make it a loop and follow or leave it as `how` says; the exit code of the command.
+
+    `on_accepted` is called when the plan stands and is to be started, before anything is made. Raises UserError if the loop
+    cannot be planned or its engine does not start.
+    """
+    execute = how.exec_
     now = time.time()
     report = gpu_report.read_within()
 
@@ -47,22 +51,22 @@ def plan_or_run(
             return plan if execute else msgspec.structs.replace(plan, warnings=[*plan.warnings, str(error)])
 
     plan = planned(spec, execute)
-    seen = opening.has_screen() and not (as_json or no_ui or detach)
+    seen = opening.has_screen() and not (as_json or how.no_ui or how.detach)
     if not execute and not (seen and opening.confirm_plan(plan, plan_text(plan))):
         print(plan_json(plan) if as_json else plan_text(plan))
         return 0
     if not execute:  # confirmed on the screen: what was a note of the plan is now in the way
         plan = planned(spec, True)
-    if accepted:
-        accepted()
+    on_accepted()
     from autoloop.engine.driver.process import require_secrets, spawn
     from autoloop.engine.planning.create import create_loop, take_back
 
-    from autoloop_tui.cli.commands import doctor
+    from autoloop_tui.cli import checking
+    from autoloop_tui.cli.output import findings
 
     require_secrets(spec)
-    found = doctor.check_plan(plan)
-    doctor.say(found)
+    found = checking.check_plan(plan, settings, report if execute else gpu_report.read_within())
+    findings.report(found)
     wrong = {each.subject for each in found if each.level == "error"}
     if wrong == {SERVER} and not spec.formal and _rather_offline():
         later = msgspec.structs.replace(spec.wandb, online=False, later=True)
@@ -74,7 +78,7 @@ def plan_or_run(
         loop = create_loop(store, plan, now)
         for warning in [*plan.warnings, *filter(None, [store.said])]:
             print(f"note: {printing.printable(warning)}", file=sys.stderr)
-        if no_ui and not detach:
+        if how.no_ui and not how.detach:
             return events.drive_loop(store, loop)
         try:
             engine = spawn(store, loop)
@@ -84,11 +88,11 @@ def plan_or_run(
             raise UserError(
                 f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, `autoloop-tui resume` goes on."
             ) from None
-        if detach and as_json:
+        if how.detach and as_json:
             print(plan_json(under_name(plan, loop.name)))
             return 0
         print(f"{loop.name} runs in the background (process {engine.pid}).")
-        if detach:
+        if how.detach:
             print("Watch it: autoloop-tui wait · autoloop-tui status · autoloop-tui logs -f")
             return 0
         if seen:

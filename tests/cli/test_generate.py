@@ -11,7 +11,7 @@ import pytest
 from autoloop.variants.recipes import load_recipe, recipe_names
 
 from autoloop_tui.cli.commands.generate import generate
-from autoloop_tui.cli.options import Launch
+from autoloop_tui.cli.options import LaunchOptions
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, ROOT, Project, tree
 
@@ -36,7 +36,7 @@ def written(out: str) -> list[tuple[str, str]]:
 
 def test_the_flags_of_the_document_are_there_with_their_defaults() -> None:
     defaults = {name: p.default for name, p in inspect.signature(generate).parameters.items()}
-    defaults |= {field.name: field.default for field in dataclasses.fields(Launch)}
+    defaults |= {field.name: field.default for field in dataclasses.fields(LaunchOptions)}
     expected = {
         "base_cfg": None,
         "changes": None,
@@ -125,7 +125,7 @@ MISTAKES = {
     "reasons that do not fit": ([*BASE, "--changes", "seed=2", "--reason", "a", "--reason", "b"], "one for all"),
     "broken JSON": ([*BASE, "--changes", "{seed: 2}"], "--changes, line 1, column 2"),
     "a place that is a file": ([*BASE, "--changes", "seed=2", "--out-dir", "base.json"], "--out-dir"),
-    "recipe and changes": ([*BASE, "--changes", "seed=2", "--recipe", "pi-unlock"], "leave --changes"),
+    "recipe and changes": ([*BASE, "--changes", "seed=2", "--recipe", "pi-unlock"], "omit --changes"),
     "no such recipe": ([*BASE, "--recipe", "pi-unlok"], "did you mean pi-unlock?"),
     "a recipe without base": (["generate", "--recipe", "pi-unlock"], "names no base"),
     "a loop that cannot start": ([*BASE, "--changes", "seed=2", "--device", "cpu", "--exec"], "training script"),

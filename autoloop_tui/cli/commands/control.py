@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 from autoloop.engine.driver.lock import holder
@@ -112,10 +113,13 @@ def resume(
 
 def _note_what_is_wrong(loop: Loop) -> None:
     """What a preflight finds for the runs to come, once the loop has been taken up: running runs wait for no check."""
-    from autoloop_tui.cli.commands import doctor
+    from autoloop.settings import load_settings
+
+    from autoloop_tui.cli import checking
 
     try:
-        found = doctor.examine(msgspec.structs.replace(loop.spec, configs=[]))
+        settings = load_settings(Path(loop.spec.cwd))
+        found = checking.check_spec(msgspec.structs.replace(loop.spec, configs=[]), settings)
     except UserError as error:  # of a file that the loop has its own copy of
         print(f"note: {printing.printable(str(error))}", file=sys.stderr)
         return

@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from autoloop.model import UserError
+from autoloop.settings import load_settings
 
 from autoloop_tui.cli import run_flags
-from autoloop_tui.cli.commands.run import run
-from autoloop_tui.cli.options import RunOptions
+from autoloop_tui.cli.options import RunOptions, loop_spec
+from autoloop_tui.cli.start_loop import start_loop
 from autoloop_tui.console import opening
 
 
@@ -42,22 +43,22 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     configs = [path.resolve() for path in project.write_project(target)]
     target = target.resolve()
     print(f"The demo project is {target}; its four configs are in {target / 'configs'}.")
-    print(f"Look in from another terminal: cd {shlex.quote(str(target))} && autoloop-tui status")
+    print(f"Watch from another terminal: cd {shlex.quote(str(target))} && autoloop-tui status")
     os.chdir(target)
-    return run(
-        options=RunOptions(
-            cfgs=[str(path) for path in configs],
-            steps=project.STEPS,
-            log_freq=project.LOG_FREQ,
-            eval_freq=project.EVAL_FREQ,
-            concurrency=min(2, os.cpu_count() or 1),
-            device="cpu",
-            train_script=str(Path(project.__file__).with_name("train.py")),
-            rounds=rounds,
-            variants_per_run=1,
-            decide=True,
-            approve=approve or ("manual" if opening.has_screen() else "auto"),
-            exec_=True,
-            no_ui=not opening.has_screen(),
-        )
+    options = RunOptions(
+        cfgs=[str(path) for path in configs],
+        steps=project.STEPS,
+        log_freq=project.LOG_FREQ,
+        eval_freq=project.EVAL_FREQ,
+        concurrency=min(2, os.cpu_count() or 1),
+        device="cpu",
+        train_script=str(Path(project.__file__).with_name("train.py")),
+        rounds=rounds,
+        variants_per_run=1,
+        decide=True,
+        approve=approve or ("manual" if opening.has_screen() else "auto"),
+        exec_=True,
+        no_ui=not opening.has_screen(),
     )
+    settings = load_settings(target)
+    return start_loop(loop_spec(options, target, settings), settings, options)

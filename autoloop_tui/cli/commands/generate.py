@@ -20,10 +20,10 @@ from autoloop.variants.recipes import VariantRequest, load_recipe
 from cyclopts import Parameter, Token
 
 from autoloop_tui.cli import run_flags
-from autoloop_tui.cli.commands import run as run_command
 from autoloop_tui.cli.commands.proposals import change_text
-from autoloop_tui.cli.options import NO_LAUNCH_GIVEN, Launch, LaunchFlags, RunOptions
+from autoloop_tui.cli.options import NO_LAUNCH_FLAGS, LaunchFlags, LaunchOptions, RunOptions, loop_spec
 from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.start_loop import start_loop
 
 REASON = "variant"
 """Said of a variant for which no reason is given."""
@@ -56,7 +56,7 @@ def generate(
     reason: list[str] | None = None,
     recipe: str | None = None,
     out_dir: str | None = None,
-    options: LaunchFlags = NO_LAUNCH_GIVEN,
+    options: LaunchFlags = NO_LAUNCH_FLAGS,
 ) -> int:
     """Write variants of a config, and with --exec train them as one loop.
 
@@ -102,7 +102,7 @@ def generate(
         if variant.blocked:
             raise UserError(f"Nothing was written, because of {_called(each, asked)}: {variant.blocked}")
         if variant.hash in by_hash:
-            raise UserError(f"{_called(each, asked)} is the same training as {by_hash[variant.hash]}; leave one away.")
+            raise UserError(f"{_called(each, asked)} is the same training as {by_hash[variant.hash]}; omit one.")
         by_hash[variant.hash] = _called(each, asked)
         made.append(Made(asked=each, variant=variant))
 
@@ -122,7 +122,8 @@ def generate(
         if options.exec_:
             name = asked[0].reason if len(asked) == 1 else None
             launch = dataclasses.asdict(options) | {"extra": extra}
-            return run_command.run(options=RunOptions(cfgs=paths, name=name, **launch), accepted=tell)
+            spec = loop_spec(RunOptions(cfgs=paths, name=name, **launch), cwd, settings)
+            return start_loop(spec, settings, options, on_accepted=tell)
     except UserError:
         for file in files:
             if file.new and not told:
@@ -141,7 +142,7 @@ def _what_is_asked(
     """The base and the variants wanted from it: a recipe's, or those of the flags. UserError names the flag."""
     if recipe is not None:
         if changes or reasons:
-            raise UserError("--recipe says what changes and why; leave --changes and --reason away.")
+            raise UserError("--recipe says what changes and why; omit --changes and --reason.")
         read = load_recipe(recipe)
         if base is None and read.base is None:
             raise UserError(f"The recipe {read.name} names no base; name a config with --base-cfg.")
@@ -194,8 +195,8 @@ def _text(made: Made, file: WrittenVariant) -> str:
     return "\n".join(printing.printable(line) for line in lines)
 
 
-def _flags(options: Launch) -> list[str]:
-    """The flags of `run` that say the same; those left at their default are left away."""
+def _flags(options: LaunchOptions) -> list[str]:
+    """The flags of `run` that say the same; those left at their default are omitted."""
     words: list[str] = []
     for field in dataclasses.fields(options):
         name, value = field.name, getattr(options, field.name)

@@ -156,10 +156,10 @@ def propose(
         Which loop; the newest by default.
     """
     if run is not None and base is not None:
-        raise UserError("The base is named twice: leave --base away.")
+        raise UserError("The base is named twice: omit --base.")
     wanted = run or base
     if recipe is not None and (changes or reason):
-        raise UserError("--recipe says what changes and why; leave --changes and --reason away.")
+        raise UserError("--recipe says what changes and why; omit --changes and --reason.")
     if recipe is not None:
         read = load_recipe(recipe)
         wanted = wanted or read.base

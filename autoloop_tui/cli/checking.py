@@ -1,0 +1,131 @@
+"""The checks before GPU time is spent: of a plan that is about to start, and of a spec that may be wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoloop import gpus as gpu_report
+from autoloop import preflight
+from autoloop.configs import Config, unusable
+from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_rules, load_until
+from autoloop.engine.planning.config_files import dataset_of, read_config
+from autoloop.engine.planning.limits import check_budget
+from autoloop.engine.planning.own_settings import check_own_folders, with_own_wandb
+from autoloop.engine.planning.plan import LoopPlan, plan_attempt, silent_rules
+from autoloop.gpus import GpuReport
+from autoloop.model import LoopSpec, Run, UserError
+from autoloop.preflight import Finding
+from autoloop.preflight.finding import ok
+from autoloop.rules import RuleBook, applicable
+from autoloop.settings import Settings
+from autoloop.trainers import environment, load_preset
+
+
+def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Finding]:
+    """The findings for a loop that is about to be made."""
+    spec = plan.spec
+    preset = load_preset(spec.preset)
+    runs = [
+        preflight.candidate(spec, preset, Path(each.run.source_path).name, each.config, each.launch) for each in plan.runs
+    ]
+    return preflight.examine(
+        spec,
+        preset,
+        runs,
+        gpus=gpus,
+        min_free=settings.min_free,
+        environment=os.environ,
+        trainer_environment=environment(plan.runs[0].launch, os.environ),
+    )
+
+
+def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
+    """As much as can be checked, whatever is wrong: every problem is one finding."""
+    preset = load_preset(spec.preset)
+    found: list[Finding] = []
+    configs: list[tuple[str, Config]] = []
+    broken: list[Finding] = []
+    for source in spec.configs:
+        name = Path(source).name
+        try:
+            config = read_config(source, dataset_of(spec))
+        except UserError as problem:
+            broken.append(Finding(subject=f"config {name}", level="error", text=str(problem)))
+            continue
+        configs.append((name, config))
+        broken += [Finding(subject=f"config {name}", level="error", text=fault.rstrip(".")) for fault in unusable(config)]
+    spec = with_own_wandb(spec, [config for _, config in configs])
+    for check in (check_numbers, check_formal, check_budget, lambda spec: check_places(spec, preset)):
+        try:
+            check(spec)
+        except UserError as problem:
+            found.append(Finding(subject="command", level="error", text=str(problem)))
+    try:
+        check_own_folders(preset, spec, configs)
+    except UserError as problem:
+        broken.append(Finding(subject="configs", level="error", text=str(problem)))
+    found += broken
+    found += check_rules(spec, settings, configs)
+    if not os.path.isfile(spec.python):
+        return found
+    run = Run(
+        id="doctor00",
+        loop=0,
+        round=1,
+        position=0,
+        name="doctor",
+        config_path="",
+        source_path="",
+        config_hash="",
+        total_steps=spec.steps,
+    )
+    out = str(Path(spec.output_root) / "doctor")
+    try:
+        launch = plan_attempt(preset, spec, "doctor", run, spec.slots[0], out, "config.json")
+    except UserError as problem:
+        return [*found, Finding(subject="command", level="error", text=str(problem))]
+    runs = [preflight.candidate(spec, preset, name, config, launch) for name, config in configs]
+    return found + preflight.examine(
+        spec,
+        preset,
+        runs,
+        gpus=gpu_report.read_within(),
+        min_free=settings.min_free,
+        environment=os.environ,
+        trainer_environment=environment(launch, os.environ),
+    )
+
+
+def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str, Config]]) -> list[Finding]:
+    """The metric names, the rules and --until as they would be read, and whether the configs have what rules change."""
+    try:
+        metrics = settings.metric_book(Path(spec.cwd))
+    except UserError as problem:
+        return [Finding(subject="metrics", level="error", text=str(problem))]
+    try:
+        rules = load_rules(spec.rules, metrics)
+    except UserError as problem:
+        return [Finding(subject="rules", level="error", text=str(problem))]
+    found: list[Finding] = []
+    try:
+        load_until(spec, rules, metrics)
+    except UserError as problem:
+        found.append(Finding(subject="until", level="error", text=str(problem)))
+    if not isinstance(rules, RuleBook):
+        return found or [ok("rules", f"{spec.rules} can be read")]
+    for why in silent_rules(spec, load_preset(spec.preset), rules, spec.steps):
+        found.append(Finding(subject="rules", level="warning", text=why.rstrip(".")))
+    # The shipped book's live rules watch every trainer's runs, and say so themselves where a config has nothing for them.
+    used = [rule for rule in rules.rules if spec.decide or (rule.watch and spec.live and spec.rules)]
+    changing = [(f"rule {rule.id}", rule.changes) for rule in used if rule.changes]
+    fields = settings.field_types()
+    for name, config in configs:
+        lacking = [who for who, edits in changing if not applicable(edits, config, fields)[0]]
+        if lacking:
+            who = "any rule" if len(lacking) == len(changing) else ", ".join(lacking)
+            text = f"{name} has nothing that {who} of {rules.name} would change"
+            advice = "correct the paths, or name the rule book of this trainer with --rules"
+            found.append(Finding(subject="rules", level="warning", text=text, advice=advice))
+    return found or [ok("rules", f"{rules.name} {rules.version}: {len(rules.rules)} rules")]

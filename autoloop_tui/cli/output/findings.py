@@ -1,0 +1,65 @@
+"""Findings of a preflight as text, as JSON, and as notes on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from autoloop.preflight import Finding
+from autoloop.secrets import mask
+from autoloop.text.plural import plural
+from autoloop.wandb_cloud.key import known_secrets
+
+from autoloop_tui.cli.output import printing
+
+
+def as_text(found: Sequence[Finding], across: int | None = None) -> str:
+    """A finding, what to do below it, and what it comes to; in lines of `across` cells, without it one line each."""
+    subjects = max(printing.width(printing.printable(each.subject)) for each in found)
+    indent = " " * (subjects + 11)
+    lines = []
+    for each in found:
+        head = f"{each.level:7}  {printing.pad(printing.printable(each.subject), subjects)}  "
+        lines += _wrapped(head, indent, printing.printable(each.text), across)
+        if each.advice:
+            lines += _wrapped(f"{indent}→ ", f"{indent}  ", printing.printable(each.advice), across)
+    return "\n".join([*lines, "", _sum(found)])
+
+
+def _wrapped(first: str, others: str, text: str, across: int | None) -> list[str]:
+    if across is None or across < len(others) + 20:
+        return [first + text]
+    wrap = textwrap.TextWrapper(across, first, others, break_long_words=False, break_on_hyphens=False)
+    return wrap.wrap(text) or [first.rstrip()]
+
+
+def report(found: Iterable[Finding]) -> None:
+    """Print errors and warnings on stderr; nothing if all is well."""
+    for each in without_secrets(found):
+        if each.level != "ok":
+            advice = f"; {each.advice}" if each.advice else ""
+            word = "error" if each.level == "error" else "note"
+            print(f"{word}: {printing.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
+
+
+def without_secrets(found: Iterable[Finding]) -> list[Finding]:
+    """The findings with secrets masked: an address may hold a password, a trainer's message what it was given."""
+    known = known_secrets(os.environ)
+    return [msgspec.structs.replace(each, text=mask(each.text, known), advice=mask(each.advice, known)) for each in found]
+
+
+def _sum(found: Sequence[Finding]) -> str:
+    counts = Counter(each.level for each in found)
+    if not counts["error"]:
+        return "Ready." if not counts["warning"] else "Ready, but read the warnings."
+    errors = plural(counts["error"], "error")
+    return f"Not ready: {errors}. `autoloop-tui run --exec` would refuse to start."
+
+
+def as_json(found: Sequence[Finding]) -> str:
+    document = {"ready": not any(each.level == "error" for each in found), "findings": found}
+    return printing.json_text(document)
