@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from autoloop.engine.base.frozen_config import frozen_config
-from autoloop.engine.planning.checks import load_rules
 from autoloop.files import LARGEST, read_regular, read_text
 from autoloop.metrics import default_book
 from autoloop.model import Run, UserError
 from autoloop.reports.summary_json import merge
+from autoloop.rule_files import load_rules
 from autoloop.trainers import load_preset
-from autoloop.variants.recipes import load_recipe
+from autoloop.variants.files import load_recipe
 
 
 @pytest.fixture(params=["a device", "a FIFO", "a socket", "a huge file"])

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from autoloop.engine.planning.checks import load_rules
 from autoloop.metrics import default_book
 from autoloop.model import UserError
+from autoloop.rule_files import load_rules
 from autoloop.settings import load_settings
 from autoloop.trainers import load_preset
-from autoloop.variants.recipes import load_recipe
+from autoloop.variants.files import load_recipe
 
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.theming.theme_files import load_themes

@@ -9,7 +9,7 @@ from pathlib import Path
 from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config, unusable
-from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_rules, load_until
+from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_until
 from autoloop.engine.planning.config_files import dataset_of, read_config
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, with_own_wandb
@@ -18,9 +18,10 @@ from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, Run, UserError
 from autoloop.preflight import Finding
 from autoloop.preflight.finding import ok
-from autoloop.rules import RuleBook, applicable
+from autoloop.rule_files import load_rules
 from autoloop.settings import Settings
 from autoloop.trainers import environment, load_preset
+from autoloop.variants.check import applicable
 
 
 def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Finding]:
@@ -113,7 +114,7 @@ def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str,
         load_until(spec, rules, metrics)
     except UserError as problem:
         found.append(Finding(subject="until", level="error", text=str(problem)))
-    if not isinstance(rules, RuleBook):
+    if not rules.rules:
         return found or [ok("rules", f"{spec.rules} can be read")]
     for why in silent_rules(spec, load_preset(spec.preset), rules, spec.steps):
         found.append(Finding(subject="rules", level="warning", text=why.rstrip(".")))

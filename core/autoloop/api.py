@@ -9,22 +9,25 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from autoloop import rules as _rules
-from autoloop.configs import CheckedVariant, edits_from_mapping, parse_config
-from autoloop.engine.planning.checks import load_rules
+from autoloop.configs import Clamp, edits_as_mapping, edits_from_mapping, parse_config
 from autoloop.files import read_text
 from autoloop.metrics import default_book, from_json
-from autoloop.model import Change, Config, MetricSummary, Run, Summary, UserError
-from autoloop.rules import Decision
+from autoloop.model import Actor, Change, Config, MetricSummary, Run, Summary, UserError
+from autoloop.rule_files import load_rules
+from autoloop.rules import RunView
 from autoloop.settings import load_settings
 from autoloop.store import Store
-from autoloop.variants.pipeline import make_variant
-from autoloop.variants.pipeline import write_variant as _write
-from autoloop.variants.recipes import Recipe, VariantRequest, load_recipe
+from autoloop.trainers import load_preset
+from autoloop.variants import files
+from autoloop.variants.check import CheckedVariant, check
+from autoloop.variants.files import load_recipe
+from autoloop.variants.policy import VariantPolicy
+from autoloop.variants.recipes import Recipe
+from autoloop.variants.request import VariantRequest
 
 __all__ = [
     "Change",
@@ -46,8 +49,20 @@ __all__ = [
     "write_variant",
 ]
 
-Changes = Decision | Mapping[str, Any] | Sequence[str]
-"""What is to change: a decision of the rules, {"path@op": value}, or "path@op=value" texts."""
+
+class Decision(NamedTuple):
+    """One proposal of the rules: why, and its changes as {"path@op": value}, so that f"{key}={value}" is an edit.
+
+    `clamp`: the bounds within which the rule wants its values kept.
+    """
+
+    reason: str
+    changes: dict[str, Any]
+    clamp: Clamp
+
+
+Changes = Decision | VariantRequest | Mapping[str, Any] | Sequence[str]
+"""What is to change: a decision of the rules, a variant of a recipe, {"path@op": value}, or "path@op=value" texts."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,11 +104,12 @@ def decide(
     decide(summary); default: the shipped book. `config`: the run's, for rules that look at it.
     """
     source = load_rules(None if rules is None else os.fspath(rules), default_book())
+    view = RunView(summary if isinstance(summary, Summary) else from_json(dict(summary)), config or {})
     try:
-        return _rules.decide(summary, source, config)
+        requests = source.judge(view).requests
     finally:
-        if isinstance(source, _rules.PythonRules):
-            source.close()
+        source.close()
+    return [Decision(request.reason, edits_as_mapping(request.edits), request.clamp) for request in requests]
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
@@ -145,20 +161,27 @@ def write_variant(
     source = Path(base)
     text = read_text(source, "config")
     made = _made(parse_config(text, str(source)), changes)
-    file = _write(source.parent if out_dir is None else Path(out_dir), name or source.stem, text, made)
+    file = files.write_variant(source.parent if out_dir is None else Path(out_dir), name or source.stem, text, made)
     return Variant(config=made.config, changes=made.changes, notes=made.notes, path=file.path)
 
 
 def _made(config: Config, changes: Changes) -> CheckedVariant:
-    by_rule = isinstance(changes, Decision)
-    wanted = changes.changes if isinstance(changes, Decision) else [changes] if isinstance(changes, str) else changes
-    made = make_variant(
-        config,
-        edits_from_mapping(wanted) if isinstance(wanted, Mapping) else [str(text) for text in wanted],
-        fields=load_settings(Path.cwd()).field_types(),
-        by_rule=by_rule,
-        clamp=changes.clamp if isinstance(changes, Decision) else None,
-    )
+    request = _request(changes)
+    settings = load_settings(Path.cwd())
+    # A rule's edits are checked as a loop of this project would check them; how a person launches theirs is not known.
+    overridden = load_preset(settings.preset).flags if request.by_rule else ()
+    made = check(config, request, VariantPolicy(fields=settings.field_types(), overridden=overridden))
     if made.blocked:
         raise UserError(f"The variant was not made: {made.blocked}")
     return made
+
+
+def _request(changes: Changes) -> VariantRequest:
+    if isinstance(changes, VariantRequest):
+        return changes
+    if isinstance(changes, Decision):
+        edits = edits_from_mapping(changes.changes)
+        return VariantRequest(author=Actor.rule(""), reason=changes.reason, edits=edits, clamp=changes.clamp)
+    if isinstance(changes, Mapping):
+        return VariantRequest(reason="", edits=edits_from_mapping(changes))
+    return VariantRequest(reason="", edits=[changes] if isinstance(changes, str) else [str(text) for text in changes])

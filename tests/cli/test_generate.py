@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from autoloop.variants.recipes import load_recipe, recipe_names
+from autoloop.variants.files import load_recipe, recipe_names
 
 from autoloop_tui.cli.commands.generate import generate
 from autoloop_tui.cli.options import LaunchOptions

@@ -14,7 +14,7 @@ from autoloop import gpus
 from autoloop.engine.planning.names import safe_name
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
 from autoloop.trainers import load_preset
-from autoloop.variants.pipeline import training_hash
+from autoloop.variants.policy import launch_policy
 
 from autoloop_tui.cli.options import RunOptions
 from autoloop_tui.cli.output import printing
@@ -280,13 +280,13 @@ def test_runs_that_would_write_to_one_folder_are_refused(project: Project, call:
 
 def test_another_preset_or_script_is_another_training() -> None:
     plain_preset, config = load_preset("plain"), {"lr": 0.1}
-    first = training_hash(plain_preset, "train.py", config, 5, [])
-    assert first == training_hash(plain_preset, "./train.py", config, 5, [])
+    first = launch_policy(plain_preset, "train.py", 5).hash(config)
+    assert first == launch_policy(plain_preset, "./train.py", 5).hash(config)
     repaired = msgspec.structs.replace(plain_preset, flags={**plain_preset.flags, "lr": "1"})
     quieter = msgspec.structs.replace(plain_preset, straggler_grace=1.0)
-    assert first == training_hash(quieter, "train.py", config, 5, [])
+    assert first == launch_policy(quieter, "train.py", 5).hash(config)
     others = [(repaired, "train.py"), (plain_preset, "other.py"), (load_preset("lerobot"), "train.py")]
-    assert first not in {training_hash(preset, script, config, 5, []) for preset, script in others}
+    assert first not in {launch_policy(preset, script, 5).hash(config) for preset, script in others}
 
 
 def test_the_steps_of_other_trainers_are_found_under_their_names(project: Project, call: Call) -> None:

@@ -6,8 +6,11 @@ import copy
 from typing import Any
 
 import pytest
-from autoloop.configs import CheckedVariant, apply, check_variant, config_hash, parse_edits, resolve
-from autoloop.model import Change
+from autoloop.configs import apply, config_hash, edits_with_effect
+from autoloop.model import Actor, Change
+from autoloop.variants.check import CheckedVariant, check
+from autoloop.variants.policy import VariantPolicy
+from autoloop.variants.request import VariantRequest
 
 BASE: dict[str, Any] = {
     "batch_size": 8,
@@ -30,7 +33,8 @@ BASE: dict[str, Any] = {
 def guarded(
     *texts: str, base: dict[str, Any] = BASE, by_rule: bool = True, ran: dict[str, str] | None = None
 ) -> CheckedVariant:
-    return check_variant(base, resolve(base, parse_edits(texts)), by_rule=by_rule, seen=(ran or {}).get)
+    request = VariantRequest(author=Actor.rule("r") if by_rule else Actor.person("ada"), reason="", edits=list(texts))
+    return check(base, request, VariantPolicy(duplicate=(ran or {}).get))
 
 
 def test_a_good_variant_passes_with_its_config_and_hash() -> None:
@@ -143,9 +147,7 @@ def test_every_reason_is_told() -> None:
 
 def test_setting_null_where_the_key_is_missing_is_an_effect() -> None:
     change = Change(path="policy.temporal", before=None, after=None, created=True)
-    result = check_variant(BASE, [change], by_rule=False, seen=lambda _: None)
-    assert result.changes == [change]
-    assert result.blocked is None
+    assert edits_with_effect(BASE, [change]) == ([change], [])
 
 
 def test_blocks_of_any_shape_do_not_break_the_guards() -> None:

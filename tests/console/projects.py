@@ -34,7 +34,7 @@ from autoloop.model import (
 from autoloop.protocol import Request
 from autoloop.store import Store
 from autoloop.trainers import load_preset
-from autoloop.variants.pipeline import training_hash
+from autoloop.variants.policy import launch_policy
 from textual.widget import Widget
 
 from autoloop_tui.console.app import ConsoleApp
@@ -103,7 +103,7 @@ class Project:
     def hash_of(self, config: Any) -> Any:
         """What tells an engine that a config has been trained before."""
         spec = self.spec
-        return training_hash(load_preset("plain"), spec.train_script, config, spec.steps, spec.extra)
+        return launch_policy(load_preset("plain"), spec.train_script, spec.steps, spec.extra).hash(config)
 
     def run(
         self,

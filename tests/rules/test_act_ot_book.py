@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import pytest
-from autoloop.configs import parse_edits, resolve
+from autoloop import api
+from autoloop.configs import clamp_changes, parse_edits, resolve
 from autoloop.model import MetricSummary
-from autoloop.rules import act_ot_book, clamp_changes, criterion, decide, evaluate, judge
+from autoloop.rules import act_ot_book, criterion, evaluate
 
 from tests.rules.views import metric, quiet, view
 
@@ -35,7 +36,7 @@ def above(value: float) -> float:
 
 
 def fired(**replaced: MetricSummary | None) -> list[str]:
-    return [firing.rule for firing in judge(act_ot_book(), view(quiet(**replaced))).firings]
+    return [request.rule for request in act_ot_book().judge(view(quiet(**replaced))).requests]
 
 
 def test_the_rules_are_the_five_of_the_document_with_their_changes() -> None:
@@ -79,9 +80,9 @@ def test_several_rules_may_fire_on_one_run_in_the_order_of_the_book() -> None:
 
 
 def test_a_quiet_run_gets_the_default_with_what_the_rules_looked_at() -> None:
-    (firing,) = judge(act_ot_book(), view()).firings
-    assert (firing.rule, firing.edits) == ("default", EDITS["default"])
-    assert [o.name for o in firing.evidence.observations] == [
+    (request,) = act_ot_book().judge(view()).requests
+    assert (request.rule, request.edits) == ("default", EDITS["default"])
+    assert [o.name for o in request.evidence.observations] == [
         "ot_pi_sum.last",
         "ot_pi_sum.last",
         "l1_loss.n",
@@ -122,13 +123,13 @@ def test_a_wide_tau_is_not_narrowed() -> None:
     ],
 )
 def test_summaries_of_the_original_get_its_answers(entry: dict[str, Any], reasons: list[str]) -> None:
-    decisions = decide({**entry, "steps": 1900})
+    decisions = api.decide({**entry, "steps": 1900})
     assert [decision.reason.partition(":")[0] for decision in decisions] == reasons
 
 
 def test_a_run_without_any_metric_gets_no_proposal_and_says_so() -> None:
-    judgement = judge(act_ot_book(), view({}))
-    assert judgement.firings == []
+    judgement = act_ot_book().judge(view({}))
+    assert judgement.requests == []
     assert "rule ot-mass-low: metric train/ot_pi_sum never appeared with a finite value" in judgement.notes
     assert judgement.notes[-1] == "the run has no metric at all, so the default is not proposed either"
 
@@ -137,14 +138,14 @@ def test_the_cost_is_the_action_term_before_any_image_term() -> None:
     high = {**quiet(ot_cost=None), "train/ot_pi_sum": metric(last=0.5)}
     image = {"train/ot_cost/img_side": metric(pct=0.0)}
     action = {"train/ot_cost/action_lbl": metric(pct=-50.0)}
-    assert [f.rule for f in judge(act_ot_book(), view(high | image)).firings] == ["ot-mass-high-cost-flat"]
-    assert [f.rule for f in judge(act_ot_book(), view(high | image | action)).firings] == ["default"]
+    assert [f.rule for f in act_ot_book().judge(view(high | image)).requests] == ["ot-mass-high-cost-flat"]
+    assert [f.rule for f in act_ot_book().judge(view(high | image | action)).requests] == ["default"]
 
 
 def test_lambda_ot_is_never_lowered_under_its_floor() -> None:
-    (firing,) = judge(act_ot_book(), view(quiet(ot_pi_sum=metric(last=0.5), ot_cost=metric(pct=0.0)))).firings
+    (request,) = act_ot_book().judge(view(quiet(ot_pi_sum=metric(last=0.5), ot_cost=metric(pct=0.0)))).requests
     config = {"ot": {"lambda_ot": 0.05, "loss_config": {"features": [{"weight_label": 0.01}]}}}
-    changes = clamp_changes(resolve(config, parse_edits(firing.edits)), firing.clamp)
+    changes = clamp_changes(resolve(config, parse_edits(request.edits)), request.clamp)
     by_path = {change.path: change for change in changes}
     assert by_path["ot.lambda_ot"].after == 0.02
     assert by_path["ot.lambda_ot"].note == "held at the rule's minimum 0.02, not 0.0"

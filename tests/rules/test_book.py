@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from autoloop.configs import Bounds
 from autoloop.model import UserError
 from autoloop.rules import act_ot_book, criterion, parse_book
-from autoloop.rules.clamp import Bounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from autoloop import api
 from autoloop.configs import parse_edit
 from autoloop.metrics import to_json
 from autoloop.model import UserError
-from autoloop.rules import decide, judge, python_rules
+from autoloop.rules import python_rules
 
 from tests.rules.views import metric, quiet, view
 
@@ -31,20 +32,20 @@ def decide(summary):
 
 
 def outcome(code: str) -> tuple[list[list[str]], list[str]]:
-    judgement = judge(python_rules(code, "my_rules.py"), view())
-    return [firing.edits for firing in judgement.firings], judgement.notes
+    judgement = python_rules(code, "my_rules.py").judge(view())
+    return [request.edits for request in judgement.requests], judgement.notes
 
 
 def test_a_file_with_decide_proposes_as_it_did() -> None:
     rules = python_rules(MINE, "some/where/my_rules.py")
-    judgement = judge(rules, view(quiet(ot_pi_sum=metric(0.0, 1e-9))))
-    assert [(firing.rule, firing.reason, firing.edits) for firing in judgement.firings] == [
+    judgement = rules.judge(view(quiet(ot_pi_sum=metric(0.0, 1e-9))))
+    assert [(request.rule, request.reason, request.edits) for request in judgement.requests] == [
         ("my_rules.py", "more reg", ["ot.loss_config.reg@mul=1.5", "use_vae@set=true"]),
         ("my_rules.py", "as a dict", ["seed@add=1"]),
     ]
-    evidence = judgement.firings[0].evidence
+    evidence = judgement.requests[0].evidence
     assert (evidence.rule, evidence.when, len(evidence.rule_version)) == ("my_rules.py", "decide(summary)", 8)
-    assert judge(rules, view()).firings == []
+    assert rules.judge(view()).requests == []
 
 
 def test_another_text_of_the_file_is_another_version() -> None:
@@ -110,7 +111,7 @@ def test_nothing_proposed_is_nothing_said() -> None:
 def test_the_file_gets_a_summary_of_its_own_to_do_with_as_it_likes() -> None:
     code = "def decide(s):\n    assert s.pop('steps') == 2000\n    s.clear()\n"
     rules, run = python_rules(code, "my_rules.py"), view()
-    assert judge(rules, run).notes == judge(rules, run).notes == []
+    assert rules.judge(run).notes == rules.judge(run).notes == []
     assert run.summary.metrics
 
 
@@ -124,7 +125,7 @@ ORIGINAL = """{
 
 
 def test_decide_works_on_the_originals_summaries_and_its_answers_become_edits() -> None:
-    props = decide(json.loads(ORIGINAL)) or []
+    props = api.decide(json.loads(ORIGINAL)) or []
     assert [f"{k}={v}" for k, v in props[0].changes.items()] == [
         "ot.loss_config.reg@mul=1.6",
         "ot.loss_config.tau_src@max=0.5",
@@ -146,11 +147,11 @@ def test_decide_finds_the_cost_in_a_summary_without_derived_metrics() -> None:
     summary = json.loads(ORIGINAL)
     summary["train/ot_pi_sum"]["last"] = 0.5
     summary["train/grad_norm"]["last"] = 10.0
-    (prop,) = decide(summary)
+    (prop,) = api.decide(summary)
     assert prop.changes == {"ot.loss_config.features.*.weight_label@mul": 0.5, "ot.lambda_ot@add": -0.05}
 
 
 def test_decide_gives_the_default_for_a_quiet_run_and_nothing_for_an_empty_one() -> None:
-    (prop,) = decide(to_json(view().summary))
+    (prop,) = api.decide(to_json(view().summary))
     assert prop.changes == {"ot.loss_config.reg@mul": 1.2, "ot.window_size@max": 20}
-    assert decide({"steps": 0}) == []
+    assert api.decide({"steps": 0}) == []

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from autoloop.model import UserError
 from autoloop.rule_process import rules_apart
-from autoloop.rules import judge
 
 from tests.rules.views import view
 from tests.support.processes import alive
@@ -17,8 +16,8 @@ from tests.support.waiting import eventually
 def notes(body: str, patience: float = 30.0) -> list[str]:
     rules = rules_apart(f"import os, time, sys\ndef decide(summary):\n    {body}\n", "my_rules.py", patience)
     try:
-        judgement = judge(rules, view())
-        assert judgement.firings == []
+        judgement = rules.judge(view())
+        assert judgement.requests == []
         return judgement.notes
     finally:
         rules.close()

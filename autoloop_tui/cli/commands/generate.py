@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
-from autoloop.configs import CheckedVariant, edits_from_mapping, parse_config
+from autoloop.configs import edits_from_mapping, parse_config
+from autoloop.engine.planning.variant_policies import project_policy, store_of
 from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.settings import load_settings
-from autoloop.store import NoLoopError, Store
-from autoloop.trainers import load_preset
-from autoloop.variants.pipeline import WrittenVariant, make_variant, write_variant
-from autoloop.variants.recipes import VariantRequest, load_recipe
+from autoloop.variants.check import CheckedVariant, check
+from autoloop.variants.files import WrittenVariant, load_recipe, write_variant
+from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter, Token
 
 from autoloop_tui.cli import run_flags
@@ -27,13 +26,6 @@ from autoloop_tui.cli.start_loop import start_loop
 
 REASON = "variant"
 """Said of a variant for which no reason is given."""
-
-
-class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant, checked and not yet written."""
-
-    asked: VariantRequest
-    variant: CheckedVariant
 
 
 def _groups(_: Any, tokens: Sequence[Token]) -> list[list[str]]:
@@ -81,30 +73,28 @@ def generate(
     """
     cwd = Path.cwd()
     settings = load_settings(cwd)
-    chosen = load_preset(run_flags.preset_of(cwd, options.preset or settings.preset))
     extra = run_flags.trainer_arguments(options.extra or [])
     base, asked = _what_is_asked(base_cfg, changes, reason, recipe)
     base_text = read_text(base, "config")
     config = parse_config(base_text, str(base))
     by_hash: dict[str, str] = {}
-    made: list[Made] = []
-    for each in asked:
-        variant = make_variant(
-            config,
-            each.edits,
-            fields=settings.field_types(),
-            preset=chosen,
-            script=options.train_script or settings.train_script,
+    with store_of(cwd) as store:
+        policy = project_policy(
+            cwd,
+            settings,
+            store,
+            preset=options.preset,
+            script=options.train_script,
             steps=options.steps,
             extra=extra,
-            seen=lambda hash_: _where_run(cwd, hash_),
         )
+        variants = [check(config, each, policy) for each in asked]
+    for each, variant in zip(asked, variants, strict=True):
         if variant.blocked:
             raise UserError(f"Nothing was written, because of {_called(each, asked)}: {variant.blocked}")
         if variant.hash in by_hash:
             raise UserError(f"{_called(each, asked)} is the same training as {by_hash[variant.hash]}; omit one.")
         by_hash[variant.hash] = _called(each, asked)
-        made.append(Made(asked=each, variant=variant))
 
     folder = Path(out_dir).expanduser() if out_dir is not None else base.parent
     files: list[WrittenVariant] = []
@@ -113,11 +103,11 @@ def generate(
     def tell() -> None:
         nonlocal told
         told = True
-        print("\n\n".join(_text(each, file) for each, file in zip(made, files, strict=True)))
+        print("\n\n".join(_text(*each) for each in zip(asked, variants, files, strict=True)))
 
     try:
-        for one in made:
-            files.append(write_variant(folder, base.stem, base_text, one.variant))
+        for variant in variants:
+            files.append(write_variant(folder, base.stem, base_text, variant))
         paths = [str(file.path) for file in files]
         if options.exec_:
             name = asked[0].reason if len(asked) == 1 else None
@@ -131,7 +121,7 @@ def generate(
         raise
     tell()
     command = ["autoloop-tui", "run", "--cfgs", *paths, *_flags(options), "--exec"]
-    print(f"\nTrain {'it' if len(made) == 1 else 'them'}: {printing.printable(shlex.join(command + _trainer(extra)))}")
+    print(f"\nTrain {'it' if len(variants) == 1 else 'them'}: {printing.printable(shlex.join(command + _trainer(extra)))}")
     print("Without --exec that shows the trainer's own command.")
     return 0
 
@@ -168,28 +158,20 @@ def _edits(words: list[str]) -> list[str]:
     return edits
 
 
-def _where_run(project: Path, hash_: str) -> str | None:
-    try:
-        with Store.open(project) as store:
-            return store.where_run(hash_)
-    except NoLoopError:
-        return None
-
-
 def _called(each: VariantRequest, asked: list[VariantRequest]) -> str:
     number = next(number for number, other in enumerate(asked, 1) if other is each)
     name = f"variant {number}" if len(asked) > 1 else "the variant"
     return name if each.reason == REASON else f"{name} ({each.reason})"
 
 
-def _text(made: Made, file: WrittenVariant) -> str:
-    changes = made.variant.changes
+def _text(asked: VariantRequest, variant: CheckedVariant, file: WrittenVariant) -> str:
+    changes = variant.changes
     wide = max(printing.width(change.path) for change in changes)
     # People's chain scripts read this line.
-    lines = [f"Wrote variant: {file.path} ({made.asked.reason})"]
+    lines = [f"Wrote variant: {file.path} ({asked.reason})"]
     lines += [f"    {printing.pad(change.path, wide)}  {change_text(change)}" for change in changes]
     noted = {change.note for change in changes}
-    lines += [f"    note: {note}" for note in made.variant.notes if note not in noted]
+    lines += [f"    note: {note}" for note in variant.notes if note not in noted]
     if not file.new:
         lines.append("    note: the file was there already, with just this content")
     return "\n".join(printing.printable(line) for line in lines)

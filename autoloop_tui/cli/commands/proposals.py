@@ -12,7 +12,8 @@ from autoloop.configs import after_text, before_text, value_text
 from autoloop.model import Change, Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
-from autoloop.variants.recipes import VariantRequest, load_recipe
+from autoloop.variants.files import load_recipe
+from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter
 
 from autoloop_tui import client

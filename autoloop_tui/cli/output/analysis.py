@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -9,17 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from autoloop.configs import after_text
+from autoloop.configs import after_text, edits_as_mapping
 from autoloop.files import LARGEST, read_regular
 from autoloop.metrics import MetricBook, main_metrics, to_json
-from autoloop.model import Change, Config, Summary, UserError
+from autoloop.model import Change, Config, Run, Summary, UserError
 from autoloop.settings import Settings
 from autoloop.text.plural import plural
 
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:
-    from autoloop.rules import RuleSource, Suggestion
+    from autoloop.rules import RuleSource
+    from autoloop.store import Store
+    from autoloop.variants.check import CheckedVariant
+    from autoloop.variants.policy import VariantPolicy
+    from autoloop.variants.request import VariantRequest
 
 
 ALSO = 8
@@ -39,26 +44,71 @@ class Analysed(NamedTuple):
 
 def rules_of(given: list[str], settings: Settings, book: MetricBook) -> RuleSource:
     """The rules to ask: those that are named, else the project's, else the shipped ones."""
-    from autoloop.engine.planning.checks import load_rules
+    from autoloop.rule_files import load_rules
 
     path = given[0] if given else settings.rules and str(Path.cwd() / settings.rules)
     return load_rules(path, book, settings.rules_timeout)
 
 
+class Suggestion(NamedTuple):
+    """What a rule asks for, and what would come of it; `variant` is None if the run's config is not known."""
+
+    request: VariantRequest
+    variant: CheckedVariant | None
+
+    def to_json(self) -> dict[str, Any]:
+        """`{reason, changes: {"path@op": value}}` as people's scripts read it, with what was resolved beside it."""
+        return {
+            "reason": self.request.reason,
+            "changes": edits_as_mapping(self.request.edits),
+            "rule": self.request.rule,
+            "resolved": [
+                {"path": change.path, "before": change.before, "after": change.after}
+                | ({"removed": True} if change.removed else {})
+                for change in (self.variant.changes if self.variant else [])
+            ],
+            "notes": self.variant.notes if self.variant else [],
+            "blocked": self.variant.blocked if self.variant else None,
+        }
+
+
 def proposals_for(
     runs: list[Analysed], source: RuleSource, settings: Settings, book: MetricBook
 ) -> dict[str, list[Suggestion]]:
-    from autoloop.rules import RunView, suggestions
+    """What the rules ask for, by run. Runs of this project's loops are judged by their loops' policies."""
+    from autoloop.engine.planning.variant_policies import project_policy, store_of
+    from autoloop.rules import RunView
+    from autoloop.variants.check import check
 
-    fields = settings.field_types()
-    result = {}
+    project = Path.cwd()
+    result: dict[str, list[Suggestion]] = {}
     undecided: Counter[str] = Counter()
-    for run in runs:
-        result[run.name], notes = suggestions(source, RunView(run.summary, run.config, _log_of(run), book), fields)
-        undecided.update(notes)
+    with store_of(project) as store:
+        otherwise = project_policy(project, settings, store)
+        in_loops = {run.output_dir: run for loop in store.loops() for run in store.runs(loop.id)} if store else {}
+        for run in runs:
+            config, policy = run.config, otherwise
+            if store and (known := in_loops.get(os.path.abspath(run.name))):
+                config, policy = _as_its_loop(store, known, settings) or (config, policy)
+            judgement = source.judge(RunView(run.summary, config, _log_of(run), book))
+            result[run.name] = [
+                Suggestion(request, check(config, request, policy) if config else None) for request in judgement.requests
+            ]
+            undecided.update(judgement.notes)
     for note, times in undecided.items():
         print(f"note: {printing.printable(note)} ({plural(times, 'run')})", file=sys.stderr)
     return result
+
+
+def _as_its_loop(store: Store, run: Run, settings: Settings) -> tuple[Config, VariantPolicy] | None:
+    """The config and the policy by which the run's loop makes variants of it; None if one of them cannot be read."""
+    from autoloop.engine.base.frozen_config import frozen_config
+    from autoloop.engine.planning.variant_policies import run_policy
+
+    try:
+        return frozen_config(run), run_policy(store, run, settings.field_types())
+    except UserError:
+        return None
 
 
 def _log_of(run: Analysed) -> Any:
@@ -156,21 +206,23 @@ def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestio
         if not proposals[run.name]:
             add("nothing is proposed" + ("" if run.summary.metrics else ": it has no metric"), "  ")
         for each in proposals[run.name]:
-            add(f"{each.reason}  ({each.rule})", "  ")
-            if each.changes:
-                width = max(printing.width(change.path) for change in each.changes)
+            add(f"{each.request.reason}  ({each.request.rule})", "  ")
+            if each.variant is None:
+                for edit in each.request.edits:
+                    add(edit, "    ")
+                continue
+            changes = each.variant.changes
+            if changes:
+                width = max(printing.width(change.path) for change in changes)
                 lines += [
                     f"    {printing.pad(printing.printable(change.path), width)}  {_before(change)} → "
                     f"{after_text(change, _value)}"
-                    for change in each.changes
+                    for change in changes
                 ]
-            elif not run.config:
-                for edit in each.edits:
-                    add(edit, "    ")
-            for note in each.notes:
+            for note in each.variant.notes:
                 add(note, "    ")
-            if each.blocked:
-                add(f"must not be run: {each.blocked}", "    ")
+            if each.variant.blocked:
+                add(f"must not be run: {each.variant.blocked}", "    ")
     return "\n".join(lines)
 
 

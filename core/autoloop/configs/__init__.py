@@ -1,32 +1,36 @@
 """A training config as data: read and written as text, edited, compared and guarded. No I/O."""
 
 from autoloop.configs.changes import apply, config_hash, diff, same
-from autoloop.configs.edits import OPS, Edit, edits_from_mapping, parse_edit, parse_edits, resolve
+from autoloop.configs.clamp import Bounds, Clamp, clamp_changes
+from autoloop.configs.edits import OPS, Edit, edits_as_mapping, edits_from_mapping, parse_edit, parse_edits, resolve
 from autoloop.configs.fields import FieldTypes, default_fields
-from autoloop.configs.guards import CheckedVariant, unusable
-from autoloop.configs.guards import check as check_variant
+from autoloop.configs.guards import edits_with_effect, refusals, unusable
 from autoloop.configs.rewriting import rewrite
 from autoloop.configs.text import after_text, before_text, dump_config, parse_config, value_text
 from autoloop.model import Config
 
 __all__ = [
     "OPS",
-    "CheckedVariant",
+    "Bounds",
+    "Clamp",
     "Config",
     "Edit",
     "FieldTypes",
     "after_text",
     "apply",
     "before_text",
-    "check_variant",
+    "clamp_changes",
     "config_hash",
     "default_fields",
     "diff",
     "dump_config",
+    "edits_as_mapping",
     "edits_from_mapping",
+    "edits_with_effect",
     "parse_config",
     "parse_edit",
     "parse_edits",
+    "refusals",
     "resolve",
     "rewrite",
     "same",

@@ -155,6 +155,11 @@ def edits_from_mapping(changes: Mapping[str, Any]) -> list[str]:
     return texts
 
 
+def edits_as_mapping(edits: Sequence[str]) -> dict[str, Any]:
+    """`{"path@op": value}` of edit texts, so that f"{key}={value}" is an edit."""
+    return {f"{'.'.join(edit.path)}@{edit.op}": edit.value for edit in map(parse_edit, edits)}
+
+
 def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes | None = None) -> list[Change]:
     """Every place that the edits change, with its value before and after; `config` itself is left alone.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from autoloop.configs.changes import apply, config_hash, same
+from autoloop.configs.changes import apply, same
 from autoloop.configs.paths import children, exists, get, split, written
 from autoloop.configs.text import is_number
 from autoloop.model import Change, Config
@@ -18,48 +17,19 @@ _FEATURES = ("ot", "loss_config", "features")
 _LAMBDA = ("ot", "lambda_ot")
 
 
-@dataclass(frozen=True)
-class CheckedVariant:
-    """`changes` that have an effect, the `config` they give and its `hash`; `notes` on what was dropped; `blocked`: why
-    this must not be run, or None."""
+def refusals(base: Config, config: Config, *, by_rule: bool) -> list[str]:
+    """Why `config`, a variant of `base`, must not be run, a sentence each.
 
-    changes: list[Change]
-    config: Config
-    hash: str
-    notes: list[str]
-    blocked: str | None
-
-
-def check(
-    base: Config,
-    changes: Sequence[Change],
-    *,
-    by_rule: bool,
-    seen: Callable[[str], str | None],
-    extra: Sequence[str] = (),
-) -> CheckedVariant:
-    """Check changes against the config they were resolved on.
-
-    `by_rule`: a rule made them, not a person (who may go under a rule's floor). `seen(hash)` says where that config has
-    already been run ("run ab12cd34 of loop_1700000000"), or None. `extra`: arguments of the trainer, part of the hash.
+    `by_rule`: a rule made it, not a person (who may go under a rule's floor).
     """
-    kept, notes = _with_effect(base, changes)
-    config = apply(base, kept)
-    digest = config_hash(config, extra)
-    if not kept:
-        reason = f" ({notes[0].rstrip('.')})" if len(notes) == 1 else ""
-        blocked = f"There is no edit left that changes the training{reason}."
-    else:
-        reasons = _both_disabled(base, config)
-        if by_rule and (sentence := _under_floor(base, config)):
-            reasons.append(sentence)
-        if where := seen(digest):
-            reasons.append(f"This config has already been run: {where}.")
-        blocked = " ".join(reasons)
-    return CheckedVariant(kept, config, digest, notes, blocked or None)
+    reasons = _both_disabled(base, config)
+    if by_rule and (sentence := _under_floor(base, config)):
+        reasons.append(sentence)
+    return reasons
 
 
-def _with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change], list[str]]:
+def edits_with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change], list[str]]:
+    """The changes, resolved on `base`, that have an effect, and a note on each that has none."""
     kept: list[Change] = []
     notes: list[str] = []
     result = apply(base, changes)

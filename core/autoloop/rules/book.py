@@ -10,80 +10,25 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from autoloop import profiles
-from autoloop.configs import parse_edit
+from autoloop.configs import Bounds, parse_edit
 from autoloop.metrics import MetricBook
-from autoloop.model import UserError
-from autoloop.rules.clamp import Bounds, Clamp
-from autoloop.rules.expressions import Expression, compile_expression
-from autoloop.rules.tables import read_table
-from autoloop.rules.wording import nearest
-from autoloop.toml import TomlError, read_toml
+from autoloop.model import Evidence, Observation, UserError
+from autoloop.rules.expressions import Expression, compile_expression, evaluate
+from autoloop.rules.rule import Criterion, Default, LiveSchedule, Rule, Scope
+from autoloop.rules.source import Judgement, RuleSource
+from autoloop.rules.view import RunView
+from autoloop.text.suggest import did_you_mean
+from autoloop.toml import TomlError, read_table, read_toml
+from autoloop.variants.request import VariantRequest
 
 MAX_RULES = 1000
 MAX_BOOK = 1 << 20
 """Characters. A book is read in a moment and every rule judges every run; no person writes more."""
-
-Scope = Literal["end", "live"]
-
-
-@dataclass(frozen=True)
-class LiveSchedule:
-    """When a live rule judges, in steps of the run, and what it does then.
-
-    It judges the points from step `first` to step `last` (None: no end), of these only the last `window` steps if that
-    is given; with `once` only when the first of them has come. It stops the run, and with `turns` relaunches it with
-    the edits of one of them: the next one each time, at most `relaunches` times in a line of runs. `ask`: a person is
-    asked first.
-    """
-
-    first: int = 0
-    last: int | None = None
-    once: bool = False
-    window: int | None = None
-    turns: tuple[tuple[str, ...], ...] = ()
-    relaunches: int = 0
-    ask: bool = False
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule. A rule of scope `end` judges a run that has ended, and proposes its changes for the next round. A `live`
-    one has a `watch` and judges a run in training. Higher priority comes first."""
-
-    id: str
-    when: Expression
-    reason: str
-    changes: tuple[str, ...]
-    """Of a live rule, the first of its turns."""
-    priority: int = 0
-    clamp: Clamp = field(default_factory=dict)
-    watch: LiveSchedule | None = None
-
-    @property
-    def scope(self) -> Scope:
-        return "end" if self.watch is None else "live"
-
-
-@dataclass(frozen=True)
-class Default:
-    """What to propose for a run that no rule of scope `end` had anything to say about."""
-
-    reason: str
-    changes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A condition that ends a loop with the run that meets it."""
-
-    name: str
-    description: str
-    when: Expression
 
 
 @dataclass(frozen=True)
@@ -93,6 +38,46 @@ class RuleBook:
     rules: tuple[Rule, ...]
     default: Default | None = None
     until: Mapping[str, Criterion] = field(default_factory=dict)
+
+    slow = False
+
+    def judge(self, view: RunView) -> Judgement:
+        """Every rule of scope `end` on its own; the default, with what the rules looked at as evidence, if none fired.
+
+        Of a run without any metric nothing is known, so the default is not proposed for it.
+        """
+        requests: list[VariantRequest] = []
+        notes: list[str] = []
+        seen: list[Observation] = []
+        version = f"{self.name} {self.version}"
+        for rule in self.rules:
+            if rule.watch is not None:
+                continue
+            verdict = evaluate(rule.when, view)
+            notes += [f"rule {rule.id}: {note}" for note in verdict.notes]
+            seen += verdict.observations
+            if verdict.holds:
+                evidence = Evidence(
+                    rule=rule.id, rule_version=version, when=rule.when.text, observations=verdict.observations
+                )
+                requests.append(rule.request(evidence))
+        requests.sort(key=lambda request: -request.priority)
+        if not requests and self.default is not None:
+            if view.summary.metrics or view.summary.not_finite:
+                evidence = Evidence(rule="default", rule_version=version, when="no rule fired", observations=seen)
+                requests.append(self.default.request(evidence))
+            else:
+                notes.append("the run has no metric at all, so the default is not proposed either")
+        return Judgement(requests, notes)
+
+    def lacking(self, view: RunView) -> list[str]:
+        verdicts = [evaluate(rule.when, view) for rule in self.rules if rule.watch is None]
+        if any(verdict.holds or not verdict.missing for verdict in verdicts):
+            return []
+        return sorted({name for verdict in verdicts for name in verdict.missing})
+
+    def close(self) -> None:
+        """A book holds nothing open."""
 
 
 class _BookTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -175,16 +160,16 @@ def act_ot_book() -> RuleBook:
     return parse_book(text, "the shipped rules.toml")
 
 
-def criterion(text: str, book: RuleBook | None = None, metrics: MetricBook | None = None) -> Criterion:
-    """What `--until` means: a criterion named in `book` or in the shipped book, else a condition written out."""
-    named = {**act_ot_book().until, **(book.until if book else {})}
+def criterion(text: str, rules: RuleSource | None = None, metrics: MetricBook | None = None) -> Criterion:
+    """What `--until` means: a criterion named in `rules` or in the shipped book, else a condition as text."""
+    named = {**act_ot_book().until, **(rules.until if rules else {})}
     if text in named:
         return named[text]
     try:
         return Criterion(text, "", compile_expression(text, metrics))
     except UserError as error:
-        hint = nearest(text, named)
-        what = f'there is no criterion "{text}"{hint}' if hint else str(error)
+        hint = did_you_mean(text, named, quote='"')
+        what = f'there is no criterion "{text}"; {hint}' if hint else str(error)
         raise UserError(f"--until: {what}") from None
 
 

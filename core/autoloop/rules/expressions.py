@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from autoloop.metrics import MetricBook, default_book
 from autoloop.model import Observation
 from autoloop.regex import Regex
+from autoloop.rules.evaluation import Evaluation, UndecidedError
 from autoloop.rules.grammar import Compiler
-from autoloop.rules.trial import Evaluation, UndecidedError
 from autoloop.rules.view import RunView
 
 
@@ -58,10 +58,10 @@ def evaluate(expression: str | Expression, view: RunView) -> Verdict:
     """Does the condition hold for this run? UserError only for a text that is no valid condition."""
     if isinstance(expression, str):
         expression = compile_expression(expression, view.book)
-    trial = Evaluation(view)
+    evaluation = Evaluation(view)
     try:
-        holds = expression.decide(trial)
+        holds = expression.decide(evaluation)
     except UndecidedError as reason:
         holds = False
-        trial.notes.append(str(reason))
-    return Verdict(holds, trial.observations, trial.missing, trial.notes)
+        evaluation.notes.append(str(reason))
+    return Verdict(holds, evaluation.observations, evaluation.missing, evaluation.notes)

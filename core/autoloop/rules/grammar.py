@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, UserError
 from autoloop.regex import Regex
-from autoloop.rules.source import Source
-from autoloop.rules.trial import Evaluation, Term, UndecidedError, finite, same, setting
-from autoloop.rules.view import compile_pattern
-from autoloop.rules.wording import cut, kind_words, nearest, show
+from autoloop.rules.evaluation import Evaluation, Term, UndecidedError, finite, same, setting, show
+from autoloop.rules.view import compile_pattern, cut
+from autoloop.text.suggest import did_you_mean
 
+MAX_LENGTH = 1_000
 MAX_DEPTH = 40
 STATISTICS = MetricSummary.__struct_fields__
 FUNCTIONS = ("metric", "config", "has", "diverged", "infinite", "log_matches", "abs", "min", "max")
@@ -42,11 +43,56 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
+class Text:
+    """The text of a condition: read into a syntax tree, and every error placed where the person wrote it."""
+
+    def __init__(self, text: str) -> None:
+        text = text.strip()
+        # Parentheses let a condition of several lines be read; in one line they would only blur where an error is.
+        self.wrapped = "\n" in text
+        self.text = f"({text}\n)" if self.wrapped else text
+
+    def parse(self) -> ast.expr:
+        """The tree. UserError for a text that is empty, too long, nested too deeply or not Python."""
+        if not self.text:
+            raise UserError("the condition is empty; write one such as ot_pi_sum.last < 1e-3")
+        if len(self.text) > MAX_LENGTH:
+            raise UserError(f"the condition is longer than {MAX_LENGTH} characters; split it over several rules")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # "\d" in plain text only warns, and would be read as something else
+                return ast.parse(self.text, mode="eval").body
+        except SyntaxError as error:
+            if not error.offset:  # Python met the end of the text
+                raise UserError("cannot read the condition: something is missing at its end") from None
+            what = error.msg + ('; write a pattern raw, as in r"\\d"' if "escape" in error.msg else "")
+            raise UserError(f"cannot read the condition: {what} ({self._at(error.lineno, error.offset)})") from None
+        except (RecursionError, MemoryError):
+            raise UserError("the condition is nested too deeply") from None
+        except ValueError as error:  # a null byte, half a surrogate pair
+            raise UserError(f"cannot read the condition: {error}") from None
+
+    def segment(self, node: ast.expr) -> str:
+        """The node as written, on one line."""
+        return " ".join((ast.get_source_segment(self.text, node) or "this").split())
+
+    def error(self, node: ast.expr, what: str) -> UserError:
+        before = self.text.split("\n")[node.lineno - 1].encode()[: node.col_offset].decode(errors="replace")
+        return UserError(f"{what} ({self._at(node.lineno, len(before) + 1)})")
+
+    def _at(self, line: int | None, column: int | None) -> str:
+        if not self.wrapped:
+            return f"column {max(column or 1, 1)}"
+        if line is None or line > self.text.count("\n"):
+            return "at its end"
+        return f"line {line}, column {max((column or 1) - (line == 1), 1)}"
+
+
 class Compiler:
     """Walks the syntax tree once; every kind of node that is not named here is refused."""
 
     def __init__(self, text: str, book: MetricBook) -> None:
-        self.source = Source(text)
+        self.source = Text(text)
         self.book = book
         self.metrics: set[str] = set()
         """Canonical names of the metrics that the condition looks at."""
@@ -64,23 +110,23 @@ class Compiler:
             case ast.BoolOp():
                 parts = [self.condition(part, depth + 1) for part in node.values]
                 together = all if isinstance(node.op, ast.And) else any
-                return lambda trial: together(part(trial) for part in parts)
+                return lambda evaluation: together(part(evaluation) for part in parts)
             case ast.UnaryOp(op=ast.Not()):
                 inner = self.condition(node.operand, depth + 1)
-                return lambda trial: not inner(trial)
+                return lambda evaluation: not inner(evaluation)
             case ast.Compare():
                 return self._comparison(node, depth)
         term = self.value(node, depth)
         if term.kind not in ("truth", "any"):
-            what = f"{term.source} is {kind_words(term.kind)}, not a condition"
+            what = f"{term.source} is {_kind_words(term.kind)}, not a condition"
             raise self._error(node, f"{what}; compare it with something")
 
-        def leaf(trial: Evaluation) -> bool:
-            value = term.run(trial)
+        def leaf(evaluation: Evaluation) -> bool:
+            value = term.run(evaluation)
             if not isinstance(value, bool):
                 raise UndecidedError(f"{term.source} is {show(value)}, not true or false")
             if term.kind == "any":  # has, diverged and log_matches put themselves on record
-                trial.observe(term.source, value, "==", True, value, term.metric)
+                evaluation.observe(term.source, value, "==", True, value, term.metric)
             return value
 
         return leaf
@@ -92,11 +138,11 @@ class Compiler:
         pairs = zip(node.ops, sides, sides[1:], strict=False)
         links = [self._link(node, *_COMPARE[type(op)], left, right) for op, left, right in pairs]
 
-        def compare(trial: Evaluation) -> bool:
-            value = sides[0].run(trial)
+        def compare(evaluation: Evaluation) -> bool:
+            value = sides[0].run(evaluation)
             for link, side in zip(links, sides[1:], strict=True):
-                following = side.run(trial)
-                if not link(trial, value, following):
+                following = side.run(evaluation)
+                if not link(evaluation, value, following):
                     return False
                 value = following
             return True
@@ -110,19 +156,19 @@ class Compiler:
         ordered = op not in ("==", "!=")
         for side in (left, right):
             if ordered and side.kind not in ("number", "any"):
-                raise self._error(node, f"{side.source} is {kind_words(side.kind)}, which {op} cannot compare")
+                raise self._error(node, f"{side.source} is {_kind_words(side.kind)}, which {op} cannot compare")
         if "any" not in (left.kind, right.kind) and left.kind != right.kind:
-            kinds = f"{left.source} is {kind_words(left.kind)} and {right.source} is {kind_words(right.kind)}"
+            kinds = f"{left.source} is {_kind_words(left.kind)} and {right.source} is {_kind_words(right.kind)}"
             raise self._error(node, f"{kinds}, which are never equal")
         flip = left.constant and not right.constant
 
-        def link(trial: Evaluation, a: Any, b: Any) -> bool:
+        def link(evaluation: Evaluation, a: Any, b: Any) -> bool:
             if ordered:
                 a, b = finite(a, left.source), finite(b, right.source)
             holds = test(a, b)
             if flip:
-                return trial.observe(right.source, b, _MIRRORED[op], a, holds, right.metric)
-            return trial.observe(left.source, a, op, b, holds, left.metric or right.metric)
+                return evaluation.observe(right.source, b, _MIRRORED[op], a, holds, right.metric)
+            return evaluation.observe(left.source, a, op, b, holds, left.metric or right.metric)
 
         return link
 
@@ -168,15 +214,15 @@ class Compiler:
     def _numeric(self, node: ast.expr, depth: int) -> Term:
         term = self.value(node, depth + 1)
         if term.kind not in ("number", "any"):
-            raise self._error(node, f"{term.source} is {kind_words(term.kind)}, not a number")
+            raise self._error(node, f"{term.source} is {_kind_words(term.kind)}, not a number")
         return term
 
     def _arithmetic(self, node: ast.BinOp, source: str, depth: int) -> Term:
         left, right = self._numeric(node.left, depth), self._numeric(node.right, depth)
         compute = _ARITHMETIC[type(node.op)]
 
-        def run(trial: Evaluation) -> float:
-            a, b = finite(left.run(trial), left.source), finite(right.run(trial), right.source)
+        def run(evaluation: Evaluation) -> float:
+            a, b = finite(left.run(evaluation), left.source), finite(right.run(evaluation), right.source)
             try:
                 return finite(compute(a, b), source)
             except ZeroDivisionError:
@@ -186,7 +232,7 @@ class Compiler:
 
     def _name(self, node: ast.Name) -> Term:
         if node.id == "steps":
-            return Term("number", lambda trial: trial.view.summary.steps, "steps")
+            return Term("number", lambda evaluation: evaluation.view.summary.steps, "steps")
         if node.id in FUNCTIONS:
             raise self._error(node, f"{node.id} is a function; write {node.id}(…)")
         if self.book.resolve_name(node.id):
@@ -207,16 +253,16 @@ class Compiler:
             raise self._error(node, f"{cut(source)}: only a metric has statistics, as in ot_pi_sum.last")
         statistic = node.attr
         if statistic not in STATISTICS:
-            raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{nearest(statistic, STATISTICS)}')
+            raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{_nearest(statistic, STATISTICS)}')
 
         self.metrics.add(self.book.resolve_name(name) or name)
 
-        def run(trial: Evaluation) -> Any:
-            canonical, found = trial.view.metric(name)
+        def run(evaluation: Evaluation) -> Any:
+            canonical, found = evaluation.view.metric(name)
             if found is None:
-                trial.missing.append(canonical)
+                evaluation.missing.append(canonical)
                 slip = self.book.resolve_name(name) is None
-                hint = nearest(canonical, trial.view.summary.metrics) if slip else ""
+                hint = _nearest(canonical, evaluation.view.summary.metrics) if slip else ""
                 raise UndecidedError(f"metric {canonical} never appeared with a finite value{hint}")
             return finite(getattr(found, statistic), source)
 
@@ -235,7 +281,7 @@ class Compiler:
             pick = _PICK[name]
             return Term(
                 "number",
-                lambda trial: pick([finite(term.run(trial), term.source) for term in terms]),
+                lambda evaluation: pick([finite(term.run(evaluation), term.source) for term in terms]),
                 source,
                 next((term.metric for term in terms if term.metric), None),
                 all(term.constant for term in terms),
@@ -247,7 +293,7 @@ class Compiler:
         if name == "config":
             if "*" in argument or not all(argument.split(".")):
                 raise self._error(node, 'config takes one dotted path without "*", as in config("policy.optimizer_lr")')
-            return Term("any", lambda trial: setting(trial, argument, source), source)
+            return Term("any", lambda evaluation: setting(evaluation, argument, source), source)
         if name in ("has", "diverged", "infinite"):
             self.metrics.add(self.book.resolve_name(argument) or argument)
         if name == "diverged":
@@ -271,11 +317,11 @@ class Compiler:
             raise self._error(node, str(error)) from None
         self.patterns.append(pattern)
 
-        def run(trial: Evaluation) -> bool:
-            line, complete = trial.view.search(pattern)
+        def run(evaluation: Evaluation) -> bool:
+            line, complete = evaluation.view.search(pattern)
             if line is None and not complete:
-                trial.notes.append(f"{source} read only the beginning of a very long log")
-            return trial.observe(source, line, "matches", text, line is not None)
+                evaluation.notes.append(f"{source} read only the beginning of a very long log")
+            return evaluation.observe(source, line, "matches", text, line is not None)
 
         return Term("truth", run, source)
 
@@ -306,14 +352,24 @@ class Compiler:
             raise self._error(node, "the condition is nested too deeply")
 
     def _no_function(self, node: ast.expr, name: str) -> UserError:
-        return self._error(node, f'there is no function "{cut(name)}"{nearest(name, FUNCTIONS)}')
+        return self._error(node, f'there is no function "{cut(name)}"{_nearest(name, FUNCTIONS)}')
 
     def _unknown(self, node: ast.expr, name: str) -> UserError:
         short = [word for metric in self.book.metrics.values() for word in metric.short]
         short += [word for derived in self.book.derived.values() for word in (derived.name, *derived.short)]
-        hint = nearest(name, (*short, *WORDS, *FUNCTIONS))
+        hint = _nearest(name, (*short, *WORDS, *FUNCTIONS))
         hint = hint or '; a metric without a short name is written metric("its/name")'
         return self._error(node, f'unknown name "{cut(name)}"{hint}')
 
     def _error(self, node: ast.expr, what: str) -> UserError:
         return self.source.error(node, what)
+
+
+def _nearest(word: str, choices: Iterable[str]) -> str:
+    """`; did you mean "x"?` with the nearest choice, or nothing when none is near."""
+    hint = did_you_mean(word, choices, quote='"')
+    return f"; {hint}" if hint else ""
+
+
+def _kind_words(kind: str) -> str:
+    return {"number": "a number", "truth": "true or false", "text": "text", "none": "nothing"}.get(kind, "some value")

@@ -13,17 +13,16 @@ import msgspec
 
 from autoloop.metrics import MetricBook, canonical_columns, summarise_named
 from autoloop.model import Config, Evidence, Observation, Series
-from autoloop.rules.book import Rule, RuleBook
 from autoloop.rules.expressions import evaluate
-from autoloop.rules.python_rules import PythonRules
+from autoloop.rules.rule import Rule
+from autoloop.rules.source import RuleSource
 from autoloop.rules.view import MAX_LINE, RunView
 from autoloop.text.plural import plural
 
 
-def live_rules(source: RuleBook | PythonRules) -> list[Rule]:
-    """The live rules of a book, highest priority first; a Python file has none."""
-    rules = [] if isinstance(source, PythonRules) else [rule for rule in source.rules if rule.watch]
-    return sorted(rules, key=lambda rule: -rule.priority)
+def live_rules(source: RuleSource) -> list[Rule]:
+    """The live rules of a source, highest priority first."""
+    return sorted((rule for rule in source.rules if rule.watch), key=lambda rule: -rule.priority)
 
 
 def describe(rule: Rule) -> str:

@@ -10,12 +10,17 @@ import hashlib
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from autoloop.configs import edits_from_mapping, parse_edit
-from autoloop.model import UserError
+from autoloop.metrics import to_json
+from autoloop.model import Actor, Evidence, UserError
+from autoloop.rules.rule import Criterion, Rule
+from autoloop.rules.source import Judgement
+from autoloop.rules.view import RunView
+from autoloop.variants.request import VariantRequest
 
 _SHAPE = "it must return a list of objects with reason and changes"
 
@@ -26,7 +31,7 @@ Answer = tuple[list[tuple[str, list[str]]], list[str]]
 
 @dataclass(frozen=True)
 class PythonRules:
-    """A loaded rules file. `name` is the file's, `version` tells one text of it from another."""
+    """A loaded rules file, as a `RuleSource`. `name` is the file's, `version` tells one text of it from another."""
 
     name: str
     version: str
@@ -34,6 +39,24 @@ class PythonRules:
     """What it proposes for a run, whose summary it gets as plain data of its own."""
     close: Callable[[], object] = lambda: None
     """Ends the process that it is asked in, until it is asked again."""
+    rules: tuple[Rule, ...] = ()
+    until: Mapping[str, Criterion] = field(default_factory=dict)
+    slow: bool = True
+
+    def judge(self, view: RunView) -> Judgement:
+        asked, notes = self.ask(to_json(view.summary))
+        evidence = Evidence(rule=self.name, rule_version=self.version, when="decide(summary)")
+        return Judgement(
+            [
+                VariantRequest(author=Actor.rule(self.name), reason=reason, edits=edits, evidence=evidence)
+                for reason, edits in asked
+            ],
+            notes,
+        )
+
+    def lacking(self, view: RunView) -> list[str]:
+        """What a person's code looks at is not known."""
+        return []
 
 
 def python_rules(code: str, filename: str) -> PythonRules:

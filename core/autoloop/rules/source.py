@@ -1,53 +1,49 @@
-"""The text of a condition: read into a syntax tree, and every error placed where the person wrote it."""
+"""Where rules come from: a book, or a person's Python file. Whoever asks for a judgement need not tell them apart."""
 
 from __future__ import annotations
 
-import ast
-import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from autoloop.model import UserError
+from autoloop.rules.rule import Criterion, Rule
+from autoloop.rules.view import RunView
+from autoloop.variants.request import VariantRequest
 
-MAX_LENGTH = 1_000
+
+@dataclass(frozen=True)
+class Judgement:
+    """What rules ask for, highest priority first and then in the order of the book; and why a rule could not be decided."""
+
+    requests: list[VariantRequest]
+    notes: list[str]
 
 
-class Source:
-    def __init__(self, text: str) -> None:
-        text = text.strip()
-        # Parentheses let a condition of several lines be read; in one line they would only blur where an error is.
-        self.wrapped = "\n" in text
-        self.text = f"({text}\n)" if self.wrapped else text
+class RuleSource(Protocol):
+    @property
+    def name(self) -> str: ...
 
-    def parse(self) -> ast.expr:
-        """The tree. UserError for a text that is empty, too long, nested too deeply or not Python."""
-        if not self.text:
-            raise UserError("the condition is empty; write one such as ot_pi_sum.last < 1e-3")
-        if len(self.text) > MAX_LENGTH:
-            raise UserError(f"the condition is longer than {MAX_LENGTH} characters; split it over several rules")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # "\d" in plain text only warns, and would be read as something else
-                return ast.parse(self.text, mode="eval").body
-        except SyntaxError as error:
-            if not error.offset:  # Python met the end of the text
-                raise UserError("cannot read the condition: something is missing at its end") from None
-            what = error.msg + ('; write a pattern raw, as in r"\\d"' if "escape" in error.msg else "")
-            raise UserError(f"cannot read the condition: {what} ({self._at(error.lineno, error.offset)})") from None
-        except (RecursionError, MemoryError):
-            raise UserError("the condition is nested too deeply") from None
-        except ValueError as error:  # a null byte, half a surrogate pair
-            raise UserError(f"cannot read the condition: {error}") from None
+    @property
+    def version(self) -> str:
+        """Tells one text of the source from another."""
 
-    def segment(self, node: ast.expr) -> str:
-        """The node as written, on one line."""
-        return " ".join((ast.get_source_segment(self.text, node) or "this").split())
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """Its rules, as far as they can be listed: none of a Python file."""
 
-    def error(self, node: ast.expr, what: str) -> UserError:
-        before = self.text.split("\n")[node.lineno - 1].encode()[: node.col_offset].decode(errors="replace")
-        return UserError(f"{what} ({self._at(node.lineno, len(before) + 1)})")
+    @property
+    def until(self) -> Mapping[str, Criterion]:
+        """Its conditions that end a loop, by name."""
 
-    def _at(self, line: int | None, column: int | None) -> str:
-        if not self.wrapped:
-            return f"column {max(column or 1, 1)}"
-        if line is None or line > self.text.count("\n"):
-            return "at its end"
-        return f"line {line}, column {max((column or 1) - (line == 1), 1)}"
+    @property
+    def slow(self) -> bool:
+        """Whether judging runs a person's code, which may take long. It then looks at a run's summary only."""
+
+    def judge(self, view: RunView) -> Judgement:
+        """What the rules for ended runs ask for; what goes wrong is in its notes."""
+
+    def lacking(self, view: RunView) -> list[str]:
+        """The metrics whose absence kept every rule for ended runs from being decided; empty if one could be."""
+
+    def close(self) -> object:
+        """Release what judging needed, until the next judgement."""

@@ -15,7 +15,6 @@ from autoloop.configs.paths import get, places, split, why_no_match
 from autoloop.metrics import MetricBook, default_book
 from autoloop.model import Config, MetricSummary, Summary, UserError
 from autoloop.regex import Regex, compile_regex
-from autoloop.rules.wording import cut
 
 MAX_LOG_LINES = 200_000
 MAX_LINE = 500
@@ -75,3 +74,8 @@ def compile_pattern(pattern: str) -> Regex:
         return compile_regex(pattern)
     except UserError as error:
         raise UserError(f"the log pattern {cut(pattern)!r} is not a usable regular expression: {error}") from None
+
+
+def cut(text: str) -> str:
+    """`text` as an error message quotes it."""
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Series
-from autoloop.rules.book import LiveSchedule, Rule
+from autoloop.rules.rule import LiveSchedule, Rule
 
 
 def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int | None) -> str | None:

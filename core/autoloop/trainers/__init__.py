@@ -1,5 +1,6 @@
 """From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
 
+from autoloop.trainers.identity import trainer_identity
 from autoloop.trainers.plan import LaunchPlan, LaunchRequest, checkpoint_path, environment, plan_launch
 from autoloop.trainers.presets import Console, Failure, Preset, load_preset, passes, passes_steps, preset_names
 
@@ -16,4 +17,5 @@ __all__ = [
     "passes_steps",
     "plan_launch",
     "preset_names",
+    "trainer_identity",
 ]

@@ -1,30 +1,18 @@
 """Recipes: several variants of one base, written down as TOML so that a round that proved useful can be made again.
 
-Shipped ones are named, a person's own are given by path.
+Here their text is read; `files` knows where they are.
 """
 
 from __future__ import annotations
 
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from autoloop.configs import edits_from_mapping, parse_edit
-from autoloop.files import read_text
 from autoloop.model import UserError
-from autoloop.rules.tables import read_table
-from autoloop.text.suggest import did_you_mean
-from autoloop.toml import TomlError, read_toml
-
-
-class VariantRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant that somebody asks for: why, and its edits as texts."""
-
-    reason: str
-    edits: list[str]
+from autoloop.toml import TomlError, read_table, read_toml
+from autoloop.variants.request import VariantRequest
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,21 +34,6 @@ class _VariantTable(msgspec.Struct):
     reason: str | None = None
 
 
-def recipe_names() -> list[str]:
-    return sorted(file.name.removesuffix(".toml") for file in _shipped().iterdir() if file.name.endswith(".toml"))
-
-
-def load_recipe(name_or_path: str) -> Recipe:
-    """A shipped recipe by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
-        return parse_recipe(read_text(Path(name_or_path).expanduser(), "recipe"), name_or_path)
-    names = recipe_names()
-    if name_or_path not in names:
-        hint = did_you_mean(name_or_path, names, f"shipped are {', '.join(names)}; your own is given by its path.")
-        raise UserError(f"There is no recipe {name_or_path!r}; {hint}")
-    return parse_recipe((_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}.toml")
-
-
 def parse_recipe(text: str, source: str) -> Recipe:
     """Read a recipe. UserError in one sentence: file, variant, key, what is wrong and the nearest that would be right."""
     try:
@@ -70,7 +43,7 @@ def parse_recipe(text: str, source: str) -> Recipe:
     if "variant" not in raw and not raw.keys() - set(_RecipeTable.__struct_fields__):
         raise UserError(f"{source}: the recipe holds no [[variant]]; write at least one")
     top = read_table(raw, _RecipeTable, source)
-    name = top.name or Path(source).stem
+    name = top.name or source.rsplit("/", 1)[-1].removesuffix(".toml")
     variants = [
         _variant(table, f"{source}: variant {number}", top.reason or name) for number, table in enumerate(top.variant, 1)
     ]
@@ -88,9 +61,3 @@ def _variant(raw: Any, where: str, reason: str) -> VariantRequest:
     if not edits:
         raise UserError(f"{where}: changes: it holds no edit; write at least one, as path@op=value")
     return VariantRequest(reason=table.reason or reason, edits=edits)
-
-
-def _shipped() -> Traversable:
-    folder = resources.files("autoloop") / "recipes"
-    # In a checkout they lie beside the packages; in a wheel they are inside this one.
-    return folder if folder.is_dir() else Path(__file__).resolve().parents[3] / "recipes"

@@ -6,79 +6,41 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoloop.configs import Config, config_hash
-from autoloop.engine.base.context import Context
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
-from autoloop.engine.rounds.proposals import resolved
-from autoloop.metrics import MetricBook
-from autoloop.model import Actor, Change, Loop, Proposal, Run, UserError
-from autoloop.rules import act_ot_book
+from autoloop.engine.planning.variant_policies import loop_policy
+from autoloop.model import Change, Loop, Proposal, Run, UserError
 from autoloop.settings import load_settings
 from autoloop.store import Store
+from autoloop.variants.check import CheckedVariant, check
+from autoloop.variants.request import VariantRequest
 
 from autoloop_tui.console.drawing.paint import plain
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What some edits would give: `problem` in one sentence, or the changes that would run and notes on them."""
+def edit_check(
+    store: Store, loop: Loop, base: Run, round_: int, instead_of: Proposal | None = None
+) -> Callable[[Sequence[str]], CheckedVariant]:
+    """What edits of `base` would give if a person sent them now, checked exactly as the engine will check them.
 
-    problem: str | None = None
-    changes: list[Change] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    `instead_of`: the proposal whose edits they replace; it is no duplicate of itself. UserError if the base's config, the
+    loop's preset or the project's settings cannot be read.
+    """
+    config = frozen_config(base)
+    preset, fields = preset_of(store.places, loop), load_settings(Path(loop.spec.cwd)).field_types()
+    made_from, besides = (instead_of.round, instead_of.id) if instead_of else (round_, 0)
+    policy = loop_policy(store, loop.id, loop.spec, preset, fields, made_from, besides=besides)
 
-
-class EditJudge:
-    """Judges edits of one loop exactly as the engine will: types, guards, flags of the loop, and duplicates."""
-
-    def __init__(self, store: Store, loop: Loop, metrics: MetricBook, author: str) -> None:
-        """UserError where the loop's preset or the project's settings cannot be read."""
-        self.author = author
-        self._context = Context(
-            store=store,
-            loop_id=loop.id,
-            spec=loop.spec,
-            preset=preset_of(store.places, loop),
-            metrics=metrics,
-            fields=load_settings(Path(loop.spec.cwd)).field_types(),
-            rules=act_ot_book(),  # the engine has the loop's; no rule takes part in judging a person's edits
-        )
-        self._hashes: dict[str, str] = {}
-
-    def config(self, base: Run) -> Config:
-        """The run's frozen config, read once. UserError if it cannot be read."""
-        return self._context.config_of(base)
-
-    def outcome(self, base: Run, edits: Sequence[str], round_: int, instead_of: Proposal | None = None) -> Outcome:
-        """What `edits` of `base` would give if a person sent them now.
-
-        `instead_of`: the proposal whose edits they replace; it is no duplicate of itself.
-        """
+    def checked(edits: Sequence[str]) -> CheckedVariant:
         if not edits:
-            return Outcome("Write at least one edit: path=value or path@op=value.")
-        try:
-            config = self.config(base)
-            if base.id not in self._hashes:
-                self._hashes[base.id] = config_hash(config)
-            draft = Proposal(
-                id=instead_of.id if instead_of else 0,
-                loop=self._context.loop_id,
-                round=instead_of.round if instead_of else round_,
-                base_run=base.id,
-                author=Actor.person(self.author),
-                reason="",
-                edits=list(edits),
-                base_hash=self._hashes[base.id],
-            )
-            made = resolved(self._context, draft, config)
-        except UserError as error:
-            return Outcome(str(error))
-        return Outcome(made.blocked, made.changes, made.notes)
+            return CheckedVariant(config, blocked="Write at least one edit: path=value or path@op=value.")
+        return check(config, VariantRequest(reason="", edits=list(edits)), policy)
+
+    return checked
 
 
 # ----------------------------------------------------------------------------------------------------------- writing

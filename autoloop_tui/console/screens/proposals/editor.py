@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 from autoloop.configs import before_text, parse_edit
 from autoloop.model import Change, Proposal, UserError
+from autoloop.variants.check import CheckedVariant
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -20,14 +21,14 @@ from textual.widgets import Input, Label
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.present.proposals.detail import change_rows, tail, wrapped
-from autoloop_tui.console.present.proposals.edits import Outcome, change_edit, edit_lines, json_text, split_edits
+from autoloop_tui.console.present.proposals.edits import change_edit, edit_lines, json_text, split_edits
 from autoloop_tui.console.present.proposals.queue import value_text
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
-Judge = Callable[[Sequence[str]], Outcome]
+Judge = Callable[[Sequence[str]], CheckedVariant]
 """Edits -> what would come of them."""
 
 DELETES = "@del"
@@ -66,7 +67,7 @@ class Edits(Standing, ModalScreen[ScreenResultType]):
     def __init__(self, what: str, why: str, judge: Judge) -> None:
         super().__init__()
         self.what, self.why, self.judge = what, why, judge
-        self.outcome = Outcome()
+        self.outcome = CheckedVariant({})
         self._judged: list[str] | None = None
         self._timer: Timer | None = None
 
@@ -87,7 +88,7 @@ class Edits(Standing, ModalScreen[ScreenResultType]):
             self._timer.stop()
         self._timer = self.set_timer(PAUSE, self.verdict)
 
-    def verdict(self) -> Outcome:
+    def verdict(self) -> CheckedVariant:
         """Judge what is typed, if that is new, and show it."""
         edits = self.edits()
         if edits != self._judged:
@@ -103,9 +104,9 @@ class Edits(Standing, ModalScreen[ScreenResultType]):
 
     def _rows(self, width: int) -> list[list[Piece]]:
         glyphs = host_of(self).glyphs
-        if self.outcome.problem:
+        if self.outcome.blocked:
             seen = look("failed")
-            lines = wrapped(f"{seen.mark(glyphs)} {self.outcome.problem}", width)
+            lines = wrapped(f"{seen.mark(glyphs)} {self.outcome.blocked}", width)
             return [[(line, seen.variable)] for line in lines]
         seen = look("finished")
         told_changes = self.told_changes()
@@ -214,7 +215,7 @@ class EditValues(Edits[list[str]]):
         self.repaint_values()
 
     def on_input_submitted(self) -> None:
-        if self.verdict().problem is None:
+        if self.verdict().blocked is None:
             edits = self.edits()
             self.dismiss(None if edits == self.before else edits)
 
@@ -244,7 +245,7 @@ class WriteEdits(Edits[tuple[list[str], str]]):
         return split_edits(self.query_one("#edits", Input).value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self.verdict().problem is not None:
+        if self.verdict().blocked is not None:
             self.query_one("#edits").focus()
         elif event.input.id == "edits" and self.reason is not None:
             self.query_one("#reason").focus()

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from autoloop.model import Proposal, Run, UserError
 from autoloop.protocol import Edit, Propose, Variant
+from autoloop.variants.check import CheckedVariant
 from textual.app import SuspendNotSupported
 
-from autoloop_tui import client
 from autoloop_tui.console.drawing.paint import number, plain
 from autoloop_tui.console.loop_view import TROUBLE, View
 from autoloop_tui.console.present.proposals.edits import (
-    EditJudge,
-    Outcome,
+    edit_check,
     edit_lines,
     editor_command,
     edits_of_file,
@@ -86,7 +85,7 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
     if not edits or edits == edit_lines(proposal):
         host.told(f"proposal {proposal.id} is left as it was")
         return
-    problem = judge(edits).problem
+    problem = judge(edits).blocked
     if problem is None:
         _send_edit(host, proposal, edits)
         return
@@ -136,16 +135,15 @@ def _judge(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> Judge |
         host.told("no engine drives this loop: press R to restart it", ok=False)
         return None
     try:
-        judge = EditJudge(host.feed.store, view.loop, view.metrics, client.actor())
-        judge.config(base)
+        checked = edit_check(host.feed.store, view.loop, base, round_.number, instead_of)
     except TROUBLE as error:
         host.told(str(error), ok=False)
         return None
 
-    def outcome(edits: Sequence[str]) -> Outcome:
+    def judge(edits: Sequence[str]) -> CheckedVariant:
         try:
-            return judge.outcome(base, edits, round_.number, instead_of)
+            return checked(edits)
         except TROUBLE as error:  # the store is asked for duplicates
-            return Outcome(str(error))
+            return CheckedVariant({}, blocked=str(error))
 
-    return outcome
+    return judge

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-import msgspec
 from msgspec import UNSET
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.rounds.live_rules import LiveRules
-from autoloop.engine.rounds.proposals import Draft, resolved
 from autoloop.engine.rounds.proposals import propose as propose_variant
+from autoloop.engine.rounds.proposals import revise
 from autoloop.engine.rounds.transitions import WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
 from autoloop.model import POLICY, Actor, EventKind, Proposal, ProposalStatus, RoundState, UserError
 from autoloop.model.transitions import proposal_decided, proposal_undecided
 from autoloop.protocol import Approve, Edit, Propose, Reject, Undo
 from autoloop.store import StoreUnavailableError
 from autoloop.text.plural import noun_for
+from autoloop.variants.request import VariantRequest
 
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
 """What may still be decided one way or the other: until its round starts, a decision can be taken back."""
@@ -119,22 +119,7 @@ def edit(command: CommandContext, request: Edit) -> str:
     """Replace a proposal's edits; it is resolved anew and waits for a decision again."""
     context = command.context
     proposal = _open_proposal(command, request.proposal)
-    base = context.store.run(proposal.base_run)
-    revised = resolved(
-        context,
-        msgspec.structs.replace(
-            proposal,
-            edits=request.edits,
-            author=Actor.person(command.actor),
-            revision=proposal.revision + 1,
-            status=ProposalStatus.PENDING,
-            blocked=None,
-            decided_by=None,
-            decided_at=None,
-            decision=None,
-        ),
-        context.config_of(base),
-    )
+    revised = revise(context, proposal, request.edits, Actor.person(command.actor))
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
     context.store.put_proposal(revised)
@@ -157,9 +142,9 @@ def propose(command: CommandContext, request: Propose) -> str:
         )
     made: list[Proposal] = []
     for number, each in enumerate(request.variants, 1):
-        draft = Draft(author=Actor.person(command.actor), reason=each.reason or "by hand", edits=each.edits)
-        proposal = propose_variant(context, base, draft, last.number)
-        which = f"variant {number} ({draft.reason}): " if len(request.variants) > 1 else ""
+        wanted = VariantRequest(author=Actor.person(command.actor), reason=each.reason or "by hand", edits=each.edits)
+        proposal = propose_variant(context, base, wanted, last.number)
+        which = f"variant {number} ({wanted.reason}): " if len(request.variants) > 1 else ""
         if proposal.blocked:
             raise UserError(f"Nothing was proposed: {which}{proposal.blocked}")
         if any(other.config_hash == proposal.config_hash for other in made):

@@ -10,13 +10,12 @@ from pathlib import Path
 from autoloop.configs import unusable
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, wandb_name
-from autoloop.files import read_text
 from autoloop.gpus import GpuReport
 from autoloop.metrics import MetricBook
 from autoloop.model import Config, LoopSpec, UserError
 from autoloop.preflight.config_paths import missing_paths
-from autoloop.rule_process import PATIENCE, rules_apart
-from autoloop.rules import Expression, RuleBook, RuleSource, act_ot_book, criterion, parse_book
+from autoloop.rule_files import load_rules
+from autoloop.rules import Expression, RuleSource, criterion
 from autoloop.settings import Settings
 from autoloop.store import Places
 from autoloop.text.plural import plural
@@ -63,22 +62,11 @@ def check(
     return rules, lacking
 
 
-def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE, text: str | None = None) -> RuleSource:
-    """The rule book or Python rules at `path`, or the shipped book. UserError says where it is wrong.
-
-    `patience`: seconds that Python rules may take for one run. `text`: what is in the file, where that is known.
-    """
-    if path is None:
-        return act_ot_book()
-    text = read_text(Path(path), "rules file") if text is None else text
-    return rules_apart(text, path, patience) if path.endswith(".py") else parse_book(text, path, metrics)
-
-
 def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expression | None:
     """`--until`, checked: a criterion named in the rule book, or a condition written out."""
     if spec.until is None:
         return None
-    return criterion(spec.until, rules if isinstance(rules, RuleBook) else None, metrics).when
+    return criterion(spec.until, rules, metrics).when
 
 
 def check_numbers(spec: LoopSpec) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from autoloop import secrets, settings
-from autoloop.engine.planning.checks import load_rules
 from autoloop.files import read_text, write_atomically
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import Loop, LoopSpec, UserError
+from autoloop.rule_files import load_rules
 from autoloop.rules import RuleSource
 from autoloop.settings import Settings, load_settings
 from autoloop.store import Places

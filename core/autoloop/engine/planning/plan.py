@@ -19,7 +19,7 @@ from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
 from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
-from autoloop.variants.pipeline import training_hash
+from autoloop.variants.policy import launch_policy
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +81,7 @@ def plan_loop(
     used, most = spec.concurrency * spec.gpus_per_run, len(spec.gpus) // spec.gpus_per_run
     if spec.device != "cpu" and used < len(spec.gpus):
         warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses all.")
+    policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra)
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
     for position, (source, text, config) in enumerate(read):
@@ -89,7 +90,7 @@ def plan_loop(
                 f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
                 ".autoloop/configs, which only you can read; a variable of the environment would keep it out of files."
             )
-        hash_ = training_hash(preset, spec.train_script, config, spec.steps, spec.extra)
+        hash_ = policy.hash(config)
         if hash_ in seen:
             warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
         elif ran := where_run(hash_):

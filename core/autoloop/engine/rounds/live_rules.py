@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.rounds.proposals import Draft, propose, variant_config
+from autoloop.engine.rounds.proposals import propose, variant_config
 from autoloop.engine.rounds.transitions import add_proposal, describe_changes, queue_run, write_run
 from autoloop.engine.runs.execution import Active, Ended, Execution
 from autoloop.logs import log_lines
@@ -36,7 +36,7 @@ from autoloop.model import (
     UserError,
 )
 from autoloop.model.transitions import proposal_blocked, proposal_decided, proposal_done, proposal_lapsed
-from autoloop.rules import LiveFiring, LiveWatch, PythonRules, Rule, in_words, live_rules
+from autoloop.rules import LiveFiring, LiveWatch, Rule, in_words, live_rules
 from autoloop.secrets import mask_lines
 from autoloop.text.plural import plural
 
@@ -119,8 +119,7 @@ class LiveRules:
         done = {p.evidence.rule for p in self._of(run) if p.evidence and p.status is not ProposalStatus.LAPSED}
         # An extended run goes on towards many steps: its edits would begin all of them anew.
         rules = [r for r in self.rules if r.id not in done and not (run.resume and r.watch and r.watch.turns)]
-        source = context.rules
-        version = "" if isinstance(source, PythonRules) else f"{source.name} {source.version}"
+        version = f"{context.rules.name} {context.rules.version}"
         since = run.step if run.resume else 0
         watch = LiveWatch(rules, version, context.metrics, context.config_of(run), since)
         log = Path(active.attempt.directory) / "log.txt"
@@ -187,15 +186,8 @@ class LiveRules:
         return next((proposal for proposal in tried if not proposal.blocked), tried[0])
 
     def _turn(self, run: Run, rule: Rule, firing: LiveFiring, edits: Sequence[str], live: LiveContext) -> Proposal:
-        draft = Draft(
-            author=Actor.rule(rule.id),
-            reason=rule.reason,
-            edits=edits,
-            priority=rule.priority,
-            evidence=firing.evidence,
-            clamp=rule.clamp,
-        )
-        return msgspec.structs.replace(propose(self.context, run, draft, run.round), live=live)
+        request = rule.request(firing.evidence, edits)
+        return msgspec.structs.replace(propose(self.context, run, request, run.round), live=live)
 
     def _line(self, run: Run) -> list[Proposal]:
         """The live relaunches that led to this run, newest first."""

@@ -11,8 +11,8 @@ import msgspec
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds import transitions
-from autoloop.engine.rounds.python_rules import Asking
 from autoloop.engine.rounds.reporting import Reporting
+from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.model import (
     ApprovalMode,
     EventKind,
@@ -27,7 +27,6 @@ from autoloop.model import (
     RunState,
 )
 from autoloop.model.transitions import loop_finished, loop_stopped, round_done
-from autoloop.rules import PythonRules
 from autoloop.text.plural import plural
 
 SLOW_RULES = 2.0
@@ -68,7 +67,7 @@ class LoopProgression:
     def _end_round(self, round_: Round, runs: list[Run]) -> None:
         finished = [run for run in runs if run.state is RunState.FINISHED]
         rules, spec = self.context.rules, self.context.spec
-        if isinstance(rules, PythonRules) and finished and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
+        if rules.slow and finished and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
             if not (self._asking and self._asking.about(round_.number, finished)):
                 self._forget_asking()
                 with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn

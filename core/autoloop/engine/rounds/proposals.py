@@ -1,37 +1,24 @@
-"""From edits to proposals: resolve against the base run's config, clamp, guard, and say what would run."""
+"""From a request to a proposal of a loop, and from an approved proposal to the config that runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
-import msgspec
+from collections.abc import Mapping
 
 from autoloop.configs import Config, apply, config_hash
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
-from autoloop.model import Actor, Evidence, Proposal, ProposalStatus, Run, UserError
-from autoloop.rules import Clamp
-from autoloop.variants.pipeline import make_variant, training_hash
+from autoloop.engine.planning.variant_policies import loop_policy
+from autoloop.model import Actor, Proposal, Run, UserError
+from autoloop.model.transitions import proposal_edited, proposal_resolved
+from autoloop.variants.check import CheckedVariant, check
+from autoloop.variants.policy import VariantPolicy
+from autoloop.variants.request import VariantRequest
 
 
-@dataclass(frozen=True)
-class Draft:
-    """Edits that somebody asks for, before they are resolved."""
+def propose(context: Context, base: Run, request: VariantRequest, made_from: int) -> Proposal:
+    """The proposal that a request for a variant of `base` gives: blocked if the variant must not be run.
 
-    author: Actor
-    reason: str
-    edits: Sequence[str]
-    priority: int = 0
-    evidence: Evidence | None = None
-    clamp: Clamp = field(default_factory=dict)
-    note: str | None = None
-
-
-def propose(context: Context, base: Run, draft: Draft, made_from: int) -> Proposal:
-    """Resolve a draft against its base run. Never fails: edits that cannot be applied give a blocked proposal.
-
-    The result has no number yet and is not stored.
+    The result has no number yet and is not stored. UserError only if the config of `base` cannot be read.
     """
     config = context.config_of(base)
     proposal = Proposal(
@@ -39,46 +26,32 @@ def propose(context: Context, base: Run, draft: Draft, made_from: int) -> Propos
         loop=context.loop_id,
         round=made_from,
         base_run=base.id,
-        author=draft.author,
-        reason=draft.reason,
-        edits=list(draft.edits),
-        priority=draft.priority,
-        evidence=draft.evidence,
-        note=draft.note,
+        author=request.author,
+        reason=request.reason,
+        edits=list(request.edits),
+        priority=request.priority,
+        evidence=request.evidence,
         base_hash=config_hash(config),
         created_at=context.clock(),
     )
-    return resolved(context, proposal, config, draft.clamp)
+    return _with_variant(proposal, check(config, request, policy(context, made_from)))
 
 
-def resolved(context: Context, proposal: Proposal, config: Config, clamp: Clamp | None = None) -> Proposal:
-    """`proposal` with its changes, notes, hash and, if a guard refuses it, the status blocked."""
+def revise(context: Context, proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
+    """`proposal` with other edits, checked anew: it waits for a decision again, or is blocked. It is not stored."""
+    request = VariantRequest(author=author, reason=proposal.reason, edits=edits)
+    config = context.config_of(context.store.run(proposal.base_run))
+    variant = check(config, request, policy(context, proposal.round, besides=proposal.id))
+    return _with_variant(proposal_edited(proposal, edits, author), variant)
 
-    def seen(hash_: str) -> str | None:
-        return context.store.where_run(hash_) or _twin(context, proposal, hash_)
 
-    try:
-        variant = make_variant(
-            config,
-            proposal.edits,
-            fields=context.fields,
-            by_rule=proposal.author.by_rules,
-            clamp=clamp,
-            preset=context.preset,
-            script=context.spec.train_script,
-            steps=context.spec.steps,
-            extra=context.spec.extra,
-            seen=seen,
-        )
-    except UserError as error:
-        return msgspec.structs.replace(proposal, changes=[], blocked=str(error), status=ProposalStatus.BLOCKED)
-    return msgspec.structs.replace(
-        proposal,
-        changes=variant.changes,
-        notes=variant.notes,
-        config_hash=variant.hash,
-        blocked=variant.blocked,
-        status=ProposalStatus.BLOCKED if variant.blocked else ProposalStatus.PENDING,
+def _with_variant(proposal: Proposal, variant: CheckedVariant) -> Proposal:
+    return proposal_resolved(proposal, variant.changes, variant.notes, variant.hash, variant.blocked)
+
+
+def policy(context: Context, made_from: int, *, besides: int = 0) -> VariantPolicy:
+    return loop_policy(
+        context.store, context.loop_id, context.spec, context.preset, context.fields, made_from, besides=besides
     )
 
 
@@ -91,18 +64,8 @@ def variant_config(context: Context, proposal: Proposal, beside: Mapping[str, st
     if config_hash(base) != proposal.base_hash:
         raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
     config = apply(base, proposal.changes)
-    spec = context.spec
-    if training_hash(context.preset, spec.train_script, config, spec.steps, spec.extra) != proposal.config_hash:
+    if policy(context, proposal.round).hash(config) != proposal.config_hash:
         raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
     if where := (beside or {}).get(proposal.config_hash) or context.store.where_run(proposal.config_hash):
         raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
     return config
-
-
-def _twin(context: Context, proposal: Proposal, hash_: str) -> str | None:
-    """Another proposal of the same round that gives the same config."""
-    for other in context.store.proposals(context.loop_id, proposal.round):
-        alive = other.status not in (ProposalStatus.BLOCKED, ProposalStatus.REJECTED)
-        if alive and other.id != proposal.id and other.config_hash == hash_:
-            return f"proposal {other.id} of this round"
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,13 +13,11 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_text
 from autoloop.engine.planning.names import new_run_id
 from autoloop.engine.planning.own_settings import steps_of
-from autoloop.engine.rounds.proposals import Draft, propose, variant_config
+from autoloop.engine.rounds.proposals import propose, variant_config
 from autoloop.files import write_all
 from autoloop.logs import read_log_tail
 from autoloop.model import (
-    DEFAULT_RULE,
     POLICY,
-    Actor,
     ApprovalMode,
     EventKind,
     LapseKind,
@@ -41,8 +38,7 @@ from autoloop.model.transitions import (
     round_deciding,
     round_done,
 )
-from autoloop.rules import Judgement, PythonRules, RunView, evaluate, judge
-from autoloop.rules.python_rules import Answer
+from autoloop.rules import Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
 
 WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it wait, `start` starts it at once"
@@ -96,28 +92,24 @@ def _rank(context: Context, run: Run) -> float:
 
 
 def judge_round(
-    context: Context, round_: Round, finished: list[Run], answers: Mapping[str, Answer] | None = None
+    context: Context, round_: Round, finished: list[Run], answers: Mapping[str, Judgement] | None = None
 ) -> list[Proposal]:
     """Make the round's proposals from its finished runs and put the round into `deciding`, in one transaction.
 
-    `answers`: those of Python rules, which are asked beforehand. Everything that takes time comes before the transaction:
-    it locks the store of the whole project.
+    `answers`: those of slow rules by run, which are asked beforehand. Everything that takes time comes before the
+    transaction: it locks the store of the whole project.
     """
-    judged = [(run, _judged(context, seen, run, answers)) for run in finished if (seen := _seen(context, run))]
+    judged = [
+        (run, context.rules.judge(seen) if answers is None else answers[run.id])
+        for run in finished
+        if (seen := _seen(context, run))
+    ]
     with context.store.transaction():
         for run, judgement in judged:
             for text in judgement.notes:
                 context.say(EventKind.NOTE, f"{run.name} ({run.id}): {text}", run.id)
-            for firing in judgement.firings:
-                draft = Draft(
-                    author=DEFAULT_RULE if firing.rule == "default" else Actor.rule(firing.rule),
-                    reason=firing.reason,
-                    edits=firing.edits,
-                    priority=firing.priority,
-                    evidence=firing.evidence,
-                    clamp=firing.clamp,
-                )
-                add_proposal(context, propose(context, run, draft, round_.number))
+            for request in judgement.requests:
+                add_proposal(context, propose(context, run, request, round_.number))
         now = context.clock()
         policy = context.spec.approve
         decide_by = None if policy.after is None else now + policy.after
@@ -125,14 +117,6 @@ def judge_round(
         if policy.mode is ApprovalMode.AUTO:
             approve_by_policy(context, round_.number)
     return for_next_round(context, round_.number)
-
-
-def _judged(context: Context, seen: RunView, run: Run, answers: Mapping[str, Answer] | None) -> Judgement:
-    rules = context.rules
-    if isinstance(rules, PythonRules):
-        answer = (answers or {})[run.id]
-        rules = dataclasses.replace(rules, ask=lambda _: answer)
-    return judge(rules, seen)
 
 
 def for_next_round(context: Context, made_from: int) -> list[Proposal]:

@@ -18,7 +18,7 @@ from autoloop.metric_readers import Follower
 from autoloop.metrics import summarise
 from autoloop.model import Attempt, Cause, EventKind, LoopState, Requeue, RequeueKind, Run, RunState, StopKind, Summary
 from autoloop.model.transitions import attempt_settled, run_ended, run_requeued
-from autoloop.rules import PythonRules, RunView, evaluate, live_rules, no_point_seen
+from autoloop.rules import RunView, live_rules, no_point_seen
 from autoloop.secrets import mask_lines
 
 SHORT_TRIES = 5
@@ -142,14 +142,8 @@ def _needed(context: Context, summary: Summary, diverged: list[str]) -> str | No
         return None
     if not summary.metrics:
         return "no metric was found, so no rule can judge it"
-    if isinstance(context.rules, PythonRules):
-        return None
-    view = RunView(summary=summary, book=context.metrics)
-    verdicts = [evaluate(rule.when, view) for rule in context.rules.rules if rule.scope == "end"]
-    if not verdicts or not all(verdict.missing and not verdict.holds for verdict in verdicts):
-        return None
-    names = ", ".join(sorted({name for verdict in verdicts for name in verdict.missing}))
-    return f"none of the metrics that the rules need was found: {names}"
+    names = context.rules.lacking(RunView(summary=summary, book=context.metrics))
+    return f"none of the metrics that the rules need was found: {', '.join(names)}" if names else None
 
 
 def judge_exit(

@@ -1,4 +1,4 @@
-"""Python rules asked about the runs of a round, in a thread: the engine obeys commands while a person's code thinks."""
+"""Slow rules asked about the runs of a round, in a thread: the engine obeys commands while a person's code thinks."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import threading
 import time
 from collections.abc import Sequence
 
-from autoloop.metrics import to_json
 from autoloop.model import Run, Summary
-from autoloop.rules import PythonRules
-from autoloop.rules.python_rules import Answer
+from autoloop.rules import Judgement, RuleSource, RunView
 
 
 class Asking:
-    """Under way from the start. `answers`, by run id, are complete when it is `done`; `drop` it where nobody wants them."""
+    """Under way from the start. `answers`, by run id, are complete when it is `done`; `drop` it if nobody wants them."""
 
-    def __init__(self, rules: PythonRules, round_: int, runs: Sequence[Run]) -> None:
+    def __init__(self, rules: RuleSource, round_: int, runs: Sequence[Run]) -> None:
         self.round = round_
         self.runs = [(run.id, run.ended_at) for run in runs]
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, Judgement] = {}
         self.since = time.monotonic()
         self._rules = rules
         self._dropped = False
-        summaries = [(run.id, to_json(run.summary or Summary())) for run in runs]
+        summaries = [(run.id, run.summary or Summary()) for run in runs]
         self._thread = threading.Thread(target=self._ask, args=(summaries,), name="rules", daemon=True)
         self._thread.start()
 
@@ -38,9 +36,9 @@ class Asking:
         self._dropped = True
         self._rules.close()
 
-    def _ask(self, summaries: list[tuple[str, dict[str, object]]]) -> None:
+    def _ask(self, summaries: list[tuple[str, Summary]]) -> None:
         for run, summary in summaries:
             if self._dropped:
                 return
-            self.answers[run] = self._rules.ask(summary)
+            self.answers[run] = self._rules.judge(RunView(summary))
         self._rules.close()

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoloop.model import Observation
-from autoloop.rules.view import RunView
-from autoloop.rules.wording import show
+from autoloop.rules.view import RunView, cut
 
 
 class UndecidedError(Exception):
@@ -68,9 +67,9 @@ def finite(value: Any, source: str) -> float:
     return number
 
 
-def setting(trial: Evaluation, path: str, source: str) -> Any:
+def setting(evaluation: Evaluation, path: str, source: str) -> Any:
     try:
-        value = trial.view.setting(path)
+        value = evaluation.view.setting(path)
     except LookupError as why:
         raise UndecidedError(f"{source} is not in the config: {why}") from None
     if isinstance(value, dict | list):
@@ -81,3 +80,9 @@ def setting(trial: Evaluation, path: str, source: str) -> Any:
 def same(a: Any, b: Any) -> bool:
     """Equality as JSON has it: true is not 1."""
     return isinstance(a, bool) is isinstance(b, bool) and bool(a == b)
+
+
+def show(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "a table"
+    return "null" if value is None else cut(repr(value))

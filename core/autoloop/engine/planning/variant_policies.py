@@ -1,0 +1,88 @@
+"""The policies by which variants are checked: that of a loop, and that of a project for runs outside any loop.
+
+The engine, the console, the analysis, `generate` and people's scripts take theirs from here, so that they agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from autoloop.configs import FieldTypes
+from autoloop.engine.planning.frozen import preset_of
+from autoloop.model import LoopSpec, ProposalStatus, Run
+from autoloop.settings import Settings
+from autoloop.store import NoLoopError, Store
+from autoloop.trainers import Preset, load_preset
+from autoloop.variants.policy import VariantPolicy, launch_policy
+
+
+def loop_policy(
+    store: Store, loop: int, spec: LoopSpec, preset: Preset, fields: FieldTypes, round_: int, *, besides: int = 0
+) -> VariantPolicy:
+    """For variants that are proposed from `round_` of a loop. `besides`: a proposal that is no duplicate of itself."""
+
+    def duplicate(hash_: str) -> str | None:
+        return store.where_run(hash_) or _proposed(store, loop, round_, hash_, besides)
+
+    return launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=fields, duplicate=duplicate)
+
+
+def run_policy(store: Store, run: Run, fields: FieldTypes) -> VariantPolicy:
+    """For variants of a run of a loop, seen from outside: what the loop has proposed is no duplicate of a proposal.
+
+    UserError if the loop's preset cannot be read.
+    """
+    loop = store.loop(run.loop)
+    spec, preset = loop.spec, preset_of(store.places, loop)
+    return launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=fields, duplicate=store.where_run)
+
+
+def project_policy(
+    project: Path,
+    settings: Settings,
+    store: Store | None,
+    *,
+    preset: str | None = None,
+    script: str | None = None,
+    steps: int | None = None,
+    extra: Sequence[str] = (),
+) -> VariantPolicy:
+    """For variants outside any loop, launched as the project's settings say where nothing else is given.
+
+    `store` knows what the project has run. `preset`: a shipped one's name, or the path of a file. `steps` None: as the
+    config says. UserError if the preset cannot be read.
+    """
+    name = preset or settings.preset
+    if "/" in name or name.endswith(".toml"):
+        name = str(project / Path(name).expanduser())
+    return launch_policy(
+        load_preset(name),
+        script or settings.train_script,
+        steps,
+        extra,
+        fields=settings.field_types(),
+        duplicate=store.where_run if store else lambda _: None,
+    )
+
+
+@contextlib.contextmanager
+def store_of(project: Path) -> Iterator[Store | None]:
+    """The project's store; None if no loop was ever started there. UserError if it cannot be read."""
+    try:
+        store = Store.open(project)
+    except NoLoopError:
+        yield None
+        return
+    with store:
+        yield store
+
+
+def _proposed(store: Store, loop: int, round_: int, hash_: str, besides: int) -> str | None:
+    """Another proposal of the same round that gives the same training."""
+    for other in store.proposals(loop, round_):
+        alive = other.status not in (ProposalStatus.BLOCKED, ProposalStatus.REJECTED)
+        if alive and other.id != besides and other.config_hash == hash_:
+            return f"proposal {other.id} of this round"
+    return None

@@ -1,0 +1,21 @@
+"""The rules that somebody named, from their file: a book is parsed here, Python rules run in a process of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoloop.files import read_text
+from autoloop.metrics import MetricBook
+from autoloop.rule_process import PATIENCE, rules_apart
+from autoloop.rules import RuleSource, act_ot_book, parse_book
+
+
+def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE, text: str | None = None) -> RuleSource:
+    """The rule book or Python rules at `path`, or the shipped book if that is None. UserError says where it is wrong.
+
+    `patience`: seconds that Python rules may take for one run. `text`: the file's content, if it has been read already.
+    """
+    if path is None:
+        return act_ot_book()
+    text = read_text(Path(path), "rules file") if text is None else text
+    return rules_apart(text, path, patience) if path.endswith(".py") else parse_book(text, path, metrics)

@@ -1,0 +1,22 @@
+"""Who trains, as words of a training's hash: the same config with another trainer is another training."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import msgspec
+
+from autoloop.trainers.presets import Preset
+
+
+def trainer_identity(preset: Preset, script: str | None) -> list[str]:
+    """The word by which a preset and a script differ from LeRobot's own script, the default, which has none.
+
+    How a preset reads the log or stops a run does not count.
+    """
+    if preset.name == "lerobot" and script in (None, preset.script):
+        return []
+    named = os.path.normpath(script or preset.script) if script or preset.script else preset.module
+    parts = [preset.argv, preset.override_style, sorted(preset.flags.items()), sorted(preset.env.items()), named]
+    return [f"trainer:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]}"]

@@ -1,0 +1,69 @@
+"""The files of variants: recipes read, variants written. The only I/O of this package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import rewrite
+from autoloop.files import read_text, write_atomically
+from autoloop.model import UserError
+from autoloop.text.suggest import did_you_mean
+from autoloop.variants.check import CheckedVariant
+from autoloop.variants.recipes import Recipe, parse_recipe
+
+NAMED_BY = 6
+"""Characters of a config's hash in the name of its file."""
+
+
+def recipe_names() -> list[str]:
+    return sorted(file.name.removesuffix(".toml") for file in _shipped().iterdir() if file.name.endswith(".toml"))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """A shipped recipe by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
+    if "/" in name_or_path or name_or_path.endswith(".toml"):
+        return parse_recipe(read_text(Path(name_or_path).expanduser(), "recipe"), name_or_path)
+    names = recipe_names()
+    if name_or_path not in names:
+        hint = did_you_mean(name_or_path, names, f"shipped are {', '.join(names)}; your own is given by its path.")
+        raise UserError(f"There is no recipe {name_or_path!r}; {hint}")
+    return parse_recipe((_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}.toml")
+
+
+class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant's file. `new` is False where a file with just this content was there already."""
+
+    path: Path
+    new: bool
+
+
+def write_variant(folder: Path, base: str, base_text: str, variant: CheckedVariant) -> WrittenVariant:
+    """Write the variant's config as `<base>_<hash>.json` into `folder`, which is made; no other file is overwritten.
+
+    It is `base_text` except for the values that changed, so that `diff` shows just those. The same variant of the same base
+    has the same name each time. UserError where the place cannot be written.
+    """
+    text = rewrite(base_text, variant.config)
+    # A file name has 255 bytes at most.
+    name = f"{base.encode(errors='replace')[:200].decode(errors='ignore')}_{variant.hash[:NAMED_BY]}"
+    path, number = folder / f"{name}.json", 1
+    try:
+        while path.exists():
+            if path.is_file() and path.read_bytes() == text.encode():
+                return WrittenVariant(path=path, new=False)
+            number += 1
+            path = folder / f"{name}_{number}.json"
+        write_atomically(path, text)
+    except OSError as error:
+        raise UserError(f"The variant {path} cannot be written ({error.strerror}); choose another --out-dir.") from None
+    return WrittenVariant(path=path, new=True)
+
+
+def _shipped() -> Traversable:
+    folder = resources.files("autoloop") / "recipes"
+    # In a checkout they lie beside the packages; in a wheel they are inside this one.
+    return folder if folder.is_dir() else Path(__file__).resolve().parents[3] / "recipes"
