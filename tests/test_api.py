@@ -72,6 +72,7 @@ def test_edits_are_a_text_texts_or_a_mapping_and_the_config_stays() -> None:
 def test_a_variant_is_written_once_under_a_name_of_its_own(folder: Path) -> None:
     (folder / "base.json").write_text('{"seed": 1}')
     first = api.write_variant("base.json", {"seed": 2}, out_dir="made")
+    assert first.path is not None
     assert first.path == api.write_variant("base.json", "seed=2", out_dir="made").path
     assert api.load_config(first.path) == {"seed": 2}
     assert sorted(path.name for path in (folder / "made").iterdir()) == [first.path.name]

@@ -16,7 +16,7 @@ from autoloop.regex import MAX_TEXT, RegexSet, compile_regex
 from autoloop.rules.expressions import compile_expression, evaluate
 from autoloop.trainers import Console, Failure, Preset, load_preset, preset_names
 
-from tests.rules.test_expressions import view
+from tests.rules.views import view
 
 WITHOUT_END = ["(a+)+$", "(a|aa)+$", "(a|a)*$", "(.*a){25}$", "(x+x+)+y", r"(\w+\s?)+$", "([a-zA-Z]+)*$", "(a?){80}a{80}$"]
 """With Python's engine each of them takes longer than the age of the universe on one of the lines."""

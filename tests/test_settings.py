@@ -30,7 +30,8 @@ def test_every_key_is_documented_with_its_default() -> None:
 
 
 def test_the_example_is_a_file_that_is_taken(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(re.search(r"```toml\n(.+?)```", PAGE, re.DOTALL)[1], encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.+?)```", PAGE, re.DOTALL)
+    (tmp_path / FILE).write_text(example, encoding="utf-8")
     assert load_settings(tmp_path) != Settings()
 
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from autoloop.diagnose.diagnosis import Cause, diagnose
+from autoloop.diagnose.diagnosis import diagnose
 from autoloop.logs import read_log_tail
-from autoloop.model import ExitRecord
+from autoloop.model import Cause, ExitRecord
 from autoloop.runners import local
 from autoloop.trainers import LaunchRequest, environment, load_preset, plan_launch
 

@@ -92,16 +92,15 @@ class Console:
             turn += 1
             if turn % 8 == 0:
                 run = chance.choice(snapshot.runs)
-                request = chance.choice(
-                    [
-                        Pause(),
-                        Hold(held=True),
-                        Move(run=run.id),
-                        Approve(proposals=[10**6]),
-                        Propose(run=run.id, variants=[Variant(edits=[f"lr={1000 + turn}"])]),
-                        Stop(run="nobody"),
-                    ]
-                )
+                requests: list[Request] = [
+                    Pause(),
+                    Hold(held=True),
+                    Move(run=run.id),
+                    Approve(proposals=[10**6]),
+                    Propose(run=run.id, variants=[Variant(edits=[f"lr={1000 + turn}"])]),
+                    Stop(run="nobody"),
+                ]
+                request = chance.choice(requests)
                 self._send(store, request)
                 if isinstance(request, Pause | Hold):
                     self._go_on(store)

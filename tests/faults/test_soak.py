@@ -58,8 +58,8 @@ def test_memory_and_descriptors_do_not_grow_with_the_past(project: Project) -> N
     # A core that others use is not the engine's growth, so what a run costs is shown and not asserted.
     costs = [(now[3] - before[3]) / (now[0] - before[0]) for before, now in itertools.pairwise(seen)]
     print(f"  {os.cpu_count()} cores, {shlex.quote(Path(script).name)}; runs: MiB, descriptors, engine ms of CPU a run")
-    for (runs, memory, files, _), cost in zip(seen, [seen[0][3] / seen[0][0], *costs], strict=False):
-        print(f"  {runs:5d}: {memory:6.1f} MiB  {files:3d}  {cost * 1e3:5.1f} ms")
+    for (runs, memory, opened, _), cost in zip(seen, [seen[0][3] / seen[0][0], *costs], strict=False):
+        print(f"  {runs:5d}: {memory:6.1f} MiB  {opened:3d}  {cost * 1e3:5.1f} ms")
     halves = [sum(half) / len(half) for half in (costs[: len(costs) // 2], costs[len(costs) // 2 :])]
     print(f"  CPU of a run, from the first half to the second: x {halves[1] / halves[0]:.2f}")
     memories, files = [each[1] for each in seen], [each[2] for each in seen]

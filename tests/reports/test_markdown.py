@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -114,7 +114,7 @@ def test_a_report_that_is_written_on_is_the_one_that_is_written_anew(store: Stor
     def prepend() -> None:
         path.write_text(f"# Ours\n\n{path.read_text()}our conclusions, of any length\n")
 
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: add_rounds(1, 3),
         lambda: add_rounds(4, 4),
         lambda: None,

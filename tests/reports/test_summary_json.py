@@ -148,7 +148,9 @@ def add_entries(path: Path, who: str) -> None:
 
 def test_entries_larger_than_what_is_held_at_once_are_added_and_replaced(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
-    entries = {f'run {number} \u00fc"': {"text": "x" * (30_000 + 7 * number)} for number in range(12)}
+    entries: dict[str, dict[str, Any]] = {
+        f'run {number} \u00fc"': {"text": "x" * (30_000 + 7 * number)} for number in range(12)
+    }
     for key, entry in entries.items():
         assert merge(path, {key: entry}) is None
     assert list(read(path).items()) == list(entries.items())

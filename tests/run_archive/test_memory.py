@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autoloop.metrics import default_book, parse_metric_book
@@ -22,7 +23,7 @@ class Folder:
         self.book = default_book()
         real = reading.read_run
 
-        def read_run(run, book):
+        def read_run(run: Any, book: Any) -> Any:
             self.read.append(os.path.basename(run.name))
             return real(run, book)
 

@@ -264,7 +264,12 @@ def test_readers_at_work_while_a_log_is_flooded_and_cut_meet_no_error(bench: Ben
     log, shown = attempt.directory / "log.txt", LogFile(attempt.directory / "log.txt")
     follower = follow(attempt.directory / "out", run_id="r", log=log, patterns=LEROBOT)
     ended = threading.Event()
-    threading.Thread(target=lambda: (attempt.wait(), ended.set())).start()
+
+    def await_end() -> None:
+        attempt.wait()
+        ended.set()
+
+    threading.Thread(target=await_end).start()
     while not ended.is_set():
         follower.poll(64 << 10)
         shown.poll(1 << 20)

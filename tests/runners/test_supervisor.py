@@ -27,6 +27,8 @@ def test_the_exit_code_and_both_times_are_recorded(bench: Bench) -> None:
     before = time.time()
     record = bench.shell("exit 7").wait()
     assert (record.code, record.signal, record.stopped_by, record.error) == (7, None, None, None)
+    assert record.started_at is not None
+    assert record.ended_at is not None
     assert before - 1 <= record.started_at <= record.ended_at <= time.time() + 1
 
 
@@ -294,7 +296,7 @@ def test_a_spec_that_cannot_be_read_is_recorded_as_such(tmp_path: Path) -> None:
 
 def test_the_supervisor_imports_nothing_that_is_slow() -> None:
     program = "import runpy, sys; before = set(sys.modules); runpy.run_path(sys.argv[1]); print(*set(sys.modules) - before)"
-    command = [sys.executable, "-I", "-S", "-c", program, local.SUPERVISOR]
+    command = [sys.executable, "-I", "-S", "-c", program, str(local.SUPERVISOR)]
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     assert {"procfs", "records"} <= loaded
     assert not loaded & {"json", "signal", "ctypes", "subprocess", "logging", "msgspec"}

@@ -90,10 +90,11 @@ def test_a_store_of_absolute_paths_is_migrated_and_a_copy_of_it_is_kept(tmp_path
         fill(before, store)
         # As version 2 wrote it.
         store._project = "/no/such/project"
-        for put in (store.put_loop, store.put_run, lambda attempt: store.put_attempt(attempt, 1)):
-            with Store.open(before) as reader:
-                row = {store.put_loop: reader.loop(1), store.put_run: reader.run("r")}.get(put, reader.attempts("r")[0])
-            put(row)
+        with Store.open(before) as reader:
+            loop, run, attempt = reader.loop(1), reader.run("r"), reader.attempts("r")[0]
+        store.put_loop(loop)
+        store.put_run(run)
+        store.put_attempt(attempt, 1)
     path = before / ".autoloop/autoloop.db"
     with sqlite3.connect(path) as raw:
         assert str(before / "out/r") in raw.execute("SELECT body FROM runs").fetchone()[0].decode()

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
-from autoloop.model import Actor, Attempt, Loop, LoopSpec, LoopState, Proposal, Round, RoundState, Run
+from autoloop.model import Actor, Attempt, EventKind, Loop, LoopSpec, LoopState, Proposal, Round, RoundState, Run, RunState
 from autoloop.protocol import Pause
 from autoloop.store import Store, take_snapshot
 
@@ -35,11 +35,13 @@ def fill(store: Store, loop: int, position: int) -> None:
         Run(id=run, loop=loop, round=1, position=position, name=run, config_path="", source_path="", config_hash=run)
     )
     store.put_attempt(
-        Attempt(id=f"{run}-1", run=run, number=1, slot=0, output_dir="", directory="", created_at=1.0, result="finished"),
+        Attempt(
+            id=f"{run}-1", run=run, number=1, slot=0, output_dir="", directory="", created_at=1.0, result=RunState.FINISHED
+        ),
         loop,
     )
     store.put_proposal(Proposal(id=number, loop=loop, round=1, base_run=run, author=Actor.person("x"), reason="", edits=[]))
-    store.add_event(loop, "note", run)
+    store.add_event(loop, EventKind.NOTE, run)
     store.answer(store.send(loop, Pause(), "ada"), True, "")
 
 

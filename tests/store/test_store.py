@@ -17,6 +17,7 @@ from autoloop.model import (
     Actor,
     Attempt,
     Change,
+    EventKind,
     Evidence,
     ExitRecord,
     Loop,
@@ -126,7 +127,7 @@ FULL_ATTEMPT = Attempt(
     started_at=2.0,
     ended_at=3.0,
     stop=StopCause(kind=StopKind.USER, text="stopped by ada"),
-    result="stopped",
+    result=RunState.STOPPED,
     cause="stopped: by ada",
     exit=ExitRecord(code=None, signal=15, stopped_by="stop", started_at=2.0, ended_at=3.0),
 )
@@ -181,7 +182,7 @@ def test_every_noun_comes_back_as_it_was_written(store: Store) -> None:
     store.put_run(FULL_RUN)
     store.put_attempt(FULL_ATTEMPT, 1)
     store.put_proposal(FULL_PROPOSAL)
-    event = store.add_event(1, "note", "text ☂\n", "full")
+    event = store.add_event(1, EventKind.NOTE, "text ☂\n", "full")
     with Store.open(store.places.project) as other:
         assert other.loop(1) == other.find_loop(loop.name) == other.find_loop(None) == loop
         assert other.rounds(1) == [round_]
@@ -318,7 +319,7 @@ def test_events_of_two_loops_written_at_once_are_all_kept(store: Store) -> None:
     def write(loop: int) -> None:
         with Store.open(store.places.project) as mine:
             for number in range(100):
-                mine.add_event(loop, "note", f"{number}")
+                mine.add_event(loop, EventKind.NOTE, f"{number}")
 
     threads = [threading.Thread(target=write, args=[loop]) for loop in (1, 2)]
     for thread in threads:
@@ -330,7 +331,7 @@ def test_events_of_two_loops_written_at_once_are_all_kept(store: Store) -> None:
 
 
 def test_only_events_after_a_known_one_are_read(store: Store) -> None:
-    ids = [store.add_event(1, "note", str(number)).id for number in range(5)]
+    ids = [store.add_event(1, EventKind.NOTE, str(number)).id for number in range(5)]
     assert [event.text for event in store.events(1, after=ids[2])] == ["3", "4"]
     assert [event.text for event in store.events(1, limit=2)] == ["0", "1"]
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import autoloop
@@ -22,6 +22,7 @@ from autoloop.model import Loop, LoopSpec, LoopState, RunState, UserError
 from autoloop.protocol import Pause
 from autoloop.runners import procfs
 from autoloop.store import SCHEMA_VERSION, Holder, Places, Store, StoreCorruptError, StoreUnavailableError, opening
+from autoloop.store.trouble import translated
 
 from tests.store.test_store import a_loop, a_run
 
@@ -46,7 +47,12 @@ def test_damage_that_is_met_after_opening_is_a_sentence(tmp_path: Path) -> None:
     path = filled(tmp_path)
     damaged(path)
     with Store.open(tmp_path) as store:
-        asking = [lambda: store.runs(1), store.loops, lambda: store.put_run(a_run("x")), lambda: store.send(1, Pause(), "b")]
+        asking: list[Callable[[], object]] = [
+            lambda: store.runs(1),
+            store.loops,
+            lambda: store.put_run(a_run("x")),
+            lambda: store.send(1, Pause(), "b"),
+        ]
         for ask in asking:
             with pytest.raises(StoreCorruptError) as caught:
                 ask()
@@ -122,7 +128,7 @@ def test_a_write_that_finds_no_space_is_a_sentence_and_changes_nothing(tmp_path:
 def test_what_the_disk_says_is_put_in_words(tmp_path: Path, code: int, words: str) -> None:
     error = sqlite3.OperationalError("as sqlite says it")
     error.sqlite_errorcode = code
-    told = opening.translated(error, tmp_path / "autoloop.db")
+    told = translated(error, tmp_path / "autoloop.db")
     assert isinstance(told, StoreUnavailableError)
     assert words in str(told)
     assert "as sqlite says it" in str(told)

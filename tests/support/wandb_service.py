@@ -27,7 +27,7 @@ class Service:
         self.runs: dict[str, dict[str, Any]] = {}
         self.keys: set[str] = set()
         self.changed = threading.Condition()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self.port = 0
         self.start()
 

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -66,12 +67,17 @@ WHOLE = {
 """An answer to every question at once."""
 
 
+def giving(body: bytes) -> Callable[[str], bytes]:
+    """A server whose every answer is `body`."""
+    return lambda _: body
+
+
 def everything(seconds: float = 5.0) -> None:
     """All that is ever asked of a server; a sentence for what cannot be had."""
     project = Project(GraphQL(os.environ, time.monotonic() + seconds), "e", "p")
     with contextlib.suppress(UserError):
-        for run in project.runs(5):
-            "".join((run.id, run.name, run.state, run.group, *run.tags, run.created)).encode()
+        for listed in project.runs(5):
+            "".join((listed.id, listed.name, listed.state, listed.group, *listed.tags, listed.created)).encode()
     with contextlib.suppress(UserError):
         run = project.run("r")
         project.history(run, limit=10)
@@ -103,7 +109,7 @@ def test_a_value_of_any_other_type_in_any_place_is_no_crash(service: StandIn, se
     for path in places(WHOLE):
         answer = put(WHOLE, path, chance.choice(ODD))
         body = json.dumps({"data": answer} if chance.random() < 0.9 else {"errors": answer, "data": None}).encode()
-        service.trouble = lambda _, body=body: body
+        service.trouble = giving(body)
         everything()
 
 
