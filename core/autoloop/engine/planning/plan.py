@@ -84,6 +84,7 @@ def plan_loop(
     policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra)
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
+    taken: set[str] = set()
     for position, (source, text, config) in enumerate(read):
         if held := secret_keys(config):
             warnings.append(
@@ -101,13 +102,14 @@ def plan_loop(
             loop=0,
             round=1,
             position=position,
-            name=unused_name(safe_name(Path(source).stem), {each.run.name for each in planned}),
+            name=unused_name(safe_name(Path(source).stem), taken),
             config_path="",
             source_path=source,
             config_hash=hash_,
             total_steps=steps_of(preset, config, spec.steps),
             created_at=now,
         )
+        taken.add(run.name)
         slot = spec.slots[position] if position < len(spec.slots) else None
         out = str(output_dir / output_name(run, 1, len(spec.configs)))
         planned.append(
