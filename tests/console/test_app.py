@@ -50,6 +50,7 @@ from tests.console.waiting import settle, until
 from tests.engine.project import Project as EngineProject
 from tests.support.waiting import PATIENCE
 
+ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
@@ -479,7 +480,7 @@ async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: Proje
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"state": LoopState.FINISHED, "reason": "all 3 rounds done"}, "the loop has finished: all 3 rounds done"),
+        ({"state": LoopState.FINISHED, "end": ALL_DONE}, "the loop has finished: all 3 rounds done"),
         ({}, "the engine is alive"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import Change, LoopEnd, LoopEndKind, ProposalStatus, RoundState, Run, RunState, Series
+from autoloop.model import Change, LoopEnd, LoopEndKind, LoopState, ProposalStatus, RoundState, Run, RunState, Series
 from autoloop.protocol import Move, Stop
 from autoloop.runners import procfs
 from textual.pilot import Pilot
@@ -31,6 +31,7 @@ from tests.console.projects import CONFIG, Project, curve, painted
 from tests.console.running import Size, run_app
 from tests.console.waiting import settle
 
+ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
 SIZES = [(80, 24), (120, 40), (200, 50)]
 HOSTILE = "\x1b[31mred[b]\u202e" + "漢字" * 30 + "\x07e\u0301nd"
 
@@ -244,10 +245,8 @@ async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loop
         assert "90/200" in told
     preset.unlink()  # nobody can say how its log is read: nothing is made up from it
 
-    async def without(pilot: Pilot[Any], screen: SlotsScreen) -> None:
+    async with drive(project, (120, 40)) as (_, screen):
         assert "no points yet" in cards(screen)
-
-    drive(project, without, (120, 40))
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
@@ -615,7 +614,7 @@ async def test_the_strip_shrinks_when_everything_is_decided(waiting: Any) -> Non
     ("changes", "told"),
     [
         ({"held": True}, "held: p, then S starts it"),
-        ({"state": "finished", "reason": "all 3 rounds done"}, "all 3 rounds done"),
+        ({"state": LoopState.FINISHED, "end": ALL_DONE}, "all 3 rounds done"),
     ],
 )
 async def test_the_strip_tells_what_holds_the_next_round(waiting: Any, changes: Any, told: Any) -> None:
