@@ -79,7 +79,7 @@ class ConsoleApp(FullScreenApp[int]):
             self._warn("Settings", problem)
         self.feed.poll()
         self.push_screen(SlotsScreen())
-        self.set_interval(CLOCK, self._tick)
+        self.set_interval(CLOCK, self.tick)
         # What is loaded now stays: full garbage collections over it would make a key wait for tens of milliseconds.
         self.set_timer(1.0, self._collect_from_now_on)
 
@@ -97,7 +97,7 @@ class ConsoleApp(FullScreenApp[int]):
         gc.freeze()
         gc.enable()  # the start goes without: see on_screen
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
         """The one clock: a new view if there is one, then the screen on top polls what it shows."""
         if not self.is_running:  # The panes are taken down before the clock is.
             return

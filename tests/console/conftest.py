@@ -6,7 +6,6 @@ import asyncio
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from autoloop.model import Change, RoundState, RunState
@@ -30,7 +29,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Any]:
+def project(tmp_path: Path) -> Iterator[Project]:
     """A loop that waits for decisions: an ended run, a running one, a queued one and two proposals."""
     made = Project(tmp_path)
     base = made.run("base", log="INFO fine\n")

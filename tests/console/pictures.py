@@ -5,12 +5,13 @@ from __future__ import annotations
 from string import ascii_letters
 from typing import Any
 
+from rich.segment import Segment
 from textual.app import App
 
 
-def rows(app: App[Any]) -> Any:
+def rows(app: App[Any]) -> list[list[Segment]]:
     """The screen's rows as the terminal gets them, each a list of segments; a dialog stands over what is below it."""
-    update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     return [[segment for strip in row if strip is not None for segment in strip] for row in update.strips]
 
 
@@ -21,9 +22,12 @@ def text(app: App[Any]) -> str:
 
 def picture(app: App[Any]) -> str:
     """Characters, then each row's runs of cells by style, then the styles: a text that diffs well, whatever changed."""
-    lines, runs, names = [], [], {}
+    lines: list[str] = []
+    runs: list[str] = []
+    names: dict[str, str] = {}
     for row in rows(app):
-        line, spans = "", []
+        line = ""
+        spans: list[list[Any]] = []
         for segment in row:
             name = names.setdefault(str(segment.style), letter(len(names)))
             line += segment.text
@@ -37,7 +41,7 @@ def picture(app: App[Any]) -> str:
     return "\n".join([*lines, "=" * app.size.width, *runs, "=" * app.size.width, *styles, ""])
 
 
-def letter(number: int) -> Any:
+def letter(number: int) -> str:
     """a … z, A … Z, aa …"""
     more, number = divmod(number, len(ascii_letters))
     return (ascii_letters[more - 1] if more else "") + ascii_letters[number]

@@ -40,7 +40,7 @@ from textual.widget import Widget
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "policy": {"type": "act", "optimizer_lr": 2e-3, "dim_model": 32},
     "ot": {"lambda_ot": 0.1, "loss_config": {"reg": 0.1, "tau_src": 0.05, "tau_tgt": 0.05}},
     "batch_size": 16,
@@ -218,7 +218,7 @@ class Project:
 
 def history(output: Path, metrics: Any) -> Path:
     """Write series as the rows that wandb 0.9 leaves; the file."""
-    rows: dict[int, dict] = {}
+    rows: dict[int, dict[str, Any]] = {}
     for name, series in metrics.items():
         for step, value in series:
             row = rows.setdefault(step, {"_step": step, "_timestamp": NOW - 600 + step * 0.5})

@@ -135,7 +135,7 @@ async def test_pause_and_resume_are_one_key(project: Project) -> None:
         await pilot.press("P")
         assert project.commands() == [Pause()]
         project.change_loop(paused=True)
-        pilot.app._tick()
+        pilot.app.tick()
         assert "paused: P goes on" in top(pilot.app)
         await pilot.press("P")
         assert project.commands()[-1] == Resume()
@@ -166,7 +166,7 @@ async def test_an_answer_is_told_also_below_a_dialog(project: Project) -> None:
         await pilot.press("e")
         await settle(pilot)
         project.store.answer(1, False, "it cannot be done")
-        pilot.app._tick()
+        pilot.app.tick()
         await pilot.press("q")
         await settle(pilot)
         assert "it cannot be done" in hints(pilot.app)
@@ -312,14 +312,14 @@ async def test_theme_files_are_taken_up_while_it_runs(
     folder = settings / "themes" if whose == "user" else project.folder / "themes"
     folder.mkdir()
 
-    def colour(app: ConsoleApp) -> Any:
+    def colour(app: App[Any]) -> Any:
         return app.screen.query_one("#top").rich_style.color.name
 
     async with drive(project.app()) as pilot:
         app = pilot.app
         first = app.theme
         (folder / "mine.toml").write_text(MINE.format("123456"))
-        app._tick()
+        app.tick()
         assert "mine" in app.available_themes
         assert app.theme == first
         app.use_theme("mine")
@@ -327,23 +327,23 @@ async def test_theme_files_are_taken_up_while_it_runs(
         assert colour(app) == "#123456"
         (folder / "mine.toml").write_text(MINE.format("abcdef"))
         os.utime(folder / "mine.toml", ns=(1, 1))
-        app._tick()
+        app.tick()
         await settle(pilot)
         assert colour(app) == "#abcdef"
         (folder / "mine.toml").write_text("name = ")
         for _ in range(3):
-            app._tick()
+            app.tick()
         await settle(pilot)
         said = [each.message for each in app._notifications]
         assert len(said) == 1
         assert "mine.toml: it is not valid TOML" in said[0]
         assert app.theme != "mine"
         (folder / "mine.toml").write_text(MINE.format("123456"))
-        app._tick()
+        app.tick()
         await settle(pilot)
         assert (app.theme, colour(app)) == ("mine", "#123456")  # still what the person chose
         (folder / "mine.toml").unlink()
-        app._tick()
+        app.tick()
         await settle(pilot)
         assert "mine" not in app.available_themes
         assert app.theme in app.themes
@@ -356,7 +356,7 @@ async def test_theme_files_that_did_not_change_are_not_read_again(project: Proje
     async with drive(project.app()) as pilot:
         monkeypatch.setattr("autoloop_tui.console.app.load_themes", lambda *_: pytest.fail("read again"))
         for _ in range(3):
-            pilot.app._tick()
+            pilot.app.tick()
 
 
 # ---------------------------------------------------------------------------------------------------------- notifications
@@ -395,8 +395,8 @@ async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_the
         app._driver.write = called.append
 
         def look() -> None:
-            app._tick()
-            app._tick()
+            app.tick()
+            app.tick()
             assert called == expected
 
         look()
@@ -431,7 +431,7 @@ async def test_a_retry_that_fails_between_two_looks_is_news(project: Project) ->
         app = pilot.app
         before = app.feed.view
         end(project, run, RunState.FAILED, attempts=2)
-        app._tick()
+        app.tick()
         assert news(before, app.feed.view) == ["one failed"]
         assert news(app.feed.view, app.feed.view) == []
 
@@ -525,7 +525,7 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
         assert [run.attempts for run in real.runs(loop)] == [1, 1]
 
 
-def _trainer(folder: Path, run: Run) -> int:
+def _trainer(folder: Path, run: str) -> int:
     """The pid of a run's trainer, once it is up; with a store of this thread's own."""
     import json
 
@@ -571,7 +571,7 @@ async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends
 ) -> None:
     frozen = []
 
-    def at_once(self, delay: Any, call: Any, **_: Any) -> Any:
+    def at_once(self: Any, delay: Any, call: Any, **_: Any) -> Any:
         return call() if call.__name__ == "_collect_from_now_on" else None
 
     monkeypatch.setattr(ConsoleApp, "set_timer", at_once)
@@ -589,7 +589,7 @@ async def test_views_are_freed_without_a_collection(project: Project) -> None:
         try:
             for n in range(20):
                 project.change_loop(end=LoopEnd(kind=LoopEndKind.WINNER, text=str(n)))
-                pilot.app._tick()
+                pilot.app.tick()
             await settle(pilot)
             assert sum(isinstance(each, View) for each in gc.get_objects()) <= 2
         finally:

@@ -339,10 +339,10 @@ async def test_a_store_that_fails_at_any_call_is_a_sentence(
         keys = "P x escape e escape p a x enter e 1 enter escape n enter escape d escape S y H u r L t n escape enter"
         for key in [*keys.split(), *["4", "3", "2", "x", "escape", "plus", "escape", "q", "space", "c", "d", "s", "T", "R"]]:
             type_ahead(app, key)
-            app._tick()
+            app.tick()
         await settle(pilot)
         await app.workers.wait_for_complete()
-        app._tick()
+        app.tick()
         await settle(pilot)
         shown = " ".join(text(app).split())
         assert "cannot be read" in shown or "was not sent" in shown or str(error)[:20] in shown
@@ -366,7 +366,7 @@ async def test_a_disk_without_space_does_not_end_the_console(tmp_path: Path) -> 
                     file.write(bytes(1 << 12))
             for key in ("p", "a", "P", "T", "r", "c", "s", "P"):
                 await pilot.press(key)
-                app._tick()
+                app.tick()
             await until(pilot, lambda: "was not sent" in text(app), "that it was not sent")
             (where / "fill").unlink()
             await pilot.press("P")

@@ -26,22 +26,25 @@ from autoloop.model import (
     LoopEndKind,
     Observation,
     RoundState,
+    Run,
     RunState,
     StopCause,
     StopKind,
 )
 from rich.cells import cell_len
+from textual import geometry
 from textual.app import App
 from textual.events import Resize
-from textual.geometry import Size
 from textual.pilot import Pilot
 
 import autoloop_tui.console.app
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.welcome import WelcomeApp
 from tests.console.pictures import picture, rows, text
 from tests.console.projects import CONFIG, Project, curve, history
+from tests.console.running import Size
 from tests.console.waiting import until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -82,7 +85,7 @@ def project(tmp_path: Path) -> Iterator[Any]:
     made.store.close()
 
 
-def family(project: Project, name: str = "variant", log: str = "INFO step 1\nINFO the end\n", **more: Any) -> Any:
+def family(project: Project, name: str = "variant", log: str | bytes = "INFO step 1\nINFO the end\n", **more: Any) -> Run:
     """A finished run, a running variant of it in slot 0, one that waits, and a pending proposal."""
     base = project.run("base", log="INFO fine\n")
     config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
@@ -112,8 +115,8 @@ async def console(project: Project, size: Size = (120, 40)) -> AsyncIterator[Pil
 async def look(pilot: Pilot[Any], turns: int = 4) -> None:
     """Some turns of the console's clock; then nothing on the screen is wrong."""
     for _ in range(turns):
-        if hasattr(pilot.app, "_tick"):
-            pilot.app._tick()
+        if isinstance(pilot.app, ConsoleApp):
+            pilot.app.tick()
         await pilot._wait_for_screen()
     await pilot.pause()
     # Laid out anew after a resize.
@@ -131,7 +134,7 @@ async def resize_100_times(pilot: Pilot[Any], seed: Any) -> None:
     """To sizes from one cell to a wall, in bursts that outrun the painting, with a look now and then."""
     sizes = random.Random(seed)
     for n in range(100):
-        size = Size(1, 1) if n == 50 else Size(sizes.randint(1, 250), sizes.randint(1, 80))
+        size = geometry.Size(1, 1) if n == 50 else geometry.Size(sizes.randint(1, 250), sizes.randint(1, 80))
         pilot.app._driver._size = size
         pilot.app.post_message(Resize(size, size))
         if n % 4 == 0:

@@ -18,7 +18,6 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import autoloop_tui.console.app
-from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
@@ -28,7 +27,6 @@ from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
-from autoloop_tui.console.widgets.row_pane import RowPane
 from tests.console.pictures import text
 from tests.console.projects import Project
 from tests.console.running import Size, run_app
@@ -108,7 +106,7 @@ async def test_screens_are_reached_from_each_other_with_anything_open_while_the_
     """From every screen, with everything open above it, to another one; with `every` to every other one."""
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 0.05)
 
-    async def handled(app: ConsoleApp) -> None:
+    async def handled(app: Any) -> None:
         taken = asyncio.Event()
         app.call_later(taken.set)
         await taken.wait()
@@ -226,7 +224,7 @@ async def test_a_paste_keeps_its_place_among_the_keys(project: Project) -> None:
     ("keys", "pane"), [(["r", "slash", *"base"], "#filter"), (["enter", "2", "slash", *"step"], "#part-log Input")]
 )
 async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(
-    project: Project, keys: Sequence[str], pane: RowPane
+    project: Project, keys: Sequence[str], pane: str
 ) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app

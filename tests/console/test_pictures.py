@@ -29,6 +29,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.pilot import Pilot
 
 import autoloop_tui.console.app
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
@@ -113,7 +114,7 @@ def wave(n: int, start: Any, end: Any, every: int = 20) -> Any:
     return series
 
 
-def metrics(l1: Any, *, n: int = 100, pi_sum: float = 0.4, grad: float = 8.0) -> Any:
+def metrics(l1: float, *, n: int = 100, pi_sum: float = 0.4, grad: float = 8.0) -> dict[str, Series]:
     return {
         "train/l1_loss": wave(n, 1.0, l1 / 2),
         "eval/offline_eval/avg_l1": wave(max(1, n // 10), 1.2, l1, 200),
@@ -122,7 +123,7 @@ def metrics(l1: Any, *, n: int = 100, pi_sum: float = 0.4, grad: float = 8.0) ->
     }
 
 
-def config(**ot: Any) -> Project:
+def config(**ot: float) -> dict[str, Any]:
     made = copy.deepcopy(CONFIG)
     made["ot"]["loss_config"].update(ot)
     return made
@@ -194,16 +195,16 @@ def loop(*, deciding: bool = False) -> Project:
     return project
 
 
-def ended(project: Project, name: str, columns: int, **more: Any) -> Any:
+def ended(project: Project, name: str, columns: dict[str, Series], **more: Any) -> Run:
     more = {**more, "step": 2000}
     return project.run(name, metrics=columns, log=LOG, attempt={"slot": project.made % 4}, **more)
 
 
-def change(path: Path, before: Any, after: Any) -> Any:
+def change(path: str, before: float, after: float) -> Change:
     return Change(path=path, before=before, after=after)
 
 
-def evidence(value: str) -> Any:
+def evidence(value: float) -> Evidence:
     seen = Observation(
         name="ot_pi_sum.last",
         value=value,
@@ -255,12 +256,12 @@ def move_to_relative_paths(project: Project) -> None:
 async def settle(pilot: Pilot[Any], turns: int = 9) -> None:
     """Turn the console's clock by hand until everything that is shown has been read."""
     for _ in range(turns):
-        if hasattr(pilot.app, "_tick"):
-            pilot.app._tick()
+        if isinstance(pilot.app, ConsoleApp):
+            pilot.app.tick()
         await pilot.pause()
 
 
-async def shot(app: Any, size: Size, keys: Sequence[str] = ()) -> Any:
+async def shot(app: Any, size: Size, keys: Sequence[str] = ()) -> str:
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         for key in keys:
@@ -269,7 +270,7 @@ async def shot(app: Any, size: Size, keys: Sequence[str] = ()) -> Any:
         return picture(app)
 
 
-async def console(keys: Sequence[str], size: Size, theme: str = "dark", *, deciding: bool = False) -> Project:
+async def console(keys: Sequence[str], size: Size, theme: str = "dark", *, deciding: bool = False) -> str:
     project = loop(deciding=deciding)
     with project.engine():
         made = await shot(project.app(theme=theme), size, keys)

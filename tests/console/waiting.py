@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -11,7 +12,7 @@ from tests.console.pictures import text
 from tests.support.waiting import PATIENCE
 
 
-async def settle(pilot: Pilot) -> None:
+async def settle(pilot: Pilot[Any]) -> None:
     """Until every message has been handled and what it asked to be done after the next refresh is done.
 
     A pause of Textual's ends when the process was hardly busy for 20 ms, which on a loaded machine is no sign of it.
@@ -23,7 +24,7 @@ async def settle(pilot: Pilot) -> None:
         quiet = 0 if _under_way(pilot) else quiet + 1
 
 
-def _under_way(pilot: Pilot) -> bool:
+def _under_way(pilot: Pilot[Any]) -> bool:
     if not pilot.app.is_running:
         return False
     if getattr(pilot.app, "keys_under_way", False):
@@ -33,7 +34,7 @@ def _under_way(pilot: Pilot) -> bool:
     return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
 
 
-async def until(pilot: Pilot, condition: Callable[[], object], what: str = "the condition") -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str = "the condition") -> None:
     """Until the console shows or has something; its own clock goes on."""
     deadline = time.monotonic() + PATIENCE
     while not condition():

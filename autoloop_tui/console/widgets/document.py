@@ -37,7 +37,8 @@ class Document(PromptPane):
     def __init__(self, title: str = "", *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.document_title = title
-        self._text: Sequence[list[Piece]] = []
+        self.rows: Sequence[list[Piece]] = []
+        """All of the text, whether in sight or not."""
         self._query: Query | None = None
         self._hit: int | None = None
         """The row of the match that was gone to last."""
@@ -49,7 +50,7 @@ class Document(PromptPane):
         """Show `rows` of printable text (see `paint.plain`); they may be thousands."""
         if title is not None:
             self.document_title = title
-        self._text = rows
+        self.rows = rows
         if self._hit is not None and self._hit >= len(rows):
             self._hit = None
         self.repaint()
@@ -66,13 +67,13 @@ class Document(PromptPane):
         if width <= 0 or height <= 0 or not self.is_on_screen:
             return
         room = self._room
-        self._top = max(0, min(self._top, len(self._text) - room))
+        self._top = max(0, min(self._top, len(self.rows) - room))
         head = heading(self.document_title, self._status(), width, focused=self.has_focus, glyphs=self.glyphs)
-        if not self._text:
+        if not self.rows:
             self.show([head, *message([("nothing to show", "dim")], width, room)])
             return
         rows = [head]
-        for index, row in enumerate(self._text[self._top : self._top + room], self._top):
+        for index, row in enumerate(self.rows[self._top : self._top + room], self._top):
             rows.append(crop(self._marked(row, index), self._shift, width, self.glyphs.ellipsis))
         self.show(rows)
 
@@ -99,9 +100,9 @@ class Document(PromptPane):
         parts = [self._note] if self._note[0] else []
         if self._query is not None:
             parts.append((f"/{self._query.text}", "key"))
-        if len(self._text) > self._room > 0:
-            seen = min(self._top + self._room, len(self._text))
-            parts.append((f"{count(self._top + 1)}-{count(seen)}/{count(len(self._text))}", "dim"))
+        if len(self.rows) > self._room > 0:
+            seen = min(self._top + self._room, len(self.rows))
+            parts.append((f"{count(self._top + 1)}-{count(seen)}/{count(len(self.rows))}", "dim"))
         row: list[Piece] = []
         for part in parts:
             row += ([("  ", "")] if row else []) + [part]
@@ -153,9 +154,9 @@ class Document(PromptPane):
     def _go_to_match(self, start: int, direction: int) -> None:
         """To the first match from row `start` on, round the end if need be."""
         assert self._query is not None
-        total = len(self._text)
+        total = len(self.rows)
         places = ((start + direction * i) % total for i in range(total))
-        self._hit = next((i for i in places if self._query.matches(text_of(self._text[i]))), None)
+        self._hit = next((i for i in places if self._query.matches(text_of(self.rows[i]))), None)
         if self._hit is None:
             self._note = ("not found", "slot-warn")
         else:

@@ -32,7 +32,8 @@ class Table(RowPane):
         self.focused_part = True
         """Whether keys act here; another part of the screen may have them."""
         self.empty: list[Piece] = []
-        self._keys: Sequence[str] = ()
+        self.keys: Sequence[str] = ()
+        """All rows, in order."""
         self._sections: Collection[str] = ()
         self._places: dict[str, int] = {}
         self._selectable: list[int] = []
@@ -49,12 +50,12 @@ class Table(RowPane):
         The row under the cursor stays on its line of the screen wherever it now is.
         """
         self._paint = paint
-        if keys != self._keys or sections != self._sections:
+        if keys != self.keys or sections != self._sections:
             place = self._places.get(self.cursor or "", 0)
             line_of_cursor = place - self._top
-            self._keys, self._sections = list(keys), sections
-            self._places = {key: index for index, key in enumerate(self._keys)}
-            self._selectable = [index for index, key in enumerate(self._keys) if key not in sections]
+            self.keys, self._sections = list(keys), sections
+            self._places = {key: index for index, key in enumerate(self.keys)}
+            self._selectable = [index for index, key in enumerate(self.keys) if key not in sections]
             if self.cursor in self._places:
                 self._top = self._places[self.cursor] - line_of_cursor
             else:
@@ -85,7 +86,7 @@ class Table(RowPane):
     @property
     def in_window(self) -> Sequence[str]:
         """Keys of the rows in the window."""
-        return self._keys[self._top : self._top + self._height]
+        return self.keys[self._top : self._top + self._height]
 
     @property
     def row_width(self) -> int:
@@ -108,7 +109,7 @@ class Table(RowPane):
             focused=self.focused_part,
             glyphs=self.glyphs,
         )
-        rows = [bar, [(" " * GUTTER, ""), *self.head]] if self._keys or not self.empty else [bar]
+        rows = [bar, [(" " * GUTTER, ""), *self.head]] if self.keys or not self.empty else [bar]
         if not self._selectable and self.empty:
             rows += message(self.empty, width, height - len(rows))
         else:
@@ -138,7 +139,7 @@ class Table(RowPane):
         return bisect_left(self._selectable, self._places.get(self.cursor or "", 0))
 
     def _go(self, position: int) -> None:
-        key = self._keys[self._selectable[position]]
+        key = self.keys[self._selectable[position]]
         if key != self.cursor:
             self.cursor = key
             self.repaint()
@@ -147,7 +148,7 @@ class Table(RowPane):
     def _go_near(self, place: int) -> None:
         """To the row that is now where the one under the cursor was."""
         position = min(bisect_left(self._selectable, place), len(self._selectable) - 1)
-        self.cursor = self._keys[self._selectable[position]] if position >= 0 else None
+        self.cursor = self.keys[self._selectable[position]] if position >= 0 else None
 
     def _keep_in_window(self) -> None:
         place, height = self._places.get(self.cursor or "", 0), self._height
@@ -156,9 +157,9 @@ class Table(RowPane):
         elif height and place >= self._top + height:
             self._top = place - height + 1
         # A head is read with the first row below it.
-        if place == self._top > 0 and height > 1 and self._keys[place - 1] in self._sections:
+        if place == self._top > 0 and height > 1 and self.keys[place - 1] in self._sections:
             self._top -= 1
-        self._top = max(0, min(self._top, len(self._keys) - height))
+        self._top = max(0, min(self._top, len(self.keys) - height))
 
     # ---------------------------------------------------------------------------------------------------------- mouse
 
@@ -175,5 +176,5 @@ class Table(RowPane):
 
     def on_click(self, event: events.Click) -> None:
         index = self._top + event.y - 2
-        if event.y >= 2 and index < len(self._keys):
-            self.go_to(self._keys[index])
+        if event.y >= 2 and index < len(self.keys):
+            self.go_to(self.keys[index])

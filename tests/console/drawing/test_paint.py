@@ -67,17 +67,17 @@ def test_combining_characters_stay_with_their_letter() -> None:
         (1.8, "1.8"),
     ],
 )
-def test_numbers_have_four_significant_digits(value: str, text: str) -> None:
+def test_numbers_have_four_significant_digits(value: float | None, text: str) -> None:
     assert paint.number(value) == text
 
 
 @given(st.floats(-1e308, 1e308))
-def test_a_number_keeps_its_size_to_four_digits(value: str) -> None:
+def test_a_number_keeps_its_size_to_four_digits(value: float) -> None:
     assert float(paint.number(value)) == pytest.approx(value, rel=6e-4, abs=0)
 
 
 @given(st.floats())
-def test_a_number_fits_seven_cells_by_losing_digits(value: str) -> None:
+def test_a_number_fits_seven_cells_by_losing_digits(value: float) -> None:
     assert len(paint.number(value, 7)) <= 7
 
 

@@ -8,15 +8,15 @@ import pytest
 from autoloop.model import UserError
 
 from autoloop_tui.console.logs import search
-from autoloop_tui.console.logs.search import ERRORS, Matches, Search, parse_query
+from autoloop_tui.console.logs.search import ERRORS, Matches, Query, Search, parse_query
 from autoloop_tui.console.logs.tail import LogFile
 
 
 @pytest.fixture
 def log_of(tmp_path: Path) -> Iterator[Any]:
-    logs = []
+    logs: list[LogFile] = []
 
-    def make(text: str) -> Any:
+    def make(text: str) -> LogFile:
         path = tmp_path / f"log{len(logs)}"
         path.write_text(text)
         logs.append(LogFile(path))
@@ -28,7 +28,7 @@ def log_of(tmp_path: Path) -> Iterator[Any]:
         log.close()
 
 
-def find(log: Path, text: str, start: int = 0, **options: Any) -> Any:
+def find(log: LogFile, text: str | tuple[Query, ...], start: int = 0, **options: Any) -> Any:
     look = Search(log, (parse_query(text),) if isinstance(text, str) else text, start, **options)
     while not look.step(0):
         pass

@@ -24,7 +24,7 @@ def opened(path: Path) -> Any:
     return log
 
 
-def everything(log: Path) -> Any:
+def everything(log: LogFile) -> list[str]:
     return log.lines(0, log.count)
 
 

@@ -40,7 +40,7 @@ async def drive(
 
 def told(document: Document) -> str:
     """All of its text, whether in sight or not."""
-    return "\n".join(text_of(row) for row in document._text)
+    return "\n".join(text_of(row) for row in document.rows)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
@@ -56,13 +56,13 @@ async def test_every_action_is_told_at_every_size(project: Project, size: Size) 
                 assert key.description in text
         for look in LOOKS.values():
             assert look.text() in text
-        assert all(sum(cells(t) for t, _ in row) <= size[0] for row in document._text)
+        assert all(sum(cells(t) for t, _ in row) <= size[0] for row in document.rows)
 
 
 @pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((120, 40), 2), ((200, 50), 3)])
 async def test_there_are_as_many_columns_as_fit(project: Project, size: Size, columns: int) -> None:
     async with drive(project.app(), size) as (_, document):
-        heads = [row for row in document._text if any(look == "bold key" for _, look in row)]
+        heads = [row for row in document.rows if any(look == "bold key" for _, look in row)]
         assert max(sum(look == "bold key" for _, look in row) for row in heads) == columns
 
 
@@ -113,10 +113,10 @@ async def test_help_does_not_open_on_top_of_itself(project: Project) -> None:
 
 async def test_a_changed_width_lays_it_out_anew(project: Project) -> None:
     async with drive(project.app()) as (pilot, document):
-        one = len(document._text)
+        one = len(document.rows)
         await pilot.resize_terminal(200, 50)
         await settle(pilot)
-        assert len(document._text) < one
+        assert len(document.rows) < one
 
 
 async def test_ascii_needs_no_other_letters(project: Project) -> None:

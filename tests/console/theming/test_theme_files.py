@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autoloop_tui.console.theming import contrast, theme_files
-from autoloop_tui.console.theming.theme_files import load_themes, parse_theme, to_textual, variable_defaults
+from autoloop_tui.console.theming.theme_files import ThemeFile, load_themes, parse_theme, to_textual, variable_defaults
 
 NOWHERE = {"HOME": "/nonexistent"}
 SHIPPED = load_themes(None, NOWHERE).themes
@@ -24,12 +24,12 @@ def test_at_least_six_themes_are_shipped_and_none_is_bad() -> None:
 
 
 @pytest.mark.parametrize("theme", SHIPPED.values(), ids=SHIPPED.keys())
-def test_every_shipped_theme_can_be_read_in_full_colour_and_in_256(theme: str) -> None:
+def test_every_shipped_theme_can_be_read_in_full_colour_and_in_256(theme: ThemeFile) -> None:
     assert [str(fault) for fault in contrast.faults(theme)] == []
 
 
 @pytest.mark.parametrize("theme", SHIPPED.values(), ids=SHIPPED.keys())
-def test_every_shipped_theme_keeps_its_state_colours_apart(theme: str) -> None:
+def test_every_shipped_theme_keeps_its_state_colours_apart(theme: ThemeFile) -> None:
     states = ["slot-running", "slot-finished", "slot-failed", "slot-warn", "slot-lost"]
     assert len({theme.variables[name] for name in states}) == len(states)
 

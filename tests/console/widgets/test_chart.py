@@ -12,13 +12,13 @@ from rich.cells import cell_len
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.widgets.big_chart import BigChart
 from autoloop_tui.console.widgets.chart import Chart
-from tests.console.projects import Project, painted
+from tests.console.projects import painted
 from tests.console.running import Size, show
 
 KINDS = pytest.mark.parametrize("kind", [Chart, BigChart])
 
 
-def series(values: Sequence[float], step: int = 50) -> Project:
+def series(values: Sequence[float], step: int = 50) -> Series:
     made = Series()
     for index, value in enumerate(values):
         made.append(index * step, value)

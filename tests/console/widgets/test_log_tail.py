@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ async def settled(pilot: Pilot[Any], pane: Any) -> None:
     await pilot.pause()
 
 
-def opened(pane: Widget, path: Path, pilot: Pilot[Any]) -> Any:
+def opened(pane: LogTail, path: Path, pilot: Pilot[Any]) -> Any:
     pane.open(path, "log of a1")
     pane.focus()
     return pilot.pause()
@@ -118,7 +117,7 @@ async def test_a_log_that_flies_by_is_painted_about_once_a_second(path: Path) ->
         ("g pagedown up", 10),
     ],
 )
-async def test_keys_move_the_cursor(path: Path, keys: Sequence[str], line: Any) -> None:
+async def test_keys_move_the_cursor(path: Path, keys: str, line: Any) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)
@@ -129,7 +128,7 @@ async def test_keys_move_the_cursor(path: Path, keys: Sequence[str], line: Any) 
 
 
 @pytest.mark.parametrize("keys", ["k j j", "space space", "g end", "ctrl+u ctrl+d ctrl+d"])
-async def test_walking_off_the_end_follows_again(path: Path, keys: Sequence[str]) -> None:
+async def test_walking_off_the_end_follows_again(path: Path, keys: str) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
         await opened(pane, path, pilot)

@@ -53,7 +53,7 @@ def text_of(screen: CompareScreen, name: str) -> list[str]:
     return [row.rstrip() for row in painted(screen.query_one(name))]
 
 
-def config(**changes: Any) -> Project:
+def config(**changes: Any) -> dict[str, Any]:
     made = copy.deepcopy(CONFIG)
     for path, value in changes.items():
         *blocks, key = path.split("__")
@@ -109,10 +109,10 @@ async def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(pro
         assert "lambda_ot" not in shown
         await pilot.press("d")
         await settle(pilot)
-        assert len(screen.query_one("#parameters", Table)._keys) == 9
+        assert len(screen.query_one("#parameters", Table).keys) == 9
         await pilot.press("d")
         await settle(pilot)
-        assert len(screen.query_one("#parameters", Table)._keys) == 3
+        assert len(screen.query_one("#parameters", Table).keys) == 3
 
 
 async def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_marked(project: Project) -> None:
@@ -345,7 +345,7 @@ async def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(proje
             for name in ("parameters", "metrics", "chart"):
                 assert screen.query_one(f"#{name}").size.height >= 5
             await pilot.press("j", "tab", "j")
-            assert screen.query_one("#parameters", Table).cursor == screen.query_one("#parameters", Table)._keys[1]
+            assert screen.query_one("#parameters", Table).cursor == screen.query_one("#parameters", Table).keys[1]
             assert screen.query_one("#metrics", Table).cursor == L1
 
 
@@ -375,7 +375,7 @@ async def test_two_thousand_parameters_are_all_there_and_only_the_window_is_pain
         paint = table._paint
         table._paint = lambda key, width: asked.append(key) or paint(key, width)
         await pilot.press("G", "ctrl+u", "g", "ctrl+d")
-        assert len(table._keys) == 2000
+        assert len(table.keys) == 2000
         assert len(asked) <= 4 * 50
         await pilot.press("G")
         assert table.cursor == "block39.key_1999"

@@ -458,7 +458,7 @@ async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: P
         assert project.commands() == [Undo()] * 2
         command = project.store.open_commands(1)[0]
         project.store.answer(command.id, True, "proposal 1 is pending again (before: approved by jo)")
-        app._tick()
+        app.tick()
         assert last_line(app) == "proposal 1 is pending again (before: approved by jo)"
 
 
@@ -496,7 +496,7 @@ async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(proj
         assert project.commands() == [Approve(proposals=[1, 2, 3, 4, 5])]
         command = project.store.open_commands(1)[0]
         project.store.answer(command.id, True, "proposals 1–5 are approved")
-        app._tick()
+        app.tick()
         assert last_line(app) == "proposals 1–5 are approved; 1 blocked left out, e edits"
 
 

@@ -65,7 +65,7 @@ def table_rows(screen: RoundsScreen) -> list[str]:
 
 
 def shown_runs(screen: RoundsScreen) -> Any:
-    return [key for key in screen.query_one(Table)._keys if not key.startswith("round ")]
+    return [key for key in screen.query_one(Table).keys if not key.startswith("round ")]
 
 
 def metrics(eval_l1: Any, pi_sum: float = 0.5, n: int = 50) -> Any:
@@ -258,7 +258,7 @@ async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_abov
         line = next(y for y, row in enumerate(painted(table)) if row.startswith("›"))
         project.round(2)
         project.run("new", RunState.QUEUED, round=2)
-        pilot.app._tick()
+        pilot.app.tick()
         await settle(pilot)
         assert len(shown_runs(screen)) == 61
         assert table.cursor == run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +82,7 @@ async def test_leaving_the_question_sends_nothing(project: Project) -> None:
         (RunState.FINISHED, "plain", "plain does not say how its trainer resumes"),
     ],
 )
-async def test_what_cannot_go_on_is_said_and_nothing_is_asked(
-    project: Project, state: Any, preset: Any, words: Sequence[str]
-) -> None:
+async def test_what_cannot_go_on_is_said_and_nothing_is_asked(project: Project, state: Any, preset: Any, words: str) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset=preset))
     run = project.run("some", state)
 

@@ -68,7 +68,7 @@ async def drive(
         async with app.run_test(size=size) as pilot:
             await pilot.press(*keys)
             for _ in range(10):
-                app._tick()
+                app.tick()
                 await pilot.pause()
             yield app.screen
 

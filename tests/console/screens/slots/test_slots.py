@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import Change, LoopEnd, LoopEndKind, LoopState, ProposalStatus, RoundState, Run, RunState, Series
+from autoloop.model import Change, LoopEnd, LoopEndKind, LoopState, ProposalStatus, RoundState, RunState, Series
 from autoloop.protocol import Move, Stop
 from autoloop.runners import procfs
 from textual.pilot import Pilot
@@ -177,7 +177,11 @@ async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run
         assert "? gone" in shown(pilot)
 
 
-def learning(folder: Path, *, mine: Any, base: Run, state: Any = RunState.RUNNING, slots: int = 2) -> Project:
+Points = tuple[list[int], list[float]]
+"""Steps and values."""
+
+
+def learning(folder: Path, *, mine: Points, base: Points, state: RunState = RunState.RUNNING, slots: int = 2) -> Project:
     """A run and its base, of which each logged the key metric at these steps with these values."""
     project = Project(folder, slots=slots)
     series = [Series(array("q", steps), array("d", values)) for steps, values in (base, mine)]
@@ -553,7 +557,7 @@ async def test_the_cursor_of_the_queue_stays_on_its_run(queued: Any) -> None:
         queue = pilot.app.screen
         assert queue.chosen == "run00004"
         queued.store.put_run(_with(queued.store.run("run00003"), state=RunState.STOPPED))
-        pilot.app._tick()
+        pilot.app.tick()
         queue.repaint()
         assert queue.chosen == "run00004"
         rows = painted(queue.query_one(RowPane))
@@ -604,7 +608,7 @@ async def test_the_strip_shrinks_when_everything_is_decided(waiting: Any) -> Non
     async with drive(waiting, (200, 50)) as (pilot, screen):
         for proposal in waiting.store.proposals(waiting.loop.id):
             waiting.store.put_proposal(_with(proposal, status=ProposalStatus.APPROVED))
-        pilot.app._tick()
+        pilot.app.tick()
         await settle(pilot)
         assert len(painted(screen.query_one("#next"))) == 1
         assert "round 2: 7 approved" in painted(screen.query_one("#next"))[0]
