@@ -282,3 +282,18 @@ def test_a_rule_whose_places_the_config_lacks_is_said(project: Project, path: st
     said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json", "--rules", "own.toml", "--decide")
     (rules,) = [each for each in said.by_subject.values() if each["subject"] == "rules"]
     assert rules["level"] == level
+
+
+def test_a_feature_with_both_its_parts_disabled_is_refused_by_doctor_and_plan(project: Project) -> None:
+    feature = {"name": "state", "use_learned_embed": False, "weight_label": 0}
+    write(project, "off.json", {"dataset": "a", "ot": {"loss_config": {"features": [feature]}}})
+    write(project, "good.json", {"dataset": "a"})
+    words = ("--cfgs", "good.json", "off.json", *LAUNCH, "--device", "cpu")
+    code, found = doctor(project, *words)
+    assert code == 1
+    (refused,) = [each for each in found.values() if each["level"] == "error"]
+    assert refused["subject"] == "config off.json"
+    assert "both its learned embedding off and its label weight 0" in refused["text"]
+    planned = project.call("run", *words)
+    assert planned.returncode == 2
+    assert "both its learned embedding off and its label weight 0" in planned.stderr
