@@ -7,7 +7,7 @@ from pathlib import Path
 from autoloop.files import read_text
 from autoloop.metrics import MetricBook
 from autoloop.rule_process import PATIENCE, rules_apart
-from autoloop.rules import RuleSource, act_ot_book, parse_book
+from autoloop.rules import RuleSource, default_rules, parse_book
 
 
 def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE, text: str | None = None) -> RuleSource:
@@ -16,6 +16,6 @@ def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE
     `patience`: seconds that Python rules may take for one run. `text`: the file's content, if it has been read already.
     """
     if path is None:
-        return act_ot_book()
+        return default_rules()
     text = read_text(Path(path), "rules file") if text is None else text
     return rules_apart(text, path, patience) if path.endswith(".py") else parse_book(text, path, metrics)

@@ -9,7 +9,7 @@ import pytest
 from autoloop import api
 from autoloop.configs import clamp_changes, parse_edits, resolve
 from autoloop.model import MetricSummary
-from autoloop.rules import act_ot_book, criterion, evaluate
+from autoloop.rules import criterion, default_rules, evaluate
 
 from tests.rules.views import metric, quiet, view
 
@@ -36,11 +36,11 @@ def above(value: float) -> float:
 
 
 def fired(**replaced: MetricSummary | None) -> list[str]:
-    return [request.rule for request in act_ot_book().judge(view(quiet(**replaced))).requests]
+    return [request.rule for request in default_rules().judge(view(quiet(**replaced))).requests]
 
 
 def test_the_rules_are_the_five_of_the_document_with_their_changes() -> None:
-    book = act_ot_book()
+    book = default_rules()
     assert book.default is not None
     at_the_end = {rule.id: list(rule.changes) for rule in book.rules if rule.scope == "end"}
     assert at_the_end | {"default": list(book.default.changes)} == EDITS
@@ -80,7 +80,7 @@ def test_several_rules_may_fire_on_one_run_in_the_order_of_the_book() -> None:
 
 
 def test_a_quiet_run_gets_the_default_with_what_the_rules_looked_at() -> None:
-    (request,) = act_ot_book().judge(view()).requests
+    (request,) = default_rules().judge(view()).requests
     assert (request.rule, request.edits) == ("default", EDITS["default"])
     assert [o.name for o in request.evidence.observations] == [
         "ot_pi_sum.last",
@@ -100,7 +100,7 @@ def test_one_or_two_points_are_no_plateau(points: int) -> None:
 
 
 def test_a_wide_tau_is_not_narrowed() -> None:
-    low = next(rule for rule in act_ot_book().rules if rule.id == "ot-mass-low")
+    low = next(rule for rule in default_rules().rules if rule.id == "ot-mass-low")
     for tau, after in ((5.0, None), (0.5, None), (0.1, 0.5)):
         config = {"ot": {"loss_config": {"reg": 0.1, "tau_src": tau, "tau_tgt": tau}, "window_size": 5}}
         changes = {change.path: change.after for change in resolve(config, parse_edits(low.changes))}
@@ -128,7 +128,7 @@ def test_summaries_of_the_original_get_its_answers(entry: dict[str, Any], reason
 
 
 def test_a_run_without_any_metric_gets_no_proposal_and_says_so() -> None:
-    judgement = act_ot_book().judge(view({}))
+    judgement = default_rules().judge(view({}))
     assert judgement.requests == []
     assert "rule ot-mass-low: metric train/ot_pi_sum never appeared with a finite value" in judgement.notes
     assert judgement.notes[-1] == "the run has no metric at all, so the default is not proposed either"
@@ -138,12 +138,12 @@ def test_the_cost_is_the_action_term_before_any_image_term() -> None:
     high = {**quiet(ot_cost=None), "train/ot_pi_sum": metric(last=0.5)}
     image = {"train/ot_cost/img_side": metric(pct=0.0)}
     action = {"train/ot_cost/action_lbl": metric(pct=-50.0)}
-    assert [f.rule for f in act_ot_book().judge(view(high | image)).requests] == ["ot-mass-high-cost-flat"]
-    assert [f.rule for f in act_ot_book().judge(view(high | image | action)).requests] == ["default"]
+    assert [f.rule for f in default_rules().judge(view(high | image)).requests] == ["ot-mass-high-cost-flat"]
+    assert [f.rule for f in default_rules().judge(view(high | image | action)).requests] == ["default"]
 
 
 def test_lambda_ot_is_never_lowered_under_its_floor() -> None:
-    (request,) = act_ot_book().judge(view(quiet(ot_pi_sum=metric(last=0.5), ot_cost=metric(pct=0.0)))).requests
+    (request,) = default_rules().judge(view(quiet(ot_pi_sum=metric(last=0.5), ot_cost=metric(pct=0.0)))).requests
     config = {"ot": {"lambda_ot": 0.05, "loss_config": {"features": [{"weight_label": 0.01}]}}}
     changes = clamp_changes(resolve(config, parse_edits(request.edits)), request.clamp)
     by_path = {change.path: change for change in changes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from autoloop.configs import Bounds
 from autoloop.model import UserError
-from autoloop.rules import act_ot_book, criterion, parse_book
+from autoloop.rules import criterion, default_rules, parse_book
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,7 +124,7 @@ def test_a_slip_is_one_sentence_with_file_rule_and_key(text: str, message: str) 
 def test_until_takes_a_name_or_a_condition() -> None:
     book = parse_book(BOOK, "my.toml")
     assert criterion("good", book).when is book.until["good"].when
-    assert criterion("worth-200k", book).when is act_ot_book().until["worth-200k"].when
+    assert criterion("worth-200k", book).when is default_rules().until["worth-200k"].when
     assert criterion("steps > 100").when.text == "steps > 100"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from autoloop.model import Evidence
-from autoloop.rules import act_ot_book, parse_book
+from autoloop.rules import default_rules, parse_book
 
 from tests.rules.views import metric, quiet, view
 
@@ -58,7 +58,7 @@ def test_a_rule_that_cannot_be_decided_is_named_and_the_others_go_on() -> None:
 
 def test_a_firing_carries_its_whole_evidence_and_can_be_stored() -> None:
     run = view(quiet(ot_pi_sum=metric(0.6, 0.5), ot_cost=metric(1.0, 0.95)))
-    (request,) = act_ot_book().judge(run).requests
+    (request,) = default_rules().judge(run).requests
     evidence = request.evidence
     assert (evidence.rule, evidence.rule_version) == ("ot-mass-high-cost-flat", "act_ot 3")
     assert evidence.when == "ot_pi_sum.last > 0.3 and ot_cost.n > 2 and ot_cost.pct > -10"
@@ -71,4 +71,4 @@ def test_a_firing_carries_its_whole_evidence_and_can_be_stored() -> None:
 
 
 def test_the_same_run_is_judged_the_same() -> None:
-    assert act_ot_book().judge(view()) == act_ot_book().judge(view())
+    assert default_rules().judge(view()) == default_rules().judge(view())

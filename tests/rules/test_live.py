@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import Series, UserError
-from autoloop.rules import LiveWatch, Rule, act_ot_book, describe, in_words, live_rules, parse_book
+from autoloop.rules import LiveWatch, Rule, default_rules, describe, in_words, live_rules, parse_book
 
 
 def rule(**keys: Any) -> Rule:
@@ -101,7 +101,7 @@ def test_so_many_values_in_a_row_may_be_asked_for() -> None:
 
 def test_a_gradient_norm_that_mixed_precision_skips_now_and_then_does_not_stop_a_run() -> None:
     nan, inf = float("nan"), float("inf")
-    shipped = [each for each in live_rules(act_ot_book()) if not each.watch or not each.watch.turns]
+    shipped = [each for each in live_rules(default_rules()) if not each.watch or not each.watch.turns]
 
     def stopped(norms: list[float], losses: list[float] | None = None) -> list[str]:
         found: list[str] = []
@@ -158,7 +158,7 @@ def test_a_slip_in_a_live_rule_is_one_sentence(keys: dict[str, Any], message: st
 
 
 def test_the_shipped_book_has_the_live_rules_of_the_document() -> None:
-    assert [describe(each) for each in live_rules(act_ot_book())] == [
+    assert [describe(each) for each in live_rules(default_rules())] == [
         "diverged: at every step, stops the run",
         "pi-vanished: steps 300–500, relaunches with ot.loss_config.reg@add=0.1 or ot.loss_config.tau_src@mul=2 "
         "ot.loss_config.tau_tgt@mul=2 in turn, at most 2 times",
@@ -172,7 +172,7 @@ def test_the_shipped_book_has_the_live_rules_of_the_document() -> None:
 
 @pytest.mark.parametrize(("mass", "expected"), [(9e-7, True), (1e-6, False)])
 def test_the_shipped_rule_fires_on_a_vanished_mass_below_its_threshold(mass: float, expected: bool) -> None:
-    looked = watch(*live_rules(act_ot_book()))
+    looked = watch(*live_rules(default_rules()))
     columns = {"train/ot_pi_sum": series((250, mass), (300, mass)), "train/loss": series((250, 1.0), (300, 1.0))}
     assert [firing.rule.id for firing in looked.fired(columns, 300)] == (["pi-vanished"] if expected else [])
 
@@ -186,6 +186,6 @@ def test_the_shipped_rule_fires_on_a_vanished_mass_below_its_threshold(mass: flo
     ],
 )
 def test_the_shipped_rule_reads_a_numerical_warning_in_the_log(line: str, expected: bool) -> None:
-    looked = watch(*live_rules(act_ot_book()))
+    looked = watch(*live_rules(default_rules()))
     looked.read_log([line])
     assert [firing.rule.id for firing in looked.fired({}, 1)] == (["sinkhorn-warning"] if expected else [])

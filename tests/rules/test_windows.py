@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from autoloop.metrics import default_book
-from autoloop.rules import act_ot_book, live_rules, no_point_ahead, no_point_seen
+from autoloop.rules import default_rules, live_rules, no_point_ahead, no_point_seen
 
 from tests.rules.test_live import rule, series
 
@@ -62,4 +62,4 @@ def test_a_run_whose_points_missed_the_window_is_told_so() -> None:
 
 
 def test_the_shipped_rules_judge_a_run_of_the_default_length() -> None:
-    assert [no_point_ahead(each, 2000, 50, 200) for each in live_rules(act_ot_book())] == [None] * 5
+    assert [no_point_ahead(each, 2000, 50, 200) for each in live_rules(default_rules())] == [None] * 5

@@ -1,20 +1,73 @@
-"""What is checked before a variant may exist. Each refusal is a sentence for the researcher, kept with the proposal."""
+"""What is checked before a variant may exist. Each refusal is a sentence for the researcher, kept with the proposal.
+
+What to check is data: guards.toml of the profiles.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+import msgspec
+
+from autoloop import profiles
 from autoloop.configs.changes import apply, same
 from autoloop.configs.paths import children, exists, get, split, written
 from autoloop.configs.text import is_number
 from autoloop.model import Change, Config
 
-LAMBDA_FLOOR = 0.02
-"""A rule does not lower ot.lambda_ot under this: below it the transport term no longer takes part in the training."""
 
-_FEATURES = ("ot", "loss_config", "features")
-_LAMBDA = ("ot", "lambda_ot")
+class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule (not a person) may not lower the number at `path` below `min`."""
+
+    path: str
+    min: float
+
+
+class NotBoth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No block directly below the path `blocks` may have all of `values`; `fault` and `remedy` explain it in words."""
+
+    blocks: str
+    called: str
+    values: dict[str, Any]
+    fault: str
+    remedy: str
+
+
+class ReplacedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The trainer replaces the top-level `blocks` by values of the block `by`, unless the config's key `unless` is false.
+
+    `agent` is what replaces them, in words.
+    """
+
+    blocks: tuple[str, ...]
+    by: str
+    unless: str
+    agent: str
+
+    def holds(self, config: Config) -> bool:
+        return isinstance(config.get(self.by), dict) and config.get(self.unless) is not False
+
+
+class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """guards.toml: what a method and a trainer know to be wrong with a config."""
+
+    floor: tuple[Floor, ...] = ()
+    not_both: tuple[NotBoth, ...] = ()
+    replaced_by: tuple[ReplacedBy, ...] = ()
+
+
+@cache
+def default_guards() -> Guards:
+    """The guards of the profiles that apply."""
+    found = [msgspec.convert(tomllib.loads(text), Guards) for text in profiles.texts("guards.toml")]
+    return Guards(
+        floor=tuple(each for guards in found for each in guards.floor),
+        not_both=tuple(each for guards in found for each in guards.not_both),
+        replaced_by=tuple(each for guards in found for each in guards.replaced_by),
+    )
 
 
 def refusals(base: Config, config: Config, *, by_rule: bool) -> list[str]:
@@ -22,9 +75,10 @@ def refusals(base: Config, config: Config, *, by_rule: bool) -> list[str]:
 
     `by_rule`: a rule made it, not a person (who may go under a rule's floor).
     """
-    reasons = _both_disabled(base, config)
-    if by_rule and (sentence := _under_floor(base, config)):
-        reasons.append(sentence)
+    guards = default_guards()
+    reasons = [sentence for guard in guards.not_both for sentence in _not_both(base, config, guard)]
+    if by_rule:
+        reasons += [sentence for guard in guards.floor for sentence in _under_floor(base, config, guard)]
     return reasons
 
 
@@ -33,16 +87,16 @@ def edits_with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Cha
     kept: list[Change] = []
     notes: list[str] = []
     result = apply(base, changes)
-    replaced = isinstance(result.get("policy"), dict) and result.get("use_policy_training_preset") is not False
+    replacing = {block: each for each in default_guards().replaced_by if each.holds(result) for block in each.blocks}
     for change in changes:
         block = split(change.path)[0]
         if same(change.before, change.after) and not change.created and not change.removed:
             notes.append(f"{change.path} already has that value ({_short(change.after)}); dropped.")
-        elif replaced and block in ("optimizer", "scheduler"):
-            instead = ".".join(["policy", "_".join(split(change.path))])
+        elif guard := replacing.get(block):
+            instead = ".".join([guard.by, "_".join(split(change.path))])
             hint = f"{instead} is the one that counts" if exists(result, tuple(split(instead))) else ""
-            hint = hint or "set use_policy_training_preset to false to use it"
-            notes.append(f"{change.path} has no effect, because the policy's preset replaces the {block} ({hint}); dropped.")
+            hint = hint or f"set {guard.unless} to false to use it"
+            notes.append(f"{change.path} has no effect, because {guard.agent} replaces the {block} ({hint}); dropped.")
         else:
             kept.append(change)
     return kept, notes
@@ -51,50 +105,57 @@ def edits_with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Cha
 def unusable(config: Config) -> list[str]:
     """Why a config as it was given must not be run, a sentence each."""
     return [
-        f"Feature {_label(key, feature)} has both its learned embedding off and its label weight 0, which breaks the "
-        "training: give it a label weight, turn the embedding on, or remove the feature."
-        for key, feature in _features(config)
-        if _is_disabled(feature)
+        f"{guard.called} {_label(key, block)} has {guard.fault}: {guard.remedy}."
+        for guard in default_guards().not_both
+        for key, block in _faulty(config, guard)
     ]
 
 
-def _label(key: str | int, feature: dict[str, Any]) -> str:
-    name = next((feature[k] for k in ("name", "key", "feature") if isinstance(feature.get(k), str)), None)
+def _label(key: str | int, block: dict[str, Any]) -> str:
+    name = next((block[k] for k in ("name", "key", "feature") if isinstance(block.get(k), str)), None)
     return f"{key} ({name})" if name else str(key)
 
 
-def _both_disabled(base: Config, config: Config) -> list[str]:
+def _not_both(base: Config, config: Config, guard: NotBoth) -> list[str]:
     sentences = []
-    before = [feature for _, feature in _features(base) if _is_disabled(feature)]
-    for key, feature in _features(config):
-        if _is_disabled(feature):
-            label = _label(key, feature)
-            blame = " The base config already has it so; add an edit that puts it right." if feature in before else ""
-            sentences.append(
-                f"Feature {label} would have both its learned embedding off and its label weight 0, which breaks the "
-                f"training: give it a label weight, turn the embedding on, or remove the feature "
-                f"({written((*_FEATURES, key))}@del).{blame}"
-            )
+    before = [block for _, block in _faulty(base, guard)]
+    for key, block in _faulty(config, guard):
+        blame = " The base config already has it so; add an edit that puts it right." if block in before else ""
+        path = written((*_keys(guard.blocks), key))
+        sentences.append(
+            f"{guard.called} {_label(key, block)} would have {guard.fault}: {guard.remedy} ({path}@del).{blame}"
+        )
     return sentences
 
 
-def _features(config: Config) -> list[tuple[str | int, Any]]:
-    features = get(config, _FEATURES) if exists(config, _FEATURES) else None
-    return [(key, feature) for key, feature in children(features) if isinstance(feature, dict)]
+def _faulty(config: Config, guard: NotBoth) -> list[tuple[str | int, Any]]:
+    """The blocks, with their keys, that have all the values which the guard forbids together."""
+    keys = _keys(guard.blocks)
+    blocks = children(get(config, keys)) if exists(config, keys) else []
+    return [
+        (key, block)
+        for key, block in blocks
+        if isinstance(block, dict) and all(_equals(block.get(name), value) for name, value in guard.values.items())
+    ]
 
 
-def _is_disabled(feature: dict[str, Any]) -> bool:
-    weight = feature.get("weight_label")
-    return feature.get("use_learned_embed") is False and is_number(weight) and weight == 0
+def _equals(found: Any, wanted: Any) -> bool:
+    """As a trainer compares: 0 and 0.0 are equal, 0 and false are not."""
+    return found == wanted and is_number(found) == is_number(wanted)
 
 
-def _under_floor(base: Config, config: Config) -> str | None:
-    if not (exists(base, _LAMBDA) and exists(config, _LAMBDA)):
-        return None
-    before, after = get(base, _LAMBDA), get(config, _LAMBDA)
-    if is_number(before) and is_number(after) and after < before and after < LAMBDA_FLOOR:
-        return f"ot.lambda_ot would fall from {before:g} to {after:g}, under {LAMBDA_FLOOR:g}, which no rule may go below."
-    return None
+def _under_floor(base: Config, config: Config, guard: Floor) -> list[str]:
+    keys = _keys(guard.path)
+    if not (exists(base, keys) and exists(config, keys)):
+        return []
+    before, after = get(base, keys), get(config, keys)
+    if is_number(before) and is_number(after) and after < before and after < guard.min:
+        return [f"{guard.path} would fall from {before:g} to {after:g}, under {guard.min:g}, which no rule may go below."]
+    return []
+
+
+def _keys(path: str) -> tuple[str | int, ...]:
+    return tuple(split(path))
 
 
 def _short(value: Any) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
+from autoloop import profiles
 from autoloop.configs import Config
 from autoloop.diagnose.diagnosis import explain
 from autoloop.model import LoopSpec
@@ -70,6 +71,7 @@ class Question:
             "script": self.script,
             "module": preset.module or None,
             "device": device,
+            "decoding": str(profiles.path("decoding.py")),
             "configs": [{"config": each.config, "arguments": each.arguments} for each in configs],
         }
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 closed by __exit__

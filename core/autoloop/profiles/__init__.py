@@ -58,6 +58,11 @@ def texts(name: str) -> list[str]:
     return [file.read_text(encoding="utf-8") for file in found if file.is_file()]
 
 
+def path(name: str) -> Traversable:
+    """The first file of this name that an applying profile has."""
+    return next(file for profile in PROFILES if (file := _folder(profile) / name).is_file())
+
+
 def presets() -> Iterator[Traversable]:
     """The launch presets, a TOML file each."""
     for profile in PROFILES:

@@ -1,6 +1,6 @@
 """Rules: a run's metrics, log and config in, requests for variants with their evidence out. No I/O: one run, one answer."""
 
-from autoloop.rules.book import RuleBook, act_ot_book, criterion, parse_book
+from autoloop.rules.book import RuleBook, criterion, default_rules, parse_book
 from autoloop.rules.expressions import Expression, Verdict, compile_expression, evaluate
 from autoloop.rules.live import LiveFiring, LiveWatch, describe, in_words, live_rules
 from autoloop.rules.python_rules import PythonRules, python_rules
@@ -23,9 +23,9 @@ __all__ = [
     "RuleSource",
     "RunView",
     "Verdict",
-    "act_ot_book",
     "compile_expression",
     "criterion",
+    "default_rules",
     "describe",
     "evaluate",
     "in_words",

@@ -154,7 +154,7 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
 
 
 @cache
-def act_ot_book() -> RuleBook:
+def default_rules() -> RuleBook:
     """The rule book of the profile that applies."""
     (text,) = profiles.texts("rules.toml")
     return parse_book(text, "the shipped rules.toml")
@@ -162,7 +162,7 @@ def act_ot_book() -> RuleBook:
 
 def criterion(text: str, rules: RuleSource | None = None, metrics: MetricBook | None = None) -> Criterion:
     """What `--until` means: a criterion named in `rules` or in the shipped book, else a condition as text."""
-    named = {**act_ot_book().until, **(rules.until if rules else {})}
+    named = {**default_rules().until, **(rules.until if rules else {})}
     if text in named:
         return named[text]
     try:

@@ -7,15 +7,16 @@ import os
 
 import msgspec
 
+from autoloop import profiles
 from autoloop.trainers.presets import Preset
 
 
 def trainer_identity(preset: Preset, script: str | None) -> list[str]:
-    """The word by which a preset and a script differ from LeRobot's own script, the default, which has none.
+    """The word by which a preset and a script differ from the default preset's own script, which has none.
 
     How a preset reads the log or stops a run does not count.
     """
-    if preset.name == "lerobot" and script in (None, preset.script):
+    if preset.name == profiles.default_preset() and script in (None, preset.script):
         return []
     named = os.path.normpath(script or preset.script) if script or preset.script else preset.module
     parts = [preset.argv, preset.override_style, sorted(preset.flags.items()), sorted(preset.env.items()), named]

@@ -31,7 +31,7 @@ class LoopRuns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run with what it came from. `origin`: the base run, the proposal's number and the rule, `act_ot #12 plateau`;
+    """One run with what it came from. `origin`: the base run, the proposal's number and the rule, `my_rules #12 plateau`;
     `text`: what the filter looks in, in lower case."""
 
     run: Run
