@@ -122,3 +122,12 @@ def fresh_folder(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
+
+
+def wandb_place(entity: str | None, project: str | None, settings: Settings) -> tuple[str, str]:
+    """Entity and project from the flags, else from autoloop.toml."""
+    entity, project = entity or settings.wandb.entity, project or settings.wandb.project
+    for flag, value in (("--entity", entity), ("--project", project)):
+        if not value:
+            raise UserError(f"Which W&B {flag[2:]}? Give {flag}, or set it in autoloop.toml under [wandb].")
+    return entity or "", project or ""

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 from autoloop.model import UserError
-from autoloop.settings import Settings, load_settings
+from autoloop.settings import load_settings
 from cyclopts import Parameter
 
+from autoloop_tui.cli import run_flags
 from autoloop_tui.cli.output import analysis, printing
 
 OneOrNone = Parameter(consume_multiple=(0, 1))
@@ -139,7 +140,7 @@ def analyze_wandb(
     source = analysis.rules_of(rules or [], settings, book)
     fields = settings.field_types()
     deadline = time.monotonic() + timeout
-    where = Project(GraphQL(os.environ, deadline), *wandb_place(entity, project, settings))
+    where = Project(GraphQL(os.environ, deadline), *run_flags.wandb_place(entity, project, settings))
     tags = tags or []
 
     def read(run: Listed) -> analysis.Analysed:
@@ -174,15 +175,6 @@ def analyze_wandb(
         print(f"Only {len(done)} of {len(listed)} runs could be read. {printing.printable(str(failure))}", file=sys.stderr)
         return 1
     return 0
-
-
-def wandb_place(entity: str | None, project: str | None, settings: Settings) -> tuple[str, str]:
-    """Entity and project from the flags, else from autoloop.toml."""
-    entity, project = entity or settings.wandb.entity, project or settings.wandb.project
-    for flag, value in (("--entity", entity), ("--project", project)):
-        if not value:
-            raise UserError(f"Which W&B {flag[2:]}? Give {flag}, or set it in autoloop.toml under [wandb].")
-    return entity or "", project or ""
 
 
 def _ended(code: int | None) -> str:

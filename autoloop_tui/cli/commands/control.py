@@ -203,7 +203,7 @@ def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> i
         request = kind(run=chosen.id) if chosen else kind()
         if client.alive(store, found):
             return _stop_driven(store, found, request)
-        from autoloop.engine.commands.unattended import executing, stop_without_engine
+        from autoloop.engine.driver.unattended import executing, stop_without_engine
 
         def stop_it() -> int:
             number = chosen.id if chosen else None
@@ -236,7 +236,7 @@ def _asks(command: Command, request: Stop | Kill) -> bool:
 
 def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:
     """An engine that hangs keeps nobody from stopping its runs; what it was asked is kept for it, or the next one."""
-    from autoloop.engine.commands.unattended import ask_supervisors, executing
+    from autoloop.engine.driver.unattended import ask_supervisors, executing
 
     run = None if request.run is UNSET else request.run
     kill = isinstance(request, Kill)

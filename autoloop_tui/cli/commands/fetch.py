@@ -12,8 +12,8 @@ from autoloop.model import Config, UserError
 from autoloop.settings import load_settings
 from cyclopts import Parameter
 
-from autoloop_tui.cli.commands.analyze import wandb_place
 from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.run_flags import wandb_place
 
 
 def fetch_config(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from autoloop.configs import edits_from_mapping, parse_config
+from autoloop.configs import change_text, edits_from_mapping, parse_config
 from autoloop.engine.planning.variant_policies import project_policy, store_of
 from autoloop.files import read_text
 from autoloop.model import UserError
@@ -19,7 +19,6 @@ from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter, Token
 
 from autoloop_tui.cli import run_flags
-from autoloop_tui.cli.commands.proposals import change_text
 from autoloop_tui.cli.options import NO_LAUNCH_FLAGS, LaunchFlags, LaunchOptions, RunOptions, loop_spec
 from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.start_loop import start_loop

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from autoloop.configs import after_text, before_text, value_text
-from autoloop.model import Change, Loop, Proposal, ProposalStatus, Run, UserError
+from autoloop.configs import change_text, value_text
+from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
 from autoloop.variants.files import load_recipe
@@ -312,8 +312,3 @@ def _text(proposal: Proposal, base: str) -> str:
         for line in map(printing.printable, lines)
         for part in printing.wrapped(line, cells, others="        " if line.startswith(" ") else "    ")
     )
-
-
-def change_text(change: Change) -> str:
-    """What becomes of one place: `0.1 → 0.15`, and what is to be said of it."""
-    return f"{before_text(change)} → {after_text(change)}" + (f"   {change.note}" if change.note else "")

@@ -196,3 +196,8 @@ def before_text(change: Change, shown: Callable[[Any], str] = value_text) -> str
 def after_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
     """What a change leaves, as people read it."""
     return "(deleted)" if change.removed else MASK if is_secret(change.path, change.after) else shown(change.after)
+
+
+def change_text(change: Change) -> str:
+    """What becomes of one place, with its note if there is one: `0.1 → 0.15`."""
+    return f"{before_text(change)} → {after_text(change)}" + (f"   {change.note}" if change.note else "")
