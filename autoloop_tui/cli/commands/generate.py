@@ -74,6 +74,7 @@ def generate(
     settings = load_settings(cwd)
     extra = run_flags.trainer_arguments(options.extra or [])
     base, asked = _what_is_asked(base_cfg, changes, reason, recipe)
+    named = bool(reason) or recipe is not None
     base_text = read_text(base, "config")
     config = parse_config(base_text, str(base))
     by_hash: dict[str, str] = {}
@@ -90,10 +91,11 @@ def generate(
         variants = [check(config, each, policy) for each in asked]
     for each, variant in zip(asked, variants, strict=True):
         if variant.blocked:
-            raise UserError(f"Nothing was written, because of {_called(each, asked)}: {variant.blocked}")
+            raise UserError(f"Nothing was written, because of {_called(each, asked, named=named)}: {variant.blocked}")
         if variant.hash in by_hash:
-            raise UserError(f"{_called(each, asked)} is the same training as {by_hash[variant.hash]}; omit one.")
-        by_hash[variant.hash] = _called(each, asked)
+            called = _called(each, asked, named=named)
+            raise UserError(f"{called} is the same training as {by_hash[variant.hash]}; omit one.")
+        by_hash[variant.hash] = _called(each, asked, named=named)
 
     folder = Path(out_dir).expanduser() if out_dir is not None else base.parent
     files: list[WrittenVariant] = []
@@ -157,10 +159,11 @@ def _edits(words: list[str]) -> list[str]:
     return edits
 
 
-def _called(each: VariantRequest, asked: list[VariantRequest]) -> str:
+def _called(each: VariantRequest, asked: list[VariantRequest], *, named: bool) -> str:
+    """`variant 2 (why)`; `named`: whether a reason was given."""
     number = next(number for number, other in enumerate(asked, 1) if other is each)
     name = f"variant {number}" if len(asked) > 1 else "the variant"
-    return name if each.reason == REASON else f"{name} ({each.reason})"
+    return f"{name} ({each.reason})" if named else name
 
 
 def _text(asked: VariantRequest, variant: CheckedVariant, file: WrittenVariant) -> str:
