@@ -198,7 +198,7 @@ def test_the_status_of_a_finished_loop_names_the_extreme_of_its_key_metric_and_t
     lines = call("status").out.splitlines()
     with project.store() as store:
         (best,) = [run for run in store.runs(1) if run.name == "b"]
-        value = best.summary.metrics["eval/offline_eval/avg_l1"].last  # type: ignore[union-attr]
+        value = best.summary.metrics["eval/offline_eval/avg_l1"].last
     assert f"lowest last eval_l1: {value:.4g}, b ({best.id})" in lines
     assert f"report: {project.folder / 'reports/act_ot.md'}" in lines
     document = json.loads(call("status", "--json").out)

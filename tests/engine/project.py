@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autoloop.engine import Engine, create_loop, plan_loop, spawn
 from autoloop.gpus import GpuReport
-from autoloop.model import ApprovalMode, ApprovalPolicy, Event, Loop, LoopSpec, LoopState, Proposal, Run
+from autoloop.model import ApprovalMode, ApprovalPolicy, Attempt, Event, Loop, LoopSpec, LoopState, Proposal, Run
 from autoloop.runners import local, procfs
 from autoloop.settings import Settings
 from autoloop.store import Store
@@ -202,7 +203,7 @@ class Project:
             except (OSError, ValueError):
                 return None
 
-        return int(eventually(seen, f"the trainer of {run_id}"))
+        return int(eventually(seen, f"the trainer of {run_id}") or 0)
 
     # ---------------------------------------------------------------------------------------------- nothing is left
 
@@ -225,11 +226,15 @@ class Project:
             self.kill_engine(pid)
         attempts = [attempt for loop in self.store.loops() for attempt in self.store.loop_attempts(loop.id)]
         for attempt in attempts:
-            if (pid := supervisor_pid(attempt)) is not None:
-                os.kill(pid, signal.SIGUSR1)
+            if (supervisor := supervisor_pid(attempt)) is not None:
+                os.kill(supervisor, signal.SIGUSR1)
         for attempt in attempts:
-            eventually(lambda a=attempt: supervisor_pid(a) is None, f"the end of {attempt.id}")
+            eventually(partial(_gone, attempt), f"the end of {attempt.id}")
         for mark in self.left_over():
             local.sweep(mark.rpartition(" ")[2])
         local.reap()
         self.store.close()
+
+
+def _gone(attempt: Attempt) -> bool:
+    return supervisor_pid(attempt) is None

@@ -59,7 +59,7 @@ def every_run_has_one_result(project: Project, loop: Loop) -> None:
         assert run.attempts == len(attempts)
         assert all(attempt.result is not None and attempt.ended_at is not None for attempt in attempts)
         assert told[run.id] == len(attempts)
-        assert [attempt.result for attempt in attempts].count("finished") == (run.state is RunState.FINISHED)
+        assert [attempt.result for attempt in attempts].count(RunState.FINISHED) == (run.state is RunState.FINISHED)
         assert attempts[-1].result == run.state.value
         if run.state is RunState.FINISHED:
             assert run.output_dir == attempts[-1].output_dir

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from autoloop.engine import Engine
@@ -145,7 +146,7 @@ def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(
     for i in range(2):
         with project.driven(loop) as engine:
             gates[i].touch()
-            engine.until(lambda i=i: project.named(loop, f"broken{i}").state is RunState.FAILED, "the failure")
+            engine.until(partial(_has_failed, project, loop, f"broken{i}"), "the failure")
             engine.leave()
     gates[2].touch()
     ended = project.run(loop)
@@ -181,3 +182,7 @@ def test_a_wait_that_becomes_another_is_said_again(project: Project) -> None:
         engine.until(lambda: len(project.story(loop, "waiting")) == 3, "the third wait")
         assert "is held" in project.story(loop, "waiting")[-1]
         engine.leave()
+
+
+def _has_failed(project: Project, loop: Loop, name: str) -> bool:
+    return project.named(loop, name).state is RunState.FAILED

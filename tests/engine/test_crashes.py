@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from autoloop.engine import Engine
-from autoloop.model import Actor, LoopState, RunState
+from autoloop.model import Actor, Loop, LoopState, RunState
 from autoloop.protocol import Approve, Propose, Start, Stop, Variant
 from autoloop.runners import local
 from autoloop.store import Store
@@ -71,7 +71,7 @@ def die_at(engine: Engine, number: int) -> None:
             raise Died
         put(*row)
 
-    engine.store._put = put_or_die  # type: ignore[method-assign]
+    engine.store._put = put_or_die  # type: ignore[assignment, method-assign]
 
 
 def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(project: Project) -> None:
@@ -107,7 +107,7 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
         last.until(lambda: len(project.proposals(loop)) == 2, "the rule's proposal")
         last.leave()
     assert [proposal.author for proposal in project.proposals(loop)] == [Actor.person("ada"), Actor.rule("more-lr")]
-    assert [a.result for a in project.store.loop_attempts(loop.id)].count("finished") == 1
+    assert [a.result for a in project.store.loop_attempts(loop.id)].count(RunState.FINISHED) == 1
     assert states(project.runs(loop)) == [RunState.FINISHED]
 
 
@@ -118,7 +118,7 @@ def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(proje
         configs = [project.config(f"{name}{number}") for name in "ab"]
         loop = project.loop(configs, concurrency=2, rounds=2, decide=True, approve="manual")
         with project.driven(loop) as first:
-            first.until(lambda made=loop: len(project.proposals(made)) == 2, "the proposals")
+            first.until(partial(_has_proposals, project, loop, 2), "the proposals")
         project.store.send(loop.id, Approve(proposals=[project.proposals(loop)[0].id]), "ada")
         asked = project.store.send(loop.id, Start(), "ada")
         with Store.open(project.folder) as store:
@@ -139,7 +139,7 @@ def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: Project) ->
         def answer(*_: object) -> None:
             raise Died
 
-        engine.store.answer = answer  # type: ignore[method-assign]
+        engine.store.answer = answer  # type: ignore[assignment, method-assign]
 
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))])
@@ -211,3 +211,7 @@ def kill_some_supervisors(home: Path, chance: random.Random, over: threading.Eve
                 with contextlib.suppress(ValueError, ProcessLookupError):
                     os.kill(json.loads(claim.read_text())["pid"], signal.SIGKILL)
         time.sleep(0.005)
+
+
+def _has_proposals(project: Project, loop: Loop, count: int) -> bool:
+    return len(project.proposals(loop)) == count

@@ -165,7 +165,7 @@ def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
     runs = project.runs(loop)
     assert states(runs) == [RunState.FINISHED] * 2
     results = [attempt.result for attempt in project.store.loop_attempts(loop.id)]
-    assert results.count("finished") == 2
+    assert results.count(RunState.FINISHED) == 2
     assert set(results) == {"finished", "lost"}
     assert any("the loop goes on" in text for text in project.story(loop, "note"))
 
@@ -189,7 +189,7 @@ def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Projec
                     raise StoreUnavailableError("the disk is full for this instant")
                 put(*row)
 
-            store._put = put_or_fail  # type: ignore[method-assign]
+            store._put = put_or_fail  # type: ignore[assignment, method-assign]
             monkeypatch.setattr(outage, "LONGEST_WAIT", 0.002)
             watchdog = threading.Timer(60, engine.leave, ["the test took too long"])
             watchdog.start()

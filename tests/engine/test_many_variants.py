@@ -9,14 +9,15 @@ import pytest
 from autoloop.engine.rounds import transitions
 from autoloop.files import write_all
 from autoloop.model import LoopState, ProposalStatus, RoundState
+from autoloop.protocol import Approve, Kill, Propose, Stop, Variant
 from autoloop.store import Store
 
 from tests.engine.project import Project
 
 
-@pytest.mark.parametrize("kind", ["stop", "kill"])
+@pytest.mark.parametrize("request_", [Stop(), Kill()], ids=["stop", "kill"])
 def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_left(
-    project: Project, monkeypatch: pytest.MonkeyPatch, kind: str
+    project: Project, monkeypatch: pytest.MonkeyPatch, request_: Stop | Kill
 ) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     batches: list[int] = []
@@ -24,7 +25,7 @@ def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_lef
     def write_and_ask(files: Sequence[tuple[Path, str]]) -> None:
         if not batches:
             with Store.open(project.folder) as store:
-                store.send(loop.id, kind, {}, "ada")
+                store.send(loop.id, request_, "ada")
         batches.append(len(files))
         write_all(files)
 
@@ -32,9 +33,9 @@ def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_lef
     with project.driven(loop) as engine:
         (first,) = engine.waiting()
         for number in range(9):
-            engine.done("propose", run="a", edits=[f"lr={number + 7}"])
+            engine.done(Propose(run="a", variants=[Variant(edits=[f"lr={number + 7}"])]))
         monkeypatch.setattr(transitions, "write_all", write_and_ask)
-        engine.done("approve", proposals=[each.id for each in project.proposals(loop)])
+        engine.done(Approve(proposals=[each.id for each in project.proposals(loop)]))
         assert engine.end().state is LoopState.STOPPED
     assert batches == [4], "two runs, each with its config and the copy for people"
     assert len(project.runs(loop)) == 1

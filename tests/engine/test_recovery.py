@@ -86,8 +86,7 @@ def test_a_run_that_ended_while_no_engine_was_alive_is_summarised_by_the_next(pr
         attempts += project.store.attempts(run.id)
     project.kill_engine(engine)
     gate.touch()
-    for attempt in attempts:
-        eventually(lambda a=attempt: supervisor_pid(a) is None, "the end of the supervisor")
+    eventually(lambda: not any(map(supervisor_pid, attempts)), "the end of the supervisors")
     assert states(project.runs(loop)) == [RunState.RUNNING] * 2
     assert project.run(loop).state is LoopState.FINISHED
     a, b = project.runs(loop)
@@ -282,7 +281,7 @@ def engine_dies_before_it_stores_the_handle(project: Project, loop: Loop) -> Att
                 raise Died
             put(attempt, number)
 
-        store.put_attempt = put_or_die  # type: ignore[method-assign]
+        store.put_attempt = put_or_die  # type: ignore[assignment, method-assign]
         with pytest.raises(Died):
             engine.run()
     (attempt,) = project.store.loop_attempts(loop.id)

@@ -8,7 +8,7 @@ from typing import Any
 
 from autoloop import reports
 from autoloop.metrics import default_book
-from autoloop.model import LoopState, Proposal, ProposalStatus, RoundState, RunState
+from autoloop.model import EventKind, LoopState, Proposal, ProposalStatus, RoundState, RunState
 from autoloop.protocol import Approve, Pause, Propose, Resume, Variant
 
 from tests.engine.processes import seen, states
@@ -275,7 +275,7 @@ def decide(summary):
     loop = project.loop([project.config("a")], decide=True, rounds=2, rules=project.rules(code, "slow.py"))
     with project.driven(loop) as engine:
         project.until(lambda: Path(f"{gate}.asked").exists(), "the question")
-        project.store.add_event(loop.id, "note", "somebody else writes")
+        project.store.add_event(loop.id, EventKind.NOTE, "somebody else writes")
         engine.ask(Pause())
         assert project.state(loop).paused
         assert project.proposals(loop) == []

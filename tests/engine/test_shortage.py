@@ -21,7 +21,8 @@ from tests.engine.project import Project
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Errors that the next starts of a process get from the kernel; 0 for none."""
-    real, refusals = os.posix_spawn, []
+    real = os.posix_spawn
+    refusals: list[int] = []
 
     def posix_spawn(*args: Any, **more: Any) -> int:
         if refusals:
@@ -30,7 +31,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[int]:
                 raise OSError(number, os.strerror(number))
         return real(*args, **more)
 
-    monkeypatch.setattr(local.os, "posix_spawn", posix_spawn)
+    monkeypatch.setattr(os, "posix_spawn", posix_spawn)
     monkeypatch.setattr(Shortage, "WELL", 0.1)
     return refusals
 

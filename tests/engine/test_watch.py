@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autoloop.gpus import Gpu, GpuReport
@@ -11,10 +12,9 @@ from autoloop.protocol import Stop
 
 from tests.engine.project import PRESET, Project
 
-ON_A_GPU = {"device": "cuda", "gpus": [0], "machine": GpuReport(gpus=(Gpu(index=0, name="GPU 0"),))}
+ON_A_GPU: dict[str, Any] = {"device": "cuda", "gpus": [0], "machine": GpuReport(gpus=(Gpu(index=0, name="GPU 0"),))}
 WARNING = "WARNING:lerobot.configs.policies:Device 'cuda' is not available. Switching to 'cpu'."
 WATCHFUL = """
-finish_grace = 0.2
 [console]
 end = "End of training"
 [[failures]]
@@ -27,7 +27,7 @@ device = "cuda"
 @pytest.fixture
 def preset(project: Project) -> str:
     path = project.folder / "watchful.toml"
-    path.write_text(PRESET + WATCHFUL)
+    path.write_text("finish_grace = 0.2\n" + PRESET + WATCHFUL)  # tables come last
     return str(path)
 
 

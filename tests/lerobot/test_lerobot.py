@@ -81,8 +81,8 @@ def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(
     entries = json.loads((project.folder / "reports" / "data" / "autorun_summary.json").read_text())
     for run in runs:
         assert run.id in report
-        assert f"{run.summary.metrics['train/l1_loss'].last:.4g}" in report  # type: ignore[union-attr]
-        assert entries[run.output_dir]["train/l1_loss"]["last"] == run.summary.metrics["train/l1_loss"].last  # type: ignore[union-attr]
+        assert f"{run.summary.metrics['train/l1_loss'].last:.4g}" in report
+        assert entries[run.output_dir]["train/l1_loss"]["last"] == run.summary.metrics["train/l1_loss"].last
     launched = project.store.attempts(runs[0].id)[0].argv
     assert "accelerate.commands.launch" in launched
 

@@ -36,7 +36,7 @@ def above(value: float) -> float:
 
 
 def fired(**replaced: MetricSummary | None) -> list[str]:
-    return [request.rule for request in default_rules().judge(view(quiet(**replaced))).requests]
+    return [request.rule or "" for request in default_rules().judge(view(quiet(**replaced))).requests]
 
 
 def test_the_rules_are_the_five_of_the_document_with_their_changes() -> None:

@@ -109,7 +109,7 @@ def test_one_command_decides_on_what_it_can_and_says_what_it_cannot(project: Pro
         said = engine.refused(Approve(proposals=[two.id, 99, four.id, two.id]))
         assert f"proposals {two.id}, {four.id} are approved. There is no proposal 99" in said
         assert [p.status.value for p in project.proposals(loop)] == ["approved", "pending", "approved"]
-        wrong = ([], "1", [True], [0], [three.id, "x"], None)
+        wrong: tuple[object, ...] = ([], "1", [True], [0], [three.id, "x"], None)
         engine.rows_refused([("approve", {"proposals": numbers}) for numbers in wrong])
         assert "There is no proposal 98" in engine.refused(Reject(proposals=[98, 99]))
         engine.done(Stop())

@@ -272,7 +272,7 @@ def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(projec
                     raise Died
                 put(*row)
 
-            store._put = put_or_die  # type: ignore[method-assign]
+            store._put = put_or_die  # type: ignore[assignment, method-assign]
             with contextlib.suppress(Died):
                 engine.run()
                 survived = True
@@ -281,7 +281,7 @@ def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(projec
         now = project.store.run(run.id)
         assert (now.state, now.step, now.resume, now.output_dir) == (RunState.FINISHED, 40, False, run.output_dir)
         results = [attempt.result for attempt in project.store.attempts(run.id)]
-        assert results.count("finished") == 2
+        assert results.count(RunState.FINISHED) == 2
         assert set(results) <= {"finished", "lost"}  # an attempt that never started
         assert project.left_over() == []
         if survived:

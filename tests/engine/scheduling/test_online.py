@@ -191,8 +191,8 @@ def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_
     assert running.wait() == 0, running.said
     with project.store() as store:
         first, second = store.runs(project.loop().id)
-    assert Path(first.wandb_sync).name.startswith("run-")
-    assert Path(second.wandb_sync).name.startswith("offline-run-")
+    assert Path(first.wandb_sync or "").name.startswith("run-")
+    assert Path(second.wandb_sync or "").name.startswith("offline-run-")
     service.start()
     wandb = Path(sys.executable).with_name("wandb")
     lines = [line for line in report(project).splitlines() if line.startswith("wandb sync ")]
