@@ -201,7 +201,7 @@ def test_it_is_found_before_anything_is_written(refused: Refused, mistake: str) 
 
 def test_an_unknown_gpu_is_named_with_those_there_are(refused: Refused) -> None:
     told = refused(f"{RUN} --cfgs base.json --gpus 1,2 --exec")
-    assert "no GPU 2 on this machine: Machine, which has 0, 1" in told
+    assert "no GPU 2 on this machine, which has 0, 1" in told
 
 
 def test_more_runs_at_a_time_than_gpus_are_refused(refused: Refused) -> None:

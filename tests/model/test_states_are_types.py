@@ -8,7 +8,7 @@ holds one is compared with, or searched for, a text that the source spells out.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import autoloop
@@ -97,7 +97,7 @@ def messages_that_decide(tree: ast.Module) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("rule", [changes_of_state, messages_that_decide], ids=lambda rule: rule.__name__)
-def test_the_source_keeps_to_it(rule) -> None:
+def test_the_source_keeps_to_it(rule: Callable[[ast.Module], Iterator[int]]) -> None:
     found = []
     for path in SOURCES:
         lines = path.read_text().splitlines()
