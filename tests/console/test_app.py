@@ -439,11 +439,11 @@ async def test_a_retry_that_fails_between_two_looks_is_news(project: Project) ->
 @pytest.mark.parametrize(
     ("approve", "held", "status", "expected"),
     [
-        ("manual", False, ProposalStatus.PENDING, True),
-        ("manual", False, ProposalStatus.BLOCKED, True),
-        ("after:60", False, ProposalStatus.PENDING, True),
-        ("auto", False, ProposalStatus.APPROVED, False),
-        ("auto", True, ProposalStatus.APPROVED, True),
+        (ApprovalPolicy(mode=ApprovalMode.MANUAL), False, ProposalStatus.PENDING, True),
+        (ApprovalPolicy(mode=ApprovalMode.MANUAL), False, ProposalStatus.BLOCKED, True),
+        (ApprovalPolicy(mode=ApprovalMode.AFTER, after=60), False, ProposalStatus.PENDING, True),
+        (ApprovalPolicy(mode=ApprovalMode.AUTO), False, ProposalStatus.APPROVED, False),
+        (ApprovalPolicy(mode=ApprovalMode.AUTO), True, ProposalStatus.APPROVED, True),
     ],
 )
 async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself(
@@ -451,9 +451,7 @@ async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself
 ) -> None:
     project.round(1, RoundState.DECIDING)
     project.proposal(project.store.run("run00001"), status=status)
-    project.change_loop(
-        held=held, spec=msgspec.structs.replace(project.spec, approve=ApprovalPolicy(mode=ApprovalMode(approve)))
-    )
+    project.change_loop(held=held, spec=msgspec.structs.replace(project.spec, approve=approve))
 
     async with drive(project.app()) as pilot:
         assert waits(pilot.app.feed.view) == expected
