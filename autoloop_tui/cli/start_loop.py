@@ -58,7 +58,8 @@ def start_loop(
     if not execute:  # confirmed on the screen: what was a note of the plan is now in the way
         plan = planned(spec, True)
     on_accepted()
-    from autoloop.engine.driver.process import require_secrets, spawn
+    from autoloop.engine.driver.given_secrets import require_secrets
+    from autoloop.engine.driver.process import spawn
     from autoloop.engine.planning.create import create_loop, take_back
 
     from autoloop_tui.cli import checking

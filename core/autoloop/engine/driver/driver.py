@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autoloop.engine.driver.engine import Engine
 from autoloop.engine.driver.engine_log import logging_to
-from autoloop.engine.driver.process import require_secrets
+from autoloop.engine.driver.given_secrets import require_secrets
 from autoloop.metrics import MetricBook
 from autoloop.model import Event, Loop, LoopEnd, LoopEndKind, Run
 from autoloop.store import Store

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from autoloop import isolated
+from autoloop.engine.driver.given_secrets import require_secrets
 from autoloop.engine.driver.lock import holder
-from autoloop.model import Loop, LoopSpec, UserError
-from autoloop.secrets import missing
+from autoloop.model import Loop, UserError
 from autoloop.store import Holder, Store
 
 START_TIMEOUT = 20.0
@@ -61,15 +61,6 @@ def spawn(store: Store, loop: Loop) -> Holder:
     process.kill()
     process.wait()
     raise UserError(f"The engine did not take up {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
-
-
-def require_secrets(spec: LoopSpec) -> None:
-    """UserError where this process was not handed the secrets of --extra, which an engine passes on to the trainer."""
-    if lacking := missing(spec.extra, os.environ):
-        raise UserError(
-            f"A secret in --extra is never stored, so it must be given again: set {' and '.join(lacking)} in the "
-            "environment of this command."
-        )
 
 
 def _last_line(log: Path, since: int) -> str:
