@@ -17,7 +17,6 @@ from autoloop.engine.runs import circuit_breaker
 from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import Loop, Run, RunState
 
-from tests.engine import processes
 from tests.engine.project import Project
 from tests.lerobot.conftest import LeRobot
 
@@ -38,7 +37,7 @@ changes = ["policy.optimizer_lr@mul=0.5"]
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run takes 15 to 60 s here, most of it imports."""
-    monkeypatch.setattr(processes, "PATIENCE", 900.0)
+    monkeypatch.setattr("tests.support.waiting.PATIENCE", 900.0)
     monkeypatch.setattr("tests.engine.project.PATIENCE", 900.0)
 
 
