@@ -13,7 +13,7 @@ from autoloop.model import Run, RunState
 from textual.pilot import Pilot
 
 from autoloop_tui.console.app import ConsoleApp
-from autoloop_tui.console.present.proposals.edits import EditJudge
+from autoloop_tui.console.present.proposals.edits import edit_check
 from autoloop_tui.console.present.run.launch import planned
 from autoloop_tui.console.screens.dialogs import Ask
 from tests.console.projects import Project
@@ -92,7 +92,6 @@ async def test_edits_are_judged(project: Project) -> None:
 
     async with opened(project) as (_, app):
         assert app.feed.view is not None
-        judge = EditJudge(app.feed.store, project.loop, app.feed.view.metrics, "ada")
-        outcome = judge.outcome(run, ["seed=2", "lr=0.1"], 1)
+        outcome = edit_check(app.feed.store, app.feed.view.loop, run, 1)(["seed=2", "lr=0.1"])
         assert [change.path for change in outcome.changes] == ["seed"], outcome
         assert any("lr" in note for note in outcome.notes), "a flag of the preset sets it"
