@@ -49,7 +49,8 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         environment = {**os.environ, "TERM": term, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")}
-        environment.pop("TMUX", None)
+        for name in ("TMUX", "COLUMNS", "LINES"):  # a test runner's own terminal is not this one
+            environment.pop(name, None)
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "autoloop_tui"]
         self.process = subprocess.Popen(
