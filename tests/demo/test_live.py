@@ -58,6 +58,7 @@ def test_a_hopeless_run_is_stopped_before_two_fifths_of_its_steps_and_relaunched
         eval_freq=100,
         device="cpu",
         live=True,
+        preset="lerobot",
         rules=str(tmp_path / "book.toml"),
         python=sys.executable,
         train_script=str(train.__file__),

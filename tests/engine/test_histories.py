@@ -91,8 +91,9 @@ def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Proj
         assert any(run.notes[0] in said for said in project.story(loop, EventKind.NOTE))
         assert f"those of {run.wandb_id} alone" in (project.folder / "reports" / "report.md").read_text()
     assert folds.summary is not None
-    assert folds.summary.metrics["train/l1_loss"].last == 2.0  # the first fold's
-    assert "fold1 (" in folds.notes[0]
+    # One fold's values alone. W&B names folders by the second: which of several that start in one is first is not known.
+    assert folds.summary.metrics["train/l1_loss"].last in (2.0, 12.0, 22.0)
+    assert any(f"fold{number} (" in folds.notes[0] for number in range(3))
 
 
 def test_a_metric_of_the_summary_alone_is_judged(project: Project) -> None:
