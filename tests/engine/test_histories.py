@@ -23,7 +23,7 @@ progress = '(?P<step>\\d+)/(?P<total>\\d+) \\['
 """
 
 SEVERAL = """
-import json, multiprocessing, os, sys
+import json, multiprocessing, os, sys, time
 import wandb
 
 def train(name, offset):
@@ -40,6 +40,7 @@ if __name__ == "__main__":
         sys.exit(max(rank.join() or rank.exitcode for rank in ranks))
     for fold in range(config.get("folds", 0)):
         train(f"fold{fold}", 10.0 * fold)
+        time.sleep(1.1)  # W&B names its folders by the second, and a fold takes longer than one
     if config.get("alone"):
         run = wandb.init(project="p")
         run.log({"train/other": 1.0})
@@ -91,9 +92,8 @@ def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Proj
         assert any(run.notes[0] in said for said in project.story(loop, EventKind.NOTE))
         assert f"those of {run.wandb_id} alone" in (project.folder / "reports" / "report.md").read_text()
     assert folds.summary is not None
-    # One fold's values alone. W&B names folders by the second: which of several that start in one is first is not known.
-    assert folds.summary.metrics["train/l1_loss"].last in (2.0, 12.0, 22.0)
-    assert any(f"fold{number} (" in folds.notes[0] for number in range(3))
+    assert folds.summary.metrics["train/l1_loss"].last == 2.0  # the first fold's
+    assert "fold1 (" in folds.notes[0]
 
 
 def test_a_metric_of_the_summary_alone_is_judged(project: Project) -> None:
