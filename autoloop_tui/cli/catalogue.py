@@ -71,7 +71,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             ('propose h5ktqxph --changes seed=7 --reason "another seed"', "propose h5ktqxph --recipe pi-unlock"),
         ),
         "start": Command("proposals", "Start the next round with what is approved.", ("start", "start --loop 2")),
-        "hold": Command("proposals", "Keep the next round from starting by itself.", ("hold", "hold --off")),
+        "hold": Command("proposals", "Keep the next round from starting automatically.", ("hold", "hold --off")),
     },
     "Act": {
         "stop": Command("control", "Stop a run or the loop; what it wrote is kept.", ("stop", "stop h5ktqxph")),

@@ -52,7 +52,7 @@ def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1, *, starting:
         except UserError:
             if starting:
                 raise
-            return []  # the plan is shown all the same, and says that there are none
+            return []  # the plan is still shown, and says that there are none
     try:
         return [int(part) for part in gpus.split(",") if part.strip()]
     except ValueError:

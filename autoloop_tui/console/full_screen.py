@@ -189,7 +189,7 @@ class FullScreenApp(App[ReturnType]):
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _: object) -> None:
-            """End the app as `q` does; one that is stuck is ended all the same.
+            """End the app as `q` does; one that is stuck is ended by force.
 
             A handler of the loop's own would wait for the loop.
             """

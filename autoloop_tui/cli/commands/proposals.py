@@ -214,7 +214,7 @@ def start(*, loop: str | None = None) -> int:
 
 
 def hold(*, off: bool = False, loop: str | None = None) -> int:
-    """Keep the next round from starting by itself.
+    """Keep the next round from starting automatically.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class Delta(NamedTuple):
     higher: bool
     """Whether a larger value is the better one."""
     fair: bool = True
-    """Whether both values are of the same step. If they are not, neither is better: a curve falls by itself."""
+    """Whether both values are of the same step. If they are not, neither is better: a curve falls as training goes on."""
 
     @property
     def even(self) -> bool:
