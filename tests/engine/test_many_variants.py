@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from autoloop.engine.rounds import transitions
+from autoloop.engine.rounds import variant_runs
 from autoloop.files import write_all
 from autoloop.model import LoopState, ProposalStatus, RoundState
 from autoloop.protocol import Approve, Kill, Propose, Stop, Variant
@@ -29,12 +29,12 @@ def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_lef
         batches.append(len(files))
         write_all(files)
 
-    monkeypatch.setattr(transitions, "BATCH", 2)
+    monkeypatch.setattr(variant_runs, "BATCH", 2)
     with project.driven(loop) as engine:
         (first,) = engine.waiting()
         for number in range(9):
             engine.done(Propose(run="a", variants=[Variant(edits=[f"lr={number + 7}"])]))
-        monkeypatch.setattr(transitions, "write_all", write_and_ask)
+        monkeypatch.setattr(variant_runs, "write_all", write_and_ask)
         engine.done(Approve(proposals=[each.id for each in project.proposals(loop)]))
         assert engine.end().state is LoopState.STOPPED
     assert batches == [4], "two runs, each with its config and the copy for people"

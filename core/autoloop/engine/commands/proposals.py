@@ -9,10 +9,10 @@ from msgspec import UNSET
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
+from autoloop.engine.rounds.deciding import WAYS_BACK, start_due
 from autoloop.engine.rounds.live_rules import LiveRules
+from autoloop.engine.rounds.proposals import add_proposal, describe_changes, for_next_round, revise
 from autoloop.engine.rounds.proposals import propose as propose_variant
-from autoloop.engine.rounds.proposals import revise
-from autoloop.engine.rounds.transitions import WAYS_BACK, add_proposal, describe_changes, for_next_round, start_due
 from autoloop.model import POLICY, Actor, EventKind, Proposal, ProposalStatus, RoundState, UserError
 from autoloop.model.transitions import proposal_decided, proposal_undecided
 from autoloop.protocol import Approve, Edit, Propose, Reject, Undo

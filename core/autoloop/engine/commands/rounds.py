@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from autoloop.engine.commands.command import CommandContext
-from autoloop.engine.rounds.transitions import for_next_round
+from autoloop.engine.rounds.proposals import for_next_round
 from autoloop.model import ProposalStatus, RoundState, UserError
 from autoloop.protocol import Hold, Start
 

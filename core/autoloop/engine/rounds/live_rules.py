@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.rounds.proposals import propose, variant_config
-from autoloop.engine.rounds.transitions import add_proposal, describe_changes, queue_run, write_run
+from autoloop.engine.rounds.proposals import add_proposal, describe_changes, propose, variant_config
+from autoloop.engine.rounds.variant_runs import queue_run, write_run
 from autoloop.engine.runs.execution import Active, Ended, Execution
 from autoloop.logs import log_lines
 from autoloop.metric_readers import Lines

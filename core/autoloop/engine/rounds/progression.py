@@ -10,9 +10,12 @@ from collections.abc import Callable
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.rounds import transitions
+from autoloop.engine.rounds.deciding import WAYS_BACK, approve_by_policy, start_due
+from autoloop.engine.rounds.judging import judge_round, winners
+from autoloop.engine.rounds.proposals import for_next_round
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.slow_rules import Asking
+from autoloop.engine.rounds.variant_runs import start_round
 from autoloop.model import (
     ApprovalMode,
     EventKind,
@@ -75,7 +78,7 @@ class LoopProgression:
                 return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.say(EventKind.ROUND_ENDED, text)
-        met = transitions.winners(self.context, finished)
+        met = winners(self.context, finished)
         if met:
             self.context.update_loop(winner=met[0].id)
             text = f"{met[0].name} ({met[0].id}) meets --until {spec.until}"
@@ -87,7 +90,7 @@ class LoopProgression:
             text = "no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again"
             self.stop(LoopEnd(kind=LoopEndKind.NO_RUN_FINISHED, text=text))
         else:
-            transitions.judge_round(self.context, round_, finished, self._asking.answers if self._asking else None)
+            judge_round(self.context, round_, finished, self._asking.answers if self._asking else None)
         self._forget_asking()
         self.reporting.later()
 
@@ -115,13 +118,13 @@ class LoopProgression:
         if mark == self._decided_on and (due is None or self.context.clock() < due):
             return
         self._approve_if_due(round_)
-        proposals = transitions.for_next_round(self.context, round_.number)
+        proposals = for_next_round(self.context, round_.number)
         approved = any(p.status is ProposalStatus.APPROVED for p in proposals)
-        start_at = transitions.start_due(self.context, proposals)
+        start_at = start_due(self.context, proposals)
         self._decided_on = mark
         self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
         if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
-            runs = transitions.start_round(self.context, round_, self._interrupted)
+            runs = start_round(self.context, round_, self._interrupted)
             if runs is None:
                 self._decided_on = None  # if the loop goes on after all, it is tried again
                 return
@@ -146,7 +149,7 @@ class LoopProgression:
         if due and not self.context.loop.held:
             with self.context.store.transaction():
                 # Also of what a person proposed since: where nobody is asked, nothing waits for anybody.
-                transitions.approve_by_policy(self.context, round_.number)
+                approve_by_policy(self.context, round_.number)
 
     def _nothing_to_run(self, round_: Round, proposals: list[Proposal]) -> LoopEnd | None:
         """Why the loop ends with this round: there is no proposal, or none that could run and nobody to edit one."""
@@ -165,7 +168,7 @@ class LoopProgression:
             self.context.store.put_round(msgspec.structs.replace(round_, start_at=start_at))
             if start_at is not None:
                 text = f"round {round_.number + 1} starts in {max(0.0, start_at - self.context.clock()):.0f} s"
-                self.context.say(EventKind.WAITING, f"{text}; until then {transitions.WAYS_BACK}")
+                self.context.say(EventKind.WAITING, f"{text}; until then {WAYS_BACK}")
         self._waiting_said = None
 
     def _tell_wait(self, round_: Round, proposals: list[Proposal]) -> None:

@@ -1,14 +1,16 @@
-"""From a request to a proposal of a loop, and from an approved proposal to the config that runs."""
+"""Proposals of a loop: made of requests, numbered and stored, and the config that an approved one runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autoloop.configs import Config, apply, config_hash
+import msgspec
+
+from autoloop.configs import Config, after_text, apply, before_text, config_hash
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.variant_policies import loop_policy
-from autoloop.model import Actor, Proposal, Run, UserError
+from autoloop.model import Actor, EventKind, Proposal, Run, UserError
 from autoloop.model.transitions import proposal_edited, proposal_resolved
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.policy import VariantPolicy
@@ -53,6 +55,32 @@ def policy(context: Context, made_from: int, *, besides: int = 0) -> VariantPoli
     return loop_policy(
         context.store, context.loop_id, context.spec, context.preset, context.fields, made_from, besides=besides
     )
+
+
+def add_proposal(context: Context, proposal: Proposal) -> Proposal:
+    """Number and store a proposal, and tell it."""
+    proposal = msgspec.structs.replace(proposal, id=context.store.next_id("proposals"))
+    context.store.put_proposal(proposal)
+    if proposal.live:  # told by whoever carries it out
+        return proposal
+    base = context.store.run(proposal.base_run)
+    text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
+    if proposal.blocked:
+        text += f" — blocked: {proposal.blocked}"
+    context.say(EventKind.PROPOSED, text, proposal.base_run)
+    return proposal
+
+
+def for_next_round(context: Context, made_from: int) -> list[Proposal]:
+    """The proposals that may become runs of the next round: all that were made from this one but live rules'."""
+    return [proposal for proposal in context.store.proposals(context.loop_id, made_from) if proposal.live is None]
+
+
+def describe_changes(proposal: Proposal) -> str:
+    """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as asked for where nothing could be resolved."""
+    if not proposal.changes:
+        return " ".join(proposal.edits)
+    return ", ".join(f"{c.path} {before_text(c)} → {after_text(c)}" for c in proposal.changes)
 
 
 def variant_config(context: Context, proposal: Proposal, beside: Mapping[str, str] | None = None) -> Config:

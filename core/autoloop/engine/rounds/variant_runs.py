@@ -1,0 +1,120 @@
+"""The runs that approved proposals become: all those of the next round, or the one that a live rule relaunches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from autoloop.configs import Config, rewrite
+from autoloop.engine.base.context import Context
+from autoloop.engine.base.frozen_config import frozen_text
+from autoloop.engine.planning.names import new_run_id
+from autoloop.engine.planning.own_settings import steps_of
+from autoloop.engine.rounds.proposals import for_next_round, variant_config
+from autoloop.files import write_all
+from autoloop.model import EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
+from autoloop.model.transitions import proposal_blocked, proposal_lapsed, proposal_launched, round_done
+
+BATCH = 64
+"""Runs whose configs are written at once, before it is asked whether to go on."""
+
+
+def start_round(context: Context, made_from: Round, interrupted: Callable[[], bool]) -> list[Run] | None:
+    """Turn the approved proposals into the runs of the next round, in one transaction; None where that was `interrupted`.
+
+    A proposal whose approval no longer holds is blocked and told; the result may be empty. The configs are written before:
+    each is synced to the disk, and a transaction locks the store of the whole project. `interrupted` is asked now and then
+    meanwhile, because thousands of configs take a while; if it says so, nothing of the round is left.
+    """
+    number = made_from.number + 1
+    proposals = for_next_round(context, made_from.number)
+    approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
+    made: list[tuple[Proposal, Run]] = []
+    unwritten: list[tuple[Path, str]] = []
+    beside: dict[str, str] = {}
+    refused: list[Proposal] = []
+    position = context.store.number_of_runs(context.loop_id)
+    now = context.clock()
+    for proposal in approved:
+        try:
+            config = variant_config(context, proposal, beside)
+        except UserError as error:
+            refused.append(proposal_blocked(proposal, str(error)))
+            continue
+        # Named by the first ancestor, so that names do not grow with each round.
+        name = f"{context.root_name(proposal.base_run)}_r{number}_{len(made) + 1}"
+        run, files = _make_run(context, proposal, config, name=name, round_=number, position=position + len(made))
+        made.append((proposal, run))
+        unwritten += files
+        beside[run.config_hash] = f"run {run.id} ({run.name}) of {context.loop.name}"
+        if len(made) % BATCH == 0:
+            write_all(unwritten)
+            unwritten.clear()
+            if interrupted():
+                for _, run in made:
+                    Path(run.config_path).unlink(missing_ok=True)
+                    Path(run.source_path).unlink(missing_ok=True)
+                return None
+    write_all(unwritten)
+    runs = [run for _, run in made]
+    with context.store.transaction():
+        for blocked in refused:
+            context.store.put_proposal(blocked)
+            context.say(EventKind.DECIDED, blocked.blocked or "")
+        for proposal, run in made:
+            queue_run(context, proposal, run)
+        if runs:
+            for proposal in proposals:
+                if proposal.status is ProposalStatus.PENDING:
+                    note = f"round {number} started without a decision on it"
+                    context.store.put_proposal(proposal_lapsed(proposal, LapseKind.ROUND_STARTED, note))
+            context.store.put_round(round_done(made_from, now))
+            context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
+            context.say(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
+    return runs
+
+
+def write_run(
+    context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
+) -> Run:
+    """The run that an approved proposal becomes, its config written; `slot` is kept for it. Nothing is recorded yet."""
+    run, files = _make_run(context, proposal, config, name=name, round_=round_, position=position, slot=slot)
+    write_all(files)
+    return run
+
+
+def _make_run(
+    context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
+) -> tuple[Run, list[tuple[Path, str]]]:
+    """The run, and the files that are to be written before it is recorded: path and content."""
+    run_id = new_run_id()
+    variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
+    frozen = context.places.config(run_id)
+    text = rewrite(frozen_text(context.store.run(proposal.base_run)), config)
+    run = Run(
+        id=run_id,
+        loop=context.loop_id,
+        round=round_,
+        position=position,
+        name=name,
+        config_path=str(frozen),
+        source_path=str(variant),
+        config_hash=proposal.config_hash,
+        base_run=proposal.base_run,
+        proposal=proposal.id,
+        changes=proposal.changes,
+        slot=slot,
+        total_steps=steps_of(context.preset, config, context.spec.steps),
+        created_at=context.clock(),
+    )
+    return run, [(frozen, text), (variant, text)]
+
+
+def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
+    """Record what `write_run` made. Part of the caller's transaction."""
+    context.store.put_run(run)
+    if run.slot is not None:
+        context.kept.add(run.id)
+    context.store.put_proposal(proposal_launched(proposal, run))
+    # People's chain scripts read this line.
+    context.say(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)
