@@ -23,7 +23,7 @@ progress = '(?P<step>\\d+)/(?P<total>\\d+) \\['
 """
 
 SEVERAL = """
-import json, multiprocessing, os, sys, time
+import json, multiprocessing, os, sys
 import wandb
 
 def train(name, offset):
@@ -40,7 +40,6 @@ if __name__ == "__main__":
         sys.exit(max(rank.join() or rank.exitcode for rank in ranks))
     for fold in range(config.get("folds", 0)):
         train(f"fold{fold}", 10.0 * fold)
-        time.sleep(1.1)  # W&B names its folders by the second, and a fold takes longer than one
     if config.get("alone"):
         run = wandb.init(project="p")
         run.log({"train/other": 1.0})

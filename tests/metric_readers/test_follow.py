@@ -9,7 +9,7 @@ from pathlib import Path
 from autoloop.metric_readers import Follower, follow
 from autoloop.trainers import load_preset
 
-from tests.metric_readers.builder import config, exit_record, frame, item, new_row, part
+from tests.metric_readers.builder import config, exit_record, frame, item, new_row, number, part
 
 LEROBOT = load_preset("lerobot").console
 LOG = "cfg.steps=400 (400)\n\rTraining:  25%|█ | 100/400 [00:00<00:02, 5.00step/s]INFO step:100 loss:9.000\n"
@@ -119,6 +119,24 @@ def test_an_earlier_run_that_logs_late_takes_the_place_of_a_later_one_however_it
     assert follower.wandb_id == "two"
     first.write_bytes(data)
     assert loss(read_all(follower)) == loss(read_all(follow(tmp_path))) == [(0, 5.0), (10, 6.0)]
+
+
+def started(run_dir: Path, run_id: str, second: int, nanos: int, value: float) -> Path:
+    """A run whose folder has one second for all, and whose record has the exact time of its start."""
+    directory = run_dir / "wandb" / f"offline-run-20260101_000000-{run_id}"
+    directory.mkdir(parents=True)
+    at = part(17, number(1, second) + number(2, nanos))
+    path = directory / f"run-{run_id}.wandb"
+    path.write_bytes(frame([part(17, part(1, run_id) + at), new_row({"loss": value}, 1)]))
+    return path
+
+
+def test_of_runs_that_started_in_one_second_the_first_is_known_by_its_record(tmp_path: Path) -> None:
+    started(tmp_path, "a", 1_767_225_600, 900_000_000, 3.0)
+    started(tmp_path, "bbbbbbbb", 1_767_225_600, 5, 1.0)
+    started(tmp_path, "ccc", 1_767_225_600, 400_000_000, 2.0)
+    follower = read_all(follow(tmp_path))
+    assert (follower.wandb_id, loss(follower, "loss")) == ("bbbbbbbb", [(1, 1.0)])
 
 
 def summary_record(values: dict[str, object]) -> bytes:

@@ -16,6 +16,7 @@ from autoloop.model import ExitRecord
 from autoloop.runners import local, procfs
 
 from tests.runners.attempts import STUBBORN, Bench
+from tests.support.processes import bystander
 from tests.support.waiting import eventually
 
 CHILD_OF_ENGINE = """
@@ -86,10 +87,11 @@ def test_an_attempt_of_which_not_even_the_directory_was_made_was_never_started(t
 
 
 def test_a_supervisor_is_found_by_its_claim_before_it_has_written_start_json(tmp_path: Path) -> None:
-    (tmp_path / "claim").write_text(json.dumps(procfs.identity(os.getpid())))
-    state = local.inspect(tmp_path, "starting")
+    with bystander() as process:
+        (tmp_path / "claim").write_text(json.dumps(procfs.identity(process)))
+        state = local.inspect(tmp_path, "starting")
     assert isinstance(state, local.Alive)
-    assert state.handle.pid == os.getpid()
+    assert state.handle.pid == process
 
 
 def test_a_record_written_while_we_looked_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

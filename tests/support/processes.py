@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import subprocess
+from collections.abc import Iterator
 
 from autoloop.runners import procfs
 
@@ -34,3 +36,15 @@ def await_end(pid: int, what: str = "the process") -> None:
     finally:
         os.close(fd)
     reap(pid)
+
+
+@contextlib.contextmanager
+def bystander() -> Iterator[int]:
+    """The pid of a process that does nothing, with no descriptors but the standard ones. A test's own process cannot pass
+    for a supervisor: one of its many descriptors may have the number by which a supervisor's folder is known."""
+    process = subprocess.Popen(["sleep", "3600"], stdin=subprocess.DEVNULL)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()

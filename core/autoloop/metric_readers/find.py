@@ -21,9 +21,10 @@ Age = tuple[str, int, str]
 @dataclass
 class WandbFiles:
     """What one W&B run has written: its `.wandb` files, oldest first (a resumed run has several), the tap's rows, and
-    the summaries beside them."""
+    the summaries beside them. `began`: the second of its start, as its directory's name has it; empty if it has none."""
 
     run_id: str
+    began: str = ""
     segments: list[Path] = field(default_factory=list)
     tap: Path | None = None
     summaries: list[Path] = field(default_factory=list)
@@ -32,7 +33,8 @@ class WandbFiles:
 def wandb_runs(run_dir: Path) -> list[WandbFiles]:
     """The W&B runs below `run_dir`, the one that began first first: `wandb/*run-*/run-<id>.wandb`.
 
-    Their directories carry the time of their start. `latest-run` leads to one of them, or is a copy of it.
+    Their directories carry the second of their start; those of one second are in the order of their names. `latest-run`
+    leads to one of them, or is a copy of it.
     """
     root = run_dir / "wandb"
     found: list[tuple[Age, str, Path]] = []
@@ -46,8 +48,8 @@ def wandb_runs(run_dir: Path) -> list[WandbFiles]:
                 if (run_id := segment_id(file)) is not None:
                     found.append((run_age(name), run_id, root / name / file))
     runs: dict[str, WandbFiles] = {}
-    for _, run_id, path in sorted(found):
-        run = runs.setdefault(run_id, WandbFiles(run_id, tap=taps.pop(run_id, None)))
+    for (began, *_), run_id, path in sorted(found):
+        run = runs.setdefault(run_id, WandbFiles(run_id, began, tap=taps.pop(run_id, None)))
         run.segments.append(path)
         run.summaries += [place for place in summary_places(path.parent) if place.is_file()]
     for tapped, path in sorted(taps.items(), key=str):

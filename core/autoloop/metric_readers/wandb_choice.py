@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,21 @@ from autoloop.metric_readers.wandb_run import WandbRun
 from autoloop.model import Series
 
 NAMED = 64 << 10
-"""Bytes of a W&B log in which the run's name stands."""
+"""Bytes of a W&B log in which the run's name and the time of its start stand."""
+
+
+def _by_start(runs: list[WandbRun]) -> list[WandbRun]:
+    """Those that began in the same second by the time that each recorded; the order of the others is kept."""
+    ordered: list[WandbRun] = []
+    for _, same in groupby(runs, key=lambda run: run.began):
+        tied = list(same)
+        if len(tied) > 1:
+            for run in tied:
+                if run.started == math.inf:
+                    run.poll(NAMED)
+            tied.sort(key=lambda run: run.started)
+        ordered += tied
+    return ordered
 
 
 class WandbChoice:
@@ -35,10 +51,10 @@ class WandbChoice:
                 new |= self._runs[files.run_id].update(files)
             else:
                 self._runs[files.run_id] = WandbRun(files)
-        # What was removed stays read; the others are in the order of their start.
+        # What was removed stays read.
         ids = dict.fromkeys([files.run_id for files in found] + list(self._runs))
         before, self._chosen = self._chosen, None
-        for run in [self._runs[self._run_id]] if self._run_id in self._runs else [self._runs[id_] for id_ in ids]:
+        for run in [self._runs[self._run_id]] if self._run_id in self._runs else _by_start([self._runs[i] for i in ids]):
             new |= run.poll(budget)
             if run.columns or self._chosen is None:
                 self._chosen = run

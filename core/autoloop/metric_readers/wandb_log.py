@@ -46,6 +46,7 @@ class WandbLog:
         self.rows = 0
         self.step = 0
         self.name = ""
+        self.started: float | None = None
         self.config: dict[str, Any] = {}
         self.summary: dict[str, float] = {}
         self.summary_step = 0
@@ -113,6 +114,8 @@ class WandbLog:
                             self._configure(data, a, b)
                         elif inner == 8 and b >= 0:
                             self.name = data[a:b].decode("utf-8", "replace")
+                        elif inner == 17:
+                            self.started = _timestamp(data, a, b)
                 elif number == 18:
                     code = 0
                     for inner, a, b in fields(data, first, last):
@@ -275,6 +278,12 @@ class WandbLog:
                 place.pop(path[-1], None)
             else:
                 place[path[-1]] = _json(text)
+
+
+def _timestamp(data: bytes, start: int, stop: int) -> float:
+    """A google.protobuf.Timestamp in Unix seconds."""
+    parts = {number: signed(value) for number, value, end in fields(data, start, stop) if end < 0}
+    return parts.get(1, 0) + parts.get(2, 0) / 1e9
 
 
 def _kind_of_record(data: bytes, start: int, stop: int) -> int:

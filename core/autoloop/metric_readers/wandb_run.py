@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ class WandbRun:
 
     def __init__(self, files: WandbFiles) -> None:
         self.run_id = files.run_id
+        self.began = files.began
         self._columns = Columns()
         self._segments: list[WandbLog] = []
         self._tap: JsonlLog | None = None
@@ -105,6 +107,11 @@ class WandbRun:
     def name(self) -> str:
         """As W&B shows the run; empty if it was given none."""
         return next((segment.name for segment in reversed(self._segments) if segment.name), "")
+
+    @property
+    def started(self) -> float:
+        """Unix seconds, as W&B recorded it; infinite as long as no record of it has been read."""
+        return next((segment.started for segment in self._segments if segment.started is not None), math.inf)
 
     @property
     def config(self) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
     segments = [Path(stamp.path) for stamp in run.segments]
     tap = next((Path(stamp.path) for stamp in run.taps), None)
     own = segments or tap or not run.rows
-    source = WandbRun(WandbFiles(run.run_id or run.name, segments, tap, summaries if own else []))
+    files = WandbFiles(run.run_id or run.name, segments=segments, tap=tap, summaries=summaries if own else [])
+    source = WandbRun(files)
     while source.poll():
         pass
     problems = source.problems

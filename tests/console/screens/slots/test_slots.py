@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +29,7 @@ from tests.console.pictures import text
 from tests.console.projects import CONFIG, Project, curve, painted
 from tests.console.running import Size, run_app
 from tests.console.waiting import settle
+from tests.support.processes import bystander
 
 ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -159,22 +159,23 @@ async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run
     tmp_path: Path, size: Size, slots: int
 ) -> None:
     project = Project(tmp_path, slots=slots)
-    me = {"handle": procfs.identity(os.getpid())}
-    project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=me)
-    project.run("not_there", RunState.RUNNING, slot=1, log="x\n", attempt={"slot": 1})
+    with bystander() as process:
+        supervised = {"handle": procfs.identity(process)}
+        project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=supervised)
+        project.run("not_there", RunState.RUNNING, slot=1, log="x\n", attempt={"slot": 1})
 
-    async with drive(project, size, engine=False) as (pilot, screen):
-        rows = screen.query_one(SlotCards).facts
-        assert [facts.state for facts in rows[:2]] == ["running", "gone"]
-        told = cards(screen)
-        assert "gone" in told
-        assert "no process" in told
-        assert told.count("eta") <= 1 + (slots == 7)  # of the one that runs, and the title of a line each
-        next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
-        assert "no engine drives this loop: 1 run goes on; no process of 1 run is there any more" in next_
-        await pilot.press("r")
-        await settle(pilot)
-        assert "? gone" in shown(pilot)
+        async with drive(project, size, engine=False) as (pilot, screen):
+            rows = screen.query_one(SlotCards).facts
+            assert [facts.state for facts in rows[:2]] == ["running", "gone"]
+            told = cards(screen)
+            assert "gone" in told
+            assert "no process" in told
+            assert told.count("eta") <= 1 + (slots == 7)  # of the one that runs, and the title of a line each
+            next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
+            assert "no engine drives this loop: 1 run goes on; no process of 1 run is there any more" in next_
+            await pilot.press("r")
+            await settle(pilot)
+            assert "? gone" in shown(pilot)
 
 
 Points = tuple[list[int], list[float]]
