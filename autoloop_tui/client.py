@@ -107,7 +107,7 @@ def _answered(store: Store, loop: Loop, number: int) -> Command | None:
     )
 
 
-def follow_story(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> Loop:
+def follow_events(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> Loop:
     """Tell every event until the loop has ended or its engine is gone; the loop as it is then."""
     version = None
     while True:
@@ -116,7 +116,7 @@ def follow_story(store: Store, loop: Loop, tell: Callable[[Event], None], after:
         if seen != version or gone:
             version = seen
             for event in store.events(loop.id, after):
-                tell(event)
+                on_event(event)
                 after = event.id
         if gone:
             return store.loop(loop.id)

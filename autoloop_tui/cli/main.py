@@ -74,16 +74,16 @@ def _run(tokens: Sequence[str] | None) -> int:
         code = chosen(words, exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except (UserError, CycloptsError) as error:
-        return _say(_sentence(error), 2)
+        return _fail(_sentence(error), 2)
     except BrokenPipeError:  # `… | head`
         return 0
     except OSError as error:
-        return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
+        return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
     except KeyboardInterrupt:
         return 130
 
 
-def _say(sentence: str, code: int) -> int:
+def _fail(sentence: str, code: int) -> int:
     print(f"autoloop-tui: {secrets.mask(printing.printable(' '.join(sentence.split())))}", file=sys.stderr)
     return code
 

@@ -77,7 +77,7 @@ def start_loop(
         return 1
     with Store.open(Path(spec.cwd), create=True) as store:
         loop = create_loop(store, plan, now)
-        for warning in [*plan.warnings, *filter(None, [store.said])]:
+        for warning in [*plan.warnings, *filter(None, [store.notice])]:
             print(f"note: {printing.printable(warning)}", file=sys.stderr)
         if how.no_ui and not how.detach:
             return events.drive_loop(store, loop)
@@ -99,8 +99,8 @@ def start_loop(
         if seen:
             return opening.open_console(Path(spec.cwd), loop.name)
         print("Ctrl-C leaves it running.")
-        story = events.EventPrinter(store, loop, settings.metric_book(Path(spec.cwd)))
-        return events.follow_loop(store, loop, story.tell)
+        printer = events.EventPrinter(store, loop, settings.metric_book(Path(spec.cwd)))
+        return events.follow_loop(store, loop, printer.print_event)
 
 
 def _rather_offline() -> bool:

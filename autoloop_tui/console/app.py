@@ -107,27 +107,27 @@ class ConsoleApp(FullScreenApp[int]):
             self._call_back(news(before, self.feed.view))
         self._watch_theme_files()
         try:
-            self._tell_answers()
+            self._show_answers()
             screen = self.screen
             if isinstance(screen, LoopScreen) and screen.is_mounted:
                 if changed:
                     screen.refresh_view()
                 screen.tick()
         except TROUBLE as error:
-            self.told(str(error), ok=False)
+            self.show_message(str(error), ok=False)
 
-    def _tell_answers(self) -> None:
+    def _show_answers(self) -> None:
         """What became of the commands that were sent."""
         if self.feed.problem:
-            self.told(self.feed.problem, ok=False)
+            self.show_message(self.feed.problem, ok=False)
         else:
             for command in self.feed.answers():
-                self.told(command.answer or "", ok=bool(command.ok))
+                self.show_message(command.answer or "", ok=bool(command.ok))
         unsent = self.feed.unsent()
         if self.feed.waiting:
-            self.told(f"{self.feed.waiting} not sent yet: the store is locked or its disk is full", ok=False)
+            self.show_message(f"{self.feed.waiting} not sent yet: the store is locked or its disk is full", ok=False)
         for problem in unsent:
-            self.told(problem, ok=False)
+            self.show_message(problem, ok=False)
             for screen in self.screen_stack:
                 if isinstance(screen, LoopScreen) and screen.is_mounted:
                     screen.not_sent()
@@ -137,7 +137,7 @@ class ConsoleApp(FullScreenApp[int]):
         try:
             return await super().run_action(*args, **kwargs)
         except TROUBLE as error:
-            self.told(str(error), ok=False)
+            self.show_message(str(error), ok=False)
             return True
 
     def _call_back(self, sentences: list[str]) -> None:
@@ -189,7 +189,7 @@ class ConsoleApp(FullScreenApp[int]):
         """Show a theme now and the next time."""
         self.theme = name
         self.preferences.remember_theme(name)
-        self.told(f"theme {name}")
+        self.show_message(f"theme {name}")
 
     # ------------------------------------------------------------------------------------------------------- screens
 
@@ -241,7 +241,7 @@ class ConsoleApp(FullScreenApp[int]):
     def action_escape(self) -> None:
         """Back, but never out: terminals and links send an Esc of their own, and fingers one too many."""
         if not self._step_back():
-            self.told(f"{self.keys_of('app.back')} quits the console; the loop goes on")
+            self.show_message(f"{self.keys_of('app.back')} quits the console; the loop goes on")
 
     def _step_back(self) -> bool:
         """One step back; False on the first screen."""
@@ -277,7 +277,7 @@ class ConsoleApp(FullScreenApp[int]):
     def ask(self, request: Request) -> None:
         """Send a request to the engine; its answer is shown when it comes."""
         if self.feed.view is None or self.feed.view.engine is None:
-            self.told(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
+            self.show_message(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
             return
         self._send(request)
 
@@ -291,13 +291,13 @@ class ConsoleApp(FullScreenApp[int]):
         try:
             self.feed.send(request)
         except TROUBLE as error:  # also from a dialog's answer, which is no action
-            self.told(f"{verb(request)} was not sent: {error}", ok=False)
+            self.show_message(f"{verb(request)} was not sent: {error}", ok=False)
 
-    def told(self, text: str, *, ok: bool = True) -> None:
+    def show_message(self, text: str, *, ok: bool = True) -> None:
         """Say one sentence on the last line of the screen, also below a dialog."""
         below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
         if below is not None and below.is_mounted:
-            below.say(text, "" if ok else "slot-failed")
+            below.show_message(text, "" if ok else "slot-failed")
 
     def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
         """Ask, and send the request only after a yes."""
@@ -326,9 +326,9 @@ class ConsoleApp(FullScreenApp[int]):
         """Start an engine for a loop that has none."""
         view = self.feed.view
         if view is None or view.engine is not None:
-            self.told("the engine is alive")
+            self.show_message("the engine is alive")
         elif view.loop.state is LoopState.FINISHED:
-            self.told(f"the loop has finished: {view.loop.reason}")
+            self.show_message(f"the loop has finished: {view.loop.reason}")
         else:
             self._send(Resume())
             self._wake()
@@ -344,9 +344,9 @@ class ConsoleApp(FullScreenApp[int]):
         try:
             with Store.open(self.project) as store:
                 started = spawn(store, store.loop(self.feed.loop_id))
-            self.call_from_thread(self.told, f"the engine runs again (process {started.pid})")
+            self.call_from_thread(self.show_message, f"the engine runs again (process {started.pid})")
         except TROUBLE as error:
-            self.call_from_thread(self.told, str(error), ok=False)
+            self.call_from_thread(self.show_message, str(error), ok=False)
 
 
 def _scope(screen: Screen[Any]) -> str:

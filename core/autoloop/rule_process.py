@@ -184,7 +184,7 @@ def main() -> None:
     requests = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
-    def say(answer: object) -> None:
+    def reply(answer: object) -> None:
         answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()
 
@@ -194,12 +194,12 @@ def main() -> None:
     try:
         rules = python_rules(asked["code"], asked["filename"])
     except UserError as error:
-        say({"error": str(error)})
+        reply({"error": str(error)})
         return
-    say({"name": rules.name, "version": rules.version})
+    reply({"name": rules.name, "version": rules.version})
     for line in requests:
         proposals, notes = rules.ask(json.loads(line))
-        say({"asked": proposals, "notes": notes})
+        reply({"asked": proposals, "notes": notes})
 
 
 if __name__ == "__main__":

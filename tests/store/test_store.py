@@ -363,14 +363,14 @@ def set_aside(folder: Path) -> None:
     home = folder / ".autoloop"
     before = (home / "autoloop.db").read_bytes()
     with Store.open(folder, create=True) as store:
-        assert store.said is not None
-        assert "\n" not in store.said
+        assert store.notice is not None
+        assert "\n" not in store.notice
         (aside,) = (path for path in home.iterdir() if "unreadable" in path.name)
-        assert aside.name in store.said
+        assert aside.name in store.notice
         assert aside.read_bytes() == before
         store.put_loop(a_loop())
     with Store.open(folder, create=True) as store:
-        assert store.said is None
+        assert store.notice is None
         assert store.loops() == [a_loop()]
 
 

@@ -66,7 +66,7 @@ def test_a_new_loop_is_not_written_into_a_damaged_file_that_opens(tmp_path: Path
     damaged(path)
     before = path.read_bytes()
     with Store.open(tmp_path, create=True) as store:
-        assert "kept as autoloop.db.unreadable-" in (store.said or "")
+        assert "kept as autoloop.db.unreadable-" in (store.notice or "")
         assert store.loops() == []
     (aside,) = path.parent.glob("*.unreadable-*[0-9]")
     assert aside.read_bytes() == before
@@ -149,7 +149,7 @@ def test_a_file_that_was_cut_off_is_damaged_and_not_new(tmp_path: Path, kept: fl
         store.loops()
     assert path.read_bytes() == before
     with Store.open(tmp_path, create=True) as store:
-        assert "kept as autoloop.db.unreadable-" in (store.said or "")
+        assert "kept as autoloop.db.unreadable-" in (store.notice or "")
         assert store.loops() == []
     (aside,) = path.parent.glob("*.unreadable-*[0-9]")
     assert aside.read_bytes() == before
@@ -199,7 +199,7 @@ def test_a_file_that_was_deleted_is_missed_and_what_it_left_is_not_taken_for_the
         with pytest.raises(StoreCorruptError, match="it is gone"):
             Store.open(tmp_path)
         with Store.open(tmp_path, create=True) as store:
-            assert "was gone" in (store.said or "")
+            assert "was gone" in (store.notice or "")
             assert store.loops() == []
             store.put_loop(a_loop(3))
     with Store.open(tmp_path) as store:

@@ -57,7 +57,7 @@ def pause(*, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _said(client.ask(store, found, Pause()))
+        return printing.print_answer(client.ask(store, found, Pause()))
 
 
 def resume(
@@ -89,7 +89,7 @@ def resume(
                     f"{found.name} still waits for its runs to end; resume it when `autoloop-tui wait` returns, or "
                     "`autoloop-tui kill` them first."
                 )
-            return _said(client.ask(store, found, request))
+            return printing.print_answer(client.ask(store, found, request))
         if found.state is LoopState.FINISHED:
             raise UserError(f"{found.name} has finished ({found.reason}); there is nothing to resume.")
         if over and found.state is LoopState.STOPPED:
@@ -145,7 +145,7 @@ def retry(run: str, /, *, loop: str | None = None) -> int:
         chosen = client.find_run(store, found, run)
         if was_resumed(store.attempts(chosen.id)):
             return _goes_on(store, found, Retry(run=chosen.id))
-        return _said(client.ask(store, found, Retry(run=chosen.id)))
+        return printing.print_answer(client.ask(store, found, Retry(run=chosen.id)))
 
 
 def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
@@ -185,7 +185,7 @@ def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> 
     with client.opened(loop) as (store, found):
         moved = client.find_run(store, found, run)
         place = None if before is None else client.find_run(store, found, before).id
-        return _said(client.ask(store, found, Move(run=moved.id, before=place)))
+        return printing.print_answer(client.ask(store, found, Move(run=moved.id, before=place)))
 
 
 def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
@@ -193,7 +193,7 @@ def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
     answer, started = client.ask_waking(store, loop, request)
     if started:
         answer += f"; {loop.name} goes on in the background, and `autoloop-tui wait` waits for its end"
-    return _said(answer)
+    return printing.print_answer(answer)
 
 
 def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> int:
@@ -207,15 +207,19 @@ def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> i
 
         def stop_it() -> int:
             number = chosen.id if chosen else None
-            return _said(stop_without_engine(store, found, number, kill=kind is Kill, actor=client.actor()))
+            return printing.print_answer(stop_without_engine(store, found, number, kill=kind is Kill, actor=client.actor()))
 
         if chosen is not None:
             # An engine would go on with the whole loop: what waits to be started waits for one that somebody wants.
-            return stop_it() if chosen.state is not RunState.QUEUED else _said(client.ask(store, found, request))
+            return (
+                stop_it()
+                if chosen.state is not RunState.QUEUED
+                else printing.print_answer(client.ask(store, found, request))
+            )
         if found.state is not LoopState.ACTIVE and not executing(store, found):
             raise UserError(f"{found.name} is {found.state.value} already ({found.reason}).")
         try:
-            return _said(client.ask_waking(store, found, request)[0])
+            return printing.print_answer(client.ask_waking(store, found, request)[0])
         except client.NoAnswer:
             return _stop_driven(store, found, request)
         except UserError as error:
@@ -241,7 +245,7 @@ def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:
     run = None if request.run is UNSET else request.run
     kill = isinstance(request, Kill)
     try:
-        return _said(client.ask(store, loop, request))
+        return printing.print_answer(client.ask(store, loop, request))
     except client.NoAnswer:
         engine = holder(store.places.lock(loop.name))
         asked = ask_supervisors(executing(store, loop, run), kill=kill)
@@ -249,9 +253,6 @@ def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:
             raise
     runs = f"{plural(asked, 'run')} {'killed' if kill else 'asked to stop'}"
     who = f"the engine ({engine.words}) does not answer" if engine else "the engine is gone"
-    return _said(f"{who}, so its supervisors were asked: {runs}. If it hangs, kill it and `autoloop-tui resume`.")
-
-
-def _said(answer: str) -> int:
-    print(printing.printable(answer))
-    return 0
+    return printing.print_answer(
+        f"{who}, so its supervisors were asked: {runs}. If it hangs, kill it and `autoloop-tui resume`."
+    )

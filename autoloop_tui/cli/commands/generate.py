@@ -99,11 +99,11 @@ def generate(
 
     folder = Path(out_dir).expanduser() if out_dir is not None else base.parent
     files: list[WrittenVariant] = []
-    told = False
+    accepted = False
 
-    def tell() -> None:
-        nonlocal told
-        told = True
+    def accept() -> None:
+        nonlocal accepted
+        accepted = True
         print("\n\n".join(_text(*each) for each in zip(asked, variants, files, strict=True)))
 
     try:
@@ -114,13 +114,13 @@ def generate(
             name = asked[0].reason if len(asked) == 1 else None
             launch = dataclasses.asdict(options) | {"extra": extra}
             spec = loop_spec(RunOptions(cfgs=paths, name=name, **launch), cwd, settings)
-            return start_loop(spec, settings, options, on_accepted=tell)
+            return start_loop(spec, settings, options, on_accepted=accept)
     except UserError:
         for file in files:
-            if file.new and not told:
+            if file.new and not accepted:
                 file.path.unlink(missing_ok=True)
         raise
-    tell()
+    accept()
     command = ["autoloop-tui", "run", "--cfgs", *paths, *_flags(options), "--exec"]
     print(f"\nTrain {'it' if len(variants) == 1 else 'them'}: {printing.printable(shlex.join(command + _trainer(extra)))}")
     print("Without --exec that shows the trainer's own command.")

@@ -154,9 +154,9 @@ def wait(*, loop: str | None = None, quiet: bool = False) -> int:
     from autoloop_tui.cli.output import events
 
     with client.opened(loop) as (store, found):
-        story = events.EventPrinter(store, found, _metric_book())
+        printer = events.EventPrinter(store, found, _metric_book())
         told = [event.id for event in store.events(found.id)]
-        code = events.follow_loop(store, found, (lambda _: None) if quiet else story.tell, max(told, default=0))
+        code = events.follow_loop(store, found, (lambda _: None) if quiet else printer.print_event, max(told, default=0))
         print(headline(store, store.loop(found.id)))
         return code
 

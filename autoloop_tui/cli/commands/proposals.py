@@ -108,7 +108,7 @@ def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int
     if numbers:
         return _each("undo", numbers, loop, False, lambda known: Undo(proposals=known))
     with client.opened(loop) as (store, found):
-        return _said(client.ask(store, found, Undo()))
+        return printing.print_answer(client.ask(store, found, Undo()))
 
 
 def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
@@ -125,7 +125,7 @@ def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | Non
     """
     with client.opened(loop) as (store, found):
         _check(store, found, number)
-        _said(client.ask(store, found, Edit(proposal=number, edits=changes)))
+        printing.print_answer(client.ask(store, found, Edit(proposal=number, edits=changes)))
         return _notes(store.proposal(number))
 
 
@@ -176,7 +176,7 @@ def propose(
         known = {proposal.id for proposal in store.proposals(found.id)}
         variants = [Variant(edits=each.edits, reason=each.reason) for each in asked]
         said = client.ask(store, found, Propose(run=chosen.id, variants=variants))
-        _said(said)
+        printing.print_answer(said)
         made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]
         if recipe is None:
             return _notes(made[-1])
@@ -210,7 +210,7 @@ def start(*, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _said(client.ask(store, found, Start()))
+        return printing.print_answer(client.ask(store, found, Start()))
 
 
 def hold(*, off: bool = False, loop: str | None = None) -> int:
@@ -224,7 +224,7 @@ def hold(*, off: bool = False, loop: str | None = None) -> int:
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        return _said(client.ask(store, found, Hold(held=not off)))
+        return printing.print_answer(client.ask(store, found, Hold(held=not off)))
 
 
 def _each(
@@ -245,7 +245,7 @@ def _each(
         problems = [_no_proposal(found, number, there) for number in numbers if number not in present]
         if known:
             try:
-                _said(client.ask(store, found, request(known)))
+                printing.print_answer(client.ask(store, found, request(known)))
             except UserError as error:
                 problems.insert(0, str(error))
         if problems:
@@ -263,11 +263,6 @@ def _check(store: Store, loop: Loop, number: int) -> None:
 def _no_proposal(loop: Loop, number: int, numbers: list[int]) -> str:
     there = f"it has {min(numbers)} to {max(numbers)}" if numbers else "it has none yet"
     return f"{loop.name} has no proposal {number}; {there} (`autoloop-tui proposals` lists them)."
-
-
-def _said(answer: str) -> int:
-    print(printing.printable(answer))
-    return 0
 
 
 def _notes(proposal: Proposal) -> int:

@@ -33,7 +33,7 @@ def themes(*, check: Path | None = None, json: bool = False) -> int:
     if json:
         print(printing.json_text(_document(loaded)))
     else:
-        _tell(loaded)
+        _print_themes(loaded)
     return 1 if loaded.failures else 0
 
 
@@ -56,7 +56,7 @@ def _check(path: Path, json: bool) -> int:
     return 1 if faults else 0
 
 
-def _tell(loaded: LoadedThemes) -> None:
+def _print_themes(loaded: LoadedThemes) -> None:
     rows = []
     for theme in loaded.themes.values():
         found = contrast.figures(theme)

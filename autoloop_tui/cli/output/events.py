@@ -27,7 +27,7 @@ class EventPrinter:
         self._write = write
         self._progress: dict[str, tuple[float, int]] = {}
 
-    def tell(self, event: Event) -> None:
+    def print_event(self, event: Event) -> None:
         # People's chain scripts read these lines, so they begin with their text.
         self.line(event.text, None if event.kind is EventKind.VARIANT_WRITTEN else event.at)
         if event.kind == EventKind.RUN_ENDED and event.run:
@@ -94,16 +94,16 @@ def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
     from autoloop.engine import LoopDriver
 
     driver = LoopDriver(store, loop)
-    story = EventPrinter(store, loop, driver.metrics)
+    printer = EventPrinter(store, loop, driver.metrics)
     for event in store.events(loop.id, after):
-        story.tell(event)
-    ended = driver.run(on_event=story.tell, on_progress=lambda each: story.progress(*each), foreground=True)
+        printer.print_event(event)
+    ended = driver.run(on_event=printer.print_event, on_progress=lambda each: printer.progress(*each), foreground=True)
     return client.exit_code(store, ended)
 
 
-def follow_loop(store: Store, loop: Loop, tell: Callable[[Event], None], after: int = 0) -> int:
+def follow_loop(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> int:
     """Follow a loop that another process drives until it ends, and give its exit code."""
-    ended = client.follow_story(store, loop, tell, after)
+    ended = client.follow_events(store, loop, on_event, after)
     if ended.state is LoopState.ACTIVE:
         print(
             f"{ended.name} has not ended, but its engine is gone: `autoloop-tui resume` takes it up again.",

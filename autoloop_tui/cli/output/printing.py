@@ -167,3 +167,9 @@ def json_text(document: Any) -> str:
 def _escaped(character: str) -> str:
     units = character.encode("utf-16-be").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def print_answer(answer: str) -> int:
+    """Print an engine's answer; the exit code of a request that was carried out."""
+    print(printable(answer))
+    return 0

@@ -40,7 +40,7 @@ class ConsoleHost(Protocol):
     def ask_waking(self, request: Request) -> None:
         """`ask`, and start an engine for it if none drives the loop."""
 
-    def told(self, text: str, *, ok: bool = True) -> None:
+    def show_message(self, text: str, *, ok: bool = True) -> None:
         """Show one sentence on the last line of the screen."""
 
     def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
@@ -123,14 +123,14 @@ class LoopScreen(Standing, Screen[None]):
             try:
                 return call(*args, **kwargs)
             except TROUBLE as error:
-                self.say(str(error), "slot-failed")
+                self.show_message(str(error), "slot-failed")
 
         return tried
 
     # ------------------------------------------------------------------------------------------------- for subclasses
 
-    def say(self, text: str, look: str = "") -> None:
-        self.query_one(HintBar).tell(text, look)
+    def show_message(self, text: str, look: str = "") -> None:
+        self.query_one(HintBar).show_message(text, look)
 
     def equivalent(self, action: str, *, keep: bool = False, **values: Any) -> None:
         """Show the command that does the same as `action`; `keep`: but not in place of a sentence that stands there."""

@@ -49,14 +49,14 @@ class HintBar(RowPane):
         self._keys_of = keys_of
         self.scope = scope
         self.command = ""
-        self.said: Piece = ("", "")
+        self.message: Piece = ("", "")
 
     def on_resize(self) -> None:
         self.repaint()
 
-    def tell(self, text: str, look_: str = "") -> None:
+    def show_message(self, text: str, look_: str = "") -> None:
         """Show a sentence in place of the command, until something else is chosen."""
-        self.said = (plain(text), look_)
+        self.message = (plain(text), look_)
         self.repaint()
 
     def show_command(self, command: str, *, keep: bool = False) -> None:
@@ -65,7 +65,7 @@ class HintBar(RowPane):
         if command != self.command:
             self.command = command
             if not keep:
-                self.said = ("", "")
+                self.message = ("", "")
             self.repaint()
 
     def repaint(self) -> None:
@@ -86,7 +86,7 @@ class HintBar(RowPane):
                 keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
             room -= length
         mark = self.glyphs.ellipsis
-        text, names = self.said
+        text, names = self.message
         if not text and self.command:
             text, names = f"$ {self.command}", "dim"
         self.show([keys, [(" " + clip(text, width - 2, mark), names)]])

@@ -12,19 +12,19 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class TextPane(RowPane):
-    """Shows what `say` was given last and paints itself again when its size changes."""
+    """Shows what `show_text` was given last and paints itself again when its size changes."""
 
-    DEFAULT_CSS = "Words { height: auto; }"
+    DEFAULT_CSS = "TextPane { height: auto; }"
 
     def __init__(self, *, most: int = 3, middle: bool = False, id: str | None = None) -> None:
         """`most`: rows; what does not fit is marked. `middle`: of the pane, else from its top left."""
         super().__init__(id=id)
         self.most, self.middle = most, middle
-        self._said: Piece = ("", "")
+        self._text: Piece = ("", "")
 
-    def say(self, text: str, look: str = "dim") -> None:
-        if (text, look) != self._said:
-            self._said = (text, look)
+    def show_text(self, text: str, look: str = "dim") -> None:
+        if (text, look) != self._text:
+            self._text = (text, look)
             self.display = bool(text)
             self.refresh(layout=True)
             self.repaint()
@@ -34,7 +34,7 @@ class TextPane(RowPane):
 
     def _lines(self, width: int) -> list[str]:
         mark = self.glyphs.of(" …", " ~")
-        lines = textwrap.wrap(plain(self._said[0]), max(4, width - 2), max_lines=self.most, placeholder=mark)
+        lines = textwrap.wrap(plain(self._text[0]), max(4, width - 2), max_lines=self.most, placeholder=mark)
         return [clip(line, width - 2, mark.strip()) for line in lines]
 
     def on_resize(self) -> None:
@@ -46,6 +46,6 @@ class TextPane(RowPane):
             return
         lines = self._lines(width)
         if self.middle:
-            self.show(message([(line, self._said[1]) for line in lines], width, height))
+            self.show(message([(line, self._text[1]) for line in lines], width, height))
         else:
-            self.show([[(f" {line}", self._said[1])] for line in lines])
+            self.show([[(f" {line}", self._text[1])] for line in lines])

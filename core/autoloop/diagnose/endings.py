@@ -22,10 +22,10 @@ _WORDS = {
     "Illegal instruction": "SIGILL",
     "Floating point exception": "SIGFPE",
 }
-_TOLD = re.compile(
+_ANNOUNCED = re.compile(
     r"died with <Signals\.(?P<name>SIG\w+): \d+>"  # accelerate
     r"|terminated with signal (?P<spawned>SIG\w+)"  # torch.multiprocessing
-    r"|\bgot signal: (?P<got>\d+)"  # torch's launcher was told to end
+    r"|\bgot signal: (?P<got>\d+)"  # torch's launcher was announced to end
     r"|exited on signal (?P<mpi>\d+)"
     r"|\bexit(?:s|ed)? with (?:return |exit )?(?:code|status)[ :=]+(?P<code>-?\d+)"  # DeepSpeed, Horovod
     r"|non-zero exit status (?P<status>\d+)"
@@ -62,8 +62,8 @@ def read_endings(lines: Sequence[str], exit: ExitRecord) -> Endings:
     summary = _torch_summary(near)
     if summary is not None:
         return summary
-    told = next((found for line in reversed(near[-60:]) if (found := _told(line))), None)
-    first = told or _named(exit.signal if exit.signal is not None else exit.code, exit.signal is None)
+    announced = next((found for line in reversed(near[-60:]) if (found := _signal_in(line))), None)
+    first = announced or _named(exit.signal if exit.signal is not None else exit.code, exit.signal is None)
     shell = next((found for line in reversed(near[-10:]) if (found := _shell(line))), None)
     return Endings(first=first, other=shell, many=any("local_rank" in line for line in near))
 
@@ -89,8 +89,8 @@ def _torch_summary(lines: Sequence[str]) -> Endings | None:
     return Endings(first=first, other=other, rank=rank, code=code, many=True)
 
 
-def _told(line: str) -> Signalled | None:
-    found = _TOLD.search(line)
+def _signal_in(line: str) -> Signalled | None:
+    found = _ANNOUNCED.search(line)
     if found is None:
         return None
     if name := found["name"] or found["spawned"]:

@@ -43,7 +43,7 @@ def last_loss(lines: Sequence[str]) -> Loss | None:
     """The newest value of the training loss, or of any loss where no training loss is printed; None if there is none."""
     other: Loss | None = None
     for line in reversed(lines):
-        found = list(_told(line))
+        found = list(_named_losses(line))
         main = [loss for name, loss in found if _MAIN.fullmatch(name)]
         if main:
             return main[0]
@@ -52,7 +52,7 @@ def last_loss(lines: Sequence[str]) -> Loss | None:
     return other or _in_table(lines[-TABLE_ROWS:])
 
 
-def _told(line: str) -> Iterator[tuple[str, Loss]]:
+def _named_losses(line: str) -> Iterator[tuple[str, Loss]]:
     if "loss" not in line and "Loss" not in line and "LOSS" not in line:
         return
     for found in _LOSS.finditer(line):

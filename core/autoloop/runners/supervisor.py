@@ -59,7 +59,7 @@ class Attempt:
         if error is None:
             self.attend()
         else:
-            say(error)
+            write_log(error)
         if self.log is not None:
             self.log.fit()
         code = os.waitstatus_to_exitcode(self.status) if self.status is not None else CANNOT_START
@@ -93,7 +93,7 @@ class Attempt:
             self.errno = getattr(error, "errno", None)
             return f"cannot use spec.json: {type(error).__name__} {error}"
         if not procfs.become_subreaper():
-            say("no child subreaper here: processes that leave the tree can be found by their environment only")
+            write_log("no child subreaper here: processes that leave the tree can be found by their environment only")
         self.started_at = time.time()
         try:
             os.chdir(cwd)
@@ -199,7 +199,7 @@ class Attempt:
         try:
             records.write_record(self.directory, "start.json", self.unwritten)
         except OSError as error:
-            say(f"cannot write start.json: {error}")
+            write_log(f"cannot write start.json: {error}")
         else:
             self.unwritten = None
 
@@ -212,7 +212,7 @@ class Attempt:
             except (FileNotFoundError, NotADirectoryError):
                 return False
             except OSError as error:
-                say(f"cannot write exit.json: {error}")
+                write_log(f"cannot write exit.json: {error}")
             if self.tend_files() or signal.sigtimedwait((signal.SIGTERM, signal.SIGUSR1), 1.0):
                 return False
 
@@ -230,7 +230,7 @@ def revealed(word: str) -> str:
     return word
 
 
-def say(text: str) -> None:
+def write_log(text: str) -> None:
     """A line in the attempt's log, where a person looks first; a full disk must not end us for it."""
     try:
         os.write(2, f"autoloop: {text}\n".encode(errors="replace"))
@@ -255,7 +255,7 @@ def main(directory: str) -> int:
         # Handed to the command as it is: whatever it prints, no byte passes through us, and it never waits for us.
         log = os.open(f"{directory}/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
-        say(f"cannot use {directory}: {error}")
+        write_log(f"cannot use {directory}: {error}")
         return CANNOT_RECORD
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)

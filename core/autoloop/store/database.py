@@ -54,8 +54,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Rows):
     """What is in a project's database."""
 
-    def __init__(self, places: Places, connection: sqlite3.Connection, said: str | None = None) -> None:
-        super().__init__(places, connection, said)
+    def __init__(self, places: Places, connection: sqlite3.Connection, notice: str | None = None) -> None:
+        super().__init__(places, connection, notice)
         self.touched: dict[int, int] = {}
         """By loop: the earliest round of which a run or a proposal was written here since somebody took this out."""
 
@@ -65,7 +65,7 @@ class Store(Rows):
 
         Raises UserError where there is none (and `create` is false), where it belongs to somebody else or is used on
         another machine, or where a newer Auto Loop wrote it. A file that is damaged, lost or not ours is StoreUnusable, but
-        with `create` it is set aside, and `said` names it.
+        with `create` it is set aside, and `notice` names it.
         """
         places = Places(project.resolve())
         check_access(places)
@@ -75,8 +75,8 @@ class Store(Rows):
             raise unusable(places.database, "it is gone") if lost(places) else NoLoopError(places.project)
         places.make()
         check_access(places)  # again: what was there already is not ours for that
-        db, said = connect_or_begin_anew(places)
-        return cls(places, db, said)
+        db, notice = connect_or_begin_anew(places)
+        return cls(places, db, notice)
 
     # ------------------------------------------------------------------------------------------------------- writing
 

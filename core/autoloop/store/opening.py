@@ -97,21 +97,21 @@ def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | Non
     except StoreCorruptError:
         pass
     with _alone(places):  # two who find none, or an unusable one, at once make a new one once
-        said = None
+        notice = None
         if path.exists():
             try:
                 return _connect_and_check(places), None
             except StoreCorruptError as error:
                 if driven(places):
                     raise UserError(f"{error} An engine still works with it: stop that first.") from None
-                said = f"{path} could not be used; it is kept as {_set_aside(path)}, and a new one was begun."
+                notice = f"{path} could not be used; it is kept as {_set_aside(path)}, and a new one was begun."
         elif lost(places):
             if driven(places):
                 raise UserError(f"{path} is gone, and an engine still works with it: bring it back, or end that first.")
             _set_aside(path)  # what SQLite had beside it would be taken for the new one's
-            said = f"{path} was gone, with all that it said of earlier loops; a new one was begun."
+            notice = f"{path} was gone, with all that it said of earlier loops; a new one was begun."
         _make(path)
-        return connect(places), said
+        return connect(places), notice
 
 
 def lost(places: Places) -> bool:

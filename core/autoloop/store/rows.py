@@ -31,9 +31,9 @@ T = TypeVar("T")
 class Rows:
     """Owned and closed by whoever opened it; not shared between threads."""
 
-    def __init__(self, places: Places, connection: sqlite3.Connection, said: str | None = None) -> None:
+    def __init__(self, places: Places, connection: sqlite3.Connection, notice: str | None = None) -> None:
         self.places = places
-        self.said = said
+        self.notice = notice
         """What happened at opening that a person should know."""
         self._db = connection
         self._project = str(places.project)

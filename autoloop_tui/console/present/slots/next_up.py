@@ -36,7 +36,7 @@ def upcoming(
         return _ended(view, width, key, glyphs)
     if view.orphaned:
         text = f"no engine drives this loop: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes it"
-        return _told(text, look("lost"), width, glyphs)
+        return _message_rows(text, look("lost"), width, glyphs)
     told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs)]
     told += [crop(row, 0, width, glyphs.ellipsis) for row in _next(view, len(shown), width, key, now, glyphs)]
     return [*_proposal_rows(view, shown, width, glyphs), *told]
@@ -52,7 +52,7 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
     text = loop.reason or loop.state.value
     if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
         text = f"{text}; {key('app.engine')} takes it up again"
-    return _told(text, look(loop.state.value), width, glyphs)
+    return _message_rows(text, look(loop.state.value), width, glyphs)
 
 
 def _proposal_rows(view: View, shown: Sequence[Proposal], width: int, glyphs: Glyphs) -> list[list[Piece]]:
@@ -103,10 +103,10 @@ def _questions(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs
 
 def _waits(view: View, width: int, glyphs: Glyphs) -> list[list[Piece]]:
     """Why nothing starts although runs are queued."""
-    return [row for why in waits(view) for row in _told(why, look("paused"), width, glyphs)]
+    return [row for why in waits(view) for row in _message_rows(why, look("paused"), width, glyphs)]
 
 
-def _told(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[list[Piece]]:
+def _message_rows(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[list[Piece]]:
     """A sentence whole, in a few rows: the line at the top has no room for it."""
     lines = wrapped(text, width - 4)
     if len(lines) > LONGEST:

@@ -120,7 +120,7 @@ class CompareScreen(TableScreen):
                 self._configs[run.id] = flatten(frozen_config(run))
             except UserError as error:
                 self._configs[run.id] = None
-                self.say(str(error), "slot-failed")
+                self.show_message(str(error), "slot-failed")
         return self._configs[run.id]
 
     def _compare(self, view: View) -> None:
@@ -295,7 +295,7 @@ class CompareScreen(TableScreen):
         if self.view is not None:
             self._share_height(self.view)
         self.call_after_refresh(self._paint)
-        self.say("every parameter" if self.everything else "only parameters that differ")
+        self.show_message("every parameter" if self.everything else "only parameters that differ")
 
     def action_log_y(self) -> None:
         self.query_one(LetteredChart).toggle_log_y()
@@ -304,4 +304,4 @@ class CompareScreen(TableScreen):
         self.console.marked.clear()
         if self.view is not None:
             self.show_view(self.view)
-        self.say("no run is marked any more")
+        self.show_message("no run is marked any more")

@@ -50,7 +50,7 @@ class Verdict(RowPane):
         super().__init__()
         self._wanted: list[list[Piece]] = []
 
-    def tell(self, rows: list[list[Piece]]) -> None:
+    def show_rows(self, rows: list[list[Piece]]) -> None:
         self._wanted = rows
         self.styles.height = max(1, len(rows))
         self.on_resize()
@@ -95,7 +95,7 @@ class Edits(Standing, ModalScreen[ScreenResultType]):
             self._judged = edits
             self.outcome = self.judge(edits)
             width = max(20, self.query_one(Vertical).size.width)
-            self.query_one(Verdict).tell(self._rows(width)[: max(3, self.size.height - 16)])
+            self.query_one(Verdict).show_rows(self._rows(width)[: max(3, self.size.height - 16)])
         return self.outcome
 
     def told_changes(self) -> Sequence[Change]:

@@ -130,8 +130,8 @@ class ProposalQueueScreen(LoopScreen):
         action = LIKELY.get(proposal.status, "duplicate")
         self.equivalent(f"proposals.{action}", keep=keep, **values)
 
-    def say(self, text: str, look: str = "") -> None:
-        super().say(f"{text}; {self._aside}" if self._aside else text, look)
+    def show_message(self, text: str, look: str = "") -> None:
+        super().show_message(f"{text}; {self._aside}" if self._aside else text, look)
 
     # --------------------------------------------------------------------------------------------------------- moving
 

@@ -31,9 +31,9 @@ class ProposalsScreen(ProposalQueueScreen):
             return
         if proposal.blocked:
             text = f"proposal {proposal.id} is blocked; edit it first ({self._key('edit')}): {proposal.blocked}"
-            self.say(text, "slot-warn")
+            self.show_message(text, "slot-warn")
         elif proposal.status is ProposalStatus.APPROVED:
-            self.say(f"proposal {proposal.id} is approved already")
+            self.show_message(f"proposal {proposal.id} is approved already")
         else:
             self._decide(Approve(proposals=[proposal.id]), [proposal])
 
@@ -42,7 +42,7 @@ class ProposalsScreen(ProposalQueueScreen):
         if proposal is None:
             return
         if proposal.status is ProposalStatus.REJECTED:
-            self.say(f"proposal {proposal.id} is rejected already")
+            self.show_message(f"proposal {proposal.id} is rejected already")
         else:
             self._ask_why(f"Reject proposal {proposal.id}?", plain(proposal.reason[:300]), [proposal])
 
@@ -83,7 +83,7 @@ class ProposalsScreen(ProposalQueueScreen):
         fitting = [p for p in chosen if not p.blocked and p.status is not ProposalStatus.APPROVED]
         left_out = f"{len(blocked)} blocked left out, {self._key('edit')} edits" if blocked else ""
         if not fitting:
-            self.say("nothing to approve" + (f": {left_out}" if left_out else ""), "slot-warn" if left_out else "")
+            self.show_message("nothing to approve" + (f": {left_out}" if left_out else ""), "slot-warn" if left_out else "")
             return
 
         def answered(agreed: bool | None) -> None:
@@ -101,7 +101,7 @@ class ProposalsScreen(ProposalQueueScreen):
         marked = self._marked(view)
         chosen = [p for p in marked or view.pending if p.status is not ProposalStatus.REJECTED]
         if not chosen:
-            self.say("nothing to reject")
+            self.show_message("nothing to reject")
             return
         numbers = ", ".join(f"#{p.id}" for p in chosen[:12]) + (" …" if len(chosen) > 12 else "")
         count = plural(len(chosen), "proposal")
@@ -139,14 +139,16 @@ class ProposalsScreen(ProposalQueueScreen):
         """The proposal under the cursor, if it can still be decided or edited; else it is said why not."""
         proposal = self.rows.proposal
         if proposal is None:
-            self.say("there is no proposal here")
+            self.show_message("there is no proposal here")
         elif proposal.status is ProposalStatus.LAUNCHED:
             run = self._runs.get(proposal.run or "")
             name = plain(run.name) if run else proposal.run
-            self.say(f"proposal {proposal.id} has become {name}; {self._key('duplicate')} makes a new one of it")
+            self.show_message(f"proposal {proposal.id} has become {name}; {self._key('duplicate')} makes a new one of it")
             return None
         elif proposal.status in OVER:
-            self.say(f"proposal {proposal.id} of a live rule is {proposal.status.value}: there is nothing to decide")
+            self.show_message(
+                f"proposal {proposal.id} of a live rule is {proposal.status.value}: there is nothing to decide"
+            )
             return None
         return proposal
 
@@ -170,7 +172,7 @@ class ProposalsScreen(ProposalQueueScreen):
     def action_new(self) -> None:
         view = self.view
         if view is None or not view.snapshot.runs:
-            self.say("there is no run yet to propose a variant of")
+            self.show_message("there is no run yet to propose a variant of")
             return
         start = self.rows.proposal.base_run if self.rows.proposal else None
         then = partial(writing.propose_variant, self.console)
@@ -186,7 +188,7 @@ class ProposalsScreen(ProposalQueueScreen):
     def _base(self, proposal: Proposal | None) -> Run | None:
         base = self._runs.get(proposal.base_run) if proposal else None
         if proposal is not None and base is None:
-            self.say(f"the base of proposal {proposal.id} is not a run of this loop", "slot-failed")
+            self.show_message(f"the base of proposal {proposal.id} is not a run of this loop", "slot-failed")
         return base
 
     # ---------------------------------------------------------------------------------------------------------- round
@@ -195,7 +197,7 @@ class ProposalsScreen(ProposalQueueScreen):
         view = self.view
         problem = may_start(view) if view else "the loop is not known yet"
         if view is None or view.snapshot.round is None or problem:
-            self.say(problem or "")
+            self.show_message(problem or "")
             return
         made = view.decisions
         which = f"{made['approved']} approved proposals become its runs."

@@ -79,11 +79,11 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
     try:
         written = _in_editor(host, given if text is None else text, f"proposal-{proposal.id}-")
     except UserError as error:
-        host.told(str(error), ok=False)
+        host.show_message(str(error), ok=False)
         return
     edits = edits_of_file(written)
     if not edits or edits == edit_lines(proposal):
-        host.told(f"proposal {proposal.id} is left as it was")
+        host.show_message(f"proposal {proposal.id} is left as it was")
         return
     problem = judge(edits).blocked
     if problem is None:
@@ -94,7 +94,7 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
         if agreed:
             edit_in_editor(host, proposal, base, written)
         else:
-            host.told(f"proposal {proposal.id} is left as it was")
+            host.show_message(f"proposal {proposal.id} is left as it was")
 
     host.push_screen(Confirm("These edits cannot be used", plain(problem), "Open again"), again)
 
@@ -122,7 +122,7 @@ def _in_editor(host: ConsoleHost, text: str, prefix: str) -> str:
 
 def _send_edit(host: ConsoleHost, proposal: Proposal, edits: list[str] | None) -> None:
     if edits is None or edits == edit_lines(proposal):
-        host.told(f"proposal {proposal.id} is left as it was")
+        host.show_message(f"proposal {proposal.id} is left as it was")
     else:
         host.ask(Edit(proposal=proposal.id, edits=edits))
 
@@ -132,12 +132,12 @@ def _judge(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> Judge |
     view = host.feed.view
     round_ = view.snapshot.round if view else None
     if view is None or view.engine is None or round_ is None:
-        host.told("no engine drives this loop: press R to restart it", ok=False)
+        host.show_message("no engine drives this loop: press R to restart it", ok=False)
         return None
     try:
         checked = edit_check(host.feed.store, view.loop, base, round_.number, instead_of)
     except TROUBLE as error:
-        host.told(str(error), ok=False)
+        host.show_message(str(error), ok=False)
         return None
 
     def judge(edits: Sequence[str]) -> CheckedVariant:

@@ -230,7 +230,7 @@ class RoundsScreen(TableScreen):
         place = cycle.index(self.sort) if self.sort in cycle else -1
         self.sort, self.reverse = cycle[(place + 1) % len(cycle)], False
         self._again()
-        self.say(f"sorted by {self._sort_name()}" + (", newest round first" if self.sort == "round" else ""))
+        self.show_message(f"sorted by {self._sort_name()}" + (", newest round first" if self.sort == "round" else ""))
 
     def action_reverse(self) -> None:
         self.reverse = not self.reverse
@@ -259,12 +259,12 @@ class RoundsScreen(TableScreen):
         name = plain(row.run.name)
         if row.run.id in marked:
             marked.remove(row.run.id)
-            self.say(f"{name} is no longer marked")
+            self.show_message(f"{name} is no longer marked")
         elif len(marked) >= MOST_MARKS:
-            self.say(f"{MOST_MARKS} runs are compared at most; take a mark off with space first", "slot-warn")
+            self.show_message(f"{MOST_MARKS} runs are compared at most; take a mark off with space first", "slot-warn")
         else:
             marked.append(row.run.id)
-            self.say(f"{name} is {'abcdef'[len(marked) - 1]} of {len(marked)} marked; c compares them")
+            self.show_message(f"{name} is {'abcdef'[len(marked) - 1]} of {len(marked)} marked; c compares them")
         self._again()
 
     def action_loops(self) -> None:
@@ -292,7 +292,7 @@ class RoundsScreen(TableScreen):
         """The run under the cursor if commands reach it: they go to the engine of the loop that is looked at."""
         row = self._current()
         if row is not None and self.view is not None and row.loop.id != self.view.loop.id:
-            self.say(f"this run is of {row.loop.name}: open it first, then the console can {what} it", "slot-warn")
+            self.show_message(f"this run is of {row.loop.name}: open it first, then the console can {what} it", "slot-warn")
             return None
         return row
 

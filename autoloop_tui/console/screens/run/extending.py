@@ -21,10 +21,10 @@ def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
     try:
         preset = preset_of(host.feed.store.places, view.loop)
     except UserError as error:
-        host.told(str(error), ok=False)
+        host.show_message(str(error), ok=False)
         return
     if problem := refusal(preset, run):
-        host.told(problem, ok=False)
+        host.show_message(problem, ok=False)
         return
 
     def check(text: str) -> str | None:

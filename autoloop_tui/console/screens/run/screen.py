@@ -154,11 +154,11 @@ class RunScreen(LoopScreen):
             does = "relaunch it with edits" if asked.edits else "stop it"
             text = f"live rule {rule_of(asked)} asks to {does}: {asked.reason}"
             there = self.console.keys_of("app.proposals")
-            words.say(f"{look('pending').mark(self.console.glyphs)} {text}; {there} decides", "slot-warn")
+            words.show_text(f"{look('pending').mark(self.console.glyphs)} {text}; {there} decides", "slot-warn")
             return
         cause = why(run) or (attempt.cause if attempt else None)
         if not run.state.ended or run.state is RunState.FINISHED or not cause:
-            words.say("")
+            words.show_text("")
             return
         seen, dot = look(run.state.value), self.console.glyphs.dot
         failed = attempt is not None and run.state is not RunState.STOPPED
@@ -166,7 +166,7 @@ class RunScreen(LoopScreen):
         told = [f"{seen.mark(self.console.glyphs)} {cause}", *reversed(details)]
         if successor := view.relaunched.get(run.id):
             told.append(f"relaunched as {successor.name} ({successor.id})")
-        words.say(dot.join(told), seen.variable)
+        words.show_text(dot.join(told), seen.variable)
 
     def _paint_parts(self) -> None:
         pane = self.query_one("#run-parts", RowPane)
@@ -228,14 +228,14 @@ class RunScreen(LoopScreen):
     def action_log_y(self) -> None:
         if self.part == "charts":
             log_y = self._charts.toggle_log_y()
-            self.say("logarithmic value axis" if log_y else "linear value axis")
+            self.show_message("logarithmic value axis" if log_y else "linear value axis")
 
     def action_smooth(self) -> None:
         if self.part != "charts":
             return
         smooth = self._charts.toggle_smooth()
         on = f"smoothing on: exponential, weight {WEIGHT:g}, beside the values themselves"
-        self.say(on if smooth else "smoothing off: the values themselves")
+        self.show_message(on if smooth else "smoothing off: the values themselves")
 
     # ---------------------------------------------------------------------------------------------------------- parts
 
@@ -274,7 +274,9 @@ class RunScreen(LoopScreen):
         run = self._run()
         self.equivalent("run.stop", run=self.run_id)
         if run is None or run.state.ended:
-            self.say(f"it is {run.state.value} already: there is nothing to stop" if run else "there is no such run")
+            self.show_message(
+                f"it is {run.state.value} already: there is nothing to stop" if run else "there is no such run"
+            )
         elif run.state is RunState.QUEUED:
             self.console.confirm(
                 f"Take {plain(run.name)} out of the queue?",

@@ -278,7 +278,7 @@ class SlotsScreen(LoopScreen):
     def action_stop(self) -> None:
         run = self.focused_run(self.view) if self.view else None
         if run is None or run.state is not RunState.RUNNING:
-            self.say("nothing runs in this slot")
+            self.show_message("nothing runs in this slot")
             return
         self.console.confirm(
             f"Stop {clip(run.name, 60)} at step {self.console.feed.step(run)} of {run.total_steps}?",

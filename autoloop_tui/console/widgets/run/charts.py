@@ -87,7 +87,7 @@ class RunCharts(Horizontal):
             self.metric = names[0] if names else None
         chart = self.query_one(BigChart)
         chart.display = bool(names)
-        self.query_one("#run-nothing", TextPane).say("" if names else no_metrics(self._run))
+        self.query_one("#run-nothing", TextPane).show_text("" if names else no_metrics(self._run))
         self.query_one(MetricList).paint(names, self.metric, self._figures, self.base_figure if self._base else None, book)
         self._paint_figures(names)
         if self.metric is None:

@@ -33,7 +33,7 @@ Listener = Callable[[Event], object]
 
 @dataclass
 class Context:
-    """Owned by the engine. `say` is how anything that happened becomes a line of the loop's story."""
+    """Owned by the engine. `log_event` is how anything that happened becomes an event of the loop."""
 
     store: Store
     loop_id: int
@@ -70,7 +70,7 @@ class Context:
             found += secrets.of_config(frozen_config(run)) if run else []  # not kept: judging looks at the file again
         return found
 
-    def say(self, kind: EventKind, text: str, run: str | None = None) -> None:
+    def log_event(self, kind: EventKind, text: str, run: str | None = None) -> None:
         event = self.store.add_event(self.loop_id, kind, secrets.mask(text), run)
         LOG.info("%s | %s", event.kind, event.text)
         if self.listener:

@@ -16,7 +16,7 @@ from autoloop.protocol import Kill, Pause, Resume, Stop
 
 def pause(command: CommandContext, request: Pause) -> str:
     command.context.update_loop(paused=True)
-    command.context.say(EventKind.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
+    command.context.log_event(EventKind.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
     return "paused: running runs go on, no new one starts"
 
 
@@ -27,7 +27,7 @@ def resume(command: CommandContext, request: Resume) -> str:
         raise UserError("The loop is stopping; resume it when its runs have ended.")
     raised = limits.raised(request, loop, context.store.started_runs(loop.id), context.clock())
     context.store.put_loop(msgspec.structs.replace(raised, paused=False))
-    context.say(EventKind.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
+    context.log_event(EventKind.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
     return "the queue goes on"
 
 

@@ -87,7 +87,9 @@ def _decide(
         several = len(decided) > 1
         text = f"{noun_for(len(decided), 'proposal')} {listed([each.id for each in decided])} {'are' if several else 'is'} "
         text += f"{status.value}{aside}" + (f": {note}" if note else "")
-        command.context.say(EventKind.DECIDED, f"{text} (by {command.actor})", None if several else decided[0].base_run)
+        command.context.log_event(
+            EventKind.DECIDED, f"{text} (by {command.actor})", None if several else decided[0].base_run
+        )
         said.append(text + _then(command.context, decided[0].round))
     if not said:
         raise UserError(" ".join(problems))
@@ -124,7 +126,7 @@ def edit(command: CommandContext, request: Edit) -> str:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
     context.store.put_proposal(revised)
     text = f"proposal {proposal.id} now reads: {describe_changes(revised)}"
-    context.say(EventKind.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
+    context.log_event(EventKind.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
     return text
 
 

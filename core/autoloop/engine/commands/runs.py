@@ -41,7 +41,7 @@ def _unqueue(context: Context, run: Run, reason: str) -> None:
     else:
         run = run_withdrawn(run, reason, context.clock())
     context.store.put_run(run)
-    context.say(EventKind.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
+    context.log_event(EventKind.RUN_ENDED, f"{run.name} ({run.id}) {reason}", run.id)
 
 
 def retry(command: CommandContext, request: Retry) -> str:
@@ -62,7 +62,7 @@ def retry(command: CommandContext, request: Retry) -> str:
     if current.state is not RoundState.RUNNING:
         raise UserError(f"Round {current.number} has been judged; propose a variant of run {run.id} instead.")
     context.store.put_run(run_requeued(run, Requeue(kind=RequeueKind.USER)))
-    context.say(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
+    context.log_event(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again by {command.actor}", run.id)
     return f"{run.name} ({run.id}) is queued again"
 
 
@@ -82,7 +82,7 @@ def _extend(context: Context, run: Run, steps: int, actor: str) -> str:
     if loop.state is LoopState.FINISHED:
         context.store.put_loop(loop_reopened(loop))
     text = f"{run.name} ({run.id}) {run.reason}"
-    context.say(EventKind.RUN_EXTENDED, f"{text} (by {actor})", run.id)
+    context.log_event(EventKind.RUN_EXTENDED, f"{text} (by {actor})", run.id)
     return f"{text}, in the same output directory"
 
 

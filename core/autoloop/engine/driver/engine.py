@@ -147,9 +147,11 @@ class Engine:
         loop = self.context.loop
         if self._leaving:
             self.reporting.flush()
-            self.context.say(EventKind.ENGINE_LEFT, f"the engine leaves ({self._leaving}); running runs go on without it")
+            self.context.log_event(
+                EventKind.ENGINE_LEFT, f"the engine leaves ({self._leaving}); running runs go on without it"
+            )
         else:
-            self.context.say(EventKind.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
+            self.context.log_event(EventKind.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
             if loop.state is not LoopState.FINISHED:
                 self.reporting.finish()
         return loop
@@ -160,7 +162,7 @@ class Engine:
             if self.context.loop.state is LoopState.STOPPED:
                 self.store.put_loop(loop_resumed(self.context.loop, self.context.clock()))
             for note in self.notes:
-                self.context.say(EventKind.NOTE, note)
+                self.context.log_event(EventKind.NOTE, note)
             self.online.begin()
         ended = self.execution.recover()
         self._free(ended)

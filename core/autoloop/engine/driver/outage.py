@@ -67,7 +67,7 @@ class Outage:
     def tell_past(self) -> None:
         """Once it can be recorded: what it was."""
         if self.past:
-            self.context.say(EventKind.NOTE, f"the loop goes on; nothing could be recorded for a while: {self.past}")
+            self.context.log_event(EventKind.NOTE, f"the loop goes on; nothing could be recorded for a while: {self.past}")
             self.past = None
 
     def _tell_unrecorded(self, text: str) -> None:

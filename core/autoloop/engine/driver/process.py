@@ -29,7 +29,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
     require_secrets(loop.spec)
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
-        said = output.tell()
+        start = output.tell()
         try:
             process = subprocess.Popen(
                 isolated.command("autoloop.engine.driver.process", "--project", str(store.places.project), loop.name),
@@ -51,7 +51,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
         if code is not None:
             if code == 0:  # it found nothing left to do
                 return Holder(process.pid, os.uname().nodename, time.time())
-            why = _last_line(log, said) or (f"signal {-code} ended it" if code < 0 else f"it ended with code {code}")
+            why = _last_line(log, start) or (f"signal {-code} ended it" if code < 0 else f"it ended with code {code}")
             raise UserError(f"The engine did not start: {why} (see {log})")
         if driven is None and running and running.pid:
             driven, deadline = running, time.monotonic() + START_TIMEOUT

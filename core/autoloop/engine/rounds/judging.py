@@ -31,7 +31,7 @@ def _seen(context: Context, run: Run) -> RunView | None:
     try:
         return view(context, run)
     except UserError as error:
-        context.say(EventKind.NOTE, f"{run.name} ({run.id}) is not judged: {error}", run.id)
+        context.log_event(EventKind.NOTE, f"{run.name} ({run.id}) is not judged: {error}", run.id)
         return None
 
 
@@ -48,7 +48,7 @@ def winners(context: Context, runs: list[Run]) -> list[Run]:
         if verdict.holds:
             met.append(run)
         for note in verdict.notes:
-            context.say(EventKind.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
+            context.log_event(EventKind.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
     return sorted(met, key=lambda run: _rank(context, run))
 
 
@@ -77,7 +77,7 @@ def judge_round(
     with context.store.transaction():
         for run, judgement in judged:
             for text in judgement.notes:
-                context.say(EventKind.NOTE, f"{run.name} ({run.id}): {text}", run.id)
+                context.log_event(EventKind.NOTE, f"{run.name} ({run.id}): {text}", run.id)
             for request in judgement.requests:
                 add_proposal(context, propose(context, run, request, round_.number))
         now = context.clock()

@@ -132,7 +132,7 @@ class LiveRules:
         watch = LiveWatch([], "", self.context.metrics, {})
         self._watched[active.attempt.id] = _Watched(watch, None, news=False)
         run = active.run
-        self.context.say(EventKind.NOTE, f"live rules no longer watch {run.name} ({run.id}): {why}", run.id)
+        self.context.log_event(EventKind.NOTE, f"live rules no longer watch {run.name} ({run.id}): {why}", run.id)
 
     # ---------------------------------------------------------------------------------------------------------- acting
 
@@ -144,14 +144,14 @@ class LiveRules:
         with self.context.store.transaction():
             if proposal.blocked:
                 add_proposal(self.context, proposal)
-                self.context.say(
+                self.context.log_event(
                     EventKind.LIVE, f"{self._fired(proposal)}. {proposal.blocked} The run goes on.", proposal.base_run
                 )
                 return False
             proposal = add_proposal(self.context, proposal)
             if watch.ask:
                 text = f"{self._fired(proposal)}. {self._intent(proposal)}? `autoloop-tui approve {proposal.id}` or `reject`"
-                self.context.say(EventKind.ASKED, text, proposal.base_run)
+                self.context.log_event(EventKind.ASKED, text, proposal.base_run)
                 return False
             self._carry_out(proposal, Actor.rule(firing.rule.id))
         return True
@@ -205,7 +205,7 @@ class LiveRules:
         proposal = proposal_decided(proposal, ProposalStatus.APPROVED, by, self.context.clock(), note=note)
         self.context.store.put_proposal(proposal)
         text = f"{self._fired(proposal)}; {self._intent(proposal).lower()}"
-        self.context.say(EventKind.LIVE, text, proposal.base_run)
+        self.context.log_event(EventKind.LIVE, text, proposal.base_run)
         assert proposal.live is not None
         reason = f"live rule {_rule(proposal)} at step {proposal.live.step}: {self._why(proposal)}"
         if not self.execution.stop(proposal.base_run, StopCause(kind=StopKind.LIVE_RULE, text=reason)):
@@ -263,7 +263,7 @@ class LiveRules:
                 config = variant_config(self.context, proposal)
             except UserError as error:
                 self.context.store.put_proposal(proposal_blocked(proposal, str(error)))
-                self.context.say(EventKind.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
+                self.context.log_event(EventKind.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
                 return
             number = len(self._line(base)) + 1
             name = f"{base.name.removesuffix(f'_live{number - 1}')}_live{number}"
@@ -278,13 +278,13 @@ class LiveRules:
             )
             queue_run(self.context, proposal, run)
             text = f"{base.name} ({base.id}) is relaunched as {run.name} ({run.id}): {describe_changes(proposal)}"
-            self.context.say(EventKind.LIVE, text, run.id)
+            self.context.log_event(EventKind.LIVE, text, run.id)
 
     def _lapse(self, proposal: Proposal, kind: LapseKind, why: str) -> None:
         with self.context.store.transaction():
             self.context.store.put_proposal(proposal_lapsed(proposal, kind, why))
             text = f"proposal {proposal.id} of live rule {_rule(proposal)} has lapsed: {why}"
-            self.context.say(EventKind.LIVE, text, proposal.base_run)
+            self.context.log_event(EventKind.LIVE, text, proposal.base_run)
 
     # ----------------------------------------------------------------------------------------------------------- words
 

@@ -77,7 +77,7 @@ class LoopProgression:
                     self._asking = Asking(rules, round_.number, finished)
                 return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
-        self.context.say(EventKind.ROUND_ENDED, text)
+        self.context.log_event(EventKind.ROUND_ENDED, text)
         met = winners(self.context, finished)
         if met:
             self.context.update_loop(winner=met[0].id)
@@ -101,7 +101,7 @@ class LoopProgression:
         if not self._asking_said and time.monotonic() - asking.since > SLOW_RULES:
             self._asking_said = True
             runs = plural(len(asking.runs), "run")
-            self.context.say(EventKind.WAITING, f"round {round_.number}: {self.context.spec.rules} judges {runs}")
+            self.context.log_event(EventKind.WAITING, f"round {round_.number}: {self.context.spec.rules} judges {runs}")
         return True
 
     def _forget_asking(self) -> None:
@@ -168,7 +168,7 @@ class LoopProgression:
             self.context.store.put_round(msgspec.structs.replace(round_, start_at=start_at))
             if start_at is not None:
                 text = f"round {round_.number + 1} starts in {max(0.0, start_at - self.context.clock()):.0f} s"
-                self.context.say(EventKind.WAITING, f"{text}; until then {WAYS_BACK}")
+                self.context.log_event(EventKind.WAITING, f"{text}; until then {WAYS_BACK}")
         self._waiting_said = None
 
     def _tell_wait(self, round_: Round, proposals: list[Proposal]) -> None:
@@ -187,7 +187,7 @@ class LoopProgression:
             text += f"; approved by itself after {policy / 60:.0f} min"
         if kind != self._waiting_said:
             self._waiting_said = kind
-            self.context.say(EventKind.WAITING, text)
+            self.context.log_event(EventKind.WAITING, text)
 
     def _finish(self, round_: Round, end: LoopEnd) -> None:
         now = self.context.clock()

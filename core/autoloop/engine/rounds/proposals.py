@@ -67,7 +67,7 @@ def add_proposal(context: Context, proposal: Proposal) -> Proposal:
     text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
     if proposal.blocked:
         text += f" — blocked: {proposal.blocked}"
-    context.say(EventKind.PROPOSED, text, proposal.base_run)
+    context.log_event(EventKind.PROPOSED, text, proposal.base_run)
     return proposal
 
 

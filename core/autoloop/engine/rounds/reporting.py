@@ -25,7 +25,7 @@ class Reporting:
 
     def begin(self) -> None:
         """The last engine may have ended between a result and its line in the summary."""
-        self._tell(reports.write_summary(self.context.store, self.context.loop_id))
+        self._log_problem(reports.write_summary(self.context.store, self.context.loop_id))
 
     def settled(self, run: Run) -> None:
         """Bring the entry of a run that has ended into the summary, with others if the file takes long to be written."""
@@ -35,7 +35,7 @@ class Reporting:
     def flush(self) -> None:
         """Write what has been kept back."""
         began = time.monotonic()
-        self._tell(reports.write_runs(self.context.store, self.context.loop_id, self._unwritten))
+        self._log_problem(reports.write_runs(self.context.store, self.context.loop_id, self._unwritten))
         self._unwritten.clear()
         self._next = time.monotonic() + REST * (time.monotonic() - began)
 
@@ -55,13 +55,13 @@ class Reporting:
     def finish(self) -> None:
         """Both files in full, as `autoloop-tui report` would write them."""
         self._unwritten.clear()
-        self._tell(reports.write_summary(self.context.store, self.context.loop_id))
+        self._log_problem(reports.write_summary(self.context.store, self.context.loop_id))
         self.write()
 
     def write(self) -> None:
         self._due = False
-        self._tell(self._markdown.write())
+        self._log_problem(self._markdown.write())
 
-    def _tell(self, problem: str | None) -> None:
+    def _log_problem(self, problem: str | None) -> None:
         if problem:
-            self.context.say(EventKind.NOTE, problem)
+            self.context.log_event(EventKind.NOTE, problem)

@@ -60,7 +60,7 @@ def start_round(context: Context, made_from: Round, interrupted: Callable[[], bo
     with context.store.transaction():
         for blocked in refused:
             context.store.put_proposal(blocked)
-            context.say(EventKind.DECIDED, blocked.blocked or "")
+            context.log_event(EventKind.DECIDED, blocked.blocked or "")
         for proposal, run in made:
             queue_run(context, proposal, run)
         if runs:
@@ -70,7 +70,7 @@ def start_round(context: Context, made_from: Round, interrupted: Callable[[], bo
                     context.store.put_proposal(proposal_lapsed(proposal, LapseKind.ROUND_STARTED, note))
             context.store.put_round(round_done(made_from, now))
             context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
-            context.say(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
+            context.log_event(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
     return runs
 
 
@@ -117,4 +117,4 @@ def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
         context.kept.add(run.id)
     context.store.put_proposal(proposal_launched(proposal, run))
     # People's chain scripts read this line.
-    context.say(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)
+    context.log_event(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)

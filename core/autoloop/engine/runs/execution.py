@@ -116,7 +116,7 @@ class Execution:
             text = f"{run.name} ({run.id}) started on {slot.label}"
             text += f", attempt {attempt.number}" if attempt.number > 1 else ""
             text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
-            context.say(EventKind.RUN_STARTED, text, run.id)
+            context.log_event(EventKind.RUN_STARTED, text, run.id)
         LOG.debug("%s: supervisor is process %s, directory %s", attempt.id, handle.pid, attempt.directory)
         return self._watch(attempt, run, handle)
 
@@ -160,7 +160,7 @@ class Execution:
             return env
         if not self._tap_said:
             self._tap_said = True
-            self.context.say(
+            self.context.log_event(
                 EventKind.NOTE,
                 f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
                 "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
@@ -290,7 +290,7 @@ class Execution:
                 with self.context.store.transaction():
                     self.context.store.put_attempt(active.attempt, self.context.loop_id)
                     self._put(active, run_stopping(active.run, cause))
-                    self.context.say(
+                    self.context.log_event(
                         EventKind.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {cause.text}", run_id
                     )
                 self._to_signal.append((active.attempt, kill))
@@ -326,7 +326,7 @@ class Execution:
                 ended.append(gone)
                 continue
             how = "in another container; its files are followed" if state.handle.elsewhere else "and is followed again"
-            self.context.say(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {how}", run.id)
+            self.context.log_event(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {how}", run.id)
             if attempt.stop:
                 _request_stop(attempt, attempt.kill)
         return ended

@@ -63,15 +63,15 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     with context.store.transaction():
         context.store.put_attempt(attempt_settled(attempt, state, reason, cause), context.loop_id)
         context.store.put_run(run)
-        context.say(EventKind.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
+        context.log_event(EventKind.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
         if silent and state is RunState.FINISHED:
-            context.say(EventKind.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
+            context.log_event(EventKind.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
         if again:
-            context.say(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again.text}", run.id)
+            context.log_event(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again.text}", run.id)
         for note in notes:
-            context.say(EventKind.NOTE, f"{run.name} ({run.id}): {note}", run.id)
+            context.log_event(EventKind.NOTE, f"{run.name} ({run.id}): {note}", run.id)
         if not summary.metrics and state is RunState.FINISHED:
-            context.say(
+            context.log_event(
                 EventKind.NOTE,
                 f"{run.name} ({run.id}) finished but no metric was found below {run.output_dir}: rules cannot judge it",
                 run.id,

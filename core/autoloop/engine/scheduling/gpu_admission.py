@@ -101,7 +101,7 @@ class Admission:
         if after < RELEASE:
             return f"the memory of the run that ended is not free yet: {'; '.join(left)}"
         text = f"{slot.label}: still in use {RELEASE:.0f} s after the last run: {'; '.join(left)}"
-        self.context.say(EventKind.NOTE, f"{text}; the next starts all the same")
+        self.context.log_event(EventKind.NOTE, f"{text}; the next starts all the same")
         del self._ended[slot.index]
         return None
 
@@ -118,7 +118,7 @@ class Admission:
             cause = gpus.without_amounts(why)
             if self._told.get(index) != cause and not self._recently_ended(index):
                 self._told[index] = cause
-                self.context.say(EventKind.NOTE, f"{labels[index]} waits: {why}{self._hint()}")
+                self.context.log_event(EventKind.NOTE, f"{labels[index]} waits: {why}{self._hint()}")
         self._told = {index: cause for index, cause in self._told.items() if index in waits}
 
     def _recently_ended(self, index: int) -> bool:
@@ -130,4 +130,6 @@ class Admission:
     def _tell_blind(self, error: str) -> None:
         if error != self._blind:
             self._blind = error
-            self.context.say(EventKind.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start all the same")
+            self.context.log_event(
+                EventKind.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start all the same"
+            )

@@ -90,7 +90,7 @@ class Scheduler:
             return []
         quiet = limits.quiet_until(loop.spec.quiet_hours, now)
         if quiet is not None and not self._quiet:
-            self.context.say(EventKind.WAITING, f"{limits.quiet_in_words(quiet)}; running runs go on")
+            self.context.log_event(EventKind.WAITING, f"{limits.quiet_in_words(quiet)}; running runs go on")
         self._quiet = quiet is not None
         if quiet is not None:
             return []
@@ -126,7 +126,9 @@ class Scheduler:
         if lacking != loop.waits_for and (lacking is None or loop.waits_for is None):
             with self.context.store.transaction():
                 self.context.update_loop(waits_for=lacking)
-                self.context.say(EventKind.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again")
+                self.context.log_event(
+                    EventKind.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again"
+                )
         return [] if full else queue
 
     def exhausted(self) -> LoopEnd | None:

@@ -52,11 +52,11 @@ class WandbStatus:
             self._last_away = self.context.clock()
             if self.away is None:
                 text = f"W&B ({answer.server}) cannot be reached: {answer.detail}; {self._meanwhile()}"
-                self.context.say(EventKind.NOTE, text)
+                self.context.log_event(EventKind.NOTE, text)
             self.away = answer
         elif self.away is not None:
             self.away = None
-            self.context.say(EventKind.NOTE, f"W&B ({answer.server}) is back")
+            self.context.log_event(EventKind.NOTE, f"W&B ({answer.server}) is back")
 
     def _meanwhile(self) -> str:
         was_resumed = "running runs go on, and what they record is kept on disk"
