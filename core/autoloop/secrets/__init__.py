@@ -1,0 +1,32 @@
+"""What must not be stored or shown. This package alone decides which names and values are secrets and how they are masked.
+
+`names.py` judges names, `values.py` collects the values to look for, `masking.py` masks texts, and `withheld.py` keeps the
+secrets of a command out of the store.
+"""
+
+from autoloop.secrets.masking import LONGEST, MASK, mask, mask_bytes, mask_lines, masked_document, shown_value, unsure
+from autoloop.secrets.names import is_secret, is_secret_name
+from autoloop.secrets.values import HELD, SHORTEST, long_enough, of_config, of_environment, secret_keys
+from autoloop.secrets.withheld import missing, shown_words, withheld
+
+__all__ = [
+    "HELD",
+    "LONGEST",
+    "MASK",
+    "SHORTEST",
+    "is_secret",
+    "is_secret_name",
+    "long_enough",
+    "mask",
+    "mask_bytes",
+    "mask_lines",
+    "masked_document",
+    "missing",
+    "of_config",
+    "of_environment",
+    "secret_keys",
+    "shown_value",
+    "shown_words",
+    "unsure",
+    "withheld",
+]

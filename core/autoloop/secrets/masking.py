@@ -1,0 +1,194 @@
+"""Masking: asterisks for the secrets in texts, logs and documents.
+
+A secret is known by its value (`known`), by the name in front of it (`--hf_token=…`, `'password': '…'`), or by its form
+(`ghp_…`, a password in a URL). Everything works on bytes and looks closely only at the few places where a word such as
+`token` stands, because every displayed line of a log passes here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from autoloop.secrets.names import is_secret
+from autoloop.secrets.values import SHORTEST
+
+MASK = "***"
+
+
+def shown_value(name: str, value: str) -> str:
+    """The value of a variable or key as it may be shown."""
+    return MASK if is_secret(name, value) else mask(value)
+
+
+def mask(text: str, known: Sequence[str] = ()) -> str:
+    """`text` with asterisks for what is a secret, and for the values that are `known` to be."""
+    data = text.encode("utf-8", "surrogatepass")
+    masked = mask_bytes(data, known)
+    return text if masked is data else masked.decode("utf-8", "surrogatepass")
+
+
+def mask_lines(lines: list[str], known: Sequence[str] = ()) -> list[str]:
+    """The lines of a log, masked as one text: a key in PEM form goes over several."""
+    text = "\n".join(lines)
+    masked = mask(text, known)
+    return lines if masked is text else masked.split("\n")
+
+
+def mask_bytes(data: bytes, known: Sequence[str] = ()) -> bytes:
+    """The same for bytes of a log. The number of lines stays; `data` itself where nothing is masked."""
+    spans = [*_of_known(data, known), *_of_form(data), *_of_name(data)]
+    if not spans:
+        return data
+    parts, at = [], 0
+    for start, end in sorted(spans):
+        if end > at:
+            start = max(start, at)
+            parts += [data[at:start], _LINE.sub(MASK.encode(), data[start:end])]
+            at = end
+    return re.sub(rb"(?:\*{3}){2,}", b"***", b"".join([*parts, data[at:]]))
+
+
+def unsure(data: bytes, *, redrawn: bool = False) -> int:
+    """How many bytes at the end of a growing log may be the beginning of a secret: its last line is not all there yet.
+
+    `redrawn`: a carriage return does not end a line either; whoever shows its last state only waits for that.
+    """
+    tail = len(data) - 1 - data.rfind(b"\n")
+    state = min(tail, len(data) - 1 - data.rfind(b"\r"))
+    return tail if redrawn and tail <= LONGEST else state if state <= LONGEST else 0
+
+
+LONGEST = 64 << 10
+"""Bytes of an unfinished line that are waited for."""
+
+_LINE = re.compile(rb"[^\r\n]+")
+_ALNUM = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+Span = tuple[int, int]
+
+
+def _places(data: bytes, word: bytes) -> Iterator[int]:
+    at = data.find(word)
+    while at >= 0:
+        yield at
+        at = data.find(word, at + len(word))
+
+
+def _of_known(data: bytes, known: Sequence[str]) -> Iterator[Span]:
+    for value in known:
+        secret = value.encode("utf-8", "surrogatepass")
+        for at in _places(data, secret):
+            yield at, at + len(secret)
+
+
+# Group 1 is what is masked. With True, its words hold a digit or a capital: `hf_transfer` and `sk-learn` are no keys.
+_FORMS: tuple[tuple[bytes, re.Pattern[bytes], bool], ...] = tuple(
+    (hint, re.compile(pattern), mixed)
+    for hint, pattern, mixed in (
+        (b"hf_", rb"(hf_[A-Za-z0-9]{10,})(?![\w.])", True),
+        (b"api_org_", rb"(api_org_[A-Za-z0-9]{10,})", True),
+        (b"AKIA", rb"(AKIA[A-Z0-9]{12,})(?!\w)", False),
+        (b"ASIA", rb"(ASIA[A-Z0-9]{12,})(?!\w)", True),
+        *((b"gh%c_" % each, rb"(gh[opsur]_[A-Za-z0-9]{12,})", True) for each in b"opsur"),
+        (b"github_pat_", rb"(github_pat_\w{12,})", True),
+        (b"glpat-", rb"(glpat-[\w-]{12,})", True),
+        (b"sk-", rb"(sk-[\w-]{16,})", True),
+        (b"sk_live_", rb"([sr]k_live_\w{12,})", True),
+        (b"sk_test_", rb"(sk_test_\w{12,})", True),
+        (b"xox", rb"(xox[a-z]-[A-Za-z0-9-]{10,})", True),
+        (b"xapp-", rb"(xapp-[A-Za-z0-9-]{10,})", True),
+        (b"hooks.slack.com/services/", rb"hooks\.slack\.com/services/([\w/]{8,})", False),
+        (b"/api/webhooks/", rb"/api/webhooks/([\w/-]{16,})", False),
+        (b"AIza", rb"(AIza[\w-]{20,})", False),
+        (b"ya29.", rb"(ya29\.[\w-]{16,})", True),
+        (b"eyJ", rb"(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)", False),
+        (b"npm_", rb"(npm_[A-Za-z0-9]{30,})", True),
+        (b"pypi-", rb"(pypi-[\w-]{40,})", True),
+        (b"dckr_pat_", rb"(dckr_pat_[\w-]{16,})", True),
+        (b"hvs.", rb"(hvs\.[\w-]{20,})", True),
+        (b"nvapi-", rb"(nvapi-[\w-]{20,})", True),
+        (b"gsk_", rb"(gsk_[A-Za-z0-9]{20,})", True),
+        (b"r8_", rb"(r8_[A-Za-z0-9]{30,})", True),
+        (b"SG.", rb"(SG\.[\w-]{16,}\.[\w-]{16,})", True),
+        (b"wandb_v", rb"(wandb_v\d+_\w{16,})", True),
+        (b"://", rb"://[^\s:/@\"'<>]{0,256}:([^\s/\"'<>]{1,256})@", False),
+        (b"://", rb"://([A-Za-z0-9_\-]{16,256})@", True),
+        (b"-----BEGIN ", rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----((?:(?!-----)[\s\S]){1,20000})", False),
+        (b"earer ", rb"earer +([\w.~+/\-]{12,}=*)", True),
+        (b"asic ", rb"(?i)asic +((?=[A-Za-z0-9+/]*[A-Z0-9])[A-Za-z0-9+/]{12,}=*)(?!\w)", True),
+    )
+)
+_BASIC = b"uthorization"
+
+
+def _of_form(data: bytes) -> Iterator[Span]:
+    for hint, pattern, mixed in _FORMS:
+        if hint not in data or (hint == b"asic " and _BASIC not in data):
+            continue
+        for at in _places(data, hint):
+            if hint[:1].isalnum() and hint not in (b"earer ", b"asic ") and at and data[at - 1] in _ALNUM:
+                continue
+            found = pattern.match(data, at)
+            if found and not (mixed and _plain_word(found[1][len(hint) :])):
+                yield found.span(1)
+
+
+def _plain_word(word: bytes) -> bool:
+    return word.islower() and not any(48 <= each < 58 for each in word)
+
+
+_STEMS = (b"token", b"secret", b"passw", b"passphrase", b"passcode", b"pwd", b"key", b"credential", b"_pat")
+_NAME_BEFORE = re.compile(rb"[\w.\-]{0,64}\Z")
+_VALUE = re.compile(
+    rb"(?P<rest>[\w.\-]{0,40}(?:@[a-z]{1,8})?)(?P<quoted>\\?[\"'\]]{0,2})"
+    rb"(?P<between>[ \t]{0,3}(?:=>|:=|[=:,])[ \t]{0,3}|[ \t]{1,3})"
+    rb"(?:b?\\?\"(?P<double>[^\"\r\n]{1,4096}?)\\?\"|b?'(?P<single>[^'\r\n]{1,4096})'"
+    rb"|(?P<bare>[^\s\"',;&)\]}]{1,4096}))"
+)
+
+
+def _of_name(data: bytes) -> Iterator[Span]:
+    """Values that stand behind a secret's name: `NAME=value`, `"name": "value"`, `--name value`, `name: v4lue`."""
+    low = data.lower()
+    seen = -1
+    for at in sorted(at for stem in _STEMS if stem in low for at in _places(low, stem)):
+        if at < seen:
+            continue
+        found = _VALUE.match(data, at)
+        if not found:
+            continue
+        before = _NAME_BEFORE.search(data, max(0, at - 64), at)
+        name = (before[0] if before else b"") + found["rest"]
+        flag, name = name.startswith(b"--"), name.lstrip(b"-").partition(b"@")[0]
+        group = next(each for each in ("double", "single", "bare") if found[each] is not None)
+        value = found[group].decode("utf-8", "replace")
+        if not is_secret(name.decode("utf-8", "replace"), value):
+            continue
+        between = found["between"].strip()
+        sure = between in (b"=", b"=>", b":=") or bool(found["quoted"] and between and group != "bare") or flag
+        if between == b"," and not (found["quoted"] and flag):
+            continue
+        if not between and not flag:
+            continue
+        if sure or _unlike_words(value):
+            seen = found.end(group)
+            yield found.span(group)
+
+
+def _unlike_words(value: str) -> bool:
+    """In prose, what follows `token:` is a secret only if no person would say it: "token: expired" is none."""
+    return len(value) >= SHORTEST and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
+def masked_document(value: Any, known: Sequence[str] = ()) -> Any:
+    """A JSON value with every text in it masked, and what stands under a secret's name."""
+    if isinstance(value, dict):
+        return {
+            key: MASK if isinstance(inner, str) and is_secret(str(key), inner) else masked_document(inner, known)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [masked_document(inner, known) for inner in value]
+    return mask(value, known) if isinstance(value, str) else value
