@@ -96,6 +96,19 @@ def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: Project
     assert len(live(project, loop)) == 2
 
 
+def test_a_run_that_always_has_something_new_keeps_no_other_from_being_judged(project: Project) -> None:
+    healthy = project.config("a", rows=rows(1.0), endless=True)
+    hopeless = project.config("b", rows=BAD, hang=True, after=str(project.gate("b")))
+    loop = project.loop([healthy, hopeless], steps=10**9, rules=project.rules(STOPS), live=True, concurrency=2)
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.named(loop, "a").step > 10, "steps of the one that logs without a pause")
+        project.gate("b").touch()
+        engine.until(lambda: project.named(loop, "b").state is RunState.STOPPED, "the end of the hopeless run")
+        assert project.named(loop, "a").state is RunState.RUNNING
+        engine.done(Stop())
+        engine.end()
+
+
 def test_each_rule_has_a_budget_of_its_own_in_a_lineage(project: Project) -> None:
     other = PATCHES.partition("[[rule]]")[2].replace('id = "stuck"', 'id = "other"')
     other = other.replace('"l1_loss.last > 5"', "'l1_loss.last > 5 and config(\"lr\") > 1.5'")

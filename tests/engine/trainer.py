@@ -3,6 +3,8 @@
 It behaves as its config says; every key may be left out:
     rows            list of rows for wandb-history.jsonl, written one after the other; "NaN" stands for one
     prints          a line that it prints before its rows
+    after           path of a file that must be there before its rows
+    endless         repeats its last row, at one step after the other, until a signal ends it
     seconds         how long it takes after the rows
     gate            path of a file that must be there before it ends
     traceback       text of an exception it dies of before its first row (after its rows if `late` is true)
@@ -23,6 +25,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 
 def main(config_path: str, output_dir: str) -> int:
@@ -48,8 +51,9 @@ def main(config_path: str, output_dir: str) -> int:
         return die(config)
     if config.get("prints"):
         print(config["prints"], flush=True)
+    wait_for(config.get("after"))
     with open(os.path.join(files, "wandb-history.jsonl"), "w", encoding="utf-8") as file:
-        for row in config.get("rows", []):
+        for row in rows_of(config):
             file.write(json.dumps(row).replace('"NaN"', "NaN") + "\n")
             file.flush()
     if dies:
@@ -57,7 +61,7 @@ def main(config_path: str, output_dir: str) -> int:
     time.sleep(config.get("seconds", 0))
     while config.get("hang"):
         time.sleep(3600)
-    pass_gate(config)
+    wait_for(config.get("gate"))
     if not config.get("quiet"):
         print("End of training", flush=True)
     while config.get("stay"):
@@ -65,9 +69,18 @@ def main(config_path: str, output_dir: str) -> int:
     return int(config.get("code", 0))
 
 
-def pass_gate(config: dict) -> None:
-    while config.get("gate") and not os.path.exists(config["gate"]):
+def wait_for(path: str | None) -> None:
+    while path and not os.path.exists(path):
         time.sleep(0.01)
+
+
+def rows_of(config: dict) -> Iterator[dict]:
+    rows = config.get("rows", [])
+    yield from rows
+    while config.get("endless"):
+        time.sleep(0.01)
+        rows = [{**rows[-1], "_step": rows[-1]["_step"] + 1}]
+        yield from rows
 
 
 def fails_this_time(config: dict) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.rounds.live_rules import LiveRules
+from autoloop.engine.rounds.live_proposals import LiveProposals
+from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.runs.execution import Execution
 from autoloop.model import Run, UserError
 
@@ -16,7 +17,8 @@ class CommandContext:
 
     context: Context
     execution: Execution
-    live: LiveRules
+    proposals: Proposals
+    live: LiveProposals
     actor: str
     number: int
     """The command's row: what one command decides is undone together."""

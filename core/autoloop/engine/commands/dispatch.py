@@ -12,7 +12,8 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.commands import loop, proposals, rounds, runs
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.commands.proposals import PartlyDoneError
-from autoloop.engine.rounds.live_rules import LiveRules
+from autoloop.engine.rounds.live_proposals import LiveProposals
+from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.runs.execution import Execution
 from autoloop.model import EventKind, UserError
 from autoloop.protocol import Request
@@ -59,9 +60,10 @@ def carry_out(command: CommandContext, request: Request) -> str:
 class Commands:
     """Carries out command rows. A command that cannot be done is answered with why, and changes nothing."""
 
-    def __init__(self, context: Context, execution: Execution, live: LiveRules) -> None:
+    def __init__(self, context: Context, execution: Execution, proposals: Proposals, live: LiveProposals) -> None:
         self.context = context
         self.execution = execution
+        self.proposals = proposals
         self.live = live
         self.began = context.clock()
 
@@ -72,7 +74,7 @@ class Commands:
     def apply(self, row: Command) -> None:
         """Carry out one command. Its effect and its answer are one transaction; a refusal leaves nothing changed."""
         LOG.debug("command %d: %s, from %s", row.id, row.kind, row.actor)
-        command = CommandContext(self.context, self.execution, self.live, row.actor, row.id)
+        command = CommandContext(self.context, self.execution, self.proposals, self.live, row.actor, row.id)
         try:
             with self.context.store.transaction():
                 try:

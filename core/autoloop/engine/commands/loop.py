@@ -7,7 +7,7 @@ import msgspec
 from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.planning import limits
-from autoloop.engine.rounds.live_rules import LiveRules
+from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.runs.execution import Execution
 from autoloop.model import LOOP_STOP, EventKind, LoopEnd, LoopEndKind, LoopState, UserError
 from autoloop.model.transitions import loop_stopped
@@ -39,7 +39,7 @@ def stop(command: CommandContext, request: Stop | Kill) -> str:
     return stop_loop(command.context, command.execution, command.live, end, kill=isinstance(request, Kill))
 
 
-def stop_loop(context: Context, execution: Execution, live: LiveRules, end: LoopEnd, *, kill: bool = False) -> str:
+def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: LoopEnd, *, kill: bool = False) -> str:
     """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
     context.store.put_loop(loop_stopped(context.loop, end, context.clock()))
     for active in list(execution.active.values()):

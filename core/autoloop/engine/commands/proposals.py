@@ -7,12 +7,10 @@ from itertools import groupby
 
 from msgspec import UNSET
 
-from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.rounds.deciding import WAYS_BACK, start_due
-from autoloop.engine.rounds.live_rules import LiveRules
-from autoloop.engine.rounds.proposals import add_proposal, describe_changes, for_next_round, revise
-from autoloop.engine.rounds.proposals import propose as propose_variant
+from autoloop.engine.rounds.live_proposals import LiveProposals
+from autoloop.engine.rounds.proposals import describe_changes
 from autoloop.model import POLICY, Actor, EventKind, Proposal, ProposalStatus, RoundState, UserError
 from autoloop.model.transitions import proposal_decided, proposal_undecided
 from autoloop.protocol import Approve, Edit, Propose, Reject, Undo
@@ -90,7 +88,7 @@ def _decide(
         command.context.log_event(
             EventKind.DECIDED, f"{text} (by {command.actor})", None if several else decided[0].base_run
         )
-        said.append(text + _then(command.context, decided[0].round))
+        said.append(text + _then(command, decided[0].round))
     if not said:
         raise UserError(" ".join(problems))
     if problems:
@@ -107,12 +105,13 @@ def _record(command: CommandContext, proposal: Proposal, status: ProposalStatus,
     command.context.store.put_proposal(changed)
 
 
-def _then(context: Context, made_from: int) -> str:
+def _then(command: CommandContext, made_from: int) -> str:
     """What follows from the last decision, if it was the last: the next round starts, though not at once."""
+    context = command.context
     round_ = context.store.last_round(context.loop_id)
     if round_.state is not RoundState.DECIDING or round_.number != made_from:
         return ""
-    due = start_due(context, for_next_round(context, made_from))
+    due = start_due(context, command.proposals.for_next_round(made_from))
     left = due - context.clock() if due is not None else 0.0
     return f"; round {made_from + 1} starts in {left:.0f} s, until then {WAYS_BACK}" if left > 0 else ""
 
@@ -121,7 +120,7 @@ def edit(command: CommandContext, request: Edit) -> str:
     """Replace a proposal's edits; it is resolved anew and waits for a decision again."""
     context = command.context
     proposal = _open_proposal(command, request.proposal)
-    revised = revise(context, proposal, request.edits, Actor.person(command.actor))
+    revised = command.proposals.revise(proposal, request.edits, Actor.person(command.actor))
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
     context.store.put_proposal(revised)
@@ -145,14 +144,14 @@ def propose(command: CommandContext, request: Propose) -> str:
     made: list[Proposal] = []
     for number, each in enumerate(request.variants, 1):
         wanted = VariantRequest(author=Actor.person(command.actor), reason=each.reason or "by hand", edits=each.edits)
-        proposal = propose_variant(context, base, wanted, last.number)
+        proposal = command.proposals.propose(base, wanted, last.number)
         which = f"variant {number} ({wanted.reason}): " if len(request.variants) > 1 else ""
         if proposal.blocked:
             raise UserError(f"Nothing was proposed: {which}{proposal.blocked}")
         if any(other.config_hash == proposal.config_hash for other in made):
             raise UserError(f"Nothing was proposed: {which}another variant is the same training.")
         made.append(proposal)
-    made = [add_proposal(context, proposal) for proposal in made]
+    made = [command.proposals.add(proposal) for proposal in made]
     if len(made) == 1:
         return f"proposal {made[0].id} from {base.name}: {describe_changes(made[0])}"
     return f"proposals {made[0].id} to {made[-1].id} from {base.name}"
@@ -167,14 +166,14 @@ def _open_proposal(command: CommandContext, number: int) -> Proposal:
     return proposal
 
 
-def _check_open(live: LiveRules, proposal: Proposal) -> None:
+def _check_open(live: LiveProposals, proposal: Proposal) -> None:
     if proposal.live:
         live.check_open(proposal)
     elif proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
         raise UserError(f"Proposal {proposal.id} has become run {proposal.run}; propose anew to change it.")
 
 
-def _is_open(live: LiveRules, proposal: Proposal) -> bool:
+def _is_open(live: LiveProposals, proposal: Proposal) -> bool:
     try:
         _check_open(live, proposal)
     except UserError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from autoloop.engine.commands.command import CommandContext
-from autoloop.engine.rounds.proposals import for_next_round
 from autoloop.model import ProposalStatus, RoundState, UserError
 from autoloop.protocol import Hold, Start
 
@@ -16,7 +15,7 @@ def start(command: CommandContext, request: Start) -> str:
     current = context.store.last_round(context.loop_id)
     if current.state is not RoundState.DECIDING:
         raise UserError(f"Round {current.number} is {current.state.value}; the next can start when it has been judged.")
-    proposals = for_next_round(context, current.number)
+    proposals = command.proposals.for_next_round(current.number)
     if not any(proposal.status is ProposalStatus.APPROVED for proposal in proposals):
         raise UserError(f"Nothing is approved for round {current.number + 1}; approve a proposal first.")
     context.store.put_round(msgspec.structs.replace(current, start_asked=True))

@@ -9,15 +9,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from autoloop.engine.base.context import Context, Listener
+from autoloop.engine.base.context import Context
+from autoloop.engine.base.events import EventLog, Listener
 from autoloop.engine.commands.dispatch import Commands
 from autoloop.engine.commands.loop import stop_loop
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.engine.driver.outage import Outage
 from autoloop.engine.planning.checks import load_until
 from autoloop.engine.planning.frozen import load_sources
+from autoloop.engine.rounds.judging import Judging
+from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.live_rules import LiveRules
 from autoloop.engine.rounds.progression import LoopProgression
+from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.runs import circuit_breaker
 from autoloop.engine.runs.execution import Active, Ended, Execution
@@ -47,7 +51,7 @@ class Engine:
 
     def __init__(self, store: Store, loop: Loop) -> None:
         sources = load_sources(store.places, loop)
-        settings, metrics, rules = sources.settings, sources.metrics, sources.rules
+        settings = sources.settings
         self.notes = sources.notes
         self.store = store
         store.remember(ROWS, CACHE)
@@ -56,16 +60,17 @@ class Engine:
             loop_id=loop.id,
             spec=loop.spec,
             preset=sources.preset,
-            metrics=metrics,
-            fields=settings.field_types(),
-            rules=rules,
-            until=load_until(loop.spec, rules, metrics),
+            metrics=sources.metrics,
+            rules=sources.rules,
+            events=EventLog(store, loop.id),
         )
         self._max_log, self._min_free = settings.max_log, settings.min_free
-        self.online = WandbStatus(self.context)
+        self.wandb = WandbStatus(self.context)
         self.outage = Outage(self.context)
         self.reporting = Reporting(self.context)
-        self.course = LoopProgression(self.context, self.reporting, self._interrupted)
+        self.proposals = Proposals(self.context, settings.field_types())
+        judging = Judging(self.context, self.proposals, load_until(loop.spec, sources.rules, sources.metrics))
+        self.progression = LoopProgression(self.context, self.proposals, judging, self.reporting, self._interrupted)
         self._on_turn: Callable[[], object] | None = None
         self._leaving: str | None = None
         self._stops_asked: list[tuple[LoopEnd, bool]] = []
@@ -74,11 +79,12 @@ class Engine:
 
     def _reset_runtime_state(self) -> None:
         """As an engine that was just started: what executes is in the store and the process table."""
-        self.execution = Execution(self.context, self.online.spec, max_log=self._max_log)
-        self.starts = Scheduler(self.context, self.execution, self.online, min_free=self._min_free)
-        self.live = LiveRules(self.context, self.execution)
-        self.watch = Watchdog(self.context, self.execution)
-        self.commands = Commands(self.context, self.execution, self.live)
+        self.execution = Execution(self.context, self.wandb.spec, max_log=self._max_log)
+        self.scheduler = Scheduler(self.context, self.execution, self.wandb, min_free=self._min_free)
+        self.live_proposals = LiveProposals(self.context, self.execution, self.proposals)
+        self.live_rules = LiveRules(self.context, self.execution, self.live_proposals)
+        self.watchdog = Watchdog(self.context, self.execution)
+        self.commands = Commands(self.context, self.execution, self.proposals, self.live_proposals)
         self._version: int | None = None
 
     # ------------------------------------------------------------------------------------------- called by signal handlers
@@ -99,7 +105,7 @@ class Engine:
         `on_event` gets each event as it is recorded, `on_turn` is called at each turn, a few times per second; both by this
         thread.
         """
-        self.context.listener = on_event
+        self.context.events.listener = on_event
         self._on_turn = on_turn
         lock = EngineLock(self.context.places.lock(self.context.loop.name))
         try:
@@ -123,7 +129,7 @@ class Engine:
                     self.execution.close()
                     self._reset_runtime_state()
         finally:
-            self.online.close()
+            self.wandb.close()
             self.execution.close()
             lock.release()
 
@@ -163,7 +169,7 @@ class Engine:
                 self.store.put_loop(loop_resumed(self.context.loop, self.context.clock()))
             for note in self.notes:
                 self.context.log_event(EventKind.NOTE, note)
-            self.online.begin()
+            self.wandb.begin()
         ended = self.execution.recover()
         self._free(ended)
         self._settle_all(ended)
@@ -184,11 +190,11 @@ class Engine:
             )
         self._obey()
         if self.context.loop.state is LoopState.ACTIVE:
-            self.course.advance()
+            self.progression.advance()
             self.reporting.write_if_due()
             self._settle_all(self._fill_slots())
-            if end := self.starts.exhausted():
-                self.course.stop(end)
+            if end := self.scheduler.exhausted():
+                self.progression.stop(end)
         if self._done():
             return
         busy = time.monotonic() - began
@@ -199,9 +205,9 @@ class Engine:
             self._free(ended)
             ended += self._fill_slots()
         self._settle_all(ended)
-        self.live.look(self.execution.follow_progress())
-        self.watch.look()
-        self.online.look()
+        self.live_rules.look(self.execution.follow_progress())
+        self.watchdog.look()
+        self.wandb.look()
         if self._on_turn:
             self._on_turn()
 
@@ -209,7 +215,7 @@ class Engine:
         """Do what was asked since last time; False if this process is to leave."""
         while self._stops_asked:
             end, kill = self._stops_asked.pop(0)
-            stop_loop(self.context, self.execution, self.live, end, kill=kill)
+            stop_loop(self.context, self.execution, self.live_proposals, end, kill=kill)
         version = self.store.version()
         if version != self._version:
             self._version = version
@@ -225,13 +231,13 @@ class Engine:
         return any(command.kind in ("stop", "kill") for command in self.store.open_commands(self.context.loop_id))
 
     def _free(self, ended: list[Ended]) -> None:
-        """Give the slots of what ended on, first of all to the successors of what live rules stopped."""
-        self.starts.ended(ended)
-        self.live.follow_up(ended)
+        """Release the slots of what ended, first of all to the successors of what live rules stopped."""
+        self.scheduler.ended(ended)
+        self.scheduler.reserve(self.live_proposals.follow_up(ended))
 
     def _fill_slots(self) -> list[Ended]:
         """Start what may start now; returns what could not be, which has ended."""
-        started = [self.execution.start(run, slot) for run, slot in self.starts.due()]
+        started = [self.execution.start(run, slot) for run, slot in self.scheduler.due()]
         return [ended for ended in started if ended is not None]
 
     def _settle_all(self, ended: list[Ended]) -> None:
@@ -239,12 +245,12 @@ class Engine:
             run = settle(self.context, each, self._obey)
             if run is None:
                 return
-            if behind := self.online.left_behind(run):
+            if behind := self.wandb.left_behind(run):
                 run = msgspec.structs.replace(run, wandb_sync=behind)
                 with self.store.transaction():
                     self.store.put_run(run)
             if run.state is RunState.QUEUED and (short := shortage_met(self.context, run)):
-                self.starts.held_back(short)
+                self.scheduler.held_back(short)
             self.reporting.settled(run)
             failed = run.state in (RunState.FAILED, RunState.LOST)
             if (
@@ -252,4 +258,4 @@ class Engine:
                 and self.context.loop.state is LoopState.ACTIVE
                 and (end := circuit_breaker.reason_to_stop(self.context, run))
             ):
-                stop_loop(self.context, self.execution, self.live, end)
+                stop_loop(self.context, self.execution, self.live_proposals, end)

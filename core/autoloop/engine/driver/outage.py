@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Execution
-from autoloop.model import Event, EventKind, UserError
+from autoloop.model import EventKind, UserError
 from autoloop.store import StoreUnavailableError
-
-LOG = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at whether this process is to leave, and whether the store is still there."""
@@ -40,7 +37,7 @@ class Outage:
         `stop_asked` says whether somebody wants these runs stopped.
         """
         words = " ".join(str(trouble).split())
-        self._tell_unrecorded(f"no run is started and nothing is recorded until this is over: {words}")
+        self.context.events.announce(f"no run is started and nothing is recorded until this is over: {words}")
         store = self.context.store
         self.patience = min(self.patience * 2, LONGEST_WAIT)
         again = time.monotonic() + self.patience
@@ -69,10 +66,3 @@ class Outage:
         if self.past:
             self.context.log_event(EventKind.NOTE, f"the loop goes on; nothing could be recorded for a while: {self.past}")
             self.past = None
-
-    def _tell_unrecorded(self, text: str) -> None:
-        LOG.warning("%s", text)
-        if self.context.listener:
-            self.context.listener(
-                Event(id=0, loop=self.context.loop_id, at=self.context.clock(), kind=EventKind.NOTE, text=text)
-            )

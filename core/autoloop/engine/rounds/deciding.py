@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections import Counter
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.rounds.proposals import for_next_round
 from autoloop.model import POLICY, Proposal, ProposalStatus
 from autoloop.model.transitions import proposal_decided, proposal_skipped
 
 WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it wait, `start` starts it at once"
-"""What a person can do while the next round is about to start by itself."""
+"""What a user can do while the next round is about to start automatically."""
 
 
-def approve_by_policy(context: Context, made_from: int) -> None:
-    """Approve, for each base run, the first `--variants-per-run` pending proposals by priority; skip the others."""
+def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
+    """Approve, for each base run, the first `--variants-per-run` pending proposals by priority; skip the others.
+
+    `proposals`: all those for one round.
+    """
     taken: Counter[str] = Counter()
-    proposals = for_next_round(context, made_from)
     for proposal in proposals:
         if proposal.status is ProposalStatus.APPROVED:
             taken[proposal.base_run] += 1
     for proposal in sorted(proposals, key=lambda p: (-p.priority, p.id)):
         if proposal.status is not ProposalStatus.PENDING:
             continue
-        room = taken[proposal.base_run] < context.spec.variants_per_run
-        taken[proposal.base_run] += room
         now = context.clock()
-        if room:
+        if taken[proposal.base_run] < context.spec.variants_per_run:
+            taken[proposal.base_run] += 1
             decided = proposal_decided(proposal, ProposalStatus.APPROVED, POLICY, now)
         else:
             decided = proposal_skipped(proposal, f"over --variants-per-run {context.spec.variants_per_run}", now)
@@ -34,9 +34,9 @@ def approve_by_policy(context: Context, made_from: int) -> None:
 
 
 def start_due(context: Context, proposals: list[Proposal]) -> float | None:
-    """When the next round starts by itself: a while after what a person decided last, so that it can still be undone.
+    """When the next round starts automatically: a while after a user's last decision, so that it can still be undone.
 
-    None while a proposal waits, where none is approved, and while a person holds the round.
+    None while a proposal waits, if none is approved, and while a user holds the round.
     """
     statuses = {proposal.status for proposal in proposals}
     if ProposalStatus.PENDING in statuses or ProposalStatus.APPROVED not in statuses or context.loop.held:

@@ -11,8 +11,8 @@ import msgspec
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.deciding import WAYS_BACK, approve_by_policy, start_due
-from autoloop.engine.rounds.judging import judge_round, winners
-from autoloop.engine.rounds.proposals import for_next_round
+from autoloop.engine.rounds.judging import Judging
+from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.engine.rounds.variant_runs import start_round
@@ -39,11 +39,20 @@ SLOW_RULES = 2.0
 class LoopProgression:
     """Owned by the engine; `advance` is called at each turn."""
 
-    def __init__(self, context: Context, reporting: Reporting, interrupted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        proposals: Proposals,
+        judging: Judging,
+        reporting: Reporting,
+        interrupted: Callable[[], bool],
+    ) -> None:
         """`interrupted`: whether somebody wants the loop stopped while a long step is under way."""
         self.context = context
-        self._interrupted = interrupted
+        self.proposals = proposals
+        self.judging = judging
         self.reporting = reporting
+        self._interrupted = interrupted
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
         self._decided_on: tuple[int, int] | None = None
@@ -78,7 +87,7 @@ class LoopProgression:
                 return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.log_event(EventKind.ROUND_ENDED, text)
-        met = winners(self.context, finished)
+        met = self.judging.winners(finished)
         if met:
             self.context.update_loop(winner=met[0].id)
             text = f"{met[0].name} ({met[0].id}) meets --until {spec.until}"
@@ -90,7 +99,7 @@ class LoopProgression:
             text = "no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again"
             self.stop(LoopEnd(kind=LoopEndKind.NO_RUN_FINISHED, text=text))
         else:
-            judge_round(self.context, round_, finished, self._asking.answers if self._asking else None)
+            self.judging.judge(round_, finished, self._asking.answers if self._asking else None)
         self._forget_asking()
         self.reporting.later()
 
@@ -118,13 +127,13 @@ class LoopProgression:
         if mark == self._decided_on and (due is None or self.context.clock() < due):
             return
         self._approve_if_due(round_)
-        proposals = for_next_round(self.context, round_.number)
+        proposals = self.proposals.for_next_round(round_.number)
         approved = any(p.status is ProposalStatus.APPROVED for p in proposals)
         start_at = start_due(self.context, proposals)
         self._decided_on = mark
         self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
         if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
-            runs = start_round(self.context, round_, self._interrupted)
+            runs = start_round(self.context, self.proposals, round_, self._interrupted)
             if runs is None:
                 self._decided_on = None  # if the loop goes on after all, it is tried again
                 return
@@ -149,7 +158,7 @@ class LoopProgression:
         if due and not self.context.loop.held:
             with self.context.store.transaction():
                 # Also of what a person proposed since: where nobody is asked, nothing waits for anybody.
-                approve_by_policy(self.context, round_.number)
+                approve_by_policy(self.context, self.proposals.for_next_round(round_.number))
 
     def _nothing_to_run(self, round_: Round, proposals: list[Proposal]) -> LoopEnd | None:
         """Why the loop ends with this round: there is no proposal, or none that could run and nobody to edit one."""

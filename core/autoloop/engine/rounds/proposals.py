@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from autoloop.configs import Config, after_text, apply, before_text, config_hash
+from autoloop.configs import Config, FieldTypes, after_text, apply, before_text, config_hash
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.variant_policies import loop_policy
@@ -16,84 +16,101 @@ from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
 
-
-def propose(context: Context, base: Run, request: VariantRequest, made_from: int) -> Proposal:
-    """The proposal that a request for a variant of `base` gives: blocked if the variant must not be run.
-
-    The result has no number yet and is not stored. UserError only if the config of `base` cannot be read.
-    """
-    config = context.config_of(base)
-    proposal = Proposal(
-        id=0,
-        loop=context.loop_id,
-        round=made_from,
-        base_run=base.id,
-        author=request.author,
-        reason=request.reason,
-        edits=list(request.edits),
-        priority=request.priority,
-        evidence=request.evidence,
-        base_hash=config_hash(config),
-        created_at=context.clock(),
-    )
-    return _with_variant(proposal, check(config, request, policy(context, made_from)))
+CONFIGS = 100
+"""Configs kept in memory."""
 
 
-def revise(context: Context, proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
-    """`proposal` with other edits, checked anew: it waits for a decision again, or is blocked. It is not stored."""
-    request = VariantRequest(author=author, reason=proposal.reason, edits=edits)
-    config = context.config_of(context.store.run(proposal.base_run))
-    variant = check(config, request, policy(context, proposal.round, besides=proposal.id))
-    return _with_variant(proposal_edited(proposal, edits, author), variant)
+class Proposals:
+    """The proposals of a loop. Owned by the engine."""
+
+    def __init__(self, context: Context, fields: FieldTypes) -> None:
+        """`fields`: the project's types of config fields, by which edits are checked."""
+        self.context = context
+        self._fields = fields
+        self._configs: dict[str, Config] = {}
+
+    def base_config(self, run: Run) -> Config:
+        """The frozen config of a run, as it was first read: nothing of ours changes it. UserError if it cannot be read."""
+        if run.id not in self._configs:
+            if len(self._configs) >= CONFIGS:
+                self._configs.clear()
+            self._configs[run.id] = frozen_config(run)
+        return self._configs[run.id]
+
+    def propose(self, base: Run, request: VariantRequest, made_from: int) -> Proposal:
+        """The proposal that a request for a variant of `base` gives: blocked if the variant must not be run.
+
+        The result has no number yet and is not stored. UserError only if the config of `base` cannot be read.
+        """
+        config = self.base_config(base)
+        proposal = Proposal(
+            id=0,
+            loop=self.context.loop_id,
+            round=made_from,
+            base_run=base.id,
+            author=request.author,
+            reason=request.reason,
+            edits=list(request.edits),
+            priority=request.priority,
+            evidence=request.evidence,
+            base_hash=config_hash(config),
+            created_at=self.context.clock(),
+        )
+        return _with_variant(proposal, check(config, request, self._policy(made_from)))
+
+    def revise(self, proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
+        """`proposal` with other edits, checked anew: it waits for a decision again, or is blocked. It is not stored."""
+        request = VariantRequest(author=author, reason=proposal.reason, edits=edits)
+        config = self.base_config(self.context.store.run(proposal.base_run))
+        variant = check(config, request, self._policy(proposal.round, besides=proposal.id))
+        return _with_variant(proposal_edited(proposal, edits, author), variant)
+
+    def add(self, proposal: Proposal) -> Proposal:
+        """Number and store a proposal, and record it as an event; one of a live rule is reported by its rule's action."""
+        proposal = msgspec.structs.replace(proposal, id=self.context.store.next_id("proposals"))
+        self.context.store.put_proposal(proposal)
+        if proposal.live:
+            return proposal
+        base = self.context.store.run(proposal.base_run)
+        text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
+        if proposal.blocked:
+            text += f" — blocked: {proposal.blocked}"
+        self.context.log_event(EventKind.PROPOSED, text, proposal.base_run)
+        return proposal
+
+    def for_next_round(self, made_from: int) -> list[Proposal]:
+        """The proposals that may become runs of the next round: all that were made from this one but live rules'."""
+        proposals = self.context.store.proposals(self.context.loop_id, made_from)
+        return [proposal for proposal in proposals if proposal.live is None]
+
+    def variant_config(self, proposal: Proposal, beside: Mapping[str, str] | None = None) -> Config:
+        """The config that an approved proposal runs. UserError if it is not the one that was approved.
+
+        `beside`: in words, what is about to be started with it and is not in the store yet, by the hash of its config.
+        """
+        base = frozen_config(self.context.store.run(proposal.base_run))  # as it is now, whatever was read before
+        if config_hash(base) != proposal.base_hash:
+            raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
+        config = apply(base, proposal.changes)
+        if self._policy(proposal.round).hash(config) != proposal.config_hash:
+            raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
+        if where := (beside or {}).get(proposal.config_hash) or self.context.store.where_run(proposal.config_hash):
+            raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
+        return config
+
+    def _policy(self, made_from: int, *, besides: int = 0) -> VariantPolicy:
+        context = self.context
+        return loop_policy(
+            context.store, context.loop_id, context.spec, context.preset, self._fields, made_from, besides=besides
+        )
 
 
 def _with_variant(proposal: Proposal, variant: CheckedVariant) -> Proposal:
     return proposal_resolved(proposal, variant.changes, variant.notes, variant.hash, variant.blocked)
 
 
-def policy(context: Context, made_from: int, *, besides: int = 0) -> VariantPolicy:
-    return loop_policy(
-        context.store, context.loop_id, context.spec, context.preset, context.fields, made_from, besides=besides
-    )
-
-
-def add_proposal(context: Context, proposal: Proposal) -> Proposal:
-    """Number and store a proposal, and tell it."""
-    proposal = msgspec.structs.replace(proposal, id=context.store.next_id("proposals"))
-    context.store.put_proposal(proposal)
-    if proposal.live:  # told by whoever carries it out
-        return proposal
-    base = context.store.run(proposal.base_run)
-    text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
-    if proposal.blocked:
-        text += f" — blocked: {proposal.blocked}"
-    context.log_event(EventKind.PROPOSED, text, proposal.base_run)
-    return proposal
-
-
-def for_next_round(context: Context, made_from: int) -> list[Proposal]:
-    """The proposals that may become runs of the next round: all that were made from this one but live rules'."""
-    return [proposal for proposal in context.store.proposals(context.loop_id, made_from) if proposal.live is None]
-
-
 def describe_changes(proposal: Proposal) -> str:
-    """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as asked for where nothing could be resolved."""
+    """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as requested if none could be resolved."""
     if not proposal.changes:
         return " ".join(proposal.edits)
     return ", ".join(f"{c.path} {before_text(c)} → {after_text(c)}" for c in proposal.changes)
-
-
-def variant_config(context: Context, proposal: Proposal, beside: Mapping[str, str] | None = None) -> Config:
-    """The config that an approved proposal runs. UserError if it is not the one that was approved.
-
-    `beside`: in words, what is about to be started with it and is not in the store yet, by the hash of its config.
-    """
-    base = frozen_config(context.store.run(proposal.base_run))
-    if config_hash(base) != proposal.base_hash:
-        raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
-    config = apply(base, proposal.changes)
-    if policy(context, proposal.round).hash(config) != proposal.config_hash:
-        raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
-    if where := (beside or {}).get(proposal.config_hash) or context.store.where_run(proposal.config_hash):
-        raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
-    return config

@@ -10,7 +10,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_text
 from autoloop.engine.planning.names import new_run_id
 from autoloop.engine.planning.own_settings import steps_of
-from autoloop.engine.rounds.proposals import for_next_round, variant_config
+from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
 from autoloop.model import EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
 from autoloop.model.transitions import proposal_blocked, proposal_lapsed, proposal_launched, round_done
@@ -19,30 +19,34 @@ BATCH = 64
 """Runs whose configs are written at once, before it is asked whether to go on."""
 
 
-def start_round(context: Context, made_from: Round, interrupted: Callable[[], bool]) -> list[Run] | None:
-    """Turn the approved proposals into the runs of the next round, in one transaction; None where that was `interrupted`.
+def start_round(
+    context: Context, proposals: Proposals, made_from: Round, interrupted: Callable[[], bool]
+) -> list[Run] | None:
+    """Turn the approved proposals into the runs of the next round, in one transaction; None if that was `interrupted`.
 
-    A proposal whose approval no longer holds is blocked and told; the result may be empty. The configs are written before:
-    each is synced to the disk, and a transaction locks the store of the whole project. `interrupted` is asked now and then
-    meanwhile, because thousands of configs take a while; if it says so, nothing of the round is left.
+    A proposal whose approval no longer holds is blocked, with an event; the result may be empty. The configs are written
+    before: each is synced to the disk, and a transaction locks the store of the whole project. `interrupted` is asked now
+    and then meanwhile, because thousands of configs take a while; if it says so, nothing of the round is left.
     """
     number = made_from.number + 1
-    proposals = for_next_round(context, made_from.number)
-    approved = [p for p in proposals if p.status is ProposalStatus.APPROVED]
+    candidates = proposals.for_next_round(made_from.number)
+    approved = [p for p in candidates if p.status is ProposalStatus.APPROVED]
     made: list[tuple[Proposal, Run]] = []
+    refused: list[Proposal] = []
     unwritten: list[tuple[Path, str]] = []
     beside: dict[str, str] = {}
-    refused: list[Proposal] = []
+    roots: dict[str, str] = {}
     position = context.store.number_of_runs(context.loop_id)
-    now = context.clock()
     for proposal in approved:
         try:
-            config = variant_config(context, proposal, beside)
+            config = proposals.variant_config(proposal, beside)
         except UserError as error:
             refused.append(proposal_blocked(proposal, str(error)))
             continue
+        if proposal.base_run not in roots:
+            roots[proposal.base_run] = _root_name(context, proposal.base_run)
         # Named by the first ancestor, so that names do not grow with each round.
-        name = f"{context.root_name(proposal.base_run)}_r{number}_{len(made) + 1}"
+        name = f"{roots[proposal.base_run]}_r{number}_{len(made) + 1}"
         run, files = _make_run(context, proposal, config, name=name, round_=number, position=position + len(made))
         made.append((proposal, run))
         unwritten += files
@@ -56,22 +60,33 @@ def start_round(context: Context, made_from: Round, interrupted: Callable[[], bo
                     Path(run.source_path).unlink(missing_ok=True)
                 return None
     write_all(unwritten)
-    runs = [run for _, run in made]
     with context.store.transaction():
         for blocked in refused:
             context.store.put_proposal(blocked)
             context.log_event(EventKind.DECIDED, blocked.blocked or "")
         for proposal, run in made:
             queue_run(context, proposal, run)
-        if runs:
-            for proposal in proposals:
-                if proposal.status is ProposalStatus.PENDING:
-                    note = f"round {number} started without a decision on it"
-                    context.store.put_proposal(proposal_lapsed(proposal, LapseKind.ROUND_STARTED, note))
-            context.store.put_round(round_done(made_from, now))
-            context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
-            context.log_event(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {len(runs)} runs")
-    return runs
+        if made:
+            _begin_round(context, made_from, [p for p in candidates if p.status is ProposalStatus.PENDING], len(made))
+    return [run for _, run in made]
+
+
+def _begin_round(context: Context, made_from: Round, undecided: list[Proposal], runs: int) -> None:
+    number, now = made_from.number + 1, context.clock()
+    for proposal in undecided:
+        note = f"round {number} started without a decision on it"
+        context.store.put_proposal(proposal_lapsed(proposal, LapseKind.ROUND_STARTED, note))
+    context.store.put_round(round_done(made_from, now))
+    context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
+    context.log_event(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {runs} runs")
+
+
+def _root_name(context: Context, run_id: str) -> str:
+    """The name of a run's round-1 ancestor."""
+    run = context.store.run(run_id)
+    while run.base_run:
+        run = context.store.run(run.base_run)
+    return run.name
 
 
 def write_run(
@@ -113,8 +128,6 @@ def _make_run(
 def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
     """Record what `write_run` made. Part of the caller's transaction."""
     context.store.put_run(run)
-    if run.slot is not None:
-        context.kept.add(run.id)
     context.store.put_proposal(proposal_launched(proposal, run))
-    # People's chain scripts read this line.
+    # Users' chain scripts read this line.
     context.log_event(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)

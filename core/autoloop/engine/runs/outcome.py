@@ -49,7 +49,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     silent = _unwatched(context, run, follower)
     notes, wandb_id = history_notes(follower), follower.wandb_id
     follower.close()
-    lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.known(run))
+    lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.secrets(run))
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed

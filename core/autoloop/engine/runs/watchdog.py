@@ -59,7 +59,7 @@ class Watchdog:
         if not new:
             return None
         self._heads[each.attempt.id] = head = head + new
-        for line in log_lines(mask_bytes(head, self.context.known(each.run))):
+        for line in log_lines(mask_bytes(head, self.context.secrets(each.run))):
             if any(pattern.finds(line) for pattern in self._patterns):
                 return line.strip()[-300:]
         return None

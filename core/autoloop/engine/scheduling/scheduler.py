@@ -55,16 +55,22 @@ class Shortage:
 class Scheduler:
     """Owned by the engine; a wait is told once."""
 
-    def __init__(self, context: Context, execution: Execution, online: WandbStatus, *, min_free: int) -> None:
+    def __init__(self, context: Context, execution: Execution, wandb: WandbStatus, *, min_free: int) -> None:
         """`min_free`: bytes that must be free for a run to start."""
         self.context = context
         self._min_free = min_free
         self.execution = execution
-        self.online = online
+        self.wandb = wandb
         self._admission = Admission(context)
         self._quiet = False
         self._short = Shortage()
-        context.kept |= {run.id for run in context.store.queued(context.loop_id) if run.slot is not None}
+        self._reserved: set[str] = set()
+        """Queued runs that a slot is reserved for, and perhaps some that were."""
+        self.reserve(context.store.queued(context.loop_id))
+
+    def reserve(self, runs: Sequence[Run]) -> None:
+        """These were queued; those that name a slot are to start in it before any other run."""
+        self._reserved |= {run.id for run in runs if run.slot is not None}
 
     def ended(self, ended: Sequence[Ended]) -> None:
         """These have just ended, and their slots are free."""
@@ -78,7 +84,7 @@ class Scheduler:
     def due(self) -> list[tuple[Run, Slot]]:
         """What is to be started now."""
         loop = self.context.loop
-        starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.online.must_wait)
+        starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.wandb.must_wait)
         queue = self._with_room(loop, self._allowed(loop)) if starting else []
         free = [slot for slot in loop.spec.slots if slot.index not in self.execution.busy]
         return assign(queue, self._admission.admit(free, len(queue)), self.execution.busy)
@@ -101,18 +107,18 @@ class Scheduler:
         return allowed
 
     def _head(self, loop: Loop) -> list[Run]:
-        """What of the queue can be due: as many as there are slots, and those that a slot is kept for.
+        """What of the queue can be due: as many as there are slots, and those that a slot is reserved for.
 
         The queue may hold thousands, and this is asked at every turn.
         """
-        store, kept = self.context.store, self.context.kept
+        store = self.context.store
         head = {run.id: run for run in store.queued(loop.id, len(loop.spec.slots))}
-        for id_ in sorted(kept - head.keys()):
+        for id_ in sorted(self._reserved - head.keys()):
             run = store.run(id_)
             if run.state is RunState.QUEUED and run.slot is not None:
                 head[id_] = run
             else:
-                kept.discard(id_)
+                self._reserved.discard(id_)
         return sorted(head.values(), key=lambda run: (run.round, run.position))
 
     def _with_room(self, loop: Loop, queue: list[Run]) -> list[Run]:

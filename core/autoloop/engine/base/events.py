@@ -1,0 +1,40 @@
+"""The events of a loop: recorded in its store, logged, and passed on to whoever drives the engine in their own process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from autoloop import secrets
+from autoloop.model import Event, EventKind
+from autoloop.store import Store
+
+LOG = logging.getLogger(__name__)
+
+Listener = Callable[[Event], object]
+
+
+class EventLog:
+    """Owned by the engine; used by its thread only. Secrets are masked."""
+
+    def __init__(self, store: Store, loop: int) -> None:
+        self.listener: Listener | None = None
+        self._store = store
+        self._loop = loop
+
+    def record(self, kind: EventKind, text: str, run: str | None = None) -> None:
+        """Store an event, in the caller's transaction if there is one. `run`: the id of the run that it is about."""
+        event = self._store.add_event(self._loop, kind, secrets.mask(text), run)
+        LOG.info("%s | %s", event.kind, event.text)
+        self._pass_on(event)
+
+    def announce(self, text: str) -> None:
+        """Log something that cannot be stored now, and pass it on."""
+        text = secrets.mask(text)
+        LOG.warning("%s", text)
+        self._pass_on(Event(id=0, loop=self._loop, at=time.time(), kind=EventKind.NOTE, text=text))
+
+    def _pass_on(self, event: Event) -> None:
+        if self.listener:
+            self.listener(event)

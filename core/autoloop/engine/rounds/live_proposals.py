@@ -1,0 +1,220 @@
+"""What live rules ask for, carried out: stop a run, relaunch it with edits, or ask a user first.
+
+What a rule asks for is a proposal that is marked `live`, in the store with its evidence before anything is done. Order:
+proposal approved and stop recorded (one transaction) → the run is signalled and ends → its successor queued for the same
+slot and the proposal launched (one transaction). Each step can be found out from the store, so an engine that was killed
+between two of them goes on with the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from autoloop.engine.base.context import Context
+from autoloop.engine.rounds.proposals import Proposals, describe_changes
+from autoloop.engine.rounds.variant_runs import queue_run, write_run
+from autoloop.engine.runs.execution import Active, Ended, Execution
+from autoloop.model import (
+    Actor,
+    EventKind,
+    LapseKind,
+    LiveContext,
+    Proposal,
+    ProposalStatus,
+    Run,
+    RunState,
+    StopCause,
+    StopKind,
+    UserError,
+)
+from autoloop.model.transitions import proposal_blocked, proposal_decided, proposal_done, proposal_lapsed
+from autoloop.rules import LiveFiring, Rule, in_words
+from autoloop.text.plural import plural
+
+
+class LiveProposals:
+    """The proposals of live rules. Owned by the engine."""
+
+    def __init__(self, context: Context, execution: Execution, proposals: Proposals) -> None:
+        self.context = context
+        self.execution = execution
+        self.proposals = proposals
+
+    def of(self, run: Run) -> list[Proposal]:
+        """What live rules have asked for about a run."""
+        proposals = self.context.store.proposals(self.context.loop_id, run.round)
+        return [proposal for proposal in proposals if proposal.live and proposal.base_run == run.id]
+
+    def act(self, active: Active, firing: LiveFiring, step: int) -> bool:
+        """Record what the rule asks for, and do it unless a user is asked first or it cannot be done. True if it is done."""
+        watch = firing.rule.watch
+        assert watch is not None
+        proposal = self._proposal(active, firing, step)
+        with self.context.store.transaction():
+            if proposal.blocked:
+                self.proposals.add(proposal)
+                self.context.log_event(
+                    EventKind.LIVE, f"{self._fired(proposal)}. {proposal.blocked} The run goes on.", proposal.base_run
+                )
+                return False
+            proposal = self.proposals.add(proposal)
+            if watch.ask:
+                text = f"{self._fired(proposal)}. {self._intent(proposal)}? `autoloop-tui approve {proposal.id}` or `reject`"
+                self.context.log_event(EventKind.ASKED, text, proposal.base_run)
+                return False
+            self._carry_out(proposal, Actor.rule(firing.rule.id))
+        return True
+
+    def _proposal(self, active: Active, firing: LiveFiring, step: int) -> Proposal:
+        """The first of the rule's turns that may be run, beginning with the one that is next in this line of runs."""
+        run, rule = active.run, firing.rule
+        assert rule.watch is not None
+        live = LiveContext(attempt=active.attempt.id, step=max(step, firing.step))
+        turns = rule.watch.turns
+        if not turns:
+            return Proposal(
+                id=0,
+                loop=self.context.loop_id,
+                round=run.round,
+                base_run=run.id,
+                author=Actor.rule(rule.id),
+                reason=rule.reason,
+                edits=[],
+                priority=rule.priority,
+                evidence=firing.evidence,
+                live=live,
+                created_at=self.context.clock(),
+            )
+        # Each rule has a budget of its own: what another rule has tried says nothing about this one's remedies.
+        begin = sum(p.evidence is not None and p.evidence.rule == rule.id for p in self._line(run))
+        tried = [self._turn(run, rule, firing, turns[(begin + offset) % len(turns)], live) for offset in range(len(turns))]
+        if begin >= rule.watch.relaunches:
+            times = plural(begin, "time")
+            why = f"By this rule this lineage was relaunched {times} already, and the rule allows {rule.watch.relaunches}."
+            return proposal_blocked(tried[0], why)
+        return next((proposal for proposal in tried if not proposal.blocked), tried[0])
+
+    def _turn(self, run: Run, rule: Rule, firing: LiveFiring, edits: Sequence[str], live: LiveContext) -> Proposal:
+        request = rule.request(firing.evidence, edits)
+        return msgspec.structs.replace(self.proposals.propose(run, request, run.round), live=live)
+
+    def _line(self, run: Run) -> list[Proposal]:
+        """The live relaunches that led to this run, newest first."""
+        line: list[Proposal] = []
+        while run.proposal is not None and run.base_run is not None:
+            proposal = self.context.store.proposal(run.proposal)
+            if proposal.live is None:
+                break
+            line.append(proposal)
+            run = self.context.store.run(run.base_run)
+        return line
+
+    def _carry_out(self, proposal: Proposal, by: Actor, note: str | None = None) -> str:
+        """Record the decision and stop the run; its successor is queued when it has ended."""
+        proposal = proposal_decided(proposal, ProposalStatus.APPROVED, by, self.context.clock(), note=note)
+        self.context.store.put_proposal(proposal)
+        text = f"{self._fired(proposal)}; {self._intent(proposal).lower()}"
+        self.context.log_event(EventKind.LIVE, text, proposal.base_run)
+        assert proposal.live is not None
+        reason = f"live rule {_rule(proposal)} at step {proposal.live.step}: {self._why(proposal)}"
+        if not self.execution.stop(proposal.base_run, StopCause(kind=StopKind.LIVE_RULE, text=reason)):
+            raise UserError(f"Run {proposal.base_run} does not run any more; nothing was stopped.")
+        return text
+
+    def check_open(self, proposal: Proposal) -> None:
+        """UserError if what a rule asked for can no longer be decided, because it is done or its run has ended."""
+        if proposal.status not in (ProposalStatus.PENDING, ProposalStatus.REJECTED, ProposalStatus.BLOCKED):
+            raise UserError(f"Proposal {proposal.id} of a live rule is {proposal.status.value}; there is nothing to decide.")
+        executing = {each.attempt.id: each for each in self.execution.active.values()}
+        active = executing.get(proposal.live.attempt) if proposal.live else None
+        if active is None or active.run.state is RunState.STOPPING:
+            raise UserError(
+                f"Proposal {proposal.id} was about run {proposal.base_run} while it trained, and that is over; "
+                "propose a variant of the run instead."
+            )
+
+    def approve(self, proposal: Proposal, by: Actor, note: str | None) -> str:
+        """Do what a rule asked for; `check_open` comes first."""
+        return self._carry_out(proposal, by, note)
+
+    def stopping(self, active: Active) -> StopCause | None:
+        """Why a live rule is stopping this attempt, None if none does."""
+        approved = any(proposal.status is ProposalStatus.APPROVED for proposal in self.of(active.run))
+        return active.attempt.stop if approved else None
+
+    def follow_up(self, ended: Sequence[Ended]) -> list[Run]:
+        """For attempts that ended: queue the successors of those that rules stopped, and let lapse what was asked about
+        them. Comes before the slots are filled and the attempts settled.
+
+        Returns the successors; each is to start in the slot that its base has left.
+        """
+        successors: list[Run | None] = []
+        for each in ended:
+            for proposal in self.of(each.run):
+                if proposal.status is ProposalStatus.PENDING:
+                    self._lapse(proposal, LapseKind.RUN_ENDED, "the run ended before anybody decided")
+                elif proposal.status is ProposalStatus.APPROVED:
+                    successors.append(self._finish(proposal, each))
+        return [run for run in successors if run is not None]
+
+    def _finish(self, proposal: Proposal, ended: Ended) -> Run | None:
+        exit_ = ended.attempt.exit
+        if exit_ is not None and exit_.stopped_by is None:
+            self._lapse(proposal, LapseKind.RUN_ENDED_FIRST, "the run ended before it was stopped")
+        elif proposal.changes:
+            return self._relaunch(proposal, ended)
+        else:
+            self.context.store.put_proposal(proposal_done(proposal))
+        return None
+
+    def _relaunch(self, proposal: Proposal, ended: Ended) -> Run | None:
+        base = ended.run
+        with self.context.store.transaction():
+            try:
+                config = self.proposals.variant_config(proposal)
+            except UserError as error:
+                self.context.store.put_proposal(proposal_blocked(proposal, str(error)))
+                self.context.log_event(EventKind.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
+                return None
+            number = len(self._line(base)) + 1
+            name = f"{base.name.removesuffix(f'_live{number - 1}')}_live{number}"
+            run = write_run(
+                self.context,
+                proposal,
+                config,
+                name=name,
+                round_=base.round,
+                position=self.context.store.number_of_runs(self.context.loop_id),
+                slot=ended.attempt.slot,
+            )
+            queue_run(self.context, proposal, run)
+            text = f"{base.name} ({base.id}) is relaunched as {run.name} ({run.id}): {describe_changes(proposal)}"
+            self.context.log_event(EventKind.LIVE, text, run.id)
+            return run
+
+    def _lapse(self, proposal: Proposal, kind: LapseKind, why: str) -> None:
+        with self.context.store.transaction():
+            self.context.store.put_proposal(proposal_lapsed(proposal, kind, why))
+            text = f"proposal {proposal.id} of live rule {_rule(proposal)} has lapsed: {why}"
+            self.context.log_event(EventKind.LIVE, text, proposal.base_run)
+
+    def _fired(self, proposal: Proposal) -> str:
+        run = self.context.store.run(proposal.base_run)
+        step = proposal.live.step if proposal.live else run.step
+        return f"live rule {_rule(proposal)} fires on {run.name} ({run.id}) at step {step}: {self._why(proposal)}"
+
+    @staticmethod
+    def _why(proposal: Proposal) -> str:
+        return (in_words(proposal.evidence) if proposal.evidence else "") or proposal.reason
+
+    @staticmethod
+    def _intent(proposal: Proposal) -> str:
+        if not proposal.changes:
+            return "Stop it"
+        return f"Stop it and relaunch it with {describe_changes(proposal)}"
+
+
+def _rule(proposal: Proposal) -> str:
+    return proposal.evidence.rule if proposal.evidence else str(proposal.author)
