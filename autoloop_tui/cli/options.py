@@ -211,6 +211,8 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         name=given.name,
         output_root=str(run_flags.absolute(cwd, given.output_root or settings.output_root)),
         summary_out=str(run_flags.report_path(cwd, given.summary_out or settings.summary_out, "data/autorun_summary.json")),
-        markdown_out=str(run_flags.report_path(cwd, given.markdown_out or settings.markdown_out, profiles.markdown_name())),
+        markdown_out=str(
+            run_flags.report_path(cwd, given.markdown_out or settings.markdown_out, profiles.markdown_name(profiles.METHODS))
+        ),
         inherit_dataset_from=run_flags.optional(cwd, given.inherit_dataset_from),
     )

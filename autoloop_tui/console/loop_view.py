@@ -10,7 +10,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from autoloop.engine import Holder, holder
 from autoloop.engine.runs.presence import Presence, presences
-from autoloop.metrics import MetricBook, canonical_columns
+from autoloop.metrics import MetricBook, canonical_columns, for_runs
 from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.protocol import Request
 from autoloop.settings import load_settings
@@ -57,6 +57,7 @@ class View:
     snapshot: Snapshot
     engine: Holder | None
     metrics: MetricBook
+    """With the key metrics that the loop's runs have."""
     project: Path
     present: Mapping[str, Presence] = field(default_factory=dict)
     """Where no engine is there: what is there of the runs that the store calls running."""
@@ -156,8 +157,8 @@ class View:
 
     @property
     def key_metric(self) -> str:
-        """The metric that stands for a run in one number."""
-        return self.metrics.key_metrics[0]
+        """The metric that stands for a run in one number; empty while no run has logged one and nothing names it."""
+        return next(iter(self.metrics.key_metrics), "")
 
 
 class Feed:
@@ -169,6 +170,9 @@ class Feed:
         self.store.wait_at_most(LOCK_PATIENCE)
         self.loop_id = self.store.find_loop(loop).id
         self.metrics = load_settings(project).metric_book(project)
+        self._resolved: MetricBook | None = None
+        self._keys_of: tuple[Snapshot, int] | None = None
+        """The snapshot and how many columns were known when the key metrics were chosen."""
         self.view: View | None = None
         self.problem: str | None = None
         """Why the view is not the newest, in a sentence."""
@@ -213,13 +217,27 @@ class Feed:
         present = {} if engine else self._look()
         known = self.view.present if self.view else {}
         if self.view is None or version != self._version or engine != self._engine or present != known:
-            self.view = View(take_snapshot(self.store, self.loop_id), engine, self.metrics, self.project, present)
+            snapshot = take_snapshot(self.store, self.loop_id)
+            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present)
             self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
+            changed = True
+        elif (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics:
+            self.view = replace(self.view, metrics=metrics)
             changed = True
         else:
             changed = False
         self.problem = None
         return changed
+
+    def _metrics_of(self, snapshot: Snapshot) -> MetricBook:
+        """The book with the key metrics of the loop's runs; another object only if those have changed."""
+        held = sum(map(len, self._columns.values()))
+        if self._keys_of is None or self._keys_of[0] is not snapshot or self._keys_of[1] != held:
+            self._keys_of = snapshot, held
+            book = for_runs(self.metrics, snapshot.runs, list(self._columns.values()))
+            if self._resolved is None or book.key_metrics != self._resolved.key_metrics:
+                self._resolved = book
+        return self._resolved or self.metrics
 
     def _look(self) -> Mapping[str, Presence]:
         """What is there of the runs, looked at every LOOK_EVERY seconds."""

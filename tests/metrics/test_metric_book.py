@@ -54,11 +54,22 @@ def test_the_canonical_metrics_of_the_scripts_are_all_there() -> None:
     assert len(BOOK.key_metrics) == 5
 
 
-def test_best_is_the_largest_for_mass_diagonal_and_rate_and_else_the_smallest() -> None:
+def test_the_book_says_which_direction_is_good_else_the_name_does() -> None:
     for name in ("train/ot_pi_sum", "train/ot_pi_diag", "train/lr", "diag_ratio", "other/pi_sum", "policy/backbone_lr"):
-        assert BOOK.higher_is_better(name)
-    for name in ("train/loss", "eval/offline_eval/avg_l1", "ot_cost", "train/ot_cost/wrist", "unknown"):
-        assert not BOOK.higher_is_better(name)
+        assert BOOK.direction(name) == "high"
+    for name in ("train/loss", "eval/offline_eval/avg_l1", "ot_cost", "train/ot_cost/wrist", "train/grad_norm"):
+        assert BOOK.direction(name) == "low"
+
+
+def test_of_a_name_that_tells_no_direction_none_is_good() -> None:
+    assert BOOK.direction("unknown") is None
+
+
+def test_a_projects_pattern_wins_over_the_name_and_over_a_shipped_pattern() -> None:
+    mine = parse_metric_book('higher = ["plan_loss"]\nlower = ["*pi_sum", "quality"]', "mine.toml")
+    book = BOOK.extended(mine)
+    assert [book.direction(name) for name in ("plan_loss", "other/pi_sum", "quality")] == ["high", "low", "low"]
+    assert book.direction("train/ot_pi_sum") == "high"  # the book says it of this metric by its name
 
 
 def test_short_names_lead_back_to_the_metric() -> None:
@@ -89,12 +100,12 @@ def test_a_project_adds_metrics_and_overrides_what_it_names() -> None:
     book = BOOK.extended(mine)
     assert book.key_metrics == ("eval/success_rate",)
     assert book.resolve_name("success") == "eval/success_rate"
-    assert book.higher_is_better("eval/success_rate")
-    assert book.higher_is_better("other/success_rate")
+    assert book.direction("eval/success_rate") == "high"
+    assert book.direction("other/success_rate") == "high"
     assert book.resolve_name("train/action_l1") == book.resolve_name("l1_loss") == "train/l1_loss"
-    assert book.higher_is_better("train/l1_loss")
+    assert book.direction("train/l1_loss") == "high"
     assert book.derived["diag_ratio"].ratio == ("train/ot_pi_diag", "train/loss")
-    assert book.higher_is_better("train/ot_pi_sum")
+    assert book.direction("train/ot_pi_sum") == "high"
     assert book.resolve_name("train/ot_ot_cost/wrist") == "train/ot_cost/wrist"
     assert BOOK.resolve_name("success") is None
     assert BOOK.extended(parse_metric_book("", "empty.toml")).key_metrics == BOOK.key_metrics

@@ -176,16 +176,17 @@ def test_the_tail_is_the_last_fifth_but_at_least_three_points() -> None:
 @settings(derandomize=True, max_examples=200)
 @given(st.lists(st.floats(), min_size=1, max_size=40))
 def test_a_summary_holds_finite_numbers_whatever_was_logged(values: list[float]) -> None:
-    summary = summarise({"m": series(*values)}, BOOK)
+    summary = summarise({"m_loss": series(*values)}, BOOK)
     finite = [value for value in values if math.isfinite(value)]
-    assert bool(finite) == ("m" in summary.metrics)
+    assert bool(finite) == ("m_loss" in summary.metrics)
     assert summary.steps == 50 * len(values)
     if finite:
-        metric = summary.metrics["m"]
+        metric = summary.metrics["m_loss"]
         assert (metric.first, metric.last, metric.n) == (finite[0], finite[-1], len(finite))
         assert metric.best == metric.min == min(finite)
         assert metric.max == max(finite)
         assert metric.n + metric.nan + metric.inf == len(values)
+        assert metric.best_step is not None
         assert values[metric.best_step // 50 - 1] == metric.best
         json.dumps(to_json(summary), allow_nan=False)
         if all(abs(value) < 1e300 for value in finite):
@@ -283,3 +284,11 @@ def test_how_a_metric_ended_outlasts_the_entry() -> None:
 def test_an_entry_that_is_no_object_is_refused(entry: Any) -> None:
     with pytest.raises(UserError, match="must be an object"):
         from_json(entry)
+
+
+def test_of_a_metric_whose_better_direction_nobody_knows_no_value_is_the_best() -> None:
+    found = one("something", 3.0, 1.0, 2.0)
+    assert (found.best, found.best_step) == (None, None)
+    assert (found.min, found.max, found.last) == (1.0, 3.0, 2.0)
+    entry = to_json(Summary(metrics={"something": found}))["something"]
+    assert (entry["best"], entry["best_step"]) == (None, None)

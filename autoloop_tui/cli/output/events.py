@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from autoloop.metrics import MetricBook
+from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Event, EventKind, Loop, LoopState, Run
 from autoloop.store import Store
 
@@ -66,7 +66,7 @@ class EventPrinter:
 
 def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -> str:
     """Runs with their key metrics' last values."""
-    keys = metrics.key_metrics
+    keys = for_runs(metrics, runs).key_metrics
     rows = [
         [
             run.round,

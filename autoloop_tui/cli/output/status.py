@@ -11,7 +11,7 @@ from autoloop.engine import holder
 from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
-from autoloop.metrics import MetricBook
+from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
 from autoloop.rules import in_words as evidence_in_words
 from autoloop.store import Snapshot, Store
@@ -128,11 +128,12 @@ def _state(run: Run, found: Mapping[str, Presence]) -> str:
 
 
 def _best(runs: Sequence[Run], metrics: MetricBook) -> tuple[str, str, float, Run] | None:
-    """ "highest" or "lowest", the first key metric that any of the runs has, that last value of it, and its run."""
-    for key in metrics.key_metrics:
+    """ "highest" or "lowest", the first key metric that any of the runs has and whose direction is known, that last value
+    of it, and its run."""
+    for key in for_runs(metrics, runs).key_metrics:
         reached = [(run.summary.metrics[key].last, run) for run in runs if run.summary and key in run.summary.metrics]
-        if reached:
-            most = metrics.higher_is_better(key)
+        if reached and (good := metrics.direction(key)):
+            most = good == "high"
             value, run = (max if most else min)(reached, key=lambda each: each[0])
             return "highest" if most else "lowest", key, value, run
     return None

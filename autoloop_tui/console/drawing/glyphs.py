@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Glyphs:
     """Equal within the noise; one cell."""
     up: str
     down: str
+
+    def towards(self, good: Literal["low", "high"] | None) -> str:
+        """The arrow of the direction in which a metric is better; nothing if that is not known."""
+        return {"high": self.up, "low": self.down, None: ""}[good]
 
     def of(self, glyph: str, ascii: str) -> str:
         """`glyph`, or `ascii` in its place: for a sign that is drawn in one place only."""

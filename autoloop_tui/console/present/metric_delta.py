@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from autoloop.metrics import MetricBook, summarise
+from autoloop.metrics import Direction, MetricBook, summarise
 from autoloop.model import MetricSummary, Series
 
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
@@ -23,8 +23,8 @@ class Delta(NamedTuple):
 
     change: float
     noise: float
-    higher: bool
-    """Whether a larger value is the better one."""
+    good: Direction | None
+    """Which direction is better; None if that is not known, and then neither value is."""
     fair: bool = True
     """Whether both values are of the same step. If they are not, neither is better: a curve falls as training goes on."""
 
@@ -34,7 +34,7 @@ class Delta(NamedTuple):
 
     @property
     def better(self) -> bool:
-        return self.fair and not self.even and (self.change > 0) == self.higher
+        return self.good is not None and self.fair and not self.even and (self.change > 0) == (self.good == "high")
 
     def piece(self, width: int, *, glyphs: Glyphs = UNICODE) -> Piece:
         """The change with its sign; `≈` where it is within the noise."""
@@ -47,13 +47,14 @@ class Delta(NamedTuple):
         if self.even:
             mark = glyphs.about
             return (f"{mark} {signed(self.change, width - 2)}" if width >= 7 else mark), "dim"
-        return signed(self.change, width), "slot-finished" if self.better else "slot-warn"
+        looks = "" if self.good is None else "slot-finished" if self.better else "slot-warn"
+        return signed(self.change, width), looks
 
 
-def against(mine: MetricSummary, theirs: MetricSummary, *, higher: bool) -> Delta:
+def against(mine: MetricSummary, theirs: MetricSummary, good: Direction | None) -> Delta:
     """The last value of one run against the last of another."""
     noise = 2 * max(mine.tail_mad, theirs.tail_mad)
-    return Delta(mine.last - theirs.last, noise, higher, fair=mine.last_step == theirs.last_step)
+    return Delta(mine.last - theirs.last, noise, good, fair=mine.last_step == theirs.last_step)
 
 
 def at_the_step_of(

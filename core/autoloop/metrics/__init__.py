@@ -2,17 +2,21 @@
 
 from autoloop.metrics.book import Derived, Metric, MetricBook, default_book, parse_metric_book
 from autoloop.metrics.entries import from_json, to_json
-from autoloop.metrics.main import main_metrics
+from autoloop.metrics.main import for_runs, main_metrics, main_names
 from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
+from autoloop.metrics.wording import Direction
 
 __all__ = [
     "Derived",
+    "Direction",
     "Metric",
     "MetricBook",
     "canonical_columns",
     "default_book",
+    "for_runs",
     "from_json",
     "main_metrics",
+    "main_names",
     "parse_metric_book",
     "summarise",
     "summarise_named",

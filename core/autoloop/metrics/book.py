@@ -6,23 +6,25 @@ It is data (TOML) that a project extends with a file of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache, cached_property, reduce
-from typing import Literal
 
 import msgspec
 
 from autoloop import profiles
+from autoloop.metrics.wording import Direction, direction_of
 from autoloop.model import UserError
 from autoloop.toml import TomlError, read_toml
 
-Direction = Literal["low", "high"]
+COUNTERS = ("_step", "_runtime", "_timestamp", "_wandb*")
+"""Columns that W&B adds to every row."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One metric under its canonical `name`. `aliases`: other column names, first that exists; `short`: how rules and
-    tables write it, the first is shown; `best`: which direction is good, None to leave it to the book's patterns."""
+    tables write it, the first is shown; `best`: which direction is good, None to leave it to the book's patterns and then
+    to the name."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     derived: tuple[Derived, ...] = ()
     rename: dict[str, str] = {}
     higher: tuple[str, ...] = ()
+    lower: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
@@ -55,11 +58,21 @@ class MetricBook:
     """A metric book, ready to be asked. It does not change; `extended` gives a new one.
 
     `metrics` and `derived` are by canonical name, in the order of the file. `key_metrics` are the columns of a table of
-    runs. A name that the book does not know is a metric all the same: it keeps its name and its best is the smallest.
+    runs, as far as the book says them; `named` those that `--until` and the rules look at. A name that the book does not
+    know is a metric too: it keeps its name, and which direction is good is what the name tells.
     """
 
-    def __init__(self, file: _File) -> None:
+    def __init__(
+        self, file: _File, patterns: tuple[tuple[str, Direction], ...] | None = None, named: tuple[str, ...] = ()
+    ) -> None:
         self._file = file
+        self.named = named
+        own: Iterable[tuple[str, Direction]] = [
+            *((each, "high") for each in file.higher),
+            *((each, "low") for each in file.lower),
+        ]
+        self._patterns = tuple(own) if patterns is None else patterns
+        """The first that matches counts."""
         self.metrics: Mapping[str, Metric] = {metric.name: metric for metric in file.metric}
         self.derived: Mapping[str, Derived] = {derived.name: derived for derived in file.derived}
         self.key_metrics: tuple[str, ...] = file.key
@@ -67,7 +80,7 @@ class MetricBook:
     @cached_property
     def digest(self) -> str:
         """Differs where two books do."""
-        return hashlib.sha256(msgspec.json.encode(self._file)).hexdigest()[:16]
+        return hashlib.sha256(msgspec.json.encode((self._file, self._patterns))).hexdigest()[:16]
 
     @property
     def names(self) -> list[str]:
@@ -104,12 +117,21 @@ class MetricBook:
         entry = self.metrics.get(canonical) or self.derived.get(canonical)
         return entry.short[0] if entry and entry.short else canonical.removeprefix("train/")
 
-    def higher_is_better(self, canonical: str) -> bool:
-        """Whether the largest value is the best one; the smallest is where the book says nothing."""
+    def direction(self, canonical: str) -> Direction | None:
+        """Which direction is good: as the book says, else by the name; None if neither tells, and then no value is best."""
         entry = self.metrics.get(canonical) or self.derived.get(canonical)
         if entry and entry.best:
-            return entry.best == "high"
-        return any(fnmatchcase(canonical, pattern) for pattern in self._file.higher)
+            return entry.best
+        said = (direction for pattern, direction in self._patterns if fnmatchcase(canonical, pattern))
+        return next(said, None) or direction_of(canonical)
+
+    def with_keys(self, keys: Iterable[str]) -> MetricBook:
+        """This book with other key metrics."""
+        return MetricBook(msgspec.structs.replace(self._file, key=tuple(keys)), self._patterns, self.named)
+
+    def naming(self, names: Iterable[str]) -> MetricBook:
+        """This book for a loop whose `--until` and rules look at these metrics."""
+        return MetricBook(self._file, self._patterns, tuple(names))
 
     def extended(self, other: MetricBook) -> MetricBook:
         """This book and a project's on top.
@@ -132,10 +154,11 @@ class MetricBook:
                 metric=tuple(metrics.values()),
                 derived=tuple((dict(self.derived) | dict(other.derived)).values()),
                 rename=mine.rename | theirs.rename,
-                higher=mine.higher + theirs.higher,
                 key=theirs.key or mine.key,
                 ignored=mine.ignored + theirs.ignored,
-            )
+            ),
+            other._patterns + self._patterns,
+            self.named,
         )
 
 
@@ -163,7 +186,8 @@ def parse_metric_book(text: str, source: str) -> MetricBook:
 
 
 @cache
-def default_book() -> MetricBook:
-    """The book of the profiles that apply."""
-    books = [parse_metric_book(text, "the shipped metrics.toml") for text in profiles.texts("metrics.toml")]
-    return reduce(MetricBook.extended, books)
+def default_book(methods: tuple[str, ...] = profiles.METHODS) -> MetricBook:
+    """The shipped book for configs to which these methods apply; of all methods where the config is not known."""
+    texts = profiles.texts("metrics.toml", (*methods, *profiles.TRAINERS))
+    books = [parse_metric_book(text, "the shipped metrics.toml") for text in texts]
+    return reduce(MetricBook.extended, books, MetricBook(_File(ignored=COUNTERS)))

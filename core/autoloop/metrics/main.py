@@ -1,39 +1,49 @@
-"""Which metrics a table of runs shows: the book's, and for runs that have none of those, the main ones of their own."""
+"""Which metrics stand for runs: the book's, those that `--until` and the rules name, else the main ones by their names."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoloop.metrics.book import MetricBook
-from autoloop.model import Summary
+from autoloop.metrics.wording import rank_of, words_of
+from autoloop.model import Run, Summary
 
-_WORDS = re.compile(r"[a-z]+")
-_HELD_OUT = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev", "offline"))
-_BOOKKEEPING = re.compile(
-    "epochs?|steps?|iters?|iterations?|lr|rate|time|runtime|seconds?|sec|ms|duration|samples|tokens|memory|mem|gpu|cpu|fps"
-    "|throughput|mfu"
-)
+COUNTER = 5
+"""The rank of what is no metric."""
+LOOKED_AT = 200
+"""Runs, the newest, whose metrics decide which stand for all: a loop may have had thousands."""
 
 
 def main_metrics(summaries: Sequence[Summary], book: MetricBook, most: int = 5) -> tuple[list[str], list[str]]:
-    """The columns for these runs, at most `most` beside the book's, and what else the runs have that get no column.
+    """The columns for these runs, at most `most` beside the book's, and what else the runs have that get no column."""
+    return main_names([{*each.metrics, *each.not_finite} for each in summaries], book, most)
 
-    A held-out loss comes first, then any other loss, then other held-out metrics; of equals, what more runs have.
+
+def main_names(runs: Sequence[Collection[str]], book: MetricBook, most: int = 5) -> tuple[list[str], list[str]]:
+    """`main_metrics` for the names of the metrics that each run has.
+
+    First the book's key metrics, or where it says none, those that `--until` and the rules look at. Then, of runs that
+    have none of the book's: a held-out loss, a training loss, other held-out metrics, and so on; of equals, what more
+    runs have, then the plainest name. Counters get no column, unless a run has nothing else.
     """
-    columns = [key for key in book.key_metrics if any(key in each.metrics or key in each.not_finite for each in summaries)]
-    foreign = [each for each in summaries if not any(key in each.metrics for key in book.key_metrics)]
-    counts = Counter(name for each in foreign for name in {*each.metrics, *each.not_finite})
-    ranked = sorted(counts, key=lambda name: (_rank(name), -counts[name], name))
-    own = [name for name in ranked if name not in columns][: max(0, most - len(columns))]
-    left = [name for name in ranked if name not in columns and name not in own]
-    return [*columns, *own], left
+    said = book.key_metrics or book.named
+    columns = [key for key in said if any(key in each for each in runs)]
+    others = [each for each in runs if not (book.key_metrics and any(key in each for key in book.key_metrics))]
+    counts = Counter(name for each in others for name in each)
+    ranked = sorted(counts, key=lambda name: (rank_of(name), -counts[name], len(words_of(name)), name))
+    free = [name for name in ranked if name not in columns]
+    metrics = [name for name in free if rank_of(name) < COUNTER] or (free if not columns else [])
+    own = metrics[: max(0, most - len(columns))]
+    return [*columns, *own], [name for name in free if name not in own]
 
 
-def _rank(name: str) -> int:
-    words = set(_WORDS.findall(name.lower()))
-    loss, held_out = "loss" in words, bool(words & _HELD_OUT)
-    if not loss and any(map(_BOOKKEEPING.fullmatch, words)):
-        return 4
-    return 0 if loss and held_out else 1 if loss else 2 if held_out else 3
+def for_runs(book: MetricBook, runs: Sequence[Run], live: Sequence[Collection[str]] = ()) -> MetricBook:
+    """The book with the key metrics that these runs have; as it is while none has any. `live`: what running runs have
+    logged so far, by canonical name."""
+    ended = [run.summary for run in runs[-LOOKED_AT:] if run.summary]
+    sets = [*({*each.metrics, *each.not_finite} for each in ended), *live]
+    if book.key_metrics and any(key in each for each in sets for key in book.key_metrics):
+        return book
+    columns, _ = main_names(sets, book)
+    return book.with_keys(columns) if columns else book

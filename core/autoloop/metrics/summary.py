@@ -14,6 +14,7 @@ from itertools import compress
 from operator import truediv
 
 from autoloop.metrics.book import Derived, MetricBook
+from autoloop.metrics.wording import Direction
 from autoloop.model import MetricSummary, Series, Summary
 
 
@@ -65,7 +66,7 @@ def summarise_named(named: Mapping[str, Series], book: MetricBook) -> Summary:
     metrics = {}
     bad = {name: count for name, series in named.items() if (count := _not_finite_at_the_end(series.values))}
     for name, series in named.items():
-        if (summary := _summarised(series, book.higher_is_better(name))) is not None:
+        if (summary := _summarised(series, book.direction(name))) is not None:
             metrics[name] = summary
     return Summary(
         metrics=metrics,
@@ -107,7 +108,7 @@ def _derive(derived: Derived, columns: Mapping[str, Series]) -> Series | None:
     return Series(steps=steps, values=values)
 
 
-def _summarised(series: Series, higher: bool) -> MetricSummary | None:
+def _summarised(series: Series, good: Direction | None) -> MetricSummary | None:
     steps, values = series.steps, series.values
     nan = inf = 0
     if not math.isfinite(sum(values)):
@@ -119,7 +120,7 @@ def _summarised(series: Series, higher: bool) -> MetricSummary | None:
         return None
     n = len(values)
     low, high = min(values), max(values)
-    best = high if higher else low
+    best = None if good is None else high if good == "high" else low
     first, last = values[0], values[-1]
     delta = _held(last - first)
     tail = sorted(values[-min(n, max(3, math.ceil(n / 5))) :])
@@ -128,7 +129,7 @@ def _summarised(series: Series, higher: bool) -> MetricSummary | None:
         first=first,
         last=last,
         best=best,
-        best_step=steps[values.index(best)],
+        best_step=None if best is None else steps[values.index(best)],
         delta=delta,
         pct=_held(delta / first * 100) if first else 0.0,
         n=n,

@@ -30,15 +30,15 @@ class Series:
 class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one run, summarised over its finite values.
 
-    `best` follows the metric's direction; `delta` = last - first; `pct` = delta / first * 100, 0 where first is 0;
-    `tail_mean` and `tail_mad` (median absolute deviation) are over the last fifth of the points, at least 3.
-    `nan` and `inf` count the values that were left out.
+    `best` follows the metric's direction, and is None with `best_step` if no direction is known; `delta` = last - first;
+    `pct` = delta / first * 100, 0 where first is 0; `tail_mean` and `tail_mad` (median absolute deviation) are over the
+    last fifth of the points, at least 3. `nan` and `inf` count the values that were left out.
     """
 
     first: float
     last: float
-    best: float
-    best_step: int
+    best: float | None
+    best_step: int | None
     delta: float
     pct: float
     n: int

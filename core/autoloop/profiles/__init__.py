@@ -1,27 +1,30 @@
 """What Auto Loop knows of particular methods and trainers, as data. Nothing outside this package names one.
 
 A method (`act_ot/`) has the metrics, rules and guards of what is trained; a trainer (`lerobot/`) has its launch presets, the
-causes of its failures and its guards. `profile.toml` has the rest. Which profiles apply is stated here; each file is parsed
-by the package whose kind of data it holds.
+causes of its failures and its guards. `profile.toml` has the rest. A method applies to the configs that have its block and
+to no others, whoever trains them: `methods_of`. Each file is parsed by the package whose kind of data it holds.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 import msgspec
 
-PROFILES = ("act_ot", "lerobot")
-"""Those that apply, in the order in which their data are joined."""
+METHODS, TRAINERS = ("act_ot",), ("lerobot",)
+PROFILES = (*METHODS, *TRAINERS)
+"""All of them, in the order in which their data are joined."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`profile.toml`: defaults, used unless flags or the project's settings say otherwise."""
 
+    applies_to: str | None = None
+    """Of a method: the block at the top of a config to which it applies."""
     preset: str | None = None
     """The launch preset."""
     reports: str | None = None
@@ -42,9 +45,20 @@ def report_folders() -> list[str]:
     return [each.reports for each in _profiles() if each.reports]
 
 
-def markdown_name() -> str:
+def methods_of(config: Mapping[str, object]) -> tuple[str, ...]:
+    """The methods that apply to a config: those whose block it has."""
+    named = ((method, _profile(method).applies_to) for method in METHODS)
+    return tuple(method for method, block in named if block and isinstance(config.get(block), Mapping))
+
+
+def blocks_of_methods() -> dict[str, str]:
+    """The block of a config to which each method applies, by method."""
+    return {method: block for method in METHODS if (block := _profile(method).applies_to)}
+
+
+def markdown_name(methods: Iterable[str]) -> str:
     """The file name of the Markdown report of a project that states none."""
-    return next(each.markdown for each in _profiles() if each.markdown)
+    return next((name for method in methods if (name := _profile(method).markdown)), "autoloop.md")
 
 
 def integer_fields() -> tuple[str, ...]:
@@ -52,14 +66,14 @@ def integer_fields() -> tuple[str, ...]:
     return tuple(pattern for each in _profiles() for pattern in each.integers)
 
 
-def texts(name: str) -> list[str]:
-    """The text of each applying profile's file of this name (`metrics.toml`); those that have none are left out."""
-    found = (_folder(profile) / name for profile in PROFILES)
+def texts(name: str, profiles: Iterable[str] = PROFILES) -> list[str]:
+    """The text of each profile's file of this name (`metrics.toml`); those that have none are left out."""
+    found = (_folder(profile) / name for profile in profiles)
     return [file.read_text(encoding="utf-8") for file in found if file.is_file()]
 
 
 def path(name: str) -> Traversable:
-    """The first file of this name that an applying profile has."""
+    """The first file of this name that a profile has."""
     return next(file for profile in PROFILES if (file := _folder(profile) / name).is_file())
 
 
@@ -71,9 +85,13 @@ def presets() -> Iterator[Traversable]:
             yield from folder.iterdir()
 
 
-@cache
 def _profiles() -> tuple[Profile, ...]:
-    return tuple(msgspec.convert(tomllib.loads(text), Profile) for text in texts("profile.toml"))
+    return tuple(map(_profile, PROFILES))
+
+
+@cache
+def _profile(name: str) -> Profile:
+    return msgspec.convert(tomllib.loads((_folder(name) / "profile.toml").read_text(encoding="utf-8")), Profile)
 
 
 def _folder(profile: str) -> Traversable:

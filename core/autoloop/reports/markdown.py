@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from autoloop.configs import after_text, before_text
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
-from autoloop.metrics import MetricBook
+from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.rules import in_words
@@ -169,9 +169,9 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
 
 
 def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:
-    keys = metrics.key_metrics
+    keys = for_runs(metrics, runs).key_metrics
     rows = [
-        "| run | from | state | steps | " + " | ".join(inert(metrics.short(key)) for key in keys) + " |",
+        "| " + " | ".join(["run", "from", "state", "steps", *(inert(metrics.short(key)) for key in keys)]) + " |",
         "|---" * (4 + len(keys)) + "|",
     ]
     for run in runs:

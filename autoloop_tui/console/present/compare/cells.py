@@ -194,8 +194,7 @@ class ComparisonPainter:
         return [("  ", ""), *line(laid, made, self.mark)]
 
     def _name(self, metric: str, width: int) -> list[Piece]:
-        up = self.book.higher_is_better(metric)
-        arrow = self.glyphs.up if up else self.glyphs.down
+        arrow = self.glyphs.towards(self.book.direction(metric))
         return [(ending(self.book.short(metric), width - 2, self.mark), ""), (f" {arrow}", "dim")]
 
     def _best(self, metric: Comparison) -> Cell:
@@ -207,8 +206,9 @@ class ComparisonPainter:
 
     def metric_in_full(self, metric: Comparison, width: int) -> list[Piece]:
         """Name, which direction is good, and each value with its noise."""
-        good = "higher" if self.book.higher_is_better(metric.metric) else "lower"
-        row: list[Piece] = [(f" {plain(metric.metric)}", "bold"), (f", {good} is better", "dim")]
+        good = {"high": ", higher is better", "low": ", lower is better", None: ", better direction unknown"}
+        said = good[self.book.direction(metric.metric)]
+        row: list[Piece] = [(f" {plain(metric.metric)}", "bold"), (said, "dim")]
         for side, value in zip(self.sides, metric.values, strict=True):
             row.append((f"  {side.letter} ", f"bold {self.colour(side)}"))
             if value is None:

@@ -40,8 +40,8 @@ class Parameter(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One metric. `deltas`: against the first run that has it; `best`: which run, None if `even` or if only one has
-    it."""
+    """One metric. `deltas`: against the first run that has it; `best`: which run, None if `even`, if only one has
+    it, or if nothing tells which direction is good."""
 
     metric: str
     values: list[MetricSummary | None]
@@ -101,20 +101,20 @@ def compare_metrics(runs: Sequence[Mapping[str, MetricSummary]], book: MetricBoo
 
 
 def _compare(name: str, values: list[MetricSummary | None], book: MetricBook) -> Comparison:
-    higher = book.higher_is_better(name)
+    good = book.direction(name)
     first = next((place for place, value in enumerate(values) if value is not None), 0)
     base = values[first]
     deltas = [
-        None if value is None or base is None or place == first else against(value, base, higher=higher)
+        None if value is None or base is None or place == first else against(value, base, good)
         for place, value in enumerate(values)
     ]
-    ranked = sorted(((value.last, place) for place, value in enumerate(values) if value is not None), reverse=higher)
-    if len(ranked) < 2:
+    ranked = sorted(((value.last, place) for place, value in enumerate(values) if value is not None), reverse=good == "high")
+    if good is None or len(ranked) < 2:
         return Comparison(name, values, deltas, None, False)
     best, second = values[ranked[0][1]], values[ranked[1][1]]
     assert best is not None
     assert second is not None
-    first_two = against(best, second, higher=higher)
+    first_two = against(best, second, good)
     best_place = ranked[0][1] if first_two.fair and not first_two.even else None
     return Comparison(name, values, deltas, best_place, first_two.even)
 

@@ -237,7 +237,7 @@ def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook) 
         mine = run.summary.metrics.get(name) if run.summary else None
         theirs = base.summary.metrics.get(name) if base and base.summary else None
         if mine is not None:
-            delta = against(mine, theirs, higher=book.higher_is_better(name)) if theirs else None
+            delta = against(mine, theirs, book.direction(name)) if theirs else None
             found.append(Reached(book.short(name), theirs.last if theirs else None, mine.last, delta))
     return found
 

@@ -41,9 +41,9 @@ def columns(
     shown = [*keys[first_metric:], *keys[:first_metric]]
     metrics = []
     for place, key in enumerate(shown):
-        arrow = (glyphs.up) if book.higher_is_better(key) else (glyphs.down)
         need = (1, 7, 10, 12, 13, 14)[min(place, 5)]
-        metrics.append(Column(key, f"{book.short(key)} {arrow}", VALUE + 1 + CHANGE, need=need))
+        title = f"{book.short(key)} {glyphs.towards(book.direction(key))}".rstrip()
+        metrics.append(Column(key, title, VALUE + 1 + CHANGE, need=need))
     all_columns = [
         Column("mark", "", 1, need=0),
         *([Column("round", "round", 5, ">", need=2)] if sort != "round" else []),
@@ -127,7 +127,7 @@ class RunPainter:
             theirs = row.base.summary.metrics.get(key) if row.base and row.base.summary else None
         if theirs is None:
             return [value]
-        delta = against(mine, theirs, higher=self.book.higher_is_better(key))
+        delta = against(mine, theirs, self.book.direction(key))
         text, names = delta.piece(CHANGE, glyphs=self.glyphs)
         return [value, (" " + fit(text, CHANGE), names)]
 
@@ -156,7 +156,7 @@ class RunPainter:
         if facts.metric and facts.best is not None and facts.best_run:
             parts.append((1, [(f"best {self.book.short(facts.metric)} ", "dim"), (number(facts.best), "bold")]))
             if facts.change is not None:
-                delta = Delta(facts.change, 0.0, self.book.higher_is_better(facts.metric))
+                delta = Delta(facts.change, 0.0, self.book.direction(facts.metric))
                 text = "=" if facts.change == 0 else signed(facts.change)
                 parts[-1][1].append((f" {text}", delta.piece(8)[1]))
             parts.append((6, [(f"by {plain(facts.best_run.name)}", "dim")]))

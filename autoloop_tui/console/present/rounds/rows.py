@@ -144,15 +144,18 @@ class RunRows:
 
 
 def best_of(runs: Iterable[Run], metric: str, book: MetricBook) -> tuple[float, Run] | None:
-    """The best value that a run of `runs` reached, and which."""
-    found = [(run.summary.metrics[metric].best, run) for run in runs if run.summary and metric in run.summary.metrics]
-    if not found:
+    """The best value that a run of `runs` reached, and which; None also if nothing tells which direction is good."""
+    good = book.direction(metric)
+    have = [(run.summary.metrics[metric].best, run) for run in runs if run.summary and metric in run.summary.metrics]
+    found = [(best, run) for best, run in have if best is not None]
+    if not found or good is None:
         return None
-    return (max if book.higher_is_better(metric) else min)(found, key=lambda each: each[0])
+    return (max if good == "high" else min)(found, key=lambda each: each[0])
 
 
 def ordered(rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float) -> list[RunRow]:
-    """Rows by a column: metrics best first, times and steps largest first, texts from A; `reverse` turns it round.
+    """Rows by a column: metrics best first (the smallest if no direction is known), times and steps largest first, texts
+    from A; `reverse` turns it round.
 
     Runs without a value come last either way. `round` is the order of `RunRows.rows`.
     """
@@ -166,7 +169,7 @@ def ordered(rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricB
         key, largest_first = _KEYS[column]
         values = [(key(row), row) for row in rows]
     else:
-        largest_first = book.higher_is_better(column)
+        largest_first = book.direction(column) == "high"
         values = [(summary.last if (summary := row.metric(column)) else None, row) for row in rows]
     known = [each for each in values if each[0] not in (None, "")]
     known.sort(key=lambda each: each[0], reverse=largest_first != reverse)

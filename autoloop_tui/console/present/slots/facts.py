@@ -145,7 +145,7 @@ def _change(view: View, feed: Feed, run: Run, metric: str) -> Change | None:
     before = at_the_step_of(reached, {metric: theirs}, view.metrics)
     if metric not in reached or metric not in before:
         return None
-    delta = against(reached[metric], before[metric], higher=view.metrics.higher_is_better(metric))
+    delta = against(reached[metric], before[metric], view.metrics.direction(metric))
     return Change(delta, reached[metric].last_step, before[metric].last_step)
 
 

@@ -135,7 +135,7 @@ class RunCharts(Horizontal):
         if found := self.figure(self.metric):
             for name, text in (
                 ("last", number(found.last)),
-                ("best", f"{number(found.best)} @ {found.best_step}"),
+                *([("best", f"{number(found.best)} @ {found.best_step}")] if found.best is not None else []),
                 ("change", signed(found.delta)),
                 ("noise", number(found.tail_mad)),
             ):

@@ -106,16 +106,15 @@ class MetricList(RowPane):
     ) -> dict[str, Piece]:
         if found is None:
             return {}
-        higher = book.higher_is_better(name)
-        better = found.delta > 0 if higher else found.delta < 0
-        # Of a metric that the book does not know nobody can say which way is good.
-        judged = found.delta and (name in book.metrics or name in book.derived)
+        good = book.direction(name)
+        better = found.delta > 0 if good == "high" else found.delta < 0
+        judged = found.delta and good
         return {
             "last": (number(found.last, 8), "bold"),
-            "best": (number(found.best, 8), ""),
+            "best": (number(found.best if good else None, 8), ""),
             "change": (signed(found.delta, 9), ("slot-finished" if better else "slot-warn") if judged else ""),
             "noise": (number(found.tail_mad, 8), "dim"),
-            "to base": against(found, theirs, higher=higher).piece(9, glyphs=self.glyphs) if theirs else ("", ""),
+            "to base": against(found, theirs, good).piece(9, glyphs=self.glyphs) if theirs else ("", ""),
         }
 
     def on_click(self, event: events.Click) -> None:

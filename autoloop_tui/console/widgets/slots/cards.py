@@ -166,7 +166,7 @@ class SlotCards(RowPane, can_focus=True):
 
     def _metric(self, facts: SlotFacts, width: int) -> list[Piece]:
         if facts.series is None or not len(facts.series):
-            return [(f"{facts.metric} ", ""), ("no points yet", "dim")]
+            return [(f"{facts.metric} " if facts.metric else "", ""), ("no points yet", "dim")]
         pieces: list[Piece] = [(f"{facts.metric} ", "dim"), (number(facts.last), "bold")]
         if facts.change is not None:
             pieces += facts.change.pieces(glyphs=self.glyphs)

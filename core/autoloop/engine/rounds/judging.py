@@ -9,6 +9,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.deciding import approve_by_policy
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.logs import read_log_tail
+from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import ApprovalMode, EventKind, Round, Run, Summary, UserError
 from autoloop.model.transitions import round_deciding
 from autoloop.rules import Expression, Judgement, RunView, evaluate
@@ -25,7 +26,7 @@ class Judging:
         self._until = until
 
     def winners(self, runs: list[Run]) -> list[Run]:
-        """The finished runs that meet `--until`, best first by the metric book's first key metric."""
+        """The finished runs that meet `--until`, best first by the first key metric whose direction is known."""
         if self._until is None:
             return []
         met: list[Run] = []
@@ -38,7 +39,8 @@ class Judging:
                 met.append(run)
             for note in verdict.notes:
                 self.context.log_event(EventKind.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
-        return sorted(met, key=self._rank)
+        book = for_runs(self.context.metrics, met)
+        return sorted(met, key=lambda run: _rank(book, run))
 
     def judge(self, round_: Round, finished: list[Run], answers: Mapping[str, Judgement] | None = None) -> None:
         """Make the round's proposals from its finished runs and put the round into `deciding`, in one transaction.
@@ -84,11 +86,12 @@ class Judging:
             return None
         return RunView(summary=run.summary or Summary(), config=config, log=log, book=context.metrics)
 
-    def _rank(self, run: Run) -> float:
-        """Lower is better."""
-        metrics = self.context.metrics
-        for name in metrics.key_metrics:
-            summary = run.summary.metrics.get(name) if run.summary else None
-            if summary is not None:
-                return -summary.best if metrics.higher_is_better(name) else summary.best
-        return float("inf")
+
+def _rank(book: MetricBook, run: Run) -> float:
+    """Lower is better."""
+    for name in book.key_metrics:
+        summary = run.summary.metrics.get(name) if run.summary else None
+        if summary is not None and (good := book.direction(name)):
+            reached = summary.last if summary.best is None else summary.best
+            return -reached if good == "high" else reached
+    return float("inf")
