@@ -10,7 +10,7 @@ from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config, unusable
 from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_until
-from autoloop.engine.planning.config_files import dataset_of, read_config
+from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, with_own_wandb
 from autoloop.engine.planning.plan import LoopPlan, plan_attempt, silent_rules
@@ -44,14 +44,21 @@ def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Find
 
 def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
     """As much as can be checked, whatever is wrong: every problem is one finding."""
-    preset = load_preset(spec.preset)
     found: list[Finding] = []
+    preset = load_preset(spec.preset)
+    try:
+        preset = with_base(spec, preset)
+        sources = sources_of(spec, preset)
+    except UserError as problem:
+        sources = []
+        if spec.configs or preset.base is not None or preset.dump:
+            found.append(Finding(subject="trainer", level="error", text=str(problem)))
     configs: list[tuple[str, Config]] = []
     broken: list[Finding] = []
-    for source in spec.configs:
+    for source in sources:
         name = Path(source).name
         try:
-            config = read_config(source, dataset_of(spec))
+            config = read_source(source, spec, preset, dataset_of(spec)).config
         except UserError as problem:
             broken.append(Finding(subject=f"config {name}", level="error", text=str(problem)))
             continue
@@ -83,8 +90,9 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
         total_steps=spec.steps,
     )
     out = str(Path(spec.output_root) / "doctor")
+    values = configs[0][1] if configs else {}
     try:
-        launch = plan_attempt(preset, spec, "doctor", run, spec.slots[0], out, "config.json")
+        launch = plan_attempt(preset, spec, "doctor", run, spec.slots[0], out, "config.json", values)
     except UserError as problem:
         return [*found, Finding(subject="command", level="error", text=str(problem))]
     runs = [preflight.candidate(spec, preset, name, config, launch) for name, config in configs]

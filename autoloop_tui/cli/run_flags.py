@@ -13,6 +13,7 @@ from autoloop import profiles, secrets
 from autoloop.gpus import GpuReport
 from autoloop.model import ApprovalMode, ApprovalPolicy, UserError
 from autoloop.settings import Settings
+from autoloop.trainers import is_preset_file
 from autoloop.wandb_cloud.key import known_secrets
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
@@ -95,7 +96,7 @@ def interpreter(cwd: Path, python: str | None) -> str:
 
 def preset_of(cwd: Path, preset: str) -> str:
     """A shipped preset's name, or the absolute path of a file."""
-    return str(absolute(cwd, preset)) if "/" in preset or preset.endswith(".toml") else preset
+    return str(absolute(cwd, preset)) if is_preset_file(preset) else preset
 
 
 def absolute(cwd: Path, path: str) -> Path:

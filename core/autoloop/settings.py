@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -16,8 +16,9 @@ from autoloop.files import read_text
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import UserError
 from autoloop.toml import TomlError, read_toml
+from autoloop.trainers.loading import SETTINGS_FILE
 
-FILE = "autoloop.toml"
+FILE = SETTINGS_FILE
 
 
 class WandbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hours of the day in which no new run starts, as 22:00-07:00 in local time; running ones go on."""
     min_free_gb: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     """The free space that a run needs to start, on the disks of .autoloop and of the outputs, in GB (10^9 bytes)."""
+    trainer: dict[str, Any] = {}
+    """How a run is launched, as a preset file would say it: `preset` is then this file."""
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
@@ -124,6 +127,10 @@ def load_settings(project: Path) -> Settings:
     except TomlError as error:
         raise UserError(f"{path} is not valid TOML: {error}.") from None
     _refuse_unknown(raw, Settings, path, "")
+    if raw.get("trainer"):
+        if "preset" in raw:
+            raise UserError(f"{path}: both preset and [trainer] say how runs are launched; omit one of them.")
+        raw["preset"] = FILE
     try:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:

@@ -43,6 +43,8 @@ _WORDS = {"true": "true", "false": "false", "none": "null", "null": "null"}
 """How JSON spells what Python and YAML spell otherwise."""
 
 _LONGEST_PATH = 1000
+_LONGEST_EXACT = 2**53
+"""The whole numbers up to this one are floats too."""
 _BEFORE_EQUALS = re.compile(r"((?:\\.|[^\\=])*)=(.*)", re.DOTALL)
 _BEFORE_AT = re.compile(r"((?:\\.|[^\\@])*)@(.*)", re.DOTALL)
 _LONE_STAR = re.compile(r"(?:\\.|[^\\*])*\*", re.DOTALL)
@@ -174,6 +176,7 @@ def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes | None = N
     * `mul`, `add`, `min` and `max` need a number to be there. `max` gives the larger of the two, `min` the smaller.
       Under a `*`, blocks that lack the key are passed over with a note, as long as one has it.
     * Arithmetic is decimal, as on paper: 0.1 times 1.5 is 0.15, so that configs reached by different ways are equal.
+    * A whole number that is set where a float was becomes a float: `lr=1` gives 1.0.
     * A number in an integer field (`fields`) is rounded to a whole one, halves upwards, with a note if it was not
       whole. In any other field that holds an int a whole result stays an int, which every trainer accepts there.
 
@@ -233,6 +236,8 @@ def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys
         before = get(config, keys) if exists(config, keys) else None
         if isinstance(before, int) and is_number(before) and isinstance(after, float) and after.is_integer():
             after = int(after)
+        if isinstance(before, float) and is_number(after) and not fields.is_integer(keys) and abs(after) <= _LONGEST_EXACT:
+            after = float(after)  # a trainer may insist on the type of its default
         outcomes.append((keys, after, notes + rounded))
     if edit.op not in SETTING and "*" in edit.path:
         outcomes[0][2].extend(_passed_over(config, edit.path, found))

@@ -1,8 +1,9 @@
 """From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
 
 from autoloop.trainers.identity import trainer_identity
+from autoloop.trainers.loading import is_preset_file, load_preset, parse_preset, preset_names
 from autoloop.trainers.plan import LaunchPlan, LaunchRequest, checkpoint_path, environment, plan_launch
-from autoloop.trainers.presets import Console, Failure, Preset, load_preset, passes, passes_steps, preset_names
+from autoloop.trainers.presets import Console, Failure, Preset, passes, passes_steps
 
 __all__ = [
     "Console",
@@ -12,7 +13,9 @@ __all__ = [
     "Preset",
     "checkpoint_path",
     "environment",
+    "is_preset_file",
     "load_preset",
+    "parse_preset",
     "passes",
     "passes_steps",
     "plan_launch",

@@ -19,5 +19,13 @@ def trainer_identity(preset: Preset, script: str | None) -> list[str]:
     if preset.name == profiles.default_preset() and script in (None, preset.script):
         return []
     named = os.path.normpath(script or preset.script) if script or preset.script else preset.module
-    parts = [preset.argv, preset.override_style, sorted(preset.flags.items()), sorted(preset.env.items()), named]
+    parts: list[object] = [
+        preset.argv,
+        preset.override_style,
+        sorted(preset.flags.items()),
+        sorted(preset.env.items()),
+        named,
+    ]
+    if preset.config != "file":  # the words of other presets are those that runs of earlier versions were told apart by
+        parts += [preset.config, preset.passes_changes_only]
     return [f"trainer:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]}"]

@@ -12,9 +12,10 @@ from importlib import resources
 
 import msgspec
 
-from autoloop.model import UserError, WandbSpec
+from autoloop.model import Config, UserError, WandbSpec
 from autoloop.secrets import shown_value
-from autoloop.trainers.presets import PLACEHOLDER, Failure, OverrideStyle, Preset
+from autoloop.trainers.overrides import flag, override_words, plain_key, text_value
+from autoloop.trainers.presets import PLACEHOLDER, Failure, Preset, passes
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,8 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     script: str | None = None
     config: str
+    values: Config | None = None
+    """What stands in `config`, for a preset that gives values as overrides."""
     output_dir: str
     cwd: str
     steps: int
@@ -70,11 +73,12 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
     """The command of one attempt. UserError if the preset needs a script, refuses an extra argument or cannot resume."""
     given = _given_keys(preset, request.extra)
-    values = _values(request)
+    values = _values(preset, request)
     argv: list[str] = []
     for word in preset.argv:
         argv += _script(preset, request) if word == "{script}" else [_fill(word, values) or ""]
     flags, extra = preset.flags, list(request.extra)
+    replaced: set[str] = set()
     if request.resume:
         if preset.resume is None:
             raise UserError(f"The preset {preset.name} does not say how its trainer resumes.")
@@ -87,14 +91,17 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
     for key, template in {**flags, **wandb}.items():
         value = _fill(template, values)
         if value is not None and key not in given:
-            argv += _flag(preset.override_style, key, value)
+            argv += flag(preset, key, text_value(preset, value))
+    if preset.config != "file":
+        argv += override_words(preset, request.values or {}, {*preset.flags, *wandb, *given, *replaced})
     argv += extra
 
     shared = _environment_tables()
     mode = {} if mode_given else shared.online if request.wandb.online else shared.offline
     filled = {key: _fill(template, values) for key, template in {**shared.always, **mode, **preset.env}.items()}
     env = {key: value for key, value in filled.items() if value is not None}
-    if not request.resume and not any(request.config in word for word in (*argv, *env.values())):
+    named = passes(preset, "config_name") or any(request.config in word for word in (*argv, *env.values()))
+    if preset.config != "overrides" and not request.resume and not named:
         raise UserError(
             f"With --extra {' '.join(request.extra)} no config would reach the trainer, for it replaces what the preset "
             f"{preset.name} passes as {{config}}: leave that argument out."
@@ -149,10 +156,12 @@ def _environment_tables() -> _EnvironmentTables:
     return msgspec.convert(tomllib.loads(text), _EnvironmentTables)
 
 
-def _values(request: LaunchRequest) -> dict[str, str | None]:
+def _values(preset: Preset, request: LaunchRequest) -> dict[str, str | None]:
     return {
         "python": request.python,
         "config": request.config,
+        "config_dir": os.path.dirname(request.config),
+        "config_name": os.path.splitext(os.path.basename(request.config))[0],
         "output_dir": request.output_dir,
         "cwd": request.cwd,
         "steps": str(request.steps),
@@ -160,7 +169,7 @@ def _values(request: LaunchRequest) -> dict[str, str | None]:
         "eval_freq": str(request.eval_freq),
         "device": request.device,
         "gpus": ",".join(map(str, request.gpus)),
-        "processes": str(max(1, len(request.gpus))),
+        "processes": str(len(request.gpus) or preset.processes),
         "run_id": request.run_id,
         "name": request.name,
         "group": request.group,
@@ -184,26 +193,22 @@ def _fill(template: str, values: Mapping[str, str | None]) -> str | None:
     return PLACEHOLDER.sub(lambda match: values[match[1]] or "", template)
 
 
-def _flag(style: OverrideStyle, key: str, value: str) -> list[str]:
-    if style == "dashed-space":
-        return [f"--{key}", value]
-    return [f"{key}={value}" if style == "hydra" else f"--{key}={value}"]
-
-
 def _given_keys(preset: Preset, extra: tuple[str, ...]) -> set[str]:
     """The keys that the extra arguments give: they replace the preset's flags."""
     if extra and preset.override_style == "file-only":
         raise UserError(f"The preset {preset.name} takes no arguments beside its config: leave out --extra.")
     given = {key for word in extra if (key := _key(preset, word))}
+    plain = {plain_key(key) for key in given}
     for key in preset.reserved:
-        if key in given:
+        if plain_key(key) in plain:
             raise UserError(f"--extra gives {key}, which the tool itself sets for every attempt: leave it out.")
     return given
 
 
 def _key(preset: Preset, word: str) -> str | None:
     """The key that a word of a command gives a value for."""
-    match = re.match(r"[+~]*([\w.\-/@]+)=" if preset.override_style == "hydra" else r"--([\w.\-]+)", word)
+    undashed = preset.override_style in ("hydra", "key-value")
+    match = re.match(r"[+~]*([\w.\-/@]+)=" if undashed else r"--([\w.\-]+)", word)
     return match[1] if match else None
 
 

@@ -1,35 +1,26 @@
-"""Launch presets: how a kind of trainer is called, stopped and read, as TOML.
-
-Shipped ones are loaded by name, a person's own by path.
-"""
+"""Launch presets: how a kind of trainer is called, stopped and read. `loading` reads them, `faults` tells what is wrong."""
 
 from __future__ import annotations
 
-import difflib
 import re
-import signal
-from collections.abc import Iterable
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from autoloop import profiles
-from autoloop.files import read_text
-from autoloop.model import UserError
-from autoloop.regex import compile_regex
-from autoloop.toml import TomlError, read_toml
+from autoloop.model import Config
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 PLACEHOLDERS = frozenset(
-    {"python", "config", "output_dir", "steps", "log_freq", "eval_freq", "device", "gpus", "processes"}
-    | {"run_id", "name", "group", "entity", "project", "cwd"}
+    {"python", "config", "config_dir", "config_name", "output_dir", "steps", "log_freq", "eval_freq", "device", "gpus"}
+    | {"processes", "run_id", "name", "group", "entity", "project", "cwd"}
 )
 """What `{…}` may name in argv, flags and env; besides, one word of argv is `{script}`."""
+CONFIG_PLACEHOLDERS = ("config", "config_name")
+"""Those that name the file of a run's config."""
+DUMP_PLACEHOLDERS = frozenset({"python", "config", "config_dir", "config_name", "device", "cwd"})
+"""What `{…}` may name in `dump`, which no run belongs to; and `{script}`."""
 
-OverrideStyle = Literal["dashed-eq", "dashed-space", "hydra", "file-only"]
+OverrideStyle = Literal["dashed-eq", "dashed-space", "hydra", "key-value", "file-only"]
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,18 +104,48 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one kind of trainer is called. `flags` follow `argv` in `override_style`, the extra arguments follow them."""
+    """How one kind of trainer is called. `flags` follow `argv` in `override_style`, then what the config gives as
+    overrides, then the extra arguments."""
 
-    name: str
-    title: str
     argv: tuple[str, ...]
+    """In a file `command` may stand for it, one text that is split as a shell does."""
+    name: str = "trainer"
+    title: str = ""
     script: str = ""
     """Default script, relative to the folder of the launch; what a person names stands before it."""
     module: str = ""
     """Started with `-m` where there is no script."""
     package: Package | None = None
     """The trainer's package, whose version tells whether this preset is the right one."""
-    override_style: OverrideStyle
+    config: Literal["file", "overrides", "both"] = "file"
+    """How a run's config reaches the trainer: as the file {config}, as one override a value, or both."""
+    overrides: Literal["all", "changed"] | None = None
+    """Which values are given as overrides: all of the config's, or those that differ from the base. None: those that
+    differ where `dump` says what the trainer has without them, else all."""
+    override_style: OverrideStyle = "dashed-eq"
+    """In a file also `style`. How keys and values are written: `--a.b=1`, `--a.b 1`, Hydra's grammar, `a.b=1`, or not."""
+    case: Literal["as-is", "kebab"] = "as-is"
+    """kebab: `batch_size` is given as `batch-size`."""
+    values: Literal["json", "python"] = "json"
+    """How values are spelt: `true`, `null`, or `True`, `None`. Hydra's are spelt as Hydra wants them."""
+    lists: Literal["value", "words"] = "value"
+    """A list as one value (`--a=[1, 2]`), or as words of its own (`--a 1 2`, for argparse's nargs)."""
+    switches: bool = False
+    """A true is given as `--a`, a false as `--no-a`: argparse's BooleanOptionalAction, tyro, click."""
+    null: str | None = None
+    """What is given for a null. None: what `values` says for a null that an edit made, and nothing for one of the base."""
+    base: str | Config | None = None
+    """The config of a run for which none is given: a file relative to the project, or its values."""
+    dump: tuple[str, ...] = ()
+    """The command that prints the whole config, as YAML or JSON, that the trainer would use."""
+    seed: str = ""
+    """The path in the config of the seed; without it the one key that is called seed."""
+    steps: str = ""
+    """The path in the config of the number of steps, for a trainer that gets no {steps}."""
+    step: str = ""
+    """The metric that is the trainer's step axis."""
+    processes: int = 1
+    """The processes of a run on the CPU; on GPUs it has as many as it has GPUs."""
     flags: dict[str, str] = {}
     reserved: tuple[str, ...] = ()
     """Keys that the extra arguments may not give, because the tool would lose sight of the run."""
@@ -147,6 +168,16 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds that the trainer may go on (uploads) after it said that its training is complete; then it is stopped, and
     counts as finished."""
 
+    @property
+    def passes_changes_only(self) -> bool:
+        """Whether only those values of the config become overrides that differ from the base."""
+        return self.config != "file" and (self.overrides or ("changed" if self.dump else "all")) == "changed"
+
+    @property
+    def dumps_a_file(self) -> bool:
+        """Whether `dump` prints the whole of a config file that it is given."""
+        return any(f"{{{name}}}" in word for word in self.dump for name in CONFIG_PLACEHOLDERS)
+
 
 def passes(preset: Preset, placeholder: str) -> bool:
     """Whether the command of a run, or its environment, tells the trainer what `{placeholder}` stands for."""
@@ -159,110 +190,12 @@ def passes_steps(preset: Preset) -> bool:
     return passes(preset, "steps")
 
 
-def preset_names() -> list[str]:
-    return sorted(_shipped())
-
-
-def load_preset(name_or_path: str) -> Preset:
-    """A shipped preset by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
-        return parse_preset(read_text(Path(name_or_path), "launch preset"), name_or_path)
-    shipped, names = _shipped(), preset_names()
-    if name_or_path not in shipped:
-        raise UserError(
-            f"Unknown launch preset {name_or_path!r}: {_nearest(name_or_path, names)}"
-            f"there are {', '.join(names)}; or give the path of a .toml file."
-        )
-    return parse_preset(shipped[name_or_path].read_text(encoding="utf-8"), f"preset {name_or_path}")
-
-
-def parse_preset(text: str, source: str) -> Preset:
-    try:
-        raw = read_toml(text)
-    except TomlError as error:
-        raise UserError(f"{source} is not valid TOML: {error}.") from error
-    try:
-        preset = msgspec.convert(raw, Preset)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{source}: {_in_words(str(error))}.") from error
-    for problem in _problems(preset):
-        raise UserError(f"{source}: {problem}.")
-    return preset
+def passes_config(preset: Preset) -> bool:
+    """Whether the command of a run, or its environment, names the file of its config."""
+    return any(passes(preset, name) for name in CONFIG_PLACEHOLDERS)
 
 
 def _release(version: str) -> tuple[int, ...]:
     """`0.6.1.dev3` as (0, 6, 1); an empty one stands before all."""
     match = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, match[0].split("."))) if match else ()
-
-
-def _shipped() -> dict[str, Traversable]:
-    """The file of each preset by its name: those for any trainer, and those of the profiles."""
-    general = (resources.files("autoloop.trainers") / "presets").iterdir()
-    files = (file for file in (*general, *profiles.presets()) if file.name.endswith(".toml"))
-    return {file.name.removesuffix(".toml"): file for file in files}
-
-
-def _in_words(message: str) -> str:
-    """A validation message with the key first, and the nearest known one if it is unknown."""
-    text, _, where = message.partition(" - at ")
-    place = where.strip("`").removeprefix("$").removeprefix(".")
-    prefix = f"{place}." if place else ""
-    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", text):
-        tables = {"": Preset, "wandb": WandbFlags, "console": Console, "resume": Resume, "package": Package}
-        owner = tables.get(place, Failure)
-        known = list(owner.__struct_fields__)
-        return f"unknown key {prefix}{unknown[1]}; {_nearest(unknown[1], known)}known are {', '.join(known)}"
-    if missing := re.fullmatch(r"Object missing required field `(.+)`", text):
-        return f"the key {prefix}{missing[1]} is missing"
-    return f"{place or 'the file'}: {text[:1].lower()}{text[1:]}"
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}? " if near else ""
-
-
-def _problems(preset: Preset) -> Iterable[str]:
-    """What the types cannot say, each in words."""
-    if not preset.argv:
-        yield "argv is empty, so there is nothing to start"
-    templates = {f"argv[{index}]": word for index, word in enumerate(preset.argv) if word != "{script}"}
-    tables = {"flags": preset.flags, "env": preset.env}
-    tables |= {"wandb.offline": preset.wandb.offline, "wandb.online": preset.wandb.online}
-    resume = preset.resume or Resume(checkpoint="")
-    tables["resume.flags"] = resume.flags
-    for table, entries in tables.items():
-        templates |= {f"{table}.{key}": value for key, value in entries.items()}
-    for key, template in templates.items():
-        for name in set(PLACEHOLDER.findall(template)) - PLACEHOLDERS:
-            near = _nearest(name, [*sorted(PLACEHOLDERS), "script"])
-            known = ", ".join(sorted(PLACEHOLDERS))
-            yield f"{key} has the placeholder {{{name}}}; {near}known are {known}, and {{script}} as a word of argv"
-    for name in set(PLACEHOLDER.findall(resume.checkpoint)) - {"output_dir"}:
-        yield f"resume.checkpoint has the placeholder {{{name}}}; the only one it may have is {{output_dir}}"
-    if preset.override_style == "file-only" and any(tables[name] for name in tables if name != "env"):
-        yield "override_style is file-only, so flags and wandb must be empty, and resume.flags too; put the words into argv"
-    patterns = {f"console.{key}": getattr(preset.console, key) for key in ("progress", "metrics", "total", "end")}
-    patterns |= {f"console.{key}": getattr(preset.console, key) for key in ("checkpoint", "evaluation")}
-    patterns |= {f"failures[{index}].pattern": failure.pattern for index, failure in enumerate(preset.failures)}
-    for key, pattern in {"success": preset.success or "", **patterns}.items():
-        try:
-            names = compile_regex(pattern).names
-        except UserError as error:
-            yield f"{key} is not a usable regular expression: {error}"
-            continue
-        if pattern and (lacking := sorted(GROUPS.get(key.removeprefix("console."), frozenset()) - names)):
-            groups = " and ".join(f"(?P<{name}>...)" for name in lacking)
-            yield f"{key} lacks the group {groups}: put it round what the pattern is to find there"
-    for index, failure in enumerate(preset.failures):
-        if failure.cause is None and failure.text is None:
-            yield f"failures[{index}] needs a cause (an id of the diagnosis table) or a text"
-    for name, grace in preset.stop:
-        if not hasattr(signal, f"SIG{name}") or grace < 0:
-            yield f'stop holds {[name, grace]}; a step is a signal such as "TERM" and its grace in seconds'
-    if not passes(preset, "config"):
-        yield (
-            "no {config} stands in argv, flags or env, so no config would reach the trainer and all runs would be the same; "
-            'add it, as in config = "{config}" under [flags]'
-        )

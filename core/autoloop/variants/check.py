@@ -62,6 +62,7 @@ def check(config: Config, request: VariantRequest, policy: VariantPolicy) -> Che
     notes += [f"left out: {path} is given by a flag for all runs" for path in overridden]
     if kept:
         reasons = refusals(base, policy.trained(result), by_rule=request.by_rule)
+        reasons += [why for change in kept if change.removed and (why := policy.undeletable(change.path))]
         if where := policy.duplicate(hash_):
             reasons.append(f"This config has already been run: {where}.")
     elif overridden and not changes:

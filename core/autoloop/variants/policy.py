@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from autoloop.configs import Config, FieldTypes, config_hash
 from autoloop.trainers import Preset, passes_steps, trainer_identity
+from autoloop.trainers.overrides import unsayable
 
 FindDuplicate = Callable[[str], str | None]
 """From the hash of a training to where it has run, runs or will run (`run ab12cd34 of loop_1700000000`), or None."""
@@ -23,6 +25,8 @@ class VariantPolicy:
     launch_words: Sequence[str] = ()
     """Words of the launch that make it another training: the trainer's identity and the extra arguments."""
     duplicate: FindDuplicate = lambda _: None
+    undeletable: Callable[[str], str | None] = lambda _: None
+    """Why the trainer cannot be told that a key of its config was deleted, from the key's path; None where it can."""
 
     def trained(self, config: Config) -> Config:
         """`config` with the number of steps that its training will have."""
@@ -49,4 +53,5 @@ def launch_policy(
         steps=steps if passes_steps(preset) else None,
         launch_words=(*trainer_identity(preset, script), *extra),
         duplicate=duplicate,
+        undeletable=partial(unsayable, preset),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from autoloop.configs import Config, parse_config
 from autoloop.files import decoded, read_regular
 from autoloop.model import Run, UserError
+from autoloop.trainers import Preset
 
 
 def frozen_text(run: Run) -> str:
@@ -18,6 +19,11 @@ def frozen_text(run: Run) -> str:
         raise UserError(f"The frozen config of run {run.id} cannot be read ({error.strerror}): {path}.") from None
     except ValueError as error:
         raise UserError(f"The frozen config of run {run.id} {error}: {path}.") from None
+
+
+def overriding_config(preset: Preset, run: Run) -> Config | None:
+    """The run's config, for a preset that gives its values as overrides; the trainer reads the file itself otherwise."""
+    return None if preset.config == "file" else frozen_config(run)
 
 
 def frozen_config(run: Run) -> Config:

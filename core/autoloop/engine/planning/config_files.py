@@ -1,23 +1,75 @@
-"""The configs that a loop is given as files, with the dataset block of --inherit-dataset-from in place of their own."""
+"""The configs that a loop is given: files, or the base of the preset, as the trainer would have them.
+
+The dataset block of --inherit-dataset-from takes the place of their own.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from autoloop.configs import Config, parse_config
+import msgspec
+
+from autoloop.configs import Config, dump_config, parse_config
 from autoloop.files import read_text
 from autoloop.model import LoopSpec, UserError
+from autoloop.trainers import Preset
+from autoloop.trainers.dump import dumped
+from autoloop.trainers.loading import SETTINGS_FILE
 
 
-def read_config(source: str, dataset: object | None) -> Config:
-    """The config in a file, with `dataset` for its own block. UserError if it cannot be read."""
-    return config_in(read_text(Path(source), "config"), source, dataset)
+class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A config as it was given. `source`: its file, or that of the preset whose base it is."""
+
+    source: str
+    text: str
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """What a run of it is called."""
+        return "base" if Path(self.source).name == SETTINGS_FILE else Path(self.source).stem
 
 
-def config_in(text: str, source: str, dataset: object | None) -> Config:
-    """The config in the text of `source`, with `dataset` for its own block. UserError says what is wrong with it."""
+def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
+    """The files of the loop's configs; the base of the preset where none is given. UserError where there is none."""
+    if spec.configs:
+        return spec.configs
+    if isinstance(preset.base, str):
+        return [os.path.join(spec.cwd, preset.base)]
+    if preset.base is None and not (preset.dump and not preset.dumps_a_file):
+        raise UserError("No config was given: name at least one after --cfgs.")
+    return [spec.preset]
+
+
+def read_source(source: str, spec: LoopSpec, preset: Preset, dataset: object | None) -> SourceConfig:
+    """The config of one of `sources_of`, with `dataset` for its own block. UserError if it cannot be read or dumped."""
+    if not spec.configs and source == spec.preset:
+        text = _text_of_base(spec, preset)
+    else:
+        text = read_text(Path(source), "config")
+        if preset.dumps_a_file:
+            parse_config(text, source)  # what is wrong with it is said better than by the trainer
+            text = dumped(preset, spec.python, spec.cwd, spec.device, script=spec.train_script, config=source)
     config = parse_config(text, source)
-    return config if dataset is None else {**config, "dataset": dataset}
+    return SourceConfig(source=source, text=text, config=config if dataset is None else {**config, "dataset": dataset})
+
+
+def with_base(spec: LoopSpec, preset: Preset) -> Preset:
+    """`preset` with the values of its base, as the trainer would have them. UserError if they cannot be read or dumped."""
+    if not preset.passes_changes_only or isinstance(preset.base, dict):
+        return preset
+    if preset.base is None and preset.dumps_a_file:
+        raise UserError(f"The preset {preset.name} gives what differs from its base, and dumps a file: name it as base.")
+    given = msgspec.structs.replace(spec, configs=[])
+    (source,) = sources_of(given, preset)
+    return msgspec.structs.replace(preset, base=read_source(source, given, preset, None).config)
+
+
+def _text_of_base(spec: LoopSpec, preset: Preset) -> str:
+    if isinstance(preset.base, dict):
+        return dump_config(preset.base)
+    return dumped(preset, spec.python, spec.cwd, spec.device, script=spec.train_script)
 
 
 def dataset_of(spec: LoopSpec) -> object | None:

@@ -32,7 +32,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
         write_all([(frozen[planned.run.id], planned.text) for planned in plan.runs])
         with store.transaction():  # nobody else of this project takes a name meanwhile
             folder = _take_folder(store, plan)
-            freeze_sources(store.places, folder.name, plan.spec)
+            freeze_sources(store.places, folder.name, plan.spec, plan.base)
             return _record(store, plan, frozen, folder, now)
     except BaseException as error:
         with contextlib.suppress(OSError):

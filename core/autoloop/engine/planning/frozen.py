@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop import secrets, settings
+from autoloop.configs import Config, dump_config, parse_config
 from autoloop.files import read_text, write_atomically
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import Loop, LoopSpec, UserError
@@ -20,10 +21,9 @@ from autoloop.rule_files import load_rules
 from autoloop.rules import RuleSource
 from autoloop.settings import Settings, load_settings
 from autoloop.store import Places
-from autoloop.trainers import Preset, load_preset
-from autoloop.trainers.presets import parse_preset
+from autoloop.trainers import Preset, is_preset_file, load_preset, parse_preset
 
-RULES, PRESET, METRICS = "rules", "preset.toml", "metrics.toml"
+RULES, PRESET, METRICS, BASE = "rules", "preset.toml", "metrics.toml", "base.json"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Sources:
     notes: list[str] = field(default_factory=list)
 
 
-def freeze_sources(places: Places, name: str, spec: LoopSpec) -> None:
-    """Keep a copy of each file that a person wrote; secrets of the preset are left out. UserError, OSError."""
+def freeze_sources(places: Places, name: str, spec: LoopSpec, base: Config | None = None) -> None:
+    """Keep a copy of each file that a person wrote; secrets of the preset are left out. `base`: the values of the preset's
+    base, which its file or its trainer may not give again. UserError, OSError."""
     folder = places.frozen(name)
     folder.mkdir(mode=0o700, parents=True)
     for kept, path in _files(Path(spec.cwd), spec).items():
@@ -46,6 +47,8 @@ def freeze_sources(places: Places, name: str, spec: LoopSpec) -> None:
         if kept == PRESET:
             text = _without_secrets(text, path)
         write_atomically(folder / kept, text)
+    if base is not None:
+        write_atomically(folder / BASE, dump_config(base))
 
 
 def forget_sources(places: Places, name: str) -> None:
@@ -79,6 +82,9 @@ def preset_of(places: Places, loop: Loop) -> Preset:
     if not kept.exists():
         return load_preset(loop.spec.preset)
     preset = parse_preset(read_text(kept, "launch preset"), loop.spec.preset)
+    base = kept.with_name(BASE)
+    if base.exists():
+        preset = msgspec.structs.replace(preset, base=parse_config(read_text(base, "base config"), str(base)))
     masked = [name for name, value in preset.env.items() if secrets.MASK in value]
     if not masked:
         return preset
@@ -111,7 +117,11 @@ def differences(places: Places, loop: Loop) -> list[str]:
             text = read_text(path, "file")
             if kept == PRESET:
                 text = _without_secrets(text, path)
-            same = text == read_text(folder / kept, "file")
+            before = read_text(folder / kept, "file")
+            # Of autoloop.toml only the table [trainer] is the preset: the rest are settings.
+            same = text == before
+            if not same and path.name == settings.FILE:
+                same = parse_preset(text, str(path)) == parse_preset(before, str(path))
         except (OSError, UserError):
             same = False
         if not same:
@@ -131,7 +141,7 @@ def _files(project: Path, spec: LoopSpec, folder: Path | None = None) -> dict[st
             found[METRICS] = project / name
     if spec.rules is not None:
         found[_rules_name(spec.rules)] = Path(spec.rules)
-    if "/" in spec.preset or spec.preset.endswith(".toml"):
+    if is_preset_file(spec.preset):
         found[PRESET] = Path(spec.preset)
     return found
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from autoloop.configs.paths import get, places, split
 from autoloop.model import Config, LoopSpec, UserError
 from autoloop.trainers import Preset, passes, passes_steps
 
@@ -27,8 +28,12 @@ STEPS = (
 FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir", "workdir", "default_root_dir"})
 
 
-def own_steps(config: Config) -> int | None:
-    """The number of steps that the config asks for, at its top or in a block right below."""
+def own_steps(config: Config, path: str = "") -> int | None:
+    """The number of steps that the config asks for: at `path`, else at its top or in a block right below."""
+    if path:
+        found = places(config, split(path))
+        value = get(config, found[0]) if found else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
     for block in (config, *(value for value in config.values() if isinstance(value, dict))):
         for key in STEPS:
             value = block.get(key)
@@ -39,7 +44,7 @@ def own_steps(config: Config) -> int | None:
 
 def steps_of(preset: Preset, config: Config, steps: int) -> int:
     """How far a run of `config` goes: --steps where the preset passes it on, else what the config itself says."""
-    return steps if passes_steps(preset) else own_steps(config) or steps
+    return steps if passes_steps(preset) else own_steps(config, preset.steps) or steps
 
 
 def with_own_wandb(spec: LoopSpec, configs: Sequence[Config]) -> LoopSpec:

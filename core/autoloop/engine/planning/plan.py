@@ -9,12 +9,11 @@ import msgspec
 
 from autoloop.configs import Config, rewrite
 from autoloop.engine.planning.checks import check
-from autoloop.engine.planning.config_files import config_in, dataset_of
+from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
 from autoloop.engine.planning.own_settings import own_steps, steps_of, with_own_wandb
-from autoloop.files import read_text
 from autoloop.gpus import GpuReport
-from autoloop.model import LoopSpec, Run, Slot, UserError
+from autoloop.model import LoopSpec, Run, Slot
 from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
@@ -39,6 +38,8 @@ class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     spec: LoopSpec
+    base: Config | None = None
+    """The values of the preset's base, where it has one."""
     output_dir: str
     runs: list[PlannedRun]
     live: list[str]
@@ -65,14 +66,11 @@ def plan_loop(
     where a config of some hash has run, `names` are those of the project's loops. Raises UserError for whatever a person
     must put right first.
     """
-    preset = load_preset(spec.preset)
-    if not spec.configs:
-        raise UserError("No config was given: name at least one after --cfgs.")
+    preset = with_base(spec, load_preset(spec.preset))
     dataset = dataset_of(spec)
-    texts = [(source, read_text(Path(source), "config")) for source in spec.configs]
-    read = [(source, text, config_in(text, source, dataset)) for source, text in texts]
-    configs = [(source, config) for source, _, config in read]
-    spec = with_own_wandb(spec, [config for _, config in configs])
+    read = [read_source(source, spec, preset, dataset) for source in sources_of(spec, preset)]
+    configs = [(each.source, each.config) for each in read]
+    spec = with_own_wandb(spec, [each.config for each in read])
     rules, warnings = check(spec, preset, settings, gpus, environment, configs, starting=starting)
     root = Path(spec.output_root)
     name = fresh_name(root, f"loop_{int(now)}", names)
@@ -85,7 +83,8 @@ def plan_loop(
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
     taken: set[str] = set()
-    for position, (source, text, config) in enumerate(read):
+    for position, given in enumerate(read):
+        source, config = given.source, given.config
         if held := secret_keys(config):
             warnings.append(
                 f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
@@ -102,7 +101,7 @@ def plan_loop(
             loop=0,
             round=1,
             position=position,
-            name=unused_name(safe_name(Path(source).stem), taken),
+            name=unused_name(safe_name(given.name), taken),
             config_path="",
             source_path=source,
             config_hash=hash_,
@@ -111,20 +110,21 @@ def plan_loop(
         )
         taken.add(run.name)
         slot = spec.slots[position] if position < len(spec.slots) else None
-        out = str(output_dir / output_name(run, 1, len(spec.configs)))
+        out = str(output_dir / output_name(run, 1, len(read)))
         planned.append(
             PlannedRun(
                 run=run,
                 config=config,
-                text=rewrite(text, config),
+                text=rewrite(given.text, config),
                 slot=slot,
                 output_dir=out,
-                launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source),
+                launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source, config),
             )
         )
     return LoopPlan(
         name=name,
         spec=spec,
+        base=preset.base if isinstance(preset.base, dict) else None,
         output_dir=str(output_dir),
         runs=planned,
         live=live_sentences(spec, rules),
@@ -137,13 +137,13 @@ def under_name(plan: LoopPlan, name: str) -> LoopPlan:
     """The plan as it is carried out where its name was taken meanwhile."""
     if name == plan.name:
         return plan
-    preset, spec = load_preset(plan.spec.preset), plan.spec
+    preset, spec = msgspec.structs.replace(load_preset(plan.spec.preset), base=plan.base), plan.spec
     folder = Path(plan.output_dir).with_name(name)
     runs = []
     for each in plan.runs:
         out = str(folder / Path(each.output_dir).name)
         slot, source = each.slot or spec.slots[0], each.run.source_path
-        launch = plan_attempt(preset, spec, name, each.run, slot, out, source)
+        launch = plan_attempt(preset, spec, name, each.run, slot, out, source, each.config)
         runs.append(msgspec.structs.replace(each, output_dir=out, launch=launch))
     return msgspec.structs.replace(plan, name=name, output_dir=str(folder), runs=runs)
 
@@ -172,15 +172,24 @@ def silent_rules(spec: LoopSpec, preset: Preset, rules: RuleSource, steps: int) 
 
 
 def plan_attempt(
-    preset: Preset, spec: LoopSpec, loop: str, run: Run, slot: Slot, output_dir: str, config_path: str
+    preset: Preset,
+    spec: LoopSpec,
+    loop: str,
+    run: Run,
+    slot: Slot,
+    output_dir: str,
+    config_path: str,
+    config: Config | None,
 ) -> LaunchPlan:
-    """The command and environment of one attempt of `run` in `slot`."""
+    """The command and environment of one attempt of `run` in `slot`. `config`: the values that stand in `config_path`;
+    None for a preset that passes the file alone."""
     return plan_launch(
         preset,
         LaunchRequest(
             python=spec.python,
             script=spec.train_script,
             config=config_path,
+            values=config,
             output_dir=output_dir,
             cwd=spec.cwd,
             steps=run.total_steps,
@@ -200,7 +209,7 @@ def plan_attempt(
 
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
     said = f"the preset {preset.name} passes no --steps to the trainer: a run makes as many steps as its config says"
-    asked = {each.run.name: own_steps(each.config) for each in planned}
+    asked = {each.run.name: own_steps(each.config, preset.steps) for each in planned}
     if others := [f"{name} {steps}" for name, steps in asked.items() if steps not in (None, spec.steps)]:
         said += f" ({', '.join(others)}, not {spec.steps})"
     if silent := [name for name, steps in asked.items() if steps is None]:

@@ -14,7 +14,7 @@ from autoloop.engine.planning.frozen import preset_of
 from autoloop.model import LoopSpec, ProposalStatus, Run
 from autoloop.settings import Settings
 from autoloop.store import NoLoopError, Store
-from autoloop.trainers import Preset, load_preset
+from autoloop.trainers import Preset, is_preset_file, load_preset
 from autoloop.variants.policy import VariantPolicy, launch_policy
 
 
@@ -55,7 +55,7 @@ def project_policy(
     config says. UserError if the preset cannot be read.
     """
     name = preset or settings.preset
-    if "/" in name or name.endswith(".toml"):
+    if is_preset_file(name):
         name = str(project / Path(name).expanduser())
     return launch_policy(
         load_preset(name),

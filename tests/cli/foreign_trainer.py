@@ -1,0 +1,40 @@
+"""A trainer that knows nothing of ours, standard library only: flags as nanoGPT reads them, or a tree that it can print.
+
+`--key=value`: literals of Python, of the very type of the default; an unknown key or another type ends it. `--print` prints
+the config instead of training. It writes its metrics below `out_dir`, and every value that it trained with among them.
+"""
+
+import json
+import os
+import sys
+from ast import literal_eval
+from typing import Any
+
+config: dict[str, Any] = {
+    "learning_rate": 0.1,
+    "batch_size": 8,
+    "max_iters": 4,
+    "out_dir": "out",
+    "decay": True,
+    "name": "x",
+    "seed": 1,
+}
+
+for word in sys.argv[1:]:
+    if word == "--print":
+        print("a library says hello")
+        print(json.dumps(config, indent=2))
+        sys.exit()
+    key, _, text = word.removeprefix("--").partition("=")
+    try:
+        value = literal_eval(text)
+    except (SyntaxError, ValueError):
+        value = text
+    assert type(value) is type(config[key]), f"{key} is {type(config[key])}, not {value!r}"
+    config[key] = value
+
+os.makedirs(config["out_dir"], exist_ok=True)
+with open(os.path.join(config["out_dir"], "wandb-history.jsonl"), "w", encoding="utf-8") as file:
+    for step in range(1, config["max_iters"] + 1):
+        row = {"_step": step, "train/loss": 1 / (step * config["learning_rate"]), "train/lr": config["learning_rate"]}
+        file.write(json.dumps({**row, "train/batch": config["batch_size"], "train/seed": config["seed"]}) + "\n")

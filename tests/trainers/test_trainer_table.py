@@ -1,0 +1,72 @@
+"""The table [trainer] of autoloop.toml and a preset file are one format, read by one reader; its keys are documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from autoloop.model import UserError
+from autoloop.settings import load_settings
+from autoloop.trainers import Preset, load_preset, parse_preset
+from autoloop.trainers.loading import WRITTEN
+
+ROOT = Path(__file__).parents[2]
+TABLE = 'command = "{python} train.py --config {config}"\nprocesses = 2\n[flags]\nlr = "1"\n'
+
+
+def test_the_table_reads_as_the_file(tmp_path: Path) -> None:
+    file, settings = tmp_path / "mine.toml", tmp_path / "autoloop.toml"
+    file.write_text(TABLE)
+    settings.write_text("gpus = [1]\n[trainer]\n" + TABLE.replace("[flags]", "[trainer.flags]"))
+    assert load_preset(str(settings)) == load_preset(str(file))
+    assert load_settings(tmp_path).preset == "autoloop.toml"
+    file.write_text("[trainer]\n" + TABLE.replace("[flags]", "[trainer.flags]"))
+    assert load_preset(str(settings)) == load_preset(str(file))
+
+
+def test_both_ways_of_naming_a_preset_are_one_too_many(tmp_path: Path) -> None:
+    (tmp_path / "autoloop.toml").write_text('preset = "plain"\n[trainer]\ncommand = "x {config}"\n')
+    with pytest.raises(UserError, match=r"both preset and \[trainer\] say how runs are launched; omit one of them"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('comand = "x"', "unknown key comand; did you mean command? known are command"),
+        ('command = "x {config}"\nargv = ["x"]', "command and argv are the same key; keep command"),
+        ('command = "x \'{config}"', "command cannot be split into words (no closing quotation); correct its quotes"),
+        ('command = ""', "command is empty"),
+        ('command = "x"', "no {config} stands in command, flags or env, so no config would reach the trainer"),
+        ('command = "x"\nconfig = "both"', "no {config} stands in command"),
+        ('command = "x"\nconfig = "overrides"\nstyle = "file-only"', "choose another style"),
+        ('command = "x {config}"\noverrides = "all"', 'config = "file" gives none'),
+        ('command = "x"\nconfig = "overrides"\noverrides = "changed"', "add base or dump"),
+        ('command = "x"\nconfig = "ovverrides"', "config: invalid enum value 'ovverrides'"),
+        ('command = "x {config}"\nprocesses = 0', "processes is 0"),
+        ('command = "x {config}"\ndump = "x {output_dir}"', "dump[1] has the placeholder {output_dir}"),
+        ('command = "x"\nconfig = "overrides"\ndump = "x"\nbase = "a.json"', "dump has no {config}"),
+        ('command = "x"\nconfig = "overrides"\ndump = "x {config}"\n[base]\na = 1', "base is a table"),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_do(text: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_preset(text, "mine.toml")
+    message = str(caught.value)
+    assert said in message
+    assert message.startswith("mine.toml")
+    assert "\n" not in message
+
+
+def test_every_key_is_documented_and_every_example_is_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs/trainer.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`.+?) \| .+ \| .+ \|$", page, re.MULTILINE)
+    documented = {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
+    spelt = {old: new for new, old in WRITTEN.items()}
+    assert documented == {spelt.get(key, key) for key in Preset.__struct_fields__}
+    examples = re.findall(r"```toml\n(.+?)```", page, re.DOTALL)
+    assert len(examples) >= 3
+    for example in examples:
+        (tmp_path / "autoloop.toml").write_text(example, encoding="utf-8")
+        load_preset(str(tmp_path / load_settings(tmp_path).preset))
