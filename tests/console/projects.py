@@ -216,6 +216,12 @@ class Project:
         return ConsoleApp(self.folder, preferences=Preferences(theme=options.pop("theme", "dark")), **options)
 
 
+def output_of(run: Run) -> Path:
+    """Where a run that has started writes to."""
+    assert run.output_dir is not None
+    return Path(run.output_dir)
+
+
 def history(output: Path, metrics: Any) -> Path:
     """Write series as the rows that wandb 0.9 leaves; the file."""
     rows: dict[int, dict[str, Any]] = {}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widget import Widget
 
+from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
 from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
 from tests.console.projects import Project
@@ -19,13 +22,39 @@ Size = tuple[int, int]
 """Columns and rows of the terminal."""
 
 
+Shown = TypeVar("Shown", bound=Screen[Any])
+
+
+class ConsolePilot(Pilot[int]):
+    """A pilot whose app is the console."""
+
+    @property
+    def app(self) -> ConsoleApp:
+        app = super().app
+        assert isinstance(app, ConsoleApp)
+        return app
+
+
 @asynccontextmanager
-async def run_app(app: App[Any], size: Size = (80, 24), *, engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+async def run_app(app: ConsoleApp, size: Size = (80, 24), *, engine: Project | None = None) -> AsyncIterator[ConsolePilot]:
     """Run `app` until the block ends, and enter it when all is painted. `engine`: a project whose loop has an engine."""
     with engine.engine() if engine else nullcontext():
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size):
+            pilot = ConsolePilot(app)
             await settle(pilot)
             yield pilot
+
+
+def on_top(app: App[Any], kind: type[Shown]) -> Shown:
+    """The screen that has the keys, which must be of this kind."""
+    assert isinstance(app.screen, kind)
+    return app.screen
+
+
+def view_of(app: ConsoleApp) -> View:
+    """What the console shows of its loop."""
+    assert app.feed.view is not None
+    return app.feed.view
 
 
 class PaneApp(App[None]):

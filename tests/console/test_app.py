@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ from autoloop.protocol import Pause, Resume, Stop
 from autoloop.store import Store
 from textual.app import App
 from textual.command import CommandPalette
-from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.app import ConsoleApp
@@ -45,7 +45,7 @@ from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from tests.console.pictures import rows, text
 from tests.console.projects import Project, painted
-from tests.console.running import Size, run_app
+from tests.console.running import ConsolePilot, Size, on_top, run_app, view_of
 from tests.console.waiting import settle, until
 from tests.engine.project import Project as EngineProject
 from tests.support.waiting import PATIENCE
@@ -83,7 +83,7 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def drive(app: App[Any], size: Size = (80, 24), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+async def drive(app: ConsoleApp, size: Size = (80, 24), engine: Project | None = None) -> AsyncIterator[ConsolePilot]:
     """`run_app` at this module's usual size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
@@ -188,7 +188,7 @@ async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_r
         await pilot.press(*"show the charts")
         await until(pilot, lambda: "Show the charts" in text(app), "the search finds it")
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen_stack[1].part == "charts", "the action has run")
+        await until(pilot, lambda: on_top(app, SlotsScreen).part == "charts", "the action has run")
         assert isinstance(app.screen, SlotsScreen)
 
 
@@ -376,7 +376,7 @@ def end(project: Project, run: Run, state: Any, **more: Any) -> None:
 
 @pytest.mark.parametrize("notify", ["off", "bell", "osc9"])
 async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(
-    project: Project, called: Any, notify: Any
+    project: Project, called: Any, notify: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.run("old", RunState.FAILED)
     one = project.run("one\x1b[31m", RunState.RUNNING)
@@ -392,7 +392,7 @@ async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_the
     app = ConsoleApp(project.folder, preferences=Preferences(notify=notify))
 
     async with drive(app, engine=project):
-        app._driver.write = called.append
+        monkeypatch.setattr(app._driver, "write", called.append)
 
         def look() -> None:
             app.tick()
@@ -429,11 +429,11 @@ async def test_a_retry_that_fails_between_two_looks_is_news(project: Project) ->
 
     async with drive(project.app()) as pilot:
         app = pilot.app
-        before = app.feed.view
+        before = view_of(app)
         end(project, run, RunState.FAILED, attempts=2)
         app.tick()
-        assert news(before, app.feed.view) == ["one failed"]
-        assert news(app.feed.view, app.feed.view) == []
+        assert news(before, view_of(app)) == ["one failed"]
+        assert news(view_of(app), view_of(app)) == []
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself
     project.change_loop(held=held, spec=msgspec.structs.replace(project.spec, approve=approve))
 
     async with drive(project.app()) as pilot:
-        assert waits(pilot.app.feed.view) == expected
+        assert waits(view_of(pilot.app)) == expected
 
 
 def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own() -> None:
@@ -538,6 +538,10 @@ def _trainer(folder: Path, run: str) -> int:
     raise AssertionError("the trainer did not start")
 
 
+def waiting(app: App[Any]) -> bool:
+    return "waits for your decisions" in top(app)
+
+
 async def test_two_consoles_on_one_loop_both_see_a_decision(real: EngineProject) -> None:
     loop = real.loop([real.config("one")], rounds=2, decide=True, approve="manual")
     real.spawn(loop)
@@ -545,7 +549,7 @@ async def test_two_consoles_on_one_loop_both_see_a_decision(real: EngineProject)
     first, second = (ConsoleApp(real.folder, preferences=Preferences()) for _ in range(2))
     async with first.run_test(size=(120, 40)) as one, second.run_test(size=(80, 24)) as two:
         for pilot in (one, two):
-            await until(pilot, lambda app=pilot.app: "waits for your decisions" in top(app), "the round waits")
+            await until(pilot, partial(waiting, pilot.app), "the round waits")
             await pilot.press("p")
         await until(one, lambda: isinstance(first.screen, ProposalsScreen), "the proposals")
         await one.press("x")

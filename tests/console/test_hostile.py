@@ -40,11 +40,13 @@ from textual.pilot import Pilot
 import autoloop_tui.console.app
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.welcome import WelcomeApp
+from autoloop_tui.console.widgets.log_tail import LogTail
 from tests.console.pictures import picture, rows, text
-from tests.console.projects import CONFIG, Project, curve, history
-from tests.console.running import Size
+from tests.console.projects import CONFIG, Project, curve, history, output_of
+from tests.console.running import ConsolePilot, Size, on_top, run_app
 from tests.console.waiting import until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -105,11 +107,11 @@ async def drive(app: App[Any], size: Size = (120, 40)) -> AsyncIterator[Pilot[An
 
 
 @asynccontextmanager
-async def console(project: Project, size: Size = (120, 40)) -> AsyncIterator[Pilot[Any]]:
+async def console(project: Project, size: Size = (120, 40)) -> AsyncIterator[ConsolePilot]:
     """The console on a loop that has an engine."""
-    with project.engine():
-        async with drive(project.app(), size) as pilot:
-            yield pilot
+    async with run_app(project.app(), size, engine=project) as pilot:
+        await look(pilot)
+        yield pilot
 
 
 async def look(pilot: Pilot[Any], turns: int = 4) -> None:
@@ -184,7 +186,7 @@ async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(proj
             await press(pilot, *keys)
             assert "INFO the last line" in text(pilot.app)
             assert "\\xff\\xfe\\x80 invalid" in text(pilot.app)
-        log = pilot.app.screen.query_one("#part-log")
+        log = pilot.app.screen.query_one("#part-log", LogTail)
         for _ in range(4200):
             if "… a line of 10M" in text(pilot.app):
                 break
@@ -260,13 +262,13 @@ async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path:
 @pytest.mark.parametrize("screen", ["slots-charts", "run-charts", "compare", "rounds"])
 async def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project: Project, screen: Any) -> None:
     running = family(project)
-    path = history(Path(running.output_dir), {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
+    path = history(output_of(running), {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
 
     async with console(project) as pilot:
         await press(pilot, *SCREENS[screen])
         if screen == "compare":
             pilot.app.marked = [running.id]
-            pilot.app.screen.refresh_view()
+            on_top(pilot.app, CompareScreen).refresh_view()
         await look(pilot, 12)
         with path.open("r+") as file:
             file.truncate(path.stat().st_size // 3 + 5)

@@ -14,10 +14,10 @@ from autoloop.protocol import Edit, Pause, Reject, Stop
 from textual import events
 from textual.app import App
 from textual.css.query import NoMatches
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 import autoloop_tui.console.app
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
@@ -29,7 +29,7 @@ from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from tests.console.pictures import text
 from tests.console.projects import Project
-from tests.console.running import Size, run_app
+from tests.console.running import ConsolePilot, Size, run_app
 from tests.console.waiting import settle, until
 
 START = {
@@ -72,7 +72,7 @@ TARGETS = {
 
 
 @asynccontextmanager
-async def drive(app: App[Any], size: Size = (120, 40), engine: Project | None = None) -> AsyncIterator[Pilot[Any]]:
+async def drive(app: ConsoleApp, size: Size = (120, 40), engine: Project | None = None) -> AsyncIterator[ConsolePilot]:
     """`run_app` at this module's usual size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
@@ -246,7 +246,8 @@ async def test_a_plan_is_started_by_keys_typed_ahead(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     app = PlanApp("a plan", "line\n")
 
-    async with drive(app) as pilot:
+    async with app.run_test() as pilot:
+        await settle(pilot)
         type_ahead(app, "S", "q", "S", "y")
         await until(pilot, lambda: app.return_value is True, "the yes")
 

@@ -170,7 +170,7 @@ def loop(*, deciding: bool = False) -> Project:
         run="run00004",
     )
     project.round(2)
-    more = {"round": 2, "base": reg, "proposal": made.id, "step": 1240}
+    more: dict[str, Any] = {"round": 2, "base": reg, "proposal": made.id, "step": 1240}
     if deciding:
         ended(project, "act_reg_040_r2_1", metrics(0.31), config=config(reg=0.64), **more)
         ended(project, "act_base_r2_1", metrics(0.39), config=config(tau_src=0.5), round=2, base=base)

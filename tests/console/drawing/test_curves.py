@@ -24,6 +24,7 @@ def text_of(rows: Any) -> list[str]:
 
 def drawn(curves: Any, width: int, height: int, **options: Any) -> Any:
     scale = fit_scale(curves, **options)
+    assert scale is not None
     return draw(curves, scale, width, height)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from autoloop_tui.console.logs import tail
 from autoloop_tui.console.logs.logtext import split
 from autoloop_tui.console.logs.tail import LogFile, last_line
+from tests.support.calls import calls_of
 
 
 @pytest.fixture
@@ -72,12 +73,10 @@ def test_only_new_bytes_are_read_and_never_more_than_the_budget(path: Path, monk
     log = opened(path)
     with path.open("ab") as file:
         file.write(b"y" * 500 + b"\n")
-    reads = []
-    real = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, n, at: reads.append((at, n)) or real(fd, n, at))
+    reads = calls_of(monkeypatch, os, "pread")
     log.poll(budget=200)
-    assert [read for read in reads if read[0] >= 100] == [(100, 200)]
-    assert sum(n for at, n in reads if at < 100) <= 256
+    assert [(at, n) for _, n, at in reads if at >= 100] == [(100, 200)]
+    assert sum(n for _, n, at in reads if at < 100) <= 256
     assert (log.size, log.caught_up, log.count) == (300, False, 2)
     log.poll(budget=10_000)
     assert (log.size, log.caught_up) == (601, True)
@@ -149,14 +148,12 @@ def test_something_that_is_no_file_is_refused_in_words(tmp_path: Path) -> None:
 def test_a_line_of_ten_megabytes_costs_two_small_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(b"before\n" + b"z" * (10 << 20) + b"\nafter\n")
     log = opened(path)
-    reads = []
-    real = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, n, at: reads.append(n) or real(fd, n, at))
+    reads = calls_of(monkeypatch, os, "pread")
     before, long, after = log.lines(0, 3)
     assert (before, after) == ("before", "after")
     assert long.startswith("zzzz")
     assert long.endswith("a line of 10M")
-    assert sum(reads) < 1 << 20
+    assert sum(n for _, n, _ in reads) < 1 << 20
 
 
 def test_the_index_of_a_large_file_is_small(path: Path) -> None:

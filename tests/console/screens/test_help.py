@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import ACTIONS, SCOPES
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.drawing.paint import LOOKS, cells
 from autoloop_tui.console.pane_bindings import PANE_KEYS
 from autoloop_tui.console.screens.help import HelpScreen, side_by_side
@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Project:
 
 @asynccontextmanager
 async def drive(
-    app: App[Any], size: Size = (80, 24), key: str = "question_mark"
+    app: ConsoleApp, size: Size = (80, 24), key: str = "question_mark"
 ) -> AsyncIterator[tuple[Pilot[Any], Document]]:
     """The help, opened by `key`."""
     async with run_app(app, size) as pilot:

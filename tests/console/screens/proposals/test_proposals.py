@@ -32,17 +32,21 @@ from autoloop.model import (
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Start, Undo, Variant
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.present.proposals.edits import edit_lines, edits_of_file
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
-from autoloop_tui.console.screens.proposals.editor import EditValues, WriteEdits
+from autoloop_tui.console.screens.proposals.editor import Edits, EditValues, WriteEdits
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.proposals.list import ProposalList
 from tests.console.projects import CONFIG, Project, curve, painted
-from tests.console.running import Size
+from tests.console.running import Size, on_top
 from tests.console.waiting import settle, until
+from tests.support.calls import calls_of
 
 REG = Change(path="ot.loss_config.reg", before=0.1, after=0.16)
 BATCH = Change(path="batch_size", before=16, after=24)
@@ -71,14 +75,23 @@ LOW = Evidence(
 def project(tmp_path: Path) -> Project:
     """A round that has been judged: one run, and nothing proposed yet."""
     made = Project(tmp_path)
-    made.base = made.run("demo_baseline")
+    made.run("demo_baseline")
     made.round(1, RoundState.DECIDING)
     return made
 
 
+def base_of(project: Project) -> Run:
+    """The first run of the project, on which its proposals rest."""
+    return project.store.run("run00001")
+
+
+def proposals(app: App[Any]) -> ProposalList:
+    return on_top(app, ProposalsScreen).rows
+
+
 def add(project: Project, changes: Any = (REG,), base: Run | None = None, **more: Any) -> Any:
     edits = more.pop("edits", [f"{change.path}@set={json.dumps(change.after)}" for change in changes])
-    return project.proposal(base or project.base, edits, changes=list(changes), **more)
+    return project.proposal(base or base_of(project), edits, changes=list(changes), **more)
 
 
 @asynccontextmanager
@@ -94,11 +107,12 @@ async def console(
             yield pilot, app
 
 
-async def see(pilot: Pilot[Any], app: Any) -> None:
+async def see(pilot: Pilot[Any], app: ConsoleApp) -> None:
     """What the store says now is on the screen: one turn of the console's clock, without waiting for it."""
     app.feed.poll()
-    app.screen.refresh_view()
-    app.screen.tick()
+    screen = on_top(app, ProposalsScreen)
+    screen.refresh_view()
+    screen.tick()
     await settle(pilot)
 
 
@@ -178,11 +192,11 @@ async def test_a_blocked_proposal_says_why_before_anything_else(project: Project
 async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project: Project) -> None:
     better = project.run(
         "demo_r2_1",
-        base=project.base,
+        base=base_of(project),
         round=2,
         metrics={"train/l1_loss": curve(end=0.05), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.9, 20)},
     )
-    broken = project.run("demo_r2_2", RunState.FAILED, base=project.base, round=2, reason="CUDA out of memory")
+    broken = project.run("demo_r2_2", RunState.FAILED, base=base_of(project), round=2, reason="CUDA out of memory")
     for run in (better, broken):
         add(project, evidence=LOW, round=1, status=ProposalStatus.LAUNCHED, run=run.id)
     add(project, author=Actor.rule("other"), round=1, status=ProposalStatus.LAUNCHED, run=better.id)
@@ -211,9 +225,9 @@ async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_
         assert "from round 1" in queue[2]
         assert "#1" in queue[3]
         await pilot.press("j")
-        assert app.screen.rows.cursor == 1
+        assert proposals(app).cursor == 1
         await pilot.press("j", "k", "k")
-        assert app.screen.rows.cursor == 2
+        assert proposals(app).cursor == 2
 
 
 @pytest.mark.parametrize(
@@ -269,13 +283,13 @@ async def test_an_empty_queue_says_when_proposals_come(project: Project) -> None
         assert "when all runs of round 1 have ended" in text
         # No key does harm where there is nothing.
         await pilot.press(*"jkgGaxeEdAXSyhlJK", "space", "ctrl+d", "ctrl+u", "enter", "enter")
-        assert app.screen.SCOPE == "proposals"
+        assert isinstance(app.screen, ProposalsScreen)
         assert project.commands() == []
 
 
 async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    project.base = project.run("evil\x1b[31m\u202erun\n", config={**CONFIG, "name": "x"})
+    project.run("evil\x1b[31m\u202erun\n", config={**CONFIG, "name": "x"})
     project.round(1, RoundState.DECIDING)
     bad = "\x1b]0;owned\x07[bold]长长的原因\u200d\r\n" * 40
     changes = (
@@ -332,7 +346,7 @@ async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(proj
         await pilot.press("q")
         assert app.screen.query_one("#queue").display
         await pilot.press("q")
-        assert app.screen.SCOPE == "slots"
+        assert isinstance(app.screen, SlotsScreen)
 
 
 async def test_a_long_proposal_scrolls(project: Project) -> None:
@@ -376,7 +390,7 @@ async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above
         for _ in range(5):
             add(project, round=2)
         await see(pilot, app)
-        assert app.screen.rows.cursor == 38
+        assert proposals(app).cursor == 38
         assert rows(app, "queue")[at].startswith(">")
 
 
@@ -386,9 +400,9 @@ async def test_a_click_chooses_a_row(project: Project) -> None:
 
     async with console(project) as (pilot, app):
         await pilot.click("#queue", offset=(20, 2))
-        assert app.screen.rows.cursor == 2
+        assert proposals(app).cursor == 2
         await pilot.click("#queue", offset=(20, 0))
-        assert app.screen.rows.cursor == 2
+        assert proposals(app).cursor == 2
 
 
 async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_changed_ones_painted(
@@ -397,21 +411,19 @@ async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_onl
     with project.store.transaction():
         for _ in range(500):
             add(project)
-    built = []
-    original = ProposalList._row
-    monkeypatch.setattr(ProposalList, "_row", lambda *given: built.append(1) or original(*given))
+    built = calls_of(monkeypatch, ProposalList, "_row")
 
     async with console(project, (200, 50)) as (pilot, app):
         built.clear()
         await pilot.press("j")
-        assert 0 < len(built) <= 3 * app.screen.rows.size.height
-        assert app.screen.rows.repaint() == 0
-        app.screen.rows.cursor = 4
-        assert app.screen.rows.repaint() == 2
+        assert 0 < len(built) <= 3 * proposals(app).size.height
+        assert proposals(app).repaint() == 0
+        proposals(app).cursor = 4
+        assert proposals(app).repaint() == 2
         await pilot.press("G")
-        assert app.screen.rows.cursor == 500
+        assert proposals(app).cursor == 500
         await pilot.press("ctrl+u", "g", "ctrl+d")
-        assert app.screen.rows.cursor == 1 + app.screen.rows.half_page
+        assert proposals(app).cursor == 1 + proposals(app).half_page
 
 
 # ------------------------------------------------------------------------------------------------------------- deciding
@@ -426,11 +438,11 @@ async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(proje
         assert last_line(app) == "$ autoloop-tui approve 1"
         await pilot.press("a")
         assert project.commands() == [Approve(proposals=[1])]
-        assert app.screen.rows.cursor == 3
+        assert proposals(app).cursor == 3
         assert "… sent" in rows(app, "queue")[1]
         assert last_line(app) == "$ autoloop-tui approve 3"
         await pilot.press("a")  # the first is on its way: nothing is left to go to
-        assert app.screen.rows.cursor == 3
+        assert proposals(app).cursor == 3
         await pilot.press("k")
         assert last_line(app) == "$ autoloop-tui approve 2"
 
@@ -446,7 +458,7 @@ async def test_reject_asks_for_a_reason_that_may_be_empty(project: Project) -> N
         assert project.commands() == []
         await pilot.press("x", *"too q", "enter", "x", "enter")
         assert project.commands() == [Reject(proposals=[1], note="too q"), Reject(proposals=[2])]
-        assert app.screen.rows.cursor == 3
+        assert proposals(app).cursor == 3
 
 
 async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: Project) -> None:
@@ -463,7 +475,7 @@ async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: P
 
 
 async def test_what_has_become_a_run_cannot_be_decided_any_more(project: Project) -> None:
-    add(project, status=ProposalStatus.LAUNCHED, run=project.base.id)
+    add(project, status=ProposalStatus.LAUNCHED, run=base_of(project).id)
 
     async with console(project) as (pilot, app):
         for key in "axeE":
@@ -516,10 +528,10 @@ async def test_the_question_says_what_the_decision_leads_to(
     project.change_loop(**change)
 
     async with console(project) as (pilot, app):
-        app.screen.marked = set(marked)
+        on_top(app, ProposalsScreen).marked = set(marked)
         await pilot.press("A")
         await settle(pilot)
-        assert (app.screen.what, why in app.screen.why) == (what, True), app.screen.why
+        assert (on_top(app, Confirm).what, why in on_top(app, Confirm).why) == (what, True), on_top(app, Confirm).why
 
 
 async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path: Path) -> None:
@@ -532,7 +544,7 @@ async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path
         await pilot.press("A")
         await settle(pilot)
         said = "1 run on 1 slot; no run of this loop has finished, so it is not known how long that takes."
-        assert app.screen.why == said
+        assert on_top(app, Confirm).why == said
 
 
 async def test_rejecting_all_asks_first_then_for_the_reason(project: Project) -> None:
@@ -564,12 +576,12 @@ async def test_the_marked_are_approved_or_rejected_together(project: Project) ->
     async with console(project) as (pilot, app):
         await pilot.press("space", "j", "space")
         assert [row[1] for row in rows(app, "queue")[1:5]] == ["*", " ", "*", " "]
-        assert app.screen.marked == {1, 3}
+        assert on_top(app, ProposalsScreen).marked == {1, 3}
         assert "2 marked" in rows(app, "head")[0]
         await pilot.press("X", "y", *"weak", "enter")
         await settle(pilot)
         assert project.commands() == [Reject(proposals=[1, 3], note="weak")]
-        assert app.screen.marked == set()
+        assert on_top(app, ProposalsScreen).marked == set()
         await pilot.press("g", "j", "space", "A", "y")
         assert project.commands()[1:] == [Approve(proposals=[2])]
 
@@ -632,7 +644,7 @@ async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: Project
                 await pilot.press("y")
             assert "press R to restart it" in last_line(app)
         await pilot.press("j", "a")
-        assert app.screen.rows.cursor == 2
+        assert proposals(app).cursor == 2
         assert project.commands() == []
 
 
@@ -656,9 +668,9 @@ async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_
 
 
 async def type_over(pilot: Pilot[Any], app: App[Any], text: str) -> None:
-    app.screen.query("Input").first().value = text
+    app.screen.query(Input).first().value = text
     await settle(pilot)
-    app.screen.verdict()
+    on_top(app, Edits).verdict()
     await settle(pilot)
 
 
@@ -673,9 +685,9 @@ async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(p
         await pilot.press("e")
         await settle(pilot)
         assert isinstance(app.screen, EditValues)
-        assert app.screen.query_one("Input").value == "0.16"
+        assert app.screen.query_one(Input).value == "0.16"
         await pilot.press("down", *"20.6")
-        app.screen.verdict()
+        on_top(app, Edits).verdict()
         await settle(pilot)
         assert "batch_size takes whole numbers: 20.6 was rounded to 21" in verdict(app)
         await pilot.press("enter")
@@ -747,7 +759,7 @@ async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(pr
 
 async def test_a_base_that_cannot_be_read_is_said(project: Project) -> None:
     add(project)
-    (project.store.places.config(project.base.id)).unlink()
+    (project.store.places.config(base_of(project).id)).unlink()
 
     async with console(project, (120, 40)) as (pilot, app):
         await pilot.press("e")
@@ -785,7 +797,7 @@ async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: Projec
         await settle(pilot)
         assert "This config has already been run: proposal 1 of this round." in verdict(app)
         await pilot.press("enter", *" seed=7")
-        app.screen.verdict()
+        on_top(app, Edits).verdict()
         await settle(pilot)
         assert "seed" in verdict(app)
         await pilot.press("enter", "enter")

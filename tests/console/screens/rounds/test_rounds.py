@@ -22,10 +22,10 @@ from autoloop.model import (
     Summary,
 )
 from autoloop.protocol import Propose, Retry, Variant
-from textual.pilot import Pilot
 
 from autoloop_tui.console.present.compare.comparison import compare_metrics
 from autoloop_tui.console.present.metric_delta import against
+from autoloop_tui.console.present.rounds.cells import RunPainter
 from autoloop_tui.console.present.rounds.filter import parse_filter
 from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRows, ordered
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
@@ -34,8 +34,9 @@ from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import CONFIG, NOW, Project, curve, painted
-from tests.console.running import Size, run_app
+from tests.console.running import ConsolePilot, Size, run_app
 from tests.console.waiting import settle, until
+from tests.support.calls import calls_of
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -50,7 +51,7 @@ def project(tmp_path: Path) -> Iterator[Any]:
 @asynccontextmanager
 async def on_rounds(
     project: Project, *, size: Size = (120, 40), **options: Any
-) -> AsyncIterator[tuple[Pilot[Any], RoundsScreen]]:
+) -> AsyncIterator[tuple[ConsolePilot, RoundsScreen]]:
     """The Rounds screen."""
     app = project.app(**options)
     async with run_app(app, size) as pilot:
@@ -480,7 +481,7 @@ async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_the
         assert "old0" not in shown_runs(screen)
 
 
-def on_rounds_of(project: Project) -> AbstractAsyncContextManager[tuple[Pilot[Any], RoundsScreen]]:
+def on_rounds_of(project: Project) -> AbstractAsyncContextManager[tuple[ConsolePilot, RoundsScreen]]:
     """On the project's own loop, whichever is the newest."""
     return on_rounds(project, loop=project.loop.name)
 
@@ -508,7 +509,9 @@ async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop
 # ------------------------------------------------------------------------------------------------ many
 
 
-async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(project: Project) -> None:
+async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     base = project.run("base")
     assert base.summary is not None
     with project.store.transaction():
@@ -536,16 +539,10 @@ async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(p
             )
 
     async with on_rounds(project) as (pilot, screen):
-        made = []
-        painter = type(screen._painter)
-        row = painter.row
-        painter.row = lambda self, each, widths: made.append(each) or row(self, each, widths)
-        try:
-            await pilot.press("j", "ctrl+d", "G", "g")
-            await settle(pilot)
-            assert len(made) <= 4 * 60
-        finally:
-            painter.row = row
+        made = calls_of(monkeypatch, RunPainter, "row")
+        await pilot.press("j", "ctrl+d", "G", "g")
+        await settle(pilot)
+        assert 0 < len(made) <= 4 * 60
         assert "1 of 5 001" in table_rows(screen)[0]
         assert shown_runs(screen)[0] == "m04950"
         await pilot.press("slash", *"eval_l1<3", "enter")

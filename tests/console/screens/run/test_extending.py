@@ -12,7 +12,8 @@ from autoloop.protocol import Extend
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.screens.dialogs import Ask
-from tests.console.projects import Project, painted
+from tests.console.projects import Project, output_of, painted
+from tests.console.running import on_top
 from tests.console.screens.run.test_run import drive, press
 from tests.console.waiting import settle
 
@@ -26,7 +27,7 @@ def project(tmp_path: Path) -> Project:
 
 def with_checkpoint(project: Project, state: Any = RunState.FINISHED, name: str = "done", **more: Any) -> Any:
     run = project.run(name, state, **more)
-    (Path(run.output_dir) / "checkpoints/last").mkdir(parents=True)
+    (output_of(run) / "checkpoints/last").mkdir(parents=True)
     return run
 
 
@@ -101,7 +102,7 @@ async def test_an_engine_is_started_for_a_loop_that_has_ended(project: Project, 
 
     async with drive(project, run, engine=False) as (pilot, _):
         await press(pilot, "plus")
-        assert "it goes on too" in pilot.app.screen.why
+        assert "it goes on too" in on_top(pilot.app, Ask).why
         await press(pilot, "enter")
         assert project.commands() == [Extend(run=run.id, steps=400)]
         assert woken == [project.loop.id]

@@ -24,8 +24,8 @@ from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.run.charts import RunCharts
-from tests.console.projects import CONFIG, Project, curve, history, painted
-from tests.console.running import Size, run_app
+from tests.console.projects import CONFIG, Project, curve, history, output_of, painted
+from tests.console.running import ConsolePilot, Size, run_app, view_of
 from tests.console.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -58,7 +58,7 @@ def variant(project: Project) -> Any:
 @asynccontextmanager
 async def drive(
     project: Project, run: Run | str, size: Size = (80, 24), engine: bool = True, **options: Any
-) -> AsyncIterator[tuple[Pilot[Any], RunScreen]]:
+) -> AsyncIterator[tuple[ConsolePilot, RunScreen]]:
     """The Run screen on `run`."""
     app = project.app(**options)
     async with run_app(app, size, engine=project if engine else None) as pilot:
@@ -114,7 +114,7 @@ async def test_a_running_run_stands_against_its_base_at_the_same_step(project: P
     run = project.run("going", RunState.RUNNING, base=base, metrics=mine, log="x\n")
 
     async with drive(project, run, (160, 40)) as (pilot, screen):
-        screen._paint(screen.view, screen.view.run(run.id))
+        screen._paint(view_of(pilot.app), run)
         await settle(pilot)
         assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
 
@@ -202,7 +202,7 @@ async def test_wide_screens_list_all_metrics_with_their_figures(project: Project
 
 
 def variant_figures(project: Project, run: Run, name: str) -> Any:
-    follower = follow(project.output / run.output_dir, run_id=run.id)
+    follower = follow(output_of(run), run_id=run.id)
     while follower.poll():
         pass
     return summarise(follower.columns, default_book()).metrics[name]
@@ -249,7 +249,7 @@ async def test_the_value_axis_turns_logarithmic(project: Project, variant: Any) 
 async def test_points_that_come_are_drawn_at_the_next_ticks(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         before = len(screen.query_one(BigChart)._lines[0].series)
-        history(Path(variant.output_dir), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
+        history(output_of(variant), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
         for _ in range(4):
             screen.tick()
         assert len(screen.query_one(BigChart)._lines[0].series) == 8 > before
@@ -358,7 +358,7 @@ async def test_the_launch_part_shows_command_environment_places_and_attempts(pro
         assert "it broke" in text
         assert "asked by somebody" in text
         assert "WANDB_RUN_ID" in text
-        assert run.output_dir[:40] in text
+        assert str(run.output_dir)[:40] in text
 
 
 async def test_a_queued_run_shows_the_command_as_it_would_start(project: Project) -> None:

@@ -29,8 +29,10 @@ from autoloop.model import (
 from textual.screen import Screen
 
 from autoloop_tui.console.present.proposals.queue import what_next
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from tests.console.projects import NOW, Project, painted
-from tests.console.running import Size
+from tests.console.running import Size, on_top
 
 WHY = "live rule pi-vanished at step 320: ot_pi_sum.last 3.2e-9 < 1e-6"
 CHANGES = [Change(path="ot.loss_config.reg", before=0.1, after=0.2)]
@@ -91,7 +93,7 @@ async def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project: Proje
 
 async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project: Project) -> None:
     async with drive(project, (80, 23), "p") as screen:
-        assert screen.rows.proposal.status is ProposalStatus.PENDING
+        assert on_top(screen.app, ProposalsScreen).rows.proposal.status is ProposalStatus.PENDING
         head = whole(screen, "#head")
         assert "2 of live rules" in head
         assert "1 asked now" in head
@@ -198,4 +200,6 @@ async def test_live_proposals_do_not_count_for_the_next_round(project: Project) 
 
     async with drive(project) as screen:
         assert "round 2: nothing to run   p proposes" in whole(screen, "#next")
-        assert "Round 2 has nothing to run" in what_next(screen.view, screen.console.keys_of, time.time())
+        slots = on_top(screen.app, SlotsScreen)
+        assert slots.view is not None
+        assert "Round 2 has nothing to run" in what_next(slots.view, slots.console.keys_of, time.time())
