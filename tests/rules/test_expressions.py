@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from autoloop.metrics import default_book, parse_metric_book
-from autoloop.model import MetricSummary, UserError
-from autoloop.rules import compile_expression, evaluate
+from autoloop.metrics import MetricBook, default_book, parse_metric_book
+from autoloop.model import MetricSummary, Summary, UserError
+from autoloop.rules import RunView, compile_expression, evaluate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +27,12 @@ def refused(text: str) -> str:
     message = str(raised.value)
     assert "\n" not in message
     return message
+
+
+def refused_by(text: str, book: MetricBook) -> str:
+    with pytest.raises(UserError) as raised:
+        compile_expression(text, book)
+    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +183,10 @@ def test_only_the_beginning_of_a_very_long_line_or_log_is_searched() -> None:
         ("\nsteps > 1\nand ot_los.last < 1", 'unknown name "ot_los"; did you mean "ot_loss"? (line 2, column 5)'),
         ('metrc("a").last > 1', 'there is no function "metrc"; did you mean "metric"? (column 1)'),
         ('log_match("a")', 'there is no function "log_match"; did you mean "log_matches"? (column 1)'),
-        ("zzz.last > 1", 'unknown name "zzz"; a metric without a short name is written metric("its/name")'),
+        ("zzz > 1", 'unknown name "zzz"; a metric is written with its statistic, as in zzz.last'),
+        ("steps > 1 and val/loss < 1", "say which statistic of val/loss is meant, as in val/loss.last (column 15)"),
+        ("val/loss.lst < 1", 'no statistic "lst"; did you mean "last"? (column 1)'),
+        ("val/loss.last < ", "something is missing at its end"),
         ("has('ot_loss') == true", 'unknown name "true"; did you mean "True"? (column 19)'),
         ("ot_pi_sum < 1", "say which statistic of ot_pi_sum is meant, as in ot_pi_sum.last (column 1)"),
         ('metric("a") < 1', 'say which statistic is meant, as in metric("a").last'),
@@ -281,7 +290,7 @@ def test_a_projects_own_metric_names_may_be_used() -> None:
     mine = default_book().extended(parse_metric_book('[[metric]]\nname = "train/success"\nshort = ["success"]', "mine"))
     run = view({"train/success": metric(last=0.9)}, book=mine)
     assert evaluate("success.last > 0.5", run).holds
-    assert "unknown name" in refused("success.last > 0.5")
+    assert 'did you mean "success"?' in refused_by("sucess.last > 0.5", mine)
 
 
 WORDS = """
@@ -344,3 +353,53 @@ def test_conditions_mean_what_python_means_by_them(text: str) -> None:
             assert not verdict.holds
         else:
             assert verdict.holds is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("val/loss.last < 2", True),
+        ("val/loss.last > 2", False),
+        ("1 < val/loss.last < 2", True),
+        ("(val/loss.last < 2)", True),
+        ("eval/run_1/acc.max >= 0.5 and val/loss.n == 20", True),
+        ("val/loss.last / loss.last == 3", True),  # a division, with spaces
+        ("val/loss.last/loss.last == 3", True),  # and without, behind a statistic
+        ("loss.last/0.5 == 1 and 3/loss.last == 6", True),
+        ("steps/200 == 10", True),
+        ("steps/val/loss.last > 1000", True),
+        ("diverged(val/loss) or diverged(val/nan)", True),
+        ("has(val/loss) and not has(val/los)", True),
+        ("metric(val/loss).last == metric('val/loss').last", True),
+        ("log_matches('a/b.last')", True),  # text stays as it is
+        ("l.last < 2", True),  # a name of one letter
+        ("\nval/loss.last\n  < 2", True),
+    ],
+)
+def test_names_of_any_trainer_are_written_as_tables_show_them(text: str, holds: bool) -> None:
+    found = {
+        "val/loss": metric(last=1.5, n=20),
+        "train/loss": metric(last=0.5),
+        "eval/run_1/acc": metric(last=0.5, max=0.5),
+        "l": metric(last=1.0),
+    }
+    summary = Summary(metrics=found, steps=2000, not_finite=["val/nan"])
+    run = RunView(summary, {}, ["see a/b.last"], default_book(()))
+    assert evaluate(text, run).holds is holds
+    assert not evaluate(text, run).notes
+
+
+def test_evidence_and_notes_name_a_metric_as_it_was_written() -> None:
+    run = RunView(Summary(metrics={"val/loss": metric(last=1.5)}), {}, [], default_book(()))
+    (seen,) = evaluate("val/loss.last < 2", run).observations
+    assert (seen.name, seen.metric) == ("val/loss.last", "val/loss")
+    missing = evaluate("val/los.last < 2", run)
+    assert missing.missing == ["val/los"]
+    assert 'did you mean "val/loss"?' in missing.notes[0]
+
+
+def test_the_best_of_a_metric_without_a_known_direction_is_undecided_and_says_why() -> None:
+    quality = metric(last=1.0, best=None, best_step=None)
+    verdict = evaluate("quality.best > 0", RunView(Summary(metrics={"quality": quality}), {}, [], default_book(())))
+    assert not verdict.holds
+    assert verdict.notes == ["quality.best is not known: nothing tells whether higher or lower is better"]

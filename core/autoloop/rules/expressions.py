@@ -1,7 +1,8 @@
 """The conditions of rules: `ot_pi_sum.last < 1e-3 and not log_matches("nan")`.
 
 What may be written: `and`, `or`, `not`, comparisons (chains too), `+ - * /`, numbers, text, `True`, `False`, `None`;
-`metric("any/name").last` and the book's short names as `name.last` with any field of a metric's summary; `steps`;
+`name.last` with any name that tables show (`loss.last`, `val/loss.last`; `metric("any name").last` for a name with other
+signs) and any field of a metric's summary; a slash with spaces around it divides; `steps`;
 `config("dotted.path")`, `has("metric")`, `diverged("metric")` (its newest value is NaN or infinite, and with a number
 behind the name so many in a row), `infinite("metric")` (its newest value is infinity),
 `log_matches("regex")`, `abs`, `min`, `max`. So a rule book can look at a run and do nothing else.

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import ast
 import operator
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, UserError
 from autoloop.regex import Regex
+from autoloop.rules.condition_text import ConditionText, named
 from autoloop.rules.evaluation import Evaluation, Term, UndecidedError, finite, same, setting, show
 from autoloop.rules.view import compile_pattern, cut
 from autoloop.text.suggest import did_you_mean
 
-MAX_LENGTH = 1_000
 MAX_DEPTH = 40
 STATISTICS = MetricSummary.__struct_fields__
 FUNCTIONS = ("metric", "config", "has", "diverged", "infinite", "log_matches", "abs", "min", "max")
@@ -43,56 +42,11 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-class Text:
-    """The text of a condition: read into a syntax tree, and every error placed where the person wrote it."""
-
-    def __init__(self, text: str) -> None:
-        text = text.strip()
-        # Parentheses let a condition of several lines be read; in one line they would only blur where an error is.
-        self.wrapped = "\n" in text
-        self.text = f"({text}\n)" if self.wrapped else text
-
-    def parse(self) -> ast.expr:
-        """The tree. UserError for a text that is empty, too long, nested too deeply or not Python."""
-        if not self.text:
-            raise UserError("the condition is empty; write one such as ot_pi_sum.last < 1e-3")
-        if len(self.text) > MAX_LENGTH:
-            raise UserError(f"the condition is longer than {MAX_LENGTH} characters; split it over several rules")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # "\d" in plain text only warns, and would be read as something else
-                return ast.parse(self.text, mode="eval").body
-        except SyntaxError as error:
-            if not error.offset:  # Python met the end of the text
-                raise UserError("cannot read the condition: something is missing at its end") from None
-            what = error.msg + ('; write a pattern raw, as in r"\\d"' if "escape" in error.msg else "")
-            raise UserError(f"cannot read the condition: {what} ({self._at(error.lineno, error.offset)})") from None
-        except (RecursionError, MemoryError):
-            raise UserError("the condition is nested too deeply") from None
-        except ValueError as error:  # a null byte, half a surrogate pair
-            raise UserError(f"cannot read the condition: {error}") from None
-
-    def segment(self, node: ast.expr) -> str:
-        """The node as written, on one line."""
-        return " ".join((ast.get_source_segment(self.text, node) or "this").split())
-
-    def error(self, node: ast.expr, what: str) -> UserError:
-        before = self.text.split("\n")[node.lineno - 1].encode()[: node.col_offset].decode(errors="replace")
-        return UserError(f"{what} ({self._at(node.lineno, len(before) + 1)})")
-
-    def _at(self, line: int | None, column: int | None) -> str:
-        if not self.wrapped:
-            return f"column {max(column or 1, 1)}"
-        if line is None or line > self.text.count("\n"):
-            return "at its end"
-        return f"line {line}, column {max((column or 1) - (line == 1), 1)}"
-
-
 class Compiler:
     """Walks the syntax tree once; every kind of node that is not named here is refused."""
 
     def __init__(self, text: str, book: MetricBook) -> None:
-        self.source = Text(text)
+        self.source = ConditionText(text)
         self.book = book
         self.metrics: set[str] = set()
         """Canonical names of the metrics that the condition looks at."""
@@ -231,26 +185,31 @@ class Compiler:
         return Term("number", run, source, left.metric or right.metric, left.constant and right.constant)
 
     def _name(self, node: ast.Name) -> Term:
-        if node.id == "steps":
+        name = named(node.id)
+        if name == "steps":
             return Term("number", lambda evaluation: evaluation.view.summary.steps, "steps")
-        if node.id in FUNCTIONS:
-            raise self._error(node, f"{node.id} is a function; write {node.id}(…)")
-        if self.book.resolve_name(node.id):
-            raise self._error(node, f"say which statistic of {node.id} is meant, as in {node.id}.last")
-        raise self._unknown(node, node.id)
+        if name in FUNCTIONS:
+            raise self._error(node, f"{name} is a function; write {name}(…)")
+        if "/" in name or self.book.resolve_name(name):
+            raise self._error(node, f"say which statistic of {name} is meant, as in {name}.last")
+        hint = _nearest(name, (*self._names(), *WORDS, *FUNCTIONS))
+        hint = hint or f"; a metric is written with its statistic, as in {cut(name)}.last"
+        raise self._error(node, f'unknown name "{cut(name)}"{hint}')
 
     def _statistic(self, node: ast.Attribute, source: str) -> Term:
         owner = node.value
         if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "metric":
-            name = self._literal(owner)
+            name = self._metric_named(owner)
         elif isinstance(owner, ast.Name) and owner.id not in FUNCTIONS and owner.id not in WORDS:
-            name = owner.id
-            if not self.book.resolve_name(name):
-                raise self._unknown(owner, name)
+            name = named(owner.id)
+            # Any name may be a metric of this trainer; one that is nearly a short name of the book is a slip.
+            known = self.book.resolve_name(name) or "/" in name
+            if not known and (hint := _nearest(name, self._names())):
+                raise self._error(owner, f'unknown name "{cut(name)}"{hint}')
         elif isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id not in FUNCTIONS:
             raise self._no_function(node, owner.func.id)
         else:
-            raise self._error(node, f"{cut(source)}: only a metric has statistics, as in ot_pi_sum.last")
+            raise self._error(node, f"{cut(source)}: only a metric has statistics, as in loss.last")
         statistic = node.attr
         if statistic not in STATISTICS:
             raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{_nearest(statistic, STATISTICS)}')
@@ -264,7 +223,10 @@ class Compiler:
                 slip = self.book.resolve_name(name) is None
                 hint = _nearest(canonical, evaluation.view.summary.metrics) if slip else ""
                 raise UndecidedError(f"metric {canonical} never appeared with a finite value{hint}")
-            return finite(getattr(found, statistic), source)
+            value = getattr(found, statistic)
+            if value is None:
+                raise UndecidedError(f"{source} is not known: nothing tells whether higher or lower is better")
+            return finite(value, source)
 
         return Term("number", run, source, name)
 
@@ -287,7 +249,7 @@ class Compiler:
                 all(term.constant for term in terms),
             )
         times = self._times(node) if name == "diverged" else 1
-        argument = self._literal(node)
+        argument = self._literal(node) if name in ("config", "log_matches") else self._metric_named(node)
         if name == "metric":
             raise self._error(node, f"say which statistic is meant, as in {source}.last")
         if name == "config":
@@ -333,6 +295,13 @@ class Compiler:
                 return times
         return 1
 
+    def _metric_named(self, node: ast.Call) -> str:
+        """The one argument that names a metric: a text, or the name as it is written elsewhere."""
+        match node.args:
+            case [ast.Name(id=name)] if not node.keywords and name not in (*WORDS, *FUNCTIONS):
+                return named(name)
+        return self._literal(node)
+
     def _literal(self, node: ast.Call) -> str:
         match node.args:
             case [ast.Constant(value=str() as text) as argument] if text and not node.keywords:
@@ -354,12 +323,10 @@ class Compiler:
     def _no_function(self, node: ast.expr, name: str) -> UserError:
         return self._error(node, f'there is no function "{cut(name)}"{_nearest(name, FUNCTIONS)}')
 
-    def _unknown(self, node: ast.expr, name: str) -> UserError:
+    def _names(self) -> list[str]:
+        """How the book's metrics may be written without quotes."""
         short = [word for metric in self.book.metrics.values() for word in metric.short]
-        short += [word for derived in self.book.derived.values() for word in (derived.name, *derived.short)]
-        hint = _nearest(name, (*short, *WORDS, *FUNCTIONS))
-        hint = hint or '; a metric without a short name is written metric("its/name")'
-        return self._error(node, f'unknown name "{cut(name)}"{hint}')
+        return short + [word for each in self.book.derived.values() for word in (each.name, *each.short)]
 
     def _error(self, node: ast.expr, what: str) -> UserError:
         return self.source.error(node, what)

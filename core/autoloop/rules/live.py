@@ -16,7 +16,7 @@ from autoloop.model import Config, Evidence, Observation, Series
 from autoloop.rules.expressions import evaluate
 from autoloop.rules.rule import Rule
 from autoloop.rules.source import RuleSource
-from autoloop.rules.view import MAX_LINE, RunView
+from autoloop.rules.view import MAX_LINE, RunView, found_as
 from autoloop.text.plural import plural
 
 
@@ -104,7 +104,8 @@ class LiveWatch:
         if watch is None:
             return None
         first = max(watch.first, self._since + 1 if self._since else 0)
-        looked_at = {name: named[name] for name in rule.when.metrics if name in named}
+        written = (found_as(name, self._book, named) for name in sorted(rule.when.metrics))
+        looked_at = {name: named[name] for name in written if name in named}
         last = watch.last
         if watch.once:
             nexts = [s.steps[at] for s in looked_at.values() if (at := bisect_left(s.steps, first)) < len(s)]

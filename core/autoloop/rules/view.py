@@ -5,7 +5,7 @@ Nothing here reads a file; the log is lines that the caller hands over, asked fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -32,7 +32,8 @@ class RunView:
 
     def metric(self, name: str) -> tuple[str, MetricSummary | None]:
         """The canonical name of a metric written in any of its names, and its summary if it ever appeared."""
-        canonical, metrics = self.book.resolve_name(name) or name, self.summary.metrics
+        metrics = self.summary.metrics
+        canonical = found_as(name, self.book, metrics)
         if canonical not in metrics and (derived := self.book.derived.get(canonical)):
             # A summary that the original scripts wrote holds none of them; the first of several can still be told.
             matching = (sorted(n for n in metrics if fnmatchcase(n, pattern)) for pattern in derived.first_of)
@@ -41,12 +42,12 @@ class RunView:
 
     def diverged(self, name: str, times: int = 1) -> bool:
         """Whether the newest `times` values of a metric, written in any of its names, are NaN or infinite."""
-        canonical = self.book.resolve_name(name) or name
+        canonical = found_as(name, self.book, self.summary.not_finite)
         return canonical in self.summary.not_finite and self.summary.in_a_row.get(canonical, 1) >= times
 
     def infinite(self, name: str) -> bool:
         """Whether the newest value of a metric, written in any of its names, is infinity above zero."""
-        return (self.book.resolve_name(name) or name) in self.summary.infinite
+        return found_as(name, self.book, self.summary.infinite) in self.summary.infinite
 
     def setting(self, path: str) -> Any:
         """The config's value at a path written as in an edit (a number indexes a list). LookupError says why not."""
@@ -64,6 +65,13 @@ class RunView:
             if pattern.finds(text):
                 return text.encode("utf-8", "replace").decode(), True
         return None, next(lines, None) is None
+
+
+def found_as(name: str, book: MetricBook, metrics: Container[str]) -> str:
+    """Which of a run's `metrics` a name stands for: by the book, as it is, or as tables show it, without `train/`."""
+    canonical = book.resolve_name(name) or name
+    in_training = f"train/{canonical}"
+    return in_training if canonical not in metrics and in_training in metrics else canonical
 
 
 def compile_pattern(pattern: str) -> Regex:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Series
 from autoloop.rules.rule import LiveSchedule, Rule
+from autoloop.rules.view import found_as
 
 
 def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int | None) -> str | None:
@@ -58,7 +59,7 @@ def no_point_seen(
             continue
         if watch.first >= steps or since > watch.first:
             continue
-        logged = {metric: named[metric] for metric in metrics if metric in named}
+        logged = {metric: named[metric] for each in metrics if (metric := found_as(each, book, named)) in named}
         if any(_has_point(series.steps, watch) for series in logged.values()) or not (logged or absent):
             continue
         points = ", ".join(f"{book.short(name)} at {_first_steps(series.steps)}" for name, series in logged.items())
