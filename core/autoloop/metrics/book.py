@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from functools import cache, cached_property, reduce
+from functools import cache, cached_property, lru_cache, reduce
 
 import msgspec
 
@@ -52,6 +52,18 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lower: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1 << 14)
+def _direction(name: str, patterns: tuple[tuple[str, Direction], ...]) -> Direction | None:
+    said = (direction for pattern, direction in patterns if fnmatchcase(name, pattern))
+    return next(said, None) or direction_of(name)
+
+
+@lru_cache(maxsize=1 << 14)
+def fits(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a name is one of those that patterns with `*` describe. Remembered, as runs share their names."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class MetricBook:
@@ -110,7 +122,7 @@ class MetricBook:
 
     def is_ignored(self, column: str) -> bool:
         """Whether a column is a counter, not a metric."""
-        return any(fnmatchcase(column, pattern) for pattern in self._file.ignored)
+        return fits(column, self._file.ignored)
 
     def short(self, canonical: str) -> str:
         """The name for tables and rules; without the leading `train/` where the book has none."""
@@ -122,8 +134,7 @@ class MetricBook:
         entry = self.metrics.get(canonical) or self.derived.get(canonical)
         if entry and entry.best:
             return entry.best
-        said = (direction for pattern, direction in self._patterns if fnmatchcase(canonical, pattern))
-        return next(said, None) or direction_of(canonical)
+        return _direction(canonical, self._patterns)
 
     def with_keys(self, keys: Iterable[str]) -> MetricBook:
         """This book with other key metrics."""
