@@ -17,9 +17,8 @@ from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter
 
 from autoloop_tui import client
+from autoloop_tui.cli.options import Many
 from autoloop_tui.cli.output import printing
-
-Many = Parameter(consume_multiple=True)
 
 
 def proposals(*, loop: str | None = None, round: int | None = None, json: bool = False) -> int:
@@ -194,7 +193,7 @@ def _base(store: Store, loop: Loop, wanted: str) -> Run:
     if given and wanted not in (word for run in runs for word in (run.id, run.name)):
         return given[-1]
     if "/" not in wanted and not wanted.endswith(".json"):
-        return client.find_run(store, loop, wanted)
+        return store.find_run(loop, wanted)
     raise UserError(
         f"No run of {loop.name} was given the config {wanted}; name a run (`autoloop-tui runs` lists them), or train "
         f"variants of it in a loop of their own: `autoloop-tui generate --base-cfg {wanted} … --exec`."

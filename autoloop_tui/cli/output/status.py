@@ -175,8 +175,9 @@ def _live_line(store: Store, proposal: Proposal) -> str:
         ProposalStatus.DONE: "stopped",
         ProposalStatus.BLOCKED: f"goes on: {proposal.blocked}",
     }.get(proposal.status, proposal.status.value)
-    rule = proposal.evidence.rule if proposal.evidence else str(proposal.author)
-    return printing.printable(f"live rule {rule}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}")
+    return printing.printable(
+        f"live rule {proposal.origin}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}"
+    )
 
 
 def loop_document(store: Store, loop: Loop) -> dict[str, Any]:

@@ -260,10 +260,9 @@ def _change(change: Change) -> str:
 def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     """`- baseline (ab12cd34), step 340: pi-vanished (ot_pi_sum.last = 3.4e-11 < 1e-06): launched, run …`, and the edits."""
     base = by_id[proposal.base_run]
-    rule = proposal.evidence.rule if proposal.evidence else str(proposal.author)
     seen = in_words(proposal.evidence) if proposal.evidence else ""
     step = proposal.live.step if proposal.live else base.step
-    text = f"- {inert(base.name)} ({base.id}), step {step}: {inert(rule)} ({inert(seen or proposal.reason)}): "
+    text = f"- {inert(base.name)} ({base.id}), step {step}: {inert(proposal.origin)} ({inert(seen or proposal.reason)}): "
     text += "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
     if proposal.decided_by and not proposal.decided_by.by_rules:
         text += f" by {inert(str(proposal.decided_by))}"

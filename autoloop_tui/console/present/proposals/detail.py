@@ -16,7 +16,6 @@ from autoloop_tui.console.present.proposals.queue import (
     Reached,
     earlier_uses,
     reached,
-    rule_of,
     state_of,
     telling_metrics,
     value_text,
@@ -67,9 +66,9 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
         rows += [[(line, f"bold {seen.variable}")] for line in wrapped(text, width)]
     rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
     name = f"{base.name} ({base.id})" if base else f"{proposal.base_run} (not of this loop)"
-    author = f"rule {rule_of(proposal)}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
+    author = f"rule {proposal.origin}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
     if proposal.evidence and not proposal.author.by_rules:
-        author = f"rule {rule_of(proposal)}, edited by {proposal.author}"
+        author = f"rule {proposal.origin}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
     if proposal.live:
         text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
@@ -217,7 +216,7 @@ def _became(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
 def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     """How the same rule's (or person's) launched proposals did against their bases."""
     uses = earlier_uses(facts.proposal, facts.proposals)
-    rows: Rows = [[("other uses of " + clip(rule_of(facts.proposal), width - 14), "bold key")]]
+    rows: Rows = [[("other uses of " + clip(facts.proposal.origin, width - 14), "bold key")]]
     if not uses:
         return [*rows, [("  none of its proposals has been run in this loop", "dim")]]
     for use in uses[:EARLIER]:

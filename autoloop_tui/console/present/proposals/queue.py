@@ -40,11 +40,6 @@ def entries(proposals: Sequence[Proposal], current: int) -> list[Entry]:
     return found
 
 
-def rule_of(proposal: Proposal) -> str:
-    """The rule that made it, also after a person has edited it; else its author."""
-    return proposal.evidence.rule if proposal.evidence else proposal.author.name or str(proposal.author)
-
-
 def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> int | None:
     """The next pending proposal below `after`, else the first one; those in `passed` are being decided already."""
     passed = {after, *passed}
@@ -244,8 +239,8 @@ def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook) 
 
 def earlier_uses(proposal: Proposal, proposals: Iterable[Proposal]) -> list[Proposal]:
     """Proposals of the same rule (or person) that were run, without this one, the newest first."""
-    rule = rule_of(proposal)
-    used = [p for p in proposals if p.status is ProposalStatus.LAUNCHED and p.id != proposal.id and rule_of(p) == rule]
+    rule = proposal.origin
+    used = [p for p in proposals if p.status is ProposalStatus.LAUNCHED and p.id != proposal.id and p.origin == rule]
     return used[::-1]
 
 

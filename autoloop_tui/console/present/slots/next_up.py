@@ -15,7 +15,7 @@ from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import waits
 from autoloop_tui.console.present.proposals.detail import tail, wrapped
-from autoloop_tui.console.present.proposals.queue import change_pieces, rule_of
+from autoloop_tui.console.present.proposals.queue import change_pieces
 
 LONGEST = 3
 """Rows that the reason of a wait or of the end takes at most."""
@@ -94,7 +94,7 @@ def _questions(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs
     what = "relaunch" if first.edits else "stop"
     step = f", at step {first.live.step}" if first.live else ""
     others = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
-    text = f"live rule {rule_of(first)}: {what} {plain(run.name if run else first.base_run)}{step}?{others}"
+    text = f"live rule {first.origin}: {what} {plain(run.name if run else first.base_run)}{step}?{others}"
     decides = f"   {key('app.proposals')} decides"
     sign = f" {seen.mark(glyphs)} "
     room = width - cells(sign) - cells(decides)
