@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from autoloop.configs import change_text, value_text
 from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
+from autoloop.text.changes import change_text
+from autoloop.text.evidence import observation_text
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter
@@ -291,8 +292,7 @@ def _text(proposal: Proposal, base: str) -> str:
         lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
     if proposal.evidence:
         lines += [
-            f"    because {o.name} = {value_text(o.value)} {o.op} {value_text(o.threshold)}"
-            + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
+            f"    because {observation_text(o)}" + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
             for o in proposal.evidence.observations
             if o.holds
         ]

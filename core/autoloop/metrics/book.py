@@ -15,7 +15,7 @@ import msgspec
 from autoloop import profiles
 from autoloop.metrics.wording import Direction, direction_of
 from autoloop.model import UserError
-from autoloop.toml import TomlError, read_toml
+from autoloop.toml import parse_toml, read_table
 
 COUNTERS = ("_step", "_runtime", "_timestamp", "_wandb*")
 """Columns that W&B adds to every row."""
@@ -175,12 +175,7 @@ class MetricBook:
 
 def parse_metric_book(text: str, source: str) -> MetricBook:
     """The book in `text` (TOML, laid out as the shipped metrics.toml). Raises UserError naming `source` and the place."""
-    try:
-        file = msgspec.convert(read_toml(text), _File)
-    except TomlError as error:
-        raise UserError(f"{source}: this is not valid TOML: {error}.") from None
-    except msgspec.ValidationError as error:
-        raise UserError(f"{source}: {error}; see the shipped metrics.toml for what a metric book may hold.") from None
+    file = read_table(parse_toml(text, source), _File, source)
     for derived in file.derived:
         if bool(derived.first_of) == bool(derived.ratio):
             raise UserError(f'{source}: the derived metric "{derived.name}" needs either first_of or ratio, and only one.')

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autoloop.configs import after_text, before_text
 from autoloop.metrics import MetricBook
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
+from autoloop.text.changes import after_text, before_text
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain
+from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.proposals.queue import (
     Reached,
@@ -18,7 +18,6 @@ from autoloop_tui.console.present.proposals.queue import (
     reached,
     state_of,
     telling_metrics,
-    value_text,
 )
 
 Rows = list[list[Piece]]
@@ -99,7 +98,7 @@ def _changes(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
 def change_rows(changes: Sequence[Change], width: int, glyphs: Glyphs) -> Rows:
     """`path   before → after`, in columns; what is too long for that goes below its path. Notes are indented."""
     mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
-    texts = [(before_text(c, value_text), after_text(c, value_text)) for c in changes]
+    texts = [(before_text(c, shown_value), after_text(c, shown_value)) for c in changes]
     paths = [plain(change.path[-LONG:]) for change in changes]
     room = max(8, width - 2)
     wide = min(max(map(cells, paths)), room * 3 // 5)
@@ -200,7 +199,7 @@ def _basis(observation: Observation, glyphs: Glyphs) -> str:
 def _value(value: object) -> str:
     if isinstance(value, str):
         return plain(value[:LONG])
-    return number(value) if isinstance(value, float) else value_text(value)
+    return number(value) if isinstance(value, float) else shown_value(value)
 
 
 # ------------------------------------------------------------------------------------------------ how it turned out

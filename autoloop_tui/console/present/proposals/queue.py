@@ -3,16 +3,16 @@ earlier uses of a rule turned out. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from autoloop.configs import after_text
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
+from autoloop.text.changes import after_text, before_text
+from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import cells, clip, duration, look, plain
+from autoloop_tui.console.drawing.paint import cells, clip, look, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import stopped
@@ -158,25 +158,6 @@ def short_path(path: str) -> str:
     return plain(f"{before}.{last}" if before.isdecimal() else last)
 
 
-SHOWN = 400
-"""Characters of a value that are ever shown."""
-
-
-def value_text(value: object, limit: int = SHOWN) -> str:
-    """A config's value as JSON on one line, cut at `limit` characters before anything costly is done with it."""
-    if isinstance(value, str):
-        text = json.dumps(value[:limit], ensure_ascii=False)
-        return plain(text) if len(value) <= limit else plain(text[:-1]) + "…"
-    parts: list[str] = []
-    length = 0
-    for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):
-        parts.append(part[:limit])
-        length += len(part)
-        if length > limit:
-            return plain("".join(parts)[:limit]) + "…"
-    return plain("".join(parts))
-
-
 def change_pieces(proposal: Proposal, width: int, *, glyphs: Glyphs) -> list[Piece]:
     """`reg 0.1→0.16, tau_src 0.05→0.5 +2`: as many whole changes as fit, and how many more there are."""
     arrow, mark = glyphs.arrow, glyphs.ellipsis
@@ -203,13 +184,17 @@ def change_pieces(proposal: Proposal, width: int, *, glyphs: Glyphs) -> list[Pie
     return pieces
 
 
+def _short(value: object) -> str:
+    return shown_value(value, 40)
+
+
 def _change(change: Change, arrow: str) -> list[Piece]:
-    before = "new" if change.created else value_text(change.before, 40)
+    before = "new" if change.created else before_text(change, _short)
     return [
         (f"{short_path(change.path)} ", ""),
         (before, "diff-before"),
         (arrow, "dim"),
-        (after_text(change, lambda value: value_text(value, 40)), "diff-after"),
+        (after_text(change, _short), "diff-after"),
     ]
 
 

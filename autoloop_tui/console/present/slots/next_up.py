@@ -8,9 +8,10 @@ from autoloop.engine.planning.limits import in_words
 from autoloop.engine.runs.presence import in_words as in_words_of
 from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState
 from autoloop.text.plural import plural
+from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import Look, cells, clip, duration, look, plain
+from autoloop_tui.console.drawing.paint import Look, cells, clip, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import waits

@@ -30,7 +30,8 @@ from autoloop.model import (
     UserError,
 )
 from autoloop.model.transitions import proposal_blocked, proposal_decided, proposal_done, proposal_lapsed
-from autoloop.rules import LiveFiring, Rule, in_words
+from autoloop.rules import LiveFiring, Rule
+from autoloop.text.evidence import evidence_text
 from autoloop.text.plural import plural
 
 
@@ -207,7 +208,7 @@ class LiveProposals:
 
     @staticmethod
     def _why(proposal: Proposal) -> str:
-        return (in_words(proposal.evidence) if proposal.evidence else "") or proposal.reason
+        return (evidence_text(proposal.evidence) if proposal.evidence else "") or proposal.reason
 
     @staticmethod
     def _intent(proposal: Proposal) -> str:
