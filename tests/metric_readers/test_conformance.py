@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from autoloop.metric_readers import MetricReader
 from autoloop.metric_readers.console_log import ConsoleLog
+from autoloop.metric_readers.file_sources import FileSources
 from autoloop.metric_readers.jsonl_run import JsonlRun
 from autoloop.metric_readers.wandb_choice import WandbChoice
 from autoloop.trainers import load_preset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.metric_readers.boards import board_events, scalar_event
 from tests.metric_readers.builder import config, frame, is_prefix, new_row, part, plain
 
 Rows = Sequence[dict[str, float]]
@@ -56,6 +58,35 @@ def printed_rows(rows: Rows) -> bytes:
     return "".join([*lines, "\n"]).encode()
 
 
+def csv_rows(rows: Rows) -> bytes:
+    names = sorted({key for row in rows for key in row})
+    lines = [
+        ",".join([str(3 * index), *(repr(row[name]) if name in row else "" for name in names)])
+        for index, row in enumerate(rows)
+    ]
+    return "".join(line + "\n" for line in [",".join(["step", *names]), *lines]).encode()
+
+
+def logged_rows(rows: Rows) -> bytes:
+    return "".join(json.dumps({"current_steps": 3 * index, **row}) + "\n" for index, row in enumerate(rows)).encode()
+
+
+def trainer_state(rows: Rows) -> bytes:
+    history = [{"step": 3 * index, **row} for index, row in enumerate(rows)]
+    return json.dumps({"global_step": 9, "log_history": history, "max_steps": 400}, indent=2, sort_keys=True).encode()
+
+
+def scalar_events(rows: Rows) -> bytes:
+    values = [(3 * index, key, value) for index, row in enumerate(rows) for key, value in row.items()]
+    return board_events([scalar_event(*value) for value in values])
+
+
+def tensor_events(rows: Rows) -> bytes:
+    values = [(3 * index, key, value) for index, row in enumerate(rows) for key, value in row.items()]
+    return board_events([scalar_event(*value, tensor=True) for value in values])
+
+
+EVENTS = "runs/exp/events.out.tfevents.1767225600.host.1.0"
 READERS = {
     "wandb": Source(
         "wandb/offline-run-20260101_000000-abc/run-abc.wandb", wandb_rows, lambda folder: WandbChoice(folder, None)
@@ -66,6 +97,15 @@ READERS = {
         "log.txt", printed_rows, lambda folder: ConsoleLog(folder / "log.txt", load_preset("lerobot").console)
     ),
 }
+FILES = {
+    "JSON lines": ("metrics.jsonl", json_rows),
+    "CSV": ("lightning_logs/version_0/metrics.csv", csv_rows),
+    "TensorBoard": (EVENTS, scalar_events),
+    "TensorBoard, tensors": (EVENTS, tensor_events),
+    "trainer state": ("checkpoint-9/trainer_state.json", trainer_state),
+    "trainer log": ("trainer_log.jsonl", logged_rows),
+}
+READERS |= {name: Source(place, written, FileSources) for name, (place, written) in FILES.items()}
 ROWS = [{"loss": 1.5, "l1": 2.0}, {"loss": 1.25}, {"loss": float("nan"), "lr": 1e-05}, {"l1": -3.0}]
 VALUES = st.one_of(st.floats(width=32), st.integers(-(10**9), 10**9).map(float))
 MANY_ROWS = st.lists(st.dictionaries(st.sampled_from(["loss", "l1", "lr", "weight"]), VALUES, max_size=3), max_size=12)

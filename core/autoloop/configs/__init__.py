@@ -6,7 +6,7 @@ from autoloop.configs.edits import OPS, Edit, edits_as_mapping, edits_from_mappi
 from autoloop.configs.fields import FieldTypes, default_fields
 from autoloop.configs.guards import edits_with_effect, refusals, unusable
 from autoloop.configs.rewriting import rewrite
-from autoloop.configs.text import dump_config, parse_config
+from autoloop.configs.text import after_text, before_text, change_text, dump_config, parse_config, value_text
 from autoloop.model import Config
 
 __all__ = [
@@ -16,7 +16,10 @@ __all__ = [
     "Config",
     "Edit",
     "FieldTypes",
+    "after_text",
     "apply",
+    "before_text",
+    "change_text",
     "clamp_changes",
     "config_hash",
     "default_fields",
@@ -33,4 +36,5 @@ __all__ = [
     "rewrite",
     "same",
     "unusable",
+    "value_text",
 ]

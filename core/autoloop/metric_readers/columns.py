@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autoloop.model import Series
@@ -23,13 +22,16 @@ class Columns:
     """`series` holds the keys that have at least one value, by the name the trainer gave.
 
     `keep_first` makes a value that is already there stay: set while an older segment of a run is read behind a newer
-    one.
+    one. `rewritten` collects the keys of which a point that was there before is no longer what it was, or no longer at its
+    place; who looks only at what is new takes them out. `cleared` counts how often all was forgotten.
     """
 
     def __init__(self) -> None:
         self.series: dict[str, Series] = {}
         self.keep_first = False
         self.overflow = False
+        self.rewritten: set[str] = set()
+        self.cleared = 0
         self._slots: dict[str, Series] = {}
 
     def slot(self, key: str) -> Series | None:
@@ -58,8 +60,10 @@ class Columns:
         if steps[at] != step:
             steps.insert(at, step)
             series.values.insert(at, value)
+            self.rewritten.add(key)
         elif not self.keep_first:
             series.values[at] = value
+            self.rewritten.add(key)
 
     def put_last(self, key: str, step: int, value: float) -> None:
         """The newest value of a metric that has no history, as its only point. One that has a history keeps it."""
@@ -73,11 +77,19 @@ class Columns:
             series = self.series[key] = Series()
         series.steps[:] = array("q", [step])
         series.values[:] = array("d", [value])
+        self.rewritten.add(key)
+
+    def forget(self, key: str) -> None:
+        """Drops the points of one key."""
+        self.series.pop(key, None)
+        self._slots.pop(key, None)
 
     def clear(self) -> None:
         self.series.clear()
         self._slots.clear()
         self.overflow = False
+        self.rewritten.clear()
+        self.cleared += 1
 
 
 def numbers(key: str, value: Any) -> Iterator[tuple[str, float]]:
@@ -107,7 +119,7 @@ def as_step(number: float) -> int | None:
     return int(number) if -MAX_STEP < number < MAX_STEP else None
 
 
-def rate_of(times: deque[tuple[int, float]]) -> float | None:
+def rate_of(times: Sequence[tuple[int, float]]) -> float | None:
     """Steps per second over (step, Unix seconds) pairs; None before there are two that differ."""
     if len(times) < 2:
         return None

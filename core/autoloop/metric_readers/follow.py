@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.metric_readers.console_log import ConsoleLog
+from autoloop.metric_readers.file_sources import FileSources, merged
 from autoloop.metric_readers.jsonl_run import JsonlRun
 from autoloop.metric_readers.reader import MetricReader
 from autoloop.metric_readers.wandb_choice import WandbChoice
@@ -22,29 +23,34 @@ def follow(
     log_freq: int | None = None,
     patterns: Console | None = None,
     total_steps: int | None = None,
+    axis: str | None = None,
 ) -> Follower:
     """Follows the run that writes below `run_dir`, which need not exist yet; nothing is read before the first `poll`.
 
     `run_id`: its W&B id, if that was chosen for it. `log`: the file with what it prints, in which `patterns` are looked
     for. `log_freq`: steps between two printed metric lines. `total_steps`: how many steps it is to make; a printed bar of
-    another length is then not its progress. UserError if a pattern is not valid.
+    another length is then not its progress. `axis`: the metric that counts its steps, if the preset names one. UserError if
+    a pattern is not valid.
     """
     console = ConsoleLog(log, patterns or Console(), log_freq, total_steps) if log else None
-    return Follower(WandbChoice(run_dir, run_id), JsonlRun(run_dir, run_id), console)
+    return Follower(WandbChoice(run_dir, run_id, axis), JsonlRun(run_dir, run_id, axis), FileSources(run_dir, axis), console)
 
 
 class Follower:
-    """Metrics from the first of its readers that has any: W&B, `wandb-history.jsonl`, the console log.
+    """Metrics from all sources that are there: W&B (else `wandb-history.jsonl`), the files of other loggers; if none of them
+    has any, the console log. A metric that several have is the first one's.
 
     Progress (`step`, `total_steps`, `rate`) comes from whichever knows best.
     Nothing is held open between polls. Use it from one thread at a time.
     """
 
-    def __init__(self, wandb: WandbChoice, rows: JsonlRun, console: ConsoleLog | None) -> None:
+    def __init__(self, wandb: WandbChoice, rows: JsonlRun, files: FileSources, console: ConsoleLog | None) -> None:
         self._wandb = wandb
+        self._files = files
         self._console = console
-        self._readers: list[MetricReader] = [wandb, rows, *([console] if console else [])]
+        self._readers: list[MetricReader] = [wandb, rows, files, *([console] if console else [])]
         """In order of precedence."""
+        self._columns: Mapping[str, Series] = {}
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -54,7 +60,16 @@ class Follower:
         for reader in self._readers:
             new |= reader.skim(budget) if known else reader.poll(budget)
             known = known or bool(reader.columns)
+        if new:
+            self._columns = self._merged()
         return new
+
+    def _merged(self) -> Mapping[str, Series]:
+        files = self._files.columns
+        rows = next((reader.columns for reader in self._readers[:2] if reader.columns), {})
+        if rows or files:
+            return merged([rows, files])
+        return self._console.columns if self._console is not None else {}
 
     def skip_log(self, keep: int) -> None:
         """Passes over all but the last `keep` bytes of what the console log still has to read."""
@@ -65,19 +80,27 @@ class Follower:
         """Forgets what was read."""
         self._readers.clear()
         self._wandb.forget()
+        self._files.forget()
+        self._columns = {}
         self._console = None
 
     # ------------------------------------------------------------------------------------------------ what is known
 
     @property
     def source(self) -> str | None:
-        """Where `columns` come from: `wandb`, `jsonl`, `console`, or None while there are none."""
-        return next((reader.kind for reader in self._readers if reader.columns), None)
+        """The first of `sources`; None while there are none."""
+        return next(iter(self.sources), None)
+
+    @property
+    def sources(self) -> list[str]:
+        """Where `columns` come from, in order of precedence: `wandb`, `tensorboard`, `csv` …"""
+        found = [reader.kind for reader in self._readers[:2] if reader.columns][:1] + self._files.kinds
+        return found or ([self._console.kind] if self._console is not None and self._console.columns else [])
 
     @property
     def columns(self) -> Mapping[str, Series]:
-        """Every metric with a value, by the trainer's name. The Series grow in place with `poll`."""
-        return next((columns for reader in self._readers if (columns := reader.columns)), {})
+        """Every metric with a value, by the trainer's name, on the trainer's step axis. The Series grow with `poll`."""
+        return self._columns
 
     @property
     def wandb_id(self) -> str | None:
@@ -91,8 +114,8 @@ class Follower:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The run's config as W&B recorded it; empty if it did not."""
-        return self._wandb.config
+        """The run's config as W&B recorded it, else TensorBoard's hyperparameters; empty if there is neither."""
+        return self._wandb.config or self._files.config
 
     @property
     def exit_code(self) -> int | None:
@@ -109,6 +132,8 @@ class Follower:
         """How many steps it will make, as the trainer printed it, else as `steps` of its config says."""
         if self._console is not None and self._console.total_steps is not None:
             return self._console.total_steps
+        if self._files.total_steps is not None:
+            return self._files.total_steps
         steps = self.config.get("steps")
         return steps if isinstance(steps, int) and not isinstance(steps, bool) else None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, rate_of
 from autoloop.metric_readers.find import jsonl_file
 from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.step_axis import StepAxis
 from autoloop.metric_readers.summary_file import NAME as SUMMARY
 from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
 from autoloop.model import Series
@@ -18,7 +19,8 @@ class JsonlRun:
 
     kind = "jsonl"
 
-    def __init__(self, run_dir: Path, run_id: str | None) -> None:
+    def __init__(self, run_dir: Path, run_id: str | None, axis: str | None = None) -> None:
+        self._axis = StepAxis(axis)
         self._run_dir = run_dir
         self._run_id = run_id
         self._log: JsonlLog | None = None
@@ -34,6 +36,7 @@ class JsonlRun:
         new = self._log.poll(budget)
         if self._summary.poll() or new:
             self._log.put_last(self._summary.values, self._summary.step)
+            self._axis.update(self._log.columns, numbered=self._log.numbered)
         return new
 
     def skim(self, budget: int = 4 << 20) -> bool:
@@ -42,15 +45,15 @@ class JsonlRun:
 
     @property
     def columns(self) -> Mapping[str, Series]:
-        return self._log.columns.series if self._log else {}
+        return self._axis.columns
 
     @property
     def step(self) -> int:
-        return self._log.step if self._log else 0
+        return self._axis.step(self._log.step) if self._log else 0
 
     @property
     def rate(self) -> float | None:
-        return rate_of(self._log.times) if self._log else None
+        return rate_of(self._axis.times(self._log.times)) if self._log else None
 
     @property
     def problems(self) -> list[str]:

@@ -37,8 +37,9 @@ class WandbChoice:
     first, by the time of its start, that has logged a metric.
     """
 
-    def __init__(self, run_dir: Path, run_id: str | None) -> None:
+    def __init__(self, run_dir: Path, run_id: str | None, axis: str | None = None) -> None:
         self._run_dir = run_dir
+        self._axis = axis
         self._run_id = run_id
         self._runs: dict[str, WandbRun] = {}
         self._chosen: WandbRun | None = None
@@ -50,7 +51,7 @@ class WandbChoice:
             if files.run_id in self._runs:
                 new |= self._runs[files.run_id].update(files)
             else:
-                self._runs[files.run_id] = WandbRun(files)
+                self._runs[files.run_id] = WandbRun(files, self._axis)
         # What was removed stays read.
         ids = dict.fromkeys([files.run_id for files in found] + list(self._runs))
         before, self._chosen = self._chosen, None

@@ -10,6 +10,7 @@ from typing import Any
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, rate_of
 from autoloop.metric_readers.find import WandbFiles
 from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.step_axis import StepAxis
 from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
 from autoloop.metric_readers.wandb_log import WandbLog
 from autoloop.model import Series
@@ -17,11 +18,12 @@ from autoloop.model import Series
 
 class WandbRun:
     """Rows come from the tap if it has any, else from the segments, each later one replacing what it repeats. A metric
-    that only the summary has is a series of one point."""
+    that only the summary has is a series of one point. `axis`: the metric that counts the steps, if the preset names one."""
 
-    def __init__(self, files: WandbFiles) -> None:
+    def __init__(self, files: WandbFiles, axis: str | None = None) -> None:
         self.run_id = files.run_id
         self.began = files.began
+        self._axis = StepAxis(axis)
         self._columns = Columns()
         self._segments: list[WandbLog] = []
         self._tap: JsonlLog | None = None
@@ -56,10 +58,11 @@ class WandbRun:
         for summary in self._summaries:
             new |= summary.poll()
         if new:
-            columns, step = self._shown, self.step
+            columns, step = self._shown, self._own_step
             for known in (*(segment.summary for segment in self._segments), *(each.values for each in self._summaries)):
                 for key, value in known.items():
                     columns.put_last(key, step, value)
+            self._axis.update(columns, numbered=step < max(self.rows, 1), defined=self._defined)
         return new
 
     def _poll_segments(self, budget: int) -> bool:
@@ -101,7 +104,7 @@ class WandbRun:
     @property
     def columns(self) -> Mapping[str, Series]:
         """Every metric with a value, by the trainer's name. The Series grow in place with `poll`."""
-        return self._shown.series
+        return self._axis.columns
 
     @property
     def name(self) -> str:
@@ -125,14 +128,18 @@ class WandbRun:
 
     @property
     def step(self) -> int:
-        """The largest step of any row."""
+        """The largest step of any row, on the axis of `columns`."""
+        return self._axis.step(self._own_step)
+
+    @property
+    def _own_step(self) -> int:
         return max([segment.step for segment in self._segments] + [self._tap.step if self._tap else 0])
 
     @property
     def rate(self) -> float | None:
         """Steps per second over the last rows: the tap's, else the newest segment's; None before there are two."""
         sources = [*([self._tap.times] if self._tap else []), *(segment.times for segment in self._segments[-1:])]
-        return next((rate for times in sources if (rate := rate_of(times)) is not None), None)
+        return next((rate for times in sources if (rate := rate_of(self._axis.times(times))) is not None), None)
 
     @property
     def problems(self) -> list[str]:
@@ -147,7 +154,11 @@ class WandbRun:
         return found
 
     @property
+    def _defined(self) -> dict[str, str]:
+        return {name: axis for segment in self._segments for name, axis in segment.defined.items()}
+
+    @property
     def _missing(self) -> str | None:
         paths = [each.path for each in (*self._segments, self._tap, *self._summaries) if each is not None]
         said = max([segment.summary_step for segment in self._segments] + [each.step for each in self._summaries], default=0)
-        return missing_rows(paths[0], said, self.step, self.rows) if paths else None
+        return missing_rows(paths[0], said, self._own_step, self.rows) if paths else None

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoloop.model import Observation
-from autoloop.rules.view import RunView
-from autoloop.text.values import value_text
+from autoloop.rules.view import RunView, cut
 
 
 class UndecidedError(Exception):
@@ -86,4 +85,4 @@ def same(a: Any, b: Any) -> bool:
 def show(value: Any) -> str:
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "a table"
-    return value_text(value, 60)
+    return "null" if value is None else cut(repr(value))

@@ -18,4 +18,5 @@ def follow_attempt(attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | 
         log_freq=spec.log_freq,
         patterns=preset.console if preset else None,
         total_steps=run.total_steps or None,
+        axis=(preset.step or None) if preset else None,
     )

@@ -1,0 +1,193 @@
+"""The files of metrics that lie in a run's folder, whatever wrote them, read as one source: `FileSources`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autoloop.metric_readers.columns import Columns, rate_of
+from autoloop.metric_readers.csv_log import CsvLog
+from autoloop.metric_readers.file_group import FileGroup, FileLog
+from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.run_files import RunFiles
+from autoloop.metric_readers.step_axis import StepAxis
+from autoloop.metric_readers.tensorboard import TensorboardLog
+from autoloop.metric_readers.trainer_state import TrainerLog, TrainerState
+from autoloop.model import Series
+
+_SPLIT = re.compile(
+    r"train|training|val|valid|validation|test|eval|evaluation|(?:fold|rank|seed|worker|env|member|trial)[-_]?\d+",
+    re.IGNORECASE,
+)
+"""Names of folders that keep apart what has the same names in each, as Keras' `train` and `validation`."""
+_TIME = re.compile(r"\d{9,}(\.\d+)?")
+
+
+def merged(sources: Sequence[Mapping[str, Series]]) -> Mapping[str, Series]:
+    """All metrics of several sources; of one that several have, the first source's, so that no point comes twice."""
+    filled = [columns for columns in sources if columns]
+    if len(filled) < 2:
+        return filled[0] if filled else {}
+    found: dict[str, Series] = {}
+    for columns in filled:
+        for key, series in columns.items():
+            found.setdefault(key, series)
+    return found
+
+
+class FileSources:
+    """The MetricReader of all files below `run_dir` that hold metrics; it looks for new ones at each poll.
+
+    `axis`: the metric that counts the steps, if the preset names one. Where files have a step with each value (TensorBoard,
+    the Trainer's), that is the step.
+    """
+
+    def __init__(self, run_dir: Path, axis: str | None = None) -> None:
+        self._run_dir = run_dir
+        self._files = RunFiles(run_dir)
+        self._kinds = [
+            # In order of precedence: what is written at once and in full before what comes late or in part.
+            _Kind("jsonl", "jsonl", lambda path, columns: JsonlLog(path, columns, self._prefix(path)), StepAxis(axis)),
+            _Kind(
+                "tensorboard", "tensorboard", lambda path, columns: TensorboardLog(path, columns, self._board_prefix(path))
+            ),
+            _Kind("csv", "csv", lambda path, columns: CsvLog(path, columns, self._prefix(path)), StepAxis(axis)),
+            _Kind("trainer_log", "trainer-log", TrainerLog),
+            _Kind("trainer_state", "trainer-state", TrainerState, choose=_newest_states),
+        ]
+        self._boards: frozenset[Path] = frozenset()
+        self._columns: Mapping[str, Series] = {}
+        self._declined: list[Path] = []
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        found = self._files.look()
+        self._declined = found["aim"]
+        self._boards = frozenset(path.parent for path in found["tensorboard"])
+        new = False
+        for kind in self._kinds:
+            new |= kind.poll(found[kind.files], budget)
+        if new:
+            self._columns = merged([kind.columns for kind in self._kinds])
+        return new
+
+    def skim(self, budget: int = 4 << 20) -> bool:
+        """Files complement what another source has."""
+        return self.poll(budget)
+
+    def forget(self) -> None:
+        """Drops what was read."""
+        self._kinds = []
+        self._columns = {}
+
+    def _prefix(self, path: Path) -> str:
+        """`validation/` for a file in a folder of that name."""
+        parts = path.parent.relative_to(self._run_dir).parts
+        return "".join(f"{part}/" for part in parts if _SPLIT.fullmatch(part))
+
+    def _board_prefix(self, path: Path) -> str:
+        """Besides, `add_scalars` and the like write to folders below the one of the run: its name tells them apart."""
+        folder = path.parent
+        above = next((each for each in folder.parents if each in self._boards and each.is_relative_to(self._run_dir)), None)
+        if above is None:
+            return self._prefix(path)
+        parts = folder.relative_to(above).parts
+        return self._prefix(above / "x") + "".join(f"{part}/" for part in parts if not _TIME.fullmatch(part))
+
+    # ------------------------------------------------------------------------------------------------ what is known
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of sources that have metrics, in order of precedence."""
+        return [kind.name for kind in self._kinds if kind.columns]
+
+    @property
+    def kind(self) -> str:
+        return self.kinds[0] if self.kinds else "files"
+
+    @property
+    def columns(self) -> Mapping[str, Series]:
+        return self._columns
+
+    @property
+    def step(self) -> int:
+        return max((kind.step for kind in self._kinds), default=0)
+
+    @property
+    def rate(self) -> float | None:
+        return next((rate for kind in self._kinds if (rate := kind.rate) is not None), None)
+
+    @property
+    def total_steps(self) -> int | None:
+        """How many steps the training is to make, if one of the files says so."""
+        logs = [log for kind in self._kinds for log in kind.group.logs]
+        totals = (log.total_steps for log in logs if isinstance(log, TrainerState | TrainerLog))
+        return next((total for total in totals if total), None)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The hyperparameters that TensorBoard files hold, by name; empty if none do."""
+        logs = [log for kind in self._kinds for log in kind.group.logs]
+        return {key: value for log in logs if isinstance(log, TensorboardLog) for key, value in log.hparams.items()}
+
+    @property
+    def problems(self) -> list[str]:
+        found = [problem for kind in self._kinds for problem in kind.group.problems]
+        if self._declined and not self._columns:
+            found.append(
+                f"{self._declined[0]}: Aim's repository cannot be read; let the trainer log to TensorBoard or JSON lines too"
+            )
+        return found
+
+
+class _Kind:
+    """The files of one kind, on their step axis."""
+
+    def __init__(
+        self,
+        files: str,
+        name: str,
+        opened: Callable[[Path, Columns], FileLog],
+        axis: StepAxis | None = None,
+        choose: Callable[[list[Path]], list[Path]] | None = None,
+    ) -> None:
+        self.files = files
+        self.name = name
+        self.group = FileGroup(opened)
+        self._axis = axis
+        self._choose = choose
+
+    def poll(self, paths: list[Path], budget: int) -> bool:
+        new = self.group.update(self._choose(paths) if self._choose else paths)
+        new |= self.group.poll(budget)
+        if new and self._axis is not None:
+            self._axis.update(self.group.columns, numbered=all(_numbered(log) for log in self.group.logs))
+        return new
+
+    @property
+    def columns(self) -> Mapping[str, Series]:
+        return self._axis.columns if self._axis else self.group.columns.series
+
+    @property
+    def step(self) -> int:
+        return self._axis.step(self.group.step) if self._axis else self.group.step
+
+    @property
+    def rate(self) -> float | None:
+        return rate_of(self._axis.times(self.group.times) if self._axis else self.group.times)
+
+
+def _numbered(log: FileLog) -> bool:
+    return not isinstance(log, JsonlLog | CsvLog) or log.numbered or not log.rows
+
+
+def _newest_states(paths: list[Path]) -> list[Path]:
+    """The last two that are there: the newest may not be complete yet. Each holds the whole history before it."""
+    found: list[Path] = []
+    for path in reversed(paths):
+        if path.is_file():
+            found.insert(0, path)
+        if len(found) == 2:
+            break
+    return found

@@ -1,0 +1,183 @@
+"""Which files below a run's folder may hold its metrics. W&B's own folder is looked through by `find`."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from autoloop.metric_readers.csv_log import header_of
+from autoloop.metric_readers.jsonl import decode_row
+from autoloop.metric_readers.step_axis import AXES
+from autoloop.metric_readers.trainer_state import LOG_NAME
+from autoloop.metric_readers.trainer_state import NAME as STATE_NAME
+
+DEPTH = 6
+"""Folders below the run's that are looked into, as `logs/rsl_rl/task/2026-01-31_12-00-00/summaries` needs."""
+MOST_FOLDERS = 500
+MOST_ENTRIES = 5000
+"""Of one folder; a trainer that writes more files into one writes its metrics elsewhere."""
+MOST_FILES = 200
+"""Of one kind."""
+SETTLED = 2.0
+"""Seconds after which a folder's time stamp can be relied on to show the next change."""
+HEAD = 64 << 10
+"""Bytes at the start of a file that tell whether it holds metrics."""
+
+_PASSED_OVER = frozenset({"wandb", "__pycache__", "node_modules", "site-packages", "artifacts", "media", "checkpoints"})
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+_JSONL = re.compile(r".*\.(jsonl|ndjson)|logs\.json\.txt")
+_METRICS_CSV = ("metrics.csv", "progress.csv")
+_METRICS_JSONL = ("metrics.jsonl", "metrics.ndjson")
+_W_AND_B = re.compile(r"wandb-history\.jsonl|autoloop-tap.*\.jsonl")
+_MLFLOW_RUN = frozenset({"meta.yaml", "metrics"})
+"""What the folder of a run has that MLflow keeps in files."""
+
+KINDS = ("tensorboard", "csv", "jsonl", "trainer_state", "trainer_log", "database", "swanlab", "mlflow", "aim")
+
+
+@dataclass
+class _Folder:
+    stamp: tuple[int, int] = (0, 0)
+    settled: bool = False
+    below: list[Path] = field(default_factory=list)
+    files: list[tuple[str, Path]] = field(default_factory=list)
+
+
+class RunFiles:
+    """The files of each kind below `root`, found by names; a folder is listed again only when it has changed.
+
+    Links to folders are not followed, hidden folders not looked into.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: dict[Path, _Folder] = {}
+        self._fitness: dict[Path, tuple[tuple[int, int], bool]] = {}
+
+    def look(self) -> dict[str, list[Path]]:
+        """Kind -> paths, those of older restarts first. A table or JSON lines count once their first rows tell so."""
+        found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
+        seen: dict[Path, _Folder] = {}
+        waiting = [(self.root, 0)]
+        while waiting and len(seen) < MOST_FOLDERS:
+            path, depth = waiting.pop(0)
+            folder = self._folder(path)
+            if folder is None:
+                continue
+            seen[path] = folder
+            for kind, file in folder.files:
+                if len(found[kind]) < MOST_FILES and (kind not in _FITTING or self._fits(kind, file)):
+                    found[kind].append(file)
+            if depth < DEPTH:
+                waiting += [(below, depth + 1) for below in folder.below]
+        self._folders = seen
+        for paths in found.values():
+            paths.sort(key=_age)
+        return found
+
+    def _folder(self, path: Path) -> _Folder | None:
+        try:
+            state = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        stamp = (state.st_mtime_ns, state.st_ino)
+        known = self._folders.get(path)
+        if known is not None and known.settled and known.stamp == stamp:
+            return known
+        settled = abs(time.time() - state.st_mtime_ns / 1e9) > SETTLED
+        folder = _Folder(stamp, settled)
+        try:
+            with os.scandir(path) as listing:
+                entries = list(islice(listing, MOST_ENTRIES))
+        except OSError:
+            return None
+        if {entry.name for entry in entries} >= _MLFLOW_RUN:
+            folder.files.append(("mlflow", path))
+            return folder
+        for entry in entries:
+            _sort_in(folder, path, entry)
+        return folder
+
+    def _fits(self, kind: str, path: Path) -> bool:
+        """Whether the file holds rows of metrics. What is undecided is asked again when it has grown."""
+        try:
+            state = os.stat(path)
+            stamp = (state.st_ino, state.st_size)
+            known = self._fitness.get(path)
+            if known is not None and (known[1] or known[0] == stamp):
+                return known[1]
+            with open(path, "rb", buffering=0) as file:
+                fits = _FITTING[kind](path.name, file.read(HEAD))
+        except OSError:
+            return False
+        self._fitness[path] = (stamp, fits)
+        return fits
+
+
+def _sort_in(folder: _Folder, parent: Path, entry: os.DirEntry[str]) -> None:
+    name, path = entry.name, parent / entry.name
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            if name == ".aim":
+                folder.files.append(("aim", path))
+            elif _CHECKPOINT.fullmatch(name):
+                folder.files.append(("trainer_state", path / STATE_NAME))
+            elif not name.startswith(".") and name not in _PASSED_OVER:
+                folder.below.append(path)
+        elif (kind := _kind_of(name)) is not None and entry.is_file():
+            folder.files.append((kind, path))
+    except OSError:
+        pass
+
+
+def _kind_of(name: str) -> str | None:
+    if "tfevents" in name:
+        return "tensorboard"
+    if name == STATE_NAME:
+        return "trainer_state"
+    if name == LOG_NAME:
+        return "trainer_log"
+    if name.endswith((".csv", "training.log")):
+        return "csv"
+    if _JSONL.fullmatch(name) and not _W_AND_B.fullmatch(name):
+        return "jsonl"
+    if name.endswith((".db", ".sqlite", ".sqlite3")):
+        return "database"
+    if name.endswith(".swanlab"):
+        return "swanlab"
+    return None
+
+
+def _table_fits(name: str, head: bytes) -> bool:
+    header, end, _ = head.partition(b"\n")
+    names = header_of(header) if end else []
+    return len(names) > 1 and (name in _METRICS_CSV or any(each in (*AXES, "step") for each in names))
+
+
+def _lines_fit(name: str, head: bytes) -> bool:
+    line, _, _ = head.lstrip(b"\xef\xbb\xbf").partition(b"\n")
+    row = decode_row(line)
+    if not isinstance(row, dict):
+        return False
+    numbers = [key for key, value in row.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    if name in _METRICS_JSONL:
+        return bool(numbers) or any(isinstance(value, dict) for value in row.values())
+    return len(numbers) > 1 and any(key in (*AXES, "step", "_step") for key in numbers)
+
+
+_FITTING = {"csv": _table_fits, "jsonl": _lines_fit}
+
+
+def _age(path: Path) -> list[tuple[int, int, str]]:
+    """Sorts restarts, the oldest first: `version_2` before `version_10`, dates and times as they read."""
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for part in path.parts for piece in _pieces(part)]
+
+
+def _pieces(part: str) -> Iterator[str]:
+    yield from (piece for piece in re.split(r"(\d{1,18})", part) if piece)
+    yield "/"

@@ -1,0 +1,193 @@
+"""On which steps a run's metrics stand: its trainer's own, where that can be told, else those of the rows.
+
+Decided here and nowhere else; what follows a run shows, judges and compares by the steps of the columns it gets.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from autoloop.metric_readers.columns import Columns, as_step
+from autoloop.model import Series
+
+AXES = ("global_step", "trainer/global_step", "train/global_step", "iter", "iteration", "epoch")
+"""Metrics that count a trainer's steps, the first that a run has being its axis.
+
+`epoch` counts only where rows have no step of their own but their number, and no metric has two values in an epoch.
+"""
+
+
+class StepAxis:
+    """The columns of one source whose rows have steps of their own (W&B's, or their numbers), put on the trainer's axis.
+
+    A value stands where its row's axis metric says, else where the last row before it that had one says. The axis metric
+    itself is no metric any more. `named`: the axis metric that the preset names; it stands before all others.
+    """
+
+    def __init__(self, named: str | None = None) -> None:
+        self._named = named
+        self._raw: Columns | None = None
+        self._cleared = 0
+        self._unfit: set[str] = set()
+        self._checked: dict[str, int] = {}
+        self._plan: tuple[str | None, dict[str, str]] = (None, {})
+        self._counters: dict[str, _Counter] = {}
+        self._mapped: dict[str, int] = {}
+        self._columns = Columns()
+
+    def update(self, raw: Columns, *, numbered: bool, defined: Mapping[str, str] | None = None) -> None:
+        """Takes up what is new in `raw`. `numbered`: whether its steps are only the numbers of rows. `defined`: W&B's
+        `define_metric`, metric or `prefix*` -> axis metric."""
+        if raw is not self._raw or raw.cleared != self._cleared:
+            self._raw, self._cleared = raw, raw.cleared
+            self._unfit.clear()
+            self._checked.clear()
+            self._start()
+        while not self._bring_up(raw, numbered, defined or {}):
+            pass
+        raw.rewritten.clear()
+
+    @property
+    def columns(self) -> Mapping[str, Series]:
+        if not self._counters:
+            return self._raw.series if self._raw is not None else {}
+        return self._columns.series
+
+    def step(self, own: int) -> int:
+        """The step reached, where the rows' own steps have reached `own`."""
+        if not self._counters:
+            return own
+        ends = [series.steps[-1] for series in self._columns.series.values()]
+        return max(0, *ends, *(counter.largest for counter in self._counters.values()))
+
+    def times(self, own: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+        """Pairs of (own step, Unix seconds) with the axis' steps in place of the own ones."""
+        name = self._plan[0] or next(iter(self._counters), None)
+        counter = self._counters.get(name) if name else None
+        return [(counter.at(step), time) for step, time in own] if counter else list(own)
+
+    # ------------------------------------------------------------------------------------------------------ which
+
+    def _bring_up(self, raw: Columns, numbered: bool, defined: Mapping[str, str]) -> bool:
+        """False if it turned out that another axis is needed: then it is begun again."""
+        default = self._default(raw, numbered)
+        own = {} if self._named and self._named in raw.series else {k: v for k, v in defined.items() if v in raw.series}
+        if (default, own) != self._plan:
+            self._plan = default, own
+            self._start()
+        for name in {default, *own.values()} - {None}:
+            assert name is not None
+            counter = self._counters.setdefault(name, _Counter())
+            if name in raw.rewritten or len(raw.series[name]) < counter.taken:
+                self._start()
+                return False
+            counter.take(raw.series[name])
+        if not self._counters:
+            return True
+        for key, series in raw.series.items():
+            if key not in self._counters:
+                self._map(key, series, raw)
+                if self._unfit and default in self._unfit:
+                    self._start()
+                    return False
+        return True
+
+    def _default(self, raw: Columns, numbered: bool) -> str | None:
+        if self._named and self._named in raw.series:
+            return self._named
+        for name in AXES:
+            if name in raw.series and name not in self._unfit and (name != "epoch" or numbered):
+                values = raw.series[name].values
+                seen = self._checked.get(name, 0)
+                if all(value.is_integer() for value in values[seen:]):
+                    self._checked[name] = len(values)
+                    return name
+                self._unfit.add(name)
+        return None
+
+    def _axis_of(self, key: str) -> str | None:
+        default, defined = self._plan
+        if key in defined:
+            return defined[key]
+        globs = [name for name in defined if name.endswith("*") and key.startswith(name[:-1])]
+        return defined[max(globs, key=len)] if globs else default
+
+    def _start(self) -> None:
+        self._counters = {}
+        self._mapped = {}
+        self._columns.clear()
+
+    # ------------------------------------------------------------------------------------------------------ mapping
+
+    def _map(self, key: str, series: Series, raw: Columns) -> None:
+        done = self._mapped.get(key, 0)
+        if key in raw.rewritten or len(series) < done:
+            self._columns.forget(key)
+            done = 0
+        axis = self._axis_of(key)
+        steps, values = series.steps[done:], series.values[done:]
+        self._mapped[key] = len(series)
+        if not values:
+            return
+        counter = self._counters.get(axis) if axis else None
+        if counter is None:
+            self._put(key, steps, values)
+            return
+        mapped = counter.of(steps)
+        if axis == "epoch" and axis not in self._plan[1].values() and axis != self._named:
+            known = self._columns.series.get(key)
+            line = [*(known.steps[-1:] if known and done else ()), *mapped]
+            if any(a == b for a, b in pairwise(line)):
+                self._unfit.add(axis)
+                return
+        self._put(key, mapped, values)
+
+    def _put(self, key: str, steps: array[int], values: array[float]) -> None:
+        series = self._columns.slot(key)
+        if series is None:
+            return
+        if (not series.steps or series.steps[-1] < steps[0]) and _rises(steps):
+            series.steps.extend(steps)
+            series.values.extend(values)
+            self._columns.series[key] = series
+            return
+        for step, value in zip(steps, values, strict=True):
+            self._columns.put(key, step, value)
+
+
+class _Counter:
+    """An axis metric as whole numbers, by the own steps of its rows."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.largest = 0
+        self._own = array("q")
+        self._steps = array("q")
+
+    def take(self, series: Series) -> None:
+        for own, value in zip(series.steps[self.taken :], series.values[self.taken :], strict=True):
+            step = as_step(value)
+            if step is not None:
+                self._own.append(own)
+                self._steps.append(step)
+                self.largest = max(self.largest, step)
+        self.taken = len(series)
+
+    def at(self, own: int) -> int:
+        index = bisect_right(self._own, own) - 1
+        if index >= 0:
+            return self._steps[index]
+        return min(own, self._steps[0]) if self._steps else own
+
+    def of(self, steps: array[int]) -> array[int]:
+        first = bisect_left(self._own, steps[0])
+        if self._own[first : first + len(steps)] == steps:  # each row has its axis: the usual case
+            return self._steps[first : first + len(steps)]
+        return array("q", [self.at(step) for step in steps])
+
+
+def _rises(steps: array[int]) -> bool:
+    return all(a < b for a, b in pairwise(steps))

@@ -1,0 +1,304 @@
+"""TensorBoard event files: framed protobuf events, of which the scalars and the hyperparameters are read.
+
+A record is `u64 length, u32 masked CRC-32C of the length, data, u32 masked CRC-32C of the data`. Only the checksum of the
+length is checked: it keeps the framing honest, and CRC-32C is not in the standard library. Formats: `Event`, `Summary` and
+`TensorProto` of TensorFlow, `HParamsPluginData` of TensorBoard.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from struct import Struct
+from struct import error as StructError
+from typing import Any, Final
+
+from autoloop.metric_readers.columns import MAX_KEYS, Columns
+from autoloop.metric_readers.protobuf import MalformedError, fields, read_varint, signed
+from autoloop.metric_readers.tail import Tail
+
+MAX_RECORD: Final = 1 << 20
+"""Bytes. Events of scalars are far smaller; longer ones are images, histograms and graphs, and are passed over unread."""
+_READ: Final = 1 << 20
+_HEAD: Final = Struct("<QI")
+_FLOAT: Final = Struct("<f")
+_DOUBLE: Final = Struct("<d")
+_HPARAMS: Final = "_hparams_/"
+"""The tags below which TensorBoard's hparams plugin keeps its own data."""
+_CONTENT: Final = {
+    1: _FLOAT,
+    2: _DOUBLE,
+    3: Struct("<i"),
+    4: Struct("<B"),
+    5: Struct("<h"),
+    6: Struct("<b"),
+    9: Struct("<q"),
+}
+"""TensorFlow's DataType -> how one number of it lies in `tensor_content`."""
+_PACKED: Final = {5: _FLOAT, 6: _DOUBLE}
+"""Field of TensorProto (`float_val`, `double_val`) -> how its packed values lie."""
+_VARINTS: Final = (7, 10, 11)
+"""`int_val`, `int64_val` and `bool_val`."""
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return tuple(table)
+
+
+_TABLE: Final = _crc_table()
+
+
+def masked_crc(data: bytes) -> int:
+    """The masked CRC-32C that TensorFlow's record files use."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+class TensorboardLog:
+    """The FileLog of one event file. `hparams`: what `add_hparams` or the like recorded, empty if nothing."""
+
+    def __init__(self, path: Path, columns: Columns, prefix: str = "") -> None:
+        self.path = path
+        self.columns = columns
+        self.rows = 0
+        self.step = 0
+        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        self.hparams: dict[str, Any] = {}
+        self._prefix = prefix
+        self._tail = Tail(path)
+        self._heads: dict[bytes, int] = {}
+        self._names: dict[bytes, str | None] = {}
+        self._zeros: dict[str, int] = {}
+        self._broken = False
+        self._malformed = 0
+
+    @property
+    def restarts(self) -> int:
+        return self._tail.restarts
+
+    @property
+    def problems(self) -> list[str]:
+        found = self._tail.problems
+        if self._broken:
+            found.append(f"{self.path} is damaged at byte {self._tail.offset}; the events after it cannot be read")
+        if self._malformed:
+            found.append(f"{self.path}: {self._malformed} events are damaged and were skipped")
+        return found
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        """Reads on, at most `budget` (at least 1 MiB) bytes; whether a scalar was new or there may be more."""
+        before, left = self.rows, max(budget, _READ)
+        grown = self._tail.look()
+        if grown and self._broken:  # bytes may arrive late over a network: one head is enough to see that they have
+            self._records(self._tail.read(_HEAD.size))
+            if self._broken:
+                self._tail.wait()
+                return False
+        while grown and left > 0:
+            used = self._records(self._tail.read(min(left, _READ) + MAX_RECORD))
+            self._tail.offset += used
+            left -= used
+            if not used:
+                self._tail.wait()
+            grown = used > 0 and self._tail.offset < self._tail.size
+        return grown or self.rows != before
+
+    def _records(self, data: bytes) -> int:
+        """Reads the whole records at the start of `data`; how many bytes are done with, maybe more than there are."""
+        at, end = 0, len(data)
+        room = self._tail.size - self._tail.offset
+        heads = self._heads
+        self._broken = False
+        while end - at >= 12:
+            head = data[at : at + 12]
+            length = heads.get(head, -1)
+            if length < 0:
+                length, checksum = _HEAD.unpack(head)
+                if masked_crc(head[:8]) != checksum:
+                    self._broken = head != bytes(12)  # space that was reserved and is not written yet
+                    return at
+                if len(heads) < 4096:
+                    heads[head] = length
+            stop = at + 16 + length
+            if stop > room:  # not written to its end yet
+                return at
+            if length <= MAX_RECORD:
+                if stop > end:
+                    return at
+                try:
+                    if not self._plain_scalar(data, at + 12, stop - 4):
+                        self._event(data, at + 12, stop - 4)
+                except (MalformedError, IndexError, StructError, OverflowError):
+                    self._malformed += 1
+            at = stop
+            if at > end:  # a long record was passed over: the next one starts behind what was read
+                return at
+        return at
+
+    # ------------------------------------------------------------------------------------------------- events
+
+    def _plain_scalar(self, data: bytes, i: int, stop: int) -> bool:
+        """The event that nearly all are: `wall_time, step, summary{value{tag, simple_value}}` with each length in one byte.
+        False if it is another; nothing has been taken then."""
+        if data[i] != 0x09 or data[i + 9] != 0x10:
+            return False
+        step, at = read_varint(data, i + 10, stop)
+        if at + 6 > stop or data[at] != 0x2A or data[at + 2] != 0x0A or data[at + 4] != 0x0A:
+            return False
+        length = data[at + 5]
+        value = at + 6 + length
+        if length > 127 or value + 5 != stop or data[value] != 0x15 or data[at + 1] != stop - at - 2:
+            return False
+        tag = data[at + 6 : value]
+        name = self._names.get(tag)
+        if name is None and (name := self._name_of(tag)) is None:
+            return True
+        self._take(name, signed(step), _FLOAT.unpack_from(data, value + 1)[0], _DOUBLE.unpack_from(data, i + 1)[0])
+        return True
+
+    def _event(self, data: bytes, start: int, stop: int) -> None:
+        step, time = 0, None
+        summaries = []
+        for number, first, last in fields(data, start, stop):
+            if number == 2 and last < 0:
+                step = signed(first)
+            elif number == 1 and last - first == 8:
+                time = _DOUBLE.unpack_from(data, first)[0]
+            elif number == 5 and last >= 0:
+                summaries.append((first, last))
+        for first, last in summaries:
+            for number, begin, end in fields(data, first, last):
+                if number == 1 and end >= 0:
+                    self._value(data, begin, end, step, time)
+
+    def _value(self, data: bytes, start: int, stop: int, step: int, time: float | None) -> None:
+        tag = b""
+        value: float | None = None
+        metadata = None
+        for number, first, last in fields(data, start, stop):
+            if number == 1 and last >= 0:
+                tag = data[first:last]
+            elif number == 2 and last - first == 4:
+                value = _FLOAT.unpack_from(data, first)[0]
+            elif number == 8 and last >= 0:
+                value = _number_of_tensor(data, first, last)
+            elif number == 9 and last >= 0:
+                metadata = first, last
+        if tag.startswith(_HPARAMS.encode()):
+            if metadata is not None:
+                self.hparams.update(_hparams(data, *metadata))
+                self.rows += 1
+        elif value is not None and (name := self._name_of(tag)) is not None:
+            self._take(name, step, value, time)
+
+    def _name_of(self, tag: bytes) -> str | None:
+        if tag not in self._names:
+            text = tag.decode("utf-8", "replace")
+            name = text if text.startswith(self._prefix) else self._prefix + text
+            if len(self._names) >= MAX_KEYS:
+                return name
+            self._names[tag] = None if text.startswith(_HPARAMS) else name
+        return self._names[tag]
+
+    def _take(self, name: str, step: int, value: float, time: float | None) -> None:
+        """A value whose step was never given has step 0: as long as a metric has no other, its values are counted."""
+        if step == 0:
+            step = self._zeros.get(name, 0)
+            if step >= 0 and len(self._zeros) < MAX_KEYS:
+                self._zeros[name] = step + 1
+            step = max(step, 0)
+        elif self._zeros.get(name, 0) >= 0 and len(self._zeros) < MAX_KEYS:
+            self._zeros[name] = -1
+        self.rows += 1
+        if step > self.step:
+            self.step = step
+            if time is not None:
+                self.times.append((step, time))
+        self.columns.put(name, step, value)
+
+
+def _number_of_tensor(data: bytes, start: int, stop: int) -> float | None:
+    """The one number of a TensorProto; None for a text, an image, or a tensor of several numbers."""
+    kind = 0
+    found: list[float] = []
+    for number, first, last in fields(data, start, stop):
+        if number == 1 and last < 0:
+            kind = first
+        elif number == 2 and last >= 0 and _elements(data, first, last) != 1:
+            return None
+        elif number == 4 and last >= 0:
+            layout = _CONTENT.get(kind)
+            if layout is None or last - first != layout.size:
+                return None
+            found.append(float(layout.unpack_from(data, first)[0]))
+        elif number in _PACKED and last >= 0:
+            if last - first != _PACKED[number].size:
+                return None
+            found.append(float(_PACKED[number].unpack_from(data, first)[0]))
+        elif number in _VARINTS:
+            if last >= 0:
+                first, behind = read_varint(data, first, last)
+                if behind != last:
+                    return None
+            found.append(float(signed(first)))
+    return found[0] if len(found) == 1 else None
+
+
+def _elements(data: bytes, start: int, stop: int) -> int:
+    """How many numbers a TensorShapeProto stands for."""
+    count = 1
+    for number, first, last in fields(data, start, stop):
+        if number == 2 and last >= 0:
+            count *= next((signed(value) for field, value, end in fields(data, first, last) if field == 1 and end < 0), 0)
+    return count
+
+
+# ------------------------------------------------------------------------------------------------ hyperparameters
+
+
+def _hparams(data: bytes, start: int, stop: int) -> dict[str, Any]:
+    """SummaryMetadata -> plugin_data (1) -> content (2) -> session_start_info (3) -> hparams (1), a map."""
+    found: dict[str, Any] = {}
+    for first, last in _below(data, [(start, stop)], 1, 2, 3, 1):
+        key, value = "", None
+        for number, begin, end in fields(data, first, last):
+            if number == 1 and end >= 0:
+                key = data[begin:end].decode("utf-8", "replace")
+            elif number == 2 and end >= 0:
+                value = _plain_value(data, begin, end)
+        if key and value is not None and len(found) < MAX_KEYS:
+            found[key] = value
+    return found
+
+
+def _below(data: bytes, places: list[tuple[int, int]], *path: int) -> list[tuple[int, int]]:
+    """Where the submessages lie that a path of field numbers leads to."""
+    for wanted in path:
+        places = [
+            (first, last)
+            for start, stop in places
+            for number, first, last in fields(data, start, stop)
+            if number == wanted and last >= 0
+        ]
+    return places
+
+
+def _plain_value(data: bytes, start: int, stop: int) -> float | str | bool | None:
+    """A google.protobuf.Value that is a number, a text or a truth value."""
+    for number, first, last in fields(data, start, stop):
+        if number == 2 and last - first == 8:
+            value = float(_DOUBLE.unpack_from(data, first)[0])
+            return int(value) if value.is_integer() and abs(value) < 2**53 else value
+        if number == 3 and last >= 0:
+            return data[first:last].decode("utf-8", "replace")
+        if number == 4 and last < 0:
+            return bool(first)
+    return None
