@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from autoloop.model import UserError
 from autoloop.settings import load_settings
-from autoloop.trainers import Preset, load_preset, parse_preset
+from autoloop.trainers import Console, Preset, load_preset, parse_preset
 from autoloop.trainers.loading import WRITTEN
 
 ROOT = Path(__file__).parents[2]
@@ -61,10 +61,12 @@ def test_a_mistake_is_named_with_what_to_do(text: str, said: str) -> None:
 
 def test_every_key_is_documented_and_every_example_is_read(tmp_path: Path) -> None:
     page = (ROOT / "docs/trainer.md").read_text(encoding="utf-8")
-    cells = re.findall(r"^\| (`.+?) \| .+ \| .+ \|$", page, re.MULTILINE)
-    documented = {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
+    tables = page.split("## What the trainer prints")
+    cells = [re.findall(r"^\| (`.+?) \|(?: .+)? \| .+ \|$", table, re.MULTILINE) for table in tables]
+    documented, of_console = ({key for cell in table for key in re.findall(r"`(\w+)`", cell)} for table in cells)
     spelt = {old: new for new, old in WRITTEN.items()}
     assert documented == {spelt.get(key, key) for key in Preset.__struct_fields__}
+    assert of_console == set(Console.__struct_fields__)
     examples = re.findall(r"```toml\n(.+?)```", page, re.DOTALL)
     assert len(examples) >= 3
     for example in examples:

@@ -1,7 +1,8 @@
 """What a trainer prints: its progress, and as a last resort its metrics.
 
-The step on a metric line may be rounded (`step:1K`), so it is reckoned from the lines before it; progress bars end
-with `\\r`, and log lines are glued to them. What to look for is data of the launch preset.
+What the launch preset describes is read by its patterns: there the step on a metric line may be rounded (`step:1K`), so
+it is reckoned from the lines before it. All other lines are read as those of any trainer (`printed_metrics.py`).
+Progress bars end with `\\r`, and log lines are glued to them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.printed_line import named_numbers
+from autoloop.metric_readers.printed_metrics import PrintedMetrics
 from autoloop.metric_readers.tail import Lines
 from autoloop.model import Series, UserError
 from autoloop.regex import MAX_TEXT, Regex, RegexSet, compile_regex
@@ -52,6 +55,9 @@ class ConsoleLog:
 
     Bars are also drawn for what is no training (data sets are mapped, checkpoints loaded, batches validated). With
     `total_steps`, and as long as the trainer announces no total of its own, only a bar of that length is the progress.
+
+    A line that `metrics` or `evaluation` of the preset matches is read by it alone, and its `progress` alone tells the
+    progress.
     """
 
     kind = "console"
@@ -72,9 +78,11 @@ class ConsoleLog:
         self._regexes = list(compiled(patterns).items())
         self._any = RegexSet(regex.pattern for _, regex in self._regexes)
         self._restarts = 0
+        self._printed = PrintedMetrics(self._columns, expected=total_steps, names=patterns.names, bars=not patterns.progress)
         self._clear()
 
     def _clear(self) -> None:
+        self._printed.clear()
         self.step = 0
         self.rate: float | None = None
         self.ended = False
@@ -86,7 +94,9 @@ class ConsoleLog:
 
     @property
     def total_steps(self) -> int | None:
-        return self._announced if self._announced is not None else self._bar[1] if self._bar else None
+        if self._announced is not None:
+            return self._announced
+        return self._bar[1] if self._bar else self._printed.total
 
     @property
     def columns(self) -> Mapping[str, Series]:
@@ -118,15 +128,20 @@ class ConsoleLog:
     def skim(self, budget: int = 4 << 20) -> bool:
         """Only the end of the log, for the progress: to parse a flood of lines for that alone costs too much."""
         self.skip(SKIM)
-        return self.poll(budget)
+        self._printed.recording = False
+        new = self.poll(budget)
+        self._printed.recording = True
+        return new
 
     def _line(self, text: str) -> None:
+        described = False
         for index in self._any.which(text):  # in one pass: nearly every line of a flood says nothing
             name, pattern = self._regexes[index]
             found = pattern.groups(text)
             if found is None:
                 continue
             self._changes += 1
+            described |= name in ("metrics", "evaluation")
             if name == "progress":
                 self._progress(found)
             elif name == "metrics":
@@ -142,6 +157,11 @@ class ConsoleLog:
             else:
                 self.ended = True
                 self._reached(self.total_steps)
+        if not described and self._printed.take(text):
+            self._changes += 1
+            if not self._patterns.progress:
+                self._reached(self._printed.step)
+                self.rate = self._printed.rate or self.rate
 
     def _progress(self, found: dict[str, str | None]) -> None:
         done, total = _whole(found["step"]), _whole(found["total"])
@@ -151,6 +171,7 @@ class ConsoleLog:
             return
         self._bar = (done, total)
         self._reached(self._offset + done)
+        self._printed.at(self._offset + done)
         rate, period = _number(found.get("rate") or ""), _number(found.get("period") or "")
         if rate is not None:
             self.rate = rate
@@ -163,10 +184,10 @@ class ConsoleLog:
             return
         self._line_step = step
         self._reached(step)
-        for name, text in _TOKEN.findall(rest):
-            value = _number(text)
-            if value is not None:
-                self._columns.put(self._name(name, self._patterns.prefix), step, value)
+        self._printed.at(step)
+        tokens = [(name, value) for name, text in _TOKEN.findall(rest) if (value := _number(text)) is not None]
+        for name, value in tokens or named_numbers(rest):
+            self._columns.put(self._name(name, self._patterns.prefix), step, value)
 
     def _place(self, token: str) -> int | None:
         """The step of a metric line: as printed where it is printed in full, else one spacing after the line before."""

@@ -27,12 +27,12 @@ def follow(
 ) -> Follower:
     """Follows the run that writes below `run_dir`, which need not exist yet; nothing is read before the first `poll`.
 
-    `run_id`: its W&B id, if that was chosen for it. `log`: the file with what it prints, in which `patterns` are looked
-    for. `log_freq`: steps between two printed metric lines. `total_steps`: how many steps it is to make; a printed bar of
-    another length is then not its progress. `axis`: the metric that counts its steps, if the preset names one. UserError if
-    a pattern is not valid.
+    `run_id`: its W&B id, if that was chosen for it. `log`: the file with what it prints, read by `patterns` and, where
+    they say nothing, as that of any trainer; without `patterns` it is not read. `log_freq`: steps between two printed
+    metric lines. `total_steps`: how many steps it is to make; a printed bar of another length is then not its progress.
+    `axis`: the metric that counts its steps, if the preset names one. UserError if a pattern is not valid.
     """
-    console = ConsoleLog(log, patterns or Console(), log_freq, total_steps) if log else None
+    console = ConsoleLog(log, patterns, log_freq, total_steps) if log and patterns else None
     return Follower(WandbChoice(run_dir, run_id, axis), JsonlRun(run_dir, run_id, axis), FileSources(run_dir, axis), console)
 
 

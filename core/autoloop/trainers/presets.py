@@ -59,9 +59,10 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the console log is read: regular expressions, searched anywhere in a line; an empty one looks for nothing.
 
-    Named groups: `progress` step, total, and rate (steps/s) or period (s/step); `metrics` step and rest (`name:value`
-    tokens); `total` total; `checkpoint` step; `evaluation` step, name, value. `end` marks the end of a complete run.
-    `names` maps printed names to the names the trainer gives W&B; others get `prefix`.
+    What none of them reads is read as the output of any trainer. Named groups: `progress` step, total, and rate
+    (steps/s) or period (s/step); `metrics` step and rest (`name:value` or the like); `total` total; `checkpoint` step;
+    `evaluation` step, name, value. `end` marks the end of a complete run. `names` maps printed names to the names the
+    trainer gives W&B; others get `prefix`.
     """
 
     progress: str = ""

@@ -1,0 +1,235 @@
+"""The metrics and the progress of a log whose format nobody has described, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.printed_line import Bar, Line, parse
+
+MAX_NAMES = 300
+"""More distinct names than this are no metrics, but numbers in texts that vary."""
+MAX_WAITING = 1000
+"""Values that may wait for a step."""
+
+_STEP_ROWS = ("global_step", "total_timesteps", "step", "iterations", "iteration", "epoch")
+"""Rows of a table that hold its step, the best first."""
+
+
+class PrintedMetrics:
+    """Puts what is printed into `columns`. A number without any step before it is none of a metric.
+
+    The step of a number is the one on its line, else that of the training's bar, else the last that was stated. Where
+    none ever is, dicts of the same keys are rows, and their step is the number of the row. A count that begins anew
+    with every epoch goes on from the epoch before. `expected`: the number of steps of the training, if known; a bar
+    without a label is the training's if it is of that length.
+
+    `bars` says whether bars are looked at; where not, the owner states steps with `at`.
+    """
+
+    def __init__(self, columns: Columns, *, expected: int | None, names: Mapping[str, str], bars: bool) -> None:
+        self.columns = columns
+        self.recording = True
+        """Whether metrics are put into the columns; the progress is followed in any case."""
+        self._expected = expected
+        self._renamed = names
+        self._bars = bars
+        self.clear()
+
+    def clear(self) -> None:
+        self.step = 0
+        """The largest step so far."""
+        self.total: int | None = None
+        """How many steps it will make, as far as that is printed."""
+        self.rate: float | None = None
+        self._last: int | None = None
+        self._count: tuple[int, int | None, int | None] | None = None
+        """The count that was printed last, the number that it goes to, and its epoch."""
+        self._epoch: int | None = None
+        self._epochs: int | None = None
+        self._first_epoch = 1
+        self._by_epoch = False
+        self._offset = 0
+        self._within = False
+        self._from_bar = False
+        self._bar_length: int | None = None
+        self._shown: dict[str, float] = {}
+        self._names: set[str] = set()
+        self._waiting: list[tuple[str, float]] = []
+        self._rows = 0
+        self._first_rows: dict[tuple[str, ...], tuple[int, list[tuple[str, float]]]] | None = {}
+        """By their names, the rows so far, each of another kind; None once two were of one kind."""
+        self._table: list[tuple[str, float]] = []
+        self._section = ""
+
+    def at(self, step: int) -> None:
+        """The owner has read that the training is at this step."""
+        self._last, self._by_epoch, self._from_bar = step, False, False
+
+    def take(self, text: str) -> bool:
+        """Reads one complete line; whether it told anything."""
+        if not text.strip():
+            return False
+        told = False
+        for index, line in enumerate(parse(text)):
+            told |= self._take(line, glued=index > 0)
+        return told
+
+    # ------------------------------------------------------------------------------------------------------------ lines
+
+    def _take(self, line: Line, *, glued: bool) -> bool:
+        if line.row:
+            return self._take_row(line)
+        ended = self._end_table()
+        return (self._take_bar(line, line.bar) if line.bar is not None else self._take_text(line, glued=glued)) or ended
+
+    def _take_text(self, line: Line, *, glued: bool) -> bool:
+        if line.epoch is not None and (line.pairs or line.heading):
+            self._see_epoch(line.epoch, line.epochs)
+        if line.step is not None and (line.pairs or line.heading):
+            self._settle()
+            self._reach(self._counted(line.step, line.steps, line.within_epoch), line.steps)
+            self._from_bar = False
+        elif not line.pairs:
+            self._settle()
+            return line.heading
+        elif self._from_bar and not glued and line.epoch is None and self._last is not None:
+            # The bar on the screen may lag behind; it is drawn again, as it is, below what is written above it.
+            self._waiting += line.pairs[: MAX_WAITING - len(self._waiting)]
+            return False
+        step = self._last if self._last is not None else self._epoch if self._by_epoch else None
+        if step is None and line.record:
+            return self._take_record(line.pairs)
+        if step is not None:
+            for name, value in line.pairs:
+                self._put(name, step, value)
+        return step is not None
+
+    def _take_record(self, pairs: list[tuple[str, float]]) -> bool:
+        """A dict without any step before it; until one has come again, with the same names, it may be a config."""
+        names = tuple(name for name, _ in pairs)
+        row, self._rows = self._rows, self._rows + 1
+        if self._first_rows is not None and names not in self._first_rows:
+            if len(self._first_rows) < MAX_NAMES:
+                self._first_rows[names] = (row, pairs)
+            return False
+        if self._first_rows is not None:
+            at, first = self._first_rows[names]
+            for name, value in first:
+                self._put(name, at, value)
+            self._first_rows = None
+        self.step = max(self.step, row)
+        for name, value in pairs:
+            self._put(name, row, value)
+        return True
+
+    def _take_bar(self, line: Line, bar: Bar) -> bool:
+        if not self._bars or not self._is_training(bar):
+            return False
+        if line.epoch is not None:
+            if bar.from_zero:
+                self._first_epoch = 0
+            self._see_epoch(line.epoch, None)
+        elif bar.label.startswith("epoch"):  # a bar over the epochs
+            self._settle()
+            self._see_epoch(bar.at, bar.of)
+            self._show(line.pairs, self._last if self._last is not None else bar.at)
+            return True
+        step = self._counted(bar.at, bar.of, bar.within_epoch, bar=True)
+        self._settle(step)
+        self._reach(step, bar.of)
+        self._from_bar, self.rate = bar.redrawn and bar.at < bar.of, bar.rate or self.rate
+        self._show(line.pairs, step)
+        return True
+
+    def _is_training(self, bar: Bar) -> bool:
+        """Bars are also drawn while data sets are mapped, checkpoints loaded and batches validated."""
+        said = bar.of_training
+        if said is None:
+            if self._expected is not None and not bar.within_epoch:
+                return bar.of == self._expected
+            if self._bar_length is None:
+                self._bar_length = bar.of
+            return bar.of == self._bar_length
+        return said
+
+    def _take_row(self, line: Line) -> bool:
+        if line.section is not None:
+            self._section = line.section + "/"
+        self._table += [(self._section + name, value) for name, value in line.pairs][: MAX_WAITING - len(self._table)]
+        return False
+
+    def _end_table(self) -> bool:
+        if not self._table:
+            return False
+        rows, self._table, self._section = self._table, [], ""
+        steps = {name.rpartition("/")[2].lower(): value for name, value in rows}
+        step = next((steps[name] for name in _STEP_ROWS if name in steps), None)
+        if step is not None and step == step and 0 <= step < 1e15:
+            self._reach(int(step), None)
+        if self._last is not None:
+            for name, value in rows:
+                self._put(name, self._last, value)
+        return self._last is not None
+
+    # ------------------------------------------------------------------------------------------------------------ steps
+
+    def _see_epoch(self, epoch: int, epochs: int | None) -> None:
+        if self._epoch is None:
+            self._first_epoch = min(epoch, self._first_epoch)
+        self._epoch, self._epochs = epoch, epochs if epochs is not None else self._epochs
+        if self._last is None:
+            self._by_epoch = True
+            self.step = max(self.step, epoch)
+            self.total = self._epochs
+
+    def _counted(self, at: int, of: int | None, within: bool, *, bar: bool = False) -> int:
+        """The step of the whole training that a printed count stands for."""
+        before, self._count = self._count, (at, of, self._epoch)
+        if before is not None and at < before[0]:
+            new_epoch = self._epoch is not None and before[2] is not None and self._epoch > before[2]
+            again = bar and of == before[1] and of != self._expected
+            self._within |= new_epoch
+            if new_epoch or again:
+                self._offset = self._last or 0
+        if (within or self._within) and of is not None and self._epoch is not None:
+            self._within = True
+            return max(0, self._epoch - self._first_epoch) * of + at
+        return self._offset + at
+
+    def _reach(self, step: int, of: int | None) -> None:
+        if self._last is None:  # epochs and rows before are not on this axis
+            self._by_epoch, self.step, self.total = False, 0, None
+        self._last = step
+        self.step = max(self.step, step)
+        if self._within:
+            self.total = of * self._epochs if of is not None and self._epochs is not None else None
+        elif of is not None and of >= step:
+            self.total = of
+
+    # ----------------------------------------------------------------------------------------------------------- values
+
+    def _settle(self, step: int | None = None) -> None:
+        """Gives what waits its step: the one of the bar that was drawn again below it, else the last one."""
+        waiting, self._waiting = self._waiting, []
+        at = self._last if step is None else step
+        for name, value in waiting if at is not None else ():
+            self._put(name, at or 0, value)
+
+    def _show(self, pairs: list[tuple[str, float]], step: int) -> None:
+        """What a bar shows stays there until it changes; only the change is a new value."""
+        for name, value in pairs:
+            known = self._shown.get(name)
+            if known is None or (known != value and (known == known or value == value)):
+                if len(self._shown) < MAX_NAMES:
+                    self._shown[name] = value
+                self._put(name, step, value)
+
+    def _put(self, name: str, step: int, value: float) -> None:
+        if not self.recording:
+            return
+        if name not in self._names:
+            if len(self._names) >= MAX_NAMES:
+                return
+            self._names.add(name)
+        self.columns.put(self._renamed.get(name, name), step, value)
