@@ -1,7 +1,8 @@
 """A project of version 0.1.0, with loops in every state, opens and continues.
 
 `version_0_1_0/` holds what that version wrote: `store.sql` its database (schema 2), `files.json` all other files that an
-engine may read. `{PROJECT}`, `{PYTHON}` and `{HOST}` stand for those of the machine.
+engine may read; `resuming/` the same of a project whose trainer can continue from a checkpoint. `{PROJECT}`, `{PYTHON}` and
+`{HOST}` stand for those of the machine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.engine.base.frozen_config import frozen_config
+from autoloop.engine.planning.variant_policies import run_policy
 from autoloop.model import (
     LOOP_STOP,
     POLICY,
@@ -28,9 +31,11 @@ from autoloop.model import (
     ProposalStatus,
     RequeueKind,
     RoundState,
+    Run,
     RunState,
 )
-from autoloop.protocol import Approve, Edit, Resume, Retry, Start, Undo
+from autoloop.protocol import Approve, Edit, Extend, Resume, Retry, Start, Undo
+from autoloop.settings import Settings
 from autoloop.store import SCHEMA_VERSION, Store
 
 from tests.engine.project import Project
@@ -38,31 +43,60 @@ from tests.engine.project import Project
 DATA = Path(__file__).with_name("version_0_1_0")
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Iterator[Project]:
-    folder = tmp_path / "project"
+def restore(folder: Path, data: Path) -> None:
+    """Write the project that `data` holds to `folder`, as version 0.1.0 left it."""
 
     def here(text: str) -> str:
         for name, value in (("PROJECT", str(folder)), ("PYTHON", sys.executable), ("HOST", socket.gethostname())):
             text = text.replace(f"{{{name}}}", value)
         return text
 
-    files = json.loads((DATA / "files.json").read_text())
-    for name, text in files.items():
+    for name, text in json.loads((data / "files.json").read_text()).items():
         path = folder / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(here(text))
     with sqlite3.connect(folder / ".autoloop" / "autoloop.db") as db:
-        db.executescript(here((DATA / "store.sql").read_text()))
+        db.executescript(here((data / "store.sql").read_text()))
     db.close()
+
+
+def opened(folder: Path) -> Project:
+    """The project, opened by this version, with its own rule book."""
+    rules = folder / "rules.toml"
+    own = rules.read_text() if rules.exists() else None
     project = Project(folder)
-    (folder / "rules.toml").write_text(here(files["rules.toml"]))  # the project of the tests has put its own there
+    if own is not None:
+        rules.write_text(own)
+    return project
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    restore(folder, DATA)
+    project = opened(folder)
+    yield project
+    project.close()
+
+
+@pytest.fixture
+def resuming(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    restore(folder, DATA / "resuming")
+    project = opened(folder)
     yield project
     project.close()
 
 
 def loop_of(project: Project, name: str) -> Any:
     return next(loop for loop in project.store.loops() if loop.spec.name == name)
+
+
+def history(run: Run) -> list[tuple[int, float]]:
+    """Step and loss of each row that the run wrote."""
+    files = Path(run.output_dir or "") / "wandb" / "latest-run" / "files"
+    rows = map(json.loads, (files / "wandb-history.jsonl").read_text().splitlines())
+    return [(row["_step"], row["train/l1_loss"]) for row in rows]
 
 
 def states(project: Project, name: str) -> list[RunState]:
@@ -135,7 +169,6 @@ def test_decisions_are_taken_back_and_made_and_the_next_round_starts(old: Projec
     loop = loop_of(old, "deciding")
     one, rejected, two, *_ = old.proposals(loop)
     with old.driven(loop) as engine:
-        # Version 0.1.0 hashed a variant without its trainer: what it approved for any but LeRobot is looked at again.
         engine.done(Undo(proposals=[one.id, rejected.id, two.id]))
         assert old.store.proposal(rejected.id).status is ProposalStatus.PENDING
         engine.done(Edit(proposal=rejected.id, edits=["lr@mul=0.25"]))
@@ -146,6 +179,58 @@ def test_decisions_are_taken_back_and_made_and_the_next_round_starts(old: Projec
     (run,) = old.runs(loop, 2)
     assert (run.proposal, run.state) == (rejected.id, RunState.FINISHED)
     assert old.store.proposal(one.id).lapsed is LapseKind.ROUND_STARTED
+
+
+def test_what_was_approved_runs_without_being_approved_again(old: Project) -> None:
+    loop = loop_of(old, "deciding")
+    approved = {each.id for each in old.proposals(loop) if each.status is ProposalStatus.APPROVED}
+    with old.driven(loop) as engine:
+        engine.done(Start())
+        old.until(lambda: len(old.store.rounds(loop.id)) == 2, "the next round")
+    assert len(approved) == 2
+    assert {run.proposal for run in old.runs(loop, 2)} == approved
+
+
+def test_runs_are_found_again_by_the_hash_that_their_training_has_now(old: Project) -> None:
+    for loop in old.store.loops():
+        for run in old.runs(loop):
+            now = run_policy(old.store, run, Settings().field_types()).hash(frozen_config(run))
+            assert run.config_hash == now, run.name
+            assert old.store.runs_with_config(now)[-1].config_hash == now
+
+
+def test_a_proposal_whose_config_cannot_be_read_keeps_its_hash_and_is_approved_again(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    restore(folder, DATA)
+    with sqlite3.connect(folder / ".autoloop" / "autoloop.db") as db:
+        bodies = [json.loads(body) for (body,) in db.execute("SELECT body FROM proposals")]
+    db.close()
+    before = {each["id"]: each["config_hash"] for each in bodies}
+    for each in bodies:
+        (folder / ".autoloop" / "configs" / f"{each['base_run']}.json").unlink(missing_ok=True)
+    project = opened(folder)
+    proposals = [each for loop in project.store.loops() for each in project.proposals(loop)]
+    assert {each.id: each.config_hash for each in proposals} == before
+    project.close()
+
+
+def test_a_finished_run_is_extended_from_its_checkpoint(resuming: Project) -> None:
+    (loop,) = resuming.store.loops()
+    (run,) = resuming.runs(loop)
+    resuming.store.send(loop.id, Extend(run=run.id, steps=9), "ada")
+    assert resuming.run(loop).state is LoopState.FINISHED
+    extended = resuming.store.run(run.id)
+    assert (extended.state, extended.step, extended.output_dir) == (RunState.FINISHED, 9, run.output_dir)
+    assert [attempt.result for attempt in resuming.store.attempts(run.id)] == [RunState.FINISHED] * 2
+    assert [point for point, _ in history(extended)] == list(range(1, 10))
+
+
+def test_a_run_whose_trainer_cannot_be_resumed_is_not_extended(old: Project) -> None:
+    loop = loop_of(old, "finished")
+    number = old.store.send(loop.id, Extend(run=old.runs(loop)[0].id, steps=9), "ada")
+    old.run(loop)
+    assert old.store.command(number).ok is False
+    assert "plain" in (old.store.command(number).answer or "")
 
 
 def test_runs_whose_processes_were_killed_are_lost_and_can_be_retried(old: Project) -> None:

@@ -18,9 +18,10 @@ from autoloop.store.access import driven
 from autoloop.store.places import Places
 from autoloop.store.portable import make_relative
 from autoloop.store.sentences import make_typed
+from autoloop.store.trainings import name_trainers
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
@@ -59,6 +60,7 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _index_states,
     2: make_relative,
     3: make_typed,
+    4: name_trainers,
 }
 """Version -> the step from it to the next one, inside a transaction."""
 
