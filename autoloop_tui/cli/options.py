@@ -25,7 +25,7 @@ class ConfigOptions:
     """Which configs."""
 
     cfgs: Annotated[list[str] | None, Many] = None
-    """The configs of the first round (JSON files)."""
+    """The configs of the first round (JSON, YAML or TOML files); without them the base of [trainer]."""
 
 
 @dataclass(frozen=True, kw_only=True)

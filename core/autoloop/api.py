@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from autoloop.configs import Clamp, edits_as_mapping, edits_from_mapping, parse_config
+from autoloop.configs import Clamp, edits_as_mapping, edits_from_mapping, parse_config, suffix_of
+from autoloop.configs.formats import JSON
 from autoloop.files import read_text
 from autoloop.metrics import default_book, from_json
 from autoloop.model import Actor, Change, Config, MetricSummary, Run, Summary, UserError
@@ -113,7 +114,8 @@ def decide(
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
-    """A training config. UserError with line and column for what is no JSON, a key that stands twice, NaN."""
+    """A training config: JSON, or YAML or TOML if the file is named so. UserError with line and column for what is not
+    valid, a key that stands twice, NaN."""
     return parse_config(read_text(Path(path), "config"), str(path))
 
 
@@ -154,23 +156,24 @@ def write_variant(
     name: str | None = None,
 ) -> Variant:
     """Write the variant of the config file `base`, beside it or into `out_dir`, as `<base>_<hash>.json`, or
-    `<name>_<hash>.json`.
+    `<name>_<hash>.json`; a YAML or TOML file gives one of its own format.
 
     The same variant has the same name each time, and no other file is overwritten.
     """
     source = Path(base)
     text = read_text(source, "config")
-    made = _made(parse_config(text, str(source)), changes)
-    file = files.write_variant(source.parent if out_dir is None else Path(out_dir), name or source.stem, text, made)
+    made = _made(parse_config(text, str(source)), changes, suffix_of(str(source)))
+    folder = source.parent if out_dir is None else Path(out_dir)
+    file = files.write_variant(folder, name or source.stem, text, made, suffix_of(str(source)))
     return Variant(config=made.config, changes=made.changes, notes=made.notes, path=file.path)
 
 
-def _made(config: Config, changes: Changes) -> CheckedVariant:
+def _made(config: Config, changes: Changes, suffix: str = JSON) -> CheckedVariant:
     request = _request(changes)
     settings = load_settings(Path.cwd())
     # A rule's edits are checked as a loop of this project would check them; how a person launches theirs is not known.
     overridden = load_preset(settings.preset).flags if request.by_rule else ()
-    made = check(config, request, VariantPolicy(fields=settings.field_types(), overridden=overridden))
+    made = check(config, request, VariantPolicy(fields=settings.field_types(), overridden=overridden), suffix)
     if made.blocked:
         raise UserError(f"The variant was not made: {made.blocked}")
     return made

@@ -1,14 +1,18 @@
-"""A trainer that knows nothing of ours, standard library only: flags as nanoGPT reads them, or a tree that it can print.
+"""A trainer that knows nothing of ours: flags as nanoGPT reads them, or a YAML or TOML file.
 
-`--key=value`: literals of Python, of the very type of the default; an unknown key or another type ends it. `--print` prints
-the config instead of training. It writes its metrics below `out_dir`, and every value that it trained with among them.
+`--file=PATH` is read first. `--key=value`: literals of Python, of the very type of the default; an unknown key or another
+type ends it. `--print` prints the config instead of training. It writes its metrics below `out_dir`, the rate and batch
+size that it trained with among them.
 """
 
 import json
 import os
 import sys
+import tomllib
 from ast import literal_eval
 from typing import Any
+
+import yaml  # type: ignore[import-untyped]
 
 config: dict[str, Any] = {
     "learning_rate": 0.1,
@@ -26,6 +30,10 @@ for word in sys.argv[1:]:
         print(json.dumps(config, indent=2))
         sys.exit()
     key, _, text = word.removeprefix("--").partition("=")
+    if key == "file":
+        with open(text, "rb") as file:
+            config |= tomllib.load(file) if text.endswith(".toml") else yaml.safe_load(file)
+        continue
     try:
         value = literal_eval(text)
     except (SyntaxError, ValueError):

@@ -1,9 +1,11 @@
-"""Trainers without a config file: their base stands in [trainer] or is what they print, and edits reach them as flags."""
+"""Trainers with YAML or TOML files, or without one: then their base stands in [trainer] or is what they print, and edits
+reach them as flags."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from autoloop.engine.planning.frozen import differences, preset_of
 from autoloop.model import RunState
 
@@ -97,3 +99,55 @@ def test_a_loop_goes_on_with_the_base_that_it_was_made_with(project: Project) ->
         assert differences(store.places, loop)
         settings(project, "grace = 3.0\n" + TRAINER_TABLE + BASE)
         assert not differences(store.places, loop)
+
+
+FILES = {
+    "yaml": "# the base\nlearning_rate: 0.0001   # rate\nbatch_size: 8\nmax_iters: 3\n",
+    "toml": "# the base\nlearning_rate = 1e-4   # rate\nbatch_size = 8\nmax_iters = 3\n",
+}
+
+
+@pytest.mark.parametrize("suffix", sorted(FILES))
+def test_a_variant_keeps_the_format_and_the_comments_of_its_base(project: Project, suffix: str) -> None:
+    """The trainer reads YAML with PyYAML, which takes 1e-05 for a text: round 2 trains with a number."""
+    settings(
+        project,
+        f'[trainer]\ncommand = "{{python}} {TRAINER} --file={{config}}"\n[trainer.flags]\nout_dir = "{{output_dir}}"\n',
+    )
+    (project.folder / "rules.toml").write_text(RULES.replace("mul=10", "mul=0.1"), encoding="utf-8")
+    (project.folder / f"base.{suffix}").write_text(FILES[suffix], encoding="utf-8")
+    said = project.call(*RUN, "--cfgs", f"base.{suffix}", "--decide", "--rounds", "2")
+    assert said.returncode == 0, said.stderr
+    assert trained(project) == [{"train/lr": 1e-4, "train/batch": 8}, {"train/lr": 1e-5, "train/batch": 8}]
+    with project.store() as store:
+        first, second = store.runs(project.loop().id)
+    assert Path(first.config_path).read_text(encoding="utf-8") == FILES[suffix]
+    for path in (Path(second.config_path), Path(second.source_path)):
+        assert path.suffix == f".{suffix}"
+        before, after = FILES[suffix].splitlines(), path.read_text(encoding="utf-8").splitlines()
+        assert [line for line in after if line not in before] == [
+            before[1].replace("0.0001", "1.0e-05").replace("1e-4", "1e-05")
+        ]
+
+
+@pytest.mark.parametrize("suffix", sorted(FILES))
+def test_generate_writes_variants_in_the_format_of_the_base(project: Project, call: Call, suffix: str) -> None:
+    (project.folder / f"base.{suffix}").write_text(FILES[suffix], encoding="utf-8")
+    said = call("generate", "--base-cfg", f"base.{suffix}", "--changes", "batch_size=16")
+    assert said.code == 0, said.err
+    (variant,) = project.folder.glob(f"base_*.{suffix}")
+    assert variant.read_text(encoding="utf-8") == FILES[suffix].replace("8", "16")
+
+
+def test_a_yaml_value_that_readers_disagree_on_is_a_note_of_the_plan(project: Project, call: Call) -> None:
+    settings(project, '[trainer]\ncommand = "{python} x.py {config}"\n')
+    (project.folder / "base.yaml").write_text("lr: 1e-5\n", encoding="utf-8")
+    said = call("run", "--cfgs", "base.yaml", "--device", "cpu")
+    assert "base.yaml: PyYAML reads some values otherwise than other readers do (line 1: lr: 1e-5)" in said.out
+
+
+def test_a_python_file_is_no_config_and_the_sentence_says_what_is(project: Project, call: Call) -> None:
+    (project.folder / "config.py").write_text("lr = 1\n", encoding="utf-8")
+    said = call("run", "--cfgs", "config.py", "--device", "cpu", "--preset", "plain", "--train-script", str(TRAINER))
+    assert said.code == 2
+    assert "is a Python file, which edits cannot change; give its values as [trainer.base]" in said.err

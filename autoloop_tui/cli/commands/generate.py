@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from autoloop.configs import change_text, edits_from_mapping, parse_config
+from autoloop.configs import change_text, edits_from_mapping, parse_config, suffix_of
 from autoloop.engine.planning.variant_policies import project_policy, store_of
 from autoloop.files import read_text
 from autoloop.model import UserError
@@ -59,7 +59,7 @@ def generate(
     Parameters
     ----------
     base_cfg
-        The config to start from (a JSON file). A recipe may name it instead.
+        The config to start from (a JSON, YAML or TOML file). A recipe may name it instead.
     changes
         The edits of one variant, as path@op=value (set, new, mul, add, min, max) or path@del, or as JSON,
         '{"path@op": value}'. Given again, it is another variant.
@@ -88,7 +88,7 @@ def generate(
             steps=options.steps,
             extra=extra,
         )
-        variants = [check(config, each, policy) for each in asked]
+        variants = [check(config, each, policy, suffix_of(base.name)) for each in asked]
     for each, variant in zip(asked, variants, strict=True):
         if variant.blocked:
             raise UserError(f"Nothing was written, because of {_called(each, asked, named=named)}: {variant.blocked}")
@@ -108,7 +108,7 @@ def generate(
 
     try:
         for variant in variants:
-            files.append(write_variant(folder, base.stem, base_text, variant))
+            files.append(write_variant(folder, base.stem, base_text, variant, suffix_of(base.name)))
         paths = [str(file.path) for file in files]
         if options.exec_:
             name = asked[0].reason if len(asked) == 1 else None

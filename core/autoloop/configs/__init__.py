@@ -4,9 +4,9 @@ from autoloop.configs.changes import apply, config_hash, diff, same
 from autoloop.configs.clamp import Bounds, Clamp, clamp_changes
 from autoloop.configs.edits import OPS, Edit, edits_as_mapping, edits_from_mapping, parse_edit, parse_edits, resolve
 from autoloop.configs.fields import FieldTypes, default_fields
+from autoloop.configs.formats import parse_config, reading_differs, rewrite, suffix_of
 from autoloop.configs.guards import edits_with_effect, refusals, unusable
-from autoloop.configs.rewriting import rewrite
-from autoloop.configs.text import after_text, before_text, change_text, dump_config, parse_config, value_text
+from autoloop.configs.text import after_text, before_text, change_text, dump_config, value_text
 from autoloop.model import Config
 
 __all__ = [
@@ -31,10 +31,12 @@ __all__ = [
     "parse_config",
     "parse_edit",
     "parse_edits",
+    "reading_differs",
     "refusals",
     "resolve",
     "rewrite",
     "same",
+    "suffix_of",
     "unusable",
     "value_text",
 ]

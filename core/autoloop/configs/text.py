@@ -31,7 +31,7 @@ class _RefusedError(Exception):
         self.why, self.token, self.is_key = why, token, is_key
 
 
-def parse_config(text: str, source: str) -> Config:
+def parse_json(text: str, source: str) -> Config:
     """The config in `text`; `source` (a path, usually) is named in errors.
 
     Raises UserError with line and column for text that is not JSON, for a duplicate key and for NaN or Infinity, and

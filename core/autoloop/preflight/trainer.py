@@ -140,7 +140,7 @@ class Question:
         if answer["decodes"]:
             found += self._configs(answer["configs"])
         elif self.configs and not answer.get("broken"):
-            found.append(ok("configs", "read as JSON; this trainer has no config classes to check them with"))
+            found.append(ok("configs", "can be read; this trainer has no config classes to check them with"))
         return found
 
     def _torch(self, version: str | None, cuda: dict[str, Any] | None) -> list[Finding]:

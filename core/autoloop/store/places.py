@@ -25,9 +25,9 @@ class Places:
     def database(self) -> Path:
         return self.home / "autoloop.db"
 
-    def config(self, run: str) -> Path:
-        """The frozen copy of a run's config."""
-        return self.home / "configs" / f"{run}.json"
+    def config(self, run: str, suffix: str = ".json") -> Path:
+        """The frozen copy of a run's config; `suffix` tells its format."""
+        return self.home / "configs" / f"{run}{suffix}"
 
     def frozen(self, loop: str) -> Path:
         """The copies of the files that a loop was made with: rules, preset, metric book, settings."""

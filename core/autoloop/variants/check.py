@@ -19,6 +19,7 @@ from autoloop.configs import (
     refusals,
     resolve,
 )
+from autoloop.configs.formats import JSON, unwritable
 from autoloop.model import Change, UserError
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
@@ -39,9 +40,10 @@ class CheckedVariant:
     blocked: str | None = None
 
 
-def check(config: Config, request: VariantRequest, policy: VariantPolicy) -> CheckedVariant:
+def check(config: Config, request: VariantRequest, policy: VariantPolicy, suffix: str = JSON) -> CheckedVariant:
     """The variant of `config` that the request gives. What is wrong with it is in `blocked`, and raises nothing.
 
+    `suffix`: the format of the config's file, which the variant's file has too.
     Of a rule's request, the edits that this config cannot take are left out with a note, its bounds hold, and so do the
     floors under which no rule may go. An edit of a person that matches nothing blocks the variant: it was meant.
     """
@@ -62,6 +64,7 @@ def check(config: Config, request: VariantRequest, policy: VariantPolicy) -> Che
     notes += [f"left out: {path} is given by a flag for all runs" for path in overridden]
     if kept:
         reasons = refusals(base, policy.trained(result), by_rule=request.by_rule)
+        reasons += filter(None, [unwritable(result, suffix)])
         reasons += [why for change in kept if change.removed and (why := policy.undeletable(change.path))]
         if where := policy.duplicate(hash_):
             reasons.append(f"This config has already been run: {where}.")

@@ -41,22 +41,22 @@ class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
     new: bool
 
 
-def write_variant(folder: Path, base: str, base_text: str, variant: CheckedVariant) -> WrittenVariant:
-    """Write the variant's config as `<base>_<hash>.json` into `folder`, which is made; no other file is overwritten.
+def write_variant(folder: Path, base: str, base_text: str, variant: CheckedVariant, suffix: str = ".json") -> WrittenVariant:
+    """Write the variant's config as `<base>_<hash><suffix>` into `folder`, which is made; no other file is overwritten.
 
     It is `base_text` except for the values that changed, so that `diff` shows just those. The same variant of the same base
     has the same name each time. UserError where the place cannot be written.
     """
-    text = rewrite(base_text, variant.config)
+    text = rewrite(base_text, variant.config, suffix)
     # A file name has 255 bytes at most.
     name = f"{base.encode(errors='replace')[:200].decode(errors='ignore')}_{variant.hash[:NAMED_BY]}"
-    path, number = folder / f"{name}.json", 1
+    path, number = folder / f"{name}{suffix}", 1
     try:
         while path.exists():
             if path.is_file() and path.read_bytes() == text.encode():
                 return WrittenVariant(path=path, new=False)
             number += 1
-            path = folder / f"{name}_{number}.json"
+            path = folder / f"{name}_{number}{suffix}"
         write_atomically(path, text)
     except OSError as error:
         raise UserError(f"The variant {path} cannot be written ({error.strerror}); choose another --out-dir.") from None

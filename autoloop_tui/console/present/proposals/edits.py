@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from autoloop.configs import suffix_of
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.variant_policies import loop_policy
@@ -38,7 +39,7 @@ def edit_check(
     def checked(edits: Sequence[str]) -> CheckedVariant:
         if not edits:
             return CheckedVariant(config, blocked="Write at least one edit: path=value or path@op=value.")
-        return check(config, VariantRequest(reason="", edits=list(edits)), policy)
+        return check(config, VariantRequest(reason="", edits=list(edits)), policy, suffix_of(base.config_path))
 
     return checked
 

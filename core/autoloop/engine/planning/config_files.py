@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, dump_config, parse_config
+from autoloop.configs import Config, dump_config, parse_config, suffix_of
+from autoloop.configs.formats import JSON, YAML
 from autoloop.files import read_text
 from autoloop.model import LoopSpec, UserError
 from autoloop.trainers import Preset
@@ -23,6 +24,8 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     text: str
+    suffix: str
+    """The ending of the format of `text`."""
     config: Config
 
     @property
@@ -44,15 +47,18 @@ def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
 
 def read_source(source: str, spec: LoopSpec, preset: Preset, dataset: object | None) -> SourceConfig:
     """The config of one of `sources_of`, with `dataset` for its own block. UserError if it cannot be read or dumped."""
+    suffix: str | None = None  # as the name of the file says
     if not spec.configs and source == spec.preset:
-        text = _text_of_base(spec, preset)
+        text, suffix = _text_of_base(spec, preset)
     else:
         text = read_text(Path(source), "config")
         if preset.dumps_a_file:
             parse_config(text, source)  # what is wrong with it is said better than by the trainer
             text = dumped(preset, spec.python, spec.cwd, spec.device, script=spec.train_script, config=source)
-    config = parse_config(text, source)
-    return SourceConfig(source=source, text=text, config=config if dataset is None else {**config, "dataset": dataset})
+            suffix = _format_of_dump(text)
+    config = parse_config(text, source, suffix)
+    config = config if dataset is None else {**config, "dataset": dataset}
+    return SourceConfig(source=source, text=text, suffix=suffix or suffix_of(source), config=config)
 
 
 def with_base(spec: LoopSpec, preset: Preset) -> Preset:
@@ -66,10 +72,15 @@ def with_base(spec: LoopSpec, preset: Preset) -> Preset:
     return msgspec.structs.replace(preset, base=read_source(source, given, preset, None).config)
 
 
-def _text_of_base(spec: LoopSpec, preset: Preset) -> str:
+def _text_of_base(spec: LoopSpec, preset: Preset) -> tuple[str, str]:
     if isinstance(preset.base, dict):
-        return dump_config(preset.base)
-    return dumped(preset, spec.python, spec.cwd, spec.device, script=spec.train_script)
+        return dump_config(preset.base), JSON
+    text = dumped(preset, spec.python, spec.cwd, spec.device, script=spec.train_script)
+    return text, _format_of_dump(text)
+
+
+def _format_of_dump(text: str) -> str:
+    return JSON if text.lstrip().startswith("{") else YAML[0]
 
 
 def dataset_of(spec: LoopSpec) -> object | None:

@@ -26,7 +26,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
     Makes the loop's output folder, so that its name is taken; where others took the planned name meanwhile it is the next
     free one. UserError where a disk has no room or is read-only; nothing is left then.
     """
-    frozen = {planned.run.id: store.places.config(planned.run.id) for planned in plan.runs}
+    frozen = {planned.run.id: store.places.config(planned.run.id, planned.suffix) for planned in plan.runs}
     folder: Path | None = None
     try:
         write_all([(frozen[planned.run.id], planned.text) for planned in plan.runs])

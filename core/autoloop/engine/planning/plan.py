@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import Config, rewrite
+from autoloop.configs import Config, reading_differs, rewrite
 from autoloop.engine.planning.checks import check
 from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
@@ -28,6 +28,8 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     text: str
     """The config as it gets frozen: the file's own text, but for what the loop gives in its place."""
+    suffix: str
+    """The ending of the frozen copy's name, which tells its format."""
     slot: Slot | None
     output_dir: str
     launch: LaunchPlan
@@ -90,6 +92,12 @@ def plan_loop(
                 f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
                 ".autoloop/configs, which only you can read; a variable of the environment would keep it out of files."
             )
+        if unsure := reading_differs(given.text, given.suffix):
+            named = f"{', '.join(unsure[:3])}{' …' if len(unsure) > 3 else ''}"
+            warnings.append(
+                f"{Path(source).name}: PyYAML reads some values otherwise than other readers do ({named}); write 1.0e-5 for "
+                "a number, quotes for a text."
+            )
         hash_ = policy.hash(config)
         if hash_ in seen:
             warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
@@ -115,8 +123,9 @@ def plan_loop(
             PlannedRun(
                 run=run,
                 config=config,
-                text=rewrite(given.text, config),
+                text=rewrite(given.text, config, given.suffix),
                 slot=slot,
+                suffix=given.suffix,
                 output_dir=out,
                 launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source, config),
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from autoloop.configs import Config, FieldTypes, after_text, apply, before_text, config_hash
+from autoloop.configs import Config, FieldTypes, after_text, apply, before_text, config_hash, suffix_of
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.variant_policies import loop_policy
@@ -56,13 +56,14 @@ class Proposals:
             base_hash=config_hash(config),
             created_at=self.context.clock(),
         )
-        return _with_variant(proposal, check(config, request, self._policy(made_from)))
+        return _with_variant(proposal, check(config, request, self._policy(made_from), suffix_of(base.config_path)))
 
     def revise(self, proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
         """`proposal` with other edits, checked anew: it waits for a decision again, or is blocked. It is not stored."""
         request = VariantRequest(author=author, reason=proposal.reason, edits=edits)
-        config = self.base_config(self.context.store.run(proposal.base_run))
-        variant = check(config, request, self._policy(proposal.round, besides=proposal.id))
+        base = self.context.store.run(proposal.base_run)
+        policy = self._policy(proposal.round, besides=proposal.id)
+        variant = check(self.base_config(base), request, policy, suffix_of(base.config_path))
         return _with_variant(proposal_edited(proposal, edits, author), variant)
 
     def add(self, proposal: Proposal) -> Proposal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autoloop.configs import Config, rewrite
+from autoloop.configs import Config, rewrite, suffix_of
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_text
 from autoloop.engine.planning.names import new_run_id
@@ -103,9 +103,11 @@ def _make_run(
 ) -> tuple[Run, list[tuple[Path, str]]]:
     """The run, and the files that are to be written before it is recorded: path and content."""
     run_id = new_run_id()
-    variant = Path(context.loop.output_dir) / "variants" / f"{name}.json"
-    frozen = context.places.config(run_id)
-    text = rewrite(frozen_text(context.store.run(proposal.base_run)), config)
+    base = context.store.run(proposal.base_run)
+    suffix = suffix_of(base.config_path)
+    variant = Path(context.loop.output_dir) / "variants" / f"{name}{suffix}"
+    frozen = context.places.config(run_id, suffix)
+    text = rewrite(frozen_text(base), config, suffix)
     run = Run(
         id=run_id,
         loop=context.loop_id,

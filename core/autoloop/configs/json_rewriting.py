@@ -1,4 +1,4 @@
-"""A config's text with some of its values changed: everything that is not edited keeps its spelling.
+"""A JSON text with some of its values changed: everything that is not edited keeps its spelling.
 
 A person compares a variant with its base by `diff`, so indentation, key order, escapes and the end of the file stay. The
 text is scanned for the spans of its values, and only the spans that differ from the wanted config are replaced.
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoloop.configs.text import as_yaml_reads, dump_config, dump_value, parse_config
+from autoloop.configs.text import as_yaml_reads, dump_config, dump_value, parse_json
 from autoloop.model import Config, UserError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -38,8 +38,8 @@ class _Node:
     entries: list[_Node] = field(default_factory=list)
 
 
-def rewrite(text: str, wanted: Config) -> str:
-    """The config text `text`, changed so that it reads as `wanted`.
+def rewrite_json(text: str, wanted: Config) -> str:
+    """The JSON text `text`, changed so that it reads as `wanted`.
 
     Floats that YAML 1.1 would read as texts are respelt (`1e-05` as `1.0e-05`) and a byte order mark is left out; where
     nothing else differs, the rest is byte for byte what was given.
@@ -59,17 +59,17 @@ def rewrite(text: str, wanted: Config) -> str:
 def _reads_as(text: str, wanted: Config) -> bool:
     """The last guard: whatever the scanner makes of an odd text, what is launched is what was asked for."""
     try:
-        return _exactly(parse_config(text, "config"), wanted) and bool(text.encode())
+        return exactly(parse_json(text, "config"), wanted) and bool(text.encode())
     except (UserError, UnicodeEncodeError):
         return False
 
 
-def _exactly(a: Any, b: Any) -> bool:
+def exactly(a: Any, b: Any) -> bool:
     """Equal with the same types: 10 is not 10.0 here."""
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_exactly(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(exactly(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_exactly, a, b))
+        return len(a) == len(b) and all(map(exactly, a, b))
     return type(a) is type(b) and bool(a == b)
 
 
@@ -136,9 +136,9 @@ class _Style:
             order: list[tuple[int | None, str | None, Any]] = [(i, None, wanted[node.keys[i]]) for i in kept]
             order += [(None, key, value) for key, value in wanted.items() if key not in node.value]
             yield from self._entries(node, order, wanted)
-        elif isinstance(node.value, list) and isinstance(wanted, list) and _comparable(node.value, wanted):
-            yield from self._entries(node, list(_aligned(node.value, wanted)), wanted)
-        elif not _exactly(node.value, wanted):
+        elif isinstance(node.value, list) and isinstance(wanted, list) and comparable(node.value, wanted):
+            yield from self._entries(node, list(aligned(node.value, wanted)), wanted)
+        elif not exactly(node.value, wanted):
             yield node.start, node.end, self._written(wanted, node)
 
     def _entries(self, node: _Node, order: Sequence[tuple[int | None, str | None, Any]], wanted: Any) -> Iterator[Splice]:
@@ -189,11 +189,11 @@ class _Style:
         return f"{self.newline}{margin}".join(lines)
 
 
-def _comparable(before: list[Any], after: list[Any]) -> bool:
+def comparable(before: list[Any], after: list[Any]) -> bool:
     return len(before) == len(after) or max(len(before), len(after)) <= _LONGEST_LIST
 
 
-def _aligned(before: list[Any], after: list[Any]) -> Iterator[tuple[int | None, None, Any]]:
+def aligned(before: list[Any], after: list[Any]) -> Iterator[tuple[int | None, None, Any]]:
     """Which element of a list became which: the same place where none came or went, else those that stayed equal."""
     if len(before) == len(after):
         yield from ((index, None, value) for index, value in enumerate(after))
