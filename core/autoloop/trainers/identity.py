@@ -7,17 +7,16 @@ import os
 
 import msgspec
 
-from autoloop import profiles
 from autoloop.trainers.presets import Preset
 
 
 def trainer_identity(preset: Preset, script: str | None) -> list[str]:
-    """The word by which a preset and a script differ from the default preset's own script, which has none.
+    """The word that stands for a preset and a script; none if the preset's `identity` is empty.
 
     How a preset reads the log or stops a run does not count.
     """
-    if preset.name == profiles.default_preset() and script in (None, preset.script):
-        return []
+    if preset.identity is not None and script in (None, preset.script):
+        return [f"trainer:{preset.identity}"] if preset.identity else []
     named = os.path.normpath(script or preset.script) if script or preset.script else preset.module
     parts: list[object] = [
         preset.argv,

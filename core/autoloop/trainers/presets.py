@@ -116,6 +116,9 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Default script, relative to the folder of the launch; what a person names stands before it."""
     module: str = ""
     """Started with `-m` where there is no script."""
+    identity: str | None = None
+    """What tells its trainings with its own script from those of other trainers that have the same config. None: argv,
+    flags and environment, so that a change of these makes another training; empty: nothing."""
     package: Package | None = None
     """The trainer's package, whose version tells whether this preset is the right one."""
     config: Literal["file", "overrides", "both"] = "file"
