@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import sqlite3
+import struct
 import tracemalloc
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.metric_readers.boards import board_events, scalar_event
-from tests.metric_readers.builder import config, frame, is_prefix, new_row, part, plain
+from tests.metric_readers.builder import config, frame, is_prefix, new_row, number, part, plain
 
 Rows = Sequence[dict[str, float]]
 
@@ -37,6 +40,8 @@ class Source:
     def path(self, folder: Path) -> Path:
         path = folder / self.place
         path.parent.mkdir(parents=True, exist_ok=True)
+        if "mlruns" in path.parts:
+            (path.parent.parent / "meta.yaml").write_text("start_time: 1767225600000\n")
         return path
 
 
@@ -86,6 +91,50 @@ def tensor_events(rows: Rows) -> bytes:
     return board_events([scalar_event(*value, tensor=True) for value in values])
 
 
+def database(*statements: tuple[str, Sequence[tuple[object, ...]]]) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("PRAGMA page_size = 512")
+        for statement, rows in statements:
+            connection.executemany(statement, rows) if rows else connection.execute(statement)
+        connection.commit()
+        return connection.serialize()
+
+
+def trackio_rows(rows: Rows) -> bytes:
+    logged = [("2026-01-01T00:00:00+00:00", "one", 3 * index, json.dumps(row)) for index, row in enumerate(rows)]
+    return database(
+        (
+            "CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp TEXT, run_name TEXT, step INTEGER, metrics TEXT)",
+            (),
+        ),
+        *([("INSERT INTO metrics (timestamp, run_name, step, metrics) VALUES (?, ?, ?, ?)", logged)] if logged else []),
+    )
+
+
+def mlflow_rows(rows: Rows) -> bytes:
+    values = [
+        (key, 0.0 if value != value else value, 1000 * index, "abc", 3 * index, value != value)
+        for index, row in enumerate(rows)
+        for key, value in row.items()
+    ]
+    return database(
+        ("CREATE TABLE metrics (key TEXT, value FLOAT, timestamp BIGINT, run_uuid TEXT, step BIGINT, is_nan BOOLEAN)", ()),
+        *([("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", values)] if values else []),
+    )
+
+
+def mlflow_lines(rows: Rows) -> bytes:
+    """One metric's file: the first value of each row."""
+    values = [(3 * index, value) for index, row in enumerate(rows) for value in list(row.values())[:1]]
+    return "".join(f"{1767225600000 + step} {value!r} {step}\n" for step, value in values).encode()
+
+
+def swanlab_rows(rows: Rows) -> bytes:
+    values = [(3 * index, key, value) for index, row in enumerate(rows) for key, value in row.items()]
+    numbers = [part(1, key) + number(2, step) + part(5, b"\x09" + struct.pack("<d", value)) for step, key, value in values]
+    return b":SWL\xd6\xe1\x02" + frame([part(13, scalar) for scalar in numbers])[7:]
+
+
 EVENTS = "runs/exp/events.out.tfevents.1767225600.host.1.0"
 READERS = {
     "wandb": Source(
@@ -104,6 +153,10 @@ FILES = {
     "TensorBoard, tensors": (EVENTS, tensor_events),
     "trainer state": ("checkpoint-9/trainer_state.json", trainer_state),
     "trainer log": ("trainer_log.jsonl", logged_rows),
+    "trackio": ("trackio/project.db", trackio_rows),
+    "MLflow": ("mlflow.db", mlflow_rows),
+    "MLflow's files": ("mlruns/1/abc/metrics/loss", mlflow_lines),
+    "SwanLab": ("swanlog/run-20260101_000000-abc/run-abc.swanlab", swanlab_rows),
 }
 READERS |= {name: Source(place, written, FileSources) for name, (place, written) in FILES.items()}
 ROWS = [{"loss": 1.5, "l1": 2.0}, {"loss": 1.25}, {"loss": float("nan"), "lr": 1e-05}, {"l1": -3.0}]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +82,67 @@ def test_keras_counts_by_epochs() -> None:
     assert set(follower.columns) == {"loss", "mae", "val_loss", "val_mae"}
     assert list(follower.columns["val_loss"].steps) == [0, 1, 2, 3]
     assert all(math.isfinite(value) for value in follower.columns["val_loss"].values)
+
+
+TRACKED: dict[str, list[tuple[int, float]]] = {
+    "train/loss": [(0, 1), (10, 1 / 11), (20, 1 / 21)],
+    "nan": [(0, math.nan), (10, math.nan), (20, math.nan)],
+    "unnumbered": [(0, 3), (1, 2), (2, 1)],
+}
+
+
+def test_trackios_database_of_a_project() -> None:
+    follower = followed(WRITTEN / "trackio")
+    assert points(follower, "train/loss") == TRACKED["train/loss"]
+    assert points(follower, "nan") == [(step, pytest.approx(value, nan_ok=True)) for step, value in TRACKED["nan"]]
+    assert points(follower, "nested.a") == [(0, 0), (10, 10), (20, 20)]
+    assert set(follower.columns) == {"train/loss", "nan", "nested.a"}
+    assert (follower.sources, follower.step, follower.problems) == (["trackio"], 20, [])
+
+
+@pytest.mark.parametrize("store", ["database", "files"])
+def test_mlflows_database_and_its_files(store: str, tmp_path: Path) -> None:
+    if store == "files":
+        shutil.copytree(WRITTEN / "mlflow_files", tmp_path, dirs_exist_ok=True)
+    else:
+        (tmp_path / "mlflow.db").write_bytes(gzip.decompress((WRITTEN / "mlflow" / "mlflow.db.gz").read_bytes()))
+    follower = followed(tmp_path)
+    assert set(follower.columns) == set(TRACKED)
+    for key, expected in TRACKED.items():
+        assert points(follower, key) == [(step, pytest.approx(value, nan_ok=True)) for step, value in expected]
+    assert (follower.sources, follower.step, follower.problems) == (["mlflow"], 20, [])
+
+
+def test_swanlabs_log() -> None:
+    follower = followed(WRITTEN / "swanlab")
+    assert points(follower, "train/loss") == [*TRACKED["train/loss"], (21, 7)]
+    assert points(follower, "val/acc") == [(0, 0), (10, 10), (20, 20)]
+    assert (follower.sources, follower.step, follower.problems) == (["swanlab"], 21, [])
+
+
+def test_a_database_that_is_being_written_is_read_on_without_locking_its_writer_out(tmp_path: Path) -> None:
+    path = tmp_path / "trackio" / "project.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp, run_name, step INTEGER, metrics TEXT)")
+        insert = "INSERT INTO metrics (run_name, step, metrics) VALUES (?, ?, ?)"
+        writer.execute(insert, ("one", 0, '{"loss": 2}'))
+        follower = followed(tmp_path)
+        assert points(follower, "loss") == [(0, 2)]
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute(insert, ("one", 5, '{"loss": 1}'))
+        assert not follower.poll()
+        writer.execute("COMMIT")
+        writer.execute(insert, ("another", 7, '{"loss": 9}'))
+        assert follower.poll()
+        assert points(follower, "loss") == [(0, 2), (5, 1)]
+        assert "has 1 run beside one" in follower.problems[0]
+
+
+def test_another_programs_database_is_no_source(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "study.db")) as database:
+        database.execute("CREATE TABLE metrics (id INTEGER, name TEXT)")
+        database.commit()
+    follower = followed(tmp_path)
+    assert (dict(follower.columns), follower.problems) == ({}, [])

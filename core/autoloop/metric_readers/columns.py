@@ -92,6 +92,24 @@ class Columns:
         self.cleared += 1
 
 
+class GivenSteps:
+    """The steps of values that were logged one at a time, each with a step. One that was logged without has step 0: as long
+    as a metric has no other, its values are counted."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def of(self, key: str, step: int) -> int:
+        if step == 0:
+            count = self._counts.get(key, 0)
+            if count >= 0 and (count or len(self._counts) < MAX_KEYS):
+                self._counts[key] = count + 1
+            return max(count, 0)
+        if self._counts.get(key, 0) >= 0 and len(self._counts) < MAX_KEYS:
+            self._counts[key] = -1
+        return step
+
+
 def numbers(key: str, value: Any) -> Iterator[tuple[str, float]]:
     """The numbers below a JSON value, with their dotted keys. Bools, texts, lists and W&B media are not metrics."""
     stack = [(key, value)]

@@ -11,8 +11,11 @@ from autoloop.metric_readers.columns import Columns, rate_of
 from autoloop.metric_readers.csv_log import CsvLog
 from autoloop.metric_readers.file_group import FileGroup, FileLog
 from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.mlflow_files import MlflowFiles, in_order
 from autoloop.metric_readers.run_files import RunFiles
+from autoloop.metric_readers.sqlite_log import MlflowLog, TrackioLog
 from autoloop.metric_readers.step_axis import StepAxis
+from autoloop.metric_readers.swanlab_log import SwanlabLog
 from autoloop.metric_readers.tensorboard import TensorboardLog
 from autoloop.metric_readers.trainer_state import TrainerLog, TrainerState
 from autoloop.model import Series
@@ -53,6 +56,10 @@ class FileSources:
             _Kind(
                 "tensorboard", "tensorboard", lambda path, columns: TensorboardLog(path, columns, self._board_prefix(path))
             ),
+            _Kind("database", "trackio", TrackioLog, StepAxis(axis)),
+            _Kind("database", "mlflow", MlflowLog),
+            _Kind("mlflow", "mlflow", MlflowFiles, choose=lambda paths: in_order(paths)[:1]),
+            _Kind("swanlab", "swanlab", SwanlabLog),
             _Kind("csv", "csv", lambda path, columns: CsvLog(path, columns, self._prefix(path)), StepAxis(axis)),
             _Kind("trainer_log", "trainer-log", TrainerLog),
             _Kind("trainer_state", "trainer-state", TrainerState, choose=_newest_states),
@@ -100,7 +107,7 @@ class FileSources:
     @property
     def kinds(self) -> list[str]:
         """The kinds of sources that have metrics, in order of precedence."""
-        return [kind.name for kind in self._kinds if kind.columns]
+        return list(dict.fromkeys(kind.name for kind in self._kinds if kind.columns))
 
     @property
     def kind(self) -> str:
@@ -133,7 +140,7 @@ class FileSources:
 
     @property
     def problems(self) -> list[str]:
-        found = [problem for kind in self._kinds for problem in kind.group.problems]
+        found = list(dict.fromkeys(problem for kind in self._kinds for problem in kind.group.problems))
         if self._declined and not self._columns:
             found.append(
                 f"{self._declined[0]}: Aim's repository cannot be read; let the trainer log to TensorBoard or JSON lines too"
@@ -179,7 +186,7 @@ class _Kind:
 
 
 def _numbered(log: FileLog) -> bool:
-    return not isinstance(log, JsonlLog | CsvLog) or log.numbered or not log.rows
+    return not isinstance(log, JsonlLog | CsvLog | TrackioLog) or log.numbered or not log.rows
 
 
 def _newest_states(paths: list[Path]) -> list[Path]:

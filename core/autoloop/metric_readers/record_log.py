@@ -1,6 +1,7 @@
-"""The framing of a `.wandb` file: records cut into checksummed chunks in blocks of 32 KiB, as LevelDB's log has them.
+"""The framing of a `.wandb` and of a `.swanlab` file: records cut into checksummed chunks in blocks of 32 KiB.
 
-A chunk is `crc32, length, type` and bytes; it never crosses a block, so reading can go on at the next one after damage.
+They are framed as LevelDB's log is. A chunk is `crc32, length, type` and bytes; it never crosses a block, so reading can go
+on at the next one after damage.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ _READ = 1 << 20
 class RecordLog:
     """Hands every whole record to `record(data, start, stop)`, in order and once; counts what it had to skip."""
 
-    def __init__(self, path: Path, record: Callable[[bytes, int, int], None]) -> None:
+    def __init__(self, path: Path, record: Callable[[bytes, int, int], None], magic: bytes = MAGIC) -> None:
         self.tail = Tail(path)
+        self._magic = magic
         self._record = record
         self._restarts = 0
         self._grown = False
@@ -35,7 +37,7 @@ class RecordLog:
 
     def _clear(self) -> None:
         self.strange = False
-        """The file does not begin as a W&B log does."""
+        """The file does not begin as its kind does."""
         self._damaged = 0
         self._bad_end = False
         self._parts: list[bytes] | None = None  # of a record that spans chunks; empty while it is passed over
@@ -73,10 +75,10 @@ class RecordLog:
         view = memoryview(data)
         position = 0
         if base == 0:
-            if end < len(MAGIC):
+            if end < len(self._magic):
                 return 0
-            self.strange = data[: len(MAGIC)] != MAGIC
-            position = len(MAGIC)
+            self.strange = data[: len(self._magic)] != self._magic
+            position = len(self._magic)
         self._bad_end = False
         block_end = position + BLOCK - (base + position) % BLOCK
         while True:

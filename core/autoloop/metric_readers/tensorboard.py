@@ -13,7 +13,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any, Final
 
-from autoloop.metric_readers.columns import MAX_KEYS, Columns
+from autoloop.metric_readers.columns import MAX_KEYS, Columns, GivenSteps
 from autoloop.metric_readers.protobuf import MalformedError, fields, read_varint, signed
 from autoloop.metric_readers.tail import Tail
 
@@ -76,7 +76,7 @@ class TensorboardLog:
         self._tail = Tail(path)
         self._heads: dict[bytes, int] = {}
         self._names: dict[bytes, str | None] = {}
-        self._zeros: dict[str, int] = {}
+        self._given = GivenSteps()
         self._broken = False
         self._malformed = 0
 
@@ -209,14 +209,7 @@ class TensorboardLog:
         return self._names[tag]
 
     def _take(self, name: str, step: int, value: float, time: float | None) -> None:
-        """A value whose step was never given has step 0: as long as a metric has no other, its values are counted."""
-        if step == 0:
-            step = self._zeros.get(name, 0)
-            if step >= 0 and len(self._zeros) < MAX_KEYS:
-                self._zeros[name] = step + 1
-            step = max(step, 0)
-        elif self._zeros.get(name, 0) >= 0 and len(self._zeros) < MAX_KEYS:
-            self._zeros[name] = -1
+        step = self._given.of(name, step)
         self.rows += 1
         if step > self.step:
             self.step = step

@@ -1,0 +1,221 @@
+"""Metrics that a tracker keeps in SQLite: trackio's database of a project, and MLflow's.
+
+Each poll opens the file read-only, takes the rows behind the last one, and closes it. A writer's lock is waited for only a
+moment; then the next poll tries again. Of several runs in one database, the first that logged is read.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import stat
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from autoloop.metric_readers.columns import Columns, GivenSteps, as_float, as_step, numbers
+from autoloop.metric_readers.jsonl import decode_row
+from autoloop.text.plural import plural
+
+PATIENCE: Final = 0.05
+"""Seconds to wait for a writer."""
+LONGEST: Final = 2.0
+"""Seconds that one query may take: the file may be anybody's."""
+ROW: Final = 200
+"""Bytes that a row counts for in the budget of a poll."""
+LARGEST_VALUE: Final = 4 << 20
+_HEAD: Final = b"SQLite format 3\0"
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+_Row = tuple[int, str, float | None, dict[str, Any]]
+"""Row id, run, Unix seconds, and what was logged under `_step` and the metrics' names."""
+
+
+class SqliteLog:
+    """The FileLog of one database, as far as it is of the kind that a subclass reads; of any other it reads nothing."""
+
+    columns_of_table: frozenset[str]
+
+    def __init__(self, path: Path, columns: Columns) -> None:
+        self.path = path
+        self.columns = columns
+        self.rows = 0
+        self.step = 0
+        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        self.restarts = 0
+        self.run: str | None = None
+        """The run whose metrics are read."""
+        self._others: set[str] = set()
+        self._last = 0
+        self._inode: int | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._error: str | None = None
+        self._replaced = False
+
+    @property
+    def problems(self) -> list[str]:
+        found = [self._error] if self._error else []
+        if self._replaced:
+            found.append(f"{self.path} was replaced or cut short while it was read; it was read again from its start")
+        if self._others:
+            others = plural(len(self._others), "run")
+            found.append(f"{self.path} has {others} beside {self.run}, which alone is read: it logged first")
+        return found
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        limit = max(1000, budget // ROW)
+        try:
+            state = os.stat(self.path)
+            if not stat.S_ISREG(state.st_mode):
+                return False
+            stamp = (state.st_ino, state.st_size, state.st_mtime_ns, *_stamp_of(f"{self.path}-wal"))
+            if stamp == self._stamp:
+                return False
+            found, newest = self._query(limit)
+        except OSError as problem:
+            self._error = (
+                None if isinstance(problem, FileNotFoundError) else f"{self.path} cannot be read: {problem.strerror}"
+            )
+            return False
+        except sqlite3.Error as problem:
+            code = getattr(problem, "sqlite_errorcode", 0)
+            self._error = f"{self.path} cannot be read: {problem}"
+            if code in _BUSY:
+                self._error = None
+            else:
+                self._stamp = stamp
+            return False
+        self._error = None
+        if self._inode not in (None, state.st_ino) or newest < self._last:
+            self.restarts += 1
+            self._replaced = True
+            return True
+        self._inode = state.st_ino
+        for row in found:
+            self._take(*row)
+        if len(found) < limit:
+            self._stamp = stamp
+        return bool(found)
+
+    def _query(self, limit: int) -> tuple[list[_Row], int]:
+        """The next rows, and the id of the newest."""
+        with open(self.path, "rb", buffering=0) as file:
+            head = file.read(100)
+            size = os.fstat(file.fileno()).st_size
+        if head[:16] != _HEAD or size < _size_of(head):  # another file, or a copy of which a part has not arrived
+            return [], self._last
+        # A database with a log beside it needs shared memory there, unless nobody writes: then nothing is made.
+        settled = head[18:19] == b"\x02" and not os.path.exists(f"{self.path}-wal")
+        address = f"file:{quote(os.fsencode(self.path))}?mode=ro{'&immutable=1' if settled else ''}"
+        deadline = time.monotonic() + LONGEST
+        with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as database:
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
+            database.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+            database.text_factory = bytes
+            names = {_text(row[1]) for row in database.execute("PRAGMA table_info(metrics)")}
+            if not self.columns_of_table <= names:
+                return [], self._last
+            newest = database.execute("SELECT max(rowid) FROM metrics").fetchone()[0]
+            return list(self._select(database, self._last, limit)), newest if isinstance(newest, int) else 0
+
+    def _select(self, database: sqlite3.Connection, after: int, limit: int) -> Iterator[_Row]:
+        raise NotImplementedError
+
+    def _take(self, row_id: int, run: str, seconds: float | None, metrics: dict[str, Any]) -> None:
+        self._last = max(self._last, row_id)
+        if self.run is None:
+            self.run = run
+        if run != self.run:
+            self._others.add(run)
+            return
+        given = metrics.pop("_step", None)
+        step = as_step(as_float(given)) if isinstance(given, int | float) else None
+        if step is None:
+            return
+        self.rows += 1
+        for key, value in metrics.items():
+            for name, number in numbers(key, value):
+                placed = self._placed(name, step)
+                self.step = max(self.step, placed)
+                self.columns.put(name, placed, number)
+        if seconds is not None and (not self.times or self.times[-1][0] < step):
+            self.times.append((step, seconds))
+
+    def _placed(self, name: str, step: int) -> int:
+        return step
+
+
+class TrackioLog(SqliteLog):
+    """`metrics(id, timestamp, run_name, step, metrics)`, a row of JSON each; newer versions have `run_id` too."""
+
+    columns_of_table = frozenset({"id", "run_name", "step", "metrics", "timestamp"})
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the steps are only the numbers of the rows."""
+        return self.step < max(self.rows, 1)
+
+    def _select(self, database: sqlite3.Connection, after: int, limit: int) -> Iterator[_Row]:
+        names = {_text(row[1]) for row in database.execute("PRAGMA table_info(metrics)")}
+        run = "coalesce(run_id, run_name)" if "run_id" in names else "run_name"
+        query = f"SELECT id, {run}, timestamp, step, metrics FROM metrics WHERE id > ? ORDER BY id LIMIT ?"
+        for row_id, name, stamp, step, logged in database.execute(query, (after, limit)):
+            row = decode_row(logged) if isinstance(logged, bytes) else None
+            if isinstance(row_id, int):
+                yield row_id, _text(name), _seconds(_text(stamp)), {**(row if isinstance(row, dict) else {}), "_step": step}
+
+
+class MlflowLog(SqliteLog):
+    """`metrics(key, value, timestamp, run_uuid, step, is_nan)`, a value each."""
+
+    columns_of_table = frozenset({"key", "value", "timestamp", "run_uuid", "step", "is_nan"})
+
+    def __init__(self, path: Path, columns: Columns) -> None:
+        super().__init__(path, columns)
+        self._given = GivenSteps()
+
+    def _select(self, database: sqlite3.Connection, after: int, limit: int) -> Iterator[_Row]:
+        query = (
+            "SELECT rowid, run_uuid, timestamp, step, key, value, is_nan FROM metrics WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        )
+        for row_id, run, stamp, step, key, value, nan in database.execute(query, (after, limit)):
+            seconds = stamp / 1000 if isinstance(stamp, int | float) else None
+            number = math.nan if nan else value
+            if isinstance(number, int | float) and abs(number) >= sys.float_info.max:  # so MLflow stores infinity
+                number = math.copysign(math.inf, number)
+            yield row_id, _text(run), seconds, {"_step": step, _text(key): number}
+
+    def _placed(self, name: str, step: int) -> int:
+        return self._given.of(name, step)
+
+
+def _size_of(head: bytes) -> int:
+    """Bytes of the database, as its first page says."""
+    page = int.from_bytes(head[16:18], "big")
+    return (65536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
+
+
+def _stamp_of(path: str) -> tuple[int, ...]:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return ()
+    return state.st_size, state.st_mtime_ns
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _seconds(stamp: str) -> float | None:
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None

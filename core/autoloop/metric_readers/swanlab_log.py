@@ -1,0 +1,80 @@
+"""SwanLab's log of a run (`run-<id>.swanlab`, since 0.8): framed as W&B's, with records of its own (`swanlab/record/v1`)."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from struct import Struct
+from typing import Final
+
+from autoloop.metric_readers.columns import Columns, GivenSteps
+from autoloop.metric_readers.protobuf import MalformedError, fields, signed
+from autoloop.metric_readers.record_log import RecordLog
+
+MAGIC: Final = b":SWL\xd6\xe1\x02"
+_DOUBLE: Final = Struct("<d")
+
+
+class SwanlabLog:
+    """The FileLog of one file."""
+
+    def __init__(self, path: Path, columns: Columns) -> None:
+        self.path = path
+        self.columns = columns
+        self.rows = 0
+        self.step = 0
+        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        self._log = RecordLog(path, self._record, MAGIC)
+        self._given = GivenSteps()
+        self._malformed = 0
+
+    @property
+    def restarts(self) -> int:
+        return self._log.tail.restarts
+
+    @property
+    def problems(self) -> list[str]:
+        found = self._log.tail.problems
+        if self._log.strange:
+            found.append(f"{self.path} does not begin as a SwanLab log does; what could be recognised was read")
+        if damaged := self._log.damaged + self._malformed:
+            found.append(f"{self.path} is damaged: {damaged} places could not be read and were skipped")
+        return found
+
+    def poll(self, budget: int = 4 << 20) -> bool:
+        before = self.rows
+        self._log.look()
+        return self._log.read(budget) or self.rows != before
+
+    def _record(self, data: bytes, start: int, stop: int) -> None:
+        try:
+            for number, first, last in fields(data, start, stop):
+                if number == 13 and last >= 0:
+                    self._scalar(data, first, last)
+        except (MalformedError, IndexError):
+            self._malformed += 1
+
+    def _scalar(self, data: bytes, start: int, stop: int) -> None:
+        """key (1), step (2), time (4), value (5), of which the number is field 1."""
+        key, step = "", 0
+        value = time = None
+        for number, first, last in fields(data, start, stop):
+            if number == 1 and last >= 0:
+                key = data[first:last].decode("utf-8", "replace")
+            elif number == 2 and last < 0:
+                step = signed(first)
+            elif number == 4 and last >= 0:
+                parts = {n: signed(a) for n, a, b in fields(data, first, last) if b < 0}
+                time = parts.get(1, 0) + parts.get(2, 0) / 1e9
+            elif number == 5 and last >= 0:
+                spans = [(a, b) for n, a, b in fields(data, first, last) if n == 1 and b - a == 8]
+                value = float(_DOUBLE.unpack_from(data, spans[0][0])[0]) if spans else 0.0
+        if not key or value is None:
+            return
+        step = self._given.of(key, step)
+        self.rows += 1
+        if step > self.step:
+            self.step = step
+            if time is not None:
+                self.times.append((step, time))
+        self.columns.put(key, step, value)
