@@ -20,7 +20,7 @@ import weakref
 from typing import IO, Any
 
 from autoloop import isolated
-from autoloop.diagnose.diagnosis import SHORTAGE
+from autoloop.diagnose.causes import SHORTAGE
 from autoloop.model import UserError
 from autoloop.rules.python_rules import Answer, PythonRules, python_rules
 

@@ -8,7 +8,8 @@ from importlib import resources
 
 import pytest
 from autoloop import profiles
-from autoloop.diagnose.diagnosis import diagnose, memory_causes
+from autoloop.diagnose.causes import memory_causes
+from autoloop.diagnose.diagnosis import diagnose
 from autoloop.logs import log_lines
 from autoloop.model import Cause, ExitRecord
 from autoloop.trainers import load_preset

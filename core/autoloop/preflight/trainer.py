@@ -18,7 +18,7 @@ import msgspec
 
 from autoloop import profiles
 from autoloop.configs import Config
-from autoloop.diagnose.diagnosis import explain
+from autoloop.diagnose.causes import explain
 from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, ok, warning
 from autoloop.text.plural import plural

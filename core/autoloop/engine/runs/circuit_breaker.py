@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloop.diagnose.diagnosis import SHORT_CAUSES, memory_causes
+from autoloop.diagnose.causes import SHORT_CAUSES, memory_causes
 from autoloop.engine.base.context import Context
 from autoloop.model import Attempt, Cause, LoopEnd, LoopEndKind, Run, RunState
 

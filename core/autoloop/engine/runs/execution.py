@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose.diagnosis import SHORTAGE
+from autoloop.diagnose.causes import SHORTAGE
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.attempts import next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose.diagnosis import SHORT_CAUSES, diagnose
+from autoloop.diagnose.causes import SHORT_CAUSES
+from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import SIP, Ended
 from autoloop.engine.runs.watchdog import as_judged
