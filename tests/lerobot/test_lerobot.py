@@ -190,3 +190,21 @@ def test_a_float_where_the_trainer_wants_an_integer_is_refused_before_anything_s
     assert "Nothing was started" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (project.folder / "outputs").exists()
+
+
+def test_every_fault_of_a_config_is_said(project: Project, lerobot: LeRobot) -> None:
+    """draccus stops at the first; none of the others may be one that mending the first would bring."""
+    faults = {"batch_size": 1.5, "policy__dim_model": "x", "policy__nope": 1, "eval": {"n_episodes": 2.5}}
+    config = write(project, "many", lerobot.config(**faults, optimizer={"type": "adam", "lr": "x"}))
+    done = run_command(project, lerobot, "--cfgs", config, "--device", "cpu", "--no-ui", "--exec")
+    assert done.returncode != 0, done.stdout
+    for text in (
+        "the config gives batch_size = 1.5, and the trainer wants an integer",
+        "the config gives policy.dim_model = x, and the trainer wants an integer",
+        "the trainer does not know the config key nope in policy",
+        "the config gives eval.n_episodes = 2.5, and the trainer wants an integer",
+        "the config gives optimizer.lr = x, and the trainer wants float",
+    ):
+        assert text in done.stderr
+    assert "lacks" not in done.stderr
+    assert done.stderr.count("config many") == 5

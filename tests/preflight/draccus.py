@@ -9,10 +9,24 @@ import contextlib
 import dataclasses
 import functools
 import json
+import typing
 
 
-class DecodingError(Exception):
+class ParsingError(Exception):
     pass
+
+
+class DecodingError(ParsingError):
+    def __init__(self, key_path, message):
+        super().__init__(key_path, message)
+        self.key_path, self.message = key_path, message
+
+    def __str__(self):
+        return f"`{'.'.join(self.key_path)}`: {self.message}" if self.key_path else self.message
+
+
+class utils:
+    DecodingError = DecodingError
 
 
 class cfgparsing:
@@ -41,15 +55,27 @@ def wrap():
 
 
 def decode(kind, raw):
+    return _decode(kind, raw, ())
+
+
+def _decode(kind, raw, path):
+    if kind is int and isinstance(raw, float):
+        try:
+            raise ValueError(f"Expected an int, got a float: {raw}")
+        except ValueError as error:
+            raise DecodingError(path, f"Couldn't parse '{raw}' into an int") from error
+    if not dataclasses.is_dataclass(kind):
+        return raw
     fields = {field.name: field for field in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind)
+    values = {name: _decode(hints[name], raw[name], (*path, name)) for name in fields if name in raw}
     if unknown := [name for name in raw if name not in fields]:
         names = ", ".join(f"`{name}`" for name in unknown)
-        raise DecodingError(f"The fields {names} are not valid for {kind.__name__}")
-    for name, field in fields.items():
-        if name not in raw and field.default is dataclasses.MISSING:
-            raise DecodingError(f"Missing required field(s) `{name}` for {kind.__name__}")
-        if field.type is int and isinstance(raw.get(name), float):
-            try:
-                raise ValueError(f"Expected an int, got a float: {raw[name]}")
-            except ValueError as error:
-                raise DecodingError(f"`{name}`: Couldn't parse '{raw[name]}' into an int") from error
+        raise DecodingError(path, f"The fields {names} are not valid for {kind.__name__}")
+    if missing := [name for name in fields if name not in raw and fields[name].default is dataclasses.MISSING]:
+        names = ", ".join(f"`{name}`" for name in missing)
+        raise DecodingError(path, f"Missing required field(s) {names} for {kind.__name__}")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ParsingError(f"Couldn't instantiate class {kind.__name__} using the given arguments.") from error

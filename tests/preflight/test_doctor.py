@@ -73,6 +73,35 @@ def test_every_config_is_checked_by_the_trainers_own_classes(project: Project) -
     }
 
 
+def test_every_fault_of_a_config_is_said_and_none_is_invented(project: Project) -> None:
+    """The trainer's own parser stops at the first."""
+    faulty = {"batch_size": 12.0, "batchsize": 12, "schedule": {"decay": 1.5, "warm": 1}}
+    write(project, "many.json", faulty)
+    write(project, "late.json", {"dataset": "a", "batch_size": 2.5, "schedule": {"warmup": 200}})
+    write(project, "shadowed.json", {"dataset": "a", "schedule": {"warmup": 200, "decay": 1.5}})
+    done = project.call("doctor", "--json", *launch(), "--cfgs", "many.json", "late.json", "shadowed.json")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)["findings"]
+    faults = {
+        name: [each["text"] for each in found if each["subject"] == f"config {name}.json" and each["level"] == "error"]
+        for name in ("many", "late", "shadowed")
+    }
+    assert sorted(faults["many"]) == [
+        "the config gives batch_size = 12.0, and the trainer wants an integer",
+        "the config gives schedule.decay = 1.5, and the trainer wants an integer",
+        "the config lacks dataset",
+        "the config lacks warmup in schedule",
+        "the trainer does not know the config key batchsize",
+        "the trainer does not know the config key warm in schedule",
+    ]
+    wanted = "the config gives batch_size = 2.5, and the trainer wants an integer"
+    assert len(faults["late"]) == 2
+    assert wanted in faults["late"]
+    assert any("a warm-up of 200 steps is longer than the decay of 100" in text for text in faults["late"])
+    # Whether the schedule holds cannot be told before its decay is a number: nothing is said of it.
+    assert faults["shadowed"] == ["the config gives schedule.decay = 1.5, and the trainer wants an integer"]
+
+
 def test_what_extra_gives_is_checked_with_the_config(project: Project) -> None:
     write(project, "lacks.json", {"batch_size": 12.0})
     code, found = doctor(project, *launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size", "12")

@@ -8,6 +8,16 @@ print("this line must not get into any answer")
 
 
 @dataclasses.dataclass
+class Schedule:
+    warmup: int
+    decay: int = 100
+
+    def __post_init__(self):
+        if self.warmup > self.decay:
+            raise ValueError(f"a warm-up of {self.warmup} steps is longer than the decay of {self.decay}")
+
+
+@dataclasses.dataclass
 class TrainPipelineConfig:
     dataset: str
     batch_size: int = 8
@@ -18,6 +28,7 @@ class TrainPipelineConfig:
     policy: dict = None
     job_name: str = ""
     wandb: dict = None
+    schedule: Schedule = None
 
 
 @draccus.wrap()

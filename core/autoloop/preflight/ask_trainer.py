@@ -59,7 +59,9 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
     if kind is None:
         return answer
     answer["decodes"] = True
-    answer["configs"] = [_problems(decoding, kind, each["config"], each["arguments"]) for each in asked["configs"]]
+    answer["configs"] = [
+        [_chain(fault) for fault in decoding.faults(kind, each["config"], each["arguments"])] for each in asked["configs"]
+    ]
     if asked.get("device") == "cuda":
         import torch
 
@@ -89,15 +91,6 @@ def _loaded(path: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _problems(decoding: Any, kind: Any, config: dict[str, Any], arguments: list[str]) -> list[str]:
-    """The exceptions of the chain, first raised first; empty if the config with the flags over it is taken."""
-    try:
-        decoding.decode(kind, config, arguments)
-    except BaseException as error:
-        return _chain(error)
-    return []
 
 
 def _chain(error: BaseException | None) -> list[str]:

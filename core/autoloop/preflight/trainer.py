@@ -168,10 +168,11 @@ class Question:
             return [warning("trainer", text, f"choose --preset {preset.package.otherwise}")]
         return [ok("trainer", what)]
 
-    def _configs(self, problems: list[list[str]]) -> list[Finding]:
+    def _configs(self, faults: list[list[list[str]]]) -> list[Finding]:
+        """`faults`: of each config, a chain of exceptions for each of its faults."""
         found = []
-        for candidate, chain in zip(self.configs, problems, strict=True):
-            if chain:
+        for candidate, chains in zip(self.configs, faults, strict=True):
+            for chain in chains:
                 cause = explain(chain)
                 advice = cause.advice
                 unknown = re.search(r"The fields `([^`]+)` are not valid", " ".join(chain))
@@ -180,7 +181,7 @@ class Question:
                 found.append(error(f"config {candidate.name}", cause.text, advice))
         if found:
             return found
-        count = plural(len(problems), "config")
+        count = plural(len(faults), "config")
         return [ok("configs", f"{count} decoded by the trainer's own classes")]
 
 

@@ -5,11 +5,13 @@ environment: standard library only, and draccus, with which LeRobot decodes its 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import inspect
 import runpy
 import sys
+import types
 import typing
 from typing import Any
 
@@ -60,21 +62,134 @@ def _config_class(wrapped: Any) -> Any:
     return typing.get_type_hints(function)[first] if isinstance(kind, str) else kind
 
 
-def decode(kind: Any, config: dict[str, Any], arguments: list[str]) -> None:
-    """Decode the config with the flags over it. Whatever is wrong with them is raised by draccus or the trainer."""
+def faults(kind: Any, config: dict[str, Any], arguments: list[str]) -> list[BaseException]:
+    """Everything that is wrong with the config with the flags over it, as draccus or the trainer raise it.
+
+    draccus stops at the first fault: then each field is decoded alone, and of each that is refused its own fields.
+    """
     import draccus
 
     # As the trainer's own parser reads flags: JSON values, else text. What `--policy.path` loads is not looked at.
     with draccus.config_type("json"):
-        paths = kind.__get_path_fields__() if hasattr(kind, "__get_path_fields__") else []
-        loaded = {name for name in paths if any(word.startswith(f"--{name}.path=") for word in arguments)}
-        for key, text in _flags(arguments):
-            parts = key.split(".")
-            if parts[-1] == "discover_packages_path":
-                _import_all(text)
-            elif key != "config_path" and parts[0] not in loaded:
-                _put(config, parts, draccus.cfgparsing.parse_string(text))
-        draccus.decode(kind, config)
+        try:
+            paths = kind.__get_path_fields__() if hasattr(kind, "__get_path_fields__") else []
+            loaded = {name for name in paths if any(word.startswith(f"--{name}.path=") for word in arguments)}
+            for key, text in _flags(arguments):
+                parts = key.split(".")
+                if parts[-1] == "discover_packages_path":
+                    _import_all(text)
+                elif key != "config_path" and parts[0] not in loaded:
+                    _put(config, parts, draccus.cfgparsing.parse_string(text))
+        except BaseException as error:
+            return [error]
+        first = _raised(kind, config)
+        if first is None:
+            return []
+        found = _inside(kind, config, ())
+        return found if len(found) > 1 else [first]
+
+
+def _raised(kind: Any, value: Any) -> BaseException | None:
+    import draccus
+
+    try:
+        draccus.decode(kind, value)
+    except BaseException as error:
+        return error
+    return None
+
+
+def _inside(kind: Any, value: Any, path: tuple[str, ...]) -> list[BaseException]:
+    """The faults of the parts of a value at `path`; none if it has no parts, or is refused only as a whole."""
+    parts, refused = _parts(kind, value)
+    found: list[BaseException] = []
+    for name, inner_kind, inner in parts:
+        inner_path = (*path, name)
+        error = _raised(inner_kind, inner)
+        if error is not None:
+            found += _inside(inner_kind, inner, inner_path) or [_at(inner_path, error)]
+    return found + [_refusal(path, message) for message in refused]
+
+
+def _parts(kind: Any, value: Any) -> tuple[list[tuple[str, Any, Any]], list[str]]:
+    """Name, type and value of each part of a value, and what draccus says of the parts as such."""
+    of = typing.get_args(kind)
+    if typing.get_origin(kind) in (list, tuple) and isinstance(value, list) and len({*of} - {...}) == 1:
+        return [(str(index), of[0], inner) for index, inner in enumerate(value)], []
+    if not isinstance(value, dict):
+        return [], []
+    if typing.get_origin(kind) is dict and len(of) == 2:
+        return [(str(key), of[1], inner) for key, inner in value.items()], []
+    decoded_as = _dataclass(kind, value)
+    if decoded_as is None:
+        return [], []
+    of_class, given = decoded_as
+    try:
+        hints = typing.get_type_hints(of_class)
+    except Exception:  # a name that only a type checker can see
+        return [], []
+    fields = {field.name: field for field in dataclasses.fields(of_class)}
+    parts = [(name, hints[name], inner) for name, inner in given.items() if name in fields]
+    unknown = [name for name in given if name not in fields]
+    missing = [name for name, field in fields.items() if name not in given and _is_needed(field)]
+    refused = [f"The fields {_ticked(unknown)} are not valid for {of_class.__name__}"] if unknown else []
+    refused += [f"Missing required field(s) {_ticked(missing)} for {of_class.__name__}"] if missing else []
+    return parts, refused
+
+
+def _dataclass(kind: Any, value: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+    """The one dataclass that a value of this type is decoded into, and the values of its fields: `type` chooses among
+    classes and is no field. None if there is none, or none that can be told."""
+    if typing.get_origin(kind) in (typing.Union, getattr(types, "UnionType", typing.Union)):
+        kinds = [each for each in typing.get_args(kind) if each is not type(None)]
+    else:
+        kinds = [kind]
+    if len(kinds) != 1:
+        return None
+    (kind,) = kinds
+    if hasattr(kind, "get_choice_class"):
+        try:
+            kind.get_choice_name(kind)
+        except ValueError:  # it is what others are chosen by
+            try:
+                kind = kind.get_choice_class(value.get("type", kind.default_choice_name()))
+            except Exception:
+                return None
+            value = {name: inner for name, inner in value.items() if name != "type"}
+    return (kind, value) if dataclasses.is_dataclass(kind) and isinstance(kind, type) else None
+
+
+def _is_needed(field: Any) -> bool:
+    none = dataclasses.MISSING
+    return bool(field.init) and field.default is none and field.default_factory is none
+
+
+def _ticked(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _refusal(path: tuple[str, ...], message: str) -> BaseException:
+    import draccus
+
+    error: BaseException = draccus.utils.DecodingError(path, message)
+    return error
+
+
+def _at(path: tuple[str, ...], error: BaseException) -> BaseException:
+    """An error that decoding the value at `path` alone raised, as the whole config's decoding would."""
+    import draccus
+
+    known: bool = isinstance(error, draccus.ParsingError)
+    if not known:
+        wrapped = _refusal(path, str(error))
+        wrapped.__cause__ = error
+        return wrapped
+    link: Any = error
+    while link is not None:
+        if isinstance(link, draccus.utils.DecodingError):
+            link.key_path = (*path, *link.key_path)
+        link = link.__cause__ or link.__context__
+    return error
 
 
 def _flags(arguments: list[str]) -> list[tuple[str, str]]:
