@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from autoloop import api
+from autoloop.metrics import default_book
 from autoloop.model import Change, Proposal, Run
+from autoloop.settings import load_settings
 from autoloop.store import Store
 
 from autoloop_tui.cli import main
+from autoloop_tui.cli.output import analysis
 from tests.engine.conftest import project
 from tests.engine.project import PRESET, Project, rows
 
@@ -119,6 +122,22 @@ def test_the_analysis_says_what_the_engine_says(
         (each["rule"], [tuple(change.values()) for change in each["resolved"]], each["notes"], each["blocked"])
         for each in found
     ] == [(rule_of(each), resolved(each.changes), each.notes, each.blocked) for each in proposals]
+
+
+def test_the_analysis_of_a_wandb_project_knows_the_runs_of_the_loops(judged: tuple[Run, list[Proposal]]) -> None:
+    """W&B names a run by the id that its loop gave it, and returns a config without what it takes for defaults."""
+    run, proposals = judged
+    assert run.summary is not None
+    book, settings = default_book(), load_settings(Path.cwd())
+    source = analysis.rules_of([], settings, book)
+    there = analysis.Analysed(name=run.id, shown=run.name, cells=[], summary=run.summary, config={"lr": 1})
+    other = analysis.Analysed(name="elsewhere", shown="elsewhere", cells=[], summary=run.summary, config={"lr": 1})
+    found = analysis.proposals_for([there, other], source, settings, book)
+    assert [
+        (each.request.rule, each.variant and (each.variant.changes, each.variant.notes, each.variant.blocked))
+        for each in found[run.id]
+    ] == [(rule_of(each), (each.changes, each.notes, each.blocked)) for each in proposals]
+    assert found["elsewhere"] != found[run.id]
 
 
 def test_a_script_that_asks_the_rules_makes_what_the_engine_makes(judged: tuple[Run, list[Proposal]]) -> None:

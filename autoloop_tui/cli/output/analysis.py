@@ -85,10 +85,13 @@ def proposals_for(
     undecided: Counter[str] = Counter()
     with store_of(project) as store:
         otherwise = project_policy(project, settings, store)
-        in_loops = {run.output_dir: run for loop in store.loops() for run in store.runs(loop.id)} if store else {}
+        ours = [run for loop in store.loops() for run in store.runs(loop.id)] if store else []
+        # A run is named by its folder, or by its id on W&B, which is the loop's where the preset passes it on.
+        in_loops = {known: run for run in ours for known in (run.id, run.output_dir)}
         for run in runs:
             config, policy = run.config, otherwise
-            if store and (known := in_loops.get(os.path.abspath(run.name))):
+            known = in_loops.get(os.path.abspath(run.name)) or in_loops.get(run.name)
+            if store and known:
                 config, policy = _as_its_loop(store, known, settings) or (config, policy)
             judgement = source.judge(RunView(run.summary, config, _log_of(run), book))
             result[run.name] = [
