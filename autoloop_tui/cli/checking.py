@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +13,16 @@ from autoloop.configs import Config, unusable
 from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_until
 from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
 from autoloop.engine.planning.limits import check_budget
-from autoloop.engine.planning.own_settings import check_own_folders, with_own_wandb
+from autoloop.engine.planning.own_settings import check_own_folders, with_own_methods, with_own_wandb
 from autoloop.engine.planning.plan import LoopPlan, plan_attempt, silent_rules
+from autoloop.engine.planning.rule_checks import check_decidable, logged_before, misspelt
+from autoloop.engine.planning.variant_policies import store_of
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, Run, UserError
 from autoloop.preflight import Finding
 from autoloop.preflight.finding import ok
 from autoloop.rule_files import load_rules
-from autoloop.settings import Settings
+from autoloop.settings import Settings, methods_of
 from autoloop.trainers import environment, load_preset
 from autoloop.variants.check import applicable
 
@@ -65,6 +68,7 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
         configs.append((name, config))
         broken += [Finding(subject=f"config {name}", level="error", text=fault.rstrip(".")) for fault in unusable(config)]
     spec = with_own_wandb(spec, [config for _, config in configs])
+    spec = with_own_methods(spec, [config for _, config in configs])
     for check in (check_numbers, check_formal, check_budget, lambda spec: check_places(spec, preset)):
         try:
             check(spec)
@@ -75,7 +79,10 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
     except UserError as problem:
         broken.append(Finding(subject="configs", level="error", text=str(problem)))
     found += broken
-    found += check_rules(spec, settings, configs)
+    known: set[str] = set()
+    with contextlib.suppress(UserError), store_of(Path(spec.cwd)) as store:
+        known = logged_before(store, spec) if store else known
+    found += check_rules(spec, settings, configs, known)
     if not os.path.isfile(spec.python):
         return found
     run = Run(
@@ -107,23 +114,31 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
     )
 
 
-def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str, Config]]) -> list[Finding]:
+def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str, Config]], known: set[str]) -> list[Finding]:
     """The metric names, the rules and --until as they would be read, and whether the configs have what rules change."""
     try:
-        metrics = settings.metric_book(Path(spec.cwd))
+        metrics = settings.loop_book(spec)
     except UserError as problem:
         return [Finding(subject="metrics", level="error", text=str(problem))]
     try:
-        rules = load_rules(spec.rules, metrics)
+        values = [config for _, config in configs]
+        check_decidable(spec, values, metrics, known)
+        rules = load_rules(spec.rules, metrics, methods=methods_of(spec))
     except UserError as problem:
-        return [Finding(subject="rules", level="error", text=str(problem))]
+        parts = [line.partition("  #")[0] for line in problem.example.splitlines() if line.startswith(("when", "changes"))]
+        advice = f"for example a rule with {' and '.join(parts)}" if parts else ""
+        return [Finding(subject="rules", level="error", text=str(problem), advice=advice)]
     found: list[Finding] = []
+    until = None
     try:
-        load_until(spec, rules, metrics)
+        until = load_until(spec, rules, metrics)
     except UserError as problem:
         found.append(Finding(subject="until", level="error", text=str(problem)))
+    for why in misspelt(spec, rules, until, values, settings.field_types(), metrics, known):
+        found.append(Finding(subject="rules", level="warning", text=why))
     if not rules.rules:
-        return found or [ok("rules", f"{spec.rules} can be read")]
+        read = f"{spec.rules} can be read" if spec.rules else "none: runs are not judged (--rules names a rule book)"
+        return found or [ok("rules", read)]
     for why in silent_rules(spec, load_preset(spec.preset), rules, spec.steps):
         found.append(Finding(subject="rules", level="warning", text=why.rstrip(".")))
     # The shipped book's live rules watch every trainer's runs, and say so themselves where a config has nothing for them.

@@ -74,7 +74,11 @@ def _run(tokens: Sequence[str] | None) -> int:
         code = chosen(words, exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except (UserError, CycloptsError) as error:
-        return _fail(_sentence(error), 2)
+        code = _fail(_sentence(error), 2)
+        if isinstance(error, UserError) and error.example:
+            lines = error.example.splitlines()
+            print("\n".join(["", *(printing.printable(secrets.mask(line)) for line in lines)]), file=sys.stderr)
+        return code
     except BrokenPipeError:  # `… | head`
         return 0
     except OSError as error:

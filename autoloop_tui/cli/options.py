@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from autoloop import profiles
 from autoloop.model import LoopSpec, WandbSpec
-from autoloop.settings import Settings
+from autoloop.settings import Settings, report_file
 from cyclopts import Parameter
 
 from autoloop_tui.cli import run_flags
@@ -132,9 +131,9 @@ class DecisionOptions:
     approve: str = "auto"
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     until: str | None = None
-    """End when a run meets this: an expression such as "eval_l1.last < 0.2", or a named one (worth-200k)."""
+    """End when a run meets this: a condition such as "val/loss.last < 0.2", or a named one (worth-200k)."""
     rules: str | None = None
-    """A rule book (.toml), or a Python file with decide(summary). The default is the shipped book."""
+    """A rule book (.toml), or a Python file with decide(summary). The default is that of the configs' method."""
     no_live: bool = False
     """Ignore the book's live rules: no rule stops or relaunches a run while it trains."""
 
@@ -210,9 +209,8 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         quiet_hours=given.quiet_hours or settings.quiet_hours,
         name=given.name,
         output_root=str(run_flags.absolute(cwd, given.output_root or settings.output_root)),
-        summary_out=str(run_flags.report_path(cwd, given.summary_out or settings.summary_out, "data/autorun_summary.json")),
-        markdown_out=str(
-            run_flags.report_path(cwd, given.markdown_out or settings.markdown_out, profiles.markdown_name(profiles.METHODS))
-        ),
+        summary_out=run_flags.optional(cwd, given.summary_out or settings.summary_out)
+        or str(report_file(cwd, "data/autorun_summary.json")),
+        markdown_out=run_flags.optional(cwd, given.markdown_out or settings.markdown_out) or "",
         inherit_dataset_from=run_flags.optional(cwd, given.inherit_dataset_from),
     )

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from autoloop import gpus as gpu_report
-from autoloop import profiles, secrets
+from autoloop import secrets
 from autoloop.gpus import GpuReport
 from autoloop.model import ApprovalMode, ApprovalPolicy, UserError
 from autoloop.settings import Settings
@@ -106,14 +106,6 @@ def absolute(cwd: Path, path: str) -> Path:
 
 def optional(cwd: Path, path: str | None) -> str | None:
     return None if path is None else str(absolute(cwd, path))
-
-
-def report_path(cwd: Path, path: str | None, default: str) -> Path:
-    """Reports stay where people's scripts look for them: below the training repository where there is one."""
-    if path is not None:
-        return absolute(cwd, path)
-    repository = next((cwd / folder for folder in profiles.report_folders() if (cwd / folder).is_dir()), cwd)
-    return repository / "reports" / default
 
 
 def fresh_folder(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from autoloop import gpus as gpu_report
 from autoloop.engine.planning.plan import LoopPlan, plan_loop, under_name
+from autoloop.engine.planning.rule_checks import logged_before
 from autoloop.model import LoopSpec, UserError
 from autoloop.preflight import SERVER
 from autoloop.settings import Settings
@@ -43,7 +44,9 @@ def start_loop(
         try:
             with Store.open(Path(spec.cwd)) as store:
                 names = [loop.name for loop in store.loops()]
-                return plan_loop(spec, settings, report, os.environ, store.where_run, now, names, starting=starting)
+                found = logged_before(store, spec)
+                where = store.where_run
+                return plan_loop(spec, settings, report, os.environ, where, now, names, found=found, starting=starting)
         except NoLoopError:
             return plan_loop(spec, settings, report, os.environ, lambda _: None, now, starting=starting)
         except StoreCorruptError as error:
@@ -99,7 +102,7 @@ def start_loop(
         if seen:
             return opening.open_console(Path(spec.cwd), loop.name)
         print("Ctrl-C leaves it running.")
-        printer = events.EventPrinter(store, loop, settings.metric_book(Path(spec.cwd)))
+        printer = events.EventPrinter(store, loop, settings.loop_book(plan.spec))
         return events.follow_loop(store, loop, printer.print_event)
 
 

@@ -169,7 +169,8 @@ class Feed:
         self.store = Store.open(project)
         self.store.wait_at_most(LOCK_PATIENCE)
         self.loop_id = self.store.find_loop(loop).id
-        self.metrics = load_settings(project).metric_book(project)
+        self._settings = load_settings(project)
+        self.metrics = self._settings.loop_book(self.store.loop(self.loop_id).spec)
         self._resolved: MetricBook | None = None
         self._keys_of: tuple[Snapshot, int] | None = None
         """The snapshot and how many columns were known when the key metrics were chosen."""
@@ -250,6 +251,8 @@ class Feed:
     def follow_loop(self, loop: int) -> None:
         """Look at another loop of the project."""
         self.loop_id, self.view = loop, None
+        self.metrics = self._settings.loop_book(self.store.loop(loop).spec)
+        self._resolved = self._keys_of = None
 
     # ---------------------------------------------------------------------------------------------------- histories
 

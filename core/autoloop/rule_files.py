@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from autoloop import profiles
 from autoloop.files import read_text
 from autoloop.metrics import MetricBook
 from autoloop.rule_process import PATIENCE, rules_apart
 from autoloop.rules import RuleSource, default_rules, parse_book
 
 
-def load_rules(path: str | None, metrics: MetricBook, patience: float = PATIENCE, text: str | None = None) -> RuleSource:
-    """The rule book or Python rules at `path`, or the shipped book if that is None. UserError says where it is wrong.
+def load_rules(
+    path: str | None,
+    metrics: MetricBook,
+    patience: float = PATIENCE,
+    text: str | None = None,
+    *,
+    methods: Sequence[str] = profiles.METHODS,
+) -> RuleSource:
+    """The rule book or Python rules at `path`; if that is None, the shipped book of `methods`, which may have no rule.
 
-    `patience`: seconds that Python rules may take for one run. `text`: the file's content, if it has been read already.
+    UserError says where it is wrong. `patience`: seconds that Python rules may take for one run. `text`: the file's
+    content, if it has been read already.
     """
     if path is None:
-        return default_rules()
+        return default_rules(tuple(methods))
     text = read_text(Path(path), "rules file") if text is None else text
     return rules_apart(text, path, patience) if path.endswith(".py") else parse_book(text, path, metrics)

@@ -13,8 +13,9 @@ import msgspec
 from autoloop import profiles
 from autoloop.configs import FieldTypes, default_fields
 from autoloop.files import read_text
-from autoloop.metrics import MetricBook, default_book, parse_metric_book
-from autoloop.model import UserError
+from autoloop.metrics import MetricBook, MetricBooks, metric_book, parse_metric_book
+from autoloop.model import LoopSpec, UserError
+from autoloop.profiles import METHODS
 from autoloop.toml import TomlError, read_toml
 from autoloop.trainers.loading import SETTINGS_FILE
 
@@ -59,13 +60,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     summary_out: str | None = None
     """autorun_summary.json; default: reports/data, below the profile's folder for reports if that exists."""
     markdown_out: str | None = None
-    """The Markdown report; default: the profile's file name, in reports, chosen likewise."""
+    """The Markdown report; default: the file name of the configs' method, or autoloop.md, in reports, chosen likewise."""
     rules: str | None = None
-    """A rule book (.toml) or a Python file with `decide(summary)`; default: the profile's rule book."""
+    """A rule book (.toml) or a Python file with `decide(summary)`; default: the rule book of the configs' method."""
     rules_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     """Seconds that `decide(summary)` of Python rules may take for one run; then its process is killed, and that is said."""
-    metrics: str | None = None
-    """A metric book (.toml) that adds to the shipped names, aliases and derived metrics."""
+    metrics: str | dict[str, Any] | None = None
+    """A metric book that adds to the shipped names, aliases and derived metrics: a file (.toml), or its keys as a table."""
     grace: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     """Seconds in which a person's last decision can be undone before the next round starts by itself."""
     max_log_mb: Annotated[int, msgspec.Meta(ge=4)] = 256
@@ -96,18 +97,40 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def field_types(self) -> FieldTypes:
         return default_fields().extended(tuple(self.fields.integers))
 
-    def metric_book(self, project: Path) -> MetricBook:
-        """The shipped metrics and the project's. UserError if the project's file cannot be read."""
+    def metric_books(self, project: Path) -> MetricBooks:
+        """The shipped metrics and the project's. UserError if the project's cannot be read."""
         if self.metrics is None:
-            return default_book()
+            return MetricBooks()
+        if isinstance(self.metrics, dict):
+            return MetricBooks(metric_book(self.metrics, f"{project / FILE}, [metrics]"))
         path = project / self.metrics
-        return default_book().extended(parse_metric_book(read_text(path, f"metric book named in {FILE},"), str(path)))
+        return MetricBooks(parse_metric_book(read_text(path, f"metric book named in {FILE},"), str(path)))
+
+    def metric_book(self, project: Path) -> MetricBook:
+        """`metric_books` for configs that are not known: of all methods."""
+        return self.metric_books(project).of(METHODS)
+
+    def loop_book(self, spec: LoopSpec) -> MetricBook:
+        """`metric_books` for a planned loop, with the metrics that its `--until` and rules look at."""
+        return self.metric_books(Path(spec.cwd)).of(methods_of(spec)).naming(spec.named_metrics)
+
+
+def methods_of(spec: LoopSpec) -> tuple[str, ...]:
+    """The methods that apply to a planned loop."""
+    return METHODS if spec.methods is None else tuple(spec.methods)
+
+
+def report_file(project: Path, name: str) -> Path:
+    """A file among the reports: below the trainer's repository if it is there, because people's scripts look there."""
+    repository = next((project / each for each in profiles.report_folders() if (project / each).is_dir()), project)
+    return repository / "reports" / name
 
 
 KINDS = {
     "int": "a whole number",
     "float": "a number",
     "str": "a text",
+    "str | object": "a file's name or a table",
     "bool": "true or false",
     "array": "a list",
     "object": "a table",

@@ -31,7 +31,7 @@ name = "mine"
 
 [[rule]]
 id = "faster"
-when = "train_loss.last > 0"
+when = "train/loss.last > 0"
 reason = "faster"
 changes = ["learning_rate@mul=10"]
 """

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from autoloop import reports
-from autoloop.metrics import default_book
 from autoloop.model import Attempt, Loop, LoopState, ProposalStatus, RunState
+from autoloop.settings import Settings
 
 from tests.engine.processes import seen, span, states
 from tests.engine.project import Project
@@ -42,7 +42,7 @@ def promises_kept(project: Project, loop: Loop) -> None:
     before = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(before) == {"autorun_summary.json", "report.md"}
     assert reports.write_summary(project.store, loop.id) is None
-    assert reports.write_markdown(project.store, loop.id, default_book()) is None
+    assert reports.write_markdown(project.store, loop.id, Settings().loop_book(project.state(loop).spec)) is None
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
     with closing(sqlite3.connect(project.store.places.database)) as database:

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from autoloop import reports
 from autoloop.engine import Engine, holder
-from autoloop.metrics import default_book
 from autoloop.model import Attempt, Loop, LoopState, RunState, StopCause, StopKind
 from autoloop.protocol import Approve, Kill, Stop
 from autoloop.runners import local
+from autoloop.settings import Settings
 from autoloop.store import Store
 
 from tests.engine.processes import states, supervisor_pid
@@ -262,7 +262,7 @@ def test_reports_made_anew_from_the_store_are_the_same(project: Project) -> None
     for path in folder.iterdir():
         path.unlink()
     assert reports.write_summary(project.store, loop.id) is None
-    assert reports.write_markdown(project.store, loop.id, default_book()) is None
+    assert reports.write_markdown(project.store, loop.id, Settings().loop_book(project.state(loop).spec)) is None
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from autoloop import reports
-from autoloop.metrics import default_book
 from autoloop.model import EventKind, LoopState, Proposal, ProposalStatus, RoundState, RunState
 from autoloop.protocol import Approve, Pause, Propose, Resume, Variant
+from autoloop.settings import Settings
 
 from tests.engine.processes import seen, states
 from tests.engine.project import Project, rows
@@ -314,7 +314,7 @@ def test_reports_that_are_made_anew_are_the_same_to_the_byte(project: Project) -
 
     def again() -> list[bytes]:
         assert reports.write_summary(project.store, loop.id) is None
-        assert reports.write_markdown(project.store, loop.id, default_book()) is None
+        assert reports.write_markdown(project.store, loop.id, Settings().loop_book(project.state(loop).spec)) is None
         return [file.read_bytes() for file in files]
 
     assert again() == written

@@ -252,7 +252,7 @@ def test_a_terminal_without_unicode_is_said() -> None:
 
 
 def test_the_doctor_takes_the_command_of_a_run_as_it_stands(project: Project) -> None:
-    write(project, "base.json", {"lr": 1e-4})
+    write(project, "base.json", {"lr": 1e-4, "ot": {"lambda_ot": 0.1}})
     words = [
         *("--cfgs", "base.json", "--rounds", "3", "--decide", "--variants-per-run", "1", "--approve", "manual"),
         *("--until", "eval_l1.last < 0.2", "--max-hours", "8", "--max-runs", "9", "--quiet-hours", "22:00-07:00"),
@@ -281,7 +281,7 @@ changes = ["{path}@mul=0.5"]
     [
         (["--rules", "broken.toml"], "rules", "broken.toml"),
         (["--rules", "nowhere.toml"], "rules", "nowhere.toml"),
-        (["--until", "no_such_metric.last < 1"], "until", "no_such_metric"),
+        (["--until", "no_such_metric < 1"], "until", "no_such_metric.last"),
         (["--until", "no_such_criterion"], "until", "no_such_criterion"),
         (["--rounds", "2"], "command", "--decide"),
         (["--max-hours", "-1"], "command", "--max-hours"),

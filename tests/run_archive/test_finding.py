@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from autoloop.metrics import default_book
+from autoloop.metrics import MetricBooks
 from autoloop.model import UserError
 from autoloop.run_archive import find_runs, read_runs
 
@@ -19,7 +19,7 @@ from tests.run_archive.layouts import jsonl, wandb_run, written_at
 def losses(root: Path) -> dict[str, tuple[float, float, int] | None]:
     """What was found: name below the root -> first, last and number of losses; None for a run that logged none."""
     found: dict[str, tuple[float, float, int] | None] = {}
-    for run, record in read_runs(find_runs(root), default_book()):
+    for run, record in read_runs(find_runs(root), MetricBooks()):
         loss = record.summary.metrics.get("train/loss")
         found[os.path.relpath(run.name, root)] = (loss.first, loss.last, loss.n) if loss else None
     return found
@@ -169,11 +169,11 @@ def test_what_only_the_summary_has_is_a_last_value(tmp_path: Path) -> None:
     alone = tmp_path / "c/wandb/run-20200101_000000-gone/files/wandb-summary.json"
     alone.parent.mkdir(parents=True)
     alone.write_text('{"_step": 400, "AUC": 0.25}')
-    found = {os.path.relpath(run.name, tmp_path): record for run, record in read_runs(find_runs(tmp_path), default_book())}
+    found = {os.path.relpath(run.name, tmp_path): record for run, record in read_runs(find_runs(tmp_path), MetricBooks())}
     assert {name: record.summary.metrics["AUC"].last for name, record in found.items()} == {"a": 0.93, "b": 0.5, "c": 0.25}
     assert found["b"].summary.metrics["train/loss"].last == 6
     jsonl(tmp_path / "d/wandb-history.jsonl", [7, 6]).with_name("wandb-summary.json").write_text('{"_step": 90}')
-    ((_, cut),) = read_runs(find_runs(tmp_path / "d"), default_book())
+    ((_, cut),) = read_runs(find_runs(tmp_path / "d"), MetricBooks())
     assert "ends at step 1, but its summary is of step 90" in cut.problems[0]
     assert [len(found[name].problems) for name in "abc"] == [0, 0, 1]
     assert "has no rows, but its summary is of step 400" in found["c"].problems[0]
@@ -185,7 +185,7 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_what_the_real_wandb_wrote_is_read(finished_dir: Path) -> None:
-    ((run, record),) = read_runs(find_runs(finished_dir), default_book())
+    ((run, record),) = read_runs(find_runs(finished_dir), MetricBooks())
     assert (run.name, run.run_id) == (str(finished_dir), "done1234")
     assert record.exit_code == 0
     assert record.config["ot"] == {"reg": 0.1, "list": [1, 2]}

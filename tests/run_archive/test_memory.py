@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autoloop.metrics import default_book, parse_metric_book
+from autoloop.metrics import MetricBooks, parse_metric_book
 from autoloop.run_archive import Memory, Remembered, find_runs, memory_path, read_runs, reading, version_of
 
 from tests.run_archive.layouts import wandb_run
@@ -20,12 +20,12 @@ class Folder:
         self.root = root / "outputs"
         self.memory = root / "memory.msgpack"
         self.read: list[str] = []
-        self.book = default_book()
+        self.book = MetricBooks()
         real = reading.read_run
 
-        def read_run(run: Any, book: Any) -> Any:
+        def read_run(run: Any, books: Any) -> Any:
             self.read.append(os.path.basename(run.name))
-            return real(run, book)
+            return real(run, books)
 
         monkeypatch.setattr(reading, "read_run", read_run)
         monkeypatch.setattr(reading, "SETTLED", -1.0)
@@ -91,7 +91,7 @@ def test_a_file_that_was_just_written_is_not_remembered(folder: Folder, monkeypa
 
 def test_another_metric_book_makes_everything_be_read(folder: Folder) -> None:
     folder.ask()
-    folder.book = default_book().extended(parse_metric_book('key = ["train/loss"]', "mine"))
+    folder.book = MetricBooks(parse_metric_book('key = ["train/loss"]', "mine"))
     folder.ask()
     assert sorted(folder.read) == ["a", "b"]
 

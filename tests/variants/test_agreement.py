@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from autoloop import api
-from autoloop.metrics import default_book
+from autoloop.metrics import MetricBooks
 from autoloop.model import Change, Proposal, Run
 from autoloop.settings import load_settings
 from autoloop.store import Store
@@ -128,11 +128,11 @@ def test_the_analysis_of_a_wandb_project_knows_the_runs_of_the_loops(judged: tup
     """W&B names a run by the id that its loop gave it, and returns a config without what it takes for defaults."""
     run, proposals = judged
     assert run.summary is not None
-    book, settings = default_book(), load_settings(Path.cwd())
-    source = analysis.rules_of([], settings, book)
+    books, settings = MetricBooks(), load_settings(Path.cwd())
+    source = analysis.rules_of([], settings, books)
     there = analysis.Analysed(name=run.id, shown=run.name, cells=[], summary=run.summary, config={"lr": 1})
     other = analysis.Analysed(name="elsewhere", shown="elsewhere", cells=[], summary=run.summary, config={"lr": 1})
-    found = analysis.proposals_for([there, other], source, settings, book)
+    found = analysis.proposals_for([there, other], source, settings, books)
     assert [
         (each.request.rule, each.variant and (each.variant.changes, each.variant.notes, each.variant.blocked))
         for each in found[run.id]

@@ -52,8 +52,8 @@ def analyze_offline(
         raise UserError(f"--limit {limit} makes no sense: give 1 or more.")
     project = Path.cwd()
     settings = load_settings(project)
-    book = settings.metric_book(project)
-    source = None if rules is None else analysis.rules_of(rules, settings, book)
+    books = settings.metric_books(project)
+    source = None if rules is None else analysis.rules_of(rules, settings, books)
     root = outputs_root or Path(settings.output_root)
     problems: list[str] = []
     found = run_archive.find_runs(root, problems)
@@ -62,9 +62,9 @@ def analyze_offline(
             print(f"note: {printing.printable(problem)}", file=sys.stderr)
         raise UserError(f"No run has left a W&B history below {root}; name another folder with --outputs-root.")
     memory = run_archive.Memory(
-        run_archive.memory_path(project, root, os.environ), run_archive.Remembered, run_archive.version_of(book)
+        run_archive.memory_path(project, root, os.environ), run_archive.Remembered, run_archive.version_of(books)
     )
-    read = run_archive.read_runs(found, book, limit=limit, memory=memory, processes=len(os.sched_getaffinity(0)))
+    read = run_archive.read_runs(found, books, limit=limit, memory=memory, processes=len(os.sched_getaffinity(0)))
     runs = [
         analysis.Analysed(
             name=run.name,
@@ -78,9 +78,9 @@ def analyze_offline(
     ]
     for problem in problems + [problem for _, record in read for problem in record.problems]:
         print(f"note: {printing.printable(problem)}", file=sys.stderr)
-    proposals = analysis.proposals_for(runs, source, settings, book) if source else None
+    proposals = analysis.proposals_for(runs, source, settings, books) if source else None
     document = analysis.summaries(runs) if proposals is None else analysis.with_proposals(runs, proposals)
-    analysis.present(runs, ["run", "written", "ended"], proposals, document, book, json)
+    analysis.present(runs, ["run", "written", "ended"], proposals, document, books, json)
     if len(found) > limit:
         print(f"The newest {limit} of {len(found)} runs; --limit shows more.", file=sys.stderr)
     return 0
@@ -136,8 +136,8 @@ def analyze_wandb(
             raise UserError(f"{flag} {value} makes no sense: give 1 or more.")
     cwd = Path.cwd()
     settings = load_settings(cwd)
-    book = settings.metric_book(cwd)
-    source = analysis.rules_of(rules or [], settings, book)
+    books = settings.metric_books(cwd)
+    source = analysis.rules_of(rules or [], settings, books)
     fields = settings.field_types()
     deadline = time.monotonic() + timeout
     where = Project(GraphQL(os.environ, deadline), *run_flags.wandb_place(entity, project, settings))
@@ -145,13 +145,14 @@ def analyze_wandb(
 
     def read(run: Listed) -> analysis.Analysed:
         found = where.run(run.id)
-        columns = where.history(found, history_limit)
+        series = where.history(found, history_limit).series
+        config = trainer_config(found.config, fields)
         return analysis.Analysed(
             name=run.id,
             shown=run.name,
             cells=[run.id, run.state, run.group],
-            summary=summarise(columns.series, book),
-            config=trainer_config(found.config, fields),
+            summary=summarise(series, books.for_run(config, series)),
+            config=config,
         )
 
     ((_, listed),) = gather(lambda _: where.runs(max_runs, group, tags), [None], deadline=deadline)
@@ -167,10 +168,10 @@ def analyze_wandb(
         if not done:
             raise
     runs = [done[index] for index in sorted(done)]
-    proposals = analysis.proposals_for(runs, source, settings, book)
+    proposals = analysis.proposals_for(runs, source, settings, books)
     document = analysis.with_proposals(runs, proposals)
     shown = None if rules is None else proposals
-    analysis.present(runs, ["run", "id", "state", "group"], shown, document, book, json)
+    analysis.present(runs, ["run", "id", "state", "group"], shown, document, books, json)
     if failure is not None:
         print(f"Only {len(done)} of {len(listed)} runs could be read. {printing.printable(str(failure))}", file=sys.stderr)
         return 1

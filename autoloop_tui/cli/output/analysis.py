@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from autoloop.configs import after_text, edits_as_mapping
 from autoloop.files import LARGEST, read_regular
-from autoloop.metrics import MetricBook, main_metrics, to_json
+from autoloop.metrics import MetricBooks, main_metrics, to_json
 from autoloop.model import Change, Config, Run, Summary, UserError
 from autoloop.settings import Settings
 from autoloop.text.plural import plural
@@ -42,12 +42,12 @@ class Analysed(NamedTuple):
     log: Path | None = None
 
 
-def rules_of(given: list[str], settings: Settings, book: MetricBook) -> RuleSource:
+def rules_of(given: list[str], settings: Settings, books: MetricBooks) -> RuleSource:
     """The rules to ask: those that are named, else the project's, else the shipped ones."""
     from autoloop.rule_files import load_rules
 
     path = given[0] if given else settings.rules and str(Path.cwd() / settings.rules)
-    return load_rules(path, book, settings.rules_timeout)
+    return load_rules(path, books.of(()), settings.rules_timeout)
 
 
 class Suggestion(NamedTuple):
@@ -73,7 +73,7 @@ class Suggestion(NamedTuple):
 
 
 def proposals_for(
-    runs: list[Analysed], source: RuleSource, settings: Settings, book: MetricBook
+    runs: list[Analysed], source: RuleSource, settings: Settings, books: MetricBooks
 ) -> dict[str, list[Suggestion]]:
     """What the rules ask for, by run. Runs of this project's loops are judged by their loops' policies."""
     from autoloop.engine.planning.variant_policies import project_policy, store_of
@@ -93,6 +93,7 @@ def proposals_for(
             known = in_loops.get(os.path.abspath(run.name)) or in_loops.get(run.name)
             if store and known:
                 config, policy = _as_its_loop(store, known, settings) or (config, policy)
+            book = books.for_run(config, run.summary.metrics)
             judgement = source.judge(RunView(run.summary, config, _log_of(run), book))
             result[run.name] = [
                 Suggestion(request, check(config, request, policy) if config else None) for request in judgement.requests
@@ -140,7 +141,7 @@ def present(
     head: list[str],
     proposals: Mapping[str, list[Suggestion]] | None,
     document: dict[str, Any],
-    book: MetricBook,
+    books: MetricBooks,
     json: list[str] | None,
 ) -> None:
     """A table for a person, JSON for a pipe; a named file gets the JSON and the person the table."""
@@ -155,14 +156,15 @@ def present(
             write_atomically(Path(file), printing.json_text(document) + "\n")
         except OSError as error:
             raise UserError(f"{file} cannot be written: {error.strerror}; name another file with --json.") from None
-    print(_table(runs, head, book))
+    print(_table(runs, head, books))
     if proposals is not None:
         print("\n" + _proposals_text(runs, proposals))
     if file is not None:
         print(f"\nWrote {printing.printable(file)}")
 
 
-def _table(runs: list[Analysed], head: list[str], book: MetricBook) -> str:
+def _table(runs: list[Analysed], head: list[str], books: MetricBooks) -> str:
+    book = books.for_runs((run.config, run.summary.metrics) for run in runs)
     keys, others = main_metrics([run.summary for run in runs], book)
     rows = [
         [

@@ -1,6 +1,6 @@
 """What a run's metrics are called and what they came to: names, derived metrics and summary statistics. No I/O."""
 
-from autoloop.metrics.book import Derived, Metric, MetricBook, default_book, parse_metric_book
+from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, default_book, metric_book, parse_metric_book
 from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.main import for_runs, main_metrics, main_names
 from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
@@ -11,12 +11,14 @@ __all__ = [
     "Direction",
     "Metric",
     "MetricBook",
+    "MetricBooks",
     "canonical_columns",
     "default_book",
     "for_runs",
     "from_json",
     "main_metrics",
     "main_names",
+    "metric_book",
     "parse_metric_book",
     "summarise",
     "summarise_named",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, cached_property, reduce
+from typing import Any
 
 import msgspec
 
@@ -165,9 +167,15 @@ class MetricBook:
 def parse_metric_book(text: str, source: str) -> MetricBook:
     """The book in `text` (TOML, laid out as the shipped metrics.toml). Raises UserError naming `source` and the place."""
     try:
-        file = msgspec.convert(read_toml(text), _File)
+        return metric_book(read_toml(text), source)
     except TomlError as error:
         raise UserError(f"{source}: this is not valid TOML: {error}.") from None
+
+
+def metric_book(table: Mapping[str, Any], source: str) -> MetricBook:
+    """The book in a table of TOML. Raises UserError naming `source` and the place."""
+    try:
+        file = msgspec.convert(table, _File)
     except msgspec.ValidationError as error:
         raise UserError(f"{source}: {error}; see the shipped metrics.toml for what a metric book may hold.") from None
     for derived in file.derived:
@@ -191,3 +199,32 @@ def default_book(methods: tuple[str, ...] = profiles.METHODS) -> MetricBook:
     texts = profiles.texts("metrics.toml", (*methods, *profiles.TRAINERS))
     books = [parse_metric_book(text, "the shipped metrics.toml") for text in texts]
     return reduce(MetricBook.extended, books, MetricBook(_File(ignored=COUNTERS)))
+
+
+@dataclass(frozen=True)
+class MetricBooks:
+    """The metric book for each config: the shipped one of the methods that apply to it, with the project's on top."""
+
+    project: MetricBook | None = None
+
+    def of(self, methods: Iterable[str]) -> MetricBook:
+        book = default_book(tuple(methods))
+        return book if self.project is None else book.extended(self.project)
+
+    def for_run(self, config: Mapping[str, Any], names: Iterable[str]) -> MetricBook:
+        """For a run of which only this is known; without a config the names of its metrics tell the methods."""
+        return self.of(_methods(config, names))
+
+    def for_runs(self, runs: Iterable[tuple[Mapping[str, Any], Iterable[str]]]) -> MetricBook:
+        """One for several runs: of all the methods that apply to any."""
+        found = {method for config, names in runs for method in _methods(config, names)}
+        return self.of(method for method in profiles.METHODS if method in found)
+
+    @property
+    def digest(self) -> str:
+        """Differs if one of the books does."""
+        return self.of(profiles.METHODS).digest
+
+
+def _methods(config: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    return profiles.methods_of(config) if config else profiles.methods_logging(names)

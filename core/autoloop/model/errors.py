@@ -4,4 +4,11 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something a person can put right. Its text is one sentence: what is wrong, where, and what to do."""
+    """Something a user can put right. Its text is one sentence: what is wrong, where, and what to do.
+
+    `example`: lines to copy that would be right; empty if there are none.
+    """
+
+    def __init__(self, text: str, example: str = "") -> None:
+        super().__init__(text)
+        self.example = example

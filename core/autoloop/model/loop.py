@@ -91,6 +91,11 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from a person's last decision to the start of the next round by itself: it can be undone until then."""
     until: str | None = None
     rules: str | None = None
+    methods: list[str] | None = None
+    """The methods whose metrics and rules apply, by its configs. None before it is planned, and in stores of 0.1.0, where
+    all methods applied to every loop."""
+    named_metrics: list[str] = []
+    """The metrics that `--until` and the rules look at, in this order."""
     live: bool = False
     """Whether the rule book's live rules watch the runs while they train."""
     preset: str = "plain"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import filter as filter_names
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -25,6 +26,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     applies_to: str | None = None
     """Of a method: the block at the top of a config to which it applies."""
+    logs: tuple[str, ...] = ()
+    """Of a method: names (shell patterns) that only its runs log, to tell it where no config is known."""
     preset: str | None = None
     """The launch preset."""
     reports: str | None = None
@@ -49,6 +52,12 @@ def methods_of(config: Mapping[str, object]) -> tuple[str, ...]:
     """The methods that apply to a config: those whose block it has."""
     named = ((method, _profile(method).applies_to) for method in METHODS)
     return tuple(method for method, block in named if block and isinstance(config.get(block), Mapping))
+
+
+def methods_logging(names: Iterable[str]) -> tuple[str, ...]:
+    """The methods whose metrics are among these."""
+    logged = set(names)
+    return tuple(method for method in METHODS if any(filter_names(logged, each) for each in _profile(method).logs))
 
 
 def blocks_of_methods() -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -38,14 +38,22 @@ class RuleBook:
     rules: tuple[Rule, ...]
     default: Default | None = None
     until: Mapping[str, Criterion] = field(default_factory=dict)
+    method: str | None = None
+    """Of a shipped book, the method whose configs it is for."""
 
     slow = False
+
+    def applies_to(self, config: Mapping[str, object]) -> bool:
+        return self.method is None or not config or self.method in profiles.methods_of(config)
 
     def judge(self, view: RunView) -> Judgement:
         """Every rule of scope `end` on its own; the default, with what the rules looked at as evidence, if none fired.
 
         Of a run without any metric nothing is known, so the default is not proposed for it.
         """
+        if not self.applies_to(view.config):
+            block = profiles.blocks_of_methods().get(self.method or "")
+            return Judgement([], [f"the rules {self.name} are for configs with a block {block}; this one has none"])
         requests: list[VariantRequest] = []
         notes: list[str] = []
         seen: list[Observation] = []
@@ -71,6 +79,8 @@ class RuleBook:
         return Judgement(requests, notes)
 
     def lacking(self, view: RunView) -> list[str]:
+        if not self.applies_to(view.config):
+            return []
         verdicts = [evaluate(rule.when, view) for rule in self.rules if rule.watch is None]
         if any(verdict.holds or not verdict.missing for verdict in verdicts):
             return []
@@ -153,16 +163,25 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
     return RuleBook(top.name, str(top.version), tuple(rules), default, until)
 
 
+def default_rules(methods: tuple[str, ...] = profiles.METHODS) -> RuleBook:
+    """The shipped rule book of the first of these methods that has one; a book without a rule if none has."""
+    return next((book for method in methods if (book := _shipped(method))), RuleBook("none", "", ()))
+
+
 @cache
-def default_rules() -> RuleBook:
-    """The rule book of the profile that applies."""
-    (text,) = profiles.texts("rules.toml")
-    return parse_book(text, "the shipped rules.toml")
+def _shipped(method: str) -> RuleBook | None:
+    texts = profiles.texts("rules.toml", [method])
+    return replace(parse_book(texts[0], "the shipped rules.toml"), method=method) if texts else None
 
 
-def criterion(text: str, rules: RuleSource | None = None, metrics: MetricBook | None = None) -> Criterion:
-    """What `--until` means: a criterion named in `rules` or in the shipped book, else a condition as text."""
-    named = {**default_rules().until, **(rules.until if rules else {})}
+def criterion(
+    text: str,
+    rules: RuleSource | None = None,
+    metrics: MetricBook | None = None,
+    methods: tuple[str, ...] = profiles.METHODS,
+) -> Criterion:
+    """What `--until` means: a criterion named in `rules` or in the shipped book of `methods`, else a condition as text."""
+    named = {**default_rules(methods).until, **(rules.until if rules else {})}
     if text in named:
         return named[text]
     try:

@@ -43,6 +43,9 @@ class PythonRules:
     until: Mapping[str, Criterion] = field(default_factory=dict)
     slow: bool = True
 
+    def applies_to(self, config: Mapping[str, object]) -> bool:
+        return True
+
     def judge(self, view: RunView) -> Judgement:
         asked, notes = self.ask(to_json(view.summary))
         evidence = Evidence(rule=self.name, rule_version=self.version, when="decide(summary)")

@@ -39,6 +39,9 @@ class RuleSource(Protocol):
     def slow(self) -> bool:
         """Whether judging runs a person's code, which may take long. It then looks at a run's summary only."""
 
+    def applies_to(self, config: Mapping[str, object]) -> bool:
+        """Whether runs of this config are judged at all: the shipped book of a method is for the method's configs only."""
+
     def judge(self, view: RunView) -> Judgement:
         """What the rules for ended runs ask for; what goes wrong is in its notes."""
 

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from autoloop.files import LARGEST, read_regular, write_atomically
-from autoloop.metrics import MetricBook
+from autoloop.metrics import MetricBooks
 
 LARGEST_MEMORY = 64 * LARGEST
 T = TypeVar("T")
@@ -58,9 +58,9 @@ def memory_path(project: Path, root: Path, environment: Mapping[str, str]) -> Pa
     return home / "cache" / f"runs-{name}.msgpack"
 
 
-def version_of(book: MetricBook) -> str:
-    """Changes with the code that reads and summarises, and with the metric book."""
-    return f"{_code()}-{book.digest}"
+def version_of(books: MetricBooks) -> str:
+    """Changes with the code that reads and summarises, and with the metric books."""
+    return f"{_code()}-{books.digest}"
 
 
 @cache

@@ -20,7 +20,7 @@ from autoloop.metric_readers.find import WandbFiles
 from autoloop.metric_readers.jsonl import JsonlLog
 from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
 from autoloop.metric_readers.wandb_run import WandbRun
-from autoloop.metrics import MetricBook, summarise
+from autoloop.metrics import MetricBooks, summarise
 from autoloop.model import Series, Summary, UserError
 from autoloop.run_archive.finding import FoundRun, Stamp
 from autoloop.run_archive.memory import Memory
@@ -51,7 +51,7 @@ class Remembered(msgspec.Struct, frozen=True):
 
 def read_runs(
     found: Sequence[FoundRun],
-    book: MetricBook,
+    books: MetricBooks,
     *,
     limit: int | None = None,
     memory: Memory[Remembered] | None = None,
@@ -74,7 +74,7 @@ def read_runs(
             unread.append(index)
     unread.sort(key=lambda index: -runs[index].size)  # the largest first, so that no process is left with it at the end
     began = time.time()
-    for index, record in zip(unread, _read_all([runs[index] for index in unread], book, processes), strict=True):
+    for index, record in zip(unread, _read_all([runs[index] for index in unread], books, processes), strict=True):
         records[index] = record
         if memory is not None and _settled(runs[index], began):
             memory.entries[_key(runs[index])] = Remembered(_identities(runs[index]), record)
@@ -85,8 +85,8 @@ def read_runs(
     return [(run, records[index]) for index, run in enumerate(runs)]
 
 
-def _read_all(runs: list[FoundRun], book: MetricBook, processes: int) -> Sequence[RunRecord]:
-    read = partial(read_run, book=book)
+def _read_all(runs: list[FoundRun], books: MetricBooks, processes: int) -> Sequence[RunRecord]:
+    read = partial(read_run, books=books)
     if processes < 2 or sum(run.size for run in runs) < MUCH:
         return [read(run) for run in runs]
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), initializer=_leave_ctrl_c_to_the_parent)
@@ -102,7 +102,7 @@ def _leave_ctrl_c_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
+def read_run(run: FoundRun, books: MetricBooks) -> RunRecord:
     """A run's whole history, read as while it trains: from W&B, else from the newest JSONL file that has a metric. Never
     fails: what cannot be read is in `problems`."""
     summaries = [Path(stamp.path) for stamp in run.summaries]
@@ -117,6 +117,7 @@ def read_run(run: FoundRun, book: MetricBook) -> RunRecord:
     series = source.columns
     if not source.rows and run.rows:
         series = _rows(run, summaries, problems) or series
+    book = books.for_run(source.config, series)
     return RunRecord(summary=summarise(series, book), config=source.config, exit_code=source.exit_code, problems=problems)
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from autoloop.configs import unusable
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, wandb_name
+from autoloop.engine.planning.rule_checks import check_decidable, misspelt
 from autoloop.gpus import GpuReport
 from autoloop.metrics import MetricBook
 from autoloop.model import Config, LoopSpec, UserError
 from autoloop.preflight.config_paths import missing_paths
 from autoloop.rule_files import load_rules
 from autoloop.rules import Expression, RuleSource, criterion
-from autoloop.settings import Settings
+from autoloop.settings import Settings, methods_of
 from autoloop.store import Places
 from autoloop.text.plural import plural
 from autoloop.trainers import Preset
@@ -31,11 +32,13 @@ def check(
     environment: Mapping[str, str],
     configs: Sequence[tuple[str, Config]],
     *,
+    found: set[str],
     starting: bool,
-) -> tuple[RuleSource, list[str]]:
+) -> tuple[RuleSource, Expression | None, list[str]]:
     """Raise UserError for the first thing that a person must put right; all that is wrong with `configs` is one.
 
-    Returns the loop's rules, which it has read, and what this machine lacks where it is not `starting`.
+    `found`: the metrics that earlier runs logged. Returns the loop's rules and `--until`, which it has read, and what to
+    know beforehand: what this machine lacks where it is not `starting`, and names in the rules that fit nothing.
     """
     check_numbers(spec)
     check_formal(spec)
@@ -56,17 +59,20 @@ def check(
             lacking.append(str(problem))
     for source, config in configs if not starting else ():
         lacking += [f"{each.subject}: {each.text}." for each in missing_paths(Path(source).name, config, spec.cwd)]
-    metrics = settings.metric_book(Path(spec.cwd))
-    rules = load_rules(spec.rules, metrics, settings.rules_timeout)
-    load_until(spec, rules, metrics)
-    return rules, lacking
+    metrics = settings.loop_book(spec)
+    values = [config for _, config in configs]
+    check_decidable(spec, values, metrics, found)
+    rules = load_rules(spec.rules, metrics, settings.rules_timeout, methods=methods_of(spec))
+    until = load_until(spec, rules, metrics)
+    said = misspelt(spec, rules, until, values, settings.field_types(), metrics, found)
+    return rules, until, [*lacking, *(f"{each}." for each in said)]
 
 
 def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expression | None:
     """`--until`, checked: a criterion named in the rule book, or a condition written out."""
     if spec.until is None:
         return None
-    return criterion(spec.until, rules, metrics).when
+    return criterion(spec.until, rules, metrics, methods_of(spec)).when
 
 
 def check_numbers(spec: LoopSpec) -> None:

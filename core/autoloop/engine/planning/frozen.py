@@ -15,11 +15,11 @@ import msgspec
 from autoloop import secrets, settings
 from autoloop.configs import Config, dump_config, parse_config
 from autoloop.files import read_text, write_atomically
-from autoloop.metrics import MetricBook, default_book, parse_metric_book
+from autoloop.metrics import MetricBook, MetricBooks, parse_metric_book
 from autoloop.model import Loop, LoopSpec, UserError
 from autoloop.rule_files import load_rules
 from autoloop.rules import RuleSource
-from autoloop.settings import Settings, load_settings
+from autoloop.settings import Settings, load_settings, methods_of
 from autoloop.store import Places
 from autoloop.trainers import Preset, is_preset_file, load_preset, parse_preset
 
@@ -66,14 +66,20 @@ def load_sources(places: Places, loop: Loop) -> Sources:
             raise
         now = load_settings(folder)
         notes.append(f"{error} Until then the loop uses the settings that it was made with.")
-    if (folder / METRICS).exists():
-        metrics = default_book().extended(parse_metric_book(read_text(folder / METRICS, "metric book"), METRICS))
-    else:
-        metrics = default_book() if folder.is_dir() else now.metric_book(project)
+    metrics = _kept_books(folder).of(methods_of(spec)) if folder.is_dir() else now.loop_book(spec)
     kept = folder / _rules_name(spec.rules)
     text = read_text(kept, "rules file") if kept.exists() else None
-    rules = load_rules(spec.rules, metrics, now.rules_timeout, text)
-    return Sources(now, metrics, rules, preset_of(places, loop), notes)
+    rules = load_rules(spec.rules, metrics, now.rules_timeout, text, methods=methods_of(spec))
+    return Sources(now, metrics.naming(spec.named_metrics), rules, preset_of(places, loop), notes)
+
+
+def _kept_books(folder: Path) -> MetricBooks:
+    """The metric book that the loop was made with."""
+    if (folder / METRICS).exists():
+        return MetricBooks(parse_metric_book(read_text(folder / METRICS, "metric book"), METRICS))
+    if (folder / settings.FILE).exists() and isinstance(load_settings(folder).metrics, dict):
+        return load_settings(folder).metric_books(folder)
+    return MetricBooks()
 
 
 def preset_of(places: Places, loop: Loop) -> Preset:
@@ -137,7 +143,7 @@ def _files(project: Path, spec: LoopSpec, folder: Path | None = None) -> dict[st
     found: dict[str, Path] = {}
     if (folder or project).joinpath(settings.FILE).exists():
         found[settings.FILE] = project / settings.FILE
-        if name := load_settings(folder or project).metrics:
+        if isinstance(name := load_settings(folder or project).metrics, str):
             found[METRICS] = project / name
     if spec.rules is not None:
         found[_rules_name(spec.rules)] = Path(spec.rules)

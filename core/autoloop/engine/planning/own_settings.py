@@ -6,12 +6,15 @@ Trainers name these keys differently, so those of the usual ones are known; a ke
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
 from autoloop.configs.paths import get, places, split
 from autoloop.model import Config, LoopSpec, UserError
+from autoloop.profiles import METHODS, markdown_name, methods_of
+from autoloop.settings import report_file
 from autoloop.trainers import Preset, passes, passes_steps
 
 STEPS = (
@@ -57,6 +60,14 @@ def with_own_wandb(spec: LoopSpec, configs: Sequence[Config]) -> LoopSpec:
         if getattr(wandb, key) is None and len(named) == 1:
             wandb = msgspec.structs.replace(wandb, **{key: named.pop()})
     return msgspec.structs.replace(spec, wandb=wandb)
+
+
+def with_own_methods(spec: LoopSpec, configs: Iterable[Config]) -> LoopSpec:
+    """`spec` with the methods that apply to any of the configs, and unless it has one, a report named after them."""
+    found = {method for config in configs for method in methods_of(config)}
+    methods = [method for method in METHODS if method in found]
+    report = spec.markdown_out or str(report_file(Path(spec.cwd), markdown_name(methods)))
+    return msgspec.structs.replace(spec, methods=methods, markdown_out=report)
 
 
 def wandb_name(config: Config, key: str) -> str | None:

@@ -11,7 +11,8 @@ from autoloop.configs import Config, reading_differs, rewrite
 from autoloop.engine.planning.checks import check
 from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
-from autoloop.engine.planning.own_settings import own_steps, steps_of, with_own_wandb
+from autoloop.engine.planning.own_settings import own_steps, steps_of, with_own_methods, with_own_wandb
+from autoloop.engine.planning.rule_checks import named_metrics
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, Run, Slot
 from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
@@ -60,20 +61,23 @@ def plan_loop(
     now: float,
     names: Collection[str] = (),
     *,
+    found: Collection[str] = (),
     starting: bool = True,
 ) -> LoopPlan:
     """Check everything and lay out round 1. Writes nothing.
 
     Where it is not `starting`, what this machine lacks (GPUs, a key of W&B) is a warning of the plan. `where_run` tells
-    where a config of some hash has run, `names` are those of the project's loops. Raises UserError for whatever a person
-    must put right first.
+    where a config of some hash has run, `names` are those of the project's loops, `found` the metrics that earlier runs
+    logged. Raises UserError for whatever a person must put right first.
     """
     preset = with_base(spec, load_preset(spec.preset))
     dataset = dataset_of(spec)
     read = [read_source(source, spec, preset, dataset) for source in sources_of(spec, preset)]
     configs = [(each.source, each.config) for each in read]
     spec = with_own_wandb(spec, [each.config for each in read])
-    rules, warnings = check(spec, preset, settings, gpus, environment, configs, starting=starting)
+    spec = with_own_methods(spec, [each.config for each in read])
+    rules, until, warnings = check(spec, preset, settings, gpus, environment, configs, found=set(found), starting=starting)
+    spec = msgspec.structs.replace(spec, named_metrics=named_metrics(rules, until))
     root = Path(spec.output_root)
     name = fresh_name(root, f"loop_{int(now)}", names)
     output_dir = root / name

@@ -95,10 +95,12 @@ class LiveRules:
         context, run = self.context, active.run
         done = {p.evidence.rule for p in self.proposals.of(run) if p.evidence and p.status is not ProposalStatus.LAPSED}
         # An extended run goes on towards many steps: its edits would begin all of them anew.
-        rules = [r for r in self.rules if r.id not in done and not (run.resume and r.watch and r.watch.turns)]
+        config = frozen_config(run)
+        mine = self.rules if context.rules.applies_to(config) else []
+        rules = [r for r in mine if r.id not in done and not (run.resume and r.watch and r.watch.turns)]
         version = f"{context.rules.name} {context.rules.version}"
         since = run.step if run.resume else 0
-        watch = LiveWatch(rules, version, context.metrics, frozen_config(run), since)
+        watch = LiveWatch(rules, version, context.metrics, config, since)
         log = Path(active.attempt.directory) / "log.txt"
         watched = _Watched(watch, Lines(log, returns=True) if watch.patterns else None)
         self._watched[active.attempt.id] = watched

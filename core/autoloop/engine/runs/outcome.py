@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Collection
@@ -12,12 +13,26 @@ import msgspec
 from autoloop.diagnose.causes import SHORT_CAUSES
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.base.context import Context
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.runs.execution import SIP, Ended
 from autoloop.engine.runs.watchdog import as_judged
 from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
 from autoloop.metrics import summarise
-from autoloop.model import Attempt, Cause, EventKind, LoopState, Requeue, RequeueKind, Run, RunState, StopKind, Summary
+from autoloop.model import (
+    Attempt,
+    Cause,
+    Config,
+    EventKind,
+    LoopState,
+    Requeue,
+    RequeueKind,
+    Run,
+    RunState,
+    StopKind,
+    Summary,
+    UserError,
+)
 from autoloop.model.transitions import attempt_settled, run_ended, run_requeued
 from autoloop.rules import RunView, live_rules, no_point_seen
 from autoloop.secrets import mask_lines
@@ -51,7 +66,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     notes, wandb_id = history_notes(follower), follower.wandb_id
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.secrets(run))
-    state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, summary, diverged))
+    state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, run, summary, diverged))
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
     again = _again(context, attempt, run, state, cause)
@@ -137,13 +152,16 @@ def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> boo
     return metric in context.metrics.key_metrics or name.endswith("loss")
 
 
-def _needed(context: Context, summary: Summary, diverged: list[str]) -> str | None:
+def _needed(context: Context, run: Run, summary: Summary, diverged: list[str]) -> str | None:
     """What keeps the next round from being made from this run: nothing that any rule looks at was logged."""
     if not context.spec.decide or diverged:
         return None
     if not summary.metrics:
         return "no metric was found, so no rule can judge it"
-    names = context.rules.lacking(RunView(summary=summary, book=context.metrics))
+    config: Config = {}
+    with contextlib.suppress(UserError):
+        config = frozen_config(run)
+    names = context.rules.lacking(RunView(summary=summary, config=config, book=context.metrics))
     return f"none of the metrics that the rules need was found: {', '.join(names)}" if names else None
 
 
