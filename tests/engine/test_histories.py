@@ -113,3 +113,39 @@ def test_bars_of_other_work_are_no_steps_so_that_early_failures_count(project: P
     assert ended.state is LoopState.STOPPED
     assert "3 runs in a row failed before their first step" in (ended.reason or "")
     assert states(runs[4:]) == [RunState.QUEUED] * 2
+
+
+COUNTED = """
+import json, pathlib, sys, time
+out = pathlib.Path(sys.argv[2])
+(out / "lightning_logs" / "version_0").mkdir(parents=True)
+(out / "lightning_logs" / "version_0" / "metrics.csv").write_text("step,val/acc\\n20,0.5\\n40,0.75\\n")
+with open(out / "metrics.jsonl", "w") as file:
+    for iteration in range(0, 60, 20):
+        print(json.dumps({"iter": iteration, "val/loss": 4.0 - iteration / 20}), file=file, flush=True)
+    end = time.monotonic() + 60
+    while json.load(open(sys.argv[1]))["waits"] and time.monotonic() < end:
+        time.sleep(0.05)
+"""
+STOPS = """
+name = "own"
+version = "1"
+[[rule]]
+id = "at-20"
+scope = "live"
+at = 20
+when = "val/loss.last < 3.5"
+reason = "low enough"
+"""
+
+
+def test_runs_are_judged_on_their_trainers_steps_whatever_they_write(project: Project) -> None:
+    waits, ends = config(project, "waits", waits=True), config(project, "ends", waits=False)
+    loop = project.loop([waits, ends], preset=preset(project, COUNTED), steps=50, rules=project.rules(STOPS), live=True)
+    project.run(loop)
+    stopped, ended = project.runs(loop)
+    assert (stopped.state, ended.state) == (RunState.STOPPED, RunState.FINISHED), (stopped.reason, ended.reason)
+    assert "live rule at-20 at step" in (stopped.reason or "")
+    assert (ended.sources, ended.step) == (["jsonl", "csv"], 40)
+    assert ended.summary is not None
+    assert {name: each.last_step for name, each in ended.summary.metrics.items()} == {"val/loss": 40, "val/acc": 40}

@@ -67,10 +67,12 @@ class FileSources:
         self._boards: frozenset[Path] = frozenset()
         self._columns: Mapping[str, Series] = {}
         self._declined: list[Path] = []
+        self._mlflow_runs = 0
 
     def poll(self, budget: int = 4 << 20) -> bool:
         found = self._files.look()
         self._declined = found["aim"]
+        self._mlflow_runs = len(found["mlflow"])
         self._boards = frozenset(path.parent for path in found["tensorboard"])
         new = False
         for kind in self._kinds:
@@ -141,6 +143,8 @@ class FileSources:
     @property
     def problems(self) -> list[str]:
         found = list(dict.fromkeys(problem for kind in self._kinds for problem in kind.group.problems))
+        if self._mlflow_runs > 1:
+            found.append(f"{self._run_dir} has {self._mlflow_runs} MLflow runs; the first that logged a metric is read")
         if self._declined and not self._columns:
             found.append(
                 f"{self._declined[0]}: Aim's repository cannot be read; let the trainer log to TensorBoard or JSON lines too"

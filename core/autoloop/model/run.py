@@ -62,6 +62,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     wandb_url: str | None = None
     wandb_sync: str | None = None
     """Its W&B folders on disk, one per line, of which the server lacks something that `wandb sync` uploads."""
+    sources: list[str] = []
+    """Where its metrics come from, the preferred one first: `wandb`, `tensorboard`, `csv`, `console` …"""
     notes: list[str] = []
     """What to know about its results: several W&B runs of which one counts, rows that are missing or could not be read."""
     created_at: float = 0.0

@@ -94,6 +94,7 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
         ("preset", view.loop.spec.preset),
         ("W&B", run.wandb_url or ("online, no address yet" if view.loop.spec.wandb.online else "offline")),
         *([("W&B id", run.wandb_id)] if run.wandb_id else []),
+        *([("metrics from", ", ".join(run.sources))] if run.sources else []),
         *(("metrics", f"mirrored to {tap}, for its wandb writes late") for tap in taps),
         *(("note", note) for note in run.notes),
     ]

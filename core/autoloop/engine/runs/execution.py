@@ -237,7 +237,8 @@ class Execution:
         if moved:
             with self.context.store.transaction():
                 for active in moved:
-                    self._put(active, msgspec.structs.replace(active.run, step=active.follower.step))
+                    follower = active.follower
+                    self._put(active, msgspec.structs.replace(active.run, step=follower.step, sources=follower.sources))
         return fresh
 
     def _put(self, active: Active, run: Run) -> None:

@@ -63,7 +63,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
     silent = _unwatched(context, run, follower)
-    notes, wandb_id = history_notes(follower), follower.wandb_id
+    notes, wandb_id, sources = history_notes(follower), follower.wandb_id, follower.sources or run.sources
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.secrets(run))
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, run, summary, diverged))
@@ -73,7 +73,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     resume = run.resume
     run = run_ended(run, state, reason, step=step, summary=summary, ended_at=attempt.ended_at)
     url = wandb_url({run.id, wandb_id}, lines) or run.wandb_url
-    run = msgspec.structs.replace(run, wandb_url=url, wandb_id=wandb_id, notes=notes)
+    run = msgspec.structs.replace(run, wandb_url=url, wandb_id=wandb_id, sources=sources, notes=notes)
     if again:
         run = run_requeued(run, again, resume=resume)
     with context.store.transaction():
