@@ -25,7 +25,8 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.runs import circuit_breaker
 from autoloop.engine.runs.execution import Active, Ended, Execution
-from autoloop.engine.runs.outcome import settle, shortage_met
+from autoloop.engine.runs.outcome import settle
+from autoloop.engine.runs.retries import shortage_met
 from autoloop.engine.runs.watchdog import Watchdog
 from autoloop.engine.scheduling.scheduler import Scheduler
 from autoloop.engine.scheduling.wandb_status import WandbStatus
@@ -135,7 +136,7 @@ class Engine:
 
     def executing(self) -> list[Active]:
         """The attempts that execute now."""
-        return list(self.execution.active.values())
+        return self.execution.executing
 
     def _take_stops(self) -> bool:
         asked = bool(self._stops_asked)
@@ -179,7 +180,7 @@ class Engine:
         self.outage.tell_past()
 
     def _done(self) -> bool:
-        return self.context.loop.state is not LoopState.ACTIVE and not self.execution.active
+        return self.context.loop.state is not LoopState.ACTIVE and not self.execution.busy
 
     def _turn(self) -> None:
         """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""

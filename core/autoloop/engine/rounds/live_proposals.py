@@ -127,7 +127,7 @@ class LiveProposals:
         """UserError if what a rule asked for can no longer be decided, because it is done or its run has ended."""
         if proposal.status not in (ProposalStatus.PENDING, ProposalStatus.REJECTED, ProposalStatus.BLOCKED):
             raise UserError(f"Proposal {proposal.id} of a live rule is {proposal.status.value}; there is nothing to decide.")
-        executing = {each.attempt.id: each for each in self.execution.active.values()}
+        executing = {each.attempt.id: each for each in self.execution.executing}
         active = executing.get(proposal.live.attempt) if proposal.live else None
         if active is None or active.run.state is RunState.STOPPING:
             raise UserError(

@@ -48,7 +48,7 @@ class LiveRules:
         """Judge one attempt that has something new. `fresh`: the attempts whose history has grown since the last turn."""
         if not self.rules:
             return
-        active = {each.attempt.id: each for each in self.execution.active.values()}
+        active = {each.attempt.id: each for each in self.execution.executing}
         self._watched = {id_: watched for id_, watched in self._watched.items() if id_ in active}
         for id_ in fresh & self._watched.keys():
             self._watched[id_].news = True

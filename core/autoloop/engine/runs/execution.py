@@ -21,13 +21,11 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.runs.attempts import next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing
 from autoloop.engine.runs.following import follow_attempt
-from autoloop.metric_readers import Follower, tap_base, wandb_runs
+from autoloop.engine.runs.launching import Launcher
+from autoloop.metric_readers import Follower
 from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, UserError
 from autoloop.model.transitions import attempt_ended, attempt_stopping, run_stopping
 from autoloop.runners import local
-from autoloop.secrets import MASK
-from autoloop.trainers import LaunchPlan, environment
-from autoloop.trainers.tap import lagging_wandb, tapped
 
 LOG = logging.getLogger(__name__)
 
@@ -69,16 +67,21 @@ class Execution:
         """`spec`: the loop's spec as a run that starts now gets it. `max_log`: bytes of an attempt's log that are kept."""
         self.context = context
         self._spec = spec
-        self._max_log = max_log
+        self._launcher = Launcher(context, max_log)
         self.active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
         self._to_signal: list[tuple[Attempt, bool]] = []
         self._recorded_at = 0.0
-        self._tap_said = False
+
+    @property
+    def executing(self) -> list[Active]:
+        """The attempts that execute now."""
+        return list(self.active.values())
 
     @property
     def busy(self) -> set[int]:
+        """The slots in which they do."""
         return set(self.active)
 
     def close(self) -> None:
@@ -103,7 +106,7 @@ class Execution:
             context.store.put_attempt(attempt, context.loop_id)
             context.store.put_run(run)
         try:
-            handle = self._launch(attempt, intent.launch)
+            handle = self._launcher.launch(attempt, intent.launch)
         except (OSError, ValueError, UserError) as error:  # ValueError: a NUL in an argument or variable
             number = error.errno if isinstance(error, OSError) else None
             if number in PASSING or (number in SHORTAGE and self._may_run(attempt)):
@@ -124,49 +127,6 @@ class Execution:
         """Whether its supervisor was started before the descriptors or processes ran out; if not, it never will be."""
         state = local.inspect(Path(attempt.directory), attempt.id)
         return not (isinstance(state, local.Vanished) and not state.started)
-
-    def _launch(self, attempt: Attempt, launch: LaunchPlan) -> local.Handle:
-        # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
-        output_dir, directory = Path(attempt.output_dir), Path(attempt.directory)
-        made = output_dir if launch.make_output_dir else output_dir.parent
-        made.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return local.start(
-            local.AttemptSpec(
-                attempt_id=attempt.id,
-                argv=tuple(launch.argv),
-                cwd=launch.cwd,
-                directory=directory,
-                stop=launch.stop,
-                straggler_grace=launch.straggler_grace,
-                max_log=self._max_log,
-            ),
-            self._environment(launch),
-        )
-
-    def _environment(self, launch: LaunchPlan) -> dict[str, str]:
-        """The attempt's whole environment; with the tap where its wandb would be read late."""
-        if lacking := [name for name, value in launch.env.items() if value == MASK]:
-            raise UserError(
-                f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, and "
-                "the file no longer gives it"
-            )
-        env = environment(launch, os.environ)
-        if len(before := wandb_runs(Path(launch.output_dir))) == 1:
-            # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.
-            env.setdefault("WANDB_RUN_ID", before[0].run_id)
-        version = lagging_wandb(self.context.spec.python)
-        if version is None:
-            return env
-        if not self._tap_said:
-            self._tap_said = True
-            self.context.log_event(
-                EventKind.NOTE,
-                f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
-                "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
-                "(wandb 0.31 needs no such tap)",
-            )
-        return tapped(env, tap_base(Path(launch.output_dir)))
 
     def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
         """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""

@@ -1,4 +1,4 @@
-"""What an ended attempt reached and how it counts: summary, state, cause, and whether it is tried again."""
+"""What an ended attempt reached and how it counts: summary, state and cause. `retries.py` says whether it is tried again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.diagnose.causes import SHORT_CAUSES
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.runs.execution import SIP, Ended
+from autoloop.engine.runs.retries import why_again
 from autoloop.engine.runs.watchdog import as_judged
 from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
@@ -24,9 +24,6 @@ from autoloop.model import (
     Cause,
     Config,
     EventKind,
-    LoopState,
-    Requeue,
-    RequeueKind,
     Run,
     RunState,
     StopKind,
@@ -36,9 +33,6 @@ from autoloop.model import (
 from autoloop.model.transitions import attempt_settled, run_ended, run_requeued
 from autoloop.rules import RunView, live_rules, no_point_seen
 from autoloop.secrets import mask_lines
-
-SHORT_TRIES = 5
-"""So often a command that runs, and then finds no process or descriptor for itself, is started again all the same."""
 
 READ_AT_MOST = 30.0
 """Seconds spent on the rest of a log, as far as metrics must be found in it; of what is left then, the end is read."""
@@ -69,7 +63,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, run, summary, diverged))
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
-    again = _again(context, attempt, run, state, cause)
+    again = why_again(context, attempt, run, state, cause)
     resume = run.resume
     run = run_ended(run, state, reason, step=step, summary=summary, ended_at=attempt.ended_at)
     url = wandb_url({run.id, wandb_id}, lines) or run.wandb_url
@@ -185,49 +179,6 @@ def judge_exit(
     if attempt.exit is None:
         return (RunState.STOPPED if attempt.stop else RunState.LOST), cause
     return (RunState.STOPPED if attempt.exit.stopped_by else RunState.FAILED), cause
-
-
-def _again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> Requeue | None:
-    """Why the run is queued for another attempt; None if it is not."""
-    if state is RunState.STOPPED and attempt.stop and attempt.stop.kind is StopKind.LOOP_STOP:
-        return Requeue(kind=RequeueKind.LOOP_STOP, text="goes on when the loop is resumed")
-    if context.loop.state is not LoopState.ACTIVE:
-        return None
-    if state is RunState.LOST and attempt.unstarted:
-        return Requeue(kind=RequeueKind.NEVER_STARTED, text="its process never started")
-    if short_at_start(context, attempt, run, cause):
-        text = f"it waits until the machine has room for it: {cause.text if cause else ''}"
-        return Requeue(kind=RequeueKind.SHORTAGE, text=text)
-    if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
-        return None
-    # Stops and attempts that never started are not the run's failures and do not use up its retries.
-    failed = (RunState.FAILED, RunState.LOST)
-    earlier = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.result in failed]
-    before = len(earlier)
-    if before >= context.spec.retries:
-        return None
-    if cause.once and any(a.diagnosis and a.diagnosis.id == cause.id for a in earlier):
-        return None
-    text = f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
-    return Requeue(kind=RequeueKind.RETRY, text=text)
-
-
-def shortage_met(context: Context, run: Run) -> str | None:
-    """Why the next start should wait, now that `run` is queued again."""
-    last = context.store.attempts(run.id)[-1]
-    if last.unstarted or (last.diagnosis and last.diagnosis.id in SHORT_CAUSES and not run.step):
-        return last.cause
-    return None
-
-
-def short_at_start(context: Context, attempt: Attempt, run: Run, cause: Cause | None) -> bool:
-    """Whether it did not begin for want of processes, memory or descriptors, which is no failure of its own."""
-    if cause is None or cause.id not in SHORT_CAUSES or run.step:
-        return False
-    if attempt.exit is not None and attempt.exit.error is not None:  # the command never ran
-        return True
-    met = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.diagnosis and a.diagnosis.id == cause.id]
-    return len(met) < SHORT_TRIES
 
 
 def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:

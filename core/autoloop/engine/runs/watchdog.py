@@ -33,7 +33,7 @@ class Watchdog:
         ]
 
     def look(self) -> None:
-        active = [each for each in self.execution.active.values() if each.run.state is not RunState.STOPPING]
+        active = [each for each in self.execution.executing if each.run.state is not RunState.STOPPING]
         for known in (self._heads, self._complete):
             for gone in known.keys() - {each.attempt.id for each in active}:
                 del known[gone]

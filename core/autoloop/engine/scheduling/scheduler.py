@@ -143,7 +143,7 @@ class Scheduler:
         They are let end: short as they are, what they have computed is worth more than the minutes.
         """
         loop, now = self.context.loop, self.context.clock()
-        if loop.state is not LoopState.ACTIVE or self.execution.active or (loop.deadline is None and loop.max_runs is None):
+        if loop.state is not LoopState.ACTIVE or self.execution.busy or (loop.deadline is None and loop.max_runs is None):
             return None
         started = self._started(loop)
         queue = self.context.store.queued(loop.id)

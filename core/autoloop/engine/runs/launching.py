@@ -1,0 +1,68 @@
+"""Starting the process of an attempt: its folders, its environment, its supervisor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from autoloop.engine.base.context import Context
+from autoloop.metric_readers import tap_base, wandb_runs
+from autoloop.model import Attempt, EventKind, UserError
+from autoloop.runners import local
+from autoloop.secrets import MASK
+from autoloop.trainers import LaunchPlan, environment
+from autoloop.trainers.tap import lagging_wandb, tapped
+
+
+class Launcher:
+    """Owned by the engine's thread."""
+
+    def __init__(self, context: Context, max_log: int) -> None:
+        """`max_log`: bytes of an attempt's log that are kept."""
+        self.context = context
+        self._max_log = max_log
+        self._tap_reported = False
+
+    def launch(self, attempt: Attempt, launch: LaunchPlan) -> local.Handle:
+        """Start the supervisor of an attempt that is recorded. OSError, ValueError or UserError if it cannot be started."""
+        # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
+        output_dir, directory = Path(attempt.output_dir), Path(attempt.directory)
+        made = output_dir if launch.make_output_dir else output_dir.parent
+        made.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return local.start(
+            local.AttemptSpec(
+                attempt_id=attempt.id,
+                argv=tuple(launch.argv),
+                cwd=launch.cwd,
+                directory=directory,
+                stop=launch.stop,
+                straggler_grace=launch.straggler_grace,
+                max_log=self._max_log,
+            ),
+            self._environment(launch),
+        )
+
+    def _environment(self, launch: LaunchPlan) -> dict[str, str]:
+        """The attempt's whole environment; with the tap if its wandb would be read late."""
+        if lacking := [name for name, value in launch.env.items() if value == MASK]:
+            raise UserError(
+                f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, and "
+                "the file no longer gives it"
+            )
+        env = environment(launch, os.environ)
+        if len(before := wandb_runs(Path(launch.output_dir))) == 1:
+            # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.
+            env.setdefault("WANDB_RUN_ID", before[0].run_id)
+        version = lagging_wandb(self.context.spec.python)
+        if version is None:
+            return env
+        if not self._tap_reported:
+            self._tap_reported = True
+            self.context.log_event(
+                EventKind.NOTE,
+                f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
+                "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
+                "(wandb 0.31 needs no such tap)",
+            )
+        return tapped(env, tap_base(Path(launch.output_dir)))

@@ -1,0 +1,54 @@
+"""Whether the run of an ended attempt is queued again: because its loop was stopped, because the machine had no room for it,
+or because its failure may be transient."""
+
+from __future__ import annotations
+
+from autoloop.diagnose.causes import SHORT_CAUSES
+from autoloop.engine.base.context import Context
+from autoloop.model import Attempt, Cause, LoopState, Requeue, RequeueKind, Run, RunState, StopKind
+
+SHORT_TRIES = 5
+"""Times that a command which runs, and then finds no process or descriptor for itself, is started again."""
+
+
+def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> Requeue | None:
+    """Why the run is queued for another attempt; None if it is not."""
+    if state is RunState.STOPPED and attempt.stop and attempt.stop.kind is StopKind.LOOP_STOP:
+        return Requeue(kind=RequeueKind.LOOP_STOP, text="goes on when the loop is resumed")
+    if context.loop.state is not LoopState.ACTIVE:
+        return None
+    if state is RunState.LOST and attempt.unstarted:
+        return Requeue(kind=RequeueKind.NEVER_STARTED, text="its process never started")
+    if _short_at_start(context, attempt, run, cause):
+        text = f"it waits until the machine has room for it: {cause.text if cause else ''}"
+        return Requeue(kind=RequeueKind.SHORTAGE, text=text)
+    if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
+        return None
+    # Stops and attempts that never started are not the run's failures and do not use up its retries.
+    failed = (RunState.FAILED, RunState.LOST)
+    earlier = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.result in failed]
+    before = len(earlier)
+    if before >= context.spec.retries:
+        return None
+    if cause.once and any(a.diagnosis and a.diagnosis.id == cause.id for a in earlier):
+        return None
+    text = f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
+    return Requeue(kind=RequeueKind.RETRY, text=text)
+
+
+def shortage_met(context: Context, run: Run) -> str | None:
+    """Why the next start should wait, now that `run` is queued again."""
+    last = context.store.attempts(run.id)[-1]
+    if last.unstarted or (last.diagnosis and last.diagnosis.id in SHORT_CAUSES and not run.step):
+        return last.cause
+    return None
+
+
+def _short_at_start(context: Context, attempt: Attempt, run: Run, cause: Cause | None) -> bool:
+    """Whether it did not begin for want of processes, memory or descriptors, which is no failure of its own."""
+    if cause is None or cause.id not in SHORT_CAUSES or run.step:
+        return False
+    if attempt.exit is not None and attempt.exit.error is not None:  # the command never ran
+        return True
+    met = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.diagnosis and a.diagnosis.id == cause.id]
+    return len(met) < SHORT_TRIES
