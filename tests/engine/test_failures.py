@@ -136,7 +136,7 @@ def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_failed_where_rules_are
     project.run(loop)
     named, empty = project.runs(loop)
     assert states([named, empty]) == [RunState.FAILED] * 2
-    assert "none of the metrics that the rules need was found: train/l1_loss" in str(named.reason)
+    assert "none of the metrics that the rules need was found: l1_loss" in str(named.reason)
     assert "no metric was found" in str(empty.reason)
     judged_by_nobody = project.loop([project.config("c", rows=unknown)])
     project.run(judged_by_nobody)
