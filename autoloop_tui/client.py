@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autoloop.engine.driver.lock import holder
-from autoloop.model import Event, Loop, LoopState, Run, RunState, UserError
+from autoloop.model import Event, Loop, LoopState, RunState, UserError
 from autoloop.protocol import Request, verb
 from autoloop.store import Command, Store
-from autoloop.text.suggest import did_you_mean
 
 ANSWER_TIMEOUT = 10.0
 """Seconds to wait for a living engine's answer; it looks five times a second."""
@@ -39,17 +38,6 @@ def actor() -> str:
 
 def alive(store: Store, loop: Loop) -> bool:
     return holder(store.places.lock(loop.name)) is not None
-
-
-def find_run(store: Store, loop: Loop, wanted: str) -> Run:
-    """The run of this id, else the newest of this name. UserError where there is none."""
-    runs = store.runs(loop.id)
-    found = [run for run in runs if run.id == wanted] or [run for run in runs if run.name == wanted]
-    if not found:
-        words = [word for run in runs for word in (run.name, run.id)]
-        hint = did_you_mean(wanted, words, "`autoloop-tui runs` lists them.")
-        raise UserError(f"{loop.name} has no run {wanted!r}; {hint}")
-    return found[-1]
 
 
 def ask(store: Store, loop: Loop, request: Request) -> str:

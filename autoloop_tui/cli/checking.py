@@ -14,11 +14,11 @@ from autoloop.engine.planning.checks import check_formal, check_numbers, check_p
 from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, with_own_methods, with_own_wandb
-from autoloop.engine.planning.plan import LoopPlan, plan_attempt, silent_rules
+from autoloop.engine.planning.plan import LoopPlan, plan_example, silent_rules
 from autoloop.engine.planning.rule_checks import check_decidable, logged_before, misspelt
 from autoloop.engine.planning.variant_policies import store_of
 from autoloop.gpus import GpuReport
-from autoloop.model import LoopSpec, Run, UserError
+from autoloop.model import LoopSpec, UserError
 from autoloop.preflight import Finding
 from autoloop.preflight.finding import ok
 from autoloop.rule_files import load_rules
@@ -85,21 +85,9 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
     found += check_rules(spec, settings, configs, known)
     if not os.path.isfile(spec.python):
         return found
-    run = Run(
-        id="doctor00",
-        loop=0,
-        round=1,
-        position=0,
-        name="doctor",
-        config_path="",
-        source_path="",
-        config_hash="",
-        total_steps=spec.steps,
-    )
-    out = str(Path(spec.output_root) / "doctor")
     values = configs[0][1] if configs else {}
     try:
-        launch = plan_attempt(preset, spec, "doctor", run, spec.slots[0], out, "config.json", values)
+        launch = plan_example(preset, spec, values)
     except UserError as problem:
         return [*found, Finding(subject="command", level="error", text=str(problem))]
     runs = [preflight.candidate(spec, preset, name, config, launch) for name, config in configs]

@@ -13,6 +13,7 @@ from autoloop import secrets
 from autoloop.gpus import GpuReport
 from autoloop.model import ApprovalMode, ApprovalPolicy, UserError
 from autoloop.settings import Settings
+from autoloop.text.names import numbered
 from autoloop.trainers import is_preset_file
 from autoloop.wandb_cloud.key import known_secrets
 
@@ -110,11 +111,7 @@ def optional(cwd: Path, path: str | None) -> str | None:
 
 def fresh_folder(folder: Path) -> Path:
     """`folder`, or `folder-2`, `folder-3` … where something is there already."""
-    candidate, number = folder, 1
-    while candidate.exists():
-        number += 1
-        candidate = folder.with_name(f"{folder.name}-{number}")
-    return candidate
+    return next(place for name in numbered(folder.name) if not (place := folder.with_name(name)).exists())
 
 
 def wandb_place(entity: str | None, project: str | None, settings: Settings) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 from autoloop.files import decoded, read_regular, write_atomically
 from autoloop.text.suggest import nearest
+from autoloop.text.validation import problem_text
+from autoloop.text.values import value_text
 from autoloop.toml import TomlError, read_toml
 
 from autoloop_tui.console.actions import BY_ID
@@ -40,12 +42,14 @@ class Preferences(msgspec.Struct, kw_only=True):
         last, _ = _read(folder / "remembered.toml")
         for key, value in [("theme", last.get("theme", chosen.theme)), *found.items()]:
             if key not in SETTINGS:
-                problems.append(f"console.toml: no setting {key!r}{_meant(key, SETTINGS)}")
+                problems.append(f'console.toml: no setting "{key}"{_meant(key, SETTINGS)}')
                 continue
             try:
                 setattr(chosen, key, msgspec.convert(value, SETTINGS[key]))
             except msgspec.ValidationError as error:
-                problems.append(f"console.toml: {key} = {value!r} is left out: {error}")
+                problems.append(
+                    f"console.toml: {key} = {value_text(value, 80)} is left out: {problem_text(error, SETTINGS[key])}"
+                )
         return chosen
 
     def remember_theme(self, theme: str) -> None:
@@ -75,9 +79,9 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
     known = [*BY_ID, *IDS]
     for action, wanted in found.items():
         if action not in known:
-            problems.append(f"console.toml: no action {action!r}{_meant(action, known)}")
+            problems.append(f'console.toml: no action "{action}"{_meant(action, known)}')
         elif not isinstance(wanted, str) or not wanted.strip():
-            problems.append(f'console.toml: the keys of {action!r} must be text such as "ctrl+x"')
+            problems.append(f'console.toml: the keys of "{action}" must be text such as "ctrl+x"')
         else:
             keys[action] = ",".join(key.strip() for key in wanted.split(","))
     for action, wanted in keys.items():
@@ -85,13 +89,13 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
             for other in BY_ID.values():
                 taken = keys.get(other.id, other.keys).split(",")
                 if other.id != action and other.scope == action.partition(".")[0] and key in taken:
-                    problems.append(f"console.toml: {action!r} and {other.id!r} are both on the key {key}")
+                    problems.append(f'console.toml: "{action}" and "{other.id}" are both on the key {key}')
     return keys
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
     near = nearest(word, known)
-    return f"; did you mean {near!r}?" if near else ""
+    return f'; did you mean "{near}"?' if near else ""
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoloop.model import UserError
+from autoloop.text.names import numbered
 from autoloop.text.suggest import did_you_mean
 
 
@@ -108,14 +109,16 @@ def copy(source: BinaryIO, begin: int, end: int, target: BinaryIO) -> None:
         begin += target.write(chunk)
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be read, so that it is neither used nor overwritten. Returns its new name."""
-    aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}")
-    counter = 1
-    while aside.exists():
-        counter += 1
-        aside = path.with_name(f"{path.name}.unreadable-{int(time.time())}-{counter}")
-    path.rename(aside)
+def set_aside(path: Path, companions: Sequence[str] = ()) -> Path:
+    """Rename a file that cannot be read, so that it is neither used nor overwritten. Returns its new path.
+
+    `companions`: endings of the files beside it, such as `-wal`, that belong to it and are renamed with it, if they exist.
+    """
+    wanted = f"{path.name}.unreadable-{int(time.time())}"
+    aside = next(place for name in numbered(wanted) if not (place := path.with_name(name)).exists())
+    for ending in (*companions, ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
     return aside
 
 

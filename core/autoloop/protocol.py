@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from autoloop.model import UserError
+from autoloop.text.validation import problem_text
 
 Number = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
 """A proposal's, as SQLite can hold it."""
@@ -120,7 +121,9 @@ class Move(_Verb, frozen=True):
 
 Request = Approve | Reject | Undo | Edit | Propose | Start | Hold | Pause | Resume | Stop | Kill | Retry | Extend | Move
 
-VERBS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(Request))
+_KINDS = {str(kind.__struct_config__.tag): kind for kind in get_args(Request)}
+
+VERBS: tuple[str, ...] = tuple(_KINDS)
 
 
 def verb(request: Request) -> str:
@@ -137,14 +140,16 @@ def payload(request: Request) -> dict[str, Any]:
 def decode(kind: str, body: bytes | str) -> Request:
     """The request of a row: its verb and its JSON payload. UserError, in one sentence, for a row that holds none."""
     if kind not in VERBS:
-        raise UserError(f"There is no command {kind!r}; known: {', '.join(VERBS)}.")
+        raise UserError(f'There is no command "{kind}"; known are {", ".join(VERBS)}.')
     try:
         fields = msgspec.json.decode(body, type=dict[str, Any])
         request: Request = msgspec.convert({**_of_version_0_1(kind, fields), "type": kind}, type=Request)
         return request
+    except msgspec.ValidationError as error:
+        problem = problem_text(error, _KINDS[kind])
     except (ValueError, TypeError, RecursionError) as error:  # not an object, not JSON, not even text, or nested without end
-        problem = " ".join(str(error).split())
-        raise UserError(f"The {kind} command cannot be carried out as it was written: {problem}.") from None
+        problem = f"{' '.join(str(error).split())}."
+    raise UserError(f"The {kind} command cannot be carried out as it was written: {problem}")
 
 
 def _of_version_0_1(kind: str, fields: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +14,7 @@ from autoloop.files import read_text
 from autoloop.metrics import MetricBook, MetricBooks, metric_book, parse_metric_book
 from autoloop.model import LoopSpec, UserError
 from autoloop.profiles import METHODS
-from autoloop.toml import TomlError, read_toml
+from autoloop.toml import parse_toml, read_table
 from autoloop.trainers.loading import SETTINGS_FILE
 
 FILE = SETTINGS_FILE
@@ -126,59 +124,14 @@ def report_file(project: Path, name: str) -> Path:
     return repository / "reports" / name
 
 
-KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "a text",
-    "str | object": "a file's name or a table",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-}
-"""msgspec's names of types, in words."""
-TABLES: dict[str, type[msgspec.Struct]] = {"wandb": WandbSettings, "fields": FieldSettings, "policy": PolicySettings}
-
-
 def load_settings(project: Path) -> Settings:
     """The project's autoloop.toml, or the defaults where there is none. UserError names file, key and fix."""
     path = project / FILE
     if not os.path.lexists(path):
         return Settings()
-    text = read_text(path, "settings file")
-    try:
-        raw = read_toml(text)
-    except TomlError as error:
-        raise UserError(f"{path} is not valid TOML: {error}.") from None
-    _refuse_unknown(raw, Settings, path, "")
+    raw = parse_toml(read_text(path, "settings file"), str(path))
     if raw.get("trainer"):
         if "preset" in raw:
             raise UserError(f"{path}: both preset and [trainer] say how runs are launched; omit one of them.")
         raw["preset"] = FILE
-    try:
-        return msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{path}: {_in_words(str(error))}.") from None
-
-
-def _in_words(message: str) -> str:
-    """`Expected `array`, got `str` - at `$.gpus`` as `gpus must be a list, not a text`."""
-    if bound := re.fullmatch(r"Expected `\w+` >= (\S+?)(?:\.0)? - at `\$\.(.+)`", message):
-        return f"{bound[2]} must be at least {bound[1]}"
-    match = re.fullmatch(r"Expected `([^`]+)`, got `(\w+)` - at `\$\.(.+)`", message)
-    if match is None:
-        return message[:1].lower() + message[1:]
-    wanted, got = (KINDS.get(kind.removesuffix(" | null"), kind) for kind in (match[1], match[2]))
-    return f"{match[3]} must be {wanted}, not {got}"
-
-
-def _refuse_unknown(raw: dict[str, object], kind: type[msgspec.Struct], path: Path, table: str) -> None:
-    """msgspec names an unknown key but not the one that was meant."""
-    known = kind.__struct_fields__
-    for key, value in raw.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
-            raise UserError(f"{path}: unknown key {key!r}{f' in [{table}]' if table else ''}; {hint}")
-        inner = TABLES.get(key)
-        if inner is not None and isinstance(value, dict):
-            _refuse_unknown(value, inner, path, key)
+    return read_table(raw, Settings, str(path))

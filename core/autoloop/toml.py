@@ -1,15 +1,15 @@
-"""TOML that a person wrote, as Python values and as tables of a known shape; what is wrong with it in one sentence."""
+"""TOML that a user wrote, as Python values and as tables of a known shape; what is wrong with it in one sentence."""
 
 from __future__ import annotations
 
-import re
 import tomllib
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from autoloop.model import UserError
-from autoloop.text.suggest import did_you_mean
+from autoloop.text.validation import problem_text
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -33,23 +33,21 @@ def read_toml(text: str) -> dict[str, Any]:
     return table
 
 
-def read_table(raw: Any, shape: type[T], where: str) -> T:
-    """The raw table as `shape`. UserError names `where`, the key that is unknown (with the nearest), missing or wrong."""
-    if not isinstance(raw, dict):
-        raise UserError(f"{where}: must be a table of keys, not {type(raw).__name__}")
-    keys = shape.__struct_fields__
-    for key in raw:
-        if key not in keys:
-            hint = did_you_mean(key, keys, f"known are {', '.join(keys)}", quote='"')
-            raise UserError(f'{where}: unknown key "{key}"; {hint}')
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """The table in a user's file. UserError names `source`, line and column."""
+    try:
+        return read_toml(text)
+    except TomlError as error:
+        raise UserError(f"{source} is not valid TOML: {error}.") from None
+
+
+def read_table(raw: Any, shape: type[T], where: str, written: Mapping[str, str] = {}) -> T:
+    """The raw table as `shape`, which forbids unknown fields. UserError names `where`, and the key that is unknown (with the
+    nearest), missing or wrong. `written`: how keys are written in the file, where a field has another name."""
     try:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
-        if missing := re.search(r"missing required field `(\w+)`", str(error)):
-            raise UserError(f'{where}: the key "{missing[1]}" is missing; write {missing[1]} = "…"') from None
-        what, _, path = str(error).partition(" - at `$.")
-        key = path.rstrip("`")
-        raise UserError(f"{where}: {key + ': ' if key else ''}{what[:1].lower()}{what[1:]}") from None
+        raise UserError(f"{where}: {problem_text(error, shape, written)}") from None
 
 
 def _holds_nul(value: object) -> bool:

@@ -262,7 +262,7 @@ def test_without_a_loop_a_command_says_how_to_get_one(refused: Refused, words: s
 @pytest.mark.parametrize(
     ("text", "fragments"),
     [
-        ('prest = "plain"', ["unknown key 'prest'", "did you mean 'preset'?"]),
+        ('prest = "plain"', ['unknown key "prest"; did you mean "preset"?']),
         ('[wandb]\nentiti = "x"', ["'entiti' in [wandb]", "'entity'"]),
         ('gpus = "0"', ["gpus must be a list, not a text"]),
         ('gpus = [0, "1"]', ["gpus[1] must be a whole number, not a text"]),

@@ -37,7 +37,7 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     listed = call("proposals").out
     assert "#1  pending  round 1 → 2  from base" in listed
     assert "ot.loss_config.reg  0.1 → 0.16" in listed
-    assert re.search(r"because ot_pi_sum.last = 1e-08 < 0.001  \(4 points, steps 5–20\)", listed)
+    assert re.search(r"because ot_pi_sum.last = 1e-8 < 0.001  \(4 points, steps 5–20\)", listed)
 
     slip = call("edit", "1", "--changes", "ot.loss_config.rge=0.2")
     assert "if the new one is meant, write ot.loss_config.rge@new=0.2." in slip.err

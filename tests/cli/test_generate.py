@@ -163,7 +163,7 @@ def test_the_recipe_of_the_document_is_shipped() -> None:
 
 
 SLIPS = {
-    "not TOML": ("[[variant", "mine.toml: not valid TOML"),
+    "not TOML": ("[[variant", "mine.toml is not valid TOML"),
     "no variant": ('reason = "x"', "holds no [[variant]]"),
     "unknown key": (RECIPE.replace("reason =", "raeson =", 1), 'unknown key "raeson"; did you mean "reason"?'),
     "unknown key of a variant": (RECIPE + 'change = ["a=1"]\n', 'variant 2: unknown key "change"; did you mean "changes"?'),

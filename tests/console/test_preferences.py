@@ -13,4 +13,4 @@ def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path: Path) -> None:
     (folder / "console.toml").write_text('[keys]\n"log.filter" = "F"\n"log.fliter" = "G"\n')
     chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
     assert chosen.keys == {"log.filter": "F"}
-    assert chosen.problems == ["console.toml: no action 'log.fliter'; did you mean 'log.filter'?"]
+    assert chosen.problems == ['console.toml: no action "log.fliter"; did you mean "log.filter"?']

@@ -115,18 +115,18 @@ def test_a_project_adds_metrics_and_overrides_what_it_names() -> None:
     ("text", "words"),
     [
         ("[[metric]\n", "not valid TOML"),
-        ('[[metric]]\nnaem = "a"', "naem"),
-        ('[[metric]]\nname = "a"\nbest = "up"', "'up'"),
+        ('[[metric]]\nnaem = "a"', 'unknown key "metric[0].naem"; did you mean "name"?'),
+        ('[[metric]]\nname = "a"\nbest = "up"', 'metric[0].best must be "high" or "low", not "up"'),
         ('[[metric]]\nname = "a"\n[[metric]]\nname = "b"\naliases = ["a"]', '"a" stands for both a and b'),
         ('[[metric]]\nname = "a"\n[[metric]]\nname = "a"', '"a" stands for a twice'),
         ('[[derived]]\nname = "a"', "needs either first_of or ratio"),
-        ('[[derived]]\nname = "a"\nratio = ["x"]', "$.derived[0].ratio"),
-        ('key = "a"', "$.key"),
+        ('[[derived]]\nname = "a"\nratio = ["x"]', "derived[0].ratio must be a list of 2, not 1"),
+        ('key = "a"', "key must be a list, not a text"),
     ],
 )
 def test_a_broken_book_is_refused_in_one_sentence_naming_file_and_place(text: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_metric_book(text, "mine.toml")
-    assert str(caught.value).startswith("mine.toml: ")
+    assert str(caught.value).startswith("mine.toml")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -51,9 +51,9 @@ def test_a_round_is_a_table_of_its_runs_with_the_key_metrics_and_the_change_agai
     text = write(store, loop)
     first, second = tables(text)
     assert first[0] == ["run", "from", "state", "steps", "eval_l1", "l1_loss", "ot_pi_sum", "ot_loss", "grad_norm"]
-    assert first[2] == ["a (ida)", "–", "finished", "2", "–", "0.5", "1e-09", "–", "–"]
+    assert first[2] == ["a (ida)", "–", "finished", "2", "–", "0.5", "1e-9", "–", "–"]
     assert second[2][1] == "a (ida)"
-    assert second[2][5:7] == ["0.4 (-20.0%)", "0.1 (from 1e-09)"]
+    assert second[2][5:7] == ["0.4 (-20.0%)", "0.1 (from 1e-9)"]
     for wanted in ("/configs/a.json", "/out/loop_1/0_a", "https://wandb.ai/e/p/runs/x", "### Round 2"):
         assert wanted in text
 

@@ -47,7 +47,7 @@ def refused(text: str) -> str:
     with pytest.raises(UserError) as raised:
         parse_book(text, "my.toml")
     message = str(raised.value)
-    assert message.startswith("my.toml: ")
+    assert message.startswith("my.toml")
     assert "\n" not in message
     return message.removeprefix("my.toml: ")
 
@@ -80,29 +80,29 @@ def test_a_book_is_read_in_full() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name = ", "not valid TOML: Invalid value (at end of document)"),
-        ('name = "n"\nname = "m"', "not valid TOML: "),
+        ("name = ", "my.toml is not valid TOML: Invalid value (at end of document)"),
+        ('name = "n"\nname = "m"', "my.toml is not valid TOML: "),
         ('version = "1"', 'the key "name" is missing; write name = '),
         ('name = "n"\nversion = "1"', "the book holds no [[rule]]"),
-        ('name = 3\nversion = "1"', "name: expected `str`, got `int`"),
+        ('name = 3\nversion = "1"', "name must be a text, not a whole number"),
         ('name = "n"\nversion = "1"\nrules = []', 'unknown key "rules"; did you mean "rule"?'),
         ('name = "n"\nversion = "1"\nxyz = 1', 'unknown key "xyz"; known are name, version, rule, default, until'),
-        ('name = "n"\nversion = "1"\nrule = 3', "rule: expected `array`, got `int`"),
-        ('name = "n"\nversion = "1"\nrule = [3]', "rule 1: must be a table of keys, not int"),
+        ('name = "n"\nversion = "1"\nrule = 3', "rule must be a list, not a whole number"),
+        ('name = "n"\nversion = "1"\nrule = [3]', "rule 1: it must be a table, not a whole number"),
         (with_rule(whne='"steps > 1"', when=""), 'rule "a": unknown key "whne"; did you mean "when"?'),
         (with_rule(when=""), 'rule "a": the key "when" is missing; write when = '),
         (with_rule(id=""), 'rule 1: the key "id" is missing; write id = '),
-        (with_rule(id="3"), "rule 1: id: expected `str`, got `int`"),
+        (with_rule(id="3"), "rule 1: id must be a text, not a whole number"),
         (with_rule(id='""'), "rule 1: id: a rule needs a name of its own"),
         (with_rule(id='"default"'), 'rule "default": id: a rule needs a name of its own'),
         (with_rule() + with_rule()[len('name = "n"\nversion = "1"') :], 'two rules have the id "a"'),
         (with_rule(when='"ot_pi_sun.last < 1"'), 'rule "a": when: unknown name "ot_pi_sun"; did you mean "ot_pi_sum"?'),
-        (with_rule(when="3"), 'rule "a": when: expected `str`, got `int`'),
+        (with_rule(when="3"), 'rule "a": when must be a text, not a whole number'),
         (with_rule(changes='["seed@mull=1"]'), 'rule "a": changes: In the edit "seed@mull=1" the operation "mull"'),
-        (with_rule(changes="[3]"), 'rule "a": changes[0]: expected `str | array`, got `int`'),
+        (with_rule(changes="[3]"), 'rule "a": changes[0] must be a text or a list, not a whole number'),
         (with_rule(changes="[]"), 'rule "a": changes: a rule for a run that has ended needs at least one edit'),
-        (with_rule(priority="1.5"), 'rule "a": priority: expected `int`, got `float`'),
-        (with_rule(scope='"lively"'), "rule \"a\": scope: invalid enum value 'lively'"),
+        (with_rule(priority="1.5"), 'rule "a": priority must be a whole number, not a decimal number'),
+        (with_rule(scope='"lively"'), 'rule "a": scope must be "end" or "live", not "lively"'),
         (with_rule(between="[1, 2]"), 'rule "a": between: only a rule with scope = "live"'),
         (with_rule(scope='"live"', between="[5, 2]"), 'rule "a": between: write two steps, the smaller first'),
         (with_rule(scope='"live"', between="[5]"), 'rule "a": between: write two steps'),
@@ -110,7 +110,7 @@ def test_a_book_is_read_in_full() -> None:
         (with_rule(clamp='{ "seed" = {} }'), 'rule "a": clamp "seed": give a min, a max or both'),
         (with_rule(clamp='{ "seed" = { min = 2, max = 1 } }'), 'rule "a": clamp "seed": give a min, a max or both'),
         (with_rule(clamp='{ "seed" = { min = nan } }'), 'rule "a": clamp "seed": give a min, a max or both'),
-        (with_rule(clamp='{ "seed" = 3 }'), 'rule "a": clamp "seed": must be a table of keys, not int'),
+        (with_rule(clamp='{ "seed" = 3 }'), 'rule "a": clamp "seed": it must be a table, not a whole number'),
         (with_rule() + '\n[default]\nreason = "r"\nchange = []', '[default]: unknown key "change"; did you mean'),
         (with_rule() + '\n[default]\nreason = "r"\nchanges = ["x"]', '[default]: changes: "x" is not an edit'),
         (with_rule() + '\n[until.good]\nwhen = "steps > 1"', '[until.good]: the key "description" is missing'),
@@ -150,7 +150,7 @@ def test_a_damaged_book_is_read_or_refused_in_a_sentence(at: int, width: int, pu
         sentence = str(error)
     else:
         return
-    assert sentence.startswith("my.toml: ")
+    assert sentence.startswith("my.toml")
 
 
 def test_a_book_that_no_person_wrote_is_refused_at_once() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import Series, UserError
-from autoloop.rules import LiveWatch, Rule, default_rules, describe, in_words, live_rules, parse_book
+from autoloop.rules import LiveWatch, Rule, default_rules, describe, live_rules, parse_book
+from autoloop.text.evidence import evidence_text
 
 
 def rule(**keys: Any) -> Rule:
@@ -80,7 +81,7 @@ def test_a_line_of_the_log_is_remembered_and_is_the_evidence() -> None:
     assert not fires(looked, progress=0)
     looked.read_log(["fine", "Sinkhorn: numerical errors", "later Sinkhorn"])
     (firing,) = looked.fired({}, 1)
-    assert in_words(firing.evidence) == 'its log says "Sinkhorn: numerical errors"'
+    assert evidence_text(firing.evidence) == 'its log says "Sinkhorn: numerical errors"'
 
 
 def test_a_metric_that_is_no_number_any_more_has_diverged() -> None:

@@ -52,6 +52,24 @@ def test_a_file_that_has_not_changed_is_not_read_again(folder: Folder) -> None:
     assert folder.read == []
 
 
+def test_a_config_that_cannot_be_remembered_is_read_again_and_the_others_are_not(folder: Folder) -> None:
+    wandb_run(folder.root / "c", "c", [6, 5], config={"seed": 2**70, "lr": 1e-4})
+    assert folder.ask() == {"a": 1, "b": 3, "c": 5}
+    assert folder.ask() == {"a": 1, "b": 3, "c": 5}
+    assert folder.read == ["c"]
+
+
+def test_half_a_surrogate_pair_in_a_config_or_a_name_is_read_and_remembered(folder: Folder) -> None:
+    """A path with a byte that is no text stands so in JSON."""
+    rows = folder.root / "c" / "wandb-history.jsonl"
+    rows.parent.mkdir()
+    rows.write_text('{"train/loss": 5, "of/\\udce9": NaN, "at/\\udce9": 1}\n')
+    wandb_run(folder.root / "d", "d", [8, 7], config={"dataset": "data/\udce9"})
+    assert folder.ask() == {"a": 1, "b": 3, "c": 5, "d": 7}
+    assert folder.ask() == {"a": 1, "b": 3, "c": 5, "d": 7}
+    assert folder.read == []
+
+
 def test_a_file_that_grew_or_is_new_is_read(folder: Folder) -> None:
     folder.ask()
     wandb_run(folder.root / "c", "c", [6, 5])

@@ -142,7 +142,7 @@ def retry(run: str, /, *, loop: str | None = None) -> int:
     from autoloop.engine.runs.resume import was_resumed
 
     with client.opened(loop) as (store, found):
-        chosen = client.find_run(store, found, run)
+        chosen = store.find_run(found, run)
         if was_resumed(store.attempts(chosen.id)):
             return _goes_on(store, found, Retry(run=chosen.id))
         return printing.print_answer(client.ask(store, found, Retry(run=chosen.id)))
@@ -164,7 +164,7 @@ def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
     from autoloop.engine.runs.resume import refusal
 
     with client.opened(loop) as (store, found):
-        chosen = client.find_run(store, found, run)
+        chosen = store.find_run(found, run)
         if problem := refusal(preset_of(store.places, found), chosen, steps):
             raise UserError(problem)
         return _goes_on(store, found, Extend(run=chosen.id, steps=steps))
@@ -183,8 +183,8 @@ def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> 
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        moved = client.find_run(store, found, run)
-        place = None if before is None else client.find_run(store, found, before).id
+        moved = store.find_run(found, run)
+        place = None if before is None else store.find_run(found, before).id
         return printing.print_answer(client.ask(store, found, Move(run=moved.id, before=place)))
 
 
@@ -199,7 +199,7 @@ def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
 def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> int:
     """By the loop's engine, by one that is started for it, or, where none can be, by asking the supervisors."""
     with client.opened(loop) as (store, found):
-        chosen = client.find_run(store, found, run) if run is not None else None
+        chosen = store.find_run(found, run) if run is not None else None
         request = kind(run=chosen.id) if chosen else kind()
         if client.alive(store, found):
             return _stop_driven(store, found, request)

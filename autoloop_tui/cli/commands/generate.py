@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from autoloop.configs import change_text, edits_from_mapping, parse_config, suffix_of
+from autoloop.configs import edits_from_mapping, parse_config, suffix_of
 from autoloop.engine.planning.variant_policies import project_policy, store_of
 from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.settings import load_settings
+from autoloop.text.changes import change_text
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.files import WrittenVariant, load_recipe, write_variant
 from autoloop.variants.request import VariantRequest

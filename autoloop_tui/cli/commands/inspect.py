@@ -107,7 +107,7 @@ def logs(
         Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
-        chosen = client.find_run(store, found, run) if run else _last_started(store, found)
+        chosen = store.find_run(found, run) if run else _last_started(store, found)
         attempts = store.attempts(chosen.id)
         if not attempts:
             raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")

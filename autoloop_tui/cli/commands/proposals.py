@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from autoloop.configs import change_text, value_text
 from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
+from autoloop.text.changes import change_text
+from autoloop.text.evidence import observation_text
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter
 
 from autoloop_tui import client
+from autoloop_tui.cli.options import Many
 from autoloop_tui.cli.output import printing
-
-Many = Parameter(consume_multiple=True)
 
 
 def proposals(*, loop: str | None = None, round: int | None = None, json: bool = False) -> int:
@@ -194,7 +194,7 @@ def _base(store: Store, loop: Loop, wanted: str) -> Run:
     if given and wanted not in (word for run in runs for word in (run.id, run.name)):
         return given[-1]
     if "/" not in wanted and not wanted.endswith(".json"):
-        return client.find_run(store, loop, wanted)
+        return store.find_run(loop, wanted)
     raise UserError(
         f"No run of {loop.name} was given the config {wanted}; name a run (`autoloop-tui runs` lists them), or train "
         f"variants of it in a loop of their own: `autoloop-tui generate --base-cfg {wanted} … --exec`."
@@ -292,8 +292,7 @@ def _text(proposal: Proposal, base: str) -> str:
         lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
     if proposal.evidence:
         lines += [
-            f"    because {o.name} = {value_text(o.value)} {o.op} {value_text(o.threshold)}"
-            + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
+            f"    because {observation_text(o)}" + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
             for o in proposal.evidence.observations
             if o.holds
         ]

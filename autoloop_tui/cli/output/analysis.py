@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from autoloop.configs import after_text, edits_as_mapping
+from autoloop.configs import edits_as_mapping
 from autoloop.files import LARGEST, read_regular
 from autoloop.metrics import MetricBooks, main_metrics, to_json
 from autoloop.model import Change, Config, Run, Summary, UserError
 from autoloop.settings import Settings
+from autoloop.text.changes import after_text
 from autoloop.text.plural import plural
+from autoloop.text.values import number
 
 from autoloop_tui.cli.output import printing
 
@@ -195,7 +197,7 @@ def _also(names: list[str]) -> list[str]:
 def _last(run: Analysed, key: str) -> str:
     if key in run.summary.not_finite:
         return "not finite"
-    return printing.number(run.summary.metrics[key].last if key in run.summary.metrics else None)
+    return number(run.summary.metrics[key].last if key in run.summary.metrics else None)
 
 
 def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> str:

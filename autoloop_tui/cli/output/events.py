@@ -9,6 +9,7 @@ from collections.abc import Callable
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Event, EventKind, Loop, LoopState, Run
 from autoloop.store import Store
+from autoloop.text.values import duration, number
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -57,7 +58,7 @@ class EventPrinter:
             return
         self._progress[run.id] = (now, step)
         share = f" {step / run.total_steps:4.0%}" if run.total_steps else ""
-        eta = f"  eta {printing.duration((run.total_steps - step) / rate)}" if rate and run.total_steps > step else ""
+        eta = f"  eta {duration((run.total_steps - step) / rate)}" if rate and run.total_steps > step else ""
         self.line(f"  {run.name} ({run.id})  step {step}/{run.total_steps}{share}{eta}", time.time())
 
     def round_table(self, number: int, cells: int | None = None) -> str:
@@ -74,10 +75,7 @@ def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -
             printing.printable(run.name),
             run.state.value,
             f"{run.step}/{run.total_steps}",
-            *(
-                printing.number(run.summary.metrics[key].last if run.summary and key in run.summary.metrics else None)
-                for key in keys
-            ),
+            *(number(run.summary.metrics[key].last if run.summary and key in run.summary.metrics else None) for key in keys),
             printing.printable(run.reason or ""),
         ]
         for run in runs

@@ -146,18 +146,6 @@ def encodable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def duration(seconds: float) -> str:
-    """`0:42`, `12:05`, `3:07:00`."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
-
-
 def json_text(document: Any) -> str:
     """For programs: any of our values as indented JSON. What a terminal would act on is written as `\\u…`."""
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

@@ -13,8 +13,9 @@ from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
-from autoloop.rules import in_words as evidence_in_words
 from autoloop.store import Snapshot, Store
+from autoloop.text.evidence import evidence_text
+from autoloop.text.values import number
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -159,7 +160,7 @@ def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
         said.append(f"met --until: {winner.name} ({winner.id})")
     if best := _best(runs, metrics):
         most, key, value, run = best
-        said.append(f"{most} last {metrics.short(key)}: {printing.number(value)}, {run.name} ({run.id})")
+        said.append(f"{most} last {metrics.short(key)}: {number(value)}, {run.name} ({run.id})")
     return [*map(printing.printable, said), printing.printable(f"report: {loop.spec.markdown_out}")]
 
 
@@ -167,7 +168,7 @@ def _live_line(store: Store, proposal: Proposal) -> str:
     """What a live rule did or asks, on what evidence."""
     base = store.run(proposal.base_run)
     step = proposal.live.step if proposal.live else base.step
-    seen = evidence_in_words(proposal.evidence) if proposal.evidence else ""
+    seen = evidence_text(proposal.evidence) if proposal.evidence else ""
     asked = "relaunch" if proposal.edits else "stop"
     what = {
         ProposalStatus.PENDING: f"asks to {asked} it: `autoloop-tui approve {proposal.id}` or `reject`",
@@ -175,8 +176,9 @@ def _live_line(store: Store, proposal: Proposal) -> str:
         ProposalStatus.DONE: "stopped",
         ProposalStatus.BLOCKED: f"goes on: {proposal.blocked}",
     }.get(proposal.status, proposal.status.value)
-    rule = proposal.evidence.rule if proposal.evidence else str(proposal.author)
-    return printing.printable(f"live rule {rule}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}")
+    return printing.printable(
+        f"live rule {proposal.origin}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}"
+    )
 
 
 def loop_document(store: Store, loop: Loop) -> dict[str, Any]:

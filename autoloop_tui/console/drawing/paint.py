@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
+from autoloop.text import values as text_values
+from autoloop.text.values import NOTHING, value_text
 from rich.cells import cell_len, get_character_cell_size
 
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
-
-NOTHING = UNICODE.nothing
-"""Shown where there is no value."""
 
 # ------------------------------------------------------------------------------------------------ cells
 
@@ -100,28 +99,12 @@ def window(text: str, start: int, width: int, mark: str = "…") -> str:
 
 def number(value: float | None, width: int | None = None) -> str:
     """`value` with four significant digits (`1.842`, `31250`, `2.6e-85`); fewer if `width` cells do not hold them."""
-    if value is None:
-        return NOTHING
-    text = _digits(value, 4)
-    if width is None or len(text) <= width:
+    text = text_values.number(value)
+    if value is None or not math.isfinite(value) or width is None or len(text) <= width:
         return text
-    shorter = [_digits(value, 3), _digits(value, 2), *(_digits(value, each, powers=True) for each in (4, 3, 2, 1))]
+    shorter = [text_values.number(value, digits) for digits in (3, 2)]
+    shorter += [text_values.with_power(value, digits) for digits in (4, 3, 2, 1)]
     return next((each for each in shorter if len(each) <= width), shorter[-1])
-
-
-def _digits(value: float, digits: int, powers: bool = False) -> str:
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    value = value or 0.0  # No minus before zero.
-    mantissa, power = f"{value:.{digits - 1}e}".split("e")
-    exponent = int(power)
-    if -3 <= exponent < 5 and not powers:
-        return _trim(f"{value:.{max(0, digits - 1 - exponent)}f}")
-    return f"{_trim(mantissa)}e{exponent}"
-
-
-def _trim(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def signed(value: float | None, width: int | None = None) -> str:
@@ -132,9 +115,13 @@ def signed(value: float | None, width: int | None = None) -> str:
     return sign + number(abs(value), None if width is None else width - 1)
 
 
-def count(value: int) -> str:
-    """A whole number in groups of three: `31 250`."""
-    return f"{value:,}".replace(",", " ")
+SHOWN = 400
+"""Characters of a config's value that are ever shown."""
+
+
+def shown_value(value: object, most: int = SHOWN) -> str:
+    """A config's value as JSON on one line, cut at `most` characters before anything costly is done with it."""
+    return plain(value_text(value, most))
 
 
 def short_count(value: float) -> str:
@@ -161,22 +148,6 @@ def percent(fraction: float | None) -> str:
     if fraction is None or not math.isfinite(fraction):
         return f"{NOTHING:>4}"
     return f"{math.floor(min(max(fraction, 0.0), 1.0) * 100 + 1e-9):3d}%"
-
-
-def duration(seconds: float | None) -> str:
-    """A time span in at most six cells: `42s`, `4m05s`, `1h02m`, `3d04h`."""
-    if seconds is None or not math.isfinite(seconds):
-        return NOTHING
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    if whole < 86400 * 100:
-        return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
-    return f"{whole // 86400}d"
 
 
 # ------------------------------------------------------------------------------------------------ bars

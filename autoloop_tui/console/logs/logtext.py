@@ -11,9 +11,10 @@ import os
 import re
 
 from autoloop.secrets import mask_bytes
+from autoloop.text.values import count
 from autoloop.wandb_cloud.key import known_secrets
 
-from autoloop_tui.console.drawing.paint import count, plain, size
+from autoloop_tui.console.drawing.paint import plain, size
 
 _GLUED_BAR = re.compile(r"^[^|\r\n]{0,60}\d+%\|[^|\r\n]{0,200}\|[^\[\r\n]{1,40}\[[^\]\r\n]{0,60}\](?=\S)")
 """A progress bar to which the next message was glued, because both go to stderr and the bar ends without a newline."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from autoloop.text.values import count
 from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 
-from autoloop_tui.console.drawing.paint import count
 from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
 from autoloop_tui.console.logs.search import Query
 from autoloop_tui.console.widgets.prompt_pane import PromptPane

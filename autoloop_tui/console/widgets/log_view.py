@@ -10,11 +10,12 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from autoloop.text.values import count
 from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 
-from autoloop_tui.console.drawing.paint import cells, count, fit, percent
+from autoloop_tui.console.drawing.paint import cells, fit, percent
 from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
 from autoloop_tui.console.logs.search import Matches, Query, Search
 from autoloop_tui.console.logs.tail import LogFile

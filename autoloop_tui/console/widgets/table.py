@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 
+from autoloop.text.values import count
 from textual import events
 from textual.message import Message
 
-from autoloop_tui.console.drawing.paint import cells, count
+from autoloop_tui.console.drawing.paint import cells
 from autoloop_tui.console.drawing.pieces import Piece, heading, message
 from autoloop_tui.console.widgets.row_pane import RowPane
 

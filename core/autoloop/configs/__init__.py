@@ -6,7 +6,7 @@ from autoloop.configs.edits import OPS, Edit, edits_as_mapping, edits_from_mappi
 from autoloop.configs.fields import FieldTypes, default_fields
 from autoloop.configs.formats import parse_config, reading_differs, rewrite, suffix_of
 from autoloop.configs.guards import edits_with_effect, refusals, unusable
-from autoloop.configs.text import after_text, before_text, change_text, dump_config, value_text
+from autoloop.configs.text import dump_config
 from autoloop.model import Config
 
 __all__ = [
@@ -16,10 +16,7 @@ __all__ = [
     "Config",
     "Edit",
     "FieldTypes",
-    "after_text",
     "apply",
-    "before_text",
-    "change_text",
     "clamp_changes",
     "config_hash",
     "default_fields",
@@ -38,5 +35,4 @@ __all__ = [
     "same",
     "suffix_of",
     "unusable",
-    "value_text",
 ]

@@ -17,6 +17,7 @@ from autoloop.configs.changes import apply, same
 from autoloop.configs.paths import children, exists, get, split, written
 from autoloop.configs.text import is_number
 from autoloop.model import Change, Config
+from autoloop.text.values import value_text
 
 
 class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,7 +151,8 @@ def _under_floor(base: Config, config: Config, guard: Floor) -> list[str]:
         return []
     before, after = get(base, keys), get(config, keys)
     if is_number(before) and is_number(after) and after < before and after < guard.min:
-        return [f"{guard.path} would fall from {before:g} to {after:g}, under {guard.min:g}, which no rule may go below."]
+        fall = f"from {value_text(before)} to {value_text(after)}, under {value_text(guard.min)}"
+        return [f"{guard.path} would fall {fall}, which no rule may go below."]
     return []
 
 

@@ -8,13 +8,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from autoloop.model import Change, Config, UserError
-from autoloop.secrets import MASK, is_secret
+from autoloop.model import Config, UserError
 
 MAX_DEPTH = 64
 """Deepest nesting of a config or a value. Far above any real config, far below Python's recursion limit."""
@@ -181,23 +177,3 @@ def _locate(text: str, refused: _RefusedError) -> tuple[int, int]:
             at = match.start()
             break
     return text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
-
-
-def value_text(value: object) -> str:
-    """A config's value in one line, as people read it: six digits of a float, anything else as JSON."""
-    return f"{value:.6g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
-
-
-def before_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
-    """What a change finds, as people read it."""
-    return "(new)" if change.created else MASK if is_secret(change.path, change.before) else shown(change.before)
-
-
-def after_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
-    """What a change leaves, as people read it."""
-    return "(deleted)" if change.removed else MASK if is_secret(change.path, change.after) else shown(change.after)
-
-
-def change_text(change: Change) -> str:
-    """What becomes of one place, with its note if there is one: `0.1 → 0.15`."""
-    return f"{before_text(change)} → {after_text(change)}" + (f"   {change.note}" if change.note else "")

@@ -5,19 +5,16 @@ A file that is one JSON array of such objects is read too; it has to be complete
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from autoloop.files import LARGEST, read_regular
 from autoloop.metric_readers.columns import Columns, as_float, as_step, numbers
+from autoloop.metric_readers.json_value import BOM, decoded
 from autoloop.metric_readers.tail import Lines
 
-_BOM = b"\xef\xbb\xbf"
 LARGEST_ARRAY = 4 * LARGEST
 """Bytes; an array is read whole, and again whenever its file changes."""
 
@@ -73,7 +70,7 @@ class JsonlLog:
     def poll(self, budget: int = 4 << 20) -> bool:
         """Reads on, at most `budget` bytes (more if a line is longer); whether a row was new or there may be more."""
         tail = self._lines.tail
-        if self._array is None and tail.look() and (head := tail.read(4096, at=0).removeprefix(_BOM).lstrip()):
+        if self._array is None and tail.look() and (head := tail.read(4096, at=0).removeprefix(BOM).lstrip()):
             self._array = head[:1] == b"["
         if self._array:
             return self._read_array()
@@ -84,7 +81,7 @@ class JsonlLog:
             before = -1
         for line in lines:
             self._take(line)
-        if not self._lines.more and isinstance(row := decode_row(self._lines.rest), dict):
+        if not self._lines.more and isinstance(row := decoded(self._lines.rest), dict):
             self._lines.take_rest()
             self._row(row)
         return self._lines.more or self.rows != before
@@ -101,10 +98,10 @@ class JsonlLog:
 
     def _take(self, line: bytes) -> None:
         if line.strip():
-            row = decode_row(line)
+            row = decoded(line)
             if isinstance(row, dict):
                 self._row(row)
-            elif line.strip() != _BOM:
+            elif line.strip() != BOM:
                 self.damaged += 1
 
     def _read_array(self) -> bool:
@@ -119,7 +116,7 @@ class JsonlLog:
         tail.wait()
         self._array = True
         try:
-            rows = decode_row(read_regular(self.path, LARGEST_ARRAY))
+            rows = decoded(read_regular(self.path, LARGEST_ARRAY))
         except OSError as error:
             self._array_problem = f"{self.path} is one JSON array and cannot be read: {error.strerror}"
             return True
@@ -155,19 +152,3 @@ class JsonlLog:
             if not key.startswith("_") and key != counter:
                 for name, number in numbers(key, value):
                     self.columns.put(self._prefix + name, step, number)
-
-
-def decode_row(line: bytes) -> Any:
-    """The JSON value in `line`, None if it is none.
-
-    msgspec is four times faster than json but refuses NaN and Infinity, which W&B writes bare.
-    """
-    line = line.removeprefix(_BOM)
-    try:
-        return msgspec.json.decode(line)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from autoloop.metric_readers.columns import numbers
-from autoloop.metric_readers.jsonl import decode_row
+from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.printed_words import (
     AT_WORK,
     FILE,
@@ -228,7 +228,7 @@ def _rate(inside: str) -> float | None:
 def _pairs(text: str) -> list[tuple[str, float]]:
     """`name: value` and `name=value`, in dicts with quotes too."""
     opened = text.find("{")
-    if opened >= 0 and text.endswith("}") and isinstance(row := decode_row(text[opened:].encode()), dict):
+    if opened >= 0 and text.endswith("}") and isinstance(row := decoded(text[opened:].encode()), dict):
         return _pairs(text[:opened]) + list(numbers("", row))
     found = list(islice(_VALUE.finditer(text), MAX_PAIRS))
     tight = sum(each["sep"] == ":" and not each["gap"] for each in found)

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from autoloop.metric_readers.csv_log import header_of
-from autoloop.metric_readers.jsonl import decode_row
+from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.step_axis import AXES
 from autoloop.metric_readers.trainer_state import LOG_NAME
 from autoloop.metric_readers.trainer_state import NAME as STATE_NAME
@@ -161,7 +161,7 @@ def _table_fits(name: str, head: bytes) -> bool:
 
 def _lines_fit(name: str, head: bytes) -> bool:
     line, _, _ = head.lstrip(b"\xef\xbb\xbf").partition(b"\n")
-    row = decode_row(line)
+    row = decoded(line)
     if not isinstance(row, dict):
         return False
     numbers = [key for key, value in row.items() if isinstance(value, int | float) and not isinstance(value, bool)]

@@ -21,7 +21,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from autoloop.metric_readers.columns import Columns, GivenSteps, as_float, as_step, numbers
-from autoloop.metric_readers.jsonl import decode_row
+from autoloop.metric_readers.json_value import decoded
 from autoloop.text.plural import plural
 
 PATIENCE: Final = 0.05
@@ -167,7 +167,7 @@ class TrackioLog(SqliteLog):
         run = "coalesce(run_id, run_name)" if "run_id" in names else "run_name"
         query = f"SELECT id, {run}, timestamp, step, metrics FROM metrics WHERE id > ? ORDER BY id LIMIT ?"
         for row_id, name, stamp, step, logged in database.execute(query, (after, limit)):
-            row = decode_row(logged) if isinstance(logged, bytes) else None
+            row = decoded(logged) if isinstance(logged, bytes) else None
             if isinstance(row_id, int):
                 yield row_id, _text(name), _seconds(_text(stamp)), {**(row if isinstance(row, dict) else {}), "_step": step}
 

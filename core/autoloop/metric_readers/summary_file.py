@@ -7,7 +7,7 @@ from typing import Any
 
 from autoloop.files import read_regular
 from autoloop.metric_readers.columns import MAX_KEYS, as_step, numbers
-from autoloop.metric_readers.jsonl import decode_row
+from autoloop.metric_readers.json_value import decoded
 
 NAME = "wandb-summary.json"
 LONG_BEFORE = 0.1
@@ -40,7 +40,7 @@ class SummaryFile:
             if stamp == self._stamp:
                 return False
             self._stamp = stamp
-            row = decode_row(read_regular(self.path))
+            row = decoded(read_regular(self.path))
         except OSError as error:
             self.problems = [] if isinstance(error, FileNotFoundError) else [f"{self.path} cannot be read: {error.strerror}"]
             return False

@@ -14,7 +14,7 @@ import msgspec
 
 from autoloop.files import LARGEST, read_regular
 from autoloop.metric_readers.columns import Columns, as_float, as_step, numbers
-from autoloop.metric_readers.jsonl import decode_row
+from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.tail import Lines
 
 NAME = "trainer_state.json"
@@ -66,7 +66,7 @@ class TrainerState:
             if stamp == self._stamp:
                 return False
             self._stamp = stamp
-            document = decode_row(read_regular(self.path, LARGEST_STATE))
+            document = decoded(read_regular(self.path, LARGEST_STATE))
         except OSError as error:
             self._error = None if isinstance(error, FileNotFoundError) else f"{self.path} cannot be read: {error.strerror}"
             return False
@@ -120,7 +120,7 @@ class TrainerLog:
         before = self.rows
         for line in self._lines.read(budget):
             if line.strip():
-                self._take(decode_row(line))
+                self._take(decoded(line))
         return self._lines.more or self.rows != before
 
     def _take(self, row: Any) -> None:

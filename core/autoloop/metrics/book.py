@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache, cached_property, reduce
+from functools import cache, cached_property, lru_cache, reduce
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from autoloop import profiles
 from autoloop.metrics.wording import Direction, direction_of
 from autoloop.model import UserError
-from autoloop.toml import TomlError, read_toml
+from autoloop.toml import parse_toml, read_table
 
 COUNTERS = ("_step", "_runtime", "_timestamp", "_wandb*")
 """Columns that W&B adds to every row."""
@@ -54,6 +54,18 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lower: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1 << 14)
+def _direction(name: str, patterns: tuple[tuple[str, Direction], ...]) -> Direction | None:
+    said = (direction for pattern, direction in patterns if fnmatchcase(name, pattern))
+    return next(said, None) or direction_of(name)
+
+
+@lru_cache(maxsize=1 << 14)
+def fits(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a name is one of those that patterns with `*` describe. Remembered, as runs share their names."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class MetricBook:
@@ -112,7 +124,7 @@ class MetricBook:
 
     def is_ignored(self, column: str) -> bool:
         """Whether a column is a counter, not a metric."""
-        return any(fnmatchcase(column, pattern) for pattern in self._file.ignored)
+        return fits(column, self._file.ignored)
 
     def short(self, canonical: str) -> str:
         """The name for tables and rules; without the leading `train/` where the book has none."""
@@ -124,8 +136,7 @@ class MetricBook:
         entry = self.metrics.get(canonical) or self.derived.get(canonical)
         if entry and entry.best:
             return entry.best
-        said = (direction for pattern, direction in self._patterns if fnmatchcase(canonical, pattern))
-        return next(said, None) or direction_of(canonical)
+        return _direction(canonical, self._patterns)
 
     def with_keys(self, keys: Iterable[str]) -> MetricBook:
         """This book with other key metrics."""
@@ -166,18 +177,12 @@ class MetricBook:
 
 def parse_metric_book(text: str, source: str) -> MetricBook:
     """The book in `text` (TOML, laid out as the shipped metrics.toml). Raises UserError naming `source` and the place."""
-    try:
-        return metric_book(read_toml(text), source)
-    except TomlError as error:
-        raise UserError(f"{source}: this is not valid TOML: {error}.") from None
+    return metric_book(parse_toml(text, source), source)
 
 
 def metric_book(table: Mapping[str, Any], source: str) -> MetricBook:
     """The book in a table of TOML. Raises UserError naming `source` and the place."""
-    try:
-        file = msgspec.convert(table, _File)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{source}: {error}; see the shipped metrics.toml for what a metric book may hold.") from None
+    file = read_table(table, _File, source)
     for derived in file.derived:
         if bool(derived.first_of) == bool(derived.ratio):
             raise UserError(f'{source}: the derived metric "{derived.name}" needs either first_of or ratio, and only one.')

@@ -9,11 +9,10 @@ import math
 import sys
 from array import array
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from itertools import compress
 from operator import truediv
 
-from autoloop.metrics.book import Derived, MetricBook
+from autoloop.metrics.book import Derived, MetricBook, fits
 from autoloop.metrics.wording import Direction
 from autoloop.model import MetricSummary, Series, Summary
 
@@ -84,7 +83,7 @@ def _not_finite_at_the_end(values: array[float]) -> int:
 def _derive(derived: Derived, columns: Mapping[str, Series]) -> Series | None:
     if derived.ratio is None:
         for pattern in derived.first_of:
-            if matching := sorted(name for name in columns if fnmatchcase(name, pattern)):
+            if matching := sorted(name for name in columns if fits(name, (pattern,))):
                 return columns[matching[0]]
         return None
     above, below = (columns.get(name) for name in derived.ratio)

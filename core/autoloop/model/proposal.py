@@ -71,3 +71,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None = None
     live: LiveContext | None = None
     created_at: float = 0.0
+
+    @property
+    def origin(self) -> str:
+        """The id of the rule that made it, also after a user has edited it; else its author."""
+        return self.evidence.rule if self.evidence else self.author.name or str(self.author)

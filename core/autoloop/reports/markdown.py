@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from autoloop.configs import after_text, before_text
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
-from autoloop.rules import in_words
 from autoloop.store import Store
+from autoloop.text.changes import after_text, before_text
+from autoloop.text.evidence import evidence_text
+from autoloop.text.values import number
 
 
 @dataclass(frozen=True)
@@ -194,10 +195,10 @@ def _metric(run: Run, base: Run | None, key: str) -> str:
         return "–"
     theirs = base.summary.metrics.get(key) if base and base.summary else None
     if theirs is None:
-        return f"{mine.last:.4g}"
+        return number(mine.last)
     if theirs.last == 0 or abs(mine.last / theirs.last) >= 100:
-        return f"{mine.last:.4g} (from {theirs.last:.4g})"
-    return f"{mine.last:.4g} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
+        return f"{number(mine.last)} (from {number(theirs.last)})"
+    return f"{number(mine.last)} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
 
 
 def _failure(run: Run, last: list[Attempt]) -> list[str]:
@@ -260,10 +261,9 @@ def _change(change: Change) -> str:
 def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     """`- baseline (ab12cd34), step 340: pi-vanished (ot_pi_sum.last = 3.4e-11 < 1e-06): launched, run …`, and the edits."""
     base = by_id[proposal.base_run]
-    rule = proposal.evidence.rule if proposal.evidence else str(proposal.author)
-    seen = in_words(proposal.evidence) if proposal.evidence else ""
+    seen = evidence_text(proposal.evidence) if proposal.evidence else ""
     step = proposal.live.step if proposal.live else base.step
-    text = f"- {inert(base.name)} ({base.id}), step {step}: {inert(rule)} ({inert(seen or proposal.reason)}): "
+    text = f"- {inert(base.name)} ({base.id}), step {step}: {inert(proposal.origin)} ({inert(seen or proposal.reason)}): "
     text += "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
     if proposal.decided_by and not proposal.decided_by.by_rules:
         text += f" by {inert(str(proposal.decided_by))}"

@@ -2,7 +2,7 @@
 
 from autoloop.rules.book import RuleBook, criterion, default_rules, parse_book
 from autoloop.rules.expressions import Expression, Verdict, compile_expression, evaluate
-from autoloop.rules.live import LiveFiring, LiveWatch, describe, in_words, live_rules
+from autoloop.rules.live import LiveFiring, LiveWatch, describe, live_rules
 from autoloop.rules.python_rules import PythonRules, python_rules
 from autoloop.rules.rule import Criterion, Default, LiveSchedule, Rule
 from autoloop.rules.source import Judgement, RuleSource
@@ -28,7 +28,6 @@ __all__ = [
     "default_rules",
     "describe",
     "evaluate",
-    "in_words",
     "live_rules",
     "no_point_ahead",
     "no_point_seen",

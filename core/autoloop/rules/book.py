@@ -23,7 +23,7 @@ from autoloop.rules.rule import Criterion, Default, LiveSchedule, Rule, Scope
 from autoloop.rules.source import Judgement, RuleSource
 from autoloop.rules.view import RunView
 from autoloop.text.suggest import did_you_mean
-from autoloop.toml import TomlError, read_table, read_toml
+from autoloop.toml import parse_toml, read_table
 from autoloop.variants.request import VariantRequest
 
 MAX_RULES = 1000
@@ -131,11 +131,7 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
     """
     if len(text) > MAX_BOOK:
         raise UserError(f"{source}: the book is larger than {MAX_BOOK >> 20} MiB; is it the right file?")
-    try:
-        raw = read_toml(text)
-    except TomlError as error:
-        raise UserError(f"{source}: not valid TOML: {error}") from None
-    top = read_table(raw, _BookTable, source)
+    top = read_table(parse_toml(text, source), _BookTable, source)
     if len(top.rule) > MAX_RULES:
         raise UserError(
             f"{source}: the book holds {len(top.rule)} rules, and {MAX_RULES} are read in at most; each of them judges "

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoloop.model import Observation
-from autoloop.rules.view import RunView, cut
+from autoloop.rules.view import RunView
+from autoloop.text.values import value_text
 
 
 class UndecidedError(Exception):
@@ -85,4 +86,4 @@ def same(a: Any, b: Any) -> bool:
 def show(value: Any) -> str:
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "a table"
-    return "null" if value is None else cut(repr(value))
+    return value_text(value, 60)

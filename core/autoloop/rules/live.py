@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from autoloop.metrics import MetricBook, canonical_columns, summarise_named
-from autoloop.model import Config, Evidence, Observation, Series
+from autoloop.model import Config, Evidence, Series
 from autoloop.rules.expressions import evaluate
 from autoloop.rules.rule import Rule
 from autoloop.rules.source import RuleSource
@@ -137,23 +137,6 @@ class LiveWatch:
             return None
         evidence = Evidence(rule=rule.id, rule_version=self._version, when=rule.when.text, observations=verdict.observations)
         return LiveFiring(rule, evidence, newest)
-
-
-def in_words(evidence: Evidence) -> str:
-    """What was seen, in short: `ot_pi_sum.last = 3.4e-11 < 1e-06`."""
-    return ", ".join(_seen(observation) for observation in evidence.observations if observation.holds)
-
-
-def _seen(observation: Observation) -> str:
-    if observation.op == "matches":
-        return f'its log says "{str(observation.value)[:120]}"'
-    if observation.value is True and observation.threshold is True:
-        return observation.name
-    return f"{observation.name} = {_number(observation.value)} {observation.op} {_number(observation.threshold)}"
-
-
-def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _until(series: Series, last: int | None) -> Series:

@@ -39,9 +39,22 @@ class Memory(Generic[T]):
                 self.entries = msgspec.msgpack.decode(data, type=_File[kind]).entries  # type: ignore[valid-type]
 
     def save(self) -> None:
+        try:
+            data = msgspec.msgpack.encode(_File(self.version, self.entries))
+        except OverflowError:
+            kept = {key: entry for key, entry in self.entries.items() if _can_be_written(entry)}
+            data = msgspec.msgpack.encode(_File(self.version, kept))
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self.path, msgspec.msgpack.encode(_File(self.version, self.entries)))
+            write_atomically(self.path, data)
+
+
+def _can_be_written(entry: object) -> bool:
+    try:
+        msgspec.msgpack.encode(entry)
+    except OverflowError:  # a config may hold a number of more than 64 bits
+        return False
+    return True
 
 
 class _Version(msgspec.Struct):

@@ -18,6 +18,7 @@ from autoloop.store.opening import connect, connect_or_begin_anew, lost
 from autoloop.store.places import Places
 from autoloop.store.rows import Rows
 from autoloop.store.trouble import StoreUnavailableError, unusable
+from autoloop.text.suggest import did_you_mean
 
 
 class NoLoopError(UserError):
@@ -128,6 +129,16 @@ class Store(Rows):
 
     def loop(self, loop: int) -> Loop:
         return self._one(Loop, "SELECT rowid, body FROM loops WHERE id = ?", loop)
+
+    def find_run(self, loop: Loop, wanted: str) -> Run:
+        """The run of this id, else the newest of this name. UserError if the loop has none."""
+        runs = self.runs(loop.id)
+        found = [run for run in runs if run.id == wanted] or [run for run in runs if run.name == wanted]
+        if not found:
+            words = [word for run in runs for word in (run.name, run.id)]
+            hint = did_you_mean(wanted, words, "`autoloop-tui runs` lists them.")
+            raise UserError(f"{loop.name} has no run {wanted!r}; {hint}")
+        return found[-1]
 
     def find_loop(self, name: str | None) -> Loop:
         """The loop called `name` (its name or its number), else the newest.

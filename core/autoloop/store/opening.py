@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autoloop.files import set_aside
 from autoloop.model import UserError
 from autoloop.store.access import driven
 from autoloop.store.places import Places
@@ -65,6 +66,10 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
 """Version -> the step from it to the next one, inside a transaction."""
 
 
+COMPANIONS = ("-wal", "-shm")
+"""Endings of the files that SQLite keeps beside a database."""
+
+
 def connect(places: Places) -> sqlite3.Connection:
     """A connection to the project's database, which is brought to this version.
 
@@ -106,11 +111,13 @@ def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | Non
             except StoreCorruptError as error:
                 if driven(places):
                     raise UserError(f"{error} An engine still works with it: stop that first.") from None
-                notice = f"{path} could not be used; it is kept as {_set_aside(path)}, and a new one was begun."
+                notice = (
+                    f"{path} could not be used; it is kept as {set_aside(path, COMPANIONS).name}, and a new one was begun."
+                )
         elif lost(places):
             if driven(places):
                 raise UserError(f"{path} is gone, and an engine still works with it: bring it back, or end that first.")
-            _set_aside(path)  # what SQLite had beside it would be taken for the new one's
+            set_aside(path, COMPANIONS)  # what SQLite had beside it would be taken for the new one's
             notice = f"{path} was gone, with all that it said of earlier loops; a new one was begun."
         _make(path)
         return connect(places), notice
@@ -176,20 +183,6 @@ def _connect_and_check(places: Places) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _set_aside(path: Path) -> str:
-    """Rename the file together with what belongs to it; its new name."""
-    name = free = f"{path.name}.unreadable-{int(time.time())}"
-    number = 1
-    while path.with_name(free).exists():
-        number += 1
-        free = f"{name}-{number}"
-    for ending in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + ending)
-        if part.exists():
-            part.rename(path.with_name(free + ending))
-    return free
 
 
 def _prepare_patiently(db: sqlite3.Connection, places: Places) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from autoloop.model import Config, UserError, WandbSpec
 from autoloop.secrets import shown_value
 from autoloop.trainers.overrides import flag, override_words, plain_key, text_value
-from autoloop.trainers.presets import PLACEHOLDER, Failure, Preset, passes
+from autoloop.trainers.presets import PLACEHOLDER, Preset, passes
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +57,6 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The trainer expects it to be there; otherwise it must not be made before the start."""
     stop: tuple[tuple[str, float], ...]
     straggler_grace: float
-    success: str | None
-    failures: tuple[Failure, ...]
 
     def command_line(self, base: Mapping[str, str]) -> str:
         """One line that, pasted into a shell with the environment `base`, does what the attempt will do. Secrets of
@@ -116,8 +114,6 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
         make_output_dir=preset.output_dir == "must-exist",
         stop=preset.stop,
         straggler_grace=preset.straggler_grace,
-        success=preset.success,
-        failures=preset.failures,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from autoloop.configs import rewrite
 from autoloop.files import read_text, write_atomically
 from autoloop.model import UserError
+from autoloop.text.names import numbered
 from autoloop.text.suggest import did_you_mean
 from autoloop.variants.check import CheckedVariant
 from autoloop.variants.recipes import Recipe, parse_recipe
@@ -50,14 +51,15 @@ def write_variant(folder: Path, base: str, base_text: str, variant: CheckedVaria
     text = rewrite(base_text, variant.config, suffix)
     # A file name has 255 bytes at most.
     name = f"{base.encode(errors='replace')[:200].decode(errors='ignore')}_{variant.hash[:NAMED_BY]}"
-    path, number = folder / f"{name}{suffix}", 1
+    path = folder / f"{name}{suffix}"
     try:
-        while path.exists():
+        for free in numbered(name):
+            path = folder / f"{free}{suffix}"
+            if not path.exists():
+                write_atomically(path, text)
+                break
             if path.is_file() and path.read_bytes() == text.encode():
                 return WrittenVariant(path=path, new=False)
-            number += 1
-            path = folder / f"{name}_{number}{suffix}"
-        write_atomically(path, text)
     except OSError as error:
         raise UserError(f"The variant {path} cannot be written ({error.strerror}); choose another --out-dir.") from None
     return WrittenVariant(path=path, new=True)

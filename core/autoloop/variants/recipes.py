@@ -11,7 +11,7 @@ import msgspec
 
 from autoloop.configs import edits_from_mapping, parse_edit
 from autoloop.model import UserError
-from autoloop.toml import TomlError, read_table, read_toml
+from autoloop.toml import parse_toml, read_table
 from autoloop.variants.request import VariantRequest
 
 
@@ -22,24 +22,21 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """The config they start from, relative to where the command is given; None: it must be named there."""
 
 
-class _RecipeTable(msgspec.Struct):
+class _RecipeTable(msgspec.Struct, forbid_unknown_fields=True):
     variant: list[Any]
     name: str | None = None
     base: str | None = None
     reason: str | None = None
 
 
-class _VariantTable(msgspec.Struct):
+class _VariantTable(msgspec.Struct, forbid_unknown_fields=True):
     changes: list[str] | dict[str, Any]
     reason: str | None = None
 
 
 def parse_recipe(text: str, source: str) -> Recipe:
     """Read a recipe. UserError in one sentence: file, variant, key, what is wrong and the nearest that would be right."""
-    try:
-        raw = read_toml(text)
-    except TomlError as error:
-        raise UserError(f"{source}: not valid TOML: {error}") from None
+    raw = parse_toml(text, source)
     if "variant" not in raw and not raw.keys() - set(_RecipeTable.__struct_fields__):
         raise UserError(f"{source}: the recipe holds no [[variant]]; write at least one")
     top = read_table(raw, _RecipeTable, source)

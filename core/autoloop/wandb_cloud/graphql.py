@@ -7,7 +7,6 @@ wandb 0.10 to 0.31 make, over the standard library.
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from autoloop.metric_readers.json_value import decoded
 from autoloop.model import UserError
 from autoloop.wandb_cloud.key import find_key, server_address
 from autoloop.wandb_cloud.request import graphql_request, opener
@@ -87,10 +87,9 @@ class GraphQL:
             raise _Passing("ended the connection in the middle of its answer") from None
         if len(data) > MAX_ANSWER:
             raise RefusedError(f"W&B at {self.host} answered with more than {MAX_ANSWER >> 20} MiB; ask for fewer runs.")
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError):
-            raise _Passing("did not answer as W&B does (is WANDB_BASE_URL right?)") from None
+        if (answer := decoded(data)) is None:
+            raise _Passing("did not answer as W&B does (is WANDB_BASE_URL right?)")
+        return answer
 
     def _silent(self, left: float) -> Exception:
         """No answer came in time: within what was left of all the time, or within that of a request."""

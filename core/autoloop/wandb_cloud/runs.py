@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloop.metric_readers.columns import Columns, as_step, numbers
+from autoloop.metric_readers.json_value import decoded
 from autoloop.model import UserError
 from autoloop.wandb_cloud.graphql import GraphQL
 
@@ -194,10 +195,7 @@ def _text(value: Any) -> str:
 def _object(value: Any) -> dict[str, Any]:
     """A JSON object, whether it comes as such or as text; empty for anything else."""
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
+        value = decoded(_text(value).encode())
     return value if isinstance(value, dict) else {}
 
 

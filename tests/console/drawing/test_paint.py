@@ -85,14 +85,6 @@ def test_signed_shows_the_direction() -> None:
     assert [paint.signed(value) for value in (0.5, -0.5, 0.0, None)] == ["+0.5", "-0.5", "±0", "–"]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (59.9, "59s"), (245, "4m05s"), (3720, "1h02m"), (273600, "3d04h"), (None, "–"), (-3, "0s")],
-)
-def test_durations_are_short(seconds: Any, text: str) -> None:
-    assert paint.duration(seconds) == text
-
-
 def test_percent_never_claims_the_end_before_it_is_reached() -> None:
     assert [paint.percent(share) for share in (0.999, 1.0, 0.07, None)] == [" 99%", "100%", "  7%", "   –"]
 

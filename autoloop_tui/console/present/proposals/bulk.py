@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from autoloop.model import Proposal, ProposalStatus, RoundState, RunState
 from autoloop.text.plural import noun_for, plural
+from autoloop.text.values import duration
 
-from autoloop_tui.console.drawing.paint import duration
 from autoloop_tui.console.loop_view import View
 
 

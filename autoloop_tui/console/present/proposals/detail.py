@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autoloop.configs import after_text, before_text
 from autoloop.metrics import MetricBook
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
+from autoloop.text.changes import after_text, before_text
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain
+from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.proposals.queue import (
     Reached,
     earlier_uses,
     reached,
-    rule_of,
     state_of,
     telling_metrics,
-    value_text,
 )
 
 Rows = list[list[Piece]]
@@ -67,9 +65,9 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
         rows += [[(line, f"bold {seen.variable}")] for line in wrapped(text, width)]
     rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
     name = f"{base.name} ({base.id})" if base else f"{proposal.base_run} (not of this loop)"
-    author = f"rule {rule_of(proposal)}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
+    author = f"rule {proposal.origin}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
     if proposal.evidence and not proposal.author.by_rules:
-        author = f"rule {rule_of(proposal)}, edited by {proposal.author}"
+        author = f"rule {proposal.origin}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
     if proposal.live:
         text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
@@ -100,7 +98,7 @@ def _changes(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
 def change_rows(changes: Sequence[Change], width: int, glyphs: Glyphs) -> Rows:
     """`path   before → after`, in columns; what is too long for that goes below its path. Notes are indented."""
     mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
-    texts = [(before_text(c, value_text), after_text(c, value_text)) for c in changes]
+    texts = [(before_text(c, shown_value), after_text(c, shown_value)) for c in changes]
     paths = [plain(change.path[-LONG:]) for change in changes]
     room = max(8, width - 2)
     wide = min(max(map(cells, paths)), room * 3 // 5)
@@ -201,7 +199,7 @@ def _basis(observation: Observation, glyphs: Glyphs) -> str:
 def _value(value: object) -> str:
     if isinstance(value, str):
         return plain(value[:LONG])
-    return number(value) if isinstance(value, float) else value_text(value)
+    return number(value) if isinstance(value, float) else shown_value(value)
 
 
 # ------------------------------------------------------------------------------------------------ how it turned out
@@ -217,7 +215,7 @@ def _became(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
 def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     """How the same rule's (or person's) launched proposals did against their bases."""
     uses = earlier_uses(facts.proposal, facts.proposals)
-    rows: Rows = [[("other uses of " + clip(rule_of(facts.proposal), width - 14), "bold key")]]
+    rows: Rows = [[("other uses of " + clip(facts.proposal.origin, width - 14), "bold key")]]
     if not uses:
         return [*rows, [("  none of its proposals has been run in this loop", "dim")]]
     for use in uses[:EARLIER]:

@@ -3,16 +3,16 @@ earlier uses of a rule turned out. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from autoloop.configs import after_text
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
+from autoloop.text.changes import after_text, before_text
+from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import cells, clip, duration, look, plain
+from autoloop_tui.console.drawing.paint import cells, clip, look, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import stopped
@@ -38,11 +38,6 @@ def entries(proposals: Sequence[Proposal], current: int) -> list[Entry]:
     for number in sorted(by_round, reverse=True):
         found += [number, *by_round[number]]
     return found
-
-
-def rule_of(proposal: Proposal) -> str:
-    """The rule that made it, also after a person has edited it; else its author."""
-    return proposal.evidence.rule if proposal.evidence else proposal.author.name or str(proposal.author)
 
 
 def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> int | None:
@@ -163,25 +158,6 @@ def short_path(path: str) -> str:
     return plain(f"{before}.{last}" if before.isdecimal() else last)
 
 
-SHOWN = 400
-"""Characters of a value that are ever shown."""
-
-
-def value_text(value: object, limit: int = SHOWN) -> str:
-    """A config's value as JSON on one line, cut at `limit` characters before anything costly is done with it."""
-    if isinstance(value, str):
-        text = json.dumps(value[:limit], ensure_ascii=False)
-        return plain(text) if len(value) <= limit else plain(text[:-1]) + "…"
-    parts: list[str] = []
-    length = 0
-    for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):
-        parts.append(part[:limit])
-        length += len(part)
-        if length > limit:
-            return plain("".join(parts)[:limit]) + "…"
-    return plain("".join(parts))
-
-
 def change_pieces(proposal: Proposal, width: int, *, glyphs: Glyphs) -> list[Piece]:
     """`reg 0.1→0.16, tau_src 0.05→0.5 +2`: as many whole changes as fit, and how many more there are."""
     arrow, mark = glyphs.arrow, glyphs.ellipsis
@@ -208,13 +184,17 @@ def change_pieces(proposal: Proposal, width: int, *, glyphs: Glyphs) -> list[Pie
     return pieces
 
 
+def _short(value: object) -> str:
+    return shown_value(value, 40)
+
+
 def _change(change: Change, arrow: str) -> list[Piece]:
-    before = "new" if change.created else value_text(change.before, 40)
+    before = "new" if change.created else before_text(change, _short)
     return [
         (f"{short_path(change.path)} ", ""),
         (before, "diff-before"),
         (arrow, "dim"),
-        (after_text(change, lambda value: value_text(value, 40)), "diff-after"),
+        (after_text(change, _short), "diff-after"),
     ]
 
 
@@ -244,8 +224,8 @@ def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook) 
 
 def earlier_uses(proposal: Proposal, proposals: Iterable[Proposal]) -> list[Proposal]:
     """Proposals of the same rule (or person) that were run, without this one, the newest first."""
-    rule = rule_of(proposal)
-    used = [p for p in proposals if p.status is ProposalStatus.LAUNCHED and p.id != proposal.id and rule_of(p) == rule]
+    rule = proposal.origin
+    used = [p for p in proposals if p.status is ProposalStatus.LAUNCHED and p.id != proposal.id and p.origin == rule]
     return used[::-1]
 
 

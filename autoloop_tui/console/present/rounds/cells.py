@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, RoundState, RunState
+from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.columns import Cell, Column
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
-from autoloop_tui.console.drawing.paint import cells, duration, fit, look, number, plain, short_count, signed
+from autoloop_tui.console.drawing.paint import cells, fit, look, number, plain, short_count, signed
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.metric_delta import Delta, against
 from autoloop_tui.console.present.proposals.detail import wrapped

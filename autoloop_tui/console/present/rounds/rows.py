@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import msgspec
-from autoloop.configs import after_text
 from autoloop.metrics import MetricBook
 from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
 from autoloop.store import Snapshot
+from autoloop.text.changes import after_text, before_text
 
-from autoloop_tui.console.drawing.paint import cells, clip, plain
+from autoloop_tui.console.drawing.paint import cells, clip, plain, shown_value
 
 
 class LoopRuns(NamedTuple):
@@ -196,7 +195,7 @@ def author(proposal: Proposal) -> str:
 def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
     """`reg 0.1→0.16, weight_label 0.01→0.005 ×4, +2`: the last part of each path, what is alike in one."""
     alike = Counter(
-        f"{change.path.rpartition('.')[2]} {short_value(change.before)}→{after_text(change, short_value)}"
+        f"{change.path.rpartition('.')[2]} {before_text(change, short_value)}→{after_text(change, short_value)}"
         for change in changes
     )
     shown = [text + (f" ×{times}" if times > 1 else "") for text, times in list(alike.items())[:most]]
@@ -206,10 +205,7 @@ def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
 
 def short_value(value: object, most: int = 24) -> str:
     """A value of a config in at most `most` characters."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return shown_value(value, most)
 
 
 def ending(text: str, width: int, mark: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from autoloop.configs import Config, after_text, before_text, diff, dump_config, value_text
+from autoloop.configs import Config, diff, dump_config
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
 from autoloop.secrets import masked_document
+from autoloop.text.changes import after_text, before_text
+from autoloop.text.values import NOTHING, count, duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import NOTHING, bar, cells, clip, count, duration, fit, look, number, percent, plain
+from autoloop_tui.console.drawing.paint import bar, cells, clip, fit, look, number, percent, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import against
@@ -172,7 +174,7 @@ def change_rows(changes: Sequence[Change], glyphs: Glyphs) -> list[list[Piece]]:
     """One aligned row a change: a sign, the path, before and after."""
     arrow = glyphs.arrow
     paths = [plain(change.path) for change in changes]
-    befores = ["(not there)" if change.created else before_text(change, _value) for change in changes]
+    befores = ["(not there)" if change.created else before_text(change, shown_value) for change in changes]
     wide = min(48, max(map(cells, paths), default=0))
     before_wide = min(24, max(map(cells, befores), default=0))
     rows: list[list[Piece]] = []
@@ -185,14 +187,10 @@ def change_rows(changes: Sequence[Change], glyphs: Glyphs) -> list[list[Piece]]:
                 (path + pad, ""),
                 (f"  {fit(before, max(before_wide, cells(before)), '>')} ", "dim" if change.created else "diff-before"),
                 (f"{arrow} ", "dim"),
-                (after_text(change, _value), "dim" if change.removed else "bold diff-after"),
+                (after_text(change, shown_value), "dim" if change.removed else "bold diff-after"),
             ]
         )
     return rows
-
-
-def _value(value: object) -> str:
-    return clip(value_text(value), _LONGEST)
 
 
 def _config_line(line: str) -> list[Piece]:

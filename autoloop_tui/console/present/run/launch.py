@@ -16,10 +16,11 @@ from autoloop.metric_readers import wandb_runs
 from autoloop.model import Attempt, Run, RunState, UserError
 from autoloop.secrets import MASK, shown_value, shown_words
 from autoloop.store import Places
+from autoloop.text.values import NOTHING, duration
 from autoloop.trainers import LaunchPlan
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import NOTHING, cells, clip, duration, fit, look, plain
+from autoloop_tui.console.drawing.paint import cells, clip, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.run.header import title

@@ -17,7 +17,7 @@ from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.logs.tail import last_line
 from autoloop_tui.console.loop_view import Feed, View
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of, so_far
-from autoloop_tui.console.present.proposals.queue import rule_of, why
+from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.telemetry import Load, Sample
 
 
@@ -130,7 +130,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         load=sample.loads.get(run.id) if run and sample else None,
         last_line=last,
         waits=view.loop.slot_waits.get(slot.index, ""),
-        asks=rule_of(asked) if asked else "",
+        asks=asked.origin if asked else "",
         advice=failure.advice if failure else "",
     )
 

@@ -8,14 +8,15 @@ from autoloop.engine.planning.limits import in_words
 from autoloop.engine.runs.presence import in_words as in_words_of
 from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState
 from autoloop.text.plural import plural
+from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import Look, cells, clip, duration, look, plain
+from autoloop_tui.console.drawing.paint import Look, cells, clip, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import waits
 from autoloop_tui.console.present.proposals.detail import tail, wrapped
-from autoloop_tui.console.present.proposals.queue import change_pieces, rule_of
+from autoloop_tui.console.present.proposals.queue import change_pieces
 
 LONGEST = 3
 """Rows that the reason of a wait or of the end takes at most."""
@@ -94,7 +95,7 @@ def _questions(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs
     what = "relaunch" if first.edits else "stop"
     step = f", at step {first.live.step}" if first.live else ""
     others = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
-    text = f"live rule {rule_of(first)}: {what} {plain(run.name if run else first.base_run)}{step}?{others}"
+    text = f"live rule {first.origin}: {what} {plain(run.name if run else first.base_run)}{step}?{others}"
     decides = f"   {key('app.proposals')} decides"
     sign = f" {seen.mark(glyphs)} "
     room = width - cells(sign) - cells(decides)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import msgspec
-from autoloop.configs import before_text, parse_edit
+from autoloop.configs import parse_edit
 from autoloop.model import Change, Proposal, UserError
+from autoloop.text.changes import before_text
 from autoloop.variants.check import CheckedVariant
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,11 +19,10 @@ from textual.screen import ModalScreen, ScreenResultType
 from textual.timer import Timer
 from textual.widgets import Input, Label
 
-from autoloop_tui.console.drawing.paint import cells, fit, look, plain
+from autoloop_tui.console.drawing.paint import cells, fit, look, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.present.proposals.detail import change_rows, tail, wrapped
 from autoloop_tui.console.present.proposals.edits import change_edit, edit_lines, json_text, split_edits
-from autoloop_tui.console.present.proposals.queue import value_text
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
@@ -190,7 +190,7 @@ class EditValues(Edits[list[str]]):
         mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
         paths = [plain(change.path) for change in self.changes]
         path_wide = min(max(map(cells, paths)), width // 2)
-        befores = [before_text(c, lambda value: value_text(value, 40)) for c in self.changes]
+        befores = [before_text(c, lambda value: shown_value(value, 40)) for c in self.changes]
         before_wide = min(max(map(cells, befores)), width // 5)
         first = max(0, min(self.at - height // 2, len(self.changes) - height))
         rows: list[list[Piece]] = []

@@ -16,7 +16,7 @@ from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.smoothing import WEIGHT
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.pane_bindings import PANE_KEYS, hint
-from autoloop_tui.console.present.proposals.queue import rule_of, why
+from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.run import header as run_header
 from autoloop_tui.console.present.run.launch import launch_page
 from autoloop_tui.console.screens.base import LoopScreen
@@ -152,7 +152,7 @@ class RunScreen(LoopScreen):
         words = self.query_one("#run-cause", TextPane)
         if asked := view.questions.get(run.id):
             does = "relaunch it with edits" if asked.edits else "stop it"
-            text = f"live rule {rule_of(asked)} asks to {does}: {asked.reason}"
+            text = f"live rule {asked.origin} asks to {does}: {asked.reason}"
             there = self.console.keys_of("app.proposals")
             words.show_text(f"{look('pending').mark(self.console.glyphs)} {text}; {there} decides", "slot-warn")
             return

@@ -12,7 +12,7 @@ from textual.message import Message
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, heading, message
 from autoloop_tui.console.present.proposals.detail import tail
-from autoloop_tui.console.present.proposals.queue import Entry, change_pieces, rule_of
+from autoloop_tui.console.present.proposals.queue import Entry, change_pieces
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 FULL_WORDS = 100
@@ -175,7 +175,7 @@ class ProposalList(RowPane):
         ]
         if columns.reason:
             row.append((fit(proposal.reason[: 4 * width], columns.reason, mark=mark) + " ", quiet))
-        row.append((f"{fit(rule_of(proposal)[:width], columns.rule, mark=mark)} {proposal.priority:>4}", "dim"))
+        row.append((f"{fit(proposal.origin[:width], columns.rule, mark=mark)} {proposal.priority:>4}", "dim"))
         if here:
             row.append((" " * max(0, width - sum(cells(text) for text, _ in row)), ""))
             row = [(text, f"{names} line") for text, names in row]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import ClassVar
 
+from autoloop.text.values import duration
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
@@ -15,7 +16,6 @@ from autoloop_tui.console.drawing.paint import (
     bar,
     cells,
     clip,
-    duration,
     fit,
     look,
     number,

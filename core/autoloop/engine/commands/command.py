@@ -8,7 +8,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.runs.execution import Execution
-from autoloop.model import Run, UserError
+from autoloop.model import Run
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,5 @@ class CommandContext:
     """The command's row: what one command decides is undone together."""
 
     def run(self, name: str) -> Run:
-        """The run of this id or, the newest, of this name. UserError if the loop has none."""
-        runs = [run for run in self.context.store.runs(self.context.loop_id) if name in (run.id, run.name)]
-        if not runs:
-            raise UserError(f"This loop has no run {name!r}; `autoloop-tui runs` lists them.")
-        return runs[-1]
+        """The run of this id, else the newest of this name. UserError if the loop has none."""
+        return self.context.store.find_run(self.context.loop, name)

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from autoloop.model import Run
+from autoloop.text.names import numbered
 
 LONGEST_NAME = 80
 """Characters of a run's name, and half its bytes: a file name has 255 bytes, with index, id and suffixes."""
@@ -52,8 +53,4 @@ def _belongs(character: str) -> bool:
 
 def unused_name(name: str, taken: Collection[str]) -> str:
     """`name`, or `name-2`, `name-3` … where another run of the loop has it."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}-{number}"
-    return free
+    return next(free for free in numbered(name) if free not in taken)

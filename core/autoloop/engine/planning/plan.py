@@ -196,27 +196,44 @@ def plan_attempt(
 ) -> LaunchPlan:
     """The command and environment of one attempt of `run` in `slot`. `config`: the values that stand in `config_path`;
     None for a preset that passes the file alone."""
-    return plan_launch(
-        preset,
-        LaunchRequest(
-            python=spec.python,
-            script=spec.train_script,
-            config=config_path,
-            values=config,
-            output_dir=output_dir,
-            cwd=spec.cwd,
-            steps=run.total_steps,
-            log_freq=spec.log_freq,
-            eval_freq=spec.eval_freq,
-            device=spec.device,
-            gpus=slot.gpus,
-            run_id=run.id,
-            name=run.name,
-            group=f"{loop}-r{run.round}",
-            wandb=spec.wandb,
-            extra=tuple(spec.extra),
-            resume=run.resume,
-        ),
+    request = msgspec.structs.replace(
+        _request(spec),
+        config=config_path,
+        values=config,
+        output_dir=output_dir,
+        steps=run.total_steps,
+        gpus=slot.gpus,
+        run_id=run.id,
+        name=run.name,
+        group=f"{loop}-r{run.round}",
+        resume=run.resume,
+    )
+    return plan_launch(preset, request)
+
+
+def plan_example(preset: Preset, spec: LoopSpec, config: Config) -> LaunchPlan:
+    """The command and environment of some run as `spec` asks for it: for checks before there is a loop."""
+    return plan_launch(preset, msgspec.structs.replace(_request(spec), values=config))
+
+
+def _request(spec: LoopSpec) -> LaunchRequest:
+    """What is the same for every run of a loop; the rest is an example."""
+    return LaunchRequest(
+        python=spec.python,
+        script=spec.train_script,
+        config="config.json",
+        output_dir=str(Path(spec.output_root) / "example"),
+        cwd=spec.cwd,
+        steps=spec.steps,
+        log_freq=spec.log_freq,
+        eval_freq=spec.eval_freq,
+        device=spec.device,
+        gpus=spec.slots[0].gpus,
+        run_id="example0",
+        name="example",
+        group="example-r1",
+        wandb=spec.wandb,
+        extra=tuple(spec.extra),
     )
 
 

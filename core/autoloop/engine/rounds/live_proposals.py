@@ -30,7 +30,8 @@ from autoloop.model import (
     UserError,
 )
 from autoloop.model.transitions import proposal_blocked, proposal_decided, proposal_done, proposal_lapsed
-from autoloop.rules import LiveFiring, Rule, in_words
+from autoloop.rules import LiveFiring, Rule
+from autoloop.text.evidence import evidence_text
 from autoloop.text.plural import plural
 
 
@@ -118,7 +119,7 @@ class LiveProposals:
         text = f"{self._fired(proposal)}; {self._intent(proposal).lower()}"
         self.context.log_event(EventKind.LIVE, text, proposal.base_run)
         assert proposal.live is not None
-        reason = f"live rule {_rule(proposal)} at step {proposal.live.step}: {self._why(proposal)}"
+        reason = f"live rule {proposal.origin} at step {proposal.live.step}: {self._why(proposal)}"
         if not self.execution.stop(proposal.base_run, StopCause(kind=StopKind.LIVE_RULE, text=reason)):
             raise UserError(f"Run {proposal.base_run} does not run any more; nothing was stopped.")
         return text
@@ -197,24 +198,20 @@ class LiveProposals:
     def _lapse(self, proposal: Proposal, kind: LapseKind, why: str) -> None:
         with self.context.store.transaction():
             self.context.store.put_proposal(proposal_lapsed(proposal, kind, why))
-            text = f"proposal {proposal.id} of live rule {_rule(proposal)} has lapsed: {why}"
+            text = f"proposal {proposal.id} of live rule {proposal.origin} has lapsed: {why}"
             self.context.log_event(EventKind.LIVE, text, proposal.base_run)
 
     def _fired(self, proposal: Proposal) -> str:
         run = self.context.store.run(proposal.base_run)
         step = proposal.live.step if proposal.live else run.step
-        return f"live rule {_rule(proposal)} fires on {run.name} ({run.id}) at step {step}: {self._why(proposal)}"
+        return f"live rule {proposal.origin} fires on {run.name} ({run.id}) at step {step}: {self._why(proposal)}"
 
     @staticmethod
     def _why(proposal: Proposal) -> str:
-        return (in_words(proposal.evidence) if proposal.evidence else "") or proposal.reason
+        return (evidence_text(proposal.evidence) if proposal.evidence else "") or proposal.reason
 
     @staticmethod
     def _intent(proposal: Proposal) -> str:
         if not proposal.changes:
             return "Stop it"
         return f"Stop it and relaunch it with {describe_changes(proposal)}"
-
-
-def _rule(proposal: Proposal) -> str:
-    return proposal.evidence.rule if proposal.evidence else str(proposal.author)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from autoloop.configs import Config, FieldTypes, after_text, apply, before_text, config_hash, suffix_of
+from autoloop.configs import Config, FieldTypes, apply, config_hash, suffix_of
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.variant_policies import loop_policy
 from autoloop.model import Actor, EventKind, Proposal, Run, UserError
 from autoloop.model.transitions import proposal_edited, proposal_resolved
+from autoloop.text.changes import changes_text
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
@@ -114,4 +115,4 @@ def describe_changes(proposal: Proposal) -> str:
     """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as requested if none could be resolved."""
     if not proposal.changes:
         return " ".join(proposal.edits)
-    return ", ".join(f"{c.path} {before_text(c)} → {after_text(c)}" for c in proposal.changes)
+    return changes_text(proposal.changes)

@@ -1,0 +1,28 @@
+"""What a rule saw, as people read it."""
+
+from __future__ import annotations
+
+from autoloop.model import Evidence, Observation
+from autoloop.text.values import number, value_text
+
+LONGEST = 120
+"""Characters that are shown of a line of a log."""
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """The observations that decided, in one line: `ot_pi_sum.last = 3.4e-11 < 1e-6, steps = 500 > 300`."""
+    return ", ".join(observation_text(each) for each in evidence.observations if each.holds)
+
+
+def observation_text(observation: Observation) -> str:
+    """One comparison that a rule made: `ot_pi_sum.last = 3.4e-11 < 1e-6`, or the line of the log that it found."""
+    if observation.op == "matches":
+        return f'its log says "{str(observation.value)[:LONGEST]}"'
+    if observation.value is True and observation.threshold is True:
+        return observation.name
+    return f"{observation.name} = {operand_text(observation.value)} {observation.op} {operand_text(observation.threshold)}"
+
+
+def operand_text(value: object) -> str:
+    """One side of a comparison: a measured number, or a value of the config."""
+    return number(value) if isinstance(value, float) else value_text(value)

@@ -1,0 +1,98 @@
+"""Values as people read them: in messages, tables, reports and on screens, each kind in one way."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+
+NOTHING = "–"
+"""Shown where there is no value."""
+
+OF_SETTINGS = 6
+"""Significant digits of a number in a config; a measured one has four."""
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """`1.842`, `31250`, `2.6e-85`, `nan`: that many significant digits without zeros at the end; `–` for None."""
+    if value is None:
+        return NOTHING
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    mantissa, exponent = _scientific(value, digits)
+    if -3 <= exponent < max(5, digits):
+        return _trim(f"{value or 0.0:.{max(0, digits - 1 - exponent)}f}")  # no minus before zero
+    return f"{mantissa}e{exponent}"
+
+
+def with_power(value: float, digits: int) -> str:
+    """A finite number as `3.1e4`, whatever its size: what takes the fewest characters of a large or small one."""
+    mantissa, exponent = _scientific(value, digits)
+    return f"{mantissa}e{exponent}"
+
+
+def _scientific(value: float, digits: int) -> tuple[str, int]:
+    mantissa, exponent = f"{value or 0.0:.{digits - 1}e}".split("e")
+    return _trim(mantissa), int(exponent)
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def value_text(value: object, most: int | None = None) -> str:
+    """A value of a config on one line, as JSON with rounded floats; cut at `most` characters, whatever its size.
+
+    It is for reading: an edit that is to give exactly this value is written with all its digits (`json.dumps`).
+    """
+    parts: list[str] = []
+    length = 0
+    for part in _parts(value, most):
+        parts.append(part)
+        length += len(part)
+        if most is not None and length > most:
+            return "".join(parts)[: most - 1] + "…"
+    return "".join(parts)
+
+
+def _parts(value: object, most: int | None) -> Iterator[str]:
+    if isinstance(value, float):
+        yield number(value, OF_SETTINGS)
+    elif isinstance(value, str):
+        yield json.dumps(value[:most], ensure_ascii=False)
+    elif isinstance(value, Mapping):
+        yield "{"
+        for index, (key, each) in enumerate(value.items()):
+            yield f"{', ' if index else ''}{json.dumps(str(key)[:most], ensure_ascii=False)}: "
+            yield from _parts(each, most)
+        yield "}"
+    elif isinstance(value, list | tuple):
+        yield "["
+        for index, each in enumerate(value):
+            if index:
+                yield ", "
+            yield from _parts(each, most)
+        yield "]"
+    else:
+        yield "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def count(value: int) -> str:
+    """A whole number in groups of three: `31 250`."""
+    return f"{value:,}".replace(",", " ")
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in at most six characters: `42s`, `4m05s`, `1h02m`, `3d04h`; `–` if it is not known."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole < 86400 * 100:
+        return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+    return f"{whole // 86400}d"
