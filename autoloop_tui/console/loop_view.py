@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from autoloop.engine import Holder, holder
+from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns, for_runs
 from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.protocol import Request
-from autoloop.settings import load_settings
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
 
 from autoloop_tui import client
@@ -169,8 +169,7 @@ class Feed:
         self.store = Store.open(project)
         self.store.wait_at_most(LOCK_PATIENCE)
         self.loop_id = self.store.find_loop(loop).id
-        self._settings = load_settings(project)
-        self.metrics = self._settings.loop_book(self.store.loop(self.loop_id).spec)
+        self.metrics = metrics_of(self.store.places, self.store.loop(self.loop_id))
         self._resolved: MetricBook | None = None
         self._keys_of: tuple[Snapshot, int] | None = None
         """The snapshot and how many columns were known when the key metrics were chosen."""
@@ -251,7 +250,7 @@ class Feed:
     def follow_loop(self, loop: int) -> None:
         """Look at another loop of the project."""
         self.loop_id, self.view = loop, None
-        self.metrics = self._settings.loop_book(self.store.loop(loop).spec)
+        self.metrics = metrics_of(self.store.places, self.store.loop(loop))
         self._resolved = self._keys_of = None
 
     # ---------------------------------------------------------------------------------------------------- histories

@@ -53,10 +53,10 @@ def status(*, loop: str | None = None, json: bool = False, all_: Annotated[bool,
                 print(printing.table(["#", "loop", "state", ""], rows, texts=(3,), cells=printing.across()))
             return 0
         if json:
-            print(printing.json_text(status_document(store, take_snapshot(store, found.id), _metric_book(found))))
+            print(printing.json_text(status_document(store, take_snapshot(store, found.id), _metrics(store, found))))
         else:
             with store.reading():
-                print(status_text(store, found.id, _metric_book(found), printing.across()))
+                print(status_text(store, found.id, _metrics(store, found), printing.across()))
     return 0
 
 
@@ -81,7 +81,7 @@ def runs(*, loop: str | None = None, json: bool = False, round: int | None = Non
         if json:
             print(printing.json_text(listed))
         else:
-            print(events.runs_table(listed, _metric_book(found), printing.across()))
+            print(events.runs_table(listed, _metrics(store, found), printing.across()))
     return 0
 
 
@@ -133,7 +133,7 @@ def report(*, loop: str | None = None) -> int:
     from autoloop import reports
 
     with client.opened(loop) as (store, found):
-        problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, _metric_book(found))]
+        problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, _metrics(store, found))]
         for problem in filter(None, problems):
             print(printing.printable(problem), file=sys.stderr)
         print(printing.printable(found.spec.summary_out))
@@ -154,17 +154,17 @@ def wait(*, loop: str | None = None, quiet: bool = False) -> int:
     from autoloop_tui.cli.output import events
 
     with client.opened(loop) as (store, found):
-        printer = events.EventPrinter(store, found, _metric_book(found))
+        printer = events.EventPrinter(store, found, _metrics(store, found))
         told = [event.id for event in store.events(found.id)]
         code = events.follow_loop(store, found, (lambda _: None) if quiet else printer.print_event, max(told, default=0))
         print(headline(store, store.loop(found.id)))
         return code
 
 
-def _metric_book(loop: Loop) -> MetricBook:
-    from autoloop.settings import load_settings
+def _metrics(store: Store, loop: Loop) -> MetricBook:
+    from autoloop.engine.planning.kept_metrics import metrics_of
 
-    return load_settings(Path.cwd()).loop_book(loop.spec)
+    return metrics_of(store.places, loop)
 
 
 def _last_started(store: Store, loop: Loop) -> Run:

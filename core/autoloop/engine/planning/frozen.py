@@ -14,8 +14,9 @@ import msgspec
 
 from autoloop import secrets, settings
 from autoloop.configs import Config, dump_config, parse_config
+from autoloop.engine.planning.kept_metrics import METRICS, metrics_of
 from autoloop.files import read_text, write_atomically
-from autoloop.metrics import MetricBook, MetricBooks, parse_metric_book
+from autoloop.metrics import MetricBook
 from autoloop.model import Loop, LoopSpec, UserError
 from autoloop.rule_files import load_rules
 from autoloop.rules import RuleSource
@@ -23,7 +24,7 @@ from autoloop.settings import Settings, load_settings, methods_of
 from autoloop.store import Places
 from autoloop.trainers import Preset, is_preset_file, load_preset, parse_preset
 
-RULES, PRESET, METRICS, BASE = "rules", "preset.toml", "metrics.toml", "base.json"
+RULES, PRESET, BASE = "rules", "preset.toml", "base.json"
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,11 @@ def load_sources(places: Places, loop: Loop) -> Sources:
             raise
         now = load_settings(folder)
         notes.append(f"{error} Until then the loop uses the settings that it was made with.")
-    metrics = _kept_books(folder).of(methods_of(spec)) if folder.is_dir() else now.loop_book(spec)
+    metrics = metrics_of(places, loop)
     kept = folder / _rules_name(spec.rules)
     text = read_text(kept, "rules file") if kept.exists() else None
     rules = load_rules(spec.rules, metrics, now.rules_timeout, text, methods=methods_of(spec))
-    return Sources(now, metrics.naming(spec.named_metrics), rules, preset_of(places, loop), notes)
-
-
-def _kept_books(folder: Path) -> MetricBooks:
-    """The metric book that the loop was made with."""
-    if (folder / METRICS).exists():
-        return MetricBooks(parse_metric_book(read_text(folder / METRICS, "metric book"), METRICS))
-    if (folder / settings.FILE).exists() and isinstance(load_settings(folder).metrics, dict):
-        return load_settings(folder).metric_books(folder)
-    return MetricBooks()
+    return Sources(now, metrics, rules, preset_of(places, loop), notes)
 
 
 def preset_of(places: Places, loop: Loop) -> Preset:

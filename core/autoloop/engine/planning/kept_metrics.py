@@ -1,0 +1,32 @@
+"""The metric book that a loop was made with, which everything that shows the loop reads too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoloop import settings
+from autoloop.files import read_text
+from autoloop.metrics import MetricBook, MetricBooks, parse_metric_book
+from autoloop.model import Loop
+from autoloop.settings import load_settings, methods_of
+from autoloop.store import Places
+
+METRICS = "metrics.toml"
+"""The name of the copy beside the loop's configs."""
+
+
+def metrics_of(places: Places, loop: Loop) -> MetricBook:
+    """The loop's own copy; of a loop that an earlier version made, the project's book as it is now. UserError if it cannot
+    be read."""
+    folder = places.frozen(loop.name)
+    if not folder.is_dir():
+        return load_settings(Path(loop.spec.cwd)).loop_book(loop.spec)
+    return _kept_books(folder).of(methods_of(loop.spec)).naming(loop.spec.named_metrics)
+
+
+def _kept_books(folder: Path) -> MetricBooks:
+    if (folder / METRICS).exists():
+        return MetricBooks(parse_metric_book(read_text(folder / METRICS, "metric book"), METRICS))
+    if (folder / settings.FILE).exists() and isinstance(load_settings(folder).metrics, dict):
+        return load_settings(folder).metric_books(folder)
+    return MetricBooks()
