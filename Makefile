@@ -34,6 +34,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/history.py
 	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/turnaround.py
+	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
 
 # torch first and pinned, so that no other package pulls in a larger build of it.

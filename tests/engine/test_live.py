@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop import file_watch
 from autoloop.engine import Engine
 from autoloop.model import Actor, LapseKind, Loop, LoopState, Proposal, ProposalStatus, Run, RunState
 from autoloop.protocol import Approve, Edit, Hold, Pause, Reject, Resume, Retry, Stop
@@ -74,6 +75,18 @@ def test_a_hopeless_run_is_stopped_and_marked_with_the_evidence(project: Project
     report = (project.folder / "reports" / "report.md").read_text()
     assert f"- a ({run.id}), step 3: hopeless (l1_loss.last = 7 > 5): stopped" in report
     assert project.left_over() == []
+
+
+def test_a_rule_judges_what_is_written_as_soon_as_it_is_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told by the kernel: nothing is looked at on its own here once the run's folders are watched."""
+    monkeypatch.setattr(file_watch, "SWEEP", 1e6)
+    engines: list[Engine] = []
+    loop = begin(project, STOPS, after=str(project.gate("rows")))
+    with project.driven(loop, engines.append) as engine:
+        engine.until(lambda: (files := engines[0].execution._files) and len(files._watched) == 2 and files._swept_at > 0)
+        project.gate("rows").touch()
+        engine.until(lambda: project.named(loop, "a").state is RunState.STOPPED, "the end of the hopeless run")
+        engine.end()
 
 
 def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: Project) -> None:

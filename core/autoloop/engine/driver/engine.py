@@ -201,7 +201,7 @@ class Engine:
         busy = time.monotonic() - began
         if busy > SLOW_TURN:
             LOG.debug("a turn took %.1f s before it waited", busy)
-        ended = self.execution.wait(TICK)
+        ended = self._wait()
         if ended:
             self._free(ended)
             ended += self._fill_slots()
@@ -211,6 +211,15 @@ class Engine:
         self.wandb.look()
         if self._on_turn:
             self._on_turn()
+
+    def _wait(self) -> list[Ended]:
+        """Wait for the end of an attempt, at most until the next turn; what runs write meanwhile is judged at once."""
+        deadline = time.monotonic() + TICK
+        while True:
+            ended = self.execution.wait(max(0.0, deadline - time.monotonic()))
+            if ended or time.monotonic() >= deadline or self._leaving or self._stops_asked:
+                return ended
+            self.live_rules.look(self.execution.follow_progress())
 
     def _obey(self) -> bool:
         """Do what was asked since last time; False if this process is to leave."""

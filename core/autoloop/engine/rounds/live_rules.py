@@ -80,8 +80,10 @@ class LiveRules:
                 texts = [text for line in lines for text in log_lines(line)]
                 watched.watch.read_log(mask_lines(texts, self.context.secrets(active.run)))
                 watched.news = True
+        if not watched.news or not watched.watch.rules:
+            return False
         step = active.follower.step
-        if not watched.news or not watched.watch.rules or step >= active.run.total_steps > 0:
+        if step >= active.run.total_steps > 0:
             return False  # a run that has made its last step has nothing left to be saved
         watched.news = False
         for firing in watched.watch.fired(active.follower.columns, step):

@@ -20,8 +20,9 @@ from autoloop.diagnose.causes import SHORTAGE
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.attempts import next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing
-from autoloop.engine.runs.following import follow_attempt
+from autoloop.engine.runs.following import follow_attempt, written_in
 from autoloop.engine.runs.launching import Launcher
+from autoloop.file_watch import FileWatch
 from autoloop.metric_readers import Follower
 from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, UserError
 from autoloop.model.transitions import attempt_ended, attempt_stopping, run_stopping
@@ -71,6 +72,11 @@ class Execution:
         self.active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
+        self._files: FileWatch | None = None
+        """Tells whose files have changed; there from the first attempt on."""
+        self._followed: set[str] = set()
+        self._unread: set[str] = set()
+        """Attempts that have written more than was read at one turn."""
         self._to_signal: list[tuple[Attempt, bool]] = []
         self._recorded_at = 0.0
 
@@ -91,6 +97,9 @@ class Execution:
             active.follower.close()
         self.active.clear()
         self._selector.close()
+        if self._files is not None:
+            self._files.close()
+            self._files = None
 
     # -------------------------------------------------------------------------------------------------------- starting
 
@@ -147,21 +156,26 @@ class Execution:
     # --------------------------------------------------------------------------------------------------------- waiting
 
     def wait(self, seconds: float) -> list[Ended]:
-        """Wait until an attempt ends or `seconds` have passed; returns those that ended, their slots free again."""
+        """Wait until an attempt ends or writes, or `seconds` have passed; returns those that ended, their slots free
+        again."""
         while self._to_signal:
             _request_stop(*self._to_signal.pop(0))
         if not self.active:
             time.sleep(seconds)
             return []
         ended = []
-        for key, _ in self._selector.select(seconds):
+        ready = [key for key, _ in self._selector.select(seconds)]
+        for key in ready:
+            if key.data is None:  # files have changed
+                continue
             active = self.active.pop(key.data)
             self._selector.unregister(key.fd)
             os.close(key.fd)
             ended.append(active)
         for slot in [slot for slot, active in self.active.items() if _ended_elsewhere(active)]:
             ended.append(self.active.pop(slot))
-        local.reap()
+        if ended or not ready:
+            local.reap()
         return [self._collect(active.attempt, active.run, active.follower) for active in ended]
 
     def wait_unrecorded(self, seconds: float) -> bool:
@@ -182,12 +196,16 @@ class Execution:
 
         Returns the ids of the attempts that wrote something.
         """
+        due = self._due()
         fresh = set()
         for active in self.active.values():
+            if active.attempt.id not in due:
+                continue
             deadline = time.monotonic() + READING
             while active.follower.poll(SIP):
                 fresh.add(active.attempt.id)
                 if time.monotonic() >= deadline:
+                    self._unread.add(active.attempt.id)
                     break
         now = self.context.clock()
         if 0 <= now - self._recorded_at < PROGRESS_EVERY:
@@ -200,6 +218,20 @@ class Execution:
                     follower = active.follower
                     self._put(active, msgspec.structs.replace(active.run, step=follower.step, sources=follower.sources))
         return fresh
+
+    def _due(self) -> set[str]:
+        """The attempts that may have written something since they were read."""
+        unread, self._unread = self._unread, set()
+        if self._files is None:
+            if not self.active:
+                return unread
+            self._files = FileWatch(LOG.warning)
+            self._selector.register(self._files.fileno(), selectors.EVENT_READ, None)
+        executing = {active.attempt.id for active in self.active.values()}
+        if executing != self._followed:
+            self._followed = executing
+            self._files.follow({active.attempt.id: written_in(active.attempt) for active in self.active.values()})
+        return self._files.due() | unread
 
     def _put(self, active: Active, run: Run) -> None:
         active.run = run

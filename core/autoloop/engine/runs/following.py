@@ -20,3 +20,8 @@ def follow_attempt(attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | 
         total_steps=run.total_steps or None,
         axis=(preset.step or None) if preset else None,
     )
+
+
+def written_in(attempt: Attempt) -> tuple[Path, Path]:
+    """The folders in which an attempt leaves what its history is read from."""
+    return Path(attempt.directory), Path(attempt.output_dir)

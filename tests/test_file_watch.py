@@ -1,0 +1,154 @@
+"""Whose files have changed is told at once; where nothing is told, everything is looked at."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import watchfiles._rust_notify
+from autoloop import file_watch
+from autoloop.file_watch import FileWatch
+
+from tests.support.waiting import eventually
+
+
+class Watching(FileWatch):
+    """A watch that looks at nothing on its own once it has begun, so that all that is due was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        super().__init__(self.said.append)
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watching]:
+    monkeypatch.setattr(file_watch, "SWEEP", 1e6)
+    watching = Watching()
+    watching._swept_at = watching._blind_at = -2e6
+    yield watching
+    watching.close()
+    assert not any(thread.name == "file-watch" for thread in threading.enumerate())
+
+
+def followed(watch: Watching, tmp_path: Path, *names: str) -> dict[str, Path]:
+    """Folders that are watched, each for the key of its name; all that was due at first has been taken."""
+    folders = {name: tmp_path / name for name in names}
+    for folder in folders.values():
+        folder.mkdir()
+    watch.follow({name: (folder,) for name, folder in folders.items()})
+    seen: set[str] = set()
+
+    def all_seen() -> bool:
+        seen.update(watch.due())
+        return bool(watch._watched) and seen == set(names)
+
+    eventually(all_seen, "the first look")
+    eventually(lambda: not watch.due(), "silence")
+    return folders
+
+
+def test_a_write_wakes_the_owner_and_names_the_key_of_its_folder(watch: Watching, tmp_path: Path) -> None:
+    folders = followed(watch, tmp_path, "a", "b")
+    (folders["b"] / "log.txt").write_text("x")
+    assert select.select([watch], [], [], 60)[0]
+    assert watch.due() == {"b"}
+    deep = folders["a"] / "wandb" / "run" / "files"
+    deep.mkdir(parents=True)
+    (deep / "row").write_text("x")
+    eventually(lambda: watch.due() == {"a"}, "the folders that were made later")
+    eventually(lambda: not watch.due(), "silence")
+    with (deep / "row").open("a") as file:
+        file.write("more")
+    eventually(lambda: watch.due() == {"a"}, "a file that grows in a folder that was made later")
+    assert watch.said == []
+
+
+def test_a_folder_that_comes_later_or_is_replaced_is_watched_then(watch: Watching, tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    watch.follow({"late": (late,)})
+    assert eventually(watch.due) == {"late"}, "what is not watched is looked at"
+    late.mkdir()
+    eventually(lambda: watch.due() is not None and str(late) in watch._watched, "the folder")
+    eventually(lambda: not watch.due(), "silence")
+    late.rename(tmp_path / "away")
+    late.mkdir()
+    (late / "log.txt").write_text("x")
+    eventually(lambda: watch.due() == {"late"}, "the new folder")
+    eventually(lambda: not watch.due(), "silence")
+    (late / "log.txt").write_text("xy")
+    eventually(lambda: watch.due() == {"late"}, "what is written in the new folder")
+
+
+def test_where_watching_is_refused_everything_is_looked_at_and_that_is_said_once(
+    watch: Watching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("OS file watch limit reached.")
+
+    monkeypatch.setattr(watchfiles._rust_notify, "RustNotify", refuse)
+    monkeypatch.setattr(file_watch, "RETRY", 0.0)
+    watch.follow({"a": (tmp_path,), "b": (tmp_path / "b",)})
+    for _ in range(3):
+        assert eventually(watch.due) == {"a", "b"}
+    assert len(watch.said) == 1
+    assert "watch limit reached" in watch.said[0]
+    assert "looked at 5 times a second" in watch.said[0]
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "fuse.sshfs", "fuse"])
+def test_file_systems_that_tell_nothing_are_looked_at(
+    watch: Watching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").mkdir()
+    monkeypatch.setattr(file_watch, "_mounts", lambda: [(str(tmp_path / "far"), kind), ("/", "ext4")])
+    watch.follow({"far": (tmp_path / "far" / "run",), "near": (tmp_path / "near",)})
+    assert eventually(watch.due) == {"far", "near"}
+    eventually(lambda: watch.due() == {"far"}, "only what is not watched")
+    assert watch.said == [f"file systems of type {kind} tell of no changes; runs there are looked at 5 times a second"]
+
+
+def test_a_watcher_that_fails_is_replaced(watch: Watching, tmp_path: Path) -> None:
+    folders = followed(watch, tmp_path, "a")
+    assert watch._watcher is not None
+    broken = watch._watcher
+    broken.stop(join=True)
+    eventually(lambda: watch.due() == {"a"}, "a look at what may have been missed")
+    assert watch._watcher is not broken
+    eventually(lambda: not watch.due(), "silence")
+    (folders["a"] / "x").write_text("x")
+    eventually(lambda: watch.due() == {"a"}, "the new watcher")
+
+
+def test_a_process_ends_although_its_watch_was_not_closed_and_its_children_have_nothing_of_it(tmp_path: Path) -> None:
+    program = """
+import os, subprocess, sys
+from pathlib import Path
+from autoloop.file_watch import FileWatch
+watch = FileWatch(print)
+watch.follow({"a": (Path(sys.argv[1]),)})
+watch.due()
+inherited = subprocess.run(["ls", "-l", "/proc/self/fd"], close_fds=False, capture_output=True, text=True).stdout
+assert "inotify" not in inherited and "eventfd" not in inherited, inherited
+child = os.fork()
+if not child:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print("done", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_mount_points_with_spaces_and_folders_inside_them_are_told_apart() -> None:
+    mounts = file_watch._mounts()
+    assert file_watch._kind("/proc/self", mounts) == "proc"
+    assert file_watch._kind(os.sep, mounts) == next(kind for point, kind in mounts if point == "/")
+    assert file_watch._kind("/mnt/a b/c", [("/mnt/a b", "nfs"), ("/mnt", "ext4")]) == "nfs"
+    assert file_watch._kind("/mnt/abc", [("/mnt/ab", "nfs"), ("/", "ext4")]) == "ext4"
