@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from autoloop.configs import Config
 from autoloop.engine.rounds import variant_runs
+from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
-from autoloop.model import LoopState, ProposalStatus, RoundState
+from autoloop.model import EventKind, LoopState, ProposalStatus, RoundState, Run
 from autoloop.protocol import Approve, Kill, Propose, Stop, Variant
 from autoloop.store import Store
 
@@ -46,6 +48,33 @@ def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_lef
     assert project.run(loop).state is LoopState.FINISHED
     assert len(project.runs(loop, 2)) == 10
     assert first.id == 1
+
+
+@pytest.mark.parametrize("until", [None, "loss.last < -1"])
+def test_a_stop_is_obeyed_while_a_round_is_judged_and_the_loop_is_judged_when_it_goes_on(
+    project: Project, monkeypatch: pytest.MonkeyPatch, until: str | None
+) -> None:
+    configs = [project.config(name) for name in "abcdef"]
+    loop = project.loop(configs, rounds=2, decide=True, approve="manual", until=until)
+    looked_at: list[str] = []
+    real = Proposals.base_config
+
+    def look(proposals: Proposals, run: Run) -> Config:
+        looked_at.append(run.name)
+        if len(looked_at) == 2:
+            with Store.open(project.folder) as store:
+                store.send(loop.id, Stop(), "ada")
+        return real(proposals, run)
+
+    monkeypatch.setattr(Proposals, "base_config", look)
+    assert project.run(loop).state is LoopState.STOPPED
+    assert looked_at == ["a", "b"]
+    assert project.store.last_round(loop.id).state is RoundState.RUNNING
+    assert EventKind.ROUND_ENDED not in [event.kind for event in project.store.events(loop.id)]
+    with project.driven(loop) as engine:
+        engine.waiting()
+    assert looked_at[2:8] == list("abcdef")
+    assert [event.kind for event in project.store.events(loop.id)].count(EventKind.ROUND_ENDED) == 1
 
 
 def test_files_that_are_written_together_are_all_there_and_whole(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ class Engine:
         self.outage = Outage(self.context)
         self.reporting = Reporting(self.context)
         self.proposals = Proposals(self.context, settings.field_types())
-        judging = Judging(self.context, self.proposals, load_until(loop.spec, sources.rules, sources.metrics))
+        until = load_until(loop.spec, sources.rules, sources.metrics)
+        judging = Judging(self.context, self.proposals, until, self._interrupted)
         self.progression = LoopProgression(self.context, self.proposals, judging, self.reporting, self._interrupted)
         self._on_turn: Callable[[], object] | None = None
         self._leaving: str | None = None

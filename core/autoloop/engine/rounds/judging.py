@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from autoloop.engine.base.context import Context
@@ -15,22 +15,32 @@ from autoloop.model.transitions import round_deciding
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
 
+Judged = tuple[Run, Judgement]
+
 
 class Judging:
-    """Owned by the engine."""
+    """Owned by the engine. With thousands of runs it takes a while: `interrupted` is asked between two of them, and where
+    it says yes nothing has been recorded and None is returned, so that the round can be judged at another time."""
 
-    def __init__(self, context: Context, proposals: Proposals, until: Expression | None) -> None:
+    def __init__(
+        self, context: Context, proposals: Proposals, until: Expression | None, interrupted: Callable[[], bool]
+    ) -> None:
         """`until`: what a run must meet to end the loop as its winner."""
         self.context = context
         self.proposals = proposals
         self._until = until
+        self._interrupted = interrupted
+        self._notes: dict[tuple[str, str], None] = {}
+        """Text and run of what is to be said once the round is known to have ended; each once."""
 
-    def winners(self, runs: list[Run]) -> list[Run]:
+    def winners(self, runs: list[Run]) -> list[Run] | None:
         """The finished runs that meet `--until`, best first by the first key metric whose direction is known."""
         if self._until is None:
             return []
         met: list[Run] = []
         for run in runs:
+            if self._interrupted():
+                return None
             view = self._view(run)
             if view is None:
                 continue
@@ -38,22 +48,32 @@ class Judging:
             if verdict.holds:
                 met.append(run)
             for note in verdict.notes:
-                self.context.log_event(EventKind.NOTE, f"--until: {run.name} ({run.id}): {note}", run.id)
+                self._notes[f"--until: {run.name} ({run.id}): {note}", run.id] = None
         book = for_runs(self.context.metrics, met)
         return sorted(met, key=lambda run: _rank(book, run))
 
-    def judge(self, round_: Round, finished: list[Run], answers: Mapping[str, Judgement] | None = None) -> None:
-        """Make the round's proposals from its finished runs and put the round into `deciding`, in one transaction.
+    def judge(self, runs: list[Run], answers: Mapping[str, Judgement] | None) -> list[Judged] | None:
+        """What the rules say of each finished run that can be judged. `answers`: those of slow rules by run, which are
+        asked beforehand."""
+        judged: list[Judged] = []
+        for run in runs:
+            if self._interrupted():
+                return None
+            view = self._view(run)
+            if view is not None:
+                judged.append((run, self.context.rules.judge(view) if answers is None else answers[run.id]))
+        return judged
 
-        `answers`: those of slow rules by run, which are asked beforehand. Everything that takes time comes before the
-        transaction: it locks the store of the whole project.
-        """
+    def tell(self) -> None:
+        """Record what was noted of runs."""
+        for text, run in self._notes:
+            self.context.log_event(EventKind.NOTE, text, run)
+        self._notes.clear()
+
+    def propose(self, round_: Round, judged: list[Judged]) -> None:
+        """Make the round's proposals and put the round into `deciding`, in one transaction, which locks the store of the
+        whole project: whatever takes time came before it."""
         context = self.context
-        judged = [
-            (run, context.rules.judge(view) if answers is None else answers[run.id])
-            for run in finished
-            if (view := self._view(run))
-        ]
         with context.store.transaction():
             for run, judgement in judged:
                 for text in judgement.notes:
@@ -70,7 +90,7 @@ class Judging:
     def _view(self, run: Run) -> RunView | None:
         """A finished run as rules see it; its log is read only if a rule asks for it.
 
-        None, with an event, if it cannot be read: one damaged run does not keep the others from being judged.
+        None, with a note, if it cannot be read: one damaged run does not keep the others from being judged.
         """
         context = self.context
 
@@ -82,7 +102,7 @@ class Judging:
         try:
             config = self.proposals.base_config(run)
         except UserError as error:
-            context.log_event(EventKind.NOTE, f"{run.name} ({run.id}) is not judged: {error}", run.id)
+            self._notes[f"{run.name} ({run.id}) is not judged: {error}", run.id] = None
             return None
         return RunView(summary=run.summary or Summary(), config=config, log=log, book=context.metrics)
 

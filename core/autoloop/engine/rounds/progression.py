@@ -77,6 +77,7 @@ class LoopProgression:
             self._finish_loop()
 
     def _end_round(self, round_: Round, runs: list[Run]) -> None:
+        """Judge the round. Interrupted, it leaves everything as it is: the next turn begins anew."""
         finished = [run for run in runs if run.state is RunState.FINISHED]
         rules, spec = self.context.rules, self.context.spec
         if rules.slow and finished and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
@@ -85,21 +86,28 @@ class LoopProgression:
                 with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
                     self._asking = Asking(rules, round_.number, finished)
                 return
+        met = self.judging.winners(finished)
+        if met is None:
+            return
+        goes_on = spec.decide and round_.number < spec.rounds and not met
+        judged = self.judging.judge(finished, self._asking.answers if self._asking else None) if goes_on else []
+        if judged is None:
+            return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.log_event(EventKind.ROUND_ENDED, text)
-        met = self.judging.winners(finished)
+        self.judging.tell()
         if met:
             self.context.update_loop(winner=met[0].id)
             text = f"{met[0].name} ({met[0].id}) meets --until {spec.until}"
             self._finish(round_, LoopEnd(kind=LoopEndKind.WINNER, text=text))
-        elif round_.number >= spec.rounds or not spec.decide:
+        elif not goes_on:
             text = f"all {round_.number} rounds done" if round_.number > 1 else "its round is done"
             self._finish(round_, LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text=text))
         elif not finished:
             text = "no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again"
             self.stop(LoopEnd(kind=LoopEndKind.NO_RUN_FINISHED, text=text))
         else:
-            self.judging.judge(round_, finished, self._asking.answers if self._asking else None)
+            self.judging.propose(round_, judged)
         self._forget_asking()
         self.reporting.later()
 
