@@ -32,6 +32,7 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/history.py
+	$(BIN)/python bench/sources.py
 	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/turnaround.py
 	$(BIN)/python bench/watching.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -58,27 +59,42 @@ class RunFiles:
         self.root = root
         self._folders: dict[Path, _Folder] = {}
         self._fitness: dict[Path, tuple[tuple[int, int], bool]] = {}
+        self._undecided: list[tuple[str, Path]] = []
+        self._found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
 
     def look(self) -> dict[str, list[Path]]:
         """Kind -> paths, those of older restarts first. A table or JSON lines count once their first rows tell so."""
-        found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
         seen: dict[Path, _Folder] = {}
-        waiting = [(self.root, 0)]
+        changed = False
+        waiting = deque([(self.root, 0)])
         while waiting and len(seen) < MOST_FOLDERS:
-            path, depth = waiting.pop(0)
+            path, depth = waiting.popleft()
             folder = self._folder(path)
             if folder is None:
                 continue
             seen[path] = folder
-            for kind, file in folder.files:
-                if len(found[kind]) < MOST_FILES and (kind not in _FITTING or self._fits(kind, file)):
-                    found[kind].append(file)
+            changed |= folder is not self._folders.get(path)
             if depth < DEPTH:
                 waiting += [(below, depth + 1) for below in folder.below]
-        self._folders = seen
+        if changed or len(seen) != len(self._folders) or any(self._fits(*each) for each in self._undecided):
+            self._folders = seen
+            self._sort_out()
+        return self._found
+
+    def _sort_out(self) -> None:
+        found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
+        self._undecided = []
+        for folder in self._folders.values():
+            for kind, file in folder.files:
+                if len(found[kind]) >= MOST_FILES:
+                    continue
+                if kind not in _FITTING or self._fits(kind, file):
+                    found[kind].append(file)
+                elif len(self._undecided) < MOST_FILES:
+                    self._undecided.append((kind, file))
         for paths in found.values():
             paths.sort(key=_age)
-        return found
+        self._found = found
 
     def _folder(self, path: Path) -> _Folder | None:
         try:

@@ -141,7 +141,7 @@ class SqliteLog:
             return
         self.rows += 1
         for key, value in metrics.items():
-            for name, number in numbers(key, value):
+            for name, number in ((key, value),) if type(value) is float else numbers(key, value):
                 placed = self._placed(name, step)
                 self.step = max(self.step, placed)
                 self.columns.put(name, placed, number)

@@ -7,8 +7,8 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from autoloop.metric_readers.columns import Columns, GivenSteps
-from autoloop.metric_readers.protobuf import MalformedError, fields, signed
+from autoloop.metric_readers.columns import MAX_KEYS, Columns, GivenSteps
+from autoloop.metric_readers.protobuf import MalformedError, fields, read_field, signed
 from autoloop.metric_readers.record_log import RecordLog
 
 MAGIC: Final = b":SWL\xd6\xe1\x02"
@@ -26,6 +26,7 @@ class SwanlabLog:
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self._log = RecordLog(path, self._record, MAGIC)
         self._given = GivenSteps()
+        self._names: dict[bytes, str] = {}
         self._malformed = 0
 
     @property
@@ -48,7 +49,8 @@ class SwanlabLog:
 
     def _record(self, data: bytes, start: int, stop: int) -> None:
         try:
-            for number, first, last in fields(data, start, stop):
+            while start < stop:
+                (number, first, last), start = read_field(data, start, stop)
                 if number == 13 and last >= 0:
                     self._scalar(data, first, last)
         except (MalformedError, IndexError):
@@ -56,25 +58,30 @@ class SwanlabLog:
 
     def _scalar(self, data: bytes, start: int, stop: int) -> None:
         """key (1), step (2), time (4), value (5), of which the number is field 1."""
-        key, step = "", 0
-        value = time = None
-        for number, first, last in fields(data, start, stop):
+        key, step, value = b"", 0, None
+        time = (0, 0)
+        while start < stop:
+            (number, first, last), start = read_field(data, start, stop)
             if number == 1 and last >= 0:
-                key = data[first:last].decode("utf-8", "replace")
+                key = data[first:last]
             elif number == 2 and last < 0:
                 step = signed(first)
             elif number == 4 and last >= 0:
-                parts = {n: signed(a) for n, a, b in fields(data, first, last) if b < 0}
-                time = parts.get(1, 0) + parts.get(2, 0) / 1e9
+                time = (first, last)
             elif number == 5 and last >= 0:
-                spans = [(a, b) for n, a, b in fields(data, first, last) if n == 1 and b - a == 8]
-                value = float(_DOUBLE.unpack_from(data, spans[0][0])[0]) if spans else 0.0
+                plain = last - first == 9 and data[first] == 0x09
+                value = _DOUBLE.unpack_from(data, first + 1)[0] if plain else 0.0
         if not key or value is None:
             return
-        step = self._given.of(key, step)
+        name = self._names.get(key)
+        if name is None:
+            name = key.decode("utf-8", "replace")
+            if len(self._names) < MAX_KEYS:
+                self._names[key] = name
+        step = self._given.of(name, step)
         self.rows += 1
         if step > self.step:
             self.step = step
-            if time is not None:
-                self.times.append((step, time))
-        self.columns.put(key, step, value)
+            parts = {number: signed(value) for number, value, end in fields(data, *time) if end < 0}
+            self.times.append((step, parts.get(1, 0) + parts.get(2, 0) / 1e9))
+        self.columns.put(name, step, value)
