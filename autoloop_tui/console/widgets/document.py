@@ -12,23 +12,16 @@ from textual.binding import Binding, BindingType
 
 from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
 from autoloop_tui.console.logs.search import Query
-from autoloop_tui.console.widgets.prompt_pane import PromptPane
-
-SIDEWAYS = 16
+from autoloop_tui.console.widgets.prompt_pane import PromptPane, reading_keys
 
 
 class Document(PromptPane):
     """Shows what `set_rows` gave it last under a heading. Where it stands is kept while its rows change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Line down", show=False, id="text.down"),
-        Binding("k,up", "move(-1)", "Line up", show=False, id="text.up"),
-        Binding("ctrl+d,pagedown", "page(1)", "Half a page down", show=False, id="text.page_down"),
-        Binding("ctrl+u,pageup", "page(-1)", "Half a page up", show=False, id="text.page_up"),
+        *reading_keys("text"),
         Binding("g,home", "move(-1000000000)", "First line", show=False, id="text.first"),
         Binding("G,end", "move(1000000000)", "Last line", show=False, id="text.last"),
-        Binding("l,right", "sideways(1)", "Right", show=False, id="text.right"),
-        Binding("h,left", "sideways(-1)", "Left", show=False, id="text.left"),
         Binding("slash", "ask", "Search", show=False, id="text.search"),
         Binding("n", "again(1)", "Next match", show=False, id="text.next"),
         Binding("N", "again(-1)", "Match before", show=False, id="text.previous"),
@@ -42,7 +35,7 @@ class Document(PromptPane):
         self._query: Query | None = None
         self._hit: int | None = None
         """The row of the match that was gone to last."""
-        self._top = self._shift = 0
+        self._top = 0
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
@@ -119,12 +112,6 @@ class Document(PromptPane):
 
     def action_page(self, halves: int) -> None:
         self.action_move(halves * max(1, self._room // 2))
-
-    def action_sideways(self, steps: int) -> None:
-        if steps < 0 and not self._shift:
-            raise SkipAction
-        self._shift = max(0, self._shift + steps * SIDEWAYS)
-        self.repaint()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()

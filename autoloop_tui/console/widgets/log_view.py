@@ -12,18 +12,16 @@ from typing import ClassVar
 
 from autoloop.text.values import count
 from textual import events
-from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 
 from autoloop_tui.console.drawing.paint import cells, fit, percent
 from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
 from autoloop_tui.console.logs.search import Matches, Query, Search
 from autoloop_tui.console.logs.tail import LogFile
-from autoloop_tui.console.widgets.prompt_pane import PromptPane
+from autoloop_tui.console.widgets.prompt_pane import PromptPane, reading_keys
 
 _BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)
 _WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:", re.ASCII)
-SIDEWAYS = 16
 FLOOD_TICKS = 4
 """Ticks that are passed over while a log rushes by."""
 
@@ -32,12 +30,7 @@ class LogView(PromptPane):
     """One log. Its owner calls `open` to choose it and `tick` on the clock of the app."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Line down", show=False, id="log.down"),
-        Binding("k,up", "move(-1)", "Line up", show=False, id="log.up"),
-        Binding("ctrl+d,pagedown", "page(1)", "Half a page down", show=False, id="log.page_down"),
-        Binding("ctrl+u,pageup", "page(-1)", "Half a page up", show=False, id="log.page_up"),
-        Binding("l,right", "sideways(1)", "Right", show=False, id="log.right"),
-        Binding("h,left", "sideways(-1)", "Left", show=False, id="log.left"),
+        *reading_keys("log"),
         Binding("g,home", "first", "First line", show=False, id="log.first"),
         Binding("G,end", "follow", "Follow", show=False, id="log.follow"),
         Binding("space", "freeze", "Freeze / follow", show=False, id="log.freeze"),
@@ -49,7 +42,7 @@ class LogView(PromptPane):
         self.log_title = "log"
         self.following = True
         self._empty = "no log to show"
-        self._top = self._cursor = self._shift = self._seen = 0
+        self._top = self._cursor = self._seen = 0
         self._query: Query | None = None
         self._matches: Matches | None = None
         self._search: Search | None = None
@@ -232,12 +225,6 @@ class LogView(PromptPane):
             self._go_on_following()
         self._cursor += step
         self._top += step
-        self.repaint()
-
-    def action_sideways(self, steps: int) -> None:
-        if steps < 0 and not self._shift:
-            raise SkipAction  # Left at the left edge means "back" to whoever is outside.
-        self._shift = max(0, self._shift + steps * SIDEWAYS)
         self.repaint()
 
     def action_first(self) -> None:

@@ -1,15 +1,32 @@
-"""The base of panes in whose last row one types what to look for."""
+"""The base of panes that show a long text: keys to move in it, and a last row in which one types what to look for."""
 
 from __future__ import annotations
 
 from autoloop.model import UserError
 from textual import events, on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.logs.search import Query, parse_query
 from autoloop_tui.console.widgets.row_pane import RowPane
+
+SIDEWAYS = 16
+"""Cells that a text moves to the left or right at a time."""
+
+
+def reading_keys(scope: str) -> list[BindingType]:
+    """The keys that every long text has; the ids under which they are remapped begin with `scope`."""
+    return [
+        Binding("j,down", "move(1)", "Line down", show=False, id=f"{scope}.down"),
+        Binding("k,up", "move(-1)", "Line up", show=False, id=f"{scope}.up"),
+        Binding("ctrl+d,pagedown", "page(1)", "Half a page down", show=False, id=f"{scope}.page_down"),
+        Binding("ctrl+u,pageup", "page(-1)", "Half a page up", show=False, id=f"{scope}.page_up"),
+        Binding("l,right", "sideways(1)", "Right", show=False, id=f"{scope}.right"),
+        Binding("h,left", "sideways(-1)", "Left", show=False, id=f"{scope}.left"),
+    ]
 
 
 class PromptPane(RowPane, can_focus=True):
@@ -26,6 +43,8 @@ class PromptPane(RowPane, can_focus=True):
         """What there is to say about the last search."""
         self._rows_below = 0
         """Rows at the bottom that the prompt covers."""
+        self._shift = 0
+        """Cells at the left of the text that are out of sight."""
 
     def compose(self) -> ComposeResult:
         prompt = Input(select_on_focus=False)
@@ -39,6 +58,12 @@ class PromptPane(RowPane, can_focus=True):
     def answered(self, query: Query | None) -> None:
         """What was typed, once the prompt is gone; None where nothing was."""
         raise NotImplementedError
+
+    def action_sideways(self, steps: int) -> None:
+        if steps < 0 and not self._shift:
+            raise SkipAction  # Left at the left edge means "back" to whoever is outside.
+        self._shift = max(0, self._shift + steps * SIDEWAYS)
+        self.repaint()
 
     def ask(self, placeholder: str, known: Query | None) -> None:
         """Open the prompt on the query that holds now."""

@@ -57,6 +57,11 @@ class RowPane(Widget):
             self.refresh(*changed)
         return len(changed)
 
+    @property
+    def half_page(self) -> int:
+        """Rows that a pane with a heading moves by half a page."""
+        return max(1, (self.size.height - 1) // 2)
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         segments: list[Segment] = []

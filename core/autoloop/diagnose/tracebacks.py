@@ -36,11 +36,6 @@ class Chain:
         found = _RANK.search(self.writer)
         return int(found[found.lastindex or 0]) if found else None
 
-    @property
-    def of_process(self) -> bool:
-        """Whether its prefix tells processes apart, and not the lines of a log with times and levels."""
-        return bool(self.writer) and not _TIME.search(self.writer) and not _LEVELS.search(self.writer)
-
 
 _RANK = re.compile(r"(?i)(?:rank|default|trainer)\W?(\d+)|^\W*(\d+)\W*$|^\W*\d+,(\d+)\W")
 _TRACEBACK = "Traceback (most recent call last)"

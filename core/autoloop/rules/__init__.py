@@ -1,28 +1,22 @@
 """Rules: a run's metrics, log and config in, requests for variants with their evidence out. No I/O: one run, one answer."""
 
-from autoloop.rules.book import RuleBook, criterion, default_rules, parse_book
-from autoloop.rules.expressions import Expression, Verdict, compile_expression, evaluate
+from autoloop.rules.book import criterion, default_rules, parse_book
+from autoloop.rules.expressions import Expression, compile_expression, evaluate
 from autoloop.rules.live import LiveFiring, LiveWatch, describe, live_rules
-from autoloop.rules.python_rules import PythonRules, python_rules
-from autoloop.rules.rule import Criterion, Default, LiveSchedule, Rule
+from autoloop.rules.python_rules import python_rules
+from autoloop.rules.rule import Rule
 from autoloop.rules.source import Judgement, RuleSource
 from autoloop.rules.view import RunView
 from autoloop.rules.windows import no_point_ahead, no_point_seen
 
 __all__ = [
-    "Criterion",
-    "Default",
     "Expression",
     "Judgement",
     "LiveFiring",
-    "LiveSchedule",
     "LiveWatch",
-    "PythonRules",
     "Rule",
-    "RuleBook",
     "RuleSource",
     "RunView",
-    "Verdict",
     "compile_expression",
     "criterion",
     "default_rules",

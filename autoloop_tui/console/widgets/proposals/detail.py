@@ -31,10 +31,6 @@ class ProposalDetail(RowPane):
         self._first += step
         self.repaint()
 
-    @property
-    def half_page(self) -> int:
-        return max(1, (self.size.height - 1) // 2)
-
     def on_resize(self) -> None:
         self.repaint()
 

@@ -106,10 +106,6 @@ class ProposalList(RowPane):
             at = ids.index(self.cursor) + step
             self.choose(ids[max(0, min(at, len(ids) - 1))])
 
-    @property
-    def half_page(self) -> int:
-        return max(1, (self.size.height - 1) // 2)
-
     def on_click(self, event: events.Click) -> None:
         at = self._first + event.y - 1
         if event.y >= 1 and 0 <= at < len(self.queue.entries):
