@@ -24,7 +24,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Plan a loop of rounds; with --exec, run it.",
             (
                 "run --cfgs configs/*.json --steps 2000",
-                "run --cfgs a.json b.json --gpus 0,1 --rounds 3 --decide --exec",
+                "run --cfgs base.yaml --grid lr=1e-3,3e-3 --seeds 2 --exec",
             ),
         ),
         "demo": Command(

@@ -11,7 +11,7 @@ from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config, unusable
 from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_until
-from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
+from autoloop.engine.planning.config_files import dataset_of, expanded, read_source, sources_of, with_base
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, with_own_methods, with_own_wandb
 from autoloop.engine.planning.plan import LoopPlan, plan_example, silent_rules
@@ -25,6 +25,7 @@ from autoloop.rule_files import load_rules
 from autoloop.settings import Settings, methods_of
 from autoloop.trainers import environment, load_preset
 from autoloop.variants.check import applicable
+from autoloop.variants.policy import launch_policy
 
 
 def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Finding]:
@@ -56,17 +57,23 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
         sources = []
         if spec.configs or preset.base is not None or preset.dump:
             found.append(Finding(subject="trainer", level="error", text=str(problem)))
+    policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=settings.field_types())
     configs: list[tuple[str, Config]] = []
     broken: list[Finding] = []
     for source in sources:
         name = Path(source).name
         try:
-            config = read_source(source, spec, preset, dataset_of(spec)).config
+            given = read_source(source, spec, preset, dataset_of(spec))
         except UserError as problem:
             broken.append(Finding(subject=f"config {name}", level="error", text=str(problem)))
             continue
-        configs.append((name, config))
-        broken += [Finding(subject=f"config {name}", level="error", text=fault.rstrip(".")) for fault in unusable(config)]
+        configs.append((name, given.config))
+        faults = unusable(given.config)
+        broken += [Finding(subject=f"config {name}", level="error", text=fault.rstrip(".")) for fault in faults]
+        try:
+            expanded([given], spec, policy)
+        except UserError as problem:
+            broken.append(Finding(subject="command", level="error", text=str(problem)))
     spec = with_own_wandb(spec, [config for _, config in configs])
     spec = with_own_methods(spec, [config for _, config in configs])
     for check in (check_numbers, check_formal, check_budget, lambda spec: check_places(spec, preset)):

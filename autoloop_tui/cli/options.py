@@ -28,6 +28,18 @@ class ConfigOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """Values that are tried in every combination."""
+
+    grid: Annotated[list[str] | None, Many] = None
+    """Values to try, one axis a word: lr=1e-3,3e-3 (a short name will do), layers=2..6, lr=1e-4..1e-2:3log."""
+    seeds: str | None = None
+    """Repeat each config with several seeds: how many (3), or which (42,43)."""
+    zip: bool = False
+    """Pair the values of the axes one by one instead of every combination."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """How long runs train, and how often they log."""
 
@@ -153,7 +165,7 @@ class LimitOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(LimitOptions, DecisionOptions, PathOptions, SharingOptions, LaunchOptions, ConfigOptions):
+class RunOptions(LimitOptions, DecisionOptions, PathOptions, SharingOptions, LaunchOptions, GridOptions, ConfigOptions):
     """All flags of `run`."""
 
     formal: bool = False
@@ -166,9 +178,10 @@ class RunOptions(LimitOptions, DecisionOptions, PathOptions, SharingOptions, Lau
     """Print JSON: the plan, what --detach started, or what `doctor` found."""
 
 
-NO_FLAGS, NO_LAUNCH_FLAGS = RunOptions(), LaunchOptions()
+NO_FLAGS, NO_LAUNCH_FLAGS, NO_GRID = RunOptions(), LaunchOptions(), GridOptions()
 Flags = Annotated[RunOptions, Parameter(name="*")]
 LaunchFlags = Annotated[LaunchOptions, Parameter(name="*")]
+GridFlags = Annotated[GridOptions, Parameter(name="*")]
 
 
 def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
@@ -213,4 +226,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         or str(report_file(cwd, "data/autorun_summary.json")),
         markdown_out=run_flags.optional(cwd, given.markdown_out or settings.markdown_out) or "",
         inherit_dataset_from=run_flags.optional(cwd, given.inherit_dataset_from),
+        grid=given.grid or [],
+        seeds=given.seeds,
+        zip=given.zip,
     )

@@ -8,19 +8,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from autoloop.configs import edits_from_mapping, parse_config, suffix_of
+from autoloop.configs import diff, edits_from_mapping, parse_config
+from autoloop.engine.planning.config_files import SourceConfig, read_source, sources_of
 from autoloop.engine.planning.variant_policies import project_policy, store_of
-from autoloop.files import read_text
-from autoloop.model import UserError
+from autoloop.model import LoopSpec, UserError
 from autoloop.settings import load_settings
 from autoloop.text.changes import change_text
+from autoloop.trainers import load_preset
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.files import WrittenVariant, load_recipe, write_variant
+from autoloop.variants.grids import parse_grid, points
+from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter, Token
 
 from autoloop_tui.cli import run_flags
-from autoloop_tui.cli.options import NO_LAUNCH_FLAGS, LaunchFlags, LaunchOptions, RunOptions, loop_spec
+from autoloop_tui.cli.options import (
+    NO_GRID,
+    NO_LAUNCH_FLAGS,
+    GridFlags,
+    GridOptions,
+    LaunchFlags,
+    LaunchOptions,
+    RunOptions,
+    loop_spec,
+)
 from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.start_loop import start_loop
 
@@ -48,6 +60,7 @@ def generate(
     reason: list[str] | None = None,
     recipe: str | None = None,
     out_dir: str | None = None,
+    grid: GridFlags = NO_GRID,
     options: LaunchFlags = NO_LAUNCH_FLAGS,
 ) -> int:
     """Write variants of a config, and with --exec train them as one loop.
@@ -60,7 +73,8 @@ def generate(
     Parameters
     ----------
     base_cfg
-        The config to start from (a JSON, YAML or TOML file). A recipe may name it instead.
+        The config to start from (a JSON, YAML or TOML file). A recipe may name it instead; without either it is the base
+        of [trainer].
     changes
         The edits of one variant, as path@op=value (set, new, mul, add, min, max) or path@del, or as JSON,
         '{"path@op": value}'. Given again, it is another variant.
@@ -74,10 +88,14 @@ def generate(
     cwd = Path.cwd()
     settings = load_settings(cwd)
     extra = run_flags.trainer_arguments(options.extra or [])
-    base, asked = _what_is_asked(base_cfg, changes, reason, recipe)
-    named = bool(reason) or recipe is not None
-    base_text = read_text(base, "config")
-    config = parse_config(base_text, str(base))
+    launch = dataclasses.asdict(options) | {"extra": extra}
+    in_grid = bool(grid.grid or grid.seeds)
+    if in_grid and (changes or reason or recipe):
+        raise UserError("--grid and --seeds make the variants; omit --changes, --reason and --recipe.")
+    base, asked = (base_cfg, []) if in_grid else _what_is_asked(base_cfg, changes, reason, recipe)
+    named = in_grid or bool(reason) or recipe is not None
+    given = _base(loop_spec(RunOptions(cfgs=[base] if base else None, **launch), cwd, settings))
+    config = given.config
     by_hash: dict[str, str] = {}
     with store_of(cwd) as store:
         policy = project_policy(
@@ -89,7 +107,9 @@ def generate(
             steps=options.steps,
             extra=extra,
         )
-        variants = [check(config, each, policy, suffix_of(base.name)) for each in asked]
+        variants = [check(config, each, policy, given.suffix) for each in asked]
+    if in_grid:
+        asked, variants = _grid(given, grid, policy)
     for each, variant in zip(asked, variants, strict=True):
         if variant.blocked:
             raise UserError(f"Nothing was written, because of {_called(each, asked, named=named)}: {variant.blocked}")
@@ -98,7 +118,7 @@ def generate(
             raise UserError(f"{called} is the same training as {by_hash[variant.hash]}; omit one.")
         by_hash[variant.hash] = _called(each, asked, named=named)
 
-    folder = Path(out_dir).expanduser() if out_dir is not None else base.parent
+    folder = Path(out_dir).expanduser() if out_dir is not None else Path(base).expanduser().parent if base else Path()
     files: list[WrittenVariant] = []
     accepted = False
 
@@ -108,12 +128,12 @@ def generate(
         print("\n\n".join(_text(*each) for each in zip(asked, variants, files, strict=True)))
 
     try:
-        for variant in variants:
-            files.append(write_variant(folder, base.stem, base_text, variant, suffix_of(base.name)))
+        for each, variant in zip(asked, variants, strict=True):
+            point = each.reason if in_grid else None
+            files.append(write_variant(folder, given.name, given.text, variant, given.suffix, named=point))
         paths = [str(file.path) for file in files]
         if options.exec_:
             name = asked[0].reason if len(asked) == 1 else None
-            launch = dataclasses.asdict(options) | {"extra": extra}
             spec = loop_spec(RunOptions(cfgs=paths, name=name, **launch), cwd, settings)
             return start_loop(spec, settings, options, on_accepted=accept)
     except UserError:
@@ -128,9 +148,32 @@ def generate(
     return 0
 
 
+def _base(spec: LoopSpec) -> SourceConfig:
+    """The config to start from: the one that is named, else the base of the preset."""
+    preset = load_preset(spec.preset)
+    try:
+        (source,) = sources_of(spec, preset)
+    except UserError:
+        raise UserError("No config was given to start from: name one with --base-cfg.") from None
+    return read_source(source, spec, preset, None)
+
+
+def _grid(
+    given: SourceConfig, grid: GridOptions, policy: VariantPolicy
+) -> tuple[list[VariantRequest], list[CheckedVariant]]:
+    """The points of the grid as variants, whose reasons are their names."""
+    parsed = parse_grid(grid.grid or [], grid.seeds, zipped=grid.zip)
+    asked, variants = [], []
+    for point in points(given.config, parsed, policy, seed=policy.seed, suffix=given.suffix):
+        asked.append(VariantRequest(reason=point.name, edits=[]))
+        changes = diff(given.config, point.config)
+        variants.append(CheckedVariant(point.config, changes, policy.hash(point.config)))
+    return asked, variants
+
+
 def _what_is_asked(
     base: str | None, changes: list[list[str]] | None, reasons: list[str] | None, recipe: str | None
-) -> tuple[Path, list[VariantRequest]]:
+) -> tuple[str | None, list[VariantRequest]]:
     """The base and the variants wanted from it: a recipe's, or those of the flags. UserError names the flag."""
     if recipe is not None:
         if changes or reasons:
@@ -138,9 +181,7 @@ def _what_is_asked(
         read = load_recipe(recipe)
         if base is None and read.base is None:
             raise UserError(f"The recipe {read.name} names no base; name a config with --base-cfg.")
-        return Path(base or read.base or "").expanduser(), read.variants
-    if base is None:
-        raise UserError("No config was given to start from: name one with --base-cfg.")
+        return base or read.base, read.variants
     groups = [_edits(words) for words in changes or []]
     if not groups or not all(groups):
         raise UserError("Say what changes: --changes path@op=value …, or --recipe with a recipe.")
@@ -148,7 +189,7 @@ def _what_is_asked(
     if len(reasons) not in (1, len(groups)):
         raise UserError(f"{len(reasons)} --reason for {len(groups)} --changes: give one for all, or one for each.")
     reasons = reasons * len(groups) if len(reasons) == 1 else reasons
-    return Path(base).expanduser(), [VariantRequest(reason=r, edits=e) for r, e in zip(reasons, groups, strict=True)]
+    return base, [VariantRequest(reason=r, edits=e) for r, e in zip(reasons, groups, strict=True)]
 
 
 def _edits(words: list[str]) -> list[str]:
@@ -169,7 +210,7 @@ def _called(each: VariantRequest, asked: list[VariantRequest], *, named: bool) -
 
 def _text(asked: VariantRequest, variant: CheckedVariant, file: WrittenVariant) -> str:
     changes = variant.changes
-    wide = max(printing.width(change.path) for change in changes)
+    wide = max((printing.width(change.path) for change in changes), default=0)
     # People's chain scripts read this line.
     lines = [f"Wrote variant: {file.path} ({asked.reason})"]
     lines += [f"    {printing.pad(change.path, wide)}  {change_text(change)}" for change in changes]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Event, EventKind, Loop, LoopState, Run
+from autoloop.reports.replicates import replicates
 from autoloop.store import Store
 from autoloop.text.values import duration, number
 
@@ -81,7 +82,14 @@ def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -
         for run in runs
     ]
     head = ["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""]
-    return printing.table(head, rows, texts=(2, len(head) - 1), spare=range(len(head) - 2, 4, -1), cells=cells)
+    table = printing.table(head, rows, texts=(2, len(head) - 1), spare=range(len(head) - 2, 4, -1), cells=cells)
+    groups = replicates(runs, keys)
+    if not groups:
+        return table
+    rows = [[printing.printable(each.name), len(each.runs), *(each.text(key) for key in keys)] for each in groups]
+    head = ["config", "runs", *(metrics.short(key) for key in keys)]
+    seeds = printing.table(head, rows, texts=(0,), spare=range(len(head) - 1, 2, -1), cells=cells)
+    return f"{table}\n\nOver seeds, mean ± standard deviation (finished runs):\n{seeds}"
 
 
 def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:

@@ -108,6 +108,12 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     summary_out: str = ""
     markdown_out: str = ""
     inherit_dataset_from: str | None = None
+    grid: list[str] = []
+    """Axes of a grid over each config (`lr=1e-3,3e-3`), as they were typed."""
+    seeds: str | None = None
+    """The seeds of each config: how many, or which."""
+    zip: bool = False
+    """The values of the axes go together one by one, in place of every combination."""
     max_hours: float | None = None
     """Hours after which nothing starts any more and, once the running runs have ended, the loop stops."""
     max_runs: int | None = None

@@ -40,6 +40,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     source_path: str
     """The file the person gave, or the variant file that was written."""
     config_hash: str
+    group: str = ""
+    """Equal for the runs whose trainings differ in nothing but the seed; empty where the config has none."""
     state: RunState = RunState.QUEUED
     reason: str | None = None
     """Why it stands as it does, in words."""

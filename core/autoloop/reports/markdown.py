@@ -16,6 +16,7 @@ from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stam
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
+from autoloop.reports.replicates import replicates
 from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.evidence import evidence_text
@@ -152,6 +153,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     bases = {run.base_run for run in runs if run.base_run} | {proposal.base_run for proposal in made}
     by_id = {run: store.run(run) for run in bases}
     lines = ["", f"### Round {number}", "", *_run_table(by_id, runs, metrics)]
+    lines += _seed_table(runs, metrics)
     failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
     if failed:
         lines += ["", "Not finished:", ""]
@@ -186,6 +188,20 @@ def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> l
         ]
         rows.append("| " + " | ".join(cells) + " |")
     return rows
+
+
+def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
+    """Mean, spread and number of the runs that differ in nothing but the seed; nothing where there are none."""
+    keys = for_runs(metrics, runs).key_metrics
+    groups = replicates(runs, keys)
+    if not groups:
+        return []
+    rows = ["| " + " | ".join(["config", "runs", *(inert(metrics.short(key)) for key in keys)]) + " |"]
+    rows.append("|---" * (2 + len(keys)) + "|")
+    for each in groups:
+        cells = [inert(each.name), ", ".join(run.id for run in each.runs), *(each.text(key) for key in keys)]
+        rows.append("| " + " | ".join(cells) + " |")
+    return ["", "Over seeds, mean ± standard deviation (finished runs):", "", *rows]
 
 
 def _metric(run: Run, base: Run | None, key: str) -> str:

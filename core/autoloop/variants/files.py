@@ -42,15 +42,19 @@ class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
     new: bool
 
 
-def write_variant(folder: Path, base: str, base_text: str, variant: CheckedVariant, suffix: str = ".json") -> WrittenVariant:
-    """Write the variant's config as `<base>_<hash><suffix>` into `folder`, which is made; no other file is overwritten.
+def write_variant(
+    folder: Path, base: str, base_text: str, variant: CheckedVariant, suffix: str = ".json", *, named: str | None = None
+) -> WrittenVariant:
+    """Write the variant's config as `<base>_<hash><suffix>`, or `<named><suffix>`, into `folder`, which is made; no other
+    file is overwritten.
 
     It is `base_text` except for the values that changed, so that `diff` shows just those. The same variant of the same base
     has the same name each time. UserError where the place cannot be written.
     """
     text = rewrite(base_text, variant.config, suffix)
     # A file name has 255 bytes at most.
-    name = f"{base.encode(errors='replace')[:200].decode(errors='ignore')}_{variant.hash[:NAMED_BY]}"
+    name = (named or base).encode(errors="replace")[:200].decode(errors="ignore")
+    name += "" if named else f"_{variant.hash[:NAMED_BY]}"
     path = folder / f"{name}{suffix}"
     try:
         for free in numbered(name):

@@ -25,6 +25,8 @@ class VariantPolicy:
     launch_words: Sequence[str] = ()
     """Words of the launch that make it another training: the trainer's identity and the extra arguments."""
     duplicate: FindDuplicate = lambda _: None
+    seed: str = ""
+    """The path of the seed in the config, if the preset names it."""
     undeletable: Callable[[str], str | None] = lambda _: None
     """Why the trainer cannot be told that a key of its config was deleted, from the key's path; None where it can."""
 
@@ -53,5 +55,6 @@ def launch_policy(
         steps=steps if passes_steps(preset) else None,
         launch_words=(*trainer_identity(preset, script), *extra),
         duplicate=duplicate,
+        seed=preset.seed,
         undeletable=partial(unsayable, preset),
     )

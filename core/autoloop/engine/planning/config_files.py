@@ -6,6 +6,7 @@ The dataset block of --inherit-dataset-from takes the place of their own.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,21 +18,20 @@ from autoloop.model import LoopSpec, UserError
 from autoloop.trainers import Preset
 from autoloop.trainers.dump import dumped
 from autoloop.trainers.loading import SETTINGS_FILE
+from autoloop.variants.grids import parse_grid, points
+from autoloop.variants.policy import VariantPolicy
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A config as it was given. `source`: its file, or that of the preset whose base it is."""
 
     source: str
+    name: str
+    """What a run of it is called."""
     text: str
     suffix: str
     """The ending of the format of `text`."""
     config: Config
-
-    @property
-    def name(self) -> str:
-        """What a run of it is called."""
-        return "base" if Path(self.source).name == SETTINGS_FILE else Path(self.source).stem
 
 
 def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
@@ -58,7 +58,23 @@ def read_source(source: str, spec: LoopSpec, preset: Preset, dataset: object | N
             suffix = _format_of_dump(text)
     config = parse_config(text, source, suffix)
     config = config if dataset is None else {**config, "dataset": dataset}
-    return SourceConfig(source=source, text=text, suffix=suffix or suffix_of(source), config=config)
+    name = "base" if Path(source).name == SETTINGS_FILE else Path(source).stem
+    return SourceConfig(source=source, name=name, text=text, suffix=suffix or suffix_of(source), config=config)
+
+
+def expanded(read: Sequence[SourceConfig], spec: LoopSpec, policy: VariantPolicy) -> list[SourceConfig]:
+    """The configs, or those that the loop's grid and seeds make of each. UserError names the flag that is wrong."""
+    if not spec.grid and spec.seeds is None:
+        if spec.zip:
+            raise UserError("--zip pairs the values of --grid: give it too, or omit --zip.")
+        return list(read)
+    grid = parse_grid(spec.grid, spec.seeds, zipped=spec.zip)
+    made = []
+    for given in read:
+        before = f"{given.name}," if len(read) > 1 else ""
+        for point in points(given.config, grid, policy, seed=policy.seed, suffix=given.suffix):
+            made.append(msgspec.structs.replace(given, name=f"{before}{point.name}", config=point.config))
+    return made
 
 
 def with_base(spec: LoopSpec, preset: Preset) -> Preset:

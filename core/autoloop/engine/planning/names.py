@@ -20,10 +20,11 @@ ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 def output_name(run: Run, attempt: int, runs: int) -> str:
     """`<index>_<config name>_<id>`, as people's scripts expect it; a retry gets a directory of its own.
 
-    The index has as many digits as that of the last of the loop's `runs`, at least two, so that names sort.
+    The index has as many digits as that of the last of the loop's `runs`, at least two, so that names sort. A comma of the
+    name (`lr=3e-3,seed=2`) becomes `_`: some trainers take a path apart at commas.
     """
     digits = max(2, len(str(runs - 1)))
-    return f"{run.position:0{digits}}_{run.name}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
+    return f"{run.position:0{digits}}_{run.name.replace(',', '_')}_{run.id}" + (f"_a{attempt}" if attempt > 1 else "")
 
 
 def fresh_name(root: Path, wanted: str, names: Collection[str] = ()) -> str:
@@ -48,7 +49,7 @@ def safe_name(name: str) -> str:
 
 
 def _belongs(character: str) -> bool:
-    return character in "._+=-" or unicodedata.category(character)[0] in "LNM" or unicodedata.category(character) == "So"
+    return character in "._+=,-" or unicodedata.category(character)[0] in "LNM" or unicodedata.category(character) == "So"
 
 
 def unused_name(name: str, taken: Collection[str]) -> str:

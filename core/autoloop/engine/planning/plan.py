@@ -9,7 +9,7 @@ import msgspec
 
 from autoloop.configs import Config, reading_differs, rewrite
 from autoloop.engine.planning.checks import check
-from autoloop.engine.planning.config_files import dataset_of, read_source, sources_of, with_base
+from autoloop.engine.planning.config_files import dataset_of, expanded, read_source, sources_of, with_base
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
 from autoloop.engine.planning.own_settings import own_steps, steps_of, with_own_methods, with_own_wandb
 from autoloop.engine.planning.rule_checks import named_metrics
@@ -19,6 +19,7 @@ from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
 from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
+from autoloop.variants.grids import group_of
 from autoloop.variants.policy import launch_policy
 
 
@@ -72,7 +73,9 @@ def plan_loop(
     """
     preset = with_base(spec, load_preset(spec.preset))
     dataset = dataset_of(spec)
+    policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=settings.field_types())
     read = [read_source(source, spec, preset, dataset) for source in sources_of(spec, preset)]
+    read = expanded(read, spec, policy)
     configs = [(each.source, each.config) for each in read]
     spec = with_own_wandb(spec, [each.config for each in read])
     spec = with_own_methods(spec, [each.config for each in read])
@@ -85,12 +88,12 @@ def plan_loop(
     used, most = spec.concurrency * spec.gpus_per_run, len(spec.gpus) // spec.gpus_per_run
     if spec.device != "cpu" and used < len(spec.gpus):
         warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses all.")
-    policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra)
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
     taken: set[str] = set()
     for position, given in enumerate(read):
         source, config = given.source, given.config
+        called = given.name if spec.grid or spec.seeds else source
         if held := secret_keys(config):
             warnings.append(
                 f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
@@ -104,10 +107,10 @@ def plan_loop(
             )
         hash_ = policy.hash(config)
         if hash_ in seen:
-            warnings.append(f"{source} is the same training as {seen[hash_]}; give it another seed if that is meant.")
+            warnings.append(f"{called} is the same training as {seen[hash_]}; give it another seed if that is meant.")
         elif ran := where_run(hash_):
-            warnings.append(f"{source} has run before: {ran}.")
-        seen.setdefault(hash_, source)
+            warnings.append(f"{called} has run before: {ran}.")
+        seen.setdefault(hash_, called)
         run = Run(
             id=new_run_id(),
             loop=0,
@@ -117,6 +120,7 @@ def plan_loop(
             config_path="",
             source_path=source,
             config_hash=hash_,
+            group=group_of(config, policy),
             total_steps=steps_of(preset, config, spec.steps),
             created_at=now,
         )
@@ -141,7 +145,10 @@ def plan_loop(
         output_dir=str(output_dir),
         runs=planned,
         live=live_sentences(spec, rules),
-        warnings=[*warnings, *silent_rules(spec, preset, rules, max(each.run.total_steps for each in planned))],
+        warnings=[
+            *dict.fromkeys(warnings),
+            *silent_rules(spec, preset, rules, max(each.run.total_steps for each in planned)),
+        ],
         steps_by=None if passes_steps(preset) else _steps_by(preset, spec, planned),
     )
 

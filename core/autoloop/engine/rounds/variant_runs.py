@@ -14,6 +14,8 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
 from autoloop.model import EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
 from autoloop.model.transitions import proposal_blocked, proposal_lapsed, proposal_launched, round_done
+from autoloop.variants.grids import group_of
+from autoloop.variants.policy import launch_policy
 
 BATCH = 64
 """Runs whose configs are written at once, before it is asked whether to go on."""
@@ -103,7 +105,7 @@ def _make_run(
 ) -> tuple[Run, list[tuple[Path, str]]]:
     """The run, and the files that are to be written before it is recorded: path and content."""
     run_id = new_run_id()
-    base = context.store.run(proposal.base_run)
+    base, spec = context.store.run(proposal.base_run), context.spec
     suffix = suffix_of(base.config_path)
     variant = Path(context.loop.output_dir) / "variants" / f"{name}{suffix}"
     frozen = context.places.config(run_id, suffix)
@@ -117,6 +119,7 @@ def _make_run(
         config_path=str(frozen),
         source_path=str(variant),
         config_hash=proposal.config_hash,
+        group=group_of(config, launch_policy(context.preset, spec.train_script, spec.steps, spec.extra)),
         base_run=proposal.base_run,
         proposal=proposal.id,
         changes=proposal.changes,

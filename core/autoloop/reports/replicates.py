@@ -1,0 +1,53 @@
+"""Runs whose trainings differ in nothing but the seed, with mean and spread of their metrics."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoloop.model import Run, RunState
+from autoloop.text.values import NOTHING, number
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """`runs` of one config, `name` what their names have in common. `values`: the last value of each finished run that has
+    the metric, by metric."""
+
+    name: str
+    runs: tuple[Run, ...]
+    values: dict[str, tuple[float, ...]]
+
+    def text(self, key: str) -> str:
+        """`0.213 ± 0.004 (3)`: mean, sample standard deviation and number of runs."""
+        values = self.values[key]
+        if not values:
+            return NOTHING
+        spread = f" ± {number(statistics.stdev(values), 2)}" if len(values) > 1 else ""
+        return f"{number(statistics.fmean(values))}{spread} ({len(values)})"
+
+
+def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
+    """The groups of two runs or more, in the order of their first runs; `keys`: the metrics to look at."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.group:
+            groups.setdefault(run.group, []).append(run)
+    found = []
+    for members in groups.values():
+        if len({run.config_hash for run in members}) < 2:
+            continue
+        ended = [run.summary.metrics for run in members if run.summary and run.state is RunState.FINISHED]
+        values = {key: tuple(metrics[key].last for metrics in ended if key in metrics) for key in keys}
+        found.append(Replicates(_common(members), tuple(members), values))
+    return found
+
+
+def _common(members: Sequence[Run]) -> str:
+    """`lr=1e-3` of `lr=1e-3,seed=1` and `lr=1e-3,seed=2`; the first name if they have no whole part in common."""
+    names = [run.name for run in members]
+    parts = zip(*(name.split(",") for name in names), strict=False)
+    common = [each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, parts)]
+    return ",".join(common) or ("all seeds" if all(name.startswith("seed=") for name in names) else names[0])

@@ -1,0 +1,302 @@
+"""Grids and seeds: every combination of some values of a config, each with a name that shows them.
+
+An axis is written `lr=1e-3,3e-3`, `layers=2..6` (whole numbers), `lr=1e-4..1e-2:5` (evenly spaced) or `lr=1e-4..1e-2:3log`.
+Its name may be short: the one path that ends so is meant.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoloop.configs import Config, FieldTypes, apply, edits_with_effect, parse_edit, parse_edits, refusals, resolve, same
+from autoloop.configs.formats import JSON, unwritable
+from autoloop.configs.paths import Keys, children, key_of, places, split, written
+from autoloop.model import UserError
+from autoloop.text.suggest import nearest
+from autoloop.variants.policy import VariantPolicy
+
+MOST = 10_000
+"""Runs of one grid at most."""
+_RANGE = re.compile(r"(?P<first>[^.,:]+(?:\.\d+)?(?:e[-+]?\d+)?)\.\.(?P<last>[^:]+)(?::(?P<count>\d+)(?P<log>log)?)?")
+_WHOLE = re.compile(r"[-+]?\d+")
+_SHORT = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}
+"""What people call keys that trainers spell out."""
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A path (with an operation, as in an edit) and the values that it takes, as they were written."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is varied. `seeds`: the values that the seed takes in each combination; empty: it stays. `zipped`: the first
+    values of all axes go together, then the second ones."""
+
+    axes: tuple[Axis, ...] = ()
+    seeds: tuple[int, ...] = ()
+    zipped: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination. `name`: `lr=3e-3,seed=2`."""
+
+    name: str
+    config: Config
+
+
+def parse_grid(axes: Sequence[str], seeds: str | None, *, zipped: bool = False) -> Grid:
+    """The grid that `--grid`, `--seeds` and `--zip` give. UserError names the word that is wrong."""
+    parsed = tuple(map(_axis, axes))
+    if zipped and len({len(axis.values) for axis in parsed}) > 1:
+        lengths = ", ".join(f"{axis.name} has {len(axis.values)}" for axis in parsed)
+        raise UserError(f"--zip pairs the values of all axes, and they are not equally many: {lengths}.")
+    if zipped and len(parsed) < 2:
+        raise UserError("--zip pairs the values of several axes: give two or more to --grid, or omit it.")
+    names = [axis.name for axis in parsed]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"--grid names {twice} twice; give all its values at once, as {twice}=1,2,3.")
+    grid = Grid(parsed, _seeds(seeds), zipped)
+    size = math.prod(len(axis.values) for axis in (parsed[:1] if zipped else parsed)) * max(1, len(grid.seeds))
+    if size > MOST:
+        raise UserError(f"The grid has {size} runs, and {MOST} is the most; give fewer values.")
+    return grid
+
+
+def points(config: Config, grid: Grid, policy: VariantPolicy, *, seed: str = "", suffix: str = JSON) -> Iterator[Point]:
+    """Each combination of the grid with `config`, the last axis changing first and the seed last of all.
+
+    `seed`: the path of the seed; without it the one key that is called so. UserError for a name that is no path or could be
+    several, for values that the config cannot take, and for what the command line sets for all runs.
+    """
+    axes = [(axis, *_place(config, axis.name, policy.overridden)) for axis in grid.axes]
+    labels = _labels(axes)
+    columns = [
+        [(f"{label}={_shown(value)}", f"{path}{operation}={value}") for value in axis.values]
+        for label, (axis, path, operation) in zip(labels, axes, strict=True)
+    ]
+    rows: Iterator[tuple[tuple[str, str], ...]] = zip(*columns, strict=True) if grid.zipped else itertools.product(*columns)
+    seeds: list[list[tuple[str, str]]] = [[]]
+    if grid.seeds:
+        path = seed_path(config, seed)
+        if path is None:
+            raise UserError(f"--seeds: {_no_seed(config, seed)}")
+        if path in [path for _, path, _ in axes]:
+            raise UserError(f"--grid gives {path} already; omit --seeds.")
+        _refuse_overridden(path, policy.overridden, "--seeds")
+        seeds = [[(f"{SEED}={number}", f"{path}={number}")] for number in grid.seeds]
+    for row in rows:
+        for chosen in seeds:
+            named = [*row, *chosen]
+            name = ",".join(name for name, _ in named)
+            yield Point(name, _varied(config, [edit for _, edit in named], policy, name, suffix))
+
+
+def seed_path(config: Config, named: str = "") -> str | None:
+    """The path of the config's seed: the one that the preset names, else the one key that is called seed; None without."""
+    if named:
+        found = places(config, split(named))
+        return written(found[0]) if len(found) == 1 else None
+    found = _ending(config, (SEED,))
+    top = [keys for keys in found if len(keys) == 1]
+    chosen = top or found
+    return written(chosen[0]) if len(chosen) == 1 else None
+
+
+def group_of(config: Config, policy: VariantPolicy) -> str:
+    """Equal for trainings that differ in nothing but the seed; empty where the config has none."""
+    path = seed_path(config, policy.seed)
+    return "" if path is None else policy.hash(apply(config, resolve(config, parse_edits([f"{path}@del"]))))
+
+
+# ----------------------------------------------------------------------------------------------------------- reading
+
+
+def _axis(text: str) -> Axis:
+    name, equals, values = text.partition("=")
+    if not equals or not name.strip() or not values.strip():
+        raise UserError(f"--grid {text!r} is no axis: write name=value,value, as lr=1e-3,3e-3 or layers=2..6.")
+    spelt = [value for part in _parts(values) for value in _values(name, part.strip())]
+    if not all(spelt):
+        raise UserError(f"--grid {text!r} has an empty value; write name=value,value.")
+    if twice := next((value for value in spelt if spelt.count(value) > 1), None):
+        raise UserError(f"--grid {text!r} has the value {twice} twice; write it once.")
+    return Axis(name.strip(), tuple(spelt))
+
+
+def _parts(text: str) -> list[str]:
+    """The values between commas; a comma inside brackets or quotes belongs to its value."""
+    parts, depth, quote = [""], 0, False
+    for character in text:
+        quote ^= character == '"'
+        depth += 0 if quote else (character in "[{(") - (character in ")}]")
+        if character == "," and depth == 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _values(name: str, part: str) -> list[str]:
+    """A value as it is written, or those of a range."""
+    match = _RANGE.fullmatch(part)
+    if match is None:
+        return [part]
+    first, last, count = match["first"], match["last"], match["count"]
+    try:
+        low, high = float(first), float(last)
+    except ValueError:
+        return [part]  # a text with two dots, such as a path
+    whole = bool(_WHOLE.fullmatch(first) and _WHOLE.fullmatch(last))
+    what = f"--grid {name}={part}"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise UserError(f"{what}: a range goes from one finite number to another.")
+    if count is None:
+        if not whole:
+            raise UserError(f"{what}: say how many values, as {part}:5, or {part}:5log for equal ratios.")
+        if abs(int(last) - int(first)) >= MOST:
+            raise UserError(f"{what}: that is more than {MOST} values; say how many, as {part}:5.")
+        step = 1 if high >= low else -1
+        return [str(number) for number in range(int(first), int(last) + step, step)]
+    number = int(count)
+    if not 2 <= number <= MOST:
+        raise UserError(f"{what}: give 2 values or more, up to {MOST}.")
+    if match["log"] and not (low > 0 and high > 0):
+        raise UserError(f"{what}: equal ratios need two numbers above 0.")
+    shares = [index / (number - 1) for index in range(number)]
+    spaced = [low * (high / low) ** share if match["log"] else low + (high - low) * share for share in shares]
+    if whole:
+        return list(dict.fromkeys(str(round(value)) for value in spaced))
+    return list(dict.fromkeys(f"{value:.6g}" for value in spaced))
+
+
+def _seeds(text: str | None) -> tuple[int, ...]:
+    """`2` is the seeds 1 and 2; `42,43` and `5..8` are those that are named."""
+    if text is None:
+        return ()
+    wrong = UserError(f"--seeds {text!r} is not understood: write how many (3), or which (42,43 or 1..5).")
+    try:
+        if _WHOLE.fullmatch(text.strip()):
+            count = int(text)
+            if not 1 <= count <= MOST:
+                raise UserError(f"--seeds {text}: give 1 or more, up to {MOST}.")
+            return tuple(range(1, count + 1))
+        found = tuple(int(value) for part in text.split(",") for value in _values(SEED, part.strip()))
+    except ValueError:
+        raise wrong from None
+    if len(set(found)) < len(found):
+        raise UserError(f"--seeds {text} names a seed twice.")
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------- finding
+
+
+def _place(config: Config, name: str, overridden: Collection[str]) -> tuple[str, str]:
+    """The path that a name of an axis means, and its operation (`@mul`), if it has one."""
+    edit = parse_edit(f"{name}=1")
+    operation = "" if edit.op == "set" and "@" not in name else f"@{edit.op}"
+    path = ".".join(edit.path)
+    _refuse_overridden(path, overridden, "--grid")
+    if places(config, edit.path) or edit.op == "new":
+        return path, operation
+    found = _ending(config, edit.path)
+    if not found and len(edit.path) == 1:
+        short = key_of(edit.path[0])
+        found = _ending(config, (_SHORT.get(short, short),)) or _ending_in(config, short)
+    if len(found) == 1:
+        path = written(found[0])
+        _refuse_overridden(path, overridden, "--grid")
+        return path, operation
+    if found:
+        several = ", ".join(map(written, found[:6])) + (" …" if len(found) > 6 else "")
+        raise UserError(f"--grid {name} could be several paths: {several}; write the one that is meant.")
+    near = nearest(path, [written(keys) for keys in _all(config)])
+    hint = f"the nearest path is {near}" if near else "name a path of the config"
+    raise UserError(f"--grid {name}: the config has no {path}; {hint}, or write {path}@new=… for a new key.")
+
+
+def _refuse_overridden(path: str, overridden: Collection[str], flag: str) -> None:
+    if path in overridden:
+        raise UserError(f"{flag} {path}: a flag of the command line gives it for all runs, so it cannot be varied.")
+
+
+def _all(config: Config) -> list[Keys]:
+    """Every place in the config, blocks too."""
+    found: list[Keys] = []
+    todo: list[tuple[Keys, Any]] = [((), config)]
+    for keys, node in todo:
+        for key, child in children(node):
+            found.append((*keys, key))
+            todo.append(((*keys, key), child))
+    return found
+
+
+def _ending(config: Config, path: Sequence[str]) -> list[Keys]:
+    wanted = [key_of(segment).replace("-", "_") for segment in path]
+    return [keys for keys in _all(config) if [str(key).replace("-", "_") for key in keys[-len(wanted) :]] == wanted]
+
+
+def _ending_in(config: Config, short: str) -> list[Keys]:
+    """Places whose last word is the short name: `optimizer_lr` for lr."""
+    return [keys for keys in _all(config) if str(keys[-1]).replace("-", "_").endswith(f"_{short}")]
+
+
+def _no_seed(config: Config, named: str) -> str:
+    advice = 'name its path as seed = "…" in [trainer]'
+    if named:
+        return f"the config has no {named}, which the preset names as its seed; {advice.replace('name', 'correct', 1)}."
+    found = _ending(config, (SEED,))
+    if found:
+        return f"the config has several seeds ({', '.join(map(written, found))}); {advice}."
+    return f"the config has no key called seed; add it, or {advice}."
+
+
+def _labels(axes: Sequence[tuple[Axis, str, str]]) -> list[str]:
+    """What the axes are called in names: a short name as it was typed, of a path the shortest end that tells it apart."""
+    paths = [path for _, path, _ in axes]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise UserError(f"--grid names {twice} twice; give all its values at once, as {twice}=1,2,3.")
+    labels = []
+    for axis, path, _ in axes:
+        parts = split(path)
+        if len(split(axis.name)) == 1 < len(parts) or axis.name in _SHORT:
+            labels.append(axis.name.partition("@")[0])
+            continue
+        ends = (".".join(parts[-width:]) for width in range(1, len(parts) + 1))
+        alone = (end for end in ends if sum(f".{other}".endswith(f".{end}") for other in paths) == 1)
+        labels.append(next(alone, path))
+    return labels
+
+
+def _shown(value: str) -> str:
+    return value.strip('"')
+
+
+def _varied(config: Config, edits: Sequence[str], policy: VariantPolicy, name: str, suffix: str) -> Config:
+    """`config` with one combination. A value that it has already is no mistake here."""
+    fields: FieldTypes | None = policy.fields
+    try:
+        changes = resolve(config, parse_edits(edits), fields)
+        base = policy.trained(config)
+        for change in changes:
+            kept, notes = edits_with_effect(base, [change])
+            if not kept and not same(change.before, change.after):
+                raise UserError(" ".join(notes).replace("; dropped.", "."))
+        result = apply(config, changes)
+    except UserError as error:
+        raise UserError(f"--grid {name}: {error}") from None
+    reasons = [*refusals(base, policy.trained(result), by_rule=False), *filter(None, [unwritable(result, suffix)])]
+    if reasons:
+        raise UserError(f"--grid {name}: {' '.join(reasons)}")
+    return result
