@@ -69,7 +69,7 @@ class Execution:
         self.context = context
         self._spec = spec
         self._launcher = Launcher(context, max_log)
-        self.active: dict[int, Active] = {}
+        self._active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
         self._files: FileWatch | None = None
@@ -83,19 +83,19 @@ class Execution:
     @property
     def executing(self) -> list[Active]:
         """The attempts that execute now."""
-        return list(self.active.values())
+        return list(self._active.values())
 
     @property
     def busy(self) -> set[int]:
         """The slots in which they do."""
-        return set(self.active)
+        return set(self._active)
 
     def close(self) -> None:
-        for active in self.active.values():
+        for active in self._active.values():
             if active.pidfd is not None:
                 os.close(active.pidfd)
             active.follower.close()
-        self.active.clear()
+        self._active.clear()
         self._selector.close()
         if self._files is not None:
             self._files.close()
@@ -141,12 +141,12 @@ class Execution:
         """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""
         follower = self._follow(attempt, run)
         if handle.elsewhere:
-            self.active[attempt.slot] = Active(attempt, run, None, follower, local.Pulse(Path(attempt.directory)))
+            self._active[attempt.slot] = Active(attempt, run, None, follower, local.Pulse(Path(attempt.directory)))
             return None
         pidfd = local.open_pidfd(handle)
         if pidfd is None:
             return self._collect(attempt, run, follower)
-        self.active[attempt.slot] = Active(attempt, run, pidfd, follower)
+        self._active[attempt.slot] = Active(attempt, run, pidfd, follower)
         self._selector.register(pidfd, selectors.EVENT_READ, attempt.slot)
         return None
 
@@ -160,7 +160,7 @@ class Execution:
         again."""
         while self._to_signal:
             _request_stop(*self._to_signal.pop(0))
-        if not self.active:
+        if not self._active:
             time.sleep(seconds)
             return []
         ended = []
@@ -168,12 +168,12 @@ class Execution:
         for key in ready:
             if key.data is None:  # files have changed
                 continue
-            active = self.active.pop(key.data)
+            active = self._active.pop(key.data)
             self._selector.unregister(key.fd)
             os.close(key.fd)
             ended.append(active)
-        for slot in [slot for slot, active in self.active.items() if _ended_elsewhere(active)]:
-            ended.append(self.active.pop(slot))
+        for slot in [slot for slot, active in self._active.items() if _ended_elsewhere(active)]:
+            ended.append(self._active.pop(slot))
         if ended or not ready:
             local.reap()
         return [self._collect(active.attempt, active.run, active.follower) for active in ended]
@@ -184,11 +184,11 @@ class Execution:
         local.reap()
         return any(
             not (local.has_ended(active.pidfd) if active.pidfd is not None else _ended_elsewhere(active))
-            for active in self.active.values()
+            for active in self._active.values()
         )
 
     def stop_unrecorded(self) -> None:
-        for active in self.active.values():
+        for active in self._active.values():
             _request_stop(active.attempt)
 
     def follow_progress(self) -> set[str]:
@@ -198,7 +198,7 @@ class Execution:
         """
         due = self._due()
         fresh = set()
-        for active in self.active.values():
+        for active in self._active.values():
             if active.attempt.id not in due:
                 continue
             deadline = time.monotonic() + READING
@@ -211,7 +211,7 @@ class Execution:
         if 0 <= now - self._recorded_at < PROGRESS_EVERY:
             return fresh
         self._recorded_at = now
-        moved = [a for a in self.active.values() if (a.follower.step or 0) > a.run.step]
+        moved = [a for a in self._active.values() if (a.follower.step or 0) > a.run.step]
         if moved:
             with self.context.store.transaction():
                 for active in moved:
@@ -223,14 +223,14 @@ class Execution:
         """The attempts that may have written something since they were read."""
         unread, self._unread = self._unread, set()
         if self._files is None:
-            if not self.active:
+            if not self._active:
                 return unread
             self._files = FileWatch(LOG.warning)
             self._selector.register(self._files.fileno(), selectors.EVENT_READ, None)
-        executing = {active.attempt.id for active in self.active.values()}
+        executing = {active.attempt.id for active in self._active.values()}
         if executing != self._followed:
             self._followed = executing
-            self._files.follow({active.attempt.id: written_in(active.attempt) for active in self.active.values()})
+            self._files.follow({active.attempt.id: written_in(active.attempt) for active in self._active.values()})
         return self._files.due() | unread
 
     def _put(self, active: Active, run: Run) -> None:
@@ -276,7 +276,7 @@ class Execution:
 
         The cause is recorded now, the signal is sent by `wait`: by then the transaction that this may be part of is over.
         """
-        for active in self.active.values():
+        for active in self._active.values():
             if active.run.id == run_id:
                 # Who asked for the kill has not asked for the stop before it, but the tree ends by the kill.
                 active.attempt = attempt_stopping(active.attempt, cause, kill=kill)
