@@ -77,7 +77,16 @@ GROUPS: dict[str, dict[str, Command]] = {
         "stop": Command("control", "Stop a run or the loop; what it wrote is kept.", ("stop", "stop h5ktqxph")),
         "kill": Command("control", "End a run or the loop at once.", ("kill", "kill h5ktqxph")),
         "pause": Command("control", "Start no new run until `resume`.", ("pause", "pause --loop 2")),
-        "resume": Command("control", "Go on with a paused, stopped or orphaned loop.", ("resume", "resume --max-hours 6")),
+        "resume": Command(
+            "control",
+            "Go on with a paused, stopped or orphaned loop.",
+            ("resume --max-hours 6", "resume --rules mine.toml"),
+        ),
+        "rejudge": Command(
+            "rejudge",
+            "Judge a loop's finished runs again, by other rules too.",
+            ("rejudge --rules mine.toml", "rejudge --loop 2 --json"),
+        ),
         "retry": Command("control", "Queue a failed or stopped run once more.", ("retry h5ktqxph", "retry base --loop 2")),
         "extend": Command(
             "control",

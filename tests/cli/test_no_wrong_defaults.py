@@ -31,7 +31,7 @@ changes = ["lr@mul=2"]
 
 
 def config(project: Project, name: str = "base.json", **changes: Any) -> None:
-    (project.folder / name).write_text(json.dumps({"lr": 0.5, "seed": 1, **changes}), encoding="utf-8")
+    (project.folder / name).write_text(json.dumps({"lr": 0.5, "seed": 1} | changes), encoding="utf-8")
 
 
 def rules(project: Project, text: str = RULES) -> None:
@@ -112,6 +112,8 @@ def test_a_metric_of_unknown_direction_is_called_neither_highest_nor_lowest(proj
     assert "quality" not in said
     assert json.loads(call("status", "--json").out)["result"] is None
     (project.folder / "autoloop.toml").write_text('[metrics]\nhigher = ["quality"]\n')
+    config(project, seed=2, trainer={"names": ["quality"]})
+    loop(project)
     assert "highest last quality: 2" in call("status").out
 
 
@@ -163,3 +165,36 @@ def test_integer_fields_of_a_method_are_those_of_its_block(project: Project, cal
     assert said.code == 0, said.err
     written = next(Path(project.folder).glob("base_*.json"))
     assert json.loads(written.read_text())[name] == 2.25
+
+
+def test_a_loop_that_could_not_be_judged_goes_on_by_other_rules_without_training_again(project: Project, call: Call) -> None:
+    config(project)
+    rules(project, RULES.replace("val/loss", "val/los"))
+    words = ("--rules", "mine.toml", "--decide", "--rounds", "2", *GO)
+    first = project.call("run", "--cfgs", "base.json", *LAUNCH, *words)
+    assert "is not judged: none of the metrics that the rules need was found (val/los); jsonl has" in first.stdout
+    assert "1 of 1 runs finished" in first.stdout
+    assert "resume --rules" in first.stdout
+    rules(project)
+    said = call("rejudge", "--rules", "mine.toml")
+    assert (said.code, said.err) == (0, "")
+    assert re.search(r"base +not judged +slow +changed", said.out)
+    assert "`autoloop-tui resume --rules mine.toml` goes on by these rules." in said.out
+    (entry,) = json.loads(call("rejudge", "--json").out)
+    assert (entry["before"], entry["now"], entry["lacking"]) == (None, None, ["val/los"])
+    then = project.call("resume", "--rules", "mine.toml", "--no-ui")
+    assert then.returncode == 0, then.stdout + then.stderr
+    assert "all 2 rounds done" in then.stdout
+    assert len(project.attempts()) == 2
+    assert re.search(r"base +slow +slow", call("rejudge").out)
+
+
+def test_resume_refuses_rules_that_cannot_be_read_and_keeps_its_own(project: Project, call: Call) -> None:
+    config(project)
+    rules(project, RULES.replace("val/loss", "val/los"))
+    project.call("run", "--cfgs", "base.json", *LAUNCH, "--rules", "mine.toml", "--decide", "--rounds", "2", *GO)
+    (project.folder / "bad.toml").write_text("name = 1")
+    said = call("resume", "--rules", "bad.toml")
+    assert said.code == 2
+    assert "bad.toml" in said.err
+    assert project.loop().spec.rules == str(project.folder / "mine.toml")

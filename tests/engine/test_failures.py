@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoloop.model import LoopState, RunState
+from autoloop.engine.planning.frozen import replace_rules
+from autoloop.model import LoopEndKind, LoopState, RunState, Unjudged
 
 from tests.engine.processes import states
-from tests.engine.project import Project, rows
+from tests.engine.project import RULES, Project, rows
 
 PASSING = "CUDA error: uncorrectable ECC error encountered"
 """A cause that the same command may well not meet again."""
@@ -130,17 +131,53 @@ def test_a_loss_that_came_back_from_nan_or_another_metric_that_is_none_is_no_fai
     assert states(project.runs(loop)) == [RunState.FINISHED] * 2
 
 
-def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_failed_where_rules_are_to_judge_it(project: Project) -> None:
+def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_finished_and_is_not_judged(project: Project) -> None:
     unknown = [{"_step": 1, "train/other": 1.0}]
-    loop = project.loop([project.config("a", rows=unknown), project.config("b", rows=[])], decide=True)
+    configs = [project.config(name, rows=unknown) for name in "abcd"]
+    loop = project.loop([*configs, project.config("b", rows=[])], decide=True, rounds=2)
     project.run(loop)
-    named, empty = project.runs(loop)
-    assert states([named, empty]) == [RunState.FAILED] * 2
-    assert "none of the metrics that the rules need was found: l1_loss" in str(named.reason)
-    assert "no metric was found" in str(empty.reason)
-    judged_by_nobody = project.loop([project.config("c", rows=unknown)])
-    project.run(judged_by_nobody)
-    assert states(project.runs(judged_by_nobody)) == [RunState.FINISHED]
+    named, *_, empty = project.runs(loop)
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 5  # no failure, and no halt counts it
+    assert named.unjudged == Unjudged(needed=["l1_loss"], found=["train/other"], sources=["jsonl"])
+    assert "not judged: none of the metrics that the rules need was found (l1_loss)" in str(named.reason)
+    assert "jsonl has train/other" in str(named.reason)
+    assert empty.unjudged == Unjudged(needed=["l1_loss"], found=[], sources=[])
+    ended = project.state(loop)
+    assert (ended.state, ended.end.kind) == (LoopState.STOPPED, LoopEndKind.NOT_JUDGED)
+    assert "resume --rules" in ended.end.text
+
+
+def test_what_was_not_judged_is_judged_by_the_rules_that_a_resume_gives(project: Project) -> None:
+    unknown = [{"_step": 1, "train/other": 1.0}]
+    loop = project.loop([project.config("a", rows=unknown)], decide=True, rounds=2)
+    project.run(loop)
+    assert project.runs(loop)[0].unjudged
+    other = project.rules(RULES.replace("l1_loss", "train/other"), "other.toml")
+    replace_rules(project.store, project.state(loop), Path(other))
+    Path(other).unlink()  # the loop has its own copy
+    project.run(loop)
+    assert project.state(loop).state is LoopState.FINISHED
+    first, second = project.runs(loop)
+    assert (first.unjudged, first.reason) == (None, None)
+    assert (second.round, second.base_run) == (2, first.id)
+    assert first.attempts == 1
+
+
+def test_runs_that_can_be_judged_do_not_wait_for_those_that_cannot(project: Project) -> None:
+    unknown = [{"_step": 1, "train/other": 1.0}]
+    loop = project.loop([project.config("a", rows=unknown), project.config("b")], decide=True, rounds=2)
+    project.run(loop)
+    assert project.state(loop).state is LoopState.FINISHED
+    assert {proposal.base_run for proposal in project.proposals(loop)} == {project.named(loop, "b").id}
+    assert project.named(loop, "a").unjudged
+
+
+def test_where_nothing_is_to_be_decided_a_run_is_not_called_unjudged(project: Project) -> None:
+    unknown = [{"_step": 1, "train/other": 1.0}]
+    loop = project.loop([project.config("c", rows=unknown)])
+    project.run(loop)
+    assert states(project.runs(loop)) == [RunState.FINISHED]
+    assert project.runs(loop)[0].unjudged is None
 
 
 def test_the_report_tells_of_a_failure_the_line_that_decided_it_and_what_to_do(project: Project) -> None:

@@ -19,6 +19,7 @@ from autoloop.text.plural import plural
 from msgspec import UNSET
 
 from autoloop_tui import client
+from autoloop_tui.cli import run_flags
 from autoloop_tui.cli.output import printing
 
 
@@ -61,7 +62,12 @@ def pause(*, loop: str | None = None) -> int:
 
 
 def resume(
-    *, loop: str | None = None, no_ui: bool = False, max_hours: float | None = None, max_runs: int | None = None
+    *,
+    loop: str | None = None,
+    no_ui: bool = False,
+    max_hours: float | None = None,
+    max_runs: int | None = None,
+    rules: str | None = None,
 ) -> int:
     """Go on: with a paused queue, a stopped loop, or one whose engine has died.
 
@@ -75,6 +81,8 @@ def resume(
         Stop so many hours from now.
     max_runs
         How many runs the loop may start in all.
+    rules
+        Judge by these rules (.toml or .py) from now on, beginning with a round that could not be judged.
     """
     from autoloop.engine.planning import limits
 
@@ -83,6 +91,12 @@ def resume(
         started, now = store.started_runs(found.id), time.time()
         more = limits.raised(request, found, started, now)
         over = limits.exhausted_reason(more, started, now)
+        if rules is not None and found.state is not LoopState.FINISHED:
+            if client.alive(store, found):
+                raise UserError(f"{found.name} is being driven: `autoloop-tui stop` it first, then resume it with --rules.")
+            from autoloop.engine.planning.frozen import replace_rules
+
+            found = replace_rules(store, found, run_flags.absolute(Path.cwd(), rules))
         if client.alive(store, found):
             if found.state is LoopState.STOPPED:
                 raise UserError(

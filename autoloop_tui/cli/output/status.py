@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from autoloop.engine import holder
 from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
-from autoloop.metrics import MetricBook, for_runs
+from autoloop.metrics import MetricBook, extreme
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
 from autoloop.store import Snapshot, Store
 from autoloop.text.evidence import evidence_text
@@ -128,23 +128,11 @@ def _state(run: Run, found: Mapping[str, Presence]) -> str:
     return presence.value if presence in (Presence.GONE, Presence.ENDED) else run.state.value
 
 
-def _best(runs: Sequence[Run], metrics: MetricBook) -> tuple[str, str, float, Run] | None:
-    """ "highest" or "lowest", the first key metric that any of the runs has and whose direction is known, that last value
-    of it, and its run."""
-    for key in for_runs(metrics, runs).key_metrics:
-        reached = [(run.summary.metrics[key].last, run) for run in runs if run.summary and key in run.summary.metrics]
-        if reached and (good := metrics.direction(key)):
-            most = good == "high"
-            value, run = (max if most else min)(reached, key=lambda each: each[0])
-            return "highest" if most else "lowest", key, value, run
-    return None
-
-
 def _result_document(snapshot: Snapshot, metrics: MetricBook) -> dict[str, Any] | None:
     """What a loop that has ended came to; None while it goes on, and where no finished run has a key metric."""
     if snapshot.loop.state is LoopState.ACTIVE:
         return None
-    best = _best([run for run in snapshot.runs if run.state is RunState.FINISHED], metrics)
+    best = extreme([run for run in snapshot.runs if run.state is RunState.FINISHED], metrics)
     if best is None:
         return None
     most, key, value, run = best
@@ -158,7 +146,7 @@ def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     if loop.winner:
         winner = store.run(loop.winner)
         said.append(f"met --until: {winner.name} ({winner.id})")
-    if best := _best(runs, metrics):
+    if best := extreme(runs, metrics):
         most, key, value, run = best
         said.append(f"{most} last {metrics.short(key)}: {number(value)}, {run.name} ({run.id})")
     return [*map(printing.printable, said), printing.printable(f"report: {loop.spec.markdown_out}")]

@@ -51,7 +51,6 @@ class _Case:
     stop_reason: str | None
     vanished: str | None
     diverged: Sequence[str]
-    needed: str | None
 
     @cached_property
     def exceptions(self) -> list[Chain]:
@@ -75,17 +74,16 @@ def diagnose(
     stop_reason: str | None = None,
     vanished: str | None = None,
     diverged: Sequence[str] = (),
-    needed: str | None = None,
 ) -> Cause | None:
     """None if the attempt succeeded.
 
     `lines` come from `read_log_tail`. `vanished` is the runner's reason if there is no exit record. `stop_reason`
     says who asked to stop it and why; it counts only if the exit record says that the stop took effect. `device` (None:
     not known) leaves out the preset's failure patterns of other devices. `diverged` are the losses that its history leaves
-    at NaN or infinity; `needed` says which metrics were needed and are not there (None: nothing is missing).
+    at NaN or infinity.
     """
     failures = [failure for failure in preset.failures if device is None or failure.device in (None, device)]
-    case = _Case(exit, lines, preset.success, failures, stop_reason, vanished, diverged, needed)
+    case = _Case(exit, lines, preset.success, failures, stop_reason, vanished, diverged)
     if (cause := _first(RECORDS, case)) or exit is None:
         return cause
     if exit.code == 0:
@@ -250,10 +248,6 @@ def _no_success(case: _Case) -> Cause | None:
     return _as_outcome("no-success", repr(case.success), _last_words(case.lines))
 
 
-def _no_metrics(case: _Case) -> Cause | None:
-    return _as_outcome("no-metrics", case.needed, _last_words(case.lines)) if case.needed else None
-
-
 def _as_outcome(id: str, what: str, line: str | None) -> Cause:
     rule = cause_table().outcomes[id]
     shown = short(line) if line else None
@@ -269,7 +263,7 @@ def _last_words(lines: Sequence[str]) -> str | None:
 
 RECORDS: tuple[_Check, ...] = (_lost, _stopped, _not_started)
 """What the exit record alone tells."""
-OUTCOMES: tuple[_Check, ...] = (_by_failure_pattern, _last_loss, _diverged, _no_success, _no_metrics)
+OUTCOMES: tuple[_Check, ...] = (_by_failure_pattern, _last_loss, _diverged, _no_success)
 """What makes an attempt a failure although it ended with 0."""
 REASONS: tuple[_Check, ...] = (_declared, _first_signal, _by_exception)
 """What gives the reason of an end with another code."""

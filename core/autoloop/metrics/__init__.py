@@ -2,7 +2,7 @@
 
 from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, default_book, metric_book, parse_metric_book
 from autoloop.metrics.entries import from_json, to_json
-from autoloop.metrics.main import for_runs, main_metrics, main_names
+from autoloop.metrics.main import extreme, for_runs, main_metrics, main_names
 from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
 from autoloop.metrics.wording import Direction
 
@@ -14,6 +14,7 @@ __all__ = [
     "MetricBooks",
     "canonical_columns",
     "default_book",
+    "extreme",
     "for_runs",
     "from_json",
     "main_metrics",

@@ -33,7 +33,7 @@ from autoloop.model.loop import (
 )
 from autoloop.model.metrics import MetricSummary, Series, Summary
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus
-from autoloop.model.run import Run, RunState
+from autoloop.model.run import Run, RunState, Unjudged
 
 __all__ = [
     "DEFAULT_RULE",
@@ -73,6 +73,7 @@ __all__ = [
     "StopCause",
     "StopKind",
     "Summary",
+    "Unjudged",
     "UserError",
     "WandbSpec",
 ]

@@ -55,6 +55,8 @@ class LoopEndKind(StrEnum):
     EARLY_FAILURES = "early failures"
     """Several runs in a row failed before their first step."""
     NO_RUN_FINISHED = "no run finished"
+    NOT_JUDGED = "not judged"
+    """The rules could judge none of the finished runs, because they look at metrics that were not logged."""
     BASES_CHANGED = "bases changed"
     """No approved proposal could be started."""
     UNKNOWN = "unknown"

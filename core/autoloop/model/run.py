@@ -26,6 +26,29 @@ class RunState(StrEnum):
         return self in (RunState.FINISHED, RunState.FAILED, RunState.STOPPED, RunState.LOST)
 
 
+class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that has finished and that the loop's rules could not judge, because no metric that they need was logged."""
+
+    needed: list[str] = []
+    """The metrics that the rules look at and that the run has not; empty if it has no metric at all."""
+    found: list[str] = []
+    """The metrics that it has."""
+    sources: list[str] = []
+    """Where they come from: `wandb`, `csv`, `console` …"""
+
+    @property
+    def text(self) -> str:
+        lacks = f"none of the metrics that the rules need was found ({', '.join(self.needed)})" if self.needed else ""
+        if not self.found:
+            return f"{lacks or 'there is nothing to judge'}: no metric was found at all"
+        shown = ", ".join(self.found[:SHOWN]) + (f" and {len(self.found) - SHOWN} more" if len(self.found) > SHOWN else "")
+        return f"{lacks}; {' and '.join(self.sources) or 'its history'} has {shown}"
+
+
+SHOWN = 8
+"""Metrics that are named at most."""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One training of one config. `id` is also its W&B run id where the preset sets that."""
 
@@ -59,6 +82,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     resume: bool = False
     """The next attempt goes on from the run's last checkpoint, in the same output directory."""
     summary: Summary | None = None
+    unjudged: Unjudged | None = None
+    """Of a finished run, why its loop's rules do not judge it."""
     wandb_id: str | None = None
     """Of the W&B run that its metrics come from, once it has ended."""
     wandb_url: str | None = None

@@ -18,7 +18,7 @@ from autoloop.model.ends import LapseKind, LoopEnd, Requeue, RequeueKind, StopCa
 from autoloop.model.loop import Loop, LoopState, Round, RoundState
 from autoloop.model.metrics import Summary
 from autoloop.model.proposal import Proposal, ProposalStatus
-from autoloop.model.run import Run, RunState
+from autoloop.model.run import Run, RunState, Unjudged
 
 
 class ImpossibleChangeError(AssertionError):
@@ -46,6 +46,7 @@ def run_started(run: Run, attempt: Attempt, now: float, *, resumes: bool) -> Run
         output_dir=attempt.output_dir,
         step=run.step if resumes else 0,
         summary=run.summary if resumes else None,
+        unjudged=None,
         reason=None,
         requeued=None,
         started_at=now,
@@ -58,10 +59,28 @@ def run_stopping(run: Run, cause: StopCause) -> Run:
     return replace(run, state=RunState.STOPPING, reason=cause.text)
 
 
-def run_ended(run: Run, state: RunState, reason: str | None, *, step: int, summary: Summary, ended_at: float | None) -> Run:
+def run_ended(
+    run: Run,
+    state: RunState,
+    reason: str | None,
+    *,
+    step: int,
+    summary: Summary,
+    ended_at: float | None,
+    unjudged: Unjudged | None = None,
+) -> Run:
+    """`unjudged`: of one that has finished, why rules cannot judge it."""
     _require(f"run {run.id}", run.state, *EXECUTING)
     _require(f"the end of run {run.id}", state, *(each for each in RunState if each.ended))
-    return replace(run, state=state, reason=reason, slot=None, resume=False, step=step, summary=summary, ended_at=ended_at)
+    ended = replace(run, state=state, reason=reason, slot=None, resume=False, step=step, summary=summary, ended_at=ended_at)
+    return run_judged(ended, unjudged) if state is RunState.FINISHED else ended
+
+
+def run_judged(run: Run, unjudged: Unjudged | None) -> Run:
+    """A finished run that rules can judge, or cannot: `unjudged` says why. Other rules may change it."""
+    _require(f"run {run.id}", run.state, RunState.FINISHED)
+    reason = f"not judged: {unjudged.text}" if unjudged else None if run.unjudged else run.reason
+    return replace(run, unjudged=unjudged, reason=reason)
 
 
 def run_requeued(run: Run, why: Requeue, *, resume: bool = False) -> Run:

@@ -15,13 +15,14 @@ import msgspec
 from autoloop import secrets, settings
 from autoloop.configs import Config, dump_config, parse_config
 from autoloop.engine.planning.kept_metrics import METRICS, metrics_of
+from autoloop.engine.planning.rule_checks import named_metrics
 from autoloop.files import read_text, write_atomically
 from autoloop.metrics import MetricBook
-from autoloop.model import Loop, LoopSpec, UserError
+from autoloop.model import EventKind, Loop, LoopSpec, UserError
 from autoloop.rule_files import load_rules
-from autoloop.rules import RuleSource
+from autoloop.rules import RuleSource, criterion
 from autoloop.settings import Settings, load_settings, methods_of
-from autoloop.store import Places
+from autoloop.store import Places, Store
 from autoloop.trainers import Preset, is_preset_file, load_preset, parse_preset
 
 RULES, PRESET, BASE = "rules", "preset.toml", "base.json"
@@ -50,6 +51,25 @@ def freeze_sources(places: Places, name: str, spec: LoopSpec, base: Config | Non
         write_atomically(folder / kept, text)
     if base is not None:
         write_atomically(folder / BASE, dump_config(base))
+
+
+def replace_rules(store: Store, loop: Loop, path: Path) -> Loop:
+    """Give a loop that no engine drives the rules at `path` in the place of its own. UserError if they cannot be read."""
+    project = load_settings(Path(loop.spec.cwd))
+    spec = msgspec.structs.replace(loop.spec, rules=str(path))
+    metrics, text = metrics_of(store.places, loop), read_text(path, "rules file")
+    rules = load_rules(spec.rules, metrics, project.rules_timeout, text)
+    rules.close()
+    until = criterion(spec.until, rules, metrics, methods_of(spec)).when if spec.until is not None else None
+    spec = msgspec.structs.replace(spec, named_metrics=named_metrics(rules, until))
+    folder = store.places.frozen(loop.name)
+    if folder.is_dir():
+        write_atomically(folder / _rules_name(spec.rules), text)
+    with store.transaction():
+        loop = msgspec.structs.replace(store.loop(loop.id), spec=spec)
+        store.put_loop(loop)
+        store.add_event(loop.id, EventKind.NOTE, f"its rules are now those of {path}")
+    return loop
 
 
 def forget_sources(places: Places, name: str) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from autoloop.engine.base.context import Context
+from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.rounds.deciding import approve_by_policy
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.logs import read_log_tail
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import ApprovalMode, EventKind, Round, Run, Summary, UserError
-from autoloop.model.transitions import round_deciding
+from autoloop.model.transitions import round_deciding, run_judged
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
 
@@ -51,6 +52,21 @@ class Judging:
                 self._notes[f"--until: {run.name} ({run.id}): {note}", run.id] = None
         book = for_runs(self.context.metrics, met)
         return sorted(met, key=lambda run: _rank(book, run))
+
+    def judgeable(self, finished: list[Run]) -> list[Run] | None:
+        """The finished runs that the rules can judge. Whether they can is recorded anew, since rules may have changed."""
+        context = self.context
+        found: list[Run] = []
+        for run in finished:
+            if self._interrupted():
+                return None
+            unjudged = why_not_judged(context, run, run.summary or Summary(), run.sources)
+            found.append(run if unjudged == run.unjudged else run_judged(run, unjudged))
+        with context.store.transaction():
+            for run, before in zip(found, finished, strict=True):
+                if run is not before:
+                    context.store.put_run(run)
+        return [run for run in found if run.unjudged is None]
 
     def judge(self, runs: list[Run], answers: Mapping[str, Judgement] | None) -> list[Judged] | None:
         """What the rules say of each finished run that can be judged. `answers`: those of slow rules by run, which are

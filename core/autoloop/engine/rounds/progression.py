@@ -16,9 +16,11 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.engine.rounds.variant_runs import start_round
+from autoloop.metrics import extreme
 from autoloop.model import (
     ApprovalMode,
     EventKind,
+    Loop,
     LoopEnd,
     LoopEndKind,
     LoopState,
@@ -80,17 +82,20 @@ class LoopProgression:
         """Judge the round. Interrupted, it leaves everything as it is: the next turn begins anew."""
         finished = [run for run in runs if run.state is RunState.FINISHED]
         rules, spec = self.context.rules, self.context.spec
-        if rules.slow and finished and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
-            if not (self._asking and self._asking.about(round_.number, finished)):
+        can_be_judged = self.judging.judgeable(finished)
+        if can_be_judged is None:
+            return
+        if rules.slow and can_be_judged and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
+            if not (self._asking and self._asking.about(round_.number, can_be_judged)):
                 self._forget_asking()
                 with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
-                    self._asking = Asking(rules, round_.number, finished)
+                    self._asking = Asking(rules, round_.number, can_be_judged)
                 return
         met = self.judging.winners(finished)
         if met is None:
             return
         goes_on = spec.decide and round_.number < spec.rounds and not met
-        judged = self.judging.judge(finished, self._asking.answers if self._asking else None) if goes_on else []
+        judged = self.judging.judge(can_be_judged, self._asking.answers if self._asking else None) if goes_on else []
         if judged is None:
             return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
@@ -102,10 +107,21 @@ class LoopProgression:
             self._finish(round_, LoopEnd(kind=LoopEndKind.WINNER, text=text))
         elif not goes_on:
             text = f"all {round_.number} rounds done" if round_.number > 1 else "its round is done"
+            if not finished:
+                text += f"; no run of round {round_.number} finished"
+            if spec.until is not None:
+                text += f"; no run met --until {spec.until}"
             self._finish(round_, LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text=text))
         elif not finished:
             text = "no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again"
             self.stop(LoopEnd(kind=LoopEndKind.NO_RUN_FINISHED, text=text))
+        elif not can_be_judged:
+            first = self.context.store.run(finished[0].id)
+            text = (
+                f"no finished run of round {round_.number} could be judged; the first: {first.name} is {first.reason}; "
+                "`autoloop-tui resume --rules FILE` judges them by other rules"
+            )
+            self.stop(LoopEnd(kind=LoopEndKind.NOT_JUDGED, text=text))
         else:
             self.judging.propose(round_, judged)
         self._forget_asking()
@@ -222,9 +238,18 @@ class LoopProgression:
         loop = self.context.loop
         if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
             end = loop.end or LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="its rounds are done")
+            self._name_best(loop)
             with self.context.store.transaction():
                 self.context.store.put_loop(loop_finished(loop, end, self.context.clock()))
                 self.reporting.finish()
+
+    def _name_best(self, loop: Loop) -> None:
+        """The run that stands best by the key metric, if its better direction is known."""
+        metrics = self.context.metrics
+        runs = [run for run in self.context.store.runs(loop.id) if run.state is RunState.FINISHED]
+        if best := extreme(runs, metrics):
+            text = f"{best.word} last {metrics.short(best.metric)}: {best.value:.4g}, {best.run.name} ({best.run.id})"
+            self.context.log_event(EventKind.NOTE, text, best.run.id)
 
     def stop(self, end: LoopEnd) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Callable, Collection
@@ -12,7 +11,7 @@ import msgspec
 
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.base.context import Context
-from autoloop.engine.base.frozen_config import frozen_config
+from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.runs.execution import SIP, Ended
 from autoloop.engine.runs.retries import why_again
 from autoloop.engine.runs.watchdog import as_judged
@@ -22,16 +21,14 @@ from autoloop.metrics import summarise
 from autoloop.model import (
     Attempt,
     Cause,
-    Config,
     EventKind,
     Run,
     RunState,
     StopKind,
     Summary,
-    UserError,
 )
 from autoloop.model.transitions import attempt_settled, run_ended, run_requeued
-from autoloop.rules import RunView, live_rules, no_point_seen
+from autoloop.rules import live_rules, no_point_seen
 from autoloop.secrets import mask_lines
 
 READ_AT_MOST = 30.0
@@ -60,12 +57,13 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     notes, wandb_id, sources = history_notes(follower), follower.wandb_id, follower.sources or run.sources
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.secrets(run))
-    state, cause = judge_exit(context, attempt, lines, diverged, _needed(context, run, summary, diverged))
+    state, cause = judge_exit(context, attempt, lines, diverged)
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
     again = why_again(context, attempt, run, state, cause)
     resume = run.resume
-    run = run_ended(run, state, reason, step=step, summary=summary, ended_at=attempt.ended_at)
+    unjudged = why_not_judged(context, run, summary, sources) if state is RunState.FINISHED else None
+    run = run_ended(run, state, reason, step=step, summary=summary, ended_at=attempt.ended_at, unjudged=unjudged)
     url = wandb_url({run.id, wandb_id}, lines) or run.wandb_url
     run = msgspec.structs.replace(run, wandb_url=url, wandb_id=wandb_id, sources=sources, notes=notes)
     if again:
@@ -80,7 +78,9 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
             context.log_event(EventKind.RUN_RETRIED, f"{run.name} ({run.id}) is queued again: {again.text}", run.id)
         for note in notes:
             context.log_event(EventKind.NOTE, f"{run.name} ({run.id}): {note}", run.id)
-        if not summary.metrics and state is RunState.FINISHED:
+        if unjudged:
+            context.log_event(EventKind.NOTE, f"{run.name} ({run.id}) is not judged: {unjudged.text}", run.id)
+        elif not summary.metrics and state is RunState.FINISHED:
             context.log_event(
                 EventKind.NOTE,
                 f"{run.name} ({run.id}) finished but no metric was found below {run.output_dir}: rules cannot judge it",
@@ -146,22 +146,7 @@ def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> boo
     return metric in context.metrics.key_metrics or name.endswith("loss")
 
 
-def _needed(context: Context, run: Run, summary: Summary, diverged: list[str]) -> str | None:
-    """What keeps the next round from being made from this run: nothing that any rule looks at was logged."""
-    if not context.spec.decide or diverged:
-        return None
-    if not summary.metrics:
-        return "no metric was found, so no rule can judge it"
-    config: Config = {}
-    with contextlib.suppress(UserError):
-        config = frozen_config(run)
-    names = context.rules.lacking(RunView(summary=summary, config=config, book=context.metrics))
-    return f"none of the metrics that the rules need was found: {', '.join(names)}" if names else None
-
-
-def judge_exit(
-    context: Context, attempt: Attempt, lines: list[str], diverged: list[str], needed: str | None
-) -> tuple[RunState, Cause | None]:
+def judge_exit(context: Context, attempt: Attempt, lines: list[str], diverged: list[str]) -> tuple[RunState, Cause | None]:
     """The state that an ended attempt has reached, and why where it has not finished."""
     attempt = as_judged(attempt)
     cause = diagnose(
@@ -172,7 +157,6 @@ def judge_exit(
         stop_reason=attempt.stop.text if attempt.stop else None,
         vanished=attempt.cause,
         diverged=diverged,
-        needed=needed,
     )
     if cause is None:
         return RunState.FINISHED, None
