@@ -281,7 +281,7 @@ changes = ["{path}@mul=0.5"]
     [
         (["--rules", "broken.toml"], "rules", "broken.toml"),
         (["--rules", "nowhere.toml"], "rules", "nowhere.toml"),
-        (["--until", "no_such_metric < 1"], "until", "no_such_metric.last"),
+        (["--until", "no_such_metric < 1"], "until", "no_such_metric"),
         (["--until", "no_such_criterion"], "until", "no_such_criterion"),
         (["--rounds", "2"], "command", "--decide"),
         (["--max-hours", "-1"], "command", "--max-hours"),

@@ -133,7 +133,8 @@ class Question:
             package = module.partition(".")[0]
             advice = f"install {package} there, or name the right interpreter with --python"
             found.append(error(package, f"the training environment cannot start {module}: {problem}", advice))
-        if versions["accelerate"] and "accelerate" not in [each.subject for each in found]:
+        starts = any("accelerate" in word for word in self.preset.argv)
+        if starts and versions["accelerate"] and "accelerate" not in [each.subject for each in found]:
             found.append(ok("accelerate", versions["accelerate"]))
         found += self._torch(versions["torch"], answer.get("cuda"))
         found += self._trainer(versions, answer.get("broken"))
@@ -156,10 +157,10 @@ class Question:
 
     def _trainer(self, versions: dict[str, str | None], broken: list[str] | None) -> list[Finding]:
         preset = self.preset
-        named = self.script or preset.module
+        named = self.script or preset.module or " ".join(word for word in preset.argv if "{" not in word)
         version = versions.get(preset.package.name) if preset.package else None
         what = f"{preset.package.name} {version}, " if preset.package and version else ""
-        what += f"{named}, preset {preset.name}"
+        what += f"{named}, preset {preset.name}" if named else f"preset {preset.name}"
         if broken:
             cause = explain(broken)
             return [error("trainer", f"{named} cannot be imported: {cause.text}", cause.advice)]

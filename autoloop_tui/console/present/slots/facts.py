@@ -57,6 +57,8 @@ class SlotFacts:
     """Why no queued run may start here yet."""
     asks: str = ""
     """The live rule that asks a person what is to become of the run."""
+    would: str = "stop"
+    """What it would do: stop or relaunch the run."""
     advice: str = ""
     """What to do about the last run's failure."""
 
@@ -131,6 +133,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         last_line=last,
         waits=view.loop.slot_waits.get(slot.index, ""),
         asks=asked.origin if asked else "",
+        would="relaunch" if asked and asked.edits else "stop",
         advice=failure.advice if failure else "",
     )
 

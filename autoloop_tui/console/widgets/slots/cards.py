@@ -160,7 +160,7 @@ class SlotCards(RowPane, can_focus=True):
         room = width - cells(right) - cells(eta)
         done, todo = bar(facts.step / total if total else 0, room, glyphs=self.glyphs)
         progress: list[Piece] = [(done, "slot-running"), (todo, "rule"), (right, ""), (eta, "dim")]
-        asks = f"live rule {facts.asks} asks: stop this run?"
+        asks = f"live rule {facts.asks} asks: {facts.would} this run?"
         last: Piece = (clip(asks, width), look("pending").variable) if facts.asks else (clip(facts.last_line, width), "dim")
         return [progress, self._metric(facts, width), self._load(facts), [last]]
 

@@ -113,10 +113,13 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
         raise UserError(f"The interpreter {spec.python} does not exist or cannot be run; name another with --python.")
     script = spec.train_script or preset.script
     if script and not os.path.isfile(os.path.join(spec.cwd, script)):
-        raise UserError(
-            f"The training script {script} does not exist in {spec.cwd}; run from your training repository, "
-            "or name the script with --train-script."
-        )
+        advice = "run from your training repository, or name the script with --train-script."
+        if spec.train_script is None:
+            advice = (
+                f"the preset {preset.name} ({preset.title}) starts it. Run from that repository; for another trainer "
+                "describe its command in [trainer] of autoloop.toml, or choose --preset plain with --train-script."
+            )
+        raise UserError(f"The training script {script} does not exist in {spec.cwd}; {advice}")
     for flag, file in (("--summary-out", spec.summary_out), ("--markdown-out", spec.markdown_out)):
         if os.path.isdir(file):
             raise UserError(f"{flag}: {file} is a folder; name a file.")
