@@ -156,7 +156,7 @@ def test_what_was_read_is_remembered_outside_a_folder_that_is_no_project_yet(
         (("--outputs-root", "nope"), "There is no folder nope"),
         (("--limit", "0"), "--limit 0 makes no sense"),
         (("--rules", "no.toml"), "no.toml does not exist"),
-        (("--outputs-root", "."), "No run has left a W&B history below ."),
+        (("--outputs-root", "."), "No run has left a history below ."),
     ],
 )
 def test_mistakes_are_one_sentence(call: Call, project: Project, words: tuple[str, ...], sentence: str) -> None:

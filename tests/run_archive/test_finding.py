@@ -192,3 +192,28 @@ def test_what_the_real_wandb_wrote_is_read(finished_dir: Path) -> None:
     assert record.summary.steps == 595
     assert record.summary.metrics["eval/offline_eval/avg_l1"].n == 12
     assert "train/inf" in record.summary.not_finite
+
+
+def test_runs_of_other_loggers_go_by_the_highest_folder_that_has_a_file_of_theirs(tmp_path: Path) -> None:
+    written = Path(__file__).parents[1] / "metric_readers" / "written"
+    shutil.copytree(written / "transformers", tmp_path / "hf")
+    shutil.copytree(written / "lightning" / "lightning_logs", tmp_path / "pl" / "lightning_logs")
+    shutil.copytree(written / "lightning" / "lightning_logs" / "version_0", tmp_path / "pl" / "lightning_logs" / "version_1")
+    shutil.copytree(written / "torch", tmp_path / "tb")
+    shutil.copytree(written / "mlflow_files", tmp_path / "flow")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "metrics.jsonl").write_text('{"iter": 20, "loss": 1}\n{"iter": 40, "loss": 2}\n')
+    (tmp_path / "own" / "data.csv").write_text("x,y\n1,2\n")
+    wandb_run(tmp_path / "both", "one", [3, 2])
+    shutil.copy(tmp_path / "own" / "metrics.jsonl", tmp_path / "both")
+    found = {os.path.relpath(run.name, tmp_path): record for run, record in read_runs(find_runs(tmp_path), MetricBooks())}
+    assert {name.partition("/")[0] for name in found} == {"hf", "pl", "tb", "flow", "own", "both"}
+    assert {name for name in found if name.startswith("pl")} == {
+        "pl/lightning_logs/version_0",
+        "pl/lightning_logs/version_1",
+    }
+    assert found["hf"].summary.metrics["eval/loss"].last_step == 20
+    assert found["own"].summary.metrics["loss"].last_step == 40
+    assert found["tb/runs/exp"].config["lr"] == 0.1
+    assert set(found["both"].summary.metrics) == {"train/loss"}
+    assert all(record.problems == [] for record in found.values())

@@ -60,7 +60,7 @@ def analyze_offline(
     if not found:
         for problem in problems:
             print(f"note: {printing.printable(problem)}", file=sys.stderr)
-        raise UserError(f"No run has left a W&B history below {root}; name another folder with --outputs-root.")
+        raise UserError(f"No run has left a history below {root}; name another folder with --outputs-root.")
     memory = run_archive.Memory(
         run_archive.memory_path(project, root, os.environ), run_archive.Remembered, run_archive.version_of(books)
     )

@@ -29,7 +29,8 @@ SETTLED = 2.0
 HEAD = 64 << 10
 """Bytes at the start of a file that tell whether it holds metrics."""
 
-_PASSED_OVER = frozenset({"wandb", "__pycache__", "node_modules", "site-packages", "artifacts", "media", "checkpoints"})
+PASSED_OVER = frozenset({"wandb", "__pycache__", "node_modules", "site-packages", "artifacts", "media", "checkpoints"})
+"""Folders in which no logger keeps metrics, or W&B does."""
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _JSONL = re.compile(r".*\.(jsonl|ndjson)|logs\.json\.txt")
 _METRICS_CSV = ("metrics.csv", "progress.csv")
@@ -143,15 +144,35 @@ def _sort_in(folder: _Folder, parent: Path, entry: os.DirEntry[str]) -> None:
                 folder.files.append(("aim", path))
             elif _CHECKPOINT.fullmatch(name):
                 folder.files.append(("trainer_state", path / STATE_NAME))
-            elif not name.startswith(".") and name not in _PASSED_OVER:
+            elif not name.startswith(".") and name not in PASSED_OVER:
                 folder.below.append(path)
-        elif (kind := _kind_of(name)) is not None and entry.is_file():
+        elif (kind := kind_of(name)) is not None and entry.is_file():
             folder.files.append((kind, path))
     except OSError:
         pass
 
 
-def _kind_of(name: str) -> str | None:
+def folder_of(path: str) -> str:
+    """The folder that a file's run writes to, as far as its own place tells: a checkpoint lies in that of its run."""
+    folder = os.path.dirname(path)
+    return os.path.dirname(folder) if _CHECKPOINT.fullmatch(os.path.basename(folder)) else folder
+
+
+def tells_of_metrics(kind: str, path: str) -> bool:
+    """Whether the file is there and, as far as its kind needs more than a name, begins as metrics do."""
+    if not os.path.isfile(path):
+        return False
+    if kind not in _FITTING:
+        return True
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return _FITTING[kind](os.path.basename(path), file.read(HEAD))
+    except OSError:
+        return False
+
+
+def kind_of(name: str) -> str | None:
+    """The kind of source that a file of this name may be."""
     if "tfevents" in name:
         return "tensorboard"
     if name == STATE_NAME:

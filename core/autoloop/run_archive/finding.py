@@ -1,5 +1,5 @@
 """Which runs have left a history below a folder: `run-<id>.wandb` of every W&B version since 0.10, `wandb-history.jsonl`
-as 0.9 and exports write it, and the tap of a lagging W&B."""
+as 0.9 and exports write it, the tap of a lagging W&B, and files of other loggers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import msgspec
 from autoloop.metric_readers.find import JSONL, Age, run_age, segment_id, tap_id
 from autoloop.metric_readers.summary_file import NAME as SUMMARY
 from autoloop.model import UserError
+from autoloop.run_archive.other_files import by_run, is_source
 
 _RUN_FOLDER = re.compile(r".*run-\d{8}_\d{6}-(.+)", re.DOTALL)
 LATEST = "latest-run"
@@ -47,7 +48,7 @@ class FoundRun:
     """A run that left a history. `name`: its output directory, below the folder as it was given; where one directory
     holds several runs, the W&B folder of each, and its id behind that where they share even this. `segments`: its `.wandb`
     files, oldest first; `taps`: what mirrors W&B rows that are not yet written; `rows`: its JSONL files, newest first;
-    `summaries`: what W&B left beside them.
+    `summaries`: what W&B left beside them. `others`: of a run without any of these, the files of other loggers.
     """
 
     name: str
@@ -57,10 +58,11 @@ class FoundRun:
     taps: tuple[Stamp, ...]
     rows: tuple[Stamp, ...]
     summaries: tuple[Stamp, ...]
+    others: tuple[Stamp, ...] = ()
 
     @property
     def stamps(self) -> tuple[Stamp, ...]:
-        return self.summaries + self.rows + self.taps + self.segments
+        return self.others + self.summaries + self.rows + self.taps + self.segments
 
     @property
     def modified(self) -> float:
@@ -96,6 +98,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
         raise UserError(f"There is no folder {root}; name the one that your runs write to with --outputs-root.")
     told = [] if problems is None else problems
     files: list[Stamp] = []
+    sources: list[str] = []
     waiting = [os.fspath(root)]
     while waiting:
         folder = waiting.pop()
@@ -108,6 +111,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
             continue
         found = [stamp for entry in entries if _is_history(entry.name) and (stamp := _stamp(entry.path, told))]
         files += found
+        sources += [entry.path for entry in entries if not _is_history(entry.name) and is_source(entry.path)]
         if _RUN_FOLDER.fullmatch(os.path.basename(folder)) and any(_segment_id(stamp) for stamp in found):
             # A W&B run folder: below it, only its summary is of interest.
             summary = os.path.join(folder, "files", SUMMARY)
@@ -120,6 +124,10 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
     for stamp in _without_copies(files):
         _add(held, stamp)
     runs = [run for directory, below in held.items() for run in _named(directory, below)]
+    for directory, paths in by_run(sources, held).items():
+        others = tuple(stamp for path in paths if (stamp := _stamp(path, told)))
+        if others:
+            runs.append(FoundRun(directory, directory, None, (), (), (), (), others))
     return sorted(runs, key=lambda run: (-run.modified, run.name))
 
 

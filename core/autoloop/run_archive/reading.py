@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 
 from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.file_sources import FileSources
 from autoloop.metric_readers.find import WandbFiles
 from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.step_axis import StepAxis
 from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
 from autoloop.metric_readers.wandb_run import WandbRun
 from autoloop.metrics import MetricBooks, summarise
@@ -104,7 +106,9 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 def read_run(run: FoundRun, books: MetricBooks) -> RunRecord:
     """A run's whole history, read as while it trains: from W&B, else from the newest JSONL file that has a metric. Never
-    fails: what cannot be read is in `problems`."""
+    fails: what cannot be read is in `problems`. A run without these is read from the files of other loggers."""
+    if run.others:
+        return _read_files(run, books)
     summaries = [Path(stamp.path) for stamp in run.summaries]
     segments = [Path(stamp.path) for stamp in run.segments]
     tap = next((Path(stamp.path) for stamp in run.taps), None)
@@ -121,6 +125,14 @@ def read_run(run: FoundRun, books: MetricBooks) -> RunRecord:
     return RunRecord(summary=summarise(series, book), config=source.config, exit_code=source.exit_code, problems=problems)
 
 
+def _read_files(run: FoundRun, books: MetricBooks) -> RunRecord:
+    source = FileSources(Path(run.output_dir))
+    while source.poll():
+        pass
+    book = books.for_run(source.config, source.columns)
+    return RunRecord(summary=summarise(source.columns, book), config=source.config, problems=source.problems)
+
+
 def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[str, Series]:
     """The first file that has a metric."""
     for stamp in run.rows:
@@ -129,12 +141,14 @@ def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[
             pass
         problems += rows.problems
         if rows.columns.series:
+            axis = StepAxis()
             for summary in map(SummaryFile, summaries):
                 summary.poll()
                 rows.put_last(summary.values, summary.step)
                 missing = missing_rows(rows.path, summary.step, rows.step, rows.rows)
                 problems += [*summary.problems, *([missing] if missing else [])]
-            return rows.columns.series
+            axis.update(rows.columns, numbered=rows.numbered)
+            return axis.columns
     return {}
 
 
