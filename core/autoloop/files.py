@@ -124,11 +124,11 @@ def set_aside(path: Path, companions: Sequence[str] = ()) -> Path:
 
 NO_FILE = "it is not a regular file"
 LARGEST = 16 << 20
-"""Bytes of a file that a person or a trainer wrote to be read whole; a config or a rule book has some thousands."""
+"""Bytes of a file that a user or a trainer wrote to be read whole; a config or a rule book has some thousands."""
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """An ordinary file for reading. OSError, whose `strerror` is a clause for a person, for what could block or never end:
+    """An ordinary file for reading. OSError, whose `strerror` is a clause for a user, for what could block or never end:
     a FIFO, a socket, a device such as /dev/zero."""
     try:
         # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.

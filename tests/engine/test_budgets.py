@@ -136,7 +136,7 @@ def test_limits_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None
 def test_a_resume_with_limits_that_make_no_sense_is_refused(asked: Resume) -> None:
     loop = Loop(id=1, name="x", state=LoopState.ACTIVE, spec=LoopSpec(configs=[]), output_dir="", created_at=0.0, max_runs=3)
     with pytest.raises(UserError):
-        limits.raised(asked, loop, 3, 0.0)
+        limits.apply_resume_limits(asked, loop, 3, 0.0)
 
 
 def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(project: Project) -> None:

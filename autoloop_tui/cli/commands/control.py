@@ -89,7 +89,7 @@ def resume(
     request = Resume(max_hours=max_hours, max_runs=max_runs)
     with client.opened(loop) as (store, found):
         started, now = store.started_runs(found.id), time.time()
-        more = limits.raised(request, found, started, now)
+        more = limits.apply_resume_limits(request, found, started, now)
         over = limits.exhausted_reason(more, started, now)
         if rules is not None and found.state is not LoopState.FINISHED:
             if client.alive(store, found):

@@ -18,7 +18,7 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Exit code of the command; None if a signal ended it."""
     signal: int | None = None
     stopped_by: str | None = None
-    """The request that made the supervisor stop the tree (`stop`, `kill`); None if it ended by itself."""
+    """The request that made the supervisor stop the tree (`stop`, `kill`); None if it was not asked to stop."""
     error: str | None = None
     """Why the command could not be started."""
     errno: int | None = None

@@ -1,4 +1,4 @@
-"""Why something stopped, ended or was queued again: a kind to act on, with a sentence for people beside it.
+"""Why something stopped, ended or was queued again: a kind to act on, with a sentence for users beside it.
 
 Only the kind decides anything; the text may be reworded freely.
 """

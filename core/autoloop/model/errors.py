@@ -1,4 +1,4 @@
-"""The one error that people can put right."""
+"""The one error that users can put right."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import msgspec
 
 
 class EventKind(StrEnum):
-    """What happened. Clients choose by kind; the words are for people."""
+    """What happened. Clients choose by kind; the text is for users."""
 
     LOOP_STARTED = "loop started"
     LOOP_RESUMED = "loop resumed"
@@ -35,7 +35,7 @@ class EventKind(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a loop's story, in words for people."""
+    """One line of a loop's story, as text for users."""
 
     id: int
     loop: int

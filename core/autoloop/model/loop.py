@@ -13,7 +13,7 @@ class LoopState(StrEnum):
     ACTIVE = "active"
     FINISHED = "finished"
     STOPPED = "stopped"
-    """Ended before its time, by a person or a halt; `autoloop-tui resume` takes it up again."""
+    """Ended before its time, by a user or a halt; `autoloop-tui resume` takes it up again."""
 
 
 class RoundState(StrEnum):
@@ -46,9 +46,9 @@ class ApprovalMode(StrEnum):
     AUTO = "auto"
     """Proposals are approved as soon as they are made."""
     MANUAL = "manual"
-    """Only a person approves."""
+    """Only a user approves."""
     AFTER = "after"
-    """A person has a while to decide; what is pending then is approved."""
+    """A user has a while to decide; what is pending then is approved."""
 
 
 class ApprovalPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class ApprovalPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     mode: ApprovalMode = ApprovalMode.AUTO
     after: float | None = None
-    """Seconds that a person has to decide; only for AFTER."""
+    """Seconds that a user has to decide; only for AFTER."""
 
     def __str__(self) -> str:
         return self.mode.value if self.after is None else f"{self.mode.value}:{self.after:g}"
@@ -66,7 +66,7 @@ AUTO = ApprovalPolicy()
 
 
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asked for with `autoloop-tui run`. Paths are absolute (stored, they are relative to the project). Never
+    """What a user asked for with `autoloop-tui run`. Paths are absolute (stored, they are relative to the project). Never
     holds a secret."""
 
     configs: list[str]
@@ -88,7 +88,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     decide: bool = False
     approve: ApprovalPolicy = AUTO
     grace: float = 10.0
-    """Seconds from a person's last decision to the start of the next round by itself: it can be undone until then."""
+    """Seconds from a user's last decision to the automatic start of the next round: it can be undone until then."""
     until: str | None = None
     rules: str | None = None
     methods: list[str] | None = None
@@ -145,7 +145,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     waits_for: str | None = None
     """Why no run is started now although some are queued: what is lacking, in words."""
     held: bool = False
-    """The automatic start of the next round is held by a person."""
+    """The automatic start of the next round is held by a user."""
     deadline: float | None = None
     """When its --max-hours are over; a resume may move it."""
     max_runs: int | None = None
@@ -169,8 +169,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
     ended_at: float | None = None
     decide_by: float | None = None
-    """When pending proposals are approved without a person (`--approve after:…`)."""
+    """When pending proposals are approved without a user (`--approve after:…`)."""
     start_at: float | None = None
-    """When the next round starts by itself, once all is decided: `grace` after the last decision of a person."""
+    """When the next round starts automatically, once all is decided: `grace` after the last decision of a user."""
     start_asked: bool = False
-    """A person wants the next round now; kept, so that an engine that dies after it has said yes keeps its word."""
+    """A user wants the next round now; kept, so that an engine that dies after it has said yes keeps its word."""

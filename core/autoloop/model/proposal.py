@@ -19,7 +19,7 @@ class ProposalStatus(StrEnum):
     BLOCKED = "blocked"
     """A guard refused it; `blocked` says why. It can be edited into a valid one."""
     SKIPPED = "skipped"
-    """Valid, but over --variants-per-run; a person may still approve it."""
+    """Valid, but over --variants-per-run; a user may still approve it."""
     LAUNCHED = "launched"
     """It became a run: of the next round, or for a live rule's, of the same one."""
     DONE = "done"
@@ -40,7 +40,7 @@ class LiveContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule's or a person's edits for one base run, resolved against that run's config."""
+    """A rule's or a user's edits for one base run, resolved against that run's config."""
 
     id: int
     loop: int

@@ -73,7 +73,7 @@ def claim(directory: str, record: Record) -> bool:
     try:
         _write_all(fd, to_json(record))
     except OSError:
-        pass  # a full disk: it is ours all the same, and start.json will say by whom
+        pass  # a full disk: it is ours nevertheless, and start.json will say by whom
     finally:
         os.close(fd)
     return True

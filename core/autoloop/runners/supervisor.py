@@ -137,7 +137,7 @@ class Attempt:
             now = time.monotonic()
             if asked == signal.SIGUSR1 or (asked == signal.SIGTERM and not stopping):
                 kill = asked == signal.SIGUSR1
-                if self.status is None:  # otherwise the command ended by itself, and only stragglers are stopped
+                if self.status is None:  # otherwise the command has ended, and only stragglers are stopped
                     self.stopped_by = "kill" if kill else "stop"
                 stopping, deadline = True, now
                 steps = [] if kill else list(self.ladder)
@@ -231,7 +231,7 @@ def revealed(word: str) -> str:
 
 
 def write_log(text: str) -> None:
-    """A line in the attempt's log, where a person looks first; a full disk must not end us for it."""
+    """A line in the attempt's log, where a user looks first; a full disk must not end us for it."""
     try:
         os.write(2, f"autoloop: {text}\n".encode(errors="replace"))
     except OSError:

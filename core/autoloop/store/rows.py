@@ -34,7 +34,7 @@ class Rows:
     def __init__(self, places: Places, connection: sqlite3.Connection, notice: str | None = None) -> None:
         self.places = places
         self.notice = notice
-        """What happened at opening that a person should know."""
+        """What happened at opening that a user should know."""
         self._db = connection
         self._project = str(places.project)
         self._file = _identity(places.database)
@@ -54,7 +54,7 @@ class Rows:
         self.close()
 
     def remember(self, rows: int, kib: int) -> None:
-        """Keep no more than so many decoded rows of each kind, and so much of the file, in memory."""
+        """Keep at most `rows` decoded rows of each kind, and `kib` KiB of the file, in memory."""
         self._remembered = rows
         self._sql(f"PRAGMA cache_size = -{kib}")
 
@@ -95,7 +95,7 @@ class Rows:
             yield
             self._sql("COMMIT")
         except BaseException:
-            with suppress(sqlite3.Error):  # a full disk has ended the transaction by itself
+            with suppress(sqlite3.Error):  # a full disk has ended the transaction already
                 self._db.execute("ROLLBACK")
             raise
 

@@ -1,4 +1,4 @@
-"""Presets read: shipped ones by name, a person's own by path, which is a file or the table [trainer] of an autoloop.toml."""
+"""Presets read: shipped ones by name, a user's own by path, which is a file or the table [trainer] of an autoloop.toml."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: str = "trainer"
     title: str = ""
     script: str = ""
-    """Default script, relative to the folder of the launch; what a person names stands before it."""
+    """Default script, relative to the folder of the launch; what a user names stands before it."""
     module: str = ""
     """Started with `-m` where there is no script."""
     identity: str | None = None

@@ -45,7 +45,7 @@ def check(config: Config, request: VariantRequest, policy: VariantPolicy, suffix
 
     `suffix`: the format of the config's file, which the variant's file has too.
     Of a rule's request, the edits that this config cannot take are left out with a note, its bounds hold, and so do the
-    floors under which no rule may go. An edit of a person that matches nothing blocks the variant: it was meant.
+    floors under which no rule may go. An edit of a user that matches nothing blocks the variant: it was meant.
     """
     edits: Sequence[str] = request.edits
     notes: list[str] = []

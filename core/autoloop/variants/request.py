@@ -1,4 +1,4 @@
-"""What somebody wants changed in a config, and why: a rule, a person, a recipe or a script."""
+"""What somebody wants changed in a config, and why: a rule, a user, a recipe or a script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class VariantRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     reason: str
     edits: list[str]
     author: Actor = Actor(kind=ActorKind.PERSON)
-    """By default a person whose name is not known here."""
+    """By default a user whose name is not known here."""
     priority: int = 0
     """Of several requests for one run, the higher comes first."""
     evidence: Evidence | None = None
@@ -23,11 +23,11 @@ class VariantRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     @property
     def rule(self) -> str | None:
-        """The id of the rule that asks, or `default`; None for a person."""
+        """The id of the rule that asks, or `default`; None for a user."""
         return self.evidence.rule if self.evidence else None
 
     @property
     def by_rule(self) -> bool:
         """Whether a rule asks. A rule serves many configs, so edits that one of them cannot take are left out; an edit of
-        a person is meant as it stands."""
+        a user is meant as it stands."""
         return self.author.by_rules

@@ -1,4 +1,4 @@
-"""Commands of people and scripts: each row is carried out once, by the handler of its verb, and answered with a sentence."""
+"""Commands of users and scripts: each row is carried out once, by the handler of its verb, and answered with a sentence."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def resume(command: CommandContext, request: Resume) -> str:
     context, loop = command.context, command.context.loop
     if loop.state is not LoopState.ACTIVE:
         raise UserError("The loop is stopping; resume it when its runs have ended.")
-    raised = limits.raised(request, loop, context.store.started_runs(loop.id), context.clock())
-    context.store.put_loop(msgspec.structs.replace(raised, paused=False))
+    limited = limits.apply_resume_limits(request, loop, context.store.started_runs(loop.id), context.clock())
+    context.store.put_loop(msgspec.structs.replace(limited, paused=False))
     context.log_event(EventKind.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
     return "the queue goes on"
 

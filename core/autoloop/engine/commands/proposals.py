@@ -1,4 +1,4 @@
-"""What people and scripts decide about proposals: approve, reject, take back, edit, and propose their own."""
+"""What users and scripts decide about proposals: approve, reject, take back, edit, and propose their own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def undo(command: CommandContext, request: Undo) -> str:
 
 
 def _last_decided(command: CommandContext) -> list[Proposal]:
-    """What a person decided last and can still take back: all proposals that the same command decided."""
+    """What a user decided last and can still take back: all proposals that the same command decided."""
     context = command.context
     round_ = context.store.last_round(context.loop_id)
     found = [
@@ -130,7 +130,7 @@ def edit(command: CommandContext, request: Edit) -> str:
 
 
 def propose(command: CommandContext, request: Propose) -> str:
-    """A person's own proposals, from any run of the loop: all variants or none."""
+    """A user's own proposals, from any run of the loop: all variants or none."""
     context, spec = command.context, command.context.spec
     base = command.run(request.run)
     last = context.store.last_round(context.loop_id)

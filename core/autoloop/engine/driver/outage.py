@@ -24,7 +24,7 @@ class Outage:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.patience = 0.5
-        """Seconds; doubled each time before they are waited, since so many were not enough."""
+        """Seconds; doubled before each wait, since the last one was not long enough."""
         self.past: str | None = None
         """The trouble that is over and has not been told yet."""
 

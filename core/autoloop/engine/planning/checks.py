@@ -1,4 +1,4 @@
-"""Every check of what a person asked for that can be made before anything is written."""
+"""Every check of what a user asked for that can be made before anything is written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check(
     found: set[str],
     starting: bool,
 ) -> tuple[RuleSource, Expression | None, list[str]]:
-    """Raise UserError for the first thing that a person must put right; all that is wrong with `configs` is one.
+    """Raise UserError for the first thing that a user must put right; all that is wrong with `configs` is one.
 
     `found`: the metrics that earlier runs logged. Returns the loop's rules and `--until`, which it has read, and what to
     know beforehand: what this machine lacks where it is not `starting`, and names in the rules that fit nothing.

@@ -24,7 +24,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
     """Record the loop, its first round and its queue in one transaction. The configs are frozen first.
 
     Makes the loop's output folder, so that its name is taken; where others took the planned name meanwhile it is the next
-    free one. UserError where a disk has no room or is read-only; nothing is left then.
+    free one. UserError if a disk is full or read-only; nothing is left then.
     """
     frozen = {planned.run.id: store.places.config(planned.run.id, planned.suffix) for planned in plan.runs}
     folder: Path | None = None

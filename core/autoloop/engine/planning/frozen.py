@@ -40,7 +40,7 @@ class Sources:
 
 
 def freeze_sources(places: Places, name: str, spec: LoopSpec, base: Config | None = None) -> None:
-    """Keep a copy of each file that a person wrote; secrets of the preset are left out. `base`: the values of the preset's
+    """Keep a copy of each file that a user wrote; secrets of the preset are left out. `base`: the values of the preset's
     base, which its file or its trainer may not give again. UserError, OSError."""
     folder = places.frozen(name)
     folder.mkdir(mode=0o700, parents=True)
@@ -151,7 +151,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
 
 
 def _files(project: Path, spec: LoopSpec, folder: Path | None = None) -> dict[str, Path]:
-    """The name of the copy -> the file of a person. `folder`: where the copies are, whose settings name the metric book."""
+    """The name of the copy -> the file of a user. `folder`: where the copies are, whose settings name the metric book."""
     found: dict[str, Path] = {}
     if (folder or project).joinpath(settings.FILE).exists():
         found[settings.FILE] = project / settings.FILE

@@ -34,7 +34,7 @@ def check_budget(spec: LoopSpec) -> None:
         _minutes(spec.quiet_hours)
 
 
-def raised(request: Resume, loop: Loop, started: int, now: float) -> Loop:
+def apply_resume_limits(request: Resume, loop: Loop, started: int, now: float) -> Loop:
     """The loop with the limits that `request` names. UserError if one is out of range or used up already."""
     if request.max_hours is not None:
         loop = msgspec.structs.replace(loop, deadline=deadline(request.max_hours, now))

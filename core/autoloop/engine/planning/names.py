@@ -18,7 +18,7 @@ ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def output_name(run: Run, attempt: int, runs: int) -> str:
-    """`<index>_<config name>_<id>`, as people's scripts expect it; a retry gets a directory of its own.
+    """`<index>_<config name>_<id>`, as users' scripts expect it; a retry gets a directory of its own.
 
     The index has as many digits as that of the last of the loop's `runs`, at least two, so that names sort. A comma of the
     name (`lr=3e-3,seed=2`) becomes `_`: some trainers take a path apart at commas.

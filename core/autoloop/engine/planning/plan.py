@@ -1,4 +1,4 @@
-"""From what a person asked for to what would run: every check that can be made before anything is written."""
+"""From what a user asked for to what would run: every check that can be made before anything is written."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def plan_loop(
 
     Where it is not `starting`, what this machine lacks (GPUs, a key of W&B) is a warning of the plan. `where_run` tells
     where a config of some hash has run, `names` are those of the project's loops, `found` the metrics that earlier runs
-    logged. Raises UserError for whatever a person must put right first.
+    logged. Raises UserError for whatever a user must put right first.
     """
     preset = with_base(spec, load_preset(spec.preset))
     dataset = dataset_of(spec)

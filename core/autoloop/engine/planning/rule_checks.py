@@ -20,7 +20,7 @@ from autoloop.text.suggest import did_you_mean
 from autoloop.variants.check import applicable
 
 RUNS, LOOPS = 20, 50
-"""So many runs of the newest of so many loops tell what a trainer logs."""
+"""Runs of each, and newest loops, that tell what a trainer logs."""
 RATES = ("learning_rate", "lr", "optimizer_lr", "base_lr", "max_lr")
 
 

@@ -1,6 +1,6 @@
 """The policies by which variants are checked: that of a loop, and that of a project for runs outside any loop.
 
-The engine, the console, the analysis, `generate` and people's scripts take theirs from here, so that they agree.
+The engine, the console, the analysis, `generate` and users' scripts take theirs from here, so that they agree.
 """
 
 from __future__ import annotations

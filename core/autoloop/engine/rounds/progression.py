@@ -143,9 +143,9 @@ class LoopProgression:
         self._asking, self._asking_said = None, False
 
     def _decide(self, round_: Round) -> None:
-        """Start the next round when the policy, the clock or a person says so.
+        """Start the next round when the policy, the clock or a user says so.
 
-        Thousands of proposals may wait for a person for days: they are looked at again only where something has changed.
+        Thousands of proposals may wait for a user for days: they are looked at again only where something has changed.
         """
         mark, due = self.context.store.mark(), self._decide_at
         if mark == self._decided_on and (due is None or self.context.clock() < due):
@@ -181,7 +181,7 @@ class LoopProgression:
         )
         if due and not self.context.loop.held:
             with self.context.store.transaction():
-                # Also of what a person proposed since: where nobody is asked, nothing waits for anybody.
+                # Also of what a user proposed since: where nobody is asked, nothing waits for anybody.
                 approve_by_policy(self.context, self.proposals.for_next_round(round_.number))
 
     def _nothing_to_run(self, round_: Round, proposals: list[Proposal]) -> LoopEnd | None:
@@ -205,7 +205,7 @@ class LoopProgression:
         self._waiting_said = None
 
     def _tell_wait(self, round_: Round, proposals: list[Proposal]) -> None:
-        """What a person has to do; said again when it has become another wait, not for each decision."""
+        """What a user has to do; said again when it has become another wait, not for each decision."""
         number = round_.number + 1
         pending = sum(p.status is ProposalStatus.PENDING for p in proposals)
         if pending:

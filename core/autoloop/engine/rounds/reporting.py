@@ -9,7 +9,7 @@ from autoloop.engine.base.context import Context
 from autoloop.model import EventKind, LoopState, Run
 
 REST = 20.0
-"""A summary of thousands of runs takes a while to be written: so many times as long it is then left alone."""
+"""A summary of thousands of runs takes a while to write; it is then left alone for this many times as long."""
 
 
 class Reporting:

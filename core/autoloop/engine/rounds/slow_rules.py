@@ -1,4 +1,4 @@
-"""Slow rules asked about the runs of a round, in a thread: the engine obeys commands while a person's code thinks."""
+"""Slow rules asked about the runs of a round, in a thread: the engine obeys commands while a user's code thinks."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from autoloop.engine.base.context import Context
 from autoloop.model import Attempt, Cause, LoopEnd, LoopEndKind, Run, RunState
 
 FAILURES_IN_A_ROW = 3
-"""So many runs failing before their first step mean a broken set-up: the loop stops rather than burn the queue."""
+"""Runs that fail before their first step, one after the other, and mean a broken set-up: the loop stops."""
 
 OUT_OF_MEMORY = 3
-"""So many attempts of one round that ran out of memory: its configs, or somebody else on the GPU, leave too little."""
+"""Attempts of one round that ran out of memory and mean that its configs, or other users of the GPU, leave too little."""
 
 BAD = (RunState.FAILED, RunState.LOST)
 

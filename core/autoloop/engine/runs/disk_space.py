@@ -1,4 +1,4 @@
-"""Whether there is room on the disks to start a run, and which faults of a disk may pass by themselves."""
+"""Whether the disks have enough free space to start a run, and which faults of a disk may pass."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ class Execution:
             return self._ended(attempt, run, follower, state.record)
         reason = state.reason if isinstance(state, local.Vanished) else "its supervisor ended without a record"
         if isinstance(state, local.Vanished) and not state.started:
-            # Perhaps for want of room: then it waits, as where this process could not start it.
+            # Perhaps for lack of space: then it waits, as it does if this process could not start it.
             try_writing(directory)
             attempt = msgspec.structs.replace(attempt, unstarted=True)
         killed = 0

@@ -1,6 +1,6 @@
 """A run that has ended goes on from its last checkpoint to more steps: whether it can, and how it stands in the queue.
 
-Engine, command line and console ask the same `refusal`, so that a person hears of it before anything is sent.
+Engine, command line and console ask the same `refusal`, so that a user hears of it before anything is sent.
 """
 
 from __future__ import annotations

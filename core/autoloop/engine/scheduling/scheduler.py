@@ -85,7 +85,7 @@ class Scheduler:
         """What is to be started now."""
         loop = self.context.loop
         starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.wandb.must_wait)
-        queue = self._with_room(loop, self._allowed(loop)) if starting else []
+        queue = self._with_space(loop, self._allowed(loop)) if starting else []
         free = [slot for slot in loop.spec.slots if slot.index not in self.execution.busy]
         return assign(queue, self._admission.admit(free, len(queue)), self.execution.busy)
 
@@ -121,8 +121,8 @@ class Scheduler:
                 self._reserved.discard(id_)
         return sorted(head.values(), key=lambda run: (run.round, run.position))
 
-    def _with_room(self, loop: Loop, queue: list[Run]) -> list[Run]:
-        """`queue`; nothing while a disk has too little room for another run, or the machine no process for it."""
+    def _with_space(self, loop: Loop, queue: list[Run]) -> list[Run]:
+        """`queue`; nothing while a disk has too little free space for another run, or the machine no process for it."""
         full = None
         if assign(queue, loop.spec.slots, self.execution.busy):
             full = shortage((self.context.places.home, Path(loop.output_dir)), self._min_free)

@@ -59,10 +59,10 @@ class WandbStatus:
             self.context.log_event(EventKind.NOTE, f"W&B ({answer.server}) is back")
 
     def _meanwhile(self) -> str:
-        was_resumed = "running runs go on, and what they record is kept on disk"
+        meanwhile = "running runs go on, and what they record is kept on disk"
         if self.context.spec.formal:
-            return f"{was_resumed}; new ones wait, as formal runs are online"
-        return f"{was_resumed}; new ones record offline until it is back, and the report says how to upload them"
+            return f"{meanwhile}; new ones wait, as formal runs are online"
+        return f"{meanwhile}; new ones record offline until it is back, and the report says how to upload them"
 
     @property
     def must_wait(self) -> bool:
