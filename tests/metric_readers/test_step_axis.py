@@ -107,6 +107,22 @@ def test_a_resumed_run_that_repeats_steps_has_each_once_with_the_later_value(tmp
     assert list(follower.columns["loss"]) == [(0, 0), (10, 1), (20, 4), (30, 5), (40, 6)]
 
 
+def test_a_later_segment_that_repeats_rows_moves_what_follows_to_its_steps(tmp_path: Path) -> None:
+    def segment(day: int, rows: dict[int, Row]) -> None:
+        place = tmp_path / "wandb" / f"offline-run-2026010{day}_000000-abc"
+        place.mkdir(parents=True)
+        records = [new_row({(key,): value for key, value in row.items()}, own) for own, row in rows.items()]
+        (place / "run-abc.wandb").write_bytes(frame([part(17, b""), *records]))
+
+    segment(1, {own: {"global_step": 10 * own, "loss": own} for own in range(5)})
+    follower = read_all(follow(tmp_path, run_id="abc"))
+    assert list(follower.columns["loss"].steps) == [0, 10, 20, 30, 40]
+    segment(2, {own: {"global_step": 100 * own, "loss": own} for own in range(3, 7)})
+    expected = [(0, 0), (10, 1), (20, 2), (300, 3), (400, 4), (500, 5), (600, 6)]
+    assert list(read_all(follower).columns["loss"]) == expected
+    assert list(read_all(follow(tmp_path, run_id="abc")).columns["loss"]) == expected
+
+
 def test_a_counter_that_appears_late_puts_all_on_its_axis_however_it_was_read(tmp_path: Path) -> None:
     early: list[Row] = [{"epoch": 0, "loss": 5}, {"epoch": 1, "loss": 4}]
     follower = follow(json_folder(tmp_path, early))

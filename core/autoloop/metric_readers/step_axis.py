@@ -81,7 +81,7 @@ class StepAxis:
         for name in {default, *own.values()} - {None}:
             assert name is not None
             counter = self._counters.setdefault(name, _Counter())
-            if name in raw.rewritten or len(raw.series[name]) < counter.taken:
+            if counter.taken and (name in raw.rewritten or len(raw.series[name]) < counter.taken):
                 self._start()
                 return False
             counter.take(raw.series[name])
