@@ -187,6 +187,8 @@ class Feed:
         self._present: Mapping[str, Presence] = {}
         self._looked_at = 0.0
         self._presets: dict[int, Preset] = {}
+        self._secrets: dict[str, list[str]] = {}
+        """By run; a frozen config does not change."""
         """By loop."""
 
     def close(self) -> list[str]:
@@ -277,14 +279,26 @@ class Feed:
         """As the engine follows it; where the loop's preset cannot be read, the console log tells nothing."""
         assert self.view is not None
         # Imported here, because the first paint needs no reader.
-        from autoloop.engine.planning.frozen import preset_of
         from autoloop.engine.runs.following import follow_attempt
 
-        loop = self.view.loop
-        if loop.id not in self._presets:
+        return follow_attempt(attempt, run, self.view.loop.spec, self._preset())
+
+    def _preset(self) -> Preset | None:
+        """The loop's own; None where it cannot be read."""
+        from autoloop.engine.planning.frozen import preset_of
+
+        if self.loop_id not in self._presets:
             with suppress(UserError):
-                self._presets[loop.id] = preset_of(self.store.places, loop)
-        return follow_attempt(attempt, run, loop.spec, self._presets.get(loop.id))
+                self._presets[self.loop_id] = preset_of(self.store.places, self.store.loop(self.loop_id))
+        return self._presets.get(self.loop_id)
+
+    def secrets(self, run: Run) -> list[str]:
+        """What may stand in the run's log and must not be shown."""
+        from autoloop.engine.base.output_secrets import output_secrets
+
+        if run.id not in self._secrets:
+            self._secrets[run.id] = output_secrets(run, self._preset())
+        return self._secrets[run.id]
 
     @property
     def _most(self) -> int:

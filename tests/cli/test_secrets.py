@@ -132,6 +132,12 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     assert "login refused" in shown
     # Whoever did not give the arguments knows them by their names only, so a bare one stays in the raw log.
     assert "9z" not in shown.replace("the first is argument9zone", "")
+    assert "AUTOLOOP_SECRET_HF_TOKEN is not set here: if the run printed that secret of --extra, it is shown" in shown
+    given = {"AUTOLOOP_SECRET_HF_TOKEN": "argument9zone", "AUTOLOOP_SECRET_PASSWORD": "argument9ztwo"}
+    logs = project.call("logs", env=env | given)
+    assert (logs.returncode, logs.stderr) == (0, "")
+    assert "the first is ***" in logs.stdout
+    assert "9z" not in logs.stdout
     configs = set((project.folder / ".autoloop/configs").iterdir())
     sources = {project.folder / name for name in ("base.json", "kinds.py", "p.toml")}
     assert set(holding(project.folder, b"9z")) - sources - configs == {Path(attempt.directory, "log.txt")}

@@ -15,7 +15,10 @@ from textual.pilot import Pilot
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.present.proposals.edits import edit_check
 from autoloop_tui.console.present.run.launch import planned
+from autoloop_tui.console.present.slots.facts import facts_of
 from autoloop_tui.console.screens.dialogs import Ask
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
+from autoloop_tui.console.widgets.log_tail import LogTail
 from tests.console.projects import Project
 from tests.console.running import run_app
 from tests.console.waiting import settle
@@ -85,6 +88,28 @@ async def test_an_ended_run_can_be_extended(project: Project) -> None:
         await pilot.press("plus")
         await settle(pilot)
         assert isinstance(app.screen, Ask)
+
+
+async def test_the_preset_s_secrets_and_the_config_s_are_not_shown_in_a_log(project: Project) -> None:
+    kept = project.store.places.frozen(project.loop.name) / "preset.toml"
+    kept.write_text(PRESET + '[env]\nMY_TOKEN = "preset9ztoken"\n')
+    log = "bare preset9ztoken, config9ztoken\n" * 3
+    run = project.run("it", RunState.RUNNING, config={"lr": 1e-3, "hub": {"token": "config9ztoken"}}, log=log)
+
+    async with opened(project) as (pilot, app):
+        await settle(pilot)
+        assert isinstance(app.screen, SlotsScreen)
+        assert app.feed.view is not None
+        assert facts_of(app.feed.view.loop.spec.slots[0], app.feed.view, app.feed, None).last_line == "bare ***, ***"
+        views = [app.screen.query_one(LogTail)]
+        app.open_run(run.id)
+        await settle(pilot)
+        await pilot.press("2")
+        await settle(pilot)
+        views.append(app.screen.query_one("#part-log", LogTail))
+        for view in views:
+            assert view.log_file is not None
+            assert view.log_file.lines(0, 3) == view.log_file.last_lines(3) == ["bare ***, ***"] * 3
 
 
 async def test_edits_are_judged(project: Project) -> None:

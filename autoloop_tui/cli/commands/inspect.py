@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from autoloop.model import Loop, Run, UserError
 from autoloop.runners import bounded_log
-from autoloop.secrets import mask_bytes, of_config, unsure
+from autoloop.secrets import mask_bytes, missing, unsure
 from autoloop.store import Store, take_snapshot
-from autoloop.wandb_cloud.key import known_secrets
 from cyclopts import Parameter
 
 from autoloop_tui import client
@@ -113,6 +112,9 @@ def logs(
             raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")
         path = Path(attempts[-1].directory) / "log.txt"
         known = _secrets(store, found, chosen)
+        for name in missing(found.spec.extra, os.environ):
+            text = f"{name} is not set here: if the run printed that secret of --extra, it is shown"
+            print(f"note: {text}", file=sys.stderr)
         offset = left_out = 0
         while True:
             ended = store.run(chosen.id).state.ended
@@ -176,15 +178,13 @@ def _last_started(store: Store, loop: Loop) -> Run:
 
 def _secrets(store: Store, loop: Loop, run: Run) -> list[str]:
     """What may stand in the log and must not be shown: of this environment, the run's config and the loop's preset."""
-    from autoloop.engine.base.frozen_config import frozen_config
+    from autoloop.engine.base.output_secrets import output_secrets
     from autoloop.engine.planning.frozen import preset_of
 
-    found = known_secrets(os.environ)
+    preset = None
     with contextlib.suppress(UserError):
-        found += of_config(frozen_config(run))
-    with contextlib.suppress(UserError):
-        found += of_config(preset_of(store.places, loop).env)
-    return found
+        preset = preset_of(store.places, loop)
+    return output_secrets(run, preset)
 
 
 def _copy(path: Path, offset: int, left_out: int, ended: bool, known: list[str]) -> tuple[int, int]:

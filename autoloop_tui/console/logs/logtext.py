@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from collections.abc import Sequence
 
 from autoloop.secrets import mask_bytes
 from autoloop.text.values import count
@@ -51,9 +52,9 @@ def sanitize(line: str) -> str:
     return f"{kept} … and {count(len(line) - LINE_LIMIT)} more characters" if len(line) > LINE_LIMIT else kept
 
 
-def sanitize_long(head: bytes, tail: bytes, length: int) -> str:
+def sanitize_long(head: bytes, tail: bytes, length: int, known: Sequence[str] = ()) -> str:
     """A line of `length` bytes of which only the ends were read: its last state if it was redrawn, else its start."""
-    known = known_secrets(os.environ)
+    known = [*known_secrets(os.environ), *known]
     head, tail = mask_bytes(head, known), mask_bytes(tail, known).rstrip(b"\r\n")
     if b"\r" in tail:
         return sanitize(decode(tail))
@@ -61,9 +62,10 @@ def sanitize_long(head: bytes, tail: bytes, length: int) -> str:
     return f"{kept} … a line of {size(length)}"
 
 
-def split(data: bytes, *, final: bool = True) -> list[str]:
-    """The lines of a block, sanitised; its last newline is optional. Not `final`: its last line is still growing."""
-    text = decode(mask_bytes(data, known_secrets(os.environ)), final=final)
+def split(data: bytes, known: Sequence[str] = (), *, final: bool = True) -> list[str]:
+    """The lines of a block, sanitised; its last newline is optional. Not `final`: its last line is still growing. `known`:
+    secrets beside those of the environment."""
+    text = decode(mask_bytes(data, [*known_secrets(os.environ), *known]), final=final)
     lines = text.removesuffix("\n").split("\n")
     # One test over the block: nearly every block of a real log is printable ASCII and needs no work line by line.
     if text.isascii() and text.replace("\n", "").isprintable() and len(max(lines, key=len)) <= LINE_LIMIT:

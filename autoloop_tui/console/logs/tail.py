@@ -11,6 +11,7 @@ import stat
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -26,10 +27,14 @@ ENDS = 1 << 14
 
 
 class LogFile:
-    """One log, followed by path. The pane that shows it owns it: calls `poll` on its clock and `close` at the end."""
+    """One log, followed by path. The pane that shows it owns it: calls `poll` on its clock and `close` at the end.
 
-    def __init__(self, path: Path) -> None:
+    `known`: secrets that it may hold, beside those of the environment.
+    """
+
+    def __init__(self, path: Path, known: Sequence[str] = ()) -> None:
         self.path = path
+        self._known = known
         self.size = 0
         """Bytes indexed so far."""
         self.complete = 0
@@ -166,10 +171,10 @@ class LogFile:
         start = self._offset(first)
         length = (self.size if growing else self._offset(after)) - start
         if length <= LONG_LINE:
-            lines = logtext.split(self._read(start, length), final=not growing)
+            lines = logtext.split(self._read(start, length), self._known, final=not growing)
         elif after - first == 1:
             head, tail = self._read(start, ENDS), self._read(start + length - ENDS, ENDS)
-            lines = [logtext.sanitize_long(head, tail, length)]
+            lines = [logtext.sanitize_long(head, tail, length, self._known)]
         else:
             middle = (first + after) // 2
             lines = self.lines(first, middle) + self.lines(middle, after)
@@ -183,7 +188,7 @@ class LogFile:
         if self._fd is None or wanted <= 0:
             return []
         end = os.fstat(self._fd).st_size
-        return _last(self._read(max(0, end - CHUNK), CHUNK), end > CHUNK, wanted)
+        return _last(self._read(max(0, end - CHUNK), CHUNK), end > CHUNK, wanted, self._known)
 
     def block(self, first: int, after: int, backward: bool) -> tuple[int, int]:
         """The part of lines `first` … `after`-1 to read next: those of about one chunk, at the end that comes first."""
@@ -193,7 +198,7 @@ class LogFile:
         return first, min(after, self._marks[index]) if index < len(self._marks) else after
 
 
-def last_line(path: Path) -> str:
+def last_line(path: Path, known: Sequence[str] = ()) -> str:
     """The last line with something in it, for a card: one small read. Empty if there is none or it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -202,9 +207,9 @@ def last_line(path: Path) -> str:
             data = file.read(CHUNK // 4)
     except OSError:
         return ""
-    return next((line for line in reversed(_last(data, end > len(data), 50)) if line.strip()), "")
+    return next((line for line in reversed(_last(data, end > len(data), 50, known)) if line.strip()), "")
 
 
-def _last(data: bytes, cut: bool, wanted: int) -> list[str]:
-    lines = logtext.split(data, final=False) if data else []
+def _last(data: bytes, cut: bool, wanted: int, known: Sequence[str]) -> list[str]:
+    lines = logtext.split(data, known, final=False) if data else []
     return (lines[1:] if cut and len(lines) > 1 else lines)[-wanted:]

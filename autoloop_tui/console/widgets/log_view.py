@@ -7,6 +7,7 @@ log is only ever a segment: nothing in it is interpreted.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -52,12 +53,13 @@ class LogView(PromptPane):
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
-    def open(self, path: Path | None, title: str = "log", empty: str = "no log to show") -> None:
-        """Show the log at `path`, or none and `empty` instead. The same path again changes only the title."""
+    def open(self, path: Path | None, title: str = "log", empty: str = "no log to show", known: Sequence[str] = ()) -> None:
+        """Show the log at `path`, or none and `empty` instead; `known` are secrets that it may hold. The same path again
+        changes only the title."""
         self.log_title, self._empty = title, empty
         if path != (self.log_file.path if self.log_file else None):
             self.close()
-            self.log_file = LogFile(path) if path else None
+            self.log_file = LogFile(path, known) if path else None
             self._matches = Matches(self.log_file, self._matches.query) if self.log_file and self._matches else None
             self._go_on_following()
         self.tick()

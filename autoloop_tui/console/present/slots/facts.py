@@ -110,7 +110,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         series = feed.known(run).get(metric)
         if run.state in (RunState.RUNNING, RunState.STOPPING):
             path = view.log_path(run)
-            last = plain(last_line(path)) if path else ""
+            last = plain(last_line(path, feed.secrets(run))) if path else ""
     asked = view.questions.get(run.id) if run else None
     attempt = view.snapshot.attempts.get(run.id) if run else None
     failure = attempt.diagnosis if attempt and run and run.state in (RunState.FAILED, RunState.LOST) else None

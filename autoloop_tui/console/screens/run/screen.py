@@ -124,7 +124,8 @@ class RunScreen(LoopScreen):
         elif self.part == "log":
             waits = run.state is RunState.QUEUED
             empty = "it waits in the queue: the log appears when it starts" if waits else "it was never started"
-            self.query_one("#part-log", LogTail).open(view.log_path(run), f"log of {plain(run.name)}", empty)
+            log, secrets = self.query_one("#part-log", LogTail), self.console.feed.secrets(run)
+            log.open(view.log_path(run), f"log of {plain(run.name)}", empty, secrets)
         elif self.part == "config":
             self._page("config", (run.state, run.config_path, base and base.state))
         else:

@@ -136,7 +136,8 @@ class SlotsScreen(LoopScreen):
         if run is None:
             log.open(None, title, "this slot has not run anything yet")
         else:
-            log.open(view.log_path(run), f"{title}{self._dot}{plain(run.name)}", "the log appears when the run starts")
+            title, secrets = f"{title}{self._dot}{plain(run.name)}", self.console.feed.secrets(run)
+            log.open(view.log_path(run), title, "the log appears when the run starts", secrets)
 
     def _paint_charts(self, view: View) -> None:
         charts = list(self.query(Chart))

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from autoloop import secrets
 from autoloop.engine.base.events import EventLog
-from autoloop.engine.base.frozen_config import frozen_config
+from autoloop.engine.base.output_secrets import output_secrets
 from autoloop.metrics import MetricBook
-from autoloop.model import EventKind, Loop, LoopSpec, Run, UserError
+from autoloop.model import EventKind, Loop, LoopSpec, Run
 from autoloop.rules import RuleSource
 from autoloop.store import Places, Store
 from autoloop.trainers import Preset
-from autoloop.wandb_cloud.key import known_secrets
 
 
 @dataclass
@@ -53,7 +49,4 @@ class Context:
 
     def secrets(self, run: Run) -> list[str]:
         """The secrets that may be in a run's output: those of this process's environment, the preset and its config."""
-        found = [*known_secrets(os.environ), *secrets.of_config(self.preset.env)]
-        with contextlib.suppress(UserError):
-            found += secrets.of_config(frozen_config(run))  # read again each time: judging looks at the file again
-        return found
+        return output_secrets(run, self.preset)  # read again each time: judging looks at the file again

@@ -1,0 +1,22 @@
+"""Which secrets a run's output may hold."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from autoloop.engine.base.frozen_config import frozen_config
+from autoloop.model import Run, UserError
+from autoloop.secrets import of_config
+from autoloop.trainers import Preset
+from autoloop.wandb_cloud.key import known_secrets
+
+
+def output_secrets(run: Run, preset: Preset | None) -> list[str]:
+    """Those of this process's environment, of the preset that starts the run, and of its config."""
+    found = known_secrets(os.environ)
+    if preset is not None:
+        found += of_config(preset.env)
+    with contextlib.suppress(UserError):
+        found += of_config(frozen_config(run))
+    return found
