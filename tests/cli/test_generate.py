@@ -170,8 +170,8 @@ SLIPS = {
     "no changes": ('[[variant]]\nreason = "x"', 'variant 1: the key "changes" is missing'),
     "empty changes": ("[[variant]]\nchanges = []", "variant 1: changes: it holds no edit"),
     "no edit": ('[[variant]]\nchanges = ["a@mull=1"]', 'variant 1: changes: In the edit "a@mull=1"'),
-    "a number for a name": ("name = 3\n[[variant]]\nchanges = ['a=1']", "mine.toml: name: expected `str"),
-    "variants that are no list": ("variant = 3", "mine.toml: variant: expected `array`"),
+    "a number for a name": ("name = 3\n[[variant]]\nchanges = ['a=1']", "mine.toml: name must be a text"),
+    "variants that are no list": ("variant = 3", "mine.toml: variant must be a list"),
 }
 
 

@@ -101,6 +101,11 @@ def test_a_short_name_stays_as_it_was_typed_in_the_names_of_runs() -> None:
         names("lr=1", "optimizer.lr=2")
 
 
+def test_a_list_or_a_path_has_a_name_that_fits_into_one_of_a_file() -> None:
+    assert names("dims=[1,2],[3,4]") == ["dims=1x2", "dims=3x4"]
+    assert names('name=../../etc/x,"a,b"') == ["name=x", "name=axb"]
+
+
 def test_zip_pairs_the_values() -> None:
     assert names("lr=1,2", "dim=3,4", zipped=True, seeds="5") == [
         f"lr={lr},dim={dim},seed={seed}" for lr, dim in ((1, 3), (2, 4)) for seed in range(1, 6)

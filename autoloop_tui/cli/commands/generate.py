@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from autoloop.configs import diff, edits_from_mapping, parse_config
 from autoloop.engine.planning.config_files import SourceConfig, read_source, sources_of
+from autoloop.engine.planning.names import safe_name
 from autoloop.engine.planning.variant_policies import project_policy, store_of
 from autoloop.model import LoopSpec, UserError
 from autoloop.settings import load_settings
@@ -129,7 +130,7 @@ def generate(
 
     try:
         for each, variant in zip(asked, variants, strict=True):
-            point = each.reason if in_grid else None
+            point = safe_name(each.reason) if in_grid else None
             files.append(write_variant(folder, given.name, given.text, variant, given.suffix, named=point))
         paths = [str(file.path) for file in files]
         if options.exec_:

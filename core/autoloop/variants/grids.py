@@ -280,7 +280,10 @@ def _labels(axes: Sequence[tuple[Axis, str, str]]) -> list[str]:
 
 
 def _shown(value: str) -> str:
-    return value.strip('"')
+    """A value in a name: a list as `1x2`, a path by its last part."""
+    if value[:1] in "[{(":
+        return re.sub(r"[\s\"\[\]{}()]", "", value).replace(",", "x")
+    return value.strip('"').rstrip("/").rpartition("/")[2].replace(",", "x")
 
 
 def _varied(config: Config, edits: Sequence[str], policy: VariantPolicy, name: str, suffix: str) -> Config:

@@ -244,11 +244,18 @@ def _request(spec: LoopSpec) -> LaunchRequest:
     )
 
 
-def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str:
+def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str | None:
+    """Who says how many steps a run makes; None where the preset names the place and every config has it."""
     said = f"the preset {preset.name} passes no --steps to the trainer: a run makes as many steps as its config says"
     asked = {each.run.name: own_steps(each.config, preset.steps) for each in planned}
+    if preset.steps and None not in asked.values():
+        return None
     if others := [f"{name} {steps}" for name, steps in asked.items() if steps not in (None, spec.steps)]:
-        said += f" ({', '.join(others)}, not {spec.steps})"
+        said += f" ({_some(others)}, not {spec.steps})"
     if silent := [name for name, steps in asked.items() if steps is None]:
-        said += f"; {', '.join(silent)} says none, so its progress is counted up to --steps {spec.steps}"
+        said += f"; {_some(silent)} says none, so its progress is counted up to --steps {spec.steps}"
     return said
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
