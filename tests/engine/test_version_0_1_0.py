@@ -199,6 +199,19 @@ def test_runs_are_found_again_by_the_hash_that_their_training_has_now(old: Proje
             assert old.store.runs_with_config(now)[-1].config_hash == now
 
 
+def test_a_project_whose_state_lies_behind_a_link_is_migrated_as_any_other(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "project", tmp_path / "other" / "disk"
+    restore(folder, DATA)
+    elsewhere.parent.mkdir()
+    (folder / ".autoloop").rename(elsewhere)
+    (folder / ".autoloop").symlink_to(elsewhere)
+    project = opened(folder)
+    runs = [run for loop in project.store.loops() for run in project.runs(loop)]
+    policy = {run.id: run_policy(project.store, run, Settings().field_types()) for run in runs}
+    assert [run.config_hash for run in runs] == [policy[run.id].hash(frozen_config(run)) for run in runs]
+    project.close()
+
+
 def test_a_proposal_whose_config_cannot_be_read_keeps_its_hash_and_is_approved_again(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     restore(folder, DATA)

@@ -258,7 +258,7 @@ def test_steps_from_an_artificial_version_0_are_taken_in_order(tmp_path: Path, m
         raw.execute("ALTER TABLE runs RENAME TO trainings")
     raw.close()
 
-    def rename(db: sqlite3.Connection) -> None:
+    def rename(db: sqlite3.Connection, _: Path) -> None:
         db.execute("ALTER TABLE trainings RENAME TO runs")
 
     monkeypatch.setitem(opening.MIGRATIONS, 0, rename)
@@ -272,7 +272,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkey
     path = filled(tmp_path)
     older(path, 1)
 
-    def fail(db: sqlite3.Connection) -> None:
+    def fail(db: sqlite3.Connection, _: Path) -> None:
         db.execute("DROP TABLE events")
         raise KeyboardInterrupt
 

@@ -57,13 +57,13 @@ def _index_states(db: sqlite3.Connection) -> None:
     db.execute(RUNS_BY_STATE)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
-    1: _index_states,
-    2: make_relative,
-    3: make_typed,
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
+    1: lambda db, _: _index_states(db),
+    2: lambda db, _: make_relative(db),
+    3: lambda db, _: make_typed(db),
     4: name_trainers,
 }
-"""Version -> the step from it to the next one, inside a transaction."""
+"""Version -> the step from it to the next one, inside a transaction; the path is the project's."""
 
 
 COMPANIONS = ("-wal", "-shm")
@@ -241,7 +241,7 @@ def _migrate(db: sqlite3.Connection, places: Places, version: int) -> None:
         if db.execute("PRAGMA user_version").fetchone()[0] == version:  # nobody else did it meanwhile
             _back_up(path, path.with_name(f"{path.name}.version-{version}"))
             for step in range(version, SCHEMA_VERSION):
-                MIGRATIONS[step](db)
+                MIGRATIONS[step](db, places.project)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         db.execute("COMMIT")
     except BaseException:

@@ -25,13 +25,13 @@ CONFIGS = 100
 """Base configs kept in memory; proposals of one base follow each other."""
 
 
-def name_trainers(db: sqlite3.Connection) -> None:
-    """Give the runs and proposals of every loop the hashes that its engine compares them with."""
+def name_trainers(db: sqlite3.Connection, folder: Path) -> None:
+    """Give the runs and proposals of every loop the hashes that its engine compares them with. `folder`: the project's."""
     # Presets are read and variants hashed once in the life of a store: no client that opens it loads that code.
     from autoloop.trainers import load_preset
     from autoloop.variants.policy import launch_policy
 
-    project = str(Path(db.execute("PRAGMA database_list").fetchone()[2]).parents[1])
+    project = str(folder)
     for (body,) in db.execute("SELECT body FROM loops").fetchall():
         loop = from_stored(msgspec.json.decode(body, type=Loop), project)
         spec = loop.spec
