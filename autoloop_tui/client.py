@@ -1,4 +1,4 @@
-"""Talking to an engine: send a command row, wait for its answer; follow a loop's story until it ends."""
+"""Talking to an engine: send a request, wait for its answer; follow a loop's events until it ends."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def ask(store: Store, loop: Loop, request: Request) -> str:
     """Send one request and wait for the engine's answer. UserError where it is refused, and where there is no engine:
     then the command is kept for the next one."""
     if loop.state is LoopState.FINISHED and not alive(store, loop):
-        raise UserError(f"{loop.name} has finished; it takes no commands any more.")
+        raise UserError(f"{loop.name} has finished; it accepts no more commands.")
     number = store.send(loop.id, request, actor())
     command = _answered(store, loop, number)
     if command is None:
         raise UserError(
-            f"No engine drives {loop.name} now, so the command is kept: `autoloop-tui resume` takes the loop up again "
-            "and carries it out."
+            f"The engine of {loop.name} has stopped, so the command is kept: `autoloop-tui resume` resumes the loop and "
+            "carries it out."
         )
     return _text(command)
 
 
 def ask_waking(store: Store, loop: Loop, request: Request) -> tuple[str, bool]:
-    """`ask`, with an engine started for it if none drives the loop. The answer, and whether one was started."""
+    """`ask`, with an engine started for it if the loop has none. The answer, and whether one was started."""
     number = store.send(loop.id, request, actor())
     command = _answered(store, loop, number)
     if command is not None:
@@ -96,7 +96,7 @@ def _answered(store: Store, loop: Loop, number: int) -> Command | None:
 
 
 def follow_events(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> Loop:
-    """Tell every event until the loop has ended or its engine is gone; the loop as it is then."""
+    """Call `on_event` with every event until the loop has ended or its engine has stopped; the loop as it is then."""
     version = None
     while True:
         gone = not alive(store, loop)  # looked at before the events: nothing said last is missed

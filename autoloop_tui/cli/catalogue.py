@@ -1,4 +1,4 @@
-"""Every command: its module, what it does in one line, and two calls that people type. `cli.py` registers them from here.
+"""Every command: its module, its purpose in one line, and two examples. `main.py` registers them from here.
 
 Named, not imported: a command loads what it needs and no more, and the list of all of them loads none.
 """
@@ -48,10 +48,8 @@ GROUPS: dict[str, dict[str, Command]] = {
         "status": Command("inspect", "Show a loop's round, slots, queue and failures.", ("status", "status --all")),
         "runs": Command("inspect", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
         "logs": Command("inspect", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
-        "wait": Command("inspect", "Wait until a loop ends, and exit as it did.", ("wait", "wait --quiet --loop 2")),
-        "report": Command(
-            "inspect", "Write both reports again from the store.", ("report", "report --loop loop_1700000000")
-        ),
+        "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
+        "report": Command("inspect", "Rewrite both reports from the store.", ("report", "report --loop loop_1700000000")),
     },
     "Decide": {
         "proposals": Command(
@@ -62,7 +60,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "undo": Command("proposals", "Take decisions back until the round starts.", ("undo", "undo 1 3")),
         "edit": Command(
             "proposals",
-            "Change what a proposal changes.",
+            "Replace a proposal's edits.",
             ("edit 2 --changes ot.loss_config.reg@mul=1.5", "edit 2 --changes seed=7 policy.optimizer_lr=1e-5"),
         ),
         "propose": Command(
@@ -70,16 +68,16 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Propose a variant of a run for the next round.",
             ('propose h5ktqxph --changes seed=7 --reason "another seed"', "propose h5ktqxph --recipe pi-unlock"),
         ),
-        "start": Command("proposals", "Start the next round with what is approved.", ("start", "start --loop 2")),
+        "start": Command("proposals", "Start the next round with the approved proposals.", ("start", "start --loop 2")),
         "hold": Command("proposals", "Keep the next round from starting automatically.", ("hold", "hold --off")),
     },
     "Act": {
-        "stop": Command("control", "Stop a run or the loop; what it wrote is kept.", ("stop", "stop h5ktqxph")),
+        "stop": Command("control", "Stop a run or the loop; its files are kept.", ("stop", "stop h5ktqxph")),
         "kill": Command("control", "End a run or the loop at once.", ("kill", "kill h5ktqxph")),
         "pause": Command("control", "Start no new run until `resume`.", ("pause", "pause --loop 2")),
         "resume": Command(
             "control",
-            "Go on with a paused, stopped or orphaned loop.",
+            "Resume a paused, stopped or orphaned loop.",
             ("resume --max-hours 6", "resume --rules mine.toml"),
         ),
         "rejudge": Command(
@@ -87,10 +85,10 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Judge a loop's finished runs again, by other rules too.",
             ("rejudge --rules mine.toml", "rejudge --loop 2 --json"),
         ),
-        "retry": Command("control", "Queue a failed or stopped run once more.", ("retry h5ktqxph", "retry base --loop 2")),
+        "retry": Command("control", "Queue a failed or stopped run again.", ("retry h5ktqxph", "retry base --loop 2")),
         "extend": Command(
             "control",
-            "Let an ended run go on from its last checkpoint.",
+            "Continue an ended run from its last checkpoint.",
             ("extend h5ktqxph --steps 200000", "extend base --steps 10000 --loop 2"),
         ),
         "move": Command("control", "Move a queued run in the queue.", ("move h5ktqxph", "move h5ktqxph --before 7r5j8h63")),
@@ -128,7 +126,7 @@ SCRIPTS = {
     "rules": "analyze-offline --rules",
     "common": "analyze-offline",
 }
-"""What does now what the scripts before this tool did."""
+"""The commands that replace the scripts of earlier times."""
 
 
 def function(name: str) -> str:
@@ -142,7 +140,7 @@ def examples(name: str) -> str:
 
 
 def suggestion(word: str) -> str | None:
-    """The command that was meant by a word that is none: a slip, or a script's name as people have typed it for years."""
+    """The command that an unknown word probably means: a typing mistake, or the name of an earlier script."""
     plain = word.rpartition("/")[2].removesuffix(".py").rpartition(".")[2].replace("_", "-").lower()
     if plain in COMMANDS:
         return plain

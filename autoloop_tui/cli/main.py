@@ -1,4 +1,4 @@
-"""The command line: every action of the console is a command here. Exit codes: 0 done, 1 failed, 2 wrong call,
+"""The command line: every action of the console is a command here. Exit codes: 0 done, 1 failed, 2 usage error,
 130 stopped."""
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ app = command_line()
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
-    """Entry point. A person's mistake is one sentence on stderr, never a traceback."""
+    """Entry point. A user's mistake is one sentence on stderr, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Lines appear as they are said, also in a file or a pipe; a terminal that lacks a letter shows "?".
+            # Lines appear as they are printed, in a file or a pipe too; a terminal that lacks a letter shows "?".
             stream.reconfigure(line_buffering=True, errors="replace")
     code = _run(tokens)
     try:
@@ -99,7 +99,7 @@ def _sentence(error: Exception) -> str:
     command = " ".join(error.command_chain or ())
     if isinstance(error, UnusedCliTokensError):
         words = error.unused_tokens or [""]
-        advice = "configs stand after --cfgs" if command == "run" else f"see `autoloop-tui {command} --help`"
+        advice = "configs go after --cfgs" if command == "run" else f"see `autoloop-tui {command} --help`"
         return f"{' '.join(words)} belongs to no flag; {advice}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword:

@@ -56,7 +56,7 @@ class SlotOptions:
     """Which processors runs use, and how many runs at a time."""
 
     concurrency: int = 1
-    """How many runs at a time: one per GPU (or group of --gpus-per-run), on the first of them."""
+    """How many runs at a time: one per GPU (or group of --gpus-per-run), on the first GPUs."""
     gpus: str | None = None
     """GPU indices, as 0,1,2,3 (the default of a formal run); auto takes the free ones; "" is the CPU."""
     device: str | None = None
@@ -77,18 +77,18 @@ class WandbOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerOptions:
-    """What is started for a run."""
+    """The command that a run starts."""
 
     preset: str | None = None
     """How a run is launched: the name of a shipped preset (a wrong one lists them), or the path of a preset file."""
     python: str | None = None
-    """The interpreter of the training environment."""
+    """The Python interpreter of the training environment."""
     train_script: str | None = None
     """Training script, if it differs from the preset's."""
     extra: Annotated[
         list[str] | None, Parameter(name=["--extra", "--extra-args"], consume_multiple=True, allow_leading_hyphen=True)
     ] = None
-    """More arguments for the trainer, as --a.b=c. Stands last: whatever follows it goes to the trainer."""
+    """More arguments for the trainer, as --a.b=c. Must be last: everything after it goes to the trainer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ class LaunchOptions(StartOptions, TrainerOptions, WandbOptions, SlotOptions, Tra
 
 @dataclass(frozen=True, kw_only=True)
 class SharingOptions:
-    """GPUs that belong together, or to others too."""
+    """GPUs per run, and GPUs shared with others."""
 
     gpus_per_run: int = 1
     """How many GPUs each run gets; accelerate starts as many processes."""
@@ -132,14 +132,14 @@ class PathOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionOptions:
-    """How many rounds, and who decides what they hold."""
+    """How many rounds, and who decides on their runs."""
 
     rounds: int = 1
     """How many rounds at most; more than one needs --decide."""
     variants_per_run: int = 2
     """How many proposals of one run go into the next round."""
     decide: bool = False
-    """Make the next round from this one by rules."""
+    """Let rules propose the next round."""
     approve: str = "auto"
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     until: str | None = None
@@ -159,7 +159,7 @@ class LimitOptions:
     max_hours: float | None = None
     """Start nothing more after this many hours; running runs finish, and the loop stops until it is resumed."""
     max_runs: int | None = None
-    """Start this many runs in total, then stop likewise."""
+    """Start this many runs in total, then stop in the same way."""
     quiet_hours: str | None = None
     """Start no new run in these hours of the day, as 22:00-07:00 (local time); running runs go on."""
 

@@ -58,20 +58,20 @@ def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1, *, starting:
     try:
         return [int(part) for part in gpus.split(",") if part.strip()]
     except ValueError:
-        raise UserError(f"--gpus {gpus!r} is not a list of GPU numbers; write it as --gpus 0,1,2,3, or auto.") from None
+        raise UserError(f'--gpus cannot be "{gpus}"; give GPU numbers as in --gpus 0,1,2,3, or auto.') from None
 
 
 def free_gpus(report: GpuReport, per_run: int) -> list[int]:
     """The GPUs where nobody computes, as many as make whole slots. UserError where that is none."""
     if report.error:
-        raise UserError(f"--gpus auto: no GPU can be used here ({report.error}); to debug on the CPU say --device cpu.")
+        raise UserError(f"--gpus auto: no GPU can be used here ({report.error}); to debug on the CPU give --device cpu.")
     free = [card.index for card in report.gpus if card.users is None]
     whole = free[: len(free) // max(1, per_run) * max(1, per_run)]
     if whole:
         return whole
     users = "; ".join(f"GPU {card.index} is in use by {card.users}" for card in report.gpus if card.users)
     what = f"{len(free)} free, and --gpus-per-run wants {per_run}" if free else "no GPU is free"
-    raise UserError(f"--gpus auto: {what} ({users or 'no more are there'}); name those to wait for with --gpus.")
+    raise UserError(f"--gpus auto: {what} ({users or 'there are no others'}); name those to wait for with --gpus.")
 
 
 def approval(policy: str) -> ApprovalPolicy:
@@ -80,10 +80,10 @@ def approval(policy: str) -> ApprovalPolicy:
         return ApprovalPolicy(mode=ApprovalMode(policy))
     match = DURATION.fullmatch(policy.removeprefix("after:"))
     if not policy.startswith("after:") or not match:
-        raise UserError(f"--approve {policy!r} is not known: auto, manual, or after:30m (s, m or h).")
+        raise UserError(f'--approve cannot be "{policy}"; give auto, manual, or after:30m (s, m or h).')
     seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 60}[match[2]]
     if seconds > LONGEST:
-        raise UserError(f"--approve {policy}: nobody waits that long; give at most {LONGEST // 3600}h, or manual.")
+        raise UserError(f"--approve {policy} is too long; give at most {LONGEST // 3600}h, or manual.")
     return ApprovalPolicy(mode=ApprovalMode.AFTER, after=seconds)
 
 

@@ -1,4 +1,4 @@
-"""From what a person asked for to a loop: the checked plan printed or shown, and when it is wanted, made real."""
+"""From a spec to a checked plan, printed or shown, and with --exec to a started loop."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ def start_loop(
             if take_back(store, loop):
                 raise UserError(f"{error} Nothing was started.") from None
             raise UserError(
-                f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, `autoloop-tui resume` goes on."
+                f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, "
+                "`autoloop-tui resume` continues the loop."
             ) from None
         if how.detach and as_json:
             print(plan_json(under_name(plan, loop.name)))
@@ -107,7 +108,7 @@ def start_loop(
 
 
 def _rather_offline() -> bool:
-    """Ask the person, if there is one at the terminal, whether to record offline now and upload later."""
+    """Ask, if a user is at the terminal, whether to record offline now and upload later."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print("Record offline instead? The report will say how to upload it with `wandb sync`. [y/N] ", end="", file=sys.stderr)

@@ -42,12 +42,12 @@ SCOPES = {
 
 ACTIONS = (
     # Everywhere
-    Action("app.slots", "s", "Slots: what runs now", "slots", "autoloop-tui status"),
+    Action("app.slots", "s", "Slots: what is running", "slots", "autoloop-tui status"),
     Action("app.proposals", "p", "Proposals: decide what runs next", "proposals", "autoloop-tui proposals"),
     Action("app.rounds", "r", "Rounds: every run of every round", "rounds", "autoloop-tui runs"),
     Action("app.compare", "c", "Compare the marked runs", "compare", "autoloop-tui runs --json"),
     Action("app.help", "question_mark,f1", "Help", "help", "autoloop-tui --help"),
-    Action("app.back", "q", "Back; on Slots: quit (the loop goes on)", "back"),
+    Action("app.back", "q", "Back; on Slots: quit (the loop continues)", "back"),
     Action("app.escape", "escape", "Back"),
     Action("app.palette", "colon,ctrl+p", "Command palette"),
     Action("app.next-theme", "T", "Next theme", "", "autoloop-tui themes"),
@@ -103,7 +103,7 @@ ACTIONS = (
     Action("rounds.mark", "space", "Mark for Compare", "mark"),
     Action("rounds.filter", "slash", "Filter", "filter"),
     Action("rounds.sort", "o", "Sort by the next column", "sort"),
-    Action("rounds.reverse", "O", "Turn the order round"),
+    Action("rounds.reverse", "O", "Reverse the order"),
     Action("rounds.loops", "L", "This loop, or all loops of the project", "loops", "autoloop-tui status --all"),
     Action("rounds.retry", "t", "Retry a failed run", "", "autoloop-tui retry {run}"),
     Action("rounds.clone", "n", "Propose a variant of the run", "variant", "autoloop-tui propose {run} --changes …"),
@@ -119,12 +119,12 @@ ACTIONS = (
     Action("compare.right", "l,right", "Next metric"),
     Action("compare.differences", "d", "Only what differs, or everything", "all/diff"),
     Action("compare.log-y", "y", "Logarithmic value axis on or off", "log-y"),
-    Action("compare.clear", "X", "Forget the marks", "clear"),
+    Action("compare.clear", "X", "Clear the marks", "clear"),
     # Run
     Action("run.next-pane", "tab", "Next part: charts, log, config, launch", "parts"),
     Action("run.charts", "1,m", "Charts", "", "autoloop-tui runs --json"),
     Action("run.log", "2", "Log", "", "autoloop-tui logs {run}"),
-    Action("run.config", "3,d", "Config and what it changes", "", "autoloop-tui runs --json"),
+    Action("run.config", "3,d", "Config and its changes", "", "autoloop-tui runs --json"),
     Action("run.launch", "4", "Command, attempts, exit, environment"),
     Action("run.left", "h,left,k,up", "Previous metric"),
     Action("run.right", "l,right,j,down", "Next metric"),

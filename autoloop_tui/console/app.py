@@ -241,7 +241,7 @@ class ConsoleApp(FullScreenApp[int]):
     def action_escape(self) -> None:
         """Back, but never out: terminals and links send an Esc of their own, and fingers one too many."""
         if not self._step_back():
-            self.show_message(f"{self.keys_of('app.back')} quits the console; the loop goes on")
+            self.show_message(f"{self.keys_of('app.back')} quits the console; the loop continues")
 
     def _step_back(self) -> bool:
         """One step back; False on the first screen."""
@@ -277,12 +277,12 @@ class ConsoleApp(FullScreenApp[int]):
     def ask(self, request: Request) -> None:
         """Send a request to the engine; its answer is shown when it comes."""
         if self.feed.view is None or self.feed.view.engine is None:
-            self.show_message(f"no engine drives this loop: press {self.keys_of('app.engine')} to restart it", ok=False)
+            self.show_message(f"the engine has stopped: press {self.keys_of('app.engine')} to restart it", ok=False)
             return
         self._send(request)
 
     def ask_waking(self, request: Request) -> None:
-        """`ask`, with an engine started for it if none drives the loop."""
+        """`ask`, with an engine started for it if the loop has none."""
         self._send(request)
         if self.feed.view is None or self.feed.view.engine is None:
             self._wake()
@@ -317,7 +317,7 @@ class ConsoleApp(FullScreenApp[int]):
         self.confirm(
             "Stop the whole loop?",
             "Its running runs are interrupted and queued again; logs, checkpoints and metrics so far are kept. "
-            "`autoloop-tui resume` goes on from there.",
+            "`autoloop-tui resume` continues from there.",
             "Stop the loop",
             Stop(),
         )

@@ -101,7 +101,7 @@ MISTAKES = {
     "--until that names nothing": (f"{BASE} --until worth200k", ["--until", "worth200k", "worth-200k"]),
     "--until with a typo": (f"{BASE} --until 'eval_l2.last < 1'", ["--until", "eval_l2", "eval_l1"]),
     "--until that breaks off": (f"{BASE} --until 'eval_l1.last <'", ["--until", "cannot read the condition"]),
-    "--approve that is no policy": (f"{BASE} --approve yes", ["--approve 'yes'", "auto, manual, or after:30m"]),
+    "--approve that is no policy": (f"{BASE} --approve yes", ['--approve cannot be "yes"', "auto, manual, or after:30m"]),
     "--approve without a time": (f"{BASE} --approve after:soon", ["'after:soon'", "after:30m"]),
     "--approve in a lifetime": (f"{BASE} --approve after:999999h", ["--approve after:999999h", "at most 2160h"]),
     "missing interpreter": (f"{BASE} --python nothere", ["nothere", "--python"]),
@@ -119,7 +119,7 @@ MISTAKES = {
     "edit of nothing": ("edit", ["edit needs NUMBER"]),
     "edit without changes": ("edit 1", ["edit needs --changes"]),
     "demo without a round": ("demo --rounds 0", ["--rounds 0"]),
-    "demo with nonsense": ("demo --approve perhaps", ["--approve 'perhaps'"]),
+    "demo with nonsense": ("demo --approve perhaps", ['--approve cannot be "perhaps"']),
 }
 
 LOOKING = (

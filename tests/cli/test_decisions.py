@@ -115,7 +115,7 @@ def test_the_start_that_follows_the_last_decision_is_announced(project: Project,
         (["retry", "base"], ["has finished", "propose a variant"]),
         (["logs", "bse"], ["no run 'bse'", "did you mean base?"]),
         (["runs", "--round", "7"], ["no round 7"]),
-        (["status", "--loop", "nosuch"], ["no loop called 'nosuch'", "status --all"]),
+        (["status", "--loop", "nosuch"], ['no loop "nosuch"', "status --all"]),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(shared: Call, words: list[str], fragments: list[str]) -> None:

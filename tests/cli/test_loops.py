@@ -131,7 +131,7 @@ def test_the_newest_loop_is_meant_unless_another_is_named(project: Project, call
     older = listed[-1]["name"]
     assert json.loads(call("runs", "--loop", older, "--json").out)[0]["name"] == "a"
     assert json.loads(call("runs", "--json").out)[0]["name"] == "b"
-    assert call("runs", "--loop", "nosuch").err.startswith("autoloop-tui: There is no loop called 'nosuch'")
+    assert call("runs", "--loop", "nosuch").err.startswith('autoloop-tui: There is no loop "nosuch" here')
 
 
 def test_a_metric_that_never_appears_is_said(project: Project) -> None:
@@ -180,7 +180,7 @@ def test_resume_notes_what_the_runs_to_come_will_meet_and_goes_on_all_the_same(p
     (project.folder / "own.py").unlink()
     said = project.call("resume")
     assert said.returncode == 0
-    assert "goes on in the background" in said.stdout
+    assert "continues in the background" in said.stdout
     assert "note: command: The training script own.py does not exist" in said.stderr
 
 

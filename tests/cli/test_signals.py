@@ -113,11 +113,11 @@ def test_output_that_nobody_reads_changes_nothing(loop: Running, project: Projec
 def test_a_terminated_engine_leaves_its_runs_running(loop: Running, project: Project, call: Call) -> None:
     loop.signal(signal.SIGTERM)
     assert loop.wait() == 130
-    assert "running runs go on without it" in loop.said
+    assert "running runs continue without it" in loop.said
     assert "orphaned" in call("status").out
     waited = call("wait")
     assert waited.code == 1
-    assert "`autoloop-tui resume` takes it up again" in waited.err
+    assert "`autoloop-tui resume` resumes it" in waited.err
     project.open_gate()
     assert project.call("resume", "--no-ui").returncode == 0
     assert finished(project)
@@ -134,10 +134,10 @@ def test_a_killed_engine_costs_no_run(loop: Running, project: Project, call: Cal
     assert kept.code == 2
     assert "the command is kept" in kept.err
     assert "autoloop-tui resume" in kept.err
-    assert "has no run 'third'" in call("stop", "third").err
+    assert 'has no run "third"' in call("stop", "third").err
 
     project.open_gate()
-    assert call("resume").out.startswith(f"{project.loop().name} goes on in the background")
+    assert call("resume").out.startswith(f"{project.loop().name} continues in the background")
     assert call("wait", "--quiet").code == 0
     states = [(run["state"], run["attempts"]) for run in json.loads(call("runs", "--json").out)]
     assert states == [("finished", 1), ("stopped", 0)]
@@ -164,7 +164,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(loop: Runn
     loop.signal(signal.SIGKILL)
     assert loop.wait() == -signal.SIGKILL
     said, document = standing(call)
-    assert "No engine drives it: 1 run goes on." in said
+    assert "Its engine has stopped: 1 run continues." in said
     assert document["engine"] is None
     (run,) = [slot["run"] for slot in document["slots"] if slot["run"]]
     assert document["slots"][0]["state"] == "running"
@@ -176,7 +176,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(loop: Runn
     eventually(lambda: carriers(attempt.id) - {supervisor})
     os.kill(supervisor, signal.SIGKILL)
     eventually(lambda: standing(call)[1]["runs"][run]["process"] == "unsupervised")
-    assert "1 run goes on without its supervisor" in standing(call)[0]
+    assert "1 run continues without its supervisor" in standing(call)[0]
 
     for pid in carriers(attempt.id):
         with suppress(ProcessLookupError):
@@ -191,7 +191,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(loop: Runn
 def test_a_loop_is_stopped_and_resumed_from_another_terminal(loop: Running, project: Project, call: Call) -> None:
     said = call("stop")
     assert said.code == 0
-    assert "`autoloop-tui resume` takes it up again" in said.out
+    assert "`autoloop-tui resume` resumes it" in said.out
     assert loop.wait() == 130
     assert "stopped already" in call("stop").err
     project.open_gate()
@@ -210,7 +210,7 @@ def test_one_run_can_be_stopped_and_queued_again(loop: Running, project: Project
     project.open_gate()
     assert "queued again" in call("retry", "first").out
     assert call("move", "second", "--before", "first").code == 0
-    assert call("resume").out == "the queue goes on\n"
+    assert call("resume").out == "queue resumed\n"
     assert loop.wait() == 0
     assert finished(project)
     assert attempts(project) == {"first": 2, "second": 1}
@@ -236,7 +236,7 @@ def test_a_loop_has_one_engine(loop: Running, project: Project, call: Call) -> N
         engine = holder(store.places.lock(store.find_loop(None).name))
     assert engine is not None
     assert engine.pid == loop.process.pid
-    assert call("resume").out == "the queue goes on\n"
+    assert call("resume").out == "queue resumed\n"
 
 
 def test_whoever_reads_only_the_first_line_gets_no_complaint(loop: Running, project: Project) -> None:

@@ -136,7 +136,7 @@ async def test_pause_and_resume_are_one_key(project: Project) -> None:
         assert project.commands() == [Pause()]
         project.change_loop(paused=True)
         pilot.app.tick()
-        assert "paused: P goes on" in top(pilot.app)
+        assert "paused: P resumes" in top(pilot.app)
         await pilot.press("P")
         assert project.commands()[-1] == Resume()
 
@@ -205,7 +205,7 @@ async def test_remapped_keys_work_and_are_what_is_shown(project: Project, settin
         app = pilot.app
         assert " Z rounds" in hints(app)
         assert "^x stop" in hints(app)
-        assert "paused: W goes on" in top(app)
+        assert "paused: W resumes" in top(app)
         await pilot.press("r")
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)
@@ -469,7 +469,7 @@ def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own() -> 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: Project, size: Size) -> None:
     async with drive(project.app(), size) as pilot:
-        assert "no engine drives it: R resumes it" in top(pilot.app)
+        assert "the engine has stopped: R resumes the loop" in top(pilot.app)
         await pilot.press("P")
         assert "press R" in hints(pilot.app)
         assert project.commands() == []
@@ -510,7 +510,7 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
         await until(pilot, lambda: "running" in top(app), "it runs")
         trainer = await asyncio.to_thread(_trainer, real.folder, real.named(loop, "one").id)
         real.kill_engine(pid, signal.SIGKILL)
-        await until(pilot, lambda: "no engine drives it" in top(app), "the dead engine")
+        await until(pilot, lambda: "the engine has stopped" in top(app), "the dead engine")
         await pilot.press("R")
         # What is said of it may be replaced at once by the answer to the command that came with it.
         await until(pilot, lambda: (new := holder(lock)) is not None and new.pid not in (0, pid), "the new engine")

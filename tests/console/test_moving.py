@@ -278,7 +278,7 @@ async def test_esc_leads_back_and_never_out(project: Project) -> None:
         assert isinstance(app.screen, SlotsScreen)
         assert app.is_running
         assert not app._exit
-        assert "q quits the console; the loop goes on" in text(app)
+        assert "q quits the console; the loop continues" in text(app)
         await pilot.press("q")
         await until(pilot, lambda: app._exit, "q")
 

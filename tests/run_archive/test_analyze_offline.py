@@ -154,7 +154,7 @@ def test_what_was_read_is_remembered_outside_a_folder_that_is_no_project_yet(
     ("words", "sentence"),
     [
         (("--outputs-root", "nope"), "There is no folder nope"),
-        (("--limit", "0"), "--limit 0 makes no sense"),
+        (("--limit", "0"), "--limit must be at least 1, not 0"),
         (("--rules", "no.toml"), "no.toml does not exist"),
         (("--outputs-root", "."), "No run has left a history below ."),
     ],

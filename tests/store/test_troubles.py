@@ -184,7 +184,7 @@ def test_where_an_engine_writes_what_nobody_can_see_the_project_is_not_called_ne
             "except UserError as error: print(error)"
         )
         argv = [sys.executable, "-c", code, str(tmp_path), CORE]
-        assert "an engine drives one" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        assert "an engine runs one" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         lock.release()
     with Store.open(tmp_path) as later:
         assert later.find_loop(None) == a_loop()

@@ -1,4 +1,4 @@
-"""Runs that are looked at from outside any loop: those below a folder, and those in a W&B project."""
+"""Runs outside of any loop: below a folder, or in a W&B project."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def analyze_offline(
     Prints a table on a terminal, else JSON: {output directory: {metric: {first,
     last, best, best_step, delta, pct, …}, "steps": N}}; with --rules {"summary":
     that, "proposals": {output directory: [{reason, changes}]}}. Every run found
-    is an entry, also one without any metric. What was read is remembered.
+    has an entry, even one without metrics. Results are cached.
 
     Parameters
     ----------
     outputs_root
         The folder to search, at any depth (outputs/train, or as autoloop.toml says).
     limit
-        Only so many of the newest runs.
+        Only this many of the newest runs.
     rules
         Also show what rules would propose: the project's rule book, or the one named here (.toml or .py).
     json
-        Print the JSON also on a terminal; with a file's name, write it there and print the table.
+        Print the JSON on a terminal too; with a file name, write it there and print the table.
     """
     from autoloop import run_archive
 
     if limit < 1:
-        raise UserError(f"--limit {limit} makes no sense: give 1 or more.")
+        raise UserError(f"--limit must be at least 1, not {limit}.")
     project = Path.cwd()
     settings = load_settings(project)
     books = settings.metric_books(project)
@@ -115,15 +115,15 @@ def analyze_wandb(
     tags
         Only runs that carry all of these tags.
     max_runs
-        Only so many of the newest of them.
+        Only this many of the newest of them.
     history_limit
-        Read only so many rows of a run, which W&B picks evenly; quicker, and the best value may be missed.
+        Read only this many rows of a run, which W&B picks evenly: faster, but the best value may be missed.
     rules
         Also show what rules would propose: the project's rule book, or the one named here (.toml or .py).
     json
-        Print the JSON also on a terminal; with a file's name, write it there and print the table.
+        Print the JSON on a terminal too; with a file name, write it there and print the table.
     timeout
-        Seconds after which no more is waited for; what was read by then is shown.
+        Seconds to wait; what was read by then is shown.
     """
     from autoloop.metrics import summarise
     from autoloop.wandb_cloud.gather import gather
@@ -133,7 +133,7 @@ def analyze_wandb(
 
     for flag, value in (("--max-runs", max_runs), ("--history-limit", history_limit), ("--timeout", timeout)):
         if value is not None and not value >= 1:
-            raise UserError(f"{flag} {value} makes no sense: give 1 or more.")
+            raise UserError(f"{flag} must be at least 1, not {value:g}.")
     cwd = Path.cwd()
     settings = load_settings(cwd)
     books = settings.metric_books(cwd)

@@ -1,4 +1,4 @@
-"""Commands that make a loop or a run do something: stop, kill, pause, resume, retry, extend, move.
+"""Commands that act on a loop or a run: stop, kill, pause, resume, retry, extend, move.
 
 All act on the newest loop unless --loop names one.
 """
@@ -24,12 +24,12 @@ from autoloop_tui.cli.output import printing
 
 
 def stop(run: str | None = None, /, *, loop: str | None = None) -> int:
-    """Stop a run, or the whole loop: interrupt, wait, terminate, kill. What was written is kept.
+    """Stop a run, or the whole loop: interrupt, wait, terminate, kill. Files are kept.
 
     Parameters
     ----------
     run
-        A run's id or name; without one the loop is stopped.
+        A run's id or name; without one, the whole loop is stopped.
     loop
         Which loop; the newest by default.
     """
@@ -42,7 +42,7 @@ def kill(run: str | None = None, /, *, loop: str | None = None) -> int:
     Parameters
     ----------
     run
-        A run's id or name; without one the loop is stopped.
+        A run's id or name; without one, the whole loop is stopped.
     loop
         Which loop; the newest by default.
     """
@@ -50,7 +50,7 @@ def kill(run: str | None = None, /, *, loop: str | None = None) -> int:
 
 
 def pause(*, loop: str | None = None) -> int:
-    """Start no new run until `resume`; running runs go on.
+    """Start no new run until `resume`; running runs continue.
 
     Parameters
     ----------
@@ -69,18 +69,18 @@ def resume(
     max_runs: int | None = None,
     rules: str | None = None,
 ) -> int:
-    """Go on: with a paused queue, a stopped loop, or one whose engine has died.
+    """Resume a paused queue, a stopped loop, or a loop whose engine has died.
 
     Parameters
     ----------
     loop
         Which loop; the newest by default.
     no_ui
-        Drive it on this terminal.
+        Run it on this terminal, without a screen.
     max_hours
-        Stop so many hours from now.
+        Stop this many hours from now.
     max_runs
-        How many runs the loop may start in all.
+        How many runs the loop may start in total.
     rules
         Judge by these rules (.toml or .py) from now on, beginning with a round that could not be judged.
     """
@@ -118,7 +118,7 @@ def resume(
         from autoloop.engine.planning.frozen import differences
 
         engine = spawn(store, found)
-        print(f"{found.name} goes on in the background (process {engine.pid}).")
+        print(f"{found.name} continues in the background (process {engine.pid}).")
         for note in differences(store.places, found):
             print(f"note: {printing.printable(note)}", file=sys.stderr)
         _note_what_is_wrong(found)
@@ -144,7 +144,7 @@ def _note_what_is_wrong(loop: Loop) -> None:
 
 
 def retry(run: str, /, *, loop: str | None = None) -> int:
-    """Queue a failed or stopped run of the current round once more; an extension goes on from its checkpoint again.
+    """Queue a failed or stopped run of the current round again; an extended run continues from its checkpoint.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def retry(run: str, /, *, loop: str | None = None) -> int:
 
 
 def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
-    """Let an ended run go on from its last checkpoint, up to more steps. A loop that has ended goes on for it.
+    """Continue an ended run from its last checkpoint to more steps. An ended loop is resumed for it.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> 
     run
         A queued run's id or name.
     before
-        The id of the run that it goes before.
+        The id or name of the run before which it is queued.
     loop
         Which loop; the newest by default.
     """
@@ -203,10 +203,10 @@ def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> 
 
 
 def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
-    """Ask for an extension; a loop that has ended goes on for it."""
+    """Ask for an extension; an ended loop is resumed for it."""
     answer, started = client.ask_waking(store, loop, request)
     if started:
-        answer += f"; {loop.name} goes on in the background, and `autoloop-tui wait` waits for its end"
+        answer += f"; {loop.name} continues in the background, and `autoloop-tui wait` waits for its end"
     return printing.print_answer(answer)
 
 

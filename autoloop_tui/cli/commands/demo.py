@@ -38,7 +38,7 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     if approve:
         run_flags.approval(approve)
     if rounds < 1:
-        raise UserError(f"--rounds {rounds} makes no sense: give 1 or more.")
+        raise UserError(f"--rounds must be at least 1, not {rounds}.")
     target = run_flags.fresh_folder(folder)
     configs = [path.resolve() for path in project.write_project(target)]
     target = target.resolve()

@@ -56,7 +56,7 @@ def fetch_config(
     if not wanted:
         raise UserError("Which runs? Give their ids; `autoloop-tui analyze-wandb` lists them.")
     if not timeout >= 1:
-        raise UserError(f"--timeout {timeout:g} makes no sense: give 1 or more.")
+        raise UserError(f"--timeout must be at least 1, not {timeout:g}.")
     settings = load_settings(Path.cwd())
     reference = None if like is None else parse_config(read_text(like, "config"), str(like))
     deadline = time.monotonic() + timeout

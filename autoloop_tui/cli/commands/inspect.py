@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 def status(*, loop: str | None = None, json: bool = False, all_: Annotated[bool, Parameter(name="--all")] = False) -> int:
-    """How a loop stands: its round, slots, queue, and what it waits for.
+    """The state of a loop: its round, slots, queue, and what it waits for.
 
     Parameters
     ----------
     loop
         Which loop (name or number); the newest by default.
     json
-        For programs.
+        Print JSON.
     all_
         List all loops of this project instead.
     """
@@ -67,7 +67,7 @@ def runs(*, loop: str | None = None, json: bool = False, round: int | None = Non
     loop
         Which loop; the newest by default.
     json
-        For programs: everything that is known of each run.
+        Print JSON, with every field of each run.
     round
         Only this round.
     """
@@ -91,9 +91,9 @@ def logs(
     follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
     loop: str | None = None,
 ) -> int:
-    """Print a run's log; without a run, that of the run that started last.
+    """Print a run's log; by default that of the run that started last.
 
-    Of a progress bar its last state, secrets as asterisks, and nothing that a terminal would act on. The log itself
+    A progress bar is shown in its last state, secrets as asterisks, and control sequences are removed. The log itself
     is log.txt in the run's folder below .autoloop/attempts.
 
     Parameters
@@ -101,7 +101,7 @@ def logs(
     run
         A run's id or name.
     follow
-        Go on until the run ends.
+        Continue until the run ends.
     loop
         Which loop; the newest by default.
     """
@@ -125,7 +125,7 @@ def logs(
 
 
 def report(*, loop: str | None = None) -> int:
-    """Write the summary JSON and the Markdown report again, from the store.
+    """Rewrite the summary JSON and the Markdown report from the store.
 
     Parameters
     ----------
@@ -144,14 +144,14 @@ def report(*, loop: str | None = None) -> int:
 
 
 def wait(*, loop: str | None = None, quiet: bool = False) -> int:
-    """Wait until a loop ends; the exit code is the loop's: 0 finished, 1 something failed, 130 stopped.
+    """Wait until a loop ends; exit code 0: finished, 1: something failed, 130: stopped.
 
     Parameters
     ----------
     loop
         Which loop; the newest by default.
     quiet
-        Do not print what happens meanwhile.
+        Print no events meanwhile.
     """
     from autoloop_tui.cli.output import events
 

@@ -23,7 +23,7 @@ from autoloop_tui.cli.output import printing
 
 
 def proposals(*, loop: str | None = None, round: int | None = None, json: bool = False) -> int:
-    """The proposals of a loop: what would change, why, and what was decided.
+    """The proposals of a loop: their changes, reasons and decisions.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def proposals(*, loop: str | None = None, round: int | None = None, json: bool =
     round
         Only those made from this round.
     json
-        For programs.
+        Print JSON.
     """
     with client.opened(loop) as (store, found):
         listed = store.proposals(found.id, round)
@@ -96,12 +96,12 @@ def reject(
 
 
 def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int:
-    """Undo the last decision, or those on the named proposals, until the round starts.
+    """Undo the last decision, or the decisions on the named proposals, until the round starts.
 
     Parameters
     ----------
     numbers
-        Proposal numbers; without any, every proposal that the last approve or reject was about.
+        Proposal numbers; without any, all proposals of the last approve or reject.
     loop
         Which loop; the newest by default.
     """
@@ -112,7 +112,7 @@ def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int
 
 
 def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
-    """Replace what a proposal changes; it then waits for a decision again.
+    """Replace a proposal's edits; it then waits for a decision again.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def _base(store: Store, loop: Loop, wanted: str) -> Run:
 
 
 def start(*, loop: str | None = None) -> int:
-    """Start the next round now, with what is approved.
+    """Start the next round now, with the approved proposals.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def hold(*, off: bool = False, loop: str | None = None) -> int:
     Parameters
     ----------
     off
-        Let it start by itself again.
+        Let it start automatically again.
     loop
         Which loop; the newest by default.
     """
@@ -230,14 +230,14 @@ def hold(*, off: bool = False, loop: str | None = None) -> int:
 def _each(
     word: str, numbers: list[int] | None, loop: str | None, every: bool, request: Callable[[list[int]], Request]
 ) -> int:
-    """Decide on all the numbers in one command; all are tried, and what could not be done is said at the end."""
+    """Decide on all the numbers in one request; each is tried, and the failures are reported together at the end."""
     with client.opened(loop) as (store, found):
         if every:
             numbers = [p.id for p in store.proposals(found.id) if p.status is ProposalStatus.PENDING]
             if not numbers:
                 raise UserError(f"{found.name} has no pending proposal; `autoloop-tui proposals` lists them all.")
         if not numbers:
-            raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {word} 1 2`, or say --all.")
+            raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {word} 1 2`, or give --all.")
         numbers = list(dict.fromkeys(numbers))
         there = [proposal.id for proposal in store.proposals(found.id)]
         present = set(there)
@@ -254,7 +254,7 @@ def _each(
 
 
 def _check(store: Store, loop: Loop, number: int) -> None:
-    """UserError where the loop has no proposal of this number: no engine is needed to know that."""
+    """UserError if the loop has no proposal of this number; no engine is needed to know that."""
     numbers = [proposal.id for proposal in store.proposals(loop.id)]
     if number not in numbers:
         raise UserError(_no_proposal(loop, number, numbers))
@@ -266,14 +266,14 @@ def _no_proposal(loop: Loop, number: int, numbers: list[int]) -> str:
 
 
 def _notes(proposal: Proposal) -> int:
-    """What a person should know of the edits just given, such as a key that is new and perhaps a slip."""
+    """Print the notes on the edits just given, such as a new key that may be a typing mistake."""
     for note in proposal.notes:
         print(printing.printable(f"note: {note}"))
     return 0
 
 
 def _document(proposal: Proposal) -> dict[str, Any]:
-    """For programs: authors as in the table."""
+    """The proposal as JSON, with authors as the table shows them."""
     decided_by = str(proposal.decided_by) if proposal.decided_by else None
     return {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
 

@@ -1,4 +1,4 @@
-"""A loop without a screen: one line an event, the runs' progress, a table at each round's end."""
+"""A loop without a screen: one line per event, the progress of runs, a table at the end of each round."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -
 
 
 def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
-    """Be the loop's engine in the foreground, print its story from event `after` on, and give the exit code.
+    """Be the loop's engine in the foreground, print its events after number `after`, and return the exit code.
 
     Ctrl-C stops the loop, a second one kills its runs.
     """
@@ -108,11 +108,11 @@ def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
 
 
 def follow_loop(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> int:
-    """Follow a loop that another process drives until it ends, and give its exit code."""
+    """Follow a loop that another process runs until it ends, and return its exit code."""
     ended = client.follow_events(store, loop, on_event, after)
     if ended.state is LoopState.ACTIVE:
         print(
-            f"{ended.name} has not ended, but its engine is gone: `autoloop-tui resume` takes it up again.",
+            f"{ended.name} has not ended, but its engine has stopped: `autoloop-tui resume` resumes it.",
             file=sys.stderr,
         )
         return 1

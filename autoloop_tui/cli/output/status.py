@@ -1,4 +1,4 @@
-"""How a loop stands, in words and as a document."""
+"""The state of a loop, as text and as a JSON document."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from autoloop_tui.cli.output import printing
 MOST_FAILURES = 5
 RECENT = 50
 """Ended runs of each state among which `status` looks for notes on their results."""
-"""So many failed runs `status` explains; `runs` lists them all."""
+"""Failed runs that `status` explains; `runs` lists them all."""
 
 MOST_LIVE = 5
-"""So many acts of live rules `status` tells; `proposals` lists them all."""
+"""Actions of live rules that `status` shows; `proposals` lists them all."""
 
 
 def state_now(store: Store, loop: Loop) -> str:
-    """Its state as somebody sees it who asks whether it goes on."""
+    """Its state as users see it: whether an engine runs it, too."""
     if loop.state is LoopState.ACTIVE:
         if not client.alive(store, loop):
             return "orphaned"
@@ -39,16 +39,16 @@ def state_now(store: Store, loop: Loop) -> str:
 
 
 def waiting_for(loop: Loop, round_: Round | None) -> str | None:
-    """What a person has to do before the loop goes on."""
+    """What the loop waits for: a decision, or free space."""
     if loop.state is LoopState.ACTIVE and loop.waits_for:
-        return f"room: {loop.waits_for}"
+        return f"free space: {loop.waits_for}"
     if loop.state is LoopState.ACTIVE and round_ and round_.state is RoundState.DECIDING:
         if round_.start_at is not None:
             left = max(0.0, round_.start_at - time.time())
             return f"round {round_.number + 1}, which starts in {left:.0f} s unless you `undo` a decision or `hold` it"
         if round_.decide_by:
             at = time.strftime("%H:%M", time.localtime(round_.decide_by))
-            return f"decisions on the proposals for round {round_.number + 1}, by itself at {at}"
+            return f"decisions on the proposals for round {round_.number + 1}, automatically at {at}"
         return f"decisions on the proposals for round {round_.number + 1}"
     return None
 
@@ -66,7 +66,7 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     lines = [headline(store, loop)]
     found = {} if client.alive(store, loop) else presences(store, loop)
     if state_now(store, loop) == "orphaned":
-        lines.append(f"No engine drives it: {presence_in_words(found)}. `autoloop-tui resume` resumes it.")
+        lines.append(f"Its engine has stopped: {presence_in_words(found)}. `autoloop-tui resume` resumes it.")
     counts = store.counts(number)
     rounds = store.rounds(number)
     round_ = rounds[-1] if rounds else None
@@ -162,7 +162,7 @@ def _live_line(store: Store, proposal: Proposal) -> str:
         ProposalStatus.PENDING: f"asks to {asked} it: `autoloop-tui approve {proposal.id}` or `reject`",
         ProposalStatus.LAUNCHED: f"relaunched as run {proposal.run}",
         ProposalStatus.DONE: "stopped",
-        ProposalStatus.BLOCKED: f"goes on: {proposal.blocked}",
+        ProposalStatus.BLOCKED: f"the run continues: {proposal.blocked}",
     }.get(proposal.status, proposal.status.value)
     return printing.printable(
         f"live rule {proposal.origin}: {base.name} ({base.id}) at step {step}: {seen or proposal.reason}; {what}"

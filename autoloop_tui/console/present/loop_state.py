@@ -42,11 +42,11 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("lost")
-        told = f"{seen.mark(glyphs)} no engine drives it: {key('app.engine')} resumes it"
+        told = f"{seen.mark(glyphs)} the engine has stopped: {key('app.engine')} resumes the loop"
         return [(told, f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
-            seen, word = look("paused"), f"paused: {key('app.pause')} goes on"
+            seen, word = look("paused"), f"paused: {key('app.pause')} resumes"
         elif round_ and round_.state is RoundState.DECIDING:
             seen = look("pending")
             if loop.held:

@@ -38,7 +38,7 @@ class ConsoleHost(Protocol):
         """Send a request to the engine; its answer is shown when it comes."""
 
     def ask_waking(self, request: Request) -> None:
-        """`ask`, and start an engine for it if none drives the loop."""
+        """`ask`, and start an engine for it if the loop has none."""
 
     def show_message(self, text: str, *, ok: bool = True) -> None:
         """Show one sentence on the last line of the screen."""

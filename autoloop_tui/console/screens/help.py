@@ -37,7 +37,7 @@ LOOP = (
     " quitting ends nothing.",
 )
 COLOURS = (
-    ("slot-running", "runs, goes on"),
+    ("slot-running", "running"),
     ("slot-finished", "done, approved, better than before"),
     ("slot-warn", "blocked, paused, worse: look at it"),
     ("slot-failed", "failed, rejected"),

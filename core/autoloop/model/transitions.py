@@ -91,7 +91,7 @@ def run_requeued(run: Run, why: Requeue, *, resume: bool = False) -> Run:
 
 def run_extended(run: Run, steps: int) -> Run:
     """Queued to go on from its checkpoint to `steps` steps in all; what it reached so far stays with it."""
-    text = f"goes on from its checkpoint, from step {run.step} to {steps}"
+    text = f"continues from its checkpoint, from step {run.step} to {steps}"
     why = Requeue(kind=RequeueKind.EXTENDED, text=text)
     return replace(run_requeued(run, why, resume=True), total_steps=steps)
 

@@ -59,10 +59,12 @@ def output_root(spec: LoopSpec, min_free: int) -> Finding:
     free = free_below(root)
     text = f"{root}, {free / GIB:.1f} GiB free"
     if free < min_free:
-        advice = f"no run starts below {min_free / 1e9:g} GB (min_free_gb): make room, or choose another --output-root"
+        advice = f"no run starts below {min_free / 1e9:g} GB (min_free_gb): free some space, or choose another --output-root"
         return error("output root", text, advice)
     if free < LITTLE_ROOM:
-        return warning("output root", text, "checkpoints may fill it: make room, or save fewer (save_freq in the config)")
+        return warning(
+            "output root", text, "checkpoints may fill it: free some space, or save fewer (save_freq in the config)"
+        )
     return ok("output root", text)
 
 
@@ -71,9 +73,9 @@ def terminal(environment: Mapping[str, str]) -> list[Finding]:
     if environment.get("TMUX"):
         found = [ok("tmux", "the console is in tmux and outlives the connection")]
     elif shutil.which("tmux", path=environment.get("PATH", os.defpath)):
-        found = [ok("tmux", "not inside it: the console ends with the connection, the loop goes on")]
+        found = [ok("tmux", "not inside it: the console ends with the connection, the loop continues")]
     else:
-        found = [ok("tmux", "not installed: the console ends with the connection, the loop goes on")]
+        found = [ok("tmux", "not installed: the console ends with the connection, the loop continues")]
     name = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
     if "utf8" in name.lower().replace("-", ""):
         return [*found, ok("locale", name)]
@@ -92,7 +94,7 @@ def linger() -> Finding:
     if uid == 0 or f"user-{uid}.slice" not in group:
         return ok("logout", "nothing here ends the loop when you log out")
     if _lingers(uid):
-        return ok("logout", "lingering is allowed, so the loop goes on")
+        return ok("logout", "lingering is allowed, so the loop continues")
     if f"user@{uid}.service" in group:
         return warning("logout", "this shell belongs to your user manager, which ends the loop when you log out", advice)
     if _kills_at_logout():

@@ -242,7 +242,7 @@ def _watch(rule: _RuleTable, turns: tuple[tuple[str, ...], ...], where: str) -> 
     for key, least in (("at", 0), ("after", 0), ("window", 1), ("relaunches", 1)):
         value = getattr(rule, key)
         if value is not None and value < least:
-            raise UserError(f"{where}: {key}: {value} makes no sense; give {least} or more")
+            raise UserError(f"{where}: {key} must be at least {least}, not {value}")
     if rule.relaunches is not None and not turns:
         raise UserError(f"{where}: relaunches: the rule has no changes to relaunch a run with; it only stops it")
     first, last = rule.at or rule.after or 0, None

@@ -246,7 +246,7 @@ def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, p
         return Alive(handle)
     if (fd := open_pidfd(handle)) is not None:
         os.close(fd)
-        return Vanished("it was started by the project that this one is a copy of, and goes on there", ours=False)
+        return Vanished("it was started by the project that this one is a copy of, and continues there", ours=False)
     # It may have written its record and ended since we looked.
     if (record := _exit_record(directory, attempt_id)) is not None:
         return Ended(record)

@@ -149,7 +149,7 @@ class Store(Rows):
             newest = self.loops(1)
             if not newest and driven(self.places):
                 raise StoreUnavailableError(
-                    f"{self.places.database} holds no loop, although an engine drives one: a file beside it (-wal, -shm) "
+                    f"{self.places.database} holds no loop, although an engine runs one: a file beside it (-wal, -shm) "
                     "was deleted or replaced. Wait for the loop's end, when its engine writes all into it."
                 )
             if not newest:
@@ -157,7 +157,7 @@ class Store(Rows):
             return newest[0]
         found = self._all(Loop, "SELECT rowid, body FROM loops WHERE name = ? OR id = ?", name, name)
         if not found:
-            raise UserError(f"There is no loop called {name!r} here. `autoloop-tui status --all` lists the loops.")
+            raise UserError(f'There is no loop "{name}" here; `autoloop-tui status --all` lists the loops.')
         return found[0]
 
     def rounds(self, loop: int) -> list[Round]:

@@ -233,8 +233,8 @@ def _migrate(db: sqlite3.Connection, places: Places, version: int) -> None:
         )
     if driven(places):
         raise UserError(
-            f"{path} was written by an older Auto Loop, and an engine of that still drives a loop: wait for its end, or "
-            "look at it with that version."
+            f"{path} was written by an older Auto Loop, and an engine of that version still runs a loop: wait for its end, "
+            "or look at it with that version."
         )
     db.execute("BEGIN IMMEDIATE")
     try:

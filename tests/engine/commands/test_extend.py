@@ -1,4 +1,4 @@
-"""A run that has ended goes on from its checkpoint to more steps, also when its loop has ended or its engine dies."""
+"""A run that has ended continues from its checkpoint to more steps, also when its loop has ended or its engine dies."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(proj
     number = send(project, loop, run="a", steps=40)
     after = project.run(loop)
     assert project.store.command(number).answer == (
-        f"a ({run.id}) goes on from its checkpoint, from step 20 to 40, in the same output directory"
+        f"a ({run.id}) continues from its checkpoint, from step 20 to 40, in the same output directory"
     )
     assert (after.state, after.reason) == (LoopState.FINISHED, before.reason)
     assert after.ended_at is not None
@@ -225,7 +225,7 @@ def test_what_cannot_be_extended_is_refused_with_the_reason(project: Project) ->
         wrong = (None, "40", 40.5, True)
         answers = engine.rows_refused([("extend", {"run": "a", "steps": steps}) for steps in wrong])
         assert all("Expected `int`" in answer for answer in answers)
-        assert "has left no checkpoint to go on from: /" in engine.refused(Extend(run="none", steps=40))
+        assert "has no checkpoint to continue from: /" in engine.refused(Extend(run="none", steps=40))
         assert "is running; only an ended run" in engine.refused(Extend(run="b", steps=40))
         assert "is queued; only an ended run" in engine.refused(Extend(run="queued", steps=40))
         assert "no run 'nobody'" in engine.refused(Extend(run="nobody", steps=40))

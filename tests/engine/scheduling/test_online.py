@@ -186,7 +186,7 @@ def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_
     eventually(lambda: any("project" in run for run in service.runs.values()), "the first run online")
     service.stop()
     running.hear(f"W&B ({service.address}) cannot be reached")
-    running.hear("running runs go on")
+    running.hear("running runs continue")
     project.open_gate()
     assert running.wait() == 0, running.said
     with project.store() as store:

@@ -46,7 +46,7 @@ def question(view: View, decision: ProposalStatus, chosen: Sequence[Proposal], *
         if approved:
             said.insert(0, f"{cost(view, approved)}.")
     if live := len(chosen) - len(waiting):
-        does = "stops or relaunches its run at once" if approves else "lets its run go on"
+        does = "stops or relaunches its run at once" if approves else "lets its run continue"
         said.append(f"{live} of a live rule: that {does}.")
     if loop.paused:
         said.append("The queue is paused.")

@@ -74,7 +74,7 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     rows += [[(line, "dim")] for line in wrapped(text, width)]
     if proposal.decided_by:
         done = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
-        by = "by itself" if proposal.live and proposal.decided_by.by_rules else f"by {proposal.decided_by}"
+        by = "automatically" if proposal.live and proposal.decided_by.by_rules else f"by {proposal.decided_by}"
         said = f"{done} {by}" + (f": {proposal.note}" if proposal.note else "")
         rows += [[(line, look(proposal.status.value).variable)] for line in wrapped(said, width)]
     elif proposal.note:

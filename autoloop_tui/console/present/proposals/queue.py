@@ -76,14 +76,14 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     if loop.state is LoopState.FINISHED:
         return f"The loop has finished: {(loop.reason or 'nothing is left to do').rstrip('.')}."
     if loop.state is LoopState.STOPPED:
-        return f"The loop is {stopped(loop)}; {key('app.engine')} takes it up again."
+        return f"The loop is {stopped(loop)}; {key('app.engine')} resumes it."
     if view.engine is None:
-        return f"No engine drives this loop, so nothing can be decided now; {key('app.engine')} restarts it."
+        return f"The engine has stopped, so nothing can be decided now; {key('app.engine')} restarts it."
     if asked := next(iter(view.questions.values()), None):
         run = view.run(asked.base_run)
         does = "relaunches it" if asked.edits else "stops it"
         about = f"#{asked.id} is about {plain(run.name if run else asked.base_run)} in training"
-        return f"{about}: {key('proposals.approve')} {does}, {key('proposals.reject')} lets it go on."
+        return f"{about}: {key('proposals.approve')} {does}, {key('proposals.reject')} lets it continue."
     if not spec.decide:
         return "This loop makes no proposals: it was started without --decide."
     if round_ is None:
@@ -99,7 +99,7 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     made = view.decisions
     start, hold = key("proposals.start"), key("proposals.hold")
     if loop.held:
-        return f"Held: {coming.lower()} starts when you press {start}; {hold} lets it start by itself again."
+        return f"Held: {coming.lower()} starts when you press {start}; {hold} lets it start automatically again."
     if not made["pending"] and not made["approved"]:
         keys = [key(f"proposals.{name}") for name in ("new", "edit", "undo")]
         return f"{coming} has nothing to run: propose ({keys[0]}), edit a blocked one ({keys[1]}) or undo ({keys[2]})."

@@ -174,7 +174,7 @@ def change_rows(changes: Sequence[Change], glyphs: Glyphs) -> list[list[Piece]]:
     """One aligned row a change: a sign, the path, before and after."""
     arrow = glyphs.arrow
     paths = [plain(change.path) for change in changes]
-    befores = ["(not there)" if change.created else before_text(change, shown_value) for change in changes]
+    befores = [before_text(change, shown_value) for change in changes]
     wide = min(48, max(map(cells, paths), default=0))
     before_wide = min(24, max(map(cells, befores), default=0))
     rows: list[list[Piece]] = []

@@ -36,7 +36,7 @@ def upcoming(
     if view.loop.state is not LoopState.ACTIVE:
         return _ended(view, width, key, glyphs)
     if view.orphaned:
-        text = f"no engine drives this loop: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes it"
+        text = f"the engine has stopped: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes the loop"
         return _message_rows(text, look("lost"), width, glyphs)
     told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs)]
     told += [crop(row, 0, width, glyphs.ellipsis) for row in _next(view, len(shown), width, key, now, glyphs)]
@@ -52,7 +52,7 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
     loop = view.loop
     text = loop.reason or loop.state.value
     if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
-        text = f"{text}; {key('app.engine')} takes it up again"
+        text = f"{text}; {key('app.engine')} resumes it"
     return _message_rows(text, look(loop.state.value), width, glyphs)
 
 
@@ -124,7 +124,7 @@ def _next(view: View, above: int, width: int, key: Callable[[str], str], now: fl
     if round_.state is not RoundState.DECIDING:
         left = view.unended
         then = "then its proposals" if loop.spec.decide and round_.number < loop.spec.rounds else "then it is done"
-        going = f" round {round_.number} goes on with {plural(left, 'run')}, {then}"
+        going = f" round {round_.number} has {plural(left, 'run')} left, {then}"
         limits = in_words(loop, len(view.snapshot.attempts))
         if not limits:
             return [[(going, "dim")]]
@@ -153,5 +153,5 @@ def _next(view: View, above: int, width: int, key: Callable[[str], str], now: fl
         does = "decides" if made["pending"] else "shows them" if made["approved"] else "proposes"
         pieces.append((f"   {there} {does}", "bold key"))
         if round_.decide_by:
-            pieces.append((f"   by itself in {duration(round_.decide_by - now)}", "dim"))
+            pieces.append((f"   automatically in {duration(round_.decide_by - now)}", "dim"))
     return [[piece for piece in pieces if piece[0]]]

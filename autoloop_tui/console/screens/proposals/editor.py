@@ -134,8 +134,8 @@ class EditValues(Edits[list[str]]):
 
     def __init__(self, proposal: Proposal, what: str, judge: Judge) -> None:
         several = len(proposal.changes) > 1
-        why = "enter sends the proposal as it stands here, esc leaves it as it was"
-        super().__init__(what, "↑ ↓ choose the value, " * several + why, judge)
+        why = "Enter saves, Esc cancels"
+        super().__init__(what, "↑ ↓ choose the value. " * several + why, judge)
         self.changes: list[Change] = proposal.changes
         self.before = edit_lines(proposal)
         self.texts = [DELETES if change.removed else json_text(change.after) for change in self.changes]
@@ -238,7 +238,7 @@ class WriteEdits(Edits[tuple[list[str], str]]):
             hint = "policy.optimizer_lr@mul=0.5 batch_size=24"
             yield Input(self.given, placeholder=hint, select_on_focus=False, id="edits")
             if self.reason is not None:
-                yield Input(self.reason, placeholder="why (may be empty)", select_on_focus=False, id="reason")
+                yield Input(self.reason, placeholder="reason (optional)", select_on_focus=False, id="reason")
             yield Verdict()
 
     def edits(self) -> list[str]:

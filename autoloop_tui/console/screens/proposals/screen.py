@@ -52,7 +52,7 @@ class ProposalsScreen(ProposalQueueScreen):
                 numbers = [proposal.id for proposal in proposals]
                 self._decide(Reject(proposals=numbers, note=reason.strip() or None), proposals)
 
-        self.app.push_screen(Ask(what, about, placeholder="why (may be empty); enter rejects, esc does not"), answered)
+        self.app.push_screen(Ask(what, about, placeholder="Reason (optional). Enter rejects, Esc cancels."), answered)
 
     def action_undo(self) -> None:
         """Take the last decision back, wherever the cursor is: the engine knows which it was, and answers with that."""
@@ -204,8 +204,8 @@ class ProposalsScreen(ProposalQueueScreen):
         if made["approved"] == 1:
             which = "1 approved proposal becomes its run."
         left = [f"{made[state]} {state}" for state in ("pending", "blocked", "skipped", "rejected") if made[state]]
-        behind = f" Left behind, never run: {', '.join(left)}." if left else ""
-        paused = " The queue is paused: they wait until it goes on." if view.loop.paused else ""
+        behind = f" Not run: {', '.join(left)}." if left else ""
+        paused = " The queue is paused: they wait until it resumes." if view.loop.paused else ""
         number = view.snapshot.round.number + 1
         self.console.confirm(f"Start round {number}?", which + behind + paused, f"Start round {number}", Start())
 

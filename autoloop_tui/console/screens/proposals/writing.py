@@ -83,7 +83,7 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
         return
     edits = edits_of_file(written)
     if not edits or edits == edit_lines(proposal):
-        host.show_message(f"proposal {proposal.id} is left as it was")
+        host.show_message(f"proposal {proposal.id} is unchanged")
         return
     problem = judge(edits).blocked
     if problem is None:
@@ -94,7 +94,7 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
         if agreed:
             edit_in_editor(host, proposal, base, written)
         else:
-            host.show_message(f"proposal {proposal.id} is left as it was")
+            host.show_message(f"proposal {proposal.id} is unchanged")
 
     host.push_screen(Confirm("These edits cannot be used", plain(problem), "Open again"), again)
 
@@ -109,20 +109,22 @@ def _in_editor(host: ConsoleHost, text: str, prefix: str) -> str:
             with host.suspend():
                 code = subprocess.run([*command, str(path)], check=False).returncode
         except SuspendNotSupported:
-            raise UserError("An editor cannot be opened from this terminal; edit in place with e.") from None
+            raise UserError(
+                f"An editor cannot be opened from this terminal; edit in place with {host.keys_of('proposals.edit')}."
+            ) from None
         except OSError as error:
             raise UserError(f"{command[0]} cannot be run: {error.strerror}.") from None
         if code != 0:
-            raise UserError(f"{command[0]} ended with {code}: nothing was sent.")
+            raise UserError(f"{command[0]} exited with code {code}, so nothing was sent.")
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            raise UserError("What the editor left cannot be read as UTF-8 text: nothing was sent.") from None
+            raise UserError("The edited file is not UTF-8 text, so nothing was sent.") from None
 
 
 def _send_edit(host: ConsoleHost, proposal: Proposal, edits: list[str] | None) -> None:
     if edits is None or edits == edit_lines(proposal):
-        host.show_message(f"proposal {proposal.id} is left as it was")
+        host.show_message(f"proposal {proposal.id} is unchanged")
     else:
         host.ask(Edit(proposal=proposal.id, edits=edits))
 
@@ -132,7 +134,7 @@ def _judge(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> Judge |
     view = host.feed.view
     round_ = view.snapshot.round if view else None
     if view is None or view.engine is None or round_ is None:
-        host.show_message("no engine drives this loop: press R to restart it", ok=False)
+        host.show_message(f"the engine has stopped: press {host.keys_of('app.engine')} to restart it", ok=False)
         return None
     try:
         checked = edit_check(host.feed.store, view.loop, base, round_.number, instead_of)

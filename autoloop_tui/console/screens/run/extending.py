@@ -40,8 +40,8 @@ def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
         if text is not None:
             host.ask_waking(Extend(run=run.id, steps=int(text.strip()[:LONGEST])))
 
-    why = f"It has made {run.step} and goes on from its last checkpoint, in the same output directory."
+    why = f"It has made {run.step} and continues from its last checkpoint, in the same output directory."
     if view.loop.state is LoopState.STOPPED:
-        why += " The loop was stopped: it goes on too, with what it has queued."
+        why += " The loop was stopped; it resumes with its queue."
     what = f"Extend {plain(run.name)} ({run.id}) to how many steps in all?"
     host.push_screen(Ask(what, why, value=str(2 * run.step), needed=True, check=check, explain=explain), answered)

@@ -17,7 +17,7 @@ from autoloop.protocol import Kill, Pause, Resume, Stop
 def pause(command: CommandContext, request: Pause) -> str:
     command.context.update_loop(paused=True)
     command.context.log_event(EventKind.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
-    return "paused: running runs go on, no new one starts"
+    return "paused: running runs continue, no new run starts"
 
 
 def resume(command: CommandContext, request: Resume) -> str:
@@ -27,8 +27,8 @@ def resume(command: CommandContext, request: Resume) -> str:
         raise UserError("The loop is stopping; resume it when its runs have ended.")
     limited = limits.apply_resume_limits(request, loop, context.store.started_runs(loop.id), context.clock())
     context.store.put_loop(msgspec.structs.replace(limited, paused=False))
-    context.log_event(EventKind.LOOP_RESUMED, f"the queue goes on (by {command.actor})")
-    return "the queue goes on"
+    context.log_event(EventKind.LOOP_RESUMED, f"queue resumed (by {command.actor})")
+    return "queue resumed"
 
 
 def stop(command: CommandContext, request: Stop | Kill) -> str:
@@ -45,4 +45,4 @@ def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: 
     for active in execution.executing:
         # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
         execution.stop(active.run.id, live.stopping(active) or LOOP_STOP, kill=kill)
-    return f"the loop stops: {end.text}; `autoloop-tui resume` takes it up again"
+    return f"the loop stops: {end.text}; `autoloop-tui resume` resumes it"

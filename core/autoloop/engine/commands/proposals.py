@@ -135,10 +135,10 @@ def propose(command: CommandContext, request: Propose) -> str:
     base = command.run(request.run)
     last = context.store.last_round(context.loop_id)
     if last.state is RoundState.DONE:
-        raise UserError("All rounds of this loop are over: what is proposed now would never run.")
+        raise UserError("All rounds of this loop are over: a new proposal would never run.")
     if last.number >= spec.rounds or not spec.decide:
         raise UserError(
-            f"This loop ends with round {last.number}, so what is proposed now would never run; train variants in a "
+            f"This loop ends with round {last.number}, so a new proposal would never run; train variants in a "
             "loop of their own: `autoloop-tui generate … --exec`."
         )
     made: list[Proposal] = []

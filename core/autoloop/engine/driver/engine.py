@@ -115,7 +115,7 @@ class Engine:
         except OSError as error:
             raise UserError(
                 f"{self.context.loop.name} cannot be driven now: {self.context.places.home} cannot be written "
-                f"({error.strerror}); `autoloop-tui resume` takes it up when it can."
+                f"({error.strerror}); `autoloop-tui resume` resumes it when that is possible."
             ) from None
         if holder:
             raise UserError(f"{self.context.loop.name} is driven by {holder.words} already; `autoloop-tui status` shows it.")
@@ -156,7 +156,7 @@ class Engine:
         if self._leaving:
             self.reporting.flush()
             self.context.log_event(
-                EventKind.ENGINE_LEFT, f"the engine leaves ({self._leaving}); running runs go on without it"
+                EventKind.ENGINE_LEFT, f"the engine exits ({self._leaving}); running runs continue without it"
             )
         else:
             self.context.log_event(EventKind.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")

@@ -44,7 +44,7 @@ class Outage:
         while True:
             executing = execution.wait_unrecorded(LOOK_EVERY)
             if reason := leaving():
-                raise UserError(f"The engine leaves ({reason}); running runs go on without it. Before: {words}")
+                raise UserError(f"The engine exits ({reason}); running runs continue without it. Before: {words}")
             if store.gone():
                 if stop_asked():
                     execution.stop_unrecorded()

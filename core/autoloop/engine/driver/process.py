@@ -60,7 +60,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
         return driven
     process.kill()
     process.wait()
-    raise UserError(f"The engine did not take up {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
+    raise UserError(f"The engine did not start {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
 
 
 def _last_line(log: Path, since: int) -> str:

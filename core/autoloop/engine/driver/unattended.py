@@ -50,11 +50,11 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
     """Stop the loop, or one run of it, and record that. UserError where an engine drives it after all."""
     lock = EngineLock(store.places.lock(loop.name))
     if holder := lock.acquire():
-        raise UserError(f"{loop.name} is driven by {holder.words} now; give the command again.")
+        raise UserError(f"{loop.name} has an engine again ({holder.words}); repeat the command.")
     try:
         attempts = executing(store, loop, run)
         if run is not None and not attempts:
-            raise UserError(f"Run {run} does not execute; there is nothing to stop.")
+            raise UserError(f"Run {run} is not running; there is nothing to stop.")
         text = f"stopped by {actor}"
         with store.transaction():
             if run is None:
@@ -72,4 +72,4 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
     finally:
         lock.release()
     runs = f"{plural(asked, 'run')} {'killed' if kill else 'asked to stop'}"
-    return f"no engine drives {loop.name}: {runs}; the next `autoloop-tui resume` records how they ended"
+    return f"the engine of {loop.name} has stopped: {runs}; the next `autoloop-tui resume` records how they ended"

@@ -86,7 +86,7 @@ def check_numbers(spec: LoopSpec) -> None:
         ("--retries", spec.retries, 0, 1000),
     ):
         if not least <= value <= most:
-            raise UserError(f"{flag} {value} makes no sense: give {least} or more, up to {most}.")
+            raise UserError(f"{flag} must be from {least} to {most}, not {value}.")
     if spec.rounds > 1 and not spec.decide:
         raise UserError(f"--rounds {spec.rounds} needs --decide: without it nothing makes the second round's configs.")
 
@@ -139,7 +139,7 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
 def check_slots(spec: LoopSpec) -> None:
     """Whether the numbers of GPUs go together."""
     if spec.gpus_per_run < 1:
-        raise UserError(f"--gpus-per-run {spec.gpus_per_run} makes no sense: give 1 or more.")
+        raise UserError(f"--gpus-per-run must be at least 1, not {spec.gpus_per_run}.")
     if spec.device == "cpu":
         if spec.gpus_per_run > 1:
             raise UserError(f"--gpus-per-run {spec.gpus_per_run} needs GPUs, and these runs train on the CPU: leave it out.")
@@ -192,5 +192,5 @@ def check_key(spec: LoopSpec, environment: Mapping[str, str]) -> None:
     """Whether this machine has a key of W&B where one is needed."""
     if spec.wandb.online and key_source(environment) is None:
         raise UserError(
-            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, leave it away."
+            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, omit it."
         )

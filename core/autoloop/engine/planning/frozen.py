@@ -147,7 +147,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
     if not changed:
         return []
     verb = "is" if len(changed) == 1 else "are"
-    return [f"{' and '.join(changed)} {verb} not what {loop.name} was made with; it goes on with its own copy"]
+    return [f"{' and '.join(changed)} {verb} not what {loop.name} was made with; it continues with its own copy"]
 
 
 def _files(project: Path, spec: LoopSpec, folder: Path | None = None) -> dict[str, Path]:

@@ -17,19 +17,19 @@ QUIET = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 
 
 def deadline(hours: float | None, now: float) -> float | None:
-    """When `hours` from now are over. UserError for hours that make no sense."""
+    """When `hours` from now are over. UserError for hours out of range."""
     if hours is None:
         return None
     if not 0 < hours <= MOST_HOURS:  # NaN is not either
-        raise UserError(f"--max-hours {hours:g} makes no sense: give more than 0, up to {MOST_HOURS}.")
+        raise UserError(f"--max-hours must be more than 0 and at most {MOST_HOURS}, not {hours:g}.")
     return now + hours * 3600
 
 
 def check_budget(spec: LoopSpec) -> None:
-    """UserError for limits that make no sense."""
+    """UserError for limits out of range."""
     deadline(spec.max_hours, 0.0)
     if spec.max_runs is not None and not 1 <= spec.max_runs <= 10**6:
-        raise UserError(f"--max-runs {spec.max_runs} makes no sense: give 1 or more, up to {10**6}.")
+        raise UserError(f"--max-runs must be from 1 to {10**6}, not {spec.max_runs}.")
     if spec.quiet_hours is not None:
         _minutes(spec.quiet_hours)
 
@@ -121,10 +121,10 @@ def _minutes(hours: str) -> tuple[int, int]:
     """Begin and end as minutes of the day."""
     match = QUIET.fullmatch(hours)
     if match is None:
-        raise UserError(f"Quiet hours {hours!r} are not understood; write them as 22:00-07:00, in the machine's local time.")
+        raise UserError(f'Quiet hours cannot be "{hours}"; write them as 22:00-07:00, in the machine\'s local time.')
     begin, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
     if begin == end:
-        raise UserError(f"Quiet hours {hours!r} begin when they end; write them as 22:00-07:00.")
+        raise UserError(f'Quiet hours "{hours}" begin when they end; write them as 22:00-07:00.')
     return begin, end
 
 

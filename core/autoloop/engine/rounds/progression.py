@@ -217,7 +217,7 @@ class LoopProgression:
             text = f"round {number} has no approved proposal; propose one, edit a blocked one, or stop the loop"
         policy = self.context.spec.approve.after
         if policy and kind != "proposal":
-            text += f"; approved by itself after {policy / 60:.0f} min"
+            text += f"; approved automatically after {policy / 60:.0f} min"
         if kind != self._waiting_said:
             self._waiting_said = kind
             self.context.log_event(EventKind.WAITING, text)

@@ -55,8 +55,8 @@ def in_words(found: Mapping[str, Presence]) -> str:
         return "nothing runs"
     said = []
     for presence, one, many in (
-        (Presence.ALIVE, "1 run goes on", "{} runs go on"),
-        (Presence.UNSUPERVISED, "1 run goes on without its supervisor", "{} runs go on without their supervisors"),
+        (Presence.ALIVE, "1 run continues", "{} runs continue"),
+        (Presence.UNSUPERVISED, "1 run continues without its supervisor", "{} runs continue without their supervisors"),
         (Presence.ENDED, "1 run has ended meanwhile", "{} runs have ended meanwhile"),
         (Presence.GONE, "no process of 1 run is there any more", "no process of {} runs is there any more"),
     ):

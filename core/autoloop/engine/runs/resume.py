@@ -26,11 +26,11 @@ def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
         return f"Run {run.id} is {run.state.value}; only an ended run can be extended."
     if run.output_dir is None or not os.path.exists(checkpoint):
         where = f": {checkpoint} does not exist" if run.output_dir else ""
-        return f"Run {run.id} has left no checkpoint to go on from{where}."
+        return f"Run {run.id} has no checkpoint to continue from{where}."
     if steps is not None and steps <= run.step:
         return f"Run {run.id} has made {run.step} steps already; give a larger total."
     if steps is not None and steps > MOST_STEPS:
-        return f"{steps} steps make no sense: give {MOST_STEPS} at most."
+        return f"A run makes at most {MOST_STEPS} steps, not {steps}; give a smaller total."
     return None
 
 

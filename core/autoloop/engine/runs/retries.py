@@ -14,13 +14,13 @@ SHORT_TRIES = 5
 def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> Requeue | None:
     """Why the run is queued for another attempt; None if it is not."""
     if state is RunState.STOPPED and attempt.stop and attempt.stop.kind is StopKind.LOOP_STOP:
-        return Requeue(kind=RequeueKind.LOOP_STOP, text="goes on when the loop is resumed")
+        return Requeue(kind=RequeueKind.LOOP_STOP, text="continues when the loop is resumed")
     if context.loop.state is not LoopState.ACTIVE:
         return None
     if state is RunState.LOST and attempt.unstarted:
         return Requeue(kind=RequeueKind.NEVER_STARTED, text="its process never started")
     if _short_at_start(context, attempt, run, cause):
-        text = f"it waits until the machine has room for it: {cause.text if cause else ''}"
+        text = f"it waits until the machine has the resources: {cause.text if cause else ''}"
         return Requeue(kind=RequeueKind.SHORTAGE, text=text)
     if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
         return None

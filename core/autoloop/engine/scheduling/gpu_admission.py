@@ -101,7 +101,7 @@ class Admission:
         if after < RELEASE:
             return f"the memory of the run that ended is not free yet: {'; '.join(left)}"
         text = f"{slot.label}: still in use {RELEASE:.0f} s after the last run: {'; '.join(left)}"
-        self.context.log_event(EventKind.NOTE, f"{text}; the next starts all the same")
+        self.context.log_event(EventKind.NOTE, f"{text}; the next starts anyway")
         del self._ended[slot.index]
         return None
 
@@ -125,11 +125,9 @@ class Admission:
         return time.monotonic() - self._ended.get(index, -LOOK_EVERY) < LOOK_EVERY
 
     def _hint(self) -> str:
-        return "" if self.context.spec.allow_busy else "; a loop with --allow-busy starts there all the same"
+        return "" if self.context.spec.allow_busy else "; a loop with --allow-busy starts there anyway"
 
     def _tell_blind(self, error: str) -> None:
         if error != self._blind:
             self._blind = error
-            self.context.log_event(
-                EventKind.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start all the same"
-            )
+            self.context.log_event(EventKind.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start anyway")

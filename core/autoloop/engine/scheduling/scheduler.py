@@ -96,7 +96,7 @@ class Scheduler:
             return []
         quiet = limits.quiet_until(loop.spec.quiet_hours, now)
         if quiet is not None and not self._quiet:
-            self.context.log_event(EventKind.WAITING, f"{limits.quiet_in_words(quiet)}; running runs go on")
+            self.context.log_event(EventKind.WAITING, f"{limits.quiet_in_words(quiet)}; running runs continue")
         self._quiet = quiet is not None
         if quiet is not None:
             return []

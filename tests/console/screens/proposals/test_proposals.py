@@ -243,7 +243,7 @@ async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_
         (
             {"state": LoopState.STOPPED, "end": LoopEnd(kind=LoopEndKind.USER, text="stopped by jo")},
             RoundState.RUNNING,
-            "stopped by jo; R takes it up",
+            "stopped by jo; R resumes it",
         ),
     ],
 )
@@ -595,7 +595,7 @@ async def test_start_asks_and_says_what_is_left_behind(project: Project) -> None
         await pilot.press("S")
         assert isinstance(app.screen, Confirm)
         assert app.screen.what == "Start round 2?"
-        assert app.screen.why == "1 approved proposal becomes its run. Left behind, never run: 1 pending, 1 blocked."
+        assert app.screen.why == "1 approved proposal becomes its run. Not run: 1 pending, 1 blocked."
         await pilot.press("enter")
         assert project.commands() == []
         await pilot.press("S", "y")
@@ -635,7 +635,7 @@ async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: Project
     add(project)
 
     async with console(project, engine=False) as (pilot, app):
-        assert "No engine drives this loop" in rows(app, "head")[1]
+        assert "The engine has stopped" in rows(app, "head")[1]
         for keys in ("A", "u", "e", "n"):
             await pilot.press("g", *keys)
             if isinstance(app.screen, PickRun):
@@ -738,7 +738,7 @@ async def test_an_edit_that_changes_nothing_sends_nothing(project: Project) -> N
         await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
-        assert last_line(app) == "proposal 1 is left as it was"
+        assert last_line(app) == "proposal 1 is unchanged"
         assert project.commands() == []
 
 
@@ -840,9 +840,9 @@ async def test_all_edits_are_written_in_the_persons_editor(project: Project, edi
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("true", "proposal 1 is left as it was"),
-        (': > "$2"', "proposal 1 is left as it was"),
-        ("exit 3", "ended with 3: nothing was sent."),
+        ("true", "proposal 1 is unchanged"),
+        (': > "$2"', "proposal 1 is unchanged"),
+        ("exit 3", "exited with code 3, so nothing was sent."),
         ('rm "$2"', "cannot be read as UTF-8 text: nothing was sent."),
     ],
 )

@@ -46,7 +46,7 @@ async def test_the_total_is_judged_while_one_types_and_then_sent(project: Projec
         assert (line.value, problem(dialog)) == ("400", "200 more steps")
         for text, words in (
             ("200", "has made 200 steps already"),
-            ("9" * 30, "make no sense"),
+            ("9" * 30, "A run makes at most"),
             ("4e3", "a whole number"),
             ("", "a whole"),
         ):
@@ -102,7 +102,7 @@ async def test_an_engine_is_started_for_a_loop_that_has_ended(project: Project, 
 
     async with drive(project, run, engine=False) as (pilot, _):
         await press(pilot, "plus")
-        assert "it goes on too" in on_top(pilot.app, Ask).why
+        assert "it resumes with its queue" in on_top(pilot.app, Ask).why
         await press(pilot, "enter")
         assert project.commands() == [Extend(run=run.id, steps=400)]
         assert woken == [project.loop.id]

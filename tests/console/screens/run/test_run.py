@@ -333,7 +333,7 @@ async def test_added_and_removed_keys_are_told_apart(project: Project) -> None:
         await press(pilot, "3")
         rows = seen(screen).splitlines()
         assert any(row.split()[:5] == ["-", "gone", "2", "→", "(deleted)"] for row in rows)
-        assert any(row.split()[:2] == ["+", "new"] and "(not there)" in row for row in rows)
+        assert any(row.split()[:2] == ["+", "new"] and "(new)" in row for row in rows)
 
 
 # ---------------------------------------------------------------------------------------------------------- launch

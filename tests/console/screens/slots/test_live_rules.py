@@ -98,7 +98,7 @@ async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(pro
         assert "2 of live rules" in head
         assert "1 asked now" in head
         assert "launched" not in head
-        assert "is about tau in training: a relaunches it, x lets it go on" in head
+        assert "is about tau in training: a relaunches it, x lets it continue" in head
 
 
 async def test_approving_all_leaves_out_what_live_rules_ask(project: Project) -> None:
@@ -145,7 +145,7 @@ async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: Project) -> No
     )
 
     async with drive(project, (80, 24)) as screen:
-        assert "failed before their first step; R takes it up again" in whole(screen, "#next")
+        assert "failed before their first step; R resumes it" in whole(screen, "#next")
 
 
 async def test_without_an_engine_the_strip_says_that_nothing_starts(project: Project) -> None:

@@ -173,7 +173,7 @@ async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run
             assert "no process" in told
             assert told.count("eta") <= 1 + (slots == 7)  # of the one that runs, and the title of a line each
             next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
-            assert "no engine drives this loop: 1 run goes on; no process of 1 run is there any more" in next_
+            assert "the engine has stopped: 1 run continues; no process of 1 run is there any more" in next_
             await pilot.press("r")
             await settle(pilot)
             assert "? gone" in shown(pilot)
@@ -629,7 +629,7 @@ async def test_the_strip_tells_what_holds_the_next_round(waiting: Any, changes: 
 
 async def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path: Path) -> None:
     async with drive(busy(tmp_path), (200, 50)) as (_, screen):
-        assert "round 1 goes on with 2 runs, then its proposals" in painted(screen.query_one("#next"))[0]
+        assert "round 1 has 2 runs left, then its proposals" in painted(screen.query_one("#next"))[0]
 
 
 # ------------------------------------------------------------------------------------------------------------------ others
