@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import hashlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -49,6 +51,19 @@ def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 def contents(wheel: Path) -> dict[str, str]:
     with zipfile.ZipFile(wheel) as archive:
         return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+
+
+def test_the_description_has_only_what_an_index_can_show(built: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(built[1]) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        parsed = email.message_from_bytes(archive.read(metadata))
+    assert parsed["Description-Content-Type"] == "text/markdown"
+    text = parsed.get_payload()
+    assert isinstance(text, str)
+    assert text.startswith("# Auto Loop\n")
+    assert "## Commands" in text
+    assert not re.search(r"!\[|<img|<!--", text)
+    assert not [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
 
 
 def test_the_wheel_holds_the_two_packages_with_their_data_and_the_licence(built: tuple[Path, Path]) -> None:

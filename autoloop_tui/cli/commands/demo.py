@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,10 +31,11 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     """
     from autoloop.demo import project
 
-    missing = [name for name in ("torch", "accelerate", "ot", "wandb") if find_spec(name) is None]
-    if missing:
+    packages = {"torch": "torch", "accelerate": "accelerate", "ot": "POT", "wandb": "wandb"}
+    if missing := [package for module, package in packages.items() if find_spec(module) is None]:
         raise UserError(
-            f"The demo trains for real, and {', '.join(missing)} cannot be found: pip install 'autoloop-tui[train]'."
+            f"The demo trains a model and needs {', '.join(missing)}; install with `pip install {' '.join(missing)}` in "
+            f"the environment of {sys.executable}."
         )
     if approve:
         run_flags.approval(approve)
