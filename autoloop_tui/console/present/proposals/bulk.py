@@ -1,8 +1,8 @@
-"""What a decision on many proposals at once leads to and costs, in words: asked before it is sent. Pure."""
+"""Decisions on many proposals at once: which ones, and what they lead to and cost, asked before one is sent. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from statistics import median
 from typing import NamedTuple
 
@@ -11,6 +11,30 @@ from autoloop.text.plural import noun_for, plural
 from autoloop.text.values import duration
 
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.proposals.queue import OVER, UNDECIDED
+
+
+class Choice(NamedTuple):
+    """What a decision on many is about: the marked ones, else all that wait for the next round."""
+
+    proposals: list[Proposal]
+    marked: bool
+    """Chosen by hand."""
+    blocked: int = 0
+    """Chosen too, and left out, because a blocked proposal cannot be approved."""
+
+
+def choice(view: View, decision: ProposalStatus, marked: Collection[int]) -> Choice:
+    """The proposals that `decision` (approved or rejected) would change. `marked`: numbers of proposals in any state."""
+    found = [p for p in view.snapshot.proposals if p.id in marked and p.status not in (ProposalStatus.LAUNCHED, *OVER)]
+    by_hand, round_ = bool(found), view.snapshot.round
+    if not found and round_:
+        found = [p for p in view.snapshot.proposals if p.round == round_.number and p.status in UNDECIDED and p.live is None]
+    open_ = [p for p in found if p.status is not decision]
+    if decision is ProposalStatus.APPROVED:
+        fitting = [p for p in open_ if not p.blocked]
+        return Choice(fitting, by_hand, len(open_) - len(fitting))
+    return Choice([p for p in open_ if by_hand or p.status is ProposalStatus.PENDING], by_hand)
 
 
 class Question(NamedTuple):
@@ -18,18 +42,16 @@ class Question(NamedTuple):
     why: str
 
 
-def question(view: View, decision: ProposalStatus, chosen: Sequence[Proposal], *, marked: bool, aside: str = "") -> Question:
-    """`decision`: approved or rejected. `chosen`: what is decided; `marked`: by hand, else all that wait.
-
-    `aside`: more to say.
-    """
+def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str = "") -> Question:
+    """What is asked before the decision is sent. `aside`: more to say."""
     approves = decision is ProposalStatus.APPROVED
-    waiting = [each for each in chosen if each.live is None]
+    proposals = chosen.proposals
+    waiting = [each for each in proposals if each.live is None]
     approved, pending = view.decisions["approved"], view.decisions["pending"]
     approved += len(waiting) if approves else -sum(each.status is ProposalStatus.APPROVED for each in waiting)
     pending -= sum(each.status is ProposalStatus.PENDING for each in waiting)
-    which = f"{len(chosen)} marked" if marked else f"all {len(chosen)}"
-    what = f"{'Approve' if approves else 'Reject'} {which} {noun_for(len(chosen), 'proposal')}"
+    which = f"{len(proposals)} marked" if chosen.marked else f"all {len(proposals)}"
+    what = f"{'Approve' if approves else 'Reject'} {which} {noun_for(len(proposals), 'proposal')}"
     loop, round_ = view.loop, view.snapshot.round
     number = round_.number + 1 if round_ else 1
     said: list[str] = []
@@ -45,7 +67,7 @@ def question(view: View, decision: ProposalStatus, chosen: Sequence[Proposal], *
             what += f" and start round {number} {f'in {duration(grace)}' if grace >= 1 else 'at once'}"
         if approved:
             said.insert(0, f"{cost(view, approved)}.")
-    if live := len(chosen) - len(waiting):
+    if live := len(proposals) - len(waiting):
         does = "stops or relaunches its run at once" if approves else "lets its run continue"
         said.append(f"{live} of a live rule: that {does}.")
     if loop.paused:

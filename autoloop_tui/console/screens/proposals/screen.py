@@ -1,4 +1,4 @@
-"""Proposals: the keys that decide what runs next. It shows and asks, the engine decides."""
+"""Proposals: the keys that decide, edit and start. `browsing.py` has what this screen shows and how one moves in it."""
 
 from __future__ import annotations
 
@@ -10,41 +10,72 @@ from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import plain
-from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.proposals.bulk import question
+from autoloop_tui.console.present.proposals.bulk import choice, question
 from autoloop_tui.console.present.proposals.edits import edit_lines
-from autoloop_tui.console.present.proposals.queue import OVER, UNDECIDED, may_start, next_pending
+from autoloop_tui.console.present.proposals.queue import OVER, may_start, next_pending
 from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.proposals import writing
-from autoloop_tui.console.screens.proposals.queue_screen import ProposalQueueScreen
+from autoloop_tui.console.screens.proposals.browsing import ProposalBrowser
 
 
-class ProposalsScreen(ProposalQueueScreen):
+class ProposalsScreen(ProposalBrowser):
     """Decisions on the proposal under the cursor, or on the marked; until the round starts they can be taken back."""
 
     # ------------------------------------------------------------------------------------------------------- deciding
 
     def action_approve(self) -> None:
+        self._decide_one(ProposalStatus.APPROVED)
+
+    def action_reject(self) -> None:
+        self._decide_one(ProposalStatus.REJECTED)
+
+    def action_approve_marked(self) -> None:
+        self._decide_many(ProposalStatus.APPROVED)
+
+    def action_reject_marked(self) -> None:
+        self._decide_many(ProposalStatus.REJECTED)
+
+    def _decide_one(self, decision: ProposalStatus) -> None:
+        """Decide on the proposal under the cursor; a rejection asks for its reason."""
         proposal = self._chosen()
         if proposal is None:
             return
-        if proposal.blocked:
+        if proposal.status is decision:
+            self.show_message(f"proposal {proposal.id} is {decision.value} already")
+        elif decision is ProposalStatus.REJECTED:
+            self._ask_why(f"Reject proposal {proposal.id}?", plain(proposal.reason[:300]), [proposal])
+        elif proposal.blocked:
             text = f"proposal {proposal.id} is blocked; edit it first ({self._key('edit')}): {proposal.blocked}"
             self.show_message(text, "slot-warn")
-        elif proposal.status is ProposalStatus.APPROVED:
-            self.show_message(f"proposal {proposal.id} is approved already")
         else:
             self._decide(Approve(proposals=[proposal.id]), [proposal])
 
-    def action_reject(self) -> None:
-        proposal = self._chosen()
-        if proposal is None:
+    def _decide_many(self, decision: ProposalStatus) -> None:
+        """Decide on the marked proposals, else on all that wait; asks first, and a rejection for its reason too."""
+        view = self.view
+        if view is None:
             return
-        if proposal.status is ProposalStatus.REJECTED:
-            self.show_message(f"proposal {proposal.id} is rejected already")
-        else:
-            self._ask_why(f"Reject proposal {proposal.id}?", plain(proposal.reason[:300]), [proposal])
+        chosen = choice(view, decision, self.marked)
+        proposals, count = chosen.proposals, len(chosen.proposals)
+        aside = f"{chosen.blocked} blocked left out, {self._key('edit')} edits" if chosen.blocked else ""
+        verb = "Approve" if decision is ProposalStatus.APPROVED else "Reject"
+        if not proposals:
+            nothing = f"nothing to {verb.lower()}"
+            self.show_message(f"{nothing}: {aside}" if aside else nothing, "slot-warn" if aside else "")
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if not agreed:
+                return
+            if decision is ProposalStatus.APPROVED:
+                self._decide(Approve(proposals=[p.id for p in proposals]), proposals, aside=aside)
+            else:
+                numbers = ", ".join(f"#{p.id}" for p in proposals[:12]) + (" …" if count > 12 else "")
+                self._ask_why(f"Reject {plural(count, 'proposal')}: why?", numbers, proposals)
+
+        asked = question(view, decision, chosen, aside=aside)
+        self.app.push_screen(Confirm(asked.what, asked.why, f"{verb} {count}"), answered)
 
     def _ask_why(self, what: str, about: str, proposals: Sequence[Proposal]) -> None:
         def answered(reason: str | None) -> None:
@@ -67,56 +98,6 @@ class ProposalsScreen(ProposalQueueScreen):
             self._paint_queue(view)
             self._paint_head(view)
             self._moved()
-
-    def action_approve_marked(self) -> None:
-        """The marked, else all that is pending for the next round. What is blocked is left out, and said."""
-        view = self.view
-        if view is None:
-            return
-        round_ = view.snapshot.round
-        chosen = self._marked(view) or [
-            p
-            for p in view.snapshot.proposals
-            if round_ and p.round == round_.number and p.status in UNDECIDED and p.live is None
-        ]
-        blocked = [p for p in chosen if p.blocked]
-        fitting = [p for p in chosen if not p.blocked and p.status is not ProposalStatus.APPROVED]
-        left_out = f"{len(blocked)} blocked left out, {self._key('edit')} edits" if blocked else ""
-        if not fitting:
-            self.show_message("nothing to approve" + (f": {left_out}" if left_out else ""), "slot-warn" if left_out else "")
-            return
-
-        def answered(agreed: bool | None) -> None:
-            if agreed:
-                self._decide(Approve(proposals=[p.id for p in fitting]), fitting, aside=left_out)
-
-        asked = question(view, ProposalStatus.APPROVED, fitting, marked=bool(self._marked(view)), aside=left_out)
-        self.app.push_screen(Confirm(asked.what, asked.why, f"Approve {len(fitting)}"), answered)
-
-    def action_reject_marked(self) -> None:
-        """The marked, else all that is pending for the next round; asks first, then for the reason."""
-        view = self.view
-        if view is None:
-            return
-        marked = self._marked(view)
-        chosen = [p for p in marked or view.pending if p.status is not ProposalStatus.REJECTED]
-        if not chosen:
-            self.show_message("nothing to reject")
-            return
-        numbers = ", ".join(f"#{p.id}" for p in chosen[:12]) + (" …" if len(chosen) > 12 else "")
-        count = plural(len(chosen), "proposal")
-
-        def answered(agreed: bool | None) -> None:
-            if agreed:
-                self._ask_why(f"Reject {count}: why?", numbers, chosen)
-
-        asked = question(view, ProposalStatus.REJECTED, chosen, marked=bool(marked))
-        self.app.push_screen(Confirm(asked.what, asked.why, f"Reject {len(chosen)}"), answered)
-
-    def _marked(self, view: View) -> list[Proposal]:
-        """The marked ones that can still be decided."""
-        closed = (ProposalStatus.LAUNCHED, *OVER)
-        return [p for p in view.snapshot.proposals if p.id in self.marked and p.status not in closed]
 
     def _decide(self, request: Approve | Reject, proposals: Sequence[Proposal], *, aside: str = "") -> None:
         """Send one decision on some proposals, which is undone as one; the cursor goes on to the next pending one."""

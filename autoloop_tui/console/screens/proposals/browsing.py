@@ -1,4 +1,7 @@
-"""How the Proposals screen looks and moves: the queue, the proposal under the cursor, its charts."""
+"""What the Proposals screen shows and how one moves in it: the queue, the proposal under the cursor, its charts.
+
+It decides nothing; `screen.py` adds the keys that do.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,8 @@ LIKELY = {
 """What one would most likely do with a proposal."""
 
 
-class ProposalQueueScreen(LoopScreen):
-    """The queue above, the proposal under the cursor below."""
+class ProposalBrowser(LoopScreen):
+    """The queue above, the proposal under the cursor below; without any key that sends a request."""
 
     SCOPE = "proposals"
     TITLE = "proposals"
