@@ -15,8 +15,7 @@ from autoloop.settings import Settings, report_file
 from cyclopts import Parameter
 
 from autoloop_tui.cli import run_flags
-
-Many = Parameter(consume_multiple=True)
+from autoloop_tui.cli.parameters import Many
 
 
 @dataclass(frozen=True, kw_only=True)

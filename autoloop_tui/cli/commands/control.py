@@ -21,49 +21,40 @@ from msgspec import UNSET
 from autoloop_tui import client
 from autoloop_tui.cli import run_flags
 from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.parameters import LoopName, RunName
 
 
-def stop(run: str | None = None, /, *, loop: str | None = None) -> int:
+def stop(run: str | None = None, /, *, loop: LoopName = None) -> int:
     """Stop a run, or the whole loop: interrupt, wait, terminate, kill. Files are kept.
 
     Parameters
     ----------
     run
         A run's id or name; without one, the whole loop is stopped.
-    loop
-        Which loop; the newest by default.
     """
     return _stop(Stop, run, loop)
 
 
-def kill(run: str | None = None, /, *, loop: str | None = None) -> int:
+def kill(run: str | None = None, /, *, loop: LoopName = None) -> int:
     """Stop a run, or the whole loop, at once and without a clean end.
 
     Parameters
     ----------
     run
         A run's id or name; without one, the whole loop is stopped.
-    loop
-        Which loop; the newest by default.
     """
     return _stop(Kill, run, loop)
 
 
-def pause(*, loop: str | None = None) -> int:
-    """Start no new run until `resume`; running runs continue.
-
-    Parameters
-    ----------
-    loop
-        Which loop; the newest by default.
-    """
+def pause(*, loop: LoopName = None) -> int:
+    """Start no new run until `resume`; running runs continue."""
     with client.opened(loop) as (store, found):
         return printing.print_answer(client.ask(store, found, Pause()))
 
 
 def resume(
     *,
-    loop: str | None = None,
+    loop: LoopName = None,
     no_ui: bool = False,
     max_hours: float | None = None,
     max_runs: int | None = None,
@@ -73,8 +64,6 @@ def resume(
 
     Parameters
     ----------
-    loop
-        Which loop; the newest by default.
     no_ui
         Run it on this terminal, without a screen.
     max_hours
@@ -143,16 +132,8 @@ def _note_what_is_wrong(loop: Loop) -> None:
             print(f"note: {printing.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
 
 
-def retry(run: str, /, *, loop: str | None = None) -> int:
-    """Queue a failed or stopped run of the current round again; an extended run continues from its checkpoint.
-
-    Parameters
-    ----------
-    run
-        A run's id or name.
-    loop
-        Which loop; the newest by default.
-    """
+def retry(run: RunName, /, *, loop: LoopName = None) -> int:
+    """Queue a failed or stopped run of the current round again; an extended run continues from its checkpoint."""
     from autoloop.engine.runs.resume import was_resumed
 
     with client.opened(loop) as (store, found):
@@ -162,17 +143,13 @@ def retry(run: str, /, *, loop: str | None = None) -> int:
         return printing.print_answer(client.ask(store, found, Retry(run=chosen.id)))
 
 
-def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
+def extend(run: RunName, /, *, steps: int, loop: LoopName = None) -> int:
     """Continue an ended run from its last checkpoint to more steps. An ended loop is resumed for it.
 
     Parameters
     ----------
-    run
-        A run's id or name.
     steps
-        Its new total of steps.
-    loop
-        Which loop; the newest by default.
+        The new total number of steps.
     """
     from autoloop.engine.planning.frozen import preset_of
     from autoloop.engine.runs.resume import refusal
@@ -184,7 +161,7 @@ def extend(run: str, /, *, steps: int, loop: str | None = None) -> int:
         return _goes_on(store, found, Extend(run=chosen.id, steps=steps))
 
 
-def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> int:
+def move(run: RunName, /, *, before: str | None = None, loop: LoopName = None) -> int:
     """Move a queued run before another one, or to the end of the queue.
 
     Parameters
@@ -193,8 +170,6 @@ def move(run: str, /, *, before: str | None = None, loop: str | None = None) -> 
         A queued run's id or name.
     before
         The id or name of the run before which it is queued.
-    loop
-        Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
         moved = store.find_run(found, run)

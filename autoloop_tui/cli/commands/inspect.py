@@ -21,6 +21,7 @@ from cyclopts import Parameter
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.output.status import headline, loop_document, state_now, status_document, status_text
+from autoloop_tui.cli.parameters import AsJson, LoopName
 
 if TYPE_CHECKING:
     from autoloop.metrics import MetricBook
@@ -28,15 +29,11 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------------------------------------------------- looking
 
 
-def status(*, loop: str | None = None, json: bool = False, all_: Annotated[bool, Parameter(name="--all")] = False) -> int:
+def status(*, loop: LoopName = None, json: AsJson = False, all_: Annotated[bool, Parameter(name="--all")] = False) -> int:
     """The state of a loop: its round, slots, queue, and what it waits for.
 
     Parameters
     ----------
-    loop
-        Which loop (name or number); the newest by default.
-    json
-        Print JSON.
     all_
         List all loops of this project instead.
     """
@@ -59,13 +56,11 @@ def status(*, loop: str | None = None, json: bool = False, all_: Annotated[bool,
     return 0
 
 
-def runs(*, loop: str | None = None, json: bool = False, round: int | None = None) -> int:
+def runs(*, loop: LoopName = None, json: AsJson = False, round: int | None = None) -> int:
     """All runs of a loop with their key metrics.
 
     Parameters
     ----------
-    loop
-        Which loop; the newest by default.
     json
         Print JSON, with every field of each run.
     round
@@ -89,12 +84,13 @@ def logs(
     /,
     *,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
-    loop: str | None = None,
+    loop: LoopName = None,
 ) -> int:
     """Print a run's log; by default that of the run that started last.
 
-    A progress bar is shown in its last state, secrets as asterisks, and control sequences are removed. The log itself
-    is log.txt in the run's folder below .autoloop/attempts.
+    Progress bars are shown in their last state, secrets as asterisks, and control
+    sequences are removed. The log itself is log.txt in the run's folder below
+    .autoloop/attempts.
 
     Parameters
     ----------
@@ -102,8 +98,6 @@ def logs(
         A run's id or name.
     follow
         Continue until the run ends.
-    loop
-        Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
         chosen = store.find_run(found, run) if run else _last_started(store, found)
@@ -124,14 +118,8 @@ def logs(
             time.sleep(0.3)
 
 
-def report(*, loop: str | None = None) -> int:
-    """Rewrite the summary JSON and the Markdown report from the store.
-
-    Parameters
-    ----------
-    loop
-        Which loop; the newest by default.
-    """
+def report(*, loop: LoopName = None) -> int:
+    """Rewrite the summary JSON and the Markdown report from the store."""
     from autoloop import reports
 
     with client.opened(loop) as (store, found):
@@ -143,13 +131,11 @@ def report(*, loop: str | None = None) -> int:
         return 1 if any(problems) else 0
 
 
-def wait(*, loop: str | None = None, quiet: bool = False) -> int:
+def wait(*, loop: LoopName = None, quiet: bool = False) -> int:
     """Wait until a loop ends; exit code 0: finished, 1: something failed, 130: stopped.
 
     Parameters
     ----------
-    loop
-        Which loop; the newest by default.
     quiet
         Print no events meanwhile.
     """

@@ -15,24 +15,19 @@ from autoloop.text.changes import change_text
 from autoloop.text.evidence import observation_text
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
-from cyclopts import Parameter
 
 from autoloop_tui import client
-from autoloop_tui.cli.options import Many
 from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.parameters import AllPending, AsJson, Edits, LoopName, Many, Proposals
 
 
-def proposals(*, loop: str | None = None, round: int | None = None, json: bool = False) -> int:
+def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson = False) -> int:
     """The proposals of a loop: their changes, reasons and decisions.
 
     Parameters
     ----------
-    loop
-        Which loop; the newest by default.
     round
         Only those made from this round.
-    json
-        Print JSON.
     """
     with client.opened(loop) as (store, found):
         listed = store.proposals(found.id, round)
@@ -48,62 +43,48 @@ def proposals(*, loop: str | None = None, round: int | None = None, json: bool =
 
 
 def approve(
-    numbers: list[int] | None = None,
+    numbers: Proposals = None,
     /,
     *,
-    all_: Annotated[bool, Parameter(name="--all")] = False,
+    all_: AllPending = False,
     note: str | None = None,
-    loop: str | None = None,
+    loop: LoopName = None,
 ) -> int:
     """Approve proposals by their numbers.
 
     Parameters
     ----------
-    numbers
-        Proposal numbers.
-    all_
-        Every pending one.
     note
-        Why.
-    loop
-        Which loop; the newest by default.
+        The reason, kept with the proposal.
     """
     return _each("approve", numbers, loop, all_, lambda known: Approve(proposals=known, note=note))
 
 
 def reject(
-    numbers: list[int] | None = None,
+    numbers: Proposals = None,
     /,
     *,
-    all_: Annotated[bool, Parameter(name="--all")] = False,
+    all_: AllPending = False,
     reason: str | None = None,
-    loop: str | None = None,
+    loop: LoopName = None,
 ) -> int:
     """Reject proposals by their numbers.
 
     Parameters
     ----------
-    numbers
-        Proposal numbers.
-    all_
-        Every pending one.
     reason
-        Why; it is kept with the proposal.
-    loop
-        Which loop; the newest by default.
+        The reason, kept with the proposal.
     """
     return _each("reject", numbers, loop, all_, lambda known: Reject(proposals=known, note=reason))
 
 
-def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int:
+def undo(numbers: list[int] | None = None, /, *, loop: LoopName = None) -> int:
     """Undo the last decision, or the decisions on the named proposals, until the round starts.
 
     Parameters
     ----------
     numbers
         Proposal numbers; without any, all proposals of the last approve or reject.
-    loop
-        Which loop; the newest by default.
     """
     if numbers:
         return _each("undo", numbers, loop, False, lambda known: Undo(proposals=known))
@@ -111,17 +92,13 @@ def undo(numbers: list[int] | None = None, /, *, loop: str | None = None) -> int
         return printing.print_answer(client.ask(store, found, Undo()))
 
 
-def edit(number: int, /, *, changes: Annotated[list[str], Many], loop: str | None = None) -> int:
+def edit(number: int, /, *, changes: Edits, loop: LoopName = None) -> int:
     """Replace a proposal's edits; it then waits for a decision again.
 
     Parameters
     ----------
     number
         The proposal's number.
-    changes
-        Edits as path@op=value.
-    loop
-        Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
         _check(store, found, number)
@@ -137,7 +114,7 @@ def propose(
     changes: Annotated[list[str] | None, Many] = None,
     reason: str | None = None,
     recipe: str | None = None,
-    loop: str | None = None,
+    loop: LoopName = None,
 ) -> int:
     """Propose a variant of a run for the next round, or all variants of a recipe.
 
@@ -146,15 +123,13 @@ def propose(
     run
         The id or name of the run to start from.
     base
-        The same, or the config that the run was given.
+        The same, or the path of the config that the run was given.
     changes
         Edits as path@op=value.
     reason
-        Why.
+        The reason, kept with the proposal.
     recipe
         The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
-    loop
-        Which loop; the newest by default.
     """
     if run is not None and base is not None:
         raise UserError("The base is named twice: omit --base.")
@@ -201,27 +176,19 @@ def _base(store: Store, loop: Loop, wanted: str) -> Run:
     )
 
 
-def start(*, loop: str | None = None) -> int:
-    """Start the next round now, with the approved proposals.
-
-    Parameters
-    ----------
-    loop
-        Which loop; the newest by default.
-    """
+def start(*, loop: LoopName = None) -> int:
+    """Start the next round now, with the approved proposals."""
     with client.opened(loop) as (store, found):
         return printing.print_answer(client.ask(store, found, Start()))
 
 
-def hold(*, off: bool = False, loop: str | None = None) -> int:
+def hold(*, off: bool = False, loop: LoopName = None) -> int:
     """Keep the next round from starting automatically.
 
     Parameters
     ----------
     off
         Let it start automatically again.
-    loop
-        Which loop; the newest by default.
     """
     with client.opened(loop) as (store, found):
         return printing.print_answer(client.ask(store, found, Hold(held=not off)))

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 from autoloop.configs import edits_as_mapping
 from autoloop.files import LARGEST, read_regular
 from autoloop.metrics import MetricBooks, main_metrics, to_json
-from autoloop.model import Change, Config, Run, Summary, UserError
+from autoloop.model import Config, Run, Summary, UserError
 from autoloop.settings import Settings
-from autoloop.text.changes import after_text
+from autoloop.text.changes import after_text, before_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number
 
@@ -222,8 +221,8 @@ def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestio
             if changes:
                 width = max(printing.width(change.path) for change in changes)
                 lines += [
-                    f"    {printing.pad(printing.printable(change.path), width)}  {_before(change)} → "
-                    f"{after_text(change, _value)}"
+                    f"    {printing.pad(printing.printable(change.path), width)}  "
+                    f"{printing.printable(f'{before_text(change)} → {after_text(change)}')}"
                     for change in changes
                 ]
             for note in each.variant.notes:
@@ -231,11 +230,3 @@ def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestio
             if each.variant.blocked:
                 add(f"must not be run: {each.variant.blocked}", "    ")
     return "\n".join(lines)
-
-
-def _before(change: Change) -> str:
-    return "new" if change.created else _value(change.before)
-
-
-def _value(value: Any) -> str:
-    return printing.printable(msgspec.json.encode(value).decode())

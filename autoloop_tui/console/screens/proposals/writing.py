@@ -119,7 +119,7 @@ def _in_editor(host: ConsoleHost, text: str, prefix: str) -> str:
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            raise UserError("The edited file is not UTF-8 text, so nothing was sent.") from None
+            raise UserError("The edited file cannot be read as UTF-8 text, so nothing was sent.") from None
 
 
 def _send_edit(host: ConsoleHost, proposal: Proposal, edits: list[str] | None) -> None:

@@ -843,7 +843,7 @@ async def test_all_edits_are_written_in_the_persons_editor(project: Project, edi
         ("true", "proposal 1 is unchanged"),
         (': > "$2"', "proposal 1 is unchanged"),
         ("exit 3", "exited with code 3, so nothing was sent."),
-        ('rm "$2"', "cannot be read as UTF-8 text: nothing was sent."),
+        ('rm "$2"', "cannot be read as UTF-8 text, so nothing was sent."),
     ],
 )
 async def test_an_editor_that_leaves_nothing_usable_sends_nothing(
