@@ -78,7 +78,7 @@ async def test_leaving_the_question_sends_nothing(project: Project) -> None:
 @pytest.mark.parametrize(
     ("state", "preset", "words"),
     [
-        (RunState.FINISHED, "lerobot", "has left no checkpoint"),
+        (RunState.FINISHED, "lerobot", "has no checkpoint"),
         (RunState.RUNNING, "lerobot", "only an ended run can be extended"),
         (RunState.FINISHED, "plain", "plain does not say how its trainer resumes"),
     ],

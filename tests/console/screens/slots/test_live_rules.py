@@ -151,7 +151,7 @@ async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: Project) -> No
 async def test_without_an_engine_the_strip_says_that_nothing_starts(project: Project) -> None:
     async with drive(project, (80, 24), driven=False) as screen:
         said = " ".join(whole(screen, "#next").split())
-        assert "no process of 2 runs is there any more, nothing starts; R resumes it" in said
+        assert "no process of 2 runs is there any more, nothing starts; R resumes the loop" in said
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
