@@ -109,7 +109,7 @@ def _sentence(error: Exception) -> str:
         kinds = {int: "a whole number", float: "a number", bool: "no value at all"}
         wanted = kinds.get(error.target_type or object)
         if wanted:
-            return f"{error.token.keyword or error.argument.name} takes {wanted}, not {error.token.value!r}."
+            return f'{error.token.keyword or error.argument.name} takes {wanted}, not "{error.token.value}".'
     return str(error)
 
 

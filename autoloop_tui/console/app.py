@@ -72,7 +72,7 @@ class ConsoleApp(FullScreenApp[int]):
     def on_mount(self) -> None:
         self.load_theme_files()
         if self.preferences.theme not in self.available_themes:
-            self._warn("Settings", f"there is no theme {self.preferences.theme!r}; `autoloop-tui themes` lists them")
+            self._warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
         if self.preferences.keys:
             self.set_keymap(self.preferences.keys)
         for problem in self.preferences.problems:

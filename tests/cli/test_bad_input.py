@@ -76,7 +76,7 @@ MISTAKES = {
     "no step": (f"{BASE} --steps 0", ["--steps 0", "1 or more"]),
     "more slots than any machine has": (f"{BASE} --concurrency 99999999", ["--concurrency 99999999", "up to 1000"]),
     "steps without end": (f"{BASE} --steps 99999999999999999999", ["--steps 9999", "up to 1000000000"]),
-    "steps in words": (f"{BASE} --steps many", ["--steps takes a whole number, not 'many'"]),
+    "steps in words": (f"{BASE} --steps many", ['--steps takes a whole number, not "many"']),
     "flag without its value": (f"{BASE} --log-freq", ["--log-freq needs a value"]),
     "rounds without --decide": (f"{BASE} --rounds 2", ["--rounds 2 needs --decide"]),
     "online without entity": (f"{BASE} --wandb-online --wandb-project p", ["needs --wandb-entity", "autoloop.toml"]),

@@ -244,7 +244,7 @@ async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself
 
     async with drive(ConsoleApp(project.folder, preferences=chosen), (120, 40)) as pilot:
         said = [notification.message for notification in pilot.app._notifications]
-        assert said == ["there is no theme 'no-such'; `autoloop-tui themes` lists them", *chosen.problems]
+        assert said == ['there is no theme "no-such"; `autoloop-tui themes` lists them', *chosen.problems]
         assert pilot.app.theme in pilot.app.themes
 
 

@@ -137,7 +137,7 @@ class Store(Rows):
         if not found:
             words = [word for run in runs for word in (run.name, run.id)]
             hint = did_you_mean(wanted, words, "`autoloop-tui runs` lists them.")
-            raise UserError(f"{loop.name} has no run {wanted!r}; {hint}")
+            raise UserError(f'{loop.name} has no run "{wanted}"; {hint}')
         return found[-1]
 
     def find_loop(self, name: str | None) -> Loop:

@@ -31,7 +31,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     names = recipe_names()
     if name_or_path not in names:
         hint = did_you_mean(name_or_path, names, f"shipped are {', '.join(names)}; your own is given by its path.")
-        raise UserError(f"There is no recipe {name_or_path!r}; {hint}")
+        raise UserError(f'There is no recipe "{name_or_path}"; {hint}')
     return parse_recipe((_shipped() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}.toml")
 
 
