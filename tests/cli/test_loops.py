@@ -50,7 +50,8 @@ def test_three_rounds_end_with_0_and_leave_what_people_read(project: Project, ca
         assert wanted in report
 
     # A table at each round's end, and nothing that is for a screen only.
-    assert done.stdout.count("eval_l1") == 3
+    assert done.stdout.count("  eval_l1") == 3
+    assert "lowest last eval_l1: " in done.stdout.splitlines()[-2]
     assert "\x1b" not in done.stdout
     assert all(line == line.rstrip() for line in done.stdout.splitlines())
 

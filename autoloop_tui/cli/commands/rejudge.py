@@ -27,10 +27,12 @@ class Rejudged(NamedTuple):
     now: list[str] | None
     lacking: list[str]
     notes: list[str]
+    asked: bool = True
+    """Whether rules were asked about it before: of a last round they are not."""
 
     @property
     def changed(self) -> bool:
-        return (self.before is None, sorted(self.before or [])) != (self.now is None, sorted(self.now or []))
+        return self.asked and (self.before is None, sorted(self.before or [])) != (self.now is None, sorted(self.now or []))
 
 
 def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = False) -> int:
@@ -85,19 +87,20 @@ def _judge(store: Store, loop: Loop, run: Run, source: RuleSource) -> Rejudged:
         return mask_lines(lines, known_secrets(os.environ))
 
     made = [p for p in store.proposals(loop.id, run.round) if p.base_run == run.id and p.live is None and p.author.by_rules]
-    was_judged = bool(made) or (run.unjudged is None and loop.spec.decide and run.round < loop.spec.rounds)
-    before = [p.author.name or str(p.author) for p in made] if was_judged else None
+    asked = bool(made) or run.unjudged is not None or (loop.spec.decide and run.round < loop.spec.rounds)
+    before = [p.author.name or str(p.author) for p in made] if asked and run.unjudged is None else None
     summary = run.summary or Summary()
     try:
         config = frozen_config(run)
     except UserError as error:
-        return Rejudged(run, before, None, [], [str(error)])
+        return Rejudged(run, before, None, [], [str(error)], asked)
     view = RunView(summary, config, log, metrics_of(store.places, loop))
     lacking = source.lacking(view)
     if lacking or not summary.metrics:
-        return Rejudged(run, before, None, lacking, [])
+        return Rejudged(run, before, None, lacking, [], asked)
     judgement: Judgement = source.judge(view)
-    return Rejudged(run, before, [each.author.name or str(each.author) for each in judgement.requests], [], judgement.notes)
+    now = [each.author.name or str(each.author) for each in judgement.requests]
+    return Rejudged(run, before, now, [], judgement.notes, asked)
 
 
 def _document(each: Rejudged) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def _text(loop: Loop, judged: list[Rejudged], rules: str | None) -> str:
             each.run.round,
             each.run.id,
             each.run.name,
-            verdict(each.before),
+            verdict(each.before) if each.asked else "not asked",
             verdict(each.now),
             "changed" if each.changed else "",
         ]

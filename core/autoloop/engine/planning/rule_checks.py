@@ -38,7 +38,7 @@ def check_decidable(spec: LoopSpec, configs: Sequence[Config], metrics: MetricBo
     """Refuse `--decide` without any rule. UserError with an example over a metric that the trainer is known to log."""
     if not spec.decide or spec.rules is not None or spec.methods:
         return
-    shipped = " or ".join(f"{block}." for block in profiles.blocks_of_methods().values())
+    shipped = " or ".join(f"a block {block}" for block in profiles.blocks_of_methods().values())
     columns, _ = main_names([found], metrics)
     raise UserError(
         f"--decide needs rules, and the shipped ones are only for configs with {shipped}; write a rule book and name it "
