@@ -199,7 +199,7 @@ def test_a_recipe_is_proposed_whole_or_not_at_all(project: Project, call: Call) 
     assert "Nothing was proposed: variant 2 (less lambda): " in refused.err
     assert len(json.loads(call("proposals", "--json").out)) == 1
     assert "was given the config other.json" in call("propose", "--recipe", "mine.toml", "--base", "other.json").err
-    assert "no run 'bse'; did you mean base?" in call("propose", "--recipe", "mine.toml", "--base", "bse").err
+    assert 'no run "bse"; did you mean base?' in call("propose", "--recipe", "mine.toml", "--base", "bse").err
     said = call("propose", "--recipe", "mine.toml")  # its base is the config that the run `base` was given
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("proposals 2 to 3 from base\n")

@@ -221,14 +221,14 @@ def test_what_cannot_be_extended_is_refused_with_the_reason(project: Project) ->
             assert engine.refused(Extend(run="a", steps=steps)) == (
                 f"Run {a.id} has made 20 steps already; give a larger total."
             )
-        assert "1000000000 at most" in engine.refused(Extend(run="a", steps=10**10))
+        assert "at most 1000000000 steps" in engine.refused(Extend(run="a", steps=10**10))
         wrong = (None, "40", 40.5, True)
         answers = engine.rows_refused([("extend", {"run": "a", "steps": steps}) for steps in wrong])
-        assert all("Expected `int`" in answer for answer in answers)
+        assert all("steps must be a whole number" in answer for answer in answers)
         assert "has no checkpoint to continue from: /" in engine.refused(Extend(run="none", steps=40))
         assert "is running; only an ended run" in engine.refused(Extend(run="b", steps=40))
         assert "is queued; only an ended run" in engine.refused(Extend(run="queued", steps=40))
-        assert "no run 'nobody'" in engine.refused(Extend(run="nobody", steps=40))
+        assert 'no run "nobody"' in engine.refused(Extend(run="nobody", steps=40))
         engine.done(Stop(run="queued"))
         assert "no checkpoint" in engine.refused(Extend(run="queued", steps=40))
         assert project.named(loop, "a") == a
