@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
 from autoloop.metric_readers import Follower, follow
 
-from tests.metric_readers.boards import board_events, board_record, scalar_event
+from tests.metric_readers.boards import board_events, board_record, scalar_event, timed
+from tests.metric_readers.builder import number, part, varint
 from tests.metric_readers.test_follow import write_segment
 
 
@@ -156,3 +158,35 @@ def test_aim_is_declined_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / ".aim").mkdir()
     (problem,) = read_all(follow(tmp_path)).problems
     assert "Aim's repository cannot be read; let the trainer log to TensorBoard" in problem
+
+
+@pytest.mark.parametrize(
+    ("shown", "value"),
+    [
+        (number(1, 1) + part(4, struct.pack("<f", 0.5)), 0.5),
+        (number(1, 2) + part(6, struct.pack("<d", 0.1)), 0.1),
+        (number(1, 3) + part(7, varint(-7)), -7),
+        (number(1, 9) + number(10, -7), -7),
+        (number(1, 10) + number(11, 1), 1),
+        (number(1, 14) + number(13, 0x3FC0), 1.5),
+        (number(1, 19) + number(13, 0x3E00), 1.5),
+        (number(1, 19) + part(4, struct.pack("<e", 1.5)), 1.5),
+        (number(1, 23) + part(4, struct.pack("<Q", 2**63)), 2.0**63),
+        (number(1, 1) + part(2, part(2, number(1, 1))) + part(5, struct.pack("<f", 0.5)), 0.5),
+        (number(1, 1) + part(2, part(2, number(1, 2))) + part(5, struct.pack("<ff", 1, 2)), None),
+        (number(1, 7) + part(8, b"text"), None),
+    ],
+)
+def test_a_tensor_of_one_number_is_a_scalar_of_any_type(shown: bytes, value: float | None, tmp_path: Path) -> None:
+    event = timed(part(5, part(1, part(1, "x") + part(8, shown))), 3)
+    write(tmp_path / BOARD.format(1), board_events([event]))
+    series = read_all(follow(tmp_path)).columns.get("x")
+    assert (list(series) if series else None) == (None if value is None else [(3, value)])
+
+
+def test_a_table_that_a_restarted_trainer_appends_to_goes_on_behind_its_second_header(tmp_path: Path) -> None:
+    write(tmp_path / "metrics.csv", "iter,loss\n0,3\n1,2\niter,loss,acc\n1,5,0.5\n2,1,0.75\n")
+    follower = read_all(follow(tmp_path))
+    assert points(follower, "loss") == [(0, 3), (1, 5), (2, 1)]
+    assert points(follower, "acc") == [(1, 0.5), (2, 0.75)]
+    assert follower.problems == []

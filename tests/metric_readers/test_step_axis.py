@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from autoloop.metric_readers import Follower, follow
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.metric_readers.builder import frame, new_row, part
+from tests.metric_readers.builder import frame, new_row, part, plain
 from tests.metric_readers.conftest import wandb_environment
 
 Row = dict[str, float]
@@ -164,3 +167,26 @@ def test_what_w_and_bs_define_metric_says_is_the_axis_of_each_metric(tmp_path: P
     assert follower.step == 75
     named = read_all(follow(tmp_path, axis="round"))
     assert list(named.columns["val/best"].steps) == [0, 1, 2, 3]
+
+
+NUMBERS = st.one_of(st.integers(0, 5), st.sampled_from([0.5, -1]))
+ROWS = st.lists(st.dictionaries(st.sampled_from(["iter", "epoch", "_step", "loss", "acc"]), NUMBERS), max_size=14)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS, cuts=st.lists(st.integers(0, 14), max_size=5), named=st.sampled_from([None, "acc", "epoch"]))
+def test_rows_that_come_one_by_one_stand_where_they_do_when_all_are_read_at_once(
+    rows: list[Row], cuts: list[int], named: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "wandb-history.jsonl"
+    lines = [json.dumps(row) + "\n" for row in rows]
+    path.write_text("")
+    follower = follow(tmp_path, axis=named)
+    for begin, end in pairwise([0, *sorted(cuts), len(lines)]):
+        with path.open("a") as file:
+            file.writelines(lines[begin:end])
+        read_all(follower)
+        fresh = read_all(follow(tmp_path, axis=named))
+        assert plain(follower.columns) == plain(fresh.columns)
+        assert follower.step == fresh.step
+    path.unlink()

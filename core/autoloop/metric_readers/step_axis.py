@@ -35,7 +35,8 @@ class StepAxis:
         self._checked: dict[str, int] = {}
         self._plan: tuple[str | None, dict[str, str]] = (None, {})
         self._counters: dict[str, _Counter] = {}
-        self._mapped: dict[str, int] = {}
+        self._mapped: dict[str, tuple[int, int]] = {}
+        """How many points of a metric were put on the axis, and where the last of them stands."""
         self._columns = Columns()
 
     def update(self, raw: Columns, *, numbered: bool, defined: Mapping[str, str] | None = None) -> None:
@@ -46,6 +47,11 @@ class StepAxis:
             self._unfit.clear()
             self._checked.clear()
             self._start()
+        if raw.rewritten and self._unfit:  # what was judged may no longer be there
+            self._unfit.clear()
+            self._start()
+        for name in raw.rewritten:
+            self._checked.pop(name, None)
         while not self._bring_up(raw, numbered, defined or {}):
             pass
         raw.rewritten.clear()
@@ -81,7 +87,7 @@ class StepAxis:
         for name in {default, *own.values()} - {None}:
             assert name is not None
             counter = self._counters.setdefault(name, _Counter())
-            if counter.taken and (name in raw.rewritten or len(raw.series[name]) < counter.taken):
+            if counter.taken and (name in raw.rewritten or not counter.goes_on(raw.series[name])):
                 self._start()
                 return False
             counter.take(raw.series[name])
@@ -123,26 +129,21 @@ class StepAxis:
     # ------------------------------------------------------------------------------------------------------ mapping
 
     def _map(self, key: str, series: Series, raw: Columns) -> None:
-        done = self._mapped.get(key, 0)
+        done, last = self._mapped.get(key, (0, -1))
         if key in raw.rewritten or len(series) < done:
             self._columns.forget(key)
-            done = 0
+            done, last = 0, -1
         axis = self._axis_of(key)
         steps, values = series.steps[done:], series.values[done:]
-        self._mapped[key] = len(series)
         if not values:
             return
         counter = self._counters.get(axis) if axis else None
-        if counter is None:
-            self._put(key, steps, values)
+        mapped = counter.of(steps) if counter else steps
+        self._mapped[key] = len(series), mapped[-1]
+        guessed = axis == "epoch" and axis not in self._plan[1].values() and axis != self._named
+        if guessed and any(a == b for a, b in pairwise([*([last] if done else []), *mapped])):
+            self._unfit.add("epoch")
             return
-        mapped = counter.of(steps)
-        if axis == "epoch" and axis not in self._plan[1].values() and axis != self._named:
-            known = self._columns.series.get(key)
-            line = [*(known.steps[-1:] if known and done else ()), *mapped]
-            if any(a == b for a, b in pairwise(line)):
-                self._unfit.add(axis)
-                return
         self._put(key, mapped, values)
 
     def _put(self, key: str, steps: array[int], values: array[float]) -> None:
@@ -166,6 +167,13 @@ class _Counter:
         self.largest = 0
         self._own = array("q")
         self._steps = array("q")
+        self._asked = -1
+        """The largest own step that was asked for beyond the last row that has the axis."""
+
+    def goes_on(self, series: Series) -> bool:
+        """Whether the answers that were given stay right with what the series has now."""
+        new = series.steps[self.taken : self.taken + 1]
+        return len(series) >= self.taken and (not new or new[0] > self._asked)
 
     def take(self, series: Series) -> None:
         for own, value in zip(series.steps[self.taken :], series.values[self.taken :], strict=True):
@@ -183,6 +191,8 @@ class _Counter:
         return min(own, self._steps[0]) if self._steps else own
 
     def of(self, steps: array[int]) -> array[int]:
+        if not self._own or steps[-1] > self._own[-1]:
+            self._asked = max(self._asked, steps[-1])
         first = bisect_left(self._own, steps[0])
         if self._own[first : first + len(steps)] == steps:  # each row has its axis: the usual case
             return self._steps[first : first + len(steps)]
