@@ -46,7 +46,7 @@ from autoloop_tui.console.theming import theme_watch
 from tests.console.pictures import rows, text
 from tests.console.projects import Project, painted
 from tests.console.running import ConsolePilot, Size, on_top, run_app, view_of
-from tests.console.waiting import settle, until
+from tests.console.waiting import has_quit, notices, settle, until
 from tests.engine.project import Project as EngineProject
 from tests.support.waiting import PATIENCE
 
@@ -127,7 +127,7 @@ async def test_screens_are_reached_by_their_keys_and_left_by_q(project: Project,
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("escape", "q")
         await settle(pilot)
-        assert app._exit
+        assert has_quit(app)
 
 
 async def test_pause_and_resume_are_one_key(project: Project) -> None:
@@ -243,8 +243,7 @@ async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself
     assert "'slots.open' and 'slots.down' are both on the key j" in told
 
     async with drive(ConsoleApp(project.folder, preferences=chosen), (120, 40)) as pilot:
-        said = [notification.message for notification in pilot.app._notifications]
-        assert said == ['there is no theme "no-such"; `autoloop-tui themes` lists them', *chosen.problems]
+        assert notices(pilot.app) == ['there is no theme "no-such"; `autoloop-tui themes` lists them', *chosen.problems]
         assert pilot.app.theme in pilot.app.themes
 
 
@@ -334,9 +333,8 @@ async def test_theme_files_are_taken_up_while_it_runs(
         for _ in range(3):
             app.tick()
         await settle(pilot)
-        said = [each.message for each in app._notifications]
-        assert len(said) == 1
-        assert "mine.toml: it is not valid TOML" in said[0]
+        (said,) = notices(app)
+        assert "mine.toml: it is not valid TOML" in said
         assert app.theme != "mine"
         (folder / "mine.toml").write_text(MINE.format("123456"))
         app.tick()
@@ -347,7 +345,7 @@ async def test_theme_files_are_taken_up_while_it_runs(
         await settle(pilot)
         assert "mine" not in app.available_themes
         assert app.theme in app.themes
-        assert len(app._notifications) == 1
+        assert len(notices(app)) == 1
 
 
 async def test_theme_files_that_did_not_change_are_not_read_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ sys.exit(opening.console_or_welcome(Path.cwd()))
 """
 
 PLACES = {
-    "a timer": "app.ConsoleApp._watch_theme_files = fail",
+    "a timer": "app.ConsoleApp.tick = fail",
     "a key": "app.ConsoleApp.action_next_theme = fail",
     "the start": "app.ConsoleApp.load_theme_files = fail",
     "before the start": "app.Feed.__init__ = fail",

@@ -30,7 +30,7 @@ from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from tests.console.pictures import text
 from tests.console.projects import Project
 from tests.console.running import ConsolePilot, Size, run_app
-from tests.console.waiting import settle, until
+from tests.console.waiting import has_quit, settle, until
 
 START = {
     "slots": [],
@@ -277,10 +277,10 @@ async def test_esc_leads_back_and_never_out(project: Project) -> None:
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)
         assert app.is_running
-        assert not app._exit
+        assert not has_quit(app)
         assert "q quits the console; the loop continues" in text(app)
         await pilot.press("q")
-        await until(pilot, lambda: app._exit, "q")
+        await until(pilot, lambda: has_quit(app), "q")
 
 
 async def test_preferences_may_bind_esc_to_something_else(project: Project) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from tests.console.pictures import text
@@ -32,6 +33,16 @@ def _under_way(pilot: Pilot[Any]) -> bool:
     screen = pilot.app.screen
     pumps = [pilot.app, *screen.walk_children(with_self=True)]
     return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
+
+
+def has_quit(app: App[Any]) -> bool:
+    """Whether the app ends or has ended. Textual tells only what has ended."""
+    return app._exit or not app.is_running
+
+
+def notices(app: App[Any]) -> list[str]:
+    """The texts that Textual shows in a corner for a while, the oldest first, in full."""
+    return [notification.message for notification in app._notifications]
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str = "the condition") -> None:

@@ -38,7 +38,7 @@ class BigChart(Chart):
         plotext.xlim(scale.x_low, scale.x_high)
         plotext.ylim(*up((scale.y_low, scale.y_high)))
         looks = {}
-        for number, line in reversed(list(enumerate(self._lines, 1))):  # Later ones are in front.
+        for number, line in reversed(list(enumerate(self.lines, 1))):  # Later ones are in front.
             looks[str(number)] = line.look
             parts = width // 2 if line.base else width  # Two points of each.
             for xs, ys in thin(line.series.steps, line.series.values, parts, log_y=scale.log_y):

@@ -23,7 +23,8 @@ class Chart(RowPane):
         self.chart_title = title
         self.unit = unit
         self.log_y = log_y
-        self._lines: list[Line] = []
+        self.lines: list[Line] = []
+        """What is drawn, the one in front first."""
         self._x_high: float | None = None
         self._painted: object = None
 
@@ -32,7 +33,7 @@ class Chart(RowPane):
 
         Returns how many rows had to be painted again: 0 if nothing is new.
         """
-        self._lines, self._x_high = list(lines), x_high
+        self.lines, self._x_high = list(lines), x_high
         return self.repaint()
 
     def set_title(self, title: str, unit: str = "") -> None:
@@ -55,18 +56,18 @@ class Chart(RowPane):
         if self.size.width <= 0 or self.size.height <= 0 or not self.is_on_screen:
             return 0
         how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.glyphs)
-        now = (*how, *map(_mark, self._lines))
+        now = (*how, *map(_mark, self.lines))
         if now == self._painted:
             return 0
         self._painted = now
         return self.show(self._draw(self.size.width, self.size.height))
 
     def _draw(self, width: int, height: int) -> list[list[Piece]]:
-        rows = [legend(self.chart_title, self.unit, self._lines, width, log_y=self.log_y, glyphs=self.glyphs)]
+        rows = [legend(self.chart_title, self.unit, self.lines, width, log_y=self.log_y, glyphs=self.glyphs)]
         room = height - 1
-        scale = fit_scale([curve(line) for line in self._lines], log_y=self.log_y, x_high=self._x_high)
+        scale = fit_scale([curve(line) for line in self.lines], log_y=self.log_y, x_high=self._x_high)
         if scale is None:
-            return rows + message([(why_empty(self._lines, self.log_y), "dim")], width, room)
+            return rows + message([(why_empty(self.lines, self.log_y), "dim")], width, room)
         return rows + self.plot(scale, width, room)
 
     def plot(self, scale: Scale, width: int, height: int) -> list[list[Piece]]:
@@ -78,12 +79,12 @@ class Chart(RowPane):
         wide = width - margin - (2 if margin else 0)
         bar, tick = self.glyphs.of("│", "|"), self.glyphs.of("┤", "+")
         rows: list[list[Piece]] = []
-        drawn = draw([curve(line) for line in self._lines], scale, wide, tall, glyphs=self.glyphs)
+        drawn = draw([curve(line) for line in self.lines], scale, wide, tall, glyphs=self.glyphs)
         for y, pieces in enumerate(drawn):
             axis: list[Piece] = []
             if margin:
                 axis = [(f"{fit(ticks.get(y, ''), margin, '>')} ", "dim"), (tick if y in ticks else bar, "rule")]
-            rows.append([*axis, *((text, self._lines[which].look if which >= 0 else "") for text, which in pieces)])
+            rows.append([*axis, *((text, self.lines[which].look if which >= 0 else "") for text, which in pieces)])
         if below:
             rows.append([(" " * (width - wide) + x_axis(scale, wide), "dim")])
         return rows

@@ -14,6 +14,7 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.welcome import TYPE, WelcomeApp, WelcomePane
 from tests.console.projects import painted
 from tests.console.running import Size
+from tests.console.waiting import has_quit
 
 
 @asynccontextmanager
@@ -45,11 +46,10 @@ async def test_it_is_left_by_a_key_and_not_by_esc(tmp_path: Path, key: str) -> N
     async with drive(tmp_path) as (pilot, _):
         await pilot.press("escape")
         await pilot.pause()
-        assert pilot.app.is_running
-        assert not pilot.app._exit
+        assert not has_quit(pilot.app)
         await pilot.press(key)
         await pilot.pause()
-        assert not pilot.app.is_running or pilot.app._exit
+        assert has_quit(pilot.app)
 
     assert pilot.app.return_code == 0
 

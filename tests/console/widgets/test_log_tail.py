@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import Input
 
 from autoloop_tui.console.logs.search import parse_query
 from autoloop_tui.console.widgets.log_tail import LogTail
@@ -31,9 +32,15 @@ def body(pane: Widget) -> list[str]:
     return [row.strip() for row in painted(pane)[1:]]
 
 
-async def settled(pilot: Pilot[Any], pane: Any) -> None:
+def here(pane: LogTail) -> str:
+    """The line under the cursor, which must be in sight."""
+    (row,) = [row for row in painted(pane)[1:] if row.startswith("▌")]
+    return row[1:].strip()
+
+
+async def settled(pilot: Pilot[Any], pane: LogTail) -> None:
     """Until the search under way has ended."""
-    while pane._search:
+    while "searching" in painted(pane)[0]:
         await pilot.pause()
     await pilot.pause()
 
@@ -123,8 +130,7 @@ async def test_keys_move_the_cursor(path: Path, keys: str, line: Any) -> None:
         await opened(pane, path, pilot)
         await pilot.press(*keys.split())
         assert not pane.following
-        assert pane._cursor == line
-        assert pane._top <= line < pane._top + pane._height
+        assert here(pane) == f"line {line}"
 
 
 @pytest.mark.parametrize("keys", ["k j j", "space space", "g end", "ctrl+u ctrl+d ctrl+d"])
@@ -142,13 +148,13 @@ async def test_search_finds_the_newest_first_and_then_goes_on_both_ways(path: Pa
         await opened(pane, path, pilot)
         await pilot.press("slash", *"line 5", "enter")
         await settled(pilot, pane)
-        found = [pane._cursor]
+        found = [here(pane)]
         for key in ("N", "N", "n", "n", "n"):
             await pilot.press(key)
             await settled(pilot, pane)
-            found.append(pane._cursor)
-        assert found == [59, 58, 57, 58, 59, 5]
-        assert "went round" in pane._note[0]
+            found.append(here(pane))
+        assert found == [f"line {n}" for n in (59, 58, 57, 58, 59, 5)]
+        assert "went round" in painted(pane)[0]
 
 
 async def test_what_was_found_is_highlighted(path: Path) -> None:
@@ -157,8 +163,9 @@ async def test_what_was_found_is_highlighted(path: Path) -> None:
         await opened(pane, path, pilot)
         pane.search(parse_query("150"))
         await settled(pilot, pane)
-        row = pane._rows[1 + pane._cursor - pane._top]
-        assert ("150", "match") in row
+        assert here(pane) == "line 150"
+        row = pane.render_line([row.startswith("▌") for row in painted(pane)].index(True))
+        assert [segment.text for segment in row if segment.style == pane.look("match")] == ["150"]
 
 
 async def test_nothing_found_is_said_and_nothing_moves(path: Path) -> None:
@@ -168,7 +175,7 @@ async def test_nothing_found_is_said_and_nothing_moves(path: Path) -> None:
         await pilot.press("slash", *"zebra", "enter")
         await settled(pilot, pane)
         assert pane.following
-        assert pane._note[0] == "not found"
+        assert "not found" in painted(pane)[0]
 
 
 async def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(path: Path) -> None:
@@ -178,9 +185,9 @@ async def test_a_bad_pattern_is_said_as_it_is_typed_and_the_prompt_stays(path: P
         await pilot.press("slash", *"/(/")
         assert "not a regular expression" in painted(pane)[0]
         await pilot.press("enter")
-        assert pane._rows_below == 1
+        assert pane.query_one(Input).display
         await pilot.press("escape")
-        assert pane._rows_below == 0
+        assert not pane.query_one(Input).display
         assert pane.has_focus
 
 
@@ -195,8 +202,8 @@ async def test_a_filter_keeps_only_matching_lines_also_of_those_to_come(path: Pa
         pane.tick()
         assert body(pane)[:4] == ["line 99", "line 199", "another 99", ""]
         await pilot.press("k", "k", "f", *["backspace"] * 9, "enter")
-        assert pane._matches is None
-        assert pane._cursor == 99
+        assert "only" not in painted(pane)[0]
+        assert here(pane) == "line 99"
 
 
 async def test_a_filter_that_keeps_nothing_says_so(path: Path) -> None:
@@ -218,9 +225,9 @@ async def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(
         for _ in range(2):
             await pilot.press("exclamation_mark")
             await settled(pilot, pane)
-            lines.append(pane.log_file.line(pane._cursor))
+            lines.append(here(pane))
         assert lines == ["KeyError: 'x'", "ValueError: first"]
-        assert pane._top < pane._cursor  # What led to it is in sight.
+        assert not painted(pane)[1].startswith("▌")  # What led to it is in sight.
 
 
 async def test_the_line_under_the_cursor_is_copied(path: Path) -> None:
@@ -250,7 +257,7 @@ async def test_the_pager_gets_the_file_and_the_line_without_a_shell(
         assert (tmp_path / "args").read_text().splitlines() == ["-S", "+2", str(odd)]
         monkeypatch.setenv("PAGER", "no-such-pager")
         await pilot.press("v")
-        assert "cannot start no-such-pager" in pane._note[0]
+        assert "cannot start no-such-pager" in painted(pane)[0]
         assert not os.path.exists("pwned.txt")
 
 
@@ -267,7 +274,7 @@ async def test_a_pager_that_is_no_program_is_a_sentence(
         await opened(pane, path, pilot)
         monkeypatch.setenv("PAGER", value)
         await pilot.press("v")
-        assert "cannot start" in pane._note[0] or "is not a command" in pane._note[0]
+        assert "cannot start" in painted(pane)[0] or "is not a command" in painted(pane)[0]
         assert not os.path.exists("pwned")
 
 

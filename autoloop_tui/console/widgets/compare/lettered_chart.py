@@ -32,7 +32,7 @@ class LetteredChart(BigChart):
         """By row of the plot: the letters of the lines that end there."""
         beside: dict[int, list[Piece]] = {}
         place = scale.place(max(2, tall * 4))
-        for line in self._lines:
+        for line in self.lines:
             values = line.series.values
             last = next((value for value in reversed(values) if math.isfinite(value)), None)
             if last is None or (scale.log_y and last <= 0):

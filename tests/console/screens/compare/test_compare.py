@@ -197,7 +197,7 @@ async def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its
 
     async with on_compare(project, marked=marked, size=(200, 50)) as (_, screen):
         chart = screen.query_one(LetteredChart)
-        assert [line.look for line in chart._lines] == ["chart-1", "chart-2", "chart-3"]
+        assert [line.look for line in chart.lines] == ["chart-1", "chart-2", "chart-3"]
         rows = text_of(screen, "#chart")
         assert "eval_l1" in rows[0]
         ends = {letter: y for y, row in enumerate(rows[1:]) for letter in row.rpartition("  ")[2] if letter in "abc"}

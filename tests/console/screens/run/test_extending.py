@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from autoloop.model import LoopEnd, LoopEndKind, LoopState, RunState
+from autoloop.model import Loop, LoopEnd, LoopEndKind, LoopState, RunState
 from autoloop.protocol import Extend
+from autoloop.store import Store
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.screens.dialogs import Ask
@@ -97,15 +99,21 @@ async def test_what_cannot_go_on_is_said_and_nothing_is_asked(project: Project, 
 async def test_an_engine_is_started_for_a_loop_that_has_ended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     run = with_checkpoint(project)
     project.change_loop(state=LoopState.STOPPED, end=LoopEnd(kind=LoopEndKind.USER, text="stopped by ada"))
-    woken = []
-    monkeypatch.setattr("autoloop_tui.console.app.ConsoleApp._wake", lambda app: woken.append(app.feed.loop_id))
+    started = []
+
+    def spawn(store: Store, loop: Loop) -> SimpleNamespace:
+        started.append(loop.id)
+        return SimpleNamespace(pid=41)
+
+    monkeypatch.setattr("autoloop.engine.spawn", spawn)
 
     async with drive(project, run, engine=False) as (pilot, _):
         await press(pilot, "plus")
         assert "it resumes with its queue" in on_top(pilot.app, Ask).why
         await press(pilot, "enter")
         assert project.commands() == [Extend(run=run.id, steps=400)]
-        assert woken == [project.loop.id]
+        await pilot.app.workers.wait_for_complete()
+        assert started == [project.loop.id]
 
 
 async def test_what_an_extended_run_prints_is_read_on_although_it_writes_to_the_same_directory(project: Project) -> None:

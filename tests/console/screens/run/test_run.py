@@ -18,14 +18,14 @@ from textual.pilot import Pilot
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.screens.dialogs import Confirm
-from autoloop_tui.console.screens.run.screen import PARTS, RunScreen
+from autoloop_tui.console.screens.run.screen import PARTS, SLOW, RunScreen
 from autoloop_tui.console.widgets.big_chart import BigChart
 from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.run.charts import RunCharts
 from tests.console.projects import CONFIG, Project, curve, history, output_of, painted
-from tests.console.running import ConsolePilot, Size, run_app, view_of
+from tests.console.running import ConsolePilot, Size, run_app
 from tests.console.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -114,7 +114,8 @@ async def test_a_running_run_stands_against_its_base_at_the_same_step(project: P
     run = project.run("going", RunState.RUNNING, base=base, metrics=mine, log="x\n")
 
     async with drive(project, run, (160, 40)) as (pilot, screen):
-        screen._paint(view_of(pilot.app), run)
+        for _ in range(SLOW):
+            screen.tick()
         await settle(pilot)
         assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
 
@@ -166,7 +167,7 @@ async def test_hints_of_a_part_follow_remapped_keys(project: Project, variant: A
 async def test_the_chart_draws_the_run_over_its_base(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         chart = screen.query_one(BigChart)
-        run, base = chart._lines
+        run, base = chart.lines
         assert (run.label, run.base) == ("this run", False)
         assert (base.label, base.base) == ("base", True)
         assert len(run.series) == 5
@@ -230,9 +231,9 @@ async def test_a_click_on_a_metric_chooses_it(project: Project, variant: Any) ->
 async def test_smoothing_is_off_at_first_and_said_when_on(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         chart = screen.query_one(BigChart)
-        assert [line.label for line in chart._lines] == ["this run", "base"]
+        assert [line.label for line in chart.lines] == ["this run", "base"]
         await press(pilot, "w")
-        assert [line.label for line in chart._lines] == ["smooth", "this run", "base"]
+        assert [line.label for line in chart.lines] == ["smooth", "this run", "base"]
         assert "smoothed" in painted(chart)[0]
         assert "smoothing on" in painted(screen.query_one("#hints"))[1]
         await press(pilot, "w")
@@ -248,11 +249,11 @@ async def test_the_value_axis_turns_logarithmic(project: Project, variant: Any) 
 
 async def test_points_that_come_are_drawn_at_the_next_ticks(project: Project, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
-        before = len(screen.query_one(BigChart)._lines[0].series)
+        before = len(screen.query_one(BigChart).lines[0].series)
         history(output_of(variant), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
         for _ in range(4):
             screen.tick()
-        assert len(screen.query_one(BigChart)._lines[0].series) == 8 > before
+        assert len(screen.query_one(BigChart).lines[0].series) == 8 > before
 
 
 # ------------------------------------------------------------------------------------------------------------- log

@@ -1,0 +1,19 @@
+"""A round that waits for decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from autoloop.model import RoundState
+
+from tests.console.projects import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A round that has been judged: one run, and nothing proposed yet."""
+    made = Project(tmp_path)
+    made.run("demo_baseline")
+    made.round(1, RoundState.DECIDING)
+    return made

@@ -1,0 +1,339 @@
+"""What the Proposals screen shows, and how one moves in it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from autoloop.model import (
+    Actor,
+    Change,
+    LoopEnd,
+    LoopEndKind,
+    LoopState,
+    ProposalStatus,
+    RoundState,
+    RunState,
+)
+
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
+from autoloop_tui.console.widgets.chart import Chart
+from autoloop_tui.console.widgets.proposals import list as proposal_list
+from tests.console.projects import CONFIG, Project, curve, painted
+from tests.console.running import Size
+from tests.console.screens.proposals.driving import (
+    BATCH,
+    LOW,
+    REG,
+    add,
+    all_text,
+    base_of,
+    console,
+    last_line,
+    proposals,
+    rows,
+    see,
+)
+from tests.console.waiting import settle
+from tests.support.calls import calls_of
+
+# -------------------------------------------------------------------------------------------------------- what it shows
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(project: Project, size: Size) -> None:
+    author = Actor.rule("ot-mass-low")
+    add(project, (REG, BATCH), author=author, reason="OT mass near zero", evidence=LOW, priority=3, revision=2)
+
+    async with console(project, size) as (pilot, app):
+        await see(pilot, app)
+        head, row, *_ = rows(app, "queue")
+        assert head.split()[:3] == ["state", "id", "base"]
+        for text in ("pend", "#1", "demo_baseline", "reg 0.1→0.16", "ot-mass-low", "3", "✎2"):
+            assert text in row
+        await pilot.press("enter")
+        text = "\n".join(rows(app, "text"))
+        for part in ("OT mass near zero", "ot.loss_config.reg  0.1 → 0.16", "batch_size           16 → 24"):
+            assert part in text
+        if size[0] > 80:
+            for part in ("l1_loss.last < 1e-3", "2.7e-6 < 0.25", "n 60 · steps 5–300 · noise 3.1e-7"):
+                assert part in text
+
+
+async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: Project) -> None:
+    add(project, evidence=LOW)
+
+    async with console(project, (120, 40)) as (pilot, app):
+        await see(pilot, app)
+        await see(pilot, app)
+        chart = app.screen.query_one("#chart0", Chart)
+        run, threshold = chart.lines
+        assert (chart.chart_title, run.label, len(run.series)) == ("l1_loss", "demo_baseline", 50)
+        assert threshold.base
+        assert threshold.label == "< 0.25"
+        assert set(threshold.series.values) == {0.25}
+        await pilot.press("l")
+        assert chart.chart_title == "eval_l1"
+        assert len(chart.lines) == 1
+        await pilot.press("h", "y")
+        assert (chart.chart_title, chart.log_y) == ("l1_loss", True)
+
+
+async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(project: Project) -> None:
+    observed = msgspec.structs.replace(LOW.observations[0], name="l1_loss.pct")
+    add(project, evidence=msgspec.structs.replace(LOW, observations=[observed]))
+
+    async with console(project, (120, 40)) as (pilot, app):
+        await see(pilot, app)
+        assert len(app.screen.query_one("#chart0", Chart).lines) == 1
+
+
+async def test_a_blocked_proposal_says_why_before_anything_else(project: Project) -> None:
+    add(project, status=ProposalStatus.BLOCKED, blocked="This config has already been run: run x of loop_1.")
+
+    async with console(project) as (pilot, app):
+        assert "▲ blocked: This config has already been run: run x of loop_1." in rows(app, "text")[1]
+        await pilot.press("a")
+        assert "is blocked; edit it first (e)" in last_line(app)
+        assert project.commands() == []
+
+
+async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project: Project) -> None:
+    better = project.run(
+        "demo_r2_1",
+        base=base_of(project),
+        round=2,
+        metrics={"train/l1_loss": curve(end=0.05), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.9, 20)},
+    )
+    broken = project.run("demo_r2_2", RunState.FAILED, base=base_of(project), round=2, reason="CUDA out of memory")
+    for run in (better, broken):
+        add(project, evidence=LOW, round=1, status=ProposalStatus.LAUNCHED, run=run.id)
+    add(project, author=Actor.rule("other"), round=1, status=ProposalStatus.LAUNCHED, run=better.id)
+    project.round(2, RoundState.DECIDING)
+    # Somebody edited it: the rule that made it still counts.
+    add(project, evidence=LOW, author=Actor.person("jo"), round=2)
+
+    async with console(project, (120, 40)) as (pilot, app):
+        await pilot.press("enter")
+        text = "\n".join(rows(app, "text"))
+        uses = text[text.index("other uses of ot-mass-low") :]
+        assert uses.index("demo_r2_2  failed: CUDA out of memory") < uses.index("demo_r2_1")
+        assert "l1_loss 0.1139 → 0.06478 better" in uses
+        assert "eval_l1 0.2129 → 0.9001 worse" in uses
+        assert uses.count("r2 demo") == 2
+
+
+async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project: Project) -> None:
+    add(project, round=1, status=ProposalStatus.REJECTED)
+    project.round(2, RoundState.DECIDING)
+    add(project, round=2)
+
+    async with console(project) as (pilot, app):
+        queue = rows(app, "queue")
+        assert "#2" in queue[1]
+        assert "from round 1" in queue[2]
+        assert "#1" in queue[3]
+        await pilot.press("j")
+        assert proposals(app).cursor == 1
+        await pilot.press("j", "k", "k")
+        assert proposals(app).cursor == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "round_", "said"),
+    [
+        ({}, RoundState.RUNNING, "Round 1 runs, 1 of 1 ended"),
+        ({"held": True}, RoundState.DECIDING, "Held: round 2 starts when you press S"),
+        (
+            {"state": LoopState.FINISHED, "end": LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all done")},
+            RoundState.DONE,
+            "has finished: all done.",
+        ),
+        (
+            {"state": LoopState.STOPPED, "end": LoopEnd(kind=LoopEndKind.USER, text="stopped by jo")},
+            RoundState.RUNNING,
+            "stopped by jo; R resumes it",
+        ),
+    ],
+)
+async def test_the_header_says_what_happens_next(project: Project, change: Any, round_: Any, said: Any) -> None:
+    add(project)
+    project.change_loop(**change)
+    project.round(1, round_)
+
+    async with console(project) as (_, app):
+        assert said in rows(app, "head")[1]
+        assert "1 pending" in rows(app, "head")[0]
+
+
+async def test_the_header_counts_down_to_the_automatic_start(project: Project) -> None:
+    add(project)
+    deciding = msgspec.structs.replace(project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 125.5)
+    project.store.put_round(deciding)
+
+    async with console(project) as (_, app):
+        assert "Round 2 starts in 2m0" in rows(app, "head")[1]
+        assert "H holds it" in rows(app, "head")[1]
+
+
+async def test_the_header_names_what_can_be_done_when_nothing_can_start(project: Project) -> None:
+    add(project, status=ProposalStatus.REJECTED)
+
+    async with console(project) as (_, app):
+        assert "Round 2 has nothing to run: propose (n), edit a blocked one (e) or undo (u)." in rows(app, "head")[1]
+
+
+async def test_an_empty_queue_says_when_proposals_come(project: Project) -> None:
+    project.round(1, RoundState.RUNNING)
+
+    async with console(project) as (pilot, app):
+        text = "\n".join(rows(app, "queue"))
+        assert "No proposals yet" in text
+        assert "when all runs of round 1 have ended" in text
+        # No key does harm where there is nothing.
+        await pilot.press(*"jkgGaxeEdAXSyhlJK", "space", "ctrl+d", "ctrl+u", "enter", "enter")
+        assert isinstance(app.screen, ProposalsScreen)
+        assert project.commands() == []
+
+
+async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run("evil\x1b[31m\u202erun\n", config={**CONFIG, "name": "x"})
+    project.round(1, RoundState.DECIDING)
+    bad = "\x1b]0;owned\x07[bold]长长的原因\u200d\r\n" * 40
+    changes = (
+        Change(path="name", before="\x1b[2J", after="y" * 100_000),
+        Change(path="k\x07", before=None, after=[0] * 50_000),
+    )
+    add(
+        project,
+        changes,
+        edits=[bad],
+        reason=bad,
+        author=Actor.rule(f"{bad}"),
+        notes=[bad],
+        note=bad,
+        blocked=bad,
+        status=ProposalStatus.BLOCKED,
+    )
+
+    async with console(project) as (pilot, app):
+        for size in ((80, 24), (40, 10), (1, 1), (200, 50)):
+            await pilot.resize_terminal(*size)
+            await pilot.press("enter")
+            for name in ("head", "queue", "text"):
+                pane = app.screen.query_one(f"#{name}")
+                for row in painted(pane):
+                    assert not set(row) & set("\x1b\x07\r\n\u202e\u200d")
+        await pilot.press("j")
+        assert "blocked" in all_text(app)
+
+
+async def test_ascii_only_uses_ascii_glyphs(project: Project) -> None:
+    add(project, (REG, BATCH), evidence=LOW, revision=2)
+
+    async with console(project, (120, 40), ascii_only=True) as (pilot, app):
+        await pilot.press("enter")
+        assert all_text(app).isascii()
+        await pilot.press("e")
+        await settle(pilot)
+        assert all("".join(painted(pane)).isascii() for pane in app.screen.query("RowPane"))
+
+
+# --------------------------------------------------------------------------------------------------------------- moving
+
+
+async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project: Project) -> None:
+    add(project, evidence=LOW)
+
+    async with console(project) as (pilot, app):
+        await pilot.press("enter")
+        await settle(pilot)
+        assert not app.screen.query_one("#queue").display
+        assert app.screen.query_one("#charts").display
+        assert app.screen.query_one("#text").size.height > 8
+        await pilot.press("q")
+        assert app.screen.query_one("#queue").display
+        await pilot.press("q")
+        assert isinstance(app.screen, SlotsScreen)
+
+
+async def test_a_long_proposal_scrolls(project: Project) -> None:
+    add(project, [Change(path=f"key_{i}", before=i, after=i + 1) for i in range(60)])
+
+    async with console(project) as (pilot, app):
+        await pilot.press("J", "J")
+        assert "rows 3-" in rows(app, "text")[0]
+        await pilot.press("K", "enter", "ctrl+d")
+        assert "rows 2-" not in rows(app, "text")[0]
+        await pilot.press("ctrl+u", "ctrl+u", "K")
+        assert "rows 1-" in rows(app, "text")[0]
+
+
+async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project: Project) -> None:
+    add(project)
+
+    async with console(project) as (pilot, app):
+        assert "new" not in rows(app, "queue")[1]
+        add(project, (BATCH,))
+        await see(pilot, app)
+        assert [row[:20].split() for row in rows(app, "queue")[1:3]] == [
+            [">", "◌", "pend", "#1"],
+            ["◌", "pend", "#2", "new"],
+        ]
+        await pilot.press("j")
+        assert "new" not in rows(app, "queue")[2]
+        await pilot.press("q", "p")
+        await settle(pilot)
+        assert "new" not in "".join(rows(app, "queue"))
+
+
+async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(project: Project) -> None:
+    for _ in range(40):
+        add(project, round=1)
+
+    async with console(project) as (pilot, app):
+        await pilot.press("G", "k", "k")
+        at = next(y for y, row in enumerate(rows(app, "queue")) if row.startswith(">"))
+        project.round(2, RoundState.DECIDING)
+        for _ in range(5):
+            add(project, round=2)
+        await see(pilot, app)
+        assert proposals(app).cursor == 38
+        assert rows(app, "queue")[at].startswith(">")
+
+
+async def test_a_click_chooses_a_row(project: Project) -> None:
+    add(project)
+    add(project, (BATCH,))
+
+    async with console(project) as (pilot, app):
+        await pilot.click("#queue", offset=(20, 2))
+        assert proposals(app).cursor == 2
+        await pilot.click("#queue", offset=(20, 0))
+        assert proposals(app).cursor == 2
+
+
+async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_changed_ones_painted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with project.store.transaction():
+        for _ in range(500):
+            add(project)
+    built = calls_of(monkeypatch, proposal_list, "change_pieces")
+
+    async with console(project, (200, 50)) as (pilot, app):
+        built.clear()
+        await pilot.press("j")
+        assert 0 < len(built) <= 3 * proposals(app).size.height
+        assert proposals(app).repaint() == 0
+        proposals(app).cursor = 4
+        assert proposals(app).repaint() == 2
+        await pilot.press("G")
+        assert proposals(app).cursor == 500
+        await pilot.press("ctrl+u", "g", "ctrl+d")
+        assert proposals(app).cursor == 1 + proposals(app).half_page

@@ -1,0 +1,72 @@
+"""The strip below the slots: what waits for a decision, and what comes next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autoloop.model import Change, LoopEnd, LoopEndKind, LoopState, ProposalStatus, RoundState
+
+from tests.console.projects import Project, painted
+from tests.console.running import Size
+from tests.console.screens.slots.driving import busy, changed, drive
+from tests.console.waiting import settle
+
+ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Project:
+    project = Project(tmp_path, slots=2)
+    base = project.run("base_" + "x" * 60)
+    project.round(1, RoundState.DECIDING)
+    change = [Change(path="ot.loss_config.reg", before=0.1, after=0.16)]
+    for n in range(6):
+        project.proposal(base, changes=change, reason=f"reason {n} \x1b[31m" + "because " * 40)
+    project.proposal(base, changes=change, status=ProposalStatus.BLOCKED, blocked="no")
+    return project
+
+
+@pytest.mark.parametrize(("size", "rows"), [((80, 24), 0), ((120, 40), 2), ((200, 50), 4)])
+async def test_the_strip_shows_as_many_proposals_as_fit(waiting: Any, size: Size, rows: Any) -> None:
+    async with drive(waiting, size) as (_, screen):
+        strip = painted(screen.query_one("#next"))
+        assert len(strip) == rows + 1
+        for number, row in enumerate(strip[:rows], 1):
+            assert f"#{number}" in row
+            assert "reg 0.1→0.16" in row
+            assert f"reason {number - 1} [31mbecause" in row
+            assert row.rstrip().endswith("…")
+        assert "round 2: 6 to decide" in strip[-1]
+        assert ("not shown here" in strip[-1]) == bool(rows)
+        assert "p decides" in strip[-1]
+
+
+async def test_the_strip_shrinks_when_everything_is_decided(waiting: Any) -> None:
+    async with drive(waiting, (200, 50)) as (pilot, screen):
+        for proposal in waiting.store.proposals(waiting.loop.id):
+            waiting.store.put_proposal(changed(proposal, status=ProposalStatus.APPROVED))
+        pilot.app.tick()
+        await settle(pilot)
+        assert len(painted(screen.query_one("#next"))) == 1
+        assert "round 2: 7 approved" in painted(screen.query_one("#next"))[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"held": True}, "held: p, then S starts it"),
+        ({"state": LoopState.FINISHED, "end": ALL_DONE}, "all 3 rounds done"),
+    ],
+)
+async def test_the_strip_tells_what_holds_the_next_round(waiting: Any, changes: Any, told: Any) -> None:
+    waiting.change_loop(**changes)
+
+    async with drive(waiting) as (_, screen):
+        assert told in painted(screen.query_one("#next"))[-1]
+
+
+async def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path: Path) -> None:
+    async with drive(busy(tmp_path), (200, 50)) as (_, screen):
+        assert "round 1 has 2 runs left, then its proposals" in painted(screen.query_one("#next"))[0]
