@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloop_tui.cli.commands import inspect
-from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.output import log_copy, printing
+from autoloop_tui.cli.output.log_copy import copy_log
+from tests.support.calls import calls_of
 
 
 @pytest.mark.parametrize(
@@ -46,13 +47,13 @@ def test_a_followed_log_shows_in_the_end_what_one_that_is_all_there_shows(
     text = "".join(parts).encode()
     cut = data.draw(st.integers(0, len(text)))
     path = tmp_path_factory.mktemp("log") / "log.txt"
-    shown: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inspect, "_show", lambda piece, known, fold: shown.append(piece))
+        masked = calls_of(patch, log_copy, "mask_bytes")
         path.write_bytes(text[:cut])
-        offset, left_out = inspect._copy(path, 0, 0, False, [])
+        offset, left_out = copy_log(path, 0, 0, False, [])
         path.write_bytes(text)
-        inspect._copy(path, offset, left_out, True, [])
+        copy_log(path, offset, left_out, True, [])
+    shown = [piece for piece, _ in masked]
     assert b"".join(shown) == text
     assert all(piece.endswith(b"\n") for piece in shown[:-1] if piece)
 
@@ -69,7 +70,7 @@ def test_a_log_is_printed_without_what_its_bars_went_through(
 ) -> None:
     log = tmp_path / "log.txt"
     log.write_bytes(b"\r".join(b"%d%%" % n for n in range(101)) + b"\nstep 5 loss 0.1\n")
-    inspect._copy(log, 0, 0, True, [])
+    copy_log(log, 0, 0, True, [])
     assert capfdbinary.readouterr().out == b"100%\nstep 5 loss 0.1\n"
 
 

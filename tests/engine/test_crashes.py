@@ -12,7 +12,6 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from autoloop.engine import Engine
@@ -24,6 +23,7 @@ from autoloop.store import Store
 from tests.engine.processes import states
 from tests.engine.project import Project
 from tests.engine.promises import nothing_is_lost_or_done_twice
+from tests.support.databases import Died, die_at
 from tests.support.processes import alive
 
 RUNS, SLOTS, KILLS = 4, 2, 12
@@ -58,29 +58,13 @@ def test_an_engine_killed_at_every_early_instant_loses_nothing(project: Project)
     nothing_is_lost_or_done_twice(project, loop, RUNS, SLOTS)
 
 
-class Died(BaseException):
-    """What ends an engine in the middle of something."""
-
-
-def die_at(engine: Engine, number: int) -> None:
-    """Let an engine end just before the so-many-th row that it writes."""
-    put, count = engine.store._put, itertools.count(1)
-
-    def put_or_die(*row: Any) -> None:
-        if next(count) == number:
-            raise Died
-        put(*row)
-
-    engine.store._put = put_or_die  # type: ignore[assignment, method-assign]
-
-
 def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(project: Project) -> None:
     survived = 0
     for number in itertools.count(1):
         loop = project.loop([project.config(f"c{number}")], rounds=2, decide=True)
         with Store.open(project.folder) as store:
             engine = Engine(store, loop)
-            die_at(engine, number)
+            die_at(store, number)
             with contextlib.suppress(Died):
                 engine.run()
                 survived += 1
@@ -99,7 +83,7 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
     for number in range(1, 12):
         with Store.open(project.folder) as store:
             engine = Engine(store, loop)
-            die_at(engine, number)
+            die_at(store, number)
             with contextlib.suppress(Died):
                 engine.run(on_turn=partial(engine.leave, "a turn is enough"))
     gate.touch()
@@ -123,7 +107,7 @@ def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(proje
         asked = project.store.send(loop.id, Start(), "ada")
         with Store.open(project.folder) as store:
             engine = Engine(store, project.state(loop))
-            die_at(engine, number)
+            die_at(store, number)
             try:
                 engine.run(on_turn=partial(engine.leave, "the round has started"))
                 break

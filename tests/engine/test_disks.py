@@ -25,6 +25,7 @@ from autoloop.store import Store, StoreUnavailableError
 
 from tests.engine.processes import states
 from tests.engine.project import Project
+from tests.support.databases import assert_intact, before_each_row
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_a_full_disk_stops_nothing_for_good(small: Project) -> None:
     attempts = small.store.loop_attempts(loop.id)
     assert sorted(a.run for a in attempts if a.result in ("finished", "failed")) == sorted(run.id for run in runs)
     assert len({attempt.output_dir for attempt in attempts}) == len(attempts)
-    assert small.store._sql("PRAGMA integrity_check") == [("ok",)]
+    assert_intact(small.store)
     assert small.left_over() == []
     before = small.summary()
     assert reports.write_summary(small.store, loop.id) is None
@@ -180,16 +181,14 @@ def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Projec
             engine = Engine(store, loop)
             engine.outage.patience = 0.001
             count, failing = 0, {step + number * (number + 3) // 2 for number in range(60)}
-            put = store._put
 
-            def put_or_fail(*row: Any, failing: set[int] = failing, put: Any = put) -> None:
+            def fail(failing: set[int] = failing) -> None:
                 nonlocal count
                 count += 1
                 if count in failing:
                     raise StoreUnavailableError("the disk is full for this instant")
-                put(*row)
 
-            store._put = put_or_fail  # type: ignore[assignment, method-assign]
+            before_each_row(store, fail)
             monkeypatch.setattr(outage, "LONGEST_WAIT", 0.002)
             watchdog = threading.Timer(60, engine.leave, ["the test took too long"])
             watchdog.start()

@@ -16,7 +16,7 @@ from autoloop.store import Store
 
 from tests.engine.processes import seen, span, states
 from tests.engine.project import Project, rows
-from tests.engine.test_crashes import Died, die_at
+from tests.support.databases import Died, die_at
 
 STOPS = """
 name = "live"
@@ -363,7 +363,7 @@ def test_an_engine_that_ends_at_any_row_between_stop_and_relaunch_relaunches_exa
         loop = begin(project, HEALS, f"c{number}")
         with Store.open(project.folder) as store:
             engine = Engine(store, store.loop(loop.id))
-            die_at(engine, number)
+            die_at(store, number)
             with contextlib.suppress(Died):
                 engine.run()
                 survived += 1

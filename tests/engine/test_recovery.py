@@ -20,6 +20,7 @@ from autoloop.store import Store
 
 from tests.engine.processes import states, supervisor_pid
 from tests.engine.project import Project
+from tests.support.databases import Died
 from tests.support.processes import alive
 from tests.support.waiting import eventually
 
@@ -268,10 +269,6 @@ def test_reports_made_anew_from_the_store_are_the_same(project: Project) -> None
 
 def engine_dies_before_it_stores_the_handle(project: Project, loop: Loop) -> Attempt:
     """The trainer is up, its supervisor too, and the store knows neither; the attempt as it is recorded."""
-
-    class Died(BaseException):
-        pass
-
     with Store.open(project.folder) as store:
         engine = Engine(store, loop)
         put = store.put_attempt

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -238,7 +239,7 @@ def test_a_gpu_in_use_is_a_warning_that_says_by_whom(
 
 @pytest.mark.parametrize(("free", "level"), [(100 * GIB, "ok"), (5 * GIB, "warning"), (GIB // 4, "error")])
 def test_a_disk_without_room_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(200 * GIB, 0, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=200 * GIB, used=0, free=free))
     found = machine.output_root(LoopSpec(configs=[], output_root=str(tmp_path / "outputs/train")), 10**9)
     assert found.level == level
     assert f"{free / GIB:.1f} GiB free" in found.text

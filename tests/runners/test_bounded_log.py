@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from autoloop.logs import read_log_tail
 from autoloop.metric_readers import follow
-from autoloop.runners import bounded_log, local
+from autoloop.runners import local
 from autoloop.runners.bounded_log import HEAD, LENGTH, SMALLEST, BoundedLog, left_out, moved
 from autoloop.trainers import load_preset
 
-from autoloop_tui.cli.commands import inspect
+from autoloop_tui.cli.output.log_copy import copy_log
 from autoloop_tui.console.logs.search import Search, parse_query
 from autoloop_tui.console.logs.tail import LogFile, last_line
 from tests.runners.attempts import Bench
@@ -107,12 +107,18 @@ def test_a_log_without_a_single_line_end_is_cut_all_the_same(writer: Writer) -> 
     assert writer.size() - LENGTH + writer.missing() == writer.written
 
 
-def test_a_line_that_only_looks_like_ours_says_nothing(tmp_path: Path) -> None:
+def test_a_line_that_only_looks_like_ours_says_nothing(writer: Writer, tmp_path: Path) -> None:
+    writer.fill(9 << 20)
+    writer.bound.fit()
+    ours = writer.path.read_bytes()[HEAD : HEAD + LENGTH]
     path = tmp_path / "log"
-    for text in (b"\n[autoloop: many" + b" " * LENGTH, b"", bounded_log._line(5)[:-1] + b"x"):
+    for text in (b"\n[autoloop: many" + b" " * LENGTH, b"", ours[:-1] + b"x"):
         path.write_bytes(b"h" * HEAD + text)
         with path.open("rb") as file:
             assert left_out(file.fileno()) == 0
+    path.write_bytes(b"h" * HEAD + ours)
+    with path.open("rb") as file:
+        assert left_out(file.fileno()) == writer.missing() > 0
 
 
 def test_a_place_in_the_log_is_found_again_after_cuts() -> None:
@@ -283,11 +289,11 @@ def test_readers_at_work_while_a_log_is_flooded_and_cut_meet_no_error(bench: Ben
 
 def test_logs_f_goes_on_behind_a_cut(writer: Writer, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     writer.fill(5 << 20)
-    place = inspect._copy(writer.path, 0, 0, True, [])
+    place = copy_log(writer.path, 0, 0, True, [])
     assert place == (writer.size(), 0)
     writer.bound.fit()
     writer.write(b"behind the cut\n")
     capfdbinary.readouterr()
-    place = inspect._copy(writer.path, *place, True, [])
+    place = copy_log(writer.path, *place, True, [])
     assert place == (writer.size(), writer.missing())
     assert capfdbinary.readouterr().out == b"behind the cut\n"

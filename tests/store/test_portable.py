@@ -83,18 +83,20 @@ def test_paths_below_the_project_go_with_it(tmp_path: Path, how: str) -> None:
         check(after, store, made_in=before)
 
 
-def test_a_store_of_absolute_paths_is_migrated_and_a_copy_of_it_is_kept(tmp_path: Path) -> None:
+def test_a_store_of_absolute_paths_is_migrated_and_a_copy_of_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
     with Store.open(before, create=True) as store:
         fill(before, store)
         # As version 2 wrote it.
-        store._project = "/no/such/project"
-        with Store.open(before) as reader:
-            loop, run, attempt = reader.loop(1), reader.run("r"), reader.attempts("r")[0]
+        monkeypatch.setattr("autoloop.store.rows.to_stored", lambda body, project: body)
+        loop, run, attempt = store.loop(1), store.run("r"), store.attempts("r")[0]
         store.put_loop(loop)
         store.put_run(run)
         store.put_attempt(attempt, 1)
+    monkeypatch.undo()
     path = before / ".autoloop/autoloop.db"
     with sqlite3.connect(path) as raw:
         assert str(before / "out/r") in raw.execute("SELECT body FROM runs").fetchone()[0].decode()
@@ -103,5 +105,6 @@ def test_a_store_of_absolute_paths_is_migrated_and_a_copy_of_it_is_kept(tmp_path
     shutil.copytree(before, after)  # copied before anything of the new version saw it
     with Store.open(after) as store:
         check(after, store, made_in=before)
-        assert store._sql("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+        with sqlite3.connect(store.places.database) as raw:
+            assert raw.execute("PRAGMA user_version").fetchall() == [(SCHEMA_VERSION,)]
     assert (after / ".autoloop/autoloop.db.version-2").exists()

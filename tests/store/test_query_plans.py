@@ -11,13 +11,22 @@ from autoloop.model import Actor, Attempt, EventKind, Loop, LoopSpec, LoopState,
 from autoloop.protocol import Pause
 from autoloop.store import Store, take_snapshot
 
+from tests.support.databases import connections
+
 LOOPS, RUNS = 20, 1000
 
 
+Asked = tuple[Store, sqlite3.Connection]
+"""A store, and the connection that it asks."""
+
+
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     """20 000 runs of 20 loops, each with an attempt, a proposal and an event."""
-    with Store.open(tmp_path_factory.mktemp("many"), create=True) as store:
+    with pytest.MonkeyPatch.context() as patch:
+        opened = connections(patch)
+        store = Store.open(tmp_path_factory.mktemp("many"), create=True)
+    with store:
         with store.transaction():
             for loop in range(1, LOOPS + 1):
                 name, spec, done = f"loop_{loop}", LoopSpec(configs=[]), LoopState.FINISHED
@@ -25,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
                 store.put_round(Round(loop=loop, number=1, state=RoundState.DONE, started_at=1))
                 for position in range(RUNS if loop < LOOPS else 3):
                     fill(store, loop, position)
-        yield store
+        yield store, opened[-1]
 
 
 def fill(store: Store, loop: int, position: int) -> None:
@@ -69,13 +78,14 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_no_question_of_the_engine_or_a_client_walks_through_a_table(store: Store, question: str) -> None:
+def test_no_question_of_the_engine_or_a_client_walks_through_a_table(many: Asked, question: str) -> None:
+    store, database = many
     asked: list[str] = []
-    store._db.set_trace_callback(asked.append)
+    database.set_trace_callback(asked.append)
     try:
         QUESTIONS[question](store)
     finally:
-        store._db.set_trace_callback(None)
+        database.set_trace_callback(None)
     queries = [sql for sql in asked if sql.lstrip().upper().startswith("SELECT")]
     assert queries
     with sqlite3.connect(store.places.database) as reader:

@@ -25,6 +25,7 @@ from autoloop.store import SCHEMA_VERSION, Holder, Places, Store, StoreCorruptEr
 from autoloop.store.trouble import translated
 
 from tests.store.test_store import a_loop, a_run
+from tests.support.databases import assert_intact, connections
 
 CORE = str(Path(autoloop.__file__).parents[1])
 
@@ -94,11 +95,15 @@ def test_a_damaged_file_is_not_set_aside_under_an_engine_that_works_with_it(tmp_
     assert list(path.parent.glob("*.unreadable-*")) == []
 
 
-def test_a_write_that_finds_no_space_is_a_sentence_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_write_that_finds_no_space_is_a_sentence_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled(tmp_path)
+    opened = connections(monkeypatch)
     with Store.open(tmp_path) as store:
-        pages = store._sql("PRAGMA page_count")[0][0]
-        store._sql(f"PRAGMA max_page_count = {pages}")
+        (database,) = opened
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages}")
 
         def write() -> None:
             with store.transaction():
@@ -109,7 +114,7 @@ def test_a_write_that_finds_no_space_is_a_sentence_and_changes_nothing(tmp_path:
         with pytest.raises(StoreUnavailableError, match="no space left"):
             write()
         assert len(store.runs(1)) == 300
-        store._sql("PRAGMA max_page_count = 1000000")
+        database.execute("PRAGMA max_page_count = 1000000")
         store.probe()
         store.put_run(a_run("later"))
         assert len(store.runs(1)) == 301
@@ -136,8 +141,8 @@ def test_what_the_disk_says_is_put_in_words(tmp_path: Path, code: int, words: st
 
 def test_a_fault_of_ours_is_not_put_down_to_the_file(tmp_path: Path) -> None:
     filled(tmp_path)
-    with Store.open(tmp_path) as store, pytest.raises(sqlite3.OperationalError, match="syntax"):
-        store._sql("SELEKT 1")
+    with Store.open(tmp_path) as store, pytest.raises(sqlite3.OperationalError, match="no such table"):
+        store.next_id("no such thing")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 60, 4096, 0.5, 0.99])
@@ -204,7 +209,7 @@ def test_a_file_that_was_deleted_is_missed_and_what_it_left_is_not_taken_for_the
             store.put_loop(a_loop(3))
     with Store.open(tmp_path) as store:
         assert [loop.id for loop in store.loops()] == [3]
-        assert store._sql("PRAGMA integrity_check") == [("ok",)]
+        assert_intact(store)
 
 
 def test_a_file_that_was_deleted_or_replaced_is_noticed(tmp_path: Path) -> None:
@@ -469,7 +474,7 @@ def killed_writers(folder: Path, seed: int, times: int) -> None:
             assert one == two
             assert int(one) == len(store.events(1, limit=10**9)) >= before
             before = int(one)
-            assert store._sql("PRAGMA integrity_check") == [("ok",)]
+            assert_intact(store)
     assert before
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from autoloop.model import Loop, Run, UserError
-from autoloop.runners import bounded_log
-from autoloop.secrets import mask_bytes, missing, unsure
+from autoloop.secrets import missing
 from autoloop.store import Store, take_snapshot
 from cyclopts import Parameter
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.output.log_copy import copy_log
 from autoloop_tui.cli.output.status import headline, loop_document, state_now, status_document, status_text
 from autoloop_tui.cli.parameters import AsJson, LoopName
 
@@ -112,7 +112,7 @@ def logs(
         offset = left_out = 0
         while True:
             ended = store.run(chosen.id).state.ended
-            offset, left_out = _copy(path, offset, left_out, ended or not follow, known)
+            offset, left_out = copy_log(path, offset, left_out, ended or not follow, known)
             if not follow or ended:
                 return 0
             time.sleep(0.3)
@@ -171,35 +171,3 @@ def _secrets(store: Store, loop: Loop, run: Run) -> list[str]:
     with contextlib.suppress(UserError):
         preset = preset_of(store.places, loop)
     return output_secrets(run, preset)
-
-
-def _copy(path: Path, offset: int, left_out: int, ended: bool, known: list[str]) -> tuple[int, int]:
-    """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
-
-    Not `ended`: of a line that is still being written nothing is shown, for it may hold the beginning of a secret. On a
-    terminal a progress bar is a line with each of its states; elsewhere, and in a log that is all there, it is its last.
-    """
-    fold = ended or not sys.stdout.isatty()
-    try:
-        with path.open("rb") as file:
-            before, left_out = left_out, bounded_log.left_out(file.fileno())
-            offset = bounded_log.moved(offset, before, left_out)
-            file.seek(offset)
-            data = b""
-            while chunk := file.read(1 << 20):
-                data += chunk
-                end = len(data) - unsure(data, redrawn=fold)
-                _show(data[:end], known, fold)
-                offset, data = offset + end, data[end:]
-            if ended:
-                _show(data, known, fold)
-                offset += len(data)
-    except FileNotFoundError:
-        pass
-    return offset, left_out
-
-
-def _show(data: bytes, known: list[str], fold: bool) -> None:
-    text = mask_bytes(data, known).decode("utf-8", "replace")
-    sys.stdout.buffer.write(printing.log_text(text, fold=fold).encode())
-    sys.stdout.buffer.flush()

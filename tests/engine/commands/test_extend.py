@@ -18,6 +18,7 @@ from autoloop.store import Store
 from tests.engine.processes import states
 from tests.engine.project import Project
 from tests.engine.resuming import PRESET
+from tests.support.databases import Died, die_at
 from tests.support.waiting import eventually
 
 
@@ -254,10 +255,6 @@ def test_an_old_command_to_stop_does_not_stop_a_loop_that_has_finished(project: 
     went_on(project, run, 40)
 
 
-class Died(BaseException):
-    """What ends an engine in the middle of something."""
-
-
 def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(project: Project) -> None:
     for number in itertools.count(1):
         loop, run = finished(project)
@@ -265,14 +262,7 @@ def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(projec
         survived = False
         with Store.open(project.folder) as store:
             engine = Engine(store, store.loop(loop.id))
-            put, count = store._put, itertools.count(1)
-
-            def put_or_die(*row: Any, put: Any = put, count: Any = count, number: int = number) -> None:
-                if next(count) == number:
-                    raise Died
-                put(*row)
-
-            store._put = put_or_die  # type: ignore[assignment, method-assign]
+            die_at(store, number)
             with contextlib.suppress(Died):
                 engine.run()
                 survived = True

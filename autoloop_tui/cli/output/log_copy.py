@@ -1,0 +1,44 @@
+"""A run's log on the terminal: from where it was printed last, without its secrets and what a terminal would act on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from autoloop.runners import bounded_log
+from autoloop.secrets import mask_bytes, unsure
+
+from autoloop_tui.cli.output import printing
+
+
+def copy_log(path: Path, offset: int, left_out: int, ended: bool, known: list[str]) -> tuple[int, int]:
+    """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
+
+    `known`: secrets to mask. Not `ended`: of a line that is still being written nothing is shown, for it may hold the
+    beginning of a secret. On a terminal a progress bar is a line with each of its states; elsewhere, and in a log that is
+    all there, it is its last. A log that is not there yet is no error.
+    """
+    fold = ended or not sys.stdout.isatty()
+    try:
+        with path.open("rb") as file:
+            before, left_out = left_out, bounded_log.left_out(file.fileno())
+            offset = bounded_log.moved(offset, before, left_out)
+            file.seek(offset)
+            data = b""
+            while chunk := file.read(1 << 20):
+                data += chunk
+                end = len(data) - unsure(data, redrawn=fold)
+                _show(data[:end], known, fold)
+                offset, data = offset + end, data[end:]
+            if ended:
+                _show(data, known, fold)
+                offset += len(data)
+    except FileNotFoundError:
+        pass
+    return offset, left_out
+
+
+def _show(data: bytes, known: list[str], fold: bool) -> None:
+    text = mask_bytes(data, known).decode("utf-8", "replace")
+    sys.stdout.buffer.write(printing.log_text(text, fold=fold).encode())
+    sys.stdout.buffer.flush()
