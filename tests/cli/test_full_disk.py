@@ -11,7 +11,7 @@ import pytest
 from autoloop.model import RoundState
 
 from tests.cli.project import LAUNCH, Project, tree
-from tests.engine.test_disks import fill, small_disk
+from tests.engine.driver.test_disks import fill, small_disk
 from tests.support.waiting import eventually
 
 __all__ = ["small_disk"]
