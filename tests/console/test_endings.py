@@ -238,7 +238,7 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_a_sentence_and_the_status(
 
 @contextlib.contextmanager
 def locked(project: Project, how: str = "IMMEDIATE") -> Iterator[Any]:
-    db = sqlite3.connect(project.store.places.database, isolation_level=None, timeout=30)
+    db = sqlite3.connect(project.store.places.database, isolation_level=None, timeout=PATIENCE)
     try:
         db.execute(f"BEGIN {how}")
         yield

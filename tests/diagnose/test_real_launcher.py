@@ -15,6 +15,8 @@ from autoloop.model import Cause, ExitRecord
 from autoloop.runners import local
 from autoloop.trainers import LaunchRequest, environment, load_preset, plan_launch
 
+from tests.support.waiting import PATIENCE
+
 pytest.importorskip("accelerate")
 
 TRAINER = """
@@ -116,7 +118,7 @@ def test_what_torch_s_launcher_says_of_a_rank_is_read(tmp_path: Path, how: str, 
     (tmp_path / "rank.py").write_text(RANK)
     argv = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "rank.py", how]
     with open(tmp_path / "log.txt", "wb") as log:
-        code = subprocess.run(argv, cwd=tmp_path, stdout=log, stderr=log, timeout=300, check=False).returncode
+        code = subprocess.run(argv, cwd=tmp_path, stdout=log, stderr=log, timeout=4 * PATIENCE, check=False).returncode
     cause = diagnose(ExitRecord(code=code), read_log_tail(tmp_path / "log.txt"), load_preset("plain"))
     assert cause is not None
     assert cause.id == id_

@@ -135,7 +135,7 @@ class Driven:
 
 def write_row(store: Store, loop: int, kind: str, payload: Any, actor: str = "ada") -> int:
     """Write a command as another version, or a client with a fault, might; its number."""
-    with closing(sqlite3.connect(store.places.database, timeout=30)) as database, database:
+    with closing(sqlite3.connect(store.places.database, timeout=PATIENCE)) as database, database:
         row = (loop, kind, json.dumps(payload), actor, time.time())
         sql = "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, ?, ?)"
         return database.execute(sql, row).lastrowid or 0

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, timeout=4 * PATIENCE)
 
 
 def build(source: Path, out: Path, *kinds: str) -> None:

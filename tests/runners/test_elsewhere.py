@@ -17,6 +17,7 @@ import pytest
 from autoloop.runners import local, procfs
 
 from tests.runners.attempts import Bench
+from tests.support.processes import alive, bystander
 from tests.support.waiting import eventually
 
 CORE = str(Path(autoloop.__file__).parents[1])
@@ -90,14 +91,16 @@ def test_a_supervisor_in_another_container_beats(inside: tuple[Path, local.Handl
 def test_a_silent_supervisor_in_another_container_is_given_up_and_nothing_here_is_swept_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    me = procfs.identity(os.getpid())
-    (tmp_path / "claim").write_text(json.dumps({**me, "pid_ns": 1}))
-    handle = local.Handle.from_dict({**me, "pid_ns": 1})
-    assert local.inspect(tmp_path, "x") == local.Alive(handle)
-    pulse = local.Pulse(tmp_path)
-    aged(tmp_path, local.SILENCE + 1)
-    assert not pulse.silent()  # it has changed just now, whatever the clocks say
-    state = local.inspect(tmp_path, "x", handle)
+    with bystander() as process:
+        there = {**procfs.identity(process), "pid_ns": 1}
+        (tmp_path / "claim").write_text(json.dumps(there))
+        handle = local.Handle.from_dict(there)
+        assert local.inspect(tmp_path, "x") == local.Alive(handle)
+        pulse = local.Pulse(tmp_path)
+        aged(tmp_path, local.SILENCE + 1)
+        assert not pulse.silent()  # it has changed just now, whatever the clocks say
+        state = local.inspect(tmp_path, "x", handle)
+        assert alive(process)
     assert isinstance(state, local.Vanished)
     assert not state.ours
     assert "another container" in state.reason

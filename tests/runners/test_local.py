@@ -16,7 +16,7 @@ from autoloop.model import ExitRecord
 from autoloop.runners import local, procfs
 
 from tests.runners.attempts import STUBBORN, Bench
-from tests.support.processes import bystander
+from tests.support.processes import alive, bystander
 from tests.support.waiting import eventually
 
 CHILD_OF_ENGINE = """
@@ -99,8 +99,9 @@ def test_a_record_written_while_we_looked_counts(tmp_path: Path, monkeypatch: py
         (tmp_path / "exit.json").write_text('{"attempt_id": "x", "code": 0}')
 
     monkeypatch.setattr(local, "open_pidfd", ends_meanwhile)
-    handle = local.Handle.from_dict(procfs.identity(os.getpid()))
-    assert local.inspect(tmp_path, "x", handle) == local.Ended(ExitRecord(code=0))
+    with bystander() as process:
+        handle = local.Handle.from_dict(procfs.identity(process))
+        assert local.inspect(tmp_path, "x", handle) == local.Ended(ExitRecord(code=0))
 
 
 def test_the_exit_record_of_another_attempt_does_not_count(bench: Bench) -> None:
@@ -117,17 +118,13 @@ def test_a_torn_exit_record_does_not_count(bench: Bench) -> None:
 
 
 def test_a_process_that_got_the_pid_later_is_neither_alive_nor_signalled() -> None:
-    bystander = subprocess.Popen(["sleep", "1000"])
-    try:
-        now = local.Handle.from_dict(procfs.identity(bystander.pid))
+    with bystander() as process:
+        now = local.Handle.from_dict(procfs.identity(process))
         earlier = msgspec.structs.replace(now, start_time=now.start_time - 1)
         assert local.open_pidfd(earlier) is None
         assert not local.request_stop(earlier, kill=True)
         assert not procfs.send(earlier.pid, earlier.start_time, signal.SIGKILL)
-        assert bystander.poll() is None
-    finally:
-        bystander.kill()
-        bystander.wait()
+        assert alive(process)
 
 
 def test_a_zombie_counts_as_ended_and_reap_collects_it(bench: Bench) -> None:
@@ -159,10 +156,12 @@ def test_reap_leaves_children_that_are_not_supervisors_alone() -> None:
 def test_a_handle_of_another_boot_is_not_alive_whatever_has_its_pid(
     tmp_path: Path, change: dict[str, str], words: str
 ) -> None:
-    handle = msgspec.structs.replace(local.Handle.from_dict(procfs.identity(os.getpid())), **change)
-    assert local.open_pidfd(handle) is None
-    assert not local.request_stop(handle)
-    state = local.inspect(tmp_path, "x", handle)
+    with bystander() as process:
+        handle = msgspec.structs.replace(local.Handle.from_dict(procfs.identity(process)), **change)
+        assert local.open_pidfd(handle) is None
+        assert not local.request_stop(handle)
+        state = local.inspect(tmp_path, "x", handle)
+        assert alive(process)
     assert isinstance(state, local.Vanished)
     assert words in state.reason
 

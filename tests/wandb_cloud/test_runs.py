@@ -14,6 +14,7 @@ from autoloop.wandb_cloud.gather import gather
 from autoloop.wandb_cloud.graphql import GraphQL
 from autoloop.wandb_cloud.runs import Project
 
+from tests.support.waiting import PATIENCE
 from tests.wandb_cloud.stand_in import KEY, StandIn, StandInRun
 
 
@@ -143,13 +144,13 @@ def test_nothing_is_waited_for_beyond_the_deadline(service: StandIn, trouble: st
 
 
 def test_work_is_gathered_from_threads_and_the_first_failure_is_raised() -> None:
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=PATIENCE)
 
     def meet(item: int) -> int:
         together.wait()
         return item * 2
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     assert dict(gather(meet, [1, 2, 3], deadline=deadline, workers=3)) == {0: 2, 1: 4, 2: 6}
     assert list(gather(str, [None], deadline=deadline)) == [(0, "None")]
     with pytest.raises(ZeroDivisionError):

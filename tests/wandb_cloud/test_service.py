@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from autoloop.wandb_cloud import service
 
+from tests.support.waiting import PATIENCE
 from tests.wandb_cloud.stand_in import KEY
 
 
@@ -41,7 +42,7 @@ def server(status: int, location: str = "") -> Iterator[tuple[str, list[str | No
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_server_that_redirects_does_not_get_the_key_sent_elsewhere(status: int) -> None:
     with server(200) as (elsewhere, shown_elsewhere), server(status, f"{elsewhere}/graphql") as (address, shown):
-        answer = service.ask({"WANDB_BASE_URL": address, "WANDB_API_KEY": KEY}, timeout=20)
+        answer = service.ask({"WANDB_BASE_URL": address, "WANDB_API_KEY": KEY}, timeout=PATIENCE)
     assert len(shown) == 1
     assert shown_elsewhere == []
     assert answer.state == "away"

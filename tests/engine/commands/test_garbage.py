@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.engine.project import Project
+from tests.support.waiting import PATIENCE
 
 KINDS = ["approve", "reject", "undo", "edit", "propose", "start", "hold", "pause", "resume", "retry", "extend", "move"]
 KINDS += ["", "é", "x" * 999]
@@ -40,7 +41,7 @@ def every_row_is_answered(project: Project, chance: random.Random, number: int) 
     with project.driven(loop) as engine:
         engine.waiting()
         sent = rows(chance, number)
-        with closing(sqlite3.connect(project.store.places.database, timeout=30)) as database, database:
+        with closing(sqlite3.connect(project.store.places.database, timeout=PATIENCE)) as database, database:
             for kind, payload in sent:
                 database.execute(
                     "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, 'garbage', 0)",

@@ -26,6 +26,7 @@ from autoloop.store import Store, StoreUnavailableError
 from tests.engine.processes import states
 from tests.engine.project import Project
 from tests.support.databases import assert_intact, before_each_row
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Projec
 
             before_each_row(store, fail)
             monkeypatch.setattr(outage, "LONGEST_WAIT", 0.002)
-            watchdog = threading.Timer(60, engine.leave, ["the test took too long"])
+            watchdog = threading.Timer(PATIENCE, engine.leave, ["the test took too long"])
             watchdog.start()
             ended = engine.run()
             watchdog.cancel()

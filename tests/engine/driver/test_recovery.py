@@ -21,7 +21,7 @@ from autoloop.store import Store
 from tests.engine.processes import states, supervisor_pid
 from tests.engine.project import Project
 from tests.support.databases import Died
-from tests.support.processes import alive
+from tests.support.processes import alive, bystander
 from tests.support.waiting import eventually
 
 
@@ -186,11 +186,13 @@ def test_a_run_of_before_a_reboot_is_lost_and_its_pid_is_left_alone(project: Pro
     kill_supervisor(project, a.id)
     os.kill(trainer, signal.SIGKILL)
     eventually(lambda: not project.left_over(), "the end of everything")
-    # The same pid and start time, but of another boot: this very process.
+    # The same pid, but of another boot: a process that has nothing to do with it.
     assert attempt.handle is not None
-    reused = {**attempt.handle, "pid": os.getpid(), "boot_id": "00000000-0000-0000-0000-000000000000"}
-    project.store.put_attempt(msgspec.structs.replace(attempt, handle=reused), loop.id)
-    assert project.run(loop).state is LoopState.FINISHED
+    with bystander() as process:
+        reused = {**attempt.handle, "pid": process, "boot_id": "00000000-0000-0000-0000-000000000000"}
+        project.store.put_attempt(msgspec.structs.replace(attempt, handle=reused), loop.id)
+        assert project.run(loop).state is LoopState.FINISHED
+        assert alive(process)
     a, b = project.runs(loop)
     assert states([a, b]) == [RunState.LOST, RunState.FINISHED]
     assert "restarted" in (a.reason or "")
