@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
+from textual.drivers.headless_driver import HeadlessDriver
+from textual.events import Resize
+from textual.geometry import Size
 from textual.pilot import Pilot
 
 from tests.console.pictures import text
@@ -33,6 +36,23 @@ def _under_way(pilot: Pilot[Any]) -> bool:
     screen = pilot.app.screen
     pumps = [pilot.app, *screen.walk_children(with_self=True)]
     return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
+
+
+async def processed(pilot: Pilot[Any]) -> None:
+    """Until every message that waits now has been handled; `settle` waits for what these lead to as well."""
+    await pilot._wait_for_screen()
+
+
+def laid_out(app: App[Any]) -> bool:
+    """Whether the screen has been laid out for the terminal's size."""
+    return bool(app.screen._compositor.size == app.size)
+
+
+def resize_now(app: App[Any], size: Size) -> None:
+    """Give the terminal another size, as a person does: without waiting for the app."""
+    assert isinstance(app._driver, HeadlessDriver)
+    app._driver._size = (size.width, size.height)
+    app.post_message(Resize(size, size))
 
 
 def has_quit(app: App[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,17 @@ def look_again(screen: SlotsScreen) -> None:
     """As many ticks of its clock as the screen lets pass, at most, between two looks at everything."""
     for _ in range(2 * SLOW):
         screen.tick()
+
+
+async def at_each(pilot: ConsolePilot, screen: SlotsScreen, sizes: Sequence[Size]) -> AsyncIterator[Size]:
+    """Each size of the terminal in turn, once the screen has been painted anew for it."""
+    for size in sizes:
+        await pilot.resize_terminal(*size)
+        await settle(pilot)
+        look_again(screen)
+        screen.refresh_view()
+        await settle(pilot)
+        yield size
 
 
 def cards(screen: SlotsScreen) -> str:

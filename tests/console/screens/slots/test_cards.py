@@ -20,11 +20,13 @@ from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.slots.cards import SlotCards
 from tests.console.projects import Project, painted
 from tests.console.running import Size
-from tests.console.screens.slots.driving import HOSTILE, SIZES, busy, cards, changed, drive, look_again, shown
+from tests.console.screens.slots.driving import HOSTILE, SIZES, at_each, busy, cards, changed, drive, look_again, shown
 from tests.console.waiting import settle
 from tests.support.processes import bystander
 
 # ----------------------------------------------------------------------------------------------------------- what is shown
+
+EVERY_SIZE = [*SIZES, (60, 20)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -58,66 +60,65 @@ async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_no
             assert screen.query_one(LogTail).is_on_screen
 
 
-@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
 @pytest.mark.parametrize("slots", [2, 7])
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.LOST, RunState.STOPPED])
 async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_reason(
-    tmp_path: Path, size: Size, slots: int, state: Any
+    tmp_path: Path, slots: int, state: Any
 ) -> None:
     project = Project(tmp_path, slots=slots)
     project.run("broken", state, reason=f"{state.value}: CUDA out of memory", log="boom\n")
 
-    async with drive(project, size) as (pilot, screen):
-        rows = [screen.query_one(SlotCards).render_line(y) for y in range(screen.query_one(SlotCards).size.height)]
-        row = next(row for row in rows if "cpu 0" in row.text)
-        assert state.value in row.text
-        assert "broken" in row.text
-        assert "idle" not in row.text[: row.text.index("broken")]
-        wanted = pilot.app.get_css_variables()[look(state.value).variable].lower()
-        (named,) = [segment for segment in row if state.value in segment.text]
-        assert str(named.style.color.get_truecolor().hex).lower() == wanted
-        assert "CUDA out of" in cards(screen)
-        if state is not RunState.STOPPED and size[0] >= 80:
-            assert "1 failed" in painted(screen.query_one("#top"))[0]
+    async with drive(project) as (pilot, screen):
+        async for size in at_each(pilot, screen, EVERY_SIZE):
+            rows = [screen.query_one(SlotCards).render_line(y) for y in range(screen.query_one(SlotCards).size.height)]
+            row = next(row for row in rows if "cpu 0" in row.text)
+            assert state.value in row.text
+            assert "broken" in row.text
+            assert "idle" not in row.text[: row.text.index("broken")]
+            wanted = pilot.app.get_css_variables()[look(state.value).variable].lower()
+            (named,) = [segment for segment in row if state.value in segment.text]
+            assert str(named.style.color.get_truecolor().hex).lower() == wanted
+            assert "CUDA out of" in cards(screen)
+            if state is not RunState.STOPPED and size[0] >= 80:
+                assert "1 failed" in painted(screen.query_one("#top"))[0]
 
 
-@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
-async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path: Path, size: Size) -> None:
+async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path: Path) -> None:
     project = Project(tmp_path, slots=7)
     project.run("broken", RunState.FAILED, reason="CUDA out of memory")
     project.run("next", RunState.RUNNING, slot=0, log="x\n")
     project.run("other", RunState.FAILED, reason="no data", attempt={"slot": 1})
     project.change_loop(slot_waits={1: "in use by python (pid 41)"})
 
-    async with drive(project, size) as (_, screen):
-        rows = {label: row for row in cards(screen).splitlines() for label in ("cpu 0", "cpu 1") if label in row}
-        assert "running" in rows["cpu 0"]
-        assert "waiting" in rows["cpu 1"].partition("cpu 1")[2]
+    async with drive(project) as (pilot, screen):
+        async for _ in at_each(pilot, screen, EVERY_SIZE):
+            rows = {label: row for row in cards(screen).splitlines() for label in ("cpu 0", "cpu 1") if label in row}
+            assert "running" in rows["cpu 0"]
+            assert "waiting" in rows["cpu 1"].partition("cpu 1")[2]
 
 
-@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
 @pytest.mark.parametrize("slots", [2, 7])
-async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(
-    tmp_path: Path, size: Size, slots: int
-) -> None:
+async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_path: Path, slots: int) -> None:
     project = Project(tmp_path, slots=slots)
     with bystander() as process:
         supervised = {"handle": procfs.identity(process)}
         project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=supervised)
         project.run("not_there", RunState.RUNNING, slot=1, log="x\n", attempt={"slot": 1})
 
-        async with drive(project, size, engine=False) as (pilot, screen):
-            rows = screen.query_one(SlotCards).facts
-            assert [facts.state for facts in rows[:2]] == ["running", "gone"]
-            told = cards(screen)
-            assert "gone" in told
-            assert "no process" in told
-            assert told.count("eta") <= 1 + (slots == 7)  # of the one that runs, and the title of a line each
-            next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
-            assert "the engine has stopped: 1 run continues; no process of 1 run is there any more" in next_
-            await pilot.press("r")
-            await settle(pilot)
-            assert "? gone" in shown(pilot)
+        async with drive(project, engine=False) as (pilot, screen):
+            async for _ in at_each(pilot, screen, EVERY_SIZE):
+                rows = screen.query_one(SlotCards).facts
+                assert [facts.state for facts in rows[:2]] == ["running", "gone"]
+                told = cards(screen)
+                assert "gone" in told
+                assert "no process" in told
+                assert told.count("eta") <= 1 + (slots == 7)  # of the one that runs, and the title of a line each
+                next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
+                assert "the engine has stopped: 1 run continues; no process of 1 run is there any more" in next_
+                await pilot.press("r")
+                await settle(pilot)
+                assert "? gone" in shown(pilot)
+                await pilot.press("q")
 
 
 Points = tuple[list[int], list[float]]
@@ -230,7 +231,6 @@ def gpus(*processes: Any, **more: Any) -> Any:
     return GpuReport(gpus=(card,))
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("report", "told"),
     [
@@ -244,34 +244,31 @@ def gpus(*processes: Any, **more: Any) -> Any:
     ],
 )
 async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: Size, report: Any, told: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any, told: Any
 ) -> None:
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(report, {}, frozenset({40})))
     project = busy(tmp_path, slots=1)
     project.change_loop(spec=changed(project.spec, device="cuda", gpus=[0]))
 
-    async with drive(project, size) as (pilot, screen):
+    async with drive(project) as (pilot, screen):
         await pilot.app.workers.wait_for_complete()
-        await settle(pilot)
-        look_again(screen)
-        assert "gpu 0" in cards(screen)
-        for words in told:
-            assert words in cards(screen)
+        async for _ in at_each(pilot, screen, SIZES):
+            assert "gpu 0" in cards(screen)
+            for words in told:
+                assert words in cards(screen)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_slot_that_waits_for_its_gpu_says_for_whom(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: Size
-) -> None:
+async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(gpus(), {}, frozenset()))
     project = Project(tmp_path, slots=1)
     project.run("next")
     why = "in use by python (pid 41, ann, 12.3 GiB)"
     project.change_loop(spec=changed(project.spec, device="cuda", gpus=[0]), slot_waits={0: why})
 
-    async with drive(project, size) as (_, screen):
-        assert "waits" in cards(screen)
-        assert "python (pid 41, ann" in " ".join(cards(screen).split())
+    async with drive(project) as (pilot, screen):
+        async for _ in at_each(pilot, screen, SIZES):
+            assert "waits" in cards(screen)
+            assert "python (pid 41, ann" in " ".join(cards(screen).split())
 
 
 async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
