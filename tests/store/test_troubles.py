@@ -303,7 +303,7 @@ def test_an_older_database_is_not_migrated_under_an_engine_of_that_version(tmp_p
     lock = EngineLock(Places(tmp_path).lock("loop_1"))
     assert lock.acquire() is None
     older(path, 1)
-    with pytest.raises(UserError, match="still drives a loop"):
+    with pytest.raises(UserError, match="still runs a loop"):
         Store.open(tmp_path)
     lock.release()
     Store.open(tmp_path).close()
