@@ -100,7 +100,7 @@ class CsvLog:
         if not self._header:
             self._header = cells
             self._at = cells.index("step") if "step" in cells else None
-        elif cells[0] in self._header and not any(_number(cell) is not None for cell in cells):
+        elif cells and cells[0] in self._header and not any(_number(cell) is not None for cell in cells):
             # A restarted trainer appends to its table, with a header of its own.
             self._header = cells
             self._at = cells.index("step") if "step" in cells else None
