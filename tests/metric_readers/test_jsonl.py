@@ -123,6 +123,48 @@ def test_steps_that_begin_again_are_told(tmp_path: Path, steps: list[int], told:
     assert ["several runs" in problem for problem in read(path).problems] == [True] * told
 
 
+def turns(first: list[int], second: list[int], size: int) -> list[int]:
+    """The steps of two writers, of each `size` rows at a time."""
+    pieces = [steps[at : at + size] for at in range(0, len(first), size) for steps in (first, second)]
+    return [step for piece in pieces for step in piece]
+
+
+ONE, OTHER = list(range(1000, 1400, 10)), list(range(0, 400, 10))
+RESUMED = [step for first, last in [(0, 300), (155, 400), (251, 600), (491, 800)] for step in range(first, last, 10)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        (turns(ONE, OTHER, 1), True),
+        (turns(ONE, OTHER, 8), True),
+        (turns([step + 955 for step in OTHER], OTHER, 3), True),
+        # Resumed from checkpoints, on other steps or on the same.
+        (RESUMED, False),
+        ([*range(0, 300, 10), *range(290, 400, 10), *range(390, 600, 10), *range(590, 800, 10)], False),
+        ([step for step in ONE for _ in range(4)], False),  # several rows of a step are how some trainers log
+        ([0, 10, 5, 20, 15, 30, 25, 40, 35], False),  # out of order, in strides of the usual length
+    ],
+)
+def test_two_writers_that_take_turns_are_told_and_a_run_that_was_resumed_is_none(
+    tmp_path: Path, steps: list[int], told: bool
+) -> None:
+    path = tmp_path / "h.jsonl"
+    path.write_text("".join(json.dumps({"step": step, "loss": 1, "epoch": 0.5}) + "\n" for step in steps))
+    assert ["back and forth" in problem for problem in read(path).problems] == [True] * told
+
+
+def test_a_metric_that_is_logged_late_is_no_other_writer(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    rows = [
+        row
+        for at in range(100, 900, 10)
+        for row in ({"step": at, "epoch": 1, "loss": 1}, {"step": at - 50, "epoch": 1, "eval": 1})
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [problem for problem in read(path).problems if "back and forth" in problem] == []
+
+
 def test_growing_in_random_pieces_gives_prefixes_of_the_whole(tmp_path: Path) -> None:
     data = ("\n".join(LINES * 3 + ["{broken", "", "[1]"] + LINES) + "\n").encode()
     path = tmp_path / "h.jsonl"

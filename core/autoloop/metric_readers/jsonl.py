@@ -13,6 +13,7 @@ from typing import Any
 from autoloop.files import LARGEST, read_regular
 from autoloop.metric_readers.columns import Columns, as_float, as_step, numbers
 from autoloop.metric_readers.json_value import BOM, decoded
+from autoloop.metric_readers.row_order import RowOrder
 from autoloop.metric_readers.tail import Lines
 
 LARGEST_ARRAY = 4 * LARGEST
@@ -38,11 +39,9 @@ class JsonlLog:
         self.step = 0
         self.damaged = 0
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
-        self.restarted = 0
+        self._order = RowOrder()
         self.numbered = True
         """Whether steps are only the numbers of rows."""
-        self._row_step = -1
-        self._first_step: int | None = None
         self._array: bool | None = None
         self._array_problem: str | None = None
 
@@ -59,12 +58,8 @@ class JsonlLog:
         if self.damaged:
             what = "elements of its array" if self._array else "lines"
             found.append(f"{self.path}: {self.damaged} {what} are not JSON objects and were skipped")
-        if self.restarted:
-            times = f"{self.restarted} times" if self.restarted > 1 else "once"
-            found.append(
-                f"{self.path}: its steps begin again from {self._first_step} {times}, as if several runs had written to it; "
-                "of each step the last value is kept"
-            )
+        if self._order.problem:
+            found.append(f"{self.path}: {self._order.problem}")
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:
@@ -130,19 +125,21 @@ class JsonlLog:
                 self.damaged += 1
         return True
 
+    def _known_later(self, row: dict[str, Any], step: int) -> bool:
+        """Whether every metric of a row has a value at a later step."""
+        names = [name for key, value in row.items() if key[:1] != "_" for name, _ in numbers(key, value) if name != "step"]
+        found = [self.columns.series.get(name) for name in names]
+        return all(series is not None and series.steps[-1] > step for series in found)
+
     def _row(self, row: dict[str, Any]) -> None:
         counter = "_step" if "_step" in row else "step"
         given = row.get(counter)
         step = as_step(given) if isinstance(given, float | int) else None
         if step is None:
-            step = self._row_step + 1
+            step = self._order.last + 1
         else:
             self.numbered = self.numbered and counter == "_step" and step <= self.rows
-        if self._first_step is None:
-            self._first_step = step
-        elif step <= self._first_step < self._row_step:
-            self.restarted += 1
-        self._row_step = step
+        self._order.add(step, repeats=step < self._order.last and self._known_later(row, step))
         self.step = max(self.step, step)
         self.rows += 1
         time = row.get("_timestamp")
