@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import autoloop
+import msgspec
 import pytest
 from autoloop.model import (
     Actor,
@@ -430,6 +431,17 @@ def test_asking_for_what_is_not_there_is_a_sentence(store: Store) -> None:
             ask()
     with pytest.raises(UserError, match="loop_x"):
         store.find_loop("loop_x")
+
+
+def test_a_run_is_named_by_its_id_or_else_the_newest_of_its_name_is_meant(store: Store) -> None:
+    store.put_loop(a_loop())
+    with store.transaction():
+        for number, (id_, name) in enumerate([("aaaa1111", "base"), ("bbbb2222", "base"), ("cccc3333", "aaaa1111")]):
+            store.put_run(msgspec.structs.replace(a_run(id_, position=number), name=name))
+    assert store.find_run(a_loop(), "base").id == "bbbb2222"
+    assert store.find_run(a_loop(), "aaaa1111").name == "base", "an id goes before a name"
+    with pytest.raises(UserError, match='no run "bse"; did you mean base'):
+        store.find_run(a_loop(), "bse")
 
 
 def test_the_state_folder_is_readable_by_its_owner_only(tmp_path: Path) -> None:
