@@ -39,6 +39,12 @@ from tests.support.waiting import PATIENCE
 MODES = {b"1049": "alternate screen", b"1000": "mouse", b"1003": "mouse moves", b"2004": "bracketed paste", b"25": "cursor"}
 
 
+def _heed_signals() -> None:
+    """A runner that was started with nohup, or in the background of a script, hands its ignored signals on."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """A program on a terminal of its own."""
 
@@ -54,7 +60,14 @@ class Terminal:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "autoloop_tui"]
         self.process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=_heed_signals,
         )
 
     def read(self, until: bytes | None = None) -> bytes:

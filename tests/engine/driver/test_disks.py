@@ -103,8 +103,8 @@ def test_a_full_disk_stops_nothing_for_good(small: Project) -> None:
 
     with small.driven(loop, on_event=listen) as engine:
         small.trainer_pid(small.runs(loop)[0].id)
-        gate.touch()  # needs a directory entry, which is still there to be had
         ballast = fill(small.folder)
+        gate.touch()  # only now, however slowly the disk was filled; an empty file takes no space of it
         engine.until(lambda: any("no space" in text or "No space" in text for text in said), "the sentence")
         assert small.state(loop).state is LoopState.ACTIVE
         ballast.unlink()
