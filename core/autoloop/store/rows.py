@@ -6,6 +6,7 @@ A row is a few columns to search by and one JSON body that msgspec checks on the
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from autoloop.model import UserError
 from autoloop.store.opening import SCHEMA_VERSION
 from autoloop.store.places import Places
 from autoloop.store.portable import from_stored, to_stored
-from autoloop.store.trouble import translated
+from autoloop.store.trouble import StoreUnavailableError, translated
 
 REMEMBERED = 20_000
 """Decoded rows kept of each kind, by a client that paints them again and again."""
@@ -79,8 +80,21 @@ class Rows:
         except OSError:  # a disk out of reach says nothing of what is on it
             return False
 
+    def check_space(self) -> None:
+        """StoreUnavailableError if its disk is full: SQLite may have pages left, but no run can record how it ended."""
+        try:
+            disk = os.statvfs(self.places.home)
+        except OSError:
+            return
+        free = disk.f_bavail if os.geteuid() else disk.f_bfree
+        if disk.f_blocks and not free:
+            raise StoreUnavailableError(
+                f"{self.places.home} cannot be written now: no space is left on its disk; free some."
+            )
+
     def probe(self) -> None:
-        """Write something that changes nothing. StoreTrouble where nothing can be written."""
+        """Write something that changes nothing. StoreUnavailableError if nothing can be written."""
+        self.check_space()
         with self.transaction():
             self._sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -190,6 +190,7 @@ class Engine:
             raise StoreUnavailableError(
                 f"{self.store.places.home} was deleted or moved, or is empty: bring it back, and it goes on."
             )
+        self.store.check_space()
         self._obey()
         if self.context.loop.state is LoopState.ACTIVE:
             self.progression.advance()
