@@ -196,6 +196,7 @@ def test_what_the_real_wandb_wrote_is_read(finished_dir: Path) -> None:
 
 def test_runs_of_other_loggers_go_by_the_highest_folder_that_has_a_file_of_theirs(tmp_path: Path) -> None:
     written = Path(__file__).parents[1] / "metric_readers" / "written"
+    tmp_path = tmp_path / "media"  # as disks are mounted
     shutil.copytree(written / "transformers", tmp_path / "hf")
     shutil.copytree(written / "lightning" / "lightning_logs", tmp_path / "pl" / "lightning_logs")
     shutil.copytree(written / "lightning" / "lightning_logs" / "version_0", tmp_path / "pl" / "lightning_logs" / "version_1")

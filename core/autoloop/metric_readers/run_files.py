@@ -19,7 +19,7 @@ from autoloop.metric_readers.trainer_state import NAME as STATE_NAME
 
 DEPTH = 6
 """Folders below the run's that are looked into, as `logs/rsl_rl/task/2026-01-31_12-00-00/summaries` needs."""
-MOST_FOLDERS = 500
+MOST_FOLDERS = 200
 MOST_ENTRIES = 5000
 """Of one folder; a trainer that writes more files into one writes its metrics elsewhere."""
 MOST_FILES = 200

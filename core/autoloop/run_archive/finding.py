@@ -124,7 +124,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
     for stamp in _without_copies(files):
         _add(held, stamp)
     runs = [run for directory, below in held.items() for run in _named(directory, below)]
-    for directory, paths in by_run(sources, held).items():
+    for directory, paths in by_run(os.fspath(root), sources, held).items():
         others = tuple(stamp for path in paths if (stamp := _stamp(path, told)))
         if others:
             runs.append(FoundRun(directory, directory, None, (), (), (), (), others))

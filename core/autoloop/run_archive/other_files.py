@@ -24,12 +24,12 @@ def is_source(path: str) -> bool:
     return kind is not None and kind not in _MANY_RUNS and tells_of_metrics(kind, path)
 
 
-def by_run(sources: Iterable[str], taken: Iterable[str]) -> Mapping[str, list[str]]:
-    """Sources by the folder of their run: the highest one that has a source itself. Those below a folder of `taken`, where
-    W&B's runs lie, are left out: they repeat what W&B has."""
+def by_run(root: str, sources: Iterable[str], taken: Iterable[str]) -> Mapping[str, list[str]]:
+    """Sources below `root` by the folder of their run: the highest one that has a source itself. Those below a folder of
+    `taken`, where W&B's runs lie, are left out: they repeat what W&B has."""
     folders: dict[str, list[str]] = {}
     for path in sources:
-        if not PASSED_OVER & set(path.split(os.sep)):
+        if not PASSED_OVER & set(os.path.relpath(path, root).split(os.sep)):
             folders.setdefault(folder_of(path), []).extend([path, *_metrics_beside(path)])
     owners = set(folders)
     closed = set(taken)
