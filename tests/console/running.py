@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -43,6 +43,14 @@ async def run_app(app: ConsoleApp, size: Size = (80, 24), *, engine: Project | N
             pilot = ConsolePilot(app)
             await settle(pilot)
             yield pilot
+
+
+async def at_each(pilot: Pilot[Any], sizes: Sequence[Size]) -> AsyncIterator[Size]:
+    """Each size of the terminal in turn, once the app has been laid out and painted for it."""
+    for size in sizes:
+        await pilot.resize_terminal(*size)
+        await settle(pilot)
+        yield size
 
 
 def on_top(app: App[Any], kind: type[Shown]) -> Shown:

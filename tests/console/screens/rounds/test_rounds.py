@@ -34,7 +34,7 @@ from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import CONFIG, NOW, Project, curve, painted
-from tests.console.running import ConsolePilot, Size, run_app
+from tests.console.running import ConsolePilot, Size, at_each, run_app
 from tests.console.waiting import settle, until
 from tests.support.calls import calls_of
 
@@ -142,14 +142,14 @@ async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_re
         assert " 2 " in failed
 
 
-@pytest.mark.parametrize("size", [*SIZES, (1, 1), (30, 6)])
-async def test_it_paints_at_any_size_and_never_past_the_edge(project: Project, size: Size) -> None:
+async def test_it_paints_at_any_size_and_never_past_the_edge(project: Project) -> None:
     family(project)
 
-    async with on_rounds(project, size=size) as (pilot, screen):
-        assert screen.query_one(Table).size.width == size[0]
-        for row in painted(screen.query_one(Table)):
-            assert len(row) == size[0]
+    async with on_rounds(project) as (pilot, screen):
+        async for width, _ in at_each(pilot, [*SIZES, (1, 1), (30, 6)]):
+            assert screen.query_one(Table).size.width == width
+            for row in painted(screen.query_one(Table)):
+                assert len(row) == width
         await pilot.resize_terminal(100, 30)
         await settle(pilot)
         assert any("act_big" in row for row in table_rows(screen))

@@ -25,7 +25,7 @@ from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.run.charts import RunCharts
 from tests.console.projects import CONFIG, Project, curve, history, output_of, painted
-from tests.console.running import ConsolePilot, Size, run_app
+from tests.console.running import ConsolePilot, Size, at_each, run_app
 from tests.console.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -82,20 +82,20 @@ def seen(screen: RunScreen) -> str:
 # ---------------------------------------------------------------------------------------------------------- header
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_header_says_who_how_far_and_where_from_at_every_size(project: Project, variant: Any, size: Size) -> None:
-    async with drive(project, variant, size) as (_, screen):
-        who, far, origin = painted(screen.query_one("#run-head"))
-        assert "▶ running" in who
-        assert "variant" in who
-        assert "round 2" in who
-        assert "base baseline" in who
-        assert "50%" in far
-        assert "100/200" in far
-        assert "steps/s" in far
-        assert "eta 50s" in far  # half a second a step in the history
-        assert "tau_src 0.05→0.5" in origin
-        assert ("to base" in far) == (size[0] >= 100)
+async def test_header_says_who_how_far_and_where_from_at_every_size(project: Project, variant: Any) -> None:
+    async with drive(project, variant) as (pilot, screen):
+        async for width, _ in at_each(pilot, SIZES):
+            who, far, origin = painted(screen.query_one("#run-head"))
+            assert "▶ running" in who
+            assert "variant" in who
+            assert "round 2" in who
+            assert "base baseline" in who
+            assert "50%" in far
+            assert "100/200" in far
+            assert "steps/s" in far
+            assert "eta 50s" in far  # half a second a step in the history
+            assert "tau_src 0.05→0.5" in origin
+            assert ("to base" in far) == (width >= 100)
 
 
 async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project: Project) -> None:

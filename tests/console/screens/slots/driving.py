@@ -15,7 +15,7 @@ from autoloop_tui.console.screens.slots.screen import SLOW, SlotsScreen
 from autoloop_tui.console.widgets.slots.cards import SlotCards
 from tests.console.pictures import text
 from tests.console.projects import CONFIG, Project, painted
-from tests.console.running import ConsolePilot, Size, run_app
+from tests.console.running import ConsolePilot, Size, at_each, run_app
 from tests.console.waiting import settle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -61,11 +61,9 @@ def look_again(screen: SlotsScreen) -> None:
         screen.tick()
 
 
-async def at_each(pilot: ConsolePilot, screen: SlotsScreen, sizes: Sequence[Size]) -> AsyncIterator[Size]:
-    """Each size of the terminal in turn, once the screen has been painted anew for it."""
-    for size in sizes:
-        await pilot.resize_terminal(*size)
-        await settle(pilot)
+async def read_at_each(pilot: ConsolePilot, screen: SlotsScreen, sizes: Sequence[Size]) -> AsyncIterator[Size]:
+    """Each size of the terminal in turn, once the screen has read and been painted anew for it."""
+    async for size in at_each(pilot, sizes):
         look_again(screen)
         screen.refresh_view()
         await settle(pilot)

@@ -20,7 +20,7 @@ from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.slots.cards import SlotCards
 from tests.console.projects import Project, painted
 from tests.console.running import Size
-from tests.console.screens.slots.driving import HOSTILE, SIZES, at_each, busy, cards, changed, drive, look_again, shown
+from tests.console.screens.slots.driving import HOSTILE, SIZES, busy, cards, changed, drive, look_again, read_at_each, shown
 from tests.console.waiting import settle
 from tests.support.processes import bystander
 
@@ -40,16 +40,16 @@ async def test_empty_slots_say_so(tmp_path: Path, size: Size) -> None:
         assert isinstance(pilot.app.screen, SlotsScreen)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path: Path, size: Size) -> None:
-    async with drive(busy(tmp_path), size) as (pilot, screen):
-        told = cards(screen)
-        for word in ("run_0", "run_1", "100%"):
-            assert word in told
-        assert "run 0 line 79" in shown(pilot)
-        assert "eval_l1" in told
-        if size[0] >= 120:
-            assert "run 1 line 79" in told  # each card has its own run's last line
+async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path: Path) -> None:
+    async with drive(busy(tmp_path)) as (pilot, screen):
+        async for size in read_at_each(pilot, screen, SIZES):
+            told = cards(screen)
+            for word in ("run_0", "run_1", "100%"):
+                assert word in told
+            assert "run 0 line 79" in shown(pilot)
+            assert "eval_l1" in told
+            if size[0] >= 120:
+                assert "run 1 line 79" in told  # each card has its own run's last line
 
 
 async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_an
     project.run("broken", state, reason=f"{state.value}: CUDA out of memory", log="boom\n")
 
     async with drive(project) as (pilot, screen):
-        async for size in at_each(pilot, screen, EVERY_SIZE):
+        async for size in read_at_each(pilot, screen, EVERY_SIZE):
             rows = [screen.query_one(SlotCards).render_line(y) for y in range(screen.query_one(SlotCards).size.height)]
             row = next(row for row in rows if "cpu 0" in row.text)
             assert state.value in row.text
@@ -91,7 +91,7 @@ async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_a
     project.change_loop(slot_waits={1: "in use by python (pid 41)"})
 
     async with drive(project) as (pilot, screen):
-        async for _ in at_each(pilot, screen, EVERY_SIZE):
+        async for _ in read_at_each(pilot, screen, EVERY_SIZE):
             rows = {label: row for row in cards(screen).splitlines() for label in ("cpu 0", "cpu 1") if label in row}
             assert "running" in rows["cpu 0"]
             assert "waiting" in rows["cpu 1"].partition("cpu 1")[2]
@@ -106,7 +106,7 @@ async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run
         project.run("not_there", RunState.RUNNING, slot=1, log="x\n", attempt={"slot": 1})
 
         async with drive(project, engine=False) as (pilot, screen):
-            async for _ in at_each(pilot, screen, EVERY_SIZE):
+            async for _ in read_at_each(pilot, screen, EVERY_SIZE):
                 rows = screen.query_one(SlotCards).facts
                 assert [facts.state for facts in rows[:2]] == ["running", "gone"]
                 told = cards(screen)
@@ -160,12 +160,12 @@ async def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path
             assert facts.change.delta.piece(9)[1] == "dim"  # of different steps nobody can say which is better
 
 
-@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
-async def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path: Path, size: Size) -> None:
-    async with drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING, slots=7), size) as (_, screen):
-        head, row, *_ = cards(screen).splitlines()
-        assert "0.58" in row
-        assert ("-0.02 @100" in row) == ("change @ step" in head) == (size[0] >= 80)
+async def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path: Path) -> None:
+    async with drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING, slots=7)) as (pilot, screen):
+        async for size in read_at_each(pilot, screen, [(80, 24), (60, 20)]):
+            head, row, *_ = cards(screen).splitlines()
+            assert "0.58" in row
+            assert ("-0.02 @100" in row) == ("change @ step" in head) == (size[0] >= 80)
 
 
 async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_kno
 
     async with drive(project) as (pilot, screen):
         await pilot.app.workers.wait_for_complete()
-        async for _ in at_each(pilot, screen, SIZES):
+        async for _ in read_at_each(pilot, screen, SIZES):
             assert "gpu 0" in cards(screen)
             for words in told:
                 assert words in cards(screen)
@@ -266,7 +266,7 @@ async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path: Path, monke
     project.change_loop(spec=changed(project.spec, device="cuda", gpus=[0]), slot_waits={0: why})
 
     async with drive(project) as (pilot, screen):
-        async for _ in at_each(pilot, screen, SIZES):
+        async for _ in read_at_each(pilot, screen, SIZES):
             assert "waits" in cards(screen)
             assert "python (pid 41, ann" in " ".join(cards(screen).split())
 
