@@ -215,7 +215,7 @@ def test_what_would_never_run_is_not_proposed(project: Project, call: Call) -> N
     loop.hear("started on")
     said = call("propose", "base", "--changes", "seed=2")
     assert said.code == 2
-    assert "This loop ends with round 1, so what is proposed now would never run" in said.err
+    assert "This loop ends with round 1, so a new proposal would never run" in said.err
     project.open_gate()
     assert loop.wait() == 0
 
