@@ -104,6 +104,20 @@ def test_a_row_without_the_counter_stands_where_the_row_before_it_did(tmp_path: 
     assert list(follower.columns["x"].steps) == [0]
 
 
+def test_a_counter_of_a_few_rows_does_not_draw_all_others_to_it(tmp_path: Path) -> None:
+    rows: list[Row] = [{"loss": float(row)} if row % 5 else {"acc": 1.0, "global_step": 100.0 * row} for row in range(20)]
+    follower = read_all(follow(wandb_folder(tmp_path, rows)))
+    assert list(follower.columns["loss"].steps) == [row for row in range(20) if row % 5]
+    named = read_all(follow(tmp_path, axis="global_step"))
+    assert list(named.columns["acc"].steps) == [0, 500, 1000, 1500]
+
+
+def test_several_values_at_one_count_are_one_point(tmp_path: Path) -> None:
+    rows: list[Row] = [{"global_step": 10 * (row // 2), "loss": float(row)} for row in range(6)]
+    follower = read_all(follow(wandb_folder(tmp_path, rows)))
+    assert list(follower.columns["loss"]) == [(0, 1), (10, 3), (20, 5)]
+
+
 def test_a_resumed_run_that_repeats_steps_has_each_once_with_the_later_value(tmp_path: Path) -> None:
     rows: list[Row] = [{"global_step": step, "loss": n} for n, step in enumerate([0, 10, 20, 30, 20, 30, 40])]
     follower = read_all(follow(wandb_folder(tmp_path, rows)))

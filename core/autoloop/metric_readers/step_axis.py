@@ -16,7 +16,8 @@ from autoloop.model import Series
 AXES = ("global_step", "trainer/global_step", "train/global_step", "iter", "iteration", "epoch")
 """Metrics that count a trainer's steps, the first that a run has being its axis.
 
-`epoch` counts only where rows have no step of their own but their number, and no metric has two values in an epoch.
+`epoch` counts only where rows have no step of their own but their number, and no metric has two values in an epoch. None
+counts that would put rows without it on one step.
 """
 
 
@@ -140,11 +141,20 @@ class StepAxis:
         counter = self._counters.get(axis) if axis else None
         mapped = counter.of(steps) if counter else steps
         self._mapped[key] = len(series), mapped[-1]
-        guessed = axis == "epoch" and axis not in self._plan[1].values() and axis != self._named
-        if guessed and any(a == b for a, b in pairwise([*([last] if done else []), *mapped])):
-            self._unfit.add("epoch")
+        guessed = counter is not None and axis != self._named and axis not in self._plan[1].values()
+        if guessed and axis is not None and self._merges(axis, steps, mapped, last if done else None):
+            self._unfit.add(axis)
             return
         self._put(key, mapped, values)
+
+    def _merges(self, axis: str, steps: array[int], mapped: array[int], last: int | None) -> bool:
+        """Whether a counter that nobody named would put two values of a metric on one step, the later of which has no
+        counter in its own row; of epochs, even if it has."""
+        before = mapped[:-1] if last is None else array("q", [last, *mapped[:-1]])
+        after = steps[len(mapped) - len(before) :]
+        pairs = zip(before, mapped[len(mapped) - len(before) :], after, strict=True)
+        counter = self._counters[axis]
+        return any(one == other and (axis == "epoch" or not counter.has(own)) for one, other, own in pairs)
 
     def _put(self, key: str, steps: array[int], values: array[float]) -> None:
         series = self._columns.slot(key)
@@ -189,6 +199,11 @@ class _Counter:
         if index >= 0:
             return self._steps[index]
         return min(own, self._steps[0]) if self._steps else own
+
+    def has(self, own: int) -> bool:
+        """Whether the row itself has the axis."""
+        index = bisect_left(self._own, own)
+        return index < len(self._own) and self._own[index] == own
 
     def of(self, steps: array[int]) -> array[int]:
         if not self._own or steps[-1] > self._own[-1]:
