@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from autoloop.wandb_cloud import graphql
 
 from tests.cli.conftest import call, project
 from tests.wandb_cloud.stand_in import StandIn
@@ -16,12 +15,11 @@ __all__ = ["call", "project", "service"]
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """The service; what it is asked goes to it, and a failed request is repeated without a pause."""
+    """The service; whatever is asked goes to it."""
     stand_in = StandIn()
     for name in [name for name in os.environ if name.startswith("WANDB_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     for name, value in stand_in.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(graphql, "PAUSE", 0.0)
     yield stand_in
     stand_in.close()

@@ -1,11 +1,14 @@
-"""A stand-in for W&B's service on the loopback: the few GraphQL queries that are asked of it, and ways to go wrong."""
+"""A stand-in for W&B's service on the loopback: what the official client asks when it reads runs, and ways to go wrong."""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,16 +28,27 @@ class StandInRun:
     def node(self, run_id: str) -> dict[str, Any]:
         last = max((row["_step"] for row in self.rows), default=-1)
         return {
+            "id": f"node-{run_id}",
+            "projectId": "7",
             "name": run_id,
             "displayName": self.name,
             "state": self.state,
             "group": self.group,
             "tags": self.tags,
             "createdAt": "2026-01-01T00:00:00Z",
+            "heartbeatAt": "2026-01-01T00:00:00Z",
             "config": json.dumps(self.config),
             "summaryMetrics": "{}",
+            "systemMetrics": "{}",
             "historyLineCount": len(self.rows),
-            "historyKeys": {"lastStep": last},
+            "historyKeys": {"lastStep": last, "sets": [], "keys": {}},
+            "description": "",
+            "notes": "",
+            "jobType": None,
+            "commit": None,
+            "readOnly": False,
+            "sweepName": None,
+            "user": {"name": "me", "username": "me"},
         }
 
 
@@ -70,12 +84,17 @@ class StandIn:
         self.thread.join()
 
     def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        name = query.split("query", 1)[1].split("(")[0].split("{")[0].strip()
+        found = re.search(r"query\s+(\w+)", query)
+        name = found[1] if found else ""
         self.asked.append((name, variables))
-        if name == "Viewer":
+        if name in ("Viewer", "GetDefaultEntity"):
             teams = {"edges": [{"node": {"name": "my-team"}}]}
-            return {"viewer": {"username": "me", "entity": "me", "teams": teams}}
-        runs = self.projects.get((variables["entity"], variables["project"]))
+            return {
+                "viewer": {"id": "VXNlcjox", "username": "me", "entity": "me", "email": "", "flags": "{}", "teams": teams}
+            }
+        if name == "ServerFeaturesQuery":
+            return {"serverInfo": {"features": []}}
+        runs = self.projects.get((variables.get("entity", ""), variables.get("project", "")))
         if runs is None:
             return {"project": None}
         if name == "Runs":
@@ -83,17 +102,23 @@ class StandIn:
             listed = [(key, run) for key, run in runs.items() if wanted in (None, run.name)]
             begin = int(variables["cursor"] or 0)
             end = begin + variables["perPage"]
-            edges = [{"node": run.node(key), "cursor": key} for key, run in listed[begin:end]]
+            edges = [{"node": run.node(key), "cursor": str(end)} for key, run in listed[begin:end]]
             info = {"endCursor": str(end), "hasNextPage": end < len(listed)}
-            return {"project": {"runs": {"edges": edges, "pageInfo": info}}}
-        run_id = variables["run" if name == "HistoryPage" else "name"]
-        run = runs.get(run_id)
+            page = {"edges": edges, "pageInfo": info}
+            return {"project": {"internalId": "7", "runCount": len(listed), "readOnly": False, "runs": page}}
+        run_id = variables.get("name") or variables.get("run") or variables.get("runName")
+        run = runs.get(run_id or "")
         if run is None:
             return {"project": {"run": None}}
+        if name == "RunParquetHistory":
+            return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": run.rows}}}}
         if name == "Run":
-            return {"project": {"run": run.node(run_id)}}
-        rows = [row for row in run.rows if variables["minStep"] <= row["_step"] < variables["maxStep"]]
-        most = variables["pageSize"]
+            return {"project": {"run": run.node(run_id or "")}}
+        if name == "RunHistoryKeys":
+            return {"project": {"run": {"historyKeys": run.node("")["historyKeys"]}}}
+        begin, end = variables.get("minStep") or 0, variables.get("maxStep") or 10**15
+        rows = [row for row in run.rows if begin <= row["_step"] < end]
+        most = variables.get("pageSize") or variables.get("samples") or 500
         if len(rows) > most:  # as the service does: evenly, so that some are missing
             rows = [rows[index * len(rows) // most] for index in range(most)]
         return {"project": {"run": {"history": [json.dumps(row) for row in rows]}}}
@@ -106,11 +131,12 @@ class StandIn:
                 pass
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                data = self.rfile.read(int(self.headers["Content-Length"]))
+                body = json.loads(gzip.decompress(data) if self.headers["Content-Encoding"] == "gzip" else data)
                 user = base64.b64decode((self.headers["Authorization"] or "").removeprefix("Basic ")).decode()
                 if user != f"api:{KEY}":
                     return self.send(401, b"{}")
-                data = json.dumps({"data": stand_in.answer(body["query"], body["variables"])}).encode()
+                data = json.dumps({"data": stand_in.answer(body["query"], body.get("variables") or {})}).encode()
                 trouble = stand_in.trouble(stand_in.asked[-1][0])
                 if trouble == "silent":
                     stand_in.closing.wait()
@@ -120,10 +146,11 @@ class StandIn:
                     self.close_connection = True
                 elif trouble == "drip":
                     self.head(200, len(data))
-                    for byte in data:
-                        if stand_in.closing.wait(0.05):
-                            break
-                        self.wfile.write(bytes([byte]))
+                    with suppress(OSError):  # it is hung up on
+                        for byte in data:
+                            if stand_in.closing.wait(0.05):
+                                break
+                            self.wfile.write(bytes([byte]))
                 elif isinstance(trouble, int):
                     self.send(trouble, b"{}")
                 else:

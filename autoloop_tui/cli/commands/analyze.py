@@ -16,8 +16,6 @@ from autoloop_tui.cli import run_flags
 from autoloop_tui.cli.output import analysis, printing
 
 OneOrNone = Parameter(consume_multiple=(0, 1))
-SIDE_BY_SIDE = 4
-"""Runs whose rows are asked for at the same time: the wait is the network's."""
 JsonTo = Parameter(name=["--json", "--out-json"], consume_multiple=(0, 1))
 
 
@@ -126,10 +124,8 @@ def analyze_wandb(
         Seconds to wait; what was read by then is shown.
     """
     from autoloop.metrics import summarise
-    from autoloop.wandb_cloud.gather import gather
-    from autoloop.wandb_cloud.graphql import GraphQL
+    from autoloop.wandb_cloud.client import Project
     from autoloop.wandb_cloud.run_config import trainer_config
-    from autoloop.wandb_cloud.runs import Listed, Project
 
     for flag, value in (("--max-runs", max_runs), ("--history-limit", history_limit), ("--timeout", timeout)):
         if value is not None and not value >= 1:
@@ -140,40 +136,35 @@ def analyze_wandb(
     source = analysis.rules_of(rules or [], settings, books)
     fields = settings.field_types()
     deadline = time.monotonic() + timeout
-    where = Project(GraphQL(os.environ, deadline), *run_flags.wandb_place(entity, project, settings))
-    tags = tags or []
-
-    def read(run: Listed) -> analysis.Analysed:
-        found = where.run(run.id)
-        series = where.history(found, history_limit).series
-        config = trainer_config(found.config, fields)
-        return analysis.Analysed(
-            name=run.id,
-            shown=run.name,
-            cells=[run.id, run.state, run.group],
-            summary=summarise(series, books.for_run(config, series)),
-            config=config,
-        )
-
-    ((_, listed),) = gather(lambda _: where.runs(max_runs, group, tags), [None], deadline=deadline)
+    where = Project(os.environ, deadline, *run_flags.wandb_place(entity, project, settings))
+    listed, found = where.runs(max_runs, group=group, tags=tags or [], limit=history_limit)
     if not listed:
         narrowed = " that fits --group and --tags" if group or tags else ""
         raise UserError(f"{where.entity}/{where.project} has no run{narrowed}.")
-    done: dict[int, analysis.Analysed] = {}
+    runs: list[analysis.Analysed] = []
     failure: UserError | None = None
     try:
-        done.update(gather(read, listed, deadline=deadline, workers=SIDE_BY_SIDE))
+        for run in found:
+            config = trainer_config(run.config, fields)
+            runs.append(
+                analysis.Analysed(
+                    name=run.id,
+                    shown=run.name,
+                    cells=[run.id, run.state, run.group],
+                    summary=summarise(run.columns, books.for_run(config, run.columns)),
+                    config=config,
+                )
+            )
     except UserError as error:
         failure = error
-        if not done:
+        if not runs:
             raise
-    runs = [done[index] for index in sorted(done)]
     proposals = analysis.proposals_for(runs, source, settings, books)
     document = analysis.with_proposals(runs, proposals)
     shown = None if rules is None else proposals
     analysis.present(runs, ["run", "id", "state", "group"], shown, document, books, json)
     if failure is not None:
-        print(f"Only {len(done)} of {len(listed)} runs could be read. {printing.printable(str(failure))}", file=sys.stderr)
+        print(f"Only {len(runs)} of {listed} runs could be read. {printing.printable(str(failure))}", file=sys.stderr)
         return 1
     return 0
 

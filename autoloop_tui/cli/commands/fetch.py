@@ -47,10 +47,8 @@ def fetch_config(
         Seconds after which no more is waited for.
     """
     from autoloop.configs import dump_config, parse_config
-    from autoloop.wandb_cloud.gather import gather
-    from autoloop.wandb_cloud.graphql import GraphQL
+    from autoloop.wandb_cloud.client import CloudRun, Project
     from autoloop.wandb_cloud.run_config import file_name, trainer_config
-    from autoloop.wandb_cloud.runs import CloudRun, Project
 
     wanted = list(dict.fromkeys([*runs, *(run or [])]))
     if not wanted:
@@ -60,22 +58,22 @@ def fetch_config(
     settings = load_settings(Path.cwd())
     reference = None if like is None else parse_config(read_text(like, "config"), str(like))
     deadline = time.monotonic() + timeout
-    where = Project(GraphQL(os.environ, deadline), *wandb_place(entity, project, settings))
-    found: dict[int, CloudRun] = dict(gather(where.run, wanted, deadline=deadline, workers=4))
+    where = Project(os.environ, deadline, *wandb_place(entity, project, settings))
+    found = list(where.named(wanted))
     texts: dict[Path, tuple[CloudRun, Config, str]] = {}
-    for _, each in sorted(found.items()):  # all are looked at before the first is written
+    for each in found:  # all are looked at before the first is written
         config = trainer_config(each.config, settings.field_types(), reference)
         if not config:
-            raise UserError(f"The run {each.listed.id} has no config on W&B; nothing was written.")
-        path, text = out / file_name(each.listed.id), dump_config(config)
-        if path in texts and texts[path][0].listed.id != each.listed.id:
-            raise UserError(f"{texts[path][0].listed.id} and {each.listed.id} would both be {path}; fetch them apart.")
+            raise UserError(f"The run {each.id} has no config on W&B; nothing was written.")
+        path, text = out / file_name(each.id), dump_config(config)
+        if path in texts and texts[path][0].id != each.id:
+            raise UserError(f"{texts[path][0].id} and {each.id} would both be {path}; fetch them apart.")
         if os.path.lexists(path) and _content(path) != text:
             raise UserError(f"{path} is already there and says something else; move it away, or name another --out.")
         texts[path] = (each, config, text)
     for path, (each, config, text) in texts.items():
         new = _write(path, text)
-        print(f"{'Wrote' if new else 'Unchanged:'} {printing.printable(f'{path} ({each.listed.name})')}")
+        print(f"{'Wrote' if new else 'Unchanged:'} {printing.printable(f'{path} ({each.name})')}")
         if config.get("resume") is True:
             print("  It says resume = true: set it to false, or the trainer will look for a checkpoint.")
     return 0

@@ -1,0 +1,121 @@
+"""Run as a program: asks W&B's official client for runs, and answers in lines of JSON. `client.py` starts and ends it.
+
+The client prints, retries and starts a process of its own; here it may. What it prints goes nowhere: the answers alone
+are on what was the standard output. Each line is one object: `listed`, how many runs there will be; `run`, one of them;
+`problem`, why it ends here: a kind and a text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from autoloop.metric_readers.columns import Columns, as_step, numbers
+
+Answer = dict[str, Any]
+
+
+class _RefusedError(Exception):
+    """`args`: the kind of problem and a text."""
+
+
+def main() -> int:
+    request = json.load(sys.stdin)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    try:
+        for answer in _answers(request):
+            print(json.dumps(answer), file=answers, flush=True)
+    except _RefusedError as problem:
+        kind, text = problem.args
+        print(json.dumps({"problem": {"kind": kind, "text": text}}), file=answers, flush=True)
+    except Exception as error:  # whatever the client makes of a strange answer
+        said = str(error)
+        if type(error).__module__.startswith("pydantic"):
+            said = said.partition("\n")[0]  # the rest tells what was expected, with addresses
+        text = f"{type(error).__name__}: {said}"[:2000]
+        print(json.dumps({"problem": {"kind": "failed", "text": text}}), file=answers, flush=True)
+    answers.flush()
+    os._exit(0)  # what the client still waits for is nobody's any more
+
+
+def _answers(request: Answer) -> Iterator[Answer]:
+    import wandb
+
+    api = wandb.Api(timeout=int(request["timeout"]))
+    place = f"{request['entity']}/{request['project']}"
+    if request["wanted"] is not None:
+        yield {"listed": len(request["wanted"])}
+        for wanted in request["wanted"]:
+            yield {"run": _facts(_named(api, place, wanted))}
+        return
+    listed = _runs(api, place, request["most"], group=request["group"], tags=request["tags"])
+    yield {"listed": len(listed)}
+    for run in listed:
+        yield {"run": {**_facts(run), "columns": _columns(run, request["limit"])}}
+
+
+def _runs(api: Any, place: str, most: int, *, group: str = "", tags: list[str], name: str | None = None) -> list[Any]:
+    """The newest `most` runs whose group holds the text `group`, that carry all `tags` and are called `name`."""
+    found: list[Any] = []
+    filters = {} if name is None else {"displayName": name}
+    try:
+        for run in api.runs(place, filters=filters, order="-created_at", per_page=min(100, max(most, 2))):
+            if group in (run.group or "") and set(tags) <= set(run.tags or ()):
+                found.append(run)
+            if len(found) >= most:
+                break
+    except ValueError as error:
+        if type(error) is ValueError:  # so the client says that there is no project; a strange answer is of another type
+            raise _RefusedError("no project", place) from None
+        raise
+    return found
+
+
+def _named(api: Any, place: str, wanted: str) -> Any:
+    """The run with this id, else the only one with this name."""
+    from wandb.errors import CommError
+
+    if "/" not in wanted:  # the client would take it for another project
+        try:
+            return api.run(f"{place}/{wanted}")
+        except CommError:
+            pass
+    named = _runs(api, place, 2, tags=[], name=wanted)
+    if len(named) > 1:
+        raise _RefusedError("several", ", ".join(run.id for run in named))
+    if not named:
+        raise _RefusedError("no run", wanted)
+    return named[0]
+
+
+def _facts(run: Any) -> Answer:
+    return {
+        "id": run.id,
+        "name": run.name or run.id,
+        "state": run.state or "",
+        "group": getattr(run, "group", None) or "",
+        "config": {key: {"value": value} for key, value in run.config.items()},
+    }
+
+
+def _columns(run: Any, limit: int | None) -> Answer:
+    rows = run.scan_history(page_size=1000) if limit is None else run.history(samples=limit, pandas=False)
+    columns = Columns()
+    for row in rows:
+        given = row.get("_step")
+        step = as_step(given) if isinstance(given, int | float) else None
+        for key, value in row.items() if step is not None else ():
+            if not key.startswith("_"):
+                for name, number in numbers(key, value):
+                    columns.put(name, step or 0, number)
+    return {name: [list(series.steps), list(series.values)] for name, series in columns.series.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
