@@ -11,7 +11,7 @@ from autoloop import gpus as gpu_report
 from autoloop import preflight
 from autoloop.configs import Config, unusable
 from autoloop.engine.planning.checks import check_formal, check_numbers, check_places, load_until
-from autoloop.engine.planning.config_files import dataset_of, expanded, read_source, sources_of, with_base
+from autoloop.engine.planning.config_files import SourceConfig, dataset_of, expanded, read_source, sources_of, with_base
 from autoloop.engine.planning.limits import check_budget
 from autoloop.engine.planning.own_settings import check_own_folders, with_own_methods, with_own_wandb
 from autoloop.engine.planning.plan import LoopPlan, plan_example, silent_rules
@@ -51,7 +51,6 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
     found: list[Finding] = []
     preset = load_preset(spec.preset)
     try:
-        preset = with_base(spec, preset)
         sources = sources_of(spec, preset)
     except UserError as problem:
         sources = []
@@ -59,6 +58,7 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
             found.append(Finding(subject="trainer", level="error", text=str(problem)))
     policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=settings.field_types())
     configs: list[tuple[str, Config]] = []
+    read: list[SourceConfig] = []
     broken: list[Finding] = []
     for source in sources:
         name = Path(source).name
@@ -67,6 +67,7 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
         except UserError as problem:
             broken.append(Finding(subject=f"config {name}", level="error", text=str(problem)))
             continue
+        read.append(given)
         configs.append((name, given.config))
         faults = unusable(given.config)
         broken += [Finding(subject=f"config {name}", level="error", text=fault.rstrip(".")) for fault in faults]
@@ -74,6 +75,10 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
             expanded([given], spec, policy)
         except UserError as problem:
             broken.append(Finding(subject="command", level="error", text=str(problem)))
+    try:
+        preset = with_base(spec, preset, read)
+    except UserError as problem:
+        broken.append(Finding(subject="trainer", level="error", text=str(problem)))
     spec = with_own_wandb(spec, [config for _, config in configs])
     spec = with_own_methods(spec, [config for _, config in configs])
     for check in (check_numbers, check_formal, check_budget, lambda spec: check_places(spec, preset)):

@@ -139,8 +139,35 @@ def test_generate_writes_variants_in_the_format_of_the_base(project: Project, ca
     assert variant.read_text(encoding="utf-8") == FILES[suffix].replace("8", "16")
 
 
+def test_a_secret_of_the_base_or_the_environment_is_not_kept_below_our_folder(project: Project) -> None:
+    settings(
+        project,
+        TRAINER_TABLE + '[trainer.env]\nHUB_TOKEN = "environment9zsecret"\n' + BASE.replace("decay", 'name = "x"\ndecay'),
+    )
+    assert project.call(*RUN).returncode == 0
+    kept = [path for path in (project.folder / ".autoloop").rglob("*") if path.is_file()]
+    assert not [path for path in kept if b"environment9zsecret" in path.read_bytes()]
+    settings(project, TRAINER_TABLE + BASE + 'hub_token = "base9zsecret0123"\n')
+    said = project.call(*RUN)
+    assert said.returncode == 2
+    assert "hub_token of the config is a secret" in said.stderr
+    assert "base9zsecret0123" not in said.stderr
+    assert not [path for path in kept if path.exists() and b"base9zsecret0123" in path.read_bytes()]
+
+
+def test_a_program_or_script_that_is_not_there_is_told_before_a_start(project: Project, call: Call) -> None:
+    (project.folder / "base.json").write_text("{}", encoding="utf-8")
+    settings(project, '[trainer]\ncommand = "no-such-trainer --config {config}"\n')
+    assert (
+        "The command no-such-trainer of the preset trainer is not found"
+        in call("run", "--cfgs", "base.json", "--device", "cpu").err
+    )
+    settings(project, '[trainer]\ncommand = "{python} nowhere.py --config {config}"\n')
+    assert "The training script nowhere.py does not exist in" in call("run", "--cfgs", "base.json", "--device", "cpu").err
+
+
 def test_a_yaml_value_that_readers_disagree_on_is_a_note_of_the_plan(project: Project, call: Call) -> None:
-    settings(project, '[trainer]\ncommand = "{python} x.py {config}"\n')
+    settings(project, '[trainer]\ncommand = "{python} -c pass {config}"\n')
     (project.folder / "base.yaml").write_text("lr: 1e-5\n", encoding="utf-8")
     said = call("run", "--cfgs", "base.yaml", "--device", "cpu")
     assert "base.yaml: PyYAML reads some values otherwise than other readers do (line 1: lr: 1e-5)" in said.out

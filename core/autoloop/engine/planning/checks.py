@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from autoloop.settings import Settings, methods_of
 from autoloop.store import Places
 from autoloop.text.plural import plural
 from autoloop.trainers import Preset
+from autoloop.trainers.presets import PLACEHOLDER
 from autoloop.wandb_cloud.key import key_source
 
 
@@ -120,6 +122,7 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
                 "describe its command in [trainer] of autoloop.toml, or choose --preset plain with --train-script."
             )
         raise UserError(f"The training script {script} does not exist in {spec.cwd}; {advice}")
+    check_command(spec, preset)
     for flag, file in (("--summary-out", spec.summary_out), ("--markdown-out", spec.markdown_out)):
         if os.path.isdir(file):
             raise UserError(f"{flag}: {file} is a folder; name a file.")
@@ -134,6 +137,22 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
             raise UserError(f"{flag}: {nearest} is a file, not a folder; choose another place.")
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise UserError(f"{flag}: you may not write to {nearest}; choose another place or change its permissions.")
+
+
+def check_command(spec: LoopSpec, preset: Preset) -> None:
+    """Whether what the preset's command names is there: its program, and a Python file that {python} runs."""
+    program, *words = preset.argv
+    if (
+        not PLACEHOLDER.search(program)
+        and shutil.which(os.path.join(spec.cwd, program) if "/" in program else program) is None
+    ):
+        raise UserError(
+            f"The command {program} of the preset {preset.name} is not found; activate its environment, or correct command."
+        )
+    file = words[0] if words else ""
+    run_by_python = program == "{python}" and file.endswith(".py") and not PLACEHOLDER.search(file)
+    if run_by_python and not os.path.isfile(os.path.join(spec.cwd, file)):
+        raise UserError(f"The training script {file} does not exist in {spec.cwd}; correct command, or run from its folder.")
 
 
 def check_slots(spec: LoopSpec) -> None:

@@ -41,7 +41,7 @@ def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
     if isinstance(preset.base, str):
         return [os.path.join(spec.cwd, preset.base)]
     if preset.base is None and not (preset.dump and not preset.dumps_a_file):
-        raise UserError("No config was given: name at least one after --cfgs.")
+        raise UserError("No config was given: name at least one after --cfgs, or give a base in [trainer].")
     return [spec.preset]
 
 
@@ -77,12 +77,17 @@ def expanded(read: Sequence[SourceConfig], spec: LoopSpec, policy: VariantPolicy
     return made
 
 
-def with_base(spec: LoopSpec, preset: Preset) -> Preset:
-    """`preset` with the values of its base, as the trainer would have them. UserError if they cannot be read or dumped."""
+def with_base(spec: LoopSpec, preset: Preset, read: Sequence[SourceConfig] = ()) -> Preset:
+    """`preset` with the values of its base, as the trainer would have them. UserError if they cannot be read or dumped.
+
+    `read`: the loop's configs, among which the base is where none was given: a trainer is not asked twice.
+    """
     if not preset.passes_changes_only or isinstance(preset.base, dict):
         return preset
     if preset.base is None and preset.dumps_a_file:
         raise UserError(f"The preset {preset.name} gives what differs from its base, and dumps a file: name it as base.")
+    if read and not spec.configs and spec.inherit_dataset_from is None:
+        return msgspec.structs.replace(preset, base=read[0].config)
     given = msgspec.structs.replace(spec, configs=[])
     (source,) = sources_of(given, preset)
     return msgspec.structs.replace(preset, base=read_source(source, given, preset, None).config)

@@ -23,6 +23,7 @@ from autoloop.rule_files import load_rules
 from autoloop.rules import RuleSource, criterion
 from autoloop.settings import Settings, load_settings, methods_of
 from autoloop.store import Places, Store
+from autoloop.toml import read_toml
 from autoloop.trainers import Preset, is_preset_file, load_preset, parse_preset
 
 RULES, PRESET, BASE = "rules", "preset.toml", "base.json"
@@ -46,8 +47,8 @@ def freeze_sources(places: Places, name: str, spec: LoopSpec, base: Config | Non
     folder.mkdir(mode=0o700, parents=True)
     for kept, path in _files(Path(spec.cwd), spec).items():
         text = read_text(path, "file")
-        if kept == PRESET:
-            text = _without_secrets(text, path)
+        if kept in (PRESET, settings.FILE):
+            text = _without_secrets(text)
         write_atomically(folder / kept, text)
     if base is not None:
         write_atomically(folder / BASE, dump_config(base))
@@ -113,12 +114,15 @@ def preset_of(places: Places, loop: Loop) -> Preset:
     return msgspec.structs.replace(preset, env={**preset.env, **{name: given.get(name, secrets.MASK) for name in masked}})
 
 
-def _without_secrets(text: str, path: Path) -> str:
-    """The text of a preset with asterisks for the secrets in its [env]."""
-    for name, value in parse_preset(text, str(path)).env.items():
-        if secrets.shown_value(name, value) != value:
-            for quote in "\"'":
-                text = text.replace(f"{quote}{value}{quote}", f"{quote}{secrets.MASK}{quote}")
+def _without_secrets(text: str) -> str:
+    """The text of a preset, or of settings with one, with asterisks for the secrets in its [env] and its [base]."""
+    raw = read_toml(text)
+    preset = raw.get("trainer", raw)
+    environment, base = preset.get("env", {}), preset.get("base")
+    held = [value for name, value in environment.items() if secrets.shown_value(name, value) != value]
+    for value in [*held, *secrets.of_config(base if isinstance(base, dict) else {})]:
+        for quote in "\"'":
+            text = text.replace(f"{quote}{value}{quote}", f"{quote}{secrets.MASK}{quote}")
     return text
 
 
@@ -134,7 +138,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
         try:
             text = read_text(path, "file")
             if kept == PRESET:
-                text = _without_secrets(text, path)
+                text = _without_secrets(text)
             before = read_text(folder / kept, "file")
             # Of autoloop.toml only the table [trainer] is the preset: the rest are settings.
             same = text == before

@@ -43,7 +43,7 @@ class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     spec: LoopSpec
     base: Config | None = None
-    """The values of the preset's base, where it has one."""
+    """The values that overrides are told from, where only those that differ are given."""
     output_dir: str
     runs: list[PlannedRun]
     live: list[str]
@@ -71,10 +71,10 @@ def plan_loop(
     where a config of some hash has run, `names` are those of the project's loops, `found` the metrics that earlier runs
     logged. Raises UserError for whatever a user must put right first.
     """
-    preset = with_base(spec, load_preset(spec.preset))
-    dataset = dataset_of(spec)
+    preset, dataset = load_preset(spec.preset), dataset_of(spec)
     policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=settings.field_types())
     read = [read_source(source, spec, preset, dataset) for source in sources_of(spec, preset)]
+    preset = with_base(spec, preset, read)
     read = expanded(read, spec, policy)
     configs = [(each.source, each.config) for each in read]
     spec = with_own_wandb(spec, [each.config for each in read])
@@ -141,7 +141,7 @@ def plan_loop(
     return LoopPlan(
         name=name,
         spec=spec,
-        base=preset.base if isinstance(preset.base, dict) else None,
+        base=preset.base if preset.passes_changes_only and isinstance(preset.base, dict) else None,
         output_dir=str(output_dir),
         runs=planned,
         live=live_sentences(spec, rules),
@@ -157,7 +157,9 @@ def under_name(plan: LoopPlan, name: str) -> LoopPlan:
     """The plan as it is carried out where its name was taken meanwhile."""
     if name == plan.name:
         return plan
-    preset, spec = msgspec.structs.replace(load_preset(plan.spec.preset), base=plan.base), plan.spec
+    preset, spec = load_preset(plan.spec.preset), plan.spec
+    if plan.base is not None:
+        preset = msgspec.structs.replace(preset, base=plan.base)
     folder = Path(plan.output_dir).with_name(name)
     runs = []
     for each in plan.runs:
