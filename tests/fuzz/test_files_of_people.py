@@ -38,6 +38,22 @@ formal = false
 CONFIG = '{"policy": {"type": "act", "lr": 1e-4, "sizes": [1, 2, {"a": null}]}, "steps": 2000, "ot": {"reg": 0.1}}'
 
 
+YAML_CONFIG = (
+    "# c\nbase: &b {lr: 1e-4, n: 010}\npolicy:\n  <<: *b\n  sizes:\n    - 1\n    - {a: ~}\nsteps: 2000\ntext: |\n  a\n"
+)
+TOML_CONFIG = "steps = 2000\nat = 2024-01-01\n[policy]\nlr = 1e-4\nsizes = [1, 2]\n[[runs]]\na = {b = true}\n"
+TRAINER = """
+[trainer]
+command = "{python} 'train x.py' --config {config}"
+config = "both"
+style = "hydra"
+dump = ["a", "{config}"]
+base = "base.json"
+[trainer.flags]
+out = "{output_dir}"
+"""
+
+
 def shipped(path: str) -> str:
     return (resources.files("autoloop") / path).read_text(encoding="utf-8")
 
@@ -58,6 +74,9 @@ def theme_file(path: Path) -> None:
 KINDS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "settings": (FILE, SETTINGS, settings_file),
     "config": ("config.json", CONFIG, lambda path: parse_config(read_text(path, "config"), str(path))),
+    "YAML config": ("config.yaml", YAML_CONFIG, lambda path: parse_config(read_text(path, "config"), str(path))),
+    "TOML config": ("config.toml", TOML_CONFIG, lambda path: parse_config(read_text(path, "config"), str(path))),
+    "trainer": (FILE, TRAINER, lambda path: load_preset(str(path))),
     "preset": ("preset.toml", shipped("profiles/lerobot/presets/lerobot.toml"), lambda path: load_preset(str(path))),
     "rule book": (
         "book.toml",

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from autoloop.model import UserError
-from autoloop.variants.grids import Point, group_of, parse_grid, points, seed_path
+from autoloop.variants.axes import parse_grid
+from autoloop.variants.grids import Point, group_of, points, seed_path
 from autoloop.variants.policy import VariantPolicy
 
 CONFIG: dict[str, Any] = {

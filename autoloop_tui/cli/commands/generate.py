@@ -16,9 +16,10 @@ from autoloop.model import LoopSpec, UserError
 from autoloop.settings import load_settings
 from autoloop.text.changes import change_text
 from autoloop.trainers import load_preset
+from autoloop.variants.axes import parse_grid
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.files import WrittenVariant, load_recipe, write_variant
-from autoloop.variants.grids import parse_grid, points
+from autoloop.variants.grids import points
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
 from cyclopts import Parameter, Token

@@ -1,13 +1,11 @@
 """Grids and seeds: every combination of some values of a config, each with a name that shows them.
 
-An axis is written `lr=1e-3,3e-3`, `layers=2..6` (whole numbers), `lr=1e-4..1e-2:5` (evenly spaced) or `lr=1e-4..1e-2:3log`.
-Its name may be short: the one path that ends so is meant.
+The name of an axis may be short: the one path that ends so is meant. How axes are written is in `axes`.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,33 +16,11 @@ from autoloop.configs.formats import JSON, unwritable
 from autoloop.configs.paths import Keys, children, key_of, places, split, written
 from autoloop.model import UserError
 from autoloop.text.suggest import nearest
+from autoloop.variants.axes import SEED, Axis, Grid
 from autoloop.variants.policy import VariantPolicy
 
-MOST = 10_000
-"""Runs of one grid at most."""
-_RANGE = re.compile(r"(?P<first>[^.,:]+(?:\.\d+)?(?:e[-+]?\d+)?)\.\.(?P<last>[^:]+)(?::(?P<count>\d+)(?P<log>log)?)?")
-_WHOLE = re.compile(r"[-+]?\d+")
 _SHORT = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}
 """What people call keys that trainers spell out."""
-SEED = "seed"
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A path (with an operation, as in an edit) and the values that it takes, as they were written."""
-
-    name: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What is varied. `seeds`: the values that the seed takes in each combination; empty: it stays. `zipped`: the first
-    values of all axes go together, then the second ones."""
-
-    axes: tuple[Axis, ...] = ()
-    seeds: tuple[int, ...] = ()
-    zipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,24 +29,6 @@ class Point:
 
     name: str
     config: Config
-
-
-def parse_grid(axes: Sequence[str], seeds: str | None, *, zipped: bool = False) -> Grid:
-    """The grid that `--grid`, `--seeds` and `--zip` give. UserError names the word that is wrong."""
-    parsed = tuple(map(_axis, axes))
-    if zipped and len({len(axis.values) for axis in parsed}) > 1:
-        lengths = ", ".join(f"{axis.name} has {len(axis.values)}" for axis in parsed)
-        raise UserError(f"--zip pairs the values of all axes, and they are not equally many: {lengths}.")
-    if zipped and len(parsed) < 2:
-        raise UserError("--zip pairs the values of several axes: give two or more to --grid, or omit it.")
-    names = [axis.name for axis in parsed]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"--grid names {twice} twice; give all its values at once, as {twice}=1,2,3.")
-    grid = Grid(parsed, _seeds(seeds), zipped)
-    size = math.prod(len(axis.values) for axis in (parsed[:1] if zipped else parsed)) * max(1, len(grid.seeds))
-    if size > MOST:
-        raise UserError(f"The grid has {size} runs, and {MOST} is the most; give fewer values.")
-    return grid
 
 
 def points(config: Config, grid: Grid, policy: VariantPolicy, *, seed: str = "", suffix: str = JSON) -> Iterator[Point]:
@@ -117,86 +75,6 @@ def group_of(config: Config, policy: VariantPolicy) -> str:
     """Equal for trainings that differ in nothing but the seed; empty where the config has none."""
     path = seed_path(config, policy.seed)
     return "" if path is None else policy.hash(apply(config, resolve(config, parse_edits([f"{path}@del"]))))
-
-
-# ----------------------------------------------------------------------------------------------------------- reading
-
-
-def _axis(text: str) -> Axis:
-    name, equals, values = text.partition("=")
-    if not equals or not name.strip() or not values.strip():
-        raise UserError(f"--grid {text!r} is no axis: write name=value,value, as lr=1e-3,3e-3 or layers=2..6.")
-    spelt = [value for part in _parts(values) for value in _values(name, part.strip())]
-    if not all(spelt):
-        raise UserError(f"--grid {text!r} has an empty value; write name=value,value.")
-    if twice := next((value for value in spelt if spelt.count(value) > 1), None):
-        raise UserError(f"--grid {text!r} has the value {twice} twice; write it once.")
-    return Axis(name.strip(), tuple(spelt))
-
-
-def _parts(text: str) -> list[str]:
-    """The values between commas; a comma inside brackets or quotes belongs to its value."""
-    parts, depth, quote = [""], 0, False
-    for character in text:
-        quote ^= character == '"'
-        depth += 0 if quote else (character in "[{(") - (character in ")}]")
-        if character == "," and depth == 0 and not quote:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
-
-
-def _values(name: str, part: str) -> list[str]:
-    """A value as it is written, or those of a range."""
-    match = _RANGE.fullmatch(part)
-    if match is None:
-        return [part]
-    first, last, count = match["first"], match["last"], match["count"]
-    try:
-        low, high = float(first), float(last)
-    except ValueError:
-        return [part]  # a text with two dots, such as a path
-    whole = bool(_WHOLE.fullmatch(first) and _WHOLE.fullmatch(last))
-    what = f"--grid {name}={part}"
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise UserError(f"{what}: a range goes from one finite number to another.")
-    if count is None:
-        if not whole:
-            raise UserError(f"{what}: say how many values, as {part}:5, or {part}:5log for equal ratios.")
-        if abs(int(last) - int(first)) >= MOST:
-            raise UserError(f"{what}: that is more than {MOST} values; say how many, as {part}:5.")
-        step = 1 if high >= low else -1
-        return [str(number) for number in range(int(first), int(last) + step, step)]
-    number = int(count)
-    if not 2 <= number <= MOST:
-        raise UserError(f"{what}: give 2 values or more, up to {MOST}.")
-    if match["log"] and not (low > 0 and high > 0):
-        raise UserError(f"{what}: equal ratios need two numbers above 0.")
-    shares = [index / (number - 1) for index in range(number)]
-    spaced = [low * (high / low) ** share if match["log"] else low + (high - low) * share for share in shares]
-    if whole:
-        return list(dict.fromkeys(str(round(value)) for value in spaced))
-    return list(dict.fromkeys(f"{value:.6g}" for value in spaced))
-
-
-def _seeds(text: str | None) -> tuple[int, ...]:
-    """`2` is the seeds 1 and 2; `42,43` and `5..8` are those that are named."""
-    if text is None:
-        return ()
-    wrong = UserError(f"--seeds {text!r} is not understood: write how many (3), or which (42,43 or 1..5).")
-    try:
-        if _WHOLE.fullmatch(text.strip()):
-            count = int(text)
-            if not 1 <= count <= MOST:
-                raise UserError(f"--seeds {text}: give 1 or more, up to {MOST}.")
-            return tuple(range(1, count + 1))
-        found = tuple(int(value) for part in text.split(",") for value in _values(SEED, part.strip()))
-    except ValueError:
-        raise wrong from None
-    if len(set(found)) < len(found):
-        raise UserError(f"--seeds {text} names a seed twice.")
-    return found
 
 
 # ---------------------------------------------------------------------------------------------------------- finding

@@ -18,7 +18,8 @@ from autoloop.model import LoopSpec, UserError
 from autoloop.trainers import Preset
 from autoloop.trainers.dump import dumped
 from autoloop.trainers.loading import SETTINGS_FILE
-from autoloop.variants.grids import parse_grid, points
+from autoloop.variants.axes import parse_grid
+from autoloop.variants.grids import points
 from autoloop.variants.policy import VariantPolicy
 
 
