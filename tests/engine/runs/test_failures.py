@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from autoloop.engine.planning.frozen import replace_rules
@@ -199,13 +200,16 @@ def test_without_retries_nothing_is_retried(project: Project) -> None:
 def test_a_command_that_cannot_be_started_is_a_failed_run_with_the_reason(project: Project) -> None:
     preset = project.folder / "fake.toml"
     text = preset.read_text()
-    preset.write_text(text.replace('argv = ["{python}"', 'argv = ["/no/such/interpreter"'))
+    interpreter = project.folder / "interpreter"
+    interpreter.symlink_to(sys.executable)
+    preset.write_text(text.replace('argv = ["{python}"', f'argv = ["{interpreter}"'))
     loop = project.loop([project.config("a")])
+    interpreter.unlink()  # it was there when the loop was planned
     project.run(loop)
     (run,) = project.runs(loop)
     assert run.state is RunState.FAILED
     assert run.reason is not None
-    assert "/no/such/interpreter" in run.reason
+    assert str(interpreter) in run.reason
 
 
 def test_reports_that_cannot_be_written_are_said_and_stop_nothing(project: Project) -> None:
