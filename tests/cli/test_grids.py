@@ -37,7 +37,7 @@ def test_a_grid_of_rates_and_seeds_is_typed_in_65_characters_and_compared_by_con
     assert re.search(r"\| lr=1e-3 \| \w{8}, \w{8} \|", report)
 
 
-def test_the_rounds_go_on_from_a_grid(project: Project) -> None:
+def test_the_rounds_go_on_from_a_grid(project: Project, call: Call) -> None:
     settings(project, TRAINER_TABLE + WITH_SEED)
     said = project.call(*RUN, "--grid", "lr=1e-3", "--seeds", "2", "--decide", "--rounds", "2")
     assert said.returncode == 0, said.stderr
@@ -47,6 +47,9 @@ def test_the_rounds_go_on_from_a_grid(project: Project) -> None:
     assert len({run.group for run in runs[:2]}) == len({run.group for run in runs[2:]}) == 1
     assert runs[0].group != runs[2].group
     assert [run.summary.metrics["train/lr"].last for run in runs] == [1e-3, 1e-3, 1e-2, 1e-2]
+    listed = call("runs").out
+    assert re.search(r"^lr=1e-3 +2 ", listed, re.MULTILINE)
+    assert re.search(r"^lr=1e-3, then learning_rate=0.01 +2 ", listed, re.MULTILINE)
 
 
 def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: Project, call: Call) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoloop.model import Run, RunState
+from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
 
 
@@ -46,8 +47,11 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
 
 
 def _common(members: Sequence[Run]) -> str:
-    """`lr=1e-3` of `lr=1e-3,seed=1` and `lr=1e-3,seed=2`; the first name if they have no whole part in common."""
+    """`lr=1e-3` of `lr=1e-3,seed=1` and `lr=1e-3,seed=2`; the first name if they have no whole part in common. In later
+    rounds with what was changed: `lr=1e-3, then wd=0.1`."""
     names = [run.name for run in members]
     parts = zip(*(name.split(",") for name in names), strict=False)
     common = [each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, parts)]
-    return ",".join(common) or ("all seeds" if all(name.startswith("seed=") for name in names) else names[0])
+    name = ",".join(common) or ("all seeds" if all(name.startswith("seed=") for name in names) else names[0])
+    changed = ", ".join(f"{change.path}={after_text(change)}" for change in members[0].changes)
+    return f"{name}, then {changed}" if changed else name
