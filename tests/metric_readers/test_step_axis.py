@@ -112,6 +112,20 @@ def test_a_counter_of_a_few_rows_does_not_draw_all_others_to_it(tmp_path: Path) 
     assert list(named.columns["acc"].steps) == [0, 500, 1000, 1500]
 
 
+@pytest.mark.parametrize("kind", [json_folder, csv_folder])
+def test_each_file_of_a_run_counts_its_own_rows(kind: Folder, tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("version_0", "version_1", "val")]
+    for index, place in enumerate(places):
+        place.mkdir()
+        kind(place, [{"iter": 100 * index + 10 * row, "loss": float(index)} for row in range(3 + index)])
+    follower = read_all(follow(tmp_path))
+    assert set(follower.columns) == {"loss", "val/loss"}
+    assert list(follower.columns["loss"].steps) == [0, 10, 20, 100, 110, 120, 130]
+    assert list(follower.columns["val/loss"].steps) == [200, 210, 220, 230, 240]
+    kind(places[1], [{"iter": 20 + 10 * row, "loss": 9.0} for row in range(2)])
+    assert list(read_all(follower).columns["loss"]) == [(0, 0), (10, 0), (20, 9), (30, 9)]
+
+
 def test_several_values_at_one_count_are_one_point(tmp_path: Path) -> None:
     rows: list[Row] = [{"global_step": 10 * (row // 2), "loss": float(row)} for row in range(6)]
     follower = read_all(follow(wandb_folder(tmp_path, rows)))

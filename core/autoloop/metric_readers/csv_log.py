@@ -21,14 +21,13 @@ class CsvLog:
     """The FileLog of one file. A row's step is that of its column `step`, else its number; all other columns of numbers
     are metrics."""
 
-    def __init__(self, path: Path, columns: Columns, prefix: str = "") -> None:
+    def __init__(self, path: Path, columns: Columns) -> None:
         self.path = path
         self.columns = columns
         self.rows = 0
         self.step = 0
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self.restarts = 0
-        self._prefix = prefix
         self._lines = Lines(path)
         self._seen_restarts = 0
         self._lines_read = 0
@@ -119,7 +118,7 @@ class CsvLog:
         self.step = max(self.step, step)
         for index, (name, cell) in enumerate(zip(self._header, cells, strict=True)):
             if cell and name and index != self._at and (value := _number(cell)) is not None:
-                self.columns.put(name if name.startswith(self._prefix) else self._prefix + name, step, value)
+                self.columns.put(name, step, value)
 
     @property
     def numbered(self) -> bool:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoloop.metric_readers.columns import Columns, rate_of
+from autoloop.metric_readers.columns import rate_of
 from autoloop.metric_readers.csv_log import CsvLog
-from autoloop.metric_readers.file_group import FileGroup, FileLog
+from autoloop.metric_readers.file_group import FileGroup
 from autoloop.metric_readers.jsonl import JsonlLog
 from autoloop.metric_readers.mlflow_files import MlflowFiles, in_order
+from autoloop.metric_readers.row_files import RowFiles
 from autoloop.metric_readers.run_files import RunFiles
 from autoloop.metric_readers.sqlite_log import MlflowLog, TrackioLog
-from autoloop.metric_readers.step_axis import StepAxis
 from autoloop.metric_readers.swanlab_log import SwanlabLog
 from autoloop.metric_readers.tensorboard import TensorboardLog
 from autoloop.metric_readers.trainer_state import TrainerLog, TrainerState
@@ -52,17 +52,19 @@ class FileSources:
         self._files = RunFiles(run_dir)
         self._kinds = [
             # In order of precedence: what is written at once and in full before what comes late or in part.
-            _Kind("jsonl", "jsonl", lambda path, columns: JsonlLog(path, columns, self._prefix(path)), StepAxis(axis)),
+            _Kind("jsonl", "jsonl", RowFiles(JsonlLog, axis, self._prefix)),
             _Kind(
-                "tensorboard", "tensorboard", lambda path, columns: TensorboardLog(path, columns, self._board_prefix(path))
+                "tensorboard",
+                "tensorboard",
+                FileGroup(lambda path, columns: TensorboardLog(path, columns, self._board_prefix(path))),
             ),
-            _Kind("database", "trackio", TrackioLog, StepAxis(axis)),
-            _Kind("database", "mlflow", MlflowLog),
-            _Kind("mlflow", "mlflow", MlflowFiles, choose=lambda paths: in_order(paths)[:1]),
-            _Kind("swanlab", "swanlab", SwanlabLog),
-            _Kind("csv", "csv", lambda path, columns: CsvLog(path, columns, self._prefix(path)), StepAxis(axis)),
-            _Kind("trainer_log", "trainer-log", TrainerLog),
-            _Kind("trainer_state", "trainer-state", TrainerState, choose=_newest_states),
+            _Kind("database", "trackio", RowFiles(TrackioLog, axis, self._prefix)),
+            _Kind("database", "mlflow", FileGroup(MlflowLog)),
+            _Kind("mlflow", "mlflow", FileGroup(MlflowFiles), lambda paths: in_order(paths)[:1]),
+            _Kind("swanlab", "swanlab", FileGroup(SwanlabLog)),
+            _Kind("csv", "csv", RowFiles(CsvLog, axis, self._prefix)),
+            _Kind("trainer_log", "trainer-log", FileGroup(TrainerLog)),
+            _Kind("trainer_state", "trainer-state", FileGroup(TrainerState), _newest_states),
         ]
         self._boards: frozenset[Path] = frozenset()
         self._columns: Mapping[str, Series] = {}
@@ -153,44 +155,35 @@ class FileSources:
 
 
 class _Kind:
-    """The files of one kind, on their step axis."""
+    """The files of one kind: `files` is what they are called where they are looked for, `name` what people are told."""
 
     def __init__(
         self,
         files: str,
         name: str,
-        opened: Callable[[Path, Columns], FileLog],
-        axis: StepAxis | None = None,
+        group: FileGroup | RowFiles,
         choose: Callable[[list[Path]], list[Path]] | None = None,
     ) -> None:
         self.files = files
         self.name = name
-        self.group = FileGroup(opened)
-        self._axis = axis
+        self.group = group
         self._choose = choose
 
     def poll(self, paths: list[Path], budget: int) -> bool:
         new = self.group.update(self._choose(paths) if self._choose else paths)
-        new |= self.group.poll(budget)
-        if new and self._axis is not None:
-            self._axis.update(self.group.columns, numbered=all(_numbered(log) for log in self.group.logs))
-        return new
+        return self.group.poll(budget) or new
 
     @property
     def columns(self) -> Mapping[str, Series]:
-        return self._axis.columns if self._axis else self.group.columns.series
+        return self.group.columns if isinstance(self.group, RowFiles) else self.group.columns.series
 
     @property
     def step(self) -> int:
-        return self._axis.step(self.group.step) if self._axis else self.group.step
+        return self.group.step
 
     @property
     def rate(self) -> float | None:
-        return rate_of(self._axis.times(self.group.times) if self._axis else self.group.times)
-
-
-def _numbered(log: FileLog) -> bool:
-    return not isinstance(log, JsonlLog | CsvLog | TrackioLog) or log.numbered or not log.rows
+        return rate_of(self.group.times)
 
 
 def _newest_states(paths: list[Path]) -> list[Path]:

@@ -26,10 +26,9 @@ class JsonlLog:
     An object without a line end behind it is a row too: it is only complete with its last brace.
     """
 
-    def __init__(self, path: Path, columns: Columns, prefix: str = "") -> None:
+    def __init__(self, path: Path, columns: Columns) -> None:
         self.path = path
         self.columns = columns
-        self._prefix = prefix
         self._lines = Lines(path)
         self._restarts = 0
         self._clear()
@@ -148,4 +147,4 @@ class JsonlLog:
         for key, value in row.items():
             if not key.startswith("_") and key != counter:
                 for name, number in numbers(key, value):
-                    self.columns.put(self._prefix + name, step, number)
+                    self.columns.put(name, step, number)
