@@ -17,6 +17,7 @@ from autoloop.model import Attempt, Loop
 from autoloop.runners import local
 from autoloop.store import Store
 
+from tests.support.processes import await_end
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -167,17 +168,7 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
 
 def end(pid: int) -> None:
     """Kill an engine and wait until it is gone."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        signal.pidfd_send_signal(fd, signal.SIGKILL)
-        select.select([fd], [], [], PATIENCE)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(fd)
+    await_end(pid, "the engine", number=signal.SIGKILL)
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:

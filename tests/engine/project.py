@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -180,9 +179,7 @@ class Project:
 
     def kill_engine(self, pid: int, number: int = signal.SIGKILL) -> None:
         """Send a signal to a spawned engine and wait until it has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)  # our child: its pid is its own until it is collected
-        await_end(pid, f"the engine that got signal {number}")
+        await_end(pid, f"the engine that got signal {number}", number=number)
 
     def wait_engine(self, pid: int) -> None:
         """Wait until a spawned engine has ended by itself."""

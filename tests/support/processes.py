@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -25,13 +26,16 @@ def reap(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-def await_end(pid: int, what: str = "the process") -> None:
-    """Wait until a process has ended, and collect it if it is ours."""
+def await_end(pid: int, what: str = "the process", *, number: int | None = None) -> None:
+    """Wait until a process has ended, and collect it if it is ours. `number`: the signal that it gets first."""
     try:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
+        if number is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(fd, number)
         assert select.select([fd], [], [], PATIENCE)[0], f"{what} does not end"
     finally:
         os.close(fd)
