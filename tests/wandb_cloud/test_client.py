@@ -60,6 +60,13 @@ def test_every_row_of_every_run_is_read(service: StandIn) -> None:
     assert nothing_left_over()
 
 
+def test_the_steps_of_an_online_run_are_its_trainers_own(service: StandIn) -> None:
+    counted = [{"_step": row, "train/global_step": 20 * row, "loss": float(row)} for row in range(4)]
+    service.projects["e", "p"] = {"r": StandInRun("r", rows=counted)}
+    (run,) = everything()
+    assert {name: list(series.steps) for name, series in run.columns.items()} == {"loss": [0, 20, 40, 60]}
+
+
 def test_runs_are_listed_over_pages_and_narrowed_by_group_and_tags_and_rows_by_a_limit(service: StandIn) -> None:
     service.projects["e", "p"] = {
         f"r{index}": StandInRun(group=f"loop_1 round {index % 2}", tags=["ot", "low"] if index % 40 == 1 else ["ot"])

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoloop.metric_readers.columns import Columns, as_step, numbers
+from autoloop.metric_readers.step_axis import StepAxis
 
 Answer = dict[str, Any]
 
@@ -106,15 +107,19 @@ def _facts(run: Any) -> Answer:
 
 def _columns(run: Any, limit: int | None) -> Answer:
     rows = run.scan_history(page_size=1000) if limit is None else run.history(samples=limit, pandas=False)
-    columns = Columns()
+    columns, axis = Columns(), StepAxis()
+    count, last = 0, -1
     for row in rows:
+        count += 1
         given = row.get("_step")
         step = as_step(given) if isinstance(given, int | float) else None
+        last = max(last, -1 if step is None else step)
         for key, value in row.items() if step is not None else ():
             if not key.startswith("_"):
                 for name, number in numbers(key, value):
                     columns.put(name, step or 0, number)
-    return {name: [list(series.steps), list(series.values)] for name, series in columns.series.items()}
+    axis.update(columns, numbered=last < max(count, 1))
+    return {name: [list(series.steps), list(series.values)] for name, series in axis.columns.items()}
 
 
 if __name__ == "__main__":
