@@ -56,7 +56,7 @@ def parse_preset(text: str, source: str) -> Preset:
     for key in ("argv", "dump"):
         if isinstance(raw.get(key), str):
             raw[key] = _words(raw[key], where, key)
-    if "argv" not in raw:
+    if "argv" not in raw and not raw.keys() - set(Preset.__struct_fields__):  # an unknown key may be a slip of it
         raise UserError(
             f'{where}: the key "command" is missing; write the command that trains, as in command = "{{python}} train.py".'
         )
