@@ -76,7 +76,7 @@ MISTAKES = {
     "no step": (f"{BASE} --steps 0", ["--steps must be from 1 to 1000000000, not 0"]),
     "more slots than any machine has": (
         f"{BASE} --concurrency 99999999",
-        ["--concurrency must be from 1 to 1000, not 99999999"],
+        ["--concurrency must be from 1 to 1000, not 9999"],
     ),
     "steps without end": (f"{BASE} --steps 99999999999999999999", ["--steps must be from 1 to 1000000000, not 9999"]),
     "steps in words": (f"{BASE} --steps many", ['--steps takes a whole number, not "many"']),
