@@ -104,7 +104,7 @@ class HelpScreen(LoopScreen):
                 rows += entry(keys, key.description, "", width)
             if rows:
                 found.append([[(SCOPES.get(scope, "A text (config, launch, help)"), "bold key")], *rows])
-        found.insert(1, [[("How a loop goes", "bold key")], *(row for line in LOOP for row in paragraph(line, width))])
+        found.insert(1, [[("How a loop works", "bold key")], *(row for line in LOOP for row in paragraph(line, width))])
         found.append([[("Signs", "bold key")], *signs(glyphs)])
         found.append([[("Colours", "bold key")], *(([(fit(name, 14), name), (text, "")]) for name, text in COLOURS)])
         tmux: Block = [[("In tmux, in ~/.tmux.conf", "bold key")]]

@@ -155,7 +155,9 @@ class RunPainter:
             counts.append((f" {facts.stopped} stopped", "slot-stopped"))
         parts.append((0, counts))
         if facts.metric and facts.best is not None and facts.best_run:
-            parts.append((1, [(f"best {self.book.short(facts.metric)} ", "dim"), (number(facts.best), "bold")]))
+            # Of all steps; the columns below have the last value.
+            extreme = "highest" if self.book.direction(facts.metric) == "high" else "lowest"
+            parts.append((1, [(f"{extreme} {self.book.short(facts.metric)} ", "dim"), (number(facts.best), "bold")]))
             if facts.change is not None:
                 delta = Delta(facts.change, 0.0, self.book.direction(facts.metric))
                 text = "=" if facts.change == 0 else signed(facts.change)
@@ -194,7 +196,7 @@ class RunPainter:
         if len(chain) > 1:
             rows += self.lineage(chain, width, max(1, height - len(rows)))
         elif len(rows) == 1:
-            rows.append([(" a config of the first round: it comes from no other run", "dim")])
+            rows.append([(" baseline, unchanged", "dim")])
         return [crop(each, 0, width, self.mark) for each in rows[: max(1, height)]]
 
     def lineage(self, chain: Sequence[RunRow], width: int, height: int) -> list[list[Piece]]:

@@ -158,9 +158,9 @@ def config_page(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
 
 def _difference(view: View, run: Run, config: Config, glyphs: Glyphs) -> list[list[Piece]]:
     if run.base_run is None:
-        return [title("What it changes", ""), [("   nothing: a config of the first round, as it was given", "dim")]]
+        return [title("Changes", ""), [("   baseline, unchanged", "dim")]]
     base = view.base_of(run)
-    head = title("What it changes", f"against {base.name if base else 'its base'} ({run.base_run})")
+    head = title("Changes", f"against {base.name if base else 'its base'} ({run.base_run})")
     changes = list(run.changes)
     if base is not None:
         try:

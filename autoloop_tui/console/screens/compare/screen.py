@@ -184,8 +184,8 @@ class CompareScreen(TableScreen):
             ]
         elif not self.sides:
             rounds, mark = self.console.keys_of("app.rounds"), self.console.keys_of("rounds.mark")
-            hint = f"a run that has finished appears here; {mark} in Rounds ({rounds}) marks any run"
-            table.empty = [("nothing to compare yet", ""), (hint, "dim")]
+            hints = "a run that has finished appears here", f"{mark} in Rounds ({rounds}) marks any run"
+            table.empty = [("nothing to compare yet", ""), *((hint, "dim") for hint in hints)]
         else:
             table.empty = [("no config can be read", "slot-failed")]
         laid = painter.parameter_columns(table.row_width, [self._parameters[path] for path in shown])

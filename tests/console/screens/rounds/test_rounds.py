@@ -121,7 +121,7 @@ async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_bes
         second, first = (row for row in table_rows(screen) if "round 2" in row or "round 1" in row)
         assert "1/2 ok 1 failed" in first
         assert "edits 1 approved 1 rejected" in first
-        assert "best eval_l1 0.2" in second
+        assert "lowest eval_l1 0.2" in second
         assert " -0.29" in second.replace("-0.30", "-0.29")  # 0.2 against 0.5
 
 
@@ -166,7 +166,7 @@ async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(pro
         await settle(pilot)
         below = " ".join(painted(screen.query_one("#lineage", RowPane)))
         assert "✗ failed: CUDA out of memory" in below
-        assert "comes from no other run" in below
+        assert "baseline, unchanged" in below
 
 
 async def test_a_project_without_runs_says_what_will_be_here(project: Project) -> None:

@@ -295,7 +295,7 @@ async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(pr
     async with drive(project, variant, (120, 40)) as (pilot, screen):
         await press(pilot, "3")
         text = seen(screen)
-        assert "What it changes  against baseline" in text
+        assert "Changes  against baseline" in text
         assert "~ ot.loss_config.tau_src  0.05 → 0.5" in text
         assert text.index("✓ baseline") < text.index("▶ variant")
         assert "proposal 1, rule:more-transport: the transport term is weak" in text
