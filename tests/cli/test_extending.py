@@ -41,7 +41,7 @@ def test_a_refusal_starts_no_engine(ended: Project, call: Call) -> None:
         (("base", "--steps", "20"), "has made 20 steps already; give a larger total"),
         (("bare", "--steps", "40"), "has no checkpoint"),
         (("nosuch", "--steps", "40"), 'no run "nosuch"'),
-        (("base", "--steps", "many"), "a whole number, not 'many'"),
+        (("base", "--steps", "many"), 'a whole number, not "many"'),
         (("base",), "extend needs --steps"),
     ):
         said = call("extend", *words)
