@@ -358,7 +358,7 @@ async def test_the_line_below_gives_the_values_under_the_cursor_in_full(project:
     marked = [project.run("one").id, project.run("two", config=config(policy__type=long)).id]
 
     async with on_compare(project, marked=marked) as (pilot, screen):
-        assert text_of(screen, "#detail")[0] == f" policy.type  a act  b {long}"
+        assert text_of(screen, "#detail")[0] == f' policy.type  a "act"  b "{long}"'
         await pilot.press("tab")
         await settle(pilot)
         assert "lower is better" in text_of(screen, "#detail")[0]

@@ -104,7 +104,7 @@ async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project: 
     async with drive(project, run) as (pilot, screen):
         assert "from configs/first.json" in painted(screen.query_one("#run-head"))[2]
         await press(pilot, "3")
-        assert "nothing: a config of the first round" in seen(screen)
+        assert "baseline, unchanged" in seen(screen)
 
 
 async def test_a_running_run_stands_against_its_base_at_the_same_step(project: Project) -> None:
