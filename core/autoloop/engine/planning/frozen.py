@@ -23,7 +23,7 @@ from autoloop.rule_files import load_rules
 from autoloop.rules import RuleSource, criterion
 from autoloop.settings import Settings, load_settings, methods_of
 from autoloop.store import Places, Store
-from autoloop.toml import read_toml
+from autoloop.toml import TomlError, read_toml
 from autoloop.trainers import Preset, is_preset_file, load_preset, parse_preset
 
 RULES, PRESET, BASE = "rules", "preset.toml", "base.json"
@@ -115,11 +115,13 @@ def preset_of(places: Places, loop: Loop) -> Preset:
 
 
 def _without_secrets(text: str) -> str:
-    """The text of a preset, or of settings with one, with asterisks for the secrets in its [env] and its [base]."""
+    """The text of a preset, or of settings with one, with asterisks for the secrets in its [env] and its [base].
+    TomlError."""
     raw = read_toml(text)
     preset = raw.get("trainer", raw)
-    environment, base = preset.get("env", {}), preset.get("base")
-    held = [value for name, value in environment.items() if secrets.shown_value(name, value) != value]
+    environment, base = (preset.get(key) if isinstance(preset, dict) else None for key in ("env", "base"))
+    given = environment.items() if isinstance(environment, dict) else ()
+    held = [value for name, value in given if isinstance(value, str) and secrets.shown_value(name, value) != value]
     for value in [*held, *secrets.of_config(base if isinstance(base, dict) else {})]:
         for quote in "\"'":
             text = text.replace(f"{quote}{value}{quote}", f"{quote}{secrets.MASK}{quote}")
@@ -144,7 +146,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
             same = text == before
             if not same and path.name == settings.FILE:
                 same = parse_preset(text, str(path)) == parse_preset(before, str(path))
-        except (OSError, UserError):
+        except (OSError, UserError, TomlError):
             same = False
         if not same:
             changed.append(str(path))
