@@ -16,6 +16,7 @@ from typing import Any, Final
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, GivenSteps
 from autoloop.metric_readers.protobuf import MalformedError, fields, read_varint, signed
 from autoloop.metric_readers.tail import Tail
+from autoloop.metric_readers.tensor_proto import number_of_tensor
 
 MAX_RECORD: Final = 1 << 20
 """Bytes. Events of scalars are far smaller; longer ones are images, histograms and graphs, and are passed over unread."""
@@ -25,27 +26,6 @@ _FLOAT: Final = Struct("<f")
 _DOUBLE: Final = Struct("<d")
 _HPARAMS: Final = "_hparams_/"
 """The tags below which TensorBoard's hparams plugin keeps its own data."""
-_CONTENT: Final = {
-    1: _FLOAT,
-    2: _DOUBLE,
-    3: Struct("<i"),
-    4: Struct("<B"),
-    5: Struct("<h"),
-    6: Struct("<b"),
-    9: Struct("<q"),
-    10: Struct("<?"),
-    17: Struct("<H"),
-    19: Struct("<e"),
-    22: Struct("<I"),
-    23: Struct("<Q"),
-}
-"""TensorFlow's DataType -> how one number of it lies in `tensor_content`."""
-_HALF: Final = 19
-_BFLOAT: Final = 14
-_PACKED: Final = {5: _FLOAT, 6: _DOUBLE}
-"""Field of TensorProto (`float_val`, `double_val`) -> how its packed values lie."""
-_VARINTS: Final = (7, 10, 11, 13, 16, 17)
-"""`int_val`, `int64_val`, `bool_val`, `half_val` (16 bits of a float), `uint32_val` and `uint64_val`."""
 
 
 def _crc_table() -> tuple[int, ...]:
@@ -196,7 +176,7 @@ class TensorboardLog:
             elif number == 2 and last - first == 4:
                 value = _FLOAT.unpack_from(data, first)[0]
             elif number == 8 and last >= 0:
-                value = _number_of_tensor(data, first, last)
+                value = number_of_tensor(data, first, last)
             elif number == 9 and last >= 0:
                 metadata = first, last
         if tag.startswith(_HPARAMS.encode()):
@@ -223,52 +203,6 @@ class TensorboardLog:
             if time is not None:
                 self.times.append((step, time))
         self.columns.put(name, step, value)
-
-
-def _number_of_tensor(data: bytes, start: int, stop: int) -> float | None:
-    """The one number of a TensorProto; None for a text, an image, or a tensor of several numbers."""
-    kind = 0
-    found: list[float] = []
-    for number, first, last in fields(data, start, stop):
-        if number == 1 and last < 0:
-            kind = first
-        elif number == 2 and last >= 0 and _elements(data, first, last) != 1:
-            return None
-        elif number == 4 and last >= 0:
-            if kind == _BFLOAT and last - first == 2:
-                found.append(_half(kind, int.from_bytes(data[first:last], "little")))
-                continue
-            layout = _CONTENT.get(kind)
-            if layout is None or last - first != layout.size:
-                return None
-            found.append(float(layout.unpack_from(data, first)[0]))
-        elif number in _PACKED and last >= 0:
-            if last - first != _PACKED[number].size:
-                return None
-            found.append(float(_PACKED[number].unpack_from(data, first)[0]))
-        elif number in _VARINTS:
-            if last >= 0:
-                first, behind = read_varint(data, first, last)
-                if behind != last:
-                    return None
-            found.append(_half(kind, first) if number == 13 else float(signed(first) if number < 16 else first))
-    return found[0] if len(found) == 1 else None
-
-
-def _half(kind: int, bits: int) -> float:
-    """The number of a float16 or bfloat16."""
-    if kind == _HALF:
-        return float(_CONTENT[_HALF].unpack((bits & 0xFFFF).to_bytes(2, "little"))[0])
-    return float(_FLOAT.unpack((bits << 16 & 0xFFFFFFFF).to_bytes(4, "little"))[0])
-
-
-def _elements(data: bytes, start: int, stop: int) -> int:
-    """How many numbers a TensorShapeProto stands for."""
-    count = 1
-    for number, first, last in fields(data, start, stop):
-        if number == 2 and last >= 0:
-            count *= next((signed(value) for field, value, end in fields(data, first, last) if field == 1 and end < 0), 0)
-    return count
 
 
 # ------------------------------------------------------------------------------------------------ hyperparameters
