@@ -120,7 +120,7 @@ def test_the_supervisor_starts_on_the_standard_library_alone(tmp_path: Path) -> 
 
 NOTHING_TO_READ = """
 import asyncio, decimal, hashlib, importlib, importlib.resources, logging, netrc, os, sqlite3, tempfile, time, tomllib
-import urllib.parse, uuid, msgspec, psutil
+import urllib.parse, uuid, msgspec, psutil, ruamel.yaml, tomlkit
 
 class Forbidden(dict):
     def read(self, *_):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 from typing import Any
 
@@ -33,11 +32,10 @@ def _data(value: Any, keys: Keys, source: str) -> Any:
         return {key: _data(child, (*keys, key), source) for key, child in value.items()}
     if isinstance(value, list):
         return [_data(child, (*keys, index), source) for index, child in enumerate(value)]
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{source}: {written(keys)} = {value} is not a number that a config may hold; give a finite one.")
-    return value
+    # All else that TOML has are dates and times.
+    return value if isinstance(value, str | int | float) else value.isoformat()
 
 
 def rewrite_toml(text: str, wanted: Config) -> str:
