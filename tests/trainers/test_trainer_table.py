@@ -34,7 +34,7 @@ def test_both_ways_of_naming_a_preset_are_one_too_many(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('comand = "x"', "unknown key comand; did you mean command? known are command"),
+        ('comand = "x"', 'unknown key "comand"; did you mean "command"?'),
         ('command = "x {config}"\nargv = ["x"]', "command and argv are the same key; keep command"),
         ('command = "x \'{config}"', "command cannot be split into words (no closing quotation); correct its quotes"),
         ('command = ""', "command is empty"),
@@ -43,7 +43,7 @@ def test_both_ways_of_naming_a_preset_are_one_too_many(tmp_path: Path) -> None:
         ('command = "x"\nconfig = "overrides"\nstyle = "file-only"', "choose another style"),
         ('command = "x {config}"\noverrides = "all"', 'config = "file" gives none'),
         ('command = "x"\nconfig = "overrides"\noverrides = "changed"', "add base or dump"),
-        ('command = "x"\nconfig = "ovverrides"', "config: invalid enum value 'ovverrides'"),
+        ('command = "x"\nconfig = "ovverrides"', 'config must be "both", "file" or "overrides", not "ovverrides"'),
         ('command = "x {config}"\nprocesses = 0', "processes is 0"),
         ('command = "x {config}"\ndump = "x {output_dir}"', "dump[1] has the placeholder {output_dir}"),
         ('command = "x"\nconfig = "overrides"\ndump = "x"\nbase = "a.json"', "dump has no {config}"),

@@ -13,9 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from autoloop.configs.paths import copied
 from autoloop.configs.text import MAX_DEPTH, kind
 from autoloop.model import Config, UserError
@@ -69,6 +66,8 @@ def parse_yaml(text: str, source: str) -> Config:
 
 def root(text: str, source: str) -> Node:
     """The block at the top of the document in `text`."""
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # ruamel.yaml reads the environment when it is imported
+
     text = text.removeprefix("\ufeff")
     try:
         return _Composer(text, source).document()
@@ -130,6 +129,8 @@ class _Composer:
     """Makes nodes of the events that ruamel.yaml finds in a text."""
 
     def __init__(self, text: str, source: str) -> None:
+        from ruamel.yaml import YAML
+
         self.text, self.source = text, source
         self.events: Iterator[Any] = iter(YAML(typ="safe", pure=True).parse(text))
         self.anchors: dict[str, Node | None] = {}
