@@ -76,7 +76,7 @@ def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(
         assert {"train/loss", "train/l1_loss", "train/grad_norm", "train/lr"} <= set(run.summary.metrics)
         assert (run.step, run.summary.metrics["train/loss"].n) == (40, 4)
     assert [run.summary.metrics["train/lr"].last for run in runs if run.summary] == pytest.approx([0.001] * 4 + [0.0005] * 4)
-    report = (project.folder / "reports" / "act_ot.md").read_text()
+    report = (project.folder / "reports" / "autoloop.md").read_text()
     entries = json.loads((project.folder / "reports" / "data" / "autorun_summary.json").read_text())
     for run in runs:
         assert run.id in report
