@@ -245,9 +245,13 @@ class LoopProgression:
 
     def _name_best(self, loop: Loop) -> None:
         """The run that stands best by the key metric, if its better direction is known."""
-        metrics = self.context.metrics
-        runs = [run for run in self.context.store.runs(loop.id) if run.state is RunState.FINISHED]
-        if best := extreme(runs, metrics):
+        metrics, store = self.context.metrics, self.context.store
+        best_of_rounds: list[Run] = []  # round by round: a loop may have more runs than memory should hold at once
+        for round_ in store.rounds(loop.id):
+            finished = [run for run in store.runs(loop.id, round_.number) if run.state is RunState.FINISHED]
+            if best := extreme(finished, metrics):
+                best_of_rounds.append(best.run)
+        if best := extreme(best_of_rounds, metrics):
             text = f"{best.word} last {metrics.short(best.metric)}: {best.value:.4g}, {best.run.name} ({best.run.id})"
             self.context.log_event(EventKind.NOTE, text, best.run.id)
 
