@@ -33,6 +33,7 @@ class CsvLog:
         self._lines_read = 0
         self._waits = False
         self._header: list[str] = []
+        self._head = b""
         self._first = b""
         self._at: int | None = None
         self._damaged = 0
@@ -55,16 +56,32 @@ class CsvLog:
             tail.offset = 0
             return tail.look() and self._taken_again()
         lines = self._lines.read(budget)
+        if lines and tail.restarts == self._seen_restarts and self._rewritten():
+            tail.offset = 0
+            tail.restarts += 1
         if tail.restarts != self._seen_restarts:
             return self._taken_again()
         before = self.rows, self._damaged
         for line in lines:
             self._lines_read += 1
-            if self._lines_read == 2:
+            if self._lines_read == 1:
+                self._head = line
+            elif self._lines_read == 2:
                 self._first = line
             if line.strip():
                 self._line(line.decode("utf-8" if self._header else "utf-8-sig", "replace"))
         return self._lines.more or (self.rows, self._damaged) != before
+
+    def _rewritten(self) -> bool:
+        """Whether the file begins with another header than the one that was read: it was written anew, and has become
+        longer since, so that its size does not tell."""
+        if not self._head:
+            return False
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                return os.read(file.fileno(), len(self._head) + 1) != self._head + b"\n"
+        except OSError:
+            return False
 
     def _taken_again(self) -> bool:
         """Whether the file that took the place of the one that was read can be read; else it is waited for."""
