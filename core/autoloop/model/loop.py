@@ -13,7 +13,7 @@ class LoopState(StrEnum):
     ACTIVE = "active"
     FINISHED = "finished"
     STOPPED = "stopped"
-    """Ended before its time, by a user or a halt; `autoloop-tui resume` takes it up again."""
+    """Ended before its time, by a user or a halt; `autoloop-tui resume` resumes it."""
 
 
 class RoundState(StrEnum):

@@ -95,7 +95,7 @@ class MarkdownReport:
 
 
 def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
-    """Put the whole section of a loop into its report file, whoever drives it. Returns a sentence if that failed."""
+    """Put the whole section of a loop into its report file, with or without an engine. Returns a sentence if that failed."""
     return MarkdownReport(store, loop, metrics).write()
 
 

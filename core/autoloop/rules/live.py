@@ -1,6 +1,6 @@
 """Judges a run in training: which live rules fire on the points and log lines that are new.
 
-Pure: whoever drives it hands over the columns and lines that were read; `engine/rounds/live_rules.py` acts on what fires.
+Pure: the caller hands over the columns and lines that were read; `engine/rounds/live_rules.py` acts on what fires.
 """
 
 from __future__ import annotations
