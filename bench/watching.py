@@ -90,12 +90,12 @@ def main() -> int:
 
 
 def refuse_watching() -> None:
-    import watchfiles._rust_notify
+    from watchfiles import _rust_notify
 
     def refuse(*_: Any) -> None:
         raise OSError("the bench refuses it")
 
-    watchfiles._rust_notify.RustNotify = refuse  # type: ignore[assignment,misc]
+    _rust_notify.RustNotify = refuse  # type: ignore[assignment,misc]
 
 
 class Bench:

@@ -9,13 +9,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import watchfiles._rust_notify
 from autoloop import file_watch
 from autoloop.file_watch import FileWatch
+from watchfiles._rust_notify import RustNotify
 
 from tests.support.waiting import eventually
+
+KERNEL_WATCH = "watchfiles._rust_notify.RustNotify"
+"""What asks the kernel."""
 
 
 class Watching(FileWatch):
@@ -30,7 +34,6 @@ class Watching(FileWatch):
 def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watching]:
     monkeypatch.setattr(file_watch, "SWEEP", 1e6)
     watching = Watching()
-    watching._swept_at = watching._blind_at = -2e6
     yield watching
     watching.close()
     assert not any(thread.name == "file-watch" for thread in threading.enumerate())
@@ -42,15 +45,22 @@ def followed(watch: Watching, tmp_path: Path, *names: str) -> dict[str, Path]:
     for folder in folders.values():
         folder.mkdir()
     watch.follow({name: (folder,) for name, folder in folders.items()})
-    seen: set[str] = set()
-
-    def all_seen() -> bool:
-        seen.update(watch.due())
-        return bool(watch._watched) and seen == set(names)
-
-    eventually(all_seen, "the first look")
-    eventually(lambda: not watch.due(), "silence")
+    assert watch.due() == set(names), "the first look"
+    for folder in folders.values():
+        until_told(watch, folder)
     return folders
+
+
+def until_told(watch: Watching, folder: Path) -> None:
+    """Wait until the kernel tells of what is written in the folder; all that was due by then has been taken."""
+
+    def told() -> bool:
+        watch.due()
+        (folder / "written").write_text("x")
+        return bool(select.select([watch], [], [], 0.5)[0])
+
+    eventually(told, f"news of {folder}")
+    eventually(lambda: not watch.due(), "silence")
 
 
 def test_a_write_wakes_the_owner_and_names_the_key_of_its_folder(watch: Watching, tmp_path: Path) -> None:
@@ -74,8 +84,7 @@ def test_a_folder_that_comes_later_or_is_replaced_is_watched_then(watch: Watchin
     watch.follow({"late": (late,)})
     assert eventually(watch.due) == {"late"}, "what is not watched is looked at"
     late.mkdir()
-    eventually(lambda: watch.due() is not None and str(late) in watch._watched, "the folder")
-    eventually(lambda: not watch.due(), "silence")
+    until_told(watch, late)
     late.rename(tmp_path / "away")
     late.mkdir()
     (late / "log.txt").write_text("x")
@@ -91,7 +100,7 @@ def test_where_watching_is_refused_everything_is_looked_at_and_that_is_said_once
     def refuse(*_: object) -> None:
         raise OSError("OS file watch limit reached.")
 
-    monkeypatch.setattr(watchfiles._rust_notify, "RustNotify", refuse)
+    monkeypatch.setattr(KERNEL_WATCH, refuse)
     monkeypatch.setattr(file_watch, "RETRY", 0.0)
     watch.follow({"a": (tmp_path,), "b": (tmp_path / "b",)})
     for _ in range(3):
@@ -107,23 +116,43 @@ def test_file_systems_that_tell_nothing_are_looked_at(
 ) -> None:
     (tmp_path / "far").mkdir()
     (tmp_path / "near").mkdir()
-    monkeypatch.setattr(file_watch, "_mounts", lambda: [(str(tmp_path / "far"), kind), ("/", "ext4")])
+    monkeypatch.setattr(file_watch, "mount_points", lambda: [(str(tmp_path / "far"), kind), ("/", "ext4")])
     watch.follow({"far": (tmp_path / "far" / "run",), "near": (tmp_path / "near",)})
     assert eventually(watch.due) == {"far", "near"}
     eventually(lambda: watch.due() == {"far"}, "only what is not watched")
     assert watch.said == [f"file systems of type {kind} tell of no changes; runs there are looked at 5 times a second"]
 
 
-def test_a_watcher_that_fails_is_replaced(watch: Watching, tmp_path: Path) -> None:
+class Fragile:
+    """Asks the kernel, and fails once, at the next change after it is `broken`."""
+
+    broken = threading.Event()
+
+    def __init__(self, *options: Any) -> None:
+        self.real = RustNotify(*options)
+
+    def __enter__(self) -> None:
+        self.real.__enter__()
+
+    def __exit__(self, *why: Any) -> None:
+        self.real.__exit__(*why)
+
+    def watch(self, *options: Any) -> Any:
+        changes = self.real.watch(*options)
+        if self.broken.is_set():
+            self.broken.clear()
+            raise RuntimeError("the queue of changes is lost")
+        return changes
+
+
+def test_a_watcher_that_fails_is_replaced(watch: Watching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KERNEL_WATCH, Fragile)
     folders = followed(watch, tmp_path, "a")
-    assert watch._watcher is not None
-    broken = watch._watcher
-    broken.stop(join=True)
+    Fragile.broken.set()
+    (folders["a"] / "missed").write_text("x")
+    eventually(lambda: not Fragile.broken.is_set(), "the failure")
     eventually(lambda: watch.due() == {"a"}, "a look at what may have been missed")
-    assert watch._watcher is not broken
-    eventually(lambda: not watch.due(), "silence")
-    (folders["a"] / "x").write_text("x")
-    eventually(lambda: watch.due() == {"a"}, "the new watcher")
+    until_told(watch, folders["a"])
 
 
 def test_a_process_ends_although_its_watch_was_not_closed_and_its_children_have_nothing_of_it(tmp_path: Path) -> None:
@@ -147,8 +176,8 @@ print("done", flush=True)
 
 
 def test_mount_points_with_spaces_and_folders_inside_them_are_told_apart() -> None:
-    mounts = file_watch._mounts()
-    assert file_watch._kind("/proc/self", mounts) == "proc"
-    assert file_watch._kind(os.sep, mounts) == next(kind for point, kind in mounts if point == "/")
-    assert file_watch._kind("/mnt/a b/c", [("/mnt/a b", "nfs"), ("/mnt", "ext4")]) == "nfs"
-    assert file_watch._kind("/mnt/abc", [("/mnt/ab", "nfs"), ("/", "ext4")]) == "ext4"
+    mounts = file_watch.mount_points()
+    assert file_watch.file_system("/proc/self", mounts) == "proc"
+    assert file_watch.file_system(os.sep, mounts) == next(kind for point, kind in mounts if point == "/")
+    assert file_watch.file_system("/mnt/a b/c", [("/mnt/a b", "nfs"), ("/mnt", "ext4")]) == "nfs"
+    assert file_watch.file_system("/mnt/abc", [("/mnt/ab", "nfs"), ("/", "ext4")]) == "ext4"

@@ -166,7 +166,7 @@ class FullScreenApp(App[ReturnType]):
         """Whether it is the app, or a screen on the stack or part of one."""
         node: MessagePump | None = pump
         while node is not None and node is not self and not isinstance(node, Screen):
-            node = node._parent
+            node = node._parent  # noqa: SLF001 - Textual tells it of its widgets only, not of other pumps
         return node is self or node in self.screen_stack
 
     def _fatal_error(self) -> None:

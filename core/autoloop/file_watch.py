@@ -117,8 +117,8 @@ class FileWatch:
         """Those on file systems that other machines, or programs, may write to unseen."""
         if not paths:
             return set()
-        mounts = _mounts()
-        found = {path: kind for path in paths if (kind := _kind(path, mounts)) in _REMOTE or kind.startswith("fuse")}
+        mounts = mount_points()
+        found = {path: kind for path in paths if (kind := file_system(path, mounts)) in _REMOTE or kind.startswith("fuse")}
         for kind in sorted(set(found.values())):
             self._tell(
                 f"file systems of type {kind} tell of no changes; runs there are looked at {1 / BLIND:.0f} times a second"
@@ -199,8 +199,8 @@ def _identity(path: str) -> tuple[int, int] | None:
     return (state.st_dev, state.st_ino) if os.path.isdir(path) else None
 
 
-def _mounts() -> list[tuple[str, str]]:
-    """Mount points and their file systems, the innermost first."""
+def mount_points() -> list[tuple[str, str]]:
+    """The mount points of this process and the types of their file systems, the innermost first."""
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -210,6 +210,7 @@ def _mounts() -> list[tuple[str, str]]:
     return sorted(found, key=lambda mount: len(mount[0]), reverse=True)
 
 
-def _kind(path: str, mounts: list[tuple[str, str]]) -> str:
+def file_system(path: str, mounts: list[tuple[str, str]]) -> str:
+    """The type of the file system that holds `path`; empty if no mount point does."""
     real = os.path.realpath(path)
     return next((kind for point, kind in mounts if (real + "/").startswith(point.rstrip("/") + "/")), "")

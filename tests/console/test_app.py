@@ -46,7 +46,7 @@ from autoloop_tui.console.theming import theme_watch
 from tests.console.pictures import rows, text
 from tests.console.projects import Project, painted
 from tests.console.running import ConsolePilot, Size, on_top, run_app, view_of
-from tests.console.waiting import has_quit, notices, settle, until
+from tests.console.waiting import has_quit, listen_to_terminal, notices, settle, until
 from tests.engine.project import Project as EngineProject
 from tests.support.waiting import PATIENCE
 
@@ -390,7 +390,7 @@ async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_the
     app = ConsoleApp(project.folder, preferences=Preferences(notify=notify))
 
     async with drive(app, engine=project):
-        monkeypatch.setattr(app._driver, "write", called.append)
+        listen_to_terminal(app, monkeypatch, called.append)
 
         def look() -> None:
             app.tick()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from textual.app import App
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.events import Resize
@@ -53,6 +54,11 @@ def resize_now(app: App[Any], size: Size) -> None:
     assert isinstance(app._driver, HeadlessDriver)
     app._driver._size = (size.width, size.height)
     app.post_message(Resize(size, size))
+
+
+def listen_to_terminal(app: App[Any], monkeypatch: pytest.MonkeyPatch, hear: Callable[[str], object]) -> None:
+    """From now on what the app writes to its terminal goes to `hear` instead."""
+    monkeypatch.setattr(app._driver, "write", hear)
 
 
 def has_quit(app: App[Any]) -> bool:

@@ -113,7 +113,7 @@ _OWN_ANSI = {
     "ansi-foreground": "ansi_white",
 }
 
-_TEXTUAL_VARIABLES = frozenset(
+TEXTUAL_VARIABLES = frozenset(
     (
         "ansi-background",
         "ansi-foreground",
@@ -260,7 +260,7 @@ def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
     if not isinstance(variables, dict):
         raise ValueError("`variables` must be a table: [variables]")
     _known(data, {"name", "description", "dark", "ansi", *COLOURS}, "")
-    _known(variables, {*_OWN_DARK, *_TEXTUAL_VARIABLES}, "variables.")
+    _known(variables, {*_OWN_DARK, *TEXTUAL_VARIABLES}, "variables.")
     for key in _NEEDED:
         if key not in data:
             raise ValueError(f"`{key}` is missing")

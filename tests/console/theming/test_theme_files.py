@@ -119,7 +119,7 @@ def test_textual_knows_every_variable_of_its_own_that_a_theme_may_set() -> None:
     known: set[str] = set()
     for theme in SHIPPED.values():
         known |= set(to_textual(theme).to_color_system().generate())
-    assert known | {"surface-active"} >= theme_files._TEXTUAL_VARIABLES
+    assert known | {"surface-active"} >= theme_files.TEXTUAL_VARIABLES
 
 
 def test_themes_are_listed_and_checked_without_textual() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from autoloop import file_watch
 from autoloop.engine import Engine
+from autoloop.file_watch import FileWatch
 from autoloop.model import Actor, LapseKind, Loop, LoopState, Proposal, ProposalStatus, Run, RunState
 from autoloop.protocol import Approve, Edit, Hold, Pause, Reject, Resume, Retry, Stop
 from autoloop.store import Store
@@ -80,13 +82,35 @@ def test_a_hopeless_run_is_stopped_and_marked_with_the_evidence(project: Project
 def test_a_rule_judges_what_is_written_as_soon_as_it_is_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Told by the kernel: nothing is looked at on its own here once the run's folders are watched."""
     monkeypatch.setattr(file_watch, "SWEEP", 1e6)
-    engines: list[Engine] = []
+    looks = recorded_looks(monkeypatch)
     loop = begin(project, STOPS, after=str(project.gate("rows")))
-    with project.driven(loop, engines.append) as engine:
-        engine.until(lambda: (files := engines[0].execution._files) and len(files._watched) == 2 and files._swept_at > 0)
+    with project.driven(loop) as engine:
+        engine.until(lambda: nothing_is_due(looks), "the kernel's watch of the run")
         project.gate("rows").touch()
         engine.until(lambda: project.named(loop, "a").state is RunState.STOPPED, "the end of the hopeless run")
         engine.end()
+
+
+def recorded_looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, set[str]]]:
+    """When from now on an engine asks which files are due, and the answer, the newest last."""
+    looks: list[tuple[float, set[str]]] = []
+    real = FileWatch.due
+
+    def due(watch: FileWatch) -> set[str]:
+        asked_at = time.monotonic()
+        found = real(watch)
+        looks.append((asked_at, found))
+        return found
+
+    monkeypatch.setattr(FileWatch, "due", due)
+    return looks
+
+
+def nothing_is_due(looks: list[tuple[float, set[str]]]) -> bool:
+    """Whether a run's files were due once and are no longer. As long as the kernel does not watch them, they are due again
+    after BLIND seconds."""
+    quiet = list(itertools.takewhile(lambda look: not look[1], reversed(looks)))
+    return len(quiet) < len(looks) and bool(quiet) and quiet[0][0] - quiet[-1][0] > 2 * file_watch.BLIND
 
 
 def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: Project) -> None:
