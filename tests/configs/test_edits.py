@@ -475,6 +475,45 @@ def test_a_project_can_name_more_integer_fields_by_key_or_by_path() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "text", "value"),
+    [
+        ({"epochs": 10}, "epochs@mul=0.25", 3),
+        ({"optim": {"warmup-epochs": 4}}, "optim.warmup-epochs=2.5", 3),
+        ({"hidden_size": 64}, "hidden_size@mul=1.3", 83),
+    ],
+)
+def test_what_counts_in_every_trainer_stays_whole_where_the_config_has_a_whole_number(
+    before: dict[str, Any], text: str, value: int
+) -> None:
+    (change,) = resolve(before, parse_edits([text]))
+    assert (change.after, type(change.after)) == (value, int)
+    assert "takes whole numbers" in (change.note or "")
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "value"),
+    [
+        ({"eval_steps": 0.1}, "eval_steps@mul=2", 0.2),  # a share of the training, as transformers takes it
+        ({"warmup_epochs": 3.0}, "warmup_epochs@mul=0.5", 1.5),
+        ({"num_workers": 0.5}, "num_workers@mul=3", 1.5),
+    ],
+)
+def test_a_fraction_that_the_config_has_shows_that_its_field_is_no_count(
+    before: dict[str, Any], text: str, value: float
+) -> None:
+    (change,) = resolve(before, parse_edits([text]))
+    assert (change.after, change.note) == (value, None)
+
+
+def test_a_fraction_of_a_whole_number_is_named_where_the_field_is_not_known() -> None:
+    (change,) = resolve({"margin": 10}, parse_edits(["margin@mul=0.25"]))
+    assert change.after == 2.5
+    assert "margin was a whole number (10)" in (change.note or "")
+    (known,) = resolve({"margin": 10}, parse_edits(["margin@mul=0.25"]), default_fields().extended(["margin"]))
+    assert (known.after, type(known.after)) == (3, int)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("seed@add=1", "needs a number at seed, and there is null"),

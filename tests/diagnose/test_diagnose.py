@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -255,6 +256,20 @@ def test_the_error_line_after_three_hundred_lines_of_usage_is_found() -> None:
     assert cause.id == "unknown-flag"
     assert "--env_eval_freq=200" in cause.text
     assert cause.fatal_for_round
+
+
+def test_advice_speaks_of_another_preset_only_where_the_trainer_has_one() -> None:
+    log = "train.py: error: unrecognized arguments: --env_eval_freq=200\n"
+    (of_lerobot, of_another) = (of(log), diagnose(ExitRecord(code=2), log_lines(log.encode()), PLAIN))
+    assert "lerobot-0.6" in of_lerobot.advice
+    assert of_another is not None
+    assert (of_another.id, of_another.text) == (of_lerobot.id, of_lerobot.text)
+    assert "lerobot" not in of_another.advice.lower()
+
+
+def test_general_causes_name_no_trainer() -> None:
+    text = (resources.files("autoloop.diagnose") / "causes.toml").read_text(encoding="utf-8").lower()
+    assert not {"lerobot", "repo_id", "policy."} & set(re.findall(r"lerobot|repo_id|policy\.", text))
 
 
 def test_an_argument_that_is_refused_is_named() -> None:

@@ -178,7 +178,8 @@ def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes | None = N
     * Arithmetic is decimal, as on paper: 0.1 times 1.5 is 0.15, so that configs reached by different ways are equal.
     * A whole number that is set where a float was becomes a float: `lr=1` gives 1.0.
     * A number in an integer field (`fields`) is rounded to a whole one, halves upwards, with a note if it was not
-      whole. In any other field that holds an int a whole result stays an int, which every trainer accepts there.
+      whole. In any other field that holds an int a whole result stays an int, which every trainer accepts there, and any
+      other gets a note.
 
     Raises UserError naming the edit: no match (with the nearest path), index out of range, wrong type, a result that is
     not finite.
@@ -232,16 +233,24 @@ def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys
             keys, after = _set(config, edit, keys, notes)
         else:
             after = _calculated(edit, keys, get(config, keys))
-        after, rounded = fields.fitted(keys, after)  # also a copy: the value of one edit may go to many places
         before = get(config, keys) if exists(config, keys) else None
-        if isinstance(before, int) and is_number(before) and isinstance(after, float) and after.is_integer():
-            after = int(after)
-        if isinstance(before, float) and is_number(after) and not fields.is_integer(keys) and abs(after) <= _LONGEST_EXACT:
-            after = float(after)  # a trainer may insist on the type of its default
-        outcomes.append((keys, after, notes + rounded))
+        after, rounded = fields.fitted(keys, after, before)  # also a copy: the value of one edit may go to many places
+        outcomes.append((keys, _as_before(before, after, keys, fields, notes), notes + rounded))
     if edit.op not in SETTING and "*" in edit.path:
         outcomes[0][2].extend(_passed_over(config, edit.path, found))
     return outcomes
+
+
+def _as_before(before: Any, after: Any, keys: Keys, fields: FieldTypes, notes: list[str]) -> Any:
+    """`after` as a number of the kind that `before` is, if it can be: a trainer may insist on the type of its default."""
+    if isinstance(before, int) and is_number(before) and isinstance(after, float):
+        if after.is_integer():
+            return int(after)
+        where = "under [fields], integers, in autoloop.toml"
+        notes.append(f"{written(keys)} was a whole number ({before}); if it must stay one, name it {where}")
+    if isinstance(before, float) and is_number(after) and not fields.is_integer(keys) and abs(after) <= _LONGEST_EXACT:
+        return float(after)
+    return after
 
 
 def _set(config: Config, edit: Edit, keys: Keys, notes: list[str]) -> tuple[Keys, Any]:

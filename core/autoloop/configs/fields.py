@@ -1,7 +1,8 @@
 """Which fields of a config are integers.
 
 The type in the file does not tell (`kl_weight: 10` is a float field, W&B gives back `8.0` for a batch size), and a
-trainer refuses `12.0` for an integer: so the fields are known by name.
+trainer refuses `12.0` for an integer: so the fields are known by name. Some names mean a count in every trainer (COUNTS);
+but `warmup_epochs: 0.5` and `eval_steps: 0.1` exist too, so that of these the file has a say.
 """
 
 from __future__ import annotations
@@ -17,6 +18,42 @@ from autoloop import profiles
 from autoloop.configs.paths import Keys, written
 from autoloop.configs.text import is_number
 
+COUNTS = tuple(
+    [
+        "epoch",
+        "epochs",
+        "*_epochs",
+        "step",
+        "*_steps",
+        "iters",
+        "*_iters",
+        "iterations",
+        "*_iterations",
+        "batch",
+        "batch_size",
+        "*_batch_size",
+        "seed",
+        "*_seed",
+        "workers",
+        "*_workers",
+        "layers",
+        "*_layers",
+        "*_heads",
+        "*_samples",
+        "*_len",
+        "*_length",
+        "*_every",
+        "*_freq",
+        "*_interval",
+        "patience",
+        "hidden_size",
+        "vocab_size",
+        "block_size",
+        "rank",
+    ]
+)
+"""Names that hold whole numbers wherever the config has one there."""
+
 
 @dataclass(frozen=True)
 class FieldTypes:
@@ -28,18 +65,22 @@ class FieldTypes:
         """These fields and more: `patterns` as in `integers`."""
         return FieldTypes((*self.integers, *patterns))
 
-    def is_integer(self, keys: Keys) -> bool:
-        """Whether the place holds integers. A list index is passed over: `n_layers.0` is judged by `n_layers`."""
+    def is_integer(self, keys: Keys, before: Any = None) -> bool:
+        """Whether the place holds integers; `before`: what is there now. A list index is passed over: `n_layers.0` is judged
+        by `n_layers`."""
         names = [key for key in keys if isinstance(key, str)]
-        if not names:
+        if not names or (isinstance(before, float) and not before.is_integer()):
             return False
         whole = ".".join(names)
-        return any(fnmatchcase(whole if "." in pattern else names[-1], pattern) for pattern in self.integers)
+        if any(fnmatchcase(whole if "." in pattern else names[-1], pattern) for pattern in self.integers):
+            return True
+        counts = isinstance(before, int) and is_number(before)
+        return counts and any(fnmatchcase(names[-1].replace("-", "_").lower(), pattern) for pattern in COUNTS)
 
-    def fitted(self, keys: Keys, value: Any) -> tuple[Any, list[str]]:
+    def fitted(self, keys: Keys, value: Any, before: Any = None) -> tuple[Any, list[str]]:
         """`value` with every number in an integer field made whole (halves upwards), and notes on what was rounded.
 
-        Lists and blocks come back as copies.
+        `before`: what is there now. Lists and blocks come back as copies.
         """
         if isinstance(value, dict):
             fitted = {key: self.fitted((*keys, key), child) for key, child in value.items()}
@@ -49,7 +90,7 @@ class FieldTypes:
         if isinstance(value, list):
             items = [self.fitted((*keys, i), child) for i, child in enumerate(value)]
             return [child for child, _ in items], [note for _, notes in items for note in notes]
-        if not (isinstance(value, float) and is_number(value) and self.is_integer(keys)):
+        if not (isinstance(value, float) and is_number(value) and self.is_integer(keys, before)):
             return value, []
         whole = int(value) if value.is_integer() else math.floor(value + 0.5)
         note = f"{written(keys)} takes whole numbers: {value!r} was rounded to {whole}"

@@ -14,6 +14,7 @@ from autoloop import profiles
 from autoloop.logs import log_lines
 from autoloop.model import Cause
 from autoloop.regex import compile_regex
+from autoloop.trainers import Preset
 
 SHORTAGE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """No process, memory or descriptor to be had: a start that meets one waits."""
@@ -37,6 +38,7 @@ class CauseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: bool = False
     follows: bool = False
     last: bool = False
+    package: str = ""
 
 
 class CauseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,9 +65,15 @@ def memory_causes() -> frozenset[str]:
     return frozenset((*(rule.id for rule in table.cause if rule.memory), *signals))
 
 
-def explain(chain: Sequence[str]) -> Cause:
-    """What the exceptions of one chain (`Type: message`, first raised first, at least one) mean."""
-    return match(chain) or exception_cause(chain)
+def rules_for(preset: Preset) -> list[CauseRule]:
+    """The causes of the table that a run of the preset may have, without those of other trainers' packages."""
+    ours = preset.package.name if preset.package else ""
+    return [rule for rule in cause_table().cause if rule.package in ("", ours)]
+
+
+def explain(chain: Sequence[str], preset: Preset) -> Cause:
+    """What the exceptions of one chain (`Type: message`, first raised first, at least one) mean in a run of the preset."""
+    return match(chain, rules=rules_for(preset)) or exception_cause(chain)
 
 
 def exception_cause(chain: Sequence[str]) -> Cause:
@@ -82,9 +90,9 @@ def follows(cause: Cause) -> bool:
     return any(rule.follows for rule in cause_table().cause if rule.id == cause.id)
 
 
-def match(texts: Sequence[str], near: Sequence[str] = (), rules: Sequence[CauseRule] | None = None) -> Cause | None:
-    """The first cause of the table that any of the texts shows; the special stand before the general there."""
-    for rule in cause_table().cause if rules is None else rules:
+def match(texts: Sequence[str], near: Sequence[str] = (), *, rules: Sequence[CauseRule]) -> Cause | None:
+    """The first of the causes that any of the texts shows; the special stand before the general in the table."""
+    for rule in rules:
         for text in texts:
             if (words := _groups(rule, text)) is None:
                 continue

@@ -23,6 +23,7 @@ from autoloop.diagnose.causes import (
     exception_cause,
     follows,
     match,
+    rules_for,
     short,
 )
 from autoloop.diagnose.endings import Endings, Signalled, read_endings
@@ -51,6 +52,8 @@ class _Case:
     stop_reason: str | None
     vanished: str | None
     diverged: Sequence[str]
+    rules: Sequence[CauseRule]
+    """The causes of the table that count for the preset."""
 
     @cached_property
     def exceptions(self) -> list[Chain]:
@@ -83,7 +86,7 @@ def diagnose(
     at NaN or infinity.
     """
     failures = [failure for failure in preset.failures if device is None or failure.device in (None, device)]
-    case = _Case(exit, lines, preset.success, failures, stop_reason, vanished, diverged)
+    case = _Case(exit, lines, preset.success, failures, stop_reason, vanished, diverged, rules_for(preset))
     if (cause := _first(RECORDS, case)) or exit is None:
         return cause
     if exit.code == 0:
@@ -133,24 +136,25 @@ def _not_started(case: _Case) -> Cause | None:
 def _declared(case: _Case) -> Cause | None:
     """What a batch system says at the end of the log, whatever else it holds."""
     words = [line for line in _end_of(case.lines) if line.startswith(("slurmstepd", "srun"))]
-    return match(list(reversed(words)), rules=_last_rules())
+    return match(list(reversed(words)), rules=_last_rules(case))
 
 
 def _first_signal(case: _Case) -> Cause | None:
-    return _by_signal(case.endings.first, case.exceptions, case.lines)
+    return _by_signal(case, case.endings.first, case.exceptions)
 
 
 def _other_signal(case: _Case) -> Cause | None:
-    return _by_signal(case.endings.other, [], case.lines)
+    return _by_signal(case, case.endings.other, [])
 
 
-def _by_signal(ending: Signalled | None, found: Sequence[Chain], lines: Sequence[str]) -> Cause | None:
+def _by_signal(case: _Case, ending: Signalled | None, found: Sequence[Chain]) -> Cause | None:
     if ending is None:
         return None
     table, name = cause_table().signals, ending.name
     if name not in table or name == "SIGBUS":  # a crash, which Python or C++ may have had the time to explain
-        last_words = [text for text in lines[-FRAMES:] if "what():" in text]
-        cause = match([*(found[-1].raised if found else ()), *last_words], lines[-FRAMES:])
+        near = case.lines[-FRAMES:]
+        last_words = [text for text in near if "what():" in text]
+        cause = match([*(found[-1].raised if found else ()), *last_words], near, rules=case.rules)
         if cause and (name == "SIGABRT" or not follows(cause)):
             return cause
     rule = table.get(name, table["other"])
@@ -180,7 +184,8 @@ def _by_exception(case: _Case) -> Cause | None:
     # Processes whose lines nothing tells apart: one after the other.
     earlier = [chain for chain in reversed(found[-EARLIER:]) if endings.many and chain not in latest.values()]
     near = case.lines[-FRAMES:]
-    causes = [match(chain.raised, near) or exception_cause(chain.raised) for chain in (*ranks, *others, *earlier)]
+    candidates = (*ranks, *others, *earlier)
+    causes = [match(chain.raised, near, rules=case.rules) or exception_cause(chain.raised) for chain in candidates]
     return next((cause for cause in causes if not follows(cause)), causes[0])
 
 
@@ -189,7 +194,7 @@ def _by_error_line(case: _Case) -> Cause | None:
     for line in reversed(case.lines):
         found = re.search(r"(?:^|: )(error: .+|can't open file .+|No module named .+)", line)
         if found and not is_launcher(line):
-            return match([line]) or Cause(id="error-line", text=short(found[1]), line=short(line))
+            return match([line], rules=case.rules) or Cause(id="error-line", text=short(found[1]), line=short(line))
     return None
 
 
@@ -199,7 +204,8 @@ _ERROR = re.compile(r"(Error\b|Exception\b|\bERROR\b|\bFATAL\b|\b[Ff]atal\b|\ber
 
 def _by_last_words(case: _Case) -> Cause | None:
     words = list(reversed(_end_of(case.lines)))
-    return match([line for line in words if _ERROR.search(line)], case.lines[-FRAMES:]) or match(words, rules=_last_rules())
+    errors = [line for line in words if _ERROR.search(line)]
+    return match(errors, case.lines[-FRAMES:], rules=case.rules) or match(words, rules=_last_rules(case))
 
 
 def _exit_code(case: _Case) -> Cause:
@@ -207,9 +213,9 @@ def _exit_code(case: _Case) -> Cause:
     return Cause(id="exit-code", text=f"it ended with exit code {code}", line=_last_words(case.lines))
 
 
-def _last_rules() -> list[CauseRule]:
+def _last_rules(case: _Case) -> list[CauseRule]:
     """The causes that the table looks for at the end of a log only."""
-    return [rule for rule in cause_table().cause if rule.last]
+    return [rule for rule in case.rules if rule.last]
 
 
 def _end_of(lines: Sequence[str]) -> list[str]:

@@ -162,7 +162,7 @@ class Question:
         what = f"{preset.package.name} {version}, " if preset.package and version else ""
         what += f"{named}, preset {preset.name}" if named else f"preset {preset.name}"
         if broken:
-            cause = explain(broken)
+            cause = explain(broken, preset)
             return [error("trainer", f"{named} cannot be imported: {cause.text}", cause.advice)]
         if preset.package and version and not preset.package.fits(version):
             text = f"{what}, which is made for {preset.package.name} {preset.package.words}"
@@ -174,7 +174,7 @@ class Question:
         found = []
         for candidate, chains in zip(self.configs, faults, strict=True):
             for chain in chains:
-                cause = explain(chain)
+                cause = explain(chain, self.preset)
                 advice = cause.advice
                 unknown = re.search(r"The fields `([^`]+)` are not valid", " ".join(chain))
                 if unknown and _is_flag(unknown[1], candidate):
