@@ -93,7 +93,7 @@ def test_a_command_that_could_not_start_stops_the_round() -> None:
     ("name", "words", "retry"),
     [
         ("SIGKILL: 9", "probably because the host ran out of memory", False),
-        ("SIGTERM: 15", "somebody outside the loop ended it", True),
+        ("SIGTERM: 15", "something outside the loop ended it", True),
         ("SIGSEGV: 11", "it crashed (SIGSEGV)", False),
     ],
 )

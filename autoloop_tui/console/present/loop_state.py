@@ -50,7 +50,7 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
         elif round_ and round_.state is RoundState.DECIDING:
             seen = look("pending")
             if loop.held:
-                word = "held: starts by hand"
+                word = f"held: {key('proposals.start')} starts the round"
             elif view.decisions["pending"] or round_.start_at is None:
                 word = "waits for your decisions"
             else:

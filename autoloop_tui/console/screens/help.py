@@ -46,7 +46,7 @@ COLOURS = (
     ("diff-after", "a value as it will be"),
     ("chart-base", "the run it came from, dotted in charts"),
     ("key", "a key, or where you are"),
-    ("dim", "in passing"),
+    ("dim", "secondary"),
 )
 TMUX = (
     ("set -sg escape-time 10", "Esc answers at once; without it after half a second. q goes back, too."),

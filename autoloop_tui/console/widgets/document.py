@@ -24,7 +24,7 @@ class Document(PromptPane):
         Binding("G,end", "move(1000000000)", "Last line", show=False, id="text.last"),
         Binding("slash", "ask", "Search", show=False, id="text.search"),
         Binding("n", "again(1)", "Next match", show=False, id="text.next"),
-        Binding("N", "again(-1)", "Match before", show=False, id="text.previous"),
+        Binding("N", "again(-1)", "Previous match", show=False, id="text.previous"),
     ]
 
     def __init__(self, title: str = "", *, id: str | None = None, classes: str | None = None) -> None:

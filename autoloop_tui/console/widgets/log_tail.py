@@ -27,7 +27,7 @@ class LogTail(LogView):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask('search')", "Search", show=False, id="log.search"),
         Binding("n", "again(1)", "Next match", show=False, id="log.next"),
-        Binding("N", "again(-1)", "Match before", show=False, id="log.previous"),
+        Binding("N", "again(-1)", "Previous match", show=False, id="log.previous"),
         Binding("ampersand,f", "ask('filter')", "Only matching lines", show=False, id="log.filter"),
         Binding("exclamation_mark", "error", "Last error", show=False, id="log.error"),
         Binding("y", "copy", "Copy line", show=False, id="log.copy"),

@@ -14,7 +14,7 @@ _ACTIVE = re.compile(
   | (?<![^\W_])_ | _(?![^\W_])       # emphasis; not inside a word such as ot_pi_sum
   | (?<=[A-Za-z]):(?=//)             # an address that would become a link without being one
   | (?<=www)\.                       # likewise
-  | (?<=[\w.+-])@(?=[\w-])           # a mail address, or somebody's name
+  | (?<=[\w.+-])@(?=[\w-])           # a mail address, or someone's name
   | ^(?:[\#>+=-]|\d{1,9}(?=[.)]))     # the beginning of a heading, quotation, rule or list
 """,
     re.VERBOSE,

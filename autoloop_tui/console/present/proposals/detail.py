@@ -192,7 +192,7 @@ def _basis(observation: Observation, glyphs: Glyphs) -> str:
     if observation.noise is not None:
         parts.append(f"noise {number(observation.noise)}")
     if not observation.holds:
-        parts.append("does not hold")
+        parts.append("false")
     return dot.join(parts)
 
 

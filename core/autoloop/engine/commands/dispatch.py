@@ -96,4 +96,4 @@ class Commands:
             self.context.store.answer(row.id, False, text)
             if row.sent_at < self.began:
                 # Whoever sent it is no longer waiting for the answer.
-                self.context.log_event(EventKind.NOTE, f"`{row.kind}`, kept from before, was not done: {text}")
+                self.context.log_event(EventKind.NOTE, f"the earlier `{row.kind}` request was not carried out: {text}")

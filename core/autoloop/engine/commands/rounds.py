@@ -30,6 +30,4 @@ def hold(command: CommandContext, request: Hold) -> str:
     if request.held and current.start_asked:
         context.store.put_round(msgspec.structs.replace(current, start_asked=False))
     context.update_loop(held=request.held)
-    return (
-        "the next round waits until it is started by hand" if request.held else "the next round starts automatically again"
-    )
+    return "the next round is held until `start`" if request.held else "the next round starts automatically again"

@@ -88,7 +88,9 @@ class Admission:
             if here:
                 strangers.append(", ".join(here))
             elif gone or card.unseen_memory:
-                left.append(", ".join(gone) or f"{card.unseen_memory / gpus.GIB:.1f} GiB of nobody to be seen from here")
+                left.append(
+                    ", ".join(gone) or f"{card.unseen_memory / gpus.GIB:.1f} GiB of processes that cannot be seen from here"
+                )
         if self.context.spec.allow_busy:
             strangers = []
             left = left if after is not None and after < RELEASE else []

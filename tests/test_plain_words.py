@@ -1,0 +1,121 @@
+"""Documents, help and messages hold none of the phrases that no native engineer would write."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+INSTEAD = {
+    "a person's": "the user's",
+    "all the same": "anyway",
+    "as it was given": "unchanged",
+    "by itself": "automatically",
+    "by themselves": "automatically",
+    "does not hold": "false",
+    "for a night": "unattended",
+    "forget the marks": "clear marks",
+    "gives the slot on": "releases the slot",
+    "in passing": "secondary",
+    "is let end": "finishes first",
+    "is said": "is reported",
+    "is told": "is reported",
+    "kept from before": "earlier",
+    "last words": "the completion message, the last lines",
+    "leave away": "omit",
+    "leaves away": "omits",
+    "left away": "omitted",
+    "left behind, never run": "rejected",
+    "leaves it as it was": "cancels",
+    "line an event": "line per event",
+    "makes no sense": "what the value must be",
+    "match before": "previous match",
+    "no engine drives it": "the engine has stopped",
+    "so many": "at most N",
+    "so often": "at most N times",
+    "somebody": "someone, a user",
+    "started by hand": "held",
+    "take it up again": "resume it",
+    "taken up again": "resumed",
+    "takes it up again": "resumes it",
+    "torn": "incomplete",
+    "turn the order round": "reverse the order",
+    "wall": "guard",
+    "walls": "guards",
+    "wrong call": "usage error",
+}
+"""What must not be written, and what to write instead."""
+
+PHRASE = re.compile("|".join(rf"\b{re.escape(phrase).replace(chr(92) + ' ', chr(92) + 's+')}\b" for phrase in INSTEAD), re.I)
+
+OTHERS_TEXTS = {"core/autoloop/store/sentences.py"}
+"""Sentences that an older version wrote, as they are found in its stores."""
+
+
+def of_markdown(path: Path) -> Iterator[tuple[int, str]]:
+    yield from enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+
+
+def of_python(path: Path) -> Iterator[tuple[int, str]]:
+    """Every text but the docstrings, which are no message. Those of the commands are: they are their help."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings: set[int] = set()
+    if "commands" not in path.parts or "cli" not in path.parts:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                docstrings.add(id(node.value))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+def of_toml(path: Path) -> Iterator[tuple[int, str]]:
+    """The texts in it, not its comments; without line numbers, as 0."""
+
+    def texts(value: Any) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list | dict):
+            for item in value.values() if isinstance(value, dict) else value:
+                yield from texts(item)
+
+    for text in texts(tomllib.loads(path.read_text(encoding="utf-8"))):
+        yield 0, text
+
+
+READERS = {".md": of_markdown, ".py": of_python, ".toml": of_toml}
+PLACES = {
+    "documents": ("*.md", "docs/**/*.md", "recipes/**/*.md", ".github/**/*.md"),
+    "core": ("core/**/*.py", "core/**/*.toml"),
+    "command line and console": ("autoloop_tui/**/*.py",),
+    "themes": ("themes/*.toml",),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_text_holds_a_phrase_of_the_list(place: str) -> None:
+    files = [path for pattern in PLACES[place] for path in sorted(ROOT.glob(pattern))]
+    assert files
+    found = []
+    for path in files:
+        name = str(path.relative_to(ROOT))
+        for line, text in READERS[path.suffix](path):
+            if name not in OTHERS_TEXTS and (phrase := PHRASE.search(text)):
+                found.append(f"{name}:{line}: write {INSTEAD[' '.join(phrase[0].lower().split())]!r}: {text.strip()[:200]}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("text", ["The next round starts by\nitself.", "Somebody else's", "TORN"])
+def test_a_phrase_is_found_across_lines_and_in_any_case(text: str) -> None:
+    assert PHRASE.search(text)
+
+
+def test_a_word_that_only_holds_a_phrase_is_no_phrase() -> None:
+    assert not PHRASE.search("firewall, tornado, inpassing")
