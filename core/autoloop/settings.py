@@ -132,6 +132,6 @@ def load_settings(project: Path) -> Settings:
     raw = parse_toml(read_text(path, "settings file"), str(path))
     if raw.get("trainer"):
         if "preset" in raw:
-            raise UserError(f"{path}: both preset and [trainer] say how runs are launched; omit one of them.")
+            raise UserError(f"{path}: both preset and [trainer] say how runs are launched; write preset below [trainer].")
         raw["preset"] = FILE
     return read_table(raw, Settings, str(path))

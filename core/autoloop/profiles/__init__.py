@@ -1,8 +1,9 @@
 """What Auto Loop knows of particular methods and trainers, as data. Nothing outside this package names one.
 
 A method (`act_ot/`) has the metrics, rules and guards of what is trained; a trainer (`lerobot/`) has its launch presets, the
-causes of its failures and its guards. `profile.toml` has the rest. A method applies to the configs that have its block and
-to no others, whoever trains them: `methods_of`. Each file is parsed by the package whose kind of data it holds.
+causes of its failures and its guards. `profile.toml` has the rest. Of other trainers only the command line is known:
+`presets/` has a launch preset for each. A method applies to the configs that have its block and to no others, whoever
+trains them: `methods_of`. Each file is parsed by the package whose kind of data it holds.
 """
 
 from __future__ import annotations
@@ -88,8 +89,7 @@ def path(name: str) -> Traversable:
 
 def presets() -> Iterator[Traversable]:
     """The launch presets, a TOML file each."""
-    for profile in PROFILES:
-        folder = _folder(profile) / "presets"
+    for folder in (_folder("presets"), *(_folder(profile) / "presets" for profile in PROFILES)):
         if folder.is_dir():
             yield from folder.iterdir()
 

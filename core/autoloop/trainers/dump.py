@@ -13,6 +13,7 @@ import tempfile
 from autoloop.model import UserError
 from autoloop.secrets import mask
 from autoloop.trainers.presets import PLACEHOLDER, Preset
+from autoloop.trainers.programs import program_path
 
 PATIENCE = 180.0
 """Seconds that the command may take: it imports what the trainer imports, perhaps from a cold network disk."""
@@ -36,6 +37,7 @@ def dumped(preset: Preset, python: str, cwd: str, device: str, *, script: str | 
         (script or preset.script) if word == "{script}" else PLACEHOLDER.sub(lambda match: values[match[1]], word)
         for word in preset.dump
     ]
+    argv[0] = program_path(argv[0], python)
     code, out, said = _run(argv, cwd, _environment(preset, cwd))
     shown = shlex.join(argv)
     if code is None:

@@ -1,4 +1,7 @@
-"""Presets read: shipped ones by name, a user's own by path, which is a file or the table [trainer] of an autoloop.toml."""
+"""Presets read: shipped ones by name, a user's own by path, which is a file or the table [trainer] of an autoloop.toml.
+
+A user's own may name a shipped one as `preset`, and then holds what differs from it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import shlex
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from autoloop import profiles
 from autoloop.files import read_text
@@ -17,6 +21,9 @@ from autoloop.trainers.presets import Preset
 
 SETTINGS_FILE = "autoloop.toml"
 """Its table [trainer] is a preset."""
+
+BASED_ON = "preset"
+"""The key that names the shipped preset whose keys hold where a user's own preset has none."""
 
 WRITTEN = {"command": "argv", "style": "override_style"}
 """Keys that may be written for those of `Preset`, which the files of 0.1.0 have."""
@@ -49,13 +56,9 @@ def parse_preset(text: str, source: str) -> Preset:
         raw, where = raw.get("trainer", {}), f"{source}, [trainer]"
         if not isinstance(raw, dict):
             raise UserError(f"{source}: trainer must be a table, [trainer] with command = ….")
-    for new, old in WRITTEN.items():
-        if new in raw and old in raw:
-            raise UserError(f"{where}: {new} and {old} are the same key; keep {new}.")
-    raw = {WRITTEN.get(key, key): value for key, value in raw.items()}
-    for key in ("argv", "dump"):
-        if isinstance(raw.get(key), str):
-            raw[key] = _words(raw[key], where, key)
+    raw = _spelt(raw, where)
+    if (shipped := raw.pop(BASED_ON, None)) is not None:
+        raw = _completed(_of_shipped(shipped, where), raw)
     if "argv" not in raw and not raw.keys() - set(Preset.__struct_fields__):  # an unknown key may be a slip of it
         raise UserError(
             f'{where}: the key "command" is missing; write the command that trains, as in command = "{{python}} train.py".'
@@ -64,6 +67,36 @@ def parse_preset(text: str, source: str) -> Preset:
     for fault in faults(preset):
         raise UserError(f"{where}: {fault}.")
     return preset
+
+
+def _spelt(raw: dict[str, Any], where: str) -> dict[str, Any]:
+    """The keys as `Preset` calls them, commands as words."""
+    for new, old in WRITTEN.items():
+        if new in raw and old in raw:
+            raise UserError(f"{where}: {new} and {old} are the same key; keep {new}.")
+    raw = {WRITTEN.get(key, key): value for key, value in raw.items()}
+    for key in ("argv", "dump"):
+        if isinstance(raw.get(key), str):
+            raw[key] = _words(raw[key], where, key)
+    return raw
+
+
+def _of_shipped(name: object, where: str) -> dict[str, Any]:
+    files = _shipped()
+    if not isinstance(name, str) or name not in files:
+        near = did_you_mean(str(name), files, f"there are {', '.join(sorted(files))}.")
+        raise UserError(f"{where}: {BASED_ON} must name a shipped launch preset, and {name} is none; {near}")
+    source = f"preset {name}"
+    return _spelt(parse_toml(files[name].read_text(encoding="utf-8"), source), source)
+
+
+def _completed(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The shipped keys with the user's own in their place; tables such as `flags` are joined key by key."""
+    joined = dict(shipped)
+    for key, value in own.items():
+        before = joined.get(key)
+        joined[key] = _completed(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return joined
 
 
 def _words(command: str, where: str, key: str) -> list[str]:

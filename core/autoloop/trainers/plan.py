@@ -16,6 +16,7 @@ from autoloop.model import Config, UserError, WandbSpec
 from autoloop.secrets import shown_value
 from autoloop.trainers.overrides import flag, override_words, plain_key, text_value
 from autoloop.trainers.presets import PLACEHOLDER, Preset, passes
+from autoloop.trainers.programs import program_path
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +76,7 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
     argv: list[str] = []
     for word in preset.argv:
         argv += _script(preset, request) if word == "{script}" else [_fill(word, values) or ""]
+    argv[0] = program_path(argv[0], request.python)
     flags, extra = preset.flags, list(request.extra)
     replaced: set[str] = set()
     if request.resume:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from autoloop.store import Places
 from autoloop.text.plural import plural
 from autoloop.trainers import Preset
 from autoloop.trainers.presets import PLACEHOLDER
+from autoloop.trainers.programs import exists
 from autoloop.wandb_cloud.key import key_source
 
 
@@ -142,12 +142,10 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
 def check_command(spec: LoopSpec, preset: Preset) -> None:
     """Whether what the preset's command names is there: its program, and a Python file that {python} runs."""
     program, *words = preset.argv
-    if (
-        not PLACEHOLDER.search(program)
-        and shutil.which(os.path.join(spec.cwd, program) if "/" in program else program) is None
-    ):
+    if not exists(program, spec.python, spec.cwd):
         raise UserError(
-            f"The command {program} of the preset {preset.name} is not found; activate its environment, or correct command."
+            f"The command {program} of the preset {preset.name} is not found beside {spec.python} or on PATH; name the "
+            "interpreter of its environment with --python, or correct command."
         )
     file = words[0] if words else ""
     run_by_python = program == "{python}" and file.endswith(".py") and not PLACEHOLDER.search(file)
