@@ -11,29 +11,10 @@ from autoloop import profiles
 from autoloop.diagnose.causes import memory_causes
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.logs import log_lines
-from autoloop.model import Cause, ExitRecord
-from autoloop.trainers import load_preset
+from autoloop.model import ExitRecord
 
-PLAIN = load_preset("plain")
-
-
-def of(log: str, code: int | None = 1, signal: int | None = None) -> Cause:
-    cause = diagnose(ExitRecord(code=None if signal else code, signal=signal), log_lines(log.encode()), PLAIN)
-    assert cause is not None
-    return cause
-
-
-def raised(*exceptions: str) -> str:
-    frames = 'Traceback (most recent call last):\n  File "/srv/train.py", line 288, in <module>\n    train()\n'
-    linked = "\nThe above exception was the direct cause of the following exception:\n\n"
-    return "step 10/100\n" + linked.join(f"{frames}{exception}\n" for exception in exceptions)
-
-
-ASYNC = """
-CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect.
-For debugging consider passing CUDA_LAUNCH_BLOCKING=1
-Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.
-"""
+from tests.diagnose.logs import ASYNC, PLAIN, of, raised
+from tests.diagnose.test_wordings import WORDINGS
 
 GPU_MEMORY = [
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 23.64 GiB",
@@ -356,7 +337,7 @@ def test_every_cause_of_the_table_has_a_log_here() -> None:
     in_table = {rule["id"] for rule in tomllib.loads(text)["cause"]}
     begin = text[: text.index("# ---- the config")] + text[text.index("# ---- W&B") :]
     ours = {rule["id"] for rule in tomllib.loads(begin[: begin.index("# ---- by the signal")])["cause"]}
-    shown = {id_ for id_, *_ in OTHERS} | memory_causes()
+    shown = {id_ for id_, *_ in OTHERS} | {id_ for id_, *_ in WORDINGS} | memory_causes()
     elsewhere = {
         "config-missing",
         "config-broken",

@@ -4,21 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from autoloop.diagnose.diagnosis import diagnose
-from autoloop.logs import log_lines
-from autoloop.model import Cause, ExitRecord
-from autoloop.trainers import load_preset
 
-PLAIN = load_preset("plain")
+from tests.diagnose.logs import of
+
 OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 23.64 GiB"
 GONE = "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:31377"
 BAR = "Training:   1%|1         | 10/1000 [00:01<02:00,  8.2step/s]"
-
-
-def of(log: str, code: int | None = 1, signal: int | None = None) -> Cause:
-    cause = diagnose(ExitRecord(code=None if signal else code, signal=signal), log_lines(log.encode()), PLAIN)
-    assert cause is not None
-    return cause
 
 
 def trace(exception: str, prefix: str = "") -> str:
@@ -204,3 +195,25 @@ def test_rich_and_loguru_draw_tracebacks_in_their_own_way(frames: str) -> None:
 def test_the_exception_within_a_group_is_the_reason() -> None:
     group = '  + Exception Group Traceback (most recent call last):\n  |   File "t.py", line 3, in <module>\n  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File "t.py", line 2, in f\n    |     g()\n    | ValueError: num_steps should be positive\n    +------------------------------------\n'
     assert of(group).text == "ValueError: num_steps should be positive"
+
+
+SRUN = """srun: Terminating StepId=12.0
+slurmstepd: error: *** STEP 12.0 ON n1 CANCELLED AT 2026-01-01T00:00:00 ***
+srun: error: n1: task 0: Terminated
+"""
+
+
+def test_srun_ends_the_tasks_that_are_left_and_is_not_taken_for_somebody_outside() -> None:
+    failed = "srun: error: n1: task 1: Exited with exit code 1\n"
+    assert of(trace(OOM) + failed + SRUN, code=143).id == "cuda-out-of-memory"
+    assert of(failed + SRUN, code=143).id == "exit-code"
+    assert of("srun: error: n1: task 1: Segmentation fault (core dumped)\n" + SRUN, code=143).id == "sigsegv"
+    assert of("srun: error: n1: task 1: Killed\n" + SRUN, code=143).id == "sigkill"
+    assert of("srun: error: n1: tasks 0-1: Terminated\n", code=143).id == "sigterm"
+
+
+def test_torch_s_watchdog_is_the_reason_where_the_summary_has_only_its_abort() -> None:
+    watchdog = "[rank1]:[E131 16:15:16.7075 ProcessGroupNCCL.cpp:1595] [PG ID 0 PG GUID 0(default_pg) Rank 1] Process group watchdog thread terminated with exception: [Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1, OpType=BROADCAST) ran for 1800004 milliseconds before timing out.\n"
+    cause = of(watchdog + elastic((1, "-6 (pid: 77)")))
+    assert (cause.id, cause.retry) == ("collective-failed", True)
+    assert "Watchdog caught" in (cause.line or "")

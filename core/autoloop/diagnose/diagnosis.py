@@ -15,6 +15,7 @@ from functools import cached_property
 import msgspec
 
 from autoloop.diagnose.causes import (
+    SHORT_CAUSES,
     SHORTAGE,
     CauseRule,
     cause_of,
@@ -39,6 +40,8 @@ EARLIER = 50
 """Chains of exceptions before the last that are looked at where nothing tells the processes apart."""
 LAST_WORDS = 60
 """Lines at the end of a log where a cause without an exception may stand."""
+ABORTING = 10
+"""Of these, the last ones, where a program that aborts gives its reason."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class _Case:
 
 
 _Check = Callable[[_Case], Cause | None]
+
+_NATIVE = re.compile(r"what\(\):|\[E\S* [\d:. ]*\w+\.(cpp|cc):\d+\]")
+"""How C++ and the libraries of torch word an error."""
+_REMARK = re.compile(r"\b(WARN|WARNING|INFO|DEBUG)\b|^wandb: ")
+"""What a line holds that tells of nothing that would end a program."""
 
 
 def diagnose(
@@ -135,7 +143,7 @@ def _not_started(case: _Case) -> Cause | None:
 
 def _declared(case: _Case) -> Cause | None:
     """What a batch system says at the end of the log, whatever else it holds."""
-    words = [line for line in _end_of(case.lines) if line.startswith(("slurmstepd", "srun"))]
+    words = [line for line in _end_of(case.lines) if line.startswith(("slurmstepd", "srun", "=>> PBS", "TERM_"))]
     return match(list(reversed(words)), rules=_last_rules(case))
 
 
@@ -151,10 +159,14 @@ def _by_signal(case: _Case, ending: Signalled | None, found: Sequence[Chain]) ->
     if ending is None:
         return None
     table, name = cause_table().signals, ending.name
-    if name not in table or name == "SIGBUS":  # a crash, which Python or C++ may have had the time to explain
+    if name not in table or name in ("SIGBUS", "SIGINT"):  # a crash, which Python or C++ may have had the time to explain
         near = case.lines[-FRAMES:]
-        last_words = [text for text in near if "what():" in text]
+        last_words = [text for text in near if _NATIVE.search(text)]
+        if name == "SIGABRT":
+            last_words += [text for text in _end_of(case.lines)[-ABORTING:] if not _REMARK.search(text)]
         cause = match([*(found[-1].raised if found else ()), *last_words], near, rules=case.rules)
+        if cause and name == "SIGINT":  # other exceptions come of it; a library that lacks threads sends it to itself
+            cause = cause if cause.id in SHORT_CAUSES else None
         if cause and (name == "SIGABRT" or not follows(cause)):
             return cause
     rule = table.get(name, table["other"])
@@ -193,12 +205,14 @@ def _by_error_line(case: _Case) -> Cause | None:
     """argparse prints `prog: error: …` after its usage, newer trainers `error: …`; the interpreter `can't open file`."""
     for line in reversed(case.lines):
         found = re.search(r"(?:^|: )(error: .+|can't open file .+|No module named .+)", line)
-        if found and not is_launcher(line):
+        if found and not is_launcher(line) and not line.startswith(("srun: ", "slurmstepd: ")):
             return match([line], rules=case.rules) or Cause(id="error-line", text=short(found[1]), line=short(line))
     return None
 
 
-_ERROR = re.compile(r"(Error\b|Exception\b|\bERROR\b|\bFATAL\b|\b[Ff]atal\b|\berror\b|what\(\):|Errno|\bE\d{4} |\[E\d* ?)")
+_ERROR = re.compile(
+    r"(Error\b|Exception\b|\bERROR\b|\bFATAL\b|\b[Ff]atal\b|\berror\b|what\(\):|Errno|\bE\d{4} |\[E\d* ?|^libgomp: )"
+)
 """What a line holds that tells of an error, where no exception was printed."""
 
 

@@ -33,6 +33,11 @@ _ANNOUNCED = re.compile(
 )
 _SHELL = re.compile(rf"^(?:.*[:\s])?(?P<words>{'|'.join(_WORDS)})(?: \(core dumped\))?(?:\s{{3,}}\S.*)?$")
 """A shell's words for a command that a signal ended; srun's too."""
+_SRUN = re.compile(
+    r"srun: (?:Terminating |error: \S+ tasks? [^:]{1,100}: (?!Terminated)"
+    r"(?:Exited with exit code|[A-Z][A-Za-z ]{1,40}(?: \(core dumped\))?$))"
+)
+"""What srun prints of a task that failed before it ended the others."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,9 @@ def read_endings(lines: Sequence[str], exit: ExitRecord) -> Endings:
     announced = next((found for line in reversed(near[-60:]) if (found := _signal_in(line))), None)
     first = announced or _named(exit.signal if exit.signal is not None else exit.code, exit.signal is None)
     shell = next((found for line in reversed(near[-10:]) if (found := _shell(line))), None)
+    if any(map(_SRUN.match, near[-60:])):  # the SIGTERM is srun's own, for the tasks that were left
+        first = None if first and first.name == "SIGTERM" else first
+        shell = next((found for line in near[-60:] if (found := _shell(line)) and found.name != "SIGTERM"), None)
     return Endings(first=first, other=shell, many=any("local_rank" in line for line in near))
 
 

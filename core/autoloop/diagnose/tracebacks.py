@@ -16,6 +16,8 @@ WRITERS = 64
 AHEAD = 12
 """Lines of other writers that may stand within a traceback."""
 MESSAGE_LINES = 15
+FAR_MESSAGE = 80
+"""Lines after an exception without a word, in which its message may stand: Paddle prints C++ frames first."""
 
 
 @dataclass(frozen=True)
@@ -196,9 +198,22 @@ def _message(lines: Sequence[str], index: int, indent: str) -> tuple[str, int]:
             break
         more.append(line.strip())
         ahead += 1
+    if text.endswith(":") and not more:  # its message stands in paragraphs of their own
+        more = _paragraphs(lines[index : index + FAR_MESSAGE])[-MESSAGE_LINES:]
     if text.endswith(":") and more:  # the message began with a line end
         text += " " + more.pop(0)
     return "\n".join([text, *more]), ahead if ahead > index else index
+
+
+def _paragraphs(lines: Sequence[str]) -> list[str]:
+    """The lines with words until another traceback or another writer begins."""
+    found: list[str] = []
+    for line in lines:
+        if _header(line) or line.strip().startswith(_LINKS) or _LEVELS.match(line):
+            break
+        if any(map(str.isalnum, line)):
+            found.append(line.strip())
+    return found
 
 
 def _ends(line: str) -> bool:
