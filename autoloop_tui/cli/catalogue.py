@@ -30,6 +30,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "demo": Command(
             "demo", "Watch three rounds of a small real training.", ("demo", "demo my-demo --rounds 2 --approve auto")
         ),
+        "init": Command(
+            "init",
+            "Write autoloop.toml for the command that you train with.",
+            ("init -- python train.py --lr 1e-3", "init -- 'WANDB_PROJECT=a accelerate launch train.py a.yaml'"),
+        ),
         "doctor": Command(
             "doctor",
             "Check everything that a run needs, and start nothing.",

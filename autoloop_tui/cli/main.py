@@ -10,11 +10,23 @@ from collections.abc import Sequence
 
 from autoloop import secrets
 from autoloop.model import UserError
-from cyclopts import App, CoercionError, CycloptsError, Group, MissingArgumentError, Parameter, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from autoloop_tui.cli import catalogue
 from autoloop_tui.cli.commands import console
 from autoloop_tui.cli.output import printing
+
+_UNUSED = {"run": "configs go after --cfgs", "init": "write -- before the command that it belongs to"}
+"""By command, where words that belong to no flag were probably meant to stand."""
 
 
 def command_line(*, listing: bool = False) -> App:
@@ -97,9 +109,11 @@ def _sentence(error: Exception) -> str:
     if not isinstance(error, CycloptsError):
         return str(error)
     command = " ".join(error.command_chain or ())
+    if isinstance(error, UnknownOptionError) and command == "init":
+        return f"{error.token.keyword} is no flag of init; {_UNUSED[command]}."
     if isinstance(error, UnusedCliTokensError):
         words = error.unused_tokens or [""]
-        advice = "configs go after --cfgs" if command == "run" else f"see `autoloop-tui {command} --help`"
+        advice = _UNUSED.get(command) or f"see `autoloop-tui {command} --help`"
         return f"{' '.join(words)} belongs to no flag; {advice}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword:

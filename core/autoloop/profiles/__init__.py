@@ -94,6 +94,11 @@ def presets() -> Iterator[Traversable]:
             yield from folder.iterdir()
 
 
+def command_lines() -> Traversable:
+    """What is known of the command lines of trainers, of all of them in one file."""
+    return resources.files(__name__) / "command_lines.toml"
+
+
 def _profiles() -> tuple[Profile, ...]:
     return tuple(map(_profile, PROFILES))
 

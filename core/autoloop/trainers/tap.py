@@ -6,33 +6,22 @@ Without it, live rules and curves would see a slow logger minutes late, and a ru
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from autoloop.trainers.installed import version_of
 
 SITE = Path(__file__).with_name("tap_site")
 FIRST_PROMPT = (0, 31)
 """The first wandb that flushes its file by time (WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL)."""
-PATIENCE = 20.0
-ASK = "import sys; sys.path[:] = filter(None, sys.path); from importlib.metadata import version; print(version('wandb'))"
-"""Without the working folder, which stands first on the path of `-c`: a file there could be taken for one of Python's."""
 
 
 @functools.cache
 def lagging_wandb(python: str) -> str | None:
     """The version of that interpreter's wandb if it is one that lags; None if not, or if it cannot be told."""
-    try:
-        if python == sys.executable:
-            version = importlib.metadata.version("wandb")
-        else:
-            done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, timeout=PATIENCE, check=True)
-            version = done.stdout.strip()
-    except (importlib.metadata.PackageNotFoundError, OSError, subprocess.SubprocessError):
-        return None
+    version = version_of("wandb", python) or ""
     numbers = re.match(r"(\d+)\.(\d+)", version)
     return version if numbers and (int(numbers[1]), int(numbers[2])) < FIRST_PROMPT else None
 

@@ -1,0 +1,91 @@
+"""`init`: from the command with which somebody trains today to `autoloop.toml` and a base config."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from autoloop import gpus as gpu_report
+from autoloop.adoption import Adoption, World, adopt, read_command
+from autoloop.files import write_atomically
+from autoloop.model import UserError
+from autoloop.settings import FILE
+from autoloop.trainers.installed import version_of
+from cyclopts import Parameter
+
+from autoloop_tui.cli.output import printing
+
+
+def init(
+    *command: Annotated[str, Parameter(help="The command, after --: its words, or one text in quotes.")],
+    force: Annotated[bool, Parameter(help="Replace autoloop.toml if it exists.")] = False,
+) -> int:
+    """Write autoloop.toml for the command that you train with today: `autoloop-tui init -- python train.py --lr 1e-3`.
+
+    It recognises the config file, output folder, steps, seed and device, and the usual launchers and trainers. Where the
+    command has no config file, its values become base.json, which edits change. It prints what it recognised and
+    assumed; on a terminal it asks for what it cannot know. Nothing is started, except that a Hydra application is asked to
+    print its config.
+    """
+    cwd = Path.cwd()
+    if os.path.lexists(cwd / FILE) and not force:
+        raise UserError(f"{FILE} exists here and was not changed: --force before -- replaces it.")
+    asks = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    typed = list(command)
+    if not typed and asks:
+        typed = [_ask("The command that trains today, as you type it:")]
+    if not typed or not any(word.strip() for word in typed):
+        raise UserError(
+            "Give the command that you train with after --, as in `autoloop-tui init -- python train.py --lr 1e-3`."
+        )
+    read = read_command(typed, cwd, os.environ)
+    found = adopt(read, _world(cwd, asks=asks))
+    if found.base:  # first: settings that name a file which is not there would be half of it
+        write_atomically(cwd / found.base[0], found.base[1])
+    write_atomically(cwd / FILE, found.settings)
+    print(_text(found))
+    return 0
+
+
+def _world(cwd: Path, *, asks: bool) -> World:
+    report = gpu_report.read_within()
+    return World(
+        cwd=cwd,
+        gpus=None if report.error else [gpu.index for gpu in report.gpus] or None,
+        ask=_ask if asks else None,
+        interpreter=_interpreter,
+        found=shutil.which,
+        version=version_of,
+    )
+
+
+def _text(found: Adoption) -> str:
+    lines = [f"{FILE} was written:", *(f"    {line}".rstrip() for line in found.settings.splitlines()), ""]
+    width = max(len(subject) for subject, _ in found.report)
+    lines += [f"{subject:{width}}  {text}" for subject, text in found.report]
+    flags = shlex.join(found.flags)
+    lines += ["", "Next:"]
+    for name, what in (
+        ("doctor", "checks everything that a run needs"),
+        ("run", "shows the plan; --exec starts it"),
+    ):
+        lines.append(f"  {' '.join(filter(None, ['autoloop-tui', name, flags]))}  # {what}")
+    return "\n".join(map(printing.printable, lines))
+
+
+def _ask(question: str) -> str:
+    print(f"{question} ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def _interpreter(word: str) -> str | None:
+    """The path of the interpreter that a shell would start, unless it is of the environment that Auto Loop runs in."""
+    found = os.path.abspath(os.path.expanduser(word)) if "/" in word else shutil.which(word)
+    if found is None or os.path.dirname(found) == os.path.dirname(sys.executable):
+        return None
+    return found

@@ -1,0 +1,125 @@
+"""What a command becomes: the text of `autoloop.toml`, the base config where there is none, and what was assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from autoloop.adoption import settings_text
+from autoloop.adoption.arguments import read_arguments
+from autoloop.adoption.command import Command
+from autoloop.adoption.draft import Ask, Draft
+from autoloop.adoption.known import trainer_of
+from autoloop.adoption.own_table import fill_table
+from autoloop.adoption.script import read_script
+from autoloop.adoption.shipped import use_preset
+from autoloop.secrets.names import is_secret
+from autoloop.settings import Settings
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the world outside: each answers at once or within the time that a trainer's import takes."""
+
+    cwd: Path
+    gpus: list[int] | None
+    """The GPUs of this machine; None: it has none that can be used."""
+    ask: Ask | None = None
+    """Puts a question to a user at a terminal, and returns the answer; None: nobody is there."""
+    interpreter: Callable[[str], str | None]
+    """The path of the interpreter that a word of the command means, if it is not Auto Loop's own."""
+    found: Callable[[str], str | None]
+    """The path of a program, as a shell finds it."""
+    version: Callable[[str, str], str | None]
+    """The version of a package in the environment of an interpreter (empty: Auto Loop's own)."""
+
+
+class Adoption(msgspec.Struct, frozen=True, kw_only=True):
+    settings: str
+    """The text of autoloop.toml."""
+    base: tuple[str, str] | None
+    """The name and text of the base config; None where the trainer's own config file is used."""
+    report: list[tuple[str, str]]
+    """What was recognised, assumed or left out: a subject and a sentence."""
+    flags: list[str]
+    """What `run`, `doctor` and `try` need besides."""
+
+
+def adopt(command: Command, world: World) -> Adoption:
+    """UserError for a command that no table can stand for, or whose config cannot be read."""
+    script = read_script(world.cwd, command.script, command.module)
+    arguments = read_arguments(command.arguments, script.flags)
+    words = [each.text for each in arguments if each.kind == "word"]
+    trainer = trainer_of(command.program, command.module, script.source, words)
+    draft = Draft(command=command, cwd=world.cwd, script=script, trainer=trainer, arguments=arguments, ask=world.ask)
+    draft.python = _interpreter(draft, world)
+    _program(draft, world)
+    draft.say("trainer", trainer.name if trainer else "none that is known: what its command and its source say is used")
+    _gpus_here(draft, world)
+    _environment(draft)
+    if trainer and trainer.presets:
+        use_preset(draft, world.version)
+    else:
+        fill_table(draft)
+    for sentence in command.left_out:
+        draft.say("left out", sentence)
+    settings = settings_text.settings_text(draft)
+    settings_text.check(settings, draft)
+    return Adoption(settings=settings, base=draft.base_file, report=draft.report, flags=draft.run_flags)
+
+
+def _interpreter(draft: Draft, world: World) -> str:
+    """The interpreter that autoloop.toml names; empty for Auto Loop's own."""
+    if "{python}" not in draft.command.start:
+        return ""
+    found = world.interpreter(draft.command.python)
+    if found:
+        draft.say("python", f"{found}, which the command starts")
+    return found or ""
+
+
+def _program(draft: Draft, world: World) -> None:
+    first = draft.command.start[0]
+    if "{" not in first and world.found(first) is None:
+        draft.say("program", f"{first} is not found here: activate its environment before you start Auto Loop")
+
+
+def _environment(draft: Draft) -> None:
+    """The variables before the command."""
+    for name, value in draft.command.env.items():
+        if name == "CUDA_VISIBLE_DEVICES":
+            _gpus(draft, value)
+        elif name in ("WANDB_MODE", "WANDB_DIR", "WANDB_RUN_ID", "WANDB_SILENT", "PYTHONUNBUFFERED", "PYTHONPATH"):
+            if name == "PYTHONPATH":
+                draft.table["python_path"] = [each for each in value.split(":") if each and not each.startswith("$")]
+                draft.say("python_path", f"{value} goes before PYTHONPATH")
+            else:
+                draft.say("left out", f"{name}={value}: Auto Loop sets it (--wandb-online records online)")
+        elif is_secret(name, value):
+            draft.say("left out", f"{name}: a secret is not written to a file; export it before you start Auto Loop")
+        else:
+            draft.env[name] = value
+            draft.say("env", f"{name}={value} for every run")
+
+
+def _gpus_here(draft: Draft, world: World) -> None:
+    """So that the next command works as it stands on this machine."""
+    if world.gpus is None:
+        draft.on_cpu = True
+        draft.say("gpus", "this machine has none that can be used: --device cpu debugs on the CPU")
+    elif world.gpus != Settings().gpus:
+        draft.settings["gpus"] = world.gpus
+        draft.say("gpus", f"{', '.join(map(str, world.gpus))}, those of this machine; --gpus names others")
+
+
+def _gpus(draft: Draft, value: str) -> None:
+    numbers = [part.strip() for part in value.split(",")]
+    if value in ("", "-1"):
+        draft.on_cpu = True
+        draft.say("device", "the command hides every GPU, so give --device cpu")
+    elif all(part.isdigit() for part in numbers):
+        draft.settings["gpus"] = list(map(int, numbers))
+        draft.say("gpus", f"{', '.join(numbers)}, as CUDA_VISIBLE_DEVICES says; --gpus names others")
+    else:
+        draft.say("left out", f"CUDA_VISIBLE_DEVICES={value}: name GPUs by their numbers with --gpus")

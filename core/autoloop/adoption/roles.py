@@ -1,0 +1,85 @@
+"""Which values of a config are the number of steps and the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autoloop.adoption.arguments import value_of
+from autoloop.adoption.config_file import leaf_values
+from autoloop.adoption.draft import Draft, put
+from autoloop.adoption.known import known, plain
+from autoloop.configs import Config
+
+
+def assign_roles(draft: Draft, config: Config, *, in_file: bool) -> None:
+    """Tells the table where they stand; asks where nothing does."""
+    _steps(draft, leaf_values(config), in_file)
+    _seed(draft, leaf_values(config), in_file)
+
+
+def _steps(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
+    names = known().names
+    whole = {key: value for key, value in values.items() if isinstance(value, int) and value is not True and value > 0}
+    own = draft.trainer.steps if draft.trainer else ()
+    key = _found(whole, (*own, *names.steps))
+    if key is None and (key := _found(whole, names.epochs)):
+        draft.say("steps", f"assumed that a step is an epoch: {key} is {whole[key]}")
+    elif key:
+        draft.say("steps", f"{key} is {whole[key]}")
+    else:
+        key = _asked(draft, "Which flag is the number of steps, with its value (--max_steps 1000)? (Enter: none)", in_file)
+        if not key:
+            draft.say(
+                "steps",
+                'no number of steps is known, so progress is counted up to --steps; name it by steps = "KEY" in [trainer]',
+            )
+    if key:
+        draft.table["steps"] = key
+
+
+def _seed(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
+    own = draft.trainer.seed if draft.trainer else ()
+    whole = {key: value for key, value in values.items() if isinstance(value, int) and not isinstance(value, bool)}
+    key = _found(whole, (*own, *known().names.seed))
+    if key:
+        draft.say("seed", f"{key} is {whole[key]}: --seeds varies it")
+    elif flag := next((flag.key for flag in draft.script.flags.values() if plain(flag.key) in _plain_seeds()), ""):
+        where = draft.table.get("base", "the base")
+        draft.say("seed", f'the script takes --{flag}: add "{flag}": 1 to {where}, and --seeds can vary it')
+    else:
+        key = _asked(draft, "Which flag is the seed, with its value (--seed 1)? (Enter: none)", in_file)
+        if not key:
+            draft.say("seed", "none is known, so --seeds cannot vary it; add it to the base if the trainer takes one")
+    if key and (key.rpartition(".")[2] != "seed" or sum(each.rpartition(".")[2] == "seed" for each in values) > 1):
+        draft.table["seed"] = key
+
+
+def _plain_seeds() -> set[str]:
+    return {plain(name) for name in known().names.seed}
+
+
+def _found(values: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The first name that is a whole key, else the last part of one."""
+    for name in names:
+        for key in values:
+            if plain(key) == plain(name):
+                return key
+    for name in names:
+        for key in values:
+            if plain(key.rpartition(".")[2]) == plain(name):
+                return key
+    return None
+
+
+def _asked(draft: Draft, question: str, in_file: bool) -> str | None:
+    """The key of an answer such as `--seed 1`, whose value the base then has; a config file is asked for no more."""
+    if in_file or "dump" in draft.table or draft.base_file is None:
+        return None
+    words = draft.asked(question).replace("=", " ").split()
+    if len(words) != 2 or not put(draft.base, key := words[0].lstrip("-"), value_of(words[1:], python=False)):
+        return None
+    from autoloop.configs import dump_config
+
+    draft.base_file = draft.base_file[0], dump_config(draft.base)
+    return key

@@ -1,0 +1,70 @@
+"""A draft as the text of autoloop.toml: at most 15 lines, with comments for what is not plain."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from autoloop.adoption.draft import Draft
+from autoloop.secrets import mask
+from autoloop.settings import FILE
+from autoloop.trainers import parse_preset
+
+_BARE = re.compile(r"[\w@%+=:,./{}~\[\]-]+")
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_COMMENTS = {
+    "overrides": "each value of the config becomes a word of the command",
+    "dump": "prints the whole config, so that edits find every key",
+    "base": "the values that edits change",
+    "steps": "the number of steps of a run",
+    "output_dir": "each run gets a folder of its own, which is made before it starts",
+    "processes": "on the CPU; on GPUs as many as a run has (--gpus-per-run)",
+}
+
+
+def settings_text(draft: Draft) -> str:
+    typed = mask(" ".join(draft.command.typed.split()))
+    lines = [f"# Written by `autoloop-tui init` for: {typed[:100]}{'…' if len(typed) > 100 else ''}"]
+    head = {"python": draft.python} if draft.python else {}
+    lines += [f"{key} = {_value(value)}" for key, value in {**head, **draft.settings}.items()]
+    if "preset" in draft.settings:
+        return "\n".join(lines) + "\n"
+    lines += ["", "[trainer]", f"command = {_value(command_text([*draft.command.start, *draft.words]))}"]
+    for key, value in draft.table.items():
+        comment = _COMMENTS.get(value if key == "config" else key)
+        lines.append(f"{key} = {_value(value)}" + (f"  # {comment}" if comment else ""))
+    if draft.flags:
+        lines.append(f"flags = {_value(draft.flags)}  # what every run gets; {{…}} differs")
+    if draft.env:
+        lines.append(f"env = {_value(draft.env)}")
+    return "\n".join(lines) + "\n"
+
+
+def check(text: str, draft: Draft) -> None:
+    """UserError if the settings could not be read back: for a command that no table can hold."""
+    if "preset" not in draft.settings:
+        parse_preset(text, FILE)
+
+
+def command_text(words: list[str]) -> str:
+    """The words as one text that is split as a shell does; placeholders stay as they are."""
+    return " ".join(word if _BARE.fullmatch(word) else _quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_value(child)}" for key, child in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else str(value)
+
+
+def _key(key: str) -> str:
+    return key if _KEY.fullmatch(key) else json.dumps(key)

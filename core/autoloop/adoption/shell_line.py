@@ -1,0 +1,131 @@
+"""A line as it is typed into a shell, as the one command in it that trains."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from autoloop.model import UserError
+
+_WHICH = re.compile(r"\$\(\s*(?:which|command -v)\s+([\w./-]+)\s*\)|`\s*(?:which|command -v)\s+([\w./-]+)\s*`")
+_REDIRECTED = re.compile(r"(?<=\s)(?:\d?>&\d|\d?>>?\s*[^\s\"'>|&;]+|&>>?\s*[^\s\"'>|&;]+)")
+_OPERATOR = re.compile(r"[;&|()<>]+")
+_VARIABLE = re.compile(r"\$(?:([A-Z_][A-Z0-9_]*)\b|\{([A-Z_][A-Z0-9_]*)\})")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_SHELLS = ("bash", "sh", "zsh", "dash")
+_DROPPED = ("nohup", "time", "exec", "command", "srun")
+"""Said before a command; Auto Loop does what they are for, or they matter to a shell only."""
+_PREPARES = ("source", ".", "conda", "module", "pip", "mkdir", "echo", "set", "ulimit", "unset", "rm", "git", "deactivate")
+
+
+class ShellLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The variables that are set for the command, its words, and what of the line was left out, a sentence each."""
+
+    env: dict[str, str]
+    words: list[str]
+    left_out: list[str]
+
+
+def read_line(typed: Sequence[str], environment: Mapping[str, str]) -> ShellLine:
+    """`typed`: the words that the shell gave us, or one that holds a whole line. UserError for a line that is no one
+    command, and for a variable that is not set."""
+    if len(typed) != 1 or not re.search(r"\s", typed[0].strip()):
+        return _command(list(typed), {}, [], environment)
+    text = re.sub(r"\\\s*\n|\\\s*$", " ", typed[0].strip())
+    text = _WHICH.sub(lambda match: match[1] or match[2], text)
+    left_out: list[str] = []
+    if redirected := _REDIRECTED.findall(text):
+        left_out.append(f"{' '.join(redirected)}: the output of a run is kept in its log")
+        text = _REDIRECTED.sub(" ", text)
+    env: dict[str, str] = {}
+    trains: list[str] = []
+    for words in _segments(text, left_out):
+        if words[0] == "cd":
+            raise UserError(
+                f"The command changes into the folder {' '.join(words[1:])} first: run `autoloop-tui init` there."
+            )
+        if words[0] == "export" or all(_ASSIGNMENT.fullmatch(word) for word in words):
+            env |= {match[1]: match[2] for word in words if (match := _ASSIGNMENT.fullmatch(word))}
+            continue
+        if words[0] in _PREPARES and not _wraps(words):
+            left_out.append(f"{shlex.join(words)}: do that before you start Auto Loop")
+            continue
+        if trains:
+            raise UserError(f"There are two commands, {trains[0]} … and {words[0]} …: give the one that trains.")
+        trains = words
+    return _command([_expanded(word, {**environment, **env}) for word in trains], env, left_out, environment)
+
+
+def _segments(text: str, left_out: list[str]) -> list[list[str]]:
+    """The words of each command of a line."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    segments: list[list[str]] = [[]]
+    try:
+        words = list(lexer)
+    except ValueError as error:
+        raise UserError(f"The command cannot be split into words ({str(error).lower()}): correct its quotes.") from None
+    for place, word in enumerate(words):
+        if word.startswith("#"):
+            break
+        if word == "|":
+            left_out.append(f"{' '.join(words[place:])}: the output of a run is kept in its log")
+            break
+        if _OPERATOR.fullmatch(word):
+            segments.append([])
+        elif not (word == "$" and not segments[-1]):  # the prompt, copied along
+            segments[-1].append(word)
+    return [segment for segment in segments if segment]
+
+
+def _command(words: list[str], env: dict[str, str], left_out: list[str], environment: Mapping[str, str]) -> ShellLine:
+    while words:
+        first = os.path.basename(words[0])
+        if match := _ASSIGNMENT.fullmatch(words[0]):
+            env[match[1]] = match[2]
+            words = words[1:]
+        elif first == "env" or words[0] == "$":
+            words = words[1:]
+        elif first in _DROPPED:
+            left_out.append(f"{words[0]}: Auto Loop starts the command itself")
+            words = words[1:]
+            while first == "srun" and words and words[0].startswith("-"):
+                words = words[1:]
+        elif first in _SHELLS and (line := _given_line(words)) is not None:
+            inner = read_line([f"{line} "], environment)
+            return ShellLine(env=env | inner.env, words=inner.words, left_out=left_out + inner.left_out)
+        elif first in _SHELLS or words[0].endswith(".sh"):
+            script = next((word for word in words if word.endswith(".sh")), words[0])
+            raise UserError(f"{script} is a shell script: give the command in it that trains.")
+        else:
+            break
+    if not words:
+        raise UserError("There is no command: write it after --, as in `autoloop-tui init -- python train.py --lr 1e-3`.")
+    return ShellLine(env=env, words=words, left_out=left_out)
+
+
+def _given_line(words: list[str]) -> str | None:
+    """What `bash -c` (`-lc`) is given."""
+    place = next((place for place, word in enumerate(words[1:], 1) if re.fullmatch(r"-\w*c", word)), None)
+    return words[place + 1] if place is not None and place + 1 < len(words) else None
+
+
+def _wraps(words: list[str]) -> bool:
+    return words[:2] == ["conda", "run"]
+
+
+def _expanded(word: str, environment: Mapping[str, str]) -> str:
+    """A word with its variables replaced, as the shell would; runs are started without one."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in environment:
+            raise UserError(f"${name} of the command is not set: set it, or write its value.")
+        return environment[name]
+
+    word = _VARIABLE.sub(value, word)
+    return os.path.expanduser(word) if word.startswith("~/") else word

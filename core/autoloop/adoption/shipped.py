@@ -1,0 +1,80 @@
+"""A command whose trainer has launch presets that ship: its values become the base config, the preset does the rest."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+from autoloop.adoption.arguments import value_of
+from autoloop.adoption.config_file import config_file, leaf_values
+from autoloop.adoption.draft import Draft, put
+from autoloop.configs import Config, dump_config, rewrite, suffix_of
+from autoloop.secrets.names import is_secret
+from autoloop.trainers import Preset, load_preset
+
+
+def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
+    """Fills the draft's settings, base and the flags of `run`."""
+    assert draft.trainer is not None
+    preset = _preset(draft, version)
+    draft.settings["preset"] = preset.name
+    config = config_file(draft)
+    values: Config = copy.deepcopy(config.config) if config else {}
+    given = {**preset.flags, **preset.wandb.offline}
+    extra: list[str] = []
+    for each in draft.arguments:
+        if config and each is config.argument:
+            continue
+        if is_secret(each.key, each.text):
+            draft.say("left out", f"{each.key}: a secret is not written to a file; give it by a variable of the environment")
+        elif each.key in draft.trainer.extra:
+            extra += each.words
+        elif preset.flags.get(each.key) in ("{steps}", "{log_freq}", "{eval_freq}"):
+            draft.run_flags += [f"--{preset.flags[each.key].strip('{}').replace('_', '-')}", each.text]
+        elif each.key in given:
+            draft.on_cpu |= preset.flags.get(each.key) == "{device}" and each.text == "cpu"
+            draft.say("left out", f"{' '.join(each.words)}: the preset sets it for each run")
+        elif not each.texts or not put(values, each.key, value_of(each.texts, python=False)):
+            extra += each.words
+    _base(draft, config.path if config else None, config.text if config else "", config.config if config else {}, values)
+    count = draft.command.processes
+    if count is not None and count > 1:
+        draft.run_flags += ["--gpus-per-run", str(count)]
+        draft.say("processes", f"one for each GPU of a run: give --gpus-per-run {count}")
+    if draft.on_cpu:
+        draft.run_flags += ["--device", "cpu"]
+    if extra:
+        draft.run_flags += ["--extra", *extra]
+        draft.say("extra", f"{' '.join(extra)} is given on the command line: after --extra, which must be last")
+
+
+def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:
+    """The one for the installed version; else the one whose script lies here, else the newest."""
+    assert draft.trainer is not None
+    presets = [load_preset(name) for name in draft.trainer.presets]
+    installed = version(draft.trainer.package, draft.python)
+    if installed:
+        for preset in presets:
+            if preset.package and preset.package.fits(installed):
+                draft.say("preset", f"{preset.name}, for {draft.trainer.package} {installed}, which is installed")
+                return preset
+    here = next((each for each in presets if each.script and (draft.cwd / each.script).is_file()), None)
+    chosen = here or presets[-1]
+    why = f"{chosen.script} is here" if here else "assumed, as no version is installed here"
+    draft.say("preset", f"{chosen.name}: {why}; {' and '.join(each.name for each in presets)} ship")
+    return chosen
+
+
+def _base(draft: Draft, path: str | None, text: str, before: Config, values: Config) -> None:
+    if path is not None and values == before:
+        named = path
+        draft.say("base", f"{path} reaches the trainer as a file, a copy for each run")
+    elif path is not None:
+        named = draft.free_name(suffix_of(path))
+        draft.base_file = named, rewrite(text, values, suffix_of(path))
+        draft.say("base", f"{named} is {path} with the values of the command")
+    else:
+        named = draft.free_name(".json")
+        draft.base_file = named, dump_config(values)
+        draft.say("base", f"{named} has the {len(leaf_values(values))} values of the command, which edits can change")
+    draft.run_flags = ["--cfgs", named, *draft.run_flags]
