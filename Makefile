@@ -37,6 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/turnaround.py
 	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
+	$(BIN)/python bench/backtest.py
 
 # torch first and pinned, so that no other package pulls in a larger build of it.
 $(STAMP): pyproject.toml constraints.txt

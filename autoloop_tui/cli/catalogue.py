@@ -98,6 +98,13 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "move": Command("control", "Move a queued run in the queue.", ("move h5ktqxph", "move h5ktqxph --before 7r5j8h63")),
     },
+    "Past runs": {
+        "backtest": Command(
+            "backtest",
+            "Replay rules over past runs: what they stop, save and cost.",
+            ("backtest --rules new.toml --against old.toml", "backtest outputs/train --find-stop eval_l1 --risk 0.2"),
+        ),
+    },
     "Tools": {
         "analyze-offline": Command(
             "analyze",

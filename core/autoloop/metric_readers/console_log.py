@@ -121,8 +121,7 @@ class ConsoleLog:
             self._clear()
             before = -1
         for line in lines:
-            if line:
-                self._line(line[: 4 * MAX_TEXT].decode("utf-8", "replace"))
+            self.take(line)
         return self._lines.more or self._changes != before
 
     def skim(self, budget: int = 4 << 20) -> bool:
@@ -133,7 +132,11 @@ class ConsoleLog:
         self._printed.recording = True
         return new
 
-    def _line(self, text: str) -> None:
+    def take(self, line: bytes) -> None:
+        """Reads one complete line of the log, which its owner may have read from the file."""
+        if not line:
+            return
+        text = line[: 4 * MAX_TEXT].decode("utf-8", "replace")
         described = False
         for index in self._any.which(text):  # in one pass: nearly every line of a flood says nothing
             name, pattern = self._regexes[index]

@@ -2,6 +2,17 @@
 
 from autoloop.run_archive.finding import FoundRun, find_runs
 from autoloop.run_archive.memory import Memory, memory_path, version_of
-from autoloop.run_archive.reading import Remembered, RunRecord, read_runs
+from autoloop.run_archive.reading import History, Remembered, RunRecord, read_history, read_runs
 
-__all__ = ["FoundRun", "Memory", "Remembered", "RunRecord", "find_runs", "memory_path", "read_runs", "version_of"]
+__all__ = [
+    "FoundRun",
+    "History",
+    "Memory",
+    "Remembered",
+    "RunRecord",
+    "find_runs",
+    "memory_path",
+    "read_history",
+    "read_runs",
+    "version_of",
+]

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -104,11 +104,29 @@ def _leave_ctrl_c_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+class History(NamedTuple):
+    """What a run logged: `columns` by the trainer's names, and the rest as in `RunRecord`. `rate`: steps per second over its
+    last rows, if known."""
+
+    columns: Mapping[str, Series]
+    config: dict[str, Any]
+    exit_code: int | None
+    problems: list[str]
+    rate: float | None
+
+
 def read_run(run: FoundRun, books: MetricBooks) -> RunRecord:
+    """A run's record. Never fails: what cannot be read is in `problems`."""
+    history = read_history(run)
+    summary = summarise(history.columns, books.for_run(history.config, history.columns))
+    return RunRecord(summary, history.config, history.exit_code, history.problems)
+
+
+def read_history(run: FoundRun) -> History:
     """A run's whole history, read as while it trains: from W&B, else from the newest JSONL file that has a metric. Never
-    fails: what cannot be read is in `problems`. A run without these is read from the files of other loggers."""
+    fails. A run without these is read from the files of other loggers."""
     if run.others:
-        return _read_files(run, books)
+        return _read_files(run)
     summaries = [Path(stamp.path) for stamp in run.summaries]
     segments = [Path(stamp.path) for stamp in run.segments]
     tap = next((Path(stamp.path) for stamp in run.taps), None)
@@ -121,16 +139,14 @@ def read_run(run: FoundRun, books: MetricBooks) -> RunRecord:
     series = source.columns
     if not source.rows and run.rows:
         series = _rows(run, summaries, problems) or series
-    book = books.for_run(source.config, series)
-    return RunRecord(summary=summarise(series, book), config=source.config, exit_code=source.exit_code, problems=problems)
+    return History(series, source.config, source.exit_code, problems, source.rate)
 
 
-def _read_files(run: FoundRun, books: MetricBooks) -> RunRecord:
+def _read_files(run: FoundRun) -> History:
     source = FileSources(Path(run.output_dir))
     while source.poll():
         pass
-    book = books.for_run(source.config, source.columns)
-    return RunRecord(summary=summarise(source.columns, book), config=source.config, problems=source.problems)
+    return History(source.columns, source.config, None, source.problems, source.rate)
 
 
 def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[str, Series]:

@@ -1,0 +1,181 @@
+"""`backtest`: rules replayed over past runs, without a GPU, and the earliest step at which runs can be stopped safely."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from autoloop.model import Loop, UserError
+from autoloop.settings import Settings, load_settings
+from autoloop.text.plural import plural
+
+from autoloop_tui.cli.output import backtest as output
+from autoloop_tui.cli.output import printing, safe_stop
+from autoloop_tui.cli.parameters import AsJson, Many
+
+if TYPE_CHECKING:
+    from autoloop.backtest import Outcome, Replayed
+    from autoloop.metrics import MetricBooks
+    from autoloop.past_runs import PastRunSource
+    from autoloop.rules import RuleSource
+    from autoloop.store import Store
+    from autoloop.variants.policy import VariantPolicy
+
+ALL = "all"
+
+
+def backtest(
+    paths: list[Path] | None = None,
+    /,
+    *,
+    loops: Annotated[list[str] | None, Many] = None,
+    rules: str | None = None,
+    against: str | None = None,
+    metric: str | None = None,
+    find_stop: str | None = None,
+    risk: float = 0.1,
+    json: AsJson = False,
+) -> int:
+    """Replay rules over past runs: what they would have stopped and proposed, what that saves and what it costs.
+
+    Live rules see each run point by point, as an engine would have shown it, and
+    nothing that came later. Runs are compared with those of their loop (or folder)
+    that made as many steps. Nothing is trained or changed.
+
+    Parameters
+    ----------
+    paths
+        Folders with runs, whoever started them; without any, the runs of this project's loops.
+    loops
+        Which loops (name or number); all by default.
+    rules
+        A rule book (.toml) or a Python file; by default the project's, else those of the newest loop.
+    against
+        An earlier version of the rules, to compare with.
+    metric
+        By which metric runs are the best; the first key metric by default.
+    find_stop
+        Ask no rules; find the earliest step at which the worse half by this metric can be stopped.
+    risk
+        For --find-stop: the largest share of the stopped runs that may be among the best (upper end of its interval).
+    """
+    from autoloop import backtest as search
+    from autoloop.backtest import book_of, chosen_metric
+    from autoloop.engine.planning.variant_policies import store_of
+    from autoloop.past_runs import replay_all
+    from autoloop.rules import default_rules
+
+    _refuse(find_stop, risk, {"--rules": rules, "--against": against, "--metric": metric})
+    project = Path.cwd()
+    settings = load_settings(project)
+    books = settings.metric_books(project)
+    with store_of(project) as store:
+        sources, chosen = _sources(paths or [], loops or [], store, books)
+        if find_stop is not None:
+            runs = [said[0] for _, said in _read(sources, replay_all(sources, [default_rules(())], find_stop))]
+            book = book_of(runs, books)
+            stop = search.find_stop(runs, *chosen_metric(find_stop, runs, book), risk)
+            print(printing.json_text(safe_stop.document(stop)) if json else safe_stop.text(stop, book.short(stop.metric)))
+            return 0
+        asked = [_rules(rules, settings, books, store, chosen), *([_named(against, settings, books)] if against else [])]
+        try:
+            found = _read(sources, replay_all(sources, asked))
+        finally:
+            for source in asked:
+                source.close()
+        known = {run.config_hash for loop in store.loops() for run in store.runs(loop.id)} if store else set()
+        policies = [_policy(each, settings) for each, _ in found]
+    results = [
+        output.Result(
+            source, [_outcome(said[index], source, policy) for (_, said), policy in zip(found, policies, strict=True)]
+        )
+        for index, source in enumerate(asked)
+    ]
+    report = output.Report.of(results, metric, books, known)
+    print(printing.json_text(report.document()) if json else report.text())
+    return 0
+
+
+def _refuse(find_stop: str | None, risk: float, others: dict[str, str | None]) -> None:
+    if not 0 < risk < 1:
+        raise UserError(f"--risk must be between 0 and 1, not {risk:g}.")
+    given = next((flag for flag, value in others.items() if value is not None), None)
+    if find_stop is not None and given:
+        raise UserError(f"--find-stop asks no rules; omit {given}.")
+
+
+def _sources(
+    paths: Sequence[Path], loops: Sequence[str], store: Store | None, books: MetricBooks
+) -> tuple[Sequence[PastRunSource], list[Loop]]:
+    """The runs to replay, and the loops that they are of."""
+    from autoloop.past_runs import runs_below, runs_of_loops
+
+    problems: list[str] = []
+    found: list[PastRunSource] = [run for path in paths for run in runs_below(path, books, problems)]
+    for problem in problems:
+        print(f"note: {printing.printable(problem)}", file=sys.stderr)
+    chosen: list[Loop] = []
+    if loops or not paths:
+        if store is None:
+            raise UserError("There is no loop in this folder; name folders with runs, as `autoloop-tui backtest outputs`.")
+        chosen = store.loops() if not loops or ALL in loops else [store.find_loop(name) for name in dict.fromkeys(loops)]
+        found += runs_of_loops(store, chosen)
+    if not found:
+        raise UserError("No run of these loops has ended, so there is nothing to replay.")
+    return found, chosen
+
+
+def _rules(
+    rules: str | None, settings: Settings, books: MetricBooks, store: Store | None, loops: Sequence[Loop]
+) -> RuleSource:
+    """Those that are named, else the project's, else those that the newest of the loops was made with."""
+    from autoloop.engine.planning.frozen import load_sources
+
+    if rules is None and settings.rules is None and store is not None and loops:
+        return load_sources(store.places, loops[0]).rules
+    return _named(rules or settings.rules, settings, books)
+
+
+def _named(rules: str | None, settings: Settings, books: MetricBooks) -> RuleSource:
+    from autoloop.rule_files import load_rules
+
+    return load_rules(rules and str(Path.cwd() / Path(rules).expanduser()), books.of(()), settings.rules_timeout)
+
+
+def _read(
+    sources: Sequence[PastRunSource], results: Sequence[list[Replayed] | str]
+) -> list[tuple[PastRunSource, list[Replayed]]]:
+    """The runs that could be read; of the others it is told why not."""
+    read: list[tuple[PastRunSource, list[Replayed]]] = []
+    for source, said in zip(sources, results, strict=True):
+        if isinstance(said, str):
+            print(f"note: {printing.printable(said)}", file=sys.stderr)
+        else:
+            read.append((source, said))
+    if not read:
+        raise UserError("None of the runs could be read.")
+    notes = Counter(note for _, said in read for note in said[0].notes)
+    for note, times in notes.items():
+        print(f"note: of {plural(times, 'run')}: {note}", file=sys.stderr)
+    return read
+
+
+def _policy(source: PastRunSource, settings: Settings) -> VariantPolicy:
+    """By which variants of a run are checked. Nothing is a duplicate: what has run since was not there then."""
+    from autoloop.engine.planning.variant_policies import project_policy
+    from autoloop.past_runs import LoopRun
+    from autoloop.variants.policy import launch_policy
+
+    if isinstance(source, LoopRun) and source.preset is not None:
+        spec = source.loop.spec
+        return launch_policy(source.preset, spec.train_script, spec.steps, spec.extra, fields=settings.field_types())
+    return project_policy(Path.cwd(), settings, None)
+
+
+def _outcome(replayed: Replayed, source: RuleSource, policy: VariantPolicy) -> Outcome:
+    from autoloop.backtest import outcome
+
+    return outcome(replayed, {rule.id: rule for rule in source.rules if rule.watch}, policy)

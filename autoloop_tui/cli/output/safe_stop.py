@@ -1,0 +1,76 @@
+"""The earliest step at which runs can be stopped, shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autoloop.text.plural import plural
+
+from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.output.rates import interval_text, rate_text
+
+if TYPE_CHECKING:
+    from autoloop.backtest import SafeStop, Tried
+
+SHOWN = 12
+"""Steps in the table, besides the safe one."""
+
+
+def document(found: SafeStop) -> dict[str, Any]:
+    return {
+        "metric": found.metric,
+        "risk": found.risk,
+        "runs": found.runs,
+        "cohorts": found.cohorts,
+        "safe": _step(found.safe) if found.safe else None,
+        "tried": [_step(each) for each in found.tried],
+    }
+
+
+def text(found: SafeStop, metric: str) -> str:
+    """`metric`: its name as tables show it."""
+    if not found.tried:
+        return "\n".join(
+            _wrapped(f"No loop has four finished runs of equal length with early points of {metric} to compare.")
+        )
+    compared = (
+        f"{plural(found.runs, 'finished run')} in {plural(found.cohorts, 'group')} of one loop and length. At each step "
+        f"the worse half by {metric} is stopped; a run is lost if it would have ended among the best quarter."
+    )
+    stride = -(-len(found.tried) // SHOWN)
+    rows = [
+        [
+            each.step,
+            f"{each.lost.hits} of {each.lost.n}",
+            interval_text(each.lost),
+            f"{each.saved:.0%}",
+            "safe" if each is found.safe else "",
+        ]
+        for index, each in enumerate(found.tried)
+        if index % stride == 0 or each is found.safe
+    ]
+    table = printing.table(["step", "lost", "95 % interval", "steps saved", ""], rows, cells=printing.across())
+    return "\n".join([*_wrapped(compared), "", table, "", *_wrapped(_verdict(found))])
+
+
+def _verdict(found: SafeStop) -> str:
+    risk, safe = f"{found.risk:.0%}", found.safe
+    if safe is not None:
+        return (
+            f"The worse half can be stopped at step {safe.step}: there and later, at most {risk} of the stopped runs "
+            f"would have ended among the best (seen: {rate_text(safe.lost)}). That saves {safe.saved:.0%} of all steps."
+        )
+    if found.floor > found.risk:
+        return (
+            f"No step can be shown to be safe at a risk of {risk}: even if none of so few stopped runs had been lost, the "
+            f"risk could be {found.floor:.0%}. More finished runs or a larger --risk would tell."
+        )
+    return f"No step is safe at a risk of {risk}: too many runs that were worse early ended among the best."
+
+
+def _step(each: Tried) -> dict[str, Any]:
+    return {"step": each.step, "stopped_among_best": each.lost.to_json(), "share_of_steps_saved": each.saved}
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return printing.wrapped(sentence, printing.across())

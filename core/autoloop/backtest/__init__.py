@@ -1,0 +1,31 @@
+"""Rules replayed over past runs, and what came of it. No I/O: runs that were read in, outcomes and counts out."""
+
+from autoloop.backtest.find_stop import SafeStop, Tried, find_stop
+from autoloop.backtest.intervals import Rate
+from autoloop.backtest.key_metric import book_of, chosen_metric, main_metric
+from autoloop.backtest.outcome import Ending, Outcome, outcome
+from autoloop.backtest.ranks import Ranks, rank
+from autoloop.backtest.replay import Facts, PastRun, Replayed, replay
+from autoloop.backtest.tally import RuleTally, Tally, tally
+
+__all__ = [
+    "Ending",
+    "Facts",
+    "Outcome",
+    "PastRun",
+    "Ranks",
+    "Rate",
+    "Replayed",
+    "RuleTally",
+    "SafeStop",
+    "Tally",
+    "Tried",
+    "book_of",
+    "chosen_metric",
+    "find_stop",
+    "main_metric",
+    "outcome",
+    "rank",
+    "replay",
+    "tally",
+]

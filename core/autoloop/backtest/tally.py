@@ -1,0 +1,111 @@
+"""Outcomes counted: what each rule would have done, what that saves, and what it would have cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoloop.backtest.intervals import Rate
+from autoloop.backtest.outcome import Ending, Outcome
+from autoloop.backtest.ranks import Ranks
+
+
+@dataclass
+class RuleTally:
+    """One rule: on how many runs it fired; of a live one, how many it ended, relaunched, asked about and could not relaunch,
+    and at which steps it fired; of one for ended runs, how many proposals are blocked and how many of them add nothing to
+    what was run (`known`)."""
+
+    live: bool
+    fired: int = 0
+    stopped: int = 0
+    relaunched: int = 0
+    asked: int = 0
+    refused: int = 0
+    blocked: int = 0
+    known: int = 0
+    steps: list[int] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        if not self.live:
+            return {"scope": "end", "fired": self.fired, "blocked": self.blocked, "already_run": self.known}
+        kept = {name: getattr(self, name) for name in ("fired", "stopped", "relaunched", "asked", "refused")}
+        return {"scope": "live", **kept, "steps": sorted(self.steps)}
+
+
+@dataclass
+class Tally:
+    """All outcomes. `lost`: of the ended runs that finished and have a place in `ranks`, those that were among the best;
+    `best_lost`: of the best, those that would have been ended. Both None without ranks."""
+
+    runs: int
+    finished: int
+    rules: dict[str, RuleTally]
+    stopped: int = 0
+    relaunched: int = 0
+    steps: int = 0
+    saved: int = 0
+    seconds: float = 0.0
+    untimed: int = 0
+    """Ended runs of which it is not known how long a step took."""
+    lost: Rate | None = None
+    best_lost: Rate | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "runs": self.runs,
+            "finished": self.finished,
+            "stopped": self.stopped,
+            "relaunched": self.relaunched,
+            "steps": self.steps,
+            "steps_saved": self.saved,
+            "hours_saved": self.seconds / 3600,
+            "runs_without_times": self.untimed,
+            "stopped_among_best": self.lost.to_json() if self.lost else None,
+            "best_stopped": self.best_lost.to_json() if self.best_lost else None,
+            "rules": {name: rule.to_json() for name, rule in self.rules.items()},
+        }
+
+
+def tally(outcomes: Sequence[Outcome], rules: dict[str, bool], ranks: Ranks | None, known: set[str]) -> Tally:
+    """`rules`: whether each is live, in the order in which they are shown. `known`: the hashes of trainings that have been
+    run."""
+    total = Tally(len(outcomes), sum(each.facts.finished for each in outcomes), {})
+    total.rules = {name: RuleTally(live) for name, live in rules.items()}
+    for each in outcomes:
+        _count_rules(total, each, known)
+        total.steps += each.facts.step
+        if each.by is None:
+            continue
+        total.stopped += each.ending is Ending.STOPPED
+        total.relaunched += each.ending is Ending.RELAUNCHED
+        total.saved += each.saved
+        total.seconds += each.saved_seconds or 0.0
+        total.untimed += each.saved_seconds is None
+    if ranks is not None:
+        ended = {each.facts.id for each in outcomes if each.by is not None}
+        placed = ended & ranks.place.keys()
+        total.lost = Rate(len(placed & ranks.best), len(placed))
+        total.best_lost = Rate(len(placed & ranks.best), len(ranks.best))
+    return total
+
+
+def _count_rules(total: Tally, each: Outcome, known: set[str]) -> None:
+    for fired in each.asked:
+        total.rules[fired.rule].asked += 1
+    for fired in each.refused:
+        total.rules[fired.rule].refused += 1
+    for fired in [*each.asked, *each.refused, *([each.by] if each.by else [])]:
+        total.rules[fired.rule].fired += 1
+        total.rules[fired.rule].steps.append(fired.step)
+    if each.by is not None:
+        mine = total.rules[each.by.rule]
+        mine.stopped += each.ending is Ending.STOPPED
+        mine.relaunched += each.ending is Ending.RELAUNCHED
+    for suggested in each.suggested:
+        rule = total.rules.setdefault(suggested.request.rule or "decide", RuleTally(live=False))
+        rule.fired += 1
+        if suggested.variant is not None:
+            rule.blocked += suggested.variant.blocked is not None
+            rule.known += suggested.variant.blocked is None and suggested.variant.hash in known

@@ -1,0 +1,262 @@
+"""Past runs read in with their histories: those of a project's loops, and those below any folder. Then rules are replayed
+over them, by several processes if there are many.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from autoloop.backtest import Facts, PastRun, Replayed, replay
+from autoloop.engine.base.frozen_config import frozen_config
+from autoloop.engine.planning.frozen import preset_of
+from autoloop.engine.planning.kept_metrics import metrics_of
+from autoloop.engine.runs.following import follow_attempt
+from autoloop.files import LARGEST, read_regular
+from autoloop.logs import log_lines, read_log_tail
+from autoloop.metric_readers import Lines
+from autoloop.metric_readers.console_log import ConsoleLog
+from autoloop.metrics import MetricBook, MetricBooks
+from autoloop.model import Attempt, Config, Loop, Run, RunState, UserError
+from autoloop.regex import Regex
+from autoloop.rules import RuleSource, live_rules
+from autoloop.rules.view import MAX_LINE
+from autoloop.run_archive import FoundRun, find_runs, read_history
+from autoloop.secrets import mask_lines, of_config
+from autoloop.store import Store
+from autoloop.trainers import Preset
+from autoloop.trainers.presets import Console
+from autoloop.wandb_cloud.key import known_secrets
+
+SEVERAL = 16
+"""Runs from which on further processes pay for their start."""
+PIECE = 1 << 20
+"""Bytes of a log that are read at once."""
+LOG_AT_MOST = 16 << 20
+"""Bytes of a log that are searched for what live rules look for."""
+
+Patterns = Sequence[Regex]
+
+
+class PastRunSource(Protocol):
+    """A run that can be read in."""
+
+    @property
+    def label(self) -> str:
+        """What a user calls it."""
+        ...
+
+    def read(self, patterns: Patterns) -> PastRun:
+        """The run with its history, and the lines of its log that the patterns find. UserError if it cannot be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoopRun:
+    """A run of one of the project's loops, and its last attempt."""
+
+    run: Run
+    attempt: Attempt
+    loop: Loop
+    preset: Preset | None
+    book: MetricBook
+    relaunched: Counter[str]
+
+    @property
+    def label(self) -> str:
+        return f"{self.run.name} ({self.run.id})"
+
+    def read(self, patterns: Patterns) -> PastRun:
+        run, spec = self.run, self.loop.spec
+        config = frozen_config(run)
+        follower = follow_attempt(self.attempt, run, spec, self.preset)
+        while follower.poll():
+            pass
+        columns, step = follower.columns, max(run.step, follower.step)
+        log, known = Path(self.attempt.directory) / "log.txt", _secrets(config, self.preset)
+        console = ConsoleLog(log, self.preset.console if self.preset else Console(), spec.log_freq, run.total_steps or None)
+        took = (run.ended_at or 0.0) - (self.attempt.started_at or run.started_at or 0.0)
+        return PastRun(
+            Facts(
+                id=run.id,
+                name=run.name,
+                cohort=self.loop.name,
+                config=config,
+                total_steps=run.total_steps or step,
+                step=step,
+                finished=run.state is RunState.FINISHED,
+                seconds=took / step if step and run.ended_at and took > 0 else None,
+                relaunched=self.relaunched,
+            ),
+            columns,
+            self.book,
+            *_lines(log, console, patterns, known),
+            log=partial(_masked, log, known),
+        )
+
+
+@dataclass(frozen=True)
+class RunOnDisk:
+    """A run below a folder, whoever started it."""
+
+    found: FoundRun
+    root: Path
+    books: MetricBooks
+
+    @property
+    def label(self) -> str:
+        return os.path.relpath(self.found.name, self.root)
+
+    def read(self, patterns: Patterns) -> PastRun:
+        history = read_history(self.found)
+        config = history.config
+        last = max((series.steps[-1] for series in history.columns.values()), default=0)
+        total = config.get("steps")
+        total = total if isinstance(total, int) and not isinstance(total, bool) and total > 0 else last
+        segments = self.found.segments
+        log = Path(segments[-1].path).parent / "files/output.log" if segments else None
+        known = _secrets(config, None)
+        found = _lines(log, ConsoleLog(log, Console(), total_steps=total or None), patterns, known) if log else ((), ())
+        # Only W&B records how a run ended; of others it is known whether they came to their end.
+        finished = history.exit_code == 0 if segments else last >= total > 0
+        facts = Facts(
+            id=os.path.abspath(self.found.name),
+            name=self.label,
+            cohort=str(self.root),
+            config=config,
+            total_steps=total,
+            step=last,
+            finished=finished,
+            seconds=1 / history.rate if history.rate else None,
+        )
+        book = self.books.for_run(config, history.columns)
+        return PastRun(facts, history.columns, book, *found, log=partial(_masked, log, known) if log else ())
+
+
+def runs_of_loops(store: Store, loops: Iterable[Loop]) -> list[LoopRun]:
+    """The runs of these loops that have ended and had an attempt, in their order."""
+    found: list[LoopRun] = []
+    for loop in loops:
+        try:
+            preset = preset_of(store.places, loop)
+        except UserError:
+            preset = None
+        book = metrics_of(store.places, loop)
+        last = {attempt.run: attempt for attempt in store.loop_attempts(loop.id)}
+        runs = {run.id: run for run in store.runs(loop.id)}
+        live = {proposal.id: proposal for proposal in store.proposals(loop.id) if proposal.live is not None}
+        for run in runs.values():
+            if run.state.ended and run.id in last:
+                lineage = Counter[str]()
+                each: Run | None = run
+                while each is not None and each.proposal in live:
+                    lineage[live[each.proposal].origin] += 1
+                    each = runs.get(each.base_run or "")
+                found.append(LoopRun(run, last[run.id], loop, preset, book, lineage))
+    return found
+
+
+def runs_below(root: Path, books: MetricBooks, problems: list[str]) -> list[RunOnDisk]:
+    """The runs below a folder, newest first; what was passed over is told to `problems`. UserError if there is none."""
+    if not root.is_dir():
+        raise UserError(f"There is no folder {root}; name one with runs, or omit it to replay this project's loops.")
+    found = find_runs(root, problems)
+    if not found:
+        raise UserError(f"No run has left a history below {root}; name another folder.")
+    return [RunOnDisk(each, root, books) for each in found]
+
+
+# ------------------------------------------------------------------------------------------------------------ replaying
+
+_Work = tuple[Sequence[PastRunSource], Sequence[RuleSource], str | None]
+_work: _Work = ((), (), None)
+"""Of a process of the pool: rules hold functions, which cannot be sent to it but are there when it is forked."""
+
+
+def replay_all(
+    sources: Sequence[PastRunSource], rules: Sequence[RuleSource], metric: str | None = None
+) -> list[list[Replayed] | str]:
+    """For each run, what each of the rules said of it; or a sentence on why the run could not be read.
+
+    By several processes, which are forks, if there are many runs: only from a program without threads.
+    """
+    processes = min(len(os.sched_getaffinity(0)), 8)
+    if len(sources) < SEVERAL or processes < 2 or any(source.slow for source in rules):
+        return [_replay((sources, rules, metric), index) for index in range(len(sources))]
+    work: _Work = (sources, rules, metric)
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), initializer=_begin, initargs=(work,))
+    try:
+        return list(pool.map(_replay_mine, range(len(sources)), chunksize=4))
+    except BrokenProcessPool:
+        raise UserError("A process that replayed runs was killed (out of memory?); name fewer runs.") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(work: _Work) -> None:
+    global _work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's
+    _work = work
+
+
+def _replay_mine(index: int) -> list[Replayed] | str:
+    return _replay(_work, index)
+
+
+def _replay(work: _Work, index: int) -> list[Replayed] | str:
+    sources, rules, metric = work
+    patterns = {
+        pattern.pattern: pattern for source in rules for rule in live_rules(source) for pattern in rule.when.patterns
+    }
+    try:
+        run = sources[index].read(list(patterns.values()))
+    except UserError as error:
+        return f"{sources[index].label} is passed over: {error}"
+    return [replay(run, source, metric) for source in rules]
+
+
+# ----------------------------------------------------------------------------------------------------------------- logs
+
+
+def _lines(
+    log: Path, console: ConsoleLog, patterns: Patterns, known: list[str]
+) -> tuple[Sequence[tuple[int, str]], Sequence[str]]:
+    """For each pattern the first line that it finds, with the step that the log had told by then, and notes. A log that
+    tells no step gives no line, because none may be shown to a rule before it was printed."""
+    left = {pattern.pattern: pattern for pattern in patterns}
+    lines, found = Lines(log, returns=True, bounded=True), list[tuple[int, str]]()
+    while left and lines.tail.offset < LOG_AT_MOST:
+        for line in lines.read(PIECE):
+            console.take(line)
+            for text in log_lines(line):
+                for name in [name for name, pattern in left.items() if pattern.finds(text[:MAX_LINE])]:
+                    found.append((console.step, text))
+                    del left[name]
+        if not lines.more:
+            break
+    if found and not console.step:
+        return (), ["its log tells no step, so live rules were not shown what it says"]
+    masked = mask_lines([text for _, text in found], known)
+    return list(zip([step for step, _ in found], masked, strict=True)), ()
+
+
+def _secrets(config: Config, preset: Preset | None) -> list[str]:
+    return [*known_secrets(os.environ), *of_config(config), *(of_config(preset.env) if preset else [])]
+
+
+def _masked(log: Path, known: list[str]) -> list[str]:
+    if log.name == "log.txt":
+        return mask_lines(read_log_tail(log), known)
+    try:
+        return mask_lines(read_regular(log, LARGEST).decode("utf-8", "replace").splitlines(), known)
+    except OSError:
+        return []

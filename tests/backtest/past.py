@@ -1,0 +1,44 @@
+"""Past runs as they are read in, made of points."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from autoloop.backtest import Facts, PastRun
+from autoloop.metrics import MetricBooks
+from autoloop.model import Config, Series
+from autoloop.rules import RuleSource, parse_book
+
+BOOKS = MetricBooks()
+BOOK = BOOKS.of(())
+
+
+def series(*points: tuple[int, float]) -> Series:
+    return Series(steps=array("q", [step for step, _ in points]), values=array("d", [value for _, value in points]))
+
+
+def past(
+    name: str = "a",
+    *points: tuple[int, float],
+    cohort: str = "loop_1",
+    total: int = 1000,
+    config: Config | None = None,
+    finished: bool = True,
+    metric: str = "loss",
+    seconds: float | None = 0.5,
+    relaunched: dict[str, int] | None = None,
+    **history: Any,
+) -> PastRun:
+    """A run that made all its steps and logged the points as `metric`."""
+    facts = Facts(name, name, cohort, {} if config is None else config, total, total, finished, seconds, relaunched or {})
+    return PastRun(facts, {metric: series(*points)} if points else {}, BOOK, **history)
+
+
+def live(*rules: dict[str, Any]) -> RuleSource:
+    """A book of live rules, their keys as TOML."""
+    tables = []
+    for index, keys in enumerate(rules):
+        lines = {"id": f'"r{index}"', "scope": '"live"', "when": '"loss.last > 5"', "reason": '"why"', **keys}
+        tables.append("\n".join(["[[rule]]", *(f"{key} = {value}" for key, value in lines.items())]))
+    return parse_book('name = "n"\nversion = "1"\n' + "\n".join(tables), "book.toml", BOOK)

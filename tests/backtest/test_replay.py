@@ -1,0 +1,113 @@
+"""Rules see a past run as they would have seen it while it trained: point by point, and nothing of its future."""
+
+from __future__ import annotations
+
+import pytest
+from autoloop.backtest import replay
+from autoloop.rules import parse_book
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.backtest.past import BOOK, live, past, series
+
+
+def test_a_live_rule_fires_at_the_first_point_that_meets_it_and_once() -> None:
+    run = past("a", (100, 1.0), (200, 9.0), (300, 9.5), (400, 1.0))
+    (fired,) = replay(run, live({})).fired
+    assert (fired.rule, fired.step) == ("r0", 200)
+    assert [(each.value, each.last_step) for each in fired.evidence.observations] == [(9.0, 200)]
+
+
+def test_a_rule_that_the_end_alone_meets_fires_at_the_end_and_not_before() -> None:
+    points = [(step, 1.0) for step in range(100, 900, 100)]
+    for when in ("loss.max > 5", "loss.last > 5", "loss.delta > 5", "steps >= 900"):
+        (fired,) = replay(past("a", *points, (900, 9.0)), live({"when": f'"{when}"'})).fired
+        assert fired.step == 900, when
+    assert replay(past("a", *points, (900, 9.0)), live({"when": '"loss.n == 3"'})).fired[0].step == 300
+
+
+def test_the_last_step_is_not_looked_at_because_nothing_is_left_to_be_saved() -> None:
+    assert replay(past("a", (500, 1.0), (1000, 9.0)), live({})).fired == []
+    assert replay(past("a", (500, 1.0), (1000, 9.0), total=2000), live({})).fired[0].step == 1000
+
+
+def test_windows_and_single_looks_hold_as_in_an_engine() -> None:
+    points = [(step, 9.0) for step in range(100, 1000, 100)]
+    assert replay(past("a", *points), live({"between": "[350, 450]"})).fired[0].step == 400
+    assert replay(past("a", *points), live({"at": "650"})).fired[0].step == 700
+    assert replay(past("a", *points), live({"window": "300", "when": '"loss.pct > -1"'})).fired[0].step == 400
+    assert replay(past("a", (100, 9.0), (600, 1.0)), live({"at": "500"})).fired == []
+
+
+def test_a_log_line_is_seen_once_its_step_has_come() -> None:
+    book = live({"when": "'log_matches(\"overflow\")'"})
+    run = past("a", (100, 1.0), (200, 1.0), (300, 1.0), lines=[(250, "overflow in step 250")])
+    (fired,) = replay(run, book).fired
+    assert fired.step == 250
+    assert replay(past("a", (100, 1.0), lines=[(1000, "overflow")]), book).fired == []
+
+
+def test_rules_for_ended_runs_judge_finished_runs_only() -> None:
+    text = (
+        'name = "n"\nversion = "1"\n[[rule]]\nid = "high"\nwhen = "loss.last > 1"\nreason = "high"\nchanges = ["lr@mul=2"]'
+    )
+    book = parse_book(text, "book.toml", BOOK)
+    judged = replay(past("a", (100, 9.0)), book).judgement
+    assert judged is not None
+    assert [request.rule for request in judged.requests] == ["high"]
+    assert replay(past("a", (100, 9.0), finished=False), book).judgement is None
+
+
+def test_a_derived_or_renamed_metric_is_known_by_what_was_logged_by_then() -> None:
+    """The shipped book takes the first of several names: one that is logged later must not hide the earlier."""
+    run = past("a", (100, 9.0), (200, 9.0))
+    both = past("a", (100, 9.0), (200, 9.0))
+    both = type(both)(both.facts, {**both.columns, "train/loss": series((500, 1.0))}, both.book)
+    assert (
+        [each.step for each in replay(run, live({})).fired] == [each.step for each in replay(both, live({})).fired] == [100]
+    )
+
+
+def test_of_a_run_with_very_many_points_some_are_skipped_and_that_is_noted() -> None:
+    run = past("a", *((step, 9.0 if step > 5000 else 1.0) for step in range(1, 9000)), total=9000)
+    replayed = replay(run, live({}))
+    assert 5000 < replayed.fired[0].step <= 5010
+    assert "one in 5" in replayed.notes[0]
+
+
+RULES = live(
+    {"when": '"loss.last > 0.8"'},
+    {"when": '"loss.max > 0.9 and loss.n > 3"'},
+    {"when": '"loss.pct > -5"', "window": "200"},
+    {"when": '"loss.tail_mean > loss.first"', "between": "[300, 700]"},
+    {"when": '"acc.last < 0.2"', "at": "400"},
+    {"when": '"loss.best_step < 200"', "after": "450"},
+    {"when": "'diverged(\"loss\")'"},
+)
+NUMBERS = st.one_of(st.floats(0, 1), st.just(float("nan")))
+CURVES = st.dictionaries(st.integers(1, 99).map(lambda step: step * 10), NUMBERS, min_size=1, max_size=30)
+
+
+@given(CURVES, CURVES, st.integers(0, 1000))
+def test_what_comes_later_changes_nothing_that_fired_before(
+    loss: dict[int, float], acc: dict[int, float], until: int
+) -> None:
+    """The run cut off at any step gives the firings of the whole run up to that step, with the same evidence."""
+
+    def fired(last: int) -> list[tuple[str, int, str]]:
+        columns = {
+            name: series(*points)
+            for name, values in (("loss", loss), ("acc", acc))
+            if (points := sorted((step, value) for step, value in values.items() if step <= last))
+        }
+        run = past("a")
+        found = replay(type(run)(run.facts, columns, run.book), RULES).fired
+        return [(each.rule, each.step, repr(each.evidence)) for each in found]
+
+    whole = fired(1000)
+    assert fired(until) == [each for each in whole if each[1] <= until]
+
+
+@pytest.mark.parametrize("steps", [(), (100,)])
+def test_a_run_without_points_fires_nothing(steps: tuple[int, ...]) -> None:
+    assert replay(past("a", *((step, 1.0) for step in steps)), live({})).fired == []
