@@ -2,9 +2,9 @@
 
     python bench/analyze.py [--runs N] [--rows N] [--metrics N] [--cache DIR] [--rules]
 
-The runs are written once, as wandb 0.31 lays them out (a summary record behind every row: half of the file), and kept
-in the cache directory. A measurement is the whole command in a process of its own, on warm files. Exit code 1 if a limit
-is missed.
+The runs are written once, as wandb 0.31 lays them out (a summary record beside every row: half of the file; the items of
+both in an order of their own each time), and kept in the cache directory. A measurement is the whole command in a
+process of its own, on warm files. Exit code 1 if a limit is missed.
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ def history(rows: int, metrics: int, numbers: random.Random) -> bytes:
     for row in range(rows):
         values = [item(name, numbers.random()) for name in names]
         own = [item("_step", row * 10), item("_timestamp", 1.79e9 + row), item("_runtime", float(row))]
-        records.append(part(2, b"".join(values + own) + part(2, b"\x08" + varint(row * 10) if row else b"")))
-        records.append(part(3, b"".join(values + own)))
+        numbers.shuffle(items := values + own)
+        records.append(part(3, b"".join(items)))
+        numbers.shuffle(items)
+        records.append(part(2, b"".join(items) + part(2, b"\x08" + varint(row * 10) if row else b"")))
     return framed([*records, part(18, b"")])
 
 

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 CORE = Path(__file__).resolve().parent.parent / "core"
-LIMIT = 4.0  # seconds, for 100 000 rows x 20 metrics
+LIMIT = 3.5  # seconds, for 100 000 rows x 20 metrics
 MEMORY = 100.0  # MB
 
 WRITE = """

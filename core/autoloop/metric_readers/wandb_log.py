@@ -14,8 +14,7 @@ from autoloop.metric_readers.columns import MAX_KEYS, Columns, as_step, numbers
 from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.protobuf import MalformedError, fields, read_varint, signed
 from autoloop.metric_readers.record_log import RecordLog
-from autoloop.metric_readers.row_shape import VALUE
-from autoloop.metric_readers.wandb_rows import WandbRows
+from autoloop.metric_readers.wandb_rows import VALUE, WandbRows
 
 _HISTORY, _SUMMARY = 0x12, 0x1A
 _PASSED_OVER = frozenset((0x32, 0x3A, 0x6A))  # files, stats, output_raw
@@ -95,7 +94,6 @@ class WandbLog:
             self._clear()
             before = -1
         more = self._log.read(budget)
-        self._rows.flush()
         if not more and self._newest_summary is not None:
             self._summarise(*self._newest_summary)
             self._newest_summary = None
