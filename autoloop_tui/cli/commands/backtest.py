@@ -148,7 +148,7 @@ def _named(rules: str | None, settings: Settings, books: MetricBooks) -> RuleSou
 def _read(
     sources: Sequence[PastRunSource], results: Sequence[list[Replayed] | str]
 ) -> list[tuple[PastRunSource, list[Replayed]]]:
-    """The runs that could be read; of the others it is told why not."""
+    """The runs that could be read; a note for each of the others says why not."""
     read: list[tuple[PastRunSource, list[Replayed]]] = []
     for source, said in zip(sources, results, strict=True):
         if isinstance(said, str):
