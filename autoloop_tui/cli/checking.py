@@ -20,9 +20,9 @@ from autoloop.engine.planning.variant_policies import store_of
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, UserError
 from autoloop.preflight import Finding
-from autoloop.preflight.finding import ok
+from autoloop.preflight.finding import error, ok
 from autoloop.rule_files import load_rules
-from autoloop.settings import Settings, methods_of
+from autoloop.settings import FILE, Settings, methods_of
 from autoloop.trainers import environment, load_preset
 from autoloop.variants.check import applicable
 from autoloop.variants.policy import launch_policy
@@ -44,6 +44,17 @@ def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Find
         environment=os.environ,
         trainer_environment=environment(plan.runs[0].launch, os.environ),
     )
+
+
+def check_undecided(spec: LoopSpec, settings: Settings) -> list[Finding]:
+    """The findings where nothing says how to train: of the machine alone, so that no trainer is talked about that is not
+    this project's."""
+    text = f"there is no {FILE} here, so how you train is not known"
+    advice = "write it with `autoloop-tui init -- <the command that you train with>`"
+    return [
+        error("trainer", text, advice),
+        *preflight.examine_machine(spec, gpu_report.read_within(), settings.min_free, os.environ),
+    ]
 
 
 def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:

@@ -161,6 +161,19 @@ def test_an_interpreter_without_the_launcher_is_an_error(project: Project, tmp_p
     assert "cannot start accelerate.commands.launch" in found["accelerate"]["text"]
 
 
+def test_where_nothing_says_how_to_train_no_other_trainer_is_talked_about(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    found = doctor(project, "--device", "cpu")
+    assert found.code == 1
+    assert found.by_subject["trainer"]["level"] == "error"
+    assert found.by_subject["trainer"]["text"].startswith("there is no autoloop.toml here")
+    assert "autoloop-tui init -- " in found.by_subject["trainer"]["advice"]
+    assert found.by_subject["output root"]["level"] == "ok"
+    assert "lerobot" not in str(found)
+    assert "accelerate" not in found.by_subject
+    assert "lerobot_train.py" in doctor(project, "--device", "cpu", "--preset", "lerobot").by_subject["command"]["text"]
+
+
 def test_something_that_is_no_python_is_an_error(project: Project) -> None:
     code, found = doctor(project, *launch(python="/bin/false"))
     assert code == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from autoloop.settings import load_settings
+from autoloop.model import LoopSpec
+from autoloop.settings import FILE, load_settings
+from autoloop.trainers import load_preset
 
 from autoloop_tui.cli import checking
 from autoloop_tui.cli.options import NO_FLAGS, Flags, loop_spec
@@ -19,6 +22,15 @@ def doctor(*, options: Flags = NO_FLAGS) -> int:
     """
     cwd = Path.cwd()
     settings = load_settings(cwd)
-    found = findings.without_secrets(checking.check_spec(loop_spec(options, cwd, settings), settings))
+    spec = loop_spec(options, cwd, settings)
+    check = checking.check_spec if _says_how_to_train(spec, options, cwd) else checking.check_undecided
+    found = findings.without_secrets(check(spec, settings))
     print(findings.as_json(found) if options.json else findings.as_text(found, printing.across()))
     return 1 if any(each.level == "error" for each in found) else 0
+
+
+def _says_how_to_train(spec: LoopSpec, options: Flags, cwd: Path) -> bool:
+    """Whether flags or settings do, or this is the repository of the preset that is used without them."""
+    if os.path.lexists(cwd / FILE) or options.preset or options.train_script:
+        return True
+    return (cwd / load_preset(spec.preset).script).is_file()

@@ -26,10 +26,11 @@ def init(
 ) -> int:
     """Write autoloop.toml for the command that you train with today: `autoloop-tui init -- python train.py --lr 1e-3`.
 
-    It recognises the config file, output folder, steps, seed and device, and the usual launchers and trainers. Where the
-    command has no config file, its values become base.json, which edits change. It prints what it recognised and
-    assumed; on a terminal it asks for what it cannot know. Nothing is started, except that a Hydra application is asked to
-    print its config.
+    It recognises the config file, output folder, steps, seed and device, and the
+    usual launchers and trainers. Without a config file the values of the command
+    become base.json, which edits change. It prints what it recognised and assumed;
+    on a terminal it asks for what it cannot know. Nothing is started, except that
+    a Hydra application is asked to print its config.
     """
     cwd = Path.cwd()
     if os.path.lexists(cwd / FILE) and not force:

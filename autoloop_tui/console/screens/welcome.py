@@ -22,6 +22,7 @@ WHAT = (
 )
 TYPE = (
     ("autoloop-tui demo", "see it work: three rounds of a small real training on this CPU"),
+    ("autoloop-tui init -- python train.py --lr 1e-3", "set it up for the command that you train with"),
     ("autoloop-tui run --cfgs configs/*.json", "plan a round of your configs; nothing is started"),
     ("autoloop-tui run --cfgs configs/*.json --exec", "run it, and watch it here"),
     ("autoloop-tui run --help", "steps, GPUs, rounds, rules, W&B and all the rest"),

@@ -13,7 +13,7 @@ from autoloop.preflight.trainer import CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
 from autoloop.trainers import Preset
 
-__all__ = ["SERVER", "CandidateConfig", "Finding", "Level", "candidate", "examine"]
+__all__ = ["SERVER", "CandidateConfig", "Finding", "Level", "candidate", "examine", "examine_machine"]
 
 
 def examine(
@@ -43,12 +43,17 @@ def examine(
         # NVML says whether there is a GPU without taking memory on it.
         environment={**trainer_environment, "CUDA_VISIBLE_DEVICES": shown, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
     ) as question:
-        around = [
-            *machine.gpus(spec, gpus),
-            machine.output_root(spec, min_free),
-            *wandb(spec, environment),
-            *machine.terminal(environment),
-            machine.linger(),
-        ]
+        around = examine_machine(spec, gpus, min_free, environment)
         paths = [each for one in configs for each in missing_paths(one.name, one.config, spec.cwd)]
         return [*question.answer(), *paths, *around]
+
+
+def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment: Mapping[str, str]) -> list[Finding]:
+    """`examine` without the trainer: what it is may not be known yet."""
+    return [
+        *machine.gpus(spec, gpus),
+        machine.output_root(spec, min_free),
+        *wandb(spec, environment),
+        *machine.terminal(environment),
+        machine.linger(),
+    ]

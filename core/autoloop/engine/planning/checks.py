@@ -119,7 +119,8 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
         if spec.train_script is None:
             advice = (
                 f"the preset {preset.name} ({preset.title}) starts it. Run from that repository; for another trainer "
-                "describe its command in [trainer] of autoloop.toml, or choose --preset plain with --train-script."
+                "`autoloop-tui init -- <your command>` writes autoloop.toml, or name the script with --train-script and "
+                "choose --preset plain."
             )
         raise UserError(f"The training script {script} does not exist in {spec.cwd}; {advice}")
     check_command(spec, preset)

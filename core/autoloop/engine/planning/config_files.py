@@ -42,7 +42,10 @@ def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
     if isinstance(preset.base, str):
         return [os.path.join(spec.cwd, preset.base)]
     if preset.base is None and not (preset.dump and not preset.dumps_a_file):
-        raise UserError("No config was given: name at least one after --cfgs, or give a base in [trainer].")
+        raise UserError(
+            "No config was given: name at least one after --cfgs, or give a base in [trainer], which "
+            "`autoloop-tui init -- <your command>` writes."
+        )
     return [spec.preset]
 
 
