@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-wandb-versions check bench clean
+.PHONY: demo test test-faults test-lerobot test-wandb-versions check bench bench-judgement clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -38,6 +38,10 @@ bench: $(STAMP)
 	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/backtest.py
+
+# How often verdicts are wrong and how many runs they need; trains the demo ten times. Prints its seed.
+bench-judgement: $(STAMP)
+	$(BIN)/python bench/judgement.py
 
 # torch first and pinned, so that no other package pulls in a larger build of it.
 $(STAMP): pyproject.toml constraints.txt

@@ -179,7 +179,7 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize("package", ["configs", "metrics", "rules"])
+@pytest.mark.parametrize("package", ["configs", "metrics", "verdicts", "rules"])
 def test_a_pure_package_does_no_input_or_output(package: str) -> None:
     """No file, process, socket or clock: its answers can be repeated over old runs."""
     for path in (CORE / package).rglob("*.py"):

@@ -1,0 +1,214 @@
+"""How often verdicts are wrong, and how many runs they need. Simulated noise, and the real demo training.
+
+Run: `python bench/judgement.py [--loops 1000] [--seed N] [--demo-seeds 10] [--demo-steps 300]`; `--demo-seeds 0` leaves the
+training out. The seed is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoloop.demo import project as demo_project
+from autoloop.metrics import default_book
+from autoloop.model import Run, RunState
+from autoloop.store import Store
+from autoloop.verdicts import ALPHA, Call, Value, decide, pooled, shared
+from autoloop.verdicts.boundary import Boundary
+from autoloop.verdicts.distributions import normal_quantile, wilson
+
+CALIBRATION = 5
+"""Seeds of the baseline from which the noise is known before a comparison begins."""
+
+
+@dataclass
+class Trainer:
+    """Stands for a training: draws one value per run. `drift` is added from run to run, as on a machine that changes."""
+
+    rng: random.Random
+    draw: Callable[[random.Random], float]
+    drift: float = 0.0
+    runs: int = 0
+
+    def run(self, mean: float = 0.0) -> Value:
+        self.runs += 1
+        return Value(mean + self.draw(self.rng) + self.drift * self.runs, 1, str(self.runs))
+
+    def round(self, *means: float) -> list[Value]:
+        """Runs beside each other: they share the machine as it is then, and the seed."""
+        self.runs += 1
+        return [Value(m + self.draw(self.rng) + self.drift * self.runs, 1, str(self.runs)) for m in means]
+
+
+def normal(rng: random.Random) -> float:
+    return rng.gauss(0, 1)
+
+
+def heavy(rng: random.Random) -> float:
+    """Student's t with 3 degrees of freedom, scaled to a standard deviation of 1."""
+    return rng.gauss(0, 1) / math.sqrt(rng.gammavariate(1.5, 2 / 3)) / math.sqrt(3)
+
+
+NOISES = {"normal": (normal, 0.0), "heavy tails (t, 3)": (heavy, 0.0), "drifting 0.1 sd per run": (normal, 0.1)}
+
+
+def reports_improvement(trainer: Trainer, effect: float = 0.0, runs: int = 20) -> bool:
+    """One loop: 4 seeds of the baseline, then rounds of 4 variants, one run each, whose best is confirmed on fresh seeds
+    beside the baseline. Whether any table or confirmation says "better" at any time."""
+    baseline = [trainer.run() for _ in range(4)]
+    for round_ in itertools.count(1):
+        if runs - trainer.runs < 6:
+            return False
+        variants = [trainer.run(effect) for _ in range(4)]
+        for each in variants:
+            among = shared(round_, len(variants))
+            if decide([each], baseline, pooled([baseline]), good="high", comparisons=among).call is Call.BETTER:
+                return True
+        # Fresh seeds decide: what made it the best of four does not count.
+        ours: list[Value] = []
+        theirs: list[Value] = []
+        budget = (runs - trainer.runs) // 2 if round_ == 2 else 2
+        for _ in range(budget):
+            mine, other = trainer.round(effect, 0.0)
+            ours.append(mine)
+            theirs.append(other)
+            noise = pooled([baseline, ours, theirs])
+            call = decide(ours, theirs, noise, good="high", comparisons=shared(round_)).call
+            if call is not Call.NOT_ENOUGH:
+                break
+        if call is Call.BETTER:
+            return True
+    return False
+
+
+def greedy_reports_improvement(trainer: Trainer, runs: int = 20) -> bool:
+    """What every published loop does: whatever is better than the best so far is kept."""
+    first = trainer.run().value
+    return any(trainer.run().value > first for _ in range(runs - 1))
+
+
+def compared(trainer: Trainer, effect: float) -> tuple[Call, int]:
+    """Pairs of runs until it is decided, after a calibration of the baseline; the runs of the calibration do not count."""
+    calibration = [trainer.run() for _ in range(CALIBRATION)]
+    ours: list[Value] = []
+    theirs: list[Value] = []
+    while True:
+        ours.append(trainer.run(effect))
+        theirs.append(trainer.run())
+        call = decide(ours, theirs, pooled([calibration, ours, theirs]), good="high").call
+        if call is not Call.NOT_ENOUGH:
+            return call, len(ours) + len(theirs)
+
+
+def rate(successes: int, trials: int) -> str:
+    low, high = wilson(successes, trials)
+    return f"{successes / trials:6.1%}  [{low:.1%}, {high:.1%}]"
+
+
+def loops(count: int, seed: int) -> None:
+    print(f"\nA/A: {count} loops of 20 runs, every variant equal to the baseline; loops that report an improvement:")
+    for name, (draw, drift) in NOISES.items():
+        rng = random.Random(seed)
+        wrong = sum(reports_improvement(Trainer(rng, draw, drift)) for _ in range(count))
+        greedy = sum(greedy_reports_improvement(Trainer(rng, draw, drift)) for _ in range(count))
+        print(f"  {name:24}  {rate(wrong, count)}   greedy keep-if-better: {greedy / count:.1%}")
+
+
+def power(count: int, seed: int) -> None:
+    print(f"\nOne comparison, looked at after every pair of runs, noise known from {CALIBRATION} seeds; {count} times each.")
+    print("Fixed: runs that a test with one look needs for the same share of true effects found at the same error rate.")
+    print("  effect  called better            worse    none shown   runs   fixed   share")
+    rng = random.Random(seed)
+    for effect in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0):
+        found = [compared(Trainer(rng, normal), effect) for _ in range(count)]
+        calls, runs = [call for call, _ in found], sum(n for _, n in found) / count
+        better, worse, none = (calls.count(call) for call in (Call.BETTER, Call.WORSE, Call.NO_DIFFERENCE))
+        line = f"  {effect:3.1f} sd  {rate(better, count)}  {worse / count:6.1%}      {none / count:6.1%}  {runs:5.1f}"
+        if 0 < better < count and effect:
+            needed = 4 * ((normal_quantile(1 - ALPHA) + normal_quantile(better / count)) / effect) ** 2
+            line += f"   {needed:5.1f}   {runs / needed:5.2f}"
+        print(line)
+    design = 4 * Boundary(ALPHA).fixed
+    print(f"  (the fixed test that the boundary is designed after needs {design:.0f} runs at 1 sd)")
+
+
+def demo(seeds: int, steps: int) -> None:
+    print(f"\nThe demo's config tau2_lam015, {seeds} seeds, {steps} steps, nothing else changed; pairs called different:")
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        configs = demo_project.write_project(project)
+        config = next(path for path in configs if "tau2" in path.name)
+        began = time.time()
+        words = [
+            "run",
+            "--cfgs",
+            str(config),
+            "--seeds",
+            str(seeds),
+            "--steps",
+            str(steps),
+            "--device",
+            "cpu",
+            "--exec",
+            "--no-ui",
+        ]
+        words += ["--log-freq", str(demo_project.LOG_FREQ), "--eval-freq", str(demo_project.EVAL_FREQ), "--no-live"]
+        words += ["--train-script", str(Path(demo_project.__file__).with_name("train.py"))]
+        done = subprocess.run(
+            [sys.executable, "-m", "autoloop_tui", *words], cwd=project, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            print(f"  the loop failed (exit code {done.returncode}): {done.stderr[-500:]}")
+            return
+        with Store.open(project) as store:
+            runs = [run for run in store.runs(store.find_loop(None).id) if run.state is RunState.FINISHED and run.summary]
+        print(f"  {len(runs)} runs in {time.time() - began:.0f} s")
+    pairs_of(runs)
+
+
+def pairs_of(runs: list[Run]) -> None:
+    book = default_book()
+    print("  metric        last values, 2 x tail_mad    one run each, noise of the other seeds      sd [95 %]")
+    for metric in ("eval_l1", "l1_loss", "ot_loss", "grad_norm", "ot_pi_sum"):
+        name = book.resolve_name(metric) or metric
+        found = [run.summary.metrics[name] for run in runs if run.summary and name in run.summary.metrics]
+        values = [Value(each.tail_mean, each.last_step, str(place)) for place, each in enumerate(found)]
+        noise = pooled([values])
+        if noise is None:
+            continue
+        old = new = pairs = 0
+        for a, b in itertools.combinations(range(len(found)), 2):
+            pairs += 1
+            old += abs(found[a].last - found[b].last) > 2 * max(found[a].tail_mad, found[b].tail_mad)
+            others = pooled([[value for place, value in enumerate(values) if place not in (a, b)]])
+            new += decide([values[a]], [values[b]], others, good="low").call.decided
+        low, high = noise.interval()
+        print(f"  {metric:12}  {old:3} of {pairs:<20}   {new:3} of {pairs:<34}  {noise.sd:.3g} [{low:.3g}, {high:.3g}]")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--loops", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--demo-seeds", type=int, default=10)
+    parser.add_argument("--demo-steps", type=int, default=300)
+    given = parser.parse_args()
+    seed = random.randrange(2**31) if given.seed is None else given.seed
+    print(f"seed {seed}")
+    loops(given.loops, seed)
+    power(given.loops, seed)
+    if given.demo_seeds:
+        demo(given.demo_seeds, given.demo_steps)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""What may be said of two configs: the noise between runs that differ in nothing but the seed, and verdicts. No I/O."""
+
+from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
+from autoloop.verdicts.verdict import ALPHA, Basis, Call, Statistic, Verdict, decide, shared
+
+__all__ = [
+    "ALPHA",
+    "Basis",
+    "Call",
+    "Noise",
+    "Statistic",
+    "Value",
+    "Verdict",
+    "decide",
+    "pooled",
+    "shared",
+    "stable_from",
+]
