@@ -27,6 +27,13 @@ PRINTED = [
     "step:100 smpl:1K ep:3 loss:{} grdn:1.2",
     "total_loss: {}  loss_cls: 0.1  loss_box: 0.2",
     "Loss is {}",
+    "{{'loss': np.float32({}), 'epoch': 1}}",
+    "loss=Array({}, dtype=float32)",
+    "Training loss at step 10 = {}",
+    "loss (train): {}",
+    "loss_G {} loss_D 0.2",
+    "loss -> {}",
+    "损失：{}",
 ]
 
 
@@ -48,6 +55,15 @@ def test_a_last_loss_that_is_no_number_has_diverged_however_it_is_printed(line: 
 def test_a_loss_that_came_back_has_not_diverged(line: str) -> None:
     assert after(line.format("nan"), line.format("0.51")) is None
     assert after(line.format("5.1e-01")) is None
+
+
+def test_lightning_s_bar_appends_a_zero_to_nan() -> None:
+    assert after("Epoch 1: 100%|##| 50/50 [00:10<00:00, 4.9it/s, train_loss=nan.0, val_loss=1.2]") is not None
+
+
+@pytest.mark.parametrize("line", ["loss_scale: inf", "loss_weight nan", "loss_gradient_norm=nan"])
+def test_a_name_that_only_begins_like_a_loss_is_none(line: str) -> None:
+    assert after(line) is None
 
 
 @pytest.mark.parametrize(

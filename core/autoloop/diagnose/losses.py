@@ -10,10 +10,17 @@ TABLE_ROWS = 5000
 """A table's header is looked for so far above the end: YOLO prints it once an epoch, others once."""
 
 _NUMBER = r"[-+]?(?:\d[\d,]*+(?:\.\d*+)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
+_PART = (
+    "step|epoch|total|avg|mean|sum|train|cls|bbox|box|obj|mask|ce|bce|mse|mae|l1|l2|kl|nll|ctc|att|dice|rec|recon|reg|adv|"
+    "gan|gen|disc|g|d|policy|value|actor|critic|lm|aux"
+)
+"""What stands after `loss_` in the name of a loss; `loss_scale` and `loss_weight` are none."""
 _LOSS = re.compile(
-    r"(?<![A-Za-z0-9])(?P<name>[\w./-]{0,60}?loss(?:es)?(?:[_/ ](?:step|epoch|total|avg|mean|sum|train))?)"
-    r"[\"'\])]{0,3}[ \t]*(?:[:=|]|\bis\b|(?<=[ \t]))[ \t]*[\"'(\[]{0,2}(?:tensor\([\[ ]*)?"
-    rf"(?P<value>{_NUMBER})(?![\w.-])",
+    rf"(?<![A-Za-z0-9])(?P<name>[\w./-]{{0,60}}?(?:loss(?:es)?|损失)(?:[_/ ](?:{_PART})(?![A-Za-z]))?)"
+    r"(?: \((?:train|training|avg|mean|total)\)| at (?:step|iter|iteration|epoch) \d+)?"
+    r"[\"'\])]{0,3}[ \t]*(?:[:=|：→]|->|\bis\b|(?<=[ \t]))[ \t]*[\"'(\[]{0,2}"
+    r"(?:(?:[\w.]{0,20}array|tensor|[\w.]{0,20}float\d+)\([\[ ]*)?"
+    rf"(?P<value>{_NUMBER})(?:(?<=n|f|y)\.0)?(?![\w.-])",
     re.IGNORECASE,
 )
 _MAIN = re.compile(
@@ -53,7 +60,7 @@ def last_loss(lines: Sequence[str]) -> Loss | None:
 
 
 def _named_losses(line: str) -> Iterator[tuple[str, Loss]]:
-    if "loss" not in line and "Loss" not in line and "LOSS" not in line:
+    if "loss" not in line.lower() and "损失" not in line:
         return
     for found in _LOSS.finditer(line):
         before = line[max(0, found.start() - 30) : found.start("name")]
