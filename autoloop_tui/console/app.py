@@ -294,7 +294,8 @@ class ConsoleApp(FullScreenApp[int]):
             self.show_message(f"{verb(request)} was not sent: {error}", ok=False)
 
     def show_message(self, text: str, *, ok: bool = True) -> None:
-        """Say one sentence on the last line of the screen, also below a dialog."""
+        """Say one sentence on the last line of the screen, also below a dialog; paths as seen from the project."""
+        text = text.replace(f"{self.project}{os.sep}", "")
         below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
         if below is not None and below.is_mounted:
             below.show_message(text, "" if ok else "slot-failed")

@@ -204,7 +204,11 @@ def test_a_recipe_is_proposed_whole_or_not_at_all(project: Project, call: Call) 
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("proposals 2 to 3 from base\n")
     assert said.out.endswith("Approve them: autoloop-tui approve 2 3\n")
-    assert call("reject", "1").code == call("approve", "2", "3").code == 0
+    many = "".join(f"[[variant]]\nreason = 'v{number}'\nchanges = ['seed={number}']\n" for number in range(100, 125))
+    (project.folder / "many.toml").write_text(f'base = "base.json"\n{many}')
+    assert call("hold").code == call("reject", "1").code == call("approve", "2", "3").code == 0
+    assert call("propose", "--recipe", "many.toml").out.endswith("Approve them: autoloop-tui approve --all\n")
+    assert call("reject", "--all").code == call("start").code == 0
     assert loop.wait() == 0
     assert [run["round"] for run in json.loads(call("runs", "--json").out)] == [1, 2, 2]
 

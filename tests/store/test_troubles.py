@@ -111,7 +111,7 @@ def test_a_write_that_finds_no_space_is_a_sentence_and_changes_nothing(
                 for number in range(1000):
                     store.put_run(a_run(f"big{number}", source_path="x" * 5000))
 
-        with pytest.raises(StoreUnavailableError, match="no space left"):
+        with pytest.raises(StoreUnavailableError, match="no space is left"):
             write()
         assert len(store.runs(1)) == 300
         database.execute("PRAGMA max_page_count = 1000000")
@@ -128,6 +128,7 @@ def test_a_write_that_finds_no_space_is_a_sentence_and_changes_nothing(
         (sqlite3.SQLITE_READONLY_DBMOVED, "read-only"),
         (sqlite3.SQLITE_CANTOPEN, "cannot be opened"),
         (sqlite3.SQLITE_BUSY, "locked"),
+        (sqlite3.SQLITE_IOERR_SHORT_READ, "(-wal, -shm) was deleted"),
     ],
 )
 def test_what_the_disk_says_is_put_in_words(tmp_path: Path, code: int, words: str) -> None:
@@ -175,12 +176,17 @@ def test_a_file_that_was_emptied_under_an_engine_is_neither_read_nor_made_anew(t
         lock.release()
 
 
-def test_where_an_engine_writes_what_nobody_can_see_the_project_is_not_called_new(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("endings", "words"), [(("-wal", "-shm"), "an engine runs one"), (("-wal",), "wait for its loop's end")]
+)
+def test_where_an_engine_writes_what_nobody_can_see_the_project_is_not_called_new(
+    tmp_path: Path, endings: tuple[str, ...], words: str
+) -> None:
     with Store.open(tmp_path, create=True) as store:
         lock = EngineLock(Places(tmp_path).lock("loop_1"))
         assert lock.acquire() is None
         store.put_loop(a_loop())
-        for ending in ("-wal", "-shm"):
+        for ending in endings:
             Places(tmp_path).database.with_name(f"autoloop.db{ending}").unlink()
         code = (  # another process: this one knows the files by what it has open
             "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
@@ -189,7 +195,7 @@ def test_where_an_engine_writes_what_nobody_can_see_the_project_is_not_called_ne
             "except UserError as error: print(error)"
         )
         argv = [sys.executable, "-c", code, str(tmp_path), CORE]
-        assert "an engine runs one" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        assert words in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         lock.release()
     with Store.open(tmp_path) as later:
         assert later.find_loop(None) == a_loop()

@@ -107,7 +107,8 @@ def resume(
         from autoloop.engine.planning.frozen import differences
 
         engine = spawn(store, found)
-        print(f"{found.name} continues in the background (process {engine.pid}).")
+        where = " of another container" if engine.contained else ""
+        print(f"{found.name} continues in the background (process {engine.pid}{where}).")
         for note in differences(store.places, found):
             print(f"note: {printing.printable(note)}", file=sys.stderr)
         _note_what_is_wrong(found)

@@ -20,6 +20,9 @@ from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.parameters import AllPending, AsJson, Edits, LoopName, Many, Proposals
 
+LISTED = 20
+"""More numbers than this are not written one after the other."""
+
 
 def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson = False) -> int:
     """The proposals of a loop: their changes, reasons and decisions.
@@ -156,9 +159,17 @@ def propose(
         if recipe is None:
             return _notes(made[-1])
         print("\n" + "\n\n".join(_text(proposal, chosen.name) for proposal in made))
-        numbers = " ".join(str(proposal.id) for proposal in made)
-        print(f"\nApprove them: autoloop-tui approve {numbers}")
+        print(f"\nApprove them: autoloop-tui approve {_as_arguments(store, found, made)}")
     return 0
+
+
+def _as_arguments(store: Store, loop: Loop, made: list[Proposal]) -> str:
+    """Their numbers; `--all` in place of very many, if no other proposal is pending."""
+    numbers = [proposal.id for proposal in made]
+    pending = {each.id for each in store.proposals(loop.id) if each.status is ProposalStatus.PENDING}
+    if len(numbers) > LISTED and pending <= set(numbers):
+        return "--all"
+    return " ".join(map(str, numbers))
 
 
 def _base(store: Store, loop: Loop, wanted: str) -> Run:

@@ -17,7 +17,7 @@ class StoreCorruptError(UserError):
 
 
 _PASSING = {
-    sqlite3.SQLITE_FULL: "there is no space left on its disk; free some",
+    sqlite3.SQLITE_FULL: "no space is left on its disk; free some",
     sqlite3.SQLITE_IOERR: "its disk cannot be read or written: full, over quota, out of reach or broken",
     sqlite3.SQLITE_READONLY: "it, its folder or its disk is read-only; make it writable",
     sqlite3.SQLITE_CANTOPEN: "it or its folder cannot be opened, or its disk is read-only; mend that, or bring it back",
@@ -26,13 +26,19 @@ _PASSING = {
     sqlite3.SQLITE_LOCKED: "another process keeps it locked; end that one",
     sqlite3.SQLITE_NOMEM: "there is no memory left",
 }
+_BESIDE = (
+    "it or a file beside it (-wal, -shm) was deleted or cut while an engine used it; wait for its loop's end, "
+    "when the engine writes everything into it"
+)
 
 
 def translated(error: sqlite3.Error, path: Path) -> Exception:
     """The sentence for what SQLite says of the file at `path`; the error itself where it is a fault of ours."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _PASSING:
-        return StoreUnavailableError(f"{path} cannot be used now ({error}): {_PASSING[code]}.")
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    why = _BESIDE if extended == sqlite3.SQLITE_IOERR_SHORT_READ else _PASSING.get(code)
+    if why:
+        return StoreUnavailableError(f"{path} cannot be used now: {why} ({error}).")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return unusable(path, f"it is damaged or no database ({error})")
     return error

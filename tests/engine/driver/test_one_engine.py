@@ -17,6 +17,7 @@ from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import LoopState, UserError
 
 from tests.engine.project import Project
+from tests.support.waiting import eventually
 
 
 def test_a_second_engine_is_refused_and_told_who_drives_the_loop(project: Project) -> None:
@@ -91,3 +92,33 @@ def test_an_engine_that_cannot_start_says_why(project: Project) -> None:
     (project.store.places.frozen(loop.name) / "rules.toml").write_text("x = [")
     with pytest.raises(UserError, match=r"The engine did not start: .*rules\.toml"):
         project.spawn(loop)
+
+
+SLOW_TO_SIGN = """
+import fcntl, os, sys, time
+fd = os.open(sys.argv[1], os.O_RDWR)
+fcntl.flock(fd, fcntl.LOCK_EX)
+time.sleep(0.3)
+os.pwrite(fd, sys.argv[2].replace("0", str(os.getpid()), 1).encode().ljust(512), 0)
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.01)
+"""
+"""Takes a lock and signs it some time later, as an engine on a loaded machine does."""
+
+
+def test_the_engine_that_was_started_is_named_and_not_the_dead_one_of_another_container(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = project.loop([project.config("a")])
+    path = project.store.places.lock(loop.name)
+    me = Holder.me(0.0)
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(me, pid_ns=me.pid_ns + 1, at_work=True)))
+    signs = msgspec.json.encode(msgspec.structs.replace(me, pid=0, at_work=True)).decode()
+    gate = project.gate("end")
+    argv = [sys.executable, "-S", "-c", SLOW_TO_SIGN, str(path), signs, str(gate)]
+    monkeypatch.setattr("autoloop.engine.driver.process.isolated.command", lambda *_: argv)
+    started = spawn(project.store, project.state(loop))
+    gate.touch()
+    assert started.pid_ns == me.pid_ns
+    assert started.pid not in (0, os.getpid())
+    eventually(lambda: holder(path) is None, "its end")

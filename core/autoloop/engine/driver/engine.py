@@ -188,7 +188,7 @@ class Engine:
         began = time.monotonic()
         if self.store.gone():
             raise StoreUnavailableError(
-                f"{self.store.places.home} was deleted or moved, or is empty: bring it back, and it goes on."
+                f"{self.store.places.database} was deleted or moved, replaced or emptied: bring it back, and it goes on."
             )
         self.store.check_space()
         self._obey()

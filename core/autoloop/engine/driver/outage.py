@@ -51,7 +51,7 @@ class Outage:
                 if executing:
                     continue
                 raise UserError(
-                    f"{store.places.home} was deleted or moved while {self.context.loop.name} was driven; its runs "
+                    f"{store.places.database} was deleted or moved while {self.context.loop.name} was driven; its runs "
                     f"have ended, and nothing more can be recorded. What they wrote is in {self.context.loop.output_dir}."
                 )
             if time.monotonic() >= again:

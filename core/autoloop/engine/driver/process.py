@@ -14,6 +14,7 @@ from autoloop.engine.driver.given_secrets import require_secrets
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Loop, UserError
 from autoloop.store import Holder, Store
+from autoloop.store.access import signature
 
 START_TIMEOUT = 20.0
 """Seconds that a new engine may take until it holds its loop's lock, and then until its first turn is over; far more than it
@@ -27,6 +28,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
     if running:
         return running
     require_secrets(loop.spec)
+    before = _signed(lock)
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
         start = output.tell()
@@ -45,6 +47,8 @@ def spawn(store: Store, loop: Loop) -> Holder:
     driven: Holder | None = None
     while time.monotonic() < deadline:
         running = holder(lock)
+        if running == before:  # our engine has the lock and has not signed it yet
+            running = None
         if running and running.at_work:
             return running
         code = process.poll()
@@ -61,6 +65,14 @@ def spawn(store: Store, loop: Loop) -> Holder:
     process.kill()
     process.wait()
     raise UserError(f"The engine did not start {loop.name} within {START_TIMEOUT:.0f} s; see {log}.")
+
+
+def _signed(lock: Path) -> Holder | None:
+    """Who signed the lock last, whether it is held or not."""
+    try:
+        return signature(lock.read_bytes())
+    except OSError:
+        return None
 
 
 def _last_line(log: Path, since: int) -> str:
