@@ -21,7 +21,7 @@ def loop(project: Project) -> Running:
     """A loop of two runs that waits for decisions on proposals 1 and 2."""
     (project.folder / "autoloop.toml").write_text("grace = 0\n")
     project.config("base")
-    project.config("other", seed=2)
+    project.config("other", number=2)
     running = project.start("run", "--cfgs", "base.json", "other.json", *WORDS)
     running.hear("waits for a decision on 2 proposals")
     return running
@@ -135,7 +135,7 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """One loop that waits, for all tests that change nothing in it."""
     project = Project(tmp_path_factory.mktemp("waiting"))
     project.config("base")
-    project.config("other", seed=2)
+    project.config("other", number=2)
     project.start("run", "--cfgs", "base.json", "other.json", *WORDS).hear("waits for a decision on 2 proposals")
     yield project
     project.close()

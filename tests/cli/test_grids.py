@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import statistics
@@ -47,6 +48,15 @@ def test_the_rounds_go_on_from_a_grid(project: Project, call: Call) -> None:
     assert len({run.group for run in runs[:2]}) == len({run.group for run in runs[2:]}) == 1
     assert runs[0].group != runs[2].group
     assert [run.summary.metrics["train/lr"].last for run in runs] == [1e-3, 1e-3, 1e-2, 1e-2]
+    with project.store() as store:
+        (proposal,) = store.proposals(project.loop().id)
+    assert proposal.runs == [runs[0].id, runs[1].id]
+    told = " ".join(call("proposals").out.split())
+    assert f"mean of 2 runs over seeds: {runs[0].id}, {runs[1].id}; the variant runs with each of their seeds" in told
+    (first, second) = json.loads(call("rejudge", "--json").out)
+    assert (first["runs"], first["before"], first["now"]) == (proposal.runs, [proposal.origin], [proposal.origin])
+    assert (len(second["runs"]), second["before"]) == (2, None)
+    assert re.search(r"lr=1e-3,seed=1 and 1 other over seeds", call("rejudge").out)
     listed = call("runs").out
     assert re.search(r"^lr=1e-3 +2 ", listed, re.MULTILINE)
     assert re.search(r"^lr=1e-3, then learning_rate=0.01 +2 ", listed, re.MULTILINE)

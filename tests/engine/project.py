@@ -68,15 +68,17 @@ class Project:
         (folder / "rules.toml").write_text(RULES)
         self.store = Store.open(folder, create=True)
         self.spawned: list[int] = []
-        self._seed = 0
+        self._number = 0
 
     # ---------------------------------------------------------------------------------------------- what to run
 
     def config(self, name: str, **behaviour: Any) -> str:
-        """A config file; without `rows` it logs a falling loss. Each is another training, by its seed."""
-        self._seed += 1
+        """A config file; without `rows` it logs a falling loss. Each is another training, not the same
+        one with another seed."""
+        self._number += 1
         path = self.folder / f"{name}.json"
-        path.write_text(json.dumps({"seed": self._seed, "lr": 1.0, "rows": rows(2.0, 1.0), **behaviour}))
+        own = {"seed": self._number, "number": self._number}
+        path.write_text(json.dumps({**own, "lr": 1.0, "rows": rows(2.0, 1.0), **behaviour}))
         return str(path)
 
     def gate(self, name: str) -> Path:

@@ -14,6 +14,7 @@ It behaves as its config says; every key may be left out:
     hang            waits for a signal, for ever
     says            a line that it prints first
     stay            waits for a signal after `End of training`
+    by_seed         more of these keys for a seed: {"2": {"code": 1}}
     stubborn        ignores SIGINT and SIGTERM
     detach          path: leaves a grandchild in a session of its own, whose pid it writes there
 
@@ -31,6 +32,7 @@ from collections.abc import Iterator
 def main(config_path: str, output_dir: str) -> int:
     with open(config_path, encoding="utf-8") as file:
         config = json.load(file)
+    config |= config.get("by_seed", {}).get(str(config.get("seed")), {})
     if os.path.exists(output_dir):
         print(f"FileExistsError: Output directory {output_dir} already exists", flush=True)
         return 3

@@ -12,7 +12,7 @@ from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
 from autoloop.text.changes import change_text
-from autoloop.text.evidence import observation_text
+from autoloop.text.evidence import averaged_text, observation_text
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
 
@@ -274,6 +274,8 @@ def _text(proposal: Proposal, base: str) -> str:
             for o in proposal.evidence.observations
             if o.holds
         ]
+        if averaged := averaged_text(proposal.evidence):
+            lines.append(f"    {averaged}: {', '.join(proposal.runs)}; the variant runs with each of their seeds")
     if proposal.blocked:
         lines.append(f"    blocked: {proposal.blocked}")
     said = {change.note for change in proposal.changes}

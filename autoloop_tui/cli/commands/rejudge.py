@@ -1,12 +1,17 @@
-"""`rejudge`: the finished runs of a loop judged again by rules. Nothing is trained and nothing in the loop is changed."""
+"""`rejudge`: the finished runs of a loop judged again by rules, those that differ in the seed only as one.
+
+Nothing is trained and nothing in the loop is changed."""
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autoloop.model import Loop, LoopEndKind, Run, RunState, Summary, UserError
+from autoloop.metrics import OverSeeds, over_seeds
+from autoloop.model import Loop, LoopEndKind, Run, RunState, UserError
 from autoloop.rules import Judgement, RuleSource, RunView
 from autoloop.secrets import mask_lines
 from autoloop.store import Store
@@ -20,15 +25,25 @@ NOT_JUDGED = "not judged"
 
 
 class Rejudged(NamedTuple):
-    """One run: the rules that made proposals from it, or None if it was not judged, then and now."""
+    """Runs that are judged as one: the rules that made proposals from them, then and now; None: they were not judged."""
 
-    run: Run
+    runs: tuple[Run, ...]
     before: list[str] | None
     now: list[str] | None
     lacking: list[str]
     notes: list[str]
     asked: bool = True
     """Whether rules were asked about it before: of a last round they are not."""
+
+    @property
+    def run(self) -> Run:
+        """The one that stands for all."""
+        return self.runs[0]
+
+    @property
+    def name(self) -> str:
+        more = len(self.runs) - 1
+        return f"{self.run.name} and {plural(more, 'other')} over seeds" if more else self.run.name
 
     @property
     def changed(self) -> bool:
@@ -65,7 +80,11 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
         if not finished:
             raise UserError(f"No run of {found.name} has finished, so there is nothing to judge.")
         try:
-            judged = [_judge(store, found, run, source) for run in finished]
+            judged = [
+                each
+                for _, round_ in itertools.groupby(finished, key=lambda run: run.round)
+                for each in _judge_round(store, found, list(round_), source)
+            ]
         finally:
             source.close()
         if json:
@@ -75,37 +94,52 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
     return 0
 
 
-def _judge(store: Store, loop: Loop, run: Run, source: RuleSource) -> Rejudged:
+def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSource) -> list[Rejudged]:
+    """As the engine judges a round: a run that lacks what the rules need is none of those whose mean is judged."""
+    alone = {run.id: _judge(store, loop, over_seeds([run])[0], source, ask=False) for run in finished}
+    fit = [run for run in finished if alone[run.id].now is not None]
+    judged = {each.run.id: _judge(store, loop, each, source) for each in over_seeds(fit)}
+    rest = {run.id: alone[run.id] for run in finished if run not in fit}
+    by_first = judged | rest
+    return [by_first[run.id] for run in finished if run.id in by_first]
+
+
+def _judge(store: Store, loop: Loop, judged: OverSeeds, source: RuleSource, *, ask: bool = True) -> Rejudged:
+    """`ask` false: only whether it can be judged."""
     from autoloop.engine.base.frozen_config import frozen_config
     from autoloop.engine.planning.kept_metrics import metrics_of
     from autoloop.logs import read_log_tail
     from autoloop.wandb_cloud.key import known_secrets
 
-    def log() -> list[str]:
-        attempts = store.attempts(run.id)
-        lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
-        return mask_lines(lines, known_secrets(os.environ))
+    def log() -> Iterator[str]:
+        for run in judged.runs:
+            attempts = store.attempts(run.id)
+            lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
+            yield from mask_lines(lines, known_secrets(os.environ))
 
-    made = [p for p in store.proposals(loop.id, run.round) if p.base_run == run.id and p.live is None and p.author.by_rules]
-    asked = bool(made) or run.unjudged is not None or (loop.spec.decide and run.round < loop.spec.rounds)
-    before = [p.author.name or str(p.author) for p in made] if asked and run.unjudged is None else None
-    summary = run.summary or Summary()
+    run, ids = judged.run, {run.id for run in judged.runs}
+    unjudged = all(run.unjudged is not None for run in judged.runs)
+    proposals = store.proposals(loop.id, run.round)
+    made = [p for p in proposals if p.base_run in ids and p.live is None and p.author.by_rules]
+    asked = bool(made) or unjudged or (loop.spec.decide and run.round < loop.spec.rounds)
+    before = [p.author.name or str(p.author) for p in made] if asked and not unjudged else None
     try:
         config = frozen_config(run)
     except UserError as error:
-        return Rejudged(run, before, None, [], [str(error)], asked)
-    view = RunView(summary, config, log, metrics_of(store.places, loop))
+        return Rejudged(judged.runs, before, None, [], [str(error)], asked)
+    view = RunView(judged.summary, config, log, metrics_of(store.places, loop))
     lacking = source.lacking(view)
-    if lacking or not summary.metrics:
-        return Rejudged(run, before, None, lacking, [], asked)
-    judgement: Judgement = source.judge(view)
+    if lacking or not judged.summary.metrics:
+        return Rejudged(judged.runs, before, None, lacking, [], asked)
+    judgement = source.judge(view) if ask else Judgement([], [])
     now = [each.author.name or str(each.author) for each in judgement.requests]
-    return Rejudged(run, before, now, [], judgement.notes, asked)
+    return Rejudged(judged.runs, before, now, [], judgement.notes, asked)
 
 
 def _document(each: Rejudged) -> dict[str, Any]:
     return {
         "run": each.run.id,
+        "runs": [run.id for run in each.runs],
         "name": each.run.name,
         "round": each.run.round,
         "before": each.before,
@@ -124,7 +158,7 @@ def _text(loop: Loop, judged: list[Rejudged], rules: str | None) -> str:
         [
             each.run.round,
             each.run.id,
-            each.run.name,
+            each.name,
             verdict(each.before) if each.asked else "not asked",
             verdict(each.now),
             "changed" if each.changed else "",
@@ -134,14 +168,15 @@ def _text(loop: Loop, judged: list[Rejudged], rules: str | None) -> str:
     shown = [[cell if isinstance(cell, int) else printing.printable(cell) for cell in row] for row in rows]
     head = ["round", "id", "run", "before", "now", ""]
     lines = [printing.table(head, shown, texts=(2, 3, 4), cells=printing.across())]
-    notes = dict.fromkeys(f"{each.run.name}: {note}" for each in judged for note in each.notes)
+    notes = dict.fromkeys(f"{each.name}: {note}" for each in judged for note in each.notes)
     lines += [f"note: {printing.printable(note)}" for note in notes]
     lines += [
         printing.printable(f"{each.run.name} lacks {', '.join(each.lacking)}; it has {', '.join(each.run.summary.metrics)}")
         for each in judged
         if each.lacking and each.run.summary
     ]
-    lines.append(f"{sum(each.changed for each in judged)} of {plural(len(judged), 'run')} judged differently.")
+    changed, total = sum(len(each.runs) for each in judged if each.changed), sum(len(each.runs) for each in judged)
+    lines.append(f"{changed} of {plural(total, 'run')} judged differently.")
     if rules is not None and loop.end is not None and loop.end.kind is LoopEndKind.NOT_JUDGED:
         lines.append(f"`autoloop-tui resume --rules {printing.printable(rules)}` goes on by these rules.")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, default_book, metric_book, parse_metric_book
 from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.main import extreme, for_runs, main_metrics, main_names
+from autoloop.metrics.seeds import OverSeeds, by_config, over_seeds
 from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
 from autoloop.metrics.wording import Direction
 
@@ -12,6 +13,8 @@ __all__ = [
     "Metric",
     "MetricBook",
     "MetricBooks",
+    "OverSeeds",
+    "by_config",
     "canonical_columns",
     "default_book",
     "extreme",
@@ -20,6 +23,7 @@ __all__ = [
     "main_metrics",
     "main_names",
     "metric_book",
+    "over_seeds",
     "parse_metric_book",
     "summarise",
     "summarise_named",

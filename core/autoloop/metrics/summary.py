@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from operator import truediv
 
@@ -134,7 +134,7 @@ def _summarised(series: Series, good: Direction | None) -> MetricSummary | None:
         n=n,
         min=low,
         max=high,
-        tail_mean=_mean(tail),
+        tail_mean=mean(tail),
         tail_mad=_held(_median(sorted([abs(value - middle) for value in tail]))),
         first_step=steps[0],
         last_step=steps[-1],
@@ -143,14 +143,15 @@ def _summarised(series: Series, good: Direction | None) -> MetricSummary | None:
     )
 
 
-def _mean(values: list[float]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """The mean of at least one value, also where their sum is too large for a float."""
     total = sum(values)
     return total / len(values) if math.isfinite(total) else sum(value / len(values) for value in values)
 
 
 def _median(ordered: list[float]) -> float:
     half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else _mean(ordered[half - 1 : half + 1])
+    return ordered[half] if len(ordered) % 2 else mean(ordered[half - 1 : half + 1])
 
 
 def _held(value: float) -> float:

@@ -29,3 +29,5 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     rule_version: str
     when: str
     observations: list[Observation] = []
+    runs: list[str] = []
+    """The runs, one or more for each seed, whose mean the rule judged; empty where it judged one run."""

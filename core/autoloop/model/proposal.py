@@ -73,6 +73,12 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float = 0.0
 
     @property
+    def runs(self) -> list[str]:
+        """The base runs, of each of which it becomes a variant: `base_run`, and those that differ from it in the seed only
+        where their mean was judged."""
+        return [self.base_run, *(run for run in (self.evidence.runs if self.evidence else ()) if run != self.base_run)]
+
+    @property
     def origin(self) -> str:
         """The id of the rule that made it, also after a user has edited it; else its author."""
         return self.evidence.rule if self.evidence else self.author.name or str(self.author)

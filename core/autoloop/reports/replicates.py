@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoloop.metrics import by_config
 from autoloop.model import Run, RunState
 from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
@@ -32,17 +33,13 @@ class Replicates:
 
 def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
     """The groups of two runs or more, in the order of their first runs; `keys`: the metrics to look at."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        if run.group:
-            groups.setdefault(run.group, []).append(run)
     found = []
-    for members in groups.values():
-        if len({run.config_hash for run in members}) < 2:
+    for members in by_config(runs):
+        if len(members) < 2:
             continue
         ended = [run.summary.metrics for run in members if run.summary and run.state is RunState.FINISHED]
         values = {key: tuple(metrics[key].last for metrics in ended if key in metrics) for key in keys}
-        found.append(Replicates(_common(members), tuple(members), values))
+        found.append(Replicates(_common(members), members, values))
     return found
 
 

@@ -11,7 +11,13 @@ LONGEST = 120
 
 def evidence_text(evidence: Evidence) -> str:
     """The observations that decided, in one line: `ot_pi_sum.last = 3.4e-11 < 1e-6, steps = 500 > 300`."""
-    return ", ".join(observation_text(each) for each in evidence.observations if each.holds)
+    seen = ", ".join(observation_text(each) for each in evidence.observations if each.holds)
+    return f"{seen} ({averaged_text(evidence)})" if seen and evidence.runs else seen
+
+
+def averaged_text(evidence: Evidence) -> str:
+    """`mean of 3 runs over seeds`; empty where one run was judged."""
+    return f"mean of {len(evidence.runs)} runs over seeds" if evidence.runs else ""
 
 
 def observation_text(observation: Observation) -> str:

@@ -179,7 +179,7 @@ def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: Project) -
 def test_a_patch_that_may_not_run_gives_way_to_the_next_turn(project: Project) -> None:
     """The config with the first edits runs already, so the rule's other edits are taken."""
     gate = project.gate("go")
-    shared = {"seed": 77, "rows": BAD, "gate": str(gate)}
+    shared = {"seed": 77, "number": 0, "rows": BAD, "gate": str(gate)}
     configs = [project.config("a", lr=1.0, **shared), project.config("twin", lr=2.0, **shared)]
     book = PATCHES.replace('"l1_loss.last > 5"', "'l1_loss.last > 5 and config(\"lr\") < 1.5'").replace("= 2\n", "= 1\n")
     loop = project.loop(configs, steps=100, rules=project.rules(book), live=True, concurrency=2)

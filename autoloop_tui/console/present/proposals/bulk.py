@@ -66,13 +66,22 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
             grace = loop.spec.grace
             what += f" and start round {number} {f'in {duration(grace)}' if grace >= 1 else 'at once'}"
         if approved:
-            said.insert(0, f"{cost(view, approved)}.")
+            said.insert(0, f"{cost(view, _runs_then(view, proposals, approves))}.")
     if live := len(proposals) - len(waiting):
         does = "stops or relaunches its run at once" if approves else "lets its run continue"
         said.append(f"{live} of a live rule: that {does}.")
     if loop.paused:
         said.append("The queue is paused.")
     return Question(f"{what}?", " ".join([*said, *([f"{aside}."] if aside else [])]))
+
+
+def _runs_then(view: View, chosen: Collection[Proposal], approves: bool) -> int:
+    """How many runs the next round has after the decision: a variant runs once for each seed of its base."""
+    number, decided = view.snapshot.round.number if view.snapshot.round else 1, {each.id for each in chosen}
+    then = [each for each in view.snapshot.proposals if each.round == number and each.live is None]
+    return sum(
+        len(each.runs) for each in then if (approves if each.id in decided else each.status is ProposalStatus.APPROVED)
+    )
 
 
 def cost(view: View, runs: int) -> str:

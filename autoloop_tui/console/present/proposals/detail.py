@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from autoloop.metrics import MetricBook
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
 from autoloop.text.changes import after_text, before_text
+from autoloop.text.evidence import averaged_text
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
@@ -150,6 +151,8 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
         return []
     version = f" (book version {evidence.rule_version})" if evidence.rule_version else ""
     rows: Rows = [[("evidence", "bold key"), (clip(f"  rule {evidence.rule}{version}", width - 8), "dim")]]
+    if averaged := averaged_text(evidence):
+        rows += [[("  " + line, "")] for line in wrapped(f"{averaged}; the variant runs with each seed", width - 4)]
     when = " ".join(evidence.when.split())
     if when:
         rows += [

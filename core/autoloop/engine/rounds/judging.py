@@ -1,22 +1,26 @@
-"""A round whose runs have all ended is judged: is there a winner, and which proposals do its finished runs give?"""
+"""A round whose runs have all ended is judged: is there a winner, and which proposals do its finished runs give?
+
+Runs that differ in the seed only are judged as one: by the mean of what they reached."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+import msgspec
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.rounds.deciding import approve_by_policy
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.logs import read_log_tail
-from autoloop.metrics import MetricBook, for_runs
-from autoloop.model import ApprovalMode, EventKind, Round, Run, Summary, UserError
+from autoloop.metrics import MetricBook, OverSeeds, for_runs, over_seeds
+from autoloop.model import ApprovalMode, EventKind, Evidence, Round, Run, Summary, UserError
 from autoloop.model.transitions import round_deciding, run_judged
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
 
-Judged = tuple[Run, Judgement]
+Judged = tuple[OverSeeds, Judgement]
 
 
 class Judging:
@@ -34,24 +38,24 @@ class Judging:
         self._notes: dict[tuple[str, str], None] = {}
         """Text and run of what is to be said once the round is known to have ended; each once."""
 
-    def winners(self, runs: list[Run]) -> list[Run] | None:
-        """The finished runs that meet `--until`, best first by the first key metric whose direction is known."""
+    def winners(self, runs: list[Run]) -> list[OverSeeds] | None:
+        """Of the finished runs, those that meet `--until`, best first by the first key metric whose direction is known."""
         if self._until is None:
             return []
-        met: list[Run] = []
-        for run in runs:
+        met: list[OverSeeds] = []
+        for each in over_seeds(runs):
             if self._interrupted():
                 return None
-            view = self._view(run)
+            view = self._view(each)
             if view is None:
                 continue
             verdict = evaluate(self._until, view)
             if verdict.holds:
-                met.append(run)
+                met.append(each)
             for note in verdict.notes:
-                self._notes[f"--until: {run.name} ({run.id}): {note}", run.id] = None
-        book = for_runs(self.context.metrics, met)
-        return sorted(met, key=lambda run: _rank(book, run))
+                self._notes[f"--until: {each.name}: {note}", each.run.id] = None
+        book = for_runs(self.context.metrics, [each.run for each in met])
+        return sorted(met, key=lambda each: _rank(book, each.summary))
 
     def judgeable(self, finished: list[Run]) -> list[Run] | None:
         """The finished runs that the rules can judge. Whether they can is recorded anew, since rules may have changed."""
@@ -68,16 +72,16 @@ class Judging:
                     context.store.put_run(run)
         return [run for run in found if run.unjudged is None]
 
-    def judge(self, runs: list[Run], answers: Mapping[str, Judgement] | None) -> list[Judged] | None:
-        """What the rules say of each finished run that can be judged. `answers`: those of slow rules by run, which are
-        asked beforehand."""
+    def judge(self, configs: list[OverSeeds], answers: Mapping[str, Judgement] | None) -> list[Judged] | None:
+        """What the rules say of each of `configs`. `answers`: those of slow rules, which are asked beforehand, by the run
+        that stands for a config."""
         judged: list[Judged] = []
-        for run in runs:
+        for each in configs:
             if self._interrupted():
                 return None
-            view = self._view(run)
+            view = self._view(each)
             if view is not None:
-                judged.append((run, self.context.rules.judge(view) if answers is None else answers[run.id]))
+                judged.append((each, self.context.rules.judge(view) if answers is None else answers[each.run.id]))
         return judged
 
     def tell(self) -> None:
@@ -91,11 +95,12 @@ class Judging:
         whole project: whatever takes time came before it."""
         context = self.context
         with context.store.transaction():
-            for run, judgement in judged:
+            for each, judgement in judged:
                 for text in judgement.notes:
-                    context.log_event(EventKind.NOTE, f"{run.name} ({run.id}): {text}", run.id)
+                    context.log_event(EventKind.NOTE, f"{each.name}: {text}", each.run.id)
                 for request in judgement.requests:
-                    self.proposals.add(self.proposals.propose(run, request, round_.number))
+                    request = msgspec.structs.replace(request, evidence=_of_runs(request.evidence, each))
+                    self.proposals.add(self.proposals.propose(each.run, request, round_.number))
             now = context.clock()
             policy = context.spec.approve
             decide_by = None if policy.after is None else now + policy.after
@@ -103,31 +108,39 @@ class Judging:
             if policy.mode is ApprovalMode.AUTO:
                 approve_by_policy(context, self.proposals.for_next_round(round_.number))
 
-    def _view(self, run: Run) -> RunView | None:
-        """A finished run as rules see it; its log is read only if a rule asks for it.
+    def _view(self, judged: OverSeeds) -> RunView | None:
+        """Finished runs of a config as rules see them; their logs are read only if a rule asks for them.
 
-        None, with a note, if it cannot be read: one damaged run does not keep the others from being judged.
+        None, with a note, if the config cannot be read: one damaged run does not keep the others from being judged.
         """
         context = self.context
 
-        def log() -> list[str]:
-            attempts = context.store.attempts(run.id)
-            lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
-            return mask_lines(lines, context.secrets(run))
+        def log() -> Iterator[str]:
+            for run in judged.runs:
+                attempts = context.store.attempts(run.id)
+                lines = read_log_tail(Path(attempts[-1].directory) / "log.txt") if attempts else []
+                yield from mask_lines(lines, context.secrets(run))
 
         try:
-            config = self.proposals.base_config(run)
+            config = self.proposals.base_config(judged.run)
         except UserError as error:
-            self._notes[f"{run.name} ({run.id}) is not judged: {error}", run.id] = None
+            self._notes[f"{judged.name} is not judged: {error}", judged.run.id] = None
             return None
-        return RunView(summary=run.summary or Summary(), config=config, log=log, book=context.metrics)
+        return RunView(summary=judged.summary, config=config, log=log, book=context.metrics)
 
 
-def _rank(book: MetricBook, run: Run) -> float:
+def _of_runs(evidence: Evidence | None, judged: OverSeeds) -> Evidence | None:
+    """The evidence with the runs whose mean it is about, if they are several."""
+    if evidence is None or len(judged.runs) == 1:
+        return evidence
+    return msgspec.structs.replace(evidence, runs=[run.id for run in judged.runs])
+
+
+def _rank(book: MetricBook, reached: Summary) -> float:
     """Lower is better."""
     for name in book.key_metrics:
-        summary = run.summary.metrics.get(name) if run.summary else None
+        summary = reached.metrics.get(name)
         if summary is not None and (good := book.direction(name)):
-            reached = summary.last if summary.best is None else summary.best
-            return -reached if good == "high" else reached
+            value = summary.last if summary.best is None else summary.best
+            return -value if good == "high" else value
     return float("inf")

@@ -16,7 +16,7 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.engine.rounds.variant_runs import start_round
-from autoloop.metrics import extreme
+from autoloop.metrics import extreme, over_seeds
 from autoloop.model import (
     ApprovalMode,
     EventKind,
@@ -85,25 +85,26 @@ class LoopProgression:
         can_be_judged = self.judging.judgeable(finished)
         if can_be_judged is None:
             return
-        if rules.slow and can_be_judged and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
-            if not (self._asking and self._asking.about(round_.number, can_be_judged)):
+        configs = over_seeds(can_be_judged)
+        if rules.slow and configs and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
+            if not (self._asking and self._asking.about(round_.number, configs)):
                 self._forget_asking()
                 with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
-                    self._asking = Asking(rules, round_.number, can_be_judged)
+                    self._asking = Asking(rules, round_.number, configs)
                 return
         met = self.judging.winners(finished)
         if met is None:
             return
         goes_on = spec.decide and round_.number < spec.rounds and not met
-        judged = self.judging.judge(can_be_judged, self._asking.answers if self._asking else None) if goes_on else []
+        judged = self.judging.judge(configs, self._asking.answers if self._asking else None) if goes_on else []
         if judged is None:
             return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.log_event(EventKind.ROUND_ENDED, text)
         self.judging.tell()
         if met:
-            self.context.update_loop(winner=met[0].id)
-            text = f"{met[0].name} ({met[0].id}) meets --until {spec.until}"
+            self.context.update_loop(winner=met[0].run.id)
+            text = f"{met[0].name} meets --until {spec.until}"
             self._finish(round_, LoopEnd(kind=LoopEndKind.WINNER, text=text))
         elif not goes_on:
             text = f"all {round_.number} rounds done" if round_.number > 1 else "its round is done"

@@ -13,6 +13,7 @@ from autoloop.engine.planning.variant_policies import loop_policy
 from autoloop.model import Actor, EventKind, Proposal, Run, UserError
 from autoloop.model.transitions import proposal_edited, proposal_resolved
 from autoloop.text.changes import changes_text
+from autoloop.text.plural import plural
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
@@ -74,7 +75,8 @@ class Proposals:
         if proposal.live:
             return proposal
         base = self.context.store.run(proposal.base_run)
-        text = f"proposal {proposal.id} from {base.name}: {proposal.reason}: {describe_changes(proposal)}"
+        seeds = f" and {plural(len(proposal.runs) - 1, 'other')} over seeds" if len(proposal.runs) > 1 else ""
+        text = f"proposal {proposal.id} from {base.name}{seeds}: {proposal.reason}: {describe_changes(proposal)}"
         if proposal.blocked:
             text += f" — blocked: {proposal.blocked}"
         self.context.log_event(EventKind.PROPOSED, text, proposal.base_run)
@@ -85,18 +87,24 @@ class Proposals:
         proposals = self.context.store.proposals(self.context.loop_id, made_from)
         return [proposal for proposal in proposals if proposal.live is None]
 
-    def variant_config(self, proposal: Proposal, beside: Mapping[str, str] | None = None) -> Config:
+    def variant_config(
+        self, proposal: Proposal, base_run: str | None = None, beside: Mapping[str, str] | None = None
+    ) -> Config:
         """The config that an approved proposal runs. UserError if it is not the one that was approved.
 
+        `base_run`: another than the proposal's own, which differs from that in the seed only.
         `beside`: in words, what is about to be started with it and is not in the store yet, by the hash of its config.
         """
-        base = frozen_config(self.context.store.run(proposal.base_run))  # as it is now, whatever was read before
-        if config_hash(base) != proposal.base_hash:
+        own = base_run in (None, proposal.base_run)
+        # As it is now, whatever was read before.
+        base = frozen_config(self.context.store.run(base_run or proposal.base_run))
+        if own and config_hash(base) != proposal.base_hash:
             raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
         config = apply(base, proposal.changes)
-        if self._policy(proposal.round).hash(config) != proposal.config_hash:
+        hash_ = self._policy(proposal.round).hash(config)
+        if own and hash_ != proposal.config_hash:
             raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
-        if where := (beside or {}).get(proposal.config_hash) or self.context.store.where_run(proposal.config_hash):
+        if where := (beside or {}).get(hash_) or self.context.store.where_run(hash_):
             raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
         return config
 

@@ -1,4 +1,4 @@
-"""Slow rules asked about the runs of a round, in a thread: the engine obeys commands while a user's code thinks."""
+"""Slow rules asked about the configs of a round, in a thread: the engine obeys commands while a user's code thinks."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import threading
 import time
 from collections.abc import Sequence
 
-from autoloop.model import Run, Summary
+from autoloop.metrics import OverSeeds
+from autoloop.model import Summary
 from autoloop.rules import Judgement, RuleSource, RunView
 
 
 class Asking:
-    """Under way from the start. `answers`, by run id, are complete when it is `done`; `drop` it if nobody wants them."""
+    """Under way from the start. `answers`, by the id of the run that stands for a config, are complete when it is `done`;
+    `drop` it if nobody wants them."""
 
-    def __init__(self, rules: RuleSource, round_: int, runs: Sequence[Run]) -> None:
+    def __init__(self, rules: RuleSource, round_: int, configs: Sequence[OverSeeds]) -> None:
         self.round = round_
-        self.runs = [(run.id, run.ended_at) for run in runs]
+        self.runs = _as_they_are(configs)
         self.answers: dict[str, Judgement] = {}
         self.since = time.monotonic()
         self._rules = rules
         self._dropped = False
-        summaries = [(run.id, run.summary or Summary()) for run in runs]
+        summaries = [(each.run.id, each.summary) for each in configs]
         self._thread = threading.Thread(target=self._ask, args=(summaries,), name="rules", daemon=True)
         self._thread.start()
 
@@ -28,9 +30,9 @@ class Asking:
     def done(self) -> bool:
         return not self._thread.is_alive()
 
-    def about(self, round_: int, runs: Sequence[Run]) -> bool:
+    def about(self, round_: int, configs: Sequence[OverSeeds]) -> bool:
         """Whether it asks about these runs as they are: one may have been run again meanwhile."""
-        return self.round == round_ and self.runs == [(run.id, run.ended_at) for run in runs]
+        return self.round == round_ and self.runs == _as_they_are(configs)
 
     def drop(self) -> None:
         self._dropped = True
@@ -42,3 +44,7 @@ class Asking:
                 return
             self.answers[run] = self._rules.judge(RunView(summary))
         self._rules.close()
+
+
+def _as_they_are(configs: Sequence[OverSeeds]) -> list[tuple[str, float | None]]:
+    return [(run.id, run.ended_at) for each in configs for run in each.runs]

@@ -34,26 +34,33 @@ def start_round(
     candidates = proposals.for_next_round(made_from.number)
     approved = [p for p in candidates if p.status is ProposalStatus.APPROVED]
     made: list[tuple[Proposal, Run]] = []
+    left_out: list[str] = []
     refused: list[Proposal] = []
     unwritten: list[tuple[Path, str]] = []
     beside: dict[str, str] = {}
     roots: dict[str, str] = {}
     position = context.store.number_of_runs(context.loop_id)
     for proposal in approved:
-        try:
-            config = proposals.variant_config(proposal, beside)
-        except UserError as error:
-            refused.append(proposal_blocked(proposal, str(error)))
-            continue
-        if proposal.base_run not in roots:
-            roots[proposal.base_run] = _root_name(context, proposal.base_run)
-        # Named by the first ancestor, so that names do not grow with each round.
-        name = f"{roots[proposal.base_run]}_r{number}_{len(made) + 1}"
-        run, files = _make_run(context, proposal, config, name=name, round_=number, position=position + len(made))
-        made.append((proposal, run))
-        unwritten += files
-        beside[run.config_hash] = f"run {run.id} ({run.name}) of {context.loop.name}"
-        if len(made) % BATCH == 0:
+        for base in proposal.runs:
+            try:
+                config = proposals.variant_config(proposal, base, beside)
+            except UserError as error:
+                if base == proposal.base_run:
+                    refused.append(proposal_blocked(proposal, str(error)))
+                    break
+                left_out.append(f"{_root_name(context, base)}: {error}")
+                continue
+            if base not in roots:
+                roots[base] = _root_name(context, base)
+            # Named by the first ancestor, so that names do not grow with each round.
+            name = f"{roots[base]}_r{number}_{len(made) + 1}"
+            run, files = _make_run(
+                context, proposal, config, name=name, round_=number, position=position + len(made), base_run=base
+            )
+            made.append((proposal, run))
+            unwritten += files
+            beside[run.config_hash] = f"run {run.id} ({run.name}) of {context.loop.name}"
+        if len(unwritten) >= 2 * BATCH:
             write_all(unwritten)
             unwritten.clear()
             if interrupted():
@@ -66,6 +73,8 @@ def start_round(
         for blocked in refused:
             context.store.put_proposal(blocked)
             context.log_event(EventKind.DECIDED, blocked.blocked or "")
+        for text in left_out:
+            context.log_event(EventKind.NOTE, text)
         for proposal, run in made:
             queue_run(context, proposal, run)
         if made:
@@ -101,11 +110,21 @@ def write_run(
 
 
 def _make_run(
-    context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
+    context: Context,
+    proposal: Proposal,
+    config: Config,
+    *,
+    name: str,
+    round_: int,
+    position: int,
+    slot: int | None = None,
+    base_run: str | None = None,
 ) -> tuple[Run, list[tuple[Path, str]]]:
-    """The run, and the files that are to be written before it is recorded: path and content."""
+    """The run, and the files that are to be written before it is recorded: path and content. `base_run`: of which it is a
+    variant, if not of the proposal's own."""
     run_id = new_run_id()
-    base, spec = context.store.run(proposal.base_run), context.spec
+    base, spec = context.store.run(base_run or proposal.base_run), context.spec
+    policy = launch_policy(context.preset, spec.train_script, spec.steps, spec.extra)
     suffix = suffix_of(base.config_path)
     variant = Path(context.loop.output_dir) / "variants" / f"{name}{suffix}"
     frozen = context.places.config(run_id, suffix)
@@ -118,9 +137,9 @@ def _make_run(
         name=name,
         config_path=str(frozen),
         source_path=str(variant),
-        config_hash=proposal.config_hash,
-        group=group_of(config, launch_policy(context.preset, spec.train_script, spec.steps, spec.extra)),
-        base_run=proposal.base_run,
+        config_hash=policy.hash(config),
+        group=group_of(config, policy),
+        base_run=base.id,
         proposal=proposal.id,
         changes=proposal.changes,
         slot=slot,
@@ -133,6 +152,7 @@ def _make_run(
 def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
     """Record what `write_run` made. Part of the caller's transaction."""
     context.store.put_run(run)
-    context.store.put_proposal(proposal_launched(proposal, run))
+    if run.base_run == proposal.base_run:  # the others repeat it with other seeds
+        context.store.put_proposal(proposal_launched(proposal, run))
     # Users' chain scripts read this line.
     context.log_event(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)

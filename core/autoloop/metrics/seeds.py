@@ -1,0 +1,93 @@
+"""Runs whose trainings differ in nothing but the seed, taken together as one config.
+
+The noise between seeds is often larger than what an edit changes, so rules judge the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoloop.metrics.summary import mean
+from autoloop.model import MetricSummary, Run, Summary
+from autoloop.text.plural import plural
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """One config as rules judge it: its `runs`, one or more for each seed, and the `summary` of what they reached.
+
+    Of several runs every statistic of the summary is the mean of theirs, over those that have the metric.
+    """
+
+    runs: tuple[Run, ...]
+    summary: Summary
+
+    @property
+    def run(self) -> Run:
+        """The one that stands for all."""
+        return self.runs[0]
+
+    @property
+    def name(self) -> str:
+        """`lr=1e-3,seed=1 (ab12cd34)`, of several runs with their number."""
+        more = f", mean of {plural(len(self.runs), 'run')} over seeds" if len(self.runs) > 1 else ""
+        return f"{self.run.name} ({self.run.id}{more})"
+
+
+def by_config(runs: Sequence[Run]) -> list[tuple[Run, ...]]:
+    """The runs, those together that differ in nothing but the seed, in the order of their first."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.group or run.id, []).append(run)
+    found: list[tuple[Run, ...]] = []
+    for group in groups.values():
+        several = len({run.config_hash for run in group}) > 1  # else the same training, more than once
+        found += [tuple(group)] if several else [(run,) for run in group]
+    return found
+
+
+def over_seeds(runs: Sequence[Run]) -> list[OverSeeds]:
+    """The finished `runs` as rules judge them."""
+    return [OverSeeds(group, _mean([run.summary or Summary() for run in group])) for group in by_config(runs)]
+
+
+def _mean(summaries: Sequence[Summary]) -> Summary:
+    if len(summaries) == 1:
+        return summaries[0]
+    names = dict.fromkeys(name for each in summaries for name in each.metrics)
+    bad = {name: max(each.in_a_row.get(name, 0) for each in summaries) for each in summaries for name in each.not_finite}
+    return Summary(
+        metrics={name: _mean_of([each.metrics[name] for each in summaries if name in each.metrics]) for name in names},
+        steps=min(each.steps for each in summaries),
+        not_finite=list(bad),
+        infinite=list(dict.fromkeys(name for each in summaries for name in each.infinite)),
+        in_a_row={name: times for name, times in bad.items() if times},
+    )
+
+
+def _mean_of(found: Sequence[MetricSummary]) -> MetricSummary:
+    """Steps and the number of points are those that all have."""
+
+    def of(name: str) -> float:
+        return mean([getattr(each, name) for each in found])
+
+    best = [(each.best, each.best_step) for each in found if each.best is not None and each.best_step is not None]
+    known = len(best) == len(found)
+    return MetricSummary(
+        first=of("first"),
+        last=of("last"),
+        best=mean([value for value, _ in best]) if known else None,
+        best_step=round(mean([step for _, step in best])) if known else None,
+        delta=of("delta"),
+        pct=of("pct"),
+        n=min(each.n for each in found),
+        min=of("min"),
+        max=of("max"),
+        tail_mean=of("tail_mean"),
+        tail_mad=of("tail_mad"),
+        first_step=max(each.first_step for each in found),
+        last_step=min(each.last_step for each in found),
+        nan=sum(each.nan for each in found),
+        inf=sum(each.inf for each in found),
+    )

@@ -1,0 +1,56 @@
+"""Runs that differ in the seed only, as one config: which these are, and the mean of what they reached."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+import pytest
+from autoloop.metrics import default_book, over_seeds, summarise
+from autoloop.model import Run, Series, Summary
+
+
+def reached(*values: float, **more: float) -> Summary:
+    columns = {"val/loss": Series(array("q", range(1, len(values) + 1)), array("d", values))}
+    columns |= {name: Series(array("q", [1]), array("d", [value])) for name, value in more.items()}
+    return summarise(columns, default_book())
+
+
+def run(id: str, group: str, summary: Summary | None, *, hash: str = "") -> Run:
+    return Run(
+        id=id, loop=1, round=1, position=0, name=id, config_path="", source_path="", config_hash=hash or id, group=group,
+        summary=summary,
+    )  # fmt: skip
+
+
+def test_runs_of_one_group_are_one_config_and_runs_without_a_seed_stay_alone() -> None:
+    runs = [run("a1", "a", None), run("b", "", None), run("a2", "a", None), run("c", "", None)]
+    assert [[each.id for each in config.runs] for config in over_seeds(runs)] == [["a1", "a2"], ["b"], ["c"]]
+
+
+def test_the_same_training_twice_is_no_other_seed() -> None:
+    runs = [run("a1", "a", None, hash="x"), run("a2", "a", None, hash="x")]
+    assert [len(config.runs) for config in over_seeds(runs)] == [1, 1]
+
+
+def test_every_statistic_is_the_mean_over_the_runs_that_have_the_metric() -> None:
+    runs = [run("a1", "a", reached(4.0, 1.0)), run("a2", "a", reached(8.0, 6.0, 3.0, acc=0.5))]
+    (config,) = over_seeds(runs)
+    loss = config.summary.metrics["val/loss"]
+    assert (loss.first, loss.last, loss.best, loss.delta) == (6.0, 2.0, 2.0, -4.0)
+    assert (loss.n, loss.first_step, loss.last_step, loss.best_step) == (2, 1, 2, 2)
+    assert config.summary.metrics["acc"].last == 0.5
+    assert config.summary.steps == 2
+    assert config.name == "a1 (a1, mean of 2 runs over seeds)"
+
+
+def test_a_config_has_diverged_where_one_of_its_seeds_has() -> None:
+    (config,) = over_seeds([run("a1", "a", reached(4.0, 1.0)), run("a2", "a", reached(4.0, float("nan"), float("nan")))])
+    assert config.summary.not_finite == ["val/loss"]
+    assert config.summary.in_a_row == {"val/loss": 2}
+    assert config.summary.metrics["val/loss"].last == 2.5
+
+
+def test_the_mean_of_the_largest_numbers_is_a_number() -> None:
+    (config,) = over_seeds([run("a1", "a", reached(sys.float_info.max)), run("a2", "a", reached(sys.float_info.max))])
+    assert config.summary.metrics["val/loss"].last == pytest.approx(sys.float_info.max)
