@@ -104,6 +104,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Replay rules over past runs: what they stop, save and cost.",
             ("backtest --rules new.toml --against old.toml", "backtest outputs/train --find-stop eval_l1 --risk 0.2"),
         ),
+        "disk": Command(
+            "disk",
+            "Show disk usage; throw away checkpoints that are not needed.",
+            ("disk --free", "disk --free --exec --outside /scratch/outputs"),
+        ),
     },
     "Tools": {
         "analyze-offline": Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -41,6 +41,17 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     formal: bool = False
     """Refuse the CPU, and W&B offline or without an entity and a project, as --formal does."""
+
+
+class KeepSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[keep]`: which checkpoints stay when `disk --free` makes space."""
+
+    checkpoints: str = ""
+    """What to keep, as `best 3 by eval_l1, last of all`; without it nothing is thrown away."""
+    over: Literal["loop", "project"] = "loop"
+    """Among which runs the best are chosen: those of each loop, or of all loops together."""
+    trash_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
+    """Days for which what was thrown away can be put back."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
+    keep: KeepSettings = KeepSettings()
 
     @property
     def max_log(self) -> int:

@@ -32,6 +32,10 @@ def faults(preset: Preset) -> Iterator[str]:
     for name, grace in preset.stop:
         if not hasattr(signal, f"SIG{name}") or grace < 0:
             yield f'stop holds {[name, grace]}; a step is a signal such as "TERM" and its grace in seconds'
+    for pattern in preset.checkpoints:
+        parts = pattern.split("/")
+        if not all(parts) or ".." in parts or not parts[-1].strip("*?") or PLACEHOLDER.search(pattern):
+            yield f'checkpoints holds "{pattern}"; write a path below the output directory whose last part has a name'
     if not 1 <= preset.processes <= 1024:
         yield f"processes is {preset.processes}; give how many processes a run has on the CPU, 1 or more"
 

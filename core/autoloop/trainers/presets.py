@@ -163,6 +163,9 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     console: Console = Console()
     resume: Resume | None = None
     """None: a run of this trainer cannot be extended."""
+    checkpoints: tuple[str, ...] = ()
+    """The checkpoints that a run leaves, files or folders: paths below its output directory, with `*`, `?`, `[…]`, and `**`
+    for any number of folders. Only what these match is ever thrown away (`[keep]` of autoloop.toml)."""
     success: str | None = None
     """A run that ends with 0 has succeeded only if a line matches; None: the exit code is enough."""
     failures: tuple[Failure, ...] = ()

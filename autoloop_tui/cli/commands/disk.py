@@ -1,0 +1,150 @@
+"""`disk`: what runs take on the disk, and checkpoints that are no longer needed thrown away, with a way back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from autoloop.model import UserError
+from autoloop.settings import FILE, Settings, load_settings
+from autoloop.store import Store
+from autoloop.text.plural import plural
+from cyclopts import Parameter
+
+from autoloop_tui.cli.output import disk as output
+from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.parameters import AsJson, Many
+
+if TYPE_CHECKING:
+    from autoloop.keeping import Choice, Trash
+    from autoloop.keeping.gather import RunFolders
+
+
+def disk(
+    *,
+    loop: str | None = None,
+    free: bool = False,
+    exec_: Annotated[bool, Parameter(name="--exec")] = False,
+    undo: bool = False,
+    empty: bool = False,
+    outside: Annotated[list[Path] | None, Many] = None,
+    json: AsJson = False,
+) -> int:
+    """Show what loops and runs take on the disk; with --free, which checkpoints [keep] of autoloop.toml lets go.
+
+    Nothing moves without --exec. Then the checkpoints go to the trash below
+    .autoloop, from which --undo brings them back, and what has been in the trash
+    for longer than keep.trash_days is deleted. A running run, a loop's winner and
+    the best runs keep theirs.
+
+    Parameters
+    ----------
+    loop
+        Only this loop (name or number).
+    free
+        Show which checkpoints go, why the others stay, and how much space that frees.
+    exec_
+        With --free: do it.
+    undo
+        Put back what the last --free --exec moved to the trash.
+    empty
+        Delete what is in the trash at once.
+    outside
+        Folders outside the project in which checkpoints may be thrown away too.
+    """
+    from autoloop.keeping import Trash
+    from autoloop.keeping.gather import folders_of
+
+    if free + undo + empty > 1 or (exec_ and not free):
+        raise UserError("--free (with or without --exec), --undo and --empty are three actions; choose one.")
+    project = Path.cwd()
+    settings = load_settings(project)
+    for folder in outside or []:
+        if not folder.is_dir():
+            raise UserError(f"There is no folder {folder}; --outside names one in which runs have written.")
+    with Store.open(project) as store:
+        trash = Trash(store.places.home)
+        if undo:
+            return _undo(trash)
+        if empty:
+            freed, problems = trash.empty()
+            return _told(f"Deleted {output.size_text(freed)} from the trash.", problems)
+        loops = [store.find_loop(loop)] if loop is not None else store.loops()
+        found = folders_of(store, loops, outside or [])
+        if not free:
+            report = output.Usages.of(store, found, trash)
+            print(printing.json_text(report.document()) if json else report.text())
+            return 0
+        choices = _choices(store, found, settings)
+        if exec_:
+            return _throw_away(store, trash, choices, settings, json)
+        plan = output.Plan(choices, trash.usage().size, settings.keep.trash_days)
+        print(printing.json_text(plan.document()) if json else plan.text())
+        return 0
+
+
+def _choices(store: Store, found: Sequence[RunFolders], settings: Settings) -> list[Choice]:
+    from autoloop.keeping import choose, parse_wish
+    from autoloop.keeping.gather import candidates, ranking
+
+    if not settings.keep.checkpoints:
+        raise UserError(
+            f'{FILE} does not say what to keep; add a table [keep] with checkpoints = "best 3 by METRIC, last of all".'
+        )
+    if not any(each.patterns for each in found):
+        raise UserError(
+            "No preset of these loops says what a checkpoint is; give it in [trainer] of autoloop.toml, for example "
+            'checkpoints = ["checkpoint-*"].'
+        )
+    wish = parse_wish(settings.keep.checkpoints, f"{FILE}, [keep] checkpoints")
+    metrics = ranking(store, found, wish, settings)
+    if wish.metric is not None and not metrics:
+        raise UserError(f"{FILE}, [keep] checkpoints: no run has the metric {wish.metric}; `runs --json` has the names.")
+    return choose(candidates(store, found, settings), wish, metrics)
+
+
+def _throw_away(store: Store, trash: Trash, choices: Sequence[Choice], settings: Settings, json: bool) -> int:
+    freed, problems = trash.empty(settings.keep.trash_days)
+    wanted: list[tuple[str, str, int]] = []
+    for choice in choices:
+        if choice.go and not store.run(choice.run.id).state.ended:  # it has been extended or retried meanwhile
+            problems.append(f"{choice.run.name} ({choice.run.id}) goes on meanwhile, so nothing of it was moved")
+            continue
+        for checkpoint in choice.go:
+            wanted.append((checkpoint.path, choice.run.id, checkpoint.usage.size))
+            wanted += [(link, choice.run.id, 0) for link in checkpoint.links]
+    moved = 0
+    if wanted:
+        try:
+            batch, failed = trash.move(wanted)
+        except OSError as error:
+            raise UserError(f"Nothing was moved: the trash cannot be written ({error.strerror}).") from None
+        moved, problems = batch.size, [*problems, *failed]
+    if json:
+        print(printing.json_text({"moved": moved, "deleted": freed, "trash": trash.usage().size, "problems": problems}))
+        return 1 if problems else 0
+    went = sum(len(choice.go) for choice in choices)
+    days = f"{settings.keep.trash_days:g} days"
+    said = [f"Deleted {output.size_text(freed)} that had been in the trash for longer than {days}."] if freed else []
+    said.append(
+        f"Moved {plural(went, 'checkpoint')} ({output.size_text(moved)}) to the trash. `autoloop-tui disk --undo` puts them "
+        f"back; the first `disk --free --exec` after {days} deletes them, `disk --empty` does so at once."
+        if wanted
+        else "There is no checkpoint to throw away."
+    )
+    return _told(" ".join(said), problems)
+
+
+def _undo(trash: Trash) -> int:
+    back, problems = trash.put_back()
+    size = output.size_text(sum(item.size for item in back))
+    return _told(f"Put back {plural(sum(item.size > 0 for item in back), 'checkpoint')} ({size}).", problems)
+
+
+def _told(sentence: str, problems: Sequence[str]) -> int:
+    print("\n".join(printing.wrapped(sentence, printing.across())))
+    for problem in problems:
+        print(printing.printable(problem), file=sys.stderr)
+    return 1 if problems else 0

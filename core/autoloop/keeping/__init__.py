@@ -1,0 +1,22 @@
+"""What runs leave on the disk: how much it is, which checkpoints are kept, and the trash that the others go to."""
+
+from autoloop.keeping.checkpoints import Checkpoint, find_checkpoints
+from autoloop.keeping.choosing import Candidate, Choice, choose
+from autoloop.keeping.trash import Batch, Item, Trash
+from autoloop.keeping.usage import Usage, measure
+from autoloop.keeping.wish import Wish, parse_wish
+
+__all__ = [
+    "Batch",
+    "Candidate",
+    "Checkpoint",
+    "Choice",
+    "Item",
+    "Trash",
+    "Usage",
+    "Wish",
+    "choose",
+    "find_checkpoints",
+    "measure",
+    "parse_wish",
+]

@@ -1,0 +1,38 @@
+"""What a user wants to keep, as `[keep]` says it: `best 3 by eval_l1, last of all`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from autoloop.model import UserError
+
+_BEST = re.compile(r"best (\d{1,6})(?: by (\S+))?")
+FORMS = "best N, best N by METRIC, last of all, last of running"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """`best`: how many configs' best runs keep all their checkpoints, by `metric` (None: the main metric). `last`: every run
+    keeps its last one."""
+
+    best: int = 0
+    metric: str | None = None
+    last: bool = False
+
+
+def parse_wish(text: str, where: str) -> Wish:
+    """Read what is to be kept: clauses with commas between them. UserError, which begins with `where`, for any other."""
+    best, metric, last = 0, None, False
+    for clause in (" ".join(part.split()) for part in text.split(",")):
+        if match := _BEST.fullmatch(clause):
+            if best:
+                raise UserError(f"{where}: two clauses say which are the best; keep one.")
+            best, metric = int(match[1]), match[2]
+            if not best:
+                raise UserError(f"{where}: best 0 keeps none; give 1 or more, or omit the clause.")
+        elif clause == "last of all":
+            last = True
+        elif clause != "last of running":  # which is always so: a running run is never touched
+            raise UserError(f'{where}: "{clause}" is no clause; there are: {FORMS}.')
+    return Wish(best, metric, last)

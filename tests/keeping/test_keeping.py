@@ -1,0 +1,269 @@
+"""Which checkpoints are found, which may go, and the way to the trash and back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from autoloop.keeping import (
+    Candidate,
+    Checkpoint,
+    Choice,
+    Trash,
+    Usage,
+    Wish,
+    choose,
+    find_checkpoints,
+    measure,
+    parse_wish,
+)
+from autoloop.model import Run, RunState, UserError
+from autoloop.trainers import load_preset, parse_preset
+
+from tests.cli.past_loops import curve, summary_of
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("best 3 by eval_l1, last of running", Wish(3, "eval_l1")),
+        ("best 1", Wish(1)),
+        ("last of all", Wish(last=True)),
+        (" best  2  by val/acc ,last of all", Wish(2, "val/acc", last=True)),
+    ],
+)
+def test_what_is_to_be_kept_is_read_from_clauses(text: str, wish: Wish) -> None:
+    assert parse_wish(text, "here") == wish
+
+
+@pytest.mark.parametrize("text", ["", "best", "best three", "best 0", "best 1, best 2", "everything", "best 3 by a b"])
+def test_another_clause_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"^here: "):
+        parse_wish(text, "here")
+
+
+# ------------------------------------------------------------------------------------------------------------- finding
+
+
+def put(folder: Path, *paths: str) -> None:
+    for path in paths:
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x" * 10_000)
+
+
+LEFT = {
+    "lerobot": (["checkpoints/000300/model", "checkpoints/010000/model"], ["checkpoints/000300", "checkpoints/010000"]),
+    "transformers": (
+        ["checkpoint-50/model", "checkpoint-200/model", "model.safetensors"],
+        ["checkpoint-50", "checkpoint-200"],
+    ),
+    "lightning": (
+        ["lightning_logs/version_0/checkpoints/epoch=0-step=9.ckpt", "lightning_logs/version_0/metrics.csv"],
+        ["lightning_logs/version_0/checkpoints/epoch=0-step=9.ckpt"],
+    ),
+    "nanogpt": (["ckpt.pt", "train.log"], ["ckpt.pt"]),
+    "openpi": (["pi05_libero/base/9/params", "pi05_libero/base/100/params"], ["pi05_libero/base/9", "pi05_libero/base/100"]),
+    "isaaclab": (
+        ["2026-01-01_00-00-00/model_0.pt", "2026-01-01_00-00-00/params/agent.yaml"],
+        ["2026-01-01_00-00-00/model_0.pt"],
+    ),
+}
+"""What trainers leave in a run's folder, and what of it is a checkpoint, the oldest first."""
+
+
+@pytest.mark.parametrize("preset", LEFT)
+def test_a_preset_says_what_its_trainer_s_checkpoints_are(preset: str, tmp_path: Path) -> None:
+    left, checkpoints = LEFT[preset]
+    put(tmp_path, *left)
+    found = find_checkpoints(str(tmp_path), load_preset(preset).checkpoints)
+    assert [os.path.relpath(each.path, tmp_path) for each in found] == checkpoints
+    assert all(each.usage.size >= 10_000 for each in found)
+
+
+def test_no_link_is_followed_and_one_that_leads_to_a_checkpoint_belongs_to_it(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", "checkpoints/000100/model")
+    put(tmp_path / "run", "checkpoints/000200/model")
+    (tmp_path / "run/checkpoints/last").symlink_to("000200")
+    (tmp_path / "run/checkpoints/000300").symlink_to(tmp_path / "elsewhere/checkpoints/000100")
+    (tmp_path / "run/more").symlink_to(tmp_path / "elsewhere")
+    (found,) = find_checkpoints(str(tmp_path / "run"), ["checkpoints/[0-9]*", "checkpoints/last", "**/checkpoints/*"])
+    assert found.path == str(tmp_path / "run/checkpoints/000200")
+    assert found.links == (str(tmp_path / "run/checkpoints/last"),)
+    assert measure(tmp_path / "run/more").size < 10_000
+
+
+@pytest.mark.parametrize("pattern", ["../*", "/etc/*", "*", "**", "a//b", "{output_dir}/x", ""])
+def test_a_pattern_that_could_match_anything_is_refused(pattern: str) -> None:
+    with pytest.raises(UserError, match="checkpoints holds"):
+        parse_preset(f'command = "train {{config}}"\ncheckpoints = ["{pattern}"]', "preset.toml")
+
+
+def test_a_file_with_two_names_counts_once(tmp_path: Path) -> None:
+    put(tmp_path, "a")
+    once = measure(tmp_path)
+    os.link(tmp_path / "a", tmp_path / "b")
+    assert measure(tmp_path) == once == Usage(once.size, 1)
+
+
+# ------------------------------------------------------------------------------------------------------------ choosing
+
+
+def candidate(
+    name: str, end: float | None, *, group: str = "", state: RunState = RunState.FINISHED, **more: object
+) -> Candidate:
+    """A run with two checkpoints whose loss ended at `end`."""
+    run = Run(
+        id=name,
+        loop=1,
+        round=1,
+        position=0,
+        name=name,
+        config_path="",
+        source_path="",
+        config_hash=name,
+        group=group,
+        state=state,
+        summary=None if end is None else summary_of(curve(end, end, end, metric="loss")),
+    )
+    return Candidate(run, "scope", [Checkpoint(f"/{name}/1", Usage(5, 1)), Checkpoint(f"/{name}/2", Usage(7, 1))], **more)  # type: ignore[arg-type]
+
+
+def kept(wish: str, *candidates: Candidate, metric: bool = True) -> dict[str, Choice]:
+    metrics = {"scope": ("loss", "low")} if metric else {}
+    return {each.run.id: each for each in choose(candidates, parse_wish(wish, "here"), metrics)}  # type: ignore[arg-type]
+
+
+def test_the_best_keep_all_and_the_others_nothing_or_their_last() -> None:
+    runs = [candidate(name, end) for name, end in (("a", 3.0), ("b", 1.0), ("c", 2.0))]
+    choices = kept("best 2 by loss", *runs)
+    assert {name: len(choice.go) for name, choice in choices.items()} == {"a": 2, "b": 0, "c": 0}
+    assert (choices["b"].why, choices["c"].why) == ("best 1 by loss", "best 2 by loss")
+    choices = kept("best 1 by loss, last of all", *runs)
+    assert {name: [each.path for each in choice.stay] for name, choice in choices.items()} == {
+        "a": ["/a/2"],
+        "b": ["/b/1", "/b/2"],
+        "c": ["/c/2"],
+    }
+
+
+def test_one_lucky_seed_does_not_make_a_config_the_best() -> None:
+    """Of config g, 1.0 is the lowest value of all and its mean is 4; h has the mean 2."""
+    runs = [
+        candidate("g1", 1.0, group="g"),
+        candidate("g2", 7.0, group="g"),
+        candidate("h1", 1.9, group="h"),
+        candidate("h2", 2.1, group="h"),
+    ]
+    choices = kept("best 1 by loss", *runs)
+    assert [name for name, choice in choices.items() if choice.stay] == ["h1"]
+
+
+def test_what_runs_what_has_won_and_the_best_stay_whatever_is_wished() -> None:
+    runs = [
+        candidate("running", 9.0, state=RunState.RUNNING),
+        candidate("queued", 9.0, state=RunState.QUEUED),
+        candidate("winner", 9.0, protected="it is the winner"),
+        candidate("best", 1.0),
+        candidate("failed", 0.1, state=RunState.FAILED),
+    ]
+    choices = kept("last of running", *runs)
+    assert {name for name, choice in choices.items() if choice.go} == {"failed"}
+    assert choices["running"].why == "it is running"
+
+
+def test_nothing_goes_where_the_best_is_not_known() -> None:
+    assert not any(choice.go for choice in kept("best 1 by loss", candidate("a", None), candidate("b", None)).values())
+    assert not any(choice.go for choice in kept("best 1", candidate("a", 1.0), metric=False).values())
+
+
+# --------------------------------------------------------------------------------------------------------------- trash
+
+
+@pytest.fixture
+def trash(tmp_path: Path) -> Trash:
+    (tmp_path / ".autoloop").mkdir()
+    return Trash(tmp_path / ".autoloop")
+
+
+def test_what_was_thrown_away_can_be_put_back(tmp_path: Path, trash: Trash) -> None:
+    put(tmp_path, "run/checkpoint-1/model", "run/ckpt.pt")
+    batch, problems = trash.move(
+        [(str(tmp_path / "run/checkpoint-1"), "r", 10_000), (str(tmp_path / "run/ckpt.pt"), "r", 10_000)]
+    )
+    assert problems == []
+    assert os.listdir(tmp_path / "run") == []
+    assert (batch.size, trash.usage().files) == (20_000, 2)
+    back, problems = trash.put_back()
+    assert (len(back), problems) == (2, [])
+    assert (tmp_path / "run/checkpoint-1/model").read_bytes() == b"x" * 10_000
+    assert trash.batches() == []
+    assert os.listdir(trash.folder) == []
+    with pytest.raises(UserError, match="The trash is empty"):
+        trash.put_back()
+
+
+def test_what_has_come_into_its_place_is_not_overwritten(tmp_path: Path, trash: Trash) -> None:
+    put(tmp_path, "run/a", "run/b")
+    trash.move([(str(tmp_path / "run/a"), "r", 1), (str(tmp_path / "run/b"), "r", 1)])
+    (tmp_path / "run/a").write_text("new")
+    back, (problem,) = trash.put_back()
+    assert [os.path.basename(item.place) for item in back] == ["b"]
+    assert "is there again" in problem
+    assert (tmp_path / "run/a").read_text() == "new"
+    (batch,) = trash.batches()
+    assert [os.path.basename(item.place) for item in batch.items] == ["a"]
+
+
+def test_batches_are_put_back_one_by_one_the_newest_first(tmp_path: Path, trash: Trash) -> None:
+    put(tmp_path, "run/a", "run/b")
+    trash.move([(str(tmp_path / "run/a"), "r", 1)])
+    trash.move([(str(tmp_path / "run/b"), "r", 1)])
+    trash.put_back()
+    assert os.listdir(tmp_path / "run") == ["b"]
+
+
+def test_only_what_is_old_enough_is_deleted(tmp_path: Path, trash: Trash) -> None:
+    put(tmp_path, "run/old/model", "run/new")
+    old, _ = trash.move([(str(tmp_path / "run/old"), "r", 10_000)])
+    trash.move([(str(tmp_path / "run/new"), "r", 10_000)])
+    written = trash.folder / f"{old.name}.json"
+    document = msgspec.json.decode(written.read_bytes())
+    written.write_bytes(msgspec.json.encode(document | {"at": document["at"] - 8 * 86400}))
+    assert trash.empty(7.0) == (10_000, [])
+    (left,) = trash.batches()
+    assert [os.path.basename(item.place) for item in left.items] == ["new"]
+    assert trash.empty() == (10_000, [])
+    assert trash.batches() == []
+
+
+def test_a_link_is_moved_as_a_link_and_what_it_leads_to_stays(tmp_path: Path, trash: Trash) -> None:
+    put(tmp_path, "elsewhere/model")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/last").symlink_to(tmp_path / "elsewhere")
+    trash.move([(str(tmp_path / "run/last"), "r", 0)])
+    trash.empty()
+    assert (tmp_path / "elsewhere/model").exists()
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_a_project_that_was_moved_still_finds_what_it_threw_away(tmp_path: Path) -> None:
+    put(tmp_path / "here", "run/a")
+    (tmp_path / "here/.autoloop").mkdir()
+    Trash(tmp_path / "here/.autoloop").move([(str(tmp_path / "here/run/a"), "r", 1)])
+    (tmp_path / "here").rename(tmp_path / "there")
+    Trash(tmp_path / "there/.autoloop").put_back()
+    assert os.listdir(tmp_path / "there/run") == ["a"]
+
+
+def test_a_command_that_was_killed_before_it_moved_anything_leaves_nothing_lost(tmp_path: Path, trash: Trash) -> None:
+    """The batch is written down first; what of it was not moved is where it was."""
+    put(tmp_path, "run/a", "run/b")
+    trash.move([(str(tmp_path / "run/a"), "r", 1), (str(tmp_path / "run/b"), "r", 1)])
+    (batch,) = trash.batches()
+    os.rename(batch.items[1].kept, batch.items[1].place)
+    back, problems = trash.put_back()
+    assert ([os.path.basename(item.place) for item in back], problems) == (["a"], [])
+    assert sorted(os.listdir(tmp_path / "run")) == ["a", "b"]
