@@ -5,6 +5,7 @@ Named, not imported: a command loads what it needs and no more, and the list of 
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import NamedTuple
 
 from autoloop.text.suggest import nearest
@@ -34,6 +35,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "init",
             "Write autoloop.toml for the command that you train with.",
             ("init -- python train.py --lr 1e-3", "init -- 'WANDB_PROJECT=a accelerate launch train.py a.yaml'"),
+        ),
+        "try": Command(
+            "trial",
+            "Run a few steps of the trainer, and show what reached it.",
+            ("try", "try base.yaml --changes lr@mul=3 --device cpu"),
         ),
         "doctor": Command(
             "doctor",
@@ -148,7 +154,8 @@ SCRIPTS = {
 
 def function(name: str) -> str:
     """Where the command's function is, as `module:function`."""
-    return f"autoloop_tui.cli.commands.{COMMANDS[name].module}:{name.replace('-', '_')}"
+    called = f"{name}_" if iskeyword(name) else name.replace("-", "_")
+    return f"autoloop_tui.cli.commands.{COMMANDS[name].module}:{called}"
 
 
 def examples(name: str) -> str:

@@ -68,14 +68,26 @@ def _text(found: Adoption) -> str:
     lines = [f"{FILE} was written:", *(f"    {line}".rstrip() for line in found.settings.splitlines()), ""]
     width = max(len(subject) for subject, _ in found.report)
     lines += [f"{subject:{width}}  {text}" for subject, text in found.report]
-    flags = shlex.join(found.flags)
     lines += ["", "Next:"]
-    for name, what in (
-        ("doctor", "checks everything that a run needs"),
-        ("run", "shows the plan; --exec starts it"),
+    for name, flags, what in (
+        ("doctor", found.flags, "checks everything that a run needs"),
+        ("try", _of_try(found.flags), "runs a few steps, and shows what reached the trainer"),
+        ("run", found.flags, "shows the plan; --exec starts it"),
     ):
-        lines.append(f"  {' '.join(filter(None, ['autoloop-tui', name, flags]))}  # {what}")
+        lines.append(f"  {shlex.join(['autoloop-tui', name, *flags])}  # {what}")
     return "\n".join(map(printing.printable, lines))
+
+
+def _of_try(flags: list[str]) -> list[str]:
+    """The flags of `run` as `try` takes them: its config is a word of its own, and its steps are few."""
+    kept: list[str] = []
+    for before, word in zip(["", *flags], flags, strict=False):
+        if word not in ("--cfgs", *_FREQUENCIES) and before not in _FREQUENCIES:
+            kept.append(word)
+    return kept
+
+
+_FREQUENCIES = ("--steps", "--log-freq", "--eval-freq")
 
 
 def _ask(question: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.configs.paths import get, places, split
+from autoloop.configs.paths import Keys, get, places, split
 from autoloop.model import Config, LoopSpec, UserError
 from autoloop.profiles import METHODS, markdown_name, methods_of
 from autoloop.settings import report_file
@@ -33,16 +33,23 @@ FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir",
 
 def own_steps(config: Config, path: str = "") -> int | None:
     """The number of steps that the config asks for: at `path`, else at its top or in a block right below."""
+    place = steps_place(config, path)
+    value = get(config, place) if place else None
+    return value if isinstance(value, int) else None
+
+
+def steps_place(config: Config, path: str = "") -> Keys | None:
+    """Where that number stands; None where there is none."""
     if path:
         found = places(config, split(path))
-        value = get(config, found[0]) if found else None
-        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-    for block in (config, *(value for value in config.values() if isinstance(value, dict))):
-        for key in STEPS:
-            value = block.get(key)
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
-    return None
+        return found[0] if found and _counts(get(config, found[0])) else None
+    blocks: list[tuple[Keys, Config]] = [((), config)]
+    blocks += [((key,), value) for key, value in config.items() if isinstance(value, dict)]
+    return next(((*keys, key) for keys, block in blocks for key in STEPS if _counts(block.get(key))), None)
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def steps_of(preset: Preset, config: Config, steps: int) -> int:

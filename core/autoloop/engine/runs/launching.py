@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from autoloop.engine.base.context import Context
@@ -25,23 +26,7 @@ class Launcher:
 
     def launch(self, attempt: Attempt, launch: LaunchPlan) -> local.Handle:
         """Start the supervisor of an attempt that is recorded. OSError, ValueError or UserError if it cannot be started."""
-        # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
-        output_dir, directory = Path(attempt.output_dir), Path(attempt.directory)
-        made = output_dir if launch.make_output_dir else output_dir.parent
-        made.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return local.start(
-            local.AttemptSpec(
-                attempt_id=attempt.id,
-                argv=tuple(launch.argv),
-                cwd=launch.cwd,
-                directory=directory,
-                stop=launch.stop,
-                straggler_grace=launch.straggler_grace,
-                max_log=self._max_log,
-            ),
-            self._environment(launch),
-        )
+        return start_attempt(attempt.id, launch, Path(attempt.directory), self._environment(launch), max_log=self._max_log)
 
     def _environment(self, launch: LaunchPlan) -> dict[str, str]:
         """The attempt's whole environment; with the tap if its wandb would be read late."""
@@ -50,11 +35,7 @@ class Launcher:
                 f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, and "
                 "the file no longer gives it"
             )
-        env = environment(launch, os.environ)
-        if len(before := wandb_runs(Path(launch.output_dir))) == 1:
-            # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.
-            env.setdefault("WANDB_RUN_ID", before[0].run_id)
-        version = lagging_wandb(self.context.spec.python)
+        env, version = attempt_environment(launch, self.context.spec.python)
         if version is None:
             return env
         if not self._tap_reported:
@@ -65,4 +46,40 @@ class Launcher:
                 "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
                 "(wandb 0.31 needs no such tap)",
             )
-        return tapped(env, tap_base(Path(launch.output_dir)))
+        return env
+
+
+def start_attempt(
+    attempt_id: str, launch: LaunchPlan, directory: Path, env: Mapping[str, str], *, max_log: int
+) -> local.Handle:
+    """Make the folders of an attempt and start its supervisor. OSError or ValueError if it cannot be started.
+
+    `directory`: its own folder, for its records and its log. `max_log`: bytes of the log that are kept.
+    """
+    # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
+    output_dir = Path(launch.output_dir)
+    made = output_dir if launch.make_output_dir else output_dir.parent
+    made.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return local.start(
+        local.AttemptSpec(
+            attempt_id=attempt_id,
+            argv=tuple(launch.argv),
+            cwd=launch.cwd,
+            directory=directory,
+            stop=launch.stop,
+            straggler_grace=launch.straggler_grace,
+            max_log=max_log,
+        ),
+        env,
+    )
+
+
+def attempt_environment(launch: LaunchPlan, python: str) -> tuple[dict[str, str], str | None]:
+    """The whole environment of an attempt; with the tap, and the version of the wandb that needs it, where one does."""
+    env = environment(launch, os.environ)
+    if len(before := wandb_runs(Path(launch.output_dir))) == 1:
+        # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.
+        env.setdefault("WANDB_RUN_ID", before[0].run_id)
+    version = lagging_wandb(python)
+    return (env, None) if version is None else (tapped(env, tap_base(Path(launch.output_dir))), version)

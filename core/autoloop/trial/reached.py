@@ -1,0 +1,121 @@
+"""What of a config reached the trainer: where a value was seen again, and whether a change of it changed a metric."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop.configs import Config, parse_config, same
+from autoloop.configs.paths import get, split
+from autoloop.files import read_text
+from autoloop.model import Change, Series, UserError
+from autoloop.text.values import value_text
+from autoloop.trainers.overrides import leaves
+from autoloop.trial.running import Outcome
+from autoloop.trial.setup import Attempted
+
+_NOT_OF_THE_TRAINING = re.compile(r"time|fps|per_sec|runtime|mem|seconds|speed|throughput|mfu|[/_]s$", re.IGNORECASE)
+"""Metrics that differ between any two runs."""
+_CONFIG = (".yaml", ".yml", ".json")
+LARGEST = 1 << 20
+LOOKED_AT = 50
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a config. `seen`: where its new value was found again, a phrase each. `against`: where another value
+    stands in its place."""
+
+    path: str
+    value: Any
+    given: str
+    """How the command or the file gives it."""
+    seen: list[str]
+    against: list[str]
+    had_effect: bool | None = None
+    """Whether a metric differs from the run without it; None where that was not compared, or no metric could tell."""
+
+
+def reached(run: Attempted, outcome: Outcome, before: Outcome | None = None) -> list[Reached]:
+    """The changes of a run. `before`: the run that `run` differs from by what the first run had not."""
+    echoes = list(_echoes(run, outcome))
+    effect = None
+    if before is not None:
+        shared, differing = compared(before.columns, outcome.columns)
+        effect = bool(differing) if shared else None
+    return [_one(change, run, outcome, echoes, effect) for change in run.changes if not change.removed]
+
+
+def _one(change: Change, run: Attempted, outcome: Outcome, echoes: list[tuple[str, Config]], effect: bool | None) -> Reached:
+    key, value = change.path.rpartition(".")[2], change.after
+    seen: list[str] = []
+    against: list[str] = []
+    for where, config in echoes:
+        found = _at(config, change.path, key)
+        if found is not _NOTHING:
+            (seen if same(found, value) else against).append(
+                where if same(found, value) else f"{where} has {value_text(found)}"
+            )
+    printed = re.compile(rf"\b{re.escape(key)}\b\W{{1,4}}{re.escape(str(value))}(?![\w.])")
+    if line := next((line for line in outcome.lines if printed.search(line)), None):
+        seen.append(f"it printed “{' '.join(line.split())[:80]}”")
+    for name, series in outcome.columns.items():
+        if name.rpartition("/")[2] in (key, key.rpartition("_")[2]) and len(series) and series.values[0] == value:
+            seen.append(f"its metric {name}")
+    if outcome.stopped is None and value in (outcome.step, outcome.total_steps):
+        seen.append(f"it made {value} steps")
+    return Reached(path=change.path, value=value, given=_given(change, run), seen=seen, against=against, had_effect=effect)
+
+
+def _given(change: Change, run: Attempted) -> str:
+    words = run.planned.launch.argv
+    name = change.path.replace("_", "[-_]")
+    word = next((word for word in words if re.fullmatch(rf"[+-]*{name}(=.*)?", word)), None)
+    if run.preset.config != "file" and word is not None:
+        place = words.index(word)
+        return word if "=" in word or place + 1 == len(words) else f"{word} {words[place + 1]}"
+    return "in its config file"
+
+
+_NOTHING = object()
+
+
+def _at(config: Config, path: str, key: str) -> Any:
+    """The value at the path, else at the one key of its name, in what a trainer wrote."""
+    try:
+        return get(config, split(path))
+    except (KeyError, IndexError, TypeError):
+        pass
+    found = [value for place, value in leaves(config) if place.rpartition(".")[2] == key]
+    return found[0] if len(found) == 1 else _NOTHING
+
+
+def _echoes(run: Attempted, outcome: Outcome) -> Iterator[tuple[str, Config]]:
+    """The configs that the trainer wrote, each with what it is called."""
+    if outcome.config:
+        yield f"{outcome.sources[0] if outcome.sources else 'W&B'}'s record of its config", outcome.config
+    output = Path(run.planned.output_dir)
+    for name in [each for each in outcome.written if each.endswith(_CONFIG)][:LOOKED_AT]:
+        try:
+            if (output / name).stat().st_size > LARGEST:
+                continue
+            yield name, parse_config(read_text(output / name, "config"), name)
+        except (UserError, OSError):
+            continue
+
+
+def compared(columns: Mapping[str, Series], others: Mapping[str, Series]) -> tuple[int, list[str]]:
+    """How many metrics of the training two runs share at some step, and those that differ there."""
+    shared, differing = 0, []
+    for name in sorted(columns.keys() & others.keys()):
+        mine, theirs = dict(columns[name]), dict(others[name])
+        steps = mine.keys() & theirs.keys()
+        if not steps or _NOT_OF_THE_TRAINING.search(name):
+            continue
+        shared += 1
+        if any(mine[step] != theirs[step] for step in steps):
+            differing.append(name)
+    return shared, differing

@@ -1,0 +1,198 @@
+"""`try`: a few steps of a real little trainer, and what is told of it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.project import Project
+from tests.support.waiting import eventually
+
+TRAINER = """
+import argparse, json, os, random, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--max_steps", type=int, default=5000)
+parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--out", default="runs")
+given = parser.parse_args()
+MODE = "MODE_IS_HERE"
+if MODE == "fails":
+    raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+if MODE == "hangs":
+    open("started", "w").close()
+    time.sleep(600)
+out = "runs" if MODE == "stray" else given.out
+os.makedirs(out, exist_ok=True)
+if MODE == "good":
+    json.dump(vars(given), open(os.path.join(out, "args.json"), "w"))
+random.seed(1 if MODE == "seedless" else given.seed)
+rows = open(os.path.join(out, "metrics.jsonl"), "w") if MODE != "silent" else None
+for step in range(1, given.max_steps + 1):
+    row = {"step": step, "loss": random.random() / given.lr, "lr": given.lr}
+    if rows:
+        print(json.dumps(row), file=rows, flush=True)
+"""
+SETTINGS = """
+[trainer]
+command = "{python} train.py --out={output_dir}"
+config = "overrides"
+base = "base.json"
+steps = "max_steps"
+output_dir = "must-exist"
+"""
+
+
+def write(
+    project: Project, mode: str, settings: str = SETTINGS, base: str = '{"lr": 0.1, "max_steps": 5000, "seed": 1}'
+) -> None:
+    (project.folder / "train.py").write_text(TRAINER.replace("MODE_IS_HERE", mode), encoding="utf-8")
+    (project.folder / "autoloop.toml").write_text(settings, encoding="utf-8")
+    (project.folder / "base.json").write_text(base, encoding="utf-8")
+
+
+def attempt(project: Project, *words: str) -> tuple[int, str]:
+    said = project.call("try", "--device", "cpu", *words, env={"TMPDIR": str(project.folder.parent)})
+    return said.returncode, said.stdout + said.stderr
+
+
+def scratch(project: Project) -> list[Path]:
+    return list(project.folder.parent.glob("autoloop-try-*"))
+
+
+def test_what_reached_the_trainer_and_what_was_found(project: Project) -> None:
+    write(project, "good")
+    before = sorted(project.folder.rglob("*"))
+    code, said = attempt(project)
+    assert code == 0, said
+    assert re.search(r"command   \S+python\S* train.py --out=\S+ --lr=0.1 --max_steps=20 --seed=1", said)
+    assert "at step 20: it ended by itself, exit code 0" in said
+    assert "sources   jsonl" in said
+    assert re.search(r"loss +20 +1–20 ", said)
+    assert "the last point stands on step 20 of 20" in said
+    assert re.search(r"rate .*points/min", said)
+    assert "reached   max_steps 20, given --max_steps=20: seen: args.json; seen: it made 20 steps" in said
+    assert "Again with seed 1 → 2" in said
+    assert "reached   seed 2, given --seed=2: seen: args.json; metrics changed with it" in said
+    assert "missing" not in said
+    assert scratch(project) == []
+    assert sorted(project.folder.rglob("*")) == before  # no store, no outputs
+
+
+def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: Project) -> None:
+    write(project, "seedless")
+    code, said = attempt(project, "--changes", "lr@mul=2", "--steps", "4", "--keep")
+    assert code == 0, said
+    assert "reached   lr 0.2, given --lr=0.2: seen: its metric lr; metrics changed with it" in said
+    (folder,) = scratch(project)
+    assert f"What it wrote is in {folder}" in said
+    assert len(list(folder.rglob("metrics.jsonl"))) == 2
+
+
+def test_a_seed_that_changes_nothing_is_told(project: Project) -> None:
+    write(project, "seedless")
+    code, said = attempt(project)
+    assert code == 0, said
+    assert "reached   seed 2, given --seed=2: no metric changed with it" in said
+    assert "seed seems not to reach the trainer: no metric changed with it" in said
+
+
+def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: Project) -> None:
+    """The trainer writes down what it used, which is not what the file says."""
+    write(
+        project,
+        "good",
+        SETTINGS.replace('"overrides"', '"file"').replace("train.py --out", "wrap.py {config} --lr=0.5 --out"),
+    )
+    (project.folder / "wrap.py").write_text(
+        "import json, sys\nfile = json.load(open(sys.argv.pop(1)))\n"
+        "sys.argv[1:1] = [f'--{key}={value}' for key, value in file.items()]\nexec(open('train.py').read())\n",
+        encoding="utf-8",
+    )
+    code, said = attempt(project, "--changes", "lr=0.3")
+    assert code == 0, said
+    assert "lr did not reach the trainer: args.json has 0.5; does a flag of command give it too?" in said
+    assert "max_steps 20, given in its config file: seen: args.json" in said
+
+
+def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: Project) -> None:
+    settings = (
+        '[trainer]\ncommand = "{python} train.py"\nconfig = "overrides"\nbase = "base.json"\noutput_dir = "must-exist"\n'
+    )
+    write(project, "good", settings, '{"lr": 0.1, "n_rounds_max": 5, "my_seed": 3}')
+    (project.folder / "train.py").write_text(
+        TRAINER.replace("MODE_IS_HERE", "good")
+        .replace("max_steps", "n_rounds_max")
+        .replace("seed", "my_seed")
+        .replace("random.my_seed", "random.seed"),
+        encoding="utf-8",
+    )
+    code, said = attempt(project)
+    assert code == 1, said  # what it wrote is where no run of a loop would look
+    assert "the run's folder is not passed to the trainer, so runs write over each other; it wrote runs/" in said
+    lines = re.findall(r"add to \[trainer\]: (.*)", said)
+    assert lines == ['flags = { out = "{output_dir}" }', 'steps = "n_rounds_max"', 'seed = "my_seed"']
+    (project.folder / "autoloop.toml").write_text(settings + "\n".join(lines) + "\n", encoding="utf-8")
+    code, said = attempt(project)
+    assert code == 0, said
+    assert "missing" not in said
+
+
+def test_a_trainer_that_writes_and_prints_nothing_is_told_what_to_write(project: Project) -> None:
+    write(project, "silent")
+    code, said = attempt(project)
+    assert code == 1
+    assert "sources   none with a metric" in said
+    assert "no metric: let the trainer log to TensorBoard or W&B, or write a JSON object a line" in said
+
+
+def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: Project) -> None:
+    write(project, "fails")
+    code, said = attempt(project)
+    assert code == 1
+    assert "failed    the GPU ran out of memory" in said
+    assert "RuntimeError: CUDA out of memory" in said
+    (folder,) = scratch(project)
+    assert f"What it wrote is in {folder}" in said
+    assert "Traceback" in (folder / "attempts/base/log.txt").read_text(encoding="utf-8")
+
+
+def test_a_trainer_that_takes_too_long_is_stopped(project: Project) -> None:
+    write(project, "hangs")
+    code, said = attempt(project, "--seconds", "1")
+    assert code == 1
+    assert "at step 0: stopped, because its time was over" in said
+    assert "allow more time with --seconds" in said
+    assert scratch(project) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_trainer_first(project: Project, number: signal.Signals) -> None:
+    write(project, "hangs")
+    running = project.start("try", "--device", "cpu", env={"TMPDIR": str(project.folder.parent)})
+    eventually((project.folder / "started").exists)
+    running.signal(number)
+    assert running.wait() == 130
+    assert "Stopped; the trainer has ended." in running.errors
+    assert scratch(project) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("nowhere.json",), "nowhere.json"),
+        (("--changes", "lrr@mul=2"), "lrr"),
+        (("--seconds", "0"), "--seconds must be more than 0"),
+        (("--python", "/nowhere/python"), "The interpreter /nowhere/python does not exist"),
+    ],
+)
+def test_what_cannot_be_tried_is_a_sentence(project: Project, words: tuple[str, ...], sentence: str) -> None:
+    write(project, "good")
+    code, said = attempt(project, *words)
+    assert code == 2
+    assert sentence in said
+    assert "Traceback" not in said
+    assert scratch(project) == []
