@@ -85,6 +85,16 @@ def test_the_bars_of_keras_count_within_epochs_and_a_later_evaluation_is_none_of
     assert (log.step, log.total_steps) == (24, 24)
 
 
+@pytest.mark.parametrize("name", ["keras.txt", "keras_quiet.txt"])
+def test_where_as_many_epochs_are_expected_epochs_are_the_steps(name: str, tmp_path: Path) -> None:
+    log = opened(LOGS / name, total_steps=3)
+    assert points(log)["val_loss"] == [(1, 3.3861), (2, 1.9083), (3, 1.1379)]
+    assert points(log)["loss"] == [(1, 4.7767), (2, 2.5549), (3, 1.4098)]
+    assert (log.step, log.total_steps) == (3, 3)
+    within = read(tmp_path, (LOGS / "keras.txt").read_text().partition("Epoch 3/3")[0].rpartition("8/8")[0], total_steps=3)
+    assert (within.step, within.total_steps) == (1, 3)  # the second epoch is not complete
+
+
 def test_a_table_of_stable_baselines_stands_at_its_timesteps() -> None:
     log = opened(LOGS / "stable_baselines3.txt")
     found = points(log)

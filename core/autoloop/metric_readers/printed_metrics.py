@@ -22,7 +22,8 @@ class PrintedMetrics:
     The step of a number is the one on its line, else that of the training's bar, else the last that was stated. Where
     none ever is, dicts of the same keys are rows, and their step is the number of the row. A count that begins anew
     with every epoch goes on from the epoch before. `expected`: the number of steps of the training, if known; a bar
-    without a label is the training's if it is of that length.
+    without a label is the training's if it is of that length, and where the trainer announces as many epochs, epochs are
+    its steps.
 
     `bars` says whether bars are looked at; where not, the owner states steps with `at`.
     """
@@ -88,7 +89,7 @@ class PrintedMetrics:
             self._see_epoch(line.epoch, line.epochs)
         if line.step is not None and (line.pairs or line.heading):
             self._settle()
-            self._reach(self._counted(line.step, line.steps, line.within_epoch), line.steps)
+            self._reach(self._counted(line.step, line.steps, line.within_epoch), line.steps, line.step)
             self._from_bar = False
         elif not line.pairs:
             self._settle()
@@ -137,7 +138,7 @@ class PrintedMetrics:
             return True
         step = self._counted(bar.at, bar.of, bar.within_epoch, bar=True)
         self._settle(step)
-        self._reach(step, bar.of)
+        self._reach(step, bar.of, bar.at)
         self._from_bar, self.rate = bar.redrawn and bar.at < bar.of, bar.rate or self.rate
         self._show(line.pairs, step)
         return True
@@ -194,13 +195,23 @@ class PrintedMetrics:
                 self._offset = self._last or 0
         if (within or self._within) and of is not None and self._epoch is not None:
             self._within = True
-            return max(0, self._epoch - self._first_epoch) * of + at
+            before_it = max(0, self._epoch - self._first_epoch)
+            return before_it + 1 if self._epochs_are_steps else before_it * of + at
         return self._offset + at
 
-    def _reach(self, step: int, of: int | None) -> None:
+    @property
+    def _epochs_are_steps(self) -> bool:
+        return self._within and self._epochs is not None and self._epochs == self._expected
+
+    def _reach(self, step: int, of: int | None, at: int | None = None) -> None:
+        """The training is at `step`; `at`: the count that was printed, of `of`."""
         if self._last is None:  # epochs and rows before are not on this axis
             self._by_epoch, self.step, self.total = False, 0, None
         self._last = step
+        if self._epochs_are_steps:
+            incomplete = at is not None and of is not None and at < of
+            self.step, self.total = max(self.step, step - incomplete), self._epochs
+            return
         self.step = max(self.step, step)
         if self._within:
             self.total = of * self._epochs if of is not None and self._epochs is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from autoloop.metric_readers import wandb_runs
 from autoloop.model import EventKind, LoopState, Run, RunState
@@ -140,12 +141,21 @@ reason = "low enough"
 
 
 def test_runs_are_judged_on_their_trainers_steps_whatever_they_write(project: Project) -> None:
-    waits, ends = config(project, "waits", waits=True), config(project, "ends", waits=False)
-    loop = project.loop([waits, ends], preset=preset(project, COUNTED), steps=50, rules=project.rules(STOPS), live=True)
-    project.run(loop)
-    stopped, ended = project.runs(loop)
+    spec: dict[str, Any] = {"preset": preset(project, COUNTED), "steps": 50, "rules": project.rules(STOPS)}
+    watched = project.loop([config(project, "waits", waits=True)], live=True, **spec)
+    left_alone = project.loop([config(project, "ends", waits=False)], live=False, **spec)
+    for loop in (watched, left_alone):
+        project.run(loop)
+    (stopped,), (ended,) = project.runs(watched), project.runs(left_alone)
     assert (stopped.state, ended.state) == (RunState.STOPPED, RunState.FINISHED), (stopped.reason, ended.reason)
     assert "live rule at-20 at step" in (stopped.reason or "")
     assert (ended.sources, ended.step) == (["jsonl", "csv"], 40)
     assert ended.summary is not None
     assert {name: each.last_step for name, each in ended.summary.metrics.items()} == {"val/loss": 40, "val/acc": 40}
+
+
+def test_a_run_that_counts_its_steps_from_0_has_made_them_all_when_it_finishes(project: Project) -> None:
+    from_zero = [{"_step": step, "train/l1_loss": 1.0} for step in range(4)]
+    loop = project.loop([project.config("a", rows=from_zero), project.config("short", rows=from_zero[:2])], steps=4)
+    project.run(loop)
+    assert [(run.name, run.step, run.total_steps) for run in project.runs(loop)] == [("a", 4, 4), ("short", 1, 4)]

@@ -58,6 +58,8 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.secrets(run))
     state, cause = judge_exit(context, attempt, lines, diverged)
+    if state is RunState.FINISHED and step == run.total_steps - 1:  # its steps are counted from 0
+        step = run.total_steps
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
     again = why_again(context, attempt, run, state, cause)
