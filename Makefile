@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-wandb-versions check bench bench-judgement clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions check bench bench-judgement clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -19,6 +19,11 @@ test-faults: $(STAMP)
 # Real LeRobot 0.4.4 on the CPU. Builds its environment (2 GB) below .envs/ once.
 test-lerobot: $(STAMP)
 	$(BIN)/python -m pytest -m lerobot -rs tests/lerobot
+
+# Hydra, Transformers, TRL, Lightning, Keras, rsl-rl, torchrun: two rounds of each on the CPU, as docs/your-trainer.md says.
+# Builds one environment (2 GB) below .envs/ once.
+test-trainers: $(STAMP)
+	$(BIN)/python -m pytest -m trainers -rs tests/real_trainers
 
 # Files that five versions of the real wandb write. Builds an environment for each below .envs/ once.
 test-wandb-versions: $(STAMP)
