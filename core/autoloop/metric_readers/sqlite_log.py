@@ -1,7 +1,8 @@
 """Metrics that a tracker keeps in SQLite: trackio's database of a project, and MLflow's.
 
 Each poll opens the file read-only, takes the rows behind the last one, and closes it. A writer's lock is waited for only a
-moment; then the next poll tries again. Of several runs in one database, the first that logged is read.
+moment; then the next poll tries again. Of several runs in one database, the one that is named is read, else the first
+that logged.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import stat
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -43,15 +44,17 @@ class SqliteLog:
 
     columns_of_table: frozenset[str]
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: Columns, run: str | None = None) -> None:
+        """`run`: which one is read, as `runs` names it."""
         self.path = path
+        self._named = run
         self.columns = columns
         self.rows = 0
         self.step = 0
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self.restarts = 0
-        self.run: str | None = None
-        """The run whose metrics are read."""
+        self.run = run
+        """The run whose metrics are read; None until one has logged."""
         self._others: set[str] = set()
         self._last = 0
         self._inode: int | None = None
@@ -106,26 +109,24 @@ class SqliteLog:
 
     def _query(self, limit: int) -> tuple[list[_Row], int]:
         """The next rows, and the id of the newest."""
-        with open(self.path, "rb", buffering=0) as file:
-            head = file.read(100)
-            size = os.fstat(file.fileno()).st_size
-        if head[:16] != _HEAD or size < _size_of(head):  # another file, or a copy of which a part has not arrived
-            return [], self._last
-        # A database with a log beside it needs shared memory there, unless nobody writes: then nothing is made.
-        settled = head[18:19] == b"\x02" and not os.path.exists(f"{self.path}-wal")
-        address = f"file:{quote(os.fsencode(self.path))}?mode=ro{'&immutable=1' if settled else ''}"
-        deadline = time.monotonic() + LONGEST
-        with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as database:
-            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
-            database.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
-            database.text_factory = bytes
-            names = {_text(row[1]) for row in database.execute("PRAGMA table_info(metrics)")}
-            if not self.columns_of_table <= names:
+        with _opened(self.path) as database:
+            names = _columns_of(database)
+            if database is None or not self.columns_of_table <= names:
                 return [], self._last
             newest = database.execute("SELECT max(rowid) FROM metrics").fetchone()[0]
-            return list(self._select(database, self._last, limit)), newest if isinstance(newest, int) else 0
+            run = self.column_of_run(names)
+            where, values = ("", ()) if self._named is None else (f" AND {run} = ?", (self._named,))
+            rows = self._select(database, run, where, (self._last, *values, limit))
+            return list(rows), newest if isinstance(newest, int) else 0
 
-    def _select(self, database: sqlite3.Connection, after: int, limit: int) -> Iterator[_Row]:
+    @staticmethod
+    def column_of_run(names: Collection[str]) -> str:
+        """What tells the runs apart in a table with these columns, as SQL."""
+        raise NotImplementedError
+
+    def _select(self, database: sqlite3.Connection, run: str, where: str, values: tuple[Any, ...]) -> Iterator[_Row]:
+        """`run`: what tells the runs apart; `where`: a further condition; `values`: those of the placeholders, of which the
+        first is the last row and the last the limit."""
         raise NotImplementedError
 
     def _take(self, row_id: int, run: str, seconds: float | None, metrics: dict[str, Any]) -> None:
@@ -162,11 +163,13 @@ class TrackioLog(SqliteLog):
         """Whether the steps are only the numbers of the rows."""
         return self.step < max(self.rows, 1)
 
-    def _select(self, database: sqlite3.Connection, after: int, limit: int) -> Iterator[_Row]:
-        names = {_text(row[1]) for row in database.execute("PRAGMA table_info(metrics)")}
-        run = "coalesce(run_id, run_name)" if "run_id" in names else "run_name"
-        query = f"SELECT id, {run}, timestamp, step, metrics FROM metrics WHERE id > ? ORDER BY id LIMIT ?"
-        for row_id, name, stamp, step, logged in database.execute(query, (after, limit)):
+    @staticmethod
+    def column_of_run(names: Collection[str]) -> str:
+        return "coalesce(run_id, run_name)" if "run_id" in names else "run_name"
+
+    def _select(self, database: sqlite3.Connection, run: str, where: str, values: tuple[Any, ...]) -> Iterator[_Row]:
+        query = f"SELECT id, {run}, timestamp, step, metrics FROM metrics WHERE id > ?{where} ORDER BY id LIMIT ?"
+        for row_id, name, stamp, step, logged in database.execute(query, values):
             row = decoded(logged) if isinstance(logged, bytes) else None
             if isinstance(row_id, int):
                 yield row_id, _text(name), _seconds(_text(stamp)), {**(row if isinstance(row, dict) else {}), "_step": step}
@@ -177,23 +180,66 @@ class MlflowLog(SqliteLog):
 
     columns_of_table = frozenset({"key", "value", "timestamp", "run_uuid", "step", "is_nan"})
 
-    def __init__(self, path: Path, columns: Columns) -> None:
-        super().__init__(path, columns)
+    def __init__(self, path: Path, columns: Columns, run: str | None = None) -> None:
+        super().__init__(path, columns, run)
         self._given = GivenSteps()
 
-    def _select(self, database: sqlite3.Connection, after: int, limit: int) -> Iterator[_Row]:
-        query = (
-            "SELECT rowid, run_uuid, timestamp, step, key, value, is_nan FROM metrics WHERE rowid > ? ORDER BY rowid LIMIT ?"
-        )
-        for row_id, run, stamp, step, key, value, nan in database.execute(query, (after, limit)):
+    @staticmethod
+    def column_of_run(names: Collection[str]) -> str:
+        return "run_uuid"
+
+    def _select(self, database: sqlite3.Connection, run: str, where: str, values: tuple[Any, ...]) -> Iterator[_Row]:
+        query = f"""SELECT rowid, {run}, timestamp, step, key, value, is_nan FROM metrics
+            WHERE rowid > ?{where} ORDER BY rowid LIMIT ?"""
+        for row_id, name, stamp, step, key, value, nan in database.execute(query, values):
             seconds = stamp / 1000 if isinstance(stamp, int | float) else None
             number = math.nan if nan else value
             if isinstance(number, int | float) and abs(number) >= sys.float_info.max:  # so MLflow stores infinity
                 number = math.copysign(math.inf, number)
-            yield row_id, _text(run), seconds, {"_step": step, _text(key): number}
+            yield row_id, _text(name), seconds, {"_step": step, _text(key): number}
 
     def _placed(self, name: str, step: int) -> int:
         return self._given.of(name, step)
+
+
+LOGS: Final[tuple[type[SqliteLog], ...]] = (TrackioLog, MlflowLog)
+
+
+def runs(path: Path) -> list[str]:
+    """The runs of a tracker's database, in the order in which they first logged; none of any other file. OSError or
+    sqlite3.Error if it cannot be read."""
+    with _opened(path) as database:
+        names = _columns_of(database)
+        kind = next((kind for kind in LOGS if kind.columns_of_table <= names), None)
+        if database is None or kind is None:
+            return []
+        found = database.execute(f"SELECT {kind.column_of_run(names)} FROM metrics GROUP BY 1 ORDER BY min(rowid)")
+        return [_text(name) for (name,) in found]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """The database, to be read for a short time; None if it is another file, or a copy of which a part has not arrived."""
+    with open(path, "rb", buffering=0) as file:
+        head = file.read(100)
+        size = os.fstat(file.fileno()).st_size
+    if head[:16] != _HEAD or size < _size_of(head):
+        yield None
+        return
+    # A database with a log beside it needs shared memory there, unless nobody writes: then nothing is made.
+    settled = head[18:19] == b"\x02" and not os.path.exists(f"{path}-wal")
+    address = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if settled else ''}"
+    deadline = time.monotonic() + LONGEST
+    with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as database:
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
+        database.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+        database.text_factory = bytes
+        yield database
+
+
+def _columns_of(database: sqlite3.Connection | None) -> set[str]:
+    """Those of its table of metrics."""
+    return set() if database is None else {_text(row[1]) for row in database.execute("PRAGMA table_info(metrics)")}
 
 
 def _size_of(head: bytes) -> int:

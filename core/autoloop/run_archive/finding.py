@@ -16,7 +16,7 @@ import msgspec
 from autoloop.metric_readers.find import JSONL, Age, run_age, segment_id, tap_id
 from autoloop.metric_readers.summary_file import NAME as SUMMARY
 from autoloop.model import UserError
-from autoloop.run_archive.other_files import by_run, is_source
+from autoloop.run_archive.other_files import by_run, is_source, runs_of
 
 _RUN_FOLDER = re.compile(r".*run-\d{8}_\d{6}-(.+)", re.DOTALL)
 LATEST = "latest-run"
@@ -48,7 +48,8 @@ class FoundRun:
     """A run that left a history. `name`: its output directory, below the folder as it was given; where one directory
     holds several runs, the W&B folder of each, and its id behind that where they share even this. `segments`: its `.wandb`
     files, oldest first; `taps`: what mirrors W&B rows that are not yet written; `rows`: its JSONL files, newest first;
-    `summaries`: what W&B left beside them. `others`: of a run without any of these, the files of other loggers.
+    `summaries`: what W&B left beside them. `others`: of a run without any of these, the files of other loggers;
+    with a `run_id`, the tracker's database that holds it among others.
     """
 
     name: str
@@ -99,6 +100,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
     told = [] if problems is None else problems
     files: list[Stamp] = []
     sources: list[str] = []
+    databases: list[tuple[str, str]] = []
     waiting = [os.fspath(root)]
     while waiting:
         folder = waiting.pop()
@@ -112,6 +114,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
         found = [stamp for entry in entries if _is_history(entry.name) and (stamp := _stamp(entry.path, told))]
         files += found
         sources += [entry.path for entry in entries if not _is_history(entry.name) and is_source(entry.path)]
+        databases += [(entry.path, run) for entry in entries for run in runs_of(entry.path, told)]
         if _RUN_FOLDER.fullmatch(os.path.basename(folder)) and any(_segment_id(stamp) for stamp in found):
             # A W&B run folder: below it, only its summary is of interest.
             summary = os.path.join(folder, "files", SUMMARY)
@@ -124,11 +127,20 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
     for stamp in _without_copies(files):
         _add(held, stamp)
     runs = [run for directory, below in held.items() for run in _named(directory, below)]
-    for directory, paths in by_run(os.fspath(root), sources, held).items():
+    alone = by_run(os.fspath(root), sources, held)
+    for directory, paths in alone.items():
         others = tuple(stamp for path in paths if (stamp := _stamp(path, told)))
         if others:
             runs.append(FoundRun(directory, directory, None, (), (), (), (), others))
+    for path, run in databases:
+        if not any(_lies_in(path, directory) for directory in (*held, *alone)):  # else it repeats what lies there
+            wal = [stamp for each in (path, f"{path}-wal") if os.path.exists(each) and (stamp := _stamp(each, told))]
+            runs.append(FoundRun(os.path.join(path, run), os.path.dirname(path), run, (), (), (), (), tuple(wal)))
     return sorted(runs, key=lambda run: (-run.modified, run.name))
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _is_history(name: str) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from autoloop.metric_readers import sqlite_log
 from autoloop.metric_readers.run_files import PASSED_OVER, folder_of, kind_of, tells_of_metrics
 
-_MANY_RUNS = frozenset({"database"})
-"""A tracker's database holds all runs of a project; which of them belong to a folder cannot be told from outside a loop."""
-
-
+DATABASE = "database"
+"""A tracker's: it holds all runs of a project."""
 _MLFLOW = "meta.yaml"
 """Of a run that MLflow keeps in files; its metrics lie in a folder beside it."""
 
@@ -21,7 +22,18 @@ def is_source(path: str) -> bool:
     if name == _MLFLOW:
         return os.path.isdir(os.path.join(os.path.dirname(path), "metrics"))
     kind = kind_of(name)
-    return kind is not None and kind not in _MANY_RUNS and tells_of_metrics(kind, path)
+    return kind is not None and kind != DATABASE and tells_of_metrics(kind, path)
+
+
+def runs_of(path: str, problems: list[str]) -> list[str]:
+    """The runs of a tracker's database; none of any other file. What cannot be read is told to `problems`."""
+    if kind_of(os.path.basename(path)) != DATABASE or not os.path.isfile(path):
+        return []
+    try:
+        return sqlite_log.runs(Path(path))
+    except (OSError, sqlite3.Error) as problem:
+        problems.append(f"{path} cannot be read and was passed over: {getattr(problem, 'strerror', None) or problem}")
+        return []
 
 
 def by_run(root: str, sources: Iterable[str], taken: Iterable[str]) -> Mapping[str, list[str]]:

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.columns import Columns, rate_of
 from autoloop.metric_readers.file_sources import FileSources
 from autoloop.metric_readers.find import WandbFiles
 from autoloop.metric_readers.jsonl import JsonlLog
+from autoloop.metric_readers.sqlite_log import LOGS, TrackioLog
 from autoloop.metric_readers.step_axis import StepAxis
 from autoloop.metric_readers.summary_file import SummaryFile, missing_rows
 from autoloop.metric_readers.wandb_run import WandbRun
@@ -143,10 +144,30 @@ def read_history(run: FoundRun) -> History:
 
 
 def _read_files(run: FoundRun) -> History:
+    if run.run_id is not None:
+        return _read_database(run, run.run_id)
     source = FileSources(Path(run.output_dir))
     while source.poll():
         pass
     return History(source.columns, source.config, None, source.problems, source.rate)
+
+
+def _read_database(run: FoundRun, run_id: str) -> History:
+    """One of the runs that a tracker keeps in a database: of the kinds of databases, one has it."""
+    problems: list[str] = []
+    for kind in LOGS:
+        log = kind(Path(run.others[0].path), Columns(), run_id)
+        while log.poll():
+            pass
+        problems += log.problems
+        if log.rows:
+            columns = log.columns.series
+            if isinstance(log, TrackioLog):
+                axis = StepAxis()
+                axis.update(log.columns, numbered=log.numbered)
+                columns = axis.columns
+            return History(columns, {}, None, problems, rate_of(log.times))
+    return History({}, {}, None, problems, None)
 
 
 def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[str, Series]:
@@ -188,4 +209,5 @@ def _identities(run: FoundRun) -> list[tuple[int, int, int, int, int]]:
 
 
 def _key(run: FoundRun) -> str:
-    return os.path.abspath(run.stamps[-1].path)
+    held = f"\0{run.run_id}" if run.others and run.run_id else ""  # one of several in a file
+    return os.path.abspath(run.stamps[-1].path) + held
