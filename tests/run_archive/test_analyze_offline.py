@@ -53,6 +53,17 @@ def test_piped_it_prints_the_documents_json_newest_first(call: Call, outputs: Pa
     }
 
 
+def test_runs_that_differ_in_the_seed_only_are_averaged(call: Call, project: Project) -> None:
+    for name, lr, seed, loss in (("a1", 0.1, 1, 1.0), ("a2", 0.1, 2, 3.0), ("b", 0.3, 1, 5.0)):
+        config = {"lr": lr, "seed": seed, "output_dir": f"outputs/train/{name}"}
+        written_at(wandb_run(project.folder / "outputs/train" / name, name, [9, loss], config=config), 1_700_000_000)
+    said = call("analyze-offline", "--json", "document.json")
+    assert said.code == 0
+    lines = said.out.split("Over seeds, mean ± standard deviation:")[1].splitlines()
+    (row,) = [line.split() for line in lines if line.startswith(("a1", "a2", "b"))]
+    assert row[1:] == ["2", "2", "±", "1.4", "(2)"]
+
+
 def test_a_run_without_a_metric_is_an_entry_too(call: Call, project: Project) -> None:
     wandb_run(project.folder / "outputs/train/killed", "k", [])
     assert json.loads(call("analyze-offline").out) == {"outputs/train/killed": {"steps": 0}}

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from autoloop.configs import edits_as_mapping
+from autoloop.configs import config_hash, edits_as_mapping
 from autoloop.files import LARGEST, read_regular
-from autoloop.metrics import MetricBooks, main_metrics, to_json
+from autoloop.metrics import MetricBook, MetricBooks, main_metrics, to_json
 from autoloop.model import Config, Run, Summary, UserError
+from autoloop.reports.replicates import mean_text
 from autoloop.settings import Settings
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.plural import plural
@@ -180,7 +181,38 @@ def _table(runs: list[Analysed], head: list[str], books: MetricBooks) -> str:
     texts, metrics = [0, *range(2, len(head))], range(len(titles) - 1, len(head), -1)
     spare = [*metrics, *range(len(head) - 1, 0, -1)]
     table = printing.table(titles, rows, texts=texts, spare=spare, cells=printing.across())
-    return "\n".join([table, *_also(others)])
+    return "\n".join([table, *_seed_table(runs, keys, book), *_also(others)])
+
+
+def _seed_table(runs: list[Analysed], keys: list[str], book: MetricBook) -> list[str]:
+    """Mean and spread of the runs whose configs differ in nothing but the seed; nothing where there are none."""
+    groups: dict[str, dict[str, list[Analysed]]] = {}
+    for run in runs:
+        if (hashes := _hashes(run.config)) is not None:
+            groups.setdefault(hashes[0], {}).setdefault(hashes[1], []).append(run)
+    rows = []
+    for by_seed in groups.values():
+        if len(by_seed) > 1:
+            members = [run for same in by_seed.values() for run in same]
+            reached = [[run.summary.metrics[key].last for run in members if key in run.summary.metrics] for key in keys]
+            rows.append([printing.printable(members[0].shown), len(members), *map(mean_text, reached)])
+    if not rows:
+        return []
+    head = ["config of", "runs", *(book.short(key) for key in keys)]
+    table = printing.table(head, rows, texts=(0,), spare=range(len(head) - 1, 2, -1), cells=printing.across())
+    return ["", "Over seeds, mean ± standard deviation:", table]
+
+
+def _hashes(config: Config) -> tuple[str, str] | None:
+    """Of the config without its seed and as it is; None where it has no seed, or holds what cannot be compared."""
+    from autoloop.variants.grids import group_of
+    from autoloop.variants.policy import VariantPolicy
+
+    try:
+        group = group_of(config, VariantPolicy())
+        return (group, config_hash(config)) if group else None
+    except UserError:
+        return None
 
 
 def _also(names: list[str]) -> list[str]:

@@ -24,11 +24,15 @@ class Replicates:
 
     def text(self, key: str) -> str:
         """`0.213 ± 0.004 (3)`: mean, sample standard deviation and number of runs."""
-        values = self.values[key]
-        if not values:
-            return NOTHING
-        spread = f" ± {number(statistics.stdev(values), 2)}" if len(values) > 1 else ""
-        return f"{number(statistics.fmean(values))}{spread} ({len(values)})"
+        return mean_text(self.values[key])
+
+
+def mean_text(values: Sequence[float]) -> str:
+    """Mean, sample standard deviation and number of values, as `Replicates.text` has them."""
+    if not values:
+        return NOTHING
+    spread = f" ± {number(statistics.stdev(values), 2)}" if len(values) > 1 else ""
+    return f"{number(statistics.fmean(values))}{spread} ({len(values)})"
 
 
 def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:

@@ -161,7 +161,7 @@ def _read_database(run: FoundRun, run_id: str) -> History:
             pass
         problems += log.problems
         if log.rows:
-            columns = log.columns.series
+            columns: Mapping[str, Series] = log.columns.series
             if isinstance(log, TrackioLog):
                 axis = StepAxis()
                 axis.update(log.columns, numbered=log.numbered)
