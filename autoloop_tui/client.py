@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +27,13 @@ def opened(loop: str | None = None) -> Iterator[tuple[Store, Loop]]:
     """The project's store and the loop that was named, else the newest."""
     with Store.open(Path.cwd()) as store:
         yield store, store.find_loop(loop)
+
+
+def chosen_loops(store: Store, names: Sequence[str]) -> list[Loop]:
+    """The loops of these names or numbers, each once; without any, or with `all`, every loop, the newest first."""
+    if not names or "all" in names:
+        return store.loops()
+    return list({found.id: found for found in map(store.find_loop, names)}.values())
 
 
 def actor() -> str:

@@ -110,6 +110,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Replay rules over past runs: what they stop, save and cost.",
             ("backtest --rules new.toml --against old.toml", "backtest outputs/train --find-stop eval_l1 --risk 0.2"),
         ),
+        "effects": Command(
+            "effects",
+            "Show what each setting did: pairs that differ in one value.",
+            ("effects", "effects outputs/train --metric eval_l1 --json"),
+        ),
         "disk": Command(
             "disk",
             "Show disk usage; throw away checkpoints that are not needed.",

@@ -12,6 +12,7 @@ from autoloop.model import Loop, UserError
 from autoloop.settings import Settings, load_settings
 from autoloop.text.plural import plural
 
+from autoloop_tui import client
 from autoloop_tui.cli.output import backtest as output
 from autoloop_tui.cli.output import printing, safe_stop
 from autoloop_tui.cli.parameters import AsJson, Many
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from autoloop.rules import RuleSource
     from autoloop.store import Store
     from autoloop.variants.policy import VariantPolicy
-
-ALL = "all"
 
 
 def backtest(
@@ -121,7 +120,7 @@ def _sources(
     if loops or not paths:
         if store is None:
             raise UserError("There is no loop in this folder; name folders with runs, as `autoloop-tui backtest outputs`.")
-        chosen = store.loops() if not loops or ALL in loops else [store.find_loop(name) for name in dict.fromkeys(loops)]
+        chosen = client.chosen_loops(store, loops)
         found += runs_of_loops(store, chosen)
     if not found:
         raise UserError("No run of these loops has ended, so there is nothing to replay.")

@@ -1,0 +1,146 @@
+"""What settings did, shown: a line for each exact pair with its verdict, and the importance of each setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autoloop.model import Change
+from autoloop.text.changes import after_text, before_text
+from autoloop.text.plural import plural
+from autoloop.text.values import NOTHING, number
+
+from autoloop_tui.cli.output import printing
+
+if TYPE_CHECKING:
+    from autoloop.effects import Comparison, Importance, Pair
+    from autoloop.metrics import Direction
+
+SHOWN = 30
+"""Pairs in the table."""
+
+
+class Report(NamedTuple):
+    """`metric`: as tables show it. `why_no_importance`: a sentence where there is none."""
+
+    comparison: Comparison
+    metric: str
+    good: Direction | None
+    importance: Sequence[Importance]
+    why_no_importance: str
+
+    def document(self) -> dict[str, Any]:
+        found = self.comparison
+        return {
+            "metric": found.metric,
+            "better": {"high": "higher", "low": "lower"}.get(self.good or ""),
+            "runs": found.runs,
+            "configs": found.configs,
+            "noise": [{"sd": noise.sd, "dof": noise.dof, "interval95": list(noise.interval())} for noise in found.noise],
+            "pairs": [_pair(pair) for pair in found.pairs],
+            "importance": [
+                {"key": each.path, "share": each.share, "interval90": [each.low, each.high]} for each in self.importance
+            ],
+            "why_no_importance": self.why_no_importance or None,
+        }
+
+    def text(self) -> str:
+        found = self.comparison
+        better = {"high": "higher is better", "low": "lower is better"}.get(
+            self.good or "", "which way is better is not known"
+        )
+        head = (
+            f"{plural(found.runs, 'finished run')} of {plural(found.configs, 'config')} by {self.metric} ({better}): "
+            f"{plural(len(found.pairs), 'pair')} of configs that differ in one value."
+        )
+        parts = ["\n".join(_wrapped(head))]
+        if found.pairs:
+            parts.append(self._table())
+        parts.append("\n".join(_wrapped(self._noise())))
+        if self.importance:
+            parts.append(self._importance())
+        else:
+            parts.append("\n".join(_wrapped(self.why_no_importance)))
+        return "\n\n".join(parts)
+
+    def _table(self) -> str:
+        pairs = self.comparison.pairs
+        rows = [
+            [
+                printing.printable(pair.path),
+                printing.printable(f"{before_text(change)} → {after_text(change)}"),
+                f"{number(pair.means[0])} ({pair.verdict.runs[1]})",
+                f"{number(pair.means[1])} ({pair.verdict.runs[0]})",
+                _effect(pair),
+                _words(pair),
+            ]
+            for pair in pairs[:SHOWN]
+            for change in [_change(pair)]
+        ]
+        head = ["setting", "change", "before", "after", "effect", "verdict"]
+        table = printing.table(head, rows, texts=(5, 1, 0), cells=printing.across())
+        more = len(pairs) - SHOWN
+        return f"{table}\n{plural(more, 'more pair')}: --json has all." if more > 0 else table
+
+    def _noise(self) -> str:
+        if not self.comparison.noise:
+            return (
+                "No config was run with two seeds, so none of these differences can be told from chance. `run --seeds 3` "
+                "trains each config with three."
+            )
+        spreads = ", ".join(f"{number(each.sd, 2)} ({plural(each.runs, 'run')})" for each in self.comparison.noise)
+        return f"Spread between seeds: {spreads}. All verdicts together are wrong in at most 5 % of cases."
+
+    def _importance(self) -> str:
+        rows = [
+            [printing.printable(each.path), f"{each.share:.0%}", f"{each.low:.0%}–{each.high:.0%}"]
+            for each in self.importance
+        ]
+        table = printing.table(["setting", "importance", "90 % interval"], rows, texts=(0,), cells=printing.across())
+        return f"Importance for being among the best (PED-ANOVA; shares of 100 %):\n\n{table}"
+
+
+def _change(pair: Pair) -> Change:
+    from autoloop.effects.pairs import MISSING
+
+    created, removed = pair.before is MISSING, pair.after is MISSING
+    before, after = (None if value is MISSING else value for value in (pair.before, pair.after))
+    return Change(path=pair.path, before=before, after=after, created=created, removed=removed)
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    change, verdict = _change(pair), pair.verdict
+    return {
+        "key": pair.path,
+        "before": before_text(change) if change.created else change.before,
+        "after": after_text(change) if change.removed else change.after,
+        "runs_before": [printing.encodable(run.id) for run in pair.first.runs],
+        "runs_after": [printing.encodable(run.id) for run in pair.second.runs],
+        "mean_before": pair.means[0],
+        "mean_after": pair.means[1],
+        "verdict": verdict.call.value,
+        "basis": verdict.basis.value,
+        "effect": verdict.effect,
+        "interval": list(verdict.interval) if verdict.interval else None,
+        "more_runs": verdict.more,
+    }
+
+
+def _effect(pair: Pair) -> str:
+    effect, interval = pair.verdict.effect, pair.verdict.interval
+    if effect != effect:
+        return NOTHING
+    sign = "+" if effect > 0 else ""
+    return f"{sign}{number(effect, 3)}" + (f" ({number(interval[0], 2)} … {number(interval[1], 2)})" if interval else "")
+
+
+def _words(pair: Pair) -> str:
+    verdict = pair.verdict
+    if verdict.interval is None:
+        return verdict.basis.value
+    more = f", {verdict.more} more would tell" if verdict.more else ""
+    return f"{verdict.call.value}{more}"
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return printing.wrapped(sentence, printing.across())

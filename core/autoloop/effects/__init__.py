@@ -1,0 +1,7 @@
+"""What each setting did to a metric, as past runs show it: exact pairs, and importance. No I/O."""
+
+from autoloop.effects.importance import FEWEST, Importance, importance
+from autoloop.effects.pairs import Comparison, Pair, compare
+from autoloop.effects.trained import Config, Trained, configs_of
+
+__all__ = ["FEWEST", "Comparison", "Config", "Importance", "Pair", "Trained", "compare", "configs_of", "importance"]
