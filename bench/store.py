@@ -1,6 +1,7 @@
 """How long `autoloop-tui status` takes with 100 000 runs in the store, beyond its start with one run.
 
-Two shapes: 1000 loops of 100 runs, and one loop of 100 rounds of 1000 runs. Run: `python bench/store.py [RUNS]`.
+Three shapes: 1000 loops of 100 runs, one loop of 100 rounds of 1000 runs, and the same when it has finished.
+Run: `python bench/store.py [RUNS]`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from autoloop.model import Attempt, Loop, LoopSpec, LoopState, MetricSummary, Round, RoundState, Run, RunState, Summary
+import msgspec
+from autoloop.model import (
+    Attempt,
+    BestRun,
+    Loop,
+    LoopSpec,
+    LoopState,
+    MetricSummary,
+    Round,
+    RoundState,
+    Run,
+    RunState,
+    Summary,
+)
 from autoloop.store import Store
 
 TRIES = 9
@@ -31,18 +45,21 @@ METRIC = MetricSummary(
     first_step=50,
     last_step=2000,
 )
-SUMMARY = Summary(metrics={f"train/metric_{number}": METRIC for number in range(20)}, steps=2000)
+SUMMARY = Summary(metrics={f"train/loss_{number}": METRIC for number in range(20)}, steps=2000)
 
 
-def fill(project: Path, loops: int, rounds: int, runs: int) -> None:
-    """`loops` loops of `rounds` rounds of `runs` runs each, finished but for eight that run and a queue in the last."""
+def fill(project: Path, loops: int, rounds: int, runs: int, *, finished: bool = False) -> None:
+    """`loops` loops of `rounds` rounds of `runs` runs each; unless `finished`, eight of the last round run and the rest of
+    it is queued."""
     with Store.open(project, create=True) as store, store.transaction():
         for loop in range(1, loops + 1):
             spec = LoopSpec(configs=["/c/a.json"] * 4, device="cpu", concurrency=8, rounds=rounds)
-            last = loop == loops
+            last = loop == loops and not finished
             state = LoopState.ACTIVE if last else LoopState.FINISHED
             name = f"loop_{1_700_000_000 + loop}"
-            store.put_loop(Loop(id=loop, name=name, state=state, spec=spec, output_dir="/out", created_at=1.0))
+            best = BestRun(metric="train/loss_0", highest=False, value=0.1, run=f"{loop}x1x0")
+            put = Loop(id=loop, name=name, state=state, spec=spec, output_dir="/out", created_at=1.0)
+            store.put_loop(put if last else msgspec.structs.replace(put, best=best))
             for round_ in range(1, rounds + 1):
                 store.put_round(Round(loop=loop, number=round_, state=RoundState.RUNNING, started_at=1.0))
                 for position in range(runs):
@@ -68,8 +85,10 @@ def add_run(store: Store, loop: int, round_: int, position: int, *, going: bool)
             summary=SUMMARY if state is RunState.FINISHED else None,
         )
     )
-    attempt = Attempt(id=f"{name}-1", run=name, number=1, slot=0, output_dir="/o", directory="/d", created_at=1.0)
-    store.put_attempt(attempt, loop)
+    if state is not RunState.QUEUED:
+        result = state if state.ended else None
+        attempt = Attempt(id=f"{name}-1", run=name, number=1, slot=0, output_dir="/o", directory="/d", created_at=1.0)
+        store.put_attempt(msgspec.structs.replace(attempt, result=result), loop)
 
 
 def status(project: Path) -> float:
@@ -86,11 +105,12 @@ def status(project: Path) -> float:
 
 def main() -> int:
     total = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    shapes = {"1 run": (1, 1, 1), "loops of 100 runs": (total // 100, 1, 100), "one loop": (1, total // 1000, 1000)}
+    one = (1, total // 1000, 1000)
+    shapes = {"1 run": (1, 1, 1), "loops of 100 runs": (total // 100, 1, 100), "one loop": one, "one finished loop": one}
     start = 0.0
     for label, shape in shapes.items():
         with tempfile.TemporaryDirectory() as folder:
-            fill(Path(folder), *shape)
+            fill(Path(folder), *shape, finished="finished" in label)
             size = (Path(folder) / ".autoloop" / "autoloop.db").stat().st_size / 1e6
             took = status(Path(folder))
             start = start or took

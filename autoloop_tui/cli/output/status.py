@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from autoloop.engine import holder
 from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
+from autoloop.engine.rounds.best import best_run
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
-from autoloop.metrics import MetricBook, extreme
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
+from autoloop.metrics import MetricBook
+from autoloop.model import BestRun, Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
 from autoloop.store import Snapshot, Store
 from autoloop.text.evidence import evidence_text
 from autoloop.text.values import number
@@ -21,9 +22,9 @@ from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 
 MOST_FAILURES = 5
+"""Failed runs that `status` explains; `runs` lists them all."""
 RECENT = 50
 """Ended runs of each state among which `status` looks for notes on their results."""
-"""Failed runs that `status` explains; `runs` lists them all."""
 
 MOST_LIVE = 5
 """Actions of live rules that `status` shows; `proposals` lists them all."""
@@ -128,27 +129,27 @@ def _state(run: Run, found: Mapping[str, Presence]) -> str:
     return presence.value if presence in (Presence.GONE, Presence.ENDED) else run.state.value
 
 
-def _result_document(snapshot: Snapshot, metrics: MetricBook) -> dict[str, Any] | None:
+def _best(store: Store, loop: Loop, metrics: MetricBook) -> BestRun | None:
+    """The run that stands best in a loop that has ended; looked for only if no engine has recorded it."""
+    return loop.best or best_run(store, loop.id, metrics)
+
+
+def _result_document(store: Store, loop: Loop, metrics: MetricBook) -> dict[str, Any] | None:
     """What a loop that has ended came to; None while it goes on, and where no finished run has a key metric."""
-    if snapshot.loop.state is LoopState.ACTIVE:
-        return None
-    best = extreme([run for run in snapshot.runs if run.state is RunState.FINISHED], metrics)
+    best = None if loop.state is LoopState.ACTIVE else _best(store, loop, metrics)
     if best is None:
         return None
-    most, key, value, run = best
-    return {"extreme": most, "statistic": "last", "metric": key, "value": value, "run": run.id}
+    return {"extreme": best.word, "statistic": "last", "metric": best.metric, "value": best.value, "run": best.run}
 
 
 def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
-    """What a loop that has ended came to: the winner, or the extreme of the first key metric that runs have; the report."""
+    """What a loop that has ended came to: the winner, the run that stands best, the report."""
     said = []
-    runs = [run for run in store.runs(loop.id) if run.state is RunState.FINISHED and run.summary]
     if loop.winner:
-        winner = store.run(loop.winner)
-        said.append(f"met --until: {winner.name} ({winner.id})")
-    if best := extreme(runs, metrics):
-        most, key, value, run = best
-        said.append(f"{most} last {metrics.short(key)}: {number(value)}, {run.name} ({run.id})")
+        said.append(f"met --until: {store.run(loop.winner).name} ({loop.winner})")
+    if best := _best(store, loop, metrics):
+        name = store.run(best.run).name
+        said.append(f"{best.word} last {metrics.short(best.metric)}: {number(best.value)}, {name} ({best.run})")
     return [*map(printing.printable, said), printing.printable(f"report: {loop.spec.markdown_out}")]
 
 
@@ -184,7 +185,7 @@ def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> di
     return {
         "loop": loop_document(store, snapshot.loop),
         "engine": {"pid": driven.pid, "host": driven.host} if driven else None,
-        "result": _result_document(snapshot, metrics),
+        "result": _result_document(store, snapshot.loop, metrics),
         "report": None if snapshot.loop.state is LoopState.ACTIVE else snapshot.loop.spec.markdown_out,
         "rounds": snapshot.rounds,
         "waits_for": waiting,

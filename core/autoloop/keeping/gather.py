@@ -11,12 +11,13 @@ from pathlib import Path
 
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.kept_metrics import metrics_of
+from autoloop.engine.rounds.best import best_run
 from autoloop.keeping.checkpoints import Checkpoint, find_checkpoints
 from autoloop.keeping.choosing import Candidate
 from autoloop.keeping.usage import Usage, measure
 from autoloop.keeping.wish import Wish
-from autoloop.metrics import Direction, MetricBook, extreme, main_names
-from autoloop.model import Loop, Run, RunState, UserError
+from autoloop.metrics import Direction, MetricBook, main_names
+from autoloop.model import Loop, Run, UserError
 from autoloop.rules.view import found_as
 from autoloop.settings import Settings, methods_of
 from autoloop.store import Store
@@ -63,15 +64,11 @@ def folders_of(store: Store, loops: Iterable[Loop], allowed: Sequence[Path] = ()
 
 def candidates(store: Store, found: Sequence[RunFolders], settings: Settings) -> list[Candidate]:
     """The runs with their checkpoints, and why some must not be touched."""
-    runs: dict[int, list[Run]] = defaultdict(list)
-    for each in found:
-        runs[each.loop.id].append(each.run)
     protected: dict[str, str] = {}
     for loop in {each.loop.id: each.loop for each in found}.values():
-        ended = [run for run in runs[loop.id] if run.state is RunState.FINISHED]
         # What tables and reports name as the best of its loop stays, whatever is wished.
-        if best := extreme(ended, metrics_of(store.places, loop)):
-            protected[best.run.id] = f"it has the {best.word} {best.metric} of {loop.name}"
+        if best := loop.best or best_run(store, loop.id, metrics_of(store.places, loop)):
+            protected[best.run] = f"it has the {best.word} {best.metric} of {loop.name}"
         if loop.winner:
             protected[loop.winner] = f"it is the winner of {loop.name}"
     listed = []

@@ -2,12 +2,13 @@
 
 from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, default_book, metric_book, parse_metric_book
 from autoloop.metrics.entries import from_json, to_json
-from autoloop.metrics.main import extreme, for_runs, main_metrics, main_names
+from autoloop.metrics.main import LOOKED_AT, for_runs, main_metrics, main_names
 from autoloop.metrics.seeds import OverSeeds, by_config, over_seeds
 from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
 from autoloop.metrics.wording import Direction
 
 __all__ = [
+    "LOOKED_AT",
     "Derived",
     "Direction",
     "Metric",
@@ -17,7 +18,6 @@ __all__ = [
     "by_config",
     "canonical_columns",
     "default_book",
-    "extreme",
     "for_runs",
     "from_json",
     "main_metrics",

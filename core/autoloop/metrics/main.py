@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from autoloop.metrics.book import MetricBook
 from autoloop.metrics.wording import rank_of, words_of
@@ -48,22 +47,3 @@ def for_runs(book: MetricBook, runs: Sequence[Run], live: Sequence[Collection[st
         return book
     columns, _ = main_names(sets, book)
     return book.with_keys(columns) if columns else book
-
-
-class Extreme(NamedTuple):
-    """The run that stands best by one metric: `word` ("highest" or "lowest") says in which direction."""
-
-    word: str
-    metric: str
-    value: float
-    run: Run
-
-
-def extreme(runs: Sequence[Run], book: MetricBook) -> Extreme | None:
-    """By the first key metric that any of the runs has and whose better direction is known; None without such a one."""
-    for key in for_runs(book, runs).key_metrics:
-        reached = [(run.summary.metrics[key].last, run) for run in runs if run.summary and key in run.summary.metrics]
-        if reached and (good := book.direction(key)):
-            value, run = (max if good == "high" else min)(reached, key=lambda each: each[0])
-            return Extreme("highest" if good == "high" else "lowest", key, value, run)
-    return None

@@ -23,6 +23,7 @@ from autoloop.model.evidence import Evidence, Observation
 from autoloop.model.loop import (
     ApprovalMode,
     ApprovalPolicy,
+    BestRun,
     Loop,
     LoopSpec,
     LoopState,
@@ -44,6 +45,7 @@ __all__ = [
     "ApprovalMode",
     "ApprovalPolicy",
     "Attempt",
+    "BestRun",
     "Cause",
     "Change",
     "Config",

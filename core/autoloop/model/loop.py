@@ -130,6 +130,23 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
         return [Slot(index=i, gpus=group) for i, group in enumerate(groups[: self.concurrency])]
 
 
+class BestRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The run of a loop with the highest or lowest last value of a metric."""
+
+    metric: str
+    highest: bool
+    value: float
+    run: str
+
+    @property
+    def word(self) -> str:
+        return "highest" if self.highest else "lowest"
+
+    def beats(self, other: BestRun) -> bool:
+        """Whether it stands better than another by the same metric."""
+        return self.value > other.value if self.highest else self.value < other.value
+
+
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     name: str
@@ -155,6 +172,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     slot_waits: dict[int, str] = {}
     """What a free slot waits for before a queued run may start there, by the slot's index."""
     winner: str | None = None
+    best: BestRun | None = None
+    """Of a loop that its engine has brought to an end; looking through all runs of a large one takes seconds."""
 
     @property
     def reason(self) -> str | None:

@@ -67,6 +67,7 @@ def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(proj
     assert before.ended_at is not None
     assert after.ended_at > before.ended_at
     went_on(project, run, 40)
+    assert [each.best and each.best.value for each in (before, after)] == [1 / 20, 1 / 40]
     again = project.store.attempts(run.id)[1].argv
     assert [word for word in again if word.startswith("--")] == [
         f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json",

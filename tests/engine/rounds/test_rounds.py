@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloop import reports
-from autoloop.model import EventKind, LoopState, Proposal, ProposalStatus, RoundState, RunState
+from autoloop.model import BestRun, EventKind, LoopState, Proposal, ProposalStatus, RoundState, RunState
 from autoloop.protocol import Approve, Pause, Propose, Resume, Variant
 from autoloop.settings import Settings
 
@@ -129,6 +129,17 @@ def test_a_loop_ends_with_the_winner_as_soon_as_a_round_meets_the_criterion(proj
     assert "l1_loss.last < 0.5" in ended.reason
     assert len(project.runs(loop)) == 3
     assert f"Winner: best ({best.id})" in (project.folder / "reports" / "report.md").read_text()
+
+
+def test_a_loop_that_has_ended_knows_the_run_that_stands_best_in_any_round(project: Project) -> None:
+    configs = [project.config("good", rows=rows(2.0, 0.3)), project.config("bad", rows=rows(2.0, 1.0))]
+    ended = project.run(project.loop(configs, rounds=2, decide=True))
+    good = project.named(ended, "good")
+    assert ended.best == BestRun(metric="train/l1_loss", highest=False, value=0.3, run=good.id)
+    stopped = project.run(project.loop([project.config("c", rows=rows(0.7)), *configs], max_runs=1))
+    assert (stopped.state, project.store.counts(stopped.id)[RunState.QUEUED]) == (LoopState.STOPPED, 2)
+    assert stopped.best is not None
+    assert (stopped.best.value, stopped.best.run) == (0.7, project.named(stopped, "c").id)
 
 
 def test_a_criterion_that_no_run_meets_lets_the_loop_go_on(project: Project) -> None:

@@ -161,8 +161,9 @@ class Engine:
         else:
             self.context.log_event(EventKind.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
             if loop.state is not LoopState.FINISHED:
+                self.progression.keep_best()
                 self.reporting.finish()
-        return loop
+        return self.context.loop
 
     def _begin(self) -> None:
         """Recover before anything is scheduled."""

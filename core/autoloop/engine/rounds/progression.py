@@ -10,17 +10,17 @@ from collections.abc import Callable
 import msgspec
 
 from autoloop.engine.base.context import Context
+from autoloop.engine.rounds.best import best_run
 from autoloop.engine.rounds.deciding import WAYS_BACK, approve_by_policy, start_due
 from autoloop.engine.rounds.judging import Judging
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.engine.rounds.variant_runs import start_round
-from autoloop.metrics import extreme, over_seeds
+from autoloop.metrics import over_seeds
 from autoloop.model import (
     ApprovalMode,
     EventKind,
-    Loop,
     LoopEnd,
     LoopEndKind,
     LoopState,
@@ -239,22 +239,22 @@ class LoopProgression:
         loop = self.context.loop
         if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
             end = loop.end or LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="its rounds are done")
-            self._name_best(loop)
+            self.keep_best()
+            self._name_best()
             with self.context.store.transaction():
-                self.context.store.put_loop(loop_finished(loop, end, self.context.clock()))
+                self.context.store.put_loop(loop_finished(self.context.loop, end, self.context.clock()))
                 self.reporting.finish()
 
-    def _name_best(self, loop: Loop) -> None:
-        """The run that stands best by the key metric, if its better direction is known."""
-        metrics, store = self.context.metrics, self.context.store
-        best_of_rounds: list[Run] = []  # round by round: a loop may have more runs than memory should hold at once
-        for round_ in store.rounds(loop.id):
-            finished = [run for run in store.runs(loop.id, round_.number) if run.state is RunState.FINISHED]
-            if best := extreme(finished, metrics):
-                best_of_rounds.append(best.run)
-        if best := extreme(best_of_rounds, metrics):
-            text = f"{best.word} last {metrics.short(best.metric)}: {best.value:.4g}, {best.run.name} ({best.run.id})"
-            self.context.log_event(EventKind.NOTE, text, best.run.id)
+    def keep_best(self) -> None:
+        """Record the run that stands best, as no other run is to end."""
+        self.context.update_loop(best=best_run(self.context.store, self.context.loop_id, self.context.metrics))
+
+    def _name_best(self) -> None:
+        context = self.context
+        if best := context.loop.best:
+            name = context.store.run(best.run).name
+            text = f"{best.word} last {context.metrics.short(best.metric)}: {best.value:.4g}, {name} ({best.run})"
+            context.log_event(EventKind.NOTE, text, best.run)
 
     def stop(self, end: LoopEnd) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""
