@@ -93,6 +93,34 @@ def test_arrays_boms_and_other_line_ends_are_read_like_lines(tmp_path: Path, tex
     assert read(other).problems == []
 
 
+@pytest.mark.parametrize(
+    "text", ['{"_step": 1, "loss": 2}\n{"_step": 2, "lo', LINES[0] + LINES[1]], ids=["cut", "no line ends"]
+)
+def test_a_last_line_that_is_no_row_is_told_until_it_is_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "h.jsonl"
+    path.write_text(text)
+    log = read(path)
+    assert log.problems == [f"{path}: its last line is not complete and was left out"]
+    read_all(log)
+    assert len(log.problems) == 1
+    if text.endswith('"lo'):
+        with path.open("a") as file:
+            file.write('ss": 1}')
+        assert read_all(log).rows == 2
+        assert log.problems == []
+
+
+def test_rows_without_a_number_and_other_encodings_are_told(tmp_path: Path) -> None:
+    texts = tmp_path / "a.jsonl"
+    texts.write_text('{"_step": "1", "loss": "0.5"}\n' * 3)
+    assert read(texts).problems == [f"{texts}: no metric of its 3 rows is a number"]
+    wide = tmp_path / "b.jsonl"
+    wide.write_bytes("\n".join(LINES).encode("utf-16"))
+    log = read(wide)
+    assert log.rows == 0
+    assert "not JSON objects" in log.problems[0]
+
+
 def test_an_array_is_read_when_it_is_complete_and_told_until_then(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
     path.write_text("[" + LINES[0] + ",")
@@ -103,7 +131,7 @@ def test_an_array_is_read_when_it_is_complete_and_told_until_then(tmp_path: Path
         file.write(LINES[1] + ", 7]")
     read_all(log)
     assert log.rows == 2
-    assert log.problems == [f"{path}: 1 elements of its array are not JSON objects and were skipped"]
+    assert log.problems == [f"{path}: skipped 1 element of its array that is not a JSON object"]
 
 
 def test_an_array_that_lines_replace_is_forgotten(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_names_of_any_bytes_break_nothing_and_lose_nothing(call: Call, project: 
     said = call("analyze-offline")
     assert said.code == 0
     assert len(json.loads(said.out)) == 5
-    assert said.err.count("1 lines are not JSON objects") == 5
+    assert said.err.count("skipped 1 line that is not a JSON object") == 5
     said = call("analyze-offline", "--json", "x.json")
     assert (said.code, len(json.loads((project.folder / "x.json").read_text()))) == (0, 5)
     assert "\x1b" not in said.out + said.err

@@ -22,7 +22,7 @@ def decoded(text: bytes) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
-        value = json.loads(text)
+        value = json.loads(text.decode("utf-8", "surrogatepass"))  # of bytes, json would guess the encoding
         if b"\\u" in text:
             value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -15,6 +15,7 @@ from autoloop.metric_readers.columns import Columns, as_float, as_step, numbers
 from autoloop.metric_readers.json_value import BOM, decoded
 from autoloop.metric_readers.row_order import RowOrder
 from autoloop.metric_readers.tail import Lines
+from autoloop.text.plural import plural
 
 LARGEST_ARRAY = 4 * LARGEST
 """Bytes; an array is read whole, and again whenever its file changes."""
@@ -41,6 +42,8 @@ class JsonlLog:
         self._order = RowOrder()
         self.numbered = True
         """Whether steps are only the numbers of rows."""
+        self._unfinished = False
+        """Whether something that is no row, yet, stands behind the last line end."""
         self._array: bool | None = None
         self._array_problem: str | None = None
 
@@ -55,8 +58,13 @@ class JsonlLog:
         if self._array_problem:
             found.append(self._array_problem)
         if self.damaged:
-            what = "elements of its array" if self._array else "lines"
-            found.append(f"{self.path}: {self.damaged} {what} are not JSON objects and were skipped")
+            what = plural(self.damaged, "element of its array" if self._array else "line")
+            which = "that is not a JSON object" if self.damaged == 1 else "that are not JSON objects"
+            found.append(f"{self.path}: skipped {what} {which}")
+        if self.rows and not self.columns.series:
+            found.append(f"{self.path}: no metric of its {plural(self.rows, 'row')} is a number")
+        if self._unfinished:
+            found.append(f"{self.path}: its last line is not complete and was left out")
         if self._order.problem:
             found.append(f"{self.path}: {self._order.problem}")
         return found
@@ -78,6 +86,9 @@ class JsonlLog:
         if not self._lines.more and isinstance(row := decoded(self._lines.rest), dict):
             self._lines.take_rest()
             self._row(row)
+            self._unfinished = False
+        elif lines or self._lines.rest:
+            self._unfinished = bool(self._lines.rest.strip())
         return self._lines.more or self.rows != before
 
     def put_last(self, values: Mapping[str, float], step: int) -> None:

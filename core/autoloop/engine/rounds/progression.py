@@ -211,6 +211,7 @@ class LoopProgression:
         pending = sum(p.status is ProposalStatus.PENDING for p in proposals)
         if pending:
             kind, text = "decision", f"round {number} waits for a decision on {plural(pending, 'proposal')}"
+            text += "; `autoloop-tui proposals` lists what to approve or reject"
         elif any(p.status is ProposalStatus.APPROVED for p in proposals):
             kind, text = "start", f"round {number} is held; `autoloop-tui start` starts it"
         else:
