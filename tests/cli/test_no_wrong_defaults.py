@@ -75,6 +75,17 @@ def test_the_example_is_over_a_metric_of_the_projects_earlier_runs(project: Proj
     assert rule.when.metrics == {"val/loss"}
 
 
+def test_the_example_is_over_a_metric_of_any_run_that_the_project_has_on_disk(project: Project, call: Call) -> None:
+    config(project)
+    run = project.folder / "runs" / "exp1"
+    run.mkdir(parents=True)
+    (run / "metrics.jsonl").write_text('{"step": 1, "valid/f1": 0.2}\n{"step": 2, "valid/f1": 0.3}\n', encoding="utf-8")
+    said = call("run", "--cfgs", "base.json", *LAUNCH, "--decide", "--rounds", "2")
+    (rule,) = parse_book(said.err.partition("\n\n")[2], "example", default_book(())).rules
+    assert rule.when.metrics == {"valid/f1"}
+    assert rule.reason == "valid/f1 hardly rises: lower the learning rate"
+
+
 def test_the_doctor_refuses_it_too(project: Project, call: Call) -> None:
     config(project)
     said = call("doctor", "--cfgs", "base.json", *LAUNCH, "--decide", "--rounds", "2")

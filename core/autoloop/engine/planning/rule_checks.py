@@ -5,13 +5,15 @@ What the trainer logs is known from the project's earlier runs with the same pre
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from autoloop import profiles
 from autoloop.configs import Config, FieldTypes
 from autoloop.configs.paths import written
-from autoloop.metrics import MetricBook, main_names
+from autoloop.metrics import MetricBook, canonical_columns, main_names
 from autoloop.model import LoopSpec, RunState, UserError
 from autoloop.rules import Expression, Rule, RuleSource
 from autoloop.rules.view import found_as
@@ -19,6 +21,22 @@ from autoloop.store import Store
 from autoloop.text.suggest import did_you_mean
 from autoloop.variants.check import applicable
 
+OUTPUTS = (
+    "outputs",
+    "output",
+    "logs",
+    "log",
+    "runs",
+    "results",
+    "lightning_logs",
+    "wandb",
+    "mlruns",
+    "work_dirs",
+    "trackio",
+)
+"""Folders of a project in which trainers leave their runs."""
+LOOKED_AT = 10
+"""Runs on disk that are read at most."""
 RUNS, LOOPS = 20, 50
 """Runs of each, and newest loops, that tell what a trainer logs."""
 RATES = ("learning_rate", "lr", "optimizer_lr", "base_lr", "max_lr")
@@ -39,12 +57,27 @@ def check_decidable(spec: LoopSpec, configs: Sequence[Config], metrics: MetricBo
     if not spec.decide or spec.rules is not None or spec.methods:
         return
     shipped = " or ".join(f"a block {block}" for block in profiles.blocks_of_methods().values())
-    columns, _ = main_names([found], metrics)
+    columns, _ = main_names([found or _logged_on_disk(spec, metrics)], metrics)
     raise UserError(
         f"--decide needs rules, and the shipped ones are only for configs with {shipped}; write a rule book and name it "
         "with --rules FILE.toml.",
         example=_example(columns[0] if columns else None, metrics, configs[0] if configs else {}),
     )
+
+
+def _logged_on_disk(spec: LoopSpec, metrics: MetricBook) -> set[str]:
+    """The metrics of the newest run that anything in the project has left on disk; empty if there is none."""
+    # Imported here: only this refusal reads histories.
+    from autoloop.run_archive import FoundRun, find_runs, read_history
+
+    runs: list[FoundRun] = []
+    for folder in dict.fromkeys((spec.output_root, *OUTPUTS)):
+        with contextlib.suppress(UserError):
+            runs += find_runs(Path(spec.cwd, folder))
+    for run in sorted(runs, key=lambda run: -run.modified)[:LOOKED_AT]:
+        if found := set(canonical_columns(read_history(run).columns, metrics)):
+            return found
+    return set()
 
 
 def named_metrics(rules: RuleSource, until: Expression | None) -> list[str]:
