@@ -25,7 +25,7 @@ from autoloop.files import LARGEST, read_regular
 from autoloop.logs import log_lines, read_log_tail
 from autoloop.metric_readers import Lines
 from autoloop.metric_readers.console_log import ConsoleLog
-from autoloop.metrics import MetricBook, MetricBooks
+from autoloop.metrics import MetricBook, MetricBooks, by_config
 from autoloop.model import Attempt, Config, Loop, Run, RunState, UserError
 from autoloop.regex import Regex
 from autoloop.rules import RuleSource, live_rules
@@ -70,6 +70,7 @@ class LoopRun:
     preset: Preset | None
     book: MetricBook
     relaunched: Counter[str]
+    group: str = ""
 
     @property
     def label(self) -> str:
@@ -94,6 +95,7 @@ class LoopRun:
                 total_steps=run.total_steps or step,
                 step=step,
                 finished=run.state is RunState.FINISHED,
+                group=self.group,
                 seconds=took / step if step and run.ended_at and took > 0 else None,
                 relaunched=self.relaunched,
             ),
@@ -101,6 +103,7 @@ class LoopRun:
             self.book,
             *_lines(log, console, patterns, known),
             log=partial(_masked, log, known),
+            summary=run.summary,
         )
 
 
@@ -154,6 +157,7 @@ def runs_of_loops(store: Store, loops: Iterable[Loop]) -> list[LoopRun]:
         last = {attempt.run: attempt for attempt in store.loop_attempts(loop.id)}
         runs = {run.id: run for run in store.runs(loop.id)}
         live = {proposal.id: proposal for proposal in store.proposals(loop.id) if proposal.live is not None}
+        groups = _groups(runs.values())
         for run in runs.values():
             if run.state.ended and run.id in last:
                 lineage = Counter[str]()
@@ -161,8 +165,18 @@ def runs_of_loops(store: Store, loops: Iterable[Loop]) -> list[LoopRun]:
                 while each is not None and each.proposal in live:
                     lineage[live[each.proposal].origin] += 1
                     each = runs.get(each.base_run or "")
-                found.append(LoopRun(run, last[run.id], loop, preset, book, lineage))
+                found.append(LoopRun(run, last[run.id], loop, preset, book, lineage, groups.get(run.id, "")))
     return found
+
+
+def _groups(runs: Iterable[Run]) -> dict[str, str]:
+    """By run, what its round judges it together with, as `Facts.group`."""
+    rounds: dict[int, list[Run]] = {}
+    for run in runs:
+        if run.state is RunState.FINISHED:
+            rounds.setdefault(run.round, []).append(run)
+    several = [members for round_ in rounds.values() for members in by_config(round_) if len(members) > 1]
+    return {run.id: members[0].id for members in several for run in members}
 
 
 def runs_below(root: Path, books: MetricBooks, problems: list[str]) -> list[RunOnDisk]:
@@ -190,7 +204,7 @@ def replay_all(
     By several processes, which are forks, if there are many runs: only from a program without threads.
     """
     processes = min(len(os.sched_getaffinity(0)), 8)
-    if len(sources) < SEVERAL or processes < 2 or any(source.slow for source in rules):
+    if len(sources) < SEVERAL or processes < 2:
         return [_replay((sources, rules, metric), index) for index in range(len(sources))]
     work: _Work = (sources, rules, metric)
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), initializer=_begin, initargs=(work,))

@@ -28,10 +28,12 @@ def past(
     metric: str = "loss",
     seconds: float | None = 0.5,
     relaunched: dict[str, int] | None = None,
+    group: str = "",
     **history: Any,
 ) -> PastRun:
     """A run that made all its steps and logged the points as `metric`."""
-    facts = Facts(name, name, cohort, {} if config is None else config, total, total, finished, seconds, relaunched or {})
+    used = {} if config is None else config
+    facts = Facts(name, name, cohort, used, total, total, finished, group, seconds, relaunched or {})
     return PastRun(facts, {metric: series(*points)} if points else {}, BOOK, **history)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from autoloop.backtest import Ending, Outcome, Rate, outcome, rank, replay, tally
+from autoloop.backtest import Ending, Outcome, Rate, judge, outcome, rank, replay, tally
 from autoloop.rules import RuleSource, parse_book
 from autoloop.variants.policy import VariantPolicy
 
@@ -14,7 +14,8 @@ LR = {"lr": 1.0, "seed": 1}
 
 def came(source: RuleSource, *points: tuple[int, float], **facts: object) -> Outcome:
     rules = {rule.id: rule for rule in source.rules if rule.watch}
-    return outcome(replay(past("a", *points, **facts), source), rules, VariantPolicy())  # type: ignore[arg-type]
+    run = replay(past("a", *points, **facts), source)  # type: ignore[arg-type]
+    return outcome(run, rules, VariantPolicy(), judge([run], source).get("a"))
 
 
 def test_a_rule_without_changes_stops_the_run_and_saves_the_rest_of_its_steps() -> None:

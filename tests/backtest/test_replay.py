@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from autoloop.backtest import replay
+from autoloop.backtest import PastRun, judge, replay
 from autoloop.rules import parse_book
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,15 +47,44 @@ def test_a_log_line_is_seen_once_its_step_has_come() -> None:
     assert replay(past("a", (100, 1.0), lines=[(1000, "overflow")]), book).fired == []
 
 
-def test_rules_for_ended_runs_judge_finished_runs_only() -> None:
-    text = (
-        'name = "n"\nversion = "1"\n[[rule]]\nid = "high"\nwhen = "loss.last > 1"\nreason = "high"\nchanges = ["lr@mul=2"]'
-    )
-    book = parse_book(text, "book.toml", BOOK)
-    judged = replay(past("a", (100, 9.0)), book).judgement
-    assert judged is not None
-    assert [request.rule for request in judged.requests] == ["high"]
-    assert replay(past("a", (100, 9.0), finished=False), book).judgement is None
+END = parse_book(
+    'name = "n"\nversion = "1"\n[[rule]]\nid = "high"\nwhen = "loss.last > 1"\nreason = "high"\nchanges = ["lr@mul=2"]',
+    "book.toml",
+    BOOK,
+)
+
+
+def asked(*runs: PastRun) -> dict[str, list[str | None]]:
+    found = judge([replay(run, END) for run in runs], END)
+    return {run: [request.rule for request in judged.judgement.requests] for run, judged in found.items()}
+
+
+def test_rules_for_ended_runs_judge_finished_runs_that_have_what_they_need() -> None:
+    assert asked(past("a", (100, 9.0))) == {"a": ["high"]}
+    assert asked(past("a", (100, 0.5))) == {"a": []}
+    assert asked(past("a", (100, 9.0), finished=False)) == {}
+    assert asked(past("a", (100, 9.0), metric="other"), past("b")) == {}
+
+
+def test_runs_that_differ_in_the_seed_only_are_judged_by_their_mean() -> None:
+    seeds = [past(name, (100, value), group="g") for name, value in (("a", 1.5), ("b", 0.1))]
+    assert asked(*seeds) == {"a": []}
+    seeds.append(past("c", (100, 9.0), group="g"))
+    assert asked(*seeds, past("d", (100, 1.5))) == {"a": ["high"], "d": ["high"]}
+    judged = judge([replay(run, END) for run in seeds], END)["a"]
+    assert judged.runs == ["a", "b", "c"]
+    (request,) = judged.judgement.requests
+    assert request.evidence is not None
+    assert request.evidence.runs == ["a", "b", "c"]
+
+
+def test_a_run_whose_history_is_gone_is_judged_by_what_is_known_of_it() -> None:
+    run = past("a", (100, 9.0))
+    summary = replay(run, END).summary
+    gone = replay(PastRun(run.facts, {}, run.book, summary=summary), live({}))
+    assert gone.fired == []
+    assert gone.summary == summary
+    assert "its history is gone" in gone.notes[0]
 
 
 def test_a_derived_or_renamed_metric_is_known_by_what_was_logged_by_then() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,24 @@ def test_a_metric_of_unknown_direction_needs_one(project: Project, call: Call) -
     said = call("backtest", "--find-stop", "quality")
     assert said.code == 2
     assert 'lower = ["quality"]' in said.err
+
+
+def test_seeds_of_one_config_make_one_proposal(project: Project, call: Call) -> None:
+    with open_store(project.folder) as store:
+        loop = PastLoop(store, preset="plain")
+        for seed, end in ((1, 1.0), (2, 3.0)):
+            loop.add(f"seed={seed}", curve(2.0, end), {"lr": 1.0, "seed": seed}, group="g")
+    first, second = document(call, "--rules", book(project, "mine.toml", 99))["runs"]
+    assert [each["rule"] for each in first["proposed"]] == ["more-lr"]
+    assert (first["judged_with"], second["proposed"]) == (["l1r1"], [])
+
+
+def test_runs_whose_outputs_were_deleted_are_judged_by_what_the_store_knows(loops: Project, call: Call) -> None:
+    shutil.rmtree(loops.folder / "outputs")
+    said = call("backtest", "--rules", book(loops, "mine.toml", 8.5), "--json")
+    assert "note: of 9 runs: its history is gone" in said.err
+    totals = json.loads(said.out)["totals"]
+    assert (totals["finished"], totals["stopped"]) == (8, 0)
 
 
 def test_a_run_whose_config_is_gone_is_passed_over_with_a_note(loops: Project, call: Call) -> None:

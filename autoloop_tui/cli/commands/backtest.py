@@ -18,7 +18,7 @@ from autoloop_tui.cli.output import printing, safe_stop
 from autoloop_tui.cli.parameters import AsJson, Many
 
 if TYPE_CHECKING:
-    from autoloop.backtest import Outcome, Replayed
+    from autoloop.backtest import Replayed
     from autoloop.metrics import MetricBooks
     from autoloop.past_runs import PastRunSource
     from autoloop.rules import RuleSource
@@ -80,19 +80,11 @@ def backtest(
             print(printing.json_text(safe_stop.document(stop)) if json else safe_stop.text(stop, book.short(stop.metric)))
             return 0
         asked = [_rules(rules, settings, books, store, chosen), *([_named(against, settings, books)] if against else [])]
-        try:
-            found = _read(sources, replay_all(sources, asked))
-        finally:
-            for source in asked:
-                source.close()
+        found = _read(sources, replay_all(sources, asked))
         known = {run.config_hash for loop in store.loops() for run in store.runs(loop.id)} if store else set()
         policies = [_policy(each, settings) for each, _ in found]
-    results = [
-        output.Result(
-            source, [_outcome(said[index], source, policy) for (_, said), policy in zip(found, policies, strict=True)]
-        )
-        for index, source in enumerate(asked)
-    ]
+    columns = zip(*(said for _, said in found), strict=True)
+    results = [_result(source, list(column), policies) for source, column in zip(asked, columns, strict=True)]
     report = output.Report.of(results, metric, books, known)
     print(printing.json_text(report.document()) if json else report.text())
     return 0
@@ -174,7 +166,13 @@ def _policy(source: PastRunSource, settings: Settings) -> VariantPolicy:
     return project_policy(Path.cwd(), settings, None)
 
 
-def _outcome(replayed: Replayed, source: RuleSource, policy: VariantPolicy) -> Outcome:
-    from autoloop.backtest import outcome
+def _result(source: RuleSource, runs: list[Replayed], policies: Sequence[VariantPolicy]) -> output.Result:
+    from autoloop.backtest import judge, outcome
 
-    return outcome(replayed, {rule.id: rule for rule in source.rules if rule.watch}, policy)
+    try:
+        judged = judge(runs, source)
+    finally:
+        source.close()
+    rules = {rule.id: rule for rule in source.rules if rule.watch}
+    pairs = zip(runs, policies, strict=True)
+    return output.Result(source, [outcome(run, rules, policy, judged.get(run.facts.id)) for run, policy in pairs])

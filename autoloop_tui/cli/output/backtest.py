@@ -100,7 +100,8 @@ class Report:
                 }
                 for suggested in each.suggested
             ],
-            "notes": [*each.run.notes, *(each.run.judgement.notes if each.run.judgement else [])],
+            "judged_with": each.judged.runs[1:] if each.judged else [],
+            "notes": [*each.run.notes, *(each.judged.judgement.notes if each.judged else [])],
         }
 
     def _different(self) -> list[str]:

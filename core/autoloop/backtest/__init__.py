@@ -1,5 +1,6 @@
 """Rules replayed over past runs, and what came of it. No I/O: runs that were read in, outcomes and counts out."""
 
+from autoloop.backtest.ended import Judged, judge
 from autoloop.backtest.find_stop import SafeStop, Tried, find_stop
 from autoloop.backtest.intervals import Rate
 from autoloop.backtest.key_metric import book_of, chosen_metric, main_metric
@@ -11,6 +12,7 @@ from autoloop.backtest.tally import RuleTally, Tally, tally
 __all__ = [
     "Ending",
     "Facts",
+    "Judged",
     "Outcome",
     "PastRun",
     "Ranks",
@@ -23,6 +25,7 @@ __all__ = [
     "book_of",
     "chosen_metric",
     "find_stop",
+    "judge",
     "main_metric",
     "outcome",
     "rank",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autoloop.backtest.ended import Judged
 from autoloop.backtest.replay import Facts, Fired, Replayed
 from autoloop.rules import Rule
 from autoloop.variants.check import CheckedVariant, check
@@ -40,6 +41,7 @@ class Outcome:
     asked: list[Fired] = field(default_factory=list)
     refused: list[Fired] = field(default_factory=list)
     suggested: list[Suggested] = field(default_factory=list)
+    judged: Judged | None = None
 
     @property
     def facts(self) -> Facts:
@@ -60,12 +62,12 @@ class Outcome:
         return None if self.facts.seconds is None else self.saved * self.facts.seconds
 
 
-def outcome(replayed: Replayed, rules: Mapping[str, Rule], policy: VariantPolicy) -> Outcome:
+def outcome(replayed: Replayed, rules: Mapping[str, Rule], policy: VariantPolicy, judged: Judged | None = None) -> Outcome:
     """`rules`: the live rules by id. `policy`: by which variants of the run are checked; what has been run since must be no
-    duplicate to it."""
+    duplicate to it. `judged`: of the run that stands for its config, what the rules for ended runs asked for."""
     asked: list[Fired] = []
     refused: list[Fired] = []
-    suggested = _suggested(replayed, policy)
+    suggested = _suggested(replayed, judged, policy)
     for fired in replayed.fired:
         watch = rules[fired.rule].watch
         assert watch is not None
@@ -76,8 +78,8 @@ def outcome(replayed: Replayed, rules: Mapping[str, Rule], policy: VariantPolicy
             asked.append(fired)
         else:
             ending = Ending.RELAUNCHED if edits else Ending.STOPPED
-            return Outcome(replayed, ending, fired, edits, asked, refused, suggested)
-    return Outcome(replayed, asked=asked, refused=refused, suggested=suggested)
+            return Outcome(replayed, ending, fired, edits, asked, refused, suggested, judged)
+    return Outcome(replayed, asked=asked, refused=refused, suggested=suggested, judged=judged)
 
 
 def _turn(facts: Facts, rule: Rule, fired: Fired, policy: VariantPolicy) -> tuple[str, ...] | None:
@@ -95,6 +97,6 @@ def _turn(facts: Facts, rule: Rule, fired: Fired, policy: VariantPolicy) -> tupl
     return None
 
 
-def _suggested(replayed: Replayed, policy: VariantPolicy) -> list[Suggested]:
-    requests, config = replayed.judgement.requests if replayed.judgement else [], replayed.facts.config
+def _suggested(replayed: Replayed, judged: Judged | None, policy: VariantPolicy) -> list[Suggested]:
+    requests, config = judged.judgement.requests if judged else [], replayed.facts.config
     return [Suggested(request, check(config, request, policy) if config else None) for request in requests]

@@ -1,5 +1,4 @@
-"""One past run shown to rules as it came in: live rules point by point as an engine would have looked, the rules for
-ended runs at its end.
+"""One past run shown to live rules as it came in: point by point, as an engine would have looked.
 
 A live rule never sees a point or a log line of a later step: the columns that it is given grow step by step, and the judge
 is the engine's own (`rules/live.py`).
@@ -14,11 +13,15 @@ from typing import NamedTuple
 
 from autoloop.metrics import MetricBook, canonical_columns, summarise_named
 from autoloop.model import Config, Evidence, Series, Summary
-from autoloop.rules import Judgement, LiveWatch, Rule, RuleSource, RunView, live_rules
+from autoloop.rules import LiveWatch, Rule, RuleSource, live_rules
 from autoloop.rules.view import found_as
 
 MOST_LOOKS = 2000
 """Of a run with more points than this, live rules are shown every second, third … only."""
+
+
+Log = Callable[[], Iterable[str]] | Sequence[str]
+"""Lines, or a function that reads them."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,9 @@ class Facts:
     """What is known of a past run besides its history.
 
     `cohort`: equal for the runs that it may be compared with (those of a loop, or below a folder) if they were of its
-    length, `total_steps`. `step`: how far it came. `seconds`: of one step, if that is known. `relaunched`: how often each
-    live rule had relaunched the lineage before it.
+    length, `total_steps`. `group`: equal for the runs of a round that differ in nothing but the seed, empty if there are no
+    others. `step`: how far it came. `seconds`: of one step, if that is known. `relaunched`: how often each live rule had
+    relaunched the lineage before it.
     """
 
     id: str
@@ -37,6 +41,7 @@ class Facts:
     total_steps: int
     step: int
     finished: bool
+    group: str = ""
     seconds: float | None = None
     relaunched: Mapping[str, int] = field(default_factory=dict)
 
@@ -45,14 +50,15 @@ class Facts:
 class PastRun:
     """A past run with its history. `columns`: by the trainer's names. `lines`: the lines of its log that live rules look
     for, with the step at which each had been printed; `notes` say what is missing. `log`: what rules for ended runs
-    search."""
+    search. `summary`: what it reached, if its history is gone."""
 
     facts: Facts
     columns: Mapping[str, Series]
     book: MetricBook
     lines: Sequence[tuple[int, str]] = ()
     notes: Sequence[str] = ()
-    log: Callable[[], Iterable[str]] | Sequence[str] = ()
+    log: Log = ()
+    summary: Summary | None = None
 
 
 class Fired(NamedTuple):
@@ -65,28 +71,33 @@ class Fired(NamedTuple):
 
 @dataclass(frozen=True)
 class Replayed:
-    """What rules said of a run: `fired`, the live rules in the order in which they fired first, and `judgement`, None of a
-    run that has not finished. `curve`: the metric that was asked for. `notes`: what was not as it would have been."""
+    """What live rules said of a run: `fired`, in the order in which they fired first. `summary`, `book` and `log` are what
+    rules for ended runs look at. `curve`: the metric that was asked for. `notes`: what was not as it would have been."""
 
     facts: Facts
     summary: Summary
+    book: MetricBook
+    log: Log
     fired: list[Fired]
-    judgement: Judgement | None
     curve: Series | None = None
     notes: Sequence[str] = ()
 
 
+GONE = "its history is gone, so live rules saw none of its points"
+
+
 def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Replayed:
-    """Show the run to the rules. `metric`: whose curve is wanted, in any of its names."""
+    """Show the run to the live rules. `metric`: whose curve is wanted, in any of its names."""
     named = canonical_columns(run.columns, run.book)
-    summary, config = summarise_named(named, run.book), run.facts.config
-    rules = live_rules(source) if source.applies_to(config) else []
+    rules = live_rules(source) if source.applies_to(run.facts.config) else []
     fired, thinned = _watched(run, rules, f"{source.name} {source.version}") if rules else ([], [])
-    judgement = None
-    if run.facts.finished:
-        judgement = source.judge(RunView(summary=summary, config=config, log=run.log, book=run.book))
     curve = named.get(found_as(metric, run.book, named)) if metric else None
-    return Replayed(run.facts, summary, fired, judgement, curve, [*run.notes, *thinned])
+    notes = [*run.notes, *thinned]
+    summary = summarise_named(named, run.book)
+    if not named and run.summary is not None and run.summary.metrics:
+        summary = run.summary
+        notes.append(GONE)
+    return Replayed(run.facts, summary, run.book, run.log, fired, curve, notes)
 
 
 def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Fired], list[str]]:

@@ -3,7 +3,7 @@
 from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, default_book, metric_book, parse_metric_book
 from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.main import LOOKED_AT, for_runs, main_metrics, main_names
-from autoloop.metrics.seeds import OverSeeds, by_config, over_seeds
+from autoloop.metrics.seeds import OverSeeds, by_config, mean_summary, over_seeds
 from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
 from autoloop.metrics.wording import Direction
 
@@ -22,6 +22,7 @@ __all__ = [
     "from_json",
     "main_metrics",
     "main_names",
+    "mean_summary",
     "metric_book",
     "over_seeds",
     "parse_metric_book",

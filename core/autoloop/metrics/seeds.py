@@ -49,10 +49,11 @@ def by_config(runs: Sequence[Run]) -> list[tuple[Run, ...]]:
 
 def over_seeds(runs: Sequence[Run]) -> list[OverSeeds]:
     """The finished `runs` as rules judge them."""
-    return [OverSeeds(group, _mean([run.summary or Summary() for run in group])) for group in by_config(runs)]
+    return [OverSeeds(group, mean_summary([run.summary or Summary() for run in group])) for group in by_config(runs)]
 
 
-def _mean(summaries: Sequence[Summary]) -> Summary:
+def mean_summary(summaries: Sequence[Summary]) -> Summary:
+    """One or more summaries as one: every statistic is the mean over those that have the metric."""
     if len(summaries) == 1:
         return summaries[0]
     names = dict.fromkeys(name for each in summaries for name in each.metrics)

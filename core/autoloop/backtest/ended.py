@@ -1,0 +1,50 @@
+"""Past runs that have finished, judged by the rules for ended runs: those that differ in the seed only as one, as an engine
+does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from autoloop.backtest.replay import Replayed
+from autoloop.metrics import mean_summary
+from autoloop.rules import Judgement, RuleSource, RunView
+
+
+class Judged(NamedTuple):
+    """What rules ask for after runs of one config, of which `runs` has the ids."""
+
+    judgement: Judgement
+    runs: list[str]
+
+
+def judge(runs: Sequence[Replayed], source: RuleSource) -> dict[str, Judged]:
+    """By the id of the run that stands for its config. A run that lacks what the rules need is not judged."""
+    groups: dict[str, list[Replayed]] = {}
+    for run in runs:
+        if run.facts.finished and run.summary.metrics and not source.lacking(_view([run])):
+            groups.setdefault(run.facts.group or run.facts.id, []).append(run)
+    found: dict[str, Judged] = {}
+    for members in groups.values():
+        ids = [run.facts.id for run in members]
+        judgement = source.judge(_view(members))
+        if len(ids) > 1:
+            requests = [
+                msgspec.structs.replace(each, evidence=each.evidence and msgspec.structs.replace(each.evidence, runs=ids))
+                for each in judgement.requests
+            ]
+            judgement = Judgement(requests, judgement.notes)
+        found[ids[0]] = Judged(judgement, ids)
+    return found
+
+
+def _view(runs: Sequence[Replayed]) -> RunView:
+    first = runs[0]
+
+    def log() -> Iterator[str]:
+        for run in runs:
+            yield from run.log() if callable(run.log) else run.log
+
+    return RunView(mean_summary([run.summary for run in runs]), first.facts.config, log, first.book)
