@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.project import LAUNCH, Project, environment
+from tests.cli.project import LAUNCH, CommandProject, environment
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "core/autoloop"
@@ -43,9 +43,9 @@ def loaded(code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = R
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject]:
     """A project with a loop that has ended."""
-    project = Project(tmp_path_factory.mktemp("architecture"))
+    project = CommandProject(tmp_path_factory.mktemp("architecture"))
     project.config()
     done = project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
     assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_without_a_screen_loads_none(project: Project, name: str) -> None:
+def test_a_command_without_a_screen_loads_none(project: CommandProject, name: str) -> None:
     names = loaded(COMMAND_LINE, *COMMANDS[name], folder=project.folder)
     assert {"autoloop", "cyclopts"} <= names
     assert not names & (SCREEN | HEAVY)
@@ -97,7 +97,7 @@ WHERE = ["--entity", "e", "--project", "p"]
     [(["analyze-offline", "--rules"], 0), (["analyze-wandb", *WHERE], 2), (["fetch-config", "x", *WHERE], 2)],
 )
 def test_looking_at_runs_from_outside_loads_no_screen_and_no_wandb(
-    project: Project, words: list[str], ends_with: int
+    project: CommandProject, words: list[str], ends_with: int
 ) -> None:
     code = "import os; os.environ |= {'WANDB_BASE_URL': 'http://127.0.0.1:1', 'WANDB_API_KEY': 'k' * 40}\n" + COMMAND_LINE
     names = loaded(code, *words, folder=project.folder, ends_with=ends_with)
@@ -105,7 +105,7 @@ def test_looking_at_runs_from_outside_loads_no_screen_and_no_wandb(
     assert not names & (SCREEN | HEAVY)
 
 
-def test_a_refusal_loads_no_screen(project: Project) -> None:
+def test_a_refusal_loads_no_screen(project: CommandProject) -> None:
     assert not loaded(COMMAND_LINE, "run", "--cfgs", "no.json", folder=project.folder, ends_with=2) & (SCREEN | HEAVY)
 
 

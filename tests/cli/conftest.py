@@ -11,7 +11,7 @@ from autoloop import gpus
 from autoloop.gpus import Gpu, GpuReport
 
 from autoloop_tui.cli import main
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 
 
 class Said(NamedTuple):
@@ -27,16 +27,16 @@ Machine = Callable[..., None]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Iterator[CommandProject]:
     folder = tmp_path / "project"
     folder.mkdir()
-    project = Project(folder)
+    project = CommandProject(folder)
     yield project
     project.close()
 
 
 @pytest.fixture
-def call(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(project: CommandProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """call(*words): a command in this process, for those that start nothing."""
     monkeypatch.chdir(project.folder)
 

@@ -1,8 +1,7 @@
-"""A small training project in a temporary folder, and the command line on it: in this process or in one of its own."""
+"""The command line on a small project: in this process or in one of its own."""
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -12,12 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from autoloop.engine.driver.lock import holder
-from autoloop.model import Attempt, Loop
-from autoloop.runners import local
-from autoloop.store import Store
+from autoloop.model import Loop
 
-from tests.support.processes import await_end
+from tests.support import project as support
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -40,23 +36,21 @@ LAUNCH = ("--preset", "plain", "--train-script", str(TRAINER), "--steps", "20")
 """What `run` needs to use the trainer of these tests."""
 
 
-class Project:
-    """A folder with configs. `call` runs a command to its end, `start` watches one; `close` leaves no process."""
+class CommandProject(support.Project):
+    """A project on which commands are run: `call` runs one to its end, `start` watches one."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.gate = folder / "gate"
+        super().__init__(folder)
         self.running: list[Running] = []
 
     def config(self, name: str = "base", *, seed: int = 1, wait: bool = False, **trainer: Any) -> None:
         """Write `<name>.json`; `trainer` is what the trainer is told. `wait`: it goes on only when the gate is open."""
         if wait:
-            trainer["wait_for"] = str(self.gate)
-        config = {**CONFIG, "seed": seed, "trainer": trainer}
-        (self.folder / f"{name}.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+            trainer["wait_for"] = str(self.gate())
+        self.write_config(name, {**CONFIG, "seed": seed, "trainer": trainer})
 
     def open_gate(self) -> None:
-        self.gate.touch()
+        self.gate().touch()
 
     def call(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -73,38 +67,23 @@ class Project:
         self.running.append(Running(self, *words, env=env))
         return self.running[-1]
 
-    def store(self) -> Store:
-        return Store.open(self.folder)
-
     def loop(self) -> Loop:
-        with self.store() as store:
+        """The newest loop."""
+        with self.open_store() as store:
             return store.find_loop(None)
-
-    def attempts(self) -> list[Attempt]:
-        with self.store() as store:
-            return [attempt for loop in store.loops() for attempt in store.loop_attempts(loop.id)]
 
     def close(self) -> None:
         if self.folder.exists():  # it may have been moved
             self.open_gate()
         for process in self.running:
             process.end()
-        if not (self.folder / ".autoloop").exists():
-            return
-        for path in (self.folder / ".autoloop/locks").iterdir():
-            if (engine := holder(path)) and engine.pid:
-                end(engine.pid)
-        for attempt in self.attempts():  # of this folder: a copy of it has the same
-            handle, directory = local.Handle.from_dict(attempt.handle or {}) if attempt.handle else None, attempt.directory
-            if handle and local.is_running(Path(directory), handle):
-                local.request_stop(handle, kill=True)
-            local.sweep(attempt.id, Path(directory))
+        super().close()
 
 
 class Running:
     """A command in a process of its own, its output read line by line."""
 
-    def __init__(self, project: Project, *words: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, project: CommandProject, *words: str, env: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
             command(*words),
             cwd=project.folder,
@@ -166,14 +145,12 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONPATH": f"{ROOT / 'core'}{os.pathsep}{ROOT}", **(more or {})}
 
 
-def end(pid: int) -> None:
-    """Kill an engine and wait until it is gone."""
-    await_end(pid, "the engine", number=signal.SIGKILL)
-
-
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
     """Everything below a folder: path -> (time of change, content)."""
     return {
         str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in [folder, *folder.rglob("*")]
     }
+
+
+Project = CommandProject  # its name until all tests use the new one

@@ -13,7 +13,7 @@ from autoloop.model import RunState
 
 from tests.cli.conftest import Call
 from tests.cli.past_loops import PastLoop, curve, open_store
-from tests.cli.project import LAUNCH, Project, tree
+from tests.cli.project import LAUNCH, CommandProject, tree
 from tests.run_archive.layouts import wandb_run
 
 BOOK = """
@@ -35,13 +35,13 @@ changes = ["lr@mul=2"]
 """
 
 
-def book(project: Project, name: str, limit: float, version: str = "1") -> str:
+def book(project: CommandProject, name: str, limit: float, version: str = "1") -> str:
     (project.folder / name).write_text(BOOK.format(limit=limit, version=version))
     return name
 
 
 @pytest.fixture
-def loops(project: Project) -> Project:
+def loops(project: CommandProject) -> CommandProject:
     """Eight finished runs: at step 300 their losses are 1 … 8 (but the best run's is 9), in the end 0.1 … 0.8."""
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="plain")
@@ -60,7 +60,7 @@ def document(call: Call, *words: str) -> Any:
 
 
 def test_it_tells_what_would_have_been_stopped_when_what_that_saves_and_which_of_the_best_are_lost(
-    loops: Project, call: Call
+    loops: CommandProject, call: Call
 ) -> None:
     found = document(call, "--rules", book(loops, "mine.toml", 8.5))
     ended = {run["name"]: (run["at"], run["rule"], run["among_best"]) for run in found["runs"] if run["ending"] == "stopped"}
@@ -79,7 +79,7 @@ def test_it_tells_what_would_have_been_stopped_when_what_that_saves_and_which_of
     assert "Live rules would have ended 3 of 9 runs" in said
 
 
-def test_it_changes_nothing(loops: Project, call: Call) -> None:
+def test_it_changes_nothing(loops: CommandProject, call: Call) -> None:
     rules = book(loops, "mine.toml", 8.5)
     before = {path: content for path, (_, content) in tree(loops.folder).items() if "db" not in path}
     call("backtest", "--rules", rules)
@@ -87,7 +87,7 @@ def test_it_changes_nothing(loops: Project, call: Call) -> None:
     assert {path: content for path, (_, content) in tree(loops.folder).items() if "db" not in path} == before
 
 
-def test_a_changed_book_is_compared_with_the_old_one(loops: Project, call: Call) -> None:
+def test_a_changed_book_is_compared_with_the_old_one(loops: CommandProject, call: Call) -> None:
     old, new = book(loops, "old.toml", 8.5), book(loops, "new.toml", 9.5, "2")
     found = document(call, "--rules", new, "--against", old)
     assert found["rules"] == {"name": "mine", "version": "2"}
@@ -101,7 +101,7 @@ def test_a_changed_book_is_compared_with_the_old_one(loops: Project, call: Call)
     assert "Every run comes out the same by both." in call("backtest", "--rules", old, "--against", old).out
 
 
-def test_proposals_are_counted_with_those_that_have_been_run(project: Project, call: Call) -> None:
+def test_proposals_are_counted_with_those_that_have_been_run(project: CommandProject, call: Call) -> None:
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="plain")
         loop.add("base", curve(2.0, 2.0), {"lr": 1.0})
@@ -112,7 +112,7 @@ def test_proposals_are_counted_with_those_that_have_been_run(project: Project, c
     assert (proposed["rule"], proposed["edits"]) == ("more-lr", ["lr@mul=2"])
 
 
-def test_a_line_of_the_log_counts_from_the_step_at_which_it_was_printed(project: Project, call: Call) -> None:
+def test_a_line_of_the_log_counts_from_the_step_at_which_it_was_printed(project: CommandProject, call: Call) -> None:
     (project.folder / "log.toml").write_text(
         'name = "n"\nversion = "1"\n[[rule]]\nid = "overflow"\nscope = "live"\nreason = "r"\n'
         "when = 'log_matches(\"overflow\")'\n"
@@ -130,7 +130,9 @@ def test_a_line_of_the_log_counts_from_the_step_at_which_it_was_printed(project:
     assert "its log tells no step" in said.err
 
 
-def test_a_run_that_real_live_rules_stopped_is_stopped_at_the_same_step_in_the_replay(project: Project, call: Call) -> None:
+def test_a_run_that_real_live_rules_stopped_is_stopped_at_the_same_step_in_the_replay(
+    project: CommandProject, call: Call
+) -> None:
     """The engine's judgement and the replay's, of one run of the fake trainer."""
     (project.folder / "live.toml").write_text(
         'name = "n"\nversion = "1"\n[[rule]]\nid = "any"\nscope = "live"\nreason = "r"\nwhen = "loss.last > 0"\n'
@@ -140,14 +142,14 @@ def test_a_run_that_real_live_rules_stopped_is_stopped_at_the_same_step_in_the_r
         "run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--rules", "live.toml", "--exec", "--no-ui"
     )
     running.wait()
-    with project.store() as store:
+    with project.open_store() as store:
         (proposal,) = store.proposals(1)
     (run,) = document(call, "--rules", "live.toml")["runs"]
     assert proposal.live is not None
     assert (run["rule"], run["at"]) == ("any", proposal.live.step)
 
 
-def test_runs_of_any_folder_are_replayed_too(project: Project, call: Call) -> None:
+def test_runs_of_any_folder_are_replayed_too(project: CommandProject, call: Call) -> None:
     for index in range(4):
         losses = [5.0 if index == 3 else 1.0, 1.0, 1.0, (index + 1) / 10]
         wandb_run(project.folder / f"elsewhere/run{index}", f"r{index}", losses, config={"lr": 1.0})
@@ -165,7 +167,7 @@ def test_runs_of_any_folder_are_replayed_too(project: Project, call: Call) -> No
     }
 
 
-def test_the_safe_step_is_shown_with_what_it_saves(project: Project, call: Call) -> None:
+def test_the_safe_step_is_shown_with_what_it_saves(project: CommandProject, call: Call) -> None:
     with open_store(project.folder) as store:
         for number in range(1, 6):
             loop = PastLoop(store, number, preset="plain")
@@ -178,7 +180,7 @@ def test_the_safe_step_is_shown_with_what_it_saves(project: Project, call: Call)
     assert "No step can be shown to be safe" in call("backtest", "--find-stop", "eval_loss", "--risk", "0.01").out
 
 
-def test_python_rules_are_replayed_at_the_end_of_runs(loops: Project, call: Call) -> None:
+def test_python_rules_are_replayed_at_the_end_of_runs(loops: CommandProject, call: Call) -> None:
     (loops.folder / "mine.py").write_text(
         "def decide(summary):\n"
         "    asked = [{'reason': 'r', 'changes': {'lr@mul': 2}}]\n"
@@ -199,7 +201,7 @@ def test_python_rules_are_replayed_at_the_end_of_runs(loops: Project, call: Call
         (["--rules", "no.toml"], "no.toml does not exist"),
     ],
 )
-def test_a_slip_is_one_sentence(loops: Project, call: Call, words: list[str], sentence: str) -> None:
+def test_a_slip_is_one_sentence(loops: CommandProject, call: Call, words: list[str], sentence: str) -> None:
     book(loops, "mine.toml", 8.5)
     said = call("backtest", *words)
     assert said.code == 2
@@ -208,13 +210,13 @@ def test_a_slip_is_one_sentence(loops: Project, call: Call, words: list[str], se
     assert said.err.count("\n") == 1
 
 
-def test_without_a_loop_and_a_folder_there_is_nothing_to_replay(project: Project, call: Call) -> None:
+def test_without_a_loop_and_a_folder_there_is_nothing_to_replay(project: CommandProject, call: Call) -> None:
     said = call("backtest")
     assert said.code == 2
     assert "name folders with runs" in said.err
 
 
-def test_a_metric_of_unknown_direction_needs_one(project: Project, call: Call) -> None:
+def test_a_metric_of_unknown_direction_needs_one(project: CommandProject, call: Call) -> None:
     with open_store(project.folder) as store:
         PastLoop(store, preset="plain").add("a", curve(1.0, 2.0, metric="quality"))
     said = call("backtest", "--find-stop", "quality")
@@ -222,7 +224,7 @@ def test_a_metric_of_unknown_direction_needs_one(project: Project, call: Call) -
     assert 'lower = ["quality"]' in said.err
 
 
-def test_seeds_of_one_config_make_one_proposal(project: Project, call: Call) -> None:
+def test_seeds_of_one_config_make_one_proposal(project: CommandProject, call: Call) -> None:
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="plain")
         for seed, end in ((1, 1.0), (2, 3.0)):
@@ -232,7 +234,7 @@ def test_seeds_of_one_config_make_one_proposal(project: Project, call: Call) -> 
     assert (first["judged_with"], second["proposed"]) == (["l1r1"], [])
 
 
-def test_runs_whose_outputs_were_deleted_are_judged_by_what_the_store_knows(loops: Project, call: Call) -> None:
+def test_runs_whose_outputs_were_deleted_are_judged_by_what_the_store_knows(loops: CommandProject, call: Call) -> None:
     shutil.rmtree(loops.folder / "outputs")
     said = call("backtest", "--rules", book(loops, "mine.toml", 8.5), "--json")
     assert "note: of 9 runs: its history is gone" in said.err
@@ -240,7 +242,7 @@ def test_runs_whose_outputs_were_deleted_are_judged_by_what_the_store_knows(loop
     assert (totals["finished"], totals["stopped"]) == (8, 0)
 
 
-def test_a_run_whose_config_is_gone_is_passed_over_with_a_note(loops: Project, call: Call) -> None:
+def test_a_run_whose_config_is_gone_is_passed_over_with_a_note(loops: CommandProject, call: Call) -> None:
     os.unlink(Path(loops.folder, ".autoloop/configs/l1r1.json"))
     said = call("backtest", "--rules", book(loops, "mine.toml", 8.5), "--json")
     assert "run1 (l1r1) is passed over: The frozen config of run l1r1 cannot be read" in said.err

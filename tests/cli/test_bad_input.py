@@ -15,7 +15,7 @@ from autoloop.gpus import Gpu, GpuProcess, GpuReport
 
 from autoloop_tui.cli.commands import demo
 from tests.cli.conftest import Call, Machine, Said
-from tests.cli.project import LAUNCH, Project, command, environment, tree
+from tests.cli.project import LAUNCH, CommandProject, command, environment, tree
 from tests.support.waiting import PATIENCE
 
 RUN = f"run {shlex.join(LAUNCH)}"
@@ -151,7 +151,7 @@ LOOKING = (
 
 
 @pytest.fixture(autouse=True)
-def surroundings(project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def surroundings(project: CommandProject, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files with mistakes in them, two GPUs, and no W&B key anywhere."""
     machine(0, 1)
     project.config()
@@ -167,7 +167,7 @@ Refused = Callable[[str], str]
 
 
 @pytest.fixture
-def refused(project: Project, call: Call) -> Refused:
+def refused(project: CommandProject, call: Call) -> Refused:
     """refused(words): the sentence with which the command is refused, after all that must be true of any refusal."""
 
     def refused(words: str) -> str:
@@ -248,7 +248,7 @@ def test_the_demo_says_which_packages_it_lacks(refused: Refused, monkeypatch: py
     assert "needs torch; install with `pip install torch`" in told
 
 
-def test_a_key_in_netrc_counts(project: Project, call: Call) -> None:
+def test_a_key_in_netrc_counts(project: CommandProject, call: Call) -> None:
     netrc = project.folder / ".netrc"
     netrc.write_text("machine api.wandb.ai login user password 0\n")
     netrc.chmod(0o600)
@@ -277,7 +277,7 @@ def test_without_a_loop_a_command_says_how_to_get_one(refused: Refused, words: s
     ],
 )
 def test_a_mistake_in_autoloop_toml_names_file_and_key(
-    refused: Refused, project: Project, text: bytes | str, fragments: list[str]
+    refused: Refused, project: CommandProject, text: bytes | str, fragments: list[str]
 ) -> None:
     settings = project.folder / "autoloop.toml"
     settings.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -286,7 +286,7 @@ def test_a_mistake_in_autoloop_toml_names_file_and_key(
         assert fragment in told
 
 
-def test_a_name_that_is_no_text_is_refused(refused: Refused, project: Project) -> None:
+def test_a_name_that_is_no_text_is_refused(refused: Refused, project: CommandProject) -> None:
     name = os.fsdecode(b"b\xff.json")
     (project.folder / name).write_text("{}")
     assert "is not UTF-8 text" in refused(f"{CPU} --cfgs {shlex.quote(name)}")
@@ -299,7 +299,7 @@ def test_control_characters_in_a_name_stay_harmless(refused: Refused) -> None:
 
 
 @pytest.mark.parametrize("place", ["--output-root=locked/o", "--summary-out=locked/s", "--markdown-out=locked/m"])
-def test_a_place_that_may_not_be_written_to_is_refused(project: Project, place: str) -> None:
+def test_a_place_that_may_not_be_written_to_is_refused(project: CommandProject, place: str) -> None:
     locked = project.folder / "locked"
     locked.mkdir()
     locked.chmod(0o555)
@@ -314,7 +314,7 @@ def test_a_place_that_may_not_be_written_to_is_refused(project: Project, place: 
     assert tree(project.folder).keys() == before.keys()
 
 
-def test_a_project_that_may_not_be_written_to_is_refused(project: Project) -> None:
+def test_a_project_that_may_not_be_written_to_is_refused(project: CommandProject) -> None:
     project.folder.chmod(0o555)
     try:
         done = powerless(project, *shlex.split(BASE), "--output-root=/tmp", "--exec", "--no-ui")
@@ -323,7 +323,7 @@ def test_a_project_that_may_not_be_written_to_is_refused(project: Project) -> No
     assert "may not write to" in sentence(Said(done.returncode, done.stdout, done.stderr))
 
 
-def powerless(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+def powerless(project: CommandProject, *words: str) -> subprocess.CompletedProcess[str]:
     """A command without root's right to write anywhere, which tests in a container have."""
 
     def give_up_rights() -> None:
@@ -344,7 +344,7 @@ def powerless(project: Project, *words: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("gpus", ["0", "1,2", "auto", ""])
-def test_a_plan_is_shown_where_a_gpu_is_missing(project: Project, call: Call, machine: Machine, gpus: str) -> None:
+def test_a_plan_is_shown_where_a_gpu_is_missing(project: CommandProject, call: Call, machine: Machine, gpus: str) -> None:
     machine(error="no NVML: NVML Shared Library Not Found")
     project.config()
     said = call(*shlex.split(RUN), "--cfgs", "base.json", "--device", "cuda", f"--gpus={gpus}")
@@ -353,7 +353,7 @@ def test_a_plan_is_shown_where_a_gpu_is_missing(project: Project, call: Call, ma
     assert "note: No GPU" in said.out
 
 
-def test_all_that_is_wrong_with_the_configs_is_said_at_once(refused: Refused, project: Project) -> None:
+def test_all_that_is_wrong_with_the_configs_is_said_at_once(refused: Refused, project: CommandProject) -> None:
     off = {"use_learned_embed": False, "weight_label": 0}
     for name in ("one", "two"):
         features = [{"name": "left", **off}, {"name": "fine"}, {"name": "right", **off}]

@@ -10,19 +10,20 @@ from autoloop.engine.driver.lock import holder
 from autoloop.model import RunState
 from autoloop.runners import local
 
-from tests.cli.project import LAUNCH, Project, end, tree
+from tests.cli.project import LAUNCH, CommandProject, tree
+from tests.support.project import end
 from tests.support.waiting import eventually
 
 CPU = ("--device", "cpu")
 
 
-def copied(project: Project, name: str) -> Project:
+def copied(project: CommandProject, name: str) -> CommandProject:
     folder = project.folder.with_name(name)
     subprocess.run(["cp", "-a", project.folder, folder], check=True)
-    return Project(folder)
+    return CommandProject(folder)
 
 
-def everything(project: Project) -> str:
+def everything(project: CommandProject) -> str:
     """What every command that looks at a loop says and makes."""
     said = [project.call(*words) for words in (["status"], ["status", "--json"], ["runs", "--json"], ["logs"], ["report"])]
     assert [each.returncode for each in said] == [0] * len(said), said
@@ -30,14 +31,14 @@ def everything(project: Project) -> str:
 
 
 @pytest.mark.parametrize("how", ["copied", "moved"])
-def test_commands_in_a_copied_or_moved_project_keep_to_it(project: Project, how: str) -> None:
+def test_commands_in_a_copied_or_moved_project_keep_to_it(project: CommandProject, how: str) -> None:
     project.config()
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--no-ui").returncode == 0
     (project.folder / "reports/act_ot.md").unlink()
     if how == "copied":
         other, before = copied(project, "copy"), tree(project.folder)
     else:
-        other, before = Project(project.folder.with_name("moved")), {}
+        other, before = CommandProject(project.folder.with_name("moved")), {}
         project.folder.rename(other.folder)
     assert str(project.folder) + "/" not in everything(other).replace(str(other.folder), "")
     report = (other.folder / "reports/act_ot.md").read_text()
@@ -49,7 +50,7 @@ def test_commands_in_a_copied_or_moved_project_keep_to_it(project: Project, how:
     assert attempt.directory.startswith(str(other.folder))
 
 
-def test_a_copy_of_a_project_at_work_neither_adopts_nor_ends_its_runs(project: Project) -> None:
+def test_a_copy_of_a_project_at_work_neither_adopts_nor_ends_its_runs(project: CommandProject) -> None:
     project.config(wait=True)
     started = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach")
     assert started.returncode == 0, started.stderr
@@ -73,15 +74,15 @@ def test_a_copy_of_a_project_at_work_neither_adopts_nor_ends_its_runs(project: P
     assert here.exit.stopped_by is None
 
 
-def test_a_project_that_is_moved_while_it_trains_is_taken_up_there(project: Project) -> None:
+def test_a_project_that_is_moved_while_it_trains_is_taken_up_there(project: CommandProject) -> None:
     project.config(wait=True)
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach").returncode == 0
     eventually(lambda: list((project.folder / "outputs/train").glob("*/*/wandb-history.jsonl")), "the first step")
-    with project.store() as store:
+    with project.open_store() as store:
         engine = holder(store.places.lock(store.find_loop(None).name))
     assert engine is not None
     end(engine.pid)
-    moved = Project(project.folder.with_name("moved"))
+    moved = CommandProject(project.folder.with_name("moved"))
     project.folder.rename(moved.folder)
     try:
         resumed = moved.start("resume", "--no-ui")

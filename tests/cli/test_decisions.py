@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, Project, Running
+from tests.cli.project import LAUNCH, CommandProject, Running
 
 WORDS = (*LAUNCH, "--device", "cpu", "--rounds", "2", "--decide", "--approve", "manual", "--exec", "--no-ui")
 
 
 @pytest.fixture
-def loop(project: Project) -> Running:
+def loop(project: CommandProject) -> Running:
     """A loop of two runs that waits for decisions on proposals 1 and 2."""
     (project.folder / "autoloop.toml").write_text("grace = 0\n")
     project.config("base")
@@ -31,7 +31,7 @@ def reg(proposal: dict[str, Any]) -> float:
     return next(float(change["after"]) for change in proposal["changes"] if change["path"].endswith("reg"))
 
 
-def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, project: Project, call: Call) -> None:
+def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, project: CommandProject, call: Call) -> None:
     assert "waits for decisions on the proposals for round 2" in call("status").out
     assert json.loads(call("status", "--json").out)["waits_for"]
     listed = call("proposals").out
@@ -66,13 +66,15 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     assert f"\nWrote variant: {ran[0]['source_path']} (" in loop.said
 
 
-def test_the_round_starts_by_itself_when_nothing_is_left_to_decide(loop: Running, project: Project, call: Call) -> None:
+def test_the_round_starts_by_itself_when_nothing_is_left_to_decide(
+    loop: Running, project: CommandProject, call: Call
+) -> None:
     assert call("approve", "--all").out == "proposals 1, 2 are approved\n"
     assert loop.wait() == 0
     assert len(json.loads(call("runs", "--json").out)) == 4
 
 
-def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, project: Project, call: Call) -> None:
+def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, project: CommandProject, call: Call) -> None:
     assert call("hold").code == 0
     assert call("approve", "1", "2").code == 0
     assert call("undo", "1").out == "proposal 1 is pending\n"
@@ -84,7 +86,7 @@ def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, proj
     assert [run["name"] for run in json.loads(call("runs", "--round", "2", "--json").out)] == ["other_r2_1"]
 
 
-def test_the_start_that_follows_the_last_decision_is_announced(project: Project, call: Call) -> None:
+def test_the_start_that_follows_the_last_decision_is_announced(project: CommandProject, call: Call) -> None:
     (project.folder / "autoloop.toml").write_text("grace = 3600\n")
     project.config("base")
     running = project.start("run", "--cfgs", "base.json", *WORDS)
@@ -131,9 +133,9 @@ def test_what_cannot_be_done_is_one_sentence(shared: Call, words: list[str], fra
 
 
 @pytest.fixture(scope="module")
-def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject]:
     """One loop that waits, for all tests that change nothing in it."""
-    project = Project(tmp_path_factory.mktemp("waiting"))
+    project = CommandProject(tmp_path_factory.mktemp("waiting"))
     project.config("base")
     project.config("other", number=2)
     project.start("run", "--cfgs", "base.json", "other.json", *WORDS).hear("waits for a decision on 2 proposals")
@@ -142,6 +144,6 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 @pytest.fixture
-def shared(waiting: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+def shared(waiting: CommandProject, call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.chdir(waiting.folder)
     return call

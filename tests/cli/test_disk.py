@@ -14,7 +14,7 @@ from autoloop.store import Store
 
 from tests.cli.conftest import Call
 from tests.cli.past_loops import PastLoop, curve, open_store
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 
 KEEP = '[keep]\ncheckpoints = "{}"\n'
 PRESET = '[trainer]\ncommand = "{python} train.py {config} {output_dir}"\ncheckpoints = ["checkpoint-[0-9]*"]\n'
@@ -27,18 +27,18 @@ def checkpoints(run: Run, *steps: int) -> None:
         (folder / "model").write_bytes(b"x" * 100_000)
 
 
-def left(project: Project) -> set[str]:
+def left(project: CommandProject) -> set[str]:
     """The checkpoints that lie in the runs' folders: `name/step`."""
     found = (project.folder / "outputs").rglob("checkpoint-*")
     return {f"{path.parent.name.split('_')[0]}/{path.name.removeprefix('checkpoint-')}" for path in found}
 
 
-def settings(project: Project, keep: str, more: str = "") -> None:
+def settings(project: CommandProject, keep: str, more: str = "") -> None:
     (project.folder / "autoloop.toml").write_text(PRESET + KEEP.format(keep) + more)
 
 
 @pytest.fixture
-def loop(project: Project) -> Project:
+def loop(project: CommandProject) -> CommandProject:
     """Four runs whose losses end at 4, 1, 2 and 3, and one that runs."""
     settings(project, "best 1 by eval_loss")
     with open_store(project.folder) as store:
@@ -60,7 +60,7 @@ def document(call: Call, *words: str) -> Any:
     return json.loads(said.out)
 
 
-def test_usage_is_shown_by_loop_and_run(loop: Project, call: Call) -> None:
+def test_usage_is_shown_by_loop_and_run(loop: CommandProject, call: Call) -> None:
     (found,) = document(call)["loops"]
     assert found["loop"] == "loop_1"
     assert found["size"] > found["checkpoints_size"] >= 9 * 100_000
@@ -71,7 +71,7 @@ def test_usage_is_shown_by_loop_and_run(loop: Project, call: Call) -> None:
     assert "of this disk are free" in said
 
 
-def test_a_dry_run_shows_what_would_go_and_moves_nothing(loop: Project, call: Call) -> None:
+def test_a_dry_run_shows_what_would_go_and_moves_nothing(loop: CommandProject, call: Call) -> None:
     found = document(call, "--free")
     assert found["size"] >= 6 * 100_000
     assert {run["name"]: (len(run["go"]), run["why"]) for run in found["runs"]} == {
@@ -85,7 +85,7 @@ def test_a_dry_run_shows_what_would_go_and_moves_nothing(loop: Project, call: Ca
     assert left(loop) == ALL
 
 
-def test_what_goes_waits_in_the_trash_and_comes_back(loop: Project, call: Call) -> None:
+def test_what_goes_waits_in_the_trash_and_comes_back(loop: CommandProject, call: Call) -> None:
     said = call("disk", "--free", "--exec")
     assert said.code == 0, said.err
     assert "Moved 6 checkpoints (614 kB) to the trash" in said.out
@@ -97,7 +97,7 @@ def test_what_goes_waits_in_the_trash_and_comes_back(loop: Project, call: Call) 
     assert document(call)["trash"] == 0
 
 
-def test_the_trash_is_emptied_when_its_days_are_over_or_at_once(loop: Project, call: Call) -> None:
+def test_the_trash_is_emptied_when_its_days_are_over_or_at_once(loop: CommandProject, call: Call) -> None:
     call("disk", "--free", "--exec")
     assert document(call, "--free", "--exec")["deleted"] == 0
     settings(loop, "best 1 by eval_loss", "trash_days = 0\n")
@@ -110,18 +110,18 @@ def test_the_trash_is_emptied_when_its_days_are_over_or_at_once(loop: Project, c
     assert document(call)["trash"] == 0
 
 
-def runs(project: Project) -> list[Run]:
-    with project.store() as store:
+def runs(project: CommandProject) -> list[Run]:
+    with project.open_store() as store:
         return store.runs(1)
 
 
-def change(project: Project, name: str, **fields: Any) -> None:
+def change(project: CommandProject, name: str, **fields: Any) -> None:
     with Store.open(project.folder) as store:
         run = next(run for run in store.runs(1) if run.name == name)
         store.put_run(msgspec.structs.replace(run, **fields))
 
 
-def test_a_loop_s_winner_keeps_its_checkpoints(loop: Project, call: Call) -> None:
+def test_a_loop_s_winner_keeps_its_checkpoints(loop: CommandProject, call: Call) -> None:
     with Store.open(loop.folder) as store:
         winner = next(run.id for run in store.runs(1) if run.name == "d")
         store.put_loop(msgspec.structs.replace(store.loop(1), winner=winner))
@@ -129,13 +129,13 @@ def test_a_loop_s_winner_keeps_its_checkpoints(loop: Project, call: Call) -> Non
     assert left(loop) == {"a/100", "a/200", "d/100", "d/200", "running/100"}
 
 
-def test_last_of_all_leaves_each_run_the_one_to_continue_from(loop: Project, call: Call) -> None:
+def test_last_of_all_leaves_each_run_the_one_to_continue_from(loop: CommandProject, call: Call) -> None:
     settings(loop, "last of all")
     call("disk", "--free", "--exec")
     assert left(loop) == {"a/100", "a/200", "b/200", "c/200", "d/200", "running/100"}
 
 
-def test_the_best_are_those_of_each_loop_or_of_the_project(loop: Project, call: Call) -> None:
+def test_the_best_are_those_of_each_loop_or_of_the_project(loop: CommandProject, call: Call) -> None:
     with open_store(loop.folder) as store:
         other = PastLoop(store, 2, preset=str(loop.folder / "autoloop.toml"))
         for name, end in (("e", 0.5), ("f", 0.7), ("g", 9.0)):
@@ -150,7 +150,9 @@ def test_the_best_are_those_of_each_loop_or_of_the_project(loop: Project, call: 
     assert stay("project") == {"a", "e", "f", "running"}
 
 
-def test_a_run_outside_the_project_is_touched_only_if_its_folder_is_named(loop: Project, call: Call, tmp_path: Path) -> None:
+def test_a_run_outside_the_project_is_touched_only_if_its_folder_is_named(
+    loop: CommandProject, call: Call, tmp_path: Path
+) -> None:
     scratch = tmp_path / "scratch"
     (loop.folder / "outputs").rename(scratch)
     (loop.folder / "outputs").symlink_to(scratch)
@@ -163,7 +165,7 @@ def test_a_run_outside_the_project_is_touched_only_if_its_folder_is_named(loop: 
     assert len(list(scratch.rglob("checkpoint-*"))) == 9
 
 
-def test_a_run_that_goes_on_again_is_not_touched(loop: Project, call: Call) -> None:
+def test_a_run_that_goes_on_again_is_not_touched(loop: CommandProject, call: Call) -> None:
     change(loop, "b", state=RunState.QUEUED, resume=True)
     call("disk", "--free", "--exec")
     assert left(loop) == {"a/100", "a/200", "b/100", "b/200", "running/100"}
@@ -181,7 +183,7 @@ def test_a_run_that_goes_on_again_is_not_touched(loop: Project, call: Call) -> N
         ("best 1 by eval_loss", ["--undo"], "The trash is empty"),
     ],
 )
-def test_a_slip_is_one_sentence(loop: Project, call: Call, keep: str | None, words: list[str], sentence: str) -> None:
+def test_a_slip_is_one_sentence(loop: CommandProject, call: Call, keep: str | None, words: list[str], sentence: str) -> None:
     if keep is None:
         (loop.folder / "autoloop.toml").write_text(PRESET)
     else:
@@ -193,7 +195,7 @@ def test_a_slip_is_one_sentence(loop: Project, call: Call, keep: str | None, wor
     assert left(loop) == ALL
 
 
-def test_a_preset_that_knows_no_checkpoints_says_what_to_write(loop: Project, call: Call) -> None:
+def test_a_preset_that_knows_no_checkpoints_says_what_to_write(loop: CommandProject, call: Call) -> None:
     os.unlink(loop.folder / ".autoloop/loops/loop_1/preset.toml")
     (loop.folder / "autoloop.toml").write_text('[trainer]\ncommand = "train {config}"\n' + KEEP.format("best 1"))
     said = call("disk", "--free")

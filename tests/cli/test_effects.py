@@ -12,7 +12,7 @@ from autoloop.model import RunState
 
 from tests.cli.conftest import Call
 from tests.cli.past_loops import PastLoop, curve, open_store
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.run_archive.layouts import wandb_run
 
 
@@ -22,7 +22,7 @@ def document(call: Call, *words: str) -> Any:
     return json.loads(said.out)
 
 
-def test_pairs_of_several_loops_are_shown_with_their_values_and_a_verdict(project: Project, call: Call) -> None:
+def test_pairs_of_several_loops_are_shown_with_their_values_and_a_verdict(project: CommandProject, call: Call) -> None:
     with open_store(project.folder) as store:
         loop = PastLoop(store, 1, preset="plain")
         loop.add("base", curve(3.0, 1.0), {"lr": 1.0, "seed": 1})
@@ -38,7 +38,7 @@ def test_pairs_of_several_loops_are_shown_with_their_values_and_a_verdict(projec
     assert "none of these differences can be told from chance" in said
 
 
-def test_seeds_tell_the_spread_and_decide(project: Project, call: Call) -> None:
+def test_seeds_tell_the_spread_and_decide(project: CommandProject, call: Call) -> None:
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="plain")
         for lr, level in ((1.0, 2.0), (2.0, 1.0)):
@@ -52,7 +52,7 @@ def test_seeds_tell_the_spread_and_decide(project: Project, call: Call) -> None:
     assert "Spread between seeds: " in call("effects").out
 
 
-def test_runs_of_any_folder_are_compared_by_the_config_that_w_and_b_recorded(project: Project, call: Call) -> None:
+def test_runs_of_any_folder_are_compared_by_the_config_that_w_and_b_recorded(project: CommandProject, call: Call) -> None:
     for index, lr in enumerate((1.0, 2.0)):
         wandb_run(
             project.folder / f"elsewhere/run{index}", f"r{index}", [3.0, lr], config={"lr": lr, "output_dir": f"/{index}"}
@@ -62,7 +62,7 @@ def test_runs_of_any_folder_are_compared_by_the_config_that_w_and_b_recorded(pro
 
 
 def test_importance_comes_from_twenty_runs_on_or_says_what_to_install(
-    project: Project, call: Call, monkeypatch: pytest.MonkeyPatch
+    project: CommandProject, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(0)
     with open_store(project.folder) as store:
@@ -86,14 +86,16 @@ def test_importance_comes_from_twenty_runs_on_or_says_what_to_install(
         (["."], "No run below . has recorded its config"),
     ],
 )
-def test_without_runs_one_sentence_says_what_to_name(project: Project, call: Call, words: list[str], sentence: str) -> None:
+def test_without_runs_one_sentence_says_what_to_name(
+    project: CommandProject, call: Call, words: list[str], sentence: str
+) -> None:
     said = call("effects", *words)
     assert said.code == 2
     assert sentence in said.err
     assert said.err.count("\n") == 1
 
 
-def test_an_unknown_metric_is_one_sentence(project: Project, call: Call) -> None:
+def test_an_unknown_metric_is_one_sentence(project: CommandProject, call: Call) -> None:
     with open_store(project.folder) as store:
         PastLoop(store, preset="plain").add("base", curve(1.0))
     said = call("effects", "--metric", "eval_los")

@@ -7,14 +7,14 @@ import json
 import pytest
 
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, Project
+from tests.cli.project import LAUNCH, CommandProject
 from tests.engine.resuming import PRESET
 
 RUN = ("--device", "cpu", "--steps", "20", "--exec", "--no-ui")
 
 
 @pytest.fixture
-def ended(project: Project) -> Project:
+def ended(project: CommandProject) -> CommandProject:
     """A loop that has finished with the runs `base`, of 20 steps, and `bare`, which left no checkpoint."""
     (project.folder / "resuming.toml").write_text(PRESET)
     for name, more in {"base": {}, "bare": {"save_checkpoint": False}}.items():
@@ -24,7 +24,7 @@ def ended(project: Project) -> Project:
     return project
 
 
-def test_a_run_of_a_finished_loop_is_extended_in_the_background(ended: Project, call: Call) -> None:
+def test_a_run_of_a_finished_loop_is_extended_in_the_background(ended: CommandProject, call: Call) -> None:
     said = call("extend", "base", "--steps", "40")
     assert (said.code, said.err) == (0, "")
     assert "continues from its checkpoint, from step 20 to 40, in the same output directory; loop_" in said.out
@@ -35,7 +35,7 @@ def test_a_run_of_a_finished_loop_is_extended_in_the_background(ended: Project, 
     assert "finished: its round is done" in call("status").out
 
 
-def test_a_refusal_starts_no_engine(ended: Project, call: Call) -> None:
+def test_a_refusal_starts_no_engine(ended: CommandProject, call: Call) -> None:
     before = ended.loop()
     for words, fragment in (
         (("base", "--steps", "20"), "has made 20 steps already; give a larger total"),
@@ -49,11 +49,11 @@ def test_a_refusal_starts_no_engine(ended: Project, call: Call) -> None:
         assert said.err.count("\n") == 1
         assert fragment in said.err
     assert ended.loop() == before
-    with ended.store() as store:
+    with ended.open_store() as store:
         assert not store.open_commands(before.id)
 
 
-def test_a_trainer_that_cannot_resume_is_named(project: Project, call: Call) -> None:
+def test_a_trainer_that_cannot_resume_is_named(project: CommandProject, call: Call) -> None:
     project.config()
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *RUN).returncode == 0
     said = call("extend", "base", "--steps", "40")

@@ -10,7 +10,7 @@ from autoloop.engine.planning.frozen import differences, preset_of
 from autoloop.model import RunState
 
 from tests.cli.conftest import Call
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 
 TRAINER = Path(__file__).with_name("foreign_trainer.py")
 TRAINER_TABLE = f"""
@@ -38,14 +38,14 @@ changes = ["learning_rate@mul=10"]
 RUN = ("run", "--device", "cpu", "--no-ui", "--exec")
 
 
-def settings(project: Project, text: str) -> None:
+def settings(project: CommandProject, text: str) -> None:
     (project.folder / "autoloop.toml").write_text('rules = "rules.toml"\n' + text, encoding="utf-8")
     (project.folder / "rules.toml").write_text(RULES, encoding="utf-8")
 
 
-def trained(project: Project) -> list[dict[str, float | None]]:
+def trained(project: CommandProject) -> list[dict[str, float | None]]:
     """What each run trained with, as its own metrics say."""
-    with project.store() as store:
+    with project.open_store() as store:
         runs = store.runs(project.loop().id)
     assert [run.state for run in runs] == [RunState.FINISHED] * len(runs)
     return [
@@ -54,12 +54,12 @@ def trained(project: Project) -> list[dict[str, float | None]]:
     ]
 
 
-def test_a_loop_needs_no_config_file_where_the_base_is_a_table(project: Project) -> None:
+def test_a_loop_needs_no_config_file_where_the_base_is_a_table(project: CommandProject) -> None:
     settings(project, TRAINER_TABLE + BASE)
     said = project.call(*RUN, "--decide", "--rounds", "2")
     assert said.returncode == 0, said.stderr
     assert trained(project) == [{"train/lr": 0.1, "train/batch": 8}, {"train/lr": 1.0, "train/batch": 8}]
-    with project.store() as store:
+    with project.open_store() as store:
         first, second = store.runs(project.loop().id)
     assert first.name == "base"
     assert (first.step, first.total_steps) == (3, 3)  # its own number of steps, not ours
@@ -67,7 +67,7 @@ def test_a_loop_needs_no_config_file_where_the_base_is_a_table(project: Project)
     assert isinstance(second.changes[0].after, float)  # the trainer insists
 
 
-def test_what_a_trainer_prints_is_its_base_and_only_changes_are_given(project: Project) -> None:
+def test_what_a_trainer_prints_is_its_base_and_only_changes_are_given(project: CommandProject) -> None:
     settings(project, TRAINER_TABLE.replace("[trainer.flags]", DUMP + "[trainer.flags]"))
     said = project.call(*RUN, "--decide", "--rounds", "2")
     assert said.returncode == 0, said.stderr
@@ -76,7 +76,7 @@ def test_what_a_trainer_prints_is_its_base_and_only_changes_are_given(project: P
     assert [[word for word in words if "out_dir" not in word] for words in commands] == [[], ["--learning_rate=1.0"]]
 
 
-def test_a_dump_that_fails_is_told_with_the_last_words_of_the_trainer(project: Project, call: Call) -> None:
+def test_a_dump_that_fails_is_told_with_the_last_words_of_the_trainer(project: CommandProject, call: Call) -> None:
     settings(project, TRAINER_TABLE.replace("[trainer.flags]", DUMP.replace("--print", "--prnt=1") + "[trainer.flags]"))
     said = call("run", "--device", "cpu")
     assert said.code == 2
@@ -84,11 +84,11 @@ def test_a_dump_that_fails_is_told_with_the_last_words_of_the_trainer(project: P
     assert said.err.count("\n") == 1
 
 
-def test_a_loop_goes_on_with_the_base_that_it_was_made_with(project: Project) -> None:
+def test_a_loop_goes_on_with_the_base_that_it_was_made_with(project: CommandProject) -> None:
     settings(project, TRAINER_TABLE + BASE)
     assert project.call(*RUN).returncode == 0
     settings(project, "[trainer]\ncommand = 'false {config}'\n")
-    with project.store() as store:
+    with project.open_store() as store:
         loop = project.loop()
         assert preset_of(store.places, loop).base == {
             "learning_rate": 0.1,
@@ -108,7 +108,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("suffix", sorted(FILES))
-def test_a_variant_keeps_the_format_and_the_comments_of_its_base(project: Project, suffix: str) -> None:
+def test_a_variant_keeps_the_format_and_the_comments_of_its_base(project: CommandProject, suffix: str) -> None:
     """The trainer reads YAML with PyYAML, which takes 1e-05 for a text: round 2 trains with a number."""
     settings(
         project,
@@ -119,7 +119,7 @@ def test_a_variant_keeps_the_format_and_the_comments_of_its_base(project: Projec
     said = project.call(*RUN, "--cfgs", f"base.{suffix}", "--decide", "--rounds", "2")
     assert said.returncode == 0, said.stderr
     assert trained(project) == [{"train/lr": 1e-4, "train/batch": 8}, {"train/lr": 1e-5, "train/batch": 8}]
-    with project.store() as store:
+    with project.open_store() as store:
         first, second = store.runs(project.loop().id)
     assert Path(first.config_path).read_text(encoding="utf-8") == FILES[suffix]
     for path in (Path(second.config_path), Path(second.source_path)):
@@ -131,7 +131,7 @@ def test_a_variant_keeps_the_format_and_the_comments_of_its_base(project: Projec
 
 
 @pytest.mark.parametrize("suffix", sorted(FILES))
-def test_generate_writes_variants_in_the_format_of_the_base(project: Project, call: Call, suffix: str) -> None:
+def test_generate_writes_variants_in_the_format_of_the_base(project: CommandProject, call: Call, suffix: str) -> None:
     (project.folder / f"base.{suffix}").write_text(FILES[suffix], encoding="utf-8")
     said = call("generate", "--base-cfg", f"base.{suffix}", "--changes", "batch_size=16")
     assert said.code == 0, said.err
@@ -139,7 +139,7 @@ def test_generate_writes_variants_in_the_format_of_the_base(project: Project, ca
     assert variant.read_text(encoding="utf-8") == FILES[suffix].replace("8", "16")
 
 
-def test_a_secret_of_the_base_or_the_environment_is_not_kept_below_our_folder(project: Project) -> None:
+def test_a_secret_of_the_base_or_the_environment_is_not_kept_below_our_folder(project: CommandProject) -> None:
     settings(
         project,
         TRAINER_TABLE + '[trainer.env]\nHUB_TOKEN = "environment9zsecret"\n' + BASE.replace("decay", 'name = "x"\ndecay'),
@@ -155,7 +155,7 @@ def test_a_secret_of_the_base_or_the_environment_is_not_kept_below_our_folder(pr
     assert not [path for path in kept if path.exists() and b"base9zsecret0123" in path.read_bytes()]
 
 
-def test_a_program_or_script_that_is_not_there_is_told_before_a_start(project: Project, call: Call) -> None:
+def test_a_program_or_script_that_is_not_there_is_told_before_a_start(project: CommandProject, call: Call) -> None:
     (project.folder / "base.json").write_text("{}", encoding="utf-8")
     settings(project, '[trainer]\ncommand = "no-such-trainer --config {config}"\n')
     assert (
@@ -166,14 +166,14 @@ def test_a_program_or_script_that_is_not_there_is_told_before_a_start(project: P
     assert "The training script nowhere.py does not exist in" in call("run", "--cfgs", "base.json", "--device", "cpu").err
 
 
-def test_a_yaml_value_that_readers_disagree_on_is_a_note_of_the_plan(project: Project, call: Call) -> None:
+def test_a_yaml_value_that_readers_disagree_on_is_a_note_of_the_plan(project: CommandProject, call: Call) -> None:
     settings(project, '[trainer]\ncommand = "{python} -c pass {config}"\n')
     (project.folder / "base.yaml").write_text("lr: 1e-5\n", encoding="utf-8")
     said = call("run", "--cfgs", "base.yaml", "--device", "cpu")
     assert "base.yaml: PyYAML reads some values otherwise than other readers do (line 1: lr: 1e-5)" in said.out
 
 
-def test_a_python_file_is_no_config_and_the_sentence_says_what_is(project: Project, call: Call) -> None:
+def test_a_python_file_is_no_config_and_the_sentence_says_what_is(project: CommandProject, call: Call) -> None:
     (project.folder / "config.py").write_text("lr = 1\n", encoding="utf-8")
     said = call("run", "--cfgs", "config.py", "--device", "cpu", "--preset", "plain", "--train-script", str(TRAINER))
     assert said.code == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from autoloop.model import RoundState
 
-from tests.cli.project import LAUNCH, Project, tree
+from tests.cli.project import LAUNCH, CommandProject, tree
 from tests.engine.driver.test_disks import fill, small_disk
 from tests.support.waiting import eventually
 
@@ -32,14 +32,14 @@ WRITES = (
 
 
 @pytest.fixture
-def stopped(small_disk: Path, tmp_path: Path) -> Iterator[Project]:
+def stopped(small_disk: Path, tmp_path: Path) -> Iterator[CommandProject]:
     """A project on the small disk with a stopped loop that waits for a decision; its outputs are elsewhere."""
-    project = Project(small_disk)
+    project = CommandProject(small_disk)
     (small_disk / "autoloop.toml").write_text(f'min_free_gb = 0\noutput_root = "{tmp_path / "out"}"\n')
     project.config()
     begun = project.call(*LOOP, "--decide", "--rounds", "2", "--approve", "manual", "--detach")
     assert begun.returncode == 0, begun.stderr
-    with project.store() as store:
+    with project.open_store() as store:
         eventually(lambda: store.rounds(1)[-1].state is RoundState.DECIDING, "the decision")
     assert project.call("stop").returncode == 0
     project.call("wait", "--quiet")
@@ -49,7 +49,7 @@ def stopped(small_disk: Path, tmp_path: Path) -> Iterator[Project]:
     project.close()
 
 
-def refused(project: Project, *words: str) -> None:
+def refused(project: CommandProject, *words: str) -> None:
     done = project.call(*words)
     assert done.returncode in (1, 2), (words, done.stdout)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
@@ -58,7 +58,7 @@ def refused(project: Project, *words: str) -> None:
         assert any(said in line for said in ("cannot be", "could not be", "No space", "read-only", "Nothing was")), line
 
 
-def test_on_a_full_disk_every_command_is_a_sentence_and_writes_nothing_by_halves(stopped: Project) -> None:
+def test_on_a_full_disk_every_command_is_a_sentence_and_writes_nothing_by_halves(stopped: CommandProject) -> None:
     fill(stopped.folder)
     before = contents(stopped)
     for words in (*LOOKS, *WRITES, LOOP, ("resume",)):
@@ -71,7 +71,7 @@ def test_on_a_full_disk_every_command_is_a_sentence_and_writes_nothing_by_halves
     assert stopped.call("wait", "--quiet").returncode == 0
 
 
-def test_on_a_read_only_disk_every_command_is_a_sentence(stopped: Project) -> None:
+def test_on_a_read_only_disk_every_command_is_a_sentence(stopped: CommandProject) -> None:
     made = subprocess.run(["mount", "-o", "remount,ro", stopped.folder], capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"the small disk cannot be made read-only: {made.stderr.strip()}")
@@ -79,7 +79,7 @@ def test_on_a_read_only_disk_every_command_is_a_sentence(stopped: Project) -> No
         refused(stopped, *words)
 
 
-def contents(project: Project) -> dict[str, bytes]:
+def contents(project: CommandProject) -> dict[str, bytes]:
     """All but the database, whose own files change by being looked at."""
     return {
         name: data for name, (_, data) in tree(project.folder).items() if not re.search(r"autoloop\.db|engines|locks", name)

@@ -13,7 +13,7 @@ from autoloop.variants.files import load_recipe, recipe_names
 from autoloop_tui.cli.commands.generate import generate
 from autoloop_tui.cli.options import LaunchOptions
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, ROOT, Project, tree
+from tests.cli.project import LAUNCH, ROOT, CommandProject, tree
 
 BASE = ("generate", "--base-cfg", "base.json")
 CPU = (*LAUNCH, "--device", "cpu")
@@ -51,7 +51,7 @@ def test_the_flags_of_the_document_are_there_with_their_defaults() -> None:
     assert {name: defaults[name] for name in expected} == expected
 
 
-def test_a_variant_is_written_beside_its_base_and_told_with_what_changes(project: Project, call: Call) -> None:
+def test_a_variant_is_written_beside_its_base_and_told_with_what_changes(project: CommandProject, call: Call) -> None:
     project.config()
     said = call(*BASE, "--reason", "reg+tau", "--changes", "ot.loss_config.reg@mul=1.5", "ot.lambda_ot@set=0.12")
     assert (said.code, said.err) == (0, "")
@@ -65,7 +65,7 @@ def test_a_variant_is_written_beside_its_base_and_told_with_what_changes(project
     assert made == base
 
 
-def test_each_group_of_changes_is_a_variant_and_both_forms_say_the_same(project: Project, call: Call) -> None:
+def test_each_group_of_changes_is_a_variant_and_both_forms_say_the_same(project: CommandProject, call: Call) -> None:
     project.config()
     said = call(
         *BASE,
@@ -89,7 +89,7 @@ def test_each_group_of_changes_is_a_variant_and_both_forms_say_the_same(project:
     assert "the file was there already, with just this content" in again.out
 
 
-def test_no_file_of_somebody_else_is_overwritten(project: Project, call: Call) -> None:
+def test_no_file_of_somebody_else_is_overwritten(project: CommandProject, call: Call) -> None:
     project.config()
     ((path, _),) = written(call(*BASE, "--changes", "seed=7").out)
     (project.folder / path).write_text("mine")
@@ -98,7 +98,7 @@ def test_no_file_of_somebody_else_is_overwritten(project: Project, call: Call) -
     assert (project.folder / path).read_text() == "mine"
 
 
-def test_exec_trains_the_variants_as_one_loop(project: Project, call: Call) -> None:
+def test_exec_trains_the_variants_as_one_loop(project: CommandProject, call: Call) -> None:
     project.config()
     words = (*BASE, "--changes", "seed=7", "--changes", "seed=8", *CPU, "--exec", "--no-ui")
     done = project.call(*words)
@@ -134,7 +134,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_sentence_and_nothing_is_written(name: str, project: Project, call: Call) -> None:
+def test_a_mistake_is_one_sentence_and_nothing_is_written(name: str, project: CommandProject, call: Call) -> None:
     project.config()
     before = tree(project.folder)
     words, fragment = MISTAKES[name]
@@ -148,7 +148,7 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(name: str, project: Pr
 # ------------------------------------------------------------------------------------------------------------ recipes
 
 
-def test_a_recipe_of_ones_own_names_its_base_and_its_variants(project: Project, call: Call) -> None:
+def test_a_recipe_of_ones_own_names_its_base_and_its_variants(project: CommandProject, call: Call) -> None:
     project.config()
     (project.folder / "mine.toml").write_text(RECIPE)
     said = call("generate", "--recipe", "mine.toml")
@@ -176,7 +176,7 @@ SLIPS = {
 
 
 @pytest.mark.parametrize("name", SLIPS)
-def test_a_bad_recipe_is_one_sentence_naming_file_and_key(name: str, project: Project, call: Call) -> None:
+def test_a_bad_recipe_is_one_sentence_naming_file_and_key(name: str, project: CommandProject, call: Call) -> None:
     project.config()
     text, fragment = SLIPS[name]
     (project.folder / "mine.toml").write_text(text)
@@ -186,7 +186,7 @@ def test_a_bad_recipe_is_one_sentence_naming_file_and_key(name: str, project: Pr
     assert fragment in said.err
 
 
-def test_a_recipe_is_proposed_whole_or_not_at_all(project: Project, call: Call) -> None:
+def test_a_recipe_is_proposed_whole_or_not_at_all(project: CommandProject, call: Call) -> None:
     project.config()
     (project.folder / "mine.toml").write_text(RECIPE)
     (project.folder / "half.toml").write_text(RECIPE.replace("batch_size", "batch_sise"))
@@ -213,7 +213,7 @@ def test_a_recipe_is_proposed_whole_or_not_at_all(project: Project, call: Call) 
     assert [run["round"] for run in json.loads(call("runs", "--json").out)] == [1, 2, 2]
 
 
-def test_what_would_never_run_is_not_proposed(project: Project, call: Call) -> None:
+def test_what_would_never_run_is_not_proposed(project: CommandProject, call: Call) -> None:
     project.config(wait=True)
     loop = project.start("run", "--cfgs", "base.json", *CPU, "--exec", "--no-ui")
     loop.hear("started on")
@@ -224,7 +224,7 @@ def test_what_would_never_run_is_not_proposed(project: Project, call: Call) -> N
     assert loop.wait() == 0
 
 
-def test_a_deleted_and_a_confirmed_new_key_are_told_and_are_all_that_diff_shows(project: Project, call: Call) -> None:
+def test_a_deleted_and_a_confirmed_new_key_are_told_and_are_all_that_diff_shows(project: CommandProject, call: Call) -> None:
     text = '{\n  "lr": 1.0,\n  "ot": {\n    "tau_src": 0.5,\n    "features": [\n      1,\n      2\n    ]\n  }\n}'
     (project.folder / "own.json").write_text(text)
     edits = ("ot.tau_src@del", "ot.features.0@del", "ot.tau_scr@new=1e-5")
@@ -239,7 +239,7 @@ def test_a_deleted_and_a_confirmed_new_key_are_told_and_are_all_that_diff_shows(
     )
 
 
-def test_python_spellings_and_slips_are_refused_and_nothing_is_written(project: Project, call: Call) -> None:
+def test_python_spellings_and_slips_are_refused_and_nothing_is_written(project: CommandProject, call: Call) -> None:
     project.config()
     before = tree(project.folder)
     refused = {"ot.lamda_ot=1": "ot.lamda_ot@new=1", "dataset.shuffle=False": "write false;", "x=None": "write null;"}

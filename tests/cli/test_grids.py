@@ -12,19 +12,21 @@ from autoloop.model import RunState
 from autoloop.text.values import number
 
 from tests.cli.conftest import Call
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.cli.test_foreign_trainers import BASE, RUN, TRAINER_TABLE, settings
 
 GRID = "autoloop-tui run --grid lr=1e-3,3e-3,1e-2 --seeds 2 --exec"
 WITH_SEED = BASE + "seed = 1\n"
 
 
-def test_a_grid_of_rates_and_seeds_is_typed_in_65_characters_and_compared_by_config(project: Project, call: Call) -> None:
+def test_a_grid_of_rates_and_seeds_is_typed_in_65_characters_and_compared_by_config(
+    project: CommandProject, call: Call
+) -> None:
     assert len(GRID) <= 65
     settings(project, TRAINER_TABLE + WITH_SEED)
     said = project.call(*shlex.split(GRID)[1:], "--device", "cpu", "--no-ui")
     assert said.returncode == 0, said.stderr
-    with project.store() as store:
+    with project.open_store() as store:
         runs = store.runs(project.loop().id)
     assert [run.name for run in runs] == [f"lr={lr},seed={seed}" for lr in ("1e-3", "3e-3", "1e-2") for seed in (1, 2)]
     assert [run.state for run in runs] == [RunState.FINISHED] * 6
@@ -38,17 +40,17 @@ def test_a_grid_of_rates_and_seeds_is_typed_in_65_characters_and_compared_by_con
     assert re.search(r"\| lr=1e-3 \| \w{8}, \w{8} \|", report)
 
 
-def test_the_rounds_go_on_from_a_grid(project: Project, call: Call) -> None:
+def test_the_rounds_go_on_from_a_grid(project: CommandProject, call: Call) -> None:
     settings(project, TRAINER_TABLE + WITH_SEED)
     said = project.call(*RUN, "--grid", "lr=1e-3", "--seeds", "2", "--decide", "--rounds", "2")
     assert said.returncode == 0, said.stderr
-    with project.store() as store:
+    with project.open_store() as store:
         runs = store.runs(project.loop().id)
     assert [run.round for run in runs] == [1, 1, 2, 2]
     assert len({run.group for run in runs[:2]}) == len({run.group for run in runs[2:]}) == 1
     assert runs[0].group != runs[2].group
     assert [run.summary.metrics["train/lr"].last for run in runs] == [1e-3, 1e-3, 1e-2, 1e-2]
-    with project.store() as store:
+    with project.open_store() as store:
         (proposal,) = store.proposals(project.loop().id)
     assert proposal.runs == [runs[0].id, runs[1].id]
     told = " ".join(call("proposals").out.split())
@@ -62,7 +64,7 @@ def test_the_rounds_go_on_from_a_grid(project: Project, call: Call) -> None:
     assert re.search(r"^lr=1e-3, then learning_rate=0.01 +2 ", listed, re.MULTILINE)
 
 
-def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: Project, call: Call) -> None:
+def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: CommandProject, call: Call) -> None:
     settings(project, TRAINER_TABLE + WITH_SEED)
     said = call("run", "--device", "cpu", "--grid", "lr=1..2", "batch_size=4,8", "--zip", "--seeds", "7,8")
     assert said.code == 0, said.err
@@ -73,7 +75,7 @@ def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: Projec
     assert not (project.folder / ".autoloop").exists()
 
 
-def test_a_mistake_in_a_grid_is_found_before_anything_starts(project: Project, call: Call) -> None:
+def test_a_mistake_in_a_grid_is_found_before_anything_starts(project: CommandProject, call: Call) -> None:
     settings(project, TRAINER_TABLE + BASE)
     said = call("run", "--device", "cpu", "--seeds", "2")
     assert said.code == 2
@@ -83,7 +85,7 @@ def test_a_mistake_in_a_grid_is_found_before_anything_starts(project: Project, c
     assert "give it too, or omit --zip" in call("run", "--device", "cpu", "--zip").err
 
 
-def test_generate_writes_a_file_for_each_point_named_by_its_values(project: Project, call: Call) -> None:
+def test_generate_writes_a_file_for_each_point_named_by_its_values(project: CommandProject, call: Call) -> None:
     (project.folder / "base.yaml").write_text("# base\nlr: 0.1  # rate\nseed: 3\n", encoding="utf-8")
     said = call("generate", "--base-cfg", "base.yaml", "--grid", "lr=1e-3,3e-3", "--seeds", "2")
     assert said.code == 0, said.err
@@ -98,7 +100,7 @@ def test_generate_writes_a_file_for_each_point_named_by_its_values(project: Proj
     assert "Wrote variant: lr=3e-3,seed=2.yaml (lr=3e-3,seed=2)" in said.out
 
 
-def test_generate_starts_from_the_base_of_the_preset_where_none_is_named(project: Project, call: Call) -> None:
+def test_generate_starts_from_the_base_of_the_preset_where_none_is_named(project: CommandProject, call: Call) -> None:
     settings(project, TRAINER_TABLE + WITH_SEED)
     said = call("generate", "--changes", "batch_size=16")
     assert said.code == 0, said.err

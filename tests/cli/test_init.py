@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.cli.conftest import Call, Machine
-from tests.cli.project import Project, command, environment
+from tests.cli.project import CommandProject, command, environment
 from tests.support.waiting import PATIENCE
 
 ARGPARSE = """
@@ -193,7 +193,7 @@ LINES = [
 
 
 @pytest.fixture
-def folder(project: Project, machine: Machine) -> Path:
+def folder(project: CommandProject, machine: Machine) -> Path:
     """A folder that has all of FILES, on a machine with the GPUs that a project has by default."""
     machine(0, 1, 2, 3)
     for name, text in FILES.items():

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.project import LAUNCH, Project
+from tests.cli.project import LAUNCH, CommandProject
 
 BOOK = '[[metric]]\nname = "quality"\nshort = ["skill"]\nbest = "high"\n'
 
 
-def shown(project: Project) -> dict[str, str]:
+def shown(project: CommandProject) -> dict[str, str]:
     """What every command that shows a loop says of it."""
     said = {}
     for words in (("status",), ("status", "--json"), ("runs",), ("report",), ("wait",)):
@@ -25,7 +25,7 @@ def shown(project: Project) -> dict[str, str]:
 
 @pytest.mark.parametrize("place", ["metrics.toml", "autoloop.toml"])
 @pytest.mark.parametrize("later", ['[[metric]]\nname = "val/acc"\nshort = ["right"]\n', "x = ["])
-def test_a_loop_keeps_its_names_for_metrics(project: Project, place: str, later: str) -> None:
+def test_a_loop_keeps_its_names_for_metrics(project: CommandProject, place: str, later: str) -> None:
     def write(book: str) -> None:
         if place == "metrics.toml":
             (project.folder / "autoloop.toml").write_text('metrics = "metrics.toml"\n')

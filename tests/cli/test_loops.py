@@ -19,13 +19,13 @@ from autoloop.model import LoopState
 
 from autoloop_tui.cli.output import printing
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, Project, command, environment
+from tests.cli.project import LAUNCH, CommandProject, command, environment
 
 CPU = ("--device", "cpu")
 GO = ("--exec", "--no-ui")
 
 
-def test_three_rounds_end_with_0_and_leave_what_people_read(project: Project, call: Call) -> None:
+def test_three_rounds_end_with_0_and_leave_what_people_read(project: CommandProject, call: Call) -> None:
     project.config()
     done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--rounds", "3", "--decide", *GO)
     assert (done.returncode, done.stderr) == (0, "")
@@ -64,7 +64,7 @@ def test_three_rounds_end_with_0_and_leave_what_people_read(project: Project, ca
     assert "20/20" in call("logs", "base").out
 
 
-def test_each_round_table_shows_its_own_round_to_who_follows_from_outside(project: Project) -> None:
+def test_each_round_table_shows_its_own_round_to_who_follows_from_outside(project: CommandProject) -> None:
     project.config(wait=True)
     following = project.start("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--rounds", "2", "--decide", "--exec")
     following.hear("started on cpu 0")
@@ -74,7 +74,7 @@ def test_each_round_table_shows_its_own_round_to_who_follows_from_outside(projec
     assert tables == [("1", "1"), ("2", "2")]
 
 
-def test_a_failed_run_ends_the_loop_with_1_and_is_named_with_its_reason(project: Project, call: Call) -> None:
+def test_a_failed_run_ends_the_loop_with_1_and_is_named_with_its_reason(project: CommandProject, call: Call) -> None:
     project.config("good")
     project.config("bad", seed=2, exit=3)
     done = project.call("run", "--cfgs", "good.json", "bad.json", *LAUNCH, *CPU, *GO)
@@ -84,7 +84,7 @@ def test_a_failed_run_ends_the_loop_with_1_and_is_named_with_its_reason(project:
     assert "failed" in call("runs").out
 
 
-def test_a_detached_loop_goes_on_alone(project: Project, call: Call) -> None:
+def test_a_detached_loop_goes_on_alone(project: CommandProject, call: Call) -> None:
     project.config(wait=True)
     begun = json.loads(project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach", "--json").stdout)
     assert begun["loop"] == project.loop().name
@@ -104,7 +104,7 @@ def test_a_detached_loop_goes_on_alone(project: Project, call: Call) -> None:
     assert call("wait", "--quiet").out.count("\n") == 1
 
 
-def test_both_reports_can_be_written_again(project: Project, call: Call) -> None:
+def test_both_reports_can_be_written_again(project: CommandProject, call: Call) -> None:
     project.config()
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *GO).returncode == 0
     summary, report = project.folder / "reports/data/autorun_summary.json", project.folder / "reports/act_ot.md"
@@ -121,7 +121,7 @@ def test_a_loop_never_takes_the_name_of_another(tmp_path: Path) -> None:
     assert fresh_name(tmp_path, "loop_100", ["loop_100"]) == "loop_102"
 
 
-def test_the_newest_loop_is_meant_unless_another_is_named(project: Project, call: Call) -> None:
+def test_the_newest_loop_is_meant_unless_another_is_named(project: CommandProject, call: Call) -> None:
     project.config("a")
     project.config("b", seed=2)
     for name in "ab":
@@ -135,7 +135,7 @@ def test_the_newest_loop_is_meant_unless_another_is_named(project: Project, call
     assert call("runs", "--loop", "nosuch").err.startswith('autoloop-tui: There is no loop "nosuch" here')
 
 
-def test_a_metric_that_never_appears_is_said(project: Project) -> None:
+def test_a_metric_that_never_appears_is_said(project: CommandProject) -> None:
     project.config()
     until = 'metric("train/never").last < 1'
     done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--until", until, *GO)
@@ -143,13 +143,13 @@ def test_a_metric_that_never_appears_is_said(project: Project) -> None:
     assert re.search(r"--until: base \(\w+\): .*train/never", done.stdout)
 
 
-def test_a_run_without_any_metric_is_said(project: Project) -> None:
+def test_a_run_without_any_metric_is_said(project: CommandProject) -> None:
     project.config(silent=True)
     done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *GO)
     assert re.search(r"base \(\w+\) finished but no metric was found", done.stdout)
 
 
-def test_until_ends_the_loop_and_names_the_winner(project: Project, call: Call) -> None:
+def test_until_ends_the_loop_and_names_the_winner(project: CommandProject, call: Call) -> None:
     project.config()
     words = ("--rounds", "3", "--decide", "--until", "ot_pi_sum.last > 1e-7", *GO)
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *words).returncode == 0
@@ -157,7 +157,7 @@ def test_until_ends_the_loop_and_names_the_winner(project: Project, call: Call) 
     assert re.search(r"finished: base_r2_1 \(\w+\) meets --until", call("status").out)
 
 
-def test_names_from_outside_cannot_draw_on_the_terminal(project: Project, call: Call) -> None:
+def test_names_from_outside_cannot_draw_on_the_terminal(project: CommandProject, call: Call) -> None:
     project.config()
     name = "ev\x1b]0;title\x07il\n.json"
     (project.folder / "base.json").rename(project.folder / name)
@@ -171,7 +171,7 @@ def test_names_from_outside_cannot_draw_on_the_terminal(project: Project, call: 
         assert not set(text.replace("\n", "")) & {chr(code) for code in [*range(32), 127, 0x202E]}, text
 
 
-def test_resume_notes_what_the_runs_to_come_will_meet_and_goes_on_all_the_same(project: Project) -> None:
+def test_resume_notes_what_the_runs_to_come_will_meet_and_goes_on_all_the_same(project: CommandProject) -> None:
     (project.folder / "own.py").write_text("import time; time.sleep(60)")
     project.config()
     launch = ("--preset", "plain", "--train-script", "own.py", "--steps", "2", "--device", "cpu", "--exec", "--detach")
@@ -186,7 +186,7 @@ def test_resume_notes_what_the_runs_to_come_will_meet_and_goes_on_all_the_same(p
 
 
 def test_the_status_of_a_finished_loop_names_the_extreme_of_its_key_metric_and_the_report(
-    project: Project, call: Call
+    project: CommandProject, call: Call
 ) -> None:
     for seed, name in enumerate(("a", "b")):
         project.config(name, seed=seed)
@@ -197,7 +197,7 @@ def test_the_status_of_a_finished_loop_names_the_extreme_of_its_key_metric_and_t
     words = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
     assert project.call(*words).returncode == 0
     lines = call("status").out.splitlines()
-    with project.store() as store:
+    with project.open_store() as store:
         (best,) = [run for run in store.runs(1) if run.name == "b"]
         value = best.summary.metrics["eval/offline_eval/avg_l1"].last
     assert f"lowest last eval_l1: {value:.4g}, b ({best.id})" in lines
@@ -217,7 +217,7 @@ PLAN = ("run", "--cfgs", "good.json", *LAUNCH, "--device", "cpu")
 
 
 @pytest.mark.parametrize("words", [("status",), ("runs",), ("status", "--all"), ("proposals",), ("themes",), PLAN])
-def test_tables_fit_the_terminal(project: Project, words: tuple[str, ...]) -> None:
+def test_tables_fit_the_terminal(project: CommandProject, words: tuple[str, ...]) -> None:
     name = "a-config-with-a-name-that-is-longer-than-anybody-should-choose-for-one"
     project.config(name, exit=3)
     project.config("good")
@@ -229,7 +229,7 @@ def test_tables_fit_the_terminal(project: Project, words: tuple[str, ...]) -> No
     assert [line for line in wide if not line.startswith("[0] ")] == []  # a command stays whole, to be pasted
 
 
-def on_terminal(project: Project, *words: str) -> str:
+def on_terminal(project: CommandProject, *words: str) -> str:
     """What a command prints on a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.project import CONFIG, LAUNCH, Project
+from tests.cli.project import CONFIG, LAUNCH, CommandProject
 
 ODD = [
     "..",
@@ -29,13 +29,13 @@ def everything(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def placed(project: Project, name: str, seed: int) -> Path:
+def placed(project: CommandProject, name: str, seed: int) -> Path:
     path = project.folder / f"{name}.json"
     path.write_text(json.dumps({**CONFIG, "seed": seed}), encoding="utf-8")
     return path
 
 
-def test_the_names_of_configs_never_lead_out_of_the_loop_s_folder_nor_break_its_report(project: Project) -> None:
+def test_the_names_of_configs_never_lead_out_of_the_loop_s_folder_nor_break_its_report(project: CommandProject) -> None:
     for seed, name in enumerate(ODD):
         placed(project, name, seed)
     before = everything(project.folder.parent)
@@ -45,7 +45,7 @@ def test_the_names_of_configs_never_lead_out_of_the_loop_s_folder_nor_break_its_
     assert said.returncode == 0, said.stdout + said.stderr
     assert "\x1b" not in said.stdout + said.stderr
     loop = project.loop()
-    with project.store() as store:
+    with project.open_store() as store:
         runs = store.runs(loop.id)
     assert len(runs) == len(ODD)
     for run in runs:
@@ -64,7 +64,7 @@ def test_the_names_of_configs_never_lead_out_of_the_loop_s_folder_nor_break_its_
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_variant_stays_beside_its_base_whatever_that_is_called(project: Project, name: str) -> None:
+def test_a_variant_stays_beside_its_base_whatever_that_is_called(project: CommandProject, name: str) -> None:
     placed(project, name, 1)
     before = everything(project.folder.parent)
     said = project.call("generate", "--base-cfg", f"./{name}.json", "--changes", "batch_size=16")
@@ -75,7 +75,7 @@ def test_a_variant_stays_beside_its_base_whatever_that_is_called(project: Projec
     assert json.loads((project.folder.parent / made).read_text())["batch_size"] == 16
 
 
-def test_a_recipe_s_names_and_reasons_are_text_and_no_paths(project: Project) -> None:
+def test_a_recipe_s_names_and_reasons_are_text_and_no_paths(project: CommandProject) -> None:
     project.config()
     (project.folder / "odd.toml").write_text(
         'name = "../../up"\nbase = "base.json"\n[[variant]]\nreason = "../x\\n| y <!-- -->\\u001b[2J"\n'
@@ -89,7 +89,7 @@ def test_a_recipe_s_names_and_reasons_are_text_and_no_paths(project: Project) ->
     assert Path(made).parent == Path("project")
 
 
-def test_names_for_w_and_b_reach_the_trainer_as_they_are_and_nothing_else(project: Project) -> None:
+def test_names_for_w_and_b_reach_the_trainer_as_they_are_and_nothing_else(project: CommandProject) -> None:
     """The group is ours; entity and project are the person's, and pass as variables, never through a shell."""
     (project.folder / "trainer.py").write_text(
         "import json, os, sys\n"

@@ -13,7 +13,7 @@ from autoloop.metrics import default_book
 from autoloop.rules import parse_book
 
 from tests.cli.conftest import Call
-from tests.cli.project import CONFIG, TRAINER, Project
+from tests.cli.project import CONFIG, TRAINER, CommandProject
 
 LAUNCH = ("--preset", "plain", "--train-script", str(TRAINER), "--steps", "20", "--device", "cpu")
 GO = ("--exec", "--no-ui")
@@ -30,21 +30,23 @@ changes = ["lr@mul=2"]
 """
 
 
-def config(project: Project, name: str = "base.json", **changes: Any) -> None:
+def config(project: CommandProject, name: str = "base.json", **changes: Any) -> None:
     (project.folder / name).write_text(json.dumps({"lr": 0.5, "seed": 1} | changes), encoding="utf-8")
 
 
-def rules(project: Project, text: str = RULES) -> None:
+def rules(project: CommandProject, text: str = RULES) -> None:
     (project.folder / "mine.toml").write_text(text, encoding="utf-8")
 
 
-def loop(project: Project, *words: str, cfgs: tuple[str, ...] = ("base.json",)) -> str:
+def loop(project: CommandProject, *words: str, cfgs: tuple[str, ...] = ("base.json",)) -> str:
     done = project.call("run", "--cfgs", *cfgs, *LAUNCH, *words, *GO)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_the_plan_of_another_trainer_has_no_rule_and_names_no_metric_of_a_method(project: Project, call: Call) -> None:
+def test_the_plan_of_another_trainer_has_no_rule_and_names_no_metric_of_a_method(
+    project: CommandProject, call: Call
+) -> None:
     config(project)
     plan = call("run", "--cfgs", "base.json", *LAUNCH)
     assert plan.code == 0
@@ -52,7 +54,7 @@ def test_the_plan_of_another_trainer_has_no_rule_and_names_no_metric_of_a_method
     assert "live rule" not in plan.out
 
 
-def test_decide_without_rules_is_refused_with_an_example_to_put_right(project: Project, call: Call) -> None:
+def test_decide_without_rules_is_refused_with_an_example_to_put_right(project: CommandProject, call: Call) -> None:
     config(project, optimizer={"learning_rate": 0.1})
     said = call("run", "--cfgs", "base.json", *LAUNCH, "--decide", "--rounds", "2")
     assert said.code == 2
@@ -66,7 +68,7 @@ def test_decide_without_rules_is_refused_with_an_example_to_put_right(project: P
     assert not (project.folder / ".autoloop").exists()
 
 
-def test_the_example_is_over_a_metric_of_the_projects_earlier_runs(project: Project, call: Call) -> None:
+def test_the_example_is_over_a_metric_of_the_projects_earlier_runs(project: CommandProject, call: Call) -> None:
     config(project)
     loop(project)
     said = call("run", "--cfgs", "base.json", *LAUNCH, "--decide", "--rounds", "2")
@@ -75,7 +77,7 @@ def test_the_example_is_over_a_metric_of_the_projects_earlier_runs(project: Proj
     assert rule.when.metrics == {"val/loss"}
 
 
-def test_the_example_is_over_a_metric_of_any_run_that_the_project_has_on_disk(project: Project, call: Call) -> None:
+def test_the_example_is_over_a_metric_of_any_run_that_the_project_has_on_disk(project: CommandProject, call: Call) -> None:
     config(project)
     run = project.folder / "runs" / "exp1"
     run.mkdir(parents=True)
@@ -86,7 +88,7 @@ def test_the_example_is_over_a_metric_of_any_run_that_the_project_has_on_disk(pr
     assert rule.reason == "valid/f1 hardly rises: lower the learning rate"
 
 
-def test_the_doctor_refuses_it_too(project: Project, call: Call) -> None:
+def test_the_doctor_refuses_it_too(project: CommandProject, call: Call) -> None:
     config(project)
     said = call("doctor", "--cfgs", "base.json", *LAUNCH, "--decide", "--rounds", "2")
     assert said.code == 1
@@ -94,7 +96,7 @@ def test_the_doctor_refuses_it_too(project: Project, call: Call) -> None:
     assert "loss.pct > -1" in said.out
 
 
-def test_a_person_sees_numbers_without_a_metric_book(project: Project, call: Call) -> None:
+def test_a_person_sees_numbers_without_a_metric_book(project: CommandProject, call: Call) -> None:
     config(project)
     said = loop(project)
     runs = call("runs").out.splitlines()
@@ -108,14 +110,14 @@ def test_a_person_sees_numbers_without_a_metric_book(project: Project, call: Cal
     assert "lowest last val/loss: 0.4444" in call("status").out
 
 
-def test_what_until_names_is_the_key_metric_and_needs_no_quotes(project: Project, call: Call) -> None:
+def test_what_until_names_is_the_key_metric_and_needs_no_quotes(project: CommandProject, call: Call) -> None:
     config(project)
     said = loop(project, "--until", "val/acc.last > 0.15")
     assert "meets --until val/acc.last > 0.15" in said
     assert "highest last val/acc: 0.2" in call("status").out
 
 
-def test_a_metric_of_unknown_direction_is_called_neither_highest_nor_lowest(project: Project, call: Call) -> None:
+def test_a_metric_of_unknown_direction_is_called_neither_highest_nor_lowest(project: CommandProject, call: Call) -> None:
     config(project, trainer={"names": ["quality"]})
     loop(project)
     assert "quality" in call("runs").out
@@ -128,7 +130,7 @@ def test_a_metric_of_unknown_direction_is_called_neither_highest_nor_lowest(proj
     assert "highest last quality: 2" in call("status").out
 
 
-def test_the_table_metrics_chooses_the_key_metric(project: Project, call: Call) -> None:
+def test_the_table_metrics_chooses_the_key_metric(project: CommandProject, call: Call) -> None:
     config(project)
     (project.folder / "autoloop.toml").write_text('[metrics]\nkey = ["quality"]\n')
     loop(project)
@@ -136,7 +138,7 @@ def test_the_table_metrics_chooses_the_key_metric(project: Project, call: Call) 
     assert head[5:] == ["quality"]
 
 
-def test_a_mistake_in_the_table_metrics_is_one_sentence(project: Project, call: Call) -> None:
+def test_a_mistake_in_the_table_metrics_is_one_sentence(project: CommandProject, call: Call) -> None:
     config(project)
     (project.folder / "autoloop.toml").write_text('[metrics]\nhihger = ["quality"]\n')
     said = call("run", "--cfgs", "base.json", *LAUNCH)
@@ -146,7 +148,7 @@ def test_a_mistake_in_the_table_metrics_is_one_sentence(project: Project, call: 
     assert said.err.count("\n") == 1
 
 
-def test_names_in_rules_that_fit_nothing_known_are_told_beforehand(project: Project, call: Call) -> None:
+def test_names_in_rules_that_fit_nothing_known_are_told_beforehand(project: CommandProject, call: Call) -> None:
     config(project)
     loop(project)
     rules(project, RULES.replace("val/loss", "val/los").replace("lr@mul", "lrr@mul"))
@@ -160,7 +162,7 @@ def test_names_in_rules_that_fit_nothing_known_are_told_beforehand(project: Proj
     assert "rule slow" not in call("run", *words).out
 
 
-def test_one_config_of_a_method_does_not_bring_its_rules_to_the_others(project: Project) -> None:
+def test_one_config_of_a_method_does_not_bring_its_rules_to_the_others(project: CommandProject) -> None:
     config(project)
     (project.folder / "with.json").write_text(json.dumps(CONFIG))
     said = loop(project, "--decide", "--rounds", "2", cfgs=("base.json", "with.json"))
@@ -170,7 +172,7 @@ def test_one_config_of_a_method_does_not_bring_its_rules_to_the_others(project: 
 
 
 @pytest.mark.parametrize("name", ["window_size", "topk_src_episodes"])
-def test_integer_fields_of_a_method_are_those_of_its_block(project: Project, call: Call, name: str) -> None:
+def test_integer_fields_of_a_method_are_those_of_its_block(project: CommandProject, call: Call, name: str) -> None:
     (project.folder / "base.json").write_text(json.dumps({"lr": 0.5, name: 1.5}))
     said = call("generate", "--base-cfg", "base.json", "--changes", f"{name}@mul=1.5")
     assert said.code == 0, said.err
@@ -178,7 +180,9 @@ def test_integer_fields_of_a_method_are_those_of_its_block(project: Project, cal
     assert json.loads(written.read_text())[name] == 2.25
 
 
-def test_a_loop_that_could_not_be_judged_goes_on_by_other_rules_without_training_again(project: Project, call: Call) -> None:
+def test_a_loop_that_could_not_be_judged_goes_on_by_other_rules_without_training_again(
+    project: CommandProject, call: Call
+) -> None:
     config(project)
     rules(project, RULES.replace("val/loss", "val/los"))
     words = ("--rules", "mine.toml", "--decide", "--rounds", "2", *GO)
@@ -200,7 +204,7 @@ def test_a_loop_that_could_not_be_judged_goes_on_by_other_rules_without_training
     assert re.search(r"base +slow +slow", call("rejudge").out)
 
 
-def test_resume_refuses_rules_that_cannot_be_read_and_keeps_its_own(project: Project, call: Call) -> None:
+def test_resume_refuses_rules_that_cannot_be_read_and_keeps_its_own(project: CommandProject, call: Call) -> None:
     config(project)
     rules(project, RULES.replace("val/loss", "val/los"))
     project.call("run", "--cfgs", "base.json", *LAUNCH, "--rules", "mine.toml", "--decide", "--rounds", "2", *GO)

@@ -19,7 +19,7 @@ from autoloop.variants.policy import launch_policy
 from autoloop_tui.cli.options import RunOptions
 from autoloop_tui.cli.output import printing
 from tests.cli.conftest import Call, Machine
-from tests.cli.project import LAUNCH, Project, tree
+from tests.cli.project import LAUNCH, CommandProject, tree
 
 DEFAULTS = {
     "cfgs": None,
@@ -41,7 +41,7 @@ DEFAULTS = {
 
 
 @pytest.fixture
-def repository(project: Project) -> Path:
+def repository(project: CommandProject) -> Path:
     """The project looks like the training repository that people run in."""
     script = project.folder / "src/lerobot/scripts/lerobot_train.py"
     script.parent.mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_every_flag_of_autorun_is_there_with_its_default() -> None:
 
 
 def test_the_formal_run_of_the_document_is_understood(
-    repository: Path, project: Project, call: Call, machine: Machine, key: None
+    repository: Path, project: CommandProject, call: Call, machine: Machine, key: None
 ) -> None:
     machine(*range(8))
     for name in "abcd":
@@ -86,7 +86,7 @@ def test_the_formal_run_of_the_document_is_understood(
     assert {"--wandb.entity=e", "--wandb.project=p", f"--output_dir={runs[0]['output_dir']}"} <= set(runs[0]["argv"])
 
 
-def test_a_debugging_run_records_offline_without_artifacts(repository: Path, project: Project, call: Call) -> None:
+def test_a_debugging_run_records_offline_without_artifacts(repository: Path, project: CommandProject, call: Call) -> None:
     project.config()
     argv = json.loads(call("run", "--cfgs", "base.json", "--gpus", "", "--json").out)["runs"][0]["argv"]
     assert {
@@ -97,13 +97,15 @@ def test_a_debugging_run_records_offline_without_artifacts(repository: Path, pro
     } <= set(argv)
 
 
-def test_extra_arguments_come_last_in_the_order_given(repository: Path, project: Project, call: Call) -> None:
+def test_extra_arguments_come_last_in_the_order_given(repository: Path, project: CommandProject, call: Call) -> None:
     project.config()
     said = call(*["run", "--cfgs", "base.json", "--gpus=", "--json", "--extra", "--policy.x=1", "--y=2", "z"])
     assert json.loads(said.out)["runs"][0]["argv"][-3:] == ["--policy.x=1", "--y=2", "z"]
 
 
-def test_formal_runs_take_gpus_0_to_3_unless_told(repository: Path, project: Project, call: Call, machine: Machine) -> None:
+def test_formal_runs_take_gpus_0_to_3_unless_told(
+    repository: Path, project: CommandProject, call: Call, machine: Machine
+) -> None:
     machine(*range(8))
     project.config()
     said = call("run", "--cfgs", "base.json", "--concurrency", "4")
@@ -112,7 +114,7 @@ def test_formal_runs_take_gpus_0_to_3_unless_told(repository: Path, project: Pro
 
 
 def test_gpus_auto_takes_those_that_nobody_uses_in_groups_of_as_many_as_a_run_gets(
-    repository: Path, project: Project, call: Call, monkeypatch: pytest.MonkeyPatch
+    repository: Path, project: CommandProject, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = GpuProcess(pid=41, name="python", user="ann", memory=12 << 30)
     cards = [Gpu(index=i, name="a card", processes=(ann,) if i == 1 else ()) for i in range(6)]
@@ -125,7 +127,7 @@ def test_gpus_auto_takes_those_that_nobody_uses_in_groups_of_as_many_as_a_run_ge
     assert said["warnings"] == ["2 of 4 GPUs will be used; --concurrency 2 uses all."]
 
 
-def test_outputs_and_reports_are_where_people_look_for_them(repository: Path, project: Project, call: Call) -> None:
+def test_outputs_and_reports_are_where_people_look_for_them(repository: Path, project: CommandProject, call: Call) -> None:
     project.config()
     plan = json.loads(call("run", "--cfgs", "base.json", "--device", "cpu", "--json").out)
     out = Path(plan["runs"][0]["output_dir"])
@@ -135,7 +137,7 @@ def test_outputs_and_reports_are_where_people_look_for_them(repository: Path, pr
     assert out.name.split("_")[:2] == ["00", "base"]
 
 
-def test_the_plan_shows_run_config_slot_output_directory_and_command(project: Project, call: Call) -> None:
+def test_the_plan_shows_run_config_slot_output_directory_and_command(project: CommandProject, call: Call) -> None:
     project.config("base")
     project.config("other", seed=2)
     said = call("run", "--cfgs", "base.json", "other.json", *LAUNCH, "--device", "cpu")
@@ -149,7 +151,7 @@ def test_the_plan_shows_run_config_slot_output_directory_and_command(project: Pr
     assert "Nothing was started. Add --exec to run it." in said.out
 
 
-def test_a_plan_writes_nothing(project: Project, call: Call) -> None:
+def test_a_plan_writes_nothing(project: CommandProject, call: Call) -> None:
     project.config()
     before = tree(project.folder)
     for more in ([], ["--json"], ["--rounds", "3", "--decide"]):
@@ -157,19 +159,19 @@ def test_a_plan_writes_nothing(project: Project, call: Call) -> None:
     assert tree(project.folder) == before
 
 
-def test_the_dataset_can_be_taken_from_another_config(project: Project, call: Call) -> None:
+def test_the_dataset_can_be_taken_from_another_config(project: CommandProject, call: Call) -> None:
     project.config("base")
     project.config("other", seed=2)
     said = call(*["run", "--cfgs", "base.json", "--device", "cpu", "--inherit-dataset-from", "other.json"], *LAUNCH)
     assert (said.code, said.err) == (0, "")
 
 
-def test_of_a_flag_given_twice_the_last_counts(project: Project, call: Call) -> None:
+def test_of_a_flag_given_twice_the_last_counts(project: CommandProject, call: Call) -> None:
     project.config()
     assert "× 9 steps" in call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--steps", "9").out
 
 
-def test_flags_win_over_the_projects_settings(project: Project, call: Call) -> None:
+def test_flags_win_over_the_projects_settings(project: CommandProject, call: Call) -> None:
     project.config()
     (project.folder / "autoloop.toml").write_text('preset = "lerobot"\noutput_root = "elsewhere"\n')
     said = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu")
@@ -177,20 +179,20 @@ def test_flags_win_over_the_projects_settings(project: Project, call: Call) -> N
     assert "elsewhere/loop_" in said.out
 
 
-def test_an_interpreter_on_the_path_needs_no_folder(project: Project, call: Call) -> None:
+def test_an_interpreter_on_the_path_needs_no_folder(project: CommandProject, call: Call) -> None:
     project.config()
     said = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--python", "python3", "--json")
     assert Path(json.loads(said.out)["runs"][0]["argv"][0]).is_absolute()
 
 
-def test_twice_the_same_training_is_said(project: Project, call: Call) -> None:
+def test_twice_the_same_training_is_said(project: CommandProject, call: Call) -> None:
     project.config("base")
     project.config("copy")
     said = call("run", "--cfgs", "base.json", "copy.json", *LAUNCH, "--device", "cpu")
     assert f"note: {project.folder}/copy.json is the same training as {project.folder}/base.json" in said.out
 
 
-def test_where_the_trainer_reads_its_steps_from_the_config_the_plan_says_so(project: Project, call: Call) -> None:
+def test_where_the_trainer_reads_its_steps_from_the_config_the_plan_says_so(project: CommandProject, call: Call) -> None:
     project.config("base")
     for name, steps in (("short", 10), ("long", 40)):
         config = {**json.loads((project.folder / "base.json").read_text()), "steps": steps}
@@ -208,7 +210,7 @@ def test_where_the_trainer_reads_its_steps_from_the_config_the_plan_says_so(proj
 
 
 def test_where_the_command_passes_the_steps_the_plan_says_nothing_of_configs(
-    repository: Path, project: Project, call: Call
+    repository: Path, project: CommandProject, call: Call
 ) -> None:
     project.config()
     said = call("run", "--cfgs", "base.json", "--device", "cpu", "--steps", "30")
@@ -219,7 +221,7 @@ def test_where_the_command_passes_the_steps_the_plan_says_nothing_of_configs(
 SCRIPTS = ["基线", "实验一", "تجربة", "ｆｕｌｌ", "🚀", "🧪", "ปฏิบัติการ", "e\u0301te\u0301"]
 
 
-def test_names_in_any_script_stay_apart_and_readable_in_plan_paths_and_table(project: Project, call: Call) -> None:
+def test_names_in_any_script_stay_apart_and_readable_in_plan_paths_and_table(project: CommandProject, call: Call) -> None:
     for number, name in enumerate(SCRIPTS):
         project.config(name, seed=number)
     words = ("run", "--cfgs", *(f"{name}.json" for name in SCRIPTS), *LAUNCH, "--device", "cpu")
@@ -250,7 +252,7 @@ def test_a_name_keeps_what_a_path_and_a_terminal_can_show(given: str, name: str)
     assert len(f".9999_{safe_name(given)}_abcdefgh_a1000_r1000_1000_live99.json.4194304.tmp".encode()) < 255
 
 
-def test_configs_that_would_have_one_name_are_told_apart(project: Project, call: Call) -> None:
+def test_configs_that_would_have_one_name_are_told_apart(project: CommandProject, call: Call) -> None:
     for number, folder in enumerate(("one", "two", "three")):
         (project.folder / folder).mkdir()
         project.config(f"{folder}/base", seed=number)
@@ -261,7 +263,7 @@ def test_configs_that_would_have_one_name_are_told_apart(project: Project, call:
 FILE_ONLY = 'name = "f"\ntitle = "f"\nargv = ["{python}", "{script}", "{config}"]\noverride_style = "file-only"\n'
 
 
-def test_runs_that_would_write_to_one_folder_are_refused(project: Project, call: Call) -> None:
+def test_runs_that_would_write_to_one_folder_are_refused(project: CommandProject, call: Call) -> None:
     (project.folder / "f.toml").write_text(FILE_ONLY)
     project.config("a", output_dir="out_x", seed=1)
     project.config("b", output_dir="./out_x/", seed=2)
@@ -289,7 +291,7 @@ def test_another_preset_or_script_is_another_training() -> None:
     assert first not in {launch_policy(preset, script, 5).hash(config) for preset, script in others}
 
 
-def test_the_steps_of_other_trainers_are_found_under_their_names(project: Project, call: Call) -> None:
+def test_the_steps_of_other_trainers_are_found_under_their_names(project: CommandProject, call: Call) -> None:
     (project.folder / "hf.json").write_text('{"max_steps": 30}')
     (project.folder / "pl.json").write_text('{"trainer": {"max_steps": 25}}')
     said = call("run", "--cfgs", "hf.json", "pl.json", *LAUNCH, "--device", "cpu").out
@@ -298,7 +300,7 @@ def test_the_steps_of_other_trainers_are_found_under_their_names(project: Projec
 
 
 def test_online_takes_entity_and_project_of_the_config(
-    project: Project, call: Call, monkeypatch: pytest.MonkeyPatch
+    project: CommandProject, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     (project.folder / "own.json").write_text('{"wandb": {"entity": "lab", "project": "arms"}}')
@@ -309,7 +311,7 @@ def test_online_takes_entity_and_project_of_the_config(
     assert (flagged["WANDB_ENTITY"], flagged["WANDB_PROJECT"]) == ("lab", "other")
 
 
-def test_paths_that_are_not_there_are_notes_of_a_plan(project: Project, call: Call) -> None:
+def test_paths_that_are_not_there_are_notes_of_a_plan(project: CommandProject, call: Call) -> None:
     (project.folder / "data").mkdir()
     paths = {
         "dataset": {"root": "data", "repo_id": "x"},

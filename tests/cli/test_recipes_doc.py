@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from autoloop.model import LoopState, RoundState
 
-from tests.cli.project import CONFIG, ROOT, TRAINER, Project, environment
+from tests.cli.project import CONFIG, ROOT, TRAINER, CommandProject, environment
 from tests.support.waiting import PATIENCE, eventually
 
 SECTIONS = re.split(r"^## ", (ROOT / "docs/recipes.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
@@ -31,7 +31,7 @@ Shell = Callable[[str], str]
 
 
 @pytest.fixture
-def shell(project: Project, tmp_path: Path) -> Shell:
+def shell(project: CommandProject, tmp_path: Path) -> Shell:
     """shell(text): run it as a person does in the project's folder; it must succeed. Its standard output."""
     (project.folder / "configs").mkdir()
     features = [{"key": key, "weight_label": 0.01} for key in "abcd"]
@@ -62,11 +62,11 @@ def shell(project: Project, tmp_path: Path) -> Shell:
     return shell
 
 
-def settled(project: Project) -> None:
+def settled(project: CommandProject) -> None:
     """Wait until no run of the newest loop is left: it has ended, or waits for a decision."""
 
     def over() -> bool:
-        with project.store() as store:
+        with project.open_store() as store:
             loop = store.find_loop(None)
             return loop.state is not LoopState.ACTIVE or store.rounds(loop.id)[-1].state is RoundState.DECIDING
 
@@ -75,7 +75,7 @@ def settled(project: Project) -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda text: text.splitlines()[0])
-def test_every_recipe_works_as_it_is_written(section: str, project: Project, shell: Shell) -> None:
+def test_every_recipe_works_as_it_is_written(section: str, project: CommandProject, shell: Shell) -> None:
     if "next_round.py" in section or "analyze-offline" in section:
         shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")  # something to go on from
     commands = blocks(section)
@@ -83,7 +83,7 @@ def test_every_recipe_works_as_it_is_written(section: str, project: Project, she
     queue = "propose --recipe" in section
     if queue:  # its first round is still at work while the recipe is proposed, as it is for hours with a real trainer
         config = project.folder / "configs/base.json"
-        config.write_text(json.dumps({**json.loads(config.read_text()), "trainer": {"wait_for": str(project.gate)}}))
+        config.write_text(json.dumps({**json.loads(config.read_text()), "trainer": {"wait_for": str(project.gate())}}))
     for command in commands:
         if "autoloop-tui wait" in command:
             project.open_gate()
@@ -92,14 +92,14 @@ def test_every_recipe_works_as_it_is_written(section: str, project: Project, she
         shell(command)
     loop = project.loop()
     assert loop.state is LoopState.FINISHED
-    with project.store() as store:
+    with project.open_store() as store:
         assert {run.state.value for run in store.runs(loop.id)} == {"finished"}
         launched = {proposal.reason for proposal in store.proposals(loop.id) if proposal.run}
     if queue:
         assert launched == {"pi unlock mild", "pi unlock aggressive", "sharpness=0.75", "more OT mixing"}
 
 
-def test_the_scripts_of_the_python_page_run(project: Project, shell: Shell) -> None:
+def test_the_scripts_of_the_python_page_run(project: CommandProject, shell: Shell) -> None:
     shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")
     (written,) = shell("python next_round.py").split()
     assert re.fullmatch(r"configs/base_[0-9a-f]{6}\.json", written)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from autoloop.runners import local
 
-from tests.cli.project import LAUNCH, Project
+from tests.cli.project import LAUNCH, CommandProject
 from tests.support.waiting import eventually
 
 KEY = "5ec4e7" + "0123456789abcdef" * 2 + "ab"
@@ -20,7 +20,7 @@ def holding(folder: Path, secret: bytes) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()]
 
 
-def family(project: Project) -> list[psutil.Process]:
+def family(project: CommandProject) -> list[psutil.Process]:
     """The engine of the newest loop, the supervisors, and all that they started."""
     found = []
     for path in (project.folder / ".autoloop/locks").iterdir():
@@ -32,7 +32,7 @@ def family(project: Project) -> list[psutil.Process]:
     return found + [child for process in found for child in process.children(recursive=True)]
 
 
-def test_a_key_is_in_no_file_and_no_command_line_and_nothing_listens(project: Project) -> None:
+def test_a_key_is_in_no_file_and_no_command_line_and_nothing_listens(project: CommandProject) -> None:
     project.config(wait=True)
     key = {"WANDB_API_KEY": KEY}
     said = project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--detach", env=key)
@@ -59,7 +59,7 @@ def test_a_key_is_in_no_file_and_no_command_line_and_nothing_listens(project: Pr
 
 
 @pytest.mark.parametrize("kept_in", ["environment", "netrc"])
-def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: Project, tmp_path: Path, kept_in: str) -> None:
+def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: CommandProject, tmp_path: Path, kept_in: str) -> None:
     """Its log holds the key, for that is what it wrote; nothing that we show of the log does."""
     home = tmp_path / "home"
     home.mkdir()
@@ -110,7 +110,7 @@ MY_TOKEN = "preset9ztoken"
 """
 
 
-def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(project: Project) -> None:
+def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(project: CommandProject) -> None:
     project.config(password="config9zpassword", hub={"token": "config9ztoken"})
     (project.folder / "kinds.py").write_text(ALL_KINDS)
     (project.folder / "p.toml").write_text(PRESET)
@@ -146,7 +146,7 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     assert "base.json holds a secret (trainer.hub.token, trainer.password)" in said[0].stdout
 
 
-def test_an_address_with_a_password_is_not_shown_by_what_looks_at_it(project: Project) -> None:
+def test_an_address_with_a_password_is_not_shown_by_what_looks_at_it(project: CommandProject) -> None:
     project.config()
     env = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": "https://u:base9zsecret@127.0.0.1:9"}
     online = ("--wandb-online", "--wandb-entity", "e", "--wandb-project", "p")
@@ -158,7 +158,7 @@ def test_an_address_with_a_password_is_not_shown_by_what_looks_at_it(project: Pr
     assert not any("9z" in each.stdout + each.stderr for each in said)
 
 
-def test_a_variant_of_a_secret_is_shown_without_it(project: Project) -> None:
+def test_a_variant_of_a_secret_is_shown_without_it(project: CommandProject) -> None:
     project.config()
     said = project.call("generate", "--base-cfg", "base.json", "--changes", "hub.token@new=variant9z", "seed=2")
     assert said.returncode == 0, said.stderr
@@ -166,7 +166,7 @@ def test_a_variant_of_a_secret_is_shown_without_it(project: Project) -> None:
     assert "9z" not in said.stdout + said.stderr
 
 
-def test_a_preset_s_secret_that_is_gone_is_a_sentence_and_not_a_wrong_key(project: Project) -> None:
+def test_a_preset_s_secret_that_is_gone_is_a_sentence_and_not_a_wrong_key(project: CommandProject) -> None:
     project.config(wait=True)
     preset = project.folder / "p.toml"
     preset.write_text(PRESET.replace("preset9ztoken", "x9z"))
@@ -181,7 +181,7 @@ def test_a_preset_s_secret_that_is_gone_is_a_sentence_and_not_a_wrong_key(projec
     assert "MY_TOKEN of the preset" in project.call("status").stdout
 
 
-def test_a_secret_argument_is_asked_for_when_a_loop_goes_on_without_it(project: Project) -> None:
+def test_a_secret_argument_is_asked_for_when_a_loop_goes_on_without_it(project: CommandProject) -> None:
     project.config(wait=True)
     said = project.call(
         "run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--detach", "--extra", "--hf_token=argument9z"
@@ -198,7 +198,7 @@ def test_a_secret_argument_is_asked_for_when_a_loop_goes_on_without_it(project: 
     assert "${AUTOLOOP_SECRET_HF_TOKEN}" in project.attempts()[-1].argv[-1]
 
 
-def test_a_proposal_cannot_carry_a_secret_into_the_store(project: Project) -> None:
+def test_a_proposal_cannot_carry_a_secret_into_the_store(project: CommandProject) -> None:
     project.config()
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui").returncode == 0
     said = project.call("propose", "base", "--changes", "hub.token@set=proposed9z")
@@ -206,11 +206,11 @@ def test_a_proposal_cannot_carry_a_secret_into_the_store(project: Project) -> No
     assert holding(project.folder / ".autoloop", b"proposed9z") == []
 
 
-def await_start(project: Project) -> None:
+def await_start(project: CommandProject) -> None:
     eventually(lambda: list(project.folder.glob(".autoloop/attempts/*/start.json")), "the first attempt")
 
 
-def test_all_that_auto_loop_keeps_is_its_owner_s_alone(project: Project) -> None:
+def test_all_that_auto_loop_keeps_is_its_owner_s_alone(project: CommandProject) -> None:
     project.config()
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui").returncode == 0
     home = project.folder / ".autoloop"
@@ -219,7 +219,7 @@ def test_all_that_auto_loop_keeps_is_its_owner_s_alone(project: Project) -> None
         assert folder.stat().st_mode & 0o077 == 0, folder
 
 
-def test_what_a_trainer_prints_and_a_person_writes_cannot_draw_on_the_terminal(project: Project) -> None:
+def test_what_a_trainer_prints_and_a_person_writes_cannot_draw_on_the_terminal(project: CommandProject) -> None:
     project.config("a\x1b[31m\x1b]0;title\x07b")
     name = "\x1b[2Jloop"
     said = project.call(

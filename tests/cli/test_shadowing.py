@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from autoloop import isolated
 
-from tests.cli.project import LAUNCH, Project, environment
+from tests.cli.project import LAUNCH, CommandProject, environment
 
 NAMES = ("autoloop", "queue", "msgspec", "select", "tomllib", "sqlite3", "csv", "email", "zipfile")
 SPY = """
@@ -20,14 +20,14 @@ raise ImportError("the project's own " + __name__)
 """
 
 
-def run(project: Project, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(project: CommandProject, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     words = ["run", "--cfgs", "base.json", "--device", "cpu", *LAUNCH, "--exec", "--detach"]
     argv = [sys.executable, "-P", "-m", "autoloop_tui", *words]
     return subprocess.run(argv, cwd=project.folder, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("where", ["beside the trainer", "on PYTHONPATH"])
-def test_no_process_of_ours_imports_a_file_of_the_project(project: Project, tmp_path: Path, where: str) -> None:
+def test_no_process_of_ours_imports_a_file_of_the_project(project: CommandProject, tmp_path: Path, where: str) -> None:
     log = tmp_path / "imported"
     for name in NAMES:
         (project.folder / f"{name}.py").write_text(SPY.format(log=str(log)))
@@ -44,7 +44,9 @@ def test_no_process_of_ours_imports_a_file_of_the_project(project: Project, tmp_
     assert not log.exists(), log.read_text()
 
 
-def test_what_python_runs_at_its_start_from_pythonpath_is_not_run_in_the_engine(project: Project, tmp_path: Path) -> None:
+def test_what_python_runs_at_its_start_from_pythonpath_is_not_run_in_the_engine(
+    project: CommandProject, tmp_path: Path
+) -> None:
     log = tmp_path / "imported"
     (project.folder / "sitecustomize.py").write_text(SPY.format(log=str(log)).replace("raise ImportError", "str"))
     project.config("base", wait=True)
@@ -55,7 +57,9 @@ def test_what_python_runs_at_its_start_from_pythonpath_is_not_run_in_the_engine(
     assert "supervisor" not in said
 
 
-def test_nothing_is_left_of_a_loop_whose_engine_cannot_start(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_of_a_loop_whose_engine_cannot_start(
+    project: CommandProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from autoloop.store import Store
 
     from autoloop_tui.cli import main

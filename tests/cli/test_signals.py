@@ -20,14 +20,14 @@ from autoloop.model import LoopState, RunState
 from autoloop.runners import procfs
 
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, Project, Running, command, environment
+from tests.cli.project import LAUNCH, CommandProject, Running, command, environment
 from tests.support.waiting import PATIENCE, eventually
 
 WORDS = ("run", "--cfgs", "first.json", "second.json", *LAUNCH, "--device", "cpu", "--exec")
 
 
 @pytest.fixture
-def loop(project: Project) -> Running:
+def loop(project: CommandProject) -> Running:
     """A loop in the foreground: its first run waits for the gate, its second for the slot."""
     project.config("first", wait=True)
     project.config("second", seed=2)
@@ -36,19 +36,19 @@ def loop(project: Project) -> Running:
     return running
 
 
-def attempts(project: Project) -> dict[str, int]:
+def attempts(project: CommandProject) -> dict[str, int]:
     """How many attempts each run took."""
-    with project.store() as store:
+    with project.open_store() as store:
         return {run.name: run.attempts for run in store.runs(store.find_loop(None).id)}
 
 
-def finished(project: Project) -> bool:
-    with project.store() as store:
+def finished(project: CommandProject) -> bool:
+    with project.open_store() as store:
         loop = store.find_loop(None)
         return loop.state is LoopState.FINISHED and all(run.state is RunState.FINISHED for run in store.runs(loop.id))
 
 
-def test_ctrl_c_stops_the_loop_with_130_and_resume_goes_on(loop: Running, project: Project, call: Call) -> None:
+def test_ctrl_c_stops_the_loop_with_130_and_resume_goes_on(loop: Running, project: CommandProject, call: Call) -> None:
     loop.signal(signal.SIGINT)
     assert loop.wait() == 130
     assert "stopped by Ctrl-C" in loop.said
@@ -64,7 +64,7 @@ def test_ctrl_c_stops_the_loop_with_130_and_resume_goes_on(loop: Running, projec
     assert len({attempt.output_dir for attempt in project.attempts()}) == 3
 
 
-def test_a_closed_terminal_changes_nothing(project: Project) -> None:
+def test_a_closed_terminal_changes_nothing(project: CommandProject) -> None:
     project.config("first", wait=True)
     project.config("second", seed=2)
     here, there = pty.openpty()
@@ -89,7 +89,7 @@ def test_a_closed_terminal_changes_nothing(project: Project) -> None:
     assert finished(project)
 
 
-def test_ctrl_c_leaves_a_loop_alone_that_is_only_watched(project: Project, call: Call) -> None:
+def test_ctrl_c_leaves_a_loop_alone_that_is_only_watched(project: CommandProject, call: Call) -> None:
     project.config("first", wait=True)
     project.config("second", seed=2)
     watching = project.start(*WORDS)
@@ -102,7 +102,7 @@ def test_ctrl_c_leaves_a_loop_alone_that_is_only_watched(project: Project, call:
     assert call("wait", "--quiet").code == 0
 
 
-def test_output_that_nobody_reads_changes_nothing(loop: Running, project: Project) -> None:
+def test_output_that_nobody_reads_changes_nothing(loop: Running, project: CommandProject) -> None:
     loop.hang_up()
     project.open_gate()
     assert loop.wait() == 0
@@ -110,7 +110,7 @@ def test_output_that_nobody_reads_changes_nothing(loop: Running, project: Projec
     assert finished(project)
 
 
-def test_a_terminated_engine_leaves_its_runs_running(loop: Running, project: Project, call: Call) -> None:
+def test_a_terminated_engine_leaves_its_runs_running(loop: Running, project: CommandProject, call: Call) -> None:
     loop.signal(signal.SIGTERM)
     assert loop.wait() == 130
     assert "running runs continue without it" in loop.said
@@ -124,7 +124,7 @@ def test_a_terminated_engine_leaves_its_runs_running(loop: Running, project: Pro
     assert attempts(project) == {"first": 1, "second": 1}
 
 
-def test_a_killed_engine_costs_no_run(loop: Running, project: Project, call: Call) -> None:
+def test_a_killed_engine_costs_no_run(loop: Running, project: CommandProject, call: Call) -> None:
     loop.signal(signal.SIGKILL)
     assert loop.wait() == -signal.SIGKILL
     assert "orphaned" in call("status").out
@@ -158,7 +158,9 @@ def standing(call: Call) -> tuple[str, dict[str, Any]]:
     return call("status").out, json.loads(call("status", "--json").out)
 
 
-def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(loop: Running, project: Project, call: Call) -> None:
+def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(
+    loop: Running, project: CommandProject, call: Call
+) -> None:
     _, driven = standing(call)
     assert driven["engine"]["pid"] == loop.process.pid
     loop.signal(signal.SIGKILL)
@@ -188,7 +190,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(loop: Runn
     assert document["slots"][0]["state"] == "gone"
 
 
-def test_a_loop_is_stopped_and_resumed_from_another_terminal(loop: Running, project: Project, call: Call) -> None:
+def test_a_loop_is_stopped_and_resumed_from_another_terminal(loop: Running, project: CommandProject, call: Call) -> None:
     said = call("stop")
     assert said.code == 0
     assert "`autoloop-tui resume` resumes it" in said.out
@@ -202,7 +204,7 @@ def test_a_loop_is_stopped_and_resumed_from_another_terminal(loop: Running, proj
     assert "has finished" in call("pause").err
 
 
-def test_one_run_can_be_stopped_and_queued_again(loop: Running, project: Project, call: Call) -> None:
+def test_one_run_can_be_stopped_and_queued_again(loop: Running, project: CommandProject, call: Call) -> None:
     assert call("pause").out.startswith("paused")
     assert "paused" in call("status").out
     assert "is stopping" in call("stop", "first").out
@@ -217,7 +219,7 @@ def test_one_run_can_be_stopped_and_queued_again(loop: Running, project: Project
     assert loop.said.index("second (") < loop.said.rindex("first (")
 
 
-def test_killing_does_not_wait_for_a_clean_end(project: Project, call: Call) -> None:
+def test_killing_does_not_wait_for_a_clean_end(project: CommandProject, call: Call) -> None:
     project.config("first", wait=True, deaf=True)
     project.config("second", seed=2)
     loop = project.start(*WORDS, "--no-ui")
@@ -231,15 +233,15 @@ def test_killing_does_not_wait_for_a_clean_end(project: Project, call: Call) -> 
     assert [attempt.exit and attempt.exit.stopped_by for attempt in project.attempts()] == ["kill"]
 
 
-def test_a_loop_has_one_engine(loop: Running, project: Project, call: Call) -> None:
-    with project.store() as store:
+def test_a_loop_has_one_engine(loop: Running, project: CommandProject, call: Call) -> None:
+    with project.open_store() as store:
         engine = holder(store.places.lock(store.find_loop(None).name))
     assert engine is not None
     assert engine.pid == loop.process.pid
     assert call("resume").out == "queue resumed\n"
 
 
-def test_whoever_reads_only_the_first_line_gets_no_complaint(loop: Running, project: Project) -> None:
+def test_whoever_reads_only_the_first_line_gets_no_complaint(loop: Running, project: CommandProject) -> None:
     reading = project.start("runs")
     reading.hang_up()
     assert reading.wait() == 0

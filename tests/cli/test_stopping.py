@@ -15,7 +15,8 @@ from autoloop.store import Store
 
 from autoloop_tui import client
 from tests.cli.conftest import Call
-from tests.cli.project import LAUNCH, TRAINER, Project, end
+from tests.cli.project import LAUNCH, TRAINER, CommandProject
+from tests.support.project import end
 from tests.support.waiting import eventually
 
 PRESET = """
@@ -41,7 +42,7 @@ changes = ["policy.optimizer_lr@mul=0.5"]
 FILES = {"rules": "rules.toml", "preset": "preset.toml", "settings": "autoloop.toml", "metrics": "metrics.toml"}
 
 
-def begun(project: Project, *flags: str) -> int:
+def begun(project: CommandProject, *flags: str) -> int:
     """A loop with files of its own, whose run trains; the pid of its engine."""
     (project.folder / "preset.toml").write_text(PRESET)
     (project.folder / "rules.toml").write_text(RULES)
@@ -55,7 +56,7 @@ def begun(project: Project, *flags: str) -> int:
     return engine(project)
 
 
-def engine(project: Project) -> int:
+def engine(project: CommandProject) -> int:
     found = holder(project.folder / ".autoloop/locks" / f"{project.loop().name}.lock")
     assert found is not None
     return found.pid
@@ -65,7 +66,7 @@ def lives(attempt: Attempt) -> bool:
     return local.is_running(Path(attempt.directory), local.Handle.from_dict(attempt.handle or {}))
 
 
-def spoilt(project: Project, what: str) -> None:
+def spoilt(project: CommandProject, what: str) -> None:
     for name in FILES.values() if what in ("all", "gone") else [FILES[what]]:
         path = project.folder / name
         path.unlink() if what == "gone" else path.write_text("x = [")
@@ -73,7 +74,9 @@ def spoilt(project: Project, what: str) -> None:
 
 @pytest.mark.parametrize("what", [*FILES, "all", "gone"])
 @pytest.mark.parametrize("kind", ["stop", "kill"])
-def test_a_loop_without_an_engine_is_stopped_whatever_became_of_its_files(project: Project, what: str, kind: str) -> None:
+def test_a_loop_without_an_engine_is_stopped_whatever_became_of_its_files(
+    project: CommandProject, what: str, kind: str
+) -> None:
     end(begun(project))
     spoilt(project, what)
     said = project.call(kind)
@@ -84,7 +87,7 @@ def test_a_loop_without_an_engine_is_stopped_whatever_became_of_its_files(projec
     assert project.loop().state is LoopState.STOPPED
 
 
-def test_a_loop_goes_on_with_the_rules_and_preset_that_it_was_made_with(project: Project) -> None:
+def test_a_loop_goes_on_with_the_rules_and_preset_that_it_was_made_with(project: CommandProject) -> None:
     end(begun(project, "--rounds", "2", "--decide"))
     spoilt(project, "rules")
     (project.folder / "preset.toml").write_text(PRESET.replace("{script}", "/no/such/script.py"))
@@ -100,7 +103,7 @@ def test_a_loop_goes_on_with_the_rules_and_preset_that_it_was_made_with(project:
     assert {attempt.result for attempt in project.attempts()} == {RunState.FINISHED.value}
 
 
-def unstartable(project: Project) -> Path:
+def unstartable(project: CommandProject) -> Path:
     """No engine can take the loop up: what it was made with is damaged."""
     kept = project.folder / ".autoloop/loops" / project.loop().name / "rules.toml"
     kept.write_text("x = [")
@@ -109,7 +112,7 @@ def unstartable(project: Project) -> Path:
 
 @pytest.mark.parametrize("kind", ["stop", "kill"])
 def test_where_no_engine_can_be_started_the_supervisors_are_asked_and_the_next_engine_knows(
-    project: Project, kind: str
+    project: CommandProject, kind: str
 ) -> None:
     end(begun(project))
     kept = unstartable(project)
@@ -132,7 +135,7 @@ def test_where_no_engine_can_be_started_the_supervisors_are_asked_and_the_next_e
 
 
 @pytest.mark.parametrize("kind", ["stop", "kill"])
-def test_one_run_is_stopped_without_an_engine_and_the_loop_does_not_go_on_for_it(project: Project, kind: str) -> None:
+def test_one_run_is_stopped_without_an_engine_and_the_loop_does_not_go_on_for_it(project: CommandProject, kind: str) -> None:
     end(begun(project))
     (attempt,) = project.attempts()
     said = project.call(kind, attempt.run)
@@ -149,7 +152,7 @@ def test_one_run_is_stopped_without_an_engine_and_the_loop_does_not_go_on_for_it
 
 @pytest.mark.parametrize("kind", ["stop", "kill"])
 def test_an_engine_that_hangs_keeps_nobody_from_stopping_its_runs(
-    project: Project, call: Call, monkeypatch: pytest.MonkeyPatch, kind: str
+    project: CommandProject, call: Call, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     pid = begun(project)
     os.kill(pid, signal.SIGSTOP)
@@ -166,7 +169,7 @@ def test_an_engine_that_hangs_keeps_nobody_from_stopping_its_runs(
     eventually(lambda: project.loop().state is LoopState.STOPPED, "the engine's own stop")
 
 
-def test_what_was_started_in_the_background_and_cannot_run_is_told_and_leaves_nothing(project: Project) -> None:
+def test_what_was_started_in_the_background_and_cannot_run_is_told_and_leaves_nothing(project: CommandProject) -> None:
     project.config()
     (project.folder / "rules.py").write_text(
         "import pathlib\n"
@@ -179,7 +182,7 @@ def test_what_was_started_in_the_background_and_cannot_run_is_told_and_leaves_no
     assert said.stdout == ""
     assert "no luck" in said.stderr
     assert "Nothing was started" in said.stderr
-    with project.store() as store:
+    with project.open_store() as store:
         assert store.loops() == []
     assert list((project.folder / "outputs/train").iterdir()) == []
     for name in ("configs", "attempts", "locks", "loops"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.support.waiting import eventually
 
 TRAINER = """
@@ -47,23 +47,23 @@ output_dir = "must-exist"
 
 
 def write(
-    project: Project, mode: str, settings: str = SETTINGS, base: str = '{"lr": 0.1, "max_steps": 5000, "seed": 1}'
+    project: CommandProject, mode: str, settings: str = SETTINGS, base: str = '{"lr": 0.1, "max_steps": 5000, "seed": 1}'
 ) -> None:
     (project.folder / "train.py").write_text(TRAINER.replace("MODE_IS_HERE", mode), encoding="utf-8")
     (project.folder / "autoloop.toml").write_text(settings, encoding="utf-8")
     (project.folder / "base.json").write_text(base, encoding="utf-8")
 
 
-def attempt(project: Project, *words: str) -> tuple[int, str]:
+def attempt(project: CommandProject, *words: str) -> tuple[int, str]:
     said = project.call("try", "--device", "cpu", *words, env={"TMPDIR": str(project.folder.parent)})
     return said.returncode, said.stdout + said.stderr
 
 
-def scratch(project: Project) -> list[Path]:
+def scratch(project: CommandProject) -> list[Path]:
     return list(project.folder.parent.glob("autoloop-try-*"))
 
 
-def test_what_reached_the_trainer_and_what_was_found(project: Project) -> None:
+def test_what_reached_the_trainer_and_what_was_found(project: CommandProject) -> None:
     write(project, "good")
     before = sorted(project.folder.rglob("*"))
     code, said = attempt(project)
@@ -82,7 +82,7 @@ def test_what_reached_the_trainer_and_what_was_found(project: Project) -> None:
     assert sorted(project.folder.rglob("*")) == before  # no store, no outputs
 
 
-def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: Project) -> None:
+def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: CommandProject) -> None:
     write(project, "seedless")
     code, said = attempt(project, "--changes", "lr@mul=2", "--steps", "4", "--keep")
     assert code == 0, said
@@ -92,7 +92,7 @@ def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: Project) -> N
     assert len(list(folder.rglob("metrics.jsonl"))) == 2
 
 
-def test_a_seed_that_changes_nothing_is_told(project: Project) -> None:
+def test_a_seed_that_changes_nothing_is_told(project: CommandProject) -> None:
     write(project, "seedless")
     code, said = attempt(project)
     assert code == 0, said
@@ -100,7 +100,7 @@ def test_a_seed_that_changes_nothing_is_told(project: Project) -> None:
     assert "seed seems not to reach the trainer: no metric changed with it" in said
 
 
-def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: Project) -> None:
+def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: CommandProject) -> None:
     """The trainer writes down what it used, which is not what the file says."""
     write(
         project,
@@ -118,7 +118,7 @@ def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: Pro
     assert "max_steps 20, given in its config file: seen: args.json" in said
 
 
-def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: Project) -> None:
+def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: CommandProject) -> None:
     settings = (
         '[trainer]\ncommand = "{python} train.py"\nconfig = "overrides"\nbase = "base.json"\noutput_dir = "must-exist"\n'
     )
@@ -141,7 +141,7 @@ def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: Pro
     assert "missing" not in said
 
 
-def test_a_trainer_that_writes_and_prints_nothing_is_told_what_to_write(project: Project) -> None:
+def test_a_trainer_that_writes_and_prints_nothing_is_told_what_to_write(project: CommandProject) -> None:
     write(project, "silent")
     code, said = attempt(project)
     assert code == 1
@@ -149,7 +149,7 @@ def test_a_trainer_that_writes_and_prints_nothing_is_told_what_to_write(project:
     assert "no metric: let the trainer log to TensorBoard or W&B, or write a JSON object a line" in said
 
 
-def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: Project) -> None:
+def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: CommandProject) -> None:
     write(project, "fails")
     code, said = attempt(project)
     assert code == 1
@@ -160,7 +160,7 @@ def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: Project) ->
     assert "Traceback" in (folder / "attempts/base/log.txt").read_text(encoding="utf-8")
 
 
-def test_a_trainer_that_takes_too_long_is_stopped(project: Project) -> None:
+def test_a_trainer_that_takes_too_long_is_stopped(project: CommandProject) -> None:
     write(project, "hangs")
     code, said = attempt(project, "--seconds", "1")
     assert code == 1
@@ -170,7 +170,7 @@ def test_a_trainer_that_takes_too_long_is_stopped(project: Project) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_trainer_first(project: Project, number: signal.Signals) -> None:
+def test_a_signal_stops_the_trainer_first(project: CommandProject, number: signal.Signals) -> None:
     write(project, "hangs")
     running = project.start("try", "--device", "cpu", env={"TMPDIR": str(project.folder.parent)})
     eventually((project.folder / "started").exists)
@@ -189,7 +189,7 @@ def test_a_signal_stops_the_trainer_first(project: Project, number: signal.Signa
         (("--python", "/nowhere/python"), "The interpreter /nowhere/python does not exist"),
     ],
 )
-def test_what_cannot_be_tried_is_a_sentence(project: Project, words: tuple[str, ...], sentence: str) -> None:
+def test_what_cannot_be_tried_is_a_sentence(project: CommandProject, words: tuple[str, ...], sentence: str) -> None:
     write(project, "good")
     code, said = attempt(project, *words)
     assert code == 2

@@ -14,7 +14,7 @@ from autoloop.settings import load_settings
 from autoloop.trainers import load_preset
 
 from tests.cli.conftest import Call
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.support.trainer_page import PAGE, blocks
 
 STUB = Path(__file__).with_name("stub_trainer.py")
@@ -48,7 +48,7 @@ COMMANDS = {
 """Of each section: the program that is started, an edit, and the words that follow the program."""
 
 
-def prepare(project: Project, section: str, number: int) -> None:
+def prepare(project: CommandProject, section: str, number: int) -> None:
     """The project that a block is for: its settings, the files that they name, programs beside the interpreter."""
     folder = project.folder
     (folder / "autoloop.toml").write_text(blocks()[section][number], encoding="utf-8")
@@ -69,7 +69,7 @@ def prepare(project: Project, section: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(("section", "number"), SECTIONS, ids=[f"{name} {number}" for name, number in SECTIONS])
-def test_every_block_is_a_plan_as_it_stands(section: str, number: int, project: Project, call: Call) -> None:
+def test_every_block_is_a_plan_as_it_stands(section: str, number: int, project: CommandProject, call: Call) -> None:
     prepare(project, section, number)
     preset = load_settings(project.folder).preset
     (project.folder / "config.json").write_text(CONFIGS["json"], encoding="utf-8")
@@ -90,7 +90,7 @@ def test_every_trainer_of_the_table_has_a_section_with_as_many_lines_as_it_says(
 
 
 @pytest.mark.parametrize("section", sorted(COMMANDS))
-def test_a_trainer_gets_the_command_line_that_its_documents_describe(section: str, project: Project) -> None:
+def test_a_trainer_gets_the_command_line_that_its_documents_describe(section: str, project: CommandProject) -> None:
     """Its values are what the stand-in writes, so the edit reached it."""
     prepare(project, section, 0)
     program, edit, words = COMMANDS[section]
@@ -99,7 +99,7 @@ def test_a_trainer_gets_the_command_line_that_its_documents_describe(section: st
     )
     assert said.returncode == 0, said.stdout + said.stderr
     (attempt,) = project.attempts()
-    with project.store() as store:
+    with project.open_store() as store:
         (run,) = store.runs(project.loop().id)
     assert run.state is RunState.FINISHED, run.reason
     filled = {"config": run.config_path, "output": attempt.output_dir, "name": run.name}

@@ -11,7 +11,7 @@ import pytest
 from autoloop.model import Change, RoundState, RunState
 from hypothesis import settings
 
-from tests.console.projects import CONFIG, Project
+from tests.console.projects import CONFIG, RecordedProject
 
 # The same examples each time: a run of the suite says something about the change, not about its luck.
 settings.register_profile("tui", derandomize=True, deadline=None, max_examples=200)
@@ -29,9 +29,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Iterator[RecordedProject]:
     """A loop that waits for decisions: an ended run, a running one, a queued one and two proposals."""
-    made = Project(tmp_path)
+    made = RecordedProject(tmp_path)
     base = made.run("base", log="INFO fine\n")
     config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
     made.run("variant", RunState.RUNNING, base=base, config=config, log="INFO step 1\nINFO ab\n")

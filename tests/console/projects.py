@@ -1,4 +1,4 @@
-"""Projects for the console's tests: rows of a real store, and the files that a trainer would have left."""
+"""Loops as an engine and its trainers would have left them: rows of a real store, and files."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from textual.widget import Widget
 
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
+from tests.support import project as support
 
 CONFIG: dict[str, Any] = {
     "policy": {"type": "act", "optimizer_lr": 2e-3, "dim_model": 32},
@@ -58,11 +59,11 @@ def curve(n: int = 50, start: float = 1.0, end: float = 0.1, every: int = 4) -> 
     return series
 
 
-class Project:
-    """A folder with a store and one loop; every method writes rows that an engine would have written."""
+class RecordedProject(support.Project):
+    """A project with one loop; every method writes rows and files that an engine would have written."""
 
     def __init__(self, folder: Path, *, rounds: int = 3, slots: int = 2, **spec: Any) -> None:
-        self.folder = Path(folder)
+        super().__init__(folder)
         self.store = Store.open(self.folder, create=True)
         self.spec = LoopSpec(
             configs=[],
@@ -238,3 +239,6 @@ def history(output: Path, metrics: Any) -> Path:
 def painted(pane: Widget) -> list[str]:
     """The rows of a RowPane as they are on the screen."""
     return ["".join(segment.text for segment in pane.render_line(y)) for y in range(pane.size.height)]
+
+
+Project = RecordedProject  # its name until all tests use the new one

@@ -15,7 +15,7 @@ from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
 from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
-from tests.console.projects import Project
+from tests.console.projects import RecordedProject
 from tests.console.waiting import settle
 
 Size = tuple[int, int]
@@ -36,7 +36,9 @@ class ConsolePilot(Pilot[int]):
 
 
 @asynccontextmanager
-async def run_app(app: ConsoleApp, size: Size = (80, 24), *, engine: Project | None = None) -> AsyncIterator[ConsolePilot]:
+async def run_app(
+    app: ConsoleApp, size: Size = (80, 24), *, engine: RecordedProject | None = None
+) -> AsyncIterator[ConsolePilot]:
     """Run `app` until the block ends, and enter it when all is painted. `engine`: a project whose loop has an engine."""
     with engine.engine() if engine else nullcontext():
         async with app.run_test(size=size):

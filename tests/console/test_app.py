@@ -44,10 +44,10 @@ from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from tests.console.pictures import rows, text
-from tests.console.projects import Project, painted
+from tests.console.projects import RecordedProject, painted
 from tests.console.running import ConsolePilot, Size, on_top, run_app, view_of
 from tests.console.waiting import has_quit, listen_to_terminal, notices, settle, until
-from tests.engine.project import Project as EngineProject
+from tests.engine.project import EngineProject
 from tests.support.waiting import PATIENCE
 
 ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
@@ -65,8 +65,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
+def project(tmp_path: Path) -> RecordedProject:
+    made = RecordedProject(tmp_path)
     base = made.run("base")
     made.run("some", RunState.RUNNING, base=base, log="x\n")
     return made
@@ -83,7 +83,9 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def drive(app: ConsoleApp, size: Size = (80, 24), engine: Project | None = None) -> AsyncIterator[ConsolePilot]:
+async def drive(
+    app: ConsoleApp, size: Size = (80, 24), engine: RecordedProject | None = None
+) -> AsyncIterator[ConsolePilot]:
     """`run_app` at this module's usual size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
@@ -105,7 +107,7 @@ def test_every_key_of_the_scope_has_its_action() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_screens_are_reached_by_their_keys_and_left_by_q(project: Project, size: Size) -> None:
+async def test_screens_are_reached_by_their_keys_and_left_by_q(project: RecordedProject, size: Size) -> None:
     async with drive(project.app(), size) as pilot:
         app = pilot.app
         for key, kind in (("p", ProposalsScreen), ("r", RoundsScreen), ("c", CompareScreen), ("question_mark", HelpScreen)):
@@ -130,7 +132,7 @@ async def test_screens_are_reached_by_their_keys_and_left_by_q(project: Project,
         assert has_quit(app)
 
 
-async def test_pause_and_resume_are_one_key(project: Project) -> None:
+async def test_pause_and_resume_are_one_key(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         await pilot.press("P")
         assert project.commands() == [Pause()]
@@ -142,7 +144,7 @@ async def test_pause_and_resume_are_one_key(project: Project) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project: Project, size: Size) -> None:
+async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project: RecordedProject, size: Size) -> None:
     async with drive(project.app(), size, engine=project) as pilot:
         for no in ("enter", "n", "q", "escape"):
             await pilot.press("Q")
@@ -160,7 +162,7 @@ async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project: Pr
         assert project.commands() == [Stop()]
 
 
-async def test_an_answer_is_told_also_below_a_dialog(project: Project) -> None:
+async def test_an_answer_is_told_also_below_a_dialog(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         await pilot.press("P")
         await pilot.press("e")
@@ -173,7 +175,9 @@ async def test_an_answer_is_told_also_below_a_dialog(project: Project) -> None:
 
 
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
-async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_them(project: Project, key: str) -> None:
+async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_them(
+    project: RecordedProject, key: str
+) -> None:
     async with drive(project.app(), (120, 40)) as pilot:
         app = pilot.app
         await pilot.press(key)
@@ -195,7 +199,7 @@ async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_r
 # --------------------------------------------------------------------------------------------------------------- settings
 
 
-async def test_remapped_keys_work_and_are_what_is_shown(project: Project, settings: Any, tmp_path: Path) -> None:
+async def test_remapped_keys_work_and_are_what_is_shown(project: RecordedProject, settings: Any, tmp_path: Path) -> None:
     (settings / "console.toml").write_text('[keys]\n"app.rounds" = "Z, f5"\n"slots.stop" = "ctrl+x"\n"app.pause" = "W"\n')
     chosen = Preferences.load(os.environ)
     assert chosen.problems == []
@@ -224,7 +228,7 @@ async def test_remapped_keys_work_and_are_what_is_shown(project: Project, settin
 
 
 async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself(
-    project: Project, settings: Any, tmp_path: Path
+    project: RecordedProject, settings: Any, tmp_path: Path
 ) -> None:
     (settings / "console.toml").write_text(
         'theme = "no-such"\nnotify = "loud"\nmouze = false\nascii = true\nproblems = ["x"]\n'
@@ -256,7 +260,7 @@ def test_a_broken_settings_file_leaves_the_defaults(settings: Any, tmp_path: Pat
 
 
 async def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(
-    project: Project, settings: Any, tmp_path: Path
+    project: RecordedProject, settings: Any, tmp_path: Path
 ) -> None:
     async with drive(ConsoleApp(project.folder)) as pilot:
         names = list(pilot.app.themes)
@@ -274,7 +278,7 @@ async def test_the_next_theme_is_remembered_and_the_settings_file_overrules_it(
 
 
 @pytest.mark.parametrize("no_color", [False, True])
-async def test_no_color_paints_in_grey(project: Project, monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
+async def test_no_color_paints_in_grey(project: RecordedProject, monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
     if no_color:
         monkeypatch.setenv("NO_COLOR", "1")
     async with drive(project.app(), engine=project) as pilot:
@@ -291,7 +295,7 @@ async def test_no_color_paints_in_grey(project: Project, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("ascii_only", [True, None])
-async def test_ascii_may_be_asked_for_by_flag_or_in_the_settings(project: Project, ascii_only: bool | None) -> None:
+async def test_ascii_may_be_asked_for_by_flag_or_in_the_settings(project: RecordedProject, ascii_only: bool | None) -> None:
     async with drive(
         ConsoleApp(project.folder, preferences=Preferences(ascii=not ascii_only), ascii_only=ascii_only)
     ) as pilot:
@@ -305,7 +309,7 @@ MINE = 'name = "mine"\nprimary = "#ffffff"\nforeground = "#{0}"\nbackground = "#
 
 @pytest.mark.parametrize("whose", ["user", "project"])
 async def test_theme_files_are_taken_up_while_it_runs(
-    project: Project, settings: Any, monkeypatch: pytest.MonkeyPatch, whose: Any
+    project: RecordedProject, settings: Any, monkeypatch: pytest.MonkeyPatch, whose: Any
 ) -> None:
     monkeypatch.setattr(theme_watch, "EVERY", 0.0)
     folder = settings / "themes" if whose == "user" else project.folder / "themes"
@@ -348,7 +352,9 @@ async def test_theme_files_are_taken_up_while_it_runs(
         assert len(notices(app)) == 1
 
 
-async def test_theme_files_that_did_not_change_are_not_read_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_theme_files_that_did_not_change_are_not_read_again(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(theme_watch, "EVERY", 0.0)
 
     async with drive(project.app()) as pilot:
@@ -368,13 +374,13 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Any:
     return heard
 
 
-def end(project: Project, run: Run, state: Any, **more: Any) -> None:
+def end(project: RecordedProject, run: Run, state: Any, **more: Any) -> None:
     project.store.put_run(msgspec.structs.replace(project.store.run(run.id), state=state, ended_at=time.time(), **more))
 
 
 @pytest.mark.parametrize("notify", ["off", "bell", "osc9"])
 async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_there(
-    project: Project, called: Any, notify: Any, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, called: Any, notify: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.run("old", RunState.FAILED)
     one = project.run("one\x1b[31m", RunState.RUNNING)
@@ -422,7 +428,7 @@ async def test_a_person_is_called_once_for_what_happens_and_not_for_what_was_the
         look()
 
 
-async def test_a_retry_that_fails_between_two_looks_is_news(project: Project) -> None:
+async def test_a_retry_that_fails_between_two_looks_is_news(project: RecordedProject) -> None:
     run = project.run("one", RunState.FAILED)
 
     async with drive(project.app()) as pilot:
@@ -445,7 +451,7 @@ async def test_a_retry_that_fails_between_two_looks_is_news(project: Project) ->
     ],
 )
 async def test_a_round_waits_for_a_person_only_where_it_does_not_go_on_by_itself(
-    project: Project, approve: Any, held: Any, status: Any, expected: Any
+    project: RecordedProject, approve: Any, held: Any, status: Any, expected: Any
 ) -> None:
     project.round(1, RoundState.DECIDING)
     project.proposal(project.store.run("run00001"), status=status)
@@ -465,7 +471,7 @@ def test_a_notification_passes_through_tmux_and_carries_nothing_of_its_own() -> 
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: Project, size: Size) -> None:
+async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: RecordedProject, size: Size) -> None:
     async with drive(project.app(), size) as pilot:
         assert "the engine has stopped: R resumes the loop" in top(pilot.app)
         await pilot.press("P")
@@ -480,7 +486,7 @@ async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: Proje
         ({}, "the engine is alive"),
     ],
 )
-async def test_an_engine_that_is_not_needed_is_not_started(project: Project, changes: Any, told: Any) -> None:
+async def test_an_engine_that_is_not_needed_is_not_started(project: RecordedProject, changes: Any, told: Any) -> None:
     project.change_loop(**changes)
 
     async with drive(project.app(), engine=None if changes else project) as pilot:
@@ -489,7 +495,7 @@ async def test_an_engine_that_is_not_needed_is_not_started(project: Project, cha
         assert project.commands() == []
 
 
-async def test_an_engine_that_cannot_start_is_told_in_words(project: Project) -> None:
+async def test_an_engine_that_cannot_start_is_told_in_words(project: RecordedProject) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.spec, cwd=str(project.folder / "gone")))
 
     async with drive(project.app(), (200, 50)) as pilot:
@@ -567,7 +573,7 @@ async def test_two_consoles_on_one_loop_both_see_a_decision(real: EngineProject)
 
 
 async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frozen = []
 
@@ -582,7 +588,7 @@ async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends
     assert gc.get_freeze_count() == 0
 
 
-async def test_views_are_freed_without_a_collection(project: Project) -> None:
+async def test_views_are_freed_without_a_collection(project: RecordedProject) -> None:
     async with drive(project.app()) as pilot:
         gc.collect()  # what other consoles of this process left behind
         gc.disable()

@@ -31,7 +31,7 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from tests.console.pictures import text
-from tests.console.projects import Project
+from tests.console.projects import RecordedProject
 from tests.console.test_moving import drive, type_ahead
 from tests.console.waiting import settle, until
 from tests.support.waiting import PATIENCE
@@ -146,7 +146,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("where", PLACES)
-def test_an_error_of_ours_is_one_sentence_and_a_file(project: Project, terminal: Any, where: Any) -> None:
+def test_an_error_of_ours_is_one_sentence_and_a_file(project: RecordedProject, terminal: Any, where: Any) -> None:
     shown = terminal(project.folder, FAILING.format(where=PLACES[where]))
     if where in ("a key", "a worker", "the end"):
         shown.read(b"loop_1700000000")
@@ -194,7 +194,7 @@ def test_a_crash_file_goes_elsewhere_where_the_project_cannot_take_it(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], ids=lambda n: n.name)
-def test_a_signal_restores_the_terminal(project: Project, terminal: Any, number: int) -> None:
+def test_a_signal_restores_the_terminal(project: RecordedProject, terminal: Any, number: int) -> None:
     shown = terminal(project.folder)
     shown.read(b"loop_1700000000")
     assert "alternate screen" in shown.left_on
@@ -206,7 +206,7 @@ def test_a_signal_restores_the_terminal(project: Project, terminal: Any, number:
 
 
 @pytest.mark.parametrize("stuck", ["time.sleep(600)", "while True: pass"])
-def test_a_signal_ends_a_console_that_is_stuck(project: Project, terminal: Any, stuck: Any) -> None:
+def test_a_signal_ends_a_console_that_is_stuck(project: RecordedProject, terminal: Any, stuck: Any) -> None:
     code = FAILING.format(
         where="import time, autoloop_tui.console.full_screen as full\nfull.GRACE = 0.2\n"
         f"def stuck(self):\n    print('STUCK', file=sys.__stderr__, flush=True)\n    {stuck}\n"
@@ -223,7 +223,7 @@ def test_a_signal_ends_a_console_that_is_stuck(project: Project, terminal: Any, 
     assert termios.tcgetattr(shown.slave) == shown.before
 
 
-def test_a_terminal_that_goes_away_ends_the_console(project: Project, terminal: Any) -> None:
+def test_a_terminal_that_goes_away_ends_the_console(project: RecordedProject, terminal: Any) -> None:
     shown = terminal(project.folder)
     shown.read(b"loop_1700000000")
     os.close(shown.slave)
@@ -235,7 +235,7 @@ def test_a_terminal_that_goes_away_ends_the_console(project: Project, terminal: 
 
 @pytest.mark.parametrize("term", ["dumb", "", "unknown"])
 def test_a_terminal_that_cannot_be_drawn_on_gets_a_sentence_and_the_status(
-    project: Project, terminal: Any, term: Any
+    project: RecordedProject, terminal: Any, term: Any
 ) -> None:
     shown = terminal(project.folder, term=term)
     told = shown.read().decode()
@@ -250,7 +250,7 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_a_sentence_and_the_status(
 
 
 @contextlib.contextmanager
-def locked(project: Project, how: str = "IMMEDIATE") -> Iterator[Any]:
+def locked(project: RecordedProject, how: str = "IMMEDIATE") -> Iterator[Any]:
     db = sqlite3.connect(project.store.places.database, isolation_level=None, timeout=PATIENCE)
     try:
         db.execute(f"BEGIN {how}")
@@ -260,7 +260,7 @@ def locked(project: Project, how: str = "IMMEDIATE") -> Iterator[Any]:
         db.close()
 
 
-async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project: Project) -> None:
+async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         with locked(project):
@@ -277,7 +277,7 @@ async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project
 
 
 async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.2)
 
@@ -293,7 +293,7 @@ async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(
         await until(pilot, lambda: project.commands(), "the second try")
 
 
-def test_quitting_waits_for_commands_under_way(project: Project) -> None:
+def test_quitting_waits_for_commands_under_way(project: RecordedProject) -> None:
     feed = Feed(project.folder)
     with locked(project):
         assert not feed.send(Pause())
@@ -302,7 +302,9 @@ def test_quitting_waits_for_commands_under_way(project: Project) -> None:
     assert project.commands() == [Pause(), Resume()]
 
 
-async def test_what_could_not_be_sent_is_said_after_the_console(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_could_not_be_sent_is_said_after_the_console(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.1)
     app = project.app()
 
@@ -323,7 +325,7 @@ async def test_what_could_not_be_sent_is_said_after_the_console(project: Project
     ids=["locked", "sqlite", "full"],
 )
 async def test_a_store_that_fails_at_any_call_is_a_sentence(
-    project: Project, monkeypatch: pytest.MonkeyPatch, error: Any
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
     """Every call of the store raises, on every screen and for every key that asks it."""
 
@@ -369,7 +371,7 @@ async def test_a_disk_without_space_does_not_end_the_console(tmp_path: Path) -> 
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", where], capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted here")
     try:
-        made = Project(where)
+        made = RecordedProject(where)
         base = made.run("base")
         made.proposal(base)
         app = ConsoleApp(where, preferences=Preferences())
@@ -390,7 +392,7 @@ async def test_a_disk_without_space_does_not_end_the_console(tmp_path: Path) -> 
         subprocess.run(["umount", "-l", where], check=False)
 
 
-async def test_signals_that_are_ignored_stay_so(project: Project) -> None:
+async def test_signals_that_are_ignored_stay_so(project: RecordedProject) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         app = project.app()

@@ -19,7 +19,7 @@ from autoloop_tui.console.present.slots.facts import facts_of
 from autoloop_tui.console.screens.dialogs import Ask
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.widgets.log_tail import LogTail
-from tests.console.projects import Project
+from tests.console.projects import RecordedProject
 from tests.console.running import run_app
 from tests.console.waiting import settle
 
@@ -41,9 +41,9 @@ steps = "{steps}"
 
 
 @pytest.fixture(params=["gone", "broken"])
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> RecordedProject:
     """A loop whose preset file is gone or broken; its own copy is there."""
-    project = Project(tmp_path)
+    project = RecordedProject(tmp_path)
     given = tmp_path / "mine.toml"
     if request.param == "broken":
         given.write_text("name = [")
@@ -55,20 +55,20 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
 
 
 @asynccontextmanager
-async def opened(project: Project) -> AsyncIterator[tuple[Pilot[Any], ConsoleApp]]:
+async def opened(project: RecordedProject) -> AsyncIterator[tuple[Pilot[Any], ConsoleApp]]:
     app = project.app()
     async with run_app(app, (120, 40), engine=project) as pilot:
         yield pilot, app
 
 
-def ended(project: Project) -> Run:
+def ended(project: RecordedProject) -> Run:
     run = project.run("done")
     assert run.output_dir is not None
     (Path(run.output_dir) / "checkpoints/last").mkdir(parents=True)
     return run
 
 
-async def test_the_launch_of_a_run_is_shown(project: Project) -> None:
+async def test_the_launch_of_a_run_is_shown(project: RecordedProject) -> None:
     run = project.run("later", RunState.QUEUED)
 
     async with opened(project) as (_, app):
@@ -79,7 +79,7 @@ async def test_the_launch_of_a_run_is_shown(project: Project) -> None:
         assert "--mine" in plan.argv
 
 
-async def test_an_ended_run_can_be_extended(project: Project) -> None:
+async def test_an_ended_run_can_be_extended(project: RecordedProject) -> None:
     run = ended(project)
 
     async with opened(project) as (pilot, app):
@@ -90,7 +90,7 @@ async def test_an_ended_run_can_be_extended(project: Project) -> None:
         assert isinstance(app.screen, Ask)
 
 
-async def test_the_preset_s_secrets_and_the_config_s_are_not_shown_in_a_log(project: Project) -> None:
+async def test_the_preset_s_secrets_and_the_config_s_are_not_shown_in_a_log(project: RecordedProject) -> None:
     kept = project.store.places.frozen(project.loop.name) / "preset.toml"
     kept.write_text(PRESET + '[env]\nMY_TOKEN = "preset9ztoken"\n')
     log = "bare preset9ztoken, config9ztoken\n" * 3
@@ -112,7 +112,7 @@ async def test_the_preset_s_secrets_and_the_config_s_are_not_shown_in_a_log(proj
             assert view.log_file.lines(0, 3) == view.log_file.last_lines(3) == ["bare ***, ***"] * 3
 
 
-async def test_edits_are_judged(project: Project) -> None:
+async def test_edits_are_judged(project: RecordedProject) -> None:
     run = project.run("done", config={"lr": 1e-3, "seed": 1})
 
     async with opened(project) as (_, app):

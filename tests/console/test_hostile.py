@@ -44,7 +44,7 @@ from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.welcome import WelcomeApp
 from autoloop_tui.console.widgets.log_tail import LogTail
 from tests.console.pictures import picture, rows, text
-from tests.console.projects import CONFIG, Project, curve, history, output_of
+from tests.console.projects import CONFIG, RecordedProject, curve, history, output_of
 from tests.console.running import ConsolePilot, Size, on_top, run_app
 from tests.console.waiting import laid_out, processed, resize_now, until
 
@@ -81,12 +81,14 @@ def clock_turned_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Any]:
-    made = Project(tmp_path)
+    made = RecordedProject(tmp_path)
     yield made
     made.store.close()
 
 
-def family(project: Project, name: str = "variant", log: str | bytes = "INFO step 1\nINFO the end\n", **more: Any) -> Run:
+def family(
+    project: RecordedProject, name: str = "variant", log: str | bytes = "INFO step 1\nINFO the end\n", **more: Any
+) -> Run:
     """A finished run, a running variant of it in slot 0, one that waits, and a pending proposal."""
     base = project.run("base", log="INFO fine\n")
     config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
@@ -106,7 +108,7 @@ async def drive(app: App[Any], size: Size = (120, 40)) -> AsyncIterator[Pilot[An
 
 
 @asynccontextmanager
-async def console(project: Project, size: Size = (120, 40)) -> AsyncIterator[ConsolePilot]:
+async def console(project: RecordedProject, size: Size = (120, 40)) -> AsyncIterator[ConsolePilot]:
     """The console on a loop that has an engine."""
     async with run_app(project.app(), size, engine=project) as pilot:
         await look(pilot)
@@ -176,7 +178,7 @@ HOSTILE_LOG = (
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project: Project, size: Size) -> None:
+async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(project: RecordedProject, size: Size) -> None:
     family(project, log=HOSTILE_LOG)
 
     async with console(project, size) as pilot:
@@ -194,7 +196,7 @@ async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(proj
         harmless(pilot.app)
 
 
-async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(project: Project) -> None:
+async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_said(project: RecordedProject) -> None:
     running = family(project)
     log = project.store.places.attempt(f"{running.id}-1") / "log.txt"
 
@@ -217,7 +219,7 @@ async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_sa
 
 @pytest.mark.parametrize("screen", [name for name in SCREENS if name not in ("queue", "slots-config", "run-launch")])
 async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
-    project: Project, screen: Any, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, screen: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
     family(project)
@@ -231,7 +233,7 @@ async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-async def test_a_screen_opens_on_a_terminal_of_one_cell(project: Project, screen: Any) -> None:
+async def test_a_screen_opens_on_a_terminal_of_one_cell(project: RecordedProject, screen: Any) -> None:
     family(project)
 
     async with console(project, (1, 1)) as pilot:
@@ -258,7 +260,7 @@ async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path:
 
 
 @pytest.mark.parametrize("screen", ["slots-charts", "run-charts", "compare", "rounds"])
-async def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project: Project, screen: Any) -> None:
+async def test_a_history_that_shrinks_is_replaced_or_goes_is_read_anew(project: RecordedProject, screen: Any) -> None:
     running = family(project)
     path = history(output_of(running), {"train/l1_loss": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
 
@@ -290,7 +292,7 @@ def big(value: int = 0, keys: int = 2000) -> Any:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_config_of_2000_keys_is_read_compared_and_changed(project: Project, size: Size) -> None:
+async def test_a_config_of_2000_keys_is_read_compared_and_changed(project: RecordedProject, size: Size) -> None:
     base = project.run("base", config=big())
     variant = project.run("variant", config=big(5), base=base)
     changes = diff(big(), big(5))
@@ -315,7 +317,7 @@ async def test_a_config_of_2000_keys_is_read_compared_and_changed(project: Proje
         assert "of 20" in text(pilot.app)  # how many rows there are
 
 
-async def test_500_proposals_are_counted_and_the_last_is_reached(project: Project) -> None:
+async def test_500_proposals_are_counted_and_the_last_is_reached(project: RecordedProject) -> None:
     base = project.run("base")
     project.round(1, RoundState.DECIDING)
     with project.store.transaction():
@@ -334,7 +336,7 @@ async def test_500_proposals_are_counted_and_the_last_is_reached(project: Projec
             assert "#1 " in text(pilot.app)
 
 
-async def test_5000_past_runs_are_counted_and_the_last_is_reached(project: Project) -> None:
+async def test_5000_past_runs_are_counted_and_the_last_is_reached(project: RecordedProject) -> None:
     first = project.run("first")
     with project.store.transaction():
         for n in range(1, 5000):
@@ -359,7 +361,7 @@ async def test_5000_past_runs_are_counted_and_the_last_is_reached(project: Proje
 
 
 @pytest.mark.parametrize(("kind", "size"), [*((kind, (200, 50)) for kind in NAMES), ("control", (80, 24))])
-async def test_hostile_names_are_harmless_on_every_screen(project: Project, kind: Any, size: Size) -> None:
+async def test_hostile_names_are_harmless_on_every_screen(project: RecordedProject, kind: Any, size: Size) -> None:
     name = NAMES[kind]
     project.change_loop(spec=msgspec.structs.replace(project.spec, name=name), end=LoopEnd(kind=LoopEndKind.USER, text=name))
     base = project.run("base", metrics={f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})
@@ -403,7 +405,7 @@ async def test_hostile_names_are_harmless_on_every_screen(project: Project, kind
 # ------------------------------------------------------------------------------------------- what goes or is not known
 
 
-async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project: Project) -> None:
+async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(project: RecordedProject) -> None:
     family(project)
     project.store.close()
     database = project.store.places.database
@@ -423,7 +425,9 @@ async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(projec
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(project: Project, screen: Any) -> None:
+async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(
+    project: RecordedProject, screen: Any
+) -> None:
     running = family(project)
 
     async with console(project) as pilot:
@@ -438,7 +442,7 @@ async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_surviv
 
 
 @pytest.mark.parametrize("keys", [["d"], ["enter", "3"], ["c"]], ids=["slots", "run", "compare"])
-async def test_a_frozen_config_that_is_gone_is_said(project: Project, keys: Sequence[str]) -> None:
+async def test_a_frozen_config_that_is_gone_is_said(project: RecordedProject, keys: Sequence[str]) -> None:
     running = family(project)
     shutil.rmtree(Path(running.config_path).parent)
 
@@ -449,7 +453,9 @@ async def test_a_frozen_config_that_is_gone_is_said(project: Project, keys: Sequ
 
 
 @pytest.mark.parametrize("screen", ["slots", "proposals", "run-config"])
-async def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(project: Project, screen: Any) -> None:
+async def test_a_project_whose_folder_is_deleted_while_open_is_survived_and_said(
+    project: RecordedProject, screen: Any
+) -> None:
     family(project)
 
     async with drive(project.app(), (250, 50)) as pilot:

@@ -7,11 +7,11 @@ from pathlib import Path
 from autoloop.model import RunState
 
 from autoloop_tui.console.loop_view import Feed
-from tests.console.projects import Project, curve
+from tests.console.projects import RecordedProject, curve
 
 
 def test_the_key_metric_is_the_held_out_loss_that_ended_runs_have(tmp_path: Path) -> None:
-    project = Project(tmp_path, methods=[])
+    project = RecordedProject(tmp_path, methods=[])
     project.run("a", metrics={"train/loss": curve(), "val/loss": curve(10, 1.2, 0.2, 20), "lr": curve()})
     feed = Feed(project.folder)
     try:
@@ -24,7 +24,7 @@ def test_the_key_metric_is_the_held_out_loss_that_ended_runs_have(tmp_path: Path
 
 
 def test_it_is_known_as_soon_as_a_running_run_has_logged_one(tmp_path: Path) -> None:
-    project = Project(tmp_path, methods=[])
+    project = RecordedProject(tmp_path, methods=[])
     run = project.run("a", RunState.RUNNING, metrics={"val/acc": curve()})
     feed = Feed(project.folder)
     try:
@@ -39,7 +39,7 @@ def test_it_is_known_as_soon_as_a_running_run_has_logged_one(tmp_path: Path) -> 
 
 
 def test_what_until_and_the_rules_look_at_comes_first(tmp_path: Path) -> None:
-    project = Project(tmp_path, methods=[], named_metrics=["val/acc"])
+    project = RecordedProject(tmp_path, methods=[], named_metrics=["val/acc"])
     project.run("a", metrics={"val/loss": curve(), "val/acc": curve()})
     feed = Feed(project.folder)
     try:

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.console.projects import Project
+from tests.console.projects import RecordedProject
 
 KEYS = [*"sprc?jklmdenxQ/a1234oLGgTyuHS", "Enter", "Escape", "Tab", "Space", "C-p", "C-u", "C-d", "Up", "Down", "BSpace"]
 
 
 @pytest.fixture
-def driven(project: Project) -> Iterator[Any]:
+def driven(project: RecordedProject) -> Iterator[Any]:
     """An engine that never answers, so that every dialog opens and every command is sent."""
     with project.engine():
         yield project

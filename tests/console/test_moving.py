@@ -28,7 +28,7 @@ from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from tests.console.pictures import text
-from tests.console.projects import Project
+from tests.console.projects import RecordedProject
 from tests.console.running import ConsolePilot, Size, run_app
 from tests.console.waiting import has_quit, settle, until
 
@@ -72,7 +72,9 @@ TARGETS = {
 
 
 @asynccontextmanager
-async def drive(app: ConsoleApp, size: Size = (120, 40), engine: Project | None = None) -> AsyncIterator[ConsolePilot]:
+async def drive(
+    app: ConsoleApp, size: Size = (120, 40), engine: RecordedProject | None = None
+) -> AsyncIterator[ConsolePilot]:
     """`run_app` at this module's usual size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
@@ -101,7 +103,7 @@ def typed(app: App[Any]) -> Any:
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.faults)], ids=["in-turn", "every"])
 @pytest.mark.parametrize("start", START)
 async def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_ticks(
-    project: Project, monkeypatch: pytest.MonkeyPatch, start: Any, every: Any
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch, start: Any, every: Any
 ) -> None:
     """From every screen, with everything open above it, to another one; with `every` to every other one."""
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 0.05)
@@ -135,7 +137,9 @@ async def test_screens_are_reached_from_each_other_with_anything_open_while_the_
 
 @pytest.mark.parametrize("opened", ["enter", "question_mark"])
 @pytest.mark.parametrize("key", ["p", "c", "s"])
-async def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(project: Project, opened: Any, key: str) -> None:
+async def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(
+    project: RecordedProject, opened: Any, key: str
+) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         await pilot.press("r")
@@ -148,7 +152,7 @@ async def test_a_screen_that_is_uncovered_for_an_instant_does_nothing_more(proje
         assert type(app.screen) is {"p": ProposalsScreen, "c": CompareScreen, "s": SlotsScreen}[key]
 
 
-async def test_what_a_screen_put_off_is_dropped_with_it(project: Project) -> None:
+async def test_what_a_screen_put_off_is_dropped_with_it(project: RecordedProject) -> None:
     called = []
 
     async with drive(project.app(), engine=project) as pilot:
@@ -171,7 +175,7 @@ async def test_what_a_screen_put_off_is_dropped_with_it(project: Project) -> Non
 # --------------------------------------------------------------------------------------------------------- keys in order
 
 
-async def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project: Project) -> None:
+async def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         await pilot.press("p")
@@ -187,7 +191,7 @@ async def test_characters_do_not_overtake_a_key_that_is_bound_to_an_action(proje
         assert typed(app) == "10.775"
 
 
-async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project: Project) -> None:
+async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "e", "ctrl+u", *"0.77", "enter", "j", "e", "ctrl+u", *"0.5", "enter", "r")
@@ -198,7 +202,7 @@ async def test_a_whole_edit_may_be_typed_before_the_dialog_is_there(project: Pro
         assert second == Edit(proposal=2, edits=["ot.loss_config.reg@set=0.5"])
 
 
-async def test_a_reason_may_be_typed_before_the_question_is_there(project: Project) -> None:
+async def test_a_reason_may_be_typed_before_the_question_is_there(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "x", *"tried", "space", *"before", "enter")
@@ -208,7 +212,7 @@ async def test_a_reason_may_be_typed_before_the_question_is_there(project: Proje
         assert command == Reject(proposals=[1], note="triedbefore")  # a space has no character here
 
 
-async def test_a_paste_keeps_its_place_among_the_keys(project: Project) -> None:
+async def test_a_paste_keeps_its_place_among_the_keys(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "p", "e", "ctrl+u")
@@ -224,7 +228,7 @@ async def test_a_paste_keeps_its_place_among_the_keys(project: Project) -> None:
     ("keys", "pane"), [(["r", "slash", *"base"], "#filter"), (["enter", "2", "slash", *"step"], "#part-log Input")]
 )
 async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(
-    project: Project, keys: Sequence[str], pane: str
+    project: RecordedProject, keys: Sequence[str], pane: str
 ) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
@@ -233,7 +237,7 @@ async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(
         assert app.screen.query_one(pane, Input).value == "".join(keys[-4:])
 
 
-async def test_questions_are_answered_before_they_are_there(project: Project) -> None:
+async def test_questions_are_answered_before_they_are_there(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "Q", "y", "P", "Q", "n", "r")
@@ -253,7 +257,7 @@ async def test_a_plan_is_started_by_keys_typed_ahead(tmp_path: Path, monkeypatch
 
 
 async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_while(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("autoloop_tui.console.full_screen.PATIENCE", 0.1)
     gate = asyncio.Event()
@@ -270,7 +274,7 @@ async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_
 # ------------------------------------------------------------------------------------------------------------------- Esc
 
 
-async def test_esc_leads_back_and_never_out(project: Project) -> None:
+async def test_esc_leads_back_and_never_out(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
         type_ahead(app, "l", "slash", "escape", "escape", "r", "enter", "escape", "escape", "escape")
@@ -283,7 +287,7 @@ async def test_esc_leads_back_and_never_out(project: Project) -> None:
         await until(pilot, lambda: has_quit(app), "q")
 
 
-async def test_preferences_may_bind_esc_to_something_else(project: Project) -> None:
+async def test_preferences_may_bind_esc_to_something_else(project: RecordedProject) -> None:
     app = project.app()
     app.preferences = Preferences(keys={"app.escape": "f9"})
 

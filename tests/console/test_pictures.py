@@ -37,7 +37,7 @@ from autoloop_tui.console.screens.welcome import WelcomeApp
 from autoloop_tui.console.telemetry import Sample
 from tests.console import projects
 from tests.console.pictures import picture
-from tests.console.projects import CONFIG, Project
+from tests.console.projects import CONFIG, RecordedProject
 from tests.console.running import Size
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -136,9 +136,9 @@ LOG = "".join(
 )
 
 
-def loop(*, deciding: bool = False) -> Project:
+def loop(*, deciding: bool = False) -> RecordedProject:
     """A loop in its second round: one run ended well, one failed, two go on, one waits."""
-    project = Project(Path())
+    project = RecordedProject(Path())
     spec = msgspec.structs.replace(
         project.spec, device="cuda", gpus=[0, 1, 2, 3], concurrency=4, steps=2000, cwd="/data/act-ot", name="tau sweep"
     )
@@ -195,7 +195,7 @@ def loop(*, deciding: bool = False) -> Project:
     return project
 
 
-def ended(project: Project, name: str, columns: dict[str, Series], **more: Any) -> Run:
+def ended(project: RecordedProject, name: str, columns: dict[str, Series], **more: Any) -> Run:
     more = {**more, "step": 2000}
     return project.run(name, metrics=columns, log=LOG, attempt={"slot": project.made % 4}, **more)
 
@@ -220,7 +220,7 @@ def evidence(value: float) -> Evidence:
     return Evidence(rule="ot-mass-low", rule_version="1", when="ot_pi_sum.last < 0.05", observations=[seen])
 
 
-def propose(project: Project, base: Run) -> None:
+def propose(project: RecordedProject, base: Run) -> None:
     """One proposal of every status."""
     reg, tau = change("ot.loss_config.reg", 0.4, 0.64), change("ot.loss_config.tau_src", 0.05, 0.5)
     rate = change("policy.optimizer_lr", 2e-3, 1e-3)
@@ -238,7 +238,7 @@ def propose(project: Project, base: Run) -> None:
         project.proposal(base, [f"{c.path}={c.after}" for c in changes], changes=changes, **more)
 
 
-def move_to_relative_paths(project: Project) -> None:
+def move_to_relative_paths(project: RecordedProject) -> None:
     """The folder of a test has another name each time; pictures must not show it."""
     here = f"{Path.cwd()}/"
     for run in project.store.runs(project.loop.id):

@@ -9,14 +9,14 @@ from pathlib import Path
 import autoloop
 import pytest
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineProject]:
     # Engines that are processes of their own must find the package that is tested.
     core = str(Path(autoloop.__file__).parents[1])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [core, os.environ.get("PYTHONPATH")])))
-    project = Project(tmp_path)
+    project = EngineProject(tmp_path)
     yield project
     project.close()

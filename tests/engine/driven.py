@@ -18,7 +18,7 @@ from autoloop.store import Command, Store
 from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
-    from tests.engine.project import Project
+    from tests.engine.project import EngineProject
 
 
 class Driven:
@@ -26,7 +26,7 @@ class Driven:
 
     def __init__(
         self,
-        project: Project,
+        project: EngineProject,
         loop: Loop,
         prepare: Callable[[Engine], object],
         on_event: Callable[[Event], object] | None = None,

@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from autoloop.model import Attempt, Run, RunState
-from autoloop.runners import local
-
-
-def supervisor_pid(attempt: Attempt) -> int | None:
-    """The pid of the attempt's supervisor, as itself recorded it, while it lives."""
-    for name in ("start.json", "claim"):
-        try:
-            record = json.loads((Path(attempt.directory) / name).read_text())
-            handle = local.Handle.from_dict(record)
-        except (OSError, ValueError):
-            continue
-        fd = local.open_pidfd(handle)
-        if fd is None:
-            return None
-        os.close(fd)
-        return handle.pid
-    return None
 
 
 def span(attempt: Attempt) -> tuple[float, float]:

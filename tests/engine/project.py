@@ -1,4 +1,4 @@
-"""A project of its own for each test: configs for the fake trainer, loops, engines in a thread or as a process."""
+"""Loops that really run: configs for the fake trainer, engines in this thread, in another one, or as a process."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autoloop.engine import Engine, create_loop, plan_loop, spawn
 from autoloop.gpus import GpuReport
 from autoloop.model import ApprovalMode, ApprovalPolicy, Attempt, Event, Loop, LoopSpec, LoopState, Proposal, Run
-from autoloop.runners import local, procfs
 from autoloop.settings import Settings
 from autoloop.store import Store
 
 from tests.engine.driven import Driven
-from tests.engine.processes import supervisor_pid
+from tests.support import project as support
 from tests.support.processes import await_end
 from tests.support.waiting import PATIENCE, eventually
 
@@ -59,13 +57,13 @@ def rows(*losses: float, **more: float) -> list[dict[str, float]]:
     return [{"_step": step, "train/l1_loss": loss, **extra} for step, loss in enumerate(losses, 1)]
 
 
-class Project:
-    """One folder with its store. Made by the fixture, which ends whatever is still running when the test is over."""
+class EngineProject(support.Project):
+    """A project whose loops really run."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "fake.toml").write_text(PRESET)
-        (folder / "rules.toml").write_text(RULES)
+        super().__init__(folder)
+        self.write("fake.toml", PRESET)
+        self.write("rules.toml", RULES)
         self.store = Store.open(folder, create=True)
         self.spawned: list[int] = []
         self._number = 0
@@ -76,19 +74,11 @@ class Project:
         """A config file; without `rows` it logs a falling loss. Each is another training, not the same
         one with another seed."""
         self._number += 1
-        path = self.folder / f"{name}.json"
         own = {"seed": self._number, "number": self._number}
-        path.write_text(json.dumps({**own, "lr": 1.0, "rows": rows(2.0, 1.0), **behaviour}))
-        return str(path)
-
-    def gate(self, name: str) -> Path:
-        """A file that is not there yet; `touch` lets the trainers that wait for it go on."""
-        return self.folder / f"{name}.gate"
+        return self.write_config(name, {**own, "lr": 1.0, "rows": rows(2.0, 1.0), **behaviour})
 
     def rules(self, text: str, name: str = "own.toml") -> str:
-        path = self.folder / name
-        path.write_text(text)
-        return str(path)
+        return self.write(name, text)
 
     def spec(self, configs: Iterable[str], **changes: Any) -> LoopSpec:
         values: dict[str, Any] = {
@@ -206,34 +196,14 @@ class Project:
 
     # ---------------------------------------------------------------------------------------------- nothing is left
 
-    def left_over(self) -> list[str]:
-        """What still runs of any attempt of this project: supervisors, and processes that carry an attempt's mark."""
-        attempts = [attempt for loop in self.store.loops() for attempt in self.store.loop_attempts(loop.id)]
-        found = [f"supervisor of {a.id}" for a in attempts if supervisor_pid(a) is not None]
-        marks = {f"{procfs.MARK}={attempt.id}".encode(): attempt.id for attempt in attempts}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    variables = (entry / "environ").read_bytes().split(b"\0")
-                except OSError:
-                    continue
-                found += [f"process {entry.name} of {marks[v]}" for v in variables if v in marks]
-        return found
+    def attempts(self) -> list[Attempt]:
+        return support.attempts_in(self.store)
 
     def close(self) -> None:
         for pid in self.spawned:
             self.kill_engine(pid)
-        attempts = [attempt for loop in self.store.loops() for attempt in self.store.loop_attempts(loop.id)]
-        for attempt in attempts:
-            if (supervisor := supervisor_pid(attempt)) is not None:
-                os.kill(supervisor, signal.SIGUSR1)
-        for attempt in attempts:
-            eventually(partial(_gone, attempt), f"the end of {attempt.id}")
-        for mark in self.left_over():
-            local.sweep(mark.rpartition(" ")[2])
-        local.reap()
+        super().close()
         self.store.close()
 
 
-def _gone(attempt: Attempt) -> bool:
-    return supervisor_pid(attempt) is None
+Project = EngineProject  # its name until all tests use the new one

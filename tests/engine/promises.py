@@ -13,10 +13,10 @@ from autoloop.model import Attempt, Loop, LoopState, ProposalStatus, RunState
 from autoloop.settings import Settings
 
 from tests.engine.processes import seen, span, states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 
-def promises_kept(project: Project, loop: Loop) -> None:
+def promises_kept(project: EngineProject, loop: Loop) -> None:
     """What holds of every loop that has finished, also where runs failed or were stopped or lost."""
     assert project.state(loop).state is LoopState.FINISHED, (project.state(loop).reason, project.story(loop))
     every_run_has_one_result(project, loop)
@@ -49,7 +49,7 @@ def promises_kept(project: Project, loop: Loop) -> None:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def every_run_has_one_result(project: Project, loop: Loop) -> None:
+def every_run_has_one_result(project: EngineProject, loop: Loop) -> None:
     """Each run ends in one state, that of its last attempt; it finishes once, and each end is told once."""
     told = Counter(event.run for event in project.store.events(loop.id) if event.kind == "run ended")
     for run in project.runs(loop):
@@ -79,7 +79,7 @@ def no_slot_was_shared(attempts: list[Attempt]) -> None:
             assert earlier[1] <= later[0]
 
 
-def proposals_became_runs_once(project: Project, loop: Loop) -> None:
+def proposals_became_runs_once(project: EngineProject, loop: Loop) -> None:
     proposals, runs = project.proposals(loop), project.runs(loop)
     launched = {p.run: p for p in proposals if p.status is ProposalStatus.LAUNCHED}
     assert len(launched) == sum(p.status is ProposalStatus.LAUNCHED for p in proposals)
@@ -93,7 +93,7 @@ def proposals_became_runs_once(project: Project, loop: Loop) -> None:
         assert len(by_rule) == judged, (run, by_rule)
 
 
-def nothing_is_lost_or_done_twice(project: Project, loop: Loop, count: int, slots: int) -> None:
+def nothing_is_lost_or_done_twice(project: EngineProject, loop: Loop, count: int, slots: int) -> None:
     """A loop of two rounds with nothing but good runs, of whose processes only engines were hit."""
     ended = project.state(loop)
     assert ended.state is LoopState.FINISHED, (ended.reason, project.story(loop))

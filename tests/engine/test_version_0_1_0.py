@@ -38,7 +38,7 @@ from autoloop.protocol import Approve, Edit, Extend, Resume, Retry, Start, Undo
 from autoloop.settings import Settings
 from autoloop.store import SCHEMA_VERSION, Store
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 DATA = Path(__file__).with_name("version_0_1_0")
 
@@ -60,18 +60,18 @@ def restore(folder: Path, data: Path) -> None:
     db.close()
 
 
-def opened(folder: Path) -> Project:
+def opened(folder: Path) -> EngineProject:
     """The project, opened by this version, with its own rule book."""
     rules = folder / "rules.toml"
     own = rules.read_text() if rules.exists() else None
-    project = Project(folder)
+    project = EngineProject(folder)
     if own is not None:
         rules.write_text(own)
     return project
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Iterator[Project]:
+def old(tmp_path: Path) -> Iterator[EngineProject]:
     folder = tmp_path / "project"
     restore(folder, DATA)
     project = opened(folder)
@@ -80,7 +80,7 @@ def old(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def resuming(tmp_path: Path) -> Iterator[Project]:
+def resuming(tmp_path: Path) -> Iterator[EngineProject]:
     folder = tmp_path / "project"
     restore(folder, DATA / "resuming")
     project = opened(folder)
@@ -88,7 +88,7 @@ def resuming(tmp_path: Path) -> Iterator[Project]:
     project.close()
 
 
-def loop_of(project: Project, name: str) -> Any:
+def loop_of(project: EngineProject, name: str) -> Any:
     return next(loop for loop in project.store.loops() if loop.spec.name == name)
 
 
@@ -99,11 +99,11 @@ def history(run: Run) -> list[tuple[int, float]]:
     return [(row["_step"], row["train/l1_loss"]) for row in rows]
 
 
-def states(project: Project, name: str) -> list[RunState]:
+def states(project: EngineProject, name: str) -> list[RunState]:
     return [run.state for run in project.runs(loop_of(project, name))]
 
 
-def test_the_states_that_were_sentences_are_types_and_the_old_file_is_kept(old: Project) -> None:
+def test_the_states_that_were_sentences_are_types_and_the_old_file_is_kept(old: EngineProject) -> None:
     with sqlite3.connect(old.folder / ".autoloop/autoloop.db.version-2") as kept:
         assert kept.execute("PRAGMA user_version").fetchone() == (2,)
         assert "stop_reason" in kept.execute("SELECT body FROM attempts").fetchone()[0].decode()
@@ -143,19 +143,19 @@ def test_the_states_that_were_sentences_are_types_and_the_old_file_is_kept(old: 
     assert len(old.story(loop_of(old, "finished"), EventKind.VARIANT_WRITTEN)) == 2
 
 
-def test_a_loop_that_a_person_stopped_goes_on(old: Project) -> None:
+def test_a_loop_that_a_person_stopped_goes_on(old: EngineProject) -> None:
     (old.folder / "gate5").touch()
     assert old.run(loop_of(old, "stopped")).end.kind is LoopEndKind.ROUNDS_DONE
     assert states(old, "stopped") == [RunState.FINISHED] * 3
 
 
-def test_a_loop_that_met_its_limit_goes_on_with_a_larger_one(old: Project) -> None:
+def test_a_loop_that_met_its_limit_goes_on_with_a_larger_one(old: EngineProject) -> None:
     old.store.send(loop_of(old, "limit").id, Resume(max_runs=3), "ada")
     assert old.run(loop_of(old, "limit")).state is LoopState.FINISHED
     assert states(old, "limit") == [RunState.FINISHED] * 3
 
 
-def test_a_failed_run_of_a_halted_loop_is_retried(old: Project) -> None:
+def test_a_failed_run_of_a_halted_loop_is_retried(old: EngineProject) -> None:
     loop = loop_of(old, "halted")
     failed = old.runs(loop)[0]
     config = Path(failed.config_path)
@@ -165,7 +165,7 @@ def test_a_failed_run_of_a_halted_loop_is_retried(old: Project) -> None:
     assert states(old, "halted") == [RunState.FINISHED, RunState.FAILED, RunState.FAILED]
 
 
-def test_decisions_are_taken_back_and_made_and_the_next_round_starts(old: Project) -> None:
+def test_decisions_are_taken_back_and_made_and_the_next_round_starts(old: EngineProject) -> None:
     loop = loop_of(old, "deciding")
     one, rejected, two, *_ = old.proposals(loop)
     with old.driven(loop) as engine:
@@ -181,7 +181,7 @@ def test_decisions_are_taken_back_and_made_and_the_next_round_starts(old: Projec
     assert old.store.proposal(one.id).lapsed is LapseKind.ROUND_STARTED
 
 
-def test_what_was_approved_runs_without_being_approved_again(old: Project) -> None:
+def test_what_was_approved_runs_without_being_approved_again(old: EngineProject) -> None:
     loop = loop_of(old, "deciding")
     approved = {each.id for each in old.proposals(loop) if each.status is ProposalStatus.APPROVED}
     with old.driven(loop) as engine:
@@ -191,7 +191,7 @@ def test_what_was_approved_runs_without_being_approved_again(old: Project) -> No
     assert {run.proposal for run in old.runs(loop, 2)} == approved
 
 
-def test_runs_are_found_again_by_the_hash_that_their_training_has_now(old: Project) -> None:
+def test_runs_are_found_again_by_the_hash_that_their_training_has_now(old: EngineProject) -> None:
     for loop in old.store.loops():
         for run in old.runs(loop):
             now = run_policy(old.store, run, Settings().field_types()).hash(frozen_config(run))
@@ -227,7 +227,7 @@ def test_a_proposal_whose_config_cannot_be_read_keeps_its_hash_and_is_approved_a
     project.close()
 
 
-def test_a_finished_run_is_extended_from_its_checkpoint(resuming: Project) -> None:
+def test_a_finished_run_is_extended_from_its_checkpoint(resuming: EngineProject) -> None:
     (loop,) = resuming.store.loops()
     (run,) = resuming.runs(loop)
     resuming.store.send(loop.id, Extend(run=run.id, steps=9), "ada")
@@ -238,7 +238,7 @@ def test_a_finished_run_is_extended_from_its_checkpoint(resuming: Project) -> No
     assert [point for point, _ in history(extended)] == list(range(1, 10))
 
 
-def test_a_run_whose_trainer_cannot_be_resumed_is_not_extended(old: Project) -> None:
+def test_a_run_whose_trainer_cannot_be_resumed_is_not_extended(old: EngineProject) -> None:
     loop = loop_of(old, "finished")
     number = old.store.send(loop.id, Extend(run=old.runs(loop)[0].id, steps=9), "ada")
     old.run(loop)
@@ -246,7 +246,7 @@ def test_a_run_whose_trainer_cannot_be_resumed_is_not_extended(old: Project) -> 
     assert "plain" in (old.store.command(number).answer or "")
 
 
-def test_runs_whose_processes_were_killed_are_lost_and_can_be_retried(old: Project) -> None:
+def test_runs_whose_processes_were_killed_are_lost_and_can_be_retried(old: EngineProject) -> None:
     (old.folder / "gate7").touch()
     loop = loop_of(old, "killed")
     with old.driven(loop) as engine:
@@ -257,7 +257,7 @@ def test_runs_whose_processes_were_killed_are_lost_and_can_be_retried(old: Proje
     assert [attempt.result for attempt in old.store.attempts(lost.id)] == [RunState.LOST, RunState.FINISHED]
 
 
-def test_a_finished_loop_stays_finished(old: Project) -> None:
+def test_a_finished_loop_stays_finished(old: EngineProject) -> None:
     for name in ("finished", "live"):
         with Store.open(old.folder) as store:
             assert old.engine(store, loop_of(old, name)).run().state is LoopState.FINISHED

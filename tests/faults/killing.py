@@ -19,7 +19,7 @@ from autoloop.runners import procfs
 from autoloop.runners.records import read_json
 from autoloop.store import Store, take_snapshot
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.support.waiting import PATIENCE, eventually
 
 ROUNDS, RUNS, SLOTS = 3, 8, 4
@@ -65,7 +65,7 @@ def plan(chance: random.Random, number: int, targets: tuple[str, ...], signals: 
 class Console:
     """A client as the console is one: it takes snapshots without pause and sends commands, whoever is there to answer."""
 
-    project: Project
+    project: EngineProject
     loop: Loop
     seed: int
     sent: dict[int, Request] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Console:
 class Target:
     """One loop, its engines, and what gets hit."""
 
-    def __init__(self, project: Project, chance: random.Random, *, console: bool, retries: int = 50) -> None:
+    def __init__(self, project: EngineProject, chance: random.Random, *, console: bool, retries: int = 50) -> None:
         self.project = project
         number = len(project.store.loops())
         configs = [

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from autoloop.protocol import Approve, Propose, Stop
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.engine.promises import promises_kept
 from tests.faults.killing import Target, plan
 
@@ -23,7 +23,7 @@ Numbers = tuple[int, ...]
 
 
 def survive(
-    project: Project, chance: random.Random, number: int, targets: tuple[str, ...], signals: Numbers, *, console: bool
+    project: EngineProject, chance: random.Random, number: int, targets: tuple[str, ...], signals: Numbers, *, console: bool
 ) -> None:
     """Loops one after the other until every fault was delivered; after each, every promise must hold."""
     planned = plan(chance, number, targets, signals)
@@ -41,7 +41,7 @@ def survive(
     print(f"  delivered {number} over {loops} loops; attempts: {dict(attempts)}; console: {console}")
 
 
-def commands_done_once(project: Project, target: Target) -> None:
+def commands_done_once(project: EngineProject, target: Target) -> None:
     """What the console asked for happened once where it was answered so, and not at all where it was refused or is open."""
     assert target.console is not None
     made = Counter(p.edits[0] for p in project.proposals(target.loop) if p.author.name == "console")
@@ -57,34 +57,34 @@ def commands_done_once(project: Project, target: Target) -> None:
 
 
 @pytest.mark.seeds(10)
-def test_engines_killed_at_any_instant(project: Project, seed: int) -> None:
+def test_engines_killed_at_any_instant(project: EngineProject, seed: int) -> None:
     survive(project, random.Random(f"{seed} engines"), 30, ("engine",), KILL, console=seed % 2 == 0)
 
 
 @pytest.mark.seeds(2)
-def test_supervisors_killed_at_any_instant(project: Project, seed: int) -> None:
+def test_supervisors_killed_at_any_instant(project: EngineProject, seed: int) -> None:
     survive(project, random.Random(f"{seed} supervisors"), 30, ("supervisor",), KILL, console=seed % 2 == 0)
 
 
 @pytest.mark.seeds(2)
-def test_engine_and_supervisor_killed_together(project: Project, seed: int) -> None:
+def test_engine_and_supervisor_killed_together(project: EngineProject, seed: int) -> None:
     survive(project, random.Random(f"{seed} both"), 30, ("engine and supervisor",), KILL, console=seed % 2 == 0)
 
 
 @pytest.mark.seeds(2)
-def test_trainers_killed_at_any_instant(project: Project, seed: int) -> None:
+def test_trainers_killed_at_any_instant(project: EngineProject, seed: int) -> None:
     survive(project, random.Random(f"{seed} trainers"), 30, ("trainer",), KILL, console=seed % 2 == 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGSTOP], ids=lambda n: n.name)
 @pytest.mark.parametrize("target", ["engine", "supervisor", "trainer"])
 @pytest.mark.seeds(1)
-def test_other_signals(project: Project, target: str, number: int, seed: int) -> None:
+def test_other_signals(project: EngineProject, target: str, number: int, seed: int) -> None:
     survive(project, random.Random(f"{seed} {target} {number}"), 15, (target,), (number,), console=True)
 
 
 @pytest.mark.seeds(4)
-def test_everything_at_once(project: Project, seed: int) -> None:
+def test_everything_at_once(project: EngineProject, seed: int) -> None:
     signals = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP, signal.SIGHUP)
     targets = ("engine", "engine", "supervisor", "trainer", "engine and supervisor")
     survive(project, random.Random(f"{seed} all"), 60, targets, signals, console=seed % 2 == 0)

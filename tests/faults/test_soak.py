@@ -14,7 +14,7 @@ import psutil
 import pytest
 from autoloop.model import LoopState, RunState
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.faults
@@ -30,7 +30,7 @@ echo End of training
 """
 
 
-def test_memory_and_descriptors_do_not_grow_with_the_past(project: Project) -> None:
+def test_memory_and_descriptors_do_not_grow_with_the_past(project: EngineProject) -> None:
     script = project.folder / "trainer.sh"
     script.write_text(TRAINER)
     preset = project.folder / "fake.toml"

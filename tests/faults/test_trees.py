@@ -10,7 +10,7 @@ from autoloop.protocol import Hold, Kill, Pause, Resume, Stop
 from autoloop.runners import bounded_log
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.faults.wild import wild_loop
 
 WAYS = [
@@ -23,7 +23,7 @@ WAYS = [
 ]
 
 
-def up(project: Project, name: str) -> bool:
+def up(project: EngineProject, name: str) -> bool:
     run = project.named(project.store.find_loop(None), name)
     return run.output_dir is not None and (Path(run.output_dir) / "up").exists()
 
@@ -32,7 +32,7 @@ def up(project: Project, name: str) -> bool:
 @pytest.mark.parametrize("kind", [Stop, Kill])
 @pytest.mark.parametrize("ways", WAYS, ids="+".join)
 def test_a_tree_is_ended_with_all_that_it_left_and_its_slot_given_on(
-    project: Project, ways: tuple[str, ...], kind: type[Stop] | type[Kill]
+    project: EngineProject, ways: tuple[str, ...], kind: type[Stop] | type[Kill]
 ) -> None:
     loop = wild_loop(project, *ways)
     with project.driven(loop) as engine:
@@ -49,7 +49,9 @@ def test_a_tree_is_ended_with_all_that_it_left_and_its_slot_given_on(
 
 
 @pytest.mark.faults
-def test_children_that_hold_the_log_open_are_ended_after_their_grace_and_the_run_has_finished(project: Project) -> None:
+def test_children_that_hold_the_log_open_are_ended_after_their_grace_and_the_run_has_finished(
+    project: EngineProject,
+) -> None:
     loop = wild_loop(project, "ignores", "holds")
     assert project.run(loop).state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FINISHED, RunState.FINISHED]
@@ -59,7 +61,7 @@ def test_children_that_hold_the_log_open_are_ended_after_their_grace_and_the_run
 @pytest.mark.faults
 @pytest.mark.parametrize("ways", [("floods",), ("ignores", "floods", "hangs")], ids="+".join)
 def test_a_flood_of_1_gb_is_bounded_and_the_engine_answers_while_it_comes_and_is_read(
-    project: Project, ways: tuple[str, ...]
+    project: EngineProject, ways: tuple[str, ...]
 ) -> None:
     loop = wild_loop(project, *ways, settings="max_log_mb = 16\n", bytes=10**9)
     answered = 0

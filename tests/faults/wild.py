@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloop.model import Loop
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 TRAINER = str(Path(__file__).with_name("wild_trainer.py"))
 PRESET = f"""
@@ -22,7 +22,7 @@ straggler_grace = 0.5
 """
 
 
-def wild_loop(project: Project, *ways: str, settings: str = "", **more: Any) -> Loop:
+def wild_loop(project: EngineProject, *ways: str, settings: str = "", **more: Any) -> Loop:
     """A loop of one such training and an ordinary one after it in the same slot."""
     (project.folder / "wild.toml").write_text(PRESET)
     (project.folder / "autoloop.toml").write_text(settings)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import autoloop
 import pytest
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.lerobot import environment
 
 
@@ -52,7 +52,7 @@ def lerobot() -> LeRobot:
 
 
 @pytest.fixture
-def project(tmp_path: Path, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(tmp_path: Path, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineProject]:
     for name, value in environment.environment(environment.ROOT / ".envs" / "lerobot").items():
         monkeypatch.setenv(name, value)
     # Nobody's W&B key, and the package that is tested for every process.
@@ -62,6 +62,6 @@ def project(tmp_path: Path, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(core), str(core.parent)]))
     folder = tmp_path / "project"
     folder.mkdir()
-    project = Project(folder)
+    project = EngineProject(folder)
     yield project
     project.close()

@@ -17,7 +17,7 @@ from autoloop.engine.runs import circuit_breaker
 from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import Loop, Run, RunState
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.lerobot.conftest import LeRobot
 
 pytestmark = pytest.mark.lerobot
@@ -41,13 +41,13 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.engine.project.PATIENCE", 900.0)
 
 
-def write(project: Project, name: str, config: dict[str, Any]) -> str:
+def write(project: EngineProject, name: str, config: dict[str, Any]) -> str:
     path = project.folder / f"{name}.json"
     path.write_text(json.dumps(config))
     return str(path)
 
 
-def run_command(project: Project, lerobot: LeRobot, *words: str) -> subprocess.CompletedProcess[str]:
+def run_command(project: EngineProject, lerobot: LeRobot, *words: str) -> subprocess.CompletedProcess[str]:
     (project.folder / "autoloop.toml").write_text(
         f"python = {json.dumps(lerobot.python)}\ntrain_script = {json.dumps(lerobot.script)}\nrules = 'slower.toml'\n"
     )
@@ -62,7 +62,9 @@ def run_command(project: Project, lerobot: LeRobot, *words: str) -> subprocess.C
     )
 
 
-def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(project: Project, lerobot: LeRobot) -> None:
+def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(
+    project: EngineProject, lerobot: LeRobot
+) -> None:
     configs = [write(project, f"seed_{seed}", lerobot.config(seed=seed)) for seed in range(4)]
     words = "--steps 40 --log-freq 10 --eval-freq 0 --device cpu --concurrency 2 --rounds 2 --decide --variants-per-run 1"
     done = run_command(project, lerobot, "--cfgs", *configs, *words.split(), "--no-ui", "--exec")
@@ -89,7 +91,7 @@ def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(
 # ------------------------------------------------------------------------------------------------------------ failures
 
 
-def of_trainer(project: Project, loop: Loop, name: str) -> Callable[[], psutil.Process | None]:
+def of_trainer(project: EngineProject, loop: Loop, name: str) -> Callable[[], psutil.Process | None]:
     """The trainer of the run, below accelerate, once it trains."""
 
     def find() -> psutil.Process | None:
@@ -110,7 +112,7 @@ def lerobot_train(process: psutil.Process) -> bool:
     return any(word.endswith("lerobot_train.py") for word in process.cmdline())
 
 
-def causes(project: Project, loop: Loop) -> dict[str, str]:
+def causes(project: EngineProject, loop: Loop) -> dict[str, str]:
     found = {}
     for run in project.runs(loop):
         diagnosis = project.store.attempts(run.id)[-1].diagnosis
@@ -118,13 +120,15 @@ def causes(project: Project, loop: Loop) -> dict[str, str]:
     return found
 
 
-def failing(project: Project, lerobot: LeRobot, configs: dict[str, dict[str, Any]], **spec: Any) -> Loop:
+def failing(project: EngineProject, lerobot: LeRobot, configs: dict[str, dict[str, Any]], **spec: Any) -> Loop:
     paths = [write(project, name, config) for name, config in configs.items()]
     values = {"python": lerobot.python, "train_script": lerobot.script, "preset": "lerobot", "steps": 300, "log_freq": 10}
     return project.loop(paths, **{**values, **spec})
 
 
-def test_what_goes_wrong_in_a_run_is_named(project: Project, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_in_a_run_is_named(
+    project: EngineProject, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(circuit_breaker, "FAILURES_IN_A_ROW", 100)
     expected = {
         "float": ("not-an-integer", lerobot.config(batch_size=12.0)),
@@ -160,20 +164,20 @@ def test_what_goes_wrong_in_a_run_is_named(project: Project, lerobot: LeRobot, m
     assert "Couldn't parse '12.0' into an int" in report
 
 
-def test_a_flag_of_another_version_is_named(project: Project, lerobot: LeRobot) -> None:
+def test_a_flag_of_another_version_is_named(project: EngineProject, lerobot: LeRobot) -> None:
     loop = failing(project, lerobot, {"flag": lerobot.config()}, extra=["--env_eval_freq=200"])
     project.run(loop)
     assert causes(project, loop) == {"flag": "unknown-flag"}
 
 
-def test_wandb_without_a_key_is_named(project: Project, lerobot: LeRobot) -> None:
+def test_wandb_without_a_key_is_named(project: EngineProject, lerobot: LeRobot) -> None:
     online = ["--wandb.enable=true", "--wandb.mode=online"]
     loop = failing(project, lerobot, {"online": lerobot.config()}, extra=online)
     project.run(loop)
     assert causes(project, loop) == {"online": "wandb-key"}
 
 
-def test_training_on_the_cpu_where_a_gpu_was_asked_for_is_a_failure(project: Project, lerobot: LeRobot) -> None:
+def test_training_on_the_cpu_where_a_gpu_was_asked_for_is_a_failure(project: EngineProject, lerobot: LeRobot) -> None:
     card = GpuReport(gpus=(Gpu(index=0, name="a card that is not there"),))
     loop = failing(project, lerobot, {"gpu": lerobot.config()}, machine=card, device="cuda", gpus=[0], steps=20)
     project.run(loop)
@@ -181,7 +185,7 @@ def test_training_on_the_cpu_where_a_gpu_was_asked_for_is_a_failure(project: Pro
 
 
 def test_a_float_where_the_trainer_wants_an_integer_is_refused_before_anything_starts(
-    project: Project, lerobot: LeRobot
+    project: EngineProject, lerobot: LeRobot
 ) -> None:
     config = write(project, "float", lerobot.config(batch_size=12.0))
     done = run_command(project, lerobot, "--cfgs", config, "--device", "cpu", "--no-ui", "--exec")
@@ -192,7 +196,7 @@ def test_a_float_where_the_trainer_wants_an_integer_is_refused_before_anything_s
     assert not (project.folder / "outputs").exists()
 
 
-def test_every_fault_of_a_config_is_said(project: Project, lerobot: LeRobot) -> None:
+def test_every_fault_of_a_config_is_said(project: EngineProject, lerobot: LeRobot) -> None:
     """draccus stops at the first; none of the others may be one that mending the first would bring."""
     faults = {"batch_size": 1.5, "policy__dim_model": "x", "policy__nope": 1, "eval": {"n_episodes": 2.5}}
     config = write(project, "many", lerobot.config(**faults, optimizer={"type": "adam", "lr": "x"}))

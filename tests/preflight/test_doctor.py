@@ -17,7 +17,7 @@ from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 
 from autoloop_tui.cli import main
-from tests.cli.project import LAUNCH, Project, tree
+from tests.cli.project import LAUNCH, CommandProject, tree
 
 HERE = Path(__file__).parent
 GIB = 1 << 30
@@ -29,17 +29,17 @@ class Findings(NamedTuple):
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Iterator[CommandProject]:
     folder = tmp_path / "project"
     (folder / "src").mkdir(parents=True)
     for name in ("draccus.py", "wrapped_trainer.py"):
         shutil.copy(HERE / name, folder / "src")
-    project = Project(folder)
+    project = CommandProject(folder)
     yield project
     project.close()
 
 
-def write(project: Project, name: str, config: dict[str, Any]) -> None:
+def write(project: CommandProject, name: str, config: dict[str, Any]) -> None:
     (project.folder / name).write_text(json.dumps(config))
 
 
@@ -48,7 +48,7 @@ def launch(**settings: str) -> list[str]:
     return [word for name, value in words.items() for word in (f"--{name}", value)]
 
 
-def doctor(project: Project, *words: str) -> Findings:
+def doctor(project: CommandProject, *words: str) -> Findings:
     done = project.call("doctor", "--json", *words)
     assert not done.stderr, done.stderr
     document = json.loads(done.stdout)
@@ -56,7 +56,7 @@ def doctor(project: Project, *words: str) -> Findings:
     return Findings(done.returncode, {each["subject"]: each for each in document["findings"]})
 
 
-def test_every_config_is_checked_by_the_trainers_own_classes(project: Project) -> None:
+def test_every_config_is_checked_by_the_trainers_own_classes(project: CommandProject) -> None:
     write(project, "good.json", {"dataset": "a", "batch_size": 12})
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
     write(project, "unknown.json", {"dataset": "a", "batchsize": 12})
@@ -74,7 +74,7 @@ def test_every_config_is_checked_by_the_trainers_own_classes(project: Project) -
     }
 
 
-def test_every_fault_of_a_config_is_said_and_none_is_invented(project: Project) -> None:
+def test_every_fault_of_a_config_is_said_and_none_is_invented(project: CommandProject) -> None:
     """The trainer's own parser stops at the first."""
     faulty = {"batch_size": 12.0, "batchsize": 12, "schedule": {"decay": 1.5, "warm": 1}}
     write(project, "many.json", faulty)
@@ -103,7 +103,7 @@ def test_every_fault_of_a_config_is_said_and_none_is_invented(project: Project) 
     assert faults["shadowed"] == ["the config gives schedule.decay = 1.5, and the trainer wants an integer"]
 
 
-def test_what_extra_gives_is_checked_with_the_config(project: Project) -> None:
+def test_what_extra_gives_is_checked_with_the_config(project: CommandProject) -> None:
     write(project, "lacks.json", {"batch_size": 12.0})
     code, found = doctor(project, *launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size", "12")
     assert code == 0, found
@@ -112,7 +112,7 @@ def test_what_extra_gives_is_checked_with_the_config(project: Project) -> None:
     assert "batch_size = 1.5" in found["config lacks.json"]["text"]
 
 
-def test_a_flag_that_this_version_lacks_points_to_the_preset(project: Project) -> None:
+def test_a_flag_that_this_version_lacks_points_to_the_preset(project: CommandProject) -> None:
     write(project, "good.json", {"dataset": "a"})
     code, found = doctor(project, *launch(preset="lerobot-0.6"), "--cfgs", "good.json")
     assert code == 1
@@ -120,7 +120,7 @@ def test_a_flag_that_this_version_lacks_points_to_the_preset(project: Project) -
     assert "choose the preset" in found["config good.json"]["advice"]
 
 
-def test_the_version_of_the_trainers_package_tells_the_preset(project: Project) -> None:
+def test_the_version_of_the_trainers_package_tells_the_preset(project: CommandProject) -> None:
     write(project, "good.json", {"dataset": "a"})
     facts = project.folder / "src/lerobot-0.6.2.dist-info"
     facts.mkdir()
@@ -131,7 +131,7 @@ def test_the_version_of_the_trainers_package_tells_the_preset(project: Project) 
     assert found["trainer"]["advice"] == "choose --preset lerobot-0.6"
 
 
-def test_a_trainer_that_cannot_be_imported_is_an_error_with_its_reason(project: Project) -> None:
+def test_a_trainer_that_cannot_be_imported_is_an_error_with_its_reason(project: CommandProject) -> None:
     write(project, "good.json", {"dataset": "a"})
     with (project.folder / "src/wrapped_trainer.py").open("a") as script:
         script.write("\nimport no_such_package\n")
@@ -140,7 +140,7 @@ def test_a_trainer_that_cannot_be_imported_is_an_error_with_its_reason(project: 
     assert "wrapped_trainer.py cannot be imported" in found["trainer"]["text"]
 
 
-def test_a_trainer_without_a_guard_is_never_imported(project: Project) -> None:
+def test_a_trainer_without_a_guard_is_never_imported(project: CommandProject) -> None:
     write(project, "good.json", {"dataset": "a"})
     (project.folder / "src/wild.py").write_text(
         "import draccus, pathlib\npathlib.Path('started').touch()\n"
@@ -152,7 +152,7 @@ def test_a_trainer_without_a_guard_is_never_imported(project: Project) -> None:
     assert not (project.folder / "started").exists()
 
 
-def test_an_interpreter_without_the_launcher_is_an_error(project: Project, tmp_path: Path) -> None:
+def test_an_interpreter_without_the_launcher_is_an_error(project: CommandProject, tmp_path: Path) -> None:
     bare = tmp_path / "bare-python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o755)
@@ -162,7 +162,7 @@ def test_an_interpreter_without_the_launcher_is_an_error(project: Project, tmp_p
 
 
 def test_where_nothing_says_how_to_train_no_other_trainer_is_talked_about(tmp_path: Path) -> None:
-    project = Project(tmp_path)
+    project = CommandProject(tmp_path)
     found = doctor(project, "--device", "cpu")
     assert found.code == 1
     assert found.by_subject["trainer"]["level"] == "error"
@@ -174,13 +174,13 @@ def test_where_nothing_says_how_to_train_no_other_trainer_is_talked_about(tmp_pa
     assert "lerobot_train.py" in doctor(project, "--device", "cpu", "--preset", "lerobot").by_subject["command"]["text"]
 
 
-def test_something_that_is_no_python_is_an_error(project: Project) -> None:
+def test_something_that_is_no_python_is_an_error(project: CommandProject) -> None:
     code, found = doctor(project, *launch(python="/bin/false"))
     assert code == 1
     assert "/bin/false could not answer (exit code 1)" in found["interpreter"]["text"]
 
 
-def test_run_refuses_what_the_doctor_refuses_and_writes_nothing(project: Project) -> None:
+def test_run_refuses_what_the_doctor_refuses_and_writes_nothing(project: CommandProject) -> None:
     write(project, "good.json", {"dataset": "a"})
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
     before = tree(project.folder)
@@ -192,12 +192,12 @@ def test_run_refuses_what_the_doctor_refuses_and_writes_nothing(project: Project
     assert after.keys() == before.keys()
 
 
-def test_a_plan_without_exec_asks_nobody(project: Project) -> None:
+def test_a_plan_without_exec_asks_nobody(project: CommandProject) -> None:
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
     assert project.call("run", *launch(), "--cfgs", "floaty.json").returncode == 0
 
 
-def test_the_lines_say_what_to_do(project: Project) -> None:
+def test_the_lines_say_what_to_do(project: CommandProject) -> None:
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
     lines = project.call("doctor", *launch(), "--cfgs", "floaty.json").stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("error    config floaty.json"))
@@ -215,7 +215,7 @@ def test_the_lines_say_what_to_do(project: Project) -> None:
     ],
 )
 @pytest.mark.parametrize("by", ["flag", "file"])
-def test_a_formal_run_refuses_what_is_not_formal(project: Project, words: str, said: str, by: str) -> None:
+def test_a_formal_run_refuses_what_is_not_formal(project: CommandProject, words: str, said: str, by: str) -> None:
     project.config()
     if by == "file":
         (project.folder / "autoloop.toml").write_text("[policy]\nformal = true\n")
@@ -230,7 +230,7 @@ def test_a_formal_run_refuses_what_is_not_formal(project: Project, words: str, s
 
 
 def test_a_gpu_in_use_is_a_warning_that_says_by_whom(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: CommandProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     busy = Gpu(
         index=0,
@@ -265,7 +265,7 @@ def test_a_terminal_without_unicode_is_said() -> None:
     assert machine.terminal({"LC_ALL": "de_DE.utf8"})[1].level == "ok"
 
 
-def test_the_doctor_takes_the_command_of_a_run_as_it_stands(project: Project) -> None:
+def test_the_doctor_takes_the_command_of_a_run_as_it_stands(project: CommandProject) -> None:
     write(project, "base.json", {"lr": 1e-4, "ot": {"lambda_ot": 0.1}})
     words = [
         *("--cfgs", "base.json", "--rounds", "3", "--decide", "--variants-per-run", "1", "--approve", "manual"),
@@ -301,7 +301,9 @@ changes = ["{path}@mul=0.5"]
         (["--max-hours", "-1"], "command", "--max-hours"),
     ],
 )
-def test_the_doctor_reads_the_rules_and_the_end(project: Project, words: list[str], subject: str, wanted: str) -> None:
+def test_the_doctor_reads_the_rules_and_the_end(
+    project: CommandProject, words: list[str], subject: str, wanted: str
+) -> None:
     write(project, "base.json", {"lr": 1e-4})
     (project.folder / "broken.toml").write_text("name = 'x'\n[[rule]]\nid = 1\n")
     said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json", *words)
@@ -310,7 +312,7 @@ def test_the_doctor_reads_the_rules_and_the_end(project: Project, words: list[st
     assert wanted in errors[0]["text"]
 
 
-def test_a_project_s_own_metric_names_are_read_too(project: Project) -> None:
+def test_a_project_s_own_metric_names_are_read_too(project: CommandProject) -> None:
     write(project, "base.json", {"lr": 1e-4})
     (project.folder / "autoloop.toml").write_text('metrics = "mine.toml"\n')
     (project.folder / "mine.toml").write_text("[[metric]]\nnome = 'x'\n")
@@ -319,7 +321,7 @@ def test_a_project_s_own_metric_names_are_read_too(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("path", "level"), [("lr", "ok"), ("optimizer.lr", "warning")])
-def test_a_rule_whose_places_the_config_lacks_is_said(project: Project, path: str, level: str) -> None:
+def test_a_rule_whose_places_the_config_lacks_is_said(project: CommandProject, path: str, level: str) -> None:
     write(project, "base.json", {"lr": 1e-4})
     (project.folder / "own.toml").write_text(OWN_RULES.format(path=path))
     said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json", "--rules", "own.toml", "--decide")
@@ -327,7 +329,7 @@ def test_a_rule_whose_places_the_config_lacks_is_said(project: Project, path: st
     assert rules["level"] == level
 
 
-def test_a_feature_with_both_its_parts_disabled_is_refused_by_doctor_and_plan(project: Project) -> None:
+def test_a_feature_with_both_its_parts_disabled_is_refused_by_doctor_and_plan(project: CommandProject) -> None:
     feature = {"name": "state", "use_learned_embed": False, "weight_label": 0}
     write(project, "off.json", {"dataset": "a", "ot": {"loss_config": {"features": [feature]}}})
     write(project, "good.json", {"dataset": "a"})

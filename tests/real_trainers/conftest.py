@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.real_trainers import environment
 from tests.support.environments import CannotBuild
 
@@ -21,13 +21,13 @@ def python() -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandProject]:
     # A loop takes up to a minute, most of it imports; and nothing may be asked of a hub.
     monkeypatch.setattr("tests.cli.project.PATIENCE", 900.0)
     for name, value in {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "OMP_NUM_THREADS": "1"}.items():
         monkeypatch.setenv(name, value)
     folder = tmp_path / "project"
     folder.mkdir()
-    project = Project(folder)
+    project = CommandProject(folder)
     yield project
     project.close()

@@ -14,7 +14,7 @@ from autoloop.configs import parse_config
 from autoloop.configs.paths import get, split
 from autoloop.model import LoopState, Run, RunState
 
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.support.trainer_page import settings_of
 
 pytestmark = pytest.mark.trainers
@@ -56,13 +56,13 @@ TRAINERS = [
 
 
 @pytest.mark.parametrize("trainer", TRAINERS, ids=lambda trainer: trainer.folder)
-def test_two_rounds(trainer: Trainer, project: Project, python: str) -> None:
+def test_two_rounds(trainer: Trainer, project: CommandProject, python: str) -> None:
     prepare(project.folder, trainer, python)
     flags = ("--python", python, "--device", "cpu", "--concurrency", "2", "--grid", f"{trainer.edited}=0.001,0.003")
     rounds = ("--rules", "rules.toml", "--decide", "--rounds", "2", "--variants-per-run", "1", "--approve", "auto")
     said = project.call("run", *trainer.flags, *flags, *rounds, "--no-ui", "--exec")
     assert said.returncode == 0, said.stdout + said.stderr
-    with project.store() as store:
+    with project.open_store() as store:
         loop = store.find_loop(None)
         runs = store.runs(loop.id)
         outputs = {run.id: Path(store.attempts(run.id)[-1].output_dir) for run in runs}
@@ -115,7 +115,7 @@ def told(run: Run, output: Path, trainer: Trainer) -> float:
     return last
 
 
-def shown(project: Project, metric: str) -> list[str]:
+def shown(project: CommandProject, metric: str) -> list[str]:
     """The cells of the key metric in the table of runs."""
     said = project.call("runs")
     assert said.returncode == 0, said.stderr

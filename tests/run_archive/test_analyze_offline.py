@@ -10,7 +10,7 @@ import pytest
 
 from autoloop_tui.cli.output.printing import width
 from tests.cli.conftest import Call
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.run_archive.layouts import wandb_run, written_at
 from tests.wandb_cloud.terminal import on_a_terminal
 
@@ -27,7 +27,7 @@ changes = ["ot.reg@mul=2", "batch_size@add=4"]
 
 
 @pytest.fixture
-def outputs(project: Project) -> Path:
+def outputs(project: CommandProject) -> Path:
     """Two runs, the older one with a high loss; the newer one's config is not known."""
     outputs = project.folder / "outputs/train/loop_1700000000"
     old = wandb_run(outputs / "0_base_old", "old", [3, 2], config={"ot": {"reg": 0.1}})
@@ -53,7 +53,7 @@ def test_piped_it_prints_the_documents_json_newest_first(call: Call, outputs: Pa
     }
 
 
-def test_runs_that_differ_in_the_seed_only_are_averaged(call: Call, project: Project) -> None:
+def test_runs_that_differ_in_the_seed_only_are_averaged(call: Call, project: CommandProject) -> None:
     for name, lr, seed, loss in (("a1", 0.1, 1, 1.0), ("a2", 0.1, 2, 3.0), ("b", 0.3, 1, 5.0)):
         config = {"lr": lr, "seed": seed, "output_dir": f"outputs/train/{name}"}
         written_at(wandb_run(project.folder / "outputs/train" / name, name, [9, loss], config=config), 1_700_000_000)
@@ -64,12 +64,12 @@ def test_runs_that_differ_in_the_seed_only_are_averaged(call: Call, project: Pro
     assert row[1:] == ["2", "2", "±", "1.4", "(2)"]
 
 
-def test_a_run_without_a_metric_is_an_entry_too(call: Call, project: Project) -> None:
+def test_a_run_without_a_metric_is_an_entry_too(call: Call, project: CommandProject) -> None:
     wandb_run(project.folder / "outputs/train/killed", "k", [])
     assert json.loads(call("analyze-offline").out) == {"outputs/train/killed": {"steps": 0}}
 
 
-def test_with_rules_the_proposals_stand_beside_the_summaries(call: Call, outputs: Path, project: Project) -> None:
+def test_with_rules_the_proposals_stand_beside_the_summaries(call: Call, outputs: Path, project: CommandProject) -> None:
     (project.folder / "mine.toml").write_text(BOOK)
     said = call("analyze-offline", "--rules", "mine.toml", "--limit", "5")
     document = json.loads(said.out)
@@ -82,14 +82,14 @@ def test_with_rules_the_proposals_stand_beside_the_summaries(call: Call, outputs
     assert document["proposals"]["outputs/train/loop_1700000000/1_base_new"] == []
 
 
-def test_the_projects_rules_are_asked_where_none_are_named(call: Call, outputs: Path, project: Project) -> None:
+def test_the_projects_rules_are_asked_where_none_are_named(call: Call, outputs: Path, project: CommandProject) -> None:
     (project.folder / "mine.toml").write_text(BOOK)
     (project.folder / "autoloop.toml").write_text('rules = "mine.toml"\noutput_root = "outputs"\n')
     proposals = json.loads(call("analyze-offline", "--rules").out)["proposals"]
     assert [each["rule"] for each in proposals["outputs/train/loop_1700000000/0_base_old"]] == ["too-high"]
 
 
-def test_on_a_terminal_it_is_a_table_and_the_changes(outputs: Path, project: Project) -> None:
+def test_on_a_terminal_it_is_a_table_and_the_changes(outputs: Path, project: CommandProject) -> None:
     (project.folder / "mine.toml").write_text(BOOK)
     said = on_a_terminal(project, "analyze-offline", "--rules", "mine.toml", "--json", "out.json", "--limit", "1")
     assert "loop_1700000000/1_base_new" in said
@@ -102,7 +102,7 @@ def test_on_a_terminal_it_is_a_table_and_the_changes(outputs: Path, project: Pro
     assert "ot.reg  0.1 → 0.2" in said
 
 
-def test_its_lines_fit_the_terminal(project: Project) -> None:
+def test_its_lines_fit_the_terminal(project: CommandProject) -> None:
     """Whatever names, metrics, reasons and notes are: only a path stays whole."""
     words = "a reason that goes on for longer than any line of a terminal of eighty cells could ever hold"
     (project.folder / "mine.toml").write_text(BOOK.replace("the loss is high", words))
@@ -119,7 +119,7 @@ def test_its_lines_fit_the_terminal(project: Project) -> None:
     assert [line for line in said.splitlines() if width(line) > 80 and len(line.split()) > 2] == []
 
 
-def test_foreign_runs_show_the_metrics_that_they_have(project: Project) -> None:
+def test_foreign_runs_show_the_metrics_that_they_have(project: CommandProject) -> None:
     for index in range(2):
         folder = project.folder / f"outputs/train/r{index}"
         folder.mkdir(parents=True)
@@ -134,7 +134,7 @@ def test_foreign_runs_show_the_metrics_that_they_have(project: Project) -> None:
     assert "Other metrics of these runs, which --json has: aux3, epoch." in said
 
 
-def test_names_of_any_bytes_break_nothing_and_lose_nothing(call: Call, project: Project) -> None:
+def test_names_of_any_bytes_break_nothing_and_lose_nothing(call: Call, project: CommandProject) -> None:
     for name in (b"a\xff", b"a\xfe", "名前".encode(), b"a\nb", b"a\x1b[2J"):
         folder = os.fsencode(project.folder) + b"/outputs/train/" + name
         os.makedirs(folder)
@@ -149,12 +149,12 @@ def test_names_of_any_bytes_break_nothing_and_lose_nothing(call: Call, project: 
     assert "\x1b" not in said.out + said.err
 
 
-def test_bare_json_prints_it_on_a_terminal_too(outputs: Path, project: Project) -> None:
+def test_bare_json_prints_it_on_a_terminal_too(outputs: Path, project: CommandProject) -> None:
     assert len(json.loads(on_a_terminal(project, "analyze-offline", "--json"))) == 2
 
 
 def test_what_was_read_is_remembered_outside_a_folder_that_is_no_project_yet(
-    call: Call, outputs: Path, project: Project, own_cache: Path
+    call: Call, outputs: Path, project: CommandProject, own_cache: Path
 ) -> None:
     call("analyze-offline")
     assert len(list(own_cache.iterdir())) == 1
@@ -170,7 +170,7 @@ def test_what_was_read_is_remembered_outside_a_folder_that_is_no_project_yet(
         (("--outputs-root", "."), "No run has left a history below ."),
     ],
 )
-def test_mistakes_are_one_sentence(call: Call, project: Project, words: tuple[str, ...], sentence: str) -> None:
+def test_mistakes_are_one_sentence(call: Call, project: CommandProject, words: tuple[str, ...], sentence: str) -> None:
     said = call("analyze-offline", *words)
     assert said.code == 2
     assert sentence in said.err

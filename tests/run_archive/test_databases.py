@@ -14,7 +14,7 @@ from autoloop.metrics import MetricBooks
 from autoloop.run_archive import find_runs, read_runs
 
 from tests.cli.conftest import Call
-from tests.cli.project import Project
+from tests.cli.project import CommandProject
 from tests.run_archive.layouts import wandb_run
 
 WRITTEN = Path(__file__).parents[1] / "metric_readers" / "written"
@@ -75,7 +75,7 @@ def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     assert [each.startswith(f"{path} cannot be read and was passed over: ") for each in problems] == [True]
 
 
-def test_analyze_offline_lists_them_and_remembers_each(call: Call, project: Project, database: Path) -> None:
+def test_analyze_offline_lists_them_and_remembers_each(call: Call, project: CommandProject, database: Path) -> None:
     for _ in range(2):
         said = call("analyze-offline", "--outputs-root", str(database.parent))
         assert said.code == 0

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
-from autoloop.runners import procfs
+from autoloop.model import Attempt
+from autoloop.runners import local, procfs
 
 from tests.support.waiting import PATIENCE
 
@@ -18,6 +21,23 @@ def alive(pid: int) -> bool:
     """Whether a process lives; one that only nobody has collected yet does not."""
     found = procfs.process(pid)
     return found is not None and found.state not in procfs.DEAD
+
+
+def supervisor_of(attempt: Attempt) -> local.Handle | None:
+    """The attempt's supervisor, as itself recorded it, while it lives."""
+    folder = Path(attempt.directory)
+    for name in ("start.json", "claim"):
+        try:
+            handle = local.Handle.from_dict(json.loads((folder / name).read_text()))
+        except (OSError, ValueError):
+            continue
+        return handle if local.is_running(folder, handle) else None
+    return None
+
+
+def supervisor_pid(attempt: Attempt) -> int | None:
+    handle = supervisor_of(attempt)
+    return handle.pid if handle else None
 
 
 def reap(pid: int) -> None:

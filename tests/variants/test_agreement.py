@@ -17,7 +17,7 @@ from autoloop.store import Store
 from autoloop_tui.cli import main
 from autoloop_tui.cli.output import analysis
 from tests.engine.conftest import project
-from tests.engine.project import PRESET, Project, rows
+from tests.engine.project import PRESET, EngineProject, rows
 
 __all__ = ["project"]
 
@@ -71,7 +71,7 @@ Variant = tuple[list[tuple[str, Any, Any]], list[str]]
 
 
 @pytest.fixture
-def judged(project: Project, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[Proposal]]:
+def judged(project: EngineProject, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[Proposal]]:
     """A run that has ended, and what the engine proposes from it. A person decides, so nothing has started."""
     (project.folder / "fake.toml").write_text(FLAGS)
     (project.folder / "autoloop.toml").write_text('preset = "./fake.toml"\nrules = "own.toml"\n')

@@ -9,10 +9,10 @@ import struct
 import subprocess
 import termios
 
-from tests.cli.project import Project, command, environment
+from tests.cli.project import CommandProject, command, environment
 
 
-def on_a_terminal(project: Project, *words: str, columns: int | None = None) -> str:
+def on_a_terminal(project: CommandProject, *words: str, columns: int | None = None) -> str:
     """What a command says on a terminal, of a width if one is given."""
     ours, theirs = pty.openpty()
     if columns is not None:

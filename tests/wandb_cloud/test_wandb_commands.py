@@ -10,7 +10,7 @@ import pytest
 from autoloop.wandb_cloud import client
 
 from tests.cli.conftest import Call
-from tests.cli.project import CONFIG, Project
+from tests.cli.project import CONFIG, CommandProject
 from tests.wandb_cloud.stand_in import KEY, StandIn, StandInRun
 from tests.wandb_cloud.terminal import on_a_terminal
 
@@ -48,7 +48,7 @@ def test_piped_it_prints_the_documents_json_of_every_row(call: Call, runs: dict[
 
 
 def test_on_a_terminal_it_prints_a_table_and_with_rules_the_changes(
-    runs: dict[str, StandInRun], project: Project, service: StandIn
+    runs: dict[str, StandInRun], project: CommandProject, service: StandIn
 ) -> None:
     said = on_a_terminal(project, "analyze-wandb", *HERE, "--group", "loop_1", "--tags", "x", "--rules")
     assert "older" in said
@@ -58,7 +58,9 @@ def test_on_a_terminal_it_prints_a_table_and_with_rules_the_changes(
     assert "{" not in said
 
 
-def test_json_in_a_file_leaves_the_table_on_the_screen(call: Call, runs: dict[str, StandInRun], project: Project) -> None:
+def test_json_in_a_file_leaves_the_table_on_the_screen(
+    call: Call, runs: dict[str, StandInRun], project: CommandProject
+) -> None:
     said = call("analyze-wandb", *HERE, "--out-json", "all.json")
     assert said.code == 0
     assert "newest" in said.out
@@ -73,7 +75,7 @@ def test_limits_are_kept(call: Call, runs: dict[str, StandInRun]) -> None:
 
 
 def test_entity_and_project_come_from_the_projects_settings(
-    call: Call, runs: dict[str, StandInRun], project: Project
+    call: Call, runs: dict[str, StandInRun], project: CommandProject
 ) -> None:
     (project.folder / "autoloop.toml").write_text('[wandb]\nentity = "e"\nproject = "p"\n')
     assert json.loads(call("analyze-wandb").out)["summary"]
@@ -167,7 +169,9 @@ def test_a_project_without_a_run_that_fits_is_said(call: Call, runs: dict[str, S
 # ----------------------------------------------------------------------------------------------------------- fetch-config
 
 
-def test_configs_are_written_as_the_trainer_takes_them(call: Call, runs: dict[str, StandInRun], project: Project) -> None:
+def test_configs_are_written_as_the_trainer_takes_them(
+    call: Call, runs: dict[str, StandInRun], project: CommandProject
+) -> None:
     said = call("fetch-config", "new1", "--run", "old1", *HERE, "--out-dir", "configs/new")
     assert said.code == 0
     assert "Wrote configs/new/fromwandb_new1.json (newest)" in said.out
@@ -177,14 +181,14 @@ def test_configs_are_written_as_the_trainer_takes_them(call: Call, runs: dict[st
         assert '"batch_size": 8,' in text
 
 
-def test_a_reference_gives_the_types(call: Call, runs: dict[str, StandInRun], project: Project) -> None:
+def test_a_reference_gives_the_types(call: Call, runs: dict[str, StandInRun], project: CommandProject) -> None:
     runs["new1"].config["kl_weight"] = {"value": 10}
     (project.folder / "base.json").write_text('{"kl_weight": 5.0}')
     assert call("fetch-config", "new1", *HERE, "--like", "base.json").code == 0
     assert '"kl_weight": 10.0' in (project.folder / "fromwandb_new1.json").read_text()
 
 
-def test_a_file_that_is_there_is_never_overwritten(call: Call, runs: dict[str, StandInRun], project: Project) -> None:
+def test_a_file_that_is_there_is_never_overwritten(call: Call, runs: dict[str, StandInRun], project: CommandProject) -> None:
     mine = project.folder / "fromwandb_new1.json"
     mine.write_text("mine")
     said = call("fetch-config", "old1", "new1", *HERE)
@@ -198,7 +202,7 @@ def test_a_file_that_is_there_is_never_overwritten(call: Call, runs: dict[str, S
 
 
 def test_a_name_with_slashes_stays_in_the_folder(
-    call: Call, runs: dict[str, StandInRun], service: StandIn, project: Project
+    call: Call, runs: dict[str, StandInRun], service: StandIn, project: CommandProject
 ) -> None:
     runs["../../up"] = a_run(name="a/b/../c")
     before = set(project.folder.parent.rglob("*"))
@@ -209,7 +213,7 @@ def test_a_name_with_slashes_stays_in_the_folder(
 
 
 def test_a_run_that_is_not_there_is_named_and_nothing_written(
-    call: Call, runs: dict[str, StandInRun], project: Project
+    call: Call, runs: dict[str, StandInRun], project: CommandProject
 ) -> None:
     said = call("fetch-config", "new1", "nope", *HERE)
     assert said.code == 2

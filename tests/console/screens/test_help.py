@@ -14,14 +14,14 @@ from autoloop_tui.console.drawing.paint import LOOKS, cells
 from autoloop_tui.console.pane_bindings import PANE_KEYS
 from autoloop_tui.console.screens.help import HelpScreen, side_by_side
 from autoloop_tui.console.widgets.document import Document, text_of
-from tests.console.projects import Project, painted
+from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size, run_app
 from tests.console.waiting import settle
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
+def project(tmp_path: Path) -> RecordedProject:
+    made = RecordedProject(tmp_path)
     made.run("some")
     return made
 
@@ -44,7 +44,7 @@ def told(document: Document) -> str:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-async def test_every_action_is_told_at_every_size(project: Project, size: Size) -> None:
+async def test_every_action_is_told_at_every_size(project: RecordedProject, size: Size) -> None:
     async with drive(project.app(), size) as (_, document):
         text = told(document)
         for action in ACTIONS:
@@ -60,13 +60,13 @@ async def test_every_action_is_told_at_every_size(project: Project, size: Size) 
 
 
 @pytest.mark.parametrize(("size", "columns"), [((80, 24), 1), ((120, 40), 2), ((200, 50), 3)])
-async def test_there_are_as_many_columns_as_fit(project: Project, size: Size, columns: int) -> None:
+async def test_there_are_as_many_columns_as_fit(project: RecordedProject, size: Size, columns: int) -> None:
     async with drive(project.app(), size) as (_, document):
         heads = [row for row in document.rows if any(look == "bold key" for _, look in row)]
         assert max(sum(look == "bold key" for _, look in row) for row in heads) == columns
 
 
-async def test_the_scope_one_came_from_is_first(project: Project) -> None:
+async def test_the_scope_one_came_from_is_first(project: RecordedProject) -> None:
     app = project.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -80,7 +80,7 @@ async def test_the_scope_one_came_from_is_first(project: Project) -> None:
             await settle(pilot)
 
 
-async def test_remapped_keys_are_shown_and_work(project: Project) -> None:
+async def test_remapped_keys_are_shown_and_work(project: RecordedProject) -> None:
     app = project.app()
     app.preferences.keys = {"app.help": "ctrl+x", "log.filter": "F"}
 
@@ -90,7 +90,7 @@ async def test_remapped_keys_are_shown_and_work(project: Project) -> None:
         assert any(row.split()[:2] == ["F", "Only"] for row in rows)
 
 
-async def test_it_scrolls_and_is_searched_and_q_goes_back(project: Project) -> None:
+async def test_it_scrolls_and_is_searched_and_q_goes_back(project: RecordedProject) -> None:
     async with drive(project.app()) as (pilot, document):
         await pilot.press("G")
         await settle(pilot)
@@ -103,7 +103,7 @@ async def test_it_scrolls_and_is_searched_and_q_goes_back(project: Project) -> N
         assert not isinstance(pilot.app.screen, HelpScreen)
 
 
-async def test_help_does_not_open_on_top_of_itself(project: Project) -> None:
+async def test_help_does_not_open_on_top_of_itself(project: RecordedProject) -> None:
     async with drive(project.app()) as (pilot, _):
         depth = len(pilot.app.screen_stack)
         await pilot.press("question_mark")
@@ -111,7 +111,7 @@ async def test_help_does_not_open_on_top_of_itself(project: Project) -> None:
         assert len(pilot.app.screen_stack) == depth
 
 
-async def test_a_changed_width_lays_it_out_anew(project: Project) -> None:
+async def test_a_changed_width_lays_it_out_anew(project: RecordedProject) -> None:
     async with drive(project.app()) as (pilot, document):
         one = len(document.rows)
         await pilot.resize_terminal(200, 50)
@@ -119,7 +119,7 @@ async def test_a_changed_width_lays_it_out_anew(project: Project) -> None:
         assert len(document.rows) < one
 
 
-async def test_ascii_needs_no_other_letters(project: Project) -> None:
+async def test_ascii_needs_no_other_letters(project: RecordedProject) -> None:
     async with drive(project.app(ascii_only=True)) as (_, document):
         plain = told(document).replace("…", "").replace("·", "")  # as they stand in the commands and in the prose
         assert plain.isascii(), {c for c in plain if not c.isascii()}

@@ -10,7 +10,7 @@ from autoloop.model import POLICY, Actor, EventKind, LapseKind, LoopState, Propo
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Start, Stop, Undo, Variant
 
 from tests.engine.processes import seen
-from tests.engine.project import Project, rows
+from tests.engine.project import EngineProject, rows
 from tests.support.waiting import eventually
 
 THREE = """
@@ -38,7 +38,7 @@ def rates(runs: list[Run]) -> list[float]:
     return [seen(run)["config"]["lr"] for run in runs]
 
 
-def test_a_manual_loop_waits_and_runs_what_was_approved_only(project: Project) -> None:
+def test_a_manual_loop_waits_and_runs_what_was_approved_only(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
@@ -60,7 +60,7 @@ def test_a_manual_loop_waits_and_runs_what_was_approved_only(project: Project) -
     assert "too small a step" in (project.folder / "reports" / "report.md").read_text()
 
 
-def test_a_decision_can_be_undone_until_the_round_starts(project: Project) -> None:
+def test_a_decision_can_be_undone_until_the_round_starts(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
@@ -75,7 +75,7 @@ def test_a_decision_can_be_undone_until_the_round_starts(project: Project) -> No
     assert rates(project.runs(loop, 2)) == [3.0]
 
 
-def test_undo_without_a_number_takes_back_what_the_last_command_decided(project: Project) -> None:
+def test_undo_without_a_number_takes_back_what_the_last_command_decided(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
 
     def statuses() -> list[str]:
@@ -102,7 +102,7 @@ def test_undo_without_a_number_takes_back_what_the_last_command_decided(project:
         engine.done(Stop())
 
 
-def test_one_command_decides_on_what_it_can_and_says_what_it_cannot(project: Project) -> None:
+def test_one_command_decides_on_what_it_can_and_says_what_it_cannot(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
@@ -115,7 +115,7 @@ def test_one_command_decides_on_what_it_can_and_says_what_it_cannot(project: Pro
         engine.done(Stop())
 
 
-def test_the_last_decision_can_be_taken_back_for_a_while(project: Project) -> None:
+def test_the_last_decision_can_be_taken_back_for_a_while(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", grace=3600.0)
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
@@ -139,7 +139,7 @@ def test_the_last_decision_can_be_taken_back_for_a_while(project: Project) -> No
     assert len(project.runs(loop, 2)) == 1
 
 
-def test_the_round_starts_by_itself_once_its_last_decision_stands(project: Project) -> None:
+def test_the_round_starts_by_itself_once_its_last_decision_stands(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", grace=0.5)
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
@@ -152,14 +152,14 @@ def test_the_round_starts_by_itself_once_its_last_decision_stands(project: Proje
     assert [round_.start_at for round_ in project.store.rounds(loop.id)] == [None, None]
 
 
-def test_what_the_policy_decides_starts_at_once(project: Project) -> None:
+def test_what_the_policy_decides_starts_at_once(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, grace=3600.0)
     with project.driven(loop) as engine:
         engine.end()
     assert len(project.runs(loop, 2)) == 1
 
 
-def test_what_has_become_a_run_can_no_longer_be_decided(project: Project) -> None:
+def test_what_has_become_a_run_can_no_longer_be_decided(project: EngineProject) -> None:
     gate = project.gate("variant")
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
@@ -175,7 +175,7 @@ def test_what_has_become_a_run_can_no_longer_be_decided(project: Project) -> Non
     assert rates(project.runs(loop, 2)) == [1.0]
 
 
-def test_start_runs_what_is_approved_although_others_are_undecided(project: Project) -> None:
+def test_start_runs_what_is_approved_although_others_are_undecided(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, three, four = engine.waiting()
@@ -189,7 +189,7 @@ def test_start_runs_what_is_approved_although_others_are_undecided(project: Proj
 
 
 def test_a_held_round_waits_although_everything_is_approved_and_a_skipped_proposal_can_still_be(
-    project: Project,
+    project: EngineProject,
 ) -> None:
     gate = project.gate("a")
     loop = project.loop(
@@ -207,7 +207,7 @@ def test_a_held_round_waits_although_everything_is_approved_and_a_skipped_propos
     assert sorted(rates(project.runs(loop, 2))) == [2.0, 4.0]
 
 
-def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: Project) -> None:
+def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: EngineProject) -> None:
     loop = project.loop([project.config("a", batch_size=8)], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
@@ -223,7 +223,7 @@ def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: Project
     assert (seen(run)["config"]["lr"], seen(run)["config"]["batch_size"]) == (5.0, 12)
 
 
-def test_an_edit_after_the_approval_asks_for_a_new_approval(project: Project) -> None:
+def test_an_edit_after_the_approval_asks_for_a_new_approval(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:
         two, *_ = engine.waiting()
@@ -234,7 +234,7 @@ def test_an_edit_after_the_approval_asks_for_a_new_approval(project: Project) ->
     assert project.runs(loop, 2) == []
 
 
-def test_a_person_s_own_proposal_is_resolved_and_run(project: Project) -> None:
+def test_a_person_s_own_proposal_is_resolved_and_run(project: EngineProject) -> None:
     loop = project.loop([project.config("a"), project.config("b")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         rule_made = engine.waiting()
@@ -254,7 +254,7 @@ def test_a_person_s_own_proposal_is_resolved_and_run(project: Project) -> None:
     assert rates([run]) == [0.25]
 
 
-def test_a_second_proposal_of_the_same_training_is_refused(project: Project) -> None:
+def test_a_second_proposal_of_the_same_training_is_refused(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
@@ -262,7 +262,7 @@ def test_a_second_proposal_of_the_same_training_is_refused(project: Project) -> 
         engine.leave()
 
 
-def test_two_approved_proposals_never_run_one_training_twice(project: Project) -> None:
+def test_two_approved_proposals_never_run_one_training_twice(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (first,) = engine.waiting()
@@ -278,7 +278,7 @@ def test_two_approved_proposals_never_run_one_training_twice(project: Project) -
     assert rates(project.runs(loop, 2)) == [2.0]
 
 
-def approved_and_left(project: Project) -> tuple[Proposal, Run, Path]:
+def approved_and_left(project: EngineProject) -> tuple[Proposal, Run, Path]:
     """A loop whose one proposal is approved but held, its engine gone; its base run and that one's frozen config."""
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
@@ -296,7 +296,7 @@ def alter(frozen: Path) -> None:
     frozen.write_text(json.dumps({**config, "lr": 1.5}))
 
 
-def test_an_approval_no_longer_holds_when_the_base_config_was_altered_afterwards(project: Project) -> None:
+def test_an_approval_no_longer_holds_when_the_base_config_was_altered_afterwards(project: EngineProject) -> None:
     proposal, base, frozen = approved_and_left(project)
     alter(frozen)
     loop = project.store.loop(base.loop)
@@ -311,7 +311,7 @@ def test_an_approval_no_longer_holds_when_the_base_config_was_altered_afterwards
 
 
 def test_an_approval_holds_no_longer_either_when_the_engine_saw_the_base_before_it_was_altered(
-    project: Project,
+    project: EngineProject,
 ) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
@@ -325,7 +325,7 @@ def test_an_approval_holds_no_longer_either_when_the_engine_saw_the_base_before_
     assert project.runs(loop, 2) == []
 
 
-def test_an_approval_holds_when_nothing_was_altered_while_no_engine_was_there(project: Project) -> None:
+def test_an_approval_holds_when_nothing_was_altered_while_no_engine_was_there(project: EngineProject) -> None:
     proposal, base, _ = approved_and_left(project)
     loop = project.store.loop(base.loop)
     project.store.send(loop.id, Start(), "ada")
@@ -334,7 +334,7 @@ def test_an_approval_holds_when_nothing_was_altered_while_no_engine_was_there(pr
     assert rates(project.runs(loop, 2)) == [2.0]
 
 
-def test_after_a_delay_proposals_are_approved_without_a_person(project: Project) -> None:
+def test_after_a_delay_proposals_are_approved_without_a_person(project: EngineProject) -> None:
     now = [1_800_000_000.0]
 
     def use_fake_clock(engine: Engine) -> None:
@@ -362,7 +362,7 @@ def test_after_a_delay_proposals_are_approved_without_a_person(project: Project)
     assert project.store.proposal(four.id).status is ProposalStatus.SKIPPED
 
 
-def test_a_hold_outlasts_the_deadline(project: Project) -> None:
+def test_a_hold_outlasts_the_deadline(project: EngineProject) -> None:
     now = [1_800_000_000.0]
 
     def use_fake_clock(engine: Engine) -> None:
@@ -381,7 +381,7 @@ def test_a_hold_outlasts_the_deadline(project: Project) -> None:
     assert rates(project.runs(loop, 2)) == [2.0]
 
 
-def test_a_manual_loop_whose_only_proposals_are_blocked_waits_for_a_better_one(project: Project) -> None:
+def test_a_manual_loop_whose_only_proposals_are_blocked_waits_for_a_better_one(project: EngineProject) -> None:
     path = project.config("a")
     project.run(project.loop([path], rounds=2, decide=True))
     loop = project.loop([path], rounds=2, decide=True, approve="manual")
@@ -396,7 +396,7 @@ def test_a_manual_loop_whose_only_proposals_are_blocked_waits_for_a_better_one(p
     assert project.runs(loop, 2)[0].state is RunState.FINISHED
 
 
-def test_rejecting_everything_leaves_the_loop_waiting_for_a_person(project: Project) -> None:
+def test_rejecting_everything_leaves_the_loop_waiting_for_a_person(project: EngineProject) -> None:
     loop = project.loop([project.config("a", rows=rows(3.0, 2.0))], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()

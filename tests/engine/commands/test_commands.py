@@ -8,17 +8,17 @@ from autoloop.model import LoopState, RunState, StopCause, StopKind
 from autoloop.protocol import Approve, Kill, Move, Pause, Propose, Resume, Retry, Stop, Variant
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.support.processes import alive
 
 
-def order(project: Project, loop_id: int) -> list[str]:
+def order(project: EngineProject, loop_id: int) -> list[str]:
     """Names of the runs in the order in which they were started."""
     attempts = sorted(project.store.loop_attempts(loop_id), key=lambda attempt: attempt.created_at)
     return [project.store.run(attempt.run).name for attempt in attempts]
 
 
-def test_stopping_one_run_keeps_its_results_and_gives_its_slot_to_the_next(project: Project) -> None:
+def test_stopping_one_run_keeps_its_results_and_gives_its_slot_to_the_next(project: EngineProject) -> None:
     loop = project.loop([project.config("a", hang=True), project.config("b")])
     with project.driven(loop) as engine:
         (a, _) = project.runs(loop)
@@ -38,7 +38,7 @@ def test_stopping_one_run_keeps_its_results_and_gives_its_slot_to_the_next(proje
     assert attempt.exit.stopped_by == "stop"
 
 
-def rows_are_written(project: Project, run: str) -> bool:
+def rows_are_written(project: EngineProject, run: str) -> bool:
     output = Path(project.store.attempts(run)[0].output_dir)
     try:
         return len((output / "wandb/latest-run/files/wandb-history.jsonl").read_text().splitlines()) == 2
@@ -46,7 +46,7 @@ def rows_are_written(project: Project, run: str) -> bool:
         return False
 
 
-def test_a_stubborn_run_is_ended_by_the_ladder_and_leaves_nothing(project: Project) -> None:
+def test_a_stubborn_run_is_ended_by_the_ladder_and_leaves_nothing(project: EngineProject) -> None:
     note = project.folder / "grandchild"
     loop = project.loop([project.config("a", hang=True, stubborn=True, detach=str(note))])
     with project.driven(loop) as engine:
@@ -60,7 +60,7 @@ def test_a_stubborn_run_is_ended_by_the_ladder_and_leaves_nothing(project: Proje
     assert project.left_over() == []
 
 
-def test_kill_ends_a_run_at_once(project: Project) -> None:
+def test_kill_ends_a_run_at_once(project: EngineProject) -> None:
     loop = project.loop([project.config("a", hang=True, stubborn=True)])
     with project.driven(loop) as engine:
         (run,) = project.runs(loop)
@@ -73,7 +73,7 @@ def test_kill_ends_a_run_at_once(project: Project) -> None:
     assert project.runs(loop)[0].reason == "killed: stopped by ada"
 
 
-def test_a_queued_run_that_is_stopped_never_starts(project: Project) -> None:
+def test_a_queued_run_that_is_stopped_never_starts(project: EngineProject) -> None:
     gate = project.gate("a")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b"), project.config("c")])
     with project.driven(loop) as engine:
@@ -85,7 +85,7 @@ def test_a_queued_run_that_is_stopped_never_starts(project: Project) -> None:
     assert "ada" in (project.named(loop, "b").reason or "")
 
 
-def test_a_run_that_has_ended_cannot_be_stopped(project: Project) -> None:
+def test_a_run_that_has_ended_cannot_be_stopped(project: EngineProject) -> None:
     gate = project.gate("b")
     loop = project.loop([project.config("a"), project.config("b", gate=str(gate))])
     with project.driven(loop) as engine:
@@ -96,7 +96,7 @@ def test_a_run_that_has_ended_cannot_be_stopped(project: Project) -> None:
     assert project.named(loop, "a").state is RunState.FINISHED
 
 
-def test_a_stopped_loop_that_is_resumed_finishes_everything_exactly_once(project: Project) -> None:
+def test_a_stopped_loop_that_is_resumed_finishes_everything_exactly_once(project: EngineProject) -> None:
     gate = project.gate("slow")
     configs = [project.config("done"), project.config("slow", gate=str(gate)), project.config("queued")]
     loop = project.loop(configs)
@@ -119,7 +119,7 @@ def test_a_stopped_loop_that_is_resumed_finishes_everything_exactly_once(project
     assert project.named(loop, "slow").output_dir == second.output_dir
 
 
-def test_killing_a_loop_does_not_wait_for_a_clean_end(project: Project) -> None:
+def test_killing_a_loop_does_not_wait_for_a_clean_end(project: EngineProject) -> None:
     loop = project.loop([project.config(name, hang=True, stubborn=True) for name in "ab"], concurrency=2)
     with project.driven(loop) as engine:
         for run in project.runs(loop):
@@ -130,7 +130,7 @@ def test_killing_a_loop_does_not_wait_for_a_clean_end(project: Project) -> None:
     assert project.left_over() == []
 
 
-def test_a_paused_loop_lets_runs_end_and_starts_none_until_it_goes_on(project: Project) -> None:
+def test_a_paused_loop_lets_runs_end_and_starts_none_until_it_goes_on(project: EngineProject) -> None:
     gate = project.gate("a")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     with project.driven(loop) as engine:
@@ -146,7 +146,7 @@ def test_a_paused_loop_lets_runs_end_and_starts_none_until_it_goes_on(project: P
     assert order(project, loop.id) == ["a", "b"]
 
 
-def test_a_moved_run_starts_at_its_new_place_in_the_queue(project: Project) -> None:
+def test_a_moved_run_starts_at_its_new_place_in_the_queue(project: EngineProject) -> None:
     gate = project.gate("a")
     loop = project.loop([project.config("a", gate=str(gate)), *(project.config(name) for name in "bcde")])
     with project.driven(loop) as engine:
@@ -161,7 +161,7 @@ def test_a_moved_run_starts_at_its_new_place_in_the_queue(project: Project) -> N
     assert len({run.output_dir for run in project.runs(loop)}) == 5
 
 
-def test_a_failed_run_can_be_retried_in_a_new_output_directory(project: Project) -> None:
+def test_a_failed_run_can_be_retried_in_a_new_output_directory(project: EngineProject) -> None:
     gate, counter = project.gate("b"), project.folder / "counter"
     broken = project.config("a", traceback="ValueError: once", late=True, fails=1, counter=str(counter))
     loop = project.loop([broken, project.config("b", gate=str(gate))])
@@ -179,7 +179,7 @@ def test_a_failed_run_can_be_retried_in_a_new_output_directory(project: Project)
     assert Path(first.output_dir).is_dir()
 
 
-def test_a_run_of_a_judged_round_is_not_retried(project: Project) -> None:
+def test_a_run_of_a_judged_round_is_not_retried(project: EngineProject) -> None:
     configs = [project.config("a"), project.config("broken", traceback="ValueError: x", late=True)]
     loop = project.loop(configs, rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
@@ -189,7 +189,7 @@ def test_a_run_of_a_judged_round_is_not_retried(project: Project) -> None:
     assert project.named(loop, "broken").state is RunState.FAILED
 
 
-def test_each_command_is_carried_out_once_although_the_next_engine_reads_them_again(project: Project) -> None:
+def test_each_command_is_carried_out_once_although_the_next_engine_reads_them_again(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         engine.waiting()
@@ -201,7 +201,7 @@ def test_each_command_is_carried_out_once_although_the_next_engine_reads_them_ag
         engine.leave()
 
 
-def test_commands_that_were_sent_while_no_engine_was_there_are_carried_out_by_the_next(project: Project) -> None:
+def test_commands_that_were_sent_while_no_engine_was_there_are_carried_out_by_the_next(project: EngineProject) -> None:
     loop = project.loop([project.config("a"), project.config("b")])
     number = project.store.send(loop.id, Stop(run="a"), "ada")
     project.run(loop)
@@ -209,7 +209,7 @@ def test_commands_that_were_sent_while_no_engine_was_there_are_carried_out_by_th
     assert project.store.command(number).ok
 
 
-def test_a_loop_obeys_no_commands_of_another_loop(project: Project) -> None:
+def test_a_loop_obeys_no_commands_of_another_loop(project: EngineProject) -> None:
     gate = project.gate("x")
     first = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(first) as engine:
@@ -224,7 +224,7 @@ def test_a_loop_obeys_no_commands_of_another_loop(project: Project) -> None:
     assert project.store.proposal(proposal.id) == proposal
 
 
-def test_two_loops_that_run_at_once_share_the_store_and_the_reports(project: Project) -> None:
+def test_two_loops_that_run_at_once_share_the_store_and_the_reports(project: EngineProject) -> None:
     gate = project.gate("go")
     configs = {name: [project.config(f"{name}{i}", gate=str(gate)) for i in range(6)] for name in "ab"}
     loops = [project.loop(configs[name], concurrency=2) for name in "ab"]

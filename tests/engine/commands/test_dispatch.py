@@ -12,7 +12,7 @@ import pytest
 from autoloop.engine.commands import dispatch, loop, proposals, rounds, runs
 from autoloop.protocol import Kill, Request, Stop, verb
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.test_protocol import EXAMPLES
 
 GROUPS = (proposals, rounds, runs, loop)
@@ -51,7 +51,7 @@ def test_a_request_reaches_the_handler_of_its_type(request_: Request, monkeypatc
     assert reached == [answer] == ["stop" if isinstance(request_, Stop | Kill) else verb(request_)]
 
 
-def test_an_open_command_of_version_0_1_is_carried_out(project: Project) -> None:
+def test_an_open_command_of_version_0_1_is_carried_out(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()

@@ -16,31 +16,31 @@ from autoloop.protocol import Approve, Extend, Hold, Pause, Propose, Retry, Star
 from autoloop.store import Store
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.engine.resuming import PRESET
 from tests.support.databases import Died, die_at
 from tests.support.waiting import eventually
 
 
-def loop_of(project: Project, configs: list[str], **changes: Any) -> Loop:
+def loop_of(project: EngineProject, configs: list[str], **changes: Any) -> Loop:
     """A loop of runs of 20 steps with the trainer that can be resumed."""
     preset = project.folder / "resuming.toml"
     preset.write_text(PRESET)
     return project.loop(configs, **{"preset": str(preset), "steps": 20, **changes})
 
 
-def finished(project: Project, **behaviour: Any) -> tuple[Loop, Run]:
+def finished(project: EngineProject, **behaviour: Any) -> tuple[Loop, Run]:
     """A loop that has finished with one run."""
     loop = loop_of(project, [project.config("a", **behaviour)])
     assert project.run(loop).state is LoopState.FINISHED
     return loop, project.named(loop, "a")
 
 
-def send(project: Project, loop: Loop, *, run: str, steps: int) -> int:
+def send(project: EngineProject, loop: Loop, *, run: str, steps: int) -> int:
     return project.store.send(loop.id, Extend(run=run, steps=steps), "ada")
 
 
-def went_on(project: Project, run: Run, steps: int, results: tuple[str, ...] = ("finished", "finished")) -> None:
+def went_on(project: EngineProject, run: Run, steps: int, results: tuple[str, ...] = ("finished", "finished")) -> None:
     """The run has finished `steps` steps in one directory, and everything it logged is summarised as one history."""
     now = project.store.run(run.id)
     assert (now.state, now.step, now.total_steps, now.resume) == (RunState.FINISHED, steps, steps, False)
@@ -54,7 +54,7 @@ def went_on(project: Project, run: Run, steps: int, results: tuple[str, ...] = (
     eventually(lambda: project.summary()[str(now.output_dir)]["steps"] == steps, "the summary in the report")
 
 
-def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(project: Project) -> None:
+def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(project: EngineProject) -> None:
     loop, run = finished(project)
     before = project.state(loop)
     number = send(project, loop, run="a", steps=40)
@@ -76,7 +76,7 @@ def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(proj
     ]
 
 
-def test_a_run_can_be_extended_again_and_again_by_engines_of_their_own(project: Project) -> None:
+def test_a_run_can_be_extended_again_and_again_by_engines_of_their_own(project: EngineProject) -> None:
     loop, run = finished(project)
     for steps in (30, 50):
         send(project, loop, run=run.id, steps=steps)
@@ -86,7 +86,7 @@ def test_a_run_can_be_extended_again_and_again_by_engines_of_their_own(project: 
     assert len(project.story(loop, "run extended")) == 2
 
 
-def test_an_extended_run_delays_the_end_of_its_round_and_is_judged_once_with_all_its_steps(project: Project) -> None:
+def test_an_extended_run_delays_the_end_of_its_round_and_is_judged_once_with_all_its_steps(project: EngineProject) -> None:
     gate = project.gate("b")
     configs = [project.config("a"), project.config("b", at={"20": {"gate": str(gate)}})]
     loop = loop_of(project, configs, concurrency=2, rounds=2, decide=True, approve="manual")
@@ -102,7 +102,7 @@ def test_an_extended_run_delays_the_end_of_its_round_and_is_judged_once_with_all
     assert len(project.story(loop, "round ended")) == 1
 
 
-def test_a_run_of_a_judged_round_is_extended_without_being_judged_again(project: Project) -> None:
+def test_a_run_of_a_judged_round_is_extended_without_being_judged_again(project: EngineProject) -> None:
     loop = loop_of(project, [project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
@@ -117,7 +117,7 @@ def test_a_run_of_a_judged_round_is_extended_without_being_judged_again(project:
     assert [run.total_steps for run in project.runs(loop)] == [40, 20]
 
 
-def test_a_loop_whose_last_round_ends_waits_for_what_was_extended(project: Project) -> None:
+def test_a_loop_whose_last_round_ends_waits_for_what_was_extended(project: EngineProject) -> None:
     gate = project.gate("long")
     config = project.config("a", at={"40": {"gate": str(gate)}})
     loop = loop_of(project, [config], concurrency=2, rounds=2, decide=True)
@@ -136,7 +136,7 @@ def test_a_loop_whose_last_round_ends_waits_for_what_was_extended(project: Proje
     assert project.named(loop, "a").step == 40
 
 
-def test_a_failed_run_with_a_checkpoint_goes_on_from_there(project: Project) -> None:
+def test_a_failed_run_with_a_checkpoint_goes_on_from_there(project: EngineProject) -> None:
     loop = loop_of(project, [project.config("a", at={"20": {"code": 1, "stops_at": 10}})])
     project.run(loop)
     run = project.named(loop, "a")
@@ -146,7 +146,7 @@ def test_a_failed_run_with_a_checkpoint_goes_on_from_there(project: Project) -> 
     went_on(project, run, 30, ("failed", "finished"))
 
 
-def test_an_extension_that_fails_leaves_what_was_reached(project: Project) -> None:
+def test_an_extension_that_fails_leaves_what_was_reached(project: EngineProject) -> None:
     loop, run = finished(project, at={"40": {"code": 1, "stops_at": 30}, "50": {}})
     send(project, loop, run="a", steps=40)
     project.run(loop)
@@ -159,7 +159,7 @@ def test_an_extension_that_fails_leaves_what_was_reached(project: Project) -> No
     went_on(project, run, 50, ("finished", "failed", "finished"))
 
 
-def test_a_retry_of_an_extension_that_failed_goes_on_from_the_checkpoint_again(project: Project) -> None:
+def test_a_retry_of_an_extension_that_failed_goes_on_from_the_checkpoint_again(project: EngineProject) -> None:
     """It stops at 30 of 40 once: the second attempt at 40 finds the marker gone."""
     trip = project.folder / "trip"
     trip.touch()
@@ -173,7 +173,7 @@ def test_a_retry_of_an_extension_that_failed_goes_on_from_the_checkpoint_again(p
     went_on(project, run, 40, ("finished", "failed", "finished"))
 
 
-def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_goes_on(project: Project) -> None:
+def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_goes_on(project: EngineProject) -> None:
     gate = project.gate("long")
     loop, run = finished(project, at={"40": {"gate": str(gate), "stops_at": 30}})
     send(project, loop, run="a", steps=40)
@@ -190,7 +190,7 @@ def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_g
     assert project.named(loop, "a").state is RunState.FINISHED
 
 
-def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(project: Project) -> None:
+def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(project: EngineProject) -> None:
     loop, run = finished(project)
     send(project, loop, run="a", steps=40)
     project.store.send(loop.id, Stop(run="a"), "ada")
@@ -199,7 +199,7 @@ def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(pr
     assert project.state(loop).state is LoopState.FINISHED
 
 
-def test_a_loop_that_was_paused_when_it_finished_goes_on_all_the_same(project: Project) -> None:
+def test_a_loop_that_was_paused_when_it_finished_goes_on_all_the_same(project: EngineProject) -> None:
     loop, run = finished(project)
     project.store.send(loop.id, Pause(), "ada")
     send(project, loop, run="a", steps=40)
@@ -207,7 +207,7 @@ def test_a_loop_that_was_paused_when_it_finished_goes_on_all_the_same(project: P
     went_on(project, run, 40)
 
 
-def test_what_cannot_be_extended_is_refused_with_the_reason(project: Project) -> None:
+def test_what_cannot_be_extended_is_refused_with_the_reason(project: EngineProject) -> None:
     gate = project.gate("b")
     configs = [
         project.config("a"),
@@ -238,7 +238,7 @@ def test_what_cannot_be_extended_is_refused_with_the_reason(project: Project) ->
         engine.end()
 
 
-def test_a_preset_without_a_resume_table_cannot_be_extended(project: Project) -> None:
+def test_a_preset_without_a_resume_table_cannot_be_extended(project: EngineProject) -> None:
     loop = project.loop([project.config("a")])
     project.run(loop)
     number = send(project, loop, run="a", steps=40)
@@ -247,7 +247,7 @@ def test_a_preset_without_a_resume_table_cannot_be_extended(project: Project) ->
     assert project.state(loop).state is LoopState.FINISHED
 
 
-def test_an_old_command_to_stop_does_not_stop_a_loop_that_has_finished(project: Project) -> None:
+def test_an_old_command_to_stop_does_not_stop_a_loop_that_has_finished(project: EngineProject) -> None:
     loop, run = finished(project)
     number = project.store.send(loop.id, Stop(), "ada")
     send(project, loop, run="a", steps=40)
@@ -256,7 +256,7 @@ def test_an_old_command_to_stop_does_not_stop_a_loop_that_has_finished(project: 
     went_on(project, run, 40)
 
 
-def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(project: Project) -> None:
+def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(project: EngineProject) -> None:
     for number in itertools.count(1):
         loop, run = finished(project)
         send(project, loop, run=run.id, steps=40)
@@ -280,7 +280,7 @@ def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(projec
     assert number > 8  # there were that many rows to die at
 
 
-def test_the_demo_trainer_goes_on_through_accelerate(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_trainer_goes_on_through_accelerate(project: EngineProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr("tests.engine.project.PATIENCE", 120.0)
     config = str(write_project(project.folder)[0])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.support.waiting import PATIENCE
 
 KINDS = ["approve", "reject", "undo", "edit", "propose", "start", "hold", "pause", "resume", "retry", "extend", "move"]
@@ -36,7 +36,7 @@ def rows(chance: random.Random, number: int) -> list[tuple[str, Any]]:
     return made
 
 
-def every_row_is_answered(project: Project, chance: random.Random, number: int) -> None:
+def every_row_is_answered(project: EngineProject, chance: random.Random, number: int) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         engine.waiting()
@@ -56,10 +56,10 @@ def every_row_is_answered(project: Project, chance: random.Random, number: int) 
         engine.leave()
 
 
-def test_garbage_in_commands_is_answered_row_by_row(project: Project) -> None:
+def test_garbage_in_commands_is_answered_row_by_row(project: EngineProject) -> None:
     every_row_is_answered(project, random.Random(1), 150)
 
 
 @pytest.mark.faults
-def test_garbage_in_commands_is_answered_row_by_row_however_much(project: Project) -> None:
+def test_garbage_in_commands_is_answered_row_by_row_however_much(project: EngineProject) -> None:
     every_row_is_answered(project, random.Random(2), 4000)

@@ -8,10 +8,10 @@ import pytest
 from autoloop.model import UserError
 from autoloop.protocol import Approve, Edit, Propose, Start, Variant
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 
-def test_an_edit_that_matches_nothing_is_refused_and_the_proposal_stays_as_it_was(project: Project) -> None:
+def test_an_edit_that_matches_nothing_is_refused_and_the_proposal_stays_as_it_was(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (before,) = engine.waiting()
@@ -24,7 +24,7 @@ def test_an_edit_that_matches_nothing_is_refused_and_the_proposal_stays_as_it_wa
         engine.leave()
 
 
-def test_commands_about_what_is_not_there_are_refused_in_a_sentence(project: Project) -> None:
+def test_commands_about_what_is_not_there_are_refused_in_a_sentence(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         before = engine.waiting()
@@ -46,7 +46,7 @@ ODD_EDITS = [
 ]
 
 
-def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_be_run(project: Project) -> None:
+def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_be_run(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", concurrency=2)
     with project.driven(loop) as engine:
         engine.waiting()
@@ -61,7 +61,7 @@ def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_
     assert "## loop_" in (project.folder / "reports" / "report.md").read_text()
 
 
-def test_text_that_is_no_unicode_is_refused_where_it_is_sent(project: Project) -> None:
+def test_text_that_is_no_unicode_is_refused_where_it_is_sent(project: EngineProject) -> None:
     loop = project.loop([project.config("a")])
     with pytest.raises(UserError, match="UTF-8"):
         project.store.send(

@@ -13,7 +13,7 @@ from autoloop.model import Loop, LoopSpec, LoopState, RunState, UserError
 from autoloop.protocol import Approve, Hold, Reject, Resume
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 HOUR = 3600.0
 
@@ -25,7 +25,7 @@ def clocked(clock: Callable[[], float]) -> Callable[[Engine], None]:
     return set_clock
 
 
-def test_a_loop_starts_no_more_runs_than_its_budget_and_goes_on_when_that_is_raised(project: Project) -> None:
+def test_a_loop_starts_no_more_runs_than_its_budget_and_goes_on_when_that_is_raised(project: EngineProject) -> None:
     loop = project.loop([project.config(f"c{i}") for i in range(3)], concurrency=2, rounds=2, decide=True, max_runs=4)
     ended = project.run(loop)
     assert ended.state is LoopState.STOPPED
@@ -40,7 +40,7 @@ def test_a_loop_starts_no_more_runs_than_its_budget_and_goes_on_when_that_is_rai
     assert states(project.runs(loop)) == [RunState.FINISHED] * 6
 
 
-def test_a_retry_is_not_another_run_of_the_budget(project: Project) -> None:
+def test_a_retry_is_not_another_run_of_the_budget(project: EngineProject) -> None:
     counter = project.folder / "counter"
     passing = "RuntimeError: CUDA error: unspecified launch failure"
     configs = [project.config("a", traceback=passing, late=True, fails=1, counter=str(counter)), project.config("b")]
@@ -49,7 +49,7 @@ def test_a_retry_is_not_another_run_of_the_budget(project: Project) -> None:
     assert [run.attempts for run in project.runs(loop)] == [2, 1]
 
 
-def test_when_the_hours_are_over_running_runs_end_and_the_loop_stops_until_it_gets_more(project: Project) -> None:
+def test_when_the_hours_are_over_running_runs_end_and_the_loop_stops_until_it_gets_more(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")], max_hours=2)
     hours = [0.0]
@@ -66,7 +66,7 @@ def test_when_the_hours_are_over_running_runs_end_and_the_loop_stops_until_it_ge
         assert engine.end().state is LoopState.FINISHED
 
 
-def test_a_loop_that_waits_for_a_person_stops_when_its_hours_are_over(project: Project) -> None:
+def test_a_loop_that_waits_for_a_person_stops_when_its_hours_are_over(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", max_hours=2)
     hours = [0.0]
     with project.driven(loop, clocked(lambda: time.time() + hours[0] * HOUR)) as engine:
@@ -76,7 +76,7 @@ def test_a_loop_that_waits_for_a_person_stops_when_its_hours_are_over(project: P
     assert [p.status for p in project.proposals(loop)] == ["pending"]
 
 
-def test_no_run_starts_in_quiet_hours_and_the_loop_goes_on_after_them(project: Project) -> None:
+def test_no_run_starts_in_quiet_hours_and_the_loop_goes_on_after_them(project: EngineProject) -> None:
     day = time.localtime()
     noon = time.mktime((day.tm_year, day.tm_mon, day.tm_mday, 12, 0, 0, 0, 0, -1))
     begun, now = time.time(), [noon]
@@ -139,7 +139,7 @@ def test_a_resume_with_limits_that_make_no_sense_is_refused(asked: Resume) -> No
         limits.apply_resume_limits(asked, loop, 3, 0.0)
 
 
-def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(project: Project) -> None:
+def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(project: EngineProject) -> None:
     gates = [project.gate(f"g{i}") for i in range(3)]
     configs = [project.config(f"broken{i}", gate=str(gates[i]), rows=[], code=1) for i in range(3)]
     loop = project.loop([*configs, project.config("d")])
@@ -156,7 +156,7 @@ def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(
     assert project.run(loop).state is LoopState.FINISHED  # resumed: what was before does not count
 
 
-def test_three_runs_of_a_round_out_of_memory_stop_the_loop_also_when_others_finish_between(project: Project) -> None:
+def test_three_runs_of_a_round_out_of_memory_stop_the_loop_also_when_others_finish_between(project: EngineProject) -> None:
     full = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
     configs = [
         project.config(f"{i}{'bad' if i % 2 else 'good'}", **({"traceback": full, "late": True} if i % 2 else {}))
@@ -170,7 +170,7 @@ def test_three_runs_of_a_round_out_of_memory_stop_the_loop_also_when_others_fini
     assert project.run(loop).state is LoopState.FINISHED
 
 
-def test_a_wait_that_becomes_another_is_said_again(project: Project) -> None:
+def test_a_wait_that_becomes_another_is_said_again(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
@@ -184,5 +184,5 @@ def test_a_wait_that_becomes_another_is_said_again(project: Project) -> None:
         engine.leave()
 
 
-def _has_failed(project: Project, loop: Loop, name: str) -> bool:
+def _has_failed(project: EngineProject, loop: Loop, name: str) -> bool:
     return project.named(loop, name).state is RunState.FAILED

@@ -21,7 +21,7 @@ from autoloop.runners import local
 from autoloop.store import Store
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.engine.promises import nothing_is_lost_or_done_twice
 from tests.support.databases import Died, die_at
 from tests.support.processes import alive
@@ -30,7 +30,7 @@ RUNS, SLOTS, KILLS = 4, 2, 12
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twice(project: Project, seed: int) -> None:
+def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twice(project: EngineProject, seed: int) -> None:
     chance = random.Random(seed)
     configs = [project.config(f"c{i}", seconds=0.2) for i in range(RUNS)]
     loop = project.loop(configs, concurrency=SLOTS, rounds=2, decide=True)
@@ -47,7 +47,7 @@ def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twic
     nothing_is_lost_or_done_twice(project, loop, RUNS, SLOTS)
 
 
-def test_an_engine_killed_at_every_early_instant_loses_nothing(project: Project) -> None:
+def test_an_engine_killed_at_every_early_instant_loses_nothing(project: EngineProject) -> None:
     """The steps from intent to handle lie in its first milliseconds: there the instants are set close."""
     loop = project.loop([project.config(f"c{i}") for i in range(RUNS)], concurrency=SLOTS, rounds=2, decide=True)
     for delay in (0, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02):
@@ -58,7 +58,7 @@ def test_an_engine_killed_at_every_early_instant_loses_nothing(project: Project)
     nothing_is_lost_or_done_twice(project, loop, RUNS, SLOTS)
 
 
-def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(project: Project) -> None:
+def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(project: EngineProject) -> None:
     survived = 0
     for number in itertools.count(1):
         loop = project.loop([project.config(f"c{number}")], rounds=2, decide=True)
@@ -75,7 +75,7 @@ def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(proj
     assert number > 20  # there were that many rows to die at
 
 
-def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: Project) -> None:
+def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))], rounds=2, decide=True, approve="manual")
     project.store.send(loop.id, Propose(run="a", variants=[Variant(edits=["lr=3"])]), "ada")
@@ -95,7 +95,7 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
     assert states(project.runs(loop)) == [RunState.FINISHED]
 
 
-def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(project: Project) -> None:
+def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(project: EngineProject) -> None:
     """One of two proposals is approved, so that nothing but the `start` begins the next round."""
     kept = 0
     for number in itertools.count(1):
@@ -118,7 +118,7 @@ def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(proje
     assert kept  # there were instants between the answer and the start
 
 
-def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: Project) -> None:
+def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: EngineProject) -> None:
     def die_when_answering(engine: Engine) -> None:
         def answer(*_: object) -> None:
             raise Died
@@ -143,7 +143,7 @@ def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: Project) ->
 
 @pytest.mark.parametrize("step", ["the attempt's directory", "the supervisor"])
 def test_an_attempt_that_was_meant_but_never_started_is_made_anew(
-    project: Project, monkeypatch: pytest.MonkeyPatch, step: str
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def die(*_: object, **__: object) -> None:
         raise Died
@@ -161,7 +161,9 @@ def test_an_attempt_that_was_meant_but_never_started_is_made_anew(
     assert not Path(first.output_dir).exists()
 
 
-def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_without_a_state(project: Project) -> None:
+def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_without_a_state(
+    project: EngineProject,
+) -> None:
     chance = random.Random(3)
     loop = project.loop([project.config(f"c{i}", seconds=0.15, stubborn=True) for i in range(6)], concurrency=2)
     with project.driven(loop) as engine:
@@ -197,5 +199,5 @@ def kill_some_supervisors(home: Path, chance: random.Random, over: threading.Eve
         time.sleep(0.005)
 
 
-def _has_proposals(project: Project, loop: Loop, count: int) -> bool:
+def _has_proposals(project: EngineProject, loop: Loop, count: int) -> bool:
     return len(project.proposals(loop)) == count

@@ -24,7 +24,7 @@ from autoloop.runners import local
 from autoloop.store import Store, StoreUnavailableError
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.support.databases import assert_intact, before_each_row
 from tests.support.waiting import PATIENCE
 
@@ -44,9 +44,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def small(small_disk: Path, project: Project) -> Iterator[Project]:
+def small(small_disk: Path, project: EngineProject) -> Iterator[EngineProject]:
     """A project on the small disk, where a run may start with any space."""
-    on_it = Project(small_disk)
+    on_it = EngineProject(small_disk)
     (small_disk / "autoloop.toml").write_text("min_free_gb = 0\n")
     yield on_it
     on_it.close()
@@ -66,7 +66,7 @@ def fill(folder: Path) -> Path:
 
 
 def test_launches_wait_while_a_disk_has_less_than_its_limit_and_go_on_when_it_has_more(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = 10**9 // 2
 
@@ -92,7 +92,7 @@ def test_launches_wait_while_a_disk_has_less_than_its_limit_and_go_on_when_it_ha
     assert states(project.runs(loop)) == [RunState.FINISHED] * 2
 
 
-def test_a_full_disk_stops_nothing_for_good(small: Project) -> None:
+def test_a_full_disk_stops_nothing_for_good(small: EngineProject) -> None:
     """Full from the middle of the first run on: its end cannot be recorded, and later everything is."""
     gate = small.gate("go")
     loop = small.loop([small.config(name, gate=str(gate)) for name in ("a", "b", "c")], rounds=2, decide=True)
@@ -125,7 +125,7 @@ def test_a_full_disk_stops_nothing_for_good(small: Project) -> None:
     assert {run.output_dir for run in runs} <= set(before)
 
 
-def test_commands_on_a_full_disk_are_a_sentence_and_are_not_half_sent(small: Project) -> None:
+def test_commands_on_a_full_disk_are_a_sentence_and_are_not_half_sent(small: EngineProject) -> None:
     loop = small.loop([small.config("a")])
     ballast = fill(small.folder)
 
@@ -150,7 +150,7 @@ def broken(number: int) -> Any:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
 def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
-    project: Project, monkeypatch: pytest.MonkeyPatch, number: int
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     loop = project.loop([project.config("a"), project.config("b")], retries=0)
     said: list[str] = []
@@ -172,7 +172,9 @@ def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
     assert any("the loop goes on" in text for text in project.story(loop, "note"))
 
 
-def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A row fails now and then, ever more seldom, as on a disk that is full for an instant; the same engine goes on."""
     monkeypatch.setattr(engine_loop, "TICK", 0.001)
     monkeypatch.setattr(outage, "LOOK_EVERY", 0.001)
@@ -203,7 +205,7 @@ def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(project: Projec
     assert project.left_over() == []
 
 
-def test_a_deleted_state_folder_lets_runs_end_and_is_a_sentence(project: Project) -> None:
+def test_a_deleted_state_folder_lets_runs_end_and_is_a_sentence(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     said: list[str] = []
@@ -226,7 +228,7 @@ def test_a_deleted_state_folder_lets_runs_end_and_is_a_sentence(project: Project
     assert project.left_over() == []
 
 
-def test_a_state_folder_that_is_brought_back_is_used_again(project: Project) -> None:
+def test_a_state_folder_that_is_brought_back_is_used_again(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     said: list[str] = []
@@ -247,7 +249,7 @@ def test_a_state_folder_that_is_brought_back_is_used_again(project: Project) -> 
     assert [run.attempts for run in project.runs(loop)] == [1, 1]
 
 
-def test_a_deleted_output_folder_costs_no_more_than_its_run(project: Project) -> None:
+def test_a_deleted_output_folder_costs_no_more_than_its_run(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     with project.driven(loop) as engine:
@@ -260,7 +262,7 @@ def test_a_deleted_output_folder_costs_no_more_than_its_run(project: Project) ->
 
 
 @pytest.fixture
-def few_inodes(project: Project) -> Iterator[Path]:
+def few_inodes(project: EngineProject) -> Iterator[Path]:
     """`.autoloop/attempts` on a disk of few files, which only root can make."""
     folder = project.store.places.home / "attempts"
     made = subprocess.run(
@@ -283,7 +285,7 @@ def use_up(folder: Path, *, but: int) -> None:
 
 @pytest.mark.parametrize("files", [0, 1])
 def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_the_run_waits(
-    project: Project, few_inodes: Path, monkeypatch: pytest.MonkeyPatch, files: int
+    project: EngineProject, few_inodes: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
     """This process has just had the room for its part; the supervisor has room for so many `files`."""
     start, handles, said = local.start, list[local.Handle](), list[str]()
@@ -318,7 +320,7 @@ def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_
     assert any("its process never started" in text for text in project.story(loop))
 
 
-def test_a_loop_that_cannot_be_made_for_want_of_room_leaves_nothing(small: Project) -> None:
+def test_a_loop_that_cannot_be_made_for_want_of_room_leaves_nothing(small: EngineProject) -> None:
     """With ever more room, until there is enough."""
     config = small.config("a", words="x" * 20_000)
     ballast = fill(small.folder)

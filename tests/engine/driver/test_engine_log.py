@@ -13,7 +13,7 @@ from autoloop.engine.driver.engine_log import logging_to
 from autoloop.model import LoopState
 from autoloop.store import Store
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 LOG = logging.getLogger("autoloop.some.module")
 
@@ -76,7 +76,7 @@ def signals() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("signals")
-def test_a_driver_reports_events_and_progress_and_logs_the_story(project: Project) -> None:
+def test_a_driver_reports_events_and_progress_and_logs_the_story(project: EngineProject) -> None:
     gate = project.folder / "gate"
     gate.touch()
     loop = project.loop([project.config("a", gate=str(gate))])

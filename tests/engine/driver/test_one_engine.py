@@ -16,11 +16,11 @@ from autoloop.engine import Engine, Holder, holder, spawn
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import LoopState, UserError
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 from tests.support.waiting import eventually
 
 
-def test_a_second_engine_is_refused_and_told_who_drives_the_loop(project: Project) -> None:
+def test_a_second_engine_is_refused_and_told_who_drives_the_loop(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))])
     engine = project.spawn(loop)
@@ -45,7 +45,7 @@ while os.getppid() == int(sys.argv[2]):
 """Asks without a pause who has a lock, in the way of `holder`."""
 
 
-def test_asking_who_drives_a_loop_never_keeps_an_engine_from_starting(project: Project) -> None:
+def test_asking_who_drives_a_loop_never_keeps_an_engine_from_starting(project: EngineProject) -> None:
     path = project.store.places.lock("loop_1")
     path.touch()
     argv = [sys.executable, "-S", "-c", ASK, str(path), str(os.getpid())]
@@ -61,7 +61,7 @@ def test_asking_who_drives_a_loop_never_keeps_an_engine_from_starting(project: P
             asking.kill()
 
 
-def test_a_lock_that_outlives_its_engine_for_an_instant_is_waited_for(project: Project) -> None:
+def test_a_lock_that_outlives_its_engine_for_an_instant_is_waited_for(project: EngineProject) -> None:
     """A supervisor that is just being started shares the lock of its engine, and does not die with it."""
     path = project.store.places.lock("loop_1")
     dead = os.posix_spawn("/bin/true", ["true"], {})
@@ -78,7 +78,7 @@ def test_a_lock_that_outlives_its_engine_for_an_instant_is_waited_for(project: P
     released.join()
 
 
-def test_an_engine_that_ends_in_its_first_turn_has_not_started(project: Project) -> None:
+def test_an_engine_that_ends_in_its_first_turn_has_not_started(project: EngineProject) -> None:
     loop = project.loop([project.config("a")])
     with sqlite3.connect(project.store.places.database) as raw:
         raw.execute("UPDATE runs SET body = '{'")
@@ -87,7 +87,7 @@ def test_an_engine_that_ends_in_its_first_turn_has_not_started(project: Project)
         project.spawn(loop)
 
 
-def test_an_engine_that_cannot_start_says_why(project: Project) -> None:
+def test_an_engine_that_cannot_start_says_why(project: EngineProject) -> None:
     loop = project.loop([project.config("a")])
     (project.store.places.frozen(loop.name) / "rules.toml").write_text("x = [")
     with pytest.raises(UserError, match=r"The engine did not start: .*rules\.toml"):
@@ -107,7 +107,7 @@ while not os.path.exists(sys.argv[3]):
 
 
 def test_the_engine_that_was_started_is_named_and_not_the_dead_one_of_another_container(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = project.loop([project.config("a")])
     path = project.store.places.lock(loop.name)

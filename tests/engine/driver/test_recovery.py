@@ -18,14 +18,14 @@ from autoloop.runners import local
 from autoloop.settings import Settings
 from autoloop.store import Store
 
-from tests.engine.processes import states, supervisor_pid
-from tests.engine.project import Project
+from tests.engine.processes import states
+from tests.engine.project import EngineProject
 from tests.support.databases import Died
-from tests.support.processes import alive, bystander
+from tests.support.processes import alive, bystander, supervisor_pid
 from tests.support.waiting import eventually
 
 
-def test_runs_outlive_a_killed_engine_and_the_next_one_adopts_and_finishes_them(project: Project) -> None:
+def test_runs_outlive_a_killed_engine_and_the_next_one_adopts_and_finishes_them(project: EngineProject) -> None:
     gate = project.gate("go")
     configs = [project.config("a", gate=str(gate)), project.config("b", gate=str(gate)), project.config("c")]
     loop = project.loop(configs, concurrency=2)
@@ -45,7 +45,7 @@ def test_runs_outlive_a_killed_engine_and_the_next_one_adopts_and_finishes_them(
     assert project.left_over() == []
 
 
-def test_an_adopted_run_keeps_its_slot(project: Project) -> None:
+def test_an_adopted_run_keeps_its_slot(project: EngineProject) -> None:
     gate, other = project.gate("go"), project.gate("other")
     configs = [project.config("a"), project.config("b", gate=str(gate)), project.config("c", gate=str(other))]
     loop = project.loop(configs, concurrency=2)
@@ -63,7 +63,7 @@ def test_an_adopted_run_keeps_its_slot(project: Project) -> None:
     assert len(project.store.loop_attempts(loop.id)) == 3
 
 
-def test_an_adopted_run_can_be_stopped(project: Project) -> None:
+def test_an_adopted_run_can_be_stopped(project: EngineProject) -> None:
     loop = project.loop([project.config("a", hang=True)])
     engine = project.spawn(loop)
     (run,) = project.runs(loop)
@@ -76,7 +76,7 @@ def test_an_adopted_run_can_be_stopped(project: Project) -> None:
     assert project.left_over() == []
 
 
-def test_a_run_that_ended_while_no_engine_was_alive_is_summarised_by_the_next(project: Project) -> None:
+def test_a_run_that_ended_while_no_engine_was_alive_is_summarised_by_the_next(project: EngineProject) -> None:
     gate = project.gate("go")
     configs = [project.config("a", gate=str(gate)), project.config("b", gate=str(gate), code=9)]
     loop = project.loop(configs, concurrency=2)
@@ -100,7 +100,9 @@ def test_a_run_that_ended_while_no_engine_was_alive_is_summarised_by_the_next(pr
     assert a.ended_at == exited["ended_at"]
 
 
-def test_a_result_that_missed_the_report_because_its_engine_died_is_in_the_report_of_the_next(project: Project) -> None:
+def test_a_result_that_missed_the_report_because_its_engine_died_is_in_the_report_of_the_next(
+    project: EngineProject,
+) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a"), project.config("b", gate=str(gate))])
     with project.driven(loop) as engine:
@@ -114,7 +116,7 @@ def test_a_result_that_missed_the_report_because_its_engine_died_is_in_the_repor
     assert set(project.summary()) == {run.output_dir for run in project.runs(loop)}
 
 
-def test_a_killed_supervisor_loses_its_run_with_a_reason_and_leaves_no_process(project: Project) -> None:
+def test_a_killed_supervisor_loses_its_run_with_a_reason_and_leaves_no_process(project: EngineProject) -> None:
     note = project.folder / "grandchild"
     loop = project.loop([project.config("a", hang=True, stubborn=True, detach=str(note)), project.config("b")])
     with project.driven(loop) as engine:
@@ -131,13 +133,13 @@ def test_a_killed_supervisor_loses_its_run_with_a_reason_and_leaves_no_process(p
     assert project.left_over() == []
 
 
-def kill_supervisor(project: Project, run: str) -> None:
+def kill_supervisor(project: EngineProject, run: str) -> None:
     pid = supervisor_pid(project.store.attempts(run)[-1])
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
 
 
-def test_engine_and_supervisor_killed_together_lose_the_run_and_leave_no_process(project: Project) -> None:
+def test_engine_and_supervisor_killed_together_lose_the_run_and_leave_no_process(project: EngineProject) -> None:
     loop = project.loop([project.config("a", hang=True, stubborn=True), project.config("b")])
     engine = project.spawn(loop)
     (a, _) = project.runs(loop)
@@ -151,7 +153,7 @@ def test_engine_and_supervisor_killed_together_lose_the_run_and_leave_no_process
     assert project.left_over() == []
 
 
-def test_a_lost_run_is_tried_again_if_retries_were_asked_for(project: Project) -> None:
+def test_a_lost_run_is_tried_again_if_retries_were_asked_for(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))], retries=1)
     with project.driven(loop) as engine:
@@ -164,7 +166,7 @@ def test_a_lost_run_is_tried_again_if_retries_were_asked_for(project: Project) -
     assert [attempt.result for attempt in project.store.attempts(run.id)] == ["lost", "finished"]
 
 
-def test_a_killed_trainer_is_a_failed_run_and_the_loop_goes_on(project: Project) -> None:
+def test_a_killed_trainer_is_a_failed_run_and_the_loop_goes_on(project: EngineProject) -> None:
     loop = project.loop([project.config("a", hang=True), project.config("b")])
     with project.driven(loop) as engine:
         (a, _) = project.runs(loop)
@@ -175,7 +177,7 @@ def test_a_killed_trainer_is_a_failed_run_and_the_loop_goes_on(project: Project)
     assert "SIGKILL" in (a.reason or "")
 
 
-def test_a_run_of_before_a_reboot_is_lost_and_its_pid_is_left_alone(project: Project) -> None:
+def test_a_run_of_before_a_reboot_is_lost_and_its_pid_is_left_alone(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     engine = project.spawn(loop)
@@ -198,7 +200,7 @@ def test_a_run_of_before_a_reboot_is_lost_and_its_pid_is_left_alone(project: Pro
     assert "restarted" in (a.reason or "")
 
 
-def test_an_engine_that_gets_sigterm_leaves_and_its_runs_go_on(project: Project) -> None:
+def test_an_engine_that_gets_sigterm_leaves_and_its_runs_go_on(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     engine = project.spawn(loop)
@@ -213,7 +215,7 @@ def test_an_engine_that_gets_sigterm_leaves_and_its_runs_go_on(project: Project)
     assert [run.attempts for run in project.runs(loop)] == [1, 1]
 
 
-def test_a_detached_engine_ignores_a_closed_terminal_and_ctrl_c(project: Project) -> None:
+def test_a_detached_engine_ignores_a_closed_terminal_and_ctrl_c(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))])
     engine = project.spawn(loop)
@@ -226,7 +228,7 @@ def test_a_detached_engine_ignores_a_closed_terminal_and_ctrl_c(project: Project
     assert states(project.runs(loop)) == [RunState.FINISHED]
 
 
-def test_a_suspended_engine_goes_on_where_it_was(project: Project) -> None:
+def test_a_suspended_engine_goes_on_where_it_was(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     engine = project.spawn(loop)
@@ -242,7 +244,7 @@ def test_a_suspended_engine_goes_on_where_it_was(project: Project) -> None:
     assert states(project.runs(loop)) == [RunState.FINISHED] * 2
 
 
-def test_a_decision_that_was_waited_for_is_still_waited_for_after_a_crash(project: Project) -> None:
+def test_a_decision_that_was_waited_for_is_still_waited_for_after_a_crash(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     engine = project.spawn(loop)
     eventually(lambda: project.story(loop, "waiting"), "the wait")
@@ -255,7 +257,7 @@ def test_a_decision_that_was_waited_for_is_still_waited_for_after_a_crash(projec
     assert len(project.runs(loop, 2)) == 1
 
 
-def test_reports_made_anew_from_the_store_are_the_same(project: Project) -> None:
+def test_reports_made_anew_from_the_store_are_the_same(project: EngineProject) -> None:
     configs = [project.config("a"), project.config("b", traceback="ValueError: x", late=True)]
     loop = project.loop(configs, rounds=2, decide=True)
     project.run(loop)
@@ -269,7 +271,7 @@ def test_reports_made_anew_from_the_store_are_the_same(project: Project) -> None
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
 
-def engine_dies_before_it_stores_the_handle(project: Project, loop: Loop) -> Attempt:
+def engine_dies_before_it_stores_the_handle(project: EngineProject, loop: Loop) -> Attempt:
     """The trainer is up, its supervisor too, and the store knows neither; the attempt as it is recorded."""
     with Store.open(project.folder) as store:
         engine = Engine(store, loop)
@@ -289,7 +291,7 @@ def engine_dies_before_it_stores_the_handle(project: Project, loop: Loop) -> Att
 
 
 def test_an_attempt_that_had_started_is_not_called_never_started_though_nobody_is_left_who_saw_it(
-    project: Project,
+    project: EngineProject,
 ) -> None:
     loop = project.loop([project.config("a", hang=True)])
     engine_dies_before_it_stores_the_handle(project, loop)
@@ -303,7 +305,7 @@ def test_an_attempt_that_had_started_is_not_called_never_started_though_nobody_i
     assert project.left_over() == []
 
 
-def test_an_attempt_that_never_started_is_recorded_as_such_and_costs_no_retry(project: Project) -> None:
+def test_an_attempt_that_never_started_is_recorded_as_such_and_costs_no_retry(project: EngineProject) -> None:
     loop = project.loop([project.config("a")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "start", die)
@@ -318,7 +320,7 @@ def die(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_kill_whose_engine_died_before_it_was_sent_is_sent_as_a_kill_by_the_next(project: Project) -> None:
+def test_a_kill_whose_engine_died_before_it_was_sent_is_sent_as_a_kill_by_the_next(project: EngineProject) -> None:
     loop = project.loop([project.config("a", hang=True, stubborn=True), project.config("b")])
     engine = project.spawn(loop)
     (a, _) = project.runs(loop)
@@ -335,7 +337,7 @@ def test_a_kill_whose_engine_died_before_it_was_sent_is_sent_as_a_kill_by_the_ne
     assert exit_.stopped_by == "kill"
 
 
-def test_that_a_run_is_to_be_killed_is_recorded_before_it_is(project: Project) -> None:
+def test_that_a_run_is_to_be_killed_is_recorded_before_it_is(project: EngineProject) -> None:
     loop = project.loop([project.config("a", hang=True, stubborn=True)])
     with project.driven(loop) as engine:
         (run,) = project.runs(loop)
@@ -345,7 +347,7 @@ def test_that_a_run_is_to_be_killed_is_recorded_before_it_is(project: Project) -
         engine.end()
 
 
-def test_what_an_earlier_attempt_reached_is_in_the_summary_that_is_made_anew(project: Project) -> None:
+def test_what_an_earlier_attempt_reached_is_in_the_summary_that_is_made_anew(project: EngineProject) -> None:
     counter = str(project.folder / "counter")
     config = project.config(
         "a", traceback="RuntimeError: CUDA error: unspecified launch failure", fails=1, counter=counter, late=True
@@ -362,7 +364,7 @@ def test_what_an_earlier_attempt_reached_is_in_the_summary_that_is_made_anew(pro
     assert before[first.output_dir]["train/l1_loss"]["last"] == 1.0
 
 
-def test_a_clock_that_was_set_back_while_a_run_trained_makes_no_negative_time(project: Project) -> None:
+def test_a_clock_that_was_set_back_while_a_run_trained_makes_no_negative_time(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))])
     with Store.open(project.folder) as store:

@@ -16,18 +16,18 @@ from autoloop.model import LoopSpec, UserError
 from autoloop.settings import Settings
 from autoloop.store import Store
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 NOW = 1_700_000_000.5
 
 
-def planned(project: Project, **changes: object) -> LoopPlan:
+def planned(project: EngineProject, **changes: object) -> LoopPlan:
     spec: LoopSpec = project.spec([project.config(f"c{time.monotonic_ns()}")], **changes)
     return plan_loop(spec, Settings(), GpuReport(), os.environ, lambda _: None, NOW)
 
 
 @pytest.mark.parametrize("roots", ["one", "each its own"])
-def test_loops_that_were_planned_in_the_same_second_all_begin(project: Project, roots: str) -> None:
+def test_loops_that_were_planned_in_the_same_second_all_begin(project: EngineProject, roots: str) -> None:
     plans = [
         planned(project, output_root=str(project.folder / ("out" if roots == "one" else f"out{number}")))
         for number in range(6)
@@ -52,7 +52,7 @@ def test_loops_that_were_planned_in_the_same_second_all_begin(project: Project, 
     assert len({folder for _, folder in made}) == 6
 
 
-def test_a_name_is_free_only_where_no_folder_of_another_project_has_it(project: Project) -> None:
+def test_a_name_is_free_only_where_no_folder_of_another_project_has_it(project: EngineProject) -> None:
     plan = planned(project)
     Path(plan.output_dir).mkdir(parents=True)
     (Path(plan.output_dir).with_name("loop_1700000001")).symlink_to("nowhere")
@@ -64,7 +64,7 @@ def test_a_name_is_free_only_where_no_folder_of_another_project_has_it(project: 
     assert any(loop.output_dir in word for word in told.runs[0].launch.argv)
 
 
-def test_where_no_folder_can_be_made_nothing_is_left(project: Project) -> None:
+def test_where_no_folder_can_be_made_nothing_is_left(project: EngineProject) -> None:
     plan = planned(project)
     (project.folder / "a file").write_text("")
     plan = msgspec.structs.replace(plan, output_dir=str(project.folder / "a file" / plan.name))

@@ -17,7 +17,7 @@ from autoloop.protocol import Approve, Edit, Hold, Pause, Reject, Resume, Retry,
 from autoloop.store import Store
 
 from tests.engine.processes import seen, span, states
-from tests.engine.project import Project, rows
+from tests.engine.project import EngineProject, rows
 from tests.support.databases import Died, die_at
 
 STOPS = """
@@ -49,21 +49,21 @@ ASKS = HEALS + "ask = true\n"
 BAD = rows(9.0, 8.0, 7.0)
 
 
-def begin(project: Project, book: str, *names: str, concurrency: int = 1, **behaviour: Any) -> Loop:
+def begin(project: EngineProject, book: str, *names: str, concurrency: int = 1, **behaviour: Any) -> Loop:
     """A loop of 100 steps whose runs log three bad rows and then hang, with a live rule book."""
     configs = [project.config(name, **{"rows": BAD, "hang": True, **behaviour}) for name in names or ("a",)]
     return project.loop(configs, steps=100, rules=project.rules(book), live=True, concurrency=concurrency)
 
 
-def live(project: Project, loop: Loop) -> list[Proposal]:
+def live(project: EngineProject, loop: Loop) -> list[Proposal]:
     return [proposal for proposal in project.proposals(loop) if proposal.live]
 
 
-def one(project: Project, loop: Loop, status: ProposalStatus) -> Proposal | None:
+def one(project: EngineProject, loop: Loop, status: ProposalStatus) -> Proposal | None:
     return next((proposal for proposal in live(project, loop) if proposal.status is status), None)
 
 
-def test_a_hopeless_run_is_stopped_and_marked_with_the_evidence(project: Project) -> None:
+def test_a_hopeless_run_is_stopped_and_marked_with_the_evidence(project: EngineProject) -> None:
     loop = begin(project, STOPS)
     assert project.run(loop).state is LoopState.FINISHED
     (run,), (proposal,) = project.runs(loop), live(project, loop)
@@ -79,7 +79,9 @@ def test_a_hopeless_run_is_stopped_and_marked_with_the_evidence(project: Project
     assert project.left_over() == []
 
 
-def test_a_rule_judges_what_is_written_as_soon_as_it_is_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_judges_what_is_written_as_soon_as_it_is_there(
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Told by the kernel: nothing is looked at on its own here once the run's folders are watched."""
     monkeypatch.setattr(file_watch, "SWEEP", 1e6)
     looks = recorded_looks(monkeypatch)
@@ -113,7 +115,7 @@ def nothing_is_due(looks: list[tuple[float, set[str]]]) -> bool:
     return len(quiet) < len(looks) and bool(quiet) and quiet[0][0] - quiet[-1][0] > 2 * file_watch.BLIND
 
 
-def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: Project) -> None:
+def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: EngineProject) -> None:
     """The slot is kept for it: what waits in the queue does not come between."""
     loop = begin(project, HEALS, "a", "b", concurrency=1)
     assert project.run(loop).state is LoopState.FINISHED
@@ -133,7 +135,7 @@ def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: Project
     assert len(live(project, loop)) == 2
 
 
-def test_a_run_that_always_has_something_new_keeps_no_other_from_being_judged(project: Project) -> None:
+def test_a_run_that_always_has_something_new_keeps_no_other_from_being_judged(project: EngineProject) -> None:
     healthy = project.config("a", rows=rows(1.0), endless=True)
     hopeless = project.config("b", rows=BAD, hang=True, after=str(project.gate("b")))
     loop = project.loop([healthy, hopeless], steps=10**9, rules=project.rules(STOPS), live=True, concurrency=2)
@@ -146,7 +148,7 @@ def test_a_run_that_always_has_something_new_keeps_no_other_from_being_judged(pr
         engine.end()
 
 
-def test_each_rule_has_a_budget_of_its_own_in_a_lineage(project: Project) -> None:
+def test_each_rule_has_a_budget_of_its_own_in_a_lineage(project: EngineProject) -> None:
     other = PATCHES.partition("[[rule]]")[2].replace('id = "stuck"', 'id = "other"')
     other = other.replace('"l1_loss.last > 5"', "'l1_loss.last > 5 and config(\"lr\") > 1.5'")
     other = other.replace('["lr@mul=2"], ["seed@add=1000"]', '["seed@add=1"], ["hang@set=false"]')
@@ -160,7 +162,7 @@ def test_each_rule_has_a_budget_of_its_own_in_a_lineage(project: Project) -> Non
     assert states(runs) == [RunState.STOPPED] * 3 + [RunState.FINISHED]
 
 
-def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: Project) -> None:
+def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: EngineProject) -> None:
     loop = begin(project, PATCHES)
     with project.driven(loop) as engine:
         blocked = engine.until(lambda: one(project, loop, ProposalStatus.BLOCKED), "the end of the line")
@@ -176,7 +178,7 @@ def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: Project) -
     assert len(live(project, loop)) == 3
 
 
-def test_a_patch_that_may_not_run_gives_way_to_the_next_turn(project: Project) -> None:
+def test_a_patch_that_may_not_run_gives_way_to_the_next_turn(project: EngineProject) -> None:
     """The config with the first edits runs already, so the rule's other edits are taken."""
     gate = project.gate("go")
     shared = {"seed": 77, "number": 0, "rows": BAD, "gate": str(gate)}
@@ -192,7 +194,7 @@ def test_a_patch_that_may_not_run_gives_way_to_the_next_turn(project: Project) -
         engine.end()
 
 
-def test_a_patch_without_effect_leaves_the_run_alone_and_says_so(project: Project) -> None:
+def test_a_patch_without_effect_leaves_the_run_alone_and_says_so(project: EngineProject) -> None:
     book = PATCHES.replace('[["lr@mul=2"], ["seed@add=1000"]]', '["lr@set=1.0"]')
     loop = begin(project, book)
     with project.driven(loop) as engine:
@@ -204,7 +206,7 @@ def test_a_patch_without_effect_leaves_the_run_alone_and_says_so(project: Projec
     assert len(project.runs(loop)) == 1
 
 
-def test_without_live_no_rule_touches_a_run(project: Project) -> None:
+def test_without_live_no_rule_touches_a_run(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", rows=BAD, gate=str(gate))], steps=100, rules=project.rules(STOPS), live=False)
     with project.driven(loop) as engine:
@@ -218,7 +220,7 @@ def test_without_live_no_rule_touches_a_run(project: Project) -> None:
 # ------------------------------------------------------------------------------------------------------------- asking
 
 
-def test_a_rule_that_asks_waits_for_a_person_while_the_run_goes_on(project: Project) -> None:
+def test_a_rule_that_asks_waits_for_a_person_while_the_run_goes_on(project: EngineProject) -> None:
     loop = begin(project, ASKS)
     with project.driven(loop) as engine:
         asked = engine.until(lambda: one(project, loop, ProposalStatus.PENDING), "the question")
@@ -235,7 +237,7 @@ def test_a_rule_that_asks_waits_for_a_person_while_the_run_goes_on(project: Proj
     assert len(live(project, loop)) == 1
 
 
-def test_a_rejected_question_is_not_asked_again_and_the_run_finishes(project: Project) -> None:
+def test_a_rejected_question_is_not_asked_again_and_the_run_finishes(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = begin(project, ASKS, hang=False, gate=str(gate))
     with project.driven(loop) as engine:
@@ -248,7 +250,7 @@ def test_a_rejected_question_is_not_asked_again_and_the_run_finishes(project: Pr
     assert [proposal.status for proposal in live(project, loop)] == [ProposalStatus.REJECTED]
 
 
-def refused_later(project: Project, loop: Loop, proposal: int) -> str:
+def refused_later(project: EngineProject, loop: Loop, proposal: int) -> str:
     """What an engine that comes back to the finished loop answers to an approval."""
     number = project.store.send(loop.id, Approve(proposals=[proposal]), "ada")
     project.run(loop)
@@ -257,7 +259,7 @@ def refused_later(project: Project, loop: Loop, proposal: int) -> str:
     return command.answer or ""
 
 
-def test_a_question_lapses_when_the_run_ends_first(project: Project) -> None:
+def test_a_question_lapses_when_the_run_ends_first(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = begin(project, ASKS, hang=False, gate=str(gate))
     with project.driven(loop) as engine:
@@ -270,7 +272,7 @@ def test_a_question_lapses_when_the_run_ends_first(project: Project) -> None:
     assert any("has lapsed" in line for line in project.story(loop, "live rule"))
 
 
-def test_a_question_can_be_answered_with_other_edits(project: Project) -> None:
+def test_a_question_can_be_answered_with_other_edits(project: EngineProject) -> None:
     loop = begin(project, ASKS)
     with project.driven(loop) as engine:
         asked = engine.until(lambda: one(project, loop, ProposalStatus.PENDING), "the question")
@@ -291,7 +293,7 @@ def test_a_question_can_be_answered_with_other_edits(project: Project) -> None:
     ],
 )
 def test_a_loss_that_is_no_number_and_a_line_of_the_log_are_seen(
-    project: Project, condition: str, behaviour: dict[str, Any], said: str
+    project: EngineProject, condition: str, behaviour: dict[str, Any], said: str
 ) -> None:
     loop = begin(project, STOPS.replace('"l1_loss.last > 5"', f"'{condition}'"), **behaviour)
     project.run(loop)
@@ -300,7 +302,7 @@ def test_a_loss_that_is_no_number_and_a_line_of_the_log_are_seen(
     assert said in (run.reason or "")
 
 
-def test_a_key_in_the_line_that_a_rule_found_is_not_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_in_the_line_that_a_rule_found_is_not_told(project: EngineProject, monkeypatch: pytest.MonkeyPatch) -> None:
     key = "0123456789abcdef" * 3
     monkeypatch.setenv("WANDB_API_KEY", key)
     book = STOPS.replace('"l1_loss.last > 5"', "'log_matches(\"(?i)warning\")'")
@@ -312,7 +314,7 @@ def test_a_key_in_the_line_that_a_rule_found_is_not_told(project: Project, monke
     assert key not in repr(project.proposals(loop))
 
 
-def test_a_live_stopped_run_that_is_retried_is_not_stopped_again(project: Project) -> None:
+def test_a_live_stopped_run_that_is_retried_is_not_stopped_again(project: EngineProject) -> None:
     other = project.gate("other")
     configs = [project.config("a", rows=BAD, hang=True), project.config("b", gate=str(other))]
     loop = project.loop(configs, steps=100, rules=project.rules(STOPS), live=True, concurrency=2)
@@ -330,7 +332,7 @@ def test_a_live_stopped_run_that_is_retried_is_not_stopped_again(project: Projec
     assert "stopped by ada" in (project.named(loop, "a").reason or "")
 
 
-def test_a_paused_loop_keeps_the_slot_and_relaunches_when_it_goes_on(project: Project) -> None:
+def test_a_paused_loop_keeps_the_slot_and_relaunches_when_it_goes_on(project: EngineProject) -> None:
     loop = begin(project, ASKS, "a", "b", concurrency=1)
     with project.driven(loop) as engine:
         asked = engine.until(lambda: one(project, loop, ProposalStatus.PENDING), "the question")
@@ -346,7 +348,7 @@ def test_a_paused_loop_keeps_the_slot_and_relaunches_when_it_goes_on(project: Pr
     assert states(project.runs(loop)) == [RunState.STOPPED] * 2 + [RunState.FINISHED] * 2
 
 
-def test_a_loop_that_is_stopped_while_a_rule_stops_a_run_relaunches_it_on_resume(project: Project) -> None:
+def test_a_loop_that_is_stopped_while_a_rule_stops_a_run_relaunches_it_on_resume(project: EngineProject) -> None:
     loop = begin(project, HEALS, stubborn=True)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.STOPPING, "the stop")
@@ -358,7 +360,7 @@ def test_a_loop_that_is_stopped_while_a_rule_stops_a_run_relaunches_it_on_resume
     assert states(project.runs(loop)) == [RunState.STOPPED, RunState.FINISHED]
 
 
-def test_a_rule_that_had_no_point_to_judge_is_told_of_at_the_end_of_the_run(project: Project) -> None:
+def test_a_rule_that_had_no_point_to_judge_is_told_of_at_the_end_of_the_run(project: EngineProject) -> None:
     book = STOPS.replace('scope = "live"', 'scope = "live"\nbetween = [40, 60]')
     loop = begin(project, book, hang=False)
     project.run(loop)
@@ -369,7 +371,7 @@ def test_a_rule_that_had_no_point_to_judge_is_told_of_at_the_end_of_the_run(proj
 # ------------------------------------------------------------------------------------------------------------ crashes
 
 
-def relaunched_once(project: Project, loop: Loop) -> None:
+def relaunched_once(project: EngineProject, loop: Loop) -> None:
     base, *others = project.runs(loop)
     (proposal,) = live(project, loop)
     assert project.state(loop).state is LoopState.FINISHED
@@ -381,7 +383,7 @@ def relaunched_once(project: Project, loop: Loop) -> None:
     assert project.left_over() == []
 
 
-def test_an_engine_that_ends_at_any_row_between_stop_and_relaunch_relaunches_exactly_once(project: Project) -> None:
+def test_an_engine_that_ends_at_any_row_between_stop_and_relaunch_relaunches_exactly_once(project: EngineProject) -> None:
     survived = 0
     for number in itertools.count(1):
         loop = begin(project, HEALS, f"c{number}")
@@ -398,7 +400,7 @@ def test_an_engine_that_ends_at_any_row_between_stop_and_relaunch_relaunches_exa
     assert number > 15  # there were that many rows to die at
 
 
-def test_an_engine_killed_after_the_stop_was_recorded_signals_and_relaunches_on_its_return(project: Project) -> None:
+def test_an_engine_killed_after_the_stop_was_recorded_signals_and_relaunches_on_its_return(project: EngineProject) -> None:
     def die_before_the_signal(engine: Engine) -> None:
         stop = engine.execution.stop
 
@@ -420,7 +422,7 @@ def test_an_engine_killed_after_the_stop_was_recorded_signals_and_relaunches_on_
     relaunched_once(project, loop)
 
 
-def test_a_run_that_ended_by_itself_while_no_engine_was_there_is_not_relaunched(project: Project) -> None:
+def test_a_run_that_ended_by_itself_while_no_engine_was_there_is_not_relaunched(project: EngineProject) -> None:
     gate = project.gate("go")
 
     def die(_: float) -> None:
@@ -448,6 +450,6 @@ def test_a_run_that_ended_by_itself_while_no_engine_was_there_is_not_relaunched(
     assert [proposal.status for proposal in live(project, loop)] == [ProposalStatus.LAPSED]
 
 
-def ended(run: Run, project: Project) -> bool:
+def ended(run: Run, project: EngineProject) -> bool:
     (attempt,) = project.store.attempts(run.id)
     return (Path(attempt.directory) / "exit.json").exists()

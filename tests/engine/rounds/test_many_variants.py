@@ -14,12 +14,12 @@ from autoloop.model import EventKind, LoopState, ProposalStatus, RoundState, Run
 from autoloop.protocol import Approve, Kill, Propose, Stop, Variant
 from autoloop.store import Store
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 
 @pytest.mark.parametrize("request_", [Stop(), Kill()], ids=["stop", "kill"])
 def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_left(
-    project: Project, monkeypatch: pytest.MonkeyPatch, request_: Stop | Kill
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch, request_: Stop | Kill
 ) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     batches: list[int] = []
@@ -52,7 +52,7 @@ def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_lef
 
 @pytest.mark.parametrize("until", [None, "loss.last < -1"])
 def test_a_stop_is_obeyed_while_a_round_is_judged_and_the_loop_is_judged_when_it_goes_on(
-    project: Project, monkeypatch: pytest.MonkeyPatch, until: str | None
+    project: EngineProject, monkeypatch: pytest.MonkeyPatch, until: str | None
 ) -> None:
     configs = [project.config(name) for name in "abcdef"]
     loop = project.loop(configs, rounds=2, decide=True, approve="manual", until=until)

@@ -12,7 +12,7 @@ from autoloop.protocol import Approve, Pause, Propose, Resume, Variant
 from autoloop.settings import Settings
 
 from tests.engine.processes import seen, states
-from tests.engine.project import Project, rows
+from tests.engine.project import EngineProject, rows
 
 
 def written(config: dict[str, Any], proposal: Proposal) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def written(config: dict[str, Any], proposal: Proposal) -> dict[str, Any]:
     return config
 
 
-def test_a_second_round_is_made_of_variants_that_are_their_base_and_the_shown_changes(project: Project) -> None:
+def test_a_second_round_is_made_of_variants_that_are_their_base_and_the_shown_changes(project: EngineProject) -> None:
     configs = [project.config("a", lr=0.5, batch_size=8), project.config("b", lr=3.0)]
     loop = project.loop(configs, rounds=2, decide=True)
     assert project.run(loop).state is LoopState.FINISHED
@@ -39,28 +39,28 @@ def test_a_second_round_is_made_of_variants_that_are_their_base_and_the_shown_ch
         assert json.loads(Path(run.source_path).read_text()) == seen(run)["config"]
 
 
-def test_people_s_chain_scripts_find_the_line_that_names_each_variant(project: Project) -> None:
+def test_people_s_chain_scripts_find_the_line_that_names_each_variant(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True)
     project.run(loop)
     (variant,) = project.runs(loop, 2)
     assert f"Wrote variant: {variant.source_path} (the loss is not zero)" in project.story(loop)
 
 
-def test_without_decide_there_is_one_round(project: Project) -> None:
+def test_without_decide_there_is_one_round(project: EngineProject) -> None:
     loop = project.loop([project.config("a")])
     assert project.run(loop).state is LoopState.FINISHED
     assert [round_.number for round_ in project.store.rounds(loop.id)] == [1]
     assert project.proposals(loop) == []
 
 
-def test_as_many_rounds_are_run_as_were_asked_for(project: Project) -> None:
+def test_as_many_rounds_are_run_as_were_asked_for(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=3, decide=True)
     project.run(loop)
     assert [seen(run)["config"]["lr"] for run in project.runs(loop)] == [1.0, 2.0, 4.0]
     assert [round_.state for round_ in project.store.rounds(loop.id)] == [RoundState.DONE] * 3
 
 
-def test_no_run_of_the_next_round_starts_before_the_last_of_this_one_has_ended(project: Project) -> None:
+def test_no_run_of_the_next_round_starts_before_the_last_of_this_one_has_ended(project: EngineProject) -> None:
     gate = project.gate("slow")
     loop = project.loop(
         [project.config("slow", gate=str(gate), rows=[]), project.config("fast")],
@@ -82,7 +82,7 @@ def test_no_run_of_the_next_round_starts_before_the_last_of_this_one_has_ended(p
     assert variant.base_run == fast.id
 
 
-def test_each_run_gets_as_many_variants_as_were_asked_for_and_the_rest_is_skipped(project: Project) -> None:
+def test_each_run_gets_as_many_variants_as_were_asked_for_and_the_rest_is_skipped(project: EngineProject) -> None:
     book = project.rules("""
         name = "three"
         version = "1"
@@ -114,7 +114,7 @@ def test_each_run_gets_as_many_variants_as_were_asked_for_and_the_rest_is_skippe
     assert len(project.runs(loop, 2)) == 4
 
 
-def test_a_loop_ends_with_the_winner_as_soon_as_a_round_meets_the_criterion(project: Project) -> None:
+def test_a_loop_ends_with_the_winner_as_soon_as_a_round_meets_the_criterion(project: EngineProject) -> None:
     configs = [
         project.config("bad", rows=rows(2.0, 1.0)),
         project.config("good", rows=rows(2.0, 0.3)),
@@ -131,7 +131,7 @@ def test_a_loop_ends_with_the_winner_as_soon_as_a_round_meets_the_criterion(proj
     assert f"Winner: best ({best.id})" in (project.folder / "reports" / "report.md").read_text()
 
 
-def test_a_loop_that_has_ended_knows_the_run_that_stands_best_in_any_round(project: Project) -> None:
+def test_a_loop_that_has_ended_knows_the_run_that_stands_best_in_any_round(project: EngineProject) -> None:
     configs = [project.config("good", rows=rows(2.0, 0.3)), project.config("bad", rows=rows(2.0, 1.0))]
     ended = project.run(project.loop(configs, rounds=2, decide=True))
     good = project.named(ended, "good")
@@ -142,14 +142,14 @@ def test_a_loop_that_has_ended_knows_the_run_that_stands_best_in_any_round(proje
     assert (stopped.best.value, stopped.best.run) == (0.7, project.named(stopped, "c").id)
 
 
-def test_a_criterion_that_no_run_meets_lets_the_loop_go_on(project: Project) -> None:
+def test_a_criterion_that_no_run_meets_lets_the_loop_go_on(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, until="l1_loss.last < 0.5")
     ended = project.run(loop)
     assert (ended.state, ended.winner) == (LoopState.FINISHED, None)
     assert len(project.runs(loop)) == 2
 
 
-def test_a_failed_run_keeps_its_reason_is_not_judged_and_does_not_stop_the_round(project: Project) -> None:
+def test_a_failed_run_keeps_its_reason_is_not_judged_and_does_not_stop_the_round(project: EngineProject) -> None:
     configs = [
         project.config("a"),
         project.config("broken", traceback="ValueError: no such camera", late=True),
@@ -166,7 +166,7 @@ def test_a_failed_run_keeps_its_reason_is_not_judged_and_does_not_stop_the_round
     assert "no such camera" in (project.folder / "reports" / "report.md").read_text()
 
 
-def test_a_run_that_ends_with_zero_but_never_said_that_it_was_done_has_failed(project: Project) -> None:
+def test_a_run_that_ends_with_zero_but_never_said_that_it_was_done_has_failed(project: EngineProject) -> None:
     loop = project.loop([project.config("a", quiet=True)])
     project.run(loop)
     (run,) = project.runs(loop)
@@ -175,7 +175,7 @@ def test_a_run_that_ends_with_zero_but_never_said_that_it_was_done_has_failed(pr
     assert "End of training" in run.reason
 
 
-def test_a_round_of_which_no_run_finished_stops_the_loop(project: Project) -> None:
+def test_a_round_of_which_no_run_finished_stops_the_loop(project: EngineProject) -> None:
     loop = project.loop([project.config("a", traceback="ValueError: x", late=True)], rounds=2, decide=True)
     ended = project.run(loop)
     assert ended.state is LoopState.STOPPED
@@ -183,7 +183,7 @@ def test_a_round_of_which_no_run_finished_stops_the_loop(project: Project) -> No
     assert "no run of the round finished" in ended.reason
 
 
-def test_a_config_that_an_earlier_loop_has_run_is_blocked_and_says_where(project: Project) -> None:
+def test_a_config_that_an_earlier_loop_has_run_is_blocked_and_says_where(project: EngineProject) -> None:
     path = project.config("a")
     earlier = project.loop([path], rounds=2, decide=True)
     project.run(earlier)
@@ -202,7 +202,7 @@ def test_a_config_that_an_earlier_loop_has_run_is_blocked_and_says_where(project
     assert len(project.runs(loop)) == 1
 
 
-def test_rules_that_ask_for_nothing_end_the_loop_and_say_so(project: Project) -> None:
+def test_rules_that_ask_for_nothing_end_the_loop_and_say_so(project: EngineProject) -> None:
     loop = project.loop([project.config("a", rows=rows(0.0, 0.0))], rounds=2, decide=True)
     ended = project.run(loop)
     assert (ended.state, len(project.runs(loop))) == (LoopState.FINISHED, 1)
@@ -210,7 +210,7 @@ def test_rules_that_ask_for_nothing_end_the_loop_and_say_so(project: Project) ->
     assert "No next-round jobs were generated by rules" in ended.reason
 
 
-def test_a_rule_on_a_metric_that_never_appeared_does_not_fire_and_says_so(project: Project) -> None:
+def test_a_rule_on_a_metric_that_never_appeared_does_not_fire_and_says_so(project: EngineProject) -> None:
     book = project.rules("""
         name = "own"
         version = "1"
@@ -232,7 +232,7 @@ def test_a_rule_on_a_metric_that_never_appeared_does_not_fire_and_says_so(projec
     assert any("rule mass" in text and "ot_pi_sum" in text for text in project.story(loop, "note"))
 
 
-def test_rules_in_python_make_the_next_round(project: Project) -> None:
+def test_rules_in_python_make_the_next_round(project: EngineProject) -> None:
     rules = project.rules(
         """
 class Idea:
@@ -253,14 +253,14 @@ def decide(summary):
     assert project.proposals(loop)[0].reason == "from python"
 
 
-def test_rules_in_python_that_raise_do_not_bring_the_loop_down(project: Project) -> None:
+def test_rules_in_python_that_raise_do_not_bring_the_loop_down(project: EngineProject) -> None:
     rules = project.rules("def decide(summary):\n    return summary['nothing']\n", "my_rules.py")
     loop = project.loop([project.config("a")], rounds=2, decide=True, rules=rules)
     assert project.run(loop).state is LoopState.FINISHED
     assert any("my_rules.py, line 2" in text and "KeyError" in text for text in project.story(loop, "note"))
 
 
-def test_a_person_s_early_proposal_does_not_keep_the_rules_from_judging_its_run(project: Project) -> None:
+def test_a_person_s_early_proposal_does_not_keep_the_rules_from_judging_its_run(project: EngineProject) -> None:
     gate = project.gate("slow")
     configs = [project.config("a"), project.config("slow", gate=str(gate), rows=[])]
     loop = project.loop(configs, concurrency=2, rounds=2, decide=True)
@@ -272,7 +272,7 @@ def test_a_person_s_early_proposal_does_not_keep_the_rules_from_judging_its_run(
     assert {seen(run)["config"]["lr"] for run in project.runs(loop, 2)} == {2.0, 7}
 
 
-def test_a_python_rule_that_thinks_holds_neither_the_store_nor_the_engine(project: Project) -> None:
+def test_a_python_rule_that_thinks_holds_neither_the_store_nor_the_engine(project: EngineProject) -> None:
     """While it thinks the engine obeys, and others write to the project's store."""
     gate = project.gate("thought")
     code = f"""
@@ -296,7 +296,7 @@ def decide(summary):
     assert [proposal.reason for proposal in project.proposals(loop)] == ["thought"]
 
 
-def test_a_python_rule_that_takes_too_long_costs_its_run_the_proposal(project: Project) -> None:
+def test_a_python_rule_that_takes_too_long_costs_its_run_the_proposal(project: EngineProject) -> None:
     (project.folder / "autoloop.toml").write_text("rules_timeout = 0.5\n")
     rules = project.rules("import time\ndef decide(summary):\n    time.sleep(1000)\n", "slow.py")
     loop = project.loop([project.config("a")], decide=True, rounds=2, rules=rules)
@@ -305,7 +305,7 @@ def test_a_python_rule_that_takes_too_long_costs_its_run_the_proposal(project: P
     assert project.proposals(loop) == []
 
 
-def test_reports_that_are_made_anew_are_the_same_to_the_byte(project: Project) -> None:
+def test_reports_that_are_made_anew_are_the_same_to_the_byte(project: EngineProject) -> None:
     """The engine wrote them as the runs ended, in another order, with numbers that were whole and attempts that failed."""
     counter = str(project.folder / "counter")
     gate = project.gate("a")

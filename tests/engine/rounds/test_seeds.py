@@ -9,7 +9,7 @@ from autoloop.model import LoopState, Run
 from autoloop.protocol import Propose, Variant
 
 from tests.engine.processes import seen
-from tests.engine.project import Project, rows
+from tests.engine.project import EngineProject, rows
 
 LOW = """
 name = "test"
@@ -22,14 +22,14 @@ changes = ["lr@mul=2"]
 """
 
 
-def seeds(project: Project, name: str, losses: dict[int, float], **more: Any) -> list[str]:
+def seeds(project: EngineProject, name: str, losses: dict[int, float], **more: Any) -> list[str]:
     """Configs that differ in the seed only; a loss for each seed."""
     by_seed = {str(seed): {"rows": rows(5.0, loss)} for seed, loss in losses.items()}
     shared = {"number": 0, "by_seed": by_seed, **more}
     return [project.config(f"{name},seed={seed}", seed=seed, **shared) for seed in losses]
 
 
-def test_a_rule_judges_the_mean_over_seeds_and_its_variant_runs_with_each_of_them(project: Project) -> None:
+def test_a_rule_judges_the_mean_over_seeds_and_its_variant_runs_with_each_of_them(project: EngineProject) -> None:
     configs = [
         *seeds(project, "lr=1", {1: 1.0, 2: 4.0}, lr=1.0),  # 2.5: above, although one seed is below
         *seeds(project, "lr=3", {1: 1.0, 2: 2.5}, lr=3.0),  # 1.75: below, although one seed is above
@@ -53,7 +53,7 @@ def test_a_rule_judges_the_mean_over_seeds_and_its_variant_runs_with_each_of_the
     assert any("proposal 1 from lr=1,seed=1 and 1 other over seeds" in text for text in project.story(loop))
 
 
-def test_a_seed_that_failed_is_no_part_of_the_mean(project: Project) -> None:
+def test_a_seed_that_failed_is_no_part_of_the_mean(project: EngineProject) -> None:
     by_seed = {"1": {"rows": rows(5.0, 4.0)}, "2": {"code": 1}, "3": {"rows": rows(5.0, 1.0)}}
     configs = seeds(project, "lr=1", {1: 4.0, 2: 0.0, 3: 1.0}, by_seed=by_seed)
     loop = project.loop(configs, rounds=2, decide=True, rules=project.rules(LOW))
@@ -64,7 +64,7 @@ def test_a_seed_that_failed_is_no_part_of_the_mean(project: Project) -> None:
     assert [seen(run)["config"]["seed"] for run in project.runs(loop, 2)] == [1, 3]
 
 
-def test_a_criterion_is_met_by_the_mean_over_seeds(project: Project) -> None:
+def test_a_criterion_is_met_by_the_mean_over_seeds(project: EngineProject) -> None:
     configs = [
         *seeds(project, "lr=1", {1: 0.1, 2: 4.0}, lr=1.0),
         *seeds(project, "lr=3", {1: 0.4, 2: 0.5}, lr=3.0),
@@ -77,7 +77,7 @@ def test_a_criterion_is_met_by_the_mean_over_seeds(project: Project) -> None:
     assert ended.end.text.startswith(f"lr=3,seed=1 ({winner.id}, mean of 2 runs over seeds) meets --until")
 
 
-def test_what_a_user_proposes_for_one_run_runs_once(project: Project) -> None:
+def test_what_a_user_proposes_for_one_run_runs_once(project: EngineProject) -> None:
     loop = project.loop(seeds(project, "lr=1", {1: 1.0, 2: 1.0}), rounds=2, decide=True, rules=project.rules(LOW))
     with project.driven(loop) as engine:
         engine.done(Propose(run="lr=1,seed=2", variants=[Variant(edits=["lr=7"], reason="a hunch")]))
@@ -87,7 +87,7 @@ def test_what_a_user_proposes_for_one_run_runs_once(project: Project) -> None:
 
 
 @pytest.mark.parametrize("rounds", [3])
-def test_python_rules_see_the_mean_over_seeds(project: Project, rounds: int) -> None:
+def test_python_rules_see_the_mean_over_seeds(project: EngineProject, rounds: int) -> None:
     rules = project.rules(
         """
 def decide(summary):

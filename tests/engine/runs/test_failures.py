@@ -9,7 +9,7 @@ from autoloop.engine.planning.frozen import replace_rules
 from autoloop.model import LoopEndKind, LoopState, RunState, Unjudged
 
 from tests.engine.processes import states
-from tests.engine.project import RULES, Project, rows
+from tests.engine.project import RULES, EngineProject, rows
 
 PASSING = "CUDA error: uncorrectable ECC error encountered"
 """A cause that the same command may well not meet again."""
@@ -19,7 +19,7 @@ def nan(step: int) -> dict[str, object]:
     return {"_step": step, "train/l1_loss": "NaN"}
 
 
-def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_be_resumed(project: Project) -> None:
+def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_be_resumed(project: EngineProject) -> None:
     configs = [project.config(f"broken{i}", traceback="ImportError: no torch here") for i in range(3)]
     loop = project.loop([*configs, project.config("d"), project.config("e")])
     ended = project.run(loop)
@@ -33,7 +33,7 @@ def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_
     assert states(project.runs(loop)) == [RunState.FAILED] * 3 + [RunState.FINISHED] * 2
 
 
-def test_a_cause_that_every_run_would_meet_stops_the_loop_at_once_with_that_cause(project: Project) -> None:
+def test_a_cause_that_every_run_would_meet_stops_the_loop_at_once_with_that_cause(project: EngineProject) -> None:
     missing = "ModuleNotFoundError: No module named 'lerobot'"
     loop = project.loop([project.config(f"broken{i}", traceback=missing) for i in range(3)])
     ended = project.run(loop)
@@ -46,27 +46,27 @@ def test_a_cause_that_every_run_would_meet_stops_the_loop_at_once_with_that_caus
     assert second in (RunState.FAILED, RunState.QUEUED)
 
 
-def test_a_cause_that_one_run_of_the_round_did_not_meet_does_not_stop_the_loop(project: Project) -> None:
+def test_a_cause_that_one_run_of_the_round_did_not_meet_does_not_stop_the_loop(project: EngineProject) -> None:
     missing = "ModuleNotFoundError: No module named 'lerobot'"
     loop = project.loop([project.config("good"), project.config("broken", traceback=missing), project.config("c")])
     assert project.run(loop).state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FINISHED, RunState.FAILED, RunState.FINISHED]
 
 
-def test_failures_after_the_first_step_do_not_stop_the_loop(project: Project) -> None:
+def test_failures_after_the_first_step_do_not_stop_the_loop(project: EngineProject) -> None:
     configs = [project.config(f"broken{i}", traceback="ValueError: x", late=True) for i in range(4)]
     loop = project.loop([*configs, project.config("e")])
     assert project.run(loop).state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FAILED] * 4 + [RunState.FINISHED]
 
 
-def test_early_failures_with_a_good_run_between_do_not_stop_the_loop(project: Project) -> None:
+def test_early_failures_with_a_good_run_between_do_not_stop_the_loop(project: EngineProject) -> None:
     bad = [project.config(f"broken{i}", traceback="ValueError: x") for i in range(4)]
     loop = project.loop([bad[0], bad[1], project.config("good"), bad[2], bad[3]])
     assert project.run(loop).state is LoopState.FINISHED
 
 
-def test_a_cause_worth_retrying_is_retried_in_a_new_output_directory(project: Project) -> None:
+def test_a_cause_worth_retrying_is_retried_in_a_new_output_directory(project: EngineProject) -> None:
     counter = project.folder / "counter"
     loop = project.loop(
         [project.config("a", traceback=f"RuntimeError: {PASSING}", fails=2, counter=str(counter))], retries=2
@@ -81,7 +81,7 @@ def test_a_cause_worth_retrying_is_retried_in_a_new_output_directory(project: Pr
     assert list(project.summary())[-1] == run.output_dir
 
 
-def test_no_more_retries_are_made_than_were_asked_for(project: Project) -> None:
+def test_no_more_retries_are_made_than_were_asked_for(project: EngineProject) -> None:
     loop = project.loop([project.config("a", traceback=f"RuntimeError: {PASSING}", late=True)], retries=1)
     project.run(loop)
     (run,) = project.runs(loop)
@@ -89,13 +89,13 @@ def test_no_more_retries_are_made_than_were_asked_for(project: Project) -> None:
     assert run.state is RunState.FAILED
 
 
-def test_a_cause_that_would_come_again_is_not_retried(project: Project) -> None:
+def test_a_cause_that_would_come_again_is_not_retried(project: EngineProject) -> None:
     loop = project.loop([project.config("a", traceback="ValueError: no such camera", late=True)], retries=3)
     project.run(loop)
     assert project.runs(loop)[0].attempts == 1
 
 
-def test_a_killed_data_loader_worker_is_retried_once_however_many_retries_are_allowed(project: Project) -> None:
+def test_a_killed_data_loader_worker_is_retried_once_however_many_retries_are_allowed(project: EngineProject) -> None:
     killed = "RuntimeError: DataLoader worker (pid 3023) is killed by signal: Killed."
     loop = project.loop([project.config("a", traceback=killed, late=True)], retries=3)
     project.run(loop)
@@ -103,7 +103,7 @@ def test_a_killed_data_loader_worker_is_retried_once_however_many_retries_are_al
     assert [attempt.result for attempt in project.store.attempts(run.id)] == ["failed", "failed"]
 
 
-def test_out_of_gpu_memory_is_not_retried_as_it_is(project: Project) -> None:
+def test_out_of_gpu_memory_is_not_retried_as_it_is(project: EngineProject) -> None:
     traceback = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 288.00 MiB."
     loop = project.loop([project.config("a", traceback=traceback, late=True)], retries=3)
     project.run(loop)
@@ -114,7 +114,7 @@ def test_out_of_gpu_memory_is_not_retried_as_it_is(project: Project) -> None:
     assert "batch_size" in attempt.diagnosis.advice
 
 
-def test_a_run_that_ends_well_with_a_loss_that_is_no_number_has_diverged(project: Project) -> None:
+def test_a_run_that_ends_well_with_a_loss_that_is_no_number_has_diverged(project: EngineProject) -> None:
     loop = project.loop([project.config("a", rows=[*rows(2.0, 1.0), nan(3)])], decide=True)
     project.run(loop)
     (run,) = project.runs(loop)
@@ -122,7 +122,7 @@ def test_a_run_that_ends_well_with_a_loss_that_is_no_number_has_diverged(project
     assert run.reason == "it diverged: train/l1_loss ended as NaN or infinity"
 
 
-def test_a_loss_that_came_back_from_nan_or_another_metric_that_is_none_is_no_failure(project: Project) -> None:
+def test_a_loss_that_came_back_from_nan_or_another_metric_that_is_none_is_no_failure(project: EngineProject) -> None:
     configs = [
         project.config("back", rows=[nan(1), {"_step": 2, "train/l1_loss": 1.0}]),
         project.config("other", rows=[*rows(2.0, 1.0), {"_step": 3, "eval/success": "NaN"}]),
@@ -132,7 +132,7 @@ def test_a_loss_that_came_back_from_nan_or_another_metric_that_is_none_is_no_fai
     assert states(project.runs(loop)) == [RunState.FINISHED] * 2
 
 
-def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_finished_and_is_not_judged(project: Project) -> None:
+def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_finished_and_is_not_judged(project: EngineProject) -> None:
     unknown = [{"_step": 1, "train/other": 1.0}]
     configs = [project.config(name, rows=unknown) for name in "abcd"]
     loop = project.loop([*configs, project.config("b", rows=[])], decide=True, rounds=2)
@@ -148,7 +148,7 @@ def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_finished_and_is_not_ju
     assert "resume --rules" in ended.end.text
 
 
-def test_what_was_not_judged_is_judged_by_the_rules_that_a_resume_gives(project: Project) -> None:
+def test_what_was_not_judged_is_judged_by_the_rules_that_a_resume_gives(project: EngineProject) -> None:
     unknown = [{"_step": 1, "train/other": 1.0}]
     loop = project.loop([project.config("a", rows=unknown)], decide=True, rounds=2)
     project.run(loop)
@@ -164,7 +164,7 @@ def test_what_was_not_judged_is_judged_by_the_rules_that_a_resume_gives(project:
     assert first.attempts == 1
 
 
-def test_runs_that_can_be_judged_do_not_wait_for_those_that_cannot(project: Project) -> None:
+def test_runs_that_can_be_judged_do_not_wait_for_those_that_cannot(project: EngineProject) -> None:
     unknown = [{"_step": 1, "train/other": 1.0}]
     loop = project.loop([project.config("a", rows=unknown), project.config("b")], decide=True, rounds=2)
     project.run(loop)
@@ -173,7 +173,7 @@ def test_runs_that_can_be_judged_do_not_wait_for_those_that_cannot(project: Proj
     assert project.named(loop, "a").unjudged
 
 
-def test_where_nothing_is_to_be_decided_a_run_is_not_called_unjudged(project: Project) -> None:
+def test_where_nothing_is_to_be_decided_a_run_is_not_called_unjudged(project: EngineProject) -> None:
     unknown = [{"_step": 1, "train/other": 1.0}]
     loop = project.loop([project.config("c", rows=unknown)])
     project.run(loop)
@@ -181,7 +181,7 @@ def test_where_nothing_is_to_be_decided_a_run_is_not_called_unjudged(project: Pr
     assert project.runs(loop)[0].unjudged is None
 
 
-def test_the_report_tells_of_a_failure_the_line_that_decided_it_and_what_to_do(project: Project) -> None:
+def test_the_report_tells_of_a_failure_the_line_that_decided_it_and_what_to_do(project: EngineProject) -> None:
     traceback = "draccus.utils.DecodingError: `batch_size`: Couldn't parse '12.0' into an int"
     loop = project.loop([project.config("a", traceback=traceback)])
     project.run(loop)
@@ -191,13 +191,13 @@ def test_the_report_tells_of_a_failure_the_line_that_decided_it_and_what_to_do(p
     assert "Couldn't parse '12.0' into an int" in report
 
 
-def test_without_retries_nothing_is_retried(project: Project) -> None:
+def test_without_retries_nothing_is_retried(project: EngineProject) -> None:
     loop = project.loop([project.config("a", traceback=f"RuntimeError: {PASSING}", late=True)])
     project.run(loop)
     assert project.runs(loop)[0].attempts == 1
 
 
-def test_a_command_that_cannot_be_started_is_a_failed_run_with_the_reason(project: Project) -> None:
+def test_a_command_that_cannot_be_started_is_a_failed_run_with_the_reason(project: EngineProject) -> None:
     preset = project.folder / "fake.toml"
     text = preset.read_text()
     interpreter = project.folder / "interpreter"
@@ -212,7 +212,7 @@ def test_a_command_that_cannot_be_started_is_a_failed_run_with_the_reason(projec
     assert str(interpreter) in run.reason
 
 
-def test_reports_that_cannot_be_written_are_said_and_stop_nothing(project: Project) -> None:
+def test_reports_that_cannot_be_written_are_said_and_stop_nothing(project: EngineProject) -> None:
     blocker = project.folder / "blocker"
     loop = project.loop(
         [project.config("a")], summary_out=str(blocker / "summary.json"), markdown_out=str(blocker / "report.md")
@@ -225,7 +225,7 @@ def test_reports_that_cannot_be_written_are_said_and_stop_nothing(project: Proje
     assert any("report.md" in note for note in notes)
 
 
-def test_a_summary_file_with_nan_from_the_scripts_before_us_does_not_stop_the_loop(project: Project) -> None:
+def test_a_summary_file_with_nan_from_the_scripts_before_us_does_not_stop_the_loop(project: EngineProject) -> None:
     reports = project.folder / "reports"
     reports.mkdir()
     (reports / "autorun_summary.json").write_text('{"old": {"train/loss": {"last": NaN}, "steps": 5}}')
@@ -234,7 +234,7 @@ def test_a_summary_file_with_nan_from_the_scripts_before_us_does_not_stop_the_lo
     assert set(project.summary()) == {"old", project.runs(loop)[0].output_dir}
 
 
-def test_a_frozen_config_that_is_gone_costs_its_run_and_not_the_loop(project: Project) -> None:
+def test_a_frozen_config_that_is_gone_costs_its_run_and_not_the_loop(project: EngineProject) -> None:
     gate = project.gate("b")
     configs = [project.config("a"), project.config("b", gate=str(gate))]
     loop = project.loop(configs, rounds=2, decide=True)

@@ -10,7 +10,7 @@ from autoloop.metric_readers import wandb_runs
 from autoloop.model import EventKind, LoopState, Run, RunState
 
 from tests.engine.processes import states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 PRESET = """
 name = "real"
@@ -61,7 +61,7 @@ sys.stderr.write("\\rValidation: 100%|####| 900/900 [00:01<00:00, 900.0it/s]\\n"
 """
 
 
-def preset(project: Project, text: str) -> str:
+def preset(project: EngineProject, text: str) -> str:
     script = project.folder / "train.py"
     script.write_text(text)
     path = project.folder / "real.toml"
@@ -69,13 +69,13 @@ def preset(project: Project, text: str) -> str:
     return str(path)
 
 
-def config(project: Project, name: str, **values: object) -> str:
+def config(project: EngineProject, name: str, **values: object) -> str:
     path = project.folder / f"{name}.json"
     path.write_text(json.dumps(values))
     return str(path)
 
 
-def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Project) -> None:
+def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: EngineProject) -> None:
     configs = [config(project, "ranks", ranks=True), config(project, "folds", folds=3)]
     loop = project.loop(configs, preset=preset(project, SEVERAL))
     project.run(loop)
@@ -96,7 +96,7 @@ def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Proj
     assert "fold1 (" in folds.notes[0]
 
 
-def test_a_metric_of_the_summary_alone_is_judged(project: Project) -> None:
+def test_a_metric_of_the_summary_alone_is_judged(project: EngineProject) -> None:
     loop = project.loop([config(project, "a", alone=True)], preset=preset(project, SEVERAL), decide=True, rounds=1)
     project.run(loop)
     (run,) = project.runs(loop)
@@ -105,7 +105,7 @@ def test_a_metric_of_the_summary_alone_is_judged(project: Project) -> None:
     assert run.summary.metrics["train/l1_loss"].last == 0.25
 
 
-def test_bars_of_other_work_are_no_steps_so_that_early_failures_count(project: Project) -> None:
+def test_bars_of_other_work_are_no_steps_so_that_early_failures_count(project: EngineProject) -> None:
     configs = [config(project, f"c{seed}", seed=seed) for seed in range(6)]
     loop = project.loop(configs, preset=preset(project, BARS), steps=500)
     ended = project.run(loop)
@@ -140,7 +140,7 @@ reason = "low enough"
 """
 
 
-def test_runs_are_judged_on_their_trainers_steps_whatever_they_write(project: Project) -> None:
+def test_runs_are_judged_on_their_trainers_steps_whatever_they_write(project: EngineProject) -> None:
     spec: dict[str, Any] = {"preset": preset(project, COUNTED), "steps": 50, "rules": project.rules(STOPS)}
     watched = project.loop([config(project, "waits", waits=True)], live=True, **spec)
     left_alone = project.loop([config(project, "ends", waits=False)], live=False, **spec)
@@ -154,7 +154,7 @@ def test_runs_are_judged_on_their_trainers_steps_whatever_they_write(project: Pr
     assert {name: each.last_step for name, each in ended.summary.metrics.items()} == {"val/loss": 40, "val/acc": 40}
 
 
-def test_a_run_that_counts_its_steps_from_0_has_made_them_all_when_it_finishes(project: Project) -> None:
+def test_a_run_that_counts_its_steps_from_0_has_made_them_all_when_it_finishes(project: EngineProject) -> None:
     from_zero = [{"_step": step, "train/l1_loss": 1.0} for step in range(4)]
     loop = project.loop([project.config("a", rows=from_zero), project.config("short", rows=from_zero[:2])], steps=4)
     project.run(loop)

@@ -15,7 +15,7 @@ from autoloop.engine.scheduling.scheduler import Shortage
 from autoloop.model import LoopState, RunState
 from autoloop.runners import local
 
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
 def test_a_start_that_the_machine_has_no_room_for_waits_and_is_tried_again(
-    project: Project, kernel: list[int], number: int
+    project: EngineProject, kernel: list[int], number: int
 ) -> None:
     kernel += [number, number]
     loop = project.loop([project.config("a"), project.config("b")])
@@ -49,7 +49,9 @@ def test_a_start_that_the_machine_has_no_room_for_waits_and_is_tried_again(
     assert not any("every run would fail" in text for text in project.story(loop))
 
 
-def test_a_run_that_goes_on_is_not_stopped_because_others_found_no_process(project: Project, kernel: list[int]) -> None:
+def test_a_run_that_goes_on_is_not_stopped_because_others_found_no_process(
+    project: EngineProject, kernel: list[int]
+) -> None:
     gate = project.gate("on")
     loop = project.loop([project.config("a", gate=str(gate)), *map(project.config, "bcd")], concurrency=4)
     kernel += [0, *[errno.EAGAIN] * 3]

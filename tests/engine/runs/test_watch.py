@@ -10,7 +10,7 @@ from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import RunState
 from autoloop.protocol import Stop
 
-from tests.engine.project import PRESET, Project
+from tests.engine.project import PRESET, EngineProject
 
 ON_A_GPU: dict[str, Any] = {"device": "cuda", "gpus": [0], "machine": GpuReport(gpus=(Gpu(index=0, name="GPU 0"),))}
 WARNING = "WARNING:lerobot.configs.policies:Device 'cuda' is not available. Switching to 'cpu'."
@@ -25,13 +25,13 @@ device = "cuda"
 
 
 @pytest.fixture
-def preset(project: Project) -> str:
+def preset(project: EngineProject) -> str:
     path = project.folder / "watchful.toml"
     path.write_text("finish_grace = 0.2\n" + PRESET + WATCHFUL)  # tables come last
     return str(path)
 
 
-def test_a_run_that_falls_back_to_the_cpu_is_stopped_and_has_failed(project: Project, preset: str) -> None:
+def test_a_run_that_falls_back_to_the_cpu_is_stopped_and_has_failed(project: EngineProject, preset: str) -> None:
     loop = project.loop([project.config("slow", says=WARNING, hang=True)], preset=preset, **ON_A_GPU)
     project.run(loop)
     run = project.named(loop, "slow")
@@ -41,13 +41,13 @@ def test_a_run_that_falls_back_to_the_cpu_is_stopped_and_has_failed(project: Pro
     assert "End of training" not in log.read_text()
 
 
-def test_on_the_cpu_the_same_line_means_nothing(project: Project, preset: str) -> None:
+def test_on_the_cpu_the_same_line_means_nothing(project: EngineProject, preset: str) -> None:
     loop = project.loop([project.config("slow", says=WARNING)], preset=preset)
     project.run(loop)
     assert project.named(loop, "slow").state is RunState.FINISHED
 
 
-def test_a_training_that_is_complete_does_not_hold_its_slot_and_has_finished(project: Project, preset: str) -> None:
+def test_a_training_that_is_complete_does_not_hold_its_slot_and_has_finished(project: EngineProject, preset: str) -> None:
     configs = [project.config("stays", stay=True), project.config("next")]
     loop = project.loop(configs, preset=preset)
     project.run(loop)
@@ -58,7 +58,7 @@ def test_a_training_that_is_complete_does_not_hold_its_slot_and_has_finished(pro
     assert project.named(loop, "next").state is RunState.FINISHED
 
 
-def test_a_person_who_stops_such_a_run_has_stopped_it(project: Project) -> None:
+def test_a_person_who_stops_such_a_run_has_stopped_it(project: EngineProject) -> None:
     patient = project.folder / "patient.toml"
     patient.write_text(PRESET + WATCHFUL.replace("0.2", "600"))
     loop = project.loop([project.config("stays", stay=True)], preset=str(patient))

@@ -14,7 +14,7 @@ from autoloop.model import Loop, LoopState, RunState
 from autoloop.protocol import Pause, Resume
 
 from tests.engine.processes import seen, states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 ANN = GpuProcess(pid=41, name="python", user="ann", memory=12 * GIB)
 
@@ -53,7 +53,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     machine.awake.set()
 
 
-def on_gpus(project: Project, machine: Machine, names: str, *cards: int, **more: object) -> Loop:
+def on_gpus(project: EngineProject, machine: Machine, names: str, *cards: int, **more: object) -> Loop:
     """A loop of a run for each name, on these cards; each waits for its gate `<name>.gate` before it ends."""
     configs = [project.config(name, gate=str(project.gate(name))) for name in names.split()]
     values = {"device": "cuda", "gpus": list(cards), "concurrency": len(cards), **more}
@@ -61,7 +61,7 @@ def on_gpus(project: Project, machine: Machine, names: str, *cards: int, **more:
 
 
 def test_somebody_else_on_a_gpu_makes_its_slot_wait_and_the_other_slots_take_the_runs(
-    project: Project, machine: Machine
+    project: EngineProject, machine: Machine
 ) -> None:
     machine.processes[0] = (ANN,)
     loop = on_gpus(project, machine, "a b", 0, 1)
@@ -83,7 +83,9 @@ def test_somebody_else_on_a_gpu_makes_its_slot_wait_and_the_other_slots_take_the
     assert told == ["gpu 0 waits: in use by python (pid 41, ann, 12.0 GiB); a loop with --allow-busy starts there anyway"]
 
 
-def test_a_desktop_that_only_draws_and_what_a_driver_keeps_for_itself_are_nobody(project: Project, machine: Machine) -> None:
+def test_a_desktop_that_only_draws_and_what_a_driver_keeps_for_itself_are_nobody(
+    project: EngineProject, machine: Machine
+) -> None:
     machine.processes[0] = (GpuProcess(pid=7, name="Xorg", memory=2 * GIB, compute=False),)
     machine.lost[0] = GIB // 2
     loop = on_gpus(project, machine, "a", 0)
@@ -92,7 +94,7 @@ def test_a_desktop_that_only_draws_and_what_a_driver_keeps_for_itself_are_nobody
     assert not [note for note in project.story(loop, "note") if "wait" in note or "in use" in note]
 
 
-def test_memory_of_somebody_who_cannot_be_seen_counts(project: Project, machine: Machine) -> None:
+def test_memory_of_somebody_who_cannot_be_seen_counts(project: EngineProject, machine: Machine) -> None:
     machine.lost[0] = 9 * GIB
     loop = on_gpus(project, machine, "a", 0)
     with project.driven(loop) as engine:
@@ -104,7 +106,7 @@ def test_memory_of_somebody_who_cannot_be_seen_counts(project: Project, machine:
     assert states(project.runs(loop)) == [RunState.FINISHED]
 
 
-def test_allow_busy_starts_beside_them(project: Project, machine: Machine) -> None:
+def test_allow_busy_starts_beside_them(project: EngineProject, machine: Machine) -> None:
     machine.processes[0] = (ANN,)
     machine.lost[0] = 9 * GIB
     loop = on_gpus(project, machine, "a", 0, allow_busy=True)
@@ -114,7 +116,9 @@ def test_allow_busy_starts_beside_them(project: Project, machine: Machine) -> No
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_the_next_run_starts_when_the_memory_of_the_last_one_is_back(project: Project, machine: Machine, busy: bool) -> None:
+def test_the_next_run_starts_when_the_memory_of_the_last_one_is_back(
+    project: EngineProject, machine: Machine, busy: bool
+) -> None:
     loop = on_gpus(project, machine, "a b", 2, allow_busy=busy)
     with project.driven(loop) as engine:
         project.trainer_pid(project.named(loop, "a").id)
@@ -130,7 +134,7 @@ def test_the_next_run_starts_when_the_memory_of_the_last_one_is_back(project: Pr
 
 
 def test_memory_that_never_comes_back_is_waited_for_so_long_and_no_longer(
-    project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    project: EngineProject, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu_admission, "RELEASE", 0.1)
     loop = on_gpus(project, machine, "a b", 0)
@@ -145,7 +149,7 @@ def test_memory_that_never_comes_back_is_waited_for_so_long_and_no_longer(
 
 
 def test_a_driver_that_never_answers_blocks_neither_the_engine_nor_the_runs_for_ever(
-    project: Project, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    project: EngineProject, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = on_gpus(project, machine, "a", 0)
     machine.awake.clear()
@@ -161,7 +165,7 @@ def test_a_driver_that_never_answers_blocks_neither_the_engine_nor_the_runs_for_
     assert any("cannot be seen (no answer within" in note for note in project.story(loop, "note"))
 
 
-def test_a_driver_that_is_gone_is_said_once(project: Project, machine: Machine) -> None:
+def test_a_driver_that_is_gone_is_said_once(project: EngineProject, machine: Machine) -> None:
     loop = on_gpus(project, machine, "a b c", 0)
     machine.error = "no NVML: Driver Not Loaded"
     for name in "abc":
@@ -170,7 +174,7 @@ def test_a_driver_that_is_gone_is_said_once(project: Project, machine: Machine) 
     assert len([note for note in project.story(loop, "note") if "Driver Not Loaded" in note]) == 1
 
 
-def test_the_driver_is_asked_only_while_a_slot_is_free_and_a_run_is_queued(project: Project, machine: Machine) -> None:
+def test_the_driver_is_asked_only_while_a_slot_is_free_and_a_run_is_queued(project: EngineProject, machine: Machine) -> None:
     loop = on_gpus(project, machine, "a b", 0)
     with project.driven(loop) as engine:
         project.trainer_pid(project.named(loop, "a").id)
@@ -183,7 +187,7 @@ def test_the_driver_is_asked_only_while_a_slot_is_free_and_a_run_is_queued(proje
         engine.end()
 
 
-def test_a_card_that_the_driver_lists_no_more_is_waited_for(project: Project, machine: Machine) -> None:
+def test_a_card_that_the_driver_lists_no_more_is_waited_for(project: EngineProject, machine: Machine) -> None:
     loop = on_gpus(project, machine, "a", 3)
     del machine.processes[3]
     with project.driven(loop) as engine:
@@ -191,7 +195,9 @@ def test_a_card_that_the_driver_lists_no_more_is_waited_for(project: Project, ma
         assert waits == {0: "the driver does not list GPU 3 any more"}
 
 
-def test_a_run_gets_as_many_gpus_as_were_asked_for_and_waits_for_all_of_them(project: Project, machine: Machine) -> None:
+def test_a_run_gets_as_many_gpus_as_were_asked_for_and_waits_for_all_of_them(
+    project: EngineProject, machine: Machine
+) -> None:
     machine.processes[3] = (ANN,)
     loop = on_gpus(project, machine, "a b", 0, 1, 2, 3, gpus_per_run=2, concurrency=2)
     assert [slot.label for slot in loop.spec.slots] == ["gpu 0,1", "gpu 2,3"]

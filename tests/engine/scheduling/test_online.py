@@ -15,8 +15,8 @@ import pytest
 from autoloop.engine.scheduling import wandb_status
 from autoloop.model import LoopState, WandbSpec
 
-from tests.cli.project import Project, Running, command, environment, tree
-from tests.engine.project import Project as EngineProject
+from tests.cli.project import CommandProject, Running, command, environment, tree
+from tests.engine.project import EngineProject
 from tests.support import wandb_service
 from tests.support.waiting import PATIENCE, eventually
 from tests.support.wandb_service import ENTITY, KEY, Service
@@ -33,10 +33,10 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Iterator[CommandProject]:
     folder = tmp_path / "project"
     folder.mkdir()
-    project = Project(folder)
+    project = CommandProject(folder)
     yield project
     project.close()
 
@@ -48,7 +48,7 @@ def env(service: Service, tmp_path: Path) -> dict[str, str]:
     return {"WANDB_BASE_URL": service.address, "WANDB_API_KEY": KEY, "HOME": str(home)}
 
 
-def report(project: Project) -> str:
+def report(project: CommandProject) -> str:
     return (project.folder / "reports/act_ot.md").read_text(encoding="utf-8")
 
 
@@ -58,13 +58,13 @@ def written(folder: Path) -> bytes:
 
 
 def test_every_round_is_online_under_groups_of_ours_and_the_key_is_written_nowhere(
-    project: Project, service: Service, env: dict[str, str]
+    project: CommandProject, service: Service, env: dict[str, str]
 ) -> None:
     project.config(rows=6)
     done = project.call(*ROUND, "--cfgs", "base.json", "--rounds", "2", "--decide", "--variants-per-run", "1", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     loop = project.loop()
-    with project.store() as store:
+    with project.open_store() as store:
         runs = store.runs(loop.id)
     assert [run.round for run in runs] == [1, 2]
     for run in runs:
@@ -79,7 +79,7 @@ def test_every_round_is_online_under_groups_of_ours_and_the_key_is_written_nowhe
     assert KEY.encode() not in written(project.folder) + done.stdout.encode() + done.stderr.encode()
 
 
-def test_the_key_may_come_from_the_netrc(project: Project, service: Service, env: dict[str, str]) -> None:
+def test_the_key_may_come_from_the_netrc(project: CommandProject, service: Service, env: dict[str, str]) -> None:
     project.config(rows=2)
     del env["WANDB_API_KEY"]
     netrc = Path(env["HOME"]) / ".netrc"
@@ -91,7 +91,7 @@ def test_the_key_may_come_from_the_netrc(project: Project, service: Service, env
 
 
 def test_a_trainer_that_prints_the_key_does_not_get_it_into_reports_or_the_store(
-    project: Project, env: dict[str, str]
+    project: CommandProject, env: dict[str, str]
 ) -> None:
     project.config(says="refused: KEY")
     done = project.call(*ROUND, "--cfgs", "base.json", env=env)
@@ -111,7 +111,7 @@ def test_a_trainer_that_prints_the_key_does_not_get_it_into_reports_or_the_store
     ],
 )
 def test_a_wrong_key_is_said_before_anything_starts(
-    project: Project, env: dict[str, str], key: str, said: list[str]
+    project: CommandProject, env: dict[str, str], key: str, said: list[str]
 ) -> None:
     project.config()
     before = tree(project.folder)
@@ -122,7 +122,7 @@ def test_a_wrong_key_is_said_before_anything_starts(
     assert tree(project.folder) == before
 
 
-def test_an_entity_of_somebody_else_is_said_before_anything_starts(project: Project, env: dict[str, str]) -> None:
+def test_an_entity_of_somebody_else_is_said_before_anything_starts(project: CommandProject, env: dict[str, str]) -> None:
     project.config()
     words = (*RUN, "--wandb-entity", "others", "--wandb-project", "proj", "--exec", "--no-ui", "--cfgs", "base.json")
     done = project.call(*words, env=env)
@@ -131,7 +131,7 @@ def test_an_entity_of_somebody_else_is_said_before_anything_starts(project: Proj
 
 
 def test_without_a_server_nothing_starts_and_it_says_how_to_go_offline(
-    project: Project, service: Service, env: dict[str, str]
+    project: CommandProject, service: Service, env: dict[str, str]
 ) -> None:
     project.config()
     service.stop()
@@ -144,7 +144,7 @@ def test_without_a_server_nothing_starts_and_it_says_how_to_go_offline(
 
 
 def test_at_a_terminal_it_offers_offline_and_reports_how_to_upload(
-    project: Project, service: Service, env: dict[str, str]
+    project: CommandProject, service: Service, env: dict[str, str]
 ) -> None:
     project.config(rows=3)
     service.stop()
@@ -170,7 +170,7 @@ def test_at_a_terminal_it_offers_offline_and_reports_how_to_upload(
             break
     assert process.wait(PATIENCE) == 0, said
     os.close(ours)
-    with project.store() as store:
+    with project.open_store() as store:
         (run,) = store.runs(project.loop().id)
     assert run.wandb_sync is not None
     assert Path(run.wandb_sync).name.startswith("offline-run-")
@@ -178,7 +178,7 @@ def test_at_a_terminal_it_offers_offline_and_reports_how_to_upload(
 
 
 def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_upload_them(
-    project: Project, service: Service, env: dict[str, str]
+    project: CommandProject, service: Service, env: dict[str, str]
 ) -> None:
     project.config("first", wait=True, rows=8, finish_timeout="1")
     project.config("second", seed=2, rows=4)
@@ -189,7 +189,7 @@ def test_a_server_that_goes_away_stops_no_run_and_the_report_has_the_lines_that_
     running.hear("running runs continue")
     project.open_gate()
     assert running.wait() == 0, running.said
-    with project.store() as store:
+    with project.open_store() as store:
         first, second = store.runs(project.loop().id)
     assert Path(first.wandb_sync or "").name.startswith("run-")
     assert Path(second.wandb_sync or "").name.startswith("offline-run-")

@@ -10,10 +10,10 @@ from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import LoopState, RunState
 
 from tests.engine.processes import seen, span, states
-from tests.engine.project import Project
+from tests.engine.project import EngineProject
 
 
-def test_runs_start_in_queue_order_and_the_next_goes_to_the_first_free_slot(project: Project) -> None:
+def test_runs_start_in_queue_order_and_the_next_goes_to_the_first_free_slot(project: EngineProject) -> None:
     long, other = project.gate("long"), project.gate("other")
     configs = [
         project.config("a", gate=str(long)),
@@ -36,7 +36,7 @@ def test_runs_start_in_queue_order_and_the_next_goes_to_the_first_free_slot(proj
     assert sorted(attempts, key=lambda attempt: attempt.created_at) == attempts
 
 
-def test_two_runs_never_overlap_in_one_slot(project: Project) -> None:
+def test_two_runs_never_overlap_in_one_slot(project: EngineProject) -> None:
     loop = project.loop([project.config(f"c{i}", seconds=0.02 * (i % 3)) for i in range(12)], concurrency=3)
     project.run(loop)
     spans: dict[int, list[tuple[float, float]]] = {0: [], 1: [], 2: []}
@@ -49,7 +49,7 @@ def test_two_runs_never_overlap_in_one_slot(project: Project) -> None:
             assert earlier[1] <= later[0]
 
 
-def test_each_run_of_a_gpu_loop_sees_the_gpu_of_its_slot_only(project: Project) -> None:
+def test_each_run_of_a_gpu_loop_sees_the_gpu_of_its_slot_only(project: EngineProject) -> None:
     gates = [project.gate("a"), project.gate("b")]
     configs = [project.config("a", gate=str(gates[0])), project.config("b", gate=str(gates[1])), project.config("c")]
     report = GpuReport(gpus=tuple(Gpu(index=i, name="a card") for i in (0, 1, 2, 3)))
@@ -64,7 +64,7 @@ def test_each_run_of_a_gpu_loop_sees_the_gpu_of_its_slot_only(project: Project) 
     assert [seen(run)["gpus"] for run in project.runs(loop)] == ["3", "1", "1"]
 
 
-def test_every_run_is_told_its_own_id_and_gets_an_output_directory_that_nobody_made_before(project: Project) -> None:
+def test_every_run_is_told_its_own_id_and_gets_an_output_directory_that_nobody_made_before(project: EngineProject) -> None:
     loop = project.loop([project.config("a"), project.config("b")], concurrency=2)
     project.run(loop)
     runs = project.runs(loop)
@@ -77,7 +77,7 @@ def test_every_run_is_told_its_own_id_and_gets_an_output_directory_that_nobody_m
         assert Path(run.output_dir).name == f"0{index}_{run.name}_{run.id}"
 
 
-def test_a_config_that_changes_after_the_loop_was_made_does_not_change_its_run(project: Project) -> None:
+def test_a_config_that_changes_after_the_loop_was_made_does_not_change_its_run(project: EngineProject) -> None:
     path = project.config("a", note="as asked for")
     loop = project.loop([path])
     Path(path).write_text(json.dumps({"note": "edited later", "code": 1}))
@@ -85,7 +85,7 @@ def test_a_config_that_changes_after_the_loop_was_made_does_not_change_its_run(p
     assert seen(project.runs(loop)[0])["config"]["note"] == "as asked for"
 
 
-def test_a_finished_run_is_summarised_and_its_loop_says_how_it_ended(project: Project) -> None:
+def test_a_finished_run_is_summarised_and_its_loop_says_how_it_ended(project: EngineProject) -> None:
     loop = project.loop([project.config("a")])
     ended = project.run(loop)
     (run,) = project.runs(loop)
@@ -100,7 +100,7 @@ def test_a_finished_run_is_summarised_and_its_loop_says_how_it_ended(project: Pr
     assert f"({run.id})" in (project.folder / "reports" / "report.md").read_text()
 
 
-def test_a_run_without_any_metric_finishes_and_that_is_said(project: Project) -> None:
+def test_a_run_without_any_metric_finishes_and_that_is_said(project: EngineProject) -> None:
     loop = project.loop([project.config("a", rows=[])])
     project.run(loop)
     (run,) = project.runs(loop)

@@ -17,7 +17,7 @@ from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
-from tests.console.projects import CONFIG, NOW, Project, curve, painted
+from tests.console.projects import CONFIG, NOW, RecordedProject, curve, painted
 from tests.console.running import ConsolePilot, Size, at_each, run_app
 from tests.console.waiting import settle, until
 from tests.support.calls import calls_of
@@ -28,14 +28,14 @@ EVAL, L1 = "eval/offline_eval/avg_l1", "train/l1_loss"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Any]:
-    made = Project(tmp_path)
+    made = RecordedProject(tmp_path)
     yield made
     made.store.close()
 
 
 @asynccontextmanager
 async def on_compare(
-    project: Project, *, marked: Sequence[str] = (), size: Size = (120, 40), **options: Any
+    project: RecordedProject, *, marked: Sequence[str] = (), size: Size = (120, 40), **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, CompareScreen]]:
     """The Compare screen, once the histories have been read."""
     app = project.app(**options)
@@ -69,7 +69,7 @@ def metrics(eval_l1: Any, pi_sum: float = 0.5, n: int = 50) -> Any:
     return {L1: curve(n), EVAL: curve(10, 1.2, eval_l1, 20), "train/ot_pi_sum": curve(n, 0.1, pi_sum)}
 
 
-def three(project: Project) -> Any:
+def three(project: RecordedProject) -> Any:
     first = project.run("act_base", metrics=metrics(0.5))
     better = project.run("act_lr", config=config(policy__optimizer_lr=1e-3), metrics=metrics(0.2, 0.9), base=first)
     other = config(ot__loss_config__reg=0.4, batch_size=8)
@@ -98,7 +98,7 @@ def summary(last: Any, mad: float = 0.0) -> Any:
 # ------------------------------------------------------------------------------------------------ parameters
 
 
-async def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(project: Project) -> None:
+async def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked) as (pilot, screen):
@@ -116,7 +116,7 @@ async def test_only_parameters_that_differ_are_shown_until_d_shows_every_one(pro
         assert len(screen.query_one("#parameters", Table).keys) == 3
 
 
-async def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_marked(project: Project) -> None:
+async def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_marked(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked) as (_, screen):
@@ -130,7 +130,7 @@ async def test_values_stand_in_columns_and_what_differs_from_the_first_run_is_ma
         assert head.index("a ") == rate.index("0.002")
 
 
-async def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(project: Project) -> None:
+async def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(project: RecordedProject) -> None:
     marked = three(project)
     project.store.places.config(marked[1]).unlink()
 
@@ -142,7 +142,7 @@ async def test_a_config_that_cannot_be_read_is_said_and_the_others_are_compared(
         assert "?" in next(row for row in rows if "batch_size" in row)
 
 
-async def test_equal_configs_are_said_to_be_equal(project: Project) -> None:
+async def test_equal_configs_are_said_to_be_equal(project: RecordedProject) -> None:
     marked = [project.run("one").id, project.run("two").id]
 
     async with on_compare(project, marked=marked) as (_, screen):
@@ -152,7 +152,9 @@ async def test_equal_configs_are_said_to_be_equal(project: Project) -> None:
 # ------------------------------------------------------------------------------------------------ metrics
 
 
-async def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_in_word_and_glyph(project: Project) -> None:
+async def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_in_word_and_glyph(
+    project: RecordedProject,
+) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked, size=(150, 50)) as (_, screen):
@@ -167,7 +169,7 @@ async def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_i
         assert mass.endswith("✓ best b")
 
 
-async def test_where_there_is_little_room_the_changes_stand_below_the_values(project: Project) -> None:
+async def test_where_there_is_little_room_the_changes_stand_below_the_values(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked, size=(60, 24)) as (pilot, screen):
@@ -181,7 +183,7 @@ async def test_where_there_is_little_room_the_changes_stand_below_the_values(pro
         assert screen.query_one("#metrics", Table).cursor == L1
 
 
-async def test_a_run_that_goes_on_is_compared_by_what_it_has_reached(project: Project) -> None:
+async def test_a_run_that_goes_on_is_compared_by_what_it_has_reached(project: RecordedProject) -> None:
     first = project.run("done", metrics=metrics(0.5))
     going = project.run("going", RunState.RUNNING, metrics=metrics(0.3))
 
@@ -192,7 +194,7 @@ async def test_a_run_that_goes_on_is_compared_by_what_it_has_reached(project: Pr
 # ------------------------------------------------------------------------------------------------ chart
 
 
-async def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its_end(project: Project) -> None:
+async def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its_end(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked, size=(200, 50)) as (_, screen):
@@ -204,7 +206,7 @@ async def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its
         assert ends["c"] < ends["a"] < ends["b"]
 
 
-async def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project: Project) -> None:
+async def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked) as (pilot, screen):
@@ -223,7 +225,7 @@ async def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project: Pr
         assert " log" not in text_of(screen, "#chart")[0]
 
 
-async def test_runs_without_a_history_say_so(project: Project) -> None:
+async def test_runs_without_a_history_say_so(project: RecordedProject) -> None:
     marked = [
         project.run("empty", RunState.FAILED, metrics={}).id,
         project.run("waiting", RunState.QUEUED).id,
@@ -242,7 +244,7 @@ async def test_runs_without_a_history_say_so(project: Project) -> None:
 # ------------------------------------------------------------------------------------------------ which runs
 
 
-async def test_the_marked_runs_are_compared_in_the_order_of_marking(project: Project) -> None:
+async def test_the_marked_runs_are_compared_in_the_order_of_marking(project: RecordedProject) -> None:
     marked = three(project)[::-1]
 
     async with on_compare(project, marked=marked) as (_, screen):
@@ -250,7 +252,9 @@ async def test_the_marked_runs_are_compared_in_the_order_of_marking(project: Pro
         assert [row[:3] for row in text_of(screen, "#legend")[1:4]] == [" a ", " b ", " c "]
 
 
-async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are_compared(project: Project) -> None:
+async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are_compared(
+    project: RecordedProject,
+) -> None:
     project.round(1, RoundState.DONE)
     base = project.run("base", metrics=metrics(0.5))
     other = project.run("other", metrics=metrics(0.4))
@@ -267,7 +271,7 @@ async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finish
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_with_no_finished_run_it_says_what_to_do(project: Project, size: Size) -> None:
+async def test_with_no_finished_run_it_says_what_to_do(project: RecordedProject, size: Size) -> None:
     project.run("going", RunState.RUNNING)
 
     async with on_compare(project, size=size) as (pilot, screen):
@@ -279,7 +283,7 @@ async def test_with_no_finished_run_it_says_what_to_do(project: Project, size: S
         await settle(pilot)
 
 
-async def test_capital_x_forgets_the_marks(project: Project) -> None:
+async def test_capital_x_forgets_the_marks(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked) as (pilot, screen):
@@ -289,7 +293,7 @@ async def test_capital_x_forgets_the_marks(project: Project) -> None:
         assert "nothing is marked" in text_of(screen, "#legend")[0]
 
 
-async def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project: Project) -> None:
+async def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project: RecordedProject) -> None:
     first = project.run("here", metrics=metrics(0.5))
     loop = Loop(id=50, name="loop_16", state=LoopState.FINISHED, spec=project.spec, output_dir="/none", created_at=NOW - 99)
     project.store.put_loop(loop)
@@ -305,7 +309,7 @@ async def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project:
 
 
 @pytest.mark.parametrize("runs", [1, 6])
-async def test_up_to_six_runs_fit_any_size(project: Project, runs: Any) -> None:
+async def test_up_to_six_runs_fit_any_size(project: RecordedProject, runs: Any) -> None:
     names = ["act_a_rather_long_name_of_a_config_r4_", "宽字_"]
     made = [
         project.run(names[n % 2] + str(n), config=config(seed=n, note=f"text {n}" * n), metrics=metrics(0.1 * n + 0.1))
@@ -328,7 +332,7 @@ async def test_up_to_six_runs_fit_any_size(project: Project, runs: Any) -> None:
         assert any("eval_l1" in row for row in text_of(screen, "#metrics"))
 
 
-async def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project: Project) -> None:
+async def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked, size=(80, 24)) as (pilot, screen):
@@ -341,7 +345,7 @@ async def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(proje
         assert seen == [["parameters"], ["metrics"], ["chart"], ["parameters"]]
 
 
-async def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(project: Project) -> None:
+async def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(project: RecordedProject) -> None:
     marked = three(project)
 
     for size in SIZES[1:]:
@@ -353,7 +357,7 @@ async def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(proje
             assert screen.query_one("#metrics", Table).cursor == L1
 
 
-async def test_the_line_below_gives_the_values_under_the_cursor_in_full(project: Project) -> None:
+async def test_the_line_below_gives_the_values_under_the_cursor_in_full(project: RecordedProject) -> None:
     long = "x" * 60
     marked = [project.run("one").id, project.run("two", config=config(policy__type=long)).id]
 
@@ -365,7 +369,7 @@ async def test_the_line_below_gives_the_values_under_the_cursor_in_full(project:
 
 
 async def test_two_thousand_parameters_are_all_there_and_only_the_window_is_painted(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     big = {f"block{n // 50}": {f"key_{m}": m for m in range(n - n % 50, n - n % 50 + 50)} for n in range(0, 2000, 50)}
     other = copy.deepcopy(big)
@@ -385,7 +389,7 @@ async def test_two_thousand_parameters_are_all_there_and_only_the_window_is_pain
         assert table.cursor == "block39.key_1999"
 
 
-async def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_act_on(project: Project) -> None:
+async def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_act_on(project: RecordedProject) -> None:
     evil = "\x1b[31m[bold]\u202e宽\n"
     odd = config(policy__type=evil, extra={evil: evil})
     marked = [
@@ -404,7 +408,7 @@ async def test_hostile_names_and_values_are_shown_without_what_a_terminal_would_
             await pilot.press("l", "l")
 
 
-async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: Project) -> None:
+async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked, ascii_only=True) as (_, screen):

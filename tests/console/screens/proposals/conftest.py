@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from autoloop.model import RoundState
 
-from tests.console.projects import Project
+from tests.console.projects import RecordedProject
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> RecordedProject:
     """A round that has been judged: one run, and nothing proposed yet."""
-    made = Project(tmp_path)
+    made = RecordedProject(tmp_path)
     made.run("demo_baseline")
     made.round(1, RoundState.DECIDING)
     return made

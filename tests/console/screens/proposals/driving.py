@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.widgets.proposals.list import ProposalList
-from tests.console.projects import Project, painted
+from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size, on_top
 from tests.console.waiting import settle
 
@@ -46,7 +46,7 @@ LOW = Evidence(
 )
 
 
-def base_of(project: Project) -> Run:
+def base_of(project: RecordedProject) -> Run:
     """The first run of the project, on which its proposals rest."""
     return project.store.run("run00001")
 
@@ -55,14 +55,14 @@ def proposals(app: App[Any]) -> ProposalList:
     return on_top(app, ProposalsScreen).rows
 
 
-def add(project: Project, changes: Any = (REG,), base: Run | None = None, **more: Any) -> Any:
+def add(project: RecordedProject, changes: Any = (REG,), base: Run | None = None, **more: Any) -> Any:
     edits = more.pop("edits", [f"{change.path}@set={json.dumps(change.after)}" for change in changes])
     return project.proposal(base or base_of(project), edits, changes=list(changes), **more)
 
 
 @asynccontextmanager
 async def console(
-    project: Project, size: Size = (80, 24), keys: Sequence[str] = ("p",), engine: bool = True, **options: Any
+    project: RecordedProject, size: Size = (80, 24), keys: Sequence[str] = ("p",), engine: bool = True, **options: Any
 ) -> AsyncIterator[tuple[Pilot[Any], ConsoleApp]]:
     """The console after `keys`."""
     app = project.app(**options)

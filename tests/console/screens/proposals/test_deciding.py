@@ -19,7 +19,7 @@ from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
-from tests.console.projects import Project
+from tests.console.projects import RecordedProject
 from tests.console.running import Size, on_top
 from tests.console.screens.proposals.driving import (
     BATCH,
@@ -34,7 +34,7 @@ from tests.console.screens.proposals.driving import (
 from tests.console.waiting import settle, until
 
 
-async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project: Project) -> None:
+async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(project: RecordedProject) -> None:
     add(project)
     add(project, status=ProposalStatus.REJECTED)
     add(project, (BATCH,))
@@ -52,7 +52,7 @@ async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(proje
         assert last_line(app) == "$ autoloop-tui approve 2"
 
 
-async def test_reject_asks_for_a_reason_that_may_be_empty(project: Project) -> None:
+async def test_reject_asks_for_a_reason_that_may_be_empty(project: RecordedProject) -> None:
     for _ in range(3):
         add(project)
 
@@ -66,7 +66,7 @@ async def test_reject_asks_for_a_reason_that_may_be_empty(project: Project) -> N
         assert proposals(app).cursor == 3
 
 
-async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: Project) -> None:
+async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: RecordedProject) -> None:
     add(project, status=ProposalStatus.APPROVED)
     add(project)
 
@@ -79,7 +79,7 @@ async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: P
         assert last_line(app) == "proposal 1 is pending again (before: approved by jo)"
 
 
-async def test_what_has_become_a_run_cannot_be_decided_any_more(project: Project) -> None:
+async def test_what_has_become_a_run_cannot_be_decided_any_more(project: RecordedProject) -> None:
     add(project, status=ProposalStatus.LAUNCHED, run=base_of(project).id)
 
     async with console(project) as (pilot, app):
@@ -90,7 +90,7 @@ async def test_what_has_become_a_run_cannot_be_decided_any_more(project: Project
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 20)])
-async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project: Project, size: Size) -> None:
+async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(project: RecordedProject, size: Size) -> None:
     for _ in range(5):
         add(project)
     add(project, status=ProposalStatus.APPROVED)
@@ -126,7 +126,7 @@ async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(proj
     ],
 )
 async def test_the_question_says_what_the_decision_leads_to(
-    project: Project, change: Any, marked: Any, what: Any, why: Any
+    project: RecordedProject, change: Any, marked: Any, what: Any, why: Any
 ) -> None:
     for _ in range(3):
         add(project)
@@ -140,7 +140,7 @@ async def test_the_question_says_what_the_decision_leads_to(
 
 
 async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path: Path) -> None:
-    project = Project(tmp_path, slots=1)
+    project = RecordedProject(tmp_path, slots=1)
     base = project.run("base", RunState.STOPPED)
     project.round(1, RoundState.DECIDING)
     add(project, base=base)
@@ -152,7 +152,7 @@ async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path
         assert on_top(app, Confirm).why == said
 
 
-async def test_rejecting_all_asks_first_then_for_the_reason(project: Project) -> None:
+async def test_rejecting_all_asks_first_then_for_the_reason(project: RecordedProject) -> None:
     for _ in range(3):
         add(project)
 
@@ -174,7 +174,7 @@ async def test_rejecting_all_asks_first_then_for_the_reason(project: Project) ->
         assert project.commands() == [Reject(proposals=[1, 2, 3], note="weak")]
 
 
-async def test_the_marked_are_approved_or_rejected_together(project: Project) -> None:
+async def test_the_marked_are_approved_or_rejected_together(project: RecordedProject) -> None:
     for _ in range(4):
         add(project)
 
@@ -191,7 +191,7 @@ async def test_the_marked_are_approved_or_rejected_together(project: Project) ->
         assert project.commands()[1:] == [Approve(proposals=[2])]
 
 
-async def test_start_asks_and_says_what_is_left_behind(project: Project) -> None:
+async def test_start_asks_and_says_what_is_left_behind(project: RecordedProject) -> None:
     add(project, status=ProposalStatus.APPROVED)
     add(project)
     add(project, status=ProposalStatus.BLOCKED, blocked="no")
@@ -214,7 +214,7 @@ async def test_start_asks_and_says_what_is_left_behind(project: Project) -> None
         (RoundState.DECIDING, ProposalStatus.PENDING, "nothing is approved yet"),
     ],
 )
-async def test_start_says_why_nothing_can_be_started(project: Project, round_: Any, status: Any, said: Any) -> None:
+async def test_start_says_why_nothing_can_be_started(project: RecordedProject, round_: Any, status: Any, said: Any) -> None:
     add(project, status=status)
     project.round(1, round_)
 
@@ -224,7 +224,7 @@ async def test_start_says_why_nothing_can_be_started(project: Project, round_: A
         assert project.commands() == []
 
 
-async def test_hold_holds_and_releases(project: Project) -> None:
+async def test_hold_holds_and_releases(project: RecordedProject) -> None:
     add(project)
 
     async with console(project) as (pilot, app):
@@ -235,7 +235,7 @@ async def test_hold_holds_and_releases(project: Project) -> None:
         assert project.commands() == [Hold(held=True), Hold(held=False)]
 
 
-async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: Project) -> None:
+async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: RecordedProject) -> None:
     add(project, status=ProposalStatus.APPROVED)
     add(project)
 
@@ -253,7 +253,7 @@ async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: Project
         assert project.commands() == []
 
 
-async def test_the_engines_answers_reach_the_screen(project: Project) -> None:
+async def test_the_engines_answers_reach_the_screen(project: RecordedProject) -> None:
     """Approve, edit and reject against a real engine; it is held, so nothing is launched."""
     project.change_loop(held=True)
     for _ in range(3):

@@ -23,7 +23,7 @@ from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.proposals import list as proposal_list
-from tests.console.projects import CONFIG, Project, curve, painted
+from tests.console.projects import CONFIG, RecordedProject, curve, painted
 from tests.console.running import Size
 from tests.console.screens.proposals.driving import (
     BATCH,
@@ -45,7 +45,9 @@ from tests.support.calls import calls_of
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
-async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(project: Project, size: Size) -> None:
+async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_size(
+    project: RecordedProject, size: Size
+) -> None:
     author = Actor.rule("ot-mass-low")
     add(project, (REG, BATCH), author=author, reason="OT mass near zero", evidence=LOW, priority=3, revision=2)
 
@@ -64,7 +66,7 @@ async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_
                 assert part in text
 
 
-async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: Project) -> None:
+async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: RecordedProject) -> None:
     add(project, evidence=LOW)
 
     async with console(project, (120, 40)) as (pilot, app):
@@ -83,7 +85,7 @@ async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: P
         assert (chart.chart_title, chart.log_y) == ("l1_loss", True)
 
 
-async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(project: Project) -> None:
+async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(project: RecordedProject) -> None:
     observed = msgspec.structs.replace(LOW.observations[0], name="l1_loss.pct")
     add(project, evidence=msgspec.structs.replace(LOW, observations=[observed]))
 
@@ -92,7 +94,7 @@ async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(pr
         assert len(app.screen.query_one("#chart0", Chart).lines) == 1
 
 
-async def test_a_blocked_proposal_says_why_before_anything_else(project: Project) -> None:
+async def test_a_blocked_proposal_says_why_before_anything_else(project: RecordedProject) -> None:
     add(project, status=ProposalStatus.BLOCKED, blocked="This config has already been run: run x of loop_1.")
 
     async with console(project) as (pilot, app):
@@ -102,7 +104,7 @@ async def test_a_blocked_proposal_says_why_before_anything_else(project: Project
         assert project.commands() == []
 
 
-async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project: Project) -> None:
+async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project: RecordedProject) -> None:
     better = project.run(
         "demo_r2_1",
         base=base_of(project),
@@ -127,7 +129,7 @@ async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project:
         assert uses.count("r2 demo") == 2
 
 
-async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project: Project) -> None:
+async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project: RecordedProject) -> None:
     add(project, round=1, status=ProposalStatus.REJECTED)
     project.round(2, RoundState.DECIDING)
     add(project, round=2)
@@ -160,7 +162,7 @@ async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_
         ),
     ],
 )
-async def test_the_header_says_what_happens_next(project: Project, change: Any, round_: Any, said: Any) -> None:
+async def test_the_header_says_what_happens_next(project: RecordedProject, change: Any, round_: Any, said: Any) -> None:
     add(project)
     project.change_loop(**change)
     project.round(1, round_)
@@ -170,7 +172,7 @@ async def test_the_header_says_what_happens_next(project: Project, change: Any, 
         assert "1 pending" in rows(app, "head")[0]
 
 
-async def test_the_header_counts_down_to_the_automatic_start(project: Project) -> None:
+async def test_the_header_counts_down_to_the_automatic_start(project: RecordedProject) -> None:
     add(project)
     deciding = msgspec.structs.replace(project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 125.5)
     project.store.put_round(deciding)
@@ -180,14 +182,14 @@ async def test_the_header_counts_down_to_the_automatic_start(project: Project) -
         assert "H holds it" in rows(app, "head")[1]
 
 
-async def test_the_header_names_what_can_be_done_when_nothing_can_start(project: Project) -> None:
+async def test_the_header_names_what_can_be_done_when_nothing_can_start(project: RecordedProject) -> None:
     add(project, status=ProposalStatus.REJECTED)
 
     async with console(project) as (_, app):
         assert "Round 2 has nothing to run: propose (n), edit a blocked one (e) or undo (u)." in rows(app, "head")[1]
 
 
-async def test_an_empty_queue_says_when_proposals_come(project: Project) -> None:
+async def test_an_empty_queue_says_when_proposals_come(project: RecordedProject) -> None:
     project.round(1, RoundState.RUNNING)
 
     async with console(project) as (pilot, app):
@@ -201,7 +203,7 @@ async def test_an_empty_queue_says_when_proposals_come(project: Project) -> None
 
 
 async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path: Path) -> None:
-    project = Project(tmp_path)
+    project = RecordedProject(tmp_path)
     project.run("evil\x1b[31m\u202erun\n", config={**CONFIG, "name": "x"})
     project.round(1, RoundState.DECIDING)
     bad = "\x1b]0;owned\x07[bold]长长的原因\u200d\r\n" * 40
@@ -233,7 +235,7 @@ async def test_the_words_of_runs_and_rules_cannot_act_on_the_terminal(tmp_path: 
         assert "blocked" in all_text(app)
 
 
-async def test_ascii_only_uses_ascii_glyphs(project: Project) -> None:
+async def test_ascii_only_uses_ascii_glyphs(project: RecordedProject) -> None:
     add(project, (REG, BATCH), evidence=LOW, revision=2)
 
     async with console(project, (120, 40), ascii_only=True) as (pilot, app):
@@ -247,7 +249,7 @@ async def test_ascii_only_uses_ascii_glyphs(project: Project) -> None:
 # --------------------------------------------------------------------------------------------------------------- moving
 
 
-async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project: Project) -> None:
+async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(project: RecordedProject) -> None:
     add(project, evidence=LOW)
 
     async with console(project) as (pilot, app):
@@ -262,7 +264,7 @@ async def test_enter_shows_the_proposal_alone_and_q_comes_back_to_the_queue(proj
         assert isinstance(app.screen, SlotsScreen)
 
 
-async def test_a_long_proposal_scrolls(project: Project) -> None:
+async def test_a_long_proposal_scrolls(project: RecordedProject) -> None:
     add(project, [Change(path=f"key_{i}", before=i, after=i + 1) for i in range(60)])
 
     async with console(project) as (pilot, app):
@@ -274,7 +276,7 @@ async def test_a_long_proposal_scrolls(project: Project) -> None:
         assert "rows 1-" in rows(app, "text")[0]
 
 
-async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project: Project) -> None:
+async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project: RecordedProject) -> None:
     add(project)
 
     async with console(project) as (pilot, app):
@@ -292,7 +294,7 @@ async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_not
         assert "new" not in "".join(rows(app, "queue"))
 
 
-async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(project: Project) -> None:
+async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above_it(project: RecordedProject) -> None:
     for _ in range(40):
         add(project, round=1)
 
@@ -307,7 +309,7 @@ async def test_the_row_under_the_cursor_keeps_its_place_when_a_round_comes_above
         assert rows(app, "queue")[at].startswith(">")
 
 
-async def test_a_click_chooses_a_row(project: Project) -> None:
+async def test_a_click_chooses_a_row(project: RecordedProject) -> None:
     add(project)
     add(project, (BATCH,))
 
@@ -319,7 +321,7 @@ async def test_a_click_chooses_a_row(project: Project) -> None:
 
 
 async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_only_changed_ones_painted(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with project.store.transaction():
         for _ in range(500):

@@ -22,7 +22,7 @@ from autoloop_tui.console.present.proposals.edits import edit_lines, edits_of_fi
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
 from autoloop_tui.console.screens.proposals.editor import Edits, EditValues, WriteEdits
-from tests.console.projects import CONFIG, Project, painted
+from tests.console.projects import CONFIG, RecordedProject, painted
 from tests.console.running import on_top
 from tests.console.screens.proposals.driving import (
     BATCH,
@@ -36,7 +36,9 @@ from tests.console.screens.proposals.driving import (
 from tests.console.waiting import settle
 
 
-async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_typed_over(project: Project) -> None:
+async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_are_typed_over(
+    project: RecordedProject,
+) -> None:
     gone = Change(path="ot.loss_config.tau_src", before=0.05, after=None, removed=True)
     made = Change(path="ot.loss_config.tau_scr", before=None, after=1, created=True)
     add(project, [REG, gone, made], edits=["(as a rule wrote it)"])
@@ -63,7 +65,7 @@ def verdict(app: App[Any]) -> str:
     return " ".join(" ".join(painted(app.screen.query_one("Verdict"))).split())
 
 
-async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project: Project) -> None:
+async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(project: RecordedProject) -> None:
     add(project, (REG, BATCH), edits=["ot.loss_config.reg@mul=1.6", "batch_size@add=8", "optimizer.lr@mul=2"])
 
     async with console(project) as (pilot, app):
@@ -93,7 +95,7 @@ async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(p
     ],
 )
 async def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_is_not_sent(
-    project: Project, typed: Any, said: Any
+    project: RecordedProject, typed: Any, said: Any
 ) -> None:
     config = json.loads(json.dumps(CONFIG))
     config["ot"]["loss_config"]["reg"] = 0.3
@@ -115,7 +117,7 @@ async def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_
         assert project.commands() == []
 
 
-async def test_an_edit_that_changes_nothing_sends_nothing(project: Project) -> None:
+async def test_an_edit_that_changes_nothing_sends_nothing(project: RecordedProject) -> None:
     add(project)
 
     async with console(project) as (pilot, app):
@@ -127,7 +129,7 @@ async def test_an_edit_that_changes_nothing_sends_nothing(project: Project) -> N
         assert project.commands() == []
 
 
-async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project: Project) -> None:
+async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(project: RecordedProject) -> None:
     add(project, (), edits=["btch_size@mul=2"], status=ProposalStatus.BLOCKED, blocked="matches nothing")
 
     async with console(project) as (pilot, app):
@@ -142,7 +144,7 @@ async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(pr
         assert project.commands() == [Edit(proposal=1, edits=["batch_size@mul=2"])]
 
 
-async def test_a_base_that_cannot_be_read_is_said(project: Project) -> None:
+async def test_a_base_that_cannot_be_read_is_said(project: RecordedProject) -> None:
     add(project)
     (project.store.places.config(base_of(project).id)).unlink()
 
@@ -151,7 +153,7 @@ async def test_a_base_that_cannot_be_read_is_said(project: Project) -> None:
         assert "The frozen config of run run00001 cannot be read" in last_line(app)
 
 
-async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Project) -> None:
+async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: RecordedProject) -> None:
     project.run("other")
 
     async with console(project) as (pilot, app):
@@ -173,7 +175,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Proj
         assert project.commands() == [Propose(run="run00002", variants=[variant])]
 
 
-async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: Project) -> None:
+async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: RecordedProject) -> None:
     config = {**CONFIG, "batch_size": 24}
     add(project, (BATCH,), config_hash=project.hash_of(config), reason="bigger")
 
@@ -207,7 +209,7 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
-async def test_all_edits_are_written_in_the_persons_editor(project: Project, editor: Any, tmp_path: Path) -> None:
+async def test_all_edits_are_written_in_the_persons_editor(project: RecordedProject, editor: Any, tmp_path: Path) -> None:
     editor(f'cp "$2" "{tmp_path}/seen"; echo "seed=7" >> "$2"')
     add(project, (REG, BATCH), reason="why\nnot", edits=["*.reg@mul=1.6"])
 
@@ -232,7 +234,7 @@ async def test_all_edits_are_written_in_the_persons_editor(project: Project, edi
     ],
 )
 async def test_an_editor_that_leaves_nothing_usable_sends_nothing(
-    project: Project, editor: Any, body: Any, said: Any
+    project: RecordedProject, editor: Any, body: Any, said: Any
 ) -> None:
     editor(body)
     add(project)
@@ -244,7 +246,7 @@ async def test_an_editor_that_leaves_nothing_usable_sends_nothing(
 
 
 async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(
-    project: Project, editor: Any, tmp_path: Path
+    project: RecordedProject, editor: Any, tmp_path: Path
 ) -> None:
     path = editor('echo "batch_size=many" > "$2"')
     add(project)
@@ -260,7 +262,7 @@ async def test_edits_that_cannot_be_used_can_be_opened_again_as_they_were_left(
         assert project.commands() == [Edit(proposal=1, edits=["batch_size=12"])]
 
 
-async def test_a_terminal_that_cannot_be_left_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_terminal_that_cannot_be_left_says_so(project: RecordedProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDITOR", "true")
     add(project)
 
@@ -269,6 +271,6 @@ async def test_a_terminal_that_cannot_be_left_says_so(project: Project, monkeypa
         assert "An editor cannot be opened from this terminal" in last_line(app)
 
 
-def test_the_edits_of_a_proposal_give_what_is_shown(project: Project) -> None:
+def test_the_edits_of_a_proposal_give_what_is_shown(project: RecordedProject) -> None:
     shown = add(project, (REG, Change(path=r"a\.b", before=None, after="ü", created=True)), edits=["*@mul=2"])
     assert edit_lines(shown) == ["ot.loss_config.reg@set=0.16", r'a\.b@new="ü"']

@@ -33,7 +33,7 @@ from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
-from tests.console.projects import CONFIG, NOW, Project, curve, painted
+from tests.console.projects import CONFIG, NOW, RecordedProject, curve, painted
 from tests.console.running import ConsolePilot, Size, at_each, run_app
 from tests.console.waiting import settle, until
 from tests.support.calls import calls_of
@@ -43,14 +43,14 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Any]:
-    made = Project(tmp_path)
+    made = RecordedProject(tmp_path)
     yield made
     made.store.close()
 
 
 @asynccontextmanager
 async def on_rounds(
-    project: Project, *, size: Size = (120, 40), **options: Any
+    project: RecordedProject, *, size: Size = (120, 40), **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, RoundsScreen]]:
     """The Rounds screen."""
     app = project.app(**options)
@@ -84,7 +84,7 @@ def points(*pairs: Any) -> Series:
     return Series(array("q", [step for step, _ in pairs]), array("d", [value for _, value in pairs]))
 
 
-def family(project: Project) -> Any:
+def family(project: RecordedProject) -> Any:
     """A base, its variant that is better, and a failed run; the variant's own variant is queued in round 3."""
     project.round(1, RoundState.DONE)
     base = project.run("act_base", metrics=metrics(0.5))
@@ -102,7 +102,7 @@ def family(project: Project) -> Any:
 # ------------------------------------------------------------------------------------------------ what is shown
 
 
-async def test_every_run_is_under_its_round_with_the_newest_round_first(project: Project) -> None:
+async def test_every_run_is_under_its_round_with_the_newest_round_first(project: RecordedProject) -> None:
     base, failed, better, queued = family(project)
 
     async with on_rounds(project) as (_, screen):
@@ -113,7 +113,7 @@ async def test_every_run_is_under_its_round_with_the_newest_round_first(project:
 
 
 async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_best_and_the_decisions(
-    project: Project,
+    project: RecordedProject,
 ) -> None:
     family(project)
 
@@ -125,7 +125,7 @@ async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_bes
         assert " -0.29" in second.replace("-0.30", "-0.29")  # 0.2 against 0.5
 
 
-async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(project: Project) -> None:
+async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project, size=(200, 50)) as (_, screen):
@@ -142,7 +142,7 @@ async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_re
         assert " 2 " in failed
 
 
-async def test_it_paints_at_any_size_and_never_past_the_edge(project: Project) -> None:
+async def test_it_paints_at_any_size_and_never_past_the_edge(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -155,7 +155,7 @@ async def test_it_paints_at_any_size_and_never_past_the_edge(project: Project) -
         assert any("act_big" in row for row in table_rows(screen))
 
 
-async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project: Project) -> None:
+async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project, size=(160, 40)) as (pilot, screen):
@@ -169,7 +169,7 @@ async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(pro
         assert "baseline, unchanged" in below
 
 
-async def test_a_project_without_runs_says_what_will_be_here(project: Project) -> None:
+async def test_a_project_without_runs_says_what_will_be_here(project: RecordedProject) -> None:
     async with on_rounds(project) as (pilot, screen):
         assert any("no run yet" in row for row in table_rows(screen))
         for key in ("j", "G", "enter", "space", "t", "n", "o"):
@@ -177,7 +177,7 @@ async def test_a_project_without_runs_says_what_will_be_here(project: Project) -
         assert screen.query_one(Table).cursor is None
 
 
-async def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_on(project: Project) -> None:
+async def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would_act_on(project: RecordedProject) -> None:
     name, reason = "a\x1b[31m[bold]x[/]\u202e宽\t字\n", "\x1b[2J[link]" + "r" * 9999
     project.run(name, RunState.FAILED, id="evil\x1b]0;", reason=reason)
 
@@ -190,7 +190,7 @@ async def test_hostile_names_and_reasons_are_shown_without_what_a_terminal_would
         await settle(pilot)
 
 
-async def test_a_running_run_shows_what_it_has_reached_so_far(project: Project) -> None:
+async def test_a_running_run_shows_what_it_has_reached_so_far(project: RecordedProject) -> None:
     project.run("going", RunState.RUNNING, metrics=metrics(0.31))
 
     with project.engine():
@@ -202,7 +202,7 @@ async def test_a_running_run_shows_what_it_has_reached_so_far(project: Project) 
             await until(pilot, lambda: "0.3" in row(), "what it has reached")
 
 
-async def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project: Project) -> None:
+async def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project: RecordedProject) -> None:
     base = project.run("base", metrics={EVAL: points((50, 0.9), (100, 0.6), (200, 0.3))})
     project.run("going", RunState.RUNNING, base=base, metrics={EVAL: points((50, 0.9), (100, 0.58))})
 
@@ -223,7 +223,7 @@ def test_of_runs_that_ended_at_different_steps_none_is_called_better() -> None:
     assert compare_metrics([{EVAL: early}, {EVAL: late}], default_book())[0].best is None
 
 
-async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: Project) -> None:
+async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project, ascii_only=True) as (_, screen):
@@ -234,7 +234,7 @@ async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: Project)
 # ------------------------------------------------------------------------------------------------ moving
 
 
-async def test_keys_move_over_the_heads_of_rounds(project: Project) -> None:
+async def test_keys_move_over_the_heads_of_rounds(project: RecordedProject) -> None:
     base, failed, better, queued = family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -247,7 +247,7 @@ async def test_keys_move_over_the_heads_of_rounds(project: Project) -> None:
         assert places[7:] == [failed.id, queued.id, failed.id, queued.id, failed.id, queued.id]
 
 
-async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(project: Project) -> None:
+async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_above_it(project: RecordedProject) -> None:
     for number in range(60):
         project.run(f"r{number}", RunState.STOPPED)
 
@@ -266,7 +266,7 @@ async def test_the_cursor_stays_on_its_run_and_on_its_line_when_rows_appear_abov
         assert next(y for y, row in enumerate(painted(table)) if row.startswith("›")) == line
 
 
-async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project: Project) -> None:
+async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project, size=(80, 24)) as (pilot, screen):
@@ -280,7 +280,9 @@ async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project: Proj
 # ------------------------------------------------------------------------------------------------ filter and order
 
 
-async def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empty_line(project: Project) -> None:
+async def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_an_empty_line(
+    project: RecordedProject,
+) -> None:
     failed = family(project)[1]
 
     async with on_rounds(project) as (pilot, screen):
@@ -298,7 +300,7 @@ async def test_the_filter_acts_while_one_types_is_kept_by_enter_and_cleared_by_a
         assert "filter" not in table_rows(screen)[0]
 
 
-async def test_giving_up_the_filter_brings_the_earlier_one_back(project: Project) -> None:
+async def test_giving_up_the_filter_brings_the_earlier_one_back(project: RecordedProject) -> None:
     base, *_ = family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -313,13 +315,13 @@ async def test_giving_up_the_filter_brings_the_earlier_one_back(project: Project
         assert isinstance(pilot.app.screen, RoundsScreen)
 
 
-def row_of(project: Project, *runs: Any) -> Any:
+def row_of(project: RecordedProject, *runs: Any) -> Any:
     known = RunRows()
     known.update([LoopRuns(project.loop, project.store.rounds(project.loop.id), list(runs), [])])
     return known
 
 
-def test_a_filter_takes_words_and_comparisons_together(project: Project) -> None:
+def test_a_filter_takes_words_and_comparisons_together(project: RecordedProject) -> None:
     base, failed, better, queued = family(project)
     known = row_of(project, base, failed, better, queued)
     book = default_book()
@@ -337,7 +339,7 @@ def test_a_filter_takes_words_and_comparisons_together(project: Project) -> None
     assert len(matched("")) == 4
 
 
-async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project: Project) -> None:
+async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project: RecordedProject) -> None:
     base, _, better, _ = family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -359,7 +361,7 @@ async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_ro
 @pytest.mark.parametrize("column", ["round", "state", "name", "id", "from", "steps", "tries", "took", "reason"])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_every_column_orders_every_run_and_puts_those_without_a_value_last(
-    project: Project, column: str, reverse: bool
+    project: RecordedProject, column: str, reverse: bool
 ) -> None:
     runs = family(project)
     rows = ordered(row_of(project, *runs).rows.values(), column, reverse=reverse, book=default_book(), now=NOW)
@@ -373,7 +375,7 @@ def test_every_column_orders_every_run_and_puts_those_without_a_value_last(
 # ------------------------------------------------------------------------------------------------ marks and actions
 
 
-async def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project: Project) -> None:
+async def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project: RecordedProject) -> None:
     for number in range(8):
         project.run(f"run_{number}", RunState.STOPPED)
 
@@ -390,7 +392,7 @@ async def test_space_marks_at_most_six_runs_and_says_when_there_are_more(project
         assert len(pilot.app.marked) == 5
 
 
-async def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project: Project) -> None:
+async def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -403,7 +405,7 @@ async def test_enter_opens_the_run_and_q_comes_back_to_the_same_row(project: Pro
         assert screen.query_one(Table).cursor == "run00003"
 
 
-async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project: Project) -> None:
+async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project: RecordedProject) -> None:
     _, failed, *_ = family(project)
 
     with project.engine():
@@ -414,7 +416,7 @@ async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project: Proj
             assert f"autoloop-tui retry {failed.id}" in "".join(painted(screen.query_one("#hints")))
 
 
-async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project: Project) -> None:
+async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project: RecordedProject) -> None:
     base, *_ = family(project)
 
     with project.engine():
@@ -426,7 +428,7 @@ async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project: Project
             assert project.commands() == [Propose(run=base.id, variants=[Variant(edits=["ot.lambda_ot=0.3"], reason="try")])]
 
 
-async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project: Project) -> None:
+async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -435,7 +437,7 @@ async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(pr
         assert project.commands() == []
 
 
-async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project: Project) -> None:
+async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
@@ -447,7 +449,7 @@ async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(proj
 # ------------------------------------------------------------------------------------------------ other loops
 
 
-def older_loop(project: Project, runs: int = 2) -> Any:
+def older_loop(project: RecordedProject, runs: int = 2) -> Any:
     """A finished loop before the one that is looked at."""
     spec = msgspec.structs.replace(project.spec, name="last week")
     loop = Loop(
@@ -466,7 +468,7 @@ def older_loop(project: Project, runs: int = 2) -> Any:
     return loop
 
 
-async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away(project: Project) -> None:
+async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_them_away(project: RecordedProject) -> None:
     base, *_ = family(project)
     older_loop(project)
 
@@ -481,12 +483,12 @@ async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_the
         assert "old0" not in shown_runs(screen)
 
 
-def on_rounds_of(project: Project) -> AbstractAsyncContextManager[tuple[ConsolePilot, RoundsScreen]]:
+def on_rounds_of(project: RecordedProject) -> AbstractAsyncContextManager[tuple[ConsolePilot, RoundsScreen]]:
     """On the project's own loop, whichever is the newest."""
     return on_rounds(project, loop=project.loop.name)
 
 
-async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(project: Project) -> None:
+async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop(project: RecordedProject) -> None:
     base, *_ = family(project)
     loop = older_loop(project)
 
@@ -510,7 +512,7 @@ async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop
 
 
 async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = project.run("base")
     assert base.summary is not None
@@ -553,7 +555,7 @@ async def test_five_thousand_runs_are_all_there_and_only_the_window_is_painted(
 # ------------------------------------------------------------------------------------------------ the table itself
 
 
-async def test_a_click_chooses_a_row_and_the_wheel_moves(project: Project) -> None:
+async def test_a_click_chooses_a_row_and_the_wheel_moves(project: RecordedProject) -> None:
     _, failed, _, queued = family(project)
 
     async with on_rounds(project) as (pilot, screen):

@@ -14,20 +14,20 @@ from autoloop.store import Store
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.screens.dialogs import Ask
-from tests.console.projects import Project, output_of, painted
+from tests.console.projects import RecordedProject, output_of, painted
 from tests.console.running import on_top
 from tests.console.screens.run.test_run import drive, press
 from tests.console.waiting import settle
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project(tmp_path)
+def project(tmp_path: Path) -> RecordedProject:
+    project = RecordedProject(tmp_path)
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset="lerobot"))
     return project
 
 
-def with_checkpoint(project: Project, state: Any = RunState.FINISHED, name: str = "done", **more: Any) -> Any:
+def with_checkpoint(project: RecordedProject, state: Any = RunState.FINISHED, name: str = "done", **more: Any) -> Any:
     run = project.run(name, state, **more)
     (output_of(run) / "checkpoints/last").mkdir(parents=True)
     return run
@@ -37,7 +37,7 @@ def problem(dialog: Any) -> str:
     return str(dialog.query_one(".problem", Label).content)
 
 
-async def test_the_total_is_judged_while_one_types_and_then_sent(project: Project) -> None:
+async def test_the_total_is_judged_while_one_types_and_then_sent(project: RecordedProject) -> None:
     run = with_checkpoint(project)
 
     async with drive(project, run) as (pilot, screen):
@@ -65,7 +65,7 @@ async def test_the_total_is_judged_while_one_types_and_then_sent(project: Projec
         assert pilot.app.screen is screen
 
 
-async def test_leaving_the_question_sends_nothing(project: Project) -> None:
+async def test_leaving_the_question_sends_nothing(project: RecordedProject) -> None:
     run = with_checkpoint(project, RunState.STOPPED)
 
     async with drive(project, run) as (pilot, screen):
@@ -85,7 +85,9 @@ async def test_leaving_the_question_sends_nothing(project: Project) -> None:
         (RunState.FINISHED, "plain", "plain does not say how its trainer resumes"),
     ],
 )
-async def test_what_cannot_go_on_is_said_and_nothing_is_asked(project: Project, state: Any, preset: Any, words: str) -> None:
+async def test_what_cannot_go_on_is_said_and_nothing_is_asked(
+    project: RecordedProject, state: Any, preset: Any, words: str
+) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset=preset))
     run = project.run("some", state)
 
@@ -96,7 +98,9 @@ async def test_what_cannot_go_on_is_said_and_nothing_is_asked(project: Project, 
         assert project.commands() == []
 
 
-async def test_an_engine_is_started_for_a_loop_that_has_ended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_engine_is_started_for_a_loop_that_has_ended(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = with_checkpoint(project)
     project.change_loop(state=LoopState.STOPPED, end=LoopEnd(kind=LoopEndKind.USER, text="stopped by ada"))
     started = []
@@ -116,7 +120,9 @@ async def test_an_engine_is_started_for_a_loop_that_has_ended(project: Project, 
         assert started == [project.loop.id]
 
 
-async def test_what_an_extended_run_prints_is_read_on_although_it_writes_to_the_same_directory(project: Project) -> None:
+async def test_what_an_extended_run_prints_is_read_on_although_it_writes_to_the_same_directory(
+    project: RecordedProject,
+) -> None:
     line = "INFO step:{0} smpl:1 loss:0.5 grdn:1.0 lr:1.0e-04\n"
     run = with_checkpoint(project, metrics={}, log=line.format(200))
 

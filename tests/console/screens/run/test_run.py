@@ -24,7 +24,7 @@ from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.run.charts import RunCharts
-from tests.console.projects import CONFIG, Project, curve, history, output_of, painted
+from tests.console.projects import CONFIG, RecordedProject, curve, history, output_of, painted
 from tests.console.running import ConsolePilot, Size, at_each, run_app
 from tests.console.waiting import settle
 
@@ -32,12 +32,12 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path) -> RecordedProject:
+    return RecordedProject(tmp_path)
 
 
 @pytest.fixture
-def variant(project: Project) -> Any:
+def variant(project: RecordedProject) -> Any:
     """A running variant of a finished run, with a log."""
     base = project.run("baseline")
     config = copy.deepcopy(CONFIG)
@@ -57,7 +57,7 @@ def variant(project: Project) -> Any:
 
 @asynccontextmanager
 async def drive(
-    project: Project, run: Run | str, size: Size = (80, 24), engine: bool = True, **options: Any
+    project: RecordedProject, run: Run | str, size: Size = (80, 24), engine: bool = True, **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, RunScreen]]:
     """The Run screen on `run`."""
     app = project.app(**options)
@@ -82,7 +82,7 @@ def seen(screen: RunScreen) -> str:
 # ---------------------------------------------------------------------------------------------------------- header
 
 
-async def test_header_says_who_how_far_and_where_from_at_every_size(project: Project, variant: Any) -> None:
+async def test_header_says_who_how_far_and_where_from_at_every_size(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         async for width, _ in at_each(pilot, SIZES):
             who, far, origin = painted(screen.query_one("#run-head"))
@@ -98,7 +98,7 @@ async def test_header_says_who_how_far_and_where_from_at_every_size(project: Pro
             assert ("to base" in far) == (width >= 100)
 
 
-async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project: Project) -> None:
+async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project: RecordedProject) -> None:
     run = project.run("first")
 
     async with drive(project, run) as (pilot, screen):
@@ -107,7 +107,7 @@ async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project: 
         assert "baseline, unchanged" in seen(screen)
 
 
-async def test_a_running_run_stands_against_its_base_at_the_same_step(project: Project) -> None:
+async def test_a_running_run_stands_against_its_base_at_the_same_step(project: RecordedProject) -> None:
     key = "eval/offline_eval/avg_l1"
     base = project.run("base", metrics={key: Series(array("q", [50, 100, 200]), array("d", [0.9, 0.6, 0.3]))})
     mine = {key: Series(array("q", [50, 100]), array("d", [0.9, 0.58]))}
@@ -120,7 +120,7 @@ async def test_a_running_run_stands_against_its_base_at_the_same_step(project: P
         assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
 
 
-async def test_an_unknown_run_is_said_and_survived(project: Project) -> None:
+async def test_an_unknown_run_is_said_and_survived(project: RecordedProject) -> None:
     project.run("there")
 
     async with drive(project, "nowhere") as (pilot, screen):
@@ -133,7 +133,7 @@ async def test_an_unknown_run_is_said_and_survived(project: Project) -> None:
 # ----------------------------------------------------------------------------------------------------------- parts
 
 
-async def test_tab_and_numbers_reach_every_part(project: Project, variant: Any) -> None:
+async def test_tab_and_numbers_reach_every_part(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         shown = []
         for key in ("1", "tab", "tab", "tab", "tab", "2", "3", "4", "m", "d"):
@@ -148,13 +148,13 @@ def test_every_action_of_the_scope_has_a_method() -> None:
         assert callable(getattr(RunScreen, f"action_{action.method}"))
 
 
-async def test_the_last_line_shows_the_command_of_the_part(project: Project, variant: Any) -> None:
+async def test_the_last_line_shows_the_command_of_the_part(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, "2")
         assert painted(screen.query_one("#hints"))[1].strip() == f"$ autoloop-tui logs {variant.id}"
 
 
-async def test_hints_of_a_part_follow_remapped_keys(project: Project, variant: Any) -> None:
+async def test_hints_of_a_part_follow_remapped_keys(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant, (120, 40)) as (pilot, screen):
         pilot.app.preferences.keys["log.filter"] = "F"
         await press(pilot, "2")
@@ -164,7 +164,7 @@ async def test_hints_of_a_part_follow_remapped_keys(project: Project, variant: A
 # ---------------------------------------------------------------------------------------------------------- charts
 
 
-async def test_the_chart_draws_the_run_over_its_base(project: Project, variant: Any) -> None:
+async def test_the_chart_draws_the_run_over_its_base(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         chart = screen.query_one(BigChart)
         run, base = chart.lines
@@ -177,7 +177,7 @@ async def test_the_chart_draws_the_run_over_its_base(project: Project, variant: 
 
 @pytest.mark.parametrize(("forth", "back"), [("l", "h"), ("right", "left"), ("j", "k")])
 async def test_h_and_l_walk_through_the_metrics_key_metrics_first(
-    project: Project, variant: Any, forth: Any, back: Any
+    project: RecordedProject, variant: Any, forth: Any, back: Any
 ) -> None:
     async with drive(project, variant) as (pilot, screen):
         charts, walked = screen.query_one(RunCharts), []
@@ -191,7 +191,7 @@ async def test_h_and_l_walk_through_the_metrics_key_metrics_first(
         assert "eval_l1" in painted(screen.query_one(BigChart))[0]
 
 
-async def test_wide_screens_list_all_metrics_with_their_figures(project: Project, variant: Any) -> None:
+async def test_wide_screens_list_all_metrics_with_their_figures(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant, (120, 40)) as (_, screen):
         head, *rows = painted(screen.query_one("#run-metrics"))[1:]
         assert head.split() == ["last", "best", "change", "noise"]
@@ -202,33 +202,33 @@ async def test_wide_screens_list_all_metrics_with_their_figures(project: Project
         assert rows[0].startswith("▌")
 
 
-def variant_figures(project: Project, run: Run, name: str) -> Any:
+def variant_figures(project: RecordedProject, run: Run, name: str) -> Any:
     follower = follow(output_of(run), run_id=run.id)
     while follower.poll():
         pass
     return summarise(follower.columns, default_book()).metrics[name]
 
 
-async def test_xwide_screens_add_the_change_to_the_base(project: Project, variant: Any) -> None:
+async def test_xwide_screens_add_the_change_to_the_base(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant, (200, 50)) as (_, screen):
         assert "to base" in painted(screen.query_one("#run-metrics"))[1]
 
 
-async def test_narrow_screens_have_the_figures_in_one_line(project: Project, variant: Any) -> None:
+async def test_narrow_screens_have_the_figures_in_one_line(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         (row,) = painted(screen.query_one("#run-figures"))
         assert row.startswith(" 1/3 eval_l1  last ")
         assert "noise" in row
 
 
-async def test_a_click_on_a_metric_chooses_it(project: Project, variant: Any) -> None:
+async def test_a_click_on_a_metric_chooses_it(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant, (120, 40)) as (pilot, screen):
         await pilot.click("#run-metrics", offset=(5, 4))
         await settle(pilot)
         assert screen.query_one(RunCharts).metric == "train/grad_norm"
 
 
-async def test_smoothing_is_off_at_first_and_said_when_on(project: Project, variant: Any) -> None:
+async def test_smoothing_is_off_at_first_and_said_when_on(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         chart = screen.query_one(BigChart)
         assert [line.label for line in chart.lines] == ["this run", "base"]
@@ -240,14 +240,14 @@ async def test_smoothing_is_off_at_first_and_said_when_on(project: Project, vari
         assert "smoothed" not in painted(chart)[0]
 
 
-async def test_the_value_axis_turns_logarithmic(project: Project, variant: Any) -> None:
+async def test_the_value_axis_turns_logarithmic(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, "y")
         assert screen.query_one(BigChart).log_y
         assert " log " in painted(screen.query_one(BigChart))[0]
 
 
-async def test_points_that_come_are_drawn_at_the_next_ticks(project: Project, variant: Any) -> None:
+async def test_points_that_come_are_drawn_at_the_next_ticks(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         before = len(screen.query_one(BigChart).lines[0].series)
         history(output_of(variant), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
@@ -259,7 +259,7 @@ async def test_points_that_come_are_drawn_at_the_next_ticks(project: Project, va
 # ------------------------------------------------------------------------------------------------------------- log
 
 
-async def test_the_log_is_followed_and_searched(project: Project, variant: Any) -> None:
+async def test_the_log_is_followed_and_searched(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, "2")
         log = screen.query_one(LogTail)
@@ -271,7 +271,7 @@ async def test_the_log_is_followed_and_searched(project: Project, variant: Any) 
         assert isinstance(pilot.app.screen, RunScreen)  # n is the next match while something is searched for
 
 
-async def test_the_cause_of_a_failure_stands_above_the_log(project: Project) -> None:
+async def test_the_cause_of_a_failure_stands_above_the_log(project: RecordedProject) -> None:
     cause = "CUDA ran out of memory: make batch_size smaller. " * 2
     run = project.run("burst", RunState.FAILED, log="Traceback\n", attempt={"cause": cause, "exit": ExitRecord(code=1)})
 
@@ -283,7 +283,7 @@ async def test_the_cause_of_a_failure_stands_above_the_log(project: Project) -> 
         assert 1 <= pane.size.height <= 3
 
 
-async def test_no_room_is_taken_for_a_cause_where_there_is_none(project: Project, variant: Any) -> None:
+async def test_no_room_is_taken_for_a_cause_where_there_is_none(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
         assert not screen.query_one("#run-cause").display
 
@@ -291,7 +291,9 @@ async def test_no_room_is_taken_for_a_cause_where_there_is_none(project: Project
 # ---------------------------------------------------------------------------------------------------------- config
 
 
-async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(project: Project, variant: Any) -> None:
+async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(
+    project: RecordedProject, variant: Any
+) -> None:
     async with drive(project, variant, (120, 40)) as (pilot, screen):
         await press(pilot, "3")
         text = seen(screen)
@@ -302,7 +304,7 @@ async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(pr
         assert '"optimizer_lr": 0.002,' in text
 
 
-async def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project: Project) -> None:
+async def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project: RecordedProject) -> None:
     base = project.run("small")
     config = {**CONFIG, "many": {f"key_{i:04}": i for i in range(2000)}}
     run = project.run("large", base=base, config=config)
@@ -318,7 +320,7 @@ async def test_a_config_of_two_thousand_keys_is_scrolled_and_searched(project: P
         assert any('"key_1234": 1234' in row for row in painted(text))
 
 
-async def test_a_config_that_cannot_be_read_is_one_sentence(project: Project, variant: Any) -> None:
+async def test_a_config_that_cannot_be_read_is_one_sentence(project: RecordedProject, variant: Any) -> None:
     Path(variant.config_path).unlink()
 
     async with drive(project, variant) as (pilot, screen):
@@ -326,7 +328,7 @@ async def test_a_config_that_cannot_be_read_is_one_sentence(project: Project, va
         assert f"The frozen config of run {variant.id} cannot be read" in seen(screen)
 
 
-async def test_added_and_removed_keys_are_told_apart(project: Project) -> None:
+async def test_added_and_removed_keys_are_told_apart(project: RecordedProject) -> None:
     base = project.run("before", config={"a": 1, "gone": 2})
     run = project.run("after", base=base, config={"a": 1, "new": {"x": 3}})
 
@@ -340,7 +342,7 @@ async def test_added_and_removed_keys_are_told_apart(project: Project) -> None:
 # ---------------------------------------------------------------------------------------------------------- launch
 
 
-async def test_the_launch_part_shows_command_environment_places_and_attempts(project: Project) -> None:
+async def test_the_launch_part_shows_command_environment_places_and_attempts(project: RecordedProject) -> None:
     run = project.run("twice", RunState.FAILED, attempts=2, attempt={"exit": ExitRecord(signal=9), "cause": "killed"})
     project.attempt(
         run,
@@ -362,7 +364,7 @@ async def test_the_launch_part_shows_command_environment_places_and_attempts(pro
         assert str(run.output_dir)[:40] in text
 
 
-async def test_a_queued_run_shows_the_command_as_it_would_start(project: Project) -> None:
+async def test_a_queued_run_shows_the_command_as_it_would_start(project: RecordedProject) -> None:
     run = project.run("later", RunState.QUEUED)
 
     async with drive(project, run) as (pilot, screen):
@@ -376,7 +378,7 @@ async def test_a_queued_run_shows_the_command_as_it_would_start(project: Project
         assert "none yet: it waits in the queue" in text
 
 
-async def test_secrets_are_never_shown(project: Project, tmp_path: Path) -> None:
+async def test_secrets_are_never_shown(project: RecordedProject, tmp_path: Path) -> None:
     preset = tmp_path / "secret.toml"
     preset.write_text(
         'name = "secret"\ntitle = "t"\n'
@@ -394,7 +396,7 @@ async def test_secrets_are_never_shown(project: Project, tmp_path: Path) -> None
         assert "shown" in text
 
 
-async def test_a_preset_that_is_gone_is_said(project: Project, variant: Any) -> None:
+async def test_a_preset_that_is_gone_is_said(project: RecordedProject, variant: Any) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.spec, preset="/nowhere/preset.toml"))
 
     async with drive(project, variant, (120, 60)) as (pilot, screen):
@@ -420,7 +422,7 @@ def test_a_flag_with_an_innocent_name_is_shown() -> None:
 # -------------------------------------------------------------------------------------------------------- commands
 
 
-async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project: Project, variant: Any) -> None:
+async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, _):
         await press(pilot, "x")
         assert isinstance(pilot.app.screen, Confirm)
@@ -434,7 +436,7 @@ async def test_stopping_asks_first_and_cancel_is_the_answer_under_the_cursor(pro
 @pytest.mark.parametrize(
     ("state", "asked"), [(RunState.QUEUED, Stop), (RunState.STOPPING, Kill)], ids=["queued", "stopping"]
 )
-async def test_what_stop_asks_depends_on_the_state(project: Project, state: Any, asked: Any) -> None:
+async def test_what_stop_asks_depends_on_the_state(project: RecordedProject, state: Any, asked: Any) -> None:
     run = project.run("some", state)
 
     async with drive(project, run) as (pilot, _):
@@ -442,7 +444,7 @@ async def test_what_stop_asks_depends_on_the_state(project: Project, state: Any,
         assert project.commands() == [asked(run=run.id)]
 
 
-async def test_an_ended_run_has_nothing_to_stop(project: Project) -> None:
+async def test_an_ended_run_has_nothing_to_stop(project: RecordedProject) -> None:
     run = project.run("done")
 
     async with drive(project, run) as (pilot, screen):
@@ -451,7 +453,7 @@ async def test_an_ended_run_has_nothing_to_stop(project: Project) -> None:
         assert pilot.app.screen is screen
 
 
-async def test_retry_is_sent(project: Project) -> None:
+async def test_retry_is_sent(project: RecordedProject) -> None:
     run = project.run("broken", RunState.FAILED)
 
     async with drive(project, run) as (pilot, _):
@@ -459,7 +461,7 @@ async def test_retry_is_sent(project: Project) -> None:
         assert project.commands() == [Retry(run=run.id)]
 
 
-async def test_without_an_engine_the_key_that_restarts_it_is_said(project: Project, variant: Any) -> None:
+async def test_without_an_engine_the_key_that_restarts_it_is_said(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant, engine=False) as (pilot, screen):
         await press(pilot, "t")
         assert "press R to restart it" in painted(screen.query_one("#hints"))[1]
@@ -467,7 +469,7 @@ async def test_without_an_engine_the_key_that_restarts_it_is_said(project: Proje
 
 
 @pytest.mark.parametrize("part", ["1", "2", "3", "4"])
-async def test_a_variant_is_asked_for_in_every_part(project: Project, variant: Any, part: Any) -> None:
+async def test_a_variant_is_asked_for_in_every_part(project: RecordedProject, variant: Any, part: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, part, "n")
         assert pilot.app.screen is not screen
@@ -477,7 +479,7 @@ async def test_a_variant_is_asked_for_in_every_part(project: Project, variant: A
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
-async def test_hostile_names_and_texts_are_harmless_at_every_size(project: Project, size: Size) -> None:
+async def test_hostile_names_and_texts_are_harmless_at_every_size(project: RecordedProject, size: Size) -> None:
     evil = "\x1b[31m[b]日本語\u202e\n'\"{" + "x" * 300
     config = {**CONFIG, evil: evil}
     base = project.run("base")
@@ -505,14 +507,14 @@ async def test_hostile_names_and_texts_are_harmless_at_every_size(project: Proje
                     assert pane.render_line(y).cell_length == pane.size.width
 
 
-async def test_a_lost_run_without_metrics_says_so(project: Project) -> None:
+async def test_a_lost_run_without_metrics_says_so(project: RecordedProject) -> None:
     run = project.run("ghost", RunState.LOST, metrics={})
 
     async with drive(project, run) as (_, screen):
         assert "It logged no metric before its process vanished" in seen(screen)
 
 
-async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project: Project) -> None:
+async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project: RecordedProject) -> None:
     base = project.run("base")
     with project.store.transaction():
         for i in range(5000):
@@ -536,7 +538,7 @@ async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project
         assert "last" in painted(screen.query_one("#run-head"))[0]
 
 
-async def test_ascii_needs_no_other_letters(project: Project, variant: Any) -> None:
+async def test_ascii_needs_no_other_letters(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant, ascii_only=True) as (pilot, screen):
         for part in "1234":
             await press(pilot, part)

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from autoloop_tui.console.screens.slots.screen import SLOW, SlotsScreen
 from autoloop_tui.console.widgets.slots.cards import SlotCards
 from tests.console.pictures import text
-from tests.console.projects import CONFIG, Project, painted
+from tests.console.projects import CONFIG, RecordedProject, painted
 from tests.console.running import ConsolePilot, Size, at_each, run_app
 from tests.console.waiting import settle
 
@@ -22,9 +22,9 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 HOSTILE = "\x1b[31mred[b]\u202e" + "漢字" * 30 + "\x07e\u0301nd"
 
 
-def busy(folder: Path, *, slots: int = 2, **spec: Any) -> Project:
+def busy(folder: Path, *, slots: int = 2, **spec: Any) -> RecordedProject:
     """One run in each slot, made from a base run, with logs and curves."""
-    project = Project(folder, slots=slots, **spec)
+    project = RecordedProject(folder, slots=slots, **spec)
     base = project.run("base")
     for n in range(slots):
         config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.2 + n}}
@@ -42,7 +42,7 @@ def busy(folder: Path, *, slots: int = 2, **spec: Any) -> Project:
 
 @asynccontextmanager
 async def drive(
-    project: Project, size: Size = (80, 24), engine: bool = True, **options: Any
+    project: RecordedProject, size: Size = (80, 24), engine: bool = True, **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, SlotsScreen]]:
     """The Slots screen of the project, with everything read."""
     app = project.app(**options)

@@ -18,7 +18,7 @@ from autoloop_tui.console.telemetry import Load, Sample, Sampler
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.slots.cards import SlotCards
-from tests.console.projects import Project, painted
+from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size
 from tests.console.screens.slots.driving import HOSTILE, SIZES, busy, cards, changed, drive, look_again, read_at_each, shown
 from tests.console.waiting import settle
@@ -31,7 +31,7 @@ EVERY_SIZE = [*SIZES, (60, 20)]
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_empty_slots_say_so(tmp_path: Path, size: Size) -> None:
-    async with drive(Project(tmp_path), size) as (pilot, screen):
+    async with drive(RecordedProject(tmp_path), size) as (pilot, screen):
         assert cards(screen).count("nothing has run here yet") == 2
         assert "this slot has not run anything yet" in shown(pilot)
         for key in ("j", "k", "enter", "l", "m", "d", "y", "n", "x", "2", "9"):
@@ -65,7 +65,7 @@ async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_no
 async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_and_the_reason(
     tmp_path: Path, slots: int, state: Any
 ) -> None:
-    project = Project(tmp_path, slots=slots)
+    project = RecordedProject(tmp_path, slots=slots)
     project.run("broken", state, reason=f"{state.value}: CUDA out of memory", log="boom\n")
 
     async with drive(project) as (pilot, screen):
@@ -84,7 +84,7 @@ async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_an
 
 
 async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_again(tmp_path: Path) -> None:
-    project = Project(tmp_path, slots=7)
+    project = RecordedProject(tmp_path, slots=7)
     project.run("broken", RunState.FAILED, reason="CUDA out of memory")
     project.run("next", RunState.RUNNING, slot=0, log="x\n")
     project.run("other", RunState.FAILED, reason="no data", attempt={"slot": 1})
@@ -99,7 +99,7 @@ async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_a
 
 @pytest.mark.parametrize("slots", [2, 7])
 async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_path: Path, slots: int) -> None:
-    project = Project(tmp_path, slots=slots)
+    project = RecordedProject(tmp_path, slots=slots)
     with bystander() as process:
         supervised = {"handle": procfs.identity(process)}
         project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=supervised)
@@ -125,9 +125,11 @@ Points = tuple[list[int], list[float]]
 """Steps and values."""
 
 
-def learning(folder: Path, *, mine: Points, base: Points, state: RunState = RunState.RUNNING, slots: int = 2) -> Project:
+def learning(
+    folder: Path, *, mine: Points, base: Points, state: RunState = RunState.RUNNING, slots: int = 2
+) -> RecordedProject:
     """A run and its base, of which each logged the key metric at these steps with these values."""
-    project = Project(folder, slots=slots)
+    project = RecordedProject(folder, slots=slots)
     series = [Series(array("q", steps), array("d", values)) for steps, values in (base, mine)]
     first = project.run("base", metrics={"eval/offline_eval/avg_l1": series[0]})
     project.run("run_0", state, base=first, slot=0, metrics={"eval/offline_eval/avg_l1": series[1]}, log="x\n")
@@ -182,7 +184,7 @@ async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loop
         names = { val = "eval/offline_eval/avg_l1" }
         """
     )
-    project = Project(tmp_path, slots=1)
+    project = RecordedProject(tmp_path, slots=1)
     project.change_loop(spec=changed(project.spec, preset=str(preset)))
     log = "it=40 val:0.75\nit=80 val:0.5\nit=90 of 200\nstep:3 loss:9\n"
     project.run("mine", RunState.RUNNING, metrics={}, log=log, step=0)
@@ -199,7 +201,7 @@ async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loop
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
 async def test_long_and_hostile_names_and_logs_break_nothing(tmp_path: Path, size: Size) -> None:
-    project = Project(tmp_path, name=HOSTILE)
+    project = RecordedProject(tmp_path, name=HOSTILE)
     base = project.run(HOSTILE)
     project.run(HOSTILE, RunState.RUNNING, base=base, log="\x1b[2J\x1b]0;x\x07" + HOSTILE + "\n")
     project.change_loop(end=LoopEnd(kind=LoopEndKind.USER, text=HOSTILE))
@@ -260,7 +262,7 @@ async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_kno
 
 async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(gpus(), {}, frozenset()))
-    project = Project(tmp_path, slots=1)
+    project = RecordedProject(tmp_path, slots=1)
     project.run("next")
     why = "in use by python (pid 41, ann, 12.3 GiB)"
     project.change_loop(spec=changed(project.spec, device="cuda", gpus=[0]), slot_waits={0: why})

@@ -31,7 +31,7 @@ from textual.screen import Screen
 from autoloop_tui.console.present.proposals.queue import what_next
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
-from tests.console.projects import NOW, Project, painted
+from tests.console.projects import NOW, RecordedProject, painted
 from tests.console.running import Size, on_top
 
 WHY = "live rule pi-vanished at step 320: ot_pi_sum.last 3.2e-9 < 1e-6"
@@ -39,9 +39,9 @@ CHANGES = [Change(path="ot.loss_config.reg", before=0.1, after=0.2)]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> RecordedProject:
     """A run that a live rule relaunched, one that a rule asks about, and queued ones."""
-    project = Project(tmp_path, slots=3)
+    project = RecordedProject(tmp_path, slots=3)
     seen = Observation(name="ot_pi_sum.last", value=3.2e-9, op="<", threshold=1e-6, holds=True)
     evidence = Evidence(rule="pi-vanished", rule_version="1", when="ot_pi_sum.last < 1e-6", observations=[seen])
     made = dict(author=Actor.rule("pi-vanished"), reason="the mass has vanished", changes=CHANGES, evidence=evidence)
@@ -62,7 +62,7 @@ def project(tmp_path: Path) -> Project:
 
 @asynccontextmanager
 async def drive(
-    project: Project, size: Size = (120, 40), keys: Sequence[str] = (), *, driven: bool = True
+    project: RecordedProject, size: Size = (120, 40), keys: Sequence[str] = (), *, driven: bool = True
 ) -> AsyncIterator[Screen[Any]]:
     """The screen that `keys` open, after some turns of the clock."""
     app = project.app()
@@ -80,18 +80,18 @@ def whole(screen: Screen[Any], pane: str) -> str:
 
 
 @pytest.mark.parametrize("size", [(80, 23), (120, 40), (200, 50)])
-async def test_what_a_live_rule_asks_stands_on_the_first_screen(project: Project, size: Size) -> None:
+async def test_what_a_live_rule_asks_stands_on_the_first_screen(project: RecordedProject, size: Size) -> None:
     async with drive(project, size) as screen:
         assert "a live rule asks" in whole(screen, "#top")
         assert "live rule pi-vanished: relaunch tau, at step 340?   p decides" in whole(screen, "#next")
 
 
-async def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project: Project) -> None:
+async def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project: RecordedProject) -> None:
     async with drive(project) as screen:
         assert "live rule pi-vanished asks" in whole(screen, "#slots")
 
 
-async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project: Project) -> None:
+async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project: RecordedProject) -> None:
     async with drive(project, (80, 23), "p") as screen:
         assert on_top(screen.app, ProposalsScreen).rows.proposal.status is ProposalStatus.PENDING
         head = whole(screen, "#head")
@@ -101,19 +101,19 @@ async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(pro
         assert "is about tau in training: a relaunches it, x lets it continue" in head
 
 
-async def test_approving_all_leaves_out_what_live_rules_ask(project: Project) -> None:
+async def test_approving_all_leaves_out_what_live_rules_ask(project: RecordedProject) -> None:
     async with drive(project, keys=("p", "A")):
         assert project.commands() == []
 
 
-async def test_a_stopped_run_names_the_rule_and_its_successor(project: Project) -> None:
+async def test_a_stopped_run_names_the_rule_and_its_successor(project: RecordedProject) -> None:
     async with drive(project, (80, 24), ("r", "g", "enter")) as screen:
         words = " ".join(whole(screen, "#run-cause").split())
         assert f"■ {WHY}" in words
         assert "relaunched as base_live1 (next)" in words
 
 
-async def test_rounds_tells_what_was_stopped_and_what_came_of_it(project: Project) -> None:
+async def test_rounds_tells_what_was_stopped_and_what_came_of_it(project: RecordedProject) -> None:
     async with drive(project, (80, 24), ("r", "g")) as screen:
         assert "1 stopped" in whole(screen, "#runs")
         assert "approved" not in whole(screen, "#runs")
@@ -122,7 +122,7 @@ async def test_rounds_tells_what_was_stopped_and_what_came_of_it(project: Projec
         assert "relaunched by a live rule as base_live1" in told
 
 
-async def test_a_wait_is_told_whole_where_the_top_has_no_room(project: Project) -> None:
+async def test_a_wait_is_told_whole_where_the_top_has_no_room(project: RecordedProject) -> None:
     why = "the disk of /data/outputs has 0.4 GB free, and a start needs 1 GB (min_free_gb); free some space"
     project.change_loop(waits_for=why)
 
@@ -131,14 +131,14 @@ async def test_a_wait_is_told_whole_where_the_top_has_no_room(project: Project) 
         assert "no run starts" in whole(screen, "#top")
 
 
-async def test_limits_are_told_with_the_round(project: Project) -> None:
+async def test_limits_are_told_with_the_round(project: RecordedProject) -> None:
     project.change_loop(max_runs=40, deadline=time.time() + 3600)
 
     async with drive(project, (80, 24)) as screen:
         assert "3 of 40 runs started, until" in whole(screen, "#next")
 
 
-async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: Project) -> None:
+async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: RecordedProject) -> None:
     project.change_loop(
         state=LoopState.STOPPED,
         end=LoopEnd(kind=LoopEndKind.EARLY_FAILURES, text="3 runs in a row failed before their first step"),
@@ -148,7 +148,7 @@ async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: Project) -> No
         assert "failed before their first step; R resumes it" in whole(screen, "#next")
 
 
-async def test_without_an_engine_the_strip_says_that_nothing_starts(project: Project) -> None:
+async def test_without_an_engine_the_strip_says_that_nothing_starts(project: RecordedProject) -> None:
     async with drive(project, (80, 24), driven=False) as screen:
         said = " ".join(whole(screen, "#next").split())
         assert "no process of 2 runs is there any more, nothing starts; R resumes the loop" in said
@@ -156,7 +156,7 @@ async def test_without_an_engine_the_strip_says_that_nothing_starts(project: Pro
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 async def test_a_failed_run_says_on_its_card_what_to_do(tmp_path: Path, size: Size) -> None:
-    project = Project(tmp_path)
+    project = RecordedProject(tmp_path)
     cause = Cause(id="x", text="CUDA out of memory", advice="lower batch_size, or free the GPU")
     project.run("oom", RunState.FAILED, reason=cause.text, attempt={"cause": cause.text, "diagnosis": cause})
 
@@ -167,7 +167,7 @@ async def test_a_failed_run_says_on_its_card_what_to_do(tmp_path: Path, size: Si
 
 
 async def test_eight_slots_have_a_line_each_in_tmux(tmp_path: Path) -> None:
-    project = Project(tmp_path, slots=8)
+    project = RecordedProject(tmp_path, slots=8)
     for place in range(8):
         project.run(f"run_{place}", RunState.RUNNING, slot=place, attempt={"slot": place})
 
@@ -177,7 +177,7 @@ async def test_eight_slots_have_a_line_each_in_tmux(tmp_path: Path) -> None:
 
 
 async def test_the_countdown_names_the_keys_at_80_columns(tmp_path: Path) -> None:
-    project = Project(tmp_path)
+    project = RecordedProject(tmp_path)
     base = project.run("base")
     project.proposal(base, status=ProposalStatus.APPROVED, changes=CHANGES)
     start = time.time() + 50
@@ -190,7 +190,7 @@ async def test_the_countdown_names_the_keys_at_80_columns(tmp_path: Path) -> Non
         assert "p, then u undoes, H holds, S starts" in told
 
 
-async def test_live_proposals_do_not_count_for_the_next_round(project: Project) -> None:
+async def test_live_proposals_do_not_count_for_the_next_round(project: RecordedProject) -> None:
     """One that is still open when the round ends is not for the next round."""
     project.round(1, RoundState.DECIDING)
     for run in project.store.runs(project.loop.id):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from autoloop.model import Change, LoopEnd, LoopEndKind, LoopState, ProposalStatus, RoundState
 
-from tests.console.projects import Project, painted
+from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size
 from tests.console.screens.slots.driving import busy, changed, drive
 from tests.console.waiting import settle
@@ -17,8 +17,8 @@ ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
 
 
 @pytest.fixture
-def waiting(tmp_path: Path) -> Project:
-    project = Project(tmp_path, slots=2)
+def waiting(tmp_path: Path) -> RecordedProject:
+    project = RecordedProject(tmp_path, slots=2)
     base = project.run("base_" + "x" * 60)
     project.round(1, RoundState.DECIDING)
     change = [Change(path="ot.loss_config.reg", before=0.1, after=0.16)]

@@ -12,14 +12,14 @@ from autoloop.protocol import Move, Stop
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.slots.queue import QueueScreen
 from autoloop_tui.console.widgets.row_pane import RowPane
-from tests.console.projects import Project, painted
+from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size, on_top
 from tests.console.screens.slots.driving import HOSTILE, SIZES, busy, changed, drive, shown
 from tests.console.waiting import settle
 
 
 @pytest.fixture
-def queued(tmp_path: Path) -> Project:
+def queued(tmp_path: Path) -> RecordedProject:
     project = busy(tmp_path, slots=1)
     for name in ("alpha", "beta", HOSTILE):
         project.run(name, RunState.QUEUED)

@@ -18,7 +18,7 @@ from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.slots import cards as slot_cards
 from autoloop_tui.console.widgets.slots.cards import SlotCards
-from tests.console.projects import CONFIG, Project, curve, painted
+from tests.console.projects import CONFIG, RecordedProject, curve, painted
 from tests.console.running import Size, view_of
 from tests.console.screens.slots.driving import SIZES, busy, cards, changed, drive, shown
 from tests.console.waiting import settle
@@ -111,7 +111,7 @@ async def test_a_config_that_cannot_be_read_or_is_too_long_says_so(tmp_path: Pat
 
 
 async def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path: Path) -> None:
-    project = Project(tmp_path)
+    project = RecordedProject(tmp_path)
     metrics = {f"train/m{i}": curve() for i in range(7)}
     project.run("some", RunState.RUNNING, metrics=metrics, log="x\n")
 
