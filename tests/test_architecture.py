@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,28 +66,52 @@ def test_the_demo_project_can_be_written_without_its_training_packages() -> None
 COMMAND_LINE = "from autoloop_tui.cli import main as cli; cli.main(sys.argv[1:])"
 RUN = ["run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu"]
 COMMANDS = {
-    "alone": [],
-    "status": ["status"],
-    "status as JSON": ["status", "--json"],
-    "runs": ["runs"],
-    "proposals": ["proposals"],
-    "logs": ["logs"],
-    "report": ["report"],
-    "plan": RUN,
-    "plan as JSON": [*RUN, "--json"],
-    "loop in the foreground": [*RUN, "--exec", "--no-ui"],
-    "loop in the background": [*RUN, "--exec", "--detach"],
-    "wait": ["wait"],
-    "generate": ["generate", "--base-cfg", "base.json", "--changes", "seed=7"],
+    "looking": [
+        [],
+        ["status"],
+        ["status", "--json"],
+        ["runs"],
+        ["proposals"],
+        ["logs"],
+        ["report"],
+        RUN,
+        [*RUN, "--json"],
+        ["generate", "--base-cfg", "base.json", "--changes", "seed=7"],
+    ],
+    "a loop in the foreground": [[*RUN, "--exec", "--no-ui"]],
+    "a loop in the background": [[*RUN, "--exec", "--detach"], ["wait"]],
 }
 """What draws no screen. `--help` and `--version` are not here: the command line's library writes them with Rich."""
 
+ONE_AFTER_THE_OTHER = """
+import json
+from autoloop_tui.cli import main as cli
+for words in json.loads(sys.argv[1]):
+    try:
+        cli.main(words)
+    except SystemExit as ended:
+        assert not ended.code, (words, ended.code)
+    print("AFTER", json.dumps([words, *{name.partition(".")[0] for name in sys.modules}]), file=sys.stderr)
+"""
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_without_a_screen_loads_none(project: CommandProject, name: str) -> None:
-    names = loaded(COMMAND_LINE, *COMMANDS[name], folder=project.folder)
-    assert {"autoloop", "cyclopts"} <= names
-    assert not names & (SCREEN | HEAVY)
+
+@pytest.mark.parametrize("names", COMMANDS)
+def test_a_command_without_a_screen_loads_none(project: CommandProject, names: str) -> None:
+    """Several in one process, whose modules are looked at after each: the program's start takes longest."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys" + ONE_AFTER_THE_OTHER, json.dumps(COMMANDS[names])],
+        cwd=project.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    after = [json.loads(line.removeprefix("AFTER ")) for line in done.stderr.splitlines() if line.startswith("AFTER ")]
+    assert [words for words, *_ in after] == COMMANDS[names]
+    for words, *loaded in after:
+        assert {"autoloop", "cyclopts"} <= {*loaded}
+        assert not {*loaded} & (SCREEN | HEAVY), words
 
 
 WHERE = ["--entity", "e", "--project", "p"]

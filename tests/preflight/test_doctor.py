@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -17,7 +18,10 @@ from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 
 from autoloop_tui.cli import main
+from tests.cli.conftest import Call, call
 from tests.cli.project import LAUNCH, CommandProject, tree
+
+__all__ = ["call"]  # a fixture
 
 HERE = Path(__file__).parent
 GIB = 1 << 30
@@ -28,8 +32,13 @@ class Findings(NamedTuple):
     by_subject: dict[str, dict[str, str]]
 
 
+Doctor = Callable[..., Findings]
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[CommandProject]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandProject]:
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
     folder = tmp_path / "project"
     (folder / "src").mkdir(parents=True)
     for name in ("draccus.py", "wrapped_trainer.py"):
@@ -48,22 +57,28 @@ def launch(**settings: str) -> list[str]:
     return [word for name, value in words.items() for word in (f"--{name}", value)]
 
 
-def doctor(project: CommandProject, *words: str) -> Findings:
-    done = project.call("doctor", "--json", *words)
-    assert not done.stderr, done.stderr
-    document = json.loads(done.stdout)
-    assert document["ready"] == (done.returncode == 0)
-    return Findings(done.returncode, {each["subject"]: each for each in document["findings"]})
+@pytest.fixture
+def doctor(call: Call) -> Doctor:
+    """doctor(*words): what it finds."""
+
+    def doctor(*words: str) -> Findings:
+        said = call("doctor", "--json", *words)
+        assert not said.err, said.err
+        document = json.loads(said.out)
+        assert document["ready"] == (said.code == 0)
+        return Findings(said.code, {each["subject"]: each for each in document["findings"]})
+
+    return doctor
 
 
-def test_every_config_is_checked_by_the_trainers_own_classes(project: CommandProject) -> None:
+def test_every_config_is_checked_by_the_trainers_own_classes(project: CommandProject, doctor: Doctor) -> None:
     write(project, "good.json", {"dataset": "a", "batch_size": 12})
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
     write(project, "unknown.json", {"dataset": "a", "batchsize": 12})
     write(project, "lacks.json", {"batch_size": 12})
     (project.folder / "broken.json").write_text("{")
     names = ["good.json", "floaty.json", "unknown.json", "lacks.json", "broken.json"]
-    code, found = doctor(project, *launch(), "--cfgs", *names)
+    code, found = doctor(*launch(), "--cfgs", *names)
     assert code == 1
     errors = {subject: each["text"] for subject, each in found.items() if each["level"] == "error"}
     assert errors.pop("config broken.json").startswith(str(project.folder / "broken.json, line 1"))
@@ -74,15 +89,15 @@ def test_every_config_is_checked_by_the_trainers_own_classes(project: CommandPro
     }
 
 
-def test_every_fault_of_a_config_is_said_and_none_is_invented(project: CommandProject) -> None:
+def test_every_fault_of_a_config_is_said_and_none_is_invented(project: CommandProject, call: Call) -> None:
     """The trainer's own parser stops at the first."""
     faulty = {"batch_size": 12.0, "batchsize": 12, "schedule": {"decay": 1.5, "warm": 1}}
     write(project, "many.json", faulty)
     write(project, "late.json", {"dataset": "a", "batch_size": 2.5, "schedule": {"warmup": 200}})
     write(project, "shadowed.json", {"dataset": "a", "schedule": {"warmup": 200, "decay": 1.5}})
-    done = project.call("doctor", "--json", *launch(), "--cfgs", "many.json", "late.json", "shadowed.json")
-    assert done.returncode == 1, done.stderr
-    found = json.loads(done.stdout)["findings"]
+    done = call("doctor", "--json", *launch(), "--cfgs", "many.json", "late.json", "shadowed.json")
+    assert done.code == 1, done.err
+    found = json.loads(done.out)["findings"]
     faults = {
         name: [each["text"] for each in found if each["subject"] == f"config {name}.json" and each["level"] == "error"]
         for name in ("many", "late", "shadowed")
@@ -103,67 +118,70 @@ def test_every_fault_of_a_config_is_said_and_none_is_invented(project: CommandPr
     assert faults["shadowed"] == ["the config gives schedule.decay = 1.5, and the trainer wants an integer"]
 
 
-def test_what_extra_gives_is_checked_with_the_config(project: CommandProject) -> None:
+def test_what_extra_gives_is_checked_with_the_config(project: CommandProject, doctor: Doctor) -> None:
     write(project, "lacks.json", {"batch_size": 12.0})
-    code, found = doctor(project, *launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size", "12")
+    code, found = doctor(*launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size", "12")
     assert code == 0, found
-    code, found = doctor(project, *launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size=1.5")
+    code, found = doctor(*launch(), "--cfgs", "lacks.json", "--extra", "--dataset=a", "--batch_size=1.5")
     assert code == 1
     assert "batch_size = 1.5" in found["config lacks.json"]["text"]
 
 
-def test_a_flag_that_this_version_lacks_points_to_the_preset(project: CommandProject) -> None:
+def test_a_flag_that_this_version_lacks_points_to_the_preset(project: CommandProject, doctor: Doctor) -> None:
     write(project, "good.json", {"dataset": "a"})
-    code, found = doctor(project, *launch(preset="lerobot-0.6"), "--cfgs", "good.json")
+    code, found = doctor(*launch(preset="lerobot-0.6"), "--cfgs", "good.json")
     assert code == 1
     assert "env_eval_freq" in found["config good.json"]["text"]
     assert "choose the preset" in found["config good.json"]["advice"]
 
 
-def test_the_version_of_the_trainers_package_tells_the_preset(project: CommandProject) -> None:
+def test_the_version_of_the_trainers_package_tells_the_preset(project: CommandProject, doctor: Doctor) -> None:
     write(project, "good.json", {"dataset": "a"})
     facts = project.folder / "src/lerobot-0.6.2.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: lerobot\nVersion: 0.6.2\n")
-    code, found = doctor(project, *launch(preset="lerobot"), "--cfgs", "good.json")
+    code, found = doctor(*launch(preset="lerobot"), "--cfgs", "good.json")
     assert (code, found["trainer"]["level"]) == (0, "warning")
     assert "lerobot 0.6.2" in found["trainer"]["text"]
     assert found["trainer"]["advice"] == "choose --preset lerobot-0.6"
 
 
-def test_a_trainer_that_cannot_be_imported_is_an_error_with_its_reason(project: CommandProject) -> None:
+def test_a_trainer_that_cannot_be_imported_is_an_error_with_its_reason(project: CommandProject, doctor: Doctor) -> None:
     write(project, "good.json", {"dataset": "a"})
     with (project.folder / "src/wrapped_trainer.py").open("a") as script:
         script.write("\nimport no_such_package\n")
-    code, found = doctor(project, *launch(), "--cfgs", "good.json")
+    code, found = doctor(*launch(), "--cfgs", "good.json")
     assert code == 1
     assert "wrapped_trainer.py cannot be imported" in found["trainer"]["text"]
 
 
-def test_a_trainer_without_a_guard_is_never_imported(project: CommandProject) -> None:
+def test_a_trainer_without_a_guard_is_never_imported(project: CommandProject, doctor: Doctor) -> None:
     write(project, "good.json", {"dataset": "a"})
     (project.folder / "src/wild.py").write_text(
         "import draccus, pathlib\npathlib.Path('started').touch()\n"
         "@draccus.wrap()\ndef train(cfg: dict):\n    pass\ntrain()\n"
     )
-    code, found = doctor(project, *launch(**{"train-script": "src/wild.py"}), "--cfgs", "good.json")
+    code, found = doctor(*launch(**{"train-script": "src/wild.py"}), "--cfgs", "good.json")
     assert code == 0, found
     assert "no config classes" in found["configs"]["text"]
     assert not (project.folder / "started").exists()
 
 
-def test_an_interpreter_without_the_launcher_is_an_error(project: CommandProject, tmp_path: Path) -> None:
+def test_an_interpreter_without_the_launcher_is_an_error(project: CommandProject, tmp_path: Path, doctor: Doctor) -> None:
     bare = tmp_path / "bare-python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o755)
-    code, found = doctor(project, *launch(python=str(bare)))
+    code, found = doctor(*launch(python=str(bare)))
     assert code == 1
     assert "cannot start accelerate.commands.launch" in found["accelerate"]["text"]
 
 
-def test_where_nothing_says_how_to_train_no_other_trainer_is_talked_about(tmp_path: Path) -> None:
-    project = CommandProject(tmp_path)
-    found = doctor(project, "--device", "cpu")
+def test_where_nothing_says_how_to_train_no_other_trainer_is_talked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doctor: Doctor
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    found = doctor("--device", "cpu")
     assert found.code == 1
     assert found.by_subject["trainer"]["level"] == "error"
     assert found.by_subject["trainer"]["text"].startswith("there is no autoloop.toml here")
@@ -171,35 +189,35 @@ def test_where_nothing_says_how_to_train_no_other_trainer_is_talked_about(tmp_pa
     assert found.by_subject["output root"]["level"] == "ok"
     assert "lerobot" not in str(found)
     assert "accelerate" not in found.by_subject
-    assert "lerobot_train.py" in doctor(project, "--device", "cpu", "--preset", "lerobot").by_subject["command"]["text"]
+    assert "lerobot_train.py" in doctor("--device", "cpu", "--preset", "lerobot").by_subject["command"]["text"]
 
 
-def test_something_that_is_no_python_is_an_error(project: CommandProject) -> None:
-    code, found = doctor(project, *launch(python="/bin/false"))
+def test_something_that_is_no_python_is_an_error(project: CommandProject, doctor: Doctor) -> None:
+    code, found = doctor(*launch(python="/bin/false"))
     assert code == 1
     assert "/bin/false could not answer (exit code 1)" in found["interpreter"]["text"]
 
 
-def test_run_refuses_what_the_doctor_refuses_and_writes_nothing(project: CommandProject) -> None:
+def test_run_refuses_what_the_doctor_refuses_and_writes_nothing(project: CommandProject, call: Call) -> None:
     write(project, "good.json", {"dataset": "a"})
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
     before = tree(project.folder)
-    done = project.call("run", *launch(), "--cfgs", "good.json", "floaty.json", "--exec", "--no-ui")
-    assert done.returncode == 1
-    assert "error: config floaty.json: the config gives batch_size = 12.0" in done.stderr
-    assert "Nothing was started." in done.stderr
+    done = call("run", *launch(), "--cfgs", "good.json", "floaty.json", "--exec", "--no-ui")
+    assert done.code == 1
+    assert "error: config floaty.json: the config gives batch_size = 12.0" in done.err
+    assert "Nothing was started." in done.err
     after = {path: state for path, state in tree(project.folder).items() if "__pycache__" not in path}
     assert after.keys() == before.keys()
 
 
-def test_a_plan_without_exec_asks_nobody(project: CommandProject) -> None:
+def test_a_plan_without_exec_asks_nobody(project: CommandProject, call: Call) -> None:
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
-    assert project.call("run", *launch(), "--cfgs", "floaty.json").returncode == 0
+    assert call("run", *launch(), "--cfgs", "floaty.json").code == 0
 
 
-def test_the_lines_say_what_to_do(project: CommandProject) -> None:
+def test_the_lines_say_what_to_do(project: CommandProject, call: Call) -> None:
     write(project, "floaty.json", {"dataset": "a", "batch_size": 12.0})
-    lines = project.call("doctor", *launch(), "--cfgs", "floaty.json").stdout.splitlines()
+    lines = call("doctor", *launch(), "--cfgs", "floaty.json").out.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("error    config floaty.json"))
     assert lines[at + 1].strip() == "→ write it without a decimal point"
     assert lines[-1].startswith("Not ready: 1 error.")
@@ -215,15 +233,17 @@ def test_the_lines_say_what_to_do(project: CommandProject) -> None:
     ],
 )
 @pytest.mark.parametrize("by", ["flag", "file"])
-def test_a_formal_run_refuses_what_is_not_formal(project: CommandProject, words: str, said: str, by: str) -> None:
+def test_a_formal_run_refuses_what_is_not_formal(
+    project: CommandProject, words: str, said: str, by: str, call: Call
+) -> None:
     project.config()
     if by == "file":
         (project.folder / "autoloop.toml").write_text("[policy]\nformal = true\n")
     formal = ["--formal"] if by == "flag" else []
-    done = project.call("run", *LAUNCH, *words.split(), *formal, "--cfgs", "base.json")
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    done = call("run", *LAUNCH, *words.split(), *formal, "--cfgs", "base.json")
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
 
 
 # ------------------------------------------------------------------------------------------------------ this machine
@@ -265,7 +285,7 @@ def test_a_terminal_without_unicode_is_said() -> None:
     assert machine.terminal({"LC_ALL": "de_DE.utf8"})[1].level == "ok"
 
 
-def test_the_doctor_takes_the_command_of_a_run_as_it_stands(project: CommandProject) -> None:
+def test_the_doctor_takes_the_command_of_a_run_as_it_stands(project: CommandProject, doctor: Doctor) -> None:
     write(project, "base.json", {"lr": 1e-4, "ot": {"lambda_ot": 0.1}})
     words = [
         *("--cfgs", "base.json", "--rounds", "3", "--decide", "--variants-per-run", "1", "--approve", "manual"),
@@ -274,7 +294,7 @@ def test_the_doctor_takes_the_command_of_a_run_as_it_stands(project: CommandProj
         *("--name", "n", "--summary-out", "s.json", "--markdown-out", "m.md", "--output-root", "out", "--allow-busy"),
         *("--exec", "--no-ui", "--detach"),
     ]
-    said = doctor(project, *LAUNCH, "--device", "cpu", *words)
+    said = doctor(*LAUNCH, "--device", "cpu", *words)
     assert all(each["level"] != "error" for each in said.by_subject.values()), said
     assert not (project.folder / ".autoloop").exists()
 
@@ -302,43 +322,47 @@ changes = ["{path}@mul=0.5"]
     ],
 )
 def test_the_doctor_reads_the_rules_and_the_end(
-    project: CommandProject, words: list[str], subject: str, wanted: str
+    project: CommandProject, words: list[str], subject: str, wanted: str, doctor: Doctor
 ) -> None:
     write(project, "base.json", {"lr": 1e-4})
     (project.folder / "broken.toml").write_text("name = 'x'\n[[rule]]\nid = 1\n")
-    said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json", *words)
+    said = doctor(*LAUNCH, "--device", "cpu", "--cfgs", "base.json", *words)
     errors = [each for each in said.by_subject.values() if each["level"] == "error"]
     assert [each["subject"] for each in errors] == [subject]
     assert wanted in errors[0]["text"]
 
 
-def test_a_project_s_own_metric_names_are_read_too(project: CommandProject) -> None:
+def test_a_project_s_own_metric_names_are_read_too(project: CommandProject, doctor: Doctor) -> None:
     write(project, "base.json", {"lr": 1e-4})
     (project.folder / "autoloop.toml").write_text('metrics = "mine.toml"\n')
     (project.folder / "mine.toml").write_text("[[metric]]\nnome = 'x'\n")
-    said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json")
+    said = doctor(*LAUNCH, "--device", "cpu", "--cfgs", "base.json")
     assert [each["subject"] for each in said.by_subject.values() if each["level"] == "error"] == ["metrics"]
 
 
 @pytest.mark.parametrize(("path", "level"), [("lr", "ok"), ("optimizer.lr", "warning")])
-def test_a_rule_whose_places_the_config_lacks_is_said(project: CommandProject, path: str, level: str) -> None:
+def test_a_rule_whose_places_the_config_lacks_is_said(
+    project: CommandProject, path: str, level: str, doctor: Doctor
+) -> None:
     write(project, "base.json", {"lr": 1e-4})
     (project.folder / "own.toml").write_text(OWN_RULES.format(path=path))
-    said = doctor(project, *LAUNCH, "--device", "cpu", "--cfgs", "base.json", "--rules", "own.toml", "--decide")
+    said = doctor(*LAUNCH, "--device", "cpu", "--cfgs", "base.json", "--rules", "own.toml", "--decide")
     (rules,) = [each for each in said.by_subject.values() if each["subject"] == "rules"]
     assert rules["level"] == level
 
 
-def test_a_feature_with_both_its_parts_disabled_is_refused_by_doctor_and_plan(project: CommandProject) -> None:
+def test_a_feature_with_both_its_parts_disabled_is_refused_by_doctor_and_plan(
+    project: CommandProject, doctor: Doctor, call: Call
+) -> None:
     feature = {"name": "state", "use_learned_embed": False, "weight_label": 0}
     write(project, "off.json", {"dataset": "a", "ot": {"loss_config": {"features": [feature]}}})
     write(project, "good.json", {"dataset": "a"})
     words = ("--cfgs", "good.json", "off.json", *LAUNCH, "--device", "cpu")
-    code, found = doctor(project, *words)
+    code, found = doctor(*words)
     assert code == 1
     (refused,) = [each for each in found.values() if each["level"] == "error"]
     assert refused["subject"] == "config off.json"
     assert "both its learned embedding off and its label weight 0" in refused["text"]
-    planned = project.call("run", *words)
-    assert planned.returncode == 2
-    assert "both its learned embedding off and its label weight 0" in planned.stderr
+    planned = call("run", *words)
+    assert planned.code == 2
+    assert "both its learned embedding off and its label weight 0" in planned.err
