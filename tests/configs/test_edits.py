@@ -1,149 +1,21 @@
-"""Edits: how they parse, what they resolve to, and what is refused."""
+"""Edits: what they match, set and delete, and what several of them give together."""
 
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 import pytest
 from autoloop.configs import (
     apply,
     config_hash,
-    default_fields,
     diff,
-    edits_from_mapping,
     edits_with_effect,
-    parse_edit,
-    parse_edits,
-    resolve,
 )
 from autoloop.model import Change, UserError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.configs.base import BASE
-
-
-def resolved(*texts: str, base: dict[str, Any] = BASE) -> list[Change]:
-    return resolve(base, parse_edits(texts))
-
-
-def after(text: str, base: dict[str, Any] = BASE) -> Any:
-    (change,) = resolved(text, base=base)
-    return change.after
-
-
-def refused(*texts: str, base: dict[str, Any] = BASE) -> str:
-    with pytest.raises(UserError) as caught:
-        resolved(*texts, base=base)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.endswith((".", "?"))
-    return message
-
-
-# ------------------------------------------------------------------------------------------------- parsing
-
-
-@pytest.mark.parametrize(
-    ("text", "op", "value"),
-    [
-        ("a.b=3", "set", 3),
-        ("a.b@set=true", "set", True),
-        ("a.b=null", "set", None),
-        ("a.b=[0,8]", "set", [0, 8]),
-        ('a.b={"x": 1}', "set", {"x": 1}),
-        ("a.b@mul=1e-4", "mul", 1e-4),
-        ("a.b=plain words=and more", "set", "plain words=and more"),
-        ('a.b="3"', "set", "3"),
-        ('a.b=""', "set", ""),
-        ("  a.b @max = 20 ", "max", 20),
-        ("a.b@add=-0.05", "add", -0.05),
-        ("a.b=a@b", "set", "a@b"),
-    ],
-)
-def test_an_edit_is_read_as_it_is_written(text: str, op: str, value: Any) -> None:
-    edit = parse_edit(text)
-    assert (edit.path, edit.op, edit.value, edit.text) == (("a", "b"), op, value, text.strip())
-    assert type(edit.value) is type(value)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "is not an edit"),
-        ("a.b", "is not an edit"),
-        ("a.b@mull=2", 'did you mean "mul"?'),
-        ("a.b@zzz=2", "use one of set, new, mul, add, min, max, del"),
-        ("a..b=1", "empty part"),
-        ("=1", "empty part"),
-        ("@mul=1", "empty part"),
-        ("a.b=", "has no value"),
-        ("a.b=NaN", "NaN is not a number"),
-        ("a.b=[1, -Infinity]", "-Infinity is not a number"),
-        ("a.b@mul=1e999", "too large"),
-        ('a={"x": 1, "x": 2}', "twice"),
-        ("a.b@mul=fast", "needs a number"),
-        ("a.b@del=1", "write a.b@del"),
-        ("a.b@del=", "write a.b@del"),
-        ("a.b@delete", "is not an edit"),
-        ("a..b@del", "empty part"),
-        ("a=False", 'write false; if the text itself is meant, put it in double quotes: "False"'),
-        ("a=True", "write true;"),
-        ("a=None", "write null;"),
-        ("a=NULL", "write null;"),
-        ("a=.5", "write 0.5;"),
-        ("a=+1", "write 1;"),
-        ("a=1_000", "write 1000;"),
-        ("a=1.", "write 1.0;"),
-        ("a=0x10", "write 16;"),
-        ("a=nan", "write a finite number;"),
-        ("a=[1, 2", "a list as [1, 2]"),
-        ("a=[True]", "a list as [1, 2]"),
-        ("a={'b': 1}", "a list as [1, 2]"),
-        ("a='text'", "between two double quotes"),
-        ('a="text', "between two double quotes"),
-        ("a.b@add=true", "needs a number"),
-        ("a.img_*=1", "must stand alone"),
-        ("a=" + "[" * 50_000, "nested deeper"),
-        ("a=" + "9" * 5000, "too many digits"),
-        (".".join("a" * 100) + "=1", "too long"),
-    ],
-)
-def test_what_is_no_edit_is_refused_in_words(text: Any, words: str) -> None:
-    with pytest.raises(UserError, match="edit") as caught:
-        parse_edit(text)
-    assert words in str(caught.value)
-    assert len(str(caught.value)) < 400
-
-
-@settings(derandomize=True, max_examples=500)
-@given(st.text() | st.text(alphabet='ab.*@=\\"[]{}1e-,setmul NaN'))
-def test_any_text_is_an_edit_or_a_user_error(text: str) -> None:
-    try:
-        edit = parse_edit(text)
-    except UserError:
-        return
-    assert edit.path
-    assert all(edit.path)
-    json.dumps(edit.value, allow_nan=False)
-
-
-def test_a_mapping_of_changes_becomes_edits_of_the_same_meaning() -> None:
-    assert edits_from_mapping({"a.b@del": None}) == ["a.b@del"]
-    texts = edits_from_mapping({"a.b@mul": 1.5, "c@set": True, "d": "1", "e@set": None, "f": "字"})
-    assert texts == ["a.b@mul=1.5", "c@set=true", 'd="1"', "e@set=null", 'f="字"']
-    assert [edit.value for edit in parse_edits(texts)] == [1.5, True, "1", None, "字"]
-
-
-@pytest.mark.parametrize("changes", [{"a": float("nan")}, {"a": object()}, {1: 2}])
-def test_a_mapping_that_no_config_could_hold_is_refused(changes: Any) -> None:
-    with pytest.raises(UserError):
-        edits_from_mapping(changes)
-
-
-# ------------------------------------------------------------------------------------------------- matching
+from tests.configs.edited import after, refused, resolved
 
 
 def test_every_match_is_resolved_with_before_and_after() -> None:
@@ -226,9 +98,6 @@ def test_a_star_on_an_empty_list_matches_nothing() -> None:
     assert "features is empty, so * matches nothing" in refused("features.*.w=1", base={"features": []})
 
 
-# ------------------------------------------------------------------------------------------------- set
-
-
 def test_only_set_makes_a_key_with_its_parents_and_says_so() -> None:
     (change,) = resolved("ot.loss_config.gamma=2")
     assert (change.created, change.before, change.after) == (True, None, 2)
@@ -270,9 +139,6 @@ def test_names_that_differ_in_their_numbers_or_are_quite_other_words_are_no_slip
 def test_new_sets_a_key_that_is_there_too() -> None:
     (change,) = resolved("ot.lambda_ot@new=0.2")
     assert (change.before, change.after, change.created) == (0.1, 0.2, False)
-
-
-# ------------------------------------------------------------------------------------------------- delete
 
 
 def test_a_key_and_a_list_element_can_be_deleted() -> None:
@@ -383,151 +249,6 @@ def test_a_change_of_shape_or_to_null_carries_a_note() -> None:
 )
 def test_any_other_change_of_type_is_refused_naming_both(text: str, words: str) -> None:
     assert words in refused(text)
-
-
-# ------------------------------------------------------------------------------------------------- arithmetic
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("ot.loss_config.reg@mul=1.5", 0.15),
-        ("ot.lambda_ot@add=-0.05", 0.05),
-        ("ot.loss_config.reg@add=0.2", 0.3),
-        ("ot.lambda_ot@max=0.02", 0.1),
-        ("ot.lambda_ot@max=0.2", 0.2),
-        ("ot.lambda_ot@min=0.02", 0.02),
-        ("ot.window_size@max=20", 20),
-        ("ot.window_size@min=20", 10),
-        ("policy.kl_weight@mul=0.75", 7.5),
-        ("policy.kl_weight@mul=2.0", 20),
-        ("batch_size@add=4", 12),
-        ("batch_size@mul=1.5", 12),
-        ("batch_size=16.0", 16),
-    ],
-)
-def test_arithmetic_is_as_on_paper_and_ints_stay_ints(text: str, value: float) -> None:
-    result = after(text)
-    assert result == value
-    assert type(result) is type(value)
-
-
-def test_a_denormal_and_a_huge_number_are_handled() -> None:
-    assert after("a@mul=0.5", {"a": 2.6e-85}) == 1.3e-85
-    assert after("a@mul=1e-300", {"a": 1e-300}) == 0.0
-    for text in ("a@mul=10", "a@add=1e308"):
-        assert "too large" in refused(text, base={"a": 1.7e308})
-    assert "too large" in refused("a@mul=" + "9" * 200, base={"a": 10**200})
-
-
-def test_an_integer_field_is_rounded_with_a_note_only_if_it_was_not_whole() -> None:
-    (change,) = resolved("batch_size@mul=1.3")
-    assert (change.after, type(change.after)) == (10, int)
-    assert change.note == "batch_size takes whole numbers: 10.4 was rounded to 10"
-    assert after("batch_size@mul=1.5625") == 13  # 12.5: halves go up
-    assert resolved("batch_size@mul=1.5")[0].note is None
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "batch_size",
-        "num_workers",
-        "steps",
-        "policy.n_action_steps",
-        "policy.dim_model",
-        "policy.latent_dim",
-        "save_freq",
-        "ot.topk_src_episodes",
-        "a.chunk_size",
-        "layers.3.n_heads",
-        "n_layers.0",
-    ],
-)
-def test_the_integer_fields_are_known_by_their_last_key(path: str) -> None:
-    base: dict[str, Any] = {}
-    base = {
-        "batch_size": 8.0,
-        "num_workers": 8.0,
-        "steps": 8.0,
-        "save_freq": 8.0,
-        "ot": {"topk_src_episodes": 8.0},
-        "policy": {"n_action_steps": 8.0, "dim_model": 8.0, "latent_dim": 8.0},
-        "a": {"chunk_size": 8.0},
-        "layers": [{}, {}, {}, {"n_heads": 8.0}],
-        "n_layers": [8.0],
-    }
-    result = after(f"{path}@add=4", base)
-    assert (result, type(result)) == (12, int)
-
-
-def test_integers_inside_a_block_that_is_set_are_made_whole_too() -> None:
-    (change,) = resolved('policy={"dim_model": 256.0, "n_heads": 7.6, "dropout": 1.0, "dims": {"hidden_dim": [8.0]}}')
-    assert json.dumps(change.after) == '{"dim_model": 256, "n_heads": 8, "dropout": 1.0, "dims": {"hidden_dim": [8]}}'
-    assert "policy.n_heads takes whole numbers" in (change.note or "")
-
-
-def test_a_project_can_name_more_integer_fields_by_key_or_by_path() -> None:
-    fields = default_fields().extended(["top_*", "ot.depth"])
-    base = {"top_k": 4, "ot": {"depth": 4}, "x": {"depth": 4}}
-    edits = parse_edits(["top_k@mul=1.4", "ot.depth@mul=1.4", "x.depth@mul=1.4"])
-    assert [change.after for change in resolve(base, edits, fields)] == [6, 6, 5.6]
-
-
-@pytest.mark.parametrize(
-    ("before", "text", "value"),
-    [
-        ({"epochs": 10}, "epochs@mul=0.25", 3),
-        ({"optim": {"warmup-epochs": 4}}, "optim.warmup-epochs=2.5", 3),
-        ({"hidden_size": 64}, "hidden_size@mul=1.3", 83),
-    ],
-)
-def test_what_counts_in_every_trainer_stays_whole_where_the_config_has_a_whole_number(
-    before: dict[str, Any], text: str, value: int
-) -> None:
-    (change,) = resolve(before, parse_edits([text]))
-    assert (change.after, type(change.after)) == (value, int)
-    assert "takes whole numbers" in (change.note or "")
-
-
-@pytest.mark.parametrize(
-    ("before", "text", "value"),
-    [
-        ({"eval_steps": 0.1}, "eval_steps@mul=2", 0.2),  # a share of the training, as transformers takes it
-        ({"warmup_epochs": 3.0}, "warmup_epochs@mul=0.5", 1.5),
-        ({"num_workers": 0.5}, "num_workers@mul=3", 1.5),
-    ],
-)
-def test_a_fraction_that_the_config_has_shows_that_its_field_is_no_count(
-    before: dict[str, Any], text: str, value: float
-) -> None:
-    (change,) = resolve(before, parse_edits([text]))
-    assert (change.after, change.note) == (value, None)
-
-
-def test_a_fraction_of_a_whole_number_is_named_where_the_field_is_not_known() -> None:
-    (change,) = resolve({"margin": 10}, parse_edits(["margin@mul=0.25"]))
-    assert change.after == 2.5
-    assert "margin was a whole number (10)" in (change.note or "")
-    (known,) = resolve({"margin": 10}, parse_edits(["margin@mul=0.25"]), default_fields().extended(["margin"]))
-    assert (known.after, type(known.after)) == (3, int)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("seed@add=1", "needs a number at seed, and there is null"),
-        ("use_preset@mul=2", "there is true/false"),
-        ("job_name@mul=2", "there is a text (baseline)"),
-        ("ot.loss_config@mul=2", "there is a block"),
-        ("terms.*@mul=2", "needs a number at terms.a"),
-    ],
-)
-def test_arithmetic_on_what_is_no_number_is_refused(text: str, words: str) -> None:
-    assert words in refused(text)
-
-
-# ------------------------------------------------------------------------------------------------- several edits
 
 
 def test_a_later_edit_sees_the_earlier_result_and_one_place_gives_one_change() -> None:

@@ -10,7 +10,7 @@ import pytest
 from autoloop.model import Attempt, LoopSpec
 from autoloop.store import SCHEMA_VERSION, Store
 
-from tests.store.test_store import a_loop, a_run
+from tests.store.rows import a_loop, a_run
 
 
 def fill(project: Path, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The one truth: what is written comes back, whatever is not ours is refused, readers and writers do not meet."""
+"""The one truth: what is written comes back, and readers and writers do not meet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import autoloop
@@ -21,60 +20,24 @@ from autoloop.model import (
     EventKind,
     Evidence,
     ExitRecord,
-    Loop,
     LoopEnd,
     LoopEndKind,
-    LoopSpec,
-    LoopState,
     MetricSummary,
     Observation,
     Proposal,
     ProposalStatus,
     Round,
     RoundState,
-    Run,
     RunState,
     StopCause,
     StopKind,
     Summary,
     UserError,
-    WandbSpec,
 )
 from autoloop.protocol import Pause, Stop
-from autoloop.store import SCHEMA_VERSION, NoLoopError, Store, take_snapshot
+from autoloop.store import NoLoopError, Store, take_snapshot
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path, create=True) as store:
-        yield store
-
-
-def a_loop(number: int = 1, **changes: object) -> Loop:
-    values: dict[str, object] = {
-        "id": number,
-        "name": f"loop_{1_700_000_000 + number}",
-        "state": LoopState.ACTIVE,
-        "spec": LoopSpec(configs=["/c/a.json"], gpus=[0, 2], extra=["--x=1"], wandb=WandbSpec(online=True, entity="e")),
-        "output_dir": "/out",
-        "created_at": 1.5,
-    }
-    return Loop(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def a_run(name: str, loop: int = 1, round_: int = 1, position: int = 0, **changes: object) -> Run:
-    values: dict[str, object] = {
-        "id": name,
-        "loop": loop,
-        "round": round_,
-        "position": position,
-        "name": name,
-        "config_path": f"/c/{name}.json",
-        "source_path": f"/s/{name}.json",
-        "config_hash": f"hash of {name}",
-    }
-    return Run(**{**values, **changes})  # type: ignore[arg-type]
-
+from tests.store.rows import a_loop, a_run
 
 FULL_RUN = a_run(
     "full",
@@ -115,6 +78,8 @@ FULL_RUN = a_run(
     started_at=2.0,
     ended_at=3.0,
 )
+
+
 FULL_ATTEMPT = Attempt(
     id="full-2",
     run="full",
@@ -132,6 +97,8 @@ FULL_ATTEMPT = Attempt(
     cause="stopped: by ada",
     exit=ExitRecord(code=None, signal=15, stopped_by="stop", started_at=2.0, ended_at=3.0),
 )
+
+
 FULL_PROPOSAL = Proposal(
     id=7,
     loop=1,
@@ -335,85 +302,6 @@ def test_only_events_after_a_known_one_are_read(store: Store) -> None:
     ids = [store.add_event(1, EventKind.NOTE, str(number)).id for number in range(5)]
     assert [event.text for event in store.events(1, after=ids[2])] == ["3", "4"]
     assert [event.text for event in store.events(1, limit=2)] == ["0", "1"]
-
-
-# ---------------------------------------------------------------------------------------------- files that are not ours
-
-
-def database(folder: Path) -> Path:
-    home = folder / ".autoloop"
-    home.mkdir()
-    return home / "autoloop.db"
-
-
-def refused(folder: Path, words: str, *, ways: tuple[bool, ...] = (False,)) -> None:
-    """Opening fails with one sentence that names the file, which is not touched."""
-    path = folder / ".autoloop" / "autoloop.db"
-    before, names = path.read_bytes(), sorted(path.parent.iterdir())
-    for create in ways:
-        with pytest.raises(UserError, match=words) as caught:
-            Store.open(folder, create=create)
-        assert str(path) in str(caught.value)
-        assert "\n" not in str(caught.value)
-    assert path.read_bytes() == before
-    assert sorted(path.parent.iterdir()) == names
-
-
-def set_aside(folder: Path) -> None:
-    """Who opens it to begin a loop gets a new one, and the old one is kept under a name that is said."""
-    home = folder / ".autoloop"
-    before = (home / "autoloop.db").read_bytes()
-    with Store.open(folder, create=True) as store:
-        assert store.notice is not None
-        assert "\n" not in store.notice
-        (aside,) = (path for path in home.iterdir() if "unreadable" in path.name)
-        assert aside.name in store.notice
-        assert aside.read_bytes() == before
-        store.put_loop(a_loop())
-    with Store.open(folder, create=True) as store:
-        assert store.notice is None
-        assert store.loops() == [a_loop()]
-
-
-@pytest.mark.parametrize("pragmas", [(), ("user_version = 33",), ("application_id = 7", "user_version = 33")])
-def test_a_database_of_another_program_is_refused_to_readers_and_set_aside_for_a_new_loop(
-    tmp_path: Path, pragmas: tuple[str, ...]
-) -> None:
-    foreign = sqlite3.connect(database(tmp_path))
-    foreign.execute("CREATE TABLE bookmarks (url TEXT)")
-    for pragma in pragmas:
-        foreign.execute(f"PRAGMA {pragma}")
-    foreign.commit()
-    foreign.close()
-    refused(tmp_path, "another program")
-    set_aside(tmp_path)
-
-
-def test_a_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) -> None:
-    with Store.open(tmp_path, create=True) as store:
-        store.put_loop(a_loop())
-    newer = sqlite3.connect(tmp_path / ".autoloop" / "autoloop.db")
-    newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    newer.close()
-    refused(tmp_path, "newer", ways=(False, True))
-
-
-@pytest.mark.parametrize("content", [b"this is a text file\n" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_file_that_is_no_database_is_refused_to_readers_and_set_aside_for_a_new_loop(
-    tmp_path: Path, content: bytes
-) -> None:
-    database(tmp_path).write_bytes(content)
-    refused(tmp_path, "cannot be used")
-    set_aside(tmp_path)
-
-
-def test_a_database_whose_head_was_torn_off_is_refused_to_readers_and_set_aside_for_a_new_loop(tmp_path: Path) -> None:
-    with Store.open(tmp_path, create=True) as store:
-        store.put_loop(a_loop())
-    path = tmp_path / ".autoloop" / "autoloop.db"
-    path.write_bytes(path.read_bytes()[4096:])
-    refused(tmp_path, "cannot be used")
-    set_aside(tmp_path)
 
 
 def test_a_project_without_a_loop_says_how_to_begin(tmp_path: Path) -> None:

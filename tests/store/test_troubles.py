@@ -24,7 +24,7 @@ from autoloop.runners import procfs
 from autoloop.store import SCHEMA_VERSION, Holder, Places, Store, StoreCorruptError, StoreUnavailableError, opening
 from autoloop.store.trouble import translated
 
-from tests.store.test_store import a_loop, a_run
+from tests.store.rows import a_loop, a_run
 from tests.support.databases import assert_intact, connections
 
 CORE = str(Path(autoloop.__file__).parents[1])

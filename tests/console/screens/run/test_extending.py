@@ -16,7 +16,7 @@ from textual.widgets import Input, Label
 from autoloop_tui.console.screens.dialogs import Ask
 from tests.console.projects import RecordedProject, output_of, painted
 from tests.console.running import on_top
-from tests.console.screens.run.test_run import drive, press
+from tests.console.screens.run.driving import drive, press
 from tests.console.waiting import settle
 
 

@@ -1,0 +1,32 @@
+"""The console, and what is on its first and last lines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from textual.app import App
+
+from autoloop_tui.console.app import ConsoleApp
+from tests.console.projects import RecordedProject, painted
+from tests.console.running import ConsolePilot, Size, run_app
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+@asynccontextmanager
+async def drive(
+    app: ConsoleApp, size: Size = (80, 24), engine: RecordedProject | None = None
+) -> AsyncIterator[ConsolePilot]:
+    """`run_app` at this module's usual size."""
+    async with run_app(app, size, engine=engine) as pilot:
+        yield pilot
+
+
+def top(app: App[Any]) -> str:
+    return painted(app.screen.query_one("#top"))[0]
+
+
+def hints(app: App[Any]) -> str:
+    return "\n".join(painted(app.screen.query_one("#hints")))

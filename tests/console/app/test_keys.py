@@ -1,0 +1,115 @@
+"""The console: every key of its scope, dialogs, and the palette."""
+
+from __future__ import annotations
+
+import pytest
+from autoloop.protocol import Pause, Resume, Stop
+from textual.command import CommandPalette
+
+from autoloop_tui.console.actions import of_scope
+from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.screens.compare.screen import CompareScreen
+from autoloop_tui.console.screens.dialogs import Confirm
+from autoloop_tui.console.screens.help import HelpScreen
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.screens.rounds.screen import RoundsScreen
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
+from tests.console.app.driving import SIZES, drive, hints, top
+from tests.console.pictures import text
+from tests.console.projects import RecordedProject
+from tests.console.running import Size, on_top
+from tests.console.waiting import has_quit, settle, until
+
+
+def test_every_key_of_the_scope_has_its_action() -> None:
+    assert [action.id for action in of_scope("app") if not hasattr(ConsoleApp, f"action_{action.method}")] == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_screens_are_reached_by_their_keys_and_left_by_q(project: RecordedProject, size: Size) -> None:
+    async with drive(project.app(), size) as pilot:
+        app = pilot.app
+        for key, kind in (("p", ProposalsScreen), ("r", RoundsScreen), ("c", CompareScreen), ("question_mark", HelpScreen)):
+            await pilot.press(key)
+            await settle(pilot)
+            assert isinstance(app.screen, kind)
+            assert "loop_17" in top(app)
+            await pilot.press("q")
+            await settle(pilot)
+            assert isinstance(app.screen, SlotsScreen)
+        await pilot.press("p", "r", "c")
+        await settle(pilot)
+        assert [type(screen) for screen in app.screen_stack[1:]] == [SlotsScreen, CompareScreen]
+        await pilot.press("s")
+        await settle(pilot)
+        assert isinstance(app.screen, SlotsScreen)
+        await pilot.press("f1")
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape", "q")
+        await settle(pilot)
+        assert has_quit(app)
+
+
+async def test_pause_and_resume_are_one_key(project: RecordedProject) -> None:
+    async with drive(project.app(), engine=project) as pilot:
+        await pilot.press("P")
+        assert project.commands() == [Pause()]
+        project.change_loop(paused=True)
+        pilot.app.tick()
+        assert "paused: P resumes" in top(pilot.app)
+        await pilot.press("P")
+        assert project.commands()[-1] == Resume()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_stopping_the_loop_asks_and_cancel_is_under_the_cursor(project: RecordedProject, size: Size) -> None:
+    async with drive(project.app(), size, engine=project) as pilot:
+        for no in ("enter", "n", "q", "escape"):
+            await pilot.press("Q")
+            await settle(pilot)
+            assert isinstance(pilot.app.screen, Confirm)
+            assert pilot.app.focused.id == "no"
+            assert "queued again" in text(pilot.app)
+            await pilot.press(no)
+            await settle(pilot)
+        assert project.commands() == []
+        await pilot.press("Q")
+        await settle(pilot)
+        await pilot.press("l", "enter")  # to the other button
+        await settle(pilot)
+        assert project.commands() == [Stop()]
+
+
+async def test_an_answer_is_told_also_below_a_dialog(project: RecordedProject) -> None:
+    async with drive(project.app(), engine=project) as pilot:
+        await pilot.press("P")
+        await pilot.press("e")
+        await settle(pilot)
+        project.store.answer(1, False, "it cannot be done")
+        pilot.app.tick()
+        await pilot.press("q")
+        await settle(pilot)
+        assert "it cannot be done" in hints(pilot.app)
+
+
+@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
+async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_runs_them(
+    project: RecordedProject, key: str
+) -> None:
+    async with drive(project.app(), (120, 40)) as pilot:
+        app = pilot.app
+        await pilot.press(key)
+        await settle(pilot)
+        assert isinstance(app.screen, CommandPalette)
+        offered = {each.title: each.help for each in app.get_system_commands(app.screen_stack[-2])}
+        for scope in ("app", "slots"):
+            for action in of_scope(scope):
+                if action.id != "app.palette":
+                    assert offered[action.description] == f"{app.keys_of(action.id)}   {action.command}"
+        assert "Next proposal" not in offered
+        await pilot.press(*"show the charts")
+        await until(pilot, lambda: "Show the charts" in text(app), "the search finds it")
+        await pilot.press("enter")
+        await until(pilot, lambda: on_top(app, SlotsScreen).part == "charts", "the action has run")
+        assert isinstance(app.screen, SlotsScreen)

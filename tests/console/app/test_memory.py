@@ -1,0 +1,48 @@
+"""The console: what it keeps in memory and what it frees."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+from autoloop.model import (
+    LoopEnd,
+    LoopEndKind,
+)
+
+from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.loop_view import View
+from tests.console.app.driving import drive
+from tests.console.projects import RecordedProject
+from tests.console.waiting import settle
+
+
+async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = []
+
+    def at_once(self: Any, delay: Any, call: Any, **_: Any) -> Any:
+        return call() if call.__name__ == "_collect_from_now_on" else None
+
+    monkeypatch.setattr(ConsoleApp, "set_timer", at_once)
+
+    async with drive(project.app()):
+        frozen.append(gc.get_freeze_count())
+    assert frozen[0] > 1000
+    assert gc.get_freeze_count() == 0
+
+
+async def test_views_are_freed_without_a_collection(project: RecordedProject) -> None:
+    async with drive(project.app()) as pilot:
+        gc.collect()  # what other consoles of this process left behind
+        gc.disable()
+        try:
+            for n in range(20):
+                project.change_loop(end=LoopEnd(kind=LoopEndKind.WINNER, text=str(n)))
+                pilot.app.tick()
+            await settle(pilot)
+            assert sum(isinstance(each, View) for each in gc.get_objects()) <= 2
+        finally:
+            gc.enable()

@@ -1,0 +1,37 @@
+"""Rows of a loop."""
+
+from __future__ import annotations
+
+from autoloop.model import (
+    Loop,
+    LoopSpec,
+    LoopState,
+    Run,
+    WandbSpec,
+)
+
+
+def a_loop(number: int = 1, **changes: object) -> Loop:
+    values: dict[str, object] = {
+        "id": number,
+        "name": f"loop_{1_700_000_000 + number}",
+        "state": LoopState.ACTIVE,
+        "spec": LoopSpec(configs=["/c/a.json"], gpus=[0, 2], extra=["--x=1"], wandb=WandbSpec(online=True, entity="e")),
+        "output_dir": "/out",
+        "created_at": 1.5,
+    }
+    return Loop(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def a_run(name: str, loop: int = 1, round_: int = 1, position: int = 0, **changes: object) -> Run:
+    values: dict[str, object] = {
+        "id": name,
+        "loop": loop,
+        "round": round_,
+        "position": position,
+        "name": name,
+        "config_path": f"/c/{name}.json",
+        "source_path": f"/s/{name}.json",
+        "config_hash": f"hash of {name}",
+    }
+    return Run(**{**values, **changes})  # type: ignore[arg-type]
