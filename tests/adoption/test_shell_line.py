@@ -19,6 +19,9 @@ def read(*typed: str, **environment: str) -> ShellLine:
         ("python", "train.py", "--lr", "1e-3"),
         ("python train.py --lr 1e-3",),
         ("$ python train.py --lr 1e-3",),
+        ("(env)[project]$ python train.py --lr 1e-3",),
+        ("# first install\npip install .\n\npython train.py --lr 1e-3  # then train\n",),
+        ("python train.py \\ \n  --lr 1e-3",),
         ("python train.py \\\n    --lr 1e-3",),
         ("python train.py \\\n    --lr 1e-3 \\\n",),
         ("python 'train.py' --lr \"1e-3\"",),
@@ -42,7 +45,7 @@ def test_the_command_of_a_line(typed: tuple[str, ...]) -> None:
 
 
 def test_variables_before_the_command_are_its_environment() -> None:
-    line = read("export A=1; CUDA_VISIBLE_DEVICES=0,1 B='x y' python train.py")
+    line = read("export A=1\nCUDA_VISIBLE_DEVICES=0,1 B='x y' python train.py")
     assert line.env == {"A": "1", "CUDA_VISIBLE_DEVICES": "0,1", "B": "x y"}
     assert line.words == ["python", "train.py"]
 
@@ -76,6 +79,8 @@ def test_what_is_left_out_is_told() -> None:
         ("python train.py --name 'x", "cannot be split into words"),
         ("bash train.sh", "train.sh is a shell script: give the command in it that trains"),
         ("./run.sh --gpu 1", "run.sh is a shell script"),
+        ("make train", "make starts the training itself"),
+        ("docker run --gpus all image python train.py", "docker starts the training itself"),
         ("CUDA_VISIBLE_DEVICES=0 ", "There is no command"),
     ],
 )

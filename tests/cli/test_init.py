@@ -29,6 +29,8 @@ parser.add_argument("--no-cuda", action="store_true")
 parser.add_argument("--device", default="cuda")
 parser.add_argument("--out", default="runs")
 parser.add_argument("--seed", type=int)
+parser.add_argument("--warmup", type=int, default=0)
+parser.add_argument("--local_rank", type=int, default=-1)
 """
 NANO = """
 out_dir = "out"
@@ -47,6 +49,7 @@ FILES = {
     "base.yaml": "# mine\nlearning_rate: 1.0e-4  # rate\nmax_steps: 100\noutput_dir: out\nseed: 3\n",
     "cli.yaml": "seed_everything: 1\nmodel:\n  lr: 0.1\ntrainer:\n  max_steps: 500\n",
     "args.json": '{"learning_rate": 0.1, "output_dir": "x", "max_steps": 40}\n',
+    "data.json": '[{"prompt": "a"}]',
     "accelerate.yaml": "num_processes: 2\n",
     "main.py": "from lightning.pytorch.cli import LightningCLI\n",
     "hf.py": "from transformers import HfArgumentParser\n",
@@ -70,7 +73,7 @@ LINES = [
     Line(
         "python train.py --lr 1e-3 --no-cuda",
         "{python} train.py --no-cuda --device {device} --out {output_dir}",
-        {"lr": 0.001, "batch-size": 8, "epochs": 3},
+        {"lr": 0.001, "batch-size": 8, "epochs": 3, "warmup": 0},
         {"config": "overrides", "style": "dashed-space", "steps": "epochs"},
     ),
     Line(
@@ -82,7 +85,7 @@ LINES = [
     Line(
         "python train.py -b 32 --layers 64 32 --device=cpu --out=/tmp/x --seed=7",
         "{python} train.py --device={device} --out={output_dir}",
-        {"batch-size": 32, "layers": [64, 32], "seed": 7, "lr": 0.01, "epochs": 3},
+        {"batch-size": 32, "layers": [64, 32], "seed": 7, "lr": 0.01, "epochs": 3, "warmup": 0},
         {"lists": "words"},
     ),
     Line(
@@ -117,6 +120,12 @@ LINES = [
         {"processes": 4},
     ),
     Line(
+        "python -u -m torch.distributed.launch --nproc_per_node=2 --master_port 1234 bare.py --lr=1",
+        "{python} -u -m torch.distributed.launch --nproc_per_node={processes} --master_port 1234 bare.py",
+        {"lr": 1},
+        {"processes": 2},
+    ),
+    Line(
         "python -m pkg.train +exp=a model=big optimizer.lr=1e-3 'data.path=[1,2]' hydra.run.dir=here",
         "{python} -m pkg.train +exp=a model=big",
         {"optimizer": {"lr": 0.001}, "data": {"path": [1, 2]}},
@@ -141,6 +150,24 @@ LINES = [
         "{python} scripts/reinforcement_learning/rsl_rl/train.py --task Isaac-Ant-v0 --headless",
         {"agent": {"seed": 42, "algorithm": {"learning_rate": 0.001}}},
         {"style": "hydra", "flags": {"agent.experiment_name": "{output_dir}"}},
+    ),
+    Line(
+        "./isaaclab.sh -p scripts/reinforcement_learning/rsl_rl/train.py --task=Isaac-Ant-v0 --headless --max_iterations 9",
+        "./isaaclab.sh -p scripts/reinforcement_learning/rsl_rl/train.py --task=Isaac-Ant-v0 --headless",
+        {"agent": {"max_iterations": 9}},
+        {"steps": "agent.max_iterations"},
+    ),
+    Line(
+        "yolo train model=a.pt epochs=9",
+        "yolo train project={output_dir}",
+        {"model": "a.pt", "epochs": 9},
+        {"steps": "epochs"},
+    ),
+    Line(
+        "trl sft --model_name_or_path a/b --packing --num_train_epochs 1",
+        "trl sft --packing --output_dir {output_dir}",
+        {"model_name_or_path": "a/b", "num_train_epochs": 1},
+        {"style": "dashed-space"},
     ),
     Line(
         "uv run scripts/train.py pi05_libero --exp-name=x --batch-size=8 --overwrite",
@@ -184,6 +211,7 @@ LINES = [
         {"name": "a b", "flag": True},
         {"values": "python"},
     ),
+    Line("python bare.py data.json --lr 1", "{python} bare.py data.json", {"lr": 1}),
     Line(
         "python bare.py --version 007 --lr -1e-3 --ids [1,2]",
         "{python} bare.py",

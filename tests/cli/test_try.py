@@ -77,7 +77,7 @@ def test_what_reached_the_trainer_and_what_was_found(project: CommandProject) ->
     assert "reached   max_steps 20, given --max_steps=20: seen: args.json; seen: it made 20 steps" in said
     assert "Again with seed 1 → 2" in said
     assert "reached   seed 2, given --seed=2: seen: args.json; metrics changed with it" in said
-    assert "missing" not in said
+    assert "Nothing is missing." in said
     assert scratch(project) == []
     assert sorted(project.folder.rglob("*")) == before  # no store, no outputs
 
@@ -138,7 +138,22 @@ def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: Com
     (project.folder / "autoloop.toml").write_text(settings + "\n".join(lines) + "\n", encoding="utf-8")
     code, said = attempt(project)
     assert code == 0, said
-    assert "missing" not in said
+    assert "Nothing is missing." in said
+
+
+def test_metrics_that_stand_on_the_numbers_of_their_rows_are_told_with_the_counter(project: CommandProject) -> None:
+    write(project, "good")
+    rows = '"step": step, "loss"', '"my_iter": step, "loss"'
+    source = TRAINER.replace("MODE_IS_HERE", "good").replace(*rows).replace("if rows:", "if step % 5 == 0:")
+    (project.folder / "train.py").write_text(source, encoding="utf-8")
+    code, said = attempt(project)
+    assert code == 0, said
+    assert "the metrics stand on steps 0 to 3, the numbers of their rows" in said
+    assert 'add to [trainer]: step = "my_iter"  # the metric that counts the steps' in said
+    (project.folder / "autoloop.toml").write_text(f'{SETTINGS}step = "my_iter"\n', encoding="utf-8")
+    code, said = attempt(project)
+    assert "Nothing is missing." in said
+    assert re.search(r"loss +4 +5–20 ", said)
 
 
 def test_a_trainer_that_writes_and_prints_nothing_is_told_what_to_write(project: CommandProject) -> None:

@@ -87,7 +87,11 @@ def try_(config: str | None = None, *, options: Flags = NO_FLAGS) -> int:
         )
         spec = msgspec.structs.replace(loop_spec(given, cwd, settings), formal=False)
         spec = msgspec.structs.replace(spec, wandb=msgspec.structs.replace(spec.wandb, online=False))
-        runs = planned_runs(spec, settings, gpu_report.read_within(), scratch, options.changes or [])
+        report = gpu_report.read_within()
+        runs = planned_runs(spec, settings, report, scratch, options.changes or [])
+        for card in report.gpus:
+            if card.index in runs[0].spec.slots[0].gpus and card.users:
+                print(f"note: GPU {card.index} is in use by {printing.printable(card.users)}", file=sys.stderr)
         code, failed = _tried(runs, scratch, options.seconds)
         kept = kept or failed
     except Interrupted:
@@ -117,9 +121,10 @@ def _tried(runs: list[Attempted], scratch: Path, seconds: float) -> tuple[int, b
         arrived += both
         print("\n".join(map(printing.printable, trial.ended(again))))
         failed = again.cause is not None
-    print("\n".join(map(printing.printable, trial.arrived(arrived))))
-    lacking = [] if failed else missing(first, outcome, arrived)
-    print("\n".join(map(printing.printable, trial.lacking(lacking))))
+    for line in trial.arrived(arrived):
+        print(printing.printable(line))
+    if not failed:
+        print("\n" + "\n".join(map(printing.printable, trial.lacking(missing(first, outcome, arrived)))))
     return (1 if failed or not outcome.columns else 0), failed
 
 

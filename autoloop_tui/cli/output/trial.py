@@ -85,8 +85,8 @@ def arrived(found: Sequence[Reached]) -> list[str]:
 
 def lacking(found: Sequence[Missing]) -> list[str]:
     if not found:
-        return []
-    lines = ["", f"{plural(len(found), 'thing')} missing:"]
+        return ["Nothing is missing."]
+    lines = [f"{plural(len(found), 'thing')} missing:"]
     for each in found:
         lines.append(f"  {each.what}")
         if each.line:

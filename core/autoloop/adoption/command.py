@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from autoloop.adoption.known import Launcher, Wrapper, is_program, known, plain
+from autoloop.adoption.known import Launcher, Wrapper, is_program, known, plain, wraps
 from autoloop.adoption.shell_line import read_line
 from autoloop.model import UserError
 
@@ -49,26 +49,28 @@ def read_command(typed: Sequence[str], cwd: Path, environment: Mapping[str, str]
     line = read_line(typed, environment)
     wrapper, words = _unwrapped(line.words)
     start, python = list(wrapper), "python"
+    if not words:
+        raise UserError(f"The command ends after {shlex.join(wrapper)}: give it as you type it to train.")
     launcher = _launcher(words)
+    called: list[str] = [] if launcher is None else [*(launcher.words if wrapper else launcher.command)]
     processes = None
     if launcher is None and _PYTHON.fullmatch(os.path.basename(words[0])):
         python = words[0]
         start.append("{python}" if not wrapper else words[0])
         options, words = _python_options(words[1:])
+        start += options
         if words[:1] == ["-m"] and (found := _launcher_module(words)):
-            start, launcher, words = start[: len(wrapper)], found, [*found.words, *words[2:]]
-        else:
-            start += options
+            called, launcher, words = [*start[len(wrapper) :], *words[:2]], found, [*found.words, *words[2:]]
+            start = list(wrapper)
     if launcher is not None:
         told, words, processes = _launched(launcher, words[len(launcher.words) :])
         _check_files(told, cwd)
-        start += [*launcher.words] if wrapper else [*launcher.command]
-        start += told
+        start += [*called, *told]
     command = Command(
         typed=shlex.join(line.words),
         env=line.env,
         start=start,
-        direct=[*wrapper, "python" if wrapper else "{python}"],
+        direct=start if launcher is None else [*wrapper, "python" if wrapper else "{python}"],
         program="",
         arguments=[],
         python=python,
@@ -89,10 +91,9 @@ def read_command(typed: Sequence[str], cwd: Path, environment: Mapping[str, str]
 
 def _unwrapped(words: list[str]) -> tuple[list[str], list[str]]:
     """What starts the command in an environment, and the command."""
-    for wrapper in known().wrapper:
-        if tuple(words[: len(wrapper.words)]) == wrapper.words:
-            end = _options_end(words, len(wrapper.words), wrapper)
-            return words[:end], words[end:]
+    if wrapper := wraps([os.path.basename(words[0]), *words[1:]]):
+        end = _options_end(words, len(wrapper.words), wrapper)
+        return words[:end], words[end:]
     if _PYTHON.fullmatch(os.path.basename(words[0])) or _launcher(words) or words[0].endswith(".py") or is_program(words[0]):
         return [], words
     # Some other wrapper (xvfb-run, numactl): what stands before the interpreter or the launcher.

@@ -37,7 +37,10 @@ def config_file(draft: Draft) -> ConfigFile | None:
     """Of several the last, whose values win. UserError for one that is not there or cannot be read."""
     names = (*(draft.trainer.config_flags if draft.trainer else ()), *known().names.config)
     candidates = [
-        each for each in draft.arguments if each.names_file and (each.kind == "word" or named(each.key, (*names, "c", "f")))
+        each
+        for each in draft.arguments
+        if each.names_file
+        and (named(each.key, (*names, "c", "f")) or (each.kind == "word" and not _is_data(draft.cwd / each.text)))
     ]
     for each in candidates:
         if not (draft.cwd / each.text).is_file():
@@ -53,6 +56,14 @@ def config_file(draft: Draft) -> ConfigFile | None:
             draft.say("config", f"{default}, which {draft.command.script} reads unless --{flag.key} names another")
             return _read(draft, default, None, flag.key)
     return None
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a JSON file is a list: examples to train on, not settings."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(256).lstrip().startswith(b"[")
 
 
 def _is_config(cwd: Path, path: str) -> bool:

@@ -27,7 +27,7 @@ class Launcher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     words: tuple[str, ...]
     modules: tuple[str, ...]
     command: tuple[str, ...]
-    """How a preset calls it, so that the interpreter of the training environment is used."""
+    """How a preset calls it where it is called as `words`: by the interpreter of the training environment."""
     processes: tuple[str, ...]
     """Its flags that say how many processes."""
     switches: tuple[str, ...] = ()
@@ -85,6 +85,8 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: tuple[str, ...]
     device: tuple[str, ...]
     switches: tuple[str, ...]
+    launch: tuple[str, ...]
+    """What a launcher tells each process."""
 
 
 class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +100,11 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def known() -> Known:
     text = profiles.command_lines().read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), Known)
+
+
+def wraps(words: Sequence[str]) -> Wrapper | None:
+    """The wrapper that a command begins with."""
+    return next((each for each in known().wrapper if tuple(words[: len(each.words)]) == each.words), None)
 
 
 def is_program(path: str) -> bool:

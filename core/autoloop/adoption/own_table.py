@@ -177,9 +177,9 @@ class Table:
         names = known().names
         for flag in {flag.key: flag for flag in script.flags.values()}.values():
             value = flag.default
-            if plain(flag.key) in given or not flag.takes_value or flag.many or not value or isinstance(value, bool):
+            if plain(flag.key) in given or not flag.takes_value or flag.many or value == "" or isinstance(value, bool):
                 continue
-            if self._is_output(flag.key) or is_secret(flag.key, value):
+            if self._is_output(flag.key) or is_secret(flag.key, value) or named(flag.key, names.launch):
                 continue
             if named(flag.key, names.device) and _DEVICE.fullmatch(str(value)):
                 self._add(flag.key, "{device}")
@@ -291,7 +291,7 @@ class Table:
         """Whether a word of the command stays in it where the trainer prints its config."""
         if self.style == "hydra" and plain(each.key) in ("m", "multirun"):
             return False
-        return not (each.texts and self._is_output(each.key)) and not is_secret(each.key, each.text)
+        return each.key not in self.draft.flags and not is_secret(each.key, each.text)
 
     def _values(self) -> Config:
         if self.in_file:

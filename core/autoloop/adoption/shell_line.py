@@ -9,16 +9,20 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from autoloop.adoption.known import wraps
 from autoloop.model import UserError
 
 _WHICH = re.compile(r"\$\(\s*(?:which|command -v)\s+([\w./-]+)\s*\)|`\s*(?:which|command -v)\s+([\w./-]+)\s*`")
+_PROMPT = re.compile(r"^\S*[$%]\s+", re.MULTILINE)
 _REDIRECTED = re.compile(r"(?<=\s)(?:\d?>&\d|\d?>>?\s*[^\s\"'>|&;]+|&>>?\s*[^\s\"'>|&;]+)")
-_OPERATOR = re.compile(r"[;&|()<>]+")
+_OPERATOR = re.compile(r"[;&|\n]+")
 _VARIABLE = re.compile(r"\$(?:([A-Z_][A-Z0-9_]*)\b|\{([A-Z_][A-Z0-9_]*)\})")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _SHELLS = ("bash", "sh", "zsh", "dash")
 _DROPPED = ("nohup", "time", "exec", "command", "srun")
 """Said before a command; Auto Loop does what they are for, or they matter to a shell only."""
+_ELSEWHERE = ("make", "just", "docker", "podman", "ssh", "sbatch", "qsub", "tmux", "screen", "salloc")
+"""What starts a command that is written elsewhere, or on another machine."""
 _PREPARES = ("source", ".", "conda", "module", "pip", "mkdir", "echo", "set", "ulimit", "unset", "rm", "git", "deactivate")
 
 
@@ -36,7 +40,7 @@ def read_line(typed: Sequence[str], environment: Mapping[str, str]) -> ShellLine
     if len(typed) != 1 or not re.search(r"\s", typed[0].strip()):
         return _command(list(typed), {}, [], environment)
     text = re.sub(r"\\\s*\n|\\\s*$", " ", typed[0].strip())
-    text = _WHICH.sub(lambda match: match[1] or match[2], text)
+    text = _WHICH.sub(lambda match: match[1] or match[2], _PROMPT.sub("", text))
     left_out: list[str] = []
     if redirected := _REDIRECTED.findall(text):
         left_out.append(f"{' '.join(redirected)}: the output of a run is kept in its log")
@@ -51,7 +55,7 @@ def read_line(typed: Sequence[str], environment: Mapping[str, str]) -> ShellLine
         if words[0] == "export" or all(_ASSIGNMENT.fullmatch(word) for word in words):
             env |= {match[1]: match[2] for word in words if (match := _ASSIGNMENT.fullmatch(word))}
             continue
-        if words[0] in _PREPARES and not _wraps(words):
+        if words[0] in _PREPARES and not wraps(words):
             left_out.append(f"{shlex.join(words)}: do that before you start Auto Loop")
             continue
         if trains:
@@ -62,22 +66,24 @@ def read_line(typed: Sequence[str], environment: Mapping[str, str]) -> ShellLine
 
 def _segments(text: str, left_out: list[str]) -> list[list[str]]:
     """The words of each command of a line."""
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|")
-    lexer.whitespace_split, lexer.commenters = True, ""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
     segments: list[list[str]] = [[]]
+    comment = False
     try:
         words = list(lexer)
     except ValueError as error:
         raise UserError(f"The command cannot be split into words ({str(error).lower()}): correct its quotes.") from None
     for place, word in enumerate(words):
-        if word.startswith("#"):
-            break
+        comment = "\n" not in word and (comment or word.startswith("#"))
+        if comment:
+            continue
         if word == "|":
             left_out.append(f"{' '.join(words[place:])}: the output of a run is kept in its log")
             break
         if _OPERATOR.fullmatch(word):
             segments.append([])
-        elif not (word == "$" and not segments[-1]):  # the prompt, copied along
+        else:
             segments[-1].append(word)
     return [segment for segment in segments if segment]
 
@@ -88,7 +94,7 @@ def _command(words: list[str], env: dict[str, str], left_out: list[str], environ
         if match := _ASSIGNMENT.fullmatch(words[0]):
             env[match[1]] = match[2]
             words = words[1:]
-        elif first == "env" or words[0] == "$":
+        elif first == "env":
             words = words[1:]
         elif first in _DROPPED:
             left_out.append(f"{words[0]}: Auto Loop starts the command itself")
@@ -98,7 +104,9 @@ def _command(words: list[str], env: dict[str, str], left_out: list[str], environ
         elif first in _SHELLS and (line := _given_line(words)) is not None:
             inner = read_line([f"{line} "], environment)
             return ShellLine(env=env | inner.env, words=inner.words, left_out=left_out + inner.left_out)
-        elif first in _SHELLS or words[0].endswith(".sh"):
+        elif first in _ELSEWHERE:
+            raise UserError(f"{first} starts the training itself: give the command that it runs in the end.")
+        elif first in _SHELLS or (words[0].endswith(".sh") and not wraps([first, *words[1:]])):
             script = next((word for word in words if word.endswith(".sh")), words[0])
             raise UserError(f"{script} is a shell script: give the command in it that trains.")
         else:
@@ -112,10 +120,6 @@ def _given_line(words: list[str]) -> str | None:
     """What `bash -c` (`-lc`) is given."""
     place = next((place for place, word in enumerate(words[1:], 1) if re.fullmatch(r"-\w*c", word)), None)
     return words[place + 1] if place is not None and place + 1 < len(words) else None
-
-
-def _wraps(words: list[str]) -> bool:
-    return words[:2] == ["conda", "run"]
 
 
 def _expanded(word: str, environment: Mapping[str, str]) -> str:

@@ -18,7 +18,10 @@ def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
     assert draft.trainer is not None
     preset = _preset(draft, version)
     draft.settings["preset"] = preset.name
+    if draft.command.script and draft.command.script != preset.script:
+        draft.settings["train_script"] = draft.command.script
     config = config_file(draft)
+    config = None if config is None or config.is_python else config
     values: Config = copy.deepcopy(config.config) if config else {}
     given = {**preset.flags, **preset.wandb.offline}
     extra: list[str] = []
@@ -59,8 +62,10 @@ def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:
                 draft.say("preset", f"{preset.name}, for {draft.trainer.package} {installed}, which is installed")
                 return preset
     here = next((each for each in presets if each.script and (draft.cwd / each.script).is_file()), None)
+    if draft.command.script:  # of versions before the module alone was enough
+        here = here or presets[0]
     chosen = here or presets[-1]
-    why = f"{chosen.script} is here" if here else "assumed, as no version is installed here"
+    why = f"{draft.command.script or chosen.script} is here" if here else "assumed, as no version is installed here"
     draft.say("preset", f"{chosen.name}: {why}; {' and '.join(each.name for each in presets)} ship")
     return chosen
 

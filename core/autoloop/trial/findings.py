@@ -97,10 +97,11 @@ def _axis(run: Attempted, outcome: Outcome, config: dict[str, Any]) -> Iterator[
         if len(series) > 1 and all(value.is_integer() for value in series.values) and _rises(list(series.values))
     ]
     if known and last > total:
-        yield Missing(
-            what=f"the metrics reach step {last}, although {total} were to be made: they are counted otherwise",
-            line=f'step = "{counters[0] if counters else "METRIC"}"  # the metric that counts the steps',
-        )
+        what = f"the metrics reach step {last}, although {total} were to be made: they are counted otherwise"
+        if counters:
+            yield Missing(what=what, line=f'step = "{counters[0]}"  # the metric that counts the steps')
+        else:
+            yield Missing(what=f"{what}; name the metric that counts the steps as step, or another key as steps")
     elif last == 0 or (outcome.stopped is None and counters and known and last < total // 2):
         what = f"the metrics stand on steps 0 to {last}, the numbers of their rows" if last else "the metrics have no step"
         yield Missing(
@@ -128,7 +129,7 @@ def _seed(run: Attempted, config: dict[str, Any]) -> Iterator[Missing]:
         elif (flag := _declared(run, known().names.seed)) and run.preset.config != "file":
             yield Missing(what=f'{what}: the script takes --{flag}, so add "{flag}": 1 to the base')
         else:
-            yield Missing(what=what, line='seed = "KEY"  # the path in the config; add it there first')
+            yield Missing(what=what, line='seed = "KEY"  # its path in the config, if the trainer takes one')
 
 
 def _changes(run: Attempted, arrived: Sequence[Reached]) -> Iterator[Missing]:

@@ -71,12 +71,12 @@ def _one(change: Change, run: Attempted, outcome: Outcome, echoes: list[tuple[st
 
 
 def _given(change: Change, run: Attempted) -> str:
-    words = run.planned.launch.argv
+    words = run.planned.launch.argv[::-1]  # of a word that is given twice the last counts
     name = change.path.replace("_", "[-_]")
     word = next((word for word in words if re.fullmatch(rf"[+-]*{name}(=.*)?", word)), None)
     if run.preset.config != "file" and word is not None:
         place = words.index(word)
-        return word if "=" in word or place + 1 == len(words) else f"{word} {words[place + 1]}"
+        return word if "=" in word or place == 0 else f"{word} {words[place - 1]}"
     return "in its config file"
 
 
