@@ -15,6 +15,7 @@ import msgspec
 from autoloop.model import UserError
 from autoloop.runners import procfs
 from autoloop.store.places import FOLDERS, Places
+from autoloop.store.trouble import StoreUnavailableError
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -56,7 +57,8 @@ def signature(data: bytes) -> Holder | None:
 
 
 def check_access(places: Places) -> None:
-    """UserError where the state belongs to somebody else, or to an engine on another machine.
+    """UserError where the state belongs to somebody else, or to an engine on another machine; StoreUnavailableError where an
+    engine writes what nobody else can see.
 
     Whoever can write there can make us write into his files, read ours and take over our runs; so every folder and file
     that we trust must be ours, links and what they lead to included. A file system may be shared, but neither SQLite's
@@ -91,6 +93,26 @@ def check_access(places: Places) -> None:
                 f"{loop} is driven by process {signed.pid} on {signed.host}, and {places.home} can be used on one machine "
                 f"at a time: give the command on {signed.host}. If that machine or process is gone, delete {entry.path}."
             )
+        if signed is not None and not signed.contained and _writes_unseen(signed.pid, places.database):
+            raise StoreUnavailableError(
+                f"{places.database} cannot be used now: process {signed.pid}, the engine of "
+                f"{entry.name.removesuffix('.lock')}, writes to a file beside it (-wal, -shm) that was deleted, so nobody "
+                "else can see what it does. Wait for its loop's end, when it writes everything into the database; or end "
+                "that process and `autoloop-tui resume`."
+            )
+
+
+def _writes_unseen(pid: int, database: Path) -> bool:
+    """Whether a process has a `-wal` or `-shm` of the database open that is gone from its folder."""
+    deleted = {f"{os.path.realpath(database)}{ending} (deleted)" for ending in ("-wal", "-shm")}
+    try:
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(entry.path) in deleted:
+                    return True
+    except OSError:
+        pass
+    return False
 
 
 def _check_owner(home: Path, path: Path) -> None:

@@ -73,6 +73,10 @@ class Rows:
         """Differs whenever anything was changed, by another process or through this connection."""
         return self.version(), self._db.total_changes
 
+    def checkpoint(self) -> None:
+        """Copy what was written last (`-wal`) into the database, as far as no reader needs it where it is."""
+        self._sql("PRAGMA wal_checkpoint(PASSIVE)")
+
     def gone(self) -> bool:
         """Whether the file was deleted, replaced or emptied: what is written from now on nobody will find."""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -72,3 +73,15 @@ def test_where_no_folder_can_be_made_nothing_is_left(project: EngineProject) -> 
         create_loop(project.store, plan, NOW)
     assert project.store.loops() == []
     assert list((project.folder / ".autoloop/configs").iterdir()) == []
+
+
+def test_the_database_alone_knows_a_loop_that_was_made(project: EngineProject, tmp_path: Path) -> None:
+    """Whatever becomes of the files beside it, the loop can be resumed, and finds its runs by their folders."""
+    with Store.open(project.folder, create=True) as store:
+        loop = create_loop(store, planned(project), NOW)
+        alone = tmp_path / "alone"
+        (alone / ".autoloop").mkdir(mode=0o700, parents=True)
+        shutil.copy(store.places.database, alone / ".autoloop")
+        with Store.open(alone) as copy:
+            assert copy.find_loop(None).name == loop.name
+            assert len(copy.runs(loop.id)) == 1

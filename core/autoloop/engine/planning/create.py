@@ -16,7 +16,7 @@ from autoloop.engine.planning.names import fresh_name
 from autoloop.engine.planning.plan import LoopPlan
 from autoloop.files import write_all
 from autoloop.model import EventKind, Loop, LoopState, Round, RoundState, UserError
-from autoloop.store import Store
+from autoloop.store import Store, StoreUnavailableError
 from autoloop.text.plural import plural
 
 
@@ -33,7 +33,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
         with store.transaction():  # nobody else of this project takes a name meanwhile
             folder = _take_folder(store, plan)
             freeze_sources(store.places, folder.name, plan.spec, plan.base)
-            return _record(store, plan, frozen, folder, now)
+            loop = _record(store, plan, frozen, folder, now)
     except BaseException as error:
         with contextlib.suppress(OSError):
             for path in frozen.values():
@@ -44,6 +44,9 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
         if isinstance(error, OSError):
             raise UserError(f"Nothing was started: {store.places.home} cannot be written ({error.strerror}).") from None
         raise
+    with contextlib.suppress(StoreUnavailableError):
+        store.checkpoint()  # whatever becomes of the file beside it, the database knows the loop
+    return loop
 
 
 def take_back(store: Store, loop: Loop) -> bool:
