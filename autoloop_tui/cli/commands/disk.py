@@ -67,10 +67,10 @@ def disk(
     with Store.open(project) as store:
         trash = Trash(store.places.home)
         if undo:
-            return _undo(trash)
+            return _undo(trash, json)
         if empty:
             freed, problems = trash.empty()
-            return _told(f"Deleted {output.size_text(freed)} from the trash.", problems)
+            return _told(f"Deleted {output.size_text(freed)} from the trash.", problems, json, {"deleted": freed})
         loops = [store.find_loop(loop)] if loop is not None else store.loops()
         found = folders_of(store, loops, outside or [])
         if not free:
@@ -120,11 +120,8 @@ def _throw_away(store: Store, trash: Trash, choices: Sequence[Choice], settings:
         try:
             batch, failed = trash.move(wanted)
         except OSError as error:
-            raise UserError(f"Nothing was moved: the trash cannot be written ({error.strerror}).") from None
+            raise UserError(f"Nothing was moved: the trash below .autoloop cannot be written ({error.strerror}).") from None
         moved, problems = batch.size, [*problems, *failed]
-    if json:
-        print(printing.json_text({"moved": moved, "deleted": freed, "trash": trash.usage().size, "problems": problems}))
-        return 1 if problems else 0
     went = sum(len(choice.go) for choice in choices)
     days = f"{settings.keep.trash_days:g} days"
     said = [f"Deleted {output.size_text(freed)} that had been in the trash for longer than {days}."] if freed else []
@@ -134,16 +131,22 @@ def _throw_away(store: Store, trash: Trash, choices: Sequence[Choice], settings:
         if wanted
         else "There is no checkpoint to throw away."
     )
-    return _told(" ".join(said), problems)
+    done = {"moved": moved, "deleted": freed, "trash": trash.usage().size}
+    return _told(" ".join(said), problems, json, done)
 
 
-def _undo(trash: Trash) -> int:
+def _undo(trash: Trash, json: bool) -> int:
     back, problems = trash.put_back()
-    size = output.size_text(sum(item.size for item in back))
-    return _told(f"Put back {plural(sum(item.size > 0 for item in back), 'checkpoint')} ({size}).", problems)
+    size = sum(item.size for item in back)
+    count = plural(sum(item.size > 0 for item in back), "checkpoint")
+    return _told(f"Put back {count} ({output.size_text(size)}).", problems, json, {"put_back": size})
 
 
-def _told(sentence: str, problems: Sequence[str]) -> int:
+def _told(sentence: str, problems: Sequence[str], json: bool, done: dict[str, int]) -> int:
+    """Print what was done; the exit code."""
+    if json:
+        print(printing.json_text({**done, "problems": [printing.encodable(problem) for problem in problems]}))
+        return 1 if problems else 0
     print("\n".join(printing.wrapped(sentence, printing.across())))
     for problem in problems:
         print(printing.printable(problem), file=sys.stderr)

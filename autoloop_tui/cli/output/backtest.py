@@ -177,6 +177,10 @@ class Report:
             for each in ended
         ]
         head = ["run", "loop", "ended at", "made", "by", *metric]
+        if len({each.facts.cohort for each in outcomes}) == 1:
+            return printing.table(
+                [head[0], *head[2:]], [[row[0], *row[2:]] for row in rows], texts=(3, 0), cells=printing.across()
+            )
         return printing.table(head, rows, texts=(4, 1, 0), spare=(1,), cells=printing.across())
 
     def _place(self, run: str) -> list[str]:

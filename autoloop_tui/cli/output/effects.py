@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoloop.model import Change
@@ -65,9 +65,10 @@ class Report(NamedTuple):
 
     def _table(self) -> str:
         pairs = self.comparison.pairs
+        paths = {pair.path for pair in pairs}
         rows = [
             [
-                printing.printable(pair.path),
+                printing.printable(_short(pair.path, paths)),
                 printing.printable(f"{before_text(change)} → {after_text(change)}"),
                 f"{number(pair.means[0])} ({pair.verdict.runs[1]})",
                 f"{number(pair.means[1])} ({pair.verdict.runs[0]})",
@@ -78,7 +79,7 @@ class Report(NamedTuple):
             for change in [_change(pair)]
         ]
         head = ["setting", "change", "before", "after", "effect", "verdict"]
-        table = printing.table(head, rows, texts=(5, 1, 0), cells=printing.across())
+        table = printing.table(head, rows, texts=(1, 5, 0), cells=printing.across())
         more = len(pairs) - SHOWN
         return f"{table}\n{plural(more, 'more pair')}: --json has all." if more > 0 else table
 
@@ -92,12 +93,20 @@ class Report(NamedTuple):
         return f"Spread between seeds: {spreads}. All verdicts together are wrong in at most 5 % of cases."
 
     def _importance(self) -> str:
+        paths = {each.path for each in self.importance}
         rows = [
-            [printing.printable(each.path), f"{each.share:.0%}", f"{each.low:.0%}–{each.high:.0%}"]
+            [printing.printable(_short(each.path, paths)), f"{each.share:.0%}", f"{each.low:.0%}–{each.high:.0%}"]
             for each in self.importance
         ]
         table = printing.table(["setting", "importance", "90 % interval"], rows, texts=(0,), cells=printing.across())
         return f"Importance for being among the best (PED-ANOVA; shares of 100 %):\n\n{table}"
+
+
+def _short(path: str, paths: Collection[str]) -> str:
+    """The shortest end of a path that no other of these has."""
+    parts = path.split(".")
+    ends = (".".join(parts[-length:]) for length in range(1, len(parts)))
+    return next((end for end in ends if sum(f".{other}".endswith(f".{end}") for other in paths) == 1), path)
 
 
 def _change(pair: Pair) -> Change:

@@ -24,7 +24,7 @@ def shortage(folders: Iterable[Path], least: int) -> str | None:
         if free < least:
             return (
                 f"{_gigabytes(free)} is free below {folder}, less than the {_gigabytes(least)} that a start needs "
-                "(min_free_gb in autoloop.toml)"
+                "(min_free_gb in autoloop.toml); `autoloop-tui disk` shows what takes it"
             )
     return None
 
