@@ -5,6 +5,7 @@ Everything is pulled by the console's one clock; nothing here touches a widget.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections import Counter, OrderedDict
@@ -22,6 +23,7 @@ from autoloop.engine.runs.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns, for_runs
 from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
 from autoloop.protocol import Request
+from autoloop.secrets import missing
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
 
 from autoloop_tui import client
@@ -299,6 +301,12 @@ class Feed:
         if run.id not in self._secrets:
             self._secrets[run.id] = output_secrets(run, self._preset())
         return self._secrets[run.id]
+
+    @property
+    def unmasked(self) -> str:
+        """What a log's title adds where a secret of --extra cannot be masked, because its variable is not set here."""
+        lacking = missing(self.view.loop.spec.extra, os.environ) if self.view else []
+        return f"{', '.join(lacking)} not set here: a secret of --extra may be shown" if lacking else ""
 
     @property
     def _most(self) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from autoloop.configs import Config, diff, dump_config
+from autoloop.configs import Config, diff
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
-from autoloop.secrets import masked_document
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.values import NOTHING, count, duration
 
@@ -19,11 +17,7 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import against
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.rows import changes_in_short
-
-_KEY_LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*")(: )(.*)', re.DOTALL)
-_LONGEST = 4000
-"""Cells of a config's line that are kept: a value longer than that is no value to read."""
-
+from autoloop_tui.console.present.run.config_text import config_rows
 
 # ------------------------------------------------------------------------------------------------------------- header
 
@@ -151,9 +145,9 @@ def config_page(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
     except UserError as error:
         return [[(" " + plain(str(error)), "slot-failed")]]
     rows = [*_difference(view, run, config, glyphs), [], *lineage(view, run, glyphs=glyphs), []]
-    lines = dump_config(masked_document(config)).rstrip("\n").split("\n")
+    lines = config_rows(run, view.base_of(run))
     rows.append(title("The whole config", f"{count(len(lines))} lines, {run.config_path}"))
-    return rows + [_config_line(line) for line in lines]
+    return rows + lines
 
 
 def _difference(view: View, run: Run, config: Config, glyphs: Glyphs) -> list[list[Piece]]:
@@ -191,14 +185,6 @@ def change_rows(changes: Sequence[Change], glyphs: Glyphs) -> list[list[Piece]]:
             ]
         )
     return rows
-
-
-def _config_line(line: str) -> list[Piece]:
-    line = clip(line, _LONGEST)
-    if match := _KEY_LINE.fullmatch(line):
-        space, key, colon, value = match.groups()
-        return [("   " + space, ""), (key, "diff-after"), (colon, "dim"), (value, "")]
-    return [("   " + line, "dim" if line.strip() in ("{", "}", "},", "[", "]", "],") else "")]
 
 
 def title(text: str, more: str) -> list[Piece]:

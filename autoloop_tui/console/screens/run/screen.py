@@ -125,7 +125,8 @@ class RunScreen(LoopScreen):
             waits = run.state is RunState.QUEUED
             empty = "it waits in the queue: the log appears when it starts" if waits else "it was never started"
             log, secrets = self.query_one("#part-log", LogTail), self.console.feed.secrets(run)
-            log.open(view.log_path(run), f"log of {plain(run.name)}", empty, secrets)
+            title = self.console.glyphs.dot.join(filter(None, [f"log of {plain(run.name)}", self.console.feed.unmasked]))
+            log.open(view.log_path(run), title, empty, secrets)
         elif self.part == "config":
             self._page("config", (run.state, run.config_path, base and base.state))
         else:

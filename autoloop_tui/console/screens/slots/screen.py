@@ -136,7 +136,8 @@ class SlotsScreen(LoopScreen):
         if run is None:
             log.open(None, title, "this slot has not run anything yet")
         else:
-            title, secrets = f"{title}{self._dot}{plain(run.name)}", self.console.feed.secrets(run)
+            title = self._dot.join(filter(None, [title, plain(run.name), self.console.feed.unmasked]))
+            secrets = self.console.feed.secrets(run)
             log.open(view.log_path(run), title, "the log appears when the run starts", secrets)
 
     def _paint_charts(self, view: View) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from autoloop.model import ExitRecord, RunState
 
 from autoloop_tui.console.screens.run.screen import RunScreen
@@ -24,6 +25,22 @@ async def test_the_log_is_followed_and_searched(project: RecordedProject, varian
         assert any("step 42" in row for row in painted(log))
         await press(pilot, "n")
         assert isinstance(pilot.app.screen, RunScreen)  # n is the next match while something is searched for
+
+
+@pytest.mark.parametrize("given", [True, False])
+async def test_a_secret_of_extra_is_masked_where_its_variable_is_set_and_named_where_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    project = RecordedProject(tmp_path, extra=["--token=${AUTOLOOP_SECRET_TOKEN}"])
+    run = project.run("talks", RunState.RUNNING, log="logging in with plain-words-of-mine\n")
+    if given:
+        monkeypatch.setenv("AUTOLOOP_SECRET_TOKEN", "plain-words-of-mine")
+
+    async with drive(project, run, (120, 40)) as (pilot, screen):
+        await press(pilot, "2")
+        text = "\n".join(painted(screen.query_one(LogTail)))
+        assert ("plain-words-of-mine" in text) is not given
+        assert ("AUTOLOOP_SECRET_TOKEN not set here" in text) is not given
 
 
 async def test_the_cause_of_a_failure_stands_above_the_log(project: RecordedProject) -> None:

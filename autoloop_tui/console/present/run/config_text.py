@@ -1,0 +1,68 @@
+"""A run's config as its file is written, line by line; what its edits have changed is marked as `diff` marks it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+
+from autoloop.configs import parse_config, rewrite, suffix_of
+from autoloop.engine.base.frozen_config import frozen_text
+from autoloop.model import Run, UserError
+from autoloop.secrets import mask, masked_document
+
+from autoloop_tui.console.drawing.paint import clip, plain
+from autoloop_tui.console.drawing.pieces import Piece
+
+LONGEST = 4000
+"""Cells of a line that are kept: a value longer than that is no value to read."""
+MOST_LINES = 3000
+"""Lines of a config at most that are compared: what takes longer to compare nobody reads."""
+_KEY_LINE = re.compile(r"""(\s*(?:- )*)("(?:[^"\\]|\\.)*"|'[^']*'|[\w.\-/]+)(:|\s*=)(\s.*|)""", re.DOTALL)
+_BRACKETS = frozenset(("{", "}", "},", "[", "]", "],"))
+
+
+def config_rows(run: Run, base: Run | None) -> list[list[Piece]]:
+    """The lines of the config, without secrets; of a variant, those of its `base` too that are no longer there. UserError
+    if the config cannot be read."""
+    lines = _lines(run)
+    before = lines
+    if base is not None and suffix_of(base.config_path) == suffix_of(run.config_path):
+        try:
+            before = _lines(base)
+        except UserError:
+            before = lines  # the page says elsewhere that it cannot be read
+    return [_row(sign, clip(plain(line.expandtabs(4)), LONGEST)) for sign, line in _compared(before, lines)]
+
+
+def _lines(run: Run) -> list[str]:
+    text, suffix = frozen_text(run), suffix_of(run.config_path)
+    config = parse_config(text, run.config_path)
+    hidden = masked_document(config)
+    return mask(rewrite(text, hidden, suffix) if hidden != config else text).rstrip("\n").split("\n")
+
+
+def _compared(before: list[str], after: list[str]) -> Iterator[tuple[str, str]]:
+    if before == after or max(len(before), len(after)) > MOST_LINES:
+        yield from ((" ", line) for line in after)
+        return
+    for kind, start, end, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind == "equal":
+            yield from ((" ", line) for line in after[first:last])
+        else:
+            yield from (("-", line) for line in before[start:end])
+            yield from (("+", line) for line in after[first:last])
+
+
+def _row(sign: str, line: str) -> list[Piece]:
+    if sign != " ":
+        return [
+            (f" {sign} ", "diff-before" if sign == "-" else "diff-after"),
+            (line, "dim" if sign == "-" else "bold diff-after"),
+        ]
+    if line.lstrip().startswith("#"):
+        return [("   " + line, "dim")]
+    if match := _KEY_LINE.fullmatch(line):
+        space, key, colon, value = match.groups()
+        return [("   " + space, ""), (key, "diff-after"), (colon, "dim"), (value, "")]
+    return [("   " + line, "dim" if line.strip() in _BRACKETS else "")]
