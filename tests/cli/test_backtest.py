@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autoloop.model import RunState
+from autoloop.model import Actor, LiveContext, Proposal, RunState
 
 from tests.cli.conftest import Call
 from tests.cli.past_loops import PastLoop, curve, open_store
@@ -147,6 +147,36 @@ def test_a_run_that_real_live_rules_stopped_is_stopped_at_the_same_step_in_the_r
     (run,) = document(call, "--rules", "live.toml")["runs"]
     assert proposal.live is not None
     assert (run["rule"], run["at"]) == ("any", proposal.live.step)
+
+
+def test_a_lineage_that_has_had_its_relaunches_gets_no_more(project: CommandProject, call: Call) -> None:
+    (project.folder / "live.toml").write_text(
+        'name = "n"\nversion = "1"\n[[rule]]\nid = "high"\nscope = "live"\nreason = "r"\nwhen = "eval_loss.last > 5"\n'
+        'changes = [["lr@mul=2"], ["lr@mul=3"]]\nrelaunches = 2\n'
+    )
+    with open_store(project.folder) as store:
+        loop = PastLoop(store, preset="plain")
+        base = loop.add("base", curve(1.0, 9.0, 9.0))
+        for number in (1, 2):
+            asked = Proposal(
+                id=number,
+                loop=1,
+                round=1,
+                base_run=base.id,
+                author=Actor.rule("high"),
+                reason="r",
+                edits=["lr@mul=2"],
+                live=LiveContext(attempt=f"{base.id}-1", step=200),
+            )
+            store.put_proposal(asked)
+            base = loop.add(f"base_live{number}", curve(1.0, 9.0, 9.0), base_run=base.id, proposal=number)
+    found = document(call, "--rules", "live.toml")
+    assert [(run["ending"], run["edits"]) for run in found["runs"]] == [
+        ("relaunched", ["lr@mul=2"]),
+        ("relaunched", ["lr@mul=3"]),
+        ("untouched", []),
+    ]
+    assert found["runs"][2]["refused"] == {"high": 200}
 
 
 def test_runs_of_any_folder_are_replayed_too(project: CommandProject, call: Call) -> None:
