@@ -83,6 +83,12 @@ LINES = [
         {"config": "overrides"},
     ),
     Line(
+        "python bare.py --n-steps 256 --total-timesteps 2000",
+        "{python} bare.py",
+        {"n-steps": 256, "total-timesteps": 2000},
+        {"steps": "total-timesteps"},
+    ),
+    Line(
         "python train.py -b 32 --layers 64 32 --device=cpu --out=/tmp/x --seed=7",
         "{python} train.py --device={device} --out={output_dir}",
         {"batch-size": 32, "layers": [64, 32], "seed": 7, "lr": 0.01, "epochs": 3, "warmup": 0},

@@ -127,6 +127,7 @@ def test_a_proposal_with_no_edit_left_is_blocked() -> None:
     assert "already been run" not in one.blocked
     assert guarded("batch_size=8", "ot.lambda_ot=0.1").blocked == "There is no edit left that changes the training."
     assert guarded().blocked == "There is no edit left that changes the training."
+    assert "matches nothing: there is no rate in optimizer" in (guarded("optimizer.rate@mul=2").blocked or "")
 
 
 def test_a_config_that_has_been_run_is_blocked_with_where() -> None:

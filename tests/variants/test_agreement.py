@@ -75,7 +75,7 @@ def judged(project: EngineProject, monkeypatch: pytest.MonkeyPatch) -> tuple[Run
     """A run that has ended, and what the engine proposes from it. A person decides, so nothing has started."""
     (project.folder / "fake.toml").write_text(FLAGS)
     (project.folder / "autoloop.toml").write_text('preset = "./fake.toml"\nrules = "own.toml"\n')
-    shared = {"seed": 1, "tau": 0.25, "steps": 900, "warmup": 1, "rows": rows(2.0, 1.0)}
+    shared = {"seed": 1, "number": 1, "tau": 0.25, "steps": 900, "warmup": 1, "rows": rows(2.0, 1.0)}
     configs = [project.config("base", **shared), project.config("other", **shared, lr=3)]
     loop = project.loop(
         configs, rounds=2, decide=True, approve="manual", rules=project.rules(BOOK), extra=["--loader.workers=1"]

@@ -79,6 +79,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     output_dir: str | None = None
     step: int = 0
     total_steps: int = 0
+    total_assumed: bool = False
+    """Neither the command nor the config says `total_steps`: it is --steps until the trainer tells better."""
     resume: bool = False
     """The next attempt goes on from the run's last checkpoint, in the same output directory."""
     summary: Summary | None = None

@@ -73,7 +73,8 @@ def check(config: Config, request: VariantRequest, policy: VariantPolicy, suffix
             f"There is no edit left that changes the training ({', '.join(overridden)} is given by a flag for all runs)."
         ]
     else:
-        why = f" ({dropped[0].rstrip('.')})" if len(dropped) == 1 else ""
+        lost = [*notes, *dropped]
+        why = f" ({lost[0].rstrip('.')})" if len(lost) == 1 else ""
         reasons = [f"There is no edit left that changes the training{why}."]
     return CheckedVariant(
         config=result,

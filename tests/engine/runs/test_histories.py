@@ -154,8 +154,29 @@ def test_runs_are_judged_on_their_trainers_steps_whatever_they_write(project: En
     assert {name: each.last_step for name, each in ended.summary.metrics.items()} == {"val/loss": 40, "val/acc": 40}
 
 
+TELLS = """
+import json, sys
+bar = json.load(open(sys.argv[1]))["bar"]
+for step in range(1, 41):
+    shown = f"\\r| {step}/60 [00:01<00:01, 50.0it/s, loss={1 / step}]"
+    sys.stderr.write(shown if bar else f"step {step} loss {1 / step}\\n")
+sys.stderr.write("\\n")
+"""
+
+
+def test_where_nobody_says_how_many_steps_a_run_makes_its_trainer_tells(project: EngineProject) -> None:
+    configs = [config(project, "bar", bar=True), config(project, "lines", bar=False)]
+    patterns = Path(preset(project, TELLS))
+    patterns.write_text(patterns.read_text().partition("[console]")[0])
+    loop = project.loop(configs, preset=str(patterns), steps=2000)
+    assert [run.total_steps for run in project.runs(loop)] == [2000, 2000]
+    project.run(loop)
+    assert [(run.name, run.step, run.total_steps) for run in project.runs(loop)] == [("bar", 40, 60), ("lines", 40, 40)]
+
+
 def test_a_run_that_counts_its_steps_from_0_has_made_them_all_when_it_finishes(project: EngineProject) -> None:
     from_zero = [{"_step": step, "train/l1_loss": 1.0} for step in range(4)]
-    loop = project.loop([project.config("a", rows=from_zero), project.config("short", rows=from_zero[:2])], steps=4)
+    configs = [project.config("a", rows=from_zero, steps=4), project.config("short", rows=from_zero[:2], steps=4)]
+    loop = project.loop(configs, steps=4)
     project.run(loop)
     assert [(run.name, run.step, run.total_steps) for run in project.runs(loop)] == [("a", 4, 4), ("short", 1, 4)]

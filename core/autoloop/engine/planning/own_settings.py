@@ -18,6 +18,8 @@ from autoloop.settings import report_file
 from autoloop.trainers import Preset, passes, passes_steps
 
 STEPS = (
+    "total_timesteps",
+    "total_iterations",
     "steps",
     "max_steps",
     "num_steps",
@@ -27,6 +29,7 @@ STEPS = (
     "max_train_steps",
     "max_iters",
     "num_iterations",
+    "max_iterations",
 )
 FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir", "workdir", "default_root_dir"})
 
@@ -45,7 +48,8 @@ def steps_place(config: Config, path: str = "") -> Keys | None:
         return found[0] if found and _counts(get(config, found[0])) else None
     blocks: list[tuple[Keys, Config]] = [((), config)]
     blocks += [((key,), value) for key, value in config.items() if isinstance(value, dict)]
-    return next(((*keys, key) for keys, block in blocks for key in STEPS if _counts(block.get(key))), None)
+    named = ((*keys, key) for keys, block in blocks for name in STEPS for key in block if key.replace("-", "_") == name)
+    return next((place for place in named if _counts(get(config, place))), None)
 
 
 def _counts(value: object) -> bool:
@@ -55,6 +59,11 @@ def _counts(value: object) -> bool:
 def steps_of(preset: Preset, config: Config, steps: int) -> int:
     """How far a run of `config` goes: --steps where the preset passes it on, else what the config itself says."""
     return steps if passes_steps(preset) else own_steps(config, preset.steps) or steps
+
+
+def steps_assumed(preset: Preset, config: Config) -> bool:
+    """Whether neither the preset's command nor `config` says how far a run goes."""
+    return not passes_steps(preset) and own_steps(config, preset.steps) is None
 
 
 def with_own_wandb(spec: LoopSpec, configs: Sequence[Config]) -> LoopSpec:

@@ -11,7 +11,7 @@ from autoloop.configs import Config, reading_differs, rewrite
 from autoloop.engine.planning.checks import check
 from autoloop.engine.planning.config_files import dataset_of, expanded, read_source, sources_of, with_base
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
-from autoloop.engine.planning.own_settings import own_steps, steps_of, with_own_methods, with_own_wandb
+from autoloop.engine.planning.own_settings import own_steps, steps_assumed, steps_of, with_own_methods, with_own_wandb
 from autoloop.engine.planning.rule_checks import named_metrics
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, Run, Slot
@@ -122,6 +122,7 @@ def plan_loop(
             config_hash=hash_,
             group=group_of(config, policy),
             total_steps=steps_of(preset, config, spec.steps),
+            total_assumed=steps_assumed(preset, config),
             created_at=now,
         )
         taken.add(run.name)
@@ -255,7 +256,7 @@ def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str 
     if others := [f"{name} {steps}" for name, steps in asked.items() if steps not in (None, spec.steps)]:
         said += f" ({_some(others)}, not {spec.steps})"
     if silent := [name for name, steps in asked.items() if steps is None]:
-        said += f"; {_some(silent)} says none, so its progress is counted up to --steps {spec.steps}"
+        said += f"; {_some(silent)} says none, so its progress is counted up to --steps {spec.steps} until the trainer tells"
     return said
 
 

@@ -9,7 +9,7 @@ from autoloop.configs import Config, rewrite, suffix_of
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_text
 from autoloop.engine.planning.names import new_run_id
-from autoloop.engine.planning.own_settings import steps_of
+from autoloop.engine.planning.own_settings import steps_assumed, steps_of
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
 from autoloop.model import EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
@@ -144,6 +144,7 @@ def _make_run(
         changes=proposal.changes,
         slot=slot,
         total_steps=steps_of(context.preset, config, context.spec.steps),
+        total_assumed=steps_assumed(context.preset, config),
         created_at=context.clock(),
     )
     return run, [(frozen, text), (variant, text)]

@@ -20,7 +20,7 @@ from autoloop.diagnose.causes import SHORTAGE
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.attempts import next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing
-from autoloop.engine.runs.following import follow_attempt, written_in
+from autoloop.engine.runs.following import follow_attempt, with_progress, written_in
 from autoloop.engine.runs.launching import Launcher
 from autoloop.file_watch import FileWatch
 from autoloop.metric_readers import Follower
@@ -215,8 +215,7 @@ class Execution:
         if moved:
             with self.context.store.transaction():
                 for active in moved:
-                    follower = active.follower
-                    self._put(active, msgspec.structs.replace(active.run, step=follower.step, sources=follower.sources))
+                    self._put(active, with_progress(active.run, active.follower))
         return fresh
 
     def _due(self) -> set[str]:

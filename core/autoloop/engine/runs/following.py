@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from autoloop.metric_readers import Follower, follow
 from autoloop.model import Attempt, LoopSpec, Run
 from autoloop.trainers import Preset
@@ -11,15 +13,24 @@ from autoloop.trainers import Preset
 
 def follow_attempt(attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | None) -> Follower:
     """Nothing is read before the first `poll`. Without a preset nothing is looked for in the console log."""
+    # A preset's pattern takes every bar, those of downloads too, and only the length tells which is the training's.
+    any_bar = run.total_assumed and not (preset and preset.console.progress)
     return follow(
         Path(attempt.output_dir),
         run_id=attempt.run,
         log=Path(attempt.directory) / "log.txt",
         log_freq=spec.log_freq,
         patterns=preset.console if preset else None,
-        total_steps=run.total_steps or None,
+        total_steps=None if any_bar else run.total_steps or None,
         axis=(preset.step or None) if preset else None,
     )
+
+
+def with_progress(run: Run, follower: Follower) -> Run:
+    """The run as far as its trainer has come, and of how many steps, if only the trainer tells."""
+    step = max(run.step, follower.step or 0)
+    told = max(step, follower.total_steps or 0) if run.total_assumed and follower.total_steps else run.total_steps
+    return msgspec.structs.replace(run, step=step, total_steps=told, sources=follower.sources)
 
 
 def written_in(attempt: Attempt) -> tuple[Path, Path]:

@@ -54,12 +54,14 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         summary = run.summary
     step = max(summary.steps, follower.step or 0, run.step)
     silent = _unwatched(context, run, follower)
+    total = max(step, follower.total_steps or 0) if run.total_assumed else run.total_steps
     notes, wandb_id, sources = history_notes(follower), follower.wandb_id, follower.sources or run.sources
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.secrets(run))
     state, cause = judge_exit(context, attempt, lines, diverged)
-    if state is RunState.FINISHED and step == run.total_steps - 1:  # its steps are counted from 0
-        step = run.total_steps
+    if state is RunState.FINISHED:
+        run = msgspec.structs.replace(run, total_steps=total)
+        step = total if step == total - 1 else step  # one less where steps are counted from 0
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
     again = why_again(context, attempt, run, state, cause)
