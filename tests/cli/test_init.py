@@ -138,6 +138,12 @@ LINES = [
         {"style": "hydra", "flags": {"hydra.run.dir": "{output_dir}"}},
     ),
     Line(
+        "python -m pkg.train -m optimizer.lr=1e-3,1e-2 seed=1,2",
+        "{python} -m pkg.train",
+        {"optimizer": {"lr": 0.001}, "seed": 1},
+        {"style": "hydra"},
+    ),
+    Line(
         "trl sft --config base.yaml --learning_rate 2e-4 --output_dir /tmp/x",
         "trl sft --config {config} --output_dir {output_dir}",
         {"learning_rate": 0.0002, "max_steps": 100, "output_dir": "out", "seed": 3},

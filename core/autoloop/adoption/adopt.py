@@ -54,7 +54,6 @@ def adopt(command: Command, world: World) -> Adoption:
     trainer = trainer_of(command.program, command.module, script.source, words)
     draft = Draft(command=command, cwd=world.cwd, script=script, trainer=trainer, arguments=arguments, ask=world.ask)
     draft.python = _interpreter(draft, world)
-    _program(draft, world)
     draft.say("trainer", trainer.name if trainer else "none that is known: what its command and its source say is used")
     _gpus_here(draft, world)
     _environment(draft)
@@ -62,6 +61,7 @@ def adopt(command: Command, world: World) -> Adoption:
         use_preset(draft, world.version)
     else:
         fill_table(draft)
+    _program(draft, world)
     for sentence in command.left_out:
         draft.say("left out", sentence)
     settings = settings_text.settings_text(draft)
@@ -81,7 +81,11 @@ def _interpreter(draft: Draft, world: World) -> str:
 
 def _program(draft: Draft, world: World) -> None:
     first = draft.command.start[0]
-    if "{" not in first and world.found(first) is None:
+    if "preset" in draft.settings or "{" in first:
+        return
+    if "/" in first and not (draft.cwd / first).exists():
+        draft.say("program", f"{first} does not exist in {draft.cwd}")
+    elif "/" not in first and world.found(first) is None:
         draft.say("program", f"{first} is not found here: activate its environment before you start Auto Loop")
 
 

@@ -13,12 +13,12 @@ from autoloop.adoption.draft import Draft, put
 from autoloop.adoption.known import known, plain
 from autoloop.adoption.roles import assign_roles
 from autoloop.adoption.script import constants_of
+from autoloop.adoption.styles import style_of, without_sweep
 from autoloop.configs import Config, dump_config, parse_config, rewrite
 from autoloop.model import UserError
 from autoloop.secrets.names import is_secret
 from autoloop.trainers import Preset
 from autoloop.trainers.dump import dumped
-from autoloop.trainers.presets import OverrideStyle
 
 _DEVICE = re.compile(r"cpu|gpu|cuda(:\d+)?")
 _FILE_WITHIN = re.compile(r".*\.(pt|pth|ckpt|safetensors|json|jsonl|csv|txt|log|pkl|h5|bin|npz)")
@@ -36,7 +36,9 @@ class Table:
         self.draft = draft
         self.trainer = draft.trainer
         self.config = config_file(draft)
-        self.style = self._style()
+        self.style = style_of(draft, self.config.argument if self.config else None)
+        if self.style == "hydra":
+            without_sweep(draft)
         self.as_flags = bool(self.config and self.trainer and self.trainer.file_as_flags and self._alone())
         """Whether the values of the config file are given as flags, because the trainer takes no flag beside it."""
         self.in_file = self.config is not None and not self.config.is_python and not self.as_flags
@@ -66,19 +68,6 @@ class Table:
 
     # --------------------------------------------------------------------------------------------------- what it is
 
-    def _style(self) -> OverrideStyle:
-        if self.trainer and self.trainer.style:
-            return self.trainer.style
-        config = self.config.argument if self.config else None
-        given = [each for each in self.draft.arguments if each is not config]
-        overrides = [each for each in given if each.kind == "override"]
-        if any(each.key.startswith(("+", "~", "hydra.")) for each in overrides):
-            return "hydra"
-        flags = [each for each in given if each.kind == "flag"]
-        if overrides and not flags:
-            return "key-value"
-        return "dashed-space" if flags and not any(each.joined for each in flags) else "dashed-eq"
-
     def _alone(self) -> bool:
         return all(each is (self.config.argument if self.config else None) for each in self.draft.arguments)
 
@@ -103,9 +92,6 @@ class Table:
         if self.config and each is self.config.argument:
             if not self.as_flags:
                 draft.words += [w.replace(self.config.path, "{config}") for w in each.words] if self.in_file else each.words
-            return
-        if self.style == "hydra" and plain(each.key) in ("m", "multirun") and each.kind == "switch":
-            draft.say("left out", f"{each.words[0]}: runs of several values are `--grid key=1,2` here")
             return
         if is_secret(each.key, each.text):
             draft.say("left out", f"{each.key}: a secret is not written to a file; give it by a variable of the environment")
@@ -289,8 +275,6 @@ class Table:
 
     def _is_given(self, each: Argument) -> bool:
         """Whether a word of the command stays in it where the trainer prints its config."""
-        if self.style == "hydra" and plain(each.key) in ("m", "multirun"):
-            return False
         return each.key not in self.draft.flags and not is_secret(each.key, each.text)
 
     def _values(self) -> Config:

@@ -41,9 +41,12 @@ def read_script(cwd: Path, script: str, module: str) -> Script:
         return Script()
     try:
         source = read_regular(path).decode(errors="replace")
-        tree = ast.parse(source)
-    except (UserError, OSError, SyntaxError, ValueError, RecursionError):
+    except (UserError, OSError):
         return Script()
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):  # of another version of Python, perhaps
+        return Script(source=source)
     flags = {name: flag for call in ast.walk(tree) for name, flag in _declared(call)}
     return Script(source=source, flags=flags, constants=dict(_constants(tree)))
 
