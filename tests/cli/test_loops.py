@@ -11,6 +11,7 @@ import re
 import struct
 import subprocess
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -216,14 +217,22 @@ def test_the_status_of_a_finished_loop_names_the_extreme_of_its_key_metric_and_t
 PLAN = ("run", "--cfgs", "good.json", *LAUNCH, "--device", "cpu")
 
 
-@pytest.mark.parametrize("words", [("status",), ("runs",), ("status", "--all"), ("proposals",), ("themes",), PLAN])
-def test_tables_fit_the_terminal(project: CommandProject, words: tuple[str, ...]) -> None:
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject]:
+    """A loop of two rounds with long names, one run of which has failed."""
+    project = CommandProject(tmp_path_factory.mktemp("long"))
     name = "a-config-with-a-name-that-is-longer-than-anybody-should-choose-for-one"
     project.config(name, exit=3)
     project.config("good")
     run = ("run", "--cfgs", f"{name}.json", "good.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
     project.call(*run, "--rounds", "2", "--decide", "--name", "n" * 30)
-    said = on_terminal(project, *words)
+    yield project
+    project.close()
+
+
+@pytest.mark.parametrize("words", [("status",), ("runs",), ("status", "--all"), ("proposals",), ("themes",), PLAN])
+def test_tables_fit_the_terminal(long_names: CommandProject, words: tuple[str, ...]) -> None:
+    said = on_terminal(long_names, *words)
     assert said
     wide = [line for line in said.splitlines() if printing.width(line) > 80 and len(line.split()) > 2]  # a path stays whole
     assert [line for line in wide if not line.startswith("[0] ")] == []  # a command stays whole, to be pasted

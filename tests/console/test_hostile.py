@@ -133,11 +133,14 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
     await look(pilot)
 
 
-async def resize_100_times(pilot: Pilot[Any], seed: Any) -> None:
+TIMES = pytest.mark.parametrize("times", [30, pytest.param(300, marks=pytest.mark.faults)])
+
+
+async def resize_often(pilot: Pilot[Any], times: int, seed: Any) -> None:
     """To sizes from one cell to 250 by 80, in bursts that outrun the painting, with a look now and then."""
     sizes = random.Random(seed)
-    for n in range(100):
-        size = geometry.Size(1, 1) if n == 50 else geometry.Size(sizes.randint(1, 250), sizes.randint(1, 80))
+    for n in range(times):
+        size = geometry.Size(1, 1) if n == times // 2 else geometry.Size(sizes.randint(1, 250), sizes.randint(1, 80))
         resize_now(pilot.app, size)
         if n % 4 == 0:
             await processed(pilot)
@@ -217,9 +220,10 @@ async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_sa
 # ------------------------------------------------------------------------------------------------------------- terminal
 
 
+@TIMES
 @pytest.mark.parametrize("screen", [name for name in SCREENS if name not in ("queue", "slots-config", "run-launch")])
 async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
-    project: RecordedProject, screen: Any, monkeypatch: pytest.MonkeyPatch
+    project: RecordedProject, screen: Any, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
     family(project)
@@ -228,7 +232,7 @@ async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
         await press(pilot, *SCREENS[screen])
         await look(pilot)
         before = picture(pilot.app)
-        await resize_100_times(pilot, screen)
+        await resize_often(pilot, times, screen)
         assert picture(pilot.app) == before
 
 
@@ -244,15 +248,16 @@ async def test_a_screen_opens_on_a_terminal_of_one_cell(project: RecordedProject
         assert text(pilot.app).strip()
 
 
+@TIMES
 @pytest.mark.parametrize("kind", ["plan", "welcome"])
-async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path: Path, kind: Any) -> None:
+async def test_the_plan_and_the_welcome_survive_a_terminal_of_any_size(tmp_path: Path, kind: Any, times: int) -> None:
     hostile = " ".join(NAMES.values())
     made = PlanApp(hostile, f"a plan\n{hostile}\n" * 50) if kind == "plan" else None
     app = made or WelcomeApp(Path(hostile.replace("\x00", "")), preferences=Preferences())
 
     async with drive(app) as pilot:
         before = picture(pilot.app)
-        await resize_100_times(pilot, kind)
+        await resize_often(pilot, times, kind)
         assert picture(pilot.app) == before
 
 
