@@ -22,6 +22,9 @@ BLIND = 0.2
 """Seconds between two looks at what cannot be watched."""
 SWEEP = 5.0
 """Seconds between two looks at everything."""
+SETTLE = 1.0
+"""Seconds from one beginning of watching to the next: folders that come meanwhile are looked at as if they could not be
+watched, so that runs of less than a second cost no watch each."""
 RETRY = 60.0
 """Seconds until watching is tried again after it was refused."""
 STEP, GATHER = 5, 50
@@ -47,7 +50,8 @@ class FileWatch:
         self._folders: dict[str, frozenset[str]] = {}
         self._watched: dict[str, tuple[int, int]] = {}
         """By path: the identity of the folder that is watched there."""
-        self._refused_until = 0.0
+        self._new: set[str] = set()
+        self._refused_until = self._settled_at = 0.0
         self._blind_at = self._swept_at = -SWEEP
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._watcher: _Watcher | None = None
@@ -57,20 +61,24 @@ class FileWatch:
 
     def follow(self, folders: Mapping[str, Iterable[Path]]) -> None:
         """From now on these folders count for these keys; they need not exist yet."""
+        before = self._folders
         self._folders = {key: frozenset(os.path.abspath(path) for path in paths) for key, paths in folders.items()}
-        self._blind_at = self._swept_at = -SWEEP
+        self._new = {key for key in self._folders if self._folders[key] != before.get(key)}
+        self._blind_at = -BLIND
 
     def due(self) -> set[str]:
         """The keys whose folders are to be looked at now."""
         changed = self._watcher.taken() if self._watcher is not None else set()
-        found = {key for key, folders in self._folders.items() if not changed.isdisjoint(folders)}
+        found = {key for key, folders in self._folders.items() if key in self._new or not changed.isdisjoint(folders)}
+        self._new.clear()
         now = time.monotonic()
         if now - self._blind_at < BLIND:
             return found
         self._blind_at = now
         unwatched = {path for folders in self._folders.values() for path in folders} - self._watched.keys()
         lost = self._watcher is not None and self._watcher.lost
-        come = any(os.path.isdir(path) for path in unwatched - self._remote(unwatched))
+        there = {path for path in unwatched if os.path.isdir(path)}
+        come = now >= self._settled_at and not there <= self._remote(there)
         if lost or come or now - self._swept_at >= SWEEP:
             self._watch_all(now)
         if now - self._swept_at >= SWEEP:
@@ -87,10 +95,12 @@ class FileWatch:
 
     def _watch_all(self, now: float) -> None:
         """Watches every folder that is there, anew if one has come, gone or been replaced."""
+        lost = self._watcher is not None and self._watcher.lost
+        if now < self._refused_until or (now < self._settled_at and not lost):
+            return
         wanted = {path for folders in self._folders.values() for path in folders}
         there = {path: identity for path in wanted - self._remote(wanted) if (identity := _identity(path)) is not None}
-        lost = self._watcher is not None and self._watcher.lost
-        if (there == self._watched and not lost) or now < self._refused_until:
+        if there == self._watched and not lost:
             return
         if self._watcher is not None:
             self._watcher.stop()
@@ -111,6 +121,7 @@ class FileWatch:
             return
         self._watcher = _Watcher(notify, frozenset(there), self._wake)
         self._watched = there
+        self._settled_at = now + SETTLE
         self._swept_at = -SWEEP  # what changed before the watch began was not told
 
     def _remote(self, paths: set[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from autoloop.secrets.names import is_secret
 
@@ -18,9 +19,15 @@ _URL = re.compile(r"(?<=://)([^\s:/@\"'<>]*):([^\s/\"'<>]+)(?=@)")
 
 def of_environment(environment: Mapping[str, str]) -> list[str]:
     """The secrets that an environment holds: the values of secret names, the passwords in URLs."""
-    found = [value for name, value in environment.items() if is_secret(name, value) or name.startswith(HELD)]
-    found += [match[2] for value in environment.values() for match in _URL.finditer(value)]
-    return long_enough(found)
+    return list(_of_variables(tuple(environment.items())))
+
+
+@lru_cache(maxsize=4)
+def _of_variables(variables: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Remembered, since an engine asks about its own environment for each run."""
+    found = [value for name, value in variables if is_secret(name, value) or name.startswith(HELD)]
+    found += [match[2] for _, value in variables for match in _URL.finditer(value)]
+    return tuple(long_enough(found))
 
 
 def of_config(config: object) -> list[str]:
