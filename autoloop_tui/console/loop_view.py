@@ -25,6 +25,7 @@ from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, R
 from autoloop.protocol import Request
 from autoloop.secrets import missing
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
+from autoloop.verdicts import Judge
 
 from autoloop_tui import client
 from autoloop_tui.console.outbox import Letter, Outbox
@@ -77,6 +78,11 @@ class View:
     def runs(self) -> dict[str, Run]:
         """By id. Like all that walks over every run, done once a view."""
         return {run.id: run for run in self.snapshot.runs}
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Says which of the loop's configs is better."""
+        return Judge(self.snapshot.runs, self.metrics, self.snapshot.elsewhere)
 
     @cached_property
     def gone(self) -> set[str]:

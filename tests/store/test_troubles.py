@@ -235,6 +235,8 @@ def test_a_file_that_was_deleted_or_replaced_is_noticed(tmp_path: Path) -> None:
 def older(path: Path, version: int) -> None:
     with sqlite3.connect(path) as raw:
         raw.execute("DROP INDEX runs_by_state")
+        raw.execute("DROP INDEX runs_by_group")
+        raw.execute("ALTER TABLE runs DROP COLUMN config_group")
         raw.execute(f"PRAGMA user_version = {version}")
     raw.close()
 
@@ -261,6 +263,19 @@ def test_an_older_database_is_migrated_and_a_copy_of_it_is_kept(tmp_path: Path) 
     raw.close()
     Store.open(tmp_path).close()  # and once only
     assert sorted(p.name for p in path.parent.glob("*version*")) == [copy.name]
+
+
+def test_replicates_in_other_loops_are_found_in_a_database_that_was_migrated(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with Store.open(tmp_path) as store:
+        loop, (one, two, *_) = store.loop(1), store.runs(1)
+        store.put_loop(msgspec.structs.replace(loop, id=2, name="loop_2"))
+        store.put_run(msgspec.structs.replace(one, group="alike", state=RunState.FINISHED))
+        store.put_run(msgspec.structs.replace(two, loop=2, group="alike"))
+    older(path, 1)
+    with Store.open(tmp_path) as store:
+        assert [run.id for run in store.replicates_elsewhere(2)] == [one.id]
+        assert store.replicates_elsewhere(1) == []  # it has not finished
 
 
 def test_steps_from_an_artificial_version_0_are_taken_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

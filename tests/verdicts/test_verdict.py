@@ -29,10 +29,10 @@ def test_without_any_replicate_nothing_is_decided_however_far_apart() -> None:
 
 def test_one_run_each_against_calibrated_noise() -> None:
     """Few seeds make a wider spread likely, so the same difference decides less."""
-    assert verdict(values(0.0), values(4.0)).call is Call.BETTER
-    assert verdict(values(4.0), values(0.0)).call is Call.WORSE
-    assert verdict(values(0.0), values(4.0), CALIBRATED).call is Call.NOT_ENOUGH
-    assert verdict(values(0.0), values(6.0), CALIBRATED).call is Call.BETTER
+    assert verdict(values(0.0), values(5.0)).call is Call.BETTER
+    assert verdict(values(5.0), values(0.0)).call is Call.WORSE
+    assert verdict(values(0.0), values(5.0), CALIBRATED).call is Call.NOT_ENOUGH
+    assert verdict(values(0.0), values(7.0), CALIBRATED).call is Call.BETTER
     assert verdict(values(0.0), values(1.0), CALIBRATED).call is Call.NOT_ENOUGH
 
 
@@ -105,7 +105,7 @@ def test_runs_are_paired_by_seed_where_that_has_been_shown_to_help() -> None:
 
 
 def test_among_many_comparisons_each_must_show_more() -> None:
-    ours, theirs = values(0.0), values(4.0)
+    ours, theirs = values(0.0), values(5.0)
     assert decide(ours, theirs, KNOWN, good="low").call is Call.BETTER
     assert decide(ours, theirs, KNOWN, good="low", comparisons=shared(3, 4)).call is Call.NOT_ENOUGH
 

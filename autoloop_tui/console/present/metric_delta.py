@@ -1,4 +1,4 @@
-"""How one run's metric stands against another's: the change, whether it is more than noise, and which way it goes."""
+"""How one run's metric stands against another's: the change, and what may be said of it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from autoloop.metrics import Direction, MetricBook, summarise
+from autoloop.metrics import MetricBook, summarise
 from autoloop.model import MetricSummary, Series
+from autoloop.verdicts import Basis, Call, Verdict
+from autoloop.verdicts.wording import short
 
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import signed
@@ -19,42 +21,47 @@ TAIL = 250
 
 
 class Delta(NamedTuple):
-    """`change` = mine - theirs; `noise`: twice the larger of the two spreads of the last values (tail_mad)."""
+    """`change` = mine - theirs: of the two configs where a verdict knows the noise between runs, else of the last values."""
 
     change: float
-    noise: float
-    good: Direction | None
-    """Which direction is better; None if that is not known, and then neither value is."""
+    verdict: Verdict | None = None
+    """None where one of the runs has not finished: then nothing is better or worse."""
     fair: bool = True
     """Whether both values are of the same step. If they are not, neither is better: a curve falls as training goes on."""
 
     @property
-    def even(self) -> bool:
-        return self.fair and abs(self.change) <= self.noise
+    def call(self) -> Call:
+        return self.verdict.call if self.verdict and self.fair else Call.NOT_ENOUGH
 
     @property
-    def better(self) -> bool:
-        return self.good is not None and self.fair and not self.even and (self.change > 0) == (self.good == "high")
+    def look(self) -> str:
+        """Only what has been shown between runs has a colour."""
+        return {Call.BETTER: "slot-finished", Call.WORSE: "slot-warn", Call.HIGHER: "", Call.LOWER: ""}.get(self.call, "dim")
 
     def piece(self, width: int, *, glyphs: Glyphs = UNICODE) -> Piece:
-        """The change with its sign; `≈` where it is within the noise."""
+        """The change with its sign; `≈` where no difference has been shown although there were enough runs."""
         if math.isnan(self.change):
             return "", ""
-        if not self.fair:
-            return signed(self.change, width), "dim"
         if self.change == 0:
             return "=", "dim"
-        if self.even:
+        if self.call is Call.NO_DIFFERENCE:
             mark = glyphs.about
             return (f"{mark} {signed(self.change, width - 2)}" if width >= 7 else mark), "dim"
-        looks = "" if self.good is None else "slot-finished" if self.better else "slot-warn"
-        return signed(self.change, width), looks
+        return signed(self.change, width), self.look
+
+    @property
+    def words(self) -> str:
+        """What it rests on, in short: `better (n 4, 4)`, `within the run only`."""
+        if not self.fair:
+            return Basis.UNEQUAL_STEPS.value
+        return short(self.verdict) if self.verdict else Basis.WITHIN_RUN.value
 
 
-def against(mine: MetricSummary, theirs: MetricSummary, good: Direction | None) -> Delta:
-    """The last value of one run against the last of another."""
-    noise = 2 * max(mine.tail_mad, theirs.tail_mad)
-    return Delta(mine.last - theirs.last, noise, good, fair=mine.last_step == theirs.last_step)
+def against(mine: MetricSummary, theirs: MetricSummary, verdict: Verdict | None = None) -> Delta:
+    """One run against another: by the verdict on their configs, else the last value of one against the other's."""
+    if verdict is not None and verdict.interval is not None:
+        return Delta(verdict.effect, verdict)
+    return Delta(mine.last - theirs.last, verdict, fair=mine.last_step == theirs.last_step)
 
 
 def at_the_step_of(

@@ -38,8 +38,8 @@ LOOP = (
 )
 COLOURS = (
     ("slot-running", "running"),
-    ("slot-finished", "done, approved, better than before"),
-    ("slot-warn", "blocked, paused, worse: look at it"),
+    ("slot-finished", "done, approved, better over seeds"),
+    ("slot-warn", "blocked, paused, worse over seeds: look at it"),
     ("slot-failed", "failed, rejected"),
     ("slot-queued", "waits"),
     ("diff-before", "a value as it was"),

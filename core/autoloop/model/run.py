@@ -65,6 +65,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     config_hash: str
     group: str = ""
     """Equal for the runs whose trainings differ in nothing but the seed; empty where the config has none."""
+    seed: str = ""
+    """The value of its config's seed; empty where that has none, and in stores of older versions."""
     state: RunState = RunState.QUEUED
     reason: str | None = None
     """Why it stands as it does, in words."""

@@ -89,8 +89,9 @@ class Store(Rows):
 
     def put_run(self, run: Run) -> None:
         self._touch(run.loop, run.round)
-        keys = {"id": run.id, "loop": run.loop, "round": run.round, "position": run.position}
-        self._put("runs", {**keys, "state": run.state, "config_hash": run.config_hash}, run)
+        keys: dict[str, Any] = {"id": run.id, "loop": run.loop, "round": run.round, "position": run.position}
+        keys |= {"state": run.state, "config_hash": run.config_hash, "config_group": run.group}
+        self._put("runs", keys, run)
 
     def put_attempt(self, attempt: Attempt, loop: int) -> None:
         keys = {"id": attempt.id, "run": attempt.run, "loop": loop, "number": attempt.number}
@@ -207,6 +208,17 @@ class Store(Rows):
             if run.state not in (RunState.FAILED, RunState.LOST, RunState.STOPPED):
                 return f"run {run.id} ({run.name}) of {self.loop(run.loop).name}"
         return None
+
+    def replicates_elsewhere(self, loop: int, limit: int = 500) -> list[Run]:
+        """The newest runs of other loops that finished and differ from a run of this one in nothing but the seed."""
+        return self._all(
+            Run,
+            "SELECT rowid, body FROM runs WHERE loop != ? AND state = 'finished' AND config_group != '' AND config_group IN "
+            "(SELECT config_group FROM runs WHERE loop = ? AND config_group != '') ORDER BY loop DESC, round LIMIT ?",
+            loop,
+            loop,
+            limit,
+        )
 
     def attempts(self, run: str) -> list[Attempt]:
         return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE run = ? ORDER BY number", run)

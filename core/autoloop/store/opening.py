@@ -22,22 +22,25 @@ from autoloop.store.sentences import make_typed
 from autoloop.store.trainings import name_trainers
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
 """Seconds to wait for another process to finish what it writes."""
 
+RUNS_BY_GROUP = "CREATE INDEX runs_by_group ON runs (config_group) WHERE config_group != ''"
 RUNS_BY_STATE = "CREATE INDEX runs_by_state ON runs (loop, state, round, position)"
 
 SCHEMA = f"""
 CREATE TABLE loops (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE rounds (loop INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (loop, number));
 CREATE TABLE runs (id TEXT PRIMARY KEY, loop INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
-                   state TEXT NOT NULL, config_hash TEXT NOT NULL, body BLOB NOT NULL);
+                   state TEXT NOT NULL, config_hash TEXT NOT NULL, body BLOB NOT NULL,
+                   config_group TEXT NOT NULL DEFAULT '');
 CREATE INDEX runs_by_loop ON runs (loop, round, position);
 CREATE INDEX runs_by_config ON runs (config_hash);
 {RUNS_BY_STATE};
+{RUNS_BY_GROUP};
 CREATE TABLE attempts (id TEXT PRIMARY KEY, run TEXT NOT NULL, loop INTEGER NOT NULL, number INTEGER NOT NULL,
                        open INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX attempts_by_run ON attempts (run, number);
@@ -57,11 +60,19 @@ def _index_states(db: sqlite3.Connection) -> None:
     db.execute(RUNS_BY_STATE)
 
 
+def _index_groups(db: sqlite3.Connection) -> None:
+    """Replicates of a config are found over all loops."""
+    db.execute("ALTER TABLE runs ADD COLUMN config_group TEXT NOT NULL DEFAULT ''")
+    db.execute("UPDATE runs SET config_group = COALESCE(json_extract(CAST(body AS TEXT), '$.group'), '')")
+    db.execute(RUNS_BY_GROUP)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     1: lambda db, _: _index_states(db),
     2: lambda db, _: make_relative(db),
     3: lambda db, _: make_typed(db),
     4: name_trainers,
+    5: lambda db, _: _index_groups(db),
 }
 """Version -> the step from it to the next one, inside a transaction; the path is the project's."""
 

@@ -9,13 +9,15 @@ from autoloop.store.database import Store
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A loop as it stood at one instant. `attempts` maps a run to its newest attempt."""
+    """A loop as it stood at one instant. `attempts` maps a run to its newest attempt; `elsewhere`: finished runs of other
+    loops that differ from one of this in nothing but the seed."""
 
     loop: Loop
     rounds: list[Round]
     runs: list[Run]
     attempts: dict[str, Attempt]
     proposals: list[Proposal]
+    elsewhere: list[Run] = []
 
     @property
     def round(self) -> Round | None:
@@ -56,4 +58,5 @@ def take_snapshot(store: Store, loop: int) -> Snapshot:
             runs=store.runs(loop),
             attempts=attempts,
             proposals=store.proposals(loop),
+            elsewhere=store.replicates_elsewhere(loop),
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from autoloop.configs import Config, FieldTypes, apply, edits_with_effect, parse_edit, parse_edits, refusals, resolve, same
 from autoloop.configs.formats import JSON, unwritable
-from autoloop.configs.paths import Keys, children, key_of, places, split, written
+from autoloop.configs.paths import Keys, children, get, key_of, places, split, written
 from autoloop.model import UserError
 from autoloop.text.suggest import nearest
 from autoloop.variants.axes import SEED, Axis, Grid
@@ -69,6 +69,13 @@ def seed_path(config: Config, named: str = "") -> str | None:
     top = [keys for keys in found if len(keys) == 1]
     chosen = top or found
     return written(chosen[0]) if len(chosen) == 1 else None
+
+
+def seed_of(config: Config, policy: VariantPolicy) -> str:
+    """The value of the config's seed as text; empty where it has none."""
+    path = seed_path(config, policy.seed)
+    value = None if path is None else get(config, places(config, split(path))[0])
+    return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
 def group_of(config: Config, policy: VariantPolicy) -> str:

@@ -1,5 +1,6 @@
 """What may be said of two configs: the noise between runs that differ in nothing but the seed, and verdicts. No I/O."""
 
+from autoloop.verdicts.judge import Judge
 from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
 from autoloop.verdicts.verdict import ALPHA, Basis, Call, Statistic, Verdict, decide, shared
 
@@ -7,6 +8,7 @@ __all__ = [
     "ALPHA",
     "Basis",
     "Call",
+    "Judge",
     "Noise",
     "Statistic",
     "Value",

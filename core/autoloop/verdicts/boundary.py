@@ -16,14 +16,13 @@ from autoloop.verdicts.distributions import normal_quantile
 POWER = 0.95
 """How often an effect of one spread between seeds is found, before the limit takes a little of that."""
 EARLY_LOOKS = 3
-EARLY_SHARE = 0.05
+EARLY_SHARE = 0.03
 """Share of the error rate that is spent on each of the first looks, of one to three runs of each config: there the line
 alone would ask for differences that no config has."""
-LONGEST = 1.5
+LONGEST = 1.7
 """Information at which a comparison is given up, as a multiple of what the fixed test of the same error rates needs."""
-OVERSHOOT = 0.5
-"""By how much of its step a random walk passes a line, on average; a little less than Siegmund's 0.583, because the spread
-is estimated."""
+OVERSHOOT = 0.583
+"""Siegmund's constant: by how much of its step a random walk passes a line, on average."""
 STEP = math.sqrt(0.5)
 """The h of one run of each config: the step of the walk when runs come in pairs."""
 

@@ -16,8 +16,8 @@ from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.compare.comparison import ABSENT, Comparison, Parameter, equal
 from autoloop_tui.console.present.rounds.rows import ending, middle, short_value
 
-BEST = 8
-"""Cells of the column that names the best run."""
+BEST = 9
+"""Cells of the column that names the run that leads."""
 
 ONE_ROW = 18
 """Cells a run needs for a value and its change beside it; with fewer the change stands below."""
@@ -54,9 +54,9 @@ class ComparisonPainter:
         if not self.sides:
             text = " no run has finished yet"
         elif not chosen:
-            what = "the newest best run beside others"
+            what = "the run that leads the newest round beside others"
             if width >= 130:
-                what = "the newest round's best run, what it was made from, and the last that finished"
+                what = "the run that leads the newest round, what it was made from, and the last that finished"
             text = f" nothing is marked: {what}; {mark} in Rounds ({rounds}) marks"
         elif len(self.sides) == 1:
             text = f" one run alone: mark more with {mark} in Rounds ({rounds})"
@@ -161,7 +161,7 @@ class ComparisonPainter:
             wanted, each = min(wanted, 24), max(5, min(14, (width - 14 - BEST - 1) // count - 1))
         each = min(each, 24)
         name = max(8, min(wanted, width - BEST - 1 - (each + 1) * count))
-        best = Column("best", "best", BEST)
+        best = Column("best", "", BEST)
         return [(Column("metric", "metric", name), name), *self._sides(each), (best, BEST)], two
 
     def metric(self, metric: Comparison, laid: Laid, *, two: bool) -> list[Piece]:
@@ -170,7 +170,7 @@ class ComparisonPainter:
         for place, side in enumerate(self.sides):
             value, delta = metric.values[place], metric.deltas[place]
             width = widths[side.letter] - 2
-            best = place == metric.best
+            best = metric.best and place == metric.first
             text = self.nothing if value is None else number(value.last, min(8, width))
             names = "slot-finished bold" if best else "dim" if value is None else ""
             pieces: list[Piece] = [
@@ -198,22 +198,27 @@ class ComparisonPainter:
         return [(ending(self.book.short(metric), width - 2, self.mark), ""), (f" {arrow}", "dim")]
 
     def _best(self, metric: Comparison) -> Cell:
-        if metric.best is not None:
-            side = self.sides[metric.best]
-            word = self.glyphs.of("✓ best ", "+ best ")
-            return [(word, "slot-finished"), (side.letter, f"bold {self.colour(side)}")]
-        return (f"{self.glyphs.about} even", "dim") if metric.even else ("", "")
+        """The run that leads: `✓ best b` if that has been shown, else `lowest b`, which is of one run and may be luck."""
+        if metric.even or metric.first is None:
+            return (f"{self.glyphs.about} even", "dim") if metric.even else ("", "")
+        side = self.sides[metric.first]
+        word, names = ("highest " if self.book.direction(metric.metric) == "high" else "lowest "), "dim"
+        if metric.best:
+            word, names = self.glyphs.of("✓ best ", "+ best "), "slot-finished"
+        return [(word, names), (side.letter, f"bold {self.colour(side)}")]
 
     def metric_in_full(self, metric: Comparison, width: int) -> list[Piece]:
-        """Name, which direction is good, and each value with its noise."""
+        """Name, which direction is good, each value with its spread within the run, and what is said of each run."""
         good = {"high": ", higher is better", "low": ", lower is better", None: ", better direction unknown"}
         said = good[self.book.direction(metric.metric)]
         row: list[Piece] = [(f" {plain(metric.metric)}", "bold"), (said, "dim")]
-        for side, value in zip(self.sides, metric.values, strict=True):
+        for side, value, delta in zip(self.sides, metric.values, metric.deltas, strict=True):
             row.append((f"  {side.letter} ", f"bold {self.colour(side)}"))
             if value is None:
                 row.append((self.nothing, "dim"))
                 continue
             noise = f" {self.glyphs.of('±', '+-')}{number(2 * value.tail_mad, 6)}"
             row += [(number(value.last), ""), (noise, "dim")]
+            if delta is not None:
+                row.append((f" {delta.words}", delta.look))
         return crop(row, 0, width, self.mark)

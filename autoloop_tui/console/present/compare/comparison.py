@@ -1,8 +1,8 @@
-"""Runs side by side: which parameters differ, how each metric stands against the first run, and which is best. Pure."""
+"""Runs side by side: which parameters differ, how each metric stands against the first run, and which leads. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autoloop.configs import same
@@ -11,6 +11,7 @@ from autoloop.configs.paths import written
 from autoloop.metrics import MetricBook
 from autoloop.model import Config, MetricSummary, Run, RunState
 from autoloop.secrets import MASK, is_secret
+from autoloop.verdicts import Call, Verdict
 
 from autoloop_tui.console.present.metric_delta import Delta, against
 from autoloop_tui.console.present.rounds.rows import best_of
@@ -40,14 +41,20 @@ class Parameter(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One metric. `deltas`: against the first run that has it; `best`: which run, None if `even`, if only one has
-    it, or if nothing tells which direction is good."""
+    """One metric. `deltas`: against the first run that has it; `first`: which run has the lowest or highest value, as is
+    good, None if only one has it, if they stand at different steps, or if nothing tells which direction is good; `best`:
+    whether its config has been shown to be better than the second's, `even` that there is no difference to speak of."""
 
     metric: str
     values: list[MetricSummary | None]
     deltas: list[Delta | None]
-    best: int | None
-    even: bool
+    first: int | None
+    best: bool = False
+    even: bool = False
+
+
+VerdictOn = Callable[[int, int, str], Verdict | None]
+"""Of two places among the runs and a metric: whether the config of the first is better."""
 
 
 def flatten(config: Config) -> dict[str, Any]:
@@ -91,36 +98,40 @@ def equal(a: Any, b: Any) -> bool:
     return same(a, b)
 
 
-def compare_metrics(runs: Sequence[Mapping[str, MetricSummary]], book: MetricBook) -> list[Comparison]:
+def compare_metrics(
+    runs: Sequence[Mapping[str, MetricSummary]], book: MetricBook, verdict: VerdictOn = lambda *_: None
+) -> list[Comparison]:
     """Every metric: the book's key metrics, then the others that several runs have, then what only one has."""
     names = {name for metrics in runs for name in metrics}
     key = [name for name in book.key_metrics if name in names]
     held = {name: sum(name in metrics for metrics in runs) for name in names}
     rest = sorted(names.difference(key), key=lambda name: (held[name] < min(2, len(runs)), name))
-    return [_compare(name, [metrics.get(name) for metrics in runs], book) for name in [*key, *rest]]
+    return [_compare(name, [metrics.get(name) for metrics in runs], book, verdict) for name in [*key, *rest]]
 
 
-def _compare(name: str, values: list[MetricSummary | None], book: MetricBook) -> Comparison:
+def _compare(name: str, values: list[MetricSummary | None], book: MetricBook, verdict: VerdictOn) -> Comparison:
     good = book.direction(name)
     first = next((place for place, value in enumerate(values) if value is not None), 0)
     base = values[first]
     deltas = [
-        None if value is None or base is None or place == first else against(value, base, good)
+        None if value is None or base is None or place == first else against(value, base, verdict(place, first, name))
         for place, value in enumerate(values)
     ]
     ranked = sorted(((value.last, place) for place, value in enumerate(values) if value is not None), reverse=good == "high")
     if good is None or len(ranked) < 2:
-        return Comparison(name, values, deltas, None, False)
-    best, second = values[ranked[0][1]], values[ranked[1][1]]
-    assert best is not None
-    assert second is not None
-    first_two = against(best, second, good)
-    best_place = ranked[0][1] if first_two.fair and not first_two.even else None
-    return Comparison(name, values, deltas, best_place, first_two.even)
+        return Comparison(name, values, deltas, None)
+    leader, second = ranked[0][1], ranked[1][1]
+    ours, theirs = values[leader], values[second]
+    assert ours is not None
+    assert theirs is not None
+    two = against(ours, theirs, verdict(leader, second, name))
+    if not two.fair or ours.last == theirs.last:
+        return Comparison(name, values, deltas, None, even=two.fair)
+    return Comparison(name, values, deltas, leader, two.call is Call.BETTER, two.call is Call.NO_DIFFERENCE)
 
 
 def default_runs(runs: Sequence[Run], book: MetricBook) -> list[str]:
-    """What is compared when nothing is marked: the best of the newest round, its base, and the last that finished."""
+    """What is compared when nothing is marked: the leader of the newest round, its base, and the last that finished."""
     finished = [run for run in runs if run.state is RunState.FINISHED]
     if not finished:
         return []

@@ -9,6 +9,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.evidence import averaged_text
+from autoloop.verdicts import Call, Judge
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
@@ -38,6 +39,8 @@ class Facts:
     runs: Mapping[str, Run]
     proposals: Sequence[Proposal]
     metrics: MetricBook
+    judge: Judge | None = None
+    """Says which config is better; without it no run is called so."""
 
 
 def build(facts: Facts, width: int, *, glyphs: Glyphs) -> Rows:
@@ -239,13 +242,15 @@ def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs) -> Rows:
         (f"r{run.round} {clip(run.name, max(8, width // 3), mark)}  ", ""),
     ]
     names = telling_metrics(facts.proposal, facts.metrics)
-    found = reached(run, facts.runs.get(run.base_run or ""), names, facts.metrics)
+    found = reached(run, facts.runs.get(run.base_run or ""), names, facts.metrics, facts.judge)
     if not found:
         return [crop([*head, (state_of(run), seen.variable)], 0, width, mark)]
     rows: Rows = [head]
     used = sum(cells(text) for text, _ in head)
-    for each in found:
-        part = _reached(each, glyphs)
+    parts = [_reached(each, glyphs) for each in found]
+    if unsure := [each.delta for each in found if each.delta and each.delta.change and each.delta.call is Call.NOT_ENOUGH]:
+        parts.append([(unsure[0].words, "dim")])
+    for part in parts:
         length = sum(cells(text) for text, _ in part)
         if used + length > width and len(rows[-1]) > 1:
             rows.append([("    ", "")])
@@ -256,15 +261,13 @@ def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs) -> Rows:
 
 
 def _reached(each: Reached, glyphs: Glyphs) -> list[Piece]:
-    """`ot_pi_sum 3.4e-11 → 2.4e-3 better`; within the noise it is neither better nor worse."""
+    """`ot_pi_sum 3.4e-11 → 2.4e-3 better (n 4, 4)`; no word where there are not enough runs for one."""
     name: Piece = (f"{each.name} ", "dim")
     if each.delta is None or each.base is None:
         return [name, (number(each.value), "bold"), ("  ", "")]
-    word, names = ("better", "slot-finished") if each.delta.better else ("worse", "slot-failed")
-    if each.delta.even:
-        word, names = "same", "dim"
-    elif not each.delta.fair:
-        word, names = "at other steps", "dim"
+    word, names = ("same", "dim") if each.delta.change == 0 else (each.delta.words, each.delta.look)
+    if word != "same" and each.delta.call is Call.NOT_ENOUGH:
+        word = ""
     arrow = glyphs.of(" → ", " -> ")
     return [name, (number(each.base), ""), (arrow, "dim"), (number(each.value), f"bold {names}"), (f" {word}  ", names)]
 

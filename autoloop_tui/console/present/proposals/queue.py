@@ -10,6 +10,7 @@ from autoloop.metrics import MetricBook
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.values import duration
+from autoloop.verdicts import Judge
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, look, plain, shown_value
@@ -210,14 +211,15 @@ class Reached(NamedTuple):
     delta: Delta | None
 
 
-def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook) -> list[Reached]:
+def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook, judge: Judge | None) -> list[Reached]:
     """Those of the named metrics that the run has."""
     found = []
     for name in names:
         mine = run.summary.metrics.get(name) if run.summary else None
         theirs = base.summary.metrics.get(name) if base and base.summary else None
         if mine is not None:
-            delta = against(mine, theirs, book.direction(name)) if theirs else None
+            verdict = judge.between(run, base, name) if judge and base else None
+            delta = against(mine, theirs, verdict) if theirs else None
             found.append(Reached(book.short(name), theirs.last if theirs else None, mine.last, delta))
     return found
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, RoundState, RunState
 from autoloop.text.values import duration
+from autoloop.verdicts import Judge
 
 from autoloop_tui.console.drawing.columns import Cell, Column
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import cells, fit, look, number, plain, short_count, signed
 from autoloop_tui.console.drawing.pieces import Piece, crop
-from autoloop_tui.console.present.metric_delta import Delta, against
+from autoloop_tui.console.present.metric_delta import against
 from autoloop_tui.console.present.proposals.detail import wrapped
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short, middle
@@ -73,6 +74,8 @@ class RunPainter:
     glyphs: Glyphs = UNICODE
     gone: Collection[str] = ()
     """Runs that the store calls running and of which no process is there."""
+    judge: Judge | None = None
+    """Says which config is better; without it no change is called so."""
     live: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_bases: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_steps: Mapping[str, int] = field(default_factory=dict)
@@ -128,7 +131,7 @@ class RunPainter:
             theirs = row.base.summary.metrics.get(key) if row.base and row.base.summary else None
         if theirs is None:
             return [value]
-        delta = against(mine, theirs, self.book.direction(key))
+        delta = against(mine, theirs, self.judge.between(row.run, row.base, key) if self.judge and row.base else None)
         text, names = delta.piece(CHANGE, glyphs=self.glyphs)
         return [value, (" " + fit(text, CHANGE), names)]
 
@@ -159,9 +162,8 @@ class RunPainter:
             extreme = "highest" if self.book.direction(facts.metric) == "high" else "lowest"
             parts.append((1, [(f"{extreme} {self.book.short(facts.metric)} ", "dim"), (number(facts.best), "bold")]))
             if facts.change is not None:
-                delta = Delta(facts.change, 0.0, self.book.direction(facts.metric))
                 text = "=" if facts.change == 0 else signed(facts.change)
-                parts[-1][1].append((f" {text}", delta.piece(8)[1]))
+                parts[-1][1].append((f" {text}", "dim"))
             parts.append((6, [(f"by {plain(facts.best_run.name)}", "dim")]))
         if facts.approved or facts.rejected:
             parts.append((4, [(f"edits {facts.approved} approved {facts.rejected} rejected", "dim")]))

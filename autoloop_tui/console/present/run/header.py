@@ -93,7 +93,8 @@ def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSumma
     key = view.key_metric
     pieces: list[Piece] = [(f"  {view.metrics.short(key)} ", "dim"), (number(reached.last), "bold")]
     if theirs is not None:
-        delta = against(reached, theirs, view.metrics.direction(key))
+        base = view.base_of(run)
+        delta = against(reached, theirs, view.judge.between(run, base, key) if base else None)
         at = "" if run.state.ended else f" at step {theirs.last_step}"
         pieces += [(" ", ""), delta.piece(9, glyphs=glyphs), (f" to base{at}", "dim")]
     return pieces

@@ -142,13 +142,13 @@ def _change(view: View, feed: Feed, run: Run, metric: str) -> Change | None:
     """The metric against the base's at the same step; None where one of them has not been read or has none by then."""
     mine, base = feed.known(run).get(metric), view.base_of(run)
     theirs = feed.known(base).get(metric) if base else None
-    if mine is None or theirs is None:
+    if mine is None or theirs is None or base is None:
         return None
     reached = so_far({metric: mine}, view.metrics)
     before = at_the_step_of(reached, {metric: theirs}, view.metrics)
     if metric not in reached or metric not in before:
         return None
-    delta = against(reached[metric], before[metric], view.metrics.direction(metric))
+    delta = against(reached[metric], before[metric], view.judge.between(run, base, metric))
     return Change(delta, reached[metric].last_step, before[metric].last_step)
 
 

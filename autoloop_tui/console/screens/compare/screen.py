@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import MetricSummary, Run, UserError
+from autoloop.verdicts import Verdict
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
 from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.drawing.pieces import Piece
@@ -128,7 +130,12 @@ class CompareScreen(TableScreen):
         for side in self.sides:
             ended = side.run.summary
             reached.append(ended.metrics if ended else so_far(side.columns, view.metrics))
-        self._metrics = {each.metric: each for each in compare_metrics(reached, view.metrics)}
+        runs = [side.run for side in self.sides]
+
+        def verdict(ours: int, theirs: int, metric: str) -> Verdict | None:
+            return view.judge.between(runs[ours], runs[theirs], metric)
+
+        self._metrics = {each.metric: each for each in compare_metrics(reached, view.metrics, verdict)}
 
     def _share_height(self, view: View) -> None:
         """How the height is shared: the tables take what they need, the chart the rest."""
@@ -193,11 +200,18 @@ class CompareScreen(TableScreen):
         known = self._parameters  # The table may paint its rows again before it is given others.
         table.set_rows(shown, lambda path, width: painter.parameter(known[path], laid))
 
+    def _rests_on(self, glyphs: Glyphs) -> str:
+        """What the changes and the word best rest on."""
+        judged = [delta for each in self._metrics.values() for delta in each.deltas if delta and delta.verdict]
+        if any(delta.verdict.interval is not None for delta in judged if delta.verdict):
+            return f"change of the tail mean over seeds; {glyphs.about} no difference shown"
+        return "last values, within the run only" if self._metrics else ""
+
     def _paint_metrics(self, painter: ComparisonPainter) -> None:
         table = self.query_one("#metrics", Table)
         table.title = "metrics"
         table.focused_part = self.part == "metrics"
-        table.status = [(f"last values; {painter.glyphs.about} within the noise", "dim")]
+        table.status = [(self._rests_on(painter.glyphs), "dim")]
         table.empty = [("no metric yet: they appear when the runs have logged some", "dim")]
         laid, two = painter.metric_columns(table.row_width, list(known := self._metrics))
         table.head = painter.head(laid)

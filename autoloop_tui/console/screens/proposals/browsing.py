@@ -123,7 +123,7 @@ class ProposalBrowser(LoopScreen):
             detail.show_facts(None)
             charts.show_evidence(None, None, view.metrics)
             return
-        detail.show_facts(Facts(proposal, self._runs, view.snapshot.proposals, view.metrics))
+        detail.show_facts(Facts(proposal, self._runs, view.snapshot.proposals, view.metrics, view.judge))
         charts.show_evidence(proposal, self._runs.get(proposal.base_run), view.metrics)
         self._show_command(proposal, keep=not moved)
 

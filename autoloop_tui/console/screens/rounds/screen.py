@@ -93,7 +93,7 @@ class RoundsScreen(TableScreen):
                 keys.append(head)
             keys.append(row.run.id)
         table = self.table
-        painter = self._painter = RunPainter(view.metrics, gone=view.gone, glyphs=self.console.glyphs)
+        painter = self._painter = RunPainter(view.metrics, gone=view.gone, glyphs=self.console.glyphs, judge=view.judge)
         self._refresh_painter()
         self._lay_out(view, table, rows)
         widths = {column.key: width for column, width in self._laid}

@@ -14,7 +14,7 @@ from autoloop_tui.console.drawing.paint import number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.smoothing import Smoothed
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.metric_delta import at_the_step_of
+from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of
 from autoloop_tui.console.present.run.header import clipped
 from autoloop_tui.console.widgets.big_chart import BigChart
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -78,6 +78,13 @@ class RunCharts(Horizontal):
         found = self.figure(name)
         return at_the_step_of({name: found}, self._base_columns, self._view.metrics).get(name) if found else None
 
+    def to_base(self, name: str) -> Delta | None:
+        """The change of a metric against the base run."""
+        found, theirs = self.figure(name), self.base_figure(name)
+        if found is None or theirs is None or self._view is None or self._run is None or self._base is None:
+            return None
+        return against(found, theirs, self._view.judge.between(self._run, self._base, name))
+
     def paint(self) -> None:
         if self._view is None or self._run is None or self._figures is None:
             return
@@ -88,7 +95,7 @@ class RunCharts(Horizontal):
         chart = self.query_one(BigChart)
         chart.display = bool(names)
         self.query_one("#run-nothing", TextPane).show_text("" if names else no_metrics(self._run))
-        self.query_one(MetricList).paint(names, self.metric, self._figures, self.base_figure if self._base else None, book)
+        self.query_one(MetricList).paint(names, self.metric, self._figures, self.to_base if self._base else None, book)
         self._paint_figures(names)
         if self.metric is None:
             return

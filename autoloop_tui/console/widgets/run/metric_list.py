@@ -13,7 +13,7 @@ from textual.message import Message
 
 from autoloop_tui.console.drawing.paint import fit, number, signed
 from autoloop_tui.console.drawing.pieces import Piece, heading
-from autoloop_tui.console.present.metric_delta import against
+from autoloop_tui.console.present.metric_delta import Delta
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 BUDGET = 0.005
@@ -68,10 +68,10 @@ class MetricList(RowPane):
         names: list[str],
         chosen: str | None,
         figures: Figures,
-        base: Callable[[str], MetricSummary | None] | None,
+        to_base: Callable[[str], Delta | None] | None,
         book: MetricBook,
     ) -> None:
-        """`base`: gives a metric of the base run; None if there is no base run."""
+        """`to_base`: gives the change of a metric against the base run; None if there is no base run."""
         width, height = self.size
         if not width or not height:
             return
@@ -82,14 +82,14 @@ class MetricList(RowPane):
         columns = [("last", 8), ("best", 8), ("change", 9)]
         if width >= 54:
             columns.append(("noise", 8))
-        if width >= 68 and base:
+        if width >= 68 and to_base:
             columns.append(("to base", 9))
         wide = width - 3 - sum(size + 1 for _, size in columns)
         head: list[Piece] = [(fit("", wide + 2), ""), *((f" {name:>{size}}", "dim") for name, size in columns)]
         status: list[Piece] = [(f"{at + 1}/{len(names)}", "dim")] if names else []
         rows = [heading("metrics", status, width, focused=False, glyphs=self.glyphs), head]
         for name in names[self._top : self._top + room]:
-            cells = self._cells(name, figures.of(name), base(name) if base else None, book)
+            cells = self._cells(name, figures.of(name), to_base(name) if to_base else None, book)
             mark = name == chosen
             gutter = self.glyphs.of("▌", ">") if mark else " "
             line = " line" if mark else ""
@@ -101,9 +101,7 @@ class MetricList(RowPane):
             rows.append(row)
         self.show(rows)
 
-    def _cells(
-        self, name: str, found: MetricSummary | None, theirs: MetricSummary | None, book: MetricBook
-    ) -> dict[str, Piece]:
+    def _cells(self, name: str, found: MetricSummary | None, delta: Delta | None, book: MetricBook) -> dict[str, Piece]:
         if found is None:
             return {}
         good = book.direction(name)
@@ -114,7 +112,7 @@ class MetricList(RowPane):
             "best": (number(found.best if good else None, 8), ""),
             "change": (signed(found.delta, 9), ("slot-finished" if better else "slot-warn") if judged else ""),
             "noise": (number(found.tail_mad, 8), "dim"),
-            "to base": against(found, theirs, good).piece(9, glyphs=self.glyphs) if theirs else ("", ""),
+            "to base": delta.piece(9, glyphs=self.glyphs) if delta else ("", ""),
         }
 
     def on_click(self, event: events.Click) -> None:

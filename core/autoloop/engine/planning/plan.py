@@ -19,7 +19,7 @@ from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
 from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
-from autoloop.variants.grids import group_of
+from autoloop.variants.grids import group_of, seed_of
 from autoloop.variants.policy import launch_policy
 
 
@@ -121,6 +121,7 @@ def plan_loop(
             source_path=source,
             config_hash=hash_,
             group=group_of(config, policy),
+            seed=seed_of(config, policy),
             total_steps=steps_of(preset, config, spec.steps),
             total_assumed=steps_assumed(preset, config),
             created_at=now,

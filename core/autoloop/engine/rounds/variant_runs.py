@@ -14,7 +14,7 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
 from autoloop.model import EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
 from autoloop.model.transitions import proposal_blocked, proposal_lapsed, proposal_launched, round_done
-from autoloop.variants.grids import group_of
+from autoloop.variants.grids import group_of, seed_of
 from autoloop.variants.policy import launch_policy
 
 BATCH = 64
@@ -139,6 +139,7 @@ def _make_run(
         source_path=str(variant),
         config_hash=policy.hash(config),
         group=group_of(config, policy),
+        seed=seed_of(config, policy),
         base_run=base.id,
         proposal=proposal.id,
         changes=proposal.changes,

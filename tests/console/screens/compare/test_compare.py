@@ -152,21 +152,19 @@ async def test_equal_configs_are_said_to_be_equal(project: RecordedProject) -> N
 # ------------------------------------------------------------------------------------------------ metrics
 
 
-async def test_metrics_stand_side_by_side_with_their_change_and_the_best_named_in_word_and_glyph(
-    project: RecordedProject,
-) -> None:
+async def test_metrics_stand_side_by_side_with_their_change_and_the_run_that_leads(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked, size=(150, 50)) as (_, screen):
         rows = text_of(screen, "#metrics")
         row = next(row for row in rows if "eval_l1" in row)
         assert "eval_l1 ↓" in row
-        assert row.endswith("✓ best b")
+        assert row.endswith("lowest b")
         assert " -0.29" in row
         assert " +0.29" in row
         mass = next(row for row in rows if "ot_pi_sum" in row)
         assert "ot_pi_sum ↑" in mass
-        assert mass.endswith("✓ best b")
+        assert mass.endswith("highest b")
 
 
 async def test_where_there_is_little_room_the_changes_stand_below_the_values(project: RecordedProject) -> None:
@@ -302,7 +300,7 @@ async def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project:
 
     async with on_compare(project, marked=[first.id, "gone", there.id], loop=project.loop.name) as (_, screen):
         assert [side.run.name for side in screen.sides] == ["here", "there"]
-        assert next(row for row in text_of(screen, "#metrics") if "eval_l1" in row).endswith("best b")
+        assert next(row for row in text_of(screen, "#metrics") if "eval_l1" in row).endswith("lowest b")
 
 
 # ------------------------------------------------------------------------------------------------ sizes and amounts

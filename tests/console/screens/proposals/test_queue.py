@@ -124,8 +124,9 @@ async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project:
         text = "\n".join(rows(app, "text"))
         uses = text[text.index("other uses of ot-mass-low") :]
         assert uses.index("demo_r2_2  failed: CUDA out of memory") < uses.index("demo_r2_1")
-        assert "l1_loss 0.1139 → 0.06478 better" in uses
-        assert "eval_l1 0.2129 → 0.9001 worse" in uses
+        assert "l1_loss 0.1139 → 0.06478  " in uses
+        assert "within the run only" in uses
+        assert "eval_l1 0.2129 → 0.9001  " in uses
         assert uses.count("r2 demo") == 2
 
 

@@ -10,6 +10,7 @@ from autoloop.model import (
     RunState,
     Series,
 )
+from autoloop.verdicts import Call
 
 from autoloop_tui.console.present.compare.comparison import compare_metrics
 from autoloop_tui.console.present.metric_delta import against
@@ -146,10 +147,10 @@ async def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reache
 
 def test_of_runs_that_ended_at_different_steps_none_is_called_better() -> None:
     early, late = (summarise({EVAL: points(each)}, default_book()).metrics[EVAL] for each in ((100, 0.6), (200, 0.4)))
-    delta = against(early, late, "low")
-    assert (delta.fair, delta.even, delta.better) == (False, False, False)
-    assert against(late, early, "low").piece(9) == ("-0.2", "dim")
-    assert compare_metrics([{EVAL: early}, {EVAL: late}], default_book())[0].best is None
+    delta = against(early, late)
+    assert (delta.fair, delta.call, delta.words) == (False, Call.NOT_ENOUGH, "not at equal steps")
+    assert against(late, early).piece(9) == ("-0.2", "dim")
+    assert compare_metrics([{EVAL: early}, {EVAL: late}], default_book())[0].first is None
 
 
 async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: RecordedProject) -> None:

@@ -1,0 +1,82 @@
+"""Verdicts between the runs of a loop: which runs are replicates of each other, and how much their metrics vary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from autoloop.metrics import MetricBook
+from autoloop.model import MetricSummary, Run, RunState
+from autoloop.verdicts.noise import Noise, Value, pooled
+from autoloop.verdicts.verdict import Statistic, Verdict, decide, shared
+
+
+class Judge:
+    """Answers for one state of the runs; make a new one when they change.
+
+    `runs` are a loop's, `elsewhere` replicates of its configs in other loops: what was measured on the same base before
+    counts. Only finished runs do. Of a training that ran twice with the same seed the newest counts.
+    """
+
+    def __init__(
+        self,
+        runs: Iterable[Run],
+        book: MetricBook,
+        elsewhere: Iterable[Run] = (),
+        statistic: Statistic = Statistic.TAIL_MEAN,
+    ) -> None:
+        self.book = book
+        self.statistic = statistic
+        self._configs: dict[str, dict[str, Run]] = {}
+        """By config (its group, else the hash of a training), its replicates by the hash of the training."""
+        self._round: dict[int, set[str]] = {}
+        mine = list(runs)
+        for run in mine:
+            self._round.setdefault(run.round, set()).add(_config(run))
+        for run in sorted([*elsewhere, *mine], key=lambda run: (run.loop, run.round, run.position)):
+            if run.state is RunState.FINISHED and run.summary:
+                self._configs.setdefault(_config(run), {})[run.config_hash] = run
+        self._noise: dict[str, Noise | None] = {}
+
+    def noise(self, metric: str) -> Noise | None:
+        """The spread between seeds of a metric; None without replicates."""
+        if metric not in self._noise:
+            self._noise[metric] = pooled([list(self._values(config, metric)) for config in self._configs])
+        return self._noise[metric]
+
+    def replicates(self, run: Run) -> list[Run]:
+        """The finished runs of its config, itself included."""
+        return list(self._configs.get(_config(run), {}).values())
+
+    def between(self, ours: Run, theirs: Run, metric: str) -> Verdict | None:
+        """Whether the config of one run is better than that of another, by all finished runs of both.
+
+        None where one of them has not finished, and of two replicates.
+        """
+        mine, others = _config(ours), _config(theirs)
+        if mine == others or any(run.state is not RunState.FINISHED for run in (ours, theirs)):
+            return None
+        return decide(
+            list(self._values(mine, metric)),
+            list(self._values(others, metric)),
+            self.noise(metric),
+            good=self.book.direction(metric),
+            statistic=self.statistic,
+            comparisons=shared(ours.round, len(self._round.get(ours.round, ()))),
+        )
+
+    def _values(self, config: str, metric: str) -> Iterator[Value]:
+        for run in self._configs.get(config, {}).values():
+            found = run.summary.metrics.get(metric) if run.summary else None
+            value = None if found is None else _value(found, self.statistic)
+            if found is not None and value is not None:
+                yield Value(value, found.last_step, run.seed)
+
+
+def _config(run: Run) -> str:
+    return run.group or run.config_hash
+
+
+def _value(metric: MetricSummary, statistic: Statistic) -> float | None:
+    if statistic is Statistic.LAST:
+        return metric.last
+    return metric.best if statistic is Statistic.BEST else metric.tail_mean

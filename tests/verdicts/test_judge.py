@@ -1,0 +1,118 @@
+"""Verdicts between the runs of a loop: who is whose replicate, what other loops tell, and the words for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from autoloop.metrics import default_book
+from autoloop.model import MetricSummary, Run, RunState, Summary
+from autoloop.verdicts import Basis, Call, Judge, Statistic
+from autoloop.verdicts.wording import noise_text, sentence, short
+
+L1 = "eval/offline_eval_l1"
+NOISE = (0.001, -0.002, 0.0015, -0.0005)
+
+
+def metric(last: float, **given: Any) -> MetricSummary:
+    values = {
+        "first": 1.0,
+        "last": last,
+        "best": last,
+        "best_step": 1,
+        "delta": 0.0,
+        "pct": 0.0,
+        "n": 9,
+        "min": 0.0,
+        "max": 1.0,
+    }
+    values |= {"tail_mean": last, "tail_mad": 0.0, "first_step": 0, "last_step": 9}
+    return MetricSummary(**(values | given))
+
+
+def run(name: str, value: float, group: str = "", seed: str = "", **given: Any) -> Run:
+    fields: dict[str, Any] = {
+        "id": name,
+        "loop": 1,
+        "round": 1,
+        "position": 0,
+        "name": name,
+        "config_path": "",
+        "source_path": "",
+        "config_hash": name,
+        "group": group,
+        "seed": seed,
+        "state": RunState.FINISHED,
+        "summary": Summary(metrics={L1: metric(value)}),
+    }
+    return Run(**(fields | given))
+
+
+def seeds(group: str, mean: float, **given: Any) -> list[Run]:
+    return [run(f"{group}{seed}", mean + noise, group, str(seed), **given) for seed, noise in enumerate(NOISE)]
+
+
+def test_replicates_are_the_runs_of_one_group_and_tell_the_noise() -> None:
+    judge = Judge([*seeds("a", 0.5), run("alone", 9.0, "b")], default_book())
+    noise = judge.noise(L1)
+    assert noise is not None
+    assert (noise.runs, noise.groups, noise.dof) == (4, 1, 3)
+    assert judge.noise("train/l1_loss") is None
+
+
+def test_configs_are_judged_by_all_their_runs() -> None:
+    ours, theirs = seeds("a", 0.4, round=2), seeds("b", 0.5)
+    verdict = Judge([*theirs, *ours], default_book()).between(ours[0], theirs[2], L1)
+    assert verdict is not None
+    assert (verdict.call, verdict.runs) == (Call.BETTER, (4, 4))
+    assert verdict.effect == pytest.approx(-0.1)
+    assert short(verdict) == "better (n 4, 4)"
+    assert sentence(verdict).startswith("better: -0.1 (tail mean) [")
+
+
+def test_single_runs_without_any_replicate_stay_within_the_run() -> None:
+    ours, theirs = run("a", 0.1, "a"), run("b", 9.0, "b")
+    verdict = Judge([ours, theirs], default_book()).between(ours, theirs, L1)
+    assert verdict is not None
+    assert (verdict.call, verdict.basis) == (Call.NOT_ENOUGH, Basis.WITHIN_RUN)
+    assert short(verdict) == "within the run only"
+    assert "no config was run with two seeds" in sentence(verdict)
+
+
+def test_what_another_loop_measured_on_the_same_base_counts() -> None:
+    ours, theirs = run("a", 0.1, "a", round=2), run("base", 0.5, "base")
+    calibration = seeds("base", 0.5, loop=7)
+    verdict = Judge([ours, theirs], default_book(), calibration).between(ours, theirs, L1)
+    assert verdict is not None
+    assert (verdict.call, verdict.runs) == (Call.BETTER, (1, 5))
+
+
+def test_the_same_training_twice_is_one_run() -> None:
+    again = run("again", 0.5 + NOISE[0], "a", "0", config_hash="a0", loop=2)
+    noise = Judge(seeds("a", 0.5), default_book(), [again]).noise(L1)
+    assert noise is not None
+    assert noise.runs == 4
+
+
+def test_a_run_that_goes_on_and_a_replicate_of_the_same_config_are_not_judged() -> None:
+    mine, others = seeds("a", 0.5), seeds("b", 0.1)
+    going = run("going", 0.1, "b", state=RunState.RUNNING)
+    judge = Judge([*mine, *others, going], default_book())
+    assert judge.between(going, mine[0], L1) is None
+    assert judge.between(mine[0], mine[1], L1) is None
+
+
+def test_the_statistic_is_the_tail_mean_unless_another_is_asked_for() -> None:
+    def of(name: str, group: str, tail: float, last: float) -> Run:
+        return run(name, 0.0, group, summary=Summary(metrics={L1: metric(last, tail_mean=tail)}))
+
+    runs = [of("a", "a", 1.0, 5.0), of("b", "b", 3.0, 4.0)]
+    tail = Judge(runs, default_book()).between(runs[0], runs[1], L1)
+    last = Judge(runs, default_book(), statistic=Statistic.LAST).between(runs[0], runs[1], L1)
+    assert (tail.effect, last.effect) == (-2.0, 1.0)
+
+
+def test_the_noise_in_words() -> None:
+    noise = Judge(seeds("a", 0.5), default_book()).noise(L1)
+    assert noise is not None
+    assert noise_text(noise) == "0.0016 [9e-4, 0.0059] (4 runs of 1 config)"
