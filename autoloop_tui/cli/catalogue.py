@@ -41,6 +41,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Run a few steps of the trainer, and show what reached it.",
             ("try", "try base.yaml --changes lr@mul=3 --device cpu"),
         ),
+        "calibrate": Command(
+            "calibrate",
+            "Train a config with several seeds, to know how much they differ.",
+            ("calibrate base.yaml --seeds 5 --exec", "calibrate base.yaml --seeds 42,43,44 --steps 3000"),
+        ),
         "doctor": Command(
             "doctor",
             "Check everything that a run needs, and start nothing.",
@@ -58,6 +63,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Look": {
         "status": Command("inspect", "Show a loop's round, slots, queue and failures.", ("status", "status --all")),
         "runs": Command("inspect", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
+        "noise": Command("calibrate", "Show how much runs differ between seeds.", ("noise", "noise --loop 2 --json")),
         "logs": Command("inspect", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
         "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
         "report": Command("inspect", "Rewrite both reports from the store.", ("report", "report --loop loop_1700000000")),

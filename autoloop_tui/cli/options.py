@@ -32,8 +32,8 @@ class GridOptions:
 
     grid: Annotated[list[str] | None, Many] = None
     """Values to try, one axis a word: lr=1e-3,3e-3 (a short name will do), layers=2..6, lr=1e-4..1e-2:3log."""
-    seeds: str | None = None
-    """Repeat each config with several seeds: how many (3), or which (42,43)."""
+    seeds: Annotated[str | None, Parameter(name=["--seeds", "--replicates"])] = None
+    """Repeat each config with several seeds, in every round: how many (3), or which (42,43)."""
     zip: bool = False
     """Pair the values of the axes one by one instead of every combination."""
 

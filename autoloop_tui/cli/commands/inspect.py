@@ -75,7 +75,7 @@ def runs(*, loop: LoopName = None, json: AsJson = False, round: int | None = Non
         if json:
             print(printing.json_text(listed))
         else:
-            print(events.runs_table(listed, _metrics(store, found), printing.across()))
+            print(events.runs_table(listed, _metrics(store, found), printing.across(), store.replicates_elsewhere(found.id)))
     return 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Event, EventKind, Loop, LoopState, Run
-from autoloop.reports.replicates import replicates
+from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.store import Store
 from autoloop.text.values import duration, number
 
@@ -63,11 +63,13 @@ class EventPrinter:
         self.line(f"  {run.name} ({run.id})  step {step}/{run.total_steps}{share}{eta}", time.time())
 
     def round_table(self, number: int, cells: int | None = None) -> str:
-        return runs_table(self.store.runs(self.loop.id, number), self.metrics, cells)
+        return runs_table(
+            self.store.runs(self.loop.id, number), self.metrics, cells, self.store.replicates_elsewhere(self.loop.id)
+        )
 
 
-def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -> str:
-    """Runs with their key metrics' last values."""
+def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None, elsewhere: Sequence[Run] = ()) -> str:
+    """Runs with their key metrics' last values, and what may be said of them. `elsewhere`: replicates in other loops."""
     keys = for_runs(metrics, runs).key_metrics
     rows = [
         [
@@ -83,13 +85,15 @@ def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None) -
     ]
     head = ["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""]
     table = printing.table(head, rows, texts=(2, len(head) - 1), spare=range(len(head) - 2, 4, -1), cells=cells)
+    said = [printing.printable(text) for text in verdict_lines(runs, metrics, elsewhere)]
+    verdicts = "".join(f"\n{line}" for text in said for line in printing.wrapped(text, cells, others="  "))
     groups = replicates(runs, keys)
     if not groups:
-        return table
+        return f"{table}\n{verdicts}" if verdicts else table
     rows = [[printing.printable(each.name), len(each.runs), *(each.text(key) for key in keys)] for each in groups]
     head = ["config", "runs", *(metrics.short(key) for key in keys)]
     seeds = printing.table(head, rows, texts=(0,), spare=range(len(head) - 1, 2, -1), cells=cells)
-    return f"{table}\n\nOver seeds, mean ± standard deviation (finished runs):\n{seeds}"
+    return f"{table}\n\nOver seeds, mean ± standard deviation (finished runs):\n{seeds}{verdicts}"
 
 
 def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:

@@ -16,7 +16,7 @@ from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stam
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
-from autoloop.reports.replicates import replicates
+from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.evidence import evidence_text
@@ -154,6 +154,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     by_id = {run: store.run(run) for run in bases}
     lines = ["", f"### Round {number}", "", *_run_table(by_id, runs, metrics)]
     lines += _seed_table(runs, metrics)
+    lines += _verdicts(by_id, runs, metrics)
     failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
     if failed:
         lines += ["", "Not finished:", ""]
@@ -202,6 +203,14 @@ def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
         cells = [inert(each.name), ", ".join(run.id for run in each.runs), *(each.text(key) for key in keys)]
         rows.append("| " + " | ".join(cells) + " |")
     return ["", "Over seeds, mean ± standard deviation (finished runs):", "", *rows]
+
+
+def _verdicts(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:
+    """What may be said of the configs of a round, by the runs that its part of the report tells of."""
+    known = {run.id: run for run in [*by_id.values(), *runs]}
+    bases = [run for run in known.values() if run.base_run not in known]
+    found = verdict_lines([*bases, *(run for run in known.values() if run not in bases)], metrics)
+    return ["", *(f"- {inert(line)}" for line in found)] if found else []
 
 
 def _metric(run: Run, base: Run | None, key: str) -> str:

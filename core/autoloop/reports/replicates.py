@@ -7,10 +7,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoloop.metrics import by_config
+from autoloop.metrics import MetricBook, by_config, for_runs
 from autoloop.model import Run, RunState
 from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
+from autoloop.verdicts import Judge
+from autoloop.verdicts.wording import WITHIN_RUN, noise_text, sentence
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,38 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
         values = {key: tuple(metrics[key].last for metrics in ended if key in metrics) for key in keys}
         found.append(Replicates(_common(members), members, values))
     return found
+
+
+def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = ()) -> list[str]:
+    """What may be said of the configs of these runs by their first key metric: the spread between seeds, and each config
+    against its base's, else the first. `elsewhere`: replicates in other loops."""
+    finished = [run for run in runs if run.state is RunState.FINISHED and run.summary]
+    keys = for_runs(book, finished).key_metrics
+    key = next((key for key in keys if any(run.summary and key in run.summary.metrics for run in finished)), None)
+    configs = by_config(finished)
+    if key is None or not configs:
+        return []
+    judge = Judge(runs, book, elsewhere)
+    noise = judge.noise(key)
+    if noise is None:
+        alone = f"Changes are {WITHIN_RUN}: no config was run with two seeds, so none is better or worse."
+        return [alone] if len(configs) > 1 else []
+    lines = [f"Spread of {book.short(key)} between seeds: {noise_text(noise)}, tail mean."]
+    by_id = {run.id: run for run in finished}
+    for members in configs[1:]:
+        base = by_id.get(members[0].base_run or "", configs[0][0])
+        if verdict := judge.between(members[0], base, key):
+            lines.append(f"{_called(members)} against {base.name} ({base.id}): {sentence(verdict)}.")
+    hidden = len(lines) - 1 - MOST_VERDICTS
+    return lines if hidden <= 0 else [*lines[: 1 + MOST_VERDICTS], f"… and {hidden} more."]
+
+
+MOST_VERDICTS = 12
+"""Configs of which a verdict is shown."""
+
+
+def _called(members: Sequence[Run]) -> str:
+    return _common(members) if len(members) > 1 else f"{members[0].name} ({members[0].id})"
 
 
 def _common(members: Sequence[Run]) -> str:

@@ -23,9 +23,13 @@ class Judge:
         book: MetricBook,
         elsewhere: Iterable[Run] = (),
         statistic: Statistic = Statistic.TAIL_MEAN,
+        *,
+        among: int | None = None,
     ) -> None:
+        """`among`: how many runs those that are asked about were chosen from; None: those of their round."""
         self.book = book
         self.statistic = statistic
+        self._among = among
         self._configs: dict[str, dict[str, Run]] = {}
         """By config (its group, else the hash of a training), its replicates by the hash of the training."""
         self._round: dict[int, set[str]] = {}
@@ -61,7 +65,7 @@ class Judge:
             self.noise(metric),
             good=self.book.direction(metric),
             statistic=self.statistic,
-            comparisons=shared(ours.round, len(self._round.get(ours.round, ()))),
+            comparisons=shared(ours.round, self._among or len(self._round.get(ours.round, ()))),
         )
 
     def _values(self, config: str, metric: str) -> Iterator[Value]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from autoloop.text.plural import plural
 from autoloop.text.values import number
 from autoloop.verdicts.noise import Noise
@@ -30,6 +33,32 @@ def sentence(verdict: Verdict) -> str:
     counts = f"n {verdict.runs[0]} and {verdict.runs[1]}, {verdict.basis.value}"
     left = f"; about {plural(verdict.more, 'more run')} would settle it" if verdict.more else ""
     return f"{verdict.call.value}: {text} [{low}, {high}], {counts}{left}"
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """The verdict for programs. `effect` and `interval` are null where there is no number."""
+    return {
+        "verdict": verdict.call.value,
+        "basis": verdict.basis.value,
+        "statistic": verdict.statistic.value,
+        "effect": None if math.isnan(verdict.effect) else verdict.effect,
+        "interval": verdict.interval,
+        "runs": verdict.runs,
+        "more_runs": verdict.more,
+        "noise": None if verdict.noise is None else noise_document(verdict.noise),
+    }
+
+
+def noise_document(noise: Noise) -> dict[str, Any]:
+    """The spread between seeds for programs, with its 95 % interval."""
+    return {
+        "sd": noise.sd,
+        "interval": noise.interval(),
+        "dof": noise.dof,
+        "runs": noise.runs,
+        "configs": noise.groups,
+        "correlation": noise.correlation,
+    }
 
 
 def noise_text(noise: Noise) -> str:

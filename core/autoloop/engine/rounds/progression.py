@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.rounds.best import best_run
+from autoloop.engine.rounds.best import best_run, best_text
 from autoloop.engine.rounds.deciding import WAYS_BACK, approve_by_policy, start_due
 from autoloop.engine.rounds.judging import Judging
 from autoloop.engine.rounds.proposals import Proposals
@@ -253,9 +253,7 @@ class LoopProgression:
     def _name_best(self) -> None:
         context = self.context
         if best := context.loop.best:
-            name = context.store.run(best.run).name
-            text = f"{best.word} last {context.metrics.short(best.metric)}: {best.value:.4g}, {name} ({best.run})"
-            context.log_event(EventKind.NOTE, text, best.run)
+            context.log_event(EventKind.NOTE, best_text(context.store, best, context.metrics), best.run)
 
     def stop(self, end: LoopEnd) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""

@@ -1,0 +1,91 @@
+"""The spread between seeds of a loop's metrics, as a table and as a JSON document."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autoloop.engine.planning.frozen import preset_of
+from autoloop.engine.runs.following import follow_attempt
+from autoloop.metrics import MetricBook, by_config, canonical_columns, for_runs
+from autoloop.model import Loop, Run, RunState, Series, UserError
+from autoloop.store import Store
+from autoloop.text.values import number
+from autoloop.verdicts import Judge, Noise, stable_from
+from autoloop.verdicts.wording import noise_document as document
+
+from autoloop_tui.cli.output import printing
+
+
+@dataclass(frozen=True)
+class MetricNoise:
+    """`stable`: the step from which on the spread stays what it is at the end, None where that cannot be told."""
+
+    metric: str
+    noise: Noise | None
+    stable: int | None
+
+
+def noise_text(store: Store, loop: Loop, book: MetricBook, cells: int | None = None) -> str:
+    found = _measured(store, loop, book)
+    if not any(each.noise for each in found):
+        return (
+            f"No config of {loop.name} has finished with two seeds, so how much seeds differ is not known; "
+            "`autoloop-tui calibrate CONFIG --seeds 5 --exec` measures it."
+        )
+    rows = [[book.short(each.metric), *_row(each)] for each in found if each.noise]
+    head = ["metric", "sd between seeds", "95 % interval", "runs", "configs", "stable from step", "pairing by seed"]
+    return printing.table(head, rows, cells=cells)
+
+
+def noise_document(store: Store, loop: Loop, book: MetricBook) -> dict[str, Any]:
+    """By metric; null for one that was not logged by two replicates."""
+    return {
+        each.metric: None
+        if each.noise is None
+        else {**document(each.noise), "statistic": "tail mean", "stable_from": each.stable}
+        for each in _measured(store, loop, book)
+    }
+
+
+def _row(each: MetricNoise) -> list[object]:
+    noise = each.noise
+    assert noise is not None
+    low, high = noise.interval()
+    if noise.correlation is None:
+        pairing = "not known"
+    else:
+        pairing = f"{noise.correlation:.2f}, {'helps' if noise.pairs_well else 'not shown to help'}"
+    interval = f"{number(low, 2)} to {number(high, 2)}"
+    return [number(noise.sd, 3), interval, noise.runs, noise.groups, number(each.stable), pairing]
+
+
+def _measured(store: Store, loop: Loop, book: MetricBook) -> list[MetricNoise]:
+    runs = store.runs(loop.id)
+    finished = [run for run in runs if run.state is RunState.FINISHED and run.summary]
+    judge = Judge(runs, book, store.replicates_elsewhere(loop.id))
+    largest = max(by_config(finished), key=len, default=())
+    histories = [_history(store, loop, run, book) for run in largest] if len(largest) > 1 else []
+    return [
+        MetricNoise(key, judge.noise(key), stable_from([dict(each[key]) for each in histories if key in each]))
+        for key in for_runs(book, finished).key_metrics
+    ]
+
+
+def _history(store: Store, loop: Loop, run: Run, book: MetricBook) -> Mapping[str, Series]:
+    """The points of a run that has finished; none where its files are gone."""
+    preset = None
+    with contextlib.suppress(UserError):
+        preset = preset_of(store.places, loop)
+    attempts = store.attempts(run.id)
+    if not attempts:
+        return {}
+    follower = follow_attempt(attempts[-1], run, loop.spec, preset)
+    try:
+        while follower.poll():
+            pass
+        return canonical_columns(follower.columns, book)
+    finally:
+        follower.close()
