@@ -137,9 +137,10 @@ class Report:
         hours = duration(tally.seconds) if tally.untimed < ended else "an unknown time"
         untimed = f" (without {plural(tally.untimed, 'run')} whose time is not known)" if 0 < tally.untimed < ended else ""
         share = tally.saved / tally.steps if tally.steps else 0.0
+        anew = f" ({tally.relaunched} of them to begin anew with edits)" if tally.relaunched else ""
         lines = [
-            f"Live rules would have ended {ended} of {plural(tally.runs, 'run')}, {tally.relaunched} of them to "
-            f"relaunch them with edits: {count(tally.saved)} steps ({share:.0%}) and {hours}{untimed} not spent on them."
+            f"Live rules would have ended {ended} of {plural(tally.runs, 'run')}{anew}, and {count(tally.saved)} steps "
+            f"({share:.0%}) and {hours}{untimed} would not have been spent on them."
         ]
         ranks = self.ranks
         if ranks is None:
@@ -155,9 +156,11 @@ class Report:
         alone = f" {plural(ranks.alone, 'finished run')} had too few of equal length beside them." if ranks.alone else ""
         if not best.n:
             return f"No loop has four finished runs of equal length with {metric}, so none counts as among the best.{alone}"
+        if not lost.n:
+            return f"None of these finished beside others of equal length, so none of the best would have been lost.{alone}"
         return (
-            f"By {metric}, {rate_text(lost)} of the ended runs that finished were among the best quarter of their loop; "
-            f"of these best runs {rate_text(best)} would have been lost.{alone}"
+            f"By {metric}, {rate_text(lost)} of these, as far as they finished, were among the best quarter of their loop, "
+            f"and {rate_text(best)} of all the best runs would have been lost.{alone}"
         )
 
     def _ended(self, outcomes: Sequence[Outcome]) -> str:
