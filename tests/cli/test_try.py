@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Call
 from tests.cli.project import CommandProject
 from tests.support.waiting import eventually
 
@@ -54,19 +57,29 @@ def write(
     (project.folder / "base.json").write_text(base, encoding="utf-8")
 
 
-def attempt(project: CommandProject, *words: str) -> tuple[int, str]:
-    said = project.call("try", "--device", "cpu", *words, env={"TMPDIR": str(project.folder.parent)})
-    return said.returncode, said.stdout + said.stderr
+Attempt = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def attempt(project: CommandProject, call: Call, monkeypatch: pytest.MonkeyPatch) -> Attempt:
+    """attempt(*words) -> the exit code of `try` and what it printed; its scratch folders are beside the project."""
+    monkeypatch.setattr(tempfile, "tempdir", str(project.folder.parent))
+
+    def attempt(*words: str) -> tuple[int, str]:
+        said = call("try", "--device", "cpu", *words)
+        return said.code, said.out + said.err
+
+    return attempt
 
 
 def scratch(project: CommandProject) -> list[Path]:
     return list(project.folder.parent.glob("autoloop-try-*"))
 
 
-def test_what_reached_the_trainer_and_what_was_found(project: CommandProject) -> None:
+def test_what_reached_the_trainer_and_what_was_found(project: CommandProject, attempt: Attempt) -> None:
     write(project, "good")
     before = sorted(project.folder.rglob("*"))
-    code, said = attempt(project)
+    code, said = attempt()
     assert code == 0, said
     assert re.search(r"command   \S+python\S* train.py --out=\S+ --lr=0.1 --max_steps=20 --seed=1", said)
     assert "at step 20: it ended by itself, exit code 0" in said
@@ -82,9 +95,9 @@ def test_what_reached_the_trainer_and_what_was_found(project: CommandProject) ->
     assert sorted(project.folder.rglob("*")) == before  # no store, no outputs
 
 
-def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: CommandProject) -> None:
+def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: CommandProject, attempt: Attempt) -> None:
     write(project, "seedless")
-    code, said = attempt(project, "--changes", "lr@mul=2", "--steps", "4", "--keep")
+    code, said = attempt("--changes", "lr@mul=2", "--steps", "4", "--keep")
     assert code == 0, said
     assert "reached   lr 0.2, given --lr=0.2: seen: its metric lr; metrics changed with it" in said
     (folder,) = scratch(project)
@@ -92,15 +105,15 @@ def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: CommandProjec
     assert len(list(folder.rglob("metrics.jsonl"))) == 2
 
 
-def test_a_seed_that_changes_nothing_is_told(project: CommandProject) -> None:
+def test_a_seed_that_changes_nothing_is_told(project: CommandProject, attempt: Attempt) -> None:
     write(project, "seedless")
-    code, said = attempt(project)
+    code, said = attempt()
     assert code == 0, said
     assert "reached   seed 2, given --seed=2: no metric changed with it" in said
     assert "seed seems not to reach the trainer: no metric changed with it" in said
 
 
-def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: CommandProject) -> None:
+def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: CommandProject, attempt: Attempt) -> None:
     """The trainer writes down what it used, which is not what the file says."""
     write(
         project,
@@ -112,13 +125,13 @@ def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: Com
         "sys.argv[1:1] = [f'--{key}={value}' for key, value in file.items()]\nexec(open('train.py').read())\n",
         encoding="utf-8",
     )
-    code, said = attempt(project, "--changes", "lr=0.3")
+    code, said = attempt("--changes", "lr=0.3")
     assert code == 0, said
     assert "lr did not reach the trainer: args.json has 0.5; does a flag of command give it too?" in said
     assert "max_steps 20, given in its config file: seen: args.json" in said
 
 
-def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: CommandProject) -> None:
+def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: CommandProject, attempt: Attempt) -> None:
     settings = (
         '[trainer]\ncommand = "{python} train.py"\nconfig = "overrides"\nbase = "base.json"\noutput_dir = "must-exist"\n'
     )
@@ -130,43 +143,45 @@ def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: Com
         .replace("random.my_seed", "random.seed"),
         encoding="utf-8",
     )
-    code, said = attempt(project)
+    code, said = attempt()
     assert code == 1, said  # what it wrote is where no run of a loop would look
     assert "the run's folder is not passed to the trainer, so runs write over each other; it wrote runs/" in said
     lines = re.findall(r"add to \[trainer\]: (.*)", said)
     assert lines == ['flags = { out = "{output_dir}" }', 'steps = "n_rounds_max"', 'seed = "my_seed"']
     (project.folder / "autoloop.toml").write_text(settings + "\n".join(lines) + "\n", encoding="utf-8")
-    code, said = attempt(project)
+    code, said = attempt()
     assert code == 0, said
     assert "Nothing is missing." in said
 
 
-def test_metrics_that_stand_on_the_numbers_of_their_rows_are_told_with_the_counter(project: CommandProject) -> None:
+def test_metrics_that_stand_on_the_numbers_of_their_rows_are_told_with_the_counter(
+    project: CommandProject, attempt: Attempt
+) -> None:
     write(project, "good")
     rows = '"step": step, "loss"', '"my_iter": step, "loss"'
     source = TRAINER.replace("MODE_IS_HERE", "good").replace(*rows).replace("if rows:", "if step % 5 == 0:")
     (project.folder / "train.py").write_text(source, encoding="utf-8")
-    code, said = attempt(project)
+    code, said = attempt()
     assert code == 0, said
     assert "the metrics stand on steps 0 to 3, the numbers of their rows" in said
     assert 'add to [trainer]: step = "my_iter"  # the metric that counts the steps' in said
     (project.folder / "autoloop.toml").write_text(f'{SETTINGS}step = "my_iter"\n', encoding="utf-8")
-    code, said = attempt(project)
+    code, said = attempt()
     assert "Nothing is missing." in said
     assert re.search(r"loss +4 +5–20 ", said)
 
 
-def test_a_trainer_that_writes_and_prints_nothing_is_told_what_to_write(project: CommandProject) -> None:
+def test_a_trainer_that_writes_and_prints_nothing_is_told_what_to_write(project: CommandProject, attempt: Attempt) -> None:
     write(project, "silent")
-    code, said = attempt(project)
+    code, said = attempt()
     assert code == 1
     assert "sources   none with a metric" in said
     assert "no metric: let the trainer log to TensorBoard or W&B, or write a JSON object a line" in said
 
 
-def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: CommandProject) -> None:
+def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: CommandProject, attempt: Attempt) -> None:
     write(project, "fails")
-    code, said = attempt(project)
+    code, said = attempt()
     assert code == 1
     assert "failed    the GPU ran out of memory" in said
     assert "RuntimeError: CUDA out of memory" in said
@@ -175,9 +190,9 @@ def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: CommandProj
     assert "Traceback" in (folder / "attempts/base/log.txt").read_text(encoding="utf-8")
 
 
-def test_a_trainer_that_takes_too_long_is_stopped(project: CommandProject) -> None:
+def test_a_trainer_that_takes_too_long_is_stopped(project: CommandProject, attempt: Attempt) -> None:
     write(project, "hangs")
-    code, said = attempt(project, "--seconds", "1")
+    code, said = attempt("--seconds", "1")
     assert code == 1
     assert "at step 0: stopped, because its time was over" in said
     assert "allow more time with --seconds" in said
@@ -204,9 +219,11 @@ def test_a_signal_stops_the_trainer_first(project: CommandProject, number: signa
         (("--python", "/nowhere/python"), "The interpreter /nowhere/python does not exist"),
     ],
 )
-def test_what_cannot_be_tried_is_a_sentence(project: CommandProject, words: tuple[str, ...], sentence: str) -> None:
+def test_what_cannot_be_tried_is_a_sentence(
+    project: CommandProject, attempt: Attempt, words: tuple[str, ...], sentence: str
+) -> None:
     write(project, "good")
-    code, said = attempt(project, *words)
+    code, said = attempt(*words)
     assert code == 2
     assert sentence in said
     assert "Traceback" not in said
