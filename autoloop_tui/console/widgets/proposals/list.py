@@ -17,6 +17,8 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 
 FULL_WORDS = 100
 """From so many cells on, states are written out and the reason has a column."""
+RULES = 72
+"""With fewer cells, what changes takes the place of rule and priority, which stand in the detail below."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Columns:
-    """Cells of each column; `reason` is 0 where it has no room."""
+    """Cells of each column; `reason` and `rule` are 0 where they have no room."""
 
     state: int
     base: int
@@ -45,8 +47,8 @@ class Columns:
     @classmethod
     def within(cls, width: int) -> Columns:
         wide = width >= FULL_WORDS
-        state, base, rule = (10, 18, 16) if wide else (6, 13, 11)
-        room = max(8, width - (4 + state + 1 + 5 + 1 + 5 + base + 1 + 1 + rule + 5))
+        state, base, rule = (10, 18, 16) if wide else (6, 13, 11) if width >= RULES else (6, 10, 0)
+        room = max(8, width - (4 + state + 1 + 5 + 1 + 5 + base + 1 + 1 + (rule + 5 if rule else 0)))
         reason = (room - 1) * 2 // 5 if wide and room >= 40 else 0
         return cls(state, base, room - reason - (1 if reason else 0), rule, reason)
 
@@ -143,7 +145,7 @@ class ProposalList(RowPane):
             f"   {fit('state', columns.state)} {'id':>5}      {fit('base run', columns.base)} "
             f"{fit('what changes', columns.changes)} "
             + (f"{fit('reason', columns.reason)} " if columns.reason else "")
-            + f"{fit('rule', columns.rule)} prio"
+            + (f"{fit('rule', columns.rule)} prio" if columns.rule else "")
         )
         return [(fit(text, width), "dim")]
 
@@ -171,7 +173,8 @@ class ProposalList(RowPane):
         ]
         if columns.reason:
             row.append((fit(proposal.reason[: 4 * width], columns.reason, mark=mark) + " ", quiet))
-        row.append((f"{fit(proposal.origin[:width], columns.rule, mark=mark)} {proposal.priority:>4}", "dim"))
+        if columns.rule:
+            row.append((f"{fit(proposal.origin[:width], columns.rule, mark=mark)} {proposal.priority:>4}", "dim"))
         if here:
             row.append((" " * max(0, width - sum(cells(text) for text, _ in row)), ""))
             row = [(text, f"{names} line") for text, names in row]

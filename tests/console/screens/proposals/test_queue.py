@@ -66,6 +66,16 @@ async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_
                 assert part in text
 
 
+async def test_a_narrow_list_gives_its_cells_to_what_changes(project: RecordedProject) -> None:
+    add(project, (REG, BATCH), author=Actor.rule("ot-mass-low"), reason="OT mass near zero", evidence=LOW)
+    async with console(project, (60, 20)) as (pilot, app):
+        await see(pilot, app)
+        _, row, *_ = rows(app, "queue")
+        assert "reg 0.1→0.16" in row
+        assert "ot-mass-low" not in row
+        assert "ot-mass-low" in all_text(app)
+
+
 async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: RecordedProject) -> None:
     add(project, evidence=LOW)
 
