@@ -57,6 +57,9 @@ NAMED = [
     "hub.token@set={}",
     "PGPASSWORD={} psql",
     'aws_secret_access_key = "{}"',
+    "curl -s -u me:{} https://host/x",
+    "curl --user 'me:{}' https://host",
+    "sshpass -p {} ssh me@host",
 ]
 INNOCENT = [
     "commit 4836014fcc2ac24836014fcc2ac24836014fcc2ac2",
@@ -90,6 +93,9 @@ INNOCENT = [
     "secret_name=my-secret-1",
     "SSL_CERT_FILE=/etc/ssl/cert1.pem",
     "/data/tokens/part-0001",
+    "curl -u me https://host:8080/x",
+    "python -u train.py --a b:c",
+    "Cookie: chocolate",
 ]
 
 
@@ -188,3 +194,13 @@ def test_a_config_s_secrets_are_known_by_their_keys() -> None:
     config = {"db": {"password": "longenough"}, "hub": [{"token": "alsolongenough"}], "pad_token": "no", "token": True}
     assert secrets.secret_keys(config) == ["db.password", "hub.0.token"]
     assert secrets.of_config(config) == ["longenough", "alsolongenough"]
+
+
+@pytest.mark.parametrize("secret", ["S01abcdefghijklmnop", "abcdefghijklmnop9", "Zabcdefghijklmnop"])
+def test_a_capital_or_digit_anywhere_tells_a_bearer_from_words(secret: str) -> None:
+    assert secrets.mask(f"Authorization: Bearer {secret}") == f"Authorization: Bearer {secrets.MASK}"
+    assert secrets.mask(f"https://{secret}@host") == f"https://{secrets.MASK}@host"
+
+
+def test_a_cookie_of_a_request_is_masked() -> None:
+    assert secrets.mask("> Cookie: session=abcdefgh12; b=2") == f"> Cookie: {secrets.MASK}"

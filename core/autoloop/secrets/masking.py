@@ -116,11 +116,16 @@ _FORMS: tuple[tuple[bytes, re.Pattern[bytes], bool], ...] = tuple(
         (b"://", rb"://[^\s:/@\"'<>]{0,256}:([^\s/\"'<>]{1,256})@", False),
         (b"://", rb"://([A-Za-z0-9_\-]{16,256})@", True),
         (b"-----BEGIN ", rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----((?:(?!-----)[\s\S]){1,20000})", False),
+        (b"curl ", rb"curl [^\r\n]{0,256}?(?<![\w-])(?:-u|--user)[ =]{0,3}[\"']?[^\s:\"']{1,64}:([^\s\"']{3,256})", False),
+        (b"sshpass -p", rb"sshpass -p[ =]?[\"']?([^\s\"']{3,256})", False),
+        (b"ookie: ", rb"ookie: ([\w.\-]{1,64}=[^\r\n\"']{8,4096})", False),
         (b"earer ", rb"earer +([\w.~+/\-]{12,}=*)", True),
         (b"asic ", rb"(?i)asic +((?=[A-Za-z0-9+/]*[A-Z0-9])[A-Za-z0-9+/]{12,}=*)(?!\w)", True),
     )
 )
 _BASIC = b"uthorization"
+_MIDDLE = (b"earer ", b"asic ", b"ookie: ")
+"""Hints without their first letter, which may be a capital."""
 
 
 def _of_form(data: bytes) -> Iterator[Span]:
@@ -128,10 +133,10 @@ def _of_form(data: bytes) -> Iterator[Span]:
         if hint not in data or (hint == b"asic " and _BASIC not in data):
             continue
         for at in _places(data, hint):
-            if hint[:1].isalnum() and hint not in (b"earer ", b"asic ") and at and data[at - 1] in _ALNUM:
+            if hint[:1].isalnum() and hint not in _MIDDLE and at and data[at - 1] in _ALNUM:
                 continue
             found = pattern.match(data, at)
-            if found and not (mixed and _plain_word(found[1][len(hint) :])):
+            if found and not (mixed and _plain_word(found[1].removeprefix(hint))):
                 yield found.span(1)
 
 
