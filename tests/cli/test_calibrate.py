@@ -37,9 +37,9 @@ def test_a_later_loop_on_the_same_base_is_judged_by_what_was_measured(project: C
     (project.folder / "far.json").write_text(json.dumps(config))
     assert project.call("run", "--cfgs", "base.json", "far.json", *EXEC).returncode == 0
     told = " ".join(call("status").out.split())
-    assert "one run; against base (" in told
+    assert "is better than the baseline, base (" in told
     result = json.loads(call("status", "--json").out)["result"]
-    assert (result["verdict"]["verdict"], result["verdict"]["runs"]) == ("better", [1, 4])
+    assert (result["verdict"]["call"], result["verdict"]["runs"]) == ("better", [1, 4])
     listed = " ".join(call("runs").out.split())
     assert "Spread of eval_l1 between seeds" in listed
     assert "n 1 and 4" in listed
@@ -52,7 +52,7 @@ def test_without_replicates_nothing_is_better(project: CommandProject, call: Cal
     config["ot"]["loss_config"]["reg"] = 9.0
     (project.folder / "b.json").write_text(json.dumps(config))
     assert project.call("run", "--cfgs", "a.json", "b.json", *EXEC).returncode == 0
-    assert "within the run only: no config was run with two seeds" in " ".join(call("status").out.split())
+    assert "within the run only, which cannot tell an effect from chance" in " ".join(call("status").out.split())
     assert "so none is better or worse" in " ".join(call("runs").out.split())
     assert "how much seeds differ is not known" in call("noise").out
     assert json.loads(call("noise", "--json").out)[L1] is None

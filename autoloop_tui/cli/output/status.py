@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 from autoloop.engine import holder
 from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
-from autoloop.engine.rounds.best import against_baseline, best_run, best_text
+from autoloop.engine.rounds.best import best_run
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
 from autoloop.metrics import MetricBook
 from autoloop.model import BestRun, Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
+from autoloop.reports import result_lines
 from autoloop.store import Snapshot, Store
 from autoloop.text.evidence import evidence_text
-from autoloop.verdicts.wording import document
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -139,26 +139,24 @@ def _result_document(store: Store, loop: Loop, metrics: MetricBook) -> dict[str,
     best = None if loop.state is LoopState.ACTIVE else _best(store, loop, metrics)
     if best is None:
         return None
-    found = against_baseline(store, best, metrics)
+    found = loop.outcome
+    between = found.comparison if found else None
     return {
         "extreme": best.word,
         "statistic": "last",
         "metric": best.metric,
         "value": best.value,
         "run": best.run,
-        "baseline": found[0].id if found else None,
-        "verdict": document(found[1]) if found else None,
+        "baseline": found.baseline.run if found else None,
+        "first": found.first.run if found else None,
+        "verdict": msgspec.to_builtins(between),
     }
 
 
 def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
-    """What a loop that has ended came to: the winner, the run that stands best, the report."""
-    said = []
-    if loop.winner:
-        said.append(f"met --until: {store.run(loop.winner).name} ({loop.winner})")
-    if best := _best(store, loop, metrics):
-        said.append(best_text(store, best, metrics))
-    return [*map(printing.printable, said), printing.printable(f"report: {loop.spec.markdown_out}")]
+    """What a loop that has ended came to, and where its report is."""
+    lines = result_lines(store, msgspec.structs.replace(loop, best=_best(store, loop, metrics)), metrics)
+    return [*map(printing.printable, lines), printing.printable(f"report: {loop.spec.markdown_out}")]
 
 
 def _live_line(store: Store, proposal: Proposal) -> str:

@@ -33,6 +33,7 @@ from autoloop.model.loop import (
     WandbSpec,
 )
 from autoloop.model.metrics import MetricSummary, Series, Summary
+from autoloop.model.outcome import Call, Comparison, Outcome, RoundStanding, RuleRecord, Standing
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus
 from autoloop.model.run import Run, RunState, Unjudged
 
@@ -46,8 +47,10 @@ __all__ = [
     "ApprovalPolicy",
     "Attempt",
     "BestRun",
+    "Call",
     "Cause",
     "Change",
+    "Comparison",
     "Config",
     "Event",
     "EventKind",
@@ -62,16 +65,20 @@ __all__ = [
     "LoopState",
     "MetricSummary",
     "Observation",
+    "Outcome",
     "Proposal",
     "ProposalStatus",
     "Requeue",
     "RequeueKind",
     "Round",
+    "RoundStanding",
     "RoundState",
+    "RuleRecord",
     "Run",
     "RunState",
     "Series",
     "Slot",
+    "Standing",
     "StopCause",
     "StopKind",
     "Summary",

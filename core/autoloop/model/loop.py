@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from autoloop.model.ends import LoopEnd
+from autoloop.model.outcome import Outcome
 
 
 class LoopState(StrEnum):
@@ -174,6 +175,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     winner: str | None = None
     best: BestRun | None = None
     """Of a loop that its engine has brought to an end; looking through all runs of a large one takes seconds."""
+    outcome: Outcome | None = None
+    """Of a loop that has finished; None if no run of its first config tells how it stands in a metric."""
 
     @property
     def reason(self) -> str | None:

@@ -17,6 +17,7 @@ from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.reports.replicates import replicates, verdict_lines
+from autoloop.reports.result import result_lines
 from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.evidence import evidence_text
@@ -79,7 +80,7 @@ class MarkdownReport:
         copy(old, 0, left.begin, new)
         new.write(left.lead)
         begin = new.tell()
-        new.write(start + b"\n" + _bytes(_head(self.store, loop)))
+        new.write(start + b"\n" + _bytes(_head(self.store, loop, self.metrics)))
         rounds = [new.tell()]
         for index, round_ in enumerate(self.store.rounds(loop.id), 1):
             if round_.number < changed and index < len(left.rounds):
@@ -130,10 +131,10 @@ def render(store: Store, number: int, metrics: MetricBook) -> str:
     with store.reading():
         loop = store.loop(number)
         rounds = "".join(_round(store, loop, round_.number, metrics) for round_ in store.rounds(number))
-        return _head(store, loop) + rounds + "\n"
+        return _head(store, loop, metrics) + rounds + "\n"
 
 
-def _head(store: Store, loop: Loop) -> str:
+def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
     lines = [
         f"## {loop.name}" + (f" · {inert(loop.spec.name)}" if loop.spec.name else ""),
         "",
@@ -144,6 +145,8 @@ def _head(store: Store, loop: Loop) -> str:
     if loop.winner:
         winner = store.run(loop.winner)
         lines += ["", f"**Winner: {inert(winner.name)} ({winner.id})**, config {code(winner.source_path)}"]
+    if result := result_lines(store, loop, metrics):
+        lines += ["", *(f"- {inert(line)}" for line in result)]
     return "\n".join(lines) + "\n"
 
 

@@ -209,20 +209,6 @@ class Store(Rows):
                 return f"run {run.id} ({run.name}) of {self.loop(run.loop).name}"
         return None
 
-    def first_run(self, loop: int) -> Run:
-        """The first run of the first round: the loop's baseline."""
-        return self._one(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, position LIMIT 1", loop)
-
-    def replicates_of(self, group: str, limit: int = 500) -> list[Run]:
-        """The newest runs, of all loops, that finished and differ in nothing but the seed; none for an empty `group`."""
-        return self._all(
-            Run,
-            "SELECT rowid, body FROM runs WHERE config_group = ? AND config_group != '' AND state = 'finished' "
-            "ORDER BY loop DESC, round LIMIT ?",
-            group,
-            limit,
-        )
-
     def replicates_elsewhere(self, loop: int, limit: int = 500) -> list[Run]:
         """The newest runs of other loops that finished and differ from a run of this one in nothing but the seed."""
         return self._all(

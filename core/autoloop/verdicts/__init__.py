@@ -1,8 +1,10 @@
 """What may be said of two configs: the noise between runs that differ in nothing but the seed, and verdicts. No I/O."""
 
+from autoloop.model import Call
 from autoloop.verdicts.judge import Judge
 from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
-from autoloop.verdicts.verdict import ALPHA, Basis, Call, Statistic, Verdict, decide, shared
+from autoloop.verdicts.outcome import outcome, rule_records
+from autoloop.verdicts.verdict import ALPHA, Basis, Statistic, Verdict, decide, shared
 
 __all__ = [
     "ALPHA",
@@ -14,7 +16,9 @@ __all__ = [
     "Value",
     "Verdict",
     "decide",
+    "outcome",
     "pooled",
+    "rule_records",
     "shared",
     "stable_from",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from autoloop.metrics import MetricBook
-from autoloop.model import MetricSummary, Run, RunState
+from autoloop.metrics.summary import mean
+from autoloop.model import MetricSummary, Run, RunState, Standing
 from autoloop.verdicts.noise import Noise, Value, pooled
 from autoloop.verdicts.verdict import Statistic, Verdict, decide, shared
 
@@ -23,19 +24,19 @@ class Judge:
         book: MetricBook,
         elsewhere: Iterable[Run] = (),
         statistic: Statistic = Statistic.TAIL_MEAN,
-        *,
-        among: int | None = None,
     ) -> None:
-        """`among`: how many runs those that are asked about were chosen from; None: those of their round."""
         self.book = book
         self.statistic = statistic
-        self._among = among
         self._configs: dict[str, dict[str, Run]] = {}
         """By config (its group, else the hash of a training), its replicates by the hash of the training."""
         self._round: dict[int, set[str]] = {}
-        mine = list(runs)
+        self._first: dict[str, Run] = {}
+        """Of each of the loop's configs the first run that has finished."""
+        mine = sorted(runs, key=lambda run: (run.round, run.position))
         for run in mine:
             self._round.setdefault(run.round, set()).add(_config(run))
+            if run.state is RunState.FINISHED and run.summary:
+                self._first.setdefault(_config(run), run)
         for run in sorted([*elsewhere, *mine], key=lambda run: (run.loop, run.round, run.position)):
             if run.state is RunState.FINISHED and run.summary:
                 self._configs.setdefault(_config(run), {})[run.config_hash] = run
@@ -51,6 +52,19 @@ class Judge:
         """The finished runs of its config, itself included."""
         return list(self._configs.get(_config(run), {}).values())
 
+    def standings(self, metric: str) -> dict[str, Standing]:
+        """Of each config of the loop the mean over its finished runs that have the metric, by its first run that has
+        finished, in the order of those."""
+        found: dict[str, Standing] = {}
+        for config, run in self._first.items():
+            if values := [each.value for each in self._values(config, metric)]:
+                found[run.id] = Standing(run=run.id, value=mean(values), runs=len(values))
+        return found
+
+    def first(self, run: Run) -> Run | None:
+        """The first run of a run's config that has finished."""
+        return self._first.get(_config(run))
+
     def between(self, ours: Run, theirs: Run, metric: str) -> Verdict | None:
         """Whether the config of one run is better than that of another, by all finished runs of both.
 
@@ -65,7 +79,7 @@ class Judge:
             self.noise(metric),
             good=self.book.direction(metric),
             statistic=self.statistic,
-            comparisons=shared(ours.round, self._among or len(self._round.get(ours.round, ()))),
+            comparisons=shared(ours.round, len(self._round.get(ours.round, ()))),
         )
 
     def _values(self, config: str, metric: str) -> Iterator[Value]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autoloop.metrics import Direction
+from autoloop.model import Call
 from autoloop.verdicts.boundary import STEP, Boundary
 from autoloop.verdicts.distributions import normal_cdf, student_quantile
 from autoloop.verdicts.noise import Noise, Value, by_seed, pooled
@@ -22,22 +23,6 @@ class Statistic(StrEnum):
     TAIL_MEAN = "tail mean"
     LAST = "last"
     BEST = "best"
-
-
-class Call(StrEnum):
-    BETTER = "better"
-    WORSE = "worse"
-    HIGHER = "higher"
-    """Different, of a metric of which neither direction is known to be good."""
-    LOWER = "lower"
-    NO_DIFFERENCE = "no difference shown"
-    """A difference of one spread between seeds would have shown by now."""
-    NOT_ENOUGH = "not enough runs"
-
-    @property
-    def decided(self) -> bool:
-        """Whether a difference has been shown."""
-        return self not in (Call.NO_DIFFERENCE, Call.NOT_ENOUGH)
 
 
 class Basis(StrEnum):

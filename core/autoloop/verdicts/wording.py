@@ -1,16 +1,20 @@
-"""A verdict in words."""
+"""Verdicts and outcomes in words."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
+from autoloop.model import Outcome, RuleRecord, Standing
+from autoloop.text.changes import changes_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number
 from autoloop.verdicts.noise import Noise
 from autoloop.verdicts.verdict import Basis, Verdict
 
 WITHIN_RUN = "within the run only"
+MOST = 6
+"""Changes that are named."""
 
 
 def short(verdict: Verdict) -> str:
@@ -35,20 +39,6 @@ def sentence(verdict: Verdict) -> str:
     return f"{verdict.call.value}: {text} [{low}, {high}], {counts}{left}"
 
 
-def document(verdict: Verdict) -> dict[str, Any]:
-    """The verdict for programs. `effect` and `interval` are null where there is no number."""
-    return {
-        "verdict": verdict.call.value,
-        "basis": verdict.basis.value,
-        "statistic": verdict.statistic.value,
-        "effect": None if math.isnan(verdict.effect) else verdict.effect,
-        "interval": verdict.interval,
-        "runs": verdict.runs,
-        "more_runs": verdict.more,
-        "noise": None if verdict.noise is None else noise_document(verdict.noise),
-    }
-
-
 def noise_document(noise: Noise) -> dict[str, Any]:
     """The spread between seeds for programs, with its 95 % interval."""
     return {
@@ -66,3 +56,51 @@ def noise_text(noise: Noise) -> str:
     low, high = noise.interval()
     seeds = f"{plural(noise.runs, 'run')} of {plural(noise.groups, 'config')}"
     return f"{number(noise.sd, 2)} [{number(low, 2)}, {number(high, 2)}] ({seeds})"
+
+
+def outcome_lines(found: Outcome, name_of: Callable[[str], str], metric: str) -> list[str]:
+    """A loop's outcome: whether a config is better than the baseline, what it changed, each round's first, rules, cost.
+
+    `name_of`: a run as it is called; `metric`: as it is written.
+    """
+    lines = [_headline(found, name_of, metric)]
+    if found.changes:
+        more = f" and {len(found.changes) - MOST} more" if len(found.changes) > MOST else ""
+        lines.append(f"it differs from the baseline in {changes_text(found.changes[:MOST])}{more}")
+    if len(found.rounds) > 1:
+        word = "highest" if found.highest else "lowest"
+        rounds = (f"{each.round}: {_standing(each.first, name_of)}" for each in found.rounds)
+        lines.append(f"{word} {metric} of the configs that were new in each round: {', '.join(rounds)}")
+    lines += [_record(each) for each in found.rules]
+    hours = f"{found.seconds / 3600:.2g} {'GPU hours' if found.gpus else 'hours of training'}"
+    return [*lines, f"cost: {plural(found.runs, 'run')}, {hours}"]
+
+
+def _headline(found: Outcome, name_of: Callable[[str], str], metric: str) -> str:
+    base, first, between = name_of(found.baseline.run), name_of(found.first.run), found.comparison
+    if between is None:
+        return f"no config is better than the baseline, {base}, in {metric}"
+    effect = f"{between.effect:+.4g}"
+    if between.interval is not None:
+        low, high = (f"{each:+.4g}" for each in between.interval)
+        effect += f" [{low}, {high}], {found.statistic} of {between.runs[0]} and {plural(between.runs[1], 'run')}"
+    if found.better:
+        return f"{first} is better than the baseline, {base}: {metric} {effect}, {between.basis}"
+    word = "highest" if found.highest else "lowest"
+    text = f"no config has been shown to be better than the baseline, {base}: {word} {metric} {first}, {effect}"
+    if between.interval is None:
+        return f"{text}; {between.basis}, which cannot tell an effect from chance: `run --seeds 3` or `calibrate` can"
+    left = f"; about {plural(between.more, 'more run')} would settle it" if between.more else ""
+    return f"{text}, {between.basis}: {between.call.value}{left}"
+
+
+def _standing(each: Standing, name_of: Callable[[str], str]) -> str:
+    return f"{number(each.value)} {name_of(each.run)}"
+
+
+def _record(each: RuleRecord) -> str:
+    """`rule plateau: 4 proposed, 3 ran; 1 better, 2 undecided`."""
+    counts = [(each.better, "better"), (each.worse, "worse"), (each.no_difference, "no difference")]
+    undecided = each.ran - sum(count for count, _ in counts)
+    judged = ", ".join(f"{count} {word}" for count, word in [*counts, (undecided, "undecided")] if count)
+    return f"rule {each.rule}: {each.proposed} proposed, {each.ran} ran" + (f"; {judged}" if judged else "")

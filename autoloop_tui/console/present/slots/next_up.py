@@ -9,6 +9,7 @@ from autoloop.engine.runs.presence import in_words as in_words_of
 from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState
 from autoloop.text.plural import plural
 from autoloop.text.values import duration
+from autoloop.verdicts.wording import outcome_lines
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import Look, cells, clip, look, plain
@@ -53,7 +54,24 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
     text = loop.reason or loop.state.value
     if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
         text = f"{text}; {key('app.engine')} resumes it"
-    return _message_rows(text, look(loop.state.value), width, glyphs)
+    rows = _message_rows(text, look(loop.state.value), width, glyphs)
+    for line in _outcome(view):
+        rows += [[("   ", ""), (part, "")] for part in wrapped(line, width - 4)[:LONGEST]]
+    return rows
+
+
+def _outcome(view: View) -> list[str]:
+    """Whether a config is better than the baseline, and what it changed; Rounds and the report have the rest."""
+    found = view.loop.outcome
+    if found is None:
+        return []
+
+    def name_of(run: str) -> str:
+        return plain(known.name if (known := view.run(run)) else run)
+
+    return [
+        plain(line) for line in outcome_lines(found, name_of, view.metrics.short(found.metric))[: 1 + bool(found.changes)]
+    ]
 
 
 def _proposal_rows(view: View, shown: Sequence[Proposal], width: int, glyphs: Glyphs) -> list[list[Piece]]:

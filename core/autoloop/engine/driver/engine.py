@@ -161,7 +161,7 @@ class Engine:
         else:
             self.context.log_event(EventKind.LOOP_ENDED, f"{loop.name} {loop.state.value}: {loop.reason}")
             if loop.state is not LoopState.FINISHED:
-                self.progression.keep_best()
+                self.progression.keep_result()
                 self.reporting.finish()
         return self.context.loop
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.rounds.best import best_run, best_text
+from autoloop.engine.rounds.best import best_run
 from autoloop.engine.rounds.deciding import WAYS_BACK, approve_by_policy, start_due
 from autoloop.engine.rounds.judging import Judging
+from autoloop.engine.rounds.outcome import loop_outcome
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.slow_rules import Asking
@@ -32,6 +33,7 @@ from autoloop.model import (
     RunState,
 )
 from autoloop.model.transitions import loop_finished, loop_stopped, round_done
+from autoloop.reports import result_lines
 from autoloop.text.plural import plural
 
 SLOW_RULES = 2.0
@@ -240,20 +242,22 @@ class LoopProgression:
         loop = self.context.loop
         if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
             end = loop.end or LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="its rounds are done")
-            self.keep_best()
-            self._name_best()
+            self.keep_result()
+            self._tell_result()
             with self.context.store.transaction():
                 self.context.store.put_loop(loop_finished(self.context.loop, end, self.context.clock()))
                 self.reporting.finish()
 
-    def keep_best(self) -> None:
-        """Record the run that stands best, as no other run is to end."""
-        self.context.update_loop(best=best_run(self.context.store, self.context.loop_id, self.context.metrics))
-
-    def _name_best(self) -> None:
+    def keep_result(self) -> None:
+        """Record what the loop came to, as no other run is to end."""
         context = self.context
-        if best := context.loop.best:
-            context.log_event(EventKind.NOTE, best_text(context.store, best, context.metrics), best.run)
+        context.update_loop(best=best_run(context.store, context.loop_id, context.metrics))
+        context.update_loop(outcome=loop_outcome(context))
+
+    def _tell_result(self) -> None:
+        context = self.context
+        for text in result_lines(context.store, context.loop, context.metrics):
+            context.log_event(EventKind.NOTE, text)
 
     def stop(self, end: LoopEnd) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""

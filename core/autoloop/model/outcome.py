@@ -1,0 +1,93 @@
+"""What a loop came to: whether a config is better than its baseline, what its rules contributed, what it cost."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from autoloop.model.edits import Change
+
+
+class Call(StrEnum):
+    """What is said of one config beside another."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    HIGHER = "higher"
+    """Different, of a metric of which neither direction is known to be good."""
+    LOWER = "lower"
+    NO_DIFFERENCE = "no difference shown"
+    """A difference of one spread between seeds would have shown by now."""
+    NOT_ENOUGH = "not enough runs"
+
+    @property
+    def decided(self) -> bool:
+        """Whether a difference has been shown."""
+        return self not in (Call.NO_DIFFERENCE, Call.NOT_ENOUGH)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A config by the first of its runs that finished; `value`: the mean over its finished `runs`."""
+
+    run: str
+    value: float
+    runs: int
+
+
+class RoundStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """The config that stands first of those that were new in a round."""
+
+    round: int
+    first: Standing
+
+
+class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a rule's proposals. `better` and so on: what is said of those that ran, beside their bases."""
+
+    rule: str
+    proposed: int = 0
+    ran: int = 0
+    better: int = 0
+    worse: int = 0
+    no_difference: int = 0
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The config that stands first beside the baseline, as autoloop.verdicts has it: `effect` is the first less the
+    baseline, `interval` None where the noise between seeds is not known; `runs` of each count; `more` would settle it."""
+
+    call: Call
+    basis: str
+    effect: float
+    runs: tuple[int, int]
+    interval: tuple[float, float] | None = None
+    more: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loop came to in `metric`, by that `statistic` of each run.
+
+    `baseline`: the first config that was given. `first`: the config that stands first, of those shown to be better than the
+    baseline if there are any; `comparison` of the two, None if they are the same; `changes` lead from one config to the
+    other. `seconds` of training over `runs` runs, times the GPUs of each if `gpus`.
+    """
+
+    metric: str
+    statistic: str
+    highest: bool
+    """Whether higher is better."""
+    baseline: Standing
+    first: Standing
+    comparison: Comparison | None = None
+    changes: list[Change] = []
+    rounds: list[RoundStanding] = []
+    rules: list[RuleRecord] = []
+    runs: int = 0
+    seconds: float = 0.0
+    gpus: bool = False
+
+    @property
+    def better(self) -> bool:
+        """Whether a config has been shown to be better than the baseline."""
+        return self.comparison is not None and self.comparison.call is Call.BETTER

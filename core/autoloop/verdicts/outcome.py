@@ -1,0 +1,91 @@
+"""What a loop came to, from its runs and proposals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from autoloop.model import Call, Comparison, LoopSpec, Outcome, Proposal, RoundStanding, RuleRecord, Run, Standing
+from autoloop.verdicts.judge import Judge
+from autoloop.verdicts.verdict import Verdict
+
+
+def outcome(runs: Sequence[Run], proposals: Iterable[Proposal], spec: LoopSpec, judge: Judge, metric: str) -> Outcome | None:
+    """The outcome of a loop whose runs `judge` knows; what differs between the two configs is left to the caller.
+
+    None if no run of the first config has finished with the metric, or if nothing tells which direction is good.
+    """
+    good = judge.book.direction(metric)
+    standings = judge.standings(metric)
+    base = judge.first(runs[0]) if runs else None
+    if good is None or base is None or base.id not in standings:
+        return None
+    by_id = {run.id: run for run in runs}
+    ranked = sorted(standings.values(), key=lambda each: each.value, reverse=good == "high")
+    verdicts = {each.run: judge.between(by_id[each.run], base, metric) for each in ranked}
+    better = [each for each in ranked if (verdict := verdicts[each.run]) and verdict.call is Call.BETTER]
+    first = (better or ranked)[0]
+    verdict = verdicts[first.run]
+    return Outcome(
+        metric=metric,
+        statistic=judge.statistic.value,
+        highest=good == "high",
+        baseline=standings[base.id],
+        first=first,
+        comparison=None if verdict is None else _comparison(verdict),
+        rounds=_rounds(ranked, by_id),
+        rules=rule_records(proposals, by_id, judge, metric),
+        runs=len(runs),
+        seconds=sum(_seconds(run, spec) for run in runs),
+        gpus=spec.device != "cpu" and bool(spec.gpus),
+    )
+
+
+def rule_records(
+    proposals: Iterable[Proposal], runs: Mapping[str, Run], judge: Judge, metric: str | None
+) -> list[RuleRecord]:
+    """What became of the proposals of each rule, in the order in which rules first proposed something."""
+    records: dict[str, RuleRecord] = {}
+    for proposal in proposals:
+        if not proposal.author.by_rules:
+            continue
+        record = records.get(proposal.origin, RuleRecord(rule=proposal.origin))
+        run, base = runs.get(proposal.run or ""), runs.get(proposal.base_run)
+        verdict = judge.between(run, base, metric) if run and base and metric else None
+        call = verdict.call if verdict else Call.NOT_ENOUGH
+        records[proposal.origin] = msgspec.structs.replace(
+            record,
+            proposed=record.proposed + 1,
+            ran=record.ran + (run is not None),
+            better=record.better + (call is Call.BETTER),
+            worse=record.worse + (call is Call.WORSE),
+            no_difference=record.no_difference + (call is Call.NO_DIFFERENCE),
+        )
+    return list(records.values())
+
+
+def _comparison(verdict: Verdict) -> Comparison | None:
+    if math.isnan(verdict.effect):
+        return None
+    return Comparison(
+        call=verdict.call,
+        basis=verdict.basis.value,
+        effect=verdict.effect,
+        runs=verdict.runs,
+        interval=verdict.interval,
+        more=verdict.more,
+    )
+
+
+def _rounds(ranked: Sequence[Standing], runs: Mapping[str, Run]) -> list[RoundStanding]:
+    firsts: dict[int, Standing] = {}
+    for each in ranked:
+        firsts.setdefault(runs[each.run].round, each)
+    return [RoundStanding(round=number, first=firsts[number]) for number in sorted(firsts)]
+
+
+def _seconds(run: Run, spec: LoopSpec) -> float:
+    took = (run.ended_at or 0.0) - (run.started_at or 0.0) if run.started_at and run.ended_at else 0.0
+    return max(0.0, took) * max(1, spec.gpus_per_run if spec.gpus else 1)

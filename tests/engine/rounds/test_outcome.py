@@ -1,0 +1,94 @@
+"""The end of a loop states whether a config is better than its baseline, what it changed, what rules did, what it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoloop.model import Call, Loop, Outcome
+
+from tests.engine.project import EngineProject, rows
+
+LOW = """
+name = "test"
+version = "1"
+[[rule]]
+id = "too-high"
+when = "l1_loss.last > 2"
+reason = "the loss is high"
+changes = ["lr@mul=2"]
+"""
+
+
+def seeded(project: EngineProject, name: str, losses: dict[int, float], **more: Any) -> list[str]:
+    """Configs that differ in the seed only; the last loss of each seed."""
+    by_seed = {str(seed): {"rows": rows(5.0, *[loss] * 5)} for seed, loss in losses.items()}
+    return [
+        project.config(f"{name},seed={seed}", **{"seed": seed, "number": 0, "by_seed": by_seed, **more}) for seed in losses
+    ]
+
+
+def outcome_of(project: EngineProject, loop: Loop) -> Outcome:
+    found = project.run(loop).outcome
+    assert found is not None
+    return found
+
+
+BASELINE = {1: 1.00, 2: 1.02, 3: 0.98, 4: 1.01}
+
+
+def test_a_config_that_is_better_over_its_seeds_is_named_with_what_it_changed(project: EngineProject) -> None:
+    other = {seed: loss - 0.5 for seed, loss in BASELINE.items()}
+    configs = [*seeded(project, "lr=1", BASELINE, lr=1.0), *seeded(project, "lr=3", other, lr=3.0)]
+    loop = project.loop(configs)
+    found = outcome_of(project, loop)
+    assert found.better
+    assert found.comparison is not None
+    assert found.comparison.runs == (4, 4)
+    assert abs(found.comparison.effect + 0.5) < 1e-9
+    assert found.comparison.interval is not None
+    assert found.comparison.interval[1] < 0
+    changes = [(change.path, change.before, change.after) for change in found.changes]
+    assert ("lr", 1.0, 3.0) in changes
+    assert not any(path == "seed" for path, _, _ in changes)
+    story = project.story(loop)
+    assert any("lr=3,seed=1" in text and "is better than the baseline, lr=1,seed=1" in text for text in story)
+
+
+def test_equal_configs_give_no_winner_however_the_best_of_them_stands(project: EngineProject) -> None:
+    lucky = {1: 0.99, 2: 1.03, 3: 0.97, 4: 1.00}
+    loop = project.loop([*seeded(project, "lr=1", BASELINE, lr=1.0), *seeded(project, "lr=3", lucky, lr=3.0)])
+    found = outcome_of(project, loop)
+    assert not found.better
+    assert found.comparison is not None
+    assert found.comparison.call in (Call.NOT_ENOUGH, Call.NO_DIFFERENCE)
+    assert any("no config has been shown to be better than the baseline" in text for text in project.story(loop))
+
+
+def test_one_run_of_each_config_is_never_progress(project: EngineProject) -> None:
+    loop = project.loop([project.config("a", rows=rows(5.0, 1.0)), project.config("b", rows=rows(5.0, 0.1))])
+    found = outcome_of(project, loop)
+    assert found.comparison is not None
+    assert (found.comparison.call, found.comparison.interval) == (Call.NOT_ENOUGH, None)
+    assert any("cannot tell an effect from chance" in text for text in project.story(loop))
+
+
+def test_a_baseline_that_stands_first_itself_is_said_to_be_unbeaten(project: EngineProject) -> None:
+    loop = project.loop([project.config("a", rows=rows(5.0, 0.1)), project.config("b", rows=rows(5.0, 1.0))])
+    assert outcome_of(project, loop).comparison is None
+    assert any("no config is better than the baseline, a" in text for text in project.story(loop))
+
+
+def test_rounds_rules_and_cost_are_summed_up(project: EngineProject) -> None:
+    loop = project.loop(seeded(project, "lr=1", {1: 3.0, 2: 3.1}, lr=1.0), rounds=2, decide=True, rules=project.rules(LOW))
+    found = outcome_of(project, loop)
+    assert [each.round for each in found.rounds] == [1, 2]
+    (record,) = found.rules
+    assert (record.rule, record.proposed, record.ran) == ("too-high", 1, 1)
+    assert found.runs == 4
+    assert found.seconds > 0
+
+
+def test_a_loop_without_a_metric_of_which_one_direction_is_good_states_nothing(project: EngineProject) -> None:
+    rows_ = [{"_step": step, "train/quantity": 1.0 * step} for step in (1, 2)]
+    loop = project.loop([project.config("a", rows=rows_), project.config("b", rows=rows_)])
+    assert project.run(loop).outcome is None
