@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -247,6 +249,27 @@ def test_a_link_is_moved_as_a_link_and_what_it_leads_to_stays(tmp_path: Path, tr
     trash.empty()
     assert (tmp_path / "elsewhere/model").exists()
     assert os.listdir(tmp_path / "run") == []
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK) or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system to write to")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_what_lies_on_another_disk_waits_there_and_is_not_copied(trash: Trash, other_disk: Path) -> None:
+    put(other_disk, "run/checkpoint-1/model")
+    inode = (other_disk / "run/checkpoint-1/model").stat().st_ino
+    batch, problems = trash.move([(str(other_disk / "run/checkpoint-1"), "r", 10_000)])
+    assert problems == []
+    assert os.listdir(other_disk / "run") == [".autoloop-trash"]
+    assert (Path(batch.items[0].kept) / "model").stat().st_ino == inode
+    assert find_checkpoints(str(other_disk / "run"), ["checkpoint-*", "**/checkpoint-*"]) == []
+    trash.put_back()
+    assert os.listdir(other_disk / "run") == ["checkpoint-1"]
 
 
 def test_a_project_that_was_moved_still_finds_what_it_threw_away(tmp_path: Path) -> None:

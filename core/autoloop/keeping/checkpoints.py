@@ -60,11 +60,13 @@ def _matching(folder: str, parts: Sequence[str], deepest: int) -> Iterator[str]:
     except OSError:
         return
     for entry in entries:
+        if entry.name.startswith("."):  # the trash on another disk is one
+            continue
         inside = not entry.is_symlink() and entry.is_dir(follow_symlinks=False)
         if part == ANY_DEPTH:
             if inside and rest:
                 yield from _matching(entry.path, parts, deepest - 1)
-        elif fnmatchcase(entry.name, part) and not entry.name.startswith("."):
+        elif fnmatchcase(entry.name, part):
             if not rest:
                 yield entry.path
             elif inside:
