@@ -51,6 +51,9 @@ def check_undecided(spec: LoopSpec, settings: Settings) -> list[Finding]:
     this project's."""
     text = f"there is no {FILE} here, so how you train is not known"
     advice = "write it with `autoloop-tui init -- <the command that you train with>`"
+    if os.path.lexists(Path(spec.cwd) / FILE):
+        text = f"{FILE} has neither preset nor [trainer], so how you train is not known"
+        advice = "add [trainer] (docs/trainer.md); `autoloop-tui init --force -- <your command>` writes the file anew"
     return [
         error("trainer", text, advice),
         *preflight.examine_machine(spec, gpu_report.read_within(), settings.min_free, os.environ),

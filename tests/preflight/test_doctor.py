@@ -189,6 +189,8 @@ def test_where_nothing_says_how_to_train_no_other_trainer_is_talked_about(
     assert found.by_subject["output root"]["level"] == "ok"
     assert "lerobot" not in str(found)
     assert "accelerate" not in found.by_subject
+    (tmp_path / "empty/autoloop.toml").write_text("grace = 5\n", encoding="utf-8")
+    assert doctor("--device", "cpu").by_subject["trainer"]["text"].startswith("autoloop.toml has neither preset")
     assert "lerobot_train.py" in doctor("--device", "cpu", "--preset", "lerobot").by_subject["command"]["text"]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from autoloop.files import read_text
 from autoloop.model import LoopSpec
 from autoloop.settings import FILE, load_settings
+from autoloop.toml import parse_toml
 from autoloop.trainers import load_preset
 
 from autoloop_tui.cli import checking
@@ -31,6 +33,9 @@ def doctor(*, options: Flags = NO_FLAGS) -> int:
 
 def _says_how_to_train(spec: LoopSpec, options: Flags, cwd: Path) -> bool:
     """Whether flags or settings do, or this is the repository of the preset that is used without them."""
-    if os.path.lexists(cwd / FILE) or options.preset or options.train_script:
+    if options.preset or options.train_script or (cwd / load_preset(spec.preset).script).is_file():
         return True
-    return (cwd / load_preset(spec.preset).script).is_file()
+    if not os.path.lexists(cwd / FILE):
+        return False
+    told = parse_toml(read_text(cwd / FILE, "settings file"), FILE)
+    return bool(told.keys() & {"preset", "trainer", "train_script"})
