@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from autoloop.model import Run, RunState
+from autoloop.model import Outcome, Run, RunState, Standing
 from autoloop.store import Store
 
 from tests.cli.conftest import Call
@@ -135,6 +135,15 @@ def test_a_loop_s_winner_keeps_its_checkpoints(loop: CommandProject, call: Call)
         store.put_loop(msgspec.structs.replace(store.loop(1), winner=winner))
     call("disk", "--free", "--exec")
     assert left(loop) == {"a/100", "a/200", "d/100", "d/200", "running/100"}
+
+
+def test_the_run_that_a_loop_s_outcome_puts_first_keeps_its_checkpoints(loop: CommandProject, call: Call) -> None:
+    with Store.open(loop.folder) as store:
+        standing = Standing(run=next(run.id for run in store.runs(1) if run.name == "c"), value=3.0, runs=1)
+        found = Outcome(metric="eval_loss", statistic="tail mean", highest=False, baseline=standing, first=standing)
+        store.put_loop(msgspec.structs.replace(store.loop(1), outcome=found))
+    call("disk", "--free", "--exec")
+    assert left(loop) == {"a/100", "a/200", "c/100", "c/200", "running/100"}
 
 
 def test_last_of_all_leaves_each_run_the_one_to_continue_from(loop: CommandProject, call: Call) -> None:

@@ -48,7 +48,7 @@ def test_seeds_tell_the_spread_and_decide(project: CommandProject, call: Call) -
     (pair,) = found["pairs"]
     assert (pair["verdict"], len(pair["runs_before"]), len(pair["runs_after"])) == ("better", 4, 4)
     assert pair["interval"][0] < -1.0 < pair["interval"][1] < 0
-    assert found["noise"][0]["dof"] == 6
+    assert (found["noise"][0]["dof"], found["noise"][0]["configs"]) == (6, 2)
     assert "Spread between seeds: " in call("effects").out
 
 

@@ -9,6 +9,7 @@ from autoloop.model import Change
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.plural import plural
 from autoloop.text.values import NOTHING, number
+from autoloop.verdicts.wording import noise_document, noise_text, short
 
 from autoloop_tui.cli.output import printing
 
@@ -36,7 +37,7 @@ class Report(NamedTuple):
             "better": {"high": "higher", "low": "lower"}.get(self.good or ""),
             "runs": found.runs,
             "configs": found.configs,
-            "noise": [{"sd": noise.sd, "dof": noise.dof, "interval95": list(noise.interval())} for noise in found.noise],
+            "noise": [noise_document(noise) for noise in found.noise],
             "pairs": [_pair(pair) for pair in found.pairs],
             "importance": [
                 {"key": each.path, "share": each.share, "interval90": [each.low, each.high]} for each in self.importance
@@ -89,7 +90,7 @@ class Report(NamedTuple):
                 "No config was run with two seeds, so none of these differences can be told from chance. `run --seeds 3` "
                 "trains each config with three."
             )
-        spreads = ", ".join(f"{number(each.sd, 2)} ({plural(each.runs, 'run')})" for each in self.comparison.noise)
+        spreads = ", ".join(map(noise_text, self.comparison.noise))
         return f"Spread between seeds: {spreads}. All verdicts together are wrong in at most 5 % of cases."
 
     def _importance(self) -> str:
@@ -144,11 +145,8 @@ def _effect(pair: Pair) -> str:
 
 
 def _words(pair: Pair) -> str:
-    verdict = pair.verdict
-    if verdict.interval is None:
-        return verdict.basis.value
-    more = f", {verdict.more} more would tell" if verdict.more else ""
-    return f"{verdict.call.value}{more}"
+    more = pair.verdict.more
+    return short(pair.verdict) + (f", {more} more would settle it" if more else "")
 
 
 def _wrapped(sentence: str) -> list[str]:

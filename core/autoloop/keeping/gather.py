@@ -69,6 +69,8 @@ def candidates(store: Store, found: Sequence[RunFolders], settings: Settings) ->
         # What tables and reports name as the best of its loop stays, whatever is wished.
         if best := loop.best or best_run(store, loop.id, metrics_of(store.places, loop)):
             protected[best.run] = f"it has the {best.word} {best.metric} of {loop.name}"
+        if loop.outcome is not None:
+            protected[loop.outcome.first.run] = f"it stands first in {loop.name}"
         if loop.winner:
             protected[loop.winner] = f"it is the winner of {loop.name}"
     listed = []
