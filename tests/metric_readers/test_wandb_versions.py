@@ -17,7 +17,8 @@ from autoloop.metric_readers import follow
 
 from tests.metric_readers.builder import read, reference
 from tests.metric_readers.conftest import wandb_environment
-from tests.metric_readers.versions import VERSIONS, CannotBuild, interpreter
+from tests.metric_readers.versions import VERSIONS, interpreter
+from tests.support.environments import CannotBuild
 
 pytestmark = pytest.mark.wandb_versions
 

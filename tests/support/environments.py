@@ -31,8 +31,11 @@ def built(name: str, installs: Sequence[Sequence[str]], check: str) -> Path:
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists() or done.read_text() != contents:
-            done.unlink(missing_ok=True)
-            shutil.rmtree(folder / "venv", ignore_errors=True)
+            for old in folder.iterdir():
+                if old.is_dir():
+                    shutil.rmtree(old, ignore_errors=True)
+                elif old.name != "lock":
+                    old.unlink()
             venv.create(folder / "venv", with_pip=True)
             for packages in installs:
                 _call([str(python), "-m", "pip", "install", "-q", *packages], f"{name}: pip install {packages[0]} …")
