@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoloop_tui.cli.output import log_copy, printing
@@ -58,6 +58,7 @@ def test_a_followed_log_shows_in_the_end_what_one_that_is_all_there_shows(
     assert all(piece.endswith(b"\n") for piece in shown[:-1] if piece)
 
 
+@example("\x7f")
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_json_is_the_same_document_and_does_nothing_to_a_terminal(document: object) -> None:
     text = printing.json_text(document)

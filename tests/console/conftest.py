@@ -1,4 +1,4 @@
-"""Async tests, the examples that are tried, and a loop that several files look at."""
+"""Async tests, and a loop that several files look at."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 from autoloop.model import Change, RoundState, RunState
-from hypothesis import settings
 
 from tests.console.projects import CONFIG, RecordedProject
-
-# The same examples each time: a run of the suite says something about the change, not about its luck.
-settings.register_profile("tui", derandomize=True, deadline=None, max_examples=200)
-settings.load_profile("tui")
 
 
 @pytest.hookimpl(tryfirst=True)

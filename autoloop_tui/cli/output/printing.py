@@ -149,7 +149,9 @@ def encodable(text: str) -> str:
 def json_text(document: Any) -> str:
     """For programs: any of our values as indented JSON. What a terminal would act on is written as `\\u…`."""
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-    return text if text.isascii() else "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
+    if text.isascii() and "\x7f" not in text:  # of the ASCII characters, only DEL is left as it is by JSON
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:
