@@ -82,7 +82,7 @@ def test_what_reached_the_trainer_and_what_was_found(project: CommandProject, at
     code, said = attempt()
     assert code == 0, said
     assert re.search(r"command   \S+python\S* train.py --out=\S+ --lr=0.1 --max_steps=20 --seed=1", said)
-    assert "at step 20: it ended by itself, exit code 0" in said
+    assert "at step 20: it exited with code 0" in said
     assert "sources   jsonl" in said
     assert re.search(r"loss +20 +1–20 ", said)
     assert "the last point stands on step 20 of 20" in said

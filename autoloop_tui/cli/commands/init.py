@@ -1,4 +1,4 @@
-"""`init`: from the command with which somebody trains today to `autoloop.toml` and a base config."""
+"""`init`: from the command that trains today to `autoloop.toml` and a base config."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def ended(outcome: Outcome) -> list[str]:
     """How a run ended."""
     if outcome.cause:
         return [f"failed    {outcome.cause.text}", *(f"          {line}" for line in outcome.cause.details)]
-    how = f"stopped, because {outcome.stopped}" if outcome.stopped else "it ended by itself, exit code 0"
+    how = f"stopped, because {outcome.stopped}" if outcome.stopped else "it exited with code 0"
     return [f"ended     after {outcome.seconds:.0f} s at step {outcome.step}: {how}"]
 
 
