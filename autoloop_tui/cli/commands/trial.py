@@ -121,9 +121,9 @@ def _tried(runs: list[Attempted], scratch: Path, seconds: float) -> tuple[int, b
         arrived += both
         print("\n".join(map(printing.printable, trial.ended(again))))
         failed = again.cause is not None
-    for line in trial.arrived(arrived):
-        print(printing.printable(line))
-    if not failed:
+    if not failed:  # else what was not seen tells nothing
+        for line in trial.arrived(arrived):
+            print(printing.printable(line))
         print("\n" + "\n".join(map(printing.printable, trial.lacking(missing(first, outcome, arrived)))))
     return (1 if failed or not outcome.columns else 0), failed
 
