@@ -47,12 +47,10 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     name: str
-    uuid: str | None = None
     utilisation: int | None = None
     memory_used: int | None = None
     memory_total: int | None = None
     power: float | None = None
-    power_limit: float | None = None
     temperature: int | None = None
     processes: tuple[GpuProcess, ...] = ()
 
@@ -141,7 +139,6 @@ def _gpu(nvml: Any, index: int) -> Gpu:
     memory = _try(lambda: nvml.nvmlDeviceGetMemoryInfo(device))
     rates = _try(lambda: nvml.nvmlDeviceGetUtilizationRates(device))
     power = _try(lambda: nvml.nvmlDeviceGetPowerUsage(device))
-    limit = _try(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(device))
     listed: dict[int, GpuProcess] = {}
     for compute in (False, True):  # one that does both computes
         name = "nvmlDeviceGetComputeRunningProcesses" if compute else "nvmlDeviceGetGraphicsRunningProcesses"
@@ -150,12 +147,10 @@ def _gpu(nvml: Any, index: int) -> Gpu:
     return Gpu(
         index=index,
         name=_text(_try(lambda: nvml.nvmlDeviceGetName(device))) or f"GPU {index}",
-        uuid=_text(_try(lambda: nvml.nvmlDeviceGetUUID(device))),
         utilisation=rates.gpu if rates else None,
         memory_used=memory.used if memory else None,
         memory_total=memory.total if memory else None,
         power=power / 1000 if power is not None else None,
-        power_limit=limit / 1000 if limit is not None else None,
         temperature=_try(lambda: nvml.nvmlDeviceGetTemperature(device, nvml.NVML_TEMPERATURE_GPU)),
         processes=tuple(listed[pid] for pid in sorted(listed)),
     )

@@ -91,7 +91,6 @@ SAMPLE = Sample(
                 memory_used=used * GIB,
                 memory_total=80 * GIB,
                 power=watts,
-                power_limit=700.0,
                 temperature=heat,
                 processes=(GpuProcess(pid=4242, name="python", user="lin", memory=9 * GIB),) if n == 3 else (),
             )

@@ -86,7 +86,7 @@ ITEM = "my_rules.py: item 1 of what decide(summary) returned:"
         ("return [{'reason': 'r', 'changes': [3]}]", f"{ITEM} its changes must be"),
         ("return [{'reason': 'r', 'changes': ['a@x=1']}]", f'{ITEM} In the edit "a@x=1"'),
         ("return [{'reason': 'r', 'changes': {'a': {1}}}]", f'{ITEM} The change "a" has a value'),
-        ("return [{'reason': 'r', 'changes': {3: 1}}]", f"{ITEM} The change 3"),
+        ("return [{'reason': 'r', 'changes': {3: 1}}]", f'{ITEM} The change "3"'),
     ],
 )
 def test_a_mistake_while_judging_is_a_note_with_file_and_line(body: str, note: str) -> None:

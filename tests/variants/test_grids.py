@@ -121,7 +121,7 @@ def test_seeds_are_a_number_of_them_or_a_list(seeds: str, found: list[int]) -> N
 @pytest.mark.parametrize(
     ("axes", "seeds", "zipped", "said"),
     [
-        (["lr"], None, False, "--grid 'lr' is no axis: write name=value,value"),
+        (["lr"], None, False, '--grid "lr" is no axis: write name=value,value'),
         (["lr="], None, False, "is no axis"),
         (["lr=1,,2"], None, False, "has an empty value"),
         (["lr=1,1"], None, False, "has the value 1 twice"),
@@ -139,7 +139,7 @@ def test_seeds_are_a_number_of_them_or_a_list(seeds: str, found: list[int]) -> N
         (["dims=3"], None, False, "would turn model.dims from a list into a number"),
         (["dim@pow=3"], None, False, 'the operation "pow" is unknown'),
         (["seed=1,2"], "2", False, "--grid gives seed already; omit --seeds"),
-        ([], "x", False, "--seeds 'x' is not understood: write how many (3), or which (42,43 or 1..5)"),
+        ([], "x", False, '--seeds "x" is not understood: write how many (3), or which (42,43 or 1..5)'),
         ([], "0", False, "--seeds 0: give 1 or more"),
         ([], "1,1", False, "names a seed twice"),
     ],

@@ -87,7 +87,7 @@ def test_a_run_is_found_by_its_id_or_by_a_name_that_only_one_has(service: StandI
     assert found[0].config == {"lr": {"value": 1.5}, "a.b": {"value": {"value": 3}}}
     with pytest.raises(UserError, match=r"several runs of that name \(b, c"):
         list(project().named(["two"]))
-    with pytest.raises(UserError, match="has no run 'three'"):
+    with pytest.raises(UserError, match='has no run "three"'):
         list(project().named(["three"]))
 
 

@@ -217,7 +217,7 @@ def test_a_run_that_is_not_there_is_named_and_nothing_written(
 ) -> None:
     said = call("fetch-config", "new1", "nope", *HERE)
     assert said.code == 2
-    assert "e/p has no run 'nope'" in said.err
+    assert 'e/p has no run "nope"' in said.err
     assert not list(project.folder.glob("fromwandb*"))
 
 

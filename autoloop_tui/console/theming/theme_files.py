@@ -267,8 +267,9 @@ def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
     for key, kind in (("name", str), ("description", str), ("dark", bool), ("ansi", bool)):
         if not isinstance(data.get(key, kind()), kind):
             raise ValueError(f"`{key}` must be {'text' if kind is str else 'true or false'}")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", data["name"]):
-        raise ValueError(f"`name` must be lower-case letters, digits and hyphens, not {data['name']!r}")
+    name = data["name"]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise ValueError(f'`name` must be lower-case letters, digits and hyphens, not "{name}"')
     for key in COLOURS:
         if key in data:
             _check_colour(key, data[key])
@@ -276,7 +277,7 @@ def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
         _check_variable(key, value)
     dark, ansi = data.get("dark", True), data.get("ansi", False)
     return ThemeFile(
-        name=data["name"],
+        name=name,
         description=data.get("description", ""),
         path=source,
         origin=origin,
@@ -300,7 +301,7 @@ def _check_colour(key: str, value: Any) -> None:
         return
     near = nearest(value, ANSI_COLOURS) if isinstance(value, str) else None
     hint = f"; did you mean `{near}`?" if near else ""
-    raise ValueError(f"`{key}` must be a colour, `#rrggbb` or `ansi_…`, not {value!r}{hint}")
+    raise ValueError(f'`{key}` must be a colour, `#rrggbb` or `ansi_…`, not "{value}"{hint}')
 
 
 def _check_variable(key: str, value: Any) -> None:
@@ -308,7 +309,7 @@ def _check_variable(key: str, value: Any) -> None:
         _check_colour(key, value)
     elif key.endswith("-style") or key.startswith("link-style"):
         if not isinstance(value, str) or not set(value.split()) <= _STYLE_WORDS:
-            raise ValueError(f"`{key}` must be a text style such as `bold` or `not underline`, not {value!r}")
+            raise ValueError(f'`{key}` must be a text style such as `bold` or `not underline`, not "{value}"')
     elif value not in ("transparent", "initial"):
         parts = value.split() if isinstance(value, str) else [value]
         if len(parts) == 2 and re.fullmatch(r"\d{1,3}%", parts[1]):

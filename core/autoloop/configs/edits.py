@@ -143,7 +143,7 @@ def edits_from_mapping(changes: Mapping[str, Any]) -> list[str]:
     texts = []
     for key, value in changes.items():
         if not isinstance(key, str):
-            raise UserError(f'The change {key!r} has no text for a key; write it as "path@op": value.')
+            raise UserError(f'The change "{key}" has no text for a key; write it as "path@op": value.')
         if value is None and (at := _BEFORE_AT.fullmatch(key)) and at[2].strip() == "del":
             texts.append(key)
             continue

@@ -93,7 +93,7 @@ class FieldTypes:
         if not (isinstance(value, float) and is_number(value) and self.is_integer(keys, before)):
             return value, []
         whole = int(value) if value.is_integer() else math.floor(value + 0.5)
-        note = f"{written(keys)} takes whole numbers: {value!r} was rounded to {whole}"
+        note = f"{written(keys)} takes whole numbers: {value} was rounded to {whole}"
         return whole, [] if value == whole else [note]
 
 

@@ -81,7 +81,7 @@ def compile_pattern(pattern: str) -> Regex:
     try:
         return compile_regex(pattern)
     except UserError as error:
-        raise UserError(f"the log pattern {cut(pattern)!r} is not a usable regular expression: {error}") from None
+        raise UserError(f'the log pattern "{cut(pattern)}" is not a usable regular expression: {error}') from None
 
 
 def cut(text: str) -> str:

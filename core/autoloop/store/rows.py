@@ -170,7 +170,8 @@ class Rows:
     def _one(self, kind: type[T], sql: str, value: Any) -> T:
         found = self._all(kind, sql, value)
         if not found:
-            raise UserError(f"There is no {kind.__name__.lower()} {value!r} in {self.places.project}.")
+            named = f'"{value}"' if isinstance(value, str) else value
+            raise UserError(f"There is no {kind.__name__.lower()} {named} in {self.places.project}.")
         return found[0]
 
 

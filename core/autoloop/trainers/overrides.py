@@ -38,7 +38,7 @@ def override_words(preset: Preset, config: Config, given: Collection[str] = ()) 
     skipped = {plain_key(key) for key in given}
     for key, value, kind in _wanted(preset, config):
         if not _KEY.fullmatch(key):
-            raise UserError(f"The key {key!r} of the config cannot be given on the command line; use letters, digits and _.")
+            raise UserError(f'The key "{key}" of the config cannot be given on the command line; use letters, digits and _.')
         if plain_key(key) not in skipped:
             words += _override(preset, key, value, kind)
     return words

@@ -58,12 +58,12 @@ def parse_grid(axes: Sequence[str], seeds: str | None, *, zipped: bool = False) 
 def _axis(text: str) -> Axis:
     name, equals, values = text.partition("=")
     if not equals or not name.strip() or not values.strip():
-        raise UserError(f"--grid {text!r} is no axis: write name=value,value, as lr=1e-3,3e-3 or layers=2..6.")
+        raise UserError(f'--grid "{text}" is no axis: write name=value,value, as lr=1e-3,3e-3 or layers=2..6.')
     spelt = [value for part in _parts(values) for value in _values(name, part.strip())]
     if not all(spelt):
-        raise UserError(f"--grid {text!r} has an empty value; write name=value,value.")
+        raise UserError(f'--grid "{text}" has an empty value; write name=value,value.')
     if twice := next((value for value in spelt if spelt.count(value) > 1), None):
-        raise UserError(f"--grid {text!r} has the value {twice} twice; write it once.")
+        raise UserError(f'--grid "{text}" has the value {twice} twice; write it once.')
     return Axis(name.strip(), tuple(spelt))
 
 
@@ -117,7 +117,7 @@ def _seeds(text: str | None) -> tuple[int, ...]:
     """`2` is the seeds 1 and 2; `42,43` and `5..8` are those that are named."""
     if text is None:
         return ()
-    wrong = UserError(f"--seeds {text!r} is not understood: write how many (3), or which (42,43 or 1..5).")
+    wrong = UserError(f'--seeds "{text}" is not understood: write how many (3), or which (42,43 or 1..5).')
     try:
         if _WHOLE.fullmatch(text.strip()):
             count = int(text)

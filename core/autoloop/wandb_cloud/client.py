@@ -182,7 +182,7 @@ class Project:
                 f"W&B at {self.host} shows this key no project {place}: it does not exist, or you have no access{own}."
             )
         if kind == "no run":
-            return UserError(f"{place} has no run {text!r}; `autoloop-tui analyze-wandb` lists them.")
+            return UserError(f'{place} has no run "{text}"; `autoloop-tui analyze-wandb` lists them.')
         if kind == "several":
             return UserError(f"{place} has several runs of that name ({text}, …); give an id.")
         return UserError(f"W&B at {self.host} did not answer as it should ({text}); try again later.")

@@ -32,7 +32,8 @@ from autoloop.engine.scheduling.scheduler import Scheduler
 from autoloop.engine.scheduling.wandb_status import WandbStatus
 from autoloop.model import EventKind, Loop, LoopEnd, LoopState, RunState, UserError
 from autoloop.model.transitions import loop_resumed
-from autoloop.store import Store, StoreUnavailableError
+from autoloop.protocol import Kill, Stop
+from autoloop.store import Command, Store, StoreUnavailableError
 
 LOG = logging.getLogger(__name__)
 
@@ -241,7 +242,7 @@ class Engine:
             return True
         if self.store.version() == self._version:
             return False
-        return any(command.kind in ("stop", "kill") for command in self.store.open_commands(self.context.loop_id))
+        return any(_stops(command) for command in self.store.open_commands(self.context.loop_id))
 
     def _free(self, ended: list[Ended]) -> None:
         """Release the slots of what ended, first of all to the successors of what live rules stopped."""
@@ -272,3 +273,10 @@ class Engine:
                 and (end := circuit_breaker.reason_to_stop(self.context, run))
             ):
                 stop_loop(self.context, self.execution, self.live_proposals, end)
+
+
+def _stops(command: Command) -> bool:
+    try:
+        return isinstance(command.request, Stop | Kill)
+    except UserError:  # no request: it is refused when its turn comes
+        return False
