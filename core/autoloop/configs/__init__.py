@@ -2,9 +2,18 @@
 
 from autoloop.configs.changes import apply, config_hash, diff, same
 from autoloop.configs.clamp import Bounds, Clamp, clamp_changes
-from autoloop.configs.edits import OPS, Edit, edits_as_mapping, edits_from_mapping, parse_edit, parse_edits, resolve
+from autoloop.configs.edits import (
+    OPS,
+    Edit,
+    edits_as_mapping,
+    edits_from_mapping,
+    parse_edit,
+    parse_edits,
+    resolve,
+    split_edit,
+)
 from autoloop.configs.fields import FieldTypes, default_fields
-from autoloop.configs.formats import parse_config, reading_differs, rewrite, suffix_of
+from autoloop.configs.formats import parse_config, parse_value_as, reading_differs, rewrite, suffix_of
 from autoloop.configs.guards import edits_with_effect, refusals, unusable
 from autoloop.configs.text import dump_config
 from autoloop.model import Config
@@ -28,11 +37,13 @@ __all__ = [
     "parse_config",
     "parse_edit",
     "parse_edits",
+    "parse_value_as",
     "reading_differs",
     "refusals",
     "resolve",
     "rewrite",
     "same",
+    "split_edit",
     "suffix_of",
     "unusable",
 ]

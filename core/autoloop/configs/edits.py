@@ -113,6 +113,12 @@ def parse_edit(text: str) -> Edit:
     return Edit(path, op, value, text)
 
 
+def split_edit(text: str) -> tuple[str, str] | None:
+    """The path (with its operation) and the text of the value; None for an edit without one."""
+    parts = _BEFORE_EQUALS.fullmatch(text.strip())
+    return (parts[1].strip(), parts[2].strip()) if parts else None
+
+
 def _misspelt(text: str) -> str | None:
     """How JSON spells what the text seems to mean; None for a text like any other."""
     if word := _WORDS.get(text.casefold()):

@@ -5,6 +5,8 @@ YAML and TOML are read by modules that are imported where a file needs them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from autoloop.configs.json_rewriting import rewrite_json
 from autoloop.configs.text import parse_json
 from autoloop.model import Config, UserError
@@ -46,6 +48,17 @@ def parse_config(text: str, source: str, suffix: str | None = None) -> Config:
         if _ending(source) in ("", JSON):
             raise
         raise UserError(f"{error} Only files that are named .yaml, .yml or .toml are read as YAML or TOML.") from None
+
+
+def parse_value_as(text: str, suffix: str) -> Any:
+    """The value that `text` is where a config of that format has it on one line. UserError for what is none there."""
+    if not text.strip() or "\n" in text:
+        raise UserError("a value of a config stands on one line.")
+    line = f"value = {text}" if suffix == TOML else f"value: {text}" if suffix in YAML else f'{{"value": {text}}}'
+    parsed = parse_config(line, "the value", suffix)
+    if parsed.keys() != {"value"}:
+        raise UserError("the value ends before the line does.")
+    return parsed["value"]
 
 
 def rewrite(text: str, wanted: Config, suffix: str = JSON) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoloop.configs import suffix_of
+from autoloop.configs import parse_value_as, split_edit, suffix_of
+from autoloop.configs.formats import JSON, TOML, YAML
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.variant_policies import loop_policy
@@ -51,6 +52,29 @@ def json_text(value: Any) -> str:
     """A value to be typed over: JSON that reads back equal, with what a terminal does not show written as escapes."""
     text = json.dumps(value, ensure_ascii=False)
     return text if plain(text) == text else json.dumps(value)
+
+
+def value_text(value: Any, suffix: str) -> str:
+    """A value to be typed over, as a config of that format may have it: in YAML a text without quotes if it needs none."""
+    if suffix in YAML and isinstance(value, str) and plain(value) == value:
+        try:
+            if parse_value_as(value, suffix) == value:
+                return value
+        except UserError:
+            pass
+    return json_text(value)
+
+
+def as_edit(typed: str, suffix: str) -> str:
+    """An edit whose value was typed as configs of that format have it, as everybody reads it; as it is where the value is
+    none there, which then is told as of any edit."""
+    parts = split_edit(typed)
+    if suffix == JSON or parts is None:
+        return typed
+    try:
+        return f"{parts[0]}={_json(parse_value_as(parts[1], suffix))}"
+    except UserError:
+        return typed
 
 
 def set_edit(path: str, value: Any) -> str:
@@ -97,14 +121,15 @@ def editor_command(environment: Mapping[str, str]) -> list[str]:
     raise UserError("There is no editor here: set $EDITOR to one, or edit in place with e.")
 
 
-def file_for_editor(proposal: Proposal, base: str) -> str:
-    """What the editor opens: the edits, one a line, under a few words of explanation."""
+def file_for_editor(proposal: Proposal, base: str, suffix: str = JSON) -> str:
+    """What the editor opens: the edits, one a line, under a few words of explanation. `suffix`: the config's format."""
+    values = "YAML" if suffix in YAML else "TOML" if suffix == TOML else "JSON"
     words = [
         f"Proposal {proposal.id}, a variant of {base}: {' '.join(proposal.reason.split())}",
         "",
         "One edit a line: path=value, or path@op=value with op one of set, new, mul, add, min, max (max: at least that).",
         "path@del deletes a key or a list element; @new makes a key whose name is nearly that of another.",
-        'Values are JSON: 0.16, true, null, "text", [0, 8]. Lines that begin with # are passed over.',
+        f'Values are {values}: 0.16, true, "text", [0, 8]. Lines that begin with # are passed over.',
         "Save and close to send them; unchanged or without any edit, nothing is sent.",
         "",
         *(f"{change.path} {_now(change)}" for change in proposal.changes),
@@ -119,17 +144,17 @@ def _now(change: Change) -> str:
     return "is not there now" if change.created else f"is {json_text(change.before)} now"
 
 
-def edits_of_file(text: str) -> list[str]:
+def edits_of_file(text: str, suffix: str = JSON) -> list[str]:
     lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    return [as_edit(line, suffix) for line in lines if line and not line.startswith("#")]
 
 
 _CLOSING = {"[": "]", "{": "}"}
 
 
 def split_edits(text: str) -> list[str]:
-    """One line of edits with spaces (or commas and spaces) between them; a JSON value may hold spaces itself."""
-    edits, current, open_, quoted, escaped = [], "", list[str](), False, False
+    """One line of edits with spaces (or commas and spaces) between them; a value in quotes or brackets may hold spaces."""
+    edits, current, open_, quoted, escaped = [], "", list[str](), "", False
     for character in text:
         if character.isspace() and not open_ and not quoted:
             edits.append(current)
@@ -140,8 +165,10 @@ def split_edits(text: str) -> list[str]:
             escaped = False
         elif character == "\\":
             escaped = True
-        elif character == '"':
-            quoted = not quoted
+        elif quoted:
+            quoted = "" if character == quoted else quoted
+        elif character == '"' or (character == "'" and current.endswith(("='", "['", ", '", ",'"))):
+            quoted = character
         elif not quoted and character in _CLOSING:
             open_.append(_CLOSING[character])
         elif not quoted and open_ and character == open_[-1]:

@@ -22,7 +22,7 @@ from textual.widgets import Input, Label
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.present.proposals.detail import change_rows, tail, wrapped
-from autoloop_tui.console.present.proposals.edits import change_edit, edit_lines, json_text, split_edits
+from autoloop_tui.console.present.proposals.edits import as_edit, change_edit, edit_lines, split_edits, value_text
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
@@ -64,9 +64,10 @@ class Edits(Standing, ModalScreen[ScreenResultType]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
 
-    def __init__(self, what: str, why: str, judge: Judge) -> None:
+    def __init__(self, what: str, why: str, judge: Judge, suffix: str) -> None:
+        """`suffix`: the format of the base's config, as which values may be typed."""
         super().__init__()
-        self.what, self.why, self.judge = what, why, judge
+        self.what, self.why, self.judge, self.suffix = what, why, judge, suffix
         self.outcome = CheckedVariant({})
         self._judged: list[str] | None = None
         self._timer: Timer | None = None
@@ -132,13 +133,13 @@ class EditValues(Edits[list[str]]):
         Binding("up,shift+tab", "go(-1)", "Previous value", priority=True),
     ]
 
-    def __init__(self, proposal: Proposal, what: str, judge: Judge) -> None:
+    def __init__(self, proposal: Proposal, what: str, judge: Judge, suffix: str) -> None:
         several = len(proposal.changes) > 1
         why = "Enter saves, Esc cancels"
-        super().__init__(what, "↑ ↓ choose the value. " * several + why, judge)
+        super().__init__(what, "↑ ↓ choose the value. " * several + why, judge, suffix)
         self.changes: list[Change] = proposal.changes
         self.before = edit_lines(proposal)
-        self.texts = [DELETES if change.removed else json_text(change.after) for change in self.changes]
+        self.texts = [DELETES if change.removed else value_text(change.after, suffix) for change in self.changes]
         self.at = 0
 
     def compose(self) -> ComposeResult:
@@ -167,7 +168,7 @@ class EditValues(Edits[list[str]]):
     def _edit(self, change: Change, text: str) -> str:
         if text.strip() == DELETES:
             return f"{change.path}{DELETES}"
-        typed = f"{change.path}@set={text.strip()}"
+        typed = as_edit(f"{change.path}@set={text.strip()}", self.suffix)
         try:
             value = parse_edit(typed).value
             return change_edit(msgspec.structs.replace(change, after=value, removed=False))
@@ -225,10 +226,10 @@ class WriteEdits(Edits[tuple[list[str], str]]):
 
     DEFAULT_CSS = f"WriteEdits {{ {MORE_CSS} }}"
 
-    def __init__(self, what: str, judge: Judge, *, edits: Sequence[str] = (), reason: str | None = "") -> None:
+    def __init__(self, what: str, judge: Judge, suffix: str, *, edits: Sequence[str] = (), reason: str | None = "") -> None:
         """`reason`: None where none is asked for."""
         why = "path=value, path@op=value (set, new, mul, add, min, max) or path@del, separated by spaces"
-        super().__init__(what, why, judge)
+        super().__init__(what, why, judge, suffix)
         self.given, self.reason = " ".join(edits), reason
 
     def compose(self) -> ComposeResult:
@@ -242,7 +243,7 @@ class WriteEdits(Edits[tuple[list[str], str]]):
             yield Verdict()
 
     def edits(self) -> list[str]:
-        return split_edits(self.query_one("#edits", Input).value)
+        return [as_edit(edit, self.suffix) for edit in split_edits(self.query_one("#edits", Input).value)]
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if self.verdict().blocked is not None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from autoloop.configs import suffix_of
 from autoloop.model import Proposal, Run, UserError
 from autoloop.protocol import Edit, Propose, Variant
 from autoloop.variants.check import CheckedVariant
@@ -38,7 +39,7 @@ def propose_variant(host: ConsoleHost, base: Run, *, edits: Sequence[str] = (), 
 
     if judge:
         what = f"A new proposal from {plain(base.name)} ({base.id})"
-        host.push_screen(WriteEdits(what, judge, edits=edits, reason=reason), written)
+        host.push_screen(WriteEdits(what, judge, suffix_of(base.config_path), edits=edits, reason=reason), written)
 
 
 def pick_base(host: ConsoleHost, view: View, start: str | None, then: Callable[[Run], None]) -> None:
@@ -62,11 +63,11 @@ def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
     judge = _judge(host, base, proposal)
     if judge is None:
         return
-    what = f"Edit proposal {proposal.id}, from {plain(base.name)}"
+    what, suffix = f"Edit proposal {proposal.id}, from {plain(base.name)}", suffix_of(base.config_path)
     if proposal.changes:
-        host.push_screen(EditValues(proposal, what, judge), lambda edits: _send_edit(host, proposal, edits))
+        host.push_screen(EditValues(proposal, what, judge, suffix), lambda edits: _send_edit(host, proposal, edits))
     else:
-        dialog = WriteEdits(what, judge, edits=proposal.edits, reason=None)
+        dialog = WriteEdits(what, judge, suffix, edits=proposal.edits, reason=None)
         host.push_screen(dialog, lambda answer: _send_edit(host, proposal, answer and answer[0]))
 
 
@@ -75,13 +76,14 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
     judge = _judge(host, base, proposal)
     if judge is None:
         return
-    given = file_for_editor(proposal, f"{base.name} ({base.id})")
+    suffix = suffix_of(base.config_path)
+    given = file_for_editor(proposal, f"{base.name} ({base.id})", suffix)
     try:
         written = _in_editor(host, given if text is None else text, f"proposal-{proposal.id}-")
     except UserError as error:
         host.show_message(str(error), ok=False)
         return
-    edits = edits_of_file(written)
+    edits = edits_of_file(written, suffix)
     if not edits or edits == edit_lines(proposal):
         host.show_message(f"proposal {proposal.id} is unchanged")
         return
