@@ -195,9 +195,9 @@ class Feed:
         self._present: Mapping[str, Presence] = {}
         self._looked_at = 0.0
         self._presets: dict[int, Preset] = {}
+        """By loop."""
         self._secrets: dict[str, list[str]] = {}
         """By run; a frozen config does not change."""
-        """By loop."""
 
     def close(self) -> list[str]:
         """What could not be sent any more, in sentences."""

@@ -13,6 +13,7 @@ from autoloop.model import Run, RunState
 from textual.pilot import Pilot
 
 from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.present.proposals.edits import edit_check
 from autoloop_tui.console.present.run.launch import planned
 from autoloop_tui.console.present.slots.facts import facts_of
@@ -100,7 +101,10 @@ async def test_the_preset_s_secrets_and_the_config_s_are_not_shown_in_a_log(proj
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)
         assert app.feed.view is not None
-        assert facts_of(app.feed.view.loop.spec.slots[0], app.feed.view, app.feed, None).last_line == "bare ***, ***"
+        assert (
+            facts_of(app.feed.view.loop.spec.slots[0], app.feed.view, app.feed, None, LastLines()).last_line
+            == "bare ***, ***"
+        )
         views = [app.screen.query_one(LogTail)]
         app.open_run(run.id)
         await settle(pilot)

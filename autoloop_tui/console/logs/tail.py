@@ -24,6 +24,8 @@ READ = 1 << 20
 LONG_LINE = 1 << 16
 """A line of more bytes than this is read at its two ends only."""
 ENDS = 1 << 14
+MOST_LOGS = 1024
+"""Logs whose last line is kept."""
 
 
 class LogFile:
@@ -198,8 +200,29 @@ class LogFile:
         return first, min(after, self._marks[index]) if index < len(self._marks) else after
 
 
+class LastLines:
+    """The last line with something in it of many logs, for cards: one small read for each log that has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[int, int, int], str]] = {}
+
+    def of(self, path: Path, secrets: Sequence[str] = ()) -> str:
+        """Empty if the log has none or cannot be read. `secrets`: those that this log may hold."""
+        try:
+            state = os.stat(path)
+        except OSError:
+            return ""
+        stamp = (state.st_ino, state.st_size, state.st_mtime_ns)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            if len(self._known) >= MOST_LOGS:
+                self._known.clear()
+            known = self._known[path] = (stamp, last_line(path, secrets))
+        return known[1]
+
+
 def last_line(path: Path, known: Sequence[str] = ()) -> str:
-    """The last line with something in it, for a card: one small read. Empty if there is none or it cannot be read."""
+    """The last line with something in it: one small read. Empty if there is none or it cannot be read."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.secrets import MASK
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloop_tui.console.logs import tail
 from autoloop_tui.console.logs.logtext import split
-from autoloop_tui.console.logs.tail import LogFile, last_line
+from autoloop_tui.console.logs.tail import LastLines, LogFile, last_line
 from tests.support.calls import calls_of
 
 
@@ -200,3 +201,17 @@ def test_a_key_is_asterisks_wherever_a_log_is_shown(path: Path, monkeypatch: pyt
     assert shown[0] == "it is ***!"
     assert shown[-1] == "last ***"
     assert not any(key in line for line in shown)
+
+
+def test_the_last_line_of_a_log_is_the_newest_whenever_it_is_asked_for(tmp_path: Path) -> None:
+    lines, path = LastLines(), tmp_path / "log.txt"
+    assert lines.of(path) == ""
+    path.write_text("one\n\n")
+    assert lines.of(path) == lines.of(path) == "one"
+    with path.open("a") as file:
+        file.write("two of my-word\n")
+    assert lines.of(path, ["my-word"]) == f"two of {MASK}"
+    path.unlink()
+    assert lines.of(path) == ""
+    path.write_text("three")
+    assert lines.of(path) == "three"

@@ -14,7 +14,7 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.logs.tail import last_line
+from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.loop_view import Feed, View
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of, so_far
 from autoloop_tui.console.present.proposals.queue import why
@@ -101,8 +101,8 @@ class SlotFacts:
         return self.series.values[-1] if self.series is not None and len(self.series) else None
 
 
-def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotFacts:
-    """What the card of one slot says."""
+def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: LastLines) -> SlotFacts:
+    """What the card of one slot says. `lines`: of the logs, kept by the caller."""
     run, metric = view.in_slots.get(slot.index), view.key_metric
     series: Series | None = None
     last = ""
@@ -110,7 +110,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None) -> SlotF
         series = feed.known(run).get(metric)
         if run.state in (RunState.RUNNING, RunState.STOPPING):
             path = view.log_path(run)
-            last = plain(last_line(path, feed.secrets(run))) if path else ""
+            last = plain(lines.of(path, feed.secrets(run))) if path else ""
     asked = view.questions.get(run.id) if run else None
     attempt = view.snapshot.attempts.get(run.id) if run else None
     failure = attempt.diagnosis if attempt and run and run.state in (RunState.FAILED, RunState.LOST) else None

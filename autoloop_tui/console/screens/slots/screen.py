@@ -14,6 +14,7 @@ from textual.worker import Worker, WorkerState
 from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece, heading
+from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.slots.facts import chart_lines, config_rows, cut, facts_of
 from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
@@ -53,6 +54,7 @@ class SlotsScreen(LoopScreen):
         self.first_metric = 0
         self.sample: Sample | None = None
         self._sampler = Sampler()
+        self._last_lines = LastLines()
         self._sampled_at = 0.0
         self._ticks = 0
         self._pointed = ""
@@ -126,7 +128,7 @@ class SlotsScreen(LoopScreen):
 
     def _paint_cards(self, view: View) -> None:
         feed, sample = self.console.feed, self.sample
-        facts = [facts_of(slot, view, feed, sample) for slot in view.loop.spec.slots]
+        facts = [facts_of(slot, view, feed, sample, self._last_lines) for slot in view.loop.spec.slots]
         self.query_one(SlotCards).set_facts(facts, self.cursor)
 
     def _open_log(self, view: View) -> None:
