@@ -29,6 +29,7 @@ from autoloop_tui.console import crash
 from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.terminal import TerminalDriver
 from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
@@ -58,7 +59,7 @@ class FullScreenApp(App[ReturnType]):
     """What a crash does not change, for the sentence that reports it."""
 
     def __init__(self, project: Path) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.project = project
         self.glyphs = UNICODE
         self.crashed: str | None = None

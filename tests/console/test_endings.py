@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import pty
@@ -22,7 +23,7 @@ import pytest
 
 from autoloop_tui.console import crash
 from tests.console.projects import RecordedProject
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, eventually
 
 MODES = {b"1049": "alternate screen", b"1000": "mouse", b"1003": "mouse moves", b"2004": "bracketed paste", b"25": "cursor"}
 
@@ -217,6 +218,33 @@ def test_a_terminal_that_goes_away_ends_the_console(project: RecordedProject, te
     shown.process.send_signal(signal.SIGHUP)  # as the kernel does for the shell's children
     assert shown.process.wait(PATIENCE) in (1, 129)
     shown.master, shown.slave = os.openpty()
+
+
+STRANGE = [
+    b"\xff\xfe\x80",
+    b"caf\xe9 \xc3(",
+    b"\x1b[99999999999999999999u\x1b[<;;M\x1b]11;rgb:\xff\x07",
+    bytes(range(128, 256)),
+]
+
+
+@pytest.mark.parametrize("typed", STRANGE, ids=["no UTF-8", "Latin-1", "sequences", "every high byte"])
+def test_no_byte_from_the_terminal_ends_the_console(project: RecordedProject, terminal: Any, typed: bytes) -> None:
+    shown = terminal(project.folder)
+    shown.read(b"loop_1700000000")
+    os.write(shown.master, typed)
+
+    def left() -> bool:
+        with contextlib.suppress(OSError):
+            os.write(shown.master, b"q")
+        while select.select([shown.master], [], [], 0.05)[0]:
+            shown.seen += os.read(shown.master, 1 << 16)
+        return shown.process.poll() is not None
+
+    eventually(left, "its end by q")
+    assert shown.process.returncode == 0
+    assert shown.left_on == []
+    assert list((project.folder / ".autoloop").glob("console-crash-*.txt")) == []
 
 
 @pytest.mark.parametrize("term", ["dumb", "", "unknown"])
