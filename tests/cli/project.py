@@ -13,7 +13,7 @@ from typing import Any
 
 from autoloop.model import Loop
 
-from tests.support import project as support
+from tests.support.project import Project
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ LAUNCH = ("--preset", "plain", "--train-script", str(TRAINER), "--steps", "20")
 """What `run` needs to use the trainer of these tests."""
 
 
-class CommandProject(support.Project):
+class CommandProject(Project):
     """A project on which commands are run: `call` runs one to its end, `start` watches one."""
 
     def __init__(self, folder: Path) -> None:
@@ -151,6 +151,3 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
         str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in [folder, *folder.rglob("*")]
     }
-
-
-Project = CommandProject  # its name until all tests use the new one

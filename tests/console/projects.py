@@ -39,7 +39,7 @@ from textual.widget import Widget
 
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
-from tests.support import project as support
+from tests.support.project import Project
 
 CONFIG: dict[str, Any] = {
     "policy": {"type": "act", "optimizer_lr": 2e-3, "dim_model": 32},
@@ -59,7 +59,7 @@ def curve(n: int = 50, start: float = 1.0, end: float = 0.1, every: int = 4) -> 
     return series
 
 
-class RecordedProject(support.Project):
+class RecordedProject(Project):
     """A project with one loop; every method writes rows and files that an engine would have written."""
 
     def __init__(self, folder: Path, *, rounds: int = 3, slots: int = 2, **spec: Any) -> None:
@@ -239,6 +239,3 @@ def history(output: Path, metrics: Any) -> Path:
 def painted(pane: Widget) -> list[str]:
     """The rows of a RowPane as they are on the screen."""
     return ["".join(segment.text for segment in pane.render_line(y)) for y in range(pane.size.height)]
-
-
-Project = RecordedProject  # its name until all tests use the new one

@@ -20,8 +20,8 @@ from autoloop.settings import Settings
 from autoloop.store import Store
 
 from tests.engine.driven import Driven
-from tests.support import project as support
 from tests.support.processes import await_end
+from tests.support.project import Project, attempts_in
 from tests.support.waiting import PATIENCE, eventually
 
 TRAINER = str(Path(__file__).with_name("trainer.py"))
@@ -57,7 +57,7 @@ def rows(*losses: float, **more: float) -> list[dict[str, float]]:
     return [{"_step": step, "train/l1_loss": loss, **extra} for step, loss in enumerate(losses, 1)]
 
 
-class EngineProject(support.Project):
+class EngineProject(Project):
     """A project whose loops really run."""
 
     def __init__(self, folder: Path) -> None:
@@ -197,13 +197,10 @@ class EngineProject(support.Project):
     # ---------------------------------------------------------------------------------------------- nothing is left
 
     def attempts(self) -> list[Attempt]:
-        return support.attempts_in(self.store)
+        return attempts_in(self.store)
 
     def close(self) -> None:
         for pid in self.spawned:
             self.kill_engine(pid)
         super().close()
         self.store.close()
-
-
-Project = EngineProject  # its name until all tests use the new one
