@@ -315,3 +315,13 @@ def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone() -> None:
     ours = {kind for kind in below(Screen) if kind.__module__.startswith("autoloop_tui")}
     assert len(ours) > 10
     assert [kind.__name__ for kind in ours if not issubclass(kind, Standing)] == []
+
+
+async def test_a_terminal_of_any_size_ends_nothing_while_the_palette_is_open(project: RecordedProject) -> None:
+    async with run_app(project.app()) as pilot:
+        await pilot.press("ctrl+p", "s")
+        for width in (*range(1, 12), 80):
+            await pilot.resize_terminal(width, 1 + width % 5)
+            await settle(pilot)
+        assert pilot.app.crashed is None
+        assert pilot.app.is_running
