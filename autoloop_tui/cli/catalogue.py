@@ -78,7 +78,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "edit": Command(
             "proposals",
             "Replace a proposal's edits.",
-            ("edit 2 --changes ot.loss_config.reg@mul=1.5", "edit 2 --changes seed=7 policy.optimizer_lr=1e-5"),
+            ("edit 2 --changes learning_rate@mul=0.5", "edit 2 --changes seed=7 optimizer.lr=1e-5"),
         ),
         "propose": Command(
             "proposals",

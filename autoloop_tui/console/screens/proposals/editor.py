@@ -236,7 +236,7 @@ class WriteEdits(Edits[tuple[list[str], str]]):
         with Vertical():
             yield Label(Content(self.what), classes="what")
             yield Label(Content(self.why), classes="why")
-            hint = "policy.optimizer_lr@mul=0.5 batch_size=24"
+            hint = "learning_rate@mul=0.5 batch_size=24"
             yield Input(self.given, placeholder=hint, select_on_focus=False, id="edits")
             if self.reason is not None:
                 yield Input(self.reason, placeholder="reason (optional)", select_on_focus=False, id="reason")
