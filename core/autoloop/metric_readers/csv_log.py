@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import deque
 from pathlib import Path
 
 from autoloop.metric_readers.columns import Columns, as_step
-from autoloop.metric_readers.tail import Lines
+from autoloop.metric_readers.log_state import LogState
+from autoloop.metric_readers.tail import Lines, replaced
 
 _CHUNK = 1 << 20
 
 
-class CsvLog:
+class CsvLog(LogState):
     """The FileLog of one file. A row's step is that of its column `step`, else its number; all other columns of numbers
     are metrics."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        self.path = path
-        self.columns = columns
-        self.rows = 0
-        self.step = 0
-        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        super().__init__(path, columns)
         self.restarts = 0
         self._lines = Lines(path)
         self._seen_restarts = 0
@@ -43,7 +39,7 @@ class CsvLog:
     def problems(self) -> list[str]:
         found = [self._lines.tail.error] if self._lines.tail.error else []
         if self._replaced:
-            found.append(f"{self.path} was replaced or cut short while it was read; it was read again from its start")
+            found.append(replaced(self.path))
         if self._lines.dropped:
             found.append(f"{self.path}: {self._lines.dropped} lines were too long and were left out")
         if self._damaged:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
 from pathlib import Path
 
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, GivenSteps, as_step
+from autoloop.metric_readers.log_state import LogState
 from autoloop.metric_readers.tail import Lines
 
 _START = re.compile(rb"^start_time: (\d+)", re.MULTILINE)
@@ -27,15 +27,11 @@ def in_order(runs: list[Path]) -> list[Path]:
     return [run for _, run in sorted(began)]
 
 
-class MlflowFiles:
+class MlflowFiles(LogState):
     """The FileLog of one run's folder. A metric of two names with a `/` between is a file in a folder."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        self.path = path
-        self.columns = columns
-        self.rows = 0
-        self.step = 0
-        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        super().__init__(path, columns)
         self._given = GivenSteps()
         self._files: dict[str, Lines] = {}
         self._damaged = 0

@@ -13,7 +13,6 @@ import sqlite3
 import stat
 import sys
 import time
-from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -23,6 +22,8 @@ from urllib.parse import quote
 
 from autoloop.metric_readers.columns import Columns, GivenSteps, as_float, as_step, numbers
 from autoloop.metric_readers.json_value import decoded
+from autoloop.metric_readers.log_state import LogState
+from autoloop.metric_readers.tail import replaced
 from autoloop.text.plural import plural
 
 PATIENCE: Final = 0.05
@@ -39,19 +40,15 @@ _Row = tuple[int, str, float | None, dict[str, Any]]
 """Row id, run, Unix seconds, and what was logged under `_step` and the metrics' names."""
 
 
-class SqliteLog:
+class SqliteLog(LogState):
     """The FileLog of one database, as far as it is of the kind that a subclass reads; of any other it reads nothing."""
 
     columns_of_table: frozenset[str]
 
     def __init__(self, path: Path, columns: Columns, run: str | None = None) -> None:
         """`run`: which one is read, as `runs` names it."""
-        self.path = path
+        super().__init__(path, columns)
         self._named = run
-        self.columns = columns
-        self.rows = 0
-        self.step = 0
-        self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self.restarts = 0
         self.run = run
         """The run whose metrics are read; None until one has logged."""
@@ -66,7 +63,7 @@ class SqliteLog:
     def problems(self) -> list[str]:
         found = [self._error] if self._error else []
         if self._replaced:
-            found.append(f"{self.path} was replaced or cut short while it was read; it was read again from its start")
+            found.append(replaced(self.path))
         if self._others:
             others = plural(len(self._others), "run")
             found.append(f"{self.path} has {others} beside {self.run}, which alone is read: it logged first")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 from struct import Struct
 from typing import Final
 
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, GivenSteps
+from autoloop.metric_readers.log_state import LogState
 from autoloop.metric_readers.protobuf import MalformedError, fields, read_field, signed
 from autoloop.metric_readers.record_log import RecordLog
 
@@ -15,15 +15,11 @@ MAGIC: Final = b":SWL\xd6\xe1\x02"
 _DOUBLE: Final = Struct("<d")
 
 
-class SwanlabLog:
+class SwanlabLog(LogState):
     """The FileLog of one file."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        self.path = path
-        self.columns = columns
-        self.rows = 0
-        self.step = 0
-        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        super().__init__(path, columns)
         self._log = RecordLog(path, self._record, MAGIC)
         self._given = GivenSteps()
         self._names: dict[bytes, str] = {}

@@ -92,8 +92,13 @@ class Tail:
     def problems(self) -> list[str]:
         found = [self.error] if self.error else []
         if self.restarts:
-            found.append(f"{self.path} was replaced or cut short while it was read; it was read again from its start")
+            found.append(replaced(self.path))
         return found
+
+
+def replaced(path: Path) -> str:
+    """What is said of a file that turned out to be another than the one that was read."""
+    return f"{path} was replaced or cut short while it was read; it was read again from its start"
 
 
 class Lines:

@@ -7,13 +7,13 @@ length is checked: it keeps the framing honest, and CRC-32C is not in the standa
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError
 from typing import Any, Final
 
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, GivenSteps
+from autoloop.metric_readers.log_state import LogState
 from autoloop.metric_readers.protobuf import MalformedError, fields, read_varint, signed
 from autoloop.metric_readers.tail import Tail
 from autoloop.metric_readers.tensor_proto import number_of_tensor
@@ -49,15 +49,11 @@ def masked_crc(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-class TensorboardLog:
+class TensorboardLog(LogState):
     """The FileLog of one event file. `hparams`: what `add_hparams` or the like recorded, empty if nothing."""
 
     def __init__(self, path: Path, columns: Columns, prefix: str = "") -> None:
-        self.path = path
-        self.columns = columns
-        self.rows = 0
-        self.step = 0
-        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        super().__init__(path, columns)
         self.hparams: dict[str, Any] = {}
         self._prefix = prefix
         self._tail = Tail(path)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ import msgspec
 from autoloop.files import LARGEST, read_regular
 from autoloop.metric_readers.columns import Columns, as_float, as_step, numbers
 from autoloop.metric_readers.json_value import decoded
-from autoloop.metric_readers.tail import Lines
+from autoloop.metric_readers.log_state import LogState
+from autoloop.metric_readers.tail import Lines, replaced
 
 NAME = "trainer_state.json"
 LOG_NAME = "trainer_log.jsonl"
@@ -34,15 +34,11 @@ def reported_name(key: str) -> str:
     return "train/" + key
 
 
-class TrainerState:
+class TrainerState(LogState):
     """The FileLog of one document, read whole whenever it has changed; while it is written, what it said before stays."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        self.path = path
-        self.columns = columns
-        self.rows = 0
-        self.step = 0
-        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        super().__init__(path, columns)
         self.restarts = 0
         self.total_steps: int | None = None
         """How many steps the training is to make."""
@@ -55,7 +51,7 @@ class TrainerState:
     def problems(self) -> list[str]:
         found = [self._error] if self._error else []
         if self._replaced:
-            found.append(f"{self.path} was replaced or cut short while it was read; it was read again from its start")
+            found.append(replaced(self.path))
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:
@@ -92,15 +88,11 @@ class TrainerState:
         return self.rows != before
 
 
-class TrainerLog:
+class TrainerLog(LogState):
     """The FileLog of `trainer_log.jsonl`: `{"current_steps": 10, "total_steps": 100, "loss": 0.5, "lr": 1e-4, …}` a line."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        self.path = path
-        self.columns = columns
-        self.rows = 0
-        self.step = 0
-        self.times: deque[tuple[int, float]] = deque(maxlen=20)
+        super().__init__(path, columns)
         self.total_steps: int | None = None
         self._lines = Lines(path)
         self._damaged = 0
