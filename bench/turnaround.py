@@ -8,7 +8,6 @@ after 200 of them: a job must cost it what it costs in a small round.
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -16,47 +15,20 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from autoloop.engine import Engine, create_loop, plan_loop
-from autoloop.gpus import GpuReport
-from autoloop.model import LoopSpec, RunState
-from autoloop.settings import Settings
+from autoloop.engine import Engine
+from autoloop.model import RunState
 from autoloop.store import Store
+from loops import sleeping_loop
 
 JOBS, SLOTS, SECONDS = 200, 4, 0.1
-PRESET = f"""
-name = "sleep"
-title = "a job that sleeps"
-argv = ["/bin/sleep", "{SECONDS}"]
-override_style = "file-only"
-env = {{ JOB = "{{config}}" }}
-"""
 
 
 def main() -> int:
     queued = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        (project / "sleep.toml").write_text(PRESET)
-        configs = []
-        for number in range(queued):
-            path = project / f"job{number}.json"
-            path.write_text(json.dumps({"seed": number}))
-            configs.append(str(path))
-        spec = LoopSpec(
-            configs=configs,
-            steps=1,
-            device="cpu",
-            concurrency=SLOTS,
-            preset=str(project / "sleep.toml"),
-            python=sys.executable,
-            cwd=folder,
-            output_root=str(project / "outputs"),
-            summary_out=str(project / "reports/summary.json"),
-            markdown_out=str(project / "reports/report.md"),
-        )
         with Store.open(project, create=True) as store:
-            plan = plan_loop(spec, Settings(), GpuReport(gpus=[]), os.environ, store.where_run, time.time())
-            loop = create_loop(store, plan, time.time())
+            loop = sleeping_loop(store, project, queued, SECONDS, steps=1, concurrency=SLOTS)
             engine = Engine(store, loop)
 
             def leave_when_enough() -> None:

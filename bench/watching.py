@@ -7,7 +7,6 @@ AUTOLOOP_BENCH_BLIND=1 the kernel refuses to watch anything, so that every file 
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -17,20 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from autoloop.engine import Engine, create_loop, plan_loop
-from autoloop.gpus import GpuReport
-from autoloop.model import EventKind, LoopSpec
-from autoloop.settings import Settings
+from autoloop.engine import Engine
+from autoloop.model import EventKind
 from autoloop.store import Store
+from loops import sleeping_loop
 
-PRESET = """
-name = "sleep"
-title = "a job that sleeps"
-argv = ["/bin/sleep", "100000"]
-override_style = "file-only"
-output_dir = "must-exist"
-env = { JOB = "{config}" }
-"""
 RULES = """
 name = "live"
 version = "1"
@@ -61,30 +51,12 @@ def main() -> int:
         refuse_watching()
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        (project / "sleep.toml").write_text(PRESET)
-        (project / "live.toml").write_text(RULES)
-        configs = []
-        for number in range(runs):
-            path = project / f"job{number}.json"
-            path.write_text(json.dumps({"seed": number}))
-            configs.append(str(path))
-        spec = LoopSpec(
-            configs=configs,
-            steps=10**6,
-            device="cpu",
-            concurrency=runs,
-            preset=str(project / "sleep.toml"),
-            rules=str(project / "live.toml"),
-            live=True,
-            python=sys.executable,
-            cwd=folder,
-            output_root=str(project / "outputs"),
-            summary_out=str(project / "reports/summary.json"),
-            markdown_out=str(project / "reports/report.md"),
-        )
+        rules = project / "live.toml"
+        rules.write_text(RULES)
+        watched = {"rules": str(rules), "live": True, "steps": 10**6, "concurrency": runs}
         with Store.open(project, create=True) as store:
-            plan = plan_loop(spec, Settings(), GpuReport(gpus=[]), os.environ, store.where_run, time.time())
-            engine = Engine(store, create_loop(store, plan, time.time()))
+            loop = sleeping_loop(store, project, runs, 100_000, 'output_dir = "must-exist"', **watched)
+            engine = Engine(store, loop)
             Bench(engine, runs, seconds).run()
     return 0
 
