@@ -18,6 +18,8 @@ LONGEST = 4000
 """Cells of a line that are kept: a value longer than that is no value to read."""
 MOST_LINES = 3000
 """Lines of a config at most that are compared: what takes longer to compare nobody reads."""
+REMOVED: Piece = (" - ", "diff-before")
+"""How a line of the base begins that the config has no longer."""
 _KEY_LINE = re.compile(r"""(\s*(?:- )*)("(?:[^"\\]|\\.)*"|'[^']*'|[\w.\-/]+)(:|\s*=)(\s.*|)""", re.DOTALL)
 _BRACKETS = frozenset(("{", "}", "},", "[", "]", "],"))
 
@@ -55,11 +57,10 @@ def _compared(before: list[str], after: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _row(sign: str, line: str) -> list[Piece]:
-    if sign != " ":
-        return [
-            (f" {sign} ", "diff-before" if sign == "-" else "diff-after"),
-            (line, "dim" if sign == "-" else "bold diff-after"),
-        ]
+    if sign == "-":
+        return [REMOVED, (line, "dim")]
+    if sign == "+":
+        return [(" + ", "diff-after"), (line, "bold diff-after")]
     if line.lstrip().startswith("#"):
         return [("   " + line, "dim")]
     if match := _KEY_LINE.fullmatch(line):

@@ -17,7 +17,7 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import against
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.rows import changes_in_short
-from autoloop_tui.console.present.run.config_text import config_rows
+from autoloop_tui.console.present.run.config_text import REMOVED, config_rows
 
 # ------------------------------------------------------------------------------------------------------------- header
 
@@ -147,7 +147,8 @@ def config_page(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
         return [[(" " + plain(str(error)), "slot-failed")]]
     rows = [*_difference(view, run, config, glyphs), [], *lineage(view, run, glyphs=glyphs), []]
     lines = config_rows(run, view.base_of(run))
-    rows.append(title("The whole config", f"{count(len(lines))} lines, {run.config_path}"))
+    length = sum(line[0] != REMOVED for line in lines)
+    rows.append(title("The whole config", f"{count(length)} lines, {run.config_path}"))
     return rows + lines
 
 
