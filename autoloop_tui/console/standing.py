@@ -32,9 +32,10 @@ class Standing(MessagePump):
 
     @property
     def stands(self) -> bool:
-        """Whether the screen is on the stack with all its widgets."""
+        """Whether the screen is on the stack with all its widgets, and the app is not about to end."""
         screen = cast("Screen[Any]", self)  # which it is mixed into
-        return self.app.is_running and screen.is_mounted and screen in self.app.screen_stack
+        ending = not (self.app.is_running and screen.is_attached)  # attached: to an app that was not told to exit
+        return not ending and screen.is_mounted and screen in self.app.screen_stack
 
     def _while_standing(self, callback: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args, **kwargs: callback(*args, **kwargs) if self.stands else None

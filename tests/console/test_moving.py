@@ -325,3 +325,16 @@ async def test_a_terminal_of_any_size_ends_nothing_while_the_palette_is_open(pro
             await settle(pilot)
         assert pilot.app.crashed is None
         assert pilot.app.is_running
+
+
+async def test_what_a_screen_has_put_off_is_dropped_when_the_app_is_told_to_end(project: RecordedProject) -> None:
+    called: list[str] = []
+    async with run_app(project.app()) as pilot:
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, SlotsScreen)
+        screen.call_after_refresh(called.append, "before")
+        await until(pilot, lambda: called, "the call")
+        screen.call_after_refresh(called.append, "after")
+        pilot.app.exit()
+    assert called == ["before"]
