@@ -37,7 +37,7 @@ class Tried:
 @dataclass(frozen=True)
 class SafeStop:
     """`safe`: the earliest step that is; None if none is. `tried`: every step, the earliest first. `runs`: how many were
-    compared, in `cohorts` cohorts. `floor`: the smallest upper end that so many runs could have shown."""
+    compared, in `cohorts` cohorts. `floor`: the smallest upper end that this number of runs could have shown."""
 
     metric: str
     risk: float

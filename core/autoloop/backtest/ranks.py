@@ -59,7 +59,7 @@ def cohort_of(facts: Facts) -> Hashable:
 
 
 def best_of(runs: int) -> int:
-    """How many of so many runs are the best."""
+    """How many of this number of runs are the best."""
     return math.ceil(runs * BEST)
 
 

@@ -57,7 +57,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Estimate:
-    """An effect and its standard error as so many runs give it. `h`: the z that an effect of one spread would have."""
+    """An effect and its standard error, from `n` runs of each side. `h`: the z that an effect of one spread would have."""
 
     n: tuple[int, int]
     error: float
