@@ -59,7 +59,8 @@ class EventPrinter:
             return
         self._progress[run.id] = (now, step)
         share = f" {step / run.total_steps:4.0%}" if run.total_steps else ""
-        eta = f"  eta {duration((run.total_steps - step) / rate)}" if rate and run.total_steps > step else ""
+        left = run.seconds_left(step, rate, time.time())
+        eta = f"  eta {duration(left)}" if left else ""
         self.line(f"  {run.name} ({run.id})  step {step}/{run.total_steps}{share}{eta}", time.time())
 
     def round_table(self, number: int, cells: int | None = None) -> str:

@@ -100,3 +100,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
+
+    def seconds_left(self, step: int, rate: float | None, now: float) -> float | None:
+        """Seconds until the last step at `rate` steps per second; None while that cannot be told.
+
+        The first steps load and compile, so a rate counts only after some steps and some seconds.
+        """
+        if not rate or not self.total_steps or self.started_at is None:
+            return None
+        if step < max(2, min(FIRST_STEPS, self.total_steps // 10)) or now - self.started_at < FIRST_SECONDS:
+            return None
+        return max(0, self.total_steps - step) / rate
+
+
+FIRST_STEPS = 10
+FIRST_SECONDS = 5.0
+"""Before these, a run's rate tells nothing about the rest of it; of a run of few steps a tenth of them is enough."""

@@ -73,8 +73,7 @@ def _progress(
     gap = "  "
     facts: list[Piece] = [(f" {percent(share)}", "bold"), (f"  {count(step)}/{total}", "")]
     if run.state in (RunState.RUNNING, RunState.STOPPING) and view.state_of(run) != "gone":
-        left = (run.total_steps - step) / rate if rate and run.total_steps else None
-        facts += [(f"{gap}eta ", "dim"), (duration(left), "")]
+        facts += [(f"{gap}eta ", "dim"), (duration(run.seconds_left(step, rate, now)), "")]
         facts += [(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")]
     if run.started_at:
         facts += [(f"{gap}took ", "dim"), (duration((run.ended_at or now) - run.started_at), "")]

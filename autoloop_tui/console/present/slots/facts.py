@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -44,7 +45,8 @@ class SlotFacts:
     gone: bool = False
     """The store says that the run executes, and no process of it is there."""
     step: int = 0
-    rate: float | None = None
+    eta: float | None = None
+    """Seconds until the last step."""
     metric: str = ""
     series: Series | None = None
     change: Change | None = None
@@ -90,13 +92,6 @@ class SlotFacts:
         return self.run.state.value if self.run and self.broken else "idle"
 
     @property
-    def eta(self) -> float | None:
-        """Seconds until the last step."""
-        if not self.run or not self.rate or not self.run.total_steps:
-            return None
-        return max(0, self.run.total_steps - self.step) / self.rate
-
-    @property
     def last(self) -> float | None:
         return self.series.values[-1] if self.series is not None and len(self.series) else None
 
@@ -122,7 +117,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         run=run,
         gone=run is not None and view.state_of(run) == "gone",
         step=feed.step(run) if run else 0,
-        rate=feed.rate(run) if run else None,
+        eta=run.seconds_left(feed.step(run), feed.rate(run), time.time()) if run else None,
         metric=view.metrics.short(metric),
         series=series,
         change=_change(view, feed, run, metric) if run else None,

@@ -156,7 +156,7 @@ class SlotCards(RowPane, can_focus=True):
         assert run is not None
         total = run.total_steps
         right = f" {percent(facts.step / total if total else None)} {facts.step}/{total}"
-        eta = f"  eta {duration(facts.eta)}" if facts.eta is not None else "  starting" if facts.step == 0 else ""
+        eta = "  starting" if facts.step == 0 else f"  eta {duration(facts.eta)}"
         room = width - cells(right) - cells(eta)
         done, todo = bar(facts.step / total if total else 0, room, glyphs=self.glyphs)
         progress: list[Piece] = [(done, "slot-running"), (todo, "rule"), (right, ""), (eta, "dim")]
