@@ -54,14 +54,15 @@ def test_the_rounds_go_on_from_a_grid(project: CommandProject, call: Call) -> No
         (proposal,) = store.proposals(project.loop().id)
     assert proposal.runs == [runs[0].id, runs[1].id]
     told = " ".join(call("proposals").out.split())
+    assert f"from lr=1e-3 ({runs[0].id}, 2 seeds) by" in told
     assert f"mean of 2 runs over seeds: {runs[0].id}, {runs[1].id}; the variant runs with each of their seeds" in told
     (first, second) = json.loads(call("rejudge", "--json").out)
     assert (first["runs"], first["before"], first["now"]) == (proposal.runs, [proposal.origin], [proposal.origin])
     assert (len(second["runs"]), second["before"]) == (2, None)
-    assert re.search(r"lr=1e-3,seed=1 and 1 other over seeds", call("rejudge").out)
+    assert "lr=1e-3 (2 seeds)" in call("rejudge").out
     listed = call("runs").out
     assert re.search(r"^lr=1e-3 +2 ", listed, re.MULTILINE)
-    assert re.search(r"^lr=1e-3, then learning_rate=0.01 +2 ", listed, re.MULTILINE)
+    assert re.search(r"^lr=1e-3_r2_1: learning_rate=0.01 +2 ", listed, re.MULTILINE)
 
 
 def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: CommandProject, call: Call) -> None:

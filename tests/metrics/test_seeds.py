@@ -6,7 +6,7 @@ import sys
 from array import array
 
 import pytest
-from autoloop.metrics import default_book, over_seeds, summarise
+from autoloop.metrics import config_label, config_name, default_book, over_seeds, summarise
 from autoloop.model import Run, Series, Summary
 
 
@@ -16,11 +16,40 @@ def reached(*values: float, **more: float) -> Summary:
     return summarise(columns, default_book())
 
 
-def run(id: str, group: str, summary: Summary | None, *, hash: str = "") -> Run:
+def run(id: str, group: str, summary: Summary | None, *, hash: str = "", name: str = "", seed: str = "") -> Run:
     return Run(
-        id=id, loop=1, round=1, position=0, name=id, config_path="", source_path="", config_hash=hash or id, group=group,
-        summary=summary,
+        id=id, loop=1, round=1, position=0, name=name or id, config_path="", source_path="", config_hash=hash or id,
+        group=group, seed=seed, summary=summary,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "expected"),
+    [
+        ("lr=3e-2,seed=1", "1", "lr=3e-2"),
+        ("act,lr=3e-2,seed=12", "12", "act,lr=3e-2"),
+        ("training_seed=7,lr=3e-2_r3_12", "7", "lr=3e-2_r3_12"),
+        ("lr=3e-2,seed=1_r2_4", "1", "lr=3e-2_r2_4"),
+        ("lr=3e-2,seed=1-2", "1", "lr=3e-2-2"),
+        ("seed=1", "1", "base"),
+        ("seed=1_r2_4", "1", "base_r2_4"),
+        ("lr=1e-2", "1", "lr=1e-2"),
+        ("demo_tau5", "1", "demo_tau5"),
+        ("env_seed=3,lr=1", "1", "env_seed=3,lr=1"),  # another key than the config's seed
+    ],
+)
+def test_a_config_is_called_as_its_run_without_the_seed(name: str, seed: str, expected: str) -> None:
+    assert config_name(run("a", "group", None, name=name, seed=seed)) == expected
+
+
+def test_a_run_of_no_group_keeps_its_name() -> None:
+    assert config_name(run("a", "", None, name="lr=1,seed=1", seed="1")) == "lr=1,seed=1"
+
+
+def test_a_config_is_labelled_with_its_number_of_seeds_and_a_single_run_as_itself() -> None:
+    first = run("ab12cd34", "group", None, name="lr=3e-2,seed=1", seed="1")
+    assert config_label(first, 3) == "lr=3e-2 (ab12cd34, 3 seeds)"
+    assert config_label(first, 1) == "lr=3e-2,seed=1 (ab12cd34)"
 
 
 def test_runs_of_one_group_are_one_config_and_runs_without_a_seed_stay_alone() -> None:

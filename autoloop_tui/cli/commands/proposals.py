@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from autoloop.metrics import config_label
 from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
@@ -40,8 +41,8 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
             return 0
-        names = {run.id: run.name for run in store.runs(found.id)}
-        print("\n\n".join(_text(proposal, names[proposal.base_run]) for proposal in listed))
+        runs = {run.id: run for run in store.runs(found.id)}
+        print("\n\n".join(_text(proposal, runs[proposal.base_run]) for proposal in listed))
     return 0
 
 
@@ -158,7 +159,7 @@ def propose(
         made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]
         if recipe is None:
             return _notes(made[-1])
-        print("\n" + "\n\n".join(_text(proposal, chosen.name) for proposal in made))
+        print("\n" + "\n\n".join(_text(proposal, chosen) for proposal in made))
         print(f"\nApprove them: autoloop-tui approve {_as_arguments(store, found, made)}")
     return 0
 
@@ -256,11 +257,11 @@ def _document(proposal: Proposal) -> dict[str, Any]:
     return {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
 
 
-def _text(proposal: Proposal, base: str) -> str:
+def _text(proposal: Proposal, base: Run) -> str:
     where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
     head = (
         f"#{proposal.id}  {proposal.status.value}  round {proposal.round} {where}  "
-        f"from {base} ({proposal.base_run})  by {proposal.author}"
+        f"from {config_label(base, len(proposal.runs))}  by {proposal.author}"
     )
     lines = [head, f"    {proposal.reason}"]
     lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [

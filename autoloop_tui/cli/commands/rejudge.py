@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autoloop.metrics import OverSeeds, over_seeds
+from autoloop.metrics import OverSeeds, config_name, over_seeds
 from autoloop.model import Loop, LoopEndKind, Run, RunState, UserError
 from autoloop.rules import Judgement, RuleSource, RunView
 from autoloop.secrets import mask_lines
@@ -42,8 +42,8 @@ class Rejudged(NamedTuple):
 
     @property
     def name(self) -> str:
-        more = len(self.runs) - 1
-        return f"{self.run.name} and {plural(more, 'other')} over seeds" if more else self.run.name
+        seeds = len(self.runs)
+        return f"{config_name(self.run)} ({seeds} seeds)" if seeds > 1 else self.run.name
 
     @property
     def changed(self) -> bool:

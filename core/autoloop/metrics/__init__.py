@@ -3,7 +3,7 @@
 from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, default_book, metric_book, parse_metric_book
 from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.main import LOOKED_AT, for_runs, main_metrics, main_names
-from autoloop.metrics.seeds import OverSeeds, by_config, mean_summary, over_seeds
+from autoloop.metrics.seeds import OverSeeds, by_config, config_label, config_name, mean_summary, over_seeds
 from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
 from autoloop.metrics.wording import Direction
 
@@ -17,6 +17,8 @@ __all__ = [
     "OverSeeds",
     "by_config",
     "canonical_columns",
+    "config_label",
+    "config_name",
     "default_book",
     "for_runs",
     "from_json",

@@ -5,6 +5,7 @@ The noise between seeds is often larger than what an edit changes, so rules judg
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,9 +31,32 @@ class OverSeeds:
 
     @property
     def name(self) -> str:
-        """`lr=1e-3,seed=1 (ab12cd34)`, of several runs with their number."""
-        more = f", mean of {plural(len(self.runs), 'run')} over seeds" if len(self.runs) > 1 else ""
-        return f"{self.run.name} ({self.run.id}{more})"
+        """`lr=1e-3,seed=1 (ab12cd34)`, of several runs `lr=1e-3 (ab12cd34, mean of 3 runs over seeds)`."""
+        if len(self.runs) == 1:
+            return f"{self.run.name} ({self.run.id})"
+        return f"{config_name(self.run)} ({self.run.id}, mean of {plural(len(self.runs), 'run')} over seeds)"
+
+
+def config_name(run: Run) -> str:
+    """The name of a run's config: the run's without its seed, `lr=1e-3` of `lr=1e-3,seed=2` and `lr=1e-3_r2_5` of
+    `lr=1e-3,seed=2_r2_5`; `base` if nothing else is in it."""
+    if not run.group or not run.seed:
+        return run.name
+    # Without commas: a value of a list has none in a name.
+    parts = re.match(r"(?P<given>.*?)(?P<made>(-\d+)?(_r\d+_\d+)?)$", run.name, re.DOTALL)
+    assert parts is not None
+    given = [part for part in parts["given"].split(",") if not _is_seed(part, run.seed)]
+    return (",".join(given) or "base") + parts["made"]
+
+
+def _is_seed(part: str, seed: str) -> bool:
+    key, _, value = part.partition("=")
+    return key.endswith("seed") and value == seed
+
+
+def config_label(run: Run, seeds: int) -> str:
+    """`lr=1e-3 (ab12cd34, 3 seeds)`: a config by its first run and the number of its runs; of one run, that run."""
+    return f"{config_name(run)} ({run.id}, {seeds} seeds)" if seeds > 1 else f"{run.name} ({run.id})"
 
 
 def by_config(runs: Sequence[Run]) -> list[tuple[Run, ...]]:

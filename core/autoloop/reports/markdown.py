@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
-from autoloop.metrics import MetricBook, for_runs
+from autoloop.metrics import MetricBook, config_label, for_runs
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.reports.replicates import replicates, verdict_lines
-from autoloop.reports.result import result_lines
+from autoloop.reports.result import result_lines, winner_label
 from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.evidence import evidence_text
@@ -144,7 +144,7 @@ def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
     ]
     if loop.winner:
         winner = store.run(loop.winner)
-        lines += ["", f"**Winner: {inert(winner.name)} ({winner.id})**, config {code(winner.source_path)}"]
+        lines += ["", f"**Winner: {inert(winner_label(store, winner.id))}**, config {code(winner.source_path)}"]
     if result := result_lines(store, loop, metrics):
         lines += ["", *(f"- {inert(line)}" for line in result)]
     return "\n".join(lines) + "\n"
@@ -273,7 +273,7 @@ def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
         decision += f": {inert(proposal.blocked or proposal.note or '')}"
     cells = [
         str(proposal.id),
-        f"{inert(base.name)} ({base.id})",
+        inert(config_label(base, len(proposal.runs))),
         inert(str(proposal.author)),
         inert(proposal.reason),
         changes,

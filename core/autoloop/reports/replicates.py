@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoloop.metrics import MetricBook, by_config, for_runs
+from autoloop.metrics import MetricBook, by_config, config_label, config_name, for_runs
 from autoloop.model import Run, RunState
 from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
@@ -17,7 +16,7 @@ from autoloop.verdicts.wording import WITHIN_RUN, noise_text, sentence
 
 @dataclass(frozen=True)
 class Replicates:
-    """`runs` of one config, `name` what their names have in common. `values`: the last value of each finished run that has
+    """`runs` of one config, which is called `name`. `values`: the last value of each finished run that has
     the metric, by metric."""
 
     name: str
@@ -45,7 +44,7 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
             continue
         ended = [run.summary.metrics for run in members if run.summary and run.state is RunState.FINISHED]
         values = {key: tuple(metrics[key].last for metrics in ended if key in metrics) for key in keys}
-        found.append(Replicates(_common(members), members, values))
+        found.append(Replicates(_name(members), members, values))
     return found
 
 
@@ -64,11 +63,12 @@ def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run
         alone = f"Changes are {WITHIN_RUN}: no config was run with two seeds, so none is better or worse."
         return [alone] if len(configs) > 1 else []
     lines = [f"Spread of {book.short(key)} between seeds: {noise_text(noise)}, tail mean."]
-    by_id = {run.id: run for run in finished}
+    config_of = {run.id: members for members in configs for run in members}
     for members in configs[1:]:
-        base = by_id.get(members[0].base_run or "", configs[0][0])
-        if verdict := judge.between(members[0], base, key):
-            lines.append(f"{_called(members)} against {base.name} ({base.id}): {sentence(verdict)}.")
+        base = config_of.get(members[0].base_run or "", configs[0])
+        if verdict := judge.between(members[0], base[0], key):
+            names = [config_label(side[0], len(side)) for side in (members, base)]
+            lines.append(f"{' against '.join(names)}: {sentence(verdict)}.")
     hidden = len(lines) - 1 - MOST_VERDICTS
     return lines if hidden <= 0 else [*lines[: 1 + MOST_VERDICTS], f"… and {hidden} more."]
 
@@ -77,16 +77,7 @@ MOST_VERDICTS = 12
 """Configs of which a verdict is shown."""
 
 
-def _called(members: Sequence[Run]) -> str:
-    return _common(members) if len(members) > 1 else f"{members[0].name} ({members[0].id})"
-
-
-def _common(members: Sequence[Run]) -> str:
-    """`lr=1e-3` of `lr=1e-3,seed=1` and `lr=1e-3,seed=2`; the first name if they have no whole part in common. In later
-    rounds with what was changed: `lr=1e-3, then wd=0.1`."""
-    names = [run.name for run in members]
-    parts = zip(*(name.split(",") for name in names), strict=False)
-    common = [each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, parts)]
-    name = ",".join(common) or ("all seeds" if all(name.startswith("seed=") for name in names) else names[0])
+def _name(members: Sequence[Run]) -> str:
+    """`lr=1e-3` of `lr=1e-3,seed=1` and `lr=1e-3,seed=2`; of later rounds with what was changed: `lr=1e-3_r2_1: wd=0.1`."""
     changed = ", ".join(f"{change.path}={after_text(change)}" for change in members[0].changes)
-    return f"{name}, then {changed}" if changed else name
+    return f"{config_name(members[0])}: {changed}" if changed else config_name(members[0])

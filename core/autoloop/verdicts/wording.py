@@ -58,10 +58,10 @@ def noise_text(noise: Noise) -> str:
     return f"{number(noise.sd, 2)} [{number(low, 2)}, {number(high, 2)}] ({seeds})"
 
 
-def outcome_lines(found: Outcome, name_of: Callable[[str], str], metric: str) -> list[str]:
+def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: str) -> list[str]:
     """A loop's outcome: whether a config is better than the baseline, what it changed, each round's first, rules, cost.
 
-    `name_of`: a run as it is called; `metric`: as it is written.
+    `name_of`: a config as it is called; `metric`: as it is written.
     """
     lines = [_headline(found, name_of, metric)]
     if found.changes:
@@ -76,8 +76,8 @@ def outcome_lines(found: Outcome, name_of: Callable[[str], str], metric: str) ->
     return [*lines, f"cost: {plural(found.runs, 'run')}, {hours}"]
 
 
-def _headline(found: Outcome, name_of: Callable[[str], str], metric: str) -> str:
-    base, first, between = name_of(found.baseline.run), name_of(found.first.run), found.comparison
+def _headline(found: Outcome, name_of: Callable[[Standing], str], metric: str) -> str:
+    base, first, between = name_of(found.baseline), name_of(found.first), found.comparison
     if between is None:
         return f"no config is better than the baseline, {base}, in {metric}"
     effect = f"{between.effect:+.4g}"
@@ -94,8 +94,8 @@ def _headline(found: Outcome, name_of: Callable[[str], str], metric: str) -> str
     return f"{text}, {between.basis}: {between.call.value}{left}"
 
 
-def _standing(each: Standing, name_of: Callable[[str], str]) -> str:
-    return f"{number(each.value)} {name_of(each.run)}"
+def _standing(each: Standing, name_of: Callable[[Standing], str]) -> str:
+    return f"{number(each.value)} {name_of(each)}"
 
 
 def _record(each: RuleRecord) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoloop.metrics import default_book
 from autoloop.model import Call, Loop, Outcome
+from autoloop.reports.replicates import verdict_lines
 
 from tests.engine.project import EngineProject, rows
 
@@ -51,7 +53,12 @@ def test_a_config_that_is_better_over_its_seeds_is_named_with_what_it_changed(pr
     assert ("lr", 1.0, 3.0) in changes
     assert not any(path == "seed" for path, _, _ in changes)
     story = project.story(loop)
-    assert any("lr=3,seed=1" in text and "is better than the baseline, lr=1,seed=1" in text for text in story)
+    first, base = project.named(loop, "lr=3,seed=1"), project.named(loop, "lr=1,seed=1")
+    said = f"lr=3 ({first.id}, 4 seeds) is better than the baseline, lr=1 ({base.id}, 4 seeds)"
+    assert any(said in text for text in story)
+    with project.open_store() as store:
+        lines = verdict_lines(store.runs(loop.id), default_book())
+    assert any(line.startswith(f"lr=3 ({first.id}, 4 seeds) against lr=1 ({base.id}, 4 seeds): better") for line in lines)
 
 
 def test_equal_configs_give_no_winner_however_the_best_of_them_stands(project: EngineProject) -> None:

@@ -50,7 +50,7 @@ def test_a_rule_judges_the_mean_over_seeds_and_its_variant_runs_with_each_of_the
     assert {run.proposal for run in variants} == {proposal.id}
     assert proposal.run == variants[0].id
     assert len({run.group for run in variants}) == 1
-    assert any("proposal 1 from lr=1,seed=1 and 1 other over seeds" in text for text in project.story(loop))
+    assert any("proposal 1 from lr=1 (2 seeds)" in text for text in project.story(loop))
 
 
 def test_a_seed_that_failed_is_no_part_of_the_mean(project: EngineProject) -> None:
@@ -74,7 +74,7 @@ def test_a_criterion_is_met_by_the_mean_over_seeds(project: EngineProject) -> No
     winner = project.named(loop, "lr=3,seed=1")
     assert ended.winner == winner.id
     assert ended.end is not None
-    assert ended.end.text.startswith(f"lr=3,seed=1 ({winner.id}, mean of 2 runs over seeds) meets --until")
+    assert ended.end.text.startswith(f"lr=3 ({winner.id}, mean of 2 runs over seeds) meets --until")
 
 
 def test_what_a_user_proposes_for_one_run_runs_once(project: EngineProject) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autoloop.metrics import MetricBook
+from autoloop.metrics import MetricBook, config_label
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.evidence import averaged_text
@@ -68,7 +68,7 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
         text = f"{seen.mark(glyphs)} blocked: {proposal.blocked}"
         rows += [[(line, f"bold {seen.variable}")] for line in wrapped(text, width)]
     rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
-    name = f"{base.name} ({base.id})" if base else f"{proposal.base_run} (not of this loop)"
+    name = config_label(base, len(proposal.runs)) if base else f"{proposal.base_run} (not of this loop)"
     author = f"rule {proposal.origin}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
     if proposal.evidence and not proposal.author.by_rules:
         author = f"rule {proposal.origin}, edited by {proposal.author}"

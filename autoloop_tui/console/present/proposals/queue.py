@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from autoloop.metrics import MetricBook
+from autoloop.metrics import MetricBook, config_name
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.values import duration
@@ -150,6 +150,13 @@ def count_pieces(view: View, marked: int, *, glyphs: Glyphs) -> list[Piece]:
 
 
 # ---------------------------------------------------------------------------------------------------------- changes
+
+
+def base_name(proposal: Proposal, base: Run | None) -> str:
+    """What a proposal is made from: a run, or a config over its seeds."""
+    if base is None:
+        return proposal.base_run
+    return config_name(base) if len(proposal.runs) > 1 else base.name
 
 
 def short_path(path: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from autoloop.engine.planning.limits import in_words
 from autoloop.engine.runs.presence import in_words as in_words_of
-from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState
+from autoloop.metrics import config_name
+from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState, Standing
 from autoloop.text.plural import plural
 from autoloop.text.values import duration
 from autoloop.verdicts.wording import outcome_lines
@@ -17,7 +18,7 @@ from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import waits
 from autoloop_tui.console.present.proposals.detail import tail, wrapped
-from autoloop_tui.console.present.proposals.queue import change_pieces
+from autoloop_tui.console.present.proposals.queue import base_name, change_pieces
 
 LONGEST = 3
 """Rows that the reason of a wait or of the end takes at most."""
@@ -66,8 +67,11 @@ def _outcome(view: View) -> list[str]:
     if found is None:
         return []
 
-    def name_of(run: str) -> str:
-        return plain(known.name if (known := view.run(run)) else run)
+    def name_of(each: Standing) -> str:
+        run = view.run(each.run)
+        if run is None:
+            return plain(each.run)
+        return plain(f"{config_name(run)} ({each.runs} seeds)" if each.runs > 1 else run.name)
 
     return [
         plain(line) for line in outcome_lines(found, name_of, view.metrics.short(found.metric))[: 1 + bool(found.changes)]
@@ -77,7 +81,7 @@ def _outcome(view: View) -> list[str]:
 def _proposal_rows(view: View, shown: Sequence[Proposal], width: int, glyphs: Glyphs) -> list[list[Piece]]:
     if not shown:
         return []
-    names = [plain(run.name if (run := view.run(p.base_run)) else p.base_run) for p in shown]
+    names = [plain(base_name(p, view.run(p.base_run))) for p in shown]
     base = min(max(map(cells, names)), width // 5)
     room = width - base - 12
     changes = [change_pieces(proposal, room // 2, glyphs=glyphs) for proposal in shown]

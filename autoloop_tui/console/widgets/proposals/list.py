@@ -12,7 +12,7 @@ from textual.message import Message
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, heading, message
 from autoloop_tui.console.present.proposals.detail import tail
-from autoloop_tui.console.present.proposals.queue import Entry, change_pieces
+from autoloop_tui.console.present.proposals.queue import Entry, base_name, change_pieces
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 FULL_WORDS = 100
@@ -167,7 +167,7 @@ class ProposalList(RowPane):
             (fit(state, columns.state, mark=mark), seen.variable),
             (f" {'#' + str(proposal.id):>5} ", "bold" if here else "dim"),
             (fit(flag, 5), flag_look),
-            (tail(plain(run.name if run else proposal.base_run), columns.base, mark) + " ", quiet),
+            (tail(plain(base_name(proposal, run)), columns.base, mark) + " ", quiet),
             *changes,
             (" " * (gap + 1), ""),
         ]

@@ -10,10 +10,10 @@ from autoloop.configs import Config, FieldTypes, apply, config_hash, suffix_of
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.variant_policies import loop_policy
+from autoloop.metrics import config_name
 from autoloop.model import Actor, EventKind, Proposal, Run, UserError
 from autoloop.model.transitions import proposal_edited, proposal_resolved
 from autoloop.text.changes import changes_text
-from autoloop.text.plural import plural
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
@@ -74,9 +74,9 @@ class Proposals:
         self.context.store.put_proposal(proposal)
         if proposal.live:
             return proposal
-        base = self.context.store.run(proposal.base_run)
-        seeds = f" and {plural(len(proposal.runs) - 1, 'other')} over seeds" if len(proposal.runs) > 1 else ""
-        text = f"proposal {proposal.id} from {base.name}{seeds}: {proposal.reason}: {describe_changes(proposal)}"
+        base, seeds = self.context.store.run(proposal.base_run), len(proposal.runs)
+        name = f"{config_name(base)} ({seeds} seeds)" if seeds > 1 else base.name
+        text = f"proposal {proposal.id} from {name}: {proposal.reason}: {describe_changes(proposal)}"
         if proposal.blocked:
             text += f" — blocked: {proposal.blocked}"
         self.context.log_event(EventKind.PROPOSED, text, proposal.base_run)

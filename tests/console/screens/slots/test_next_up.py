@@ -67,22 +67,23 @@ async def test_the_strip_shrinks_when_everything_is_decided(waiting: Any) -> Non
 async def test_a_loop_that_has_ended_says_whether_a_config_is_better_than_the_baseline(tmp_path: Path) -> None:
     project = RecordedProject(tmp_path, slots=1)
     project.round(1, RoundState.DONE)
-    base, other = project.run("base"), project.run("other")
+    base, other = project.run("base"), project.run("lr=3e-2,seed=1", group="g", seed="1")
     found = Outcome(
         metric="eval/loss",
         statistic="tail mean",
         highest=False,
-        baseline=Standing(run=base.id, value=0.35, runs=4),
+        baseline=Standing(run=base.id, value=0.35, runs=1),
         first=Standing(run=other.id, value=0.3, runs=4),
         comparison=Comparison(
-            call=Call.BETTER, basis="paired by seed", effect=-0.05, runs=(4, 4), interval=(-0.07, -0.03), more=0
+            call=Call.BETTER, basis="paired by seed", effect=-0.05, runs=(4, 1), interval=(-0.07, -0.03), more=0
         ),
         changes=[Change(path="ot.loss_config.reg", before=0.1, after=0.16)],
     )
     project.store.put_loop(changed(project.loop, state=LoopState.FINISHED, end=ALL_DONE, outcome=found))
     async with drive(project, (120, 40)) as (_, screen):
         text = " ".join(" ".join(painted(screen.query_one("#next"))).split())
-    assert "other is better than the baseline, base: eval/loss -0.05 [-0.07, -0.03], tail mean of 4 and 4 runs" in text
+    assert "lr=3e-2 (4 seeds) is better than the baseline, base: eval/loss -0.05 [-0.07, -0.03]" in text
+    assert "tail mean of 4 and 1 run" in text
     assert "it differs from the baseline in ot.loss_config.reg 0.1 → 0.16" in text
 
 
