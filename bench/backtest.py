@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from analyze import history
 from autoloop.model import Attempt, Loop, LoopSpec, LoopState, Round, RoundState, Run, RunState
@@ -52,7 +53,7 @@ def add_run(store: Store, name: str, loop: int, position: int, steps: int, writt
     directory = store.places.attempt(f"{name}-1")
     directory.mkdir(parents=True)
     (directory / "log.txt").write_text("".join(f"{step}/{steps} [00:00<00:00, 9.0it/s]\n" for step in range(0, steps, 10)))
-    times = {"created_at": 1.0, "started_at": 1.0, "ended_at": 100.0}
+    times: dict[str, Any] = {"created_at": 1.0, "started_at": 1.0, "ended_at": 100.0}
     store.put_run(
         Run(
             id=name,
@@ -70,7 +71,7 @@ def add_run(store: Store, name: str, loop: int, position: int, steps: int, writt
             **times,
         )
     )
-    paths = {"output_dir": str(output), "directory": str(directory)}
+    paths: dict[str, Any] = {"output_dir": str(output), "directory": str(directory)}
     store.put_attempt(Attempt(id=f"{name}-1", run=name, number=1, slot=0, result=RunState.FINISHED, **paths, **times), loop)
 
 

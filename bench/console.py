@@ -114,8 +114,8 @@ def console_pid(project: Path) -> int:
 def usage(pid: int) -> tuple[float, float]:
     """CPU seconds so far and resident MB."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    rss = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), rss
+    (rss,) = re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(rss) / 1024
 
 
 def make_project(project: Path, seconds: float) -> tuple[Store, int]:

@@ -213,8 +213,8 @@ def main() -> int:
         lowest, idle, growing = looks(Path(directory) / "many", rows[:1000])
         missed |= max(idle, growing) > LOOK_LIMIT * lowest
         for what, seconds in {"nothing is new": idle, "each has a new row": growing}.items():
-            ratio = f"{seconds / lowest:.0f} x floor, limit {LOOK_LIMIT:.0f}"
-            print(f"one look at {RUNS} runs if {what}: {1000 * seconds:.1f} ms, {ratio}")
+            beside = f"{seconds / lowest:.0f} x floor, limit {LOOK_LIMIT:.0f}"
+            print(f"one look at {RUNS} runs if {what}: {1000 * seconds:.1f} ms, {beside}")
     return int(missed)
 
 
