@@ -143,6 +143,8 @@ class DecisionOptions:
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     until: str | None = None
     """End when a run meets this: a condition such as "val/loss.last < 0.2", or a named one (worth-200k)."""
+    then: str | None = None
+    """When the rounds are done: extend=200000 continues the config that is better than the baseline to 200000 steps."""
     rules: str | None = None
     """A rule book (.toml), or a Python file with decide(summary). The default is that of the configs' method."""
     no_live: bool = False
@@ -209,6 +211,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         approve=run_flags.approval(given.approve),
         grace=settings.grace,
         until=given.until,
+        extend_winner=run_flags.then(given.then),
         rules=run_flags.optional(cwd, given.rules or settings.rules),
         live=not given.no_live,
         preset=run_flags.preset_of(cwd, given.preset or settings.preset),

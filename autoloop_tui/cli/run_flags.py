@@ -14,6 +14,7 @@ from autoloop.gpus import GpuReport
 from autoloop.model import ApprovalMode, ApprovalPolicy, UserError
 from autoloop.settings import Settings
 from autoloop.text.names import numbered
+from autoloop.text.suggest import did_you_mean
 from autoloop.trainers import is_preset_file
 from autoloop.wandb_cloud.key import known_secrets
 
@@ -85,6 +86,18 @@ def approval(policy: str) -> ApprovalPolicy:
     if seconds > LONGEST:
         raise UserError(f"--approve {policy} is too long; give at most {LONGEST // 3600}h, or manual.")
     return ApprovalPolicy(mode=ApprovalMode.AFTER, after=seconds)
+
+
+def then(text: str | None) -> int | None:
+    """The steps of `extend=200000`. UserError for anything else."""
+    if text is None:
+        return None
+    verb, _, value = text.partition("=")
+    if verb != "extend":
+        raise UserError(f'--then cannot be "{text}"; {did_you_mean(verb, ["extend"], "give extend=200000.", quote="`")}')
+    if not re.fullmatch(r"[1-9]\d{0,17}", value):
+        raise UserError(f'--then extend needs the number of steps in all, as extend=200000, not "{value}".')
+    return int(value)
 
 
 def interpreter(cwd: Path, python: str | None) -> str:

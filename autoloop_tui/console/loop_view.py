@@ -113,13 +113,18 @@ class View:
     def pending(self) -> list[Proposal]:
         """Those of the current round that wait for a decision, in the order of the Proposals screen."""
         round_ = self.snapshot.round
-        if round_ is None or round_.state is not RoundState.DECIDING:
+        if round_ is None or round_.state is RoundState.RUNNING:
             return []
         return [
             proposal
             for proposal in self.snapshot.proposals
             if proposal.round == round_.number and proposal.status is ProposalStatus.PENDING and proposal.live is None
         ]
+
+    @cached_property
+    def then(self) -> Proposal | None:
+        """The long training of the winner that `--then` asks for; None before it is proposed."""
+        return next((each for each in reversed(self.snapshot.proposals) if each.extend is not None), None)
 
     @cached_property
     def questions(self) -> dict[str, Proposal]:
@@ -151,7 +156,7 @@ class View:
         """How many proposals for the next round are in each state; what live rules did is not among them."""
         number = self.snapshot.round.number if self.snapshot.round else 1
         proposals = self.snapshot.proposals
-        return Counter(each.status.value for each in proposals if each.round == number and each.live is None)
+        return Counter(each.status.value for each in proposals if each.round == number and each.for_round)
 
     def run(self, run_id: str | None) -> Run | None:
         return self.runs.get(run_id) if run_id is not None else None

@@ -12,7 +12,7 @@ from autoloop.metrics import config_label
 from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
-from autoloop.text.changes import change_text
+from autoloop.text.changes import change_text, extension_text
 from autoloop.text.evidence import averaged_text, observation_text
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
@@ -259,6 +259,7 @@ def _document(proposal: Proposal) -> dict[str, Any]:
 
 def _text(proposal: Proposal, base: Run) -> str:
     where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
+    where = "then" if proposal.extend is not None else where
     head = (
         f"#{proposal.id}  {proposal.status.value}  round {proposal.round} {where}  "
         f"from {config_label(base, len(proposal.runs))}  by {proposal.author}"
@@ -267,6 +268,8 @@ def _text(proposal: Proposal, base: Run) -> str:
     lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
         f"    {edit}" for edit in proposal.edits
     ]
+    if proposal.extend is not None:
+        lines.append(f"    {extension_text(proposal.extend)}")
     if proposal.live:
         lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
     if proposal.evidence:

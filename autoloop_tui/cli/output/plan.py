@@ -28,6 +28,7 @@ def plan_text(plan: LoopPlan) -> str:
     spec = plan.spec
     limits = describe_plan(spec)
     then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
+    then += f", then extend the winner to {spec.extend_winner} steps" if spec.extend_winner is not None else ""
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
     notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
     head = (
@@ -65,6 +66,7 @@ def plan_json(plan: LoopPlan) -> str:
         "output_dir": plan.output_dir,
         "warnings": plan.warnings,
         "live_rules": plan.live,
+        "then": None if plan.spec.extend_winner is None else {"extend": plan.spec.extend_winner},
         "runs": [
             {
                 "index": planned.run.position,

@@ -14,7 +14,7 @@ from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
 from autoloop.metrics import MetricBook
 from autoloop.model import BestRun, Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
-from autoloop.reports import result_lines
+from autoloop.reports import result_lines, then_line, then_proposal
 from autoloop.store import Snapshot, Store
 from autoloop.text.evidence import evidence_text
 
@@ -39,8 +39,8 @@ def state_now(store: Store, loop: Loop) -> str:
     return loop.state.value
 
 
-def waiting_for(loop: Loop, round_: Round | None) -> str | None:
-    """What the loop waits for: a decision, or free space."""
+def waiting_for(loop: Loop, round_: Round | None, then: Proposal | None) -> str | None:
+    """What the loop waits for: a decision, or free space. `then`: the long training of its winner, if it was proposed."""
     if loop.state is LoopState.ACTIVE and loop.waits_for:
         return f"free space: {loop.waits_for}"
     if loop.state is LoopState.ACTIVE and round_ and round_.state is RoundState.DECIDING:
@@ -51,6 +51,8 @@ def waiting_for(loop: Loop, round_: Round | None) -> str | None:
             at = time.strftime("%H:%M", time.localtime(round_.decide_by))
             return f"decisions on the proposals for round {round_.number + 1}, automatically at {at}"
         return f"decisions on the proposals for round {round_.number + 1}"
+    if loop.state is LoopState.ACTIVE and then is not None and then.status is ProposalStatus.PENDING:
+        return f"a decision on proposal {then.id}, which trains the winner on to {then.extend} steps"
     return None
 
 
@@ -78,7 +80,7 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
             f"round {round_.number} of {loop.spec.rounds}: {round_.state.value}, "
             f"{ended} of {sum(in_round.values())} runs ended, {counts.get(RunState.QUEUED, 0)} queued"
         )
-    waiting = waiting_for(loop, round_)
+    waiting = waiting_for(loop, round_, then_proposal(store, loop))
     if waiting:
         lines.append(f"waits for {waiting}")
     live = [p for p in store.proposals(number, round_.number) if p.live] if round_ else []
@@ -117,8 +119,10 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     noted = sorted((run for run in ended_runs if run.notes), key=lambda run: run.ended_at or 0.0)
     lines += ["", "notes on results:"] if noted else []
     lines += [printing.printable(f"  {run.name} ({run.id}): {note}") for run in noted[-MOST_FAILURES:] for note in run.notes]
-    if loop.state is not LoopState.ACTIVE:
+    if loop.state is not LoopState.ACTIVE or then_proposal(store, loop):
         lines += ["", *_result(store, loop, metrics)]
+    elif then := then_line(store, loop):
+        lines.append(printing.printable(then))
     indented = [(line, line[: len(line) - len(line.lstrip(" "))]) for text in lines for line in text.split("\n")]
     return "\n".join(part for line, indent in indented for part in printing.wrapped(line, cells, others=f"{indent}  "))
 
@@ -150,6 +154,22 @@ def _result_document(store: Store, loop: Loop, metrics: MetricBook) -> dict[str,
         "baseline": found.baseline.run if found else None,
         "first": found.first.run if found else None,
         "verdict": msgspec.to_builtins(between),
+    }
+
+
+def _then_document(store: Store, loop: Loop, then: Proposal | None) -> dict[str, Any] | None:
+    """How far `--then` is; null in a loop without it. `run`: the one that is trained on, once that is known."""
+    if loop.spec.extend_winner is None:
+        return None
+    run = store.run(then.run or then.base_run) if then else None
+    return {
+        "extend": loop.spec.extend_winner,
+        "proposal": then.id if then else None,
+        "status": then.status.value if then else None,
+        "run": run.id if run else None,
+        "state": run.state.value if then and then.run and run else None,
+        "step": run.step if run else None,
+        "text": then_line(store, loop),
     }
 
 
@@ -185,7 +205,8 @@ def loop_document(store: Store, loop: Loop) -> dict[str, Any]:
 
 def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> dict[str, Any]:
     """`result` and `report` are of a loop that has ended, and null before."""
-    waiting = waiting_for(snapshot.loop, snapshot.round)
+    then = then_proposal(store, snapshot.loop)
+    waiting = waiting_for(snapshot.loop, snapshot.round, then)
     driven = holder(store.places.lock(snapshot.loop.name))
     found = {} if driven else presences(store, snapshot.loop)
     return {
@@ -193,6 +214,7 @@ def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> di
         "engine": {"pid": driven.pid, "host": driven.host} if driven else None,
         "result": _result_document(store, snapshot.loop, metrics),
         "report": None if snapshot.loop.state is LoopState.ACTIVE else snapshot.loop.spec.markdown_out,
+        "then": _then_document(store, snapshot.loop, then),
         "rounds": snapshot.rounds,
         "waits_for": waiting,
         "slots": [

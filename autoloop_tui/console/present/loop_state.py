@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from autoloop.engine.planning.limits import quiet_in_words, quiet_until
-from autoloop.model import Loop, LoopState, RoundState, RunState
+from autoloop.model import Loop, LoopState, ProposalStatus, RoundState, RunState
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import look, plain
@@ -55,6 +55,8 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
                 word = "waits for your decisions"
             else:
                 word = f"round {round_.number + 1} starts in a moment"
+        elif view.then and view.then.status is ProposalStatus.PENDING:
+            seen, word = look("pending"), "waits for your decision on the winner"
         elif waits(view):
             seen, word = look("paused"), "no run starts"  # the foot of Slots says why, whole
         elif view.questions:

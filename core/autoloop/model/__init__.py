@@ -4,7 +4,7 @@ Everything here can be written to JSON by msgspec and read back equal. Times are
 steps are optimiser steps of the trainer.
 """
 
-from autoloop.model.actor import DEFAULT_RULE, POLICY, Actor, ActorKind
+from autoloop.model.actor import DEFAULT_RULE, POLICY, THEN, Actor, ActorKind
 from autoloop.model.attempt import Attempt, Cause, ExitRecord
 from autoloop.model.edits import Change, Config
 from autoloop.model.ends import (
@@ -41,6 +41,7 @@ __all__ = [
     "DEFAULT_RULE",
     "LOOP_STOP",
     "POLICY",
+    "THEN",
     "Actor",
     "ActorKind",
     "ApprovalMode",

@@ -15,6 +15,8 @@ class ActorKind(StrEnum):
     """The rule book's `[default]`, which proposes if no rule fires."""
     POLICY = "policy"
     """`--approve auto` or `after:…`: nobody was asked, or nobody answered in time."""
+    THEN = "then"
+    """`--then`, given with the loop, which asks for the winner's long training."""
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,3 +47,4 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_RULE = Actor(kind=ActorKind.DEFAULT)
 POLICY = Actor(kind=ActorKind.POLICY)
+THEN = Actor(kind=ActorKind.THEN)

@@ -113,6 +113,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Axes of a grid over each config (`lr=1e-3,3e-3`), as they were typed."""
     seeds: str | None = None
     """The seeds of each config: how many, or which."""
+    extend_winner: int | None = None
+    """Steps in all of the long training (`--then extend=…`) of the config that is better than the baseline."""
     zip: bool = False
     """The values of the axes go together one by one, in place of every combination."""
     max_hours: float | None = None

@@ -70,7 +70,14 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 1
     run: str | None = None
     live: LiveContext | None = None
+    extend: int | None = None
+    """Steps in all, if it asks for the long training of `base_run` as it is (`--then extend=…`)."""
     created_at: float = 0.0
+
+    @property
+    def for_round(self) -> bool:
+        """Whether it would become runs of the next round."""
+        return self.live is None and self.extend is None
 
     @property
     def runs(self) -> list[str]:

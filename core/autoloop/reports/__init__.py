@@ -1,7 +1,16 @@
 """What people read afterwards: `autorun_summary.json` and a Markdown report. Both can be made anew from the store."""
 
 from autoloop.reports.markdown import MarkdownReport, render, write_markdown
-from autoloop.reports.result import result_lines
+from autoloop.reports.result import result_lines, then_line, then_proposal
 from autoloop.reports.summary_json import write_runs, write_summary
 
-__all__ = ["MarkdownReport", "render", "result_lines", "write_markdown", "write_runs", "write_summary"]
+__all__ = [
+    "MarkdownReport",
+    "render",
+    "result_lines",
+    "then_line",
+    "then_proposal",
+    "write_markdown",
+    "write_runs",
+    "write_summary",
+]

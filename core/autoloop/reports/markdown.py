@@ -19,7 +19,7 @@ from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.reports.result import result_lines, winner_label
 from autoloop.store import Store
-from autoloop.text.changes import after_text, before_text
+from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import evidence_text
 from autoloop.text.values import number
 
@@ -264,6 +264,7 @@ def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
 def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     base = by_id[proposal.base_run]
     changes = "; ".join(map(_change, proposal.changes)) or "; ".join(map(code, proposal.edits))
+    changes = changes if proposal.extend is None else extension_text(proposal.extend)
     decision = proposal.status.value
     if proposal.decided_by:
         decision += f" by {inert(str(proposal.decided_by))}"

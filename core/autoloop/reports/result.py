@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from autoloop.metrics import MetricBook, by_config, config_label
-from autoloop.model import Loop, RunState, Standing
+from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RunState, Standing
 from autoloop.store import Store
 from autoloop.text.values import number
 from autoloop.verdicts.wording import outcome_lines
 
 
 def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
-    """The config that meets --until, whether a config is better than the baseline and what it took, and the best single
-    run."""
+    """The config that meets --until, whether a config is better than the baseline and what it took, the best single run,
+    and what became of --then."""
 
     def name_of(each: Standing) -> str:
         return config_label(store.run(each.run), each.runs)
@@ -22,7 +22,7 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     if best := loop.best:
         run = store.run(best.run)
         lines.append(f"{best.word} last {metrics.short(best.metric)}: {number(best.value)}, {run.name} ({run.id})")
-    return lines
+    return lines + ([then] if (then := then_line(store, loop)) else [])
 
 
 def winner_label(store: Store, winner: str) -> str:
@@ -30,3 +30,43 @@ def winner_label(store: Store, winner: str) -> str:
     run = store.run(winner)
     finished = [each for each in store.runs(run.loop, run.round) if each.state is RunState.FINISHED]
     return config_label(run, next((len(members) for members in by_config(finished) if run in members), 1))
+
+
+def then_proposal(store: Store, loop: Loop) -> Proposal | None:
+    """The long training that `--then extend=…` asks for; None in other loops, and before the winner is known."""
+    if loop.spec.extend_winner is None:
+        return None
+    made = store.proposals(loop.id, store.last_round(loop.id).number)
+    return next((each for each in made if each.extend is not None), None)
+
+
+def then_line(store: Store, loop: Loop) -> str | None:
+    """How far `--then extend=…` is, in a line; None in a loop without it."""
+    steps = loop.spec.extend_winner
+    if steps is None:
+        return None
+    proposal = then_proposal(store, loop)
+    if proposal is not None:
+        return f"then: {_stands(store, proposal)}"
+    if loop.outcome is not None and not loop.outcome.better and loop.end is not None:
+        return "then: no run is extended, because no config has been shown to be better than the baseline"
+    if loop.state is LoopState.FINISHED:
+        return "then: no run is extended, because no run tells which config is better than the baseline"
+    return f"then: extend the winner to {steps} steps"
+
+
+def _stands(store: Store, proposal: Proposal) -> str:
+    base = store.run(proposal.base_run)
+    name, steps = f"{base.name} ({base.id})", f"{proposal.extend} steps"
+    if proposal.run:
+        run = store.run(proposal.run)
+        reason = f": {run.reason}" if run.reason and run.state.ended else ""
+        anew = "" if run.id == base.id else f" anew as {run.id}"
+        return f"{name} is trained{anew} to {steps}: {run.state.value}, step {run.step} of {run.total_steps}{reason}"
+    if proposal.status is ProposalStatus.PENDING:
+        return f"{name} waits for a decision whether it is trained on to {steps}: proposal {proposal.id}"
+    if proposal.status is ProposalStatus.REJECTED:
+        return f"{name} is not trained on to {steps}: rejected by {proposal.decided_by}"
+    if proposal.status is ProposalStatus.BLOCKED:
+        return f"{name} is not trained on to {steps}: {proposal.blocked}"
+    return f"{name} is trained on to {steps} in a moment"

@@ -46,7 +46,7 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
     """What is asked before the decision is sent. `aside`: more to say."""
     approves = decision is ProposalStatus.APPROVED
     proposals = chosen.proposals
-    waiting = [each for each in proposals if each.live is None]
+    waiting = [each for each in proposals if each.for_round]
     approved, pending = view.decisions["approved"], view.decisions["pending"]
     approved += len(waiting) if approves else -sum(each.status is ProposalStatus.APPROVED for each in waiting)
     pending -= sum(each.status is ProposalStatus.PENDING for each in waiting)
@@ -67,7 +67,9 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
             what += f" and start round {number} {f'in {duration(grace)}' if grace >= 1 else 'at once'}"
         if approved:
             said.insert(0, f"{cost(view, _runs_then(view, proposals, approves))}.")
-    if live := len(proposals) - len(waiting):
+    for long in (each for each in proposals if each.extend is not None):
+        said.append(f"The winner is trained on to {long.extend} steps." if approves else "The winner is not trained on.")
+    if live := sum(each.live is not None for each in proposals):
         does = "stops or relaunches its run at once" if approves else "lets its run continue"
         said.append(f"{live} of a live rule: that {does}.")
     if loop.paused:
@@ -78,7 +80,7 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
 def _runs_then(view: View, chosen: Collection[Proposal], approves: bool) -> int:
     """How many runs the next round has after the decision: a variant runs once for each seed of its base."""
     number, decided = view.snapshot.round.number if view.snapshot.round else 1, {each.id for each in chosen}
-    then = [each for each in view.snapshot.proposals if each.round == number and each.live is None]
+    then = [each for each in view.snapshot.proposals if each.round == number and each.for_round]
     return sum(
         len(each.runs) for each in then if (approves if each.id in decided else each.status is ProposalStatus.APPROVED)
     )

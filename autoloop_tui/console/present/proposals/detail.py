@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoloop.metrics import MetricBook, config_label
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
-from autoloop.text.changes import after_text, before_text
+from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import averaged_text
 from autoloop.verdicts import Call, Judge
 
@@ -93,6 +93,8 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
 def _changes(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
     if proposal.live and not proposal.edits:
         return [[("asked for", "bold key")], [("  stop the run", "")]]
+    if proposal.extend is not None:
+        return [[("asked for", "bold key")], [("  " + extension_text(proposal.extend), "")], *_notes(proposal, width)]
     if not proposal.changes:
         rows: Rows = [[("asked for", "bold key")]]
         return rows + [[("  " + line, "")] for edit in proposal.edits for line in wrapped(edit, width - 2)]

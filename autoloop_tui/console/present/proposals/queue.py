@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from autoloop.metrics import MetricBook, config_name
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
-from autoloop.text.changes import after_text, before_text
+from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.values import duration
 from autoloop.verdicts import Judge
 
@@ -80,6 +80,12 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
         return f"The loop is {stopped(loop)}; {key('app.engine')} resumes it."
     if view.engine is None:
         return f"The engine has stopped, so nothing can be decided now; {key('app.engine')} restarts it."
+    if (then := view.then) and then.status in (ProposalStatus.PENDING, ProposalStatus.APPROVED):
+        undo = key("proposals.undo")
+        if then.status is ProposalStatus.APPROVED:
+            return f"The winner is trained on to {then.extend} steps in a moment; {undo} undoes the decision."
+        approve, reject = key("proposals.approve"), key("proposals.reject")
+        return f"The rounds are over: {approve} trains the winner on to {then.extend} steps, {reject} ends the loop."
     if asked := next(iter(view.questions.values()), None):
         run = view.run(asked.base_run)
         does = "relaunches it" if asked.edits else "stops it"
@@ -171,6 +177,8 @@ def change_pieces(proposal: Proposal, width: int, *, glyphs: Glyphs) -> list[Pie
     arrow, mark = glyphs.arrow, glyphs.ellipsis
     if proposal.live and not proposal.edits:
         return [("stop the run", "")]
+    if proposal.extend is not None:
+        return [(clip(extension_text(proposal.extend), width, mark), "")]
     if not proposal.changes:
         return [(clip(" ".join(proposal.edits)[: 4 * width], width, mark), "dim")]
     pieces: list[Piece] = []

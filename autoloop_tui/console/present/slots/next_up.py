@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from autoloop.engine.planning.limits import in_words
 from autoloop.engine.runs.presence import in_words as in_words_of
 from autoloop.metrics import config_name
-from autoloop.model import LoopEndKind, LoopState, Proposal, RoundState, Standing
+from autoloop.model import LoopEndKind, LoopState, Proposal, ProposalStatus, RoundState, Standing
 from autoloop.text.plural import plural
 from autoloop.text.values import duration
 from autoloop.verdicts.wording import outcome_lines
@@ -58,6 +58,8 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
     rows = _message_rows(text, look(loop.state.value), width, glyphs)
     for line in _outcome(view):
         rows += [[("   ", ""), (part, "")] for part in wrapped(line, width - 4)[:LONGEST]]
+    if then := _then(view, key):
+        rows += [[("   ", ""), (part, "")] for part in wrapped(then.strip(), width - 4)[:LONGEST]]
     return rows
 
 
@@ -139,14 +141,35 @@ def _message_rows(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[lis
     return [[(sign, f"bold {seen.variable}"), (line, seen.variable)] for sign, line in zip(signs, lines, strict=True)]
 
 
+def _after_round(view: View) -> str:
+    spec, round_ = view.loop.spec, view.snapshot.round
+    if spec.decide and round_ and round_.number < spec.rounds:
+        return "then its proposals"
+    return f"then the winner is extended to {spec.extend_winner} steps" if spec.extend_winner else "then it is done"
+
+
+def _then(view: View, key: Callable[[str], str]) -> str | None:
+    """How far the long training of the winner is; None before it is proposed."""
+    then = view.then
+    if then is None:
+        return None
+    run = view.run(then.run or then.base_run)
+    name = plain(run.name) if run else then.base_run
+    if then.status is ProposalStatus.PENDING:
+        return f" the rounds are over: {key('app.proposals')} decides whether {name} is trained on to {then.extend} steps"
+    if run is not None and then.run:
+        end = run.state.value if run.state.ended else "then it is done"
+        return f" the winner, {name}, is trained on: step {run.step} of {run.total_steps}, {end}"
+    return f" the winner, {name}: {then.status.value}" + (f" by {plain(str(then.decided_by))}" if then.decided_by else "")
+
+
 def _next(view: View, above: int, width: int, key: Callable[[str], str], now: float, glyphs: Glyphs) -> list[list[Piece]]:
     loop, round_ = view.loop, view.snapshot.round
     if round_ is None:
         return [[(" the first round begins", "dim")]]
     if round_.state is not RoundState.DECIDING:
         left = view.unended
-        then = "then its proposals" if loop.spec.decide and round_.number < loop.spec.rounds else "then it is done"
-        going = f" round {round_.number} has {plural(left, 'run')} left, {then}"
+        going = _then(view, key) or f" round {round_.number} has {plural(left, 'run')} left, {_after_round(view)}"
         limits = in_words(loop, len(view.snapshot.attempts))
         if not limits:
             return [[(going, "dim")]]

@@ -146,6 +146,9 @@ class ProposalsScreen(ProposalBrowser):
 
     def _edit(self, how: Callable[[ConsoleHost, Proposal, Run], None]) -> None:
         proposal = self._chosen()
+        if proposal is not None and proposal.extend is not None:
+            self.show_message(f"proposal {proposal.id} trains its run on as it is; reject it, and extend a run on its page")
+            return
         base = self._base(proposal)
         if proposal is not None and base is not None:
             how(self.console, proposal, base)

@@ -88,7 +88,7 @@ def _decide(
         command.context.log_event(
             EventKind.DECIDED, f"{text} (by {command.actor})", None if several else decided[0].base_run
         )
-        said.append(text + _then(command, decided[0].round))
+        said.append(text + _then(command, decided[0].round) + _trained_on(command, decided))
     if not said:
         raise UserError(" ".join(problems))
     if problems:
@@ -116,10 +116,27 @@ def _then(command: CommandContext, made_from: int) -> str:
     return f"; round {made_from + 1} starts in {left:.0f} s, until then {WAYS_BACK}" if left > 0 else ""
 
 
+def _trained_on(command: CommandContext, decided: Sequence[Proposal]) -> str:
+    """When the winner's long training starts, if that was decided."""
+    context = command.context
+    for proposal in decided:
+        if proposal.extend is not None and (due := start_due(context, [context.store.proposal(proposal.id)])) is not None:
+            left = max(0.0, due - context.clock())
+            return (
+                f"; the training to {proposal.extend} steps starts in {left:.0f} s, until then `autoloop-tui undo` undoes it"
+            )
+    return ""
+
+
 def edit(command: CommandContext, request: Edit) -> str:
     """Replace a proposal's edits; it is resolved anew and waits for a decision again."""
     context = command.context
     proposal = _open_proposal(command, request.proposal)
+    if proposal.extend is not None:
+        raise UserError(
+            f"Proposal {proposal.id} trains run {proposal.base_run} on as it is: reject it, and `autoloop-tui extend "
+            f"{proposal.base_run} --steps N` trains it to another number of steps."
+        )
     revised = command.proposals.revise(proposal, request.edits, Actor.person(command.actor))
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")

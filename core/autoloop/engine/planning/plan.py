@@ -13,6 +13,7 @@ from autoloop.engine.planning.config_files import dataset_of, expanded, read_sou
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
 from autoloop.engine.planning.own_settings import own_steps, steps_assumed, steps_of, with_own_methods, with_own_wandb
 from autoloop.engine.planning.rule_checks import named_metrics
+from autoloop.engine.planning.then import check_then
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, Run, Slot
 from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
@@ -140,6 +141,7 @@ def plan_loop(
                 launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source, config),
             )
         )
+    warnings += check_then(spec, preset, [each.run for each in planned], [each.config for each in planned])
     return LoopPlan(
         name=name,
         spec=spec,

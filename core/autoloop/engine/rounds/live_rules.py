@@ -13,7 +13,7 @@ from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.runs.execution import Active, Execution
 from autoloop.logs import log_lines
 from autoloop.metric_readers import Lines
-from autoloop.model import EventKind, ProposalStatus, RunState, UserError
+from autoloop.model import EventKind, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveWatch, live_rules
 from autoloop.secrets import mask_lines
 
@@ -99,7 +99,8 @@ class LiveRules:
         # An extended run goes on towards many steps: its edits would begin all of them anew.
         config = frozen_config(run)
         mine = self.rules if context.rules.applies_to(config) else []
-        rules = [r for r in mine if r.id not in done and not (run.resume and r.watch and r.watch.turns)]
+        long = run.resume or self._trained_anew(run)
+        rules = [r for r in mine if r.id not in done and not (long and r.watch and r.watch.turns)]
         version = f"{context.rules.name} {context.rules.version}"
         since = run.step if run.resume else 0
         watch = LiveWatch(rules, version, context.metrics, config, since)
@@ -107,6 +108,10 @@ class LiveRules:
         watched = _Watched(watch, Lines(log, returns=True) if watch.patterns else None)
         self._watched[active.attempt.id] = watched
         return watched
+
+    def _trained_anew(self, run: Run) -> bool:
+        """Whether it is the long training of `--then` from the beginning."""
+        return run.proposal is not None and self.context.store.proposal(run.proposal).extend is not None
 
     def _give_up(self, active: Active, why: str) -> None:
         LOG.error("fault in the live rules of %s", active.run.id, exc_info=True)

@@ -17,6 +17,7 @@ from autoloop.engine.rounds.outcome import loop_outcome
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.slow_rules import Asking
+from autoloop.engine.rounds.then import Then
 from autoloop.engine.rounds.variant_runs import start_round
 from autoloop.metrics import over_seeds
 from autoloop.model import (
@@ -33,7 +34,7 @@ from autoloop.model import (
     RunState,
 )
 from autoloop.model.transitions import loop_finished, loop_stopped, round_done
-from autoloop.reports import result_lines
+from autoloop.reports import result_lines, then_line
 from autoloop.text.plural import plural
 
 SLOW_RULES = 2.0
@@ -56,6 +57,7 @@ class LoopProgression:
         self.proposals = proposals
         self.judging = judging
         self.reporting = reporting
+        self.then = Then(context, proposals)
         self._interrupted = interrupted
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
@@ -234,16 +236,22 @@ class LoopProgression:
             self._finish_loop()
 
     def _finish_loop(self) -> None:
-        """The loop has finished once no run is left: one that was extended may outlast the last round.
+        """The loop has finished once no run is left, and the long training of `--then` is over: a run that was extended may
+        outlast the last round.
 
         Its report is written before that is committed and not afterwards: no engine comes back to a loop that has
         finished, to put right what a kill has torn.
         """
         loop = self.context.loop
         if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
+            if not self.then.over(self._keep_and_tell):
+                return
             end = loop.end or LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="its rounds are done")
-            self.keep_result()
-            self._tell_result()
+            if self.then.proposal is None:
+                self._keep_and_tell()
+            else:
+                self.keep_result()
+                self._tell_then()
             with self.context.store.transaction():
                 self.context.store.put_loop(loop_finished(self.context.loop, end, self.context.clock()))
                 self.reporting.finish()
@@ -252,12 +260,19 @@ class LoopProgression:
         """Record what the loop came to, as no other run is to end."""
         context = self.context
         context.update_loop(best=best_run(context.store, context.loop_id, context.metrics))
-        context.update_loop(outcome=loop_outcome(context))
+        if self.then.proposal is None:  # else that is what it rests on, and its long training is no replicate
+            context.update_loop(outcome=loop_outcome(context))
 
-    def _tell_result(self) -> None:
+    def _keep_and_tell(self) -> None:
         context = self.context
+        self.keep_result()
+        self.reporting.later()
         for text in result_lines(context.store, context.loop, context.metrics):
             context.log_event(EventKind.NOTE, text)
+
+    def _tell_then(self) -> None:
+        if text := then_line(self.context.store, self.context.loop):
+            self.context.log_event(EventKind.NOTE, text)
 
     def stop(self, end: LoopEnd) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""

@@ -13,7 +13,7 @@ from autoloop.engine.planning.variant_policies import loop_policy
 from autoloop.metrics import config_name
 from autoloop.model import Actor, EventKind, Proposal, Run, UserError
 from autoloop.model.transitions import proposal_edited, proposal_resolved
-from autoloop.text.changes import changes_text
+from autoloop.text.changes import changes_text, extension_text
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
@@ -83,9 +83,9 @@ class Proposals:
         return proposal
 
     def for_next_round(self, made_from: int) -> list[Proposal]:
-        """The proposals that may become runs of the next round: all that were made from this one but live rules'."""
+        """The proposals that may become runs of the next round: neither live rules' nor the long training of the winner."""
         proposals = self.context.store.proposals(self.context.loop_id, made_from)
-        return [proposal for proposal in proposals if proposal.live is None]
+        return [proposal for proposal in proposals if proposal.for_round]
 
     def variant_config(
         self, proposal: Proposal, base_run: str | None = None, beside: Mapping[str, str] | None = None
@@ -121,6 +121,8 @@ def _with_variant(proposal: Proposal, variant: CheckedVariant) -> Proposal:
 
 def describe_changes(proposal: Proposal) -> str:
     """`reg 0.1 → 0.16, tau_src 0.05 → 0.5`; the edits as requested if none could be resolved."""
+    if proposal.extend is not None:
+        return extension_text(proposal.extend)
     if not proposal.changes:
         return " ".join(proposal.edits)
     return changes_text(proposal.changes)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from autoloop.engine.planning.then import MOST_STEPS
 from autoloop.model import Attempt, Run
 from autoloop.trainers import Preset, checkpoint_path
-
-MOST_STEPS = 10**9
 
 
 def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:

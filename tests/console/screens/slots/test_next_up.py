@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from autoloop.model import (
+    THEN,
     Call,
     Change,
     Comparison,
@@ -16,13 +17,14 @@ from autoloop.model import (
     Outcome,
     ProposalStatus,
     RoundState,
+    RunState,
     Standing,
 )
 
 from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size
 from tests.console.screens.slots.driving import busy, changed, drive
-from tests.console.waiting import settle
+from tests.console.waiting import settle, until
 
 ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
 
@@ -104,3 +106,18 @@ async def test_the_strip_tells_what_holds_the_next_round(waiting: Any, changes: 
 async def test_while_a_round_runs_the_strip_tells_what_comes_then(tmp_path: Path) -> None:
     async with drive(busy(tmp_path), (200, 50)) as (_, screen):
         assert "round 1 has 2 runs left, then its proposals" in painted(screen.query_one("#next"))[0]
+
+
+async def test_the_strip_asks_about_the_winner_and_follows_its_long_training(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path, slots=2)
+    run = project.run("new", state=RunState.FINISHED)
+    project.round(1, RoundState.DONE)
+    made = project.proposal(run, edits=[], reason="its config is better than the baseline", author=THEN, extend=40)
+    async with drive(project, (120, 40)) as (pilot, screen):
+        strip = painted(screen.query_one("#next"))
+        assert "train on to 40 steps" in strip[0]
+        assert "p decides whether new is trained on to 40 steps" in strip[-1]
+        project.store.put_proposal(changed(made, status=ProposalStatus.LAUNCHED, run=run.id))
+        project.store.put_run(changed(run, state=RunState.QUEUED, step=20, total_steps=40))
+        said = "the winner, new, is trained on: step 20 of 40, then it is done"
+        await until(pilot, lambda: said in painted(screen.query_one("#next"))[-1], "what comes next")

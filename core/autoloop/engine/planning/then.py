@@ -1,0 +1,65 @@
+"""`--then extend=N`: whether the winner of a planned loop could be trained for N steps, and what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoloop.configs import Config
+from autoloop.configs.paths import get, written
+from autoloop.engine.planning.own_settings import steps_place
+from autoloop.model import Change, LoopSpec, Run, UserError
+from autoloop.trainers import Preset, passes_steps
+from autoloop.trainers.presets import PLACEHOLDER
+
+MOST_STEPS = 10**9
+"""Steps that a run makes at most."""
+EXAMPLE = "extend=200000"
+
+
+def check_then(spec: LoopSpec, preset: Preset, runs: Sequence[Run], configs: Sequence[Config]) -> list[str]:
+    """UserError if the winner could never be extended as `--then` asks; otherwise what to know beforehand. `runs` and
+    `configs`: those of the first round."""
+    steps = spec.extend_winner
+    if steps is None:
+        return []
+    made = max(run.total_steps for run in runs)
+    flag = f"--then extend={steps}"
+    if steps <= made:
+        raise UserError(
+            f"{flag} must be more than the {made} steps of the loop's runs; give the steps in all, as {EXAMPLE}."
+        )
+    if steps > MOST_STEPS:
+        raise UserError(f"{flag}: a run makes at most {MOST_STEPS} steps; give a smaller total, as {EXAMPLE}.")
+    if not resumes_to_steps(preset) and any(with_steps(preset, config, steps) is None for config in configs):
+        raise UserError(
+            f"{flag} needs a trainer whose number of steps can be set: the preset {preset.name} passes no {{steps}} and a "
+            "config names none; pass it in [trainer], or name its key there as steps."
+        )
+    trainings = {run.group or run.config_hash for run in runs}
+    if len(trainings) == 1 and (spec.rounds == 1 or not spec.decide):
+        raise UserError(
+            f"{flag} extends a config that is better than the baseline, and this loop has one config only; give others with "
+            "--cfgs or --grid, or let rules propose them (--decide --rounds 3)."
+        )
+    if len(trainings) == len(runs):
+        return [
+            f"{flag} extends a config only if it has been shown to be better than the baseline, which takes several seeds "
+            "of each: --seeds 3, for example."
+        ]
+    return []
+
+
+def resumes_to_steps(preset: Preset) -> bool:
+    """Whether a run that resumes can be told of how many steps it is to make in all."""
+    if preset.resume is None:
+        return False
+    return passes_steps(preset) or any("steps" in PLACEHOLDER.findall(value) for value in preset.resume.flags.values())
+
+
+def with_steps(preset: Preset, config: Config, steps: int) -> list[Change] | None:
+    """What trains `config` anew for `steps` steps: nothing if the command tells the number; None if the trainer cannot be
+    told."""
+    if passes_steps(preset):
+        return []
+    place = steps_place(config, preset.steps)
+    return None if place is None else [Change(path=written(place), before=get(config, place), after=steps)]

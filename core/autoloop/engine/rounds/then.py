@@ -1,0 +1,253 @@
+"""`--then extend=…`: when a loop's rounds are done, the config that has been shown to be better than the baseline trains on.
+
+What is asked for is a proposal like others: in the store before anything is done, decided by the same policy, and carried
+out in one transaction. An engine that was killed between two of these steps finds the next one in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from autoloop.configs import apply, config_hash, rewrite, suffix_of
+from autoloop.engine.base.context import Context
+from autoloop.engine.base.frozen_config import frozen_config, frozen_text
+from autoloop.engine.planning.names import new_run_id, safe_name
+from autoloop.engine.planning.then import resumes_to_steps, with_steps
+from autoloop.engine.rounds.deciding import approve_by_policy, start_due
+from autoloop.engine.rounds.proposals import Proposals
+from autoloop.engine.runs.resume import refusal
+from autoloop.files import write_all
+from autoloop.model import (
+    POLICY,
+    THEN,
+    ApprovalMode,
+    Config,
+    EventKind,
+    Outcome,
+    Proposal,
+    ProposalStatus,
+    Run,
+    RunState,
+    UserError,
+)
+from autoloop.model.transitions import proposal_blocked, proposal_launched, run_extended
+from autoloop.reports.result import then_proposal
+from autoloop.text.plural import plural
+from autoloop.variants.grids import group_of, seed_of
+from autoloop.variants.policy import launch_policy
+
+DECIDED = (ProposalStatus.LAUNCHED, ProposalStatus.BLOCKED)
+
+
+class Then:
+    """Owned by the engine, which asks `over` once no run of the loop is left and its result is kept."""
+
+    def __init__(self, context: Context, proposals: Proposals) -> None:
+        self.context = context
+        self._proposals = proposals
+        self._seen: tuple[int, int] | None = None
+        self._due: float | None = None
+        """The store as it was when the proposal was looked at, and when time alone may change what follows."""
+        self._waiting_said = False
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """What was asked for; None before that, and in a loop without `--then`."""
+        return then_proposal(self.context.store, self.context.loop)
+
+    def over(self, keep_result: Callable[[], object]) -> bool:
+        """Move it on as far as it goes without waiting; whether nothing is left to do. `keep_result` records what the loop
+        came to, which decides on the winner: called before anything is asked for."""
+        context, steps = self.context, self.context.spec.extend_winner
+        if steps is None:
+            return True
+        mark = context.store.mark()
+        if mark == self._seen and (self._due is None or context.clock() < self._due):
+            return False
+        proposal = self.proposal
+        if proposal is None:
+            keep_result()
+            outcome = context.loop.outcome
+            if outcome is None or not outcome.better:
+                return True
+            proposal = self._propose(outcome, steps)
+        proposal = self._approve_if_due(proposal)
+        if proposal.status in DECIDED:
+            return True
+        if proposal.status is ProposalStatus.REJECTED:
+            due: float | None = (proposal.decided_at or 0.0) + context.spec.grace
+        elif proposal.status is ProposalStatus.APPROVED:
+            due = start_due(context, [proposal])
+        else:
+            due = self._decide_by(proposal)
+            self._tell_wait(proposal)
+        if proposal.status is not ProposalStatus.PENDING and due is not None and context.clock() >= due:
+            if proposal.status is ProposalStatus.REJECTED:
+                return True
+            self._launch(proposal)
+            return False
+        self._seen, self._due = context.store.mark(), due
+        return False
+
+    # -------------------------------------------------------------------------------------------------------- proposing
+
+    def _propose(self, outcome: Outcome, steps: int) -> Proposal:
+        """Put the proposal into the store, decided already if the policy asks nobody."""
+        context = self.context
+        runs = self._replicates(outcome)
+        run, resumes = self._chosen(runs, steps)
+        round_ = context.store.last_round(context.loop_id)
+        between = outcome.comparison
+        effect = f" by {between.effect:+.4g}" if between else ""
+        metric = context.metrics.short(outcome.metric)
+        proposal = Proposal(
+            id=0,
+            loop=context.loop_id,
+            round=round_.number,
+            base_run=run.id,
+            author=THEN,
+            reason=f"its config is better than the baseline{effect} in {metric}",
+            edits=[],
+            notes=[_which(len(runs)), "from its checkpoint" if resumes else "anew, from step 0"],
+            extend=steps,
+            created_at=context.clock(),
+        )
+        try:
+            config = frozen_config(run)
+            changes = [] if resumes else with_steps(context.preset, config, steps)
+            if changes is None:
+                problem = (
+                    f"No run of the config has a checkpoint, and the preset {context.preset.name} cannot set its steps."
+                )
+                raise UserError(problem)
+            hash_ = self._hash(apply(config, changes), steps)
+            proposal = msgspec.structs.replace(proposal, changes=changes, base_hash=config_hash(config), config_hash=hash_)
+            if not resumes and (where := context.store.where_run(hash_)):
+                raise UserError(f"This training has run: {where}.")
+        except UserError as error:
+            proposal = proposal_blocked(proposal, str(error))
+        with context.store.transaction():
+            proposal = self._proposals.add(proposal)
+        return proposal
+
+    def _hash(self, config: Config, steps: int) -> str:
+        spec = self.context.spec
+        return launch_policy(self.context.preset, spec.train_script, steps, spec.extra).hash(config)
+
+    def _replicates(self, outcome: Outcome) -> list[Run]:
+        """The finished runs of the winner's config in this loop, the best first."""
+        context = self.context
+        first = context.store.run(outcome.first.run)
+        key = first.group or first.config_hash
+        found: list[tuple[float, Run]] = []
+        for round_ in context.store.rounds(context.loop_id):
+            for run in context.store.runs(context.loop_id, round_.number):
+                reached = run.summary.metrics.get(outcome.metric) if run.summary else None
+                if run.state is RunState.FINISHED and reached and (run.group or run.config_hash) == key:
+                    found.append((-reached.tail_mean if outcome.highest else reached.tail_mean, run))
+        return [run for _, run in sorted(found, key=lambda each: (each[0], each[1].id))]
+
+    def _chosen(self, runs: list[Run], steps: int) -> tuple[Run, bool]:
+        """The run in the middle, so that luck does not choose it, and whether it resumes. If its checkpoint is gone, the
+        nearest to the middle that has one; without any, the one in the middle anew."""
+        middle = len(runs) // 2
+        if resumes_to_steps(self.context.preset):
+            for run in sorted(runs, key=lambda run: abs(runs.index(run) - middle)):
+                if refusal(self.context.preset, run, steps) is None:
+                    return run, True
+        return runs[middle], False
+
+    # --------------------------------------------------------------------------------------------------------- deciding
+
+    def _approve_if_due(self, proposal: Proposal) -> Proposal:
+        context = self.context
+        due = self._decide_by(proposal)
+        auto = context.spec.approve.mode is ApprovalMode.AUTO or (due is not None and context.clock() >= due)
+        if proposal.status is not ProposalStatus.PENDING or not auto or context.loop.held:
+            return proposal
+        with context.store.transaction():
+            approve_by_policy(context, [proposal])
+        return context.store.proposal(proposal.id)
+
+    def _decide_by(self, proposal: Proposal) -> float | None:
+        after = self.context.spec.approve.after
+        return None if after is None else proposal.created_at + after
+
+    def _tell_wait(self, proposal: Proposal) -> None:
+        if self._waiting_said:
+            return
+        self._waiting_said = True
+        after = self.context.spec.approve.after
+        text = (
+            f"the winner waits for a decision: `autoloop-tui approve {proposal.id}` trains it on to {proposal.extend} "
+            f"steps, `reject {proposal.id}` ends the loop"
+        )
+        text += f"; approved automatically after {after / 60:.0f} min" if after else ""
+        self.context.log_event(EventKind.WAITING, text, proposal.base_run)
+
+    # -------------------------------------------------------------------------------------------------------- launching
+
+    def _launch(self, proposal: Proposal) -> None:
+        context, steps = self.context, proposal.extend or 0
+        base = context.store.run(proposal.base_run)
+        anew: Run | None = None
+        try:
+            if base.step >= steps:
+                raise UserError(f"it has made {base.step} steps already")
+            if not (resumes_to_steps(context.preset) and refusal(context.preset, base, steps) is None):
+                anew = self._write_anew(proposal, base, steps)
+        except UserError as error:
+            with context.store.transaction():
+                context.store.put_proposal(proposal_blocked(proposal, str(error)))
+                context.log_event(EventKind.DECIDED, f"{base.name} ({base.id}) is not trained on: {error}", base.id)
+            return
+        run = anew or run_extended(base, steps)
+        text = f"{base.name} ({base.id}) is trained anew to {steps} steps as {run.name} ({run.id})"
+        with context.store.transaction():
+            context.store.put_run(run)
+            context.store.put_proposal(proposal_launched(proposal, run))
+            by = "" if proposal.decided_by == POLICY else f", approved by {proposal.decided_by}"
+            text = text if anew else f"{run.name} ({run.id}) {run.reason}"
+            context.log_event(EventKind.RUN_EXTENDED, f"{text} (--then{by})", run.id)
+
+    def _write_anew(self, proposal: Proposal, base: Run, steps: int) -> Run:
+        """The run that trains the config of `base` from the beginning, its config written. UserError if it cannot be."""
+        context = self.context
+        config = frozen_config(base)
+        if proposal.base_hash and config_hash(config) != proposal.base_hash:
+            raise UserError("its config has changed since it was proposed")
+        changes = with_steps(context.preset, config, steps)
+        if changes is None:
+            raise UserError(f"its checkpoint is gone, and the preset {context.preset.name} cannot set its steps")
+        config = apply(config, changes)
+        policy = launch_policy(context.preset, context.spec.train_script, steps, context.spec.extra)
+        run_id, suffix = new_run_id(), suffix_of(base.config_path)
+        frozen = context.places.config(run_id, suffix)
+        name = safe_name(f"{base.name}_to_{steps}")
+        variant = Path(context.loop.output_dir) / "variants" / f"{name}{suffix}"
+        text = rewrite(frozen_text(base), config, suffix)
+        write_all([(frozen, text), (variant, text)])
+        return Run(
+            id=run_id,
+            loop=context.loop_id,
+            round=proposal.round,
+            position=context.store.number_of_runs(context.loop_id),
+            name=name,
+            config_path=str(frozen),
+            source_path=str(variant),
+            config_hash=policy.hash(config),
+            group=group_of(config, policy),
+            seed=seed_of(config, policy),
+            base_run=base.id,
+            proposal=proposal.id,
+            changes=changes,
+            total_steps=steps,
+            created_at=context.clock(),
+        )
+
+
+def _which(runs: int) -> str:
+    return f"of the {plural(runs, 'run')} of its config, the one in the middle" if runs > 1 else "the only run of its config"
