@@ -24,7 +24,7 @@ from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
-from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes, to_textual, variable_defaults
+from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes
 
 CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
@@ -49,7 +49,9 @@ class ConsoleApp(FullScreenApp[int]):
     ) -> None:
         super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ)
-        self.use_glyphs(ascii_only=self.preferences.ascii if ascii_only is None else ascii_only)
+        self.use_glyphs(
+            ascii_only=self.preferences.ascii if ascii_only is None else ascii_only, blocks=self.preferences.blocks
+        )
         self.feed = feed or Feed(project, loop)
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""
@@ -62,10 +64,6 @@ class ConsoleApp(FullScreenApp[int]):
         self._themes_looked_at = time.monotonic()
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        theme = self.current_theme
-        return variable_defaults(dark=theme.dark, ansi=bool(getattr(theme, "ansi", False)))
 
     # ---------------------------------------------------------------------------------------------------------- life
 
@@ -155,8 +153,7 @@ class ConsoleApp(FullScreenApp[int]):
         loaded = load_themes(self.project)
         for gone in self.themes.keys() - loaded.themes.keys():
             self.unregister_theme(gone)
-        for theme in loaded.themes.values():
-            self.register_theme(to_textual(theme))
+        self.register_themes(loaded.themes.values())
         before, self.themes = self.themes.get(self.theme), loaded.themes
         chosen = self.preferences.theme
         shown = chosen if chosen in self.available_themes else next(iter(loaded.themes))

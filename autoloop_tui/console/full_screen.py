@@ -11,26 +11,32 @@ import termios
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 from autoloop.model import UserError
+from rich.console import Console
 from textual import events
 from textual._context import active_message_pump
 from textual.app import App, ReturnType
 from textual.css.query import NoMatches
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from autoloop_tui.console import crash
-from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE
+from autoloop_tui.console.drawing.glyphs import UNICODE, glyphs_for
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.terminal import TerminalDriver
-from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
+from autoloop_tui.console.theming.colours import depth_of
+from autoloop_tui.console.theming.defaults import variable_defaults
+from autoloop_tui.console.theming.reducing import Reduce
+from autoloop_tui.console.theming.theme_files import ThemeFile, to_textual
+from autoloop_tui.console.widgets.row_pane import ASCII_CLASS, BLOCKS_CLASS
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -62,6 +68,20 @@ class FullScreenApp(App[ReturnType]):
         super().__init__(driver_class=TerminalDriver)
         self.project = project
         self.glyphs = UNICODE
+        self.depth = depth_of(os.environ)
+        """How many colours the terminal shows."""
+        self._last_filters: list[LineFilter] = [NoColor(), Reduce(self.depth)]
+        # Rich must not convert what `Reduce` has converted.
+        self.console = Console(
+            color_system="truecolor",
+            file=self.console.file,
+            force_terminal=True,
+            legacy_windows=False,
+            highlight=False,
+            emoji=False,
+            safe_box=False,
+            soft_wrap=False,
+        )
         self.crashed: str | None = None
         """Why the app ended, if by an error of ours."""
         self.parting: list[str] = []
@@ -73,10 +93,32 @@ class FullScreenApp(App[ReturnType]):
         self._handling: asyncio.Task[None] | None = None
         """Waits until the key that was handed on last has done all it does."""
 
-    def use_glyphs(self, *, ascii_only: bool) -> None:
-        """Choose what everything on the screen is drawn with; style sheets and panes see it by the app's class."""
-        self.glyphs = ASCII if ascii_only else UNICODE
-        self.set_class(ascii_only, ASCII_CLASS)
+    def use_glyphs(self, *, ascii_only: bool | None = None, blocks: bool | None = None) -> None:
+        """Choose what everything on the screen is drawn with, None as the terminal needs it; style sheets and panes see it
+        by the app's classes."""
+        self.glyphs = glyphs_for(os.environ, ascii_only=ascii_only, blocks=blocks)
+        self.set_class(self.glyphs.ascii_only, ASCII_CLASS)
+        self.set_class(self.glyphs.blocks, BLOCKS_CLASS)
+
+    # ------------------------------------------------------------------------------------------------------------ colours
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.current_theme
+        return variable_defaults(dark=theme.dark, ansi=theme.ansi)
+
+    def register_themes(self, themes: Iterable[ThemeFile]) -> None:
+        """Make themes known, as they look on this terminal."""
+        for theme in themes:
+            self.register_theme(to_textual(theme, self.depth))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, then ours. Of the terminal's own colours nobody knows the grey: under NO_COLOR they are left out."""
+        no_colour, reduce = self._last_filters
+        filters = [
+            no_colour if isinstance(each, Monochrome) and self.native_ansi_color else each
+            for each in super().get_line_filters()
+        ]
+        return [*filters, reduce] if reduce.enabled else filters
 
     # ------------------------------------------------------------------------------------------------------- keys in order
 

@@ -23,7 +23,10 @@ class Preferences(msgspec.Struct, kw_only=True):
     """Every key of console.toml with its default. `[keys]` maps an action's id to keys (`"slots.stop" = "ctrl+x"`)."""
 
     theme: str = "dark"
-    ascii: bool = False
+    ascii: bool | None = None
+    """Whether to draw with ASCII only; None: as the terminal needs it."""
+    blocks: bool | None = None
+    """Whether charts and bars are of blocks, not braille; None: as the terminal needs it."""
     mouse: bool = True
     notify: Literal["off", "bell", "osc9"] = "off"
     """The terminal's bell, or a notification of the desktop, when a round waits for approval or a run fails."""

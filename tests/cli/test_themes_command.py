@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,6 +65,17 @@ def test_a_bad_file_is_named_with_what_is_wrong_and_fails_the_command(run: Run, 
     code, out, _ = run()
     assert code == 1
     assert f"left out: {path}: `secondry` is not a key of a theme; did you mean `secondary`?" in out
+
+
+def test_the_list_says_which_colours_of_a_theme_are_too_faint_or_alike(run: Run, tmp_path: Path) -> None:
+    write(tmp_path, "faint", FAINT + "[variables]\nslot-lost = 75\nslot-running = 75\n")
+    _, out, _ = run()
+    said = " ".join(out.split())
+    assert re.search(r"faint: foreground on background: 1\.\d, needs 4\.5 \(256 colours\)", said)
+    assert f"more; `autoloop-tui themes --check {tmp_path}/themes/faint.toml` lists them" in said
+    assert "dark:" not in said
+    _, out, _ = run("--check", "themes/faint.toml")
+    assert "slot-running looks like slot-lost: 0.0, needs 15 (256 colours)" in out
 
 
 def test_json_holds_the_figures_and_the_failures(run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from textual.widget import Widget
 
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.console.theming.colours import Depth
+from autoloop_tui.console.theming.defaults import variable_defaults
+from autoloop_tui.console.theming.theme_files import load_themes, to_textual
 from autoloop_tui.console.widgets.row_pane import ASCII_CLASS
 from tests.console.projects import RecordedProject
 from tests.console.waiting import settle
@@ -78,7 +80,7 @@ class PaneApp(App[None]):
         self.panes = panes
         self.set_class(ascii_only, ASCII_CLASS)
         for each in load_themes(None, {"HOME": "/nonexistent"}).themes.values():
-            self.register_theme(to_textual(each))
+            self.register_theme(to_textual(each, Depth.FULL))
         self.theme = theme
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -67,7 +67,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A world that stands still: the clock, the time zone, the folder's name, the machine's load, nobody's settings."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "CUDA_VISIBLE_DEVICES"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, "/nonexistent")

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.model import UserError
+from autoloop.text.plural import plural
 
 from autoloop_tui.cli.output import printing
 from autoloop_tui.console.theming import contrast
 from autoloop_tui.console.theming.contrast import MARK, TEXT, Fault, Figures
 from autoloop_tui.console.theming.theme_files import LoadedThemes, ThemeFile, load_themes, parse_theme, theme_text
+
+SHOWN = 5
+"""Faults of one theme that the list names."""
 
 
 def themes(*, check: Path | None = None, json: bool = False) -> int:
@@ -72,7 +76,15 @@ def _print_themes(loaded: LoadedThemes) -> None:
             ]
         )
     print(printing.table(["theme", "from", "ground", "text", "marks", "", ""], rows, texts=(6,), cells=printing.across()))
-    said = [f"Text and marks: the least contrast of each; text should have {TEXT:g}, marks of state {MARK:g} at least."]
+    said = [
+        f"Text and marks: the least contrast of each in 24 bit, 256 and 16 colours; text should have {TEXT:g} at least, "
+        f"marks of state {MARK:g}."
+    ]
+    for theme in loaded.themes.values():
+        faults = contrast.faults(theme)
+        said += [f"{theme.name}: {fault}" for fault in faults[:SHOWN]]
+        if len(faults) > SHOWN:
+            said.append(f"{theme.name}: {len(faults) - SHOWN} more; `autoloop-tui themes --check {theme.path}` lists them")
     said += [printing.printable(f"left out: {failure.path}: {failure.sentence}") for failure in loaded.failures]
     said.append("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.")
     print("\n" + "\n".join(line for text in said for line in printing.wrapped(text, printing.across(), others="  ")))
@@ -83,7 +95,7 @@ def _ground(theme: ThemeFile) -> str:
 
 
 def _verdict(faults: list[Fault]) -> str:
-    return "ok" if not faults else f"{len(faults)} too faint"
+    return "ok" if not faults else plural(len(faults), "fault")
 
 
 def _figures(found: Figures) -> str:

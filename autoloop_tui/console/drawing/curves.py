@@ -19,7 +19,9 @@ _SPANS = [[[sum(side[a : b + 1]) for b in range(4)] for a in range(4)] for side 
 """Dots of one side of a cell from dot row a down to dot row b: _SPANS[side][a][b]."""
 _UPPER, _LOWER = 0x01 | 0x02 | 0x08 | 0x10, 0x04 | 0x40 | 0x20 | 0x80
 _BRAILLE = {mask: chr(0x2800 + mask) if mask else " " for mask in range(256)}
-_ASCII = {mask: " '.:"[bool(mask & _UPPER) + 2 * bool(mask & _LOWER)] for mask in range(256)}
+_HALVES = {mask: bool(mask & _UPPER) + 2 * bool(mask & _LOWER) for mask in range(256)}
+_ASCII = {mask: " '.:"[halves] for mask, halves in _HALVES.items()}
+_BLOCKS = {mask: " ▀▄█"[halves] for mask, halves in _HALVES.items()}
 
 EMPTY = -1
 """The curve number of cells with no dot."""
@@ -176,7 +178,7 @@ def draw(curves: Sequence[Curve], scale: Scale, width: int, height: int, *, glyp
     if width <= 0 or height <= 0:
         return []
     layers = [_masks(curve, scale, width, height) for curve in curves]
-    dots = _ASCII if glyphs.ascii_only else _BRAILLE
+    dots = _BLOCKS if glyphs.blocks else _ASCII if glyphs.ascii_only else _BRAILLE
     rows: list[Row] = []
     for row in range(height):
         present = [index for index, layer in enumerate(layers) if any(layer[row])]

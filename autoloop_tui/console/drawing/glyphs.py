@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -11,6 +12,8 @@ class Glyphs:
     """One set of signs. Every place that draws takes it from its pane or gets it as an argument."""
 
     ascii_only: bool
+    blocks: bool
+    """Whether charts and bars are drawn with full and half blocks, otherwise with braille, or with ASCII."""
     ellipsis: str
     """At the end of a text that was cut; one cell."""
     dot: str
@@ -35,5 +38,21 @@ class Glyphs:
         return ascii if self.ascii_only else glyph
 
 
-UNICODE = Glyphs(False, ellipsis="…", dot=" · ", arrow="→", rule="─", nothing="–", about="≈", up="↑", down="↓")
-ASCII = Glyphs(True, ellipsis="~", dot=" - ", arrow="->", rule="-", nothing="-", about="~", up="^", down="v")
+UNICODE = Glyphs(False, False, ellipsis="…", dot=" · ", arrow="→", rule="─", nothing="–", about="≈", up="↑", down="↓")
+ASCII = Glyphs(True, False, ellipsis="~", dot=" - ", arrow="->", rule="-", nothing="-", about="~", up="^", down="v")
+UNICODE_BLOCKS, ASCII_BLOCKS = (replace(glyphs, blocks=True) for glyphs in (UNICODE, ASCII))
+"""For fonts without braille; the second is for the Linux console, whose font has blocks and few signs beside them."""
+
+_POOR = ("linux", "vt", "ansi", "cons", "sun")
+
+
+def glyphs_for(environment: Mapping[str, str], *, ascii_only: bool | None = None, blocks: bool | None = None) -> Glyphs:
+    """The set to draw with: as a person wants it, otherwise as the terminal needs it by its TERM."""
+    term = environment.get("TERM", "")
+    if ascii_only is None:
+        ascii_only = term.startswith(_POOR)
+    if blocks is None:
+        blocks = term.startswith("linux")
+    if ascii_only:
+        return ASCII_BLOCKS if blocks else ASCII
+    return UNICODE_BLOCKS if blocks else UNICODE

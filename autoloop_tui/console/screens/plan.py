@@ -14,7 +14,7 @@ from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.dialogs import Confirm
-from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.console.theming.theme_files import load_themes
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 
@@ -68,12 +68,8 @@ class PlanApp(FullScreenApp[bool]):
         self.plan_name = name
         self.text = text
         self.preferences = Preferences.load(os.environ)
-        self.use_glyphs(ascii_only=self.preferences.ascii)
+        self.use_glyphs(ascii_only=self.preferences.ascii, blocks=self.preferences.blocks)
         self.animation_level = "none"
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        theme = self.current_theme
-        return variable_defaults(dark=theme.dark, ansi=bool(getattr(theme, "ansi", False)))
 
     def compose(self) -> ComposeResult:
         yield RowPane(id="head", classes="bar")
@@ -81,8 +77,7 @@ class PlanApp(FullScreenApp[bool]):
         yield RowPane(id="foot", classes="bar")
 
     def on_mount(self) -> None:
-        for theme in load_themes(self.project).themes.values():
-            self.register_theme(to_textual(theme))
+        self.register_themes(load_themes(self.project).themes.values())
         if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
         self.query_one(PlanPane).focus()

@@ -13,7 +13,7 @@ from autoloop_tui.console.drawing.paint import cells, clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.theming.theme_files import load_themes, to_textual, variable_defaults
+from autoloop_tui.console.theming.theme_files import load_themes
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 WHAT = (
@@ -86,19 +86,16 @@ class WelcomeApp(FullScreenApp[int]):
     def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
         super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ)
-        self.use_glyphs(ascii_only=self.preferences.ascii if ascii_only is None else ascii_only)
+        self.use_glyphs(
+            ascii_only=self.preferences.ascii if ascii_only is None else ascii_only, blocks=self.preferences.blocks
+        )
         self.animation_level = "none"
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        theme = self.current_theme
-        return variable_defaults(dark=theme.dark, ansi=bool(getattr(theme, "ansi", False)))
 
     def compose(self) -> ComposeResult:
         yield WelcomePane(self.project)
 
     def on_mount(self) -> None:
-        for theme in load_themes(self.project).themes.values():
-            self.register_theme(to_textual(theme))
+        self.register_themes(load_themes(self.project).themes.values())
         if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
 

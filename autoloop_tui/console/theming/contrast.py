@@ -1,33 +1,50 @@
-"""Whether a theme can be read: contrast of its text and state colours, in full colour and in a terminal's 256."""
+"""Whether a theme can be read: the contrast of its text and state colours, and whether those can be told apart; in 24 bit,
+in 256 colours and in the sixteen of the Linux console."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import combinations
 from typing import NamedTuple
 
+from autoloop_tui.console.theming.colours import RGB, STANDARD, Depth, rgb
 from autoloop_tui.console.theming.theme_files import ThemeFile
+from autoloop_tui.console.theming.vision import KINDS, distance, linear
 
 TEXT, MARK = 4.5, 3.0
-"""Least contrast (WCAG 2: 1 … 21) of running text, and of state words, glyphs and lines of charts."""
+"""Least contrast (WCAG 2: 1 … 21) of running text, and of dim text, state words, glyphs and lines of charts."""
 
-RGB = tuple[int, int, int]
+APART, APART_TO_ALL = 15.0, 12.0
+"""Least difference (see `vision.distance`) of two states or two curves; to a person with any colour vision, if the theme
+promises that."""
+
+STATES = tuple(f"slot-{state}" for state in ("running", "queued", "finished", "failed", "warn", "stopped", "lost"))
+CURVES = tuple(f"chart-{number}" for number in range(1, 7))
+
+_GROUNDS = ("background", "surface", "panel", "line-background")
+_ON_ITS_OWN = ("match", "block-cursor", "block-cursor-blurred")
+"""Text that has a ground of its own: `…-foreground` on `…-background`."""
 
 
 class Fault(NamedTuple):
-    """`foreground` on `background` has `ratio`, less than `least`, in `depth` colours."""
+    """Two colours whose contrast or difference is `found`, less than `least`."""
 
-    foreground: str
-    background: str
-    ratio: float
+    first: str
+    second: str
+    what: str
+    """`on`, or for whom they look alike."""
+    found: float
     least: float
-    depth: str
+    depth: Depth
 
     def __str__(self) -> str:
-        return f"{self.foreground} on {self.background}: {self.ratio:.1f}, needs {self.least:g} ({self.depth})"
+        pair = f"{self.first} {self.what} {self.second}"
+        return f"{pair}: {self.found:.1f}, needs {self.least:g} ({self.depth.value})"
 
 
 class Figures(NamedTuple):
-    """The least contrast of text and of marks, and which mark it is; None where the terminal defines the colours."""
+    """The least contrast of text and of marks, and which mark it is; None if the terminal defines the colours."""
 
     text: float | None
     mark: float | None
@@ -35,55 +52,74 @@ class Figures(NamedTuple):
 
 
 class _Pair(NamedTuple):
-    """A colour on a ground, as contrast in full colour and in 256."""
-
     foreground: str
     background: str
     least: float
-    ratios: dict[str, float]
+    ratio: float
+    depth: Depth
 
 
 def faults(theme: ThemeFile) -> list[Fault]:
-    """What is too faint. Colours of the terminal itself (`ansi_…`) are not known here and are passed over."""
-    found = []
-    for pair in _pairs(theme):
-        depth = next((depth for depth, value in pair.ratios.items() if value < pair.least), None)
-        if depth is not None:
-            found.append(Fault(pair.foreground, pair.background, pair.ratios[depth], pair.least, depth))
-    return found
+    """Which pairs of colours are too faint or too much alike. Colours that the terminal defines are passed over: nobody
+    knows them here."""
+    found = [
+        Fault(pair.foreground, pair.background, "on", pair.ratio, pair.least, pair.depth)
+        for pair in _pairs(theme)
+        if pair.ratio < pair.least
+    ]
+    return found + list(_alike(theme))
 
 
 def figures(theme: ThemeFile) -> Figures:
-    """How well the theme can be read at its worst, in either depth."""
-    text = [min(pair.ratios.values()) for pair in _pairs(theme) if pair.least == TEXT]
-    marks = [(min(pair.ratios.values()), pair) for pair in _pairs(theme) if pair.least == MARK]
-    faintest, pair = min(marks, key=lambda each: each[0], default=(None, None))
-    return Figures(min(text, default=None), faintest, f"{pair.foreground} on {pair.background}" if pair else "")
+    """How well the theme can be read at its worst, in any depth."""
+    pairs = _pairs(theme)
+    text = min((pair.ratio for pair in pairs if pair.least == TEXT), default=None)
+    worst = min((pair for pair in pairs if pair.least == MARK), key=lambda pair: pair.ratio, default=None)
+    if worst is None:
+        return Figures(text, None, "")
+    return Figures(text, worst.ratio, f"{worst.foreground} on {worst.background}, {worst.depth.value}")
 
 
-def _pairs(theme: ThemeFile) -> list[_Pair]:
-    """What is drawn on what, where both colours are known."""
-    grounds: list[str] = [name for name in ("background", "surface", "panel") if name in theme.colours]
-    pairs = [("foreground", ground, TEXT) for ground in grounds]
-    marks = [name for name in theme.variables if re.match(r"(slot|chart|diff)-|dim$|key$", name)]
-    pairs += [(mark, ground, MARK) for mark in marks for ground in grounds]
-    pairs += [("match-foreground", "match-background", TEXT), ("foreground", "line-background", TEXT)]
-    colours = {**theme.variables, **theme.colours}
-    known = []
-    for front, back, least in pairs:
-        first, second = rgb(colours[front]), rgb(colours[back])
-        if first is not None and second is not None:
-            ratios = {"full colour": ratio(first, second), "256 colours": ratio(to_256(first), to_256(second))}
-            known.append(_Pair(front, back, least, ratios))
+def _known(theme: ThemeFile, depth: Depth) -> dict[str, RGB]:
+    """The colours whose red, green and blue are known."""
+    chosen = theme.at[depth]
+    known = {}
+    for name, colour in {**chosen.variables, **chosen.colours}.items():
+        parts = rgb(colour) if " " not in colour else None
+        if parts is None and not theme.ansi:
+            parts = STANDARD.get(colour)
+        if parts is not None:
+            known[name] = parts
     return known
 
 
-def rgb(colour: str) -> RGB | None:
-    """`#rgb` or `#rrggbb` as three numbers; None for a colour that the terminal defines."""
-    if not colour.startswith("#"):
-        return None
-    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
-    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+def _pairs(theme: ThemeFile) -> list[_Pair]:
+    """What is drawn on what."""
+    pairs = []
+    for depth in Depth:
+        known = _known(theme, depth)
+        marks = [name for name in known if re.match(r"(slot|chart|diff)-|dim$|key$", name)]
+        wanted = [("foreground", ground, TEXT) for ground in _GROUNDS]
+        wanted += [(f"{name}-foreground", f"{name}-background", TEXT) for name in _ON_ITS_OWN]
+        wanted += [(mark, ground, MARK) for mark in marks for ground in _GROUNDS]
+        for front, back, least in wanted:
+            if front in known and back in known:
+                pairs.append(_Pair(front, back, least, ratio(known[front], known[back]), depth))
+    return pairs
+
+
+def _alike(theme: ThemeFile) -> Iterator[Fault]:
+    for depth in Depth:
+        known = _known(theme, depth)
+        promised = theme.colour_blind and depth is not Depth.SIXTEEN  # nobody can find seven of those sixteen
+        for kind in ("", *(KINDS if promised else ())):
+            least = APART_TO_ALL if kind else APART
+            what = f"looks to {kind} like" if kind else "looks like"
+            for names in (STATES, CURVES):
+                for first, second in combinations([name for name in names if name in known], 2):
+                    apart = distance(known[first], known[second], kind)
+                    if apart < least:
+                        yield Fault(first, second, what, apart, least, depth)
 
 
 def ratio(first: RGB, second: RGB) -> float:
@@ -93,21 +129,5 @@ def ratio(first: RGB, second: RGB) -> float:
 
 
 def _luminance(colour: RGB) -> float:
-    shares = [each / 255 for each in colour]
-    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares)
+    red, green, blue = linear(colour)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-_CUBE = (0, 95, 135, 175, 215, 255)
-
-
-def to_256(colour: RGB) -> RGB:
-    """The nearest of xterm's 6×6×6 cube and its 24 greys."""
-    red, green, blue = (_nearest_level(part) for part in colour)
-    grey = min(max(round((sum(colour) / 3 - 8) / 10), 0), 23) * 10 + 8
-    candidates: tuple[RGB, RGB] = ((red, green, blue), (grey, grey, grey))
-    return min(candidates, key=lambda near: sum((a - b) ** 2 for a, b in zip(near, colour, strict=True)))
-
-
-def _nearest_level(part: int) -> int:
-    return min(_CUBE, key=lambda level: abs(level - part))

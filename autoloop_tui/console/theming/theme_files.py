@@ -18,6 +18,9 @@ from autoloop.files import decoded, read_regular
 from autoloop.text.suggest import nearest
 from autoloop.toml import TomlError, read_toml
 
+from autoloop_tui.console.theming.colours import ANSI, FIRST, PALETTE, Depth, hexadecimal, nearest_256, rgb
+from autoloop_tui.console.theming.defaults import OWN_DARK, sixteen_defaults, variable_defaults
+
 if TYPE_CHECKING:
     from textual.theme import Theme
 
@@ -35,83 +38,6 @@ COLOURS = (
     "error",
 )
 _NEEDED = ("name", "primary", "foreground", "background")
-
-_OWN_DARK = {
-    "slot-running": "#56b4e9",
-    "slot-queued": "#b0b7c3",
-    "slot-finished": "#2fbf94",
-    "slot-failed": "#ff7a59",
-    "slot-warn": "#f0b429",
-    "slot-stopped": "#c9a0dc",
-    "slot-lost": "#e08fc0",
-    "chart-1": "#56b4e9",
-    "chart-2": "#f0b429",
-    "chart-3": "#2fbf94",
-    "chart-4": "#e08fc0",
-    "chart-5": "#ff7a59",
-    "chart-6": "#f0e442",
-    "chart-base": "#9aa3b2",
-    "diff-before": "#f2a65a",
-    "diff-after": "#6cb6ff",
-    "dim": "#8b94a3",
-    "rule": "#5b6472",
-    "key": "#f0b429",
-    "match-background": "#f0b429",
-    "match-foreground": "#14171c",
-    "line-background": "#2b3240",
-}
-_OWN_LIGHT = {
-    "slot-running": "#0b5cad",
-    "slot-queued": "#5a6270",
-    "slot-finished": "#00705a",
-    "slot-failed": "#b83a00",
-    "slot-warn": "#8a5a00",
-    "slot-stopped": "#70419a",
-    "slot-lost": "#9c2f70",
-    "chart-1": "#0b5cad",
-    "chart-2": "#b06000",
-    "chart-3": "#00705a",
-    "chart-4": "#9c2f70",
-    "chart-5": "#b83a00",
-    "chart-6": "#5f5a00",
-    "chart-base": "#6b7280",
-    "diff-before": "#9a4d00",
-    "diff-after": "#0b5cad",
-    "dim": "#646b78",
-    "rule": "#9aa1ad",
-    "key": "#0b5cad",
-    "match-background": "#ffd866",
-    "match-foreground": "#1d2026",
-    "line-background": "#dde3ec",
-}
-_OWN_ANSI = {
-    "slot-running": "ansi_bright_blue",
-    "slot-queued": "ansi_default",
-    "slot-finished": "ansi_green",
-    "slot-failed": "ansi_red",
-    "slot-warn": "ansi_yellow",
-    "slot-stopped": "ansi_magenta",
-    "slot-lost": "ansi_bright_magenta",
-    "chart-1": "ansi_bright_blue",
-    "chart-2": "ansi_yellow",
-    "chart-3": "ansi_green",
-    "chart-4": "ansi_magenta",
-    "chart-5": "ansi_red",
-    "chart-6": "ansi_cyan",
-    "chart-base": "ansi_default",
-    "diff-before": "ansi_yellow",
-    "diff-after": "ansi_bright_blue",
-    # Bright black is the background itself in some palettes: it may draw rules, but no text.
-    "dim": "ansi_default",
-    "rule": "ansi_bright_black",
-    "key": "ansi_yellow",
-    "match-background": "ansi_yellow",
-    "match-foreground": "ansi_black",
-    "line-background": "ansi_default",
-    # Textual's own CSS asks an ANSI theme for these two.
-    "ansi-background": "ansi_black",
-    "ansi-foreground": "ansi_white",
-}
 
 TEXTUAL_VARIABLES = frozenset(
     (
@@ -164,15 +90,24 @@ TEXTUAL_VARIABLES = frozenset(
 )
 """What a theme may set of Textual's own; each is a colour, perhaps with an alpha in percent, or a text style."""
 
-ANSI = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
-ANSI_COLOURS = frozenset({"ansi_default", *(f"ansi_{c}" for c in ANSI), *(f"ansi_bright_{c}" for c in ANSI)})
+ANSI_COLOURS = frozenset({"ansi_default", *ANSI})
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})\Z")
 _STYLE_WORDS = frozenset(("none", "not", "bold", "dim", "italic", "underline", "reverse", "strike", "b", "i", "u", "d"))
 
 
 @dataclass(frozen=True)
+class Colours:
+    """A theme as it looks in so many colours; `variables` are complete: what its file leaves out has our default."""
+
+    ansi: bool
+    """Whether they are the terminal's own."""
+    colours: dict[str, str]
+    variables: dict[str, str]
+
+
+@dataclass(frozen=True)
 class ThemeFile:
-    """One theme as its file says it; `variables` are complete: what the file leaves out has our default."""
+    """One theme as its file says it."""
 
     name: str
     description: str
@@ -181,8 +116,9 @@ class ThemeFile:
     """`shipped`, `user` or `project`."""
     dark: bool
     ansi: bool
-    colours: dict[str, str]
-    variables: dict[str, str]
+    colour_blind: bool
+    """It promises that its state and chart colours can be told apart with any colour vision, in 256 colours and 24 bit."""
+    at: dict[Depth, Colours]
 
 
 @dataclass(frozen=True)
@@ -195,11 +131,6 @@ class Failure:
 class LoadedThemes:
     themes: dict[str, ThemeFile] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-
-
-def variable_defaults(*, dark: bool = True, ansi: bool = False) -> dict[str, str]:
-    """Our own variables where a theme does not set them: for `App.get_theme_variable_defaults`, or the CSS breaks."""
-    return dict(_OWN_ANSI if ansi else _OWN_DARK if dark else _OWN_LIGHT)
 
 
 # ------------------------------------------------------------------------------------------------ files
@@ -256,26 +187,30 @@ def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
         data = read_toml(text)
     except TomlError as error:
         raise ValueError(f"it is not valid TOML: {error}") from None
-    variables = data.pop("variables", {})
-    if not isinstance(variables, dict):
-        raise ValueError("`variables` must be a table: [variables]")
-    _known(data, {"name", "description", "dark", "ansi", *COLOURS}, "")
-    _known(variables, {*_OWN_DARK, *TEXTUAL_VARIABLES}, "variables.")
+    tables = {table: data.pop(table, {}) for table in ("variables", "truecolor", "sixteen")}
+    for table, content in tables.items():
+        if not isinstance(content, dict):
+            raise ValueError(f"`{table}` must be a table: [{table}]")
+    variables, truecolor, sixteen = tables.values()
+    _known(data, {"name", "description", "dark", "ansi", "colour_blind", *COLOURS}, "")
+    _known(variables, {*OWN_DARK, *TEXTUAL_VARIABLES}, "variables.")
+    for table in ("truecolor", "sixteen"):
+        _known(tables[table], {*COLOURS, *OWN_DARK, *TEXTUAL_VARIABLES}, f"{table}.")
     for key in _NEEDED:
         if key not in data:
             raise ValueError(f"`{key}` is missing")
-    for key, kind in (("name", str), ("description", str), ("dark", bool), ("ansi", bool)):
+    for key, kind in (("name", str), ("description", str), ("dark", bool), ("ansi", bool), ("colour_blind", bool)):
         if not isinstance(data.get(key, kind()), kind):
             raise ValueError(f"`{key}` must be {'text' if kind is str else 'true or false'}")
     name = data["name"]
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise ValueError(f'`name` must be lower-case letters, digits and hyphens, not "{name}"')
-    for key in COLOURS:
-        if key in data:
-            _check_colour(key, data[key])
-    for key, value in variables.items():
-        _check_variable(key, value)
     dark, ansi = data.get("dark", True), data.get("ansi", False)
+    stated = {key: _value(key, data[key]) for key in COLOURS if key in data}
+    stated = variable_defaults(dark=dark, ansi=ansi) | stated | {key: _value(key, variables[key]) for key in variables}
+    full = stated | {key: _value(key, value) for key, value in truecolor.items()}
+    few = stated if ansi else sixteen_defaults(dark=dark)
+    few = few | {key: _value(key, value, own=True) for key, value in sixteen.items()}
     return ThemeFile(
         name=name,
         description=data.get("description", ""),
@@ -283,9 +218,25 @@ def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
         origin=origin,
         dark=dark,
         ansi=ansi,
-        colours={key: data[key] for key in COLOURS if key in data},
-        variables=variable_defaults(dark=dark, ansi=ansi) | variables,
+        colour_blind=data.get("colour_blind", False),
+        at={
+            Depth.FULL: _colours(full, ansi=ansi),
+            Depth.PALETTE: _colours({key: _in_palette(value) for key, value in stated.items()}, ansi=ansi),
+            Depth.SIXTEEN: _colours(few, ansi=True),
+        },
     )
+
+
+def _colours(stated: dict[str, str], *, ansi: bool) -> Colours:
+    variables = {key: value for key, value in stated.items() if key not in COLOURS}
+    return Colours(ansi, {key: stated[key] for key in COLOURS if key in stated}, variables)
+
+
+def _in_palette(value: str) -> str:
+    """A colour as the nearest of the 256; a style, or a colour of the terminal's, as it is."""
+    colour, _, alpha = value.partition(" ")
+    parts = rgb(colour) if _HEX.match(colour) else None
+    return f"{hexadecimal(PALETTE[nearest_256(parts)])} {alpha}".rstrip() if parts else value
 
 
 def _known(table: Mapping[str, Any], known: set[str], prefix: str) -> None:
@@ -296,33 +247,44 @@ def _known(table: Mapping[str, Any], known: set[str], prefix: str) -> None:
             raise ValueError(f"`{prefix}{key}` is not a key of a theme{hint}")
 
 
-def _check_colour(key: str, value: Any) -> None:
-    if isinstance(value, str) and (_HEX.match(value) or value in ANSI_COLOURS):
-        return
-    near = nearest(value, ANSI_COLOURS) if isinstance(value, str) else None
-    hint = f"; did you mean `{near}`?" if near else ""
-    raise ValueError(f'`{key}` must be a colour, `#rrggbb` or `ansi_…`, not "{value}"{hint}')
-
-
-def _check_variable(key: str, value: Any) -> None:
-    if key in _OWN_DARK:
-        _check_colour(key, value)
-    elif key.endswith("-style") or key.startswith("link-style"):
+def _value(key: str, value: Any, *, own: bool = False) -> str:
+    """What a file sets `key` to, numbers of the palette as `#rrggbb`. `own`: only colours of the terminal's own."""
+    if key in COLOURS or key in OWN_DARK:
+        return _colour(key, value, own=own)
+    if key.endswith("-style") or key.startswith("link-style"):
         if not isinstance(value, str) or not set(value.split()) <= _STYLE_WORDS:
             raise ValueError(f'`{key}` must be a text style such as `bold` or `not underline`, not "{value}"')
-    elif value not in ("transparent", "initial"):
-        parts = value.split() if isinstance(value, str) else [value]
-        if len(parts) == 2 and re.fullmatch(r"\d{1,3}%", parts[1]):
-            parts = parts[:1]
-        _check_colour(key, parts[0] if len(parts) == 1 else value)
+        return value
+    if value in ("transparent", "initial"):
+        return str(value)
+    parts = value.split() if isinstance(value, str) else [value]
+    if len(parts) == 2 and re.fullmatch(r"\d{1,3}%", parts[1]):
+        number = isinstance(value, str) and parts[0].isascii() and parts[0].isdigit()
+        return f"{_colour(key, int(parts[0]) if number else parts[0], own=own)} {parts[1]}"
+    return _colour(key, value, own=own)
 
 
-def to_textual(theme: ThemeFile) -> Theme:
-    """The theme as Textual takes it: `App.register_theme(to_textual(theme))`."""
+def _colour(key: str, value: Any, *, own: bool) -> str:
+    if isinstance(value, str) and (value in ANSI_COLOURS or (_HEX.match(value) and not own)):
+        return value
+    if own:
+        raise ValueError(f'`sixteen.{key}` must be one of the terminal\'s own colours, `ansi_red` …, not "{value}"')
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value in PALETTE:
+            return hexadecimal(PALETTE[value])
+        raise ValueError(f"`{key}` must be a number of the palette from {FIRST} to 255, or `ansi_red` …, not {value}")
+    near = nearest(value, ANSI_COLOURS) if isinstance(value, str) else None
+    hint = f"; did you mean `{near}`?" if near else ""
+    raise ValueError(f'`{key}` must be a colour, {FIRST} … 255, `#rrggbb` or `ansi_…`, not "{value}"{hint}')
+
+
+def to_textual(theme: ThemeFile, depth: Depth) -> Theme:
+    """The theme as Textual takes it: `App.register_theme(to_textual(theme, depth))`."""
     from textual.theme import Theme
 
-    made = Theme(theme.name, theme.colours["primary"], dark=theme.dark, ansi=theme.ansi)
-    made.variables = dict(theme.variables)
-    for name, colour in theme.colours.items():
+    chosen = theme.at[depth]
+    made = Theme(theme.name, chosen.colours["primary"], dark=theme.dark, ansi=chosen.ansi)
+    made.variables = dict(chosen.variables)
+    for name, colour in chosen.colours.items():
         setattr(made, name, colour)
     return made

@@ -23,7 +23,7 @@ class BigChart(Chart):
     """Like Chart, with a frame and more ticks. Small areas are drawn as Chart draws them."""
 
     def plot(self, scale: Scale, width: int, height: int) -> list[list[Piece]]:
-        if height < 8 or width < 30 or self.glyphs.ascii_only:
+        if height < 8 or width < 30 or self.glyphs.ascii_only or self.glyphs.blocks:
             return super().plot(scale, width, height)
         import plotext
 

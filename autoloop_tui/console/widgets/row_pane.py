@@ -12,12 +12,14 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE, Glyphs
+from autoloop_tui.console.drawing.glyphs import Glyphs, glyphs_for
 from autoloop_tui.console.drawing.paint import cells, fit
 from autoloop_tui.console.drawing.pieces import Piece, span
 
 ASCII_CLASS = "-ascii"
 """The class of an app whose terminal shows only ASCII."""
+BLOCKS_CLASS = "-blocks"
+"""The class of an app that draws charts and bars with blocks."""
 
 
 class RowPane(Widget):
@@ -39,7 +41,8 @@ class RowPane(Widget):
     @property
     def glyphs(self) -> Glyphs:
         """What to draw with."""
-        return ASCII if self.app.has_class(ASCII_CLASS) else UNICODE
+        app = self.app
+        return glyphs_for({}, ascii_only=app.has_class(ASCII_CLASS), blocks=app.has_class(BLOCKS_CLASS))
 
     def show(self, rows: Sequence[list[Piece]]) -> int:
         """Paint `rows`, from the top; how many of them differed from what is on the screen."""

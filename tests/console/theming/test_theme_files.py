@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from autoloop_tui.console.theming import contrast, theme_files
-from autoloop_tui.console.theming.theme_files import ThemeFile, load_themes, parse_theme, to_textual, variable_defaults
+from autoloop_tui.console.theming import theme_files
+from autoloop_tui.console.theming.colours import Depth
+from autoloop_tui.console.theming.defaults import variable_defaults
+from autoloop_tui.console.theming.theme_files import load_themes, parse_theme, to_textual
 
 NOWHERE = {"HOME": "/nonexistent"}
 SHIPPED = load_themes(None, NOWHERE).themes
@@ -21,34 +23,6 @@ def test_at_least_six_themes_are_shipped_and_none_is_bad() -> None:
     assert loaded.failures == []
     assert {"dark", "light", "high-contrast", "okabe-ito", "ansi16", "cockpit"} <= set(loaded.themes)
     assert all(theme.description for theme in loaded.themes.values())
-
-
-@pytest.mark.parametrize("theme", SHIPPED.values(), ids=SHIPPED.keys())
-def test_every_shipped_theme_can_be_read_in_full_colour_and_in_256(theme: ThemeFile) -> None:
-    assert [str(fault) for fault in contrast.faults(theme)] == []
-
-
-@pytest.mark.parametrize("theme", SHIPPED.values(), ids=SHIPPED.keys())
-def test_every_shipped_theme_keeps_its_state_colours_apart(theme: ThemeFile) -> None:
-    states = ["slot-running", "slot-finished", "slot-failed", "slot-warn", "slot-lost"]
-    assert len({theme.variables[name] for name in states}) == len(states)
-
-
-def test_a_faint_theme_is_found_out() -> None:
-    theme = parse_theme(GOOD.replace('"#ffffff"', '"#555555"') + '[variables]\nslot-failed = "#300000"\n', "x")
-    said = [str(fault) for fault in contrast.faults(theme)]
-    assert any(line.startswith("foreground on background: 2.8, needs 4.5") for line in said)
-    assert any(line.startswith("slot-failed on background") for line in said)
-
-
-def test_contrast_is_that_of_the_standard() -> None:
-    assert contrast.ratio((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
-    assert contrast.ratio((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
-
-
-def test_nearest_of_256_colours() -> None:
-    assert contrast.to_256((18, 21, 28)) == (18, 18, 18)
-    assert contrast.to_256((254, 1, 1)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +37,11 @@ def test_nearest_of_256_colours() -> None:
         (GOOD + "dark = 1\n", "`dark` must be true or false"),
         (GOOD + "variables = 3\n", "`variables` must be a table"),
         (GOOD + '[variables]\nblock-cursor-text-style = "loud"\n', "must be a text style"),
-        (GOOD + "[variables]\ndim = 7\n", "`dim` must be a colour"),
+        (GOOD + "[variables]\ndim = 7\n", "`dim` must be a number of the palette from 16 to 255"),
+        (GOOD + "[variables]\ndim = 256\n", "`dim` must be a number of the palette"),
+        (GOOD + '[truecolor]\ndimm = "#fff"\n', "did you mean `truecolor.dim`"),
+        (GOOD + '[sixteen]\ndim = "#fff"\n', "`sixteen.dim` must be one of the terminal's own colours"),
+        (GOOD + "sixteen = 3\n", "`sixteen` must be a table"),
         ("name = ", "not valid TOML"),
     ],
 )
@@ -91,9 +69,9 @@ def test_a_later_theme_replaces_an_earlier_one_of_the_same_name(tmp_path: Path) 
     for folder, colour in ((user / ".config" / "autoloop" / "themes", "#111111"), (project / "themes", "#222222")):
         folder.mkdir(parents=True)
         (folder / "x.toml").write_text(GOOD.replace("mine", "dark").replace("#102030", colour))
-    assert load_themes(None, {"HOME": str(user)}).themes["dark"].colours["primary"] == "#111111"
+    assert load_themes(None, {"HOME": str(user)}).themes["dark"].at[Depth.FULL].colours["primary"] == "#111111"
     both = load_themes(project, {"HOME": str(user)}).themes["dark"]
-    assert (both.colours["primary"], both.origin) == ("#222222", "project")
+    assert (both.at[Depth.FULL].colours["primary"], both.origin) == ("#222222", "project")
 
 
 def test_the_repositorys_own_folder_is_not_read_twice_as_a_project() -> None:
@@ -103,9 +81,36 @@ def test_the_repositorys_own_folder_is_not_read_twice_as_a_project() -> None:
 
 def test_what_a_theme_leaves_out_has_a_default() -> None:
     theme = parse_theme(GOOD, "x")
-    assert theme.variables["slot-running"] == variable_defaults()["slot-running"]
+    assert theme.at[Depth.FULL].variables["slot-running"] == variable_defaults()["slot-running"]
     light = parse_theme("dark = false\n" + GOOD, "x")
-    assert light.variables["slot-running"] == variable_defaults(dark=False)["slot-running"]
+    assert light.at[Depth.FULL].variables["slot-running"] == variable_defaults(dark=False)["slot-running"]
+
+
+def test_a_theme_states_palette_numbers_and_refines_them_for_24_bit(tmp_path: Path) -> None:
+    text = (
+        GOOD
+        + '[variables]\nslot-running = 75\ninput-selection-background = "75 35%"\n[truecolor]\nslot-running = "#74b6ff"\n'
+    )
+    theme = parse_theme(text, "x")
+    assert theme.at[Depth.PALETTE].variables["slot-running"] == "#5fafff"
+    assert theme.at[Depth.PALETTE].variables["input-selection-background"] == "#5fafff 35%"
+    assert theme.at[Depth.FULL].variables["slot-running"] == "#74b6ff"
+
+
+def test_a_theme_that_states_24_bit_only_gets_the_nearest_of_the_palette() -> None:
+    theme = parse_theme(GOOD.replace("#000000", "#12151c"), "x")
+    assert theme.at[Depth.FULL].colours["background"] == "#12151c"
+    assert theme.at[Depth.PALETTE].colours["background"] == "#121212"
+
+
+def test_a_theme_has_sixteen_colours_of_the_terminals_own_and_may_choose_them() -> None:
+    for text in (GOOD, GOOD + "dark = false\n"):
+        few = parse_theme(text, "x").at[Depth.SIXTEEN]
+        stated = {**few.colours, **few.variables}
+        assert all(value.startswith("ansi_") for key, value in stated.items() if not key.endswith("-style"))
+    chosen = parse_theme(GOOD + '[sixteen]\nslot-running = "ansi_blue"\n', "x").at[Depth.SIXTEEN]
+    assert chosen.variables["slot-running"] == "ansi_blue"
+    assert chosen.ansi
 
 
 def test_every_kind_of_theme_has_the_same_own_variables() -> None:
@@ -118,7 +123,8 @@ def test_every_kind_of_theme_has_the_same_own_variables() -> None:
 def test_textual_knows_every_variable_of_its_own_that_a_theme_may_set() -> None:
     known: set[str] = set()
     for theme in SHIPPED.values():
-        known |= set(to_textual(theme).to_color_system().generate())
+        for depth in Depth:
+            known |= set(to_textual(theme, depth).to_color_system().generate())
     assert known | {"surface-active"} >= theme_files.TEXTUAL_VARIABLES
 
 

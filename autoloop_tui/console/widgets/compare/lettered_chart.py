@@ -17,7 +17,8 @@ class LetteredChart(BigChart):
     """The label of a line is its letter."""
 
     def plot(self, scale: Scale, width: int, height: int) -> list[list[Piece]]:
-        big = self.screen.size.width >= BIG and height >= 8 and width >= 40 and not self.glyphs.ascii_only
+        braille = not (self.glyphs.ascii_only or self.glyphs.blocks)
+        big = self.screen.size.width >= BIG and height >= 8 and width >= 40 and braille
         # plotext draws a frame around the lines and the steps below it.
         first, tall = (1, height - 3) if big else (0, height - (height >= 4))
         beside = self._letters(scale, first, tall)

@@ -1,0 +1,93 @@
+"""How many colours a terminal shows, the colours that it has, and how far two of them are apart."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from functools import lru_cache
+
+RGB = tuple[int, int, int]
+
+
+class Depth(enum.Enum):
+    """How many colours a terminal shows."""
+
+    SIXTEEN = "16 colours"
+    PALETTE = "256 colours"
+    FULL = "24 bit"
+
+
+def depth_of(environment: Mapping[str, str]) -> Depth:
+    """What the terminal says of itself by COLORTERM and TERM.
+
+    A plain tmux calls itself `screen` and shows 256 colours: it converts them for the terminal outside.
+    """
+    term = environment.get("TERM", "").lower()
+    if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit") or term.endswith("-direct"):
+        return Depth.FULL
+    # These terminals show 24 bit, and their COLORTERM does not come along over SSH.
+    if term.startswith(("xterm-kitty", "alacritty", "foot", "wezterm", "xterm-ghostty")):
+        return Depth.FULL
+    in_tmux = "TMUX" in environment and term.startswith(("screen", "tmux"))
+    return Depth.PALETTE if "256" in term or in_tmux else Depth.SIXTEEN
+
+
+# ------------------------------------------------------------------------------------------------ the 256
+
+_LEVELS = (0, 95, 135, 175, 215, 255)
+FIRST = 16
+"""The first of the 256 whose colour is the same in every terminal: those before it are the terminal's own sixteen."""
+
+PALETTE: dict[int, RGB] = {
+    FIRST + 36 * red + 6 * green + blue: (_LEVELS[red], _LEVELS[green], _LEVELS[blue])
+    for red in range(6)
+    for green in range(6)
+    for blue in range(6)
+} | {232 + step: (8 + 10 * step,) * 3 for step in range(24)}
+"""xterm's 6×6×6 cube and its 24 greys, by number."""
+
+
+@lru_cache(1024)
+def nearest_256(colour: RGB) -> int:
+    """The number of the palette's colour that is nearest. A dark grey with a tint stays grey: its hue is the first
+    thing that 256 colours cannot show, and the cube has nothing between black and navy."""
+    red, green, blue = (min(range(6), key=lambda level: abs(_LEVELS[level] - part)) for part in colour)
+    grey = 232 + min(max(round((sum(colour) / 3 - 8) / 10), 0), 23)
+    return min((FIRST + 36 * red + 6 * green + blue, grey), key=lambda number: _squares(PALETTE[number], colour))
+
+
+def _squares(first: RGB, second: RGB) -> int:
+    return sum((a - b) ** 2 for a, b in zip(first, second, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------ the 16
+
+HUES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+ANSI = tuple(f"ansi_{bright}{hue}" for bright in ("", "bright_") for hue in HUES)
+"""The names of the terminal's own colours, by number."""
+
+_DIM = ((0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170))
+_BRIGHT = tuple((85 + 170 * (n & 1), 85 + 170 * (n >> 1 & 1), 85 + 170 * (n >> 2)) for n in range(8))
+STANDARD: dict[str, RGB] = dict(zip(ANSI, (*_DIM, *_BRIGHT), strict=True))
+"""The sixteen as the Linux console has them. Other terminals have others, and people change them."""
+
+
+@lru_cache(1024)
+def nearest_16(colour: RGB) -> int:
+    """The number of the standard colour that is nearest."""
+    return min(range(16), key=lambda number: _squares(STANDARD[ANSI[number]], colour))
+
+
+# ------------------------------------------------------------------------------------------------ as text
+
+
+def rgb(colour: str) -> RGB | None:
+    """`#rgb` or `#rrggbb` as three numbers; None for a colour that the terminal defines."""
+    if not colour.startswith("#"):
+        return None
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+
+
+def hexadecimal(colour: RGB) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
