@@ -66,7 +66,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "noise": Command("calibrate", "Show how much runs differ between seeds.", ("noise", "noise --loop 2 --json")),
         "logs": Command("inspect", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
         "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
-        "report": Command("inspect", "Rewrite both reports from the store.", ("report", "report --loop loop_1700000000")),
+        "report": Command(
+            "inspect",
+            "Rewrite both reports, or write a page to share.",
+            ("report --loop loop_1700000000", "report --html night.html"),
+        ),
     },
     "Decide": {
         "proposals": Command(

@@ -52,7 +52,7 @@ def test_a_key_is_in_no_file_and_no_command_line_and_nothing_listens(project: Co
     project.open_gate()
     assert running.wait() == 0
     outputs += [running.said, running.errors]
-    for words in (("status", "--json"), ("runs", "--json"), ("logs",), ("report",)):
+    for words in (("status", "--json"), ("runs", "--json"), ("logs",), ("report",), ("report", "--html", "page.html")):
         outputs.append(project.call(*words, env=key).stdout)
     assert not any(KEY in text for text in outputs)
     assert holding(project.folder, KEY.encode()) == []
@@ -123,6 +123,10 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     said.append(project.call("run", *launch, "--exec", "--no-ui", *extra, env=env))
     for words in (("status",), ("status", "--json"), ("runs",), ("runs", "--json"), ("logs",), ("report",)):
         said.append(project.call(*words, env=env))
+    assert project.call("report", "--html", "page.html", env=env).returncode == 0
+    page = (project.folder / "page.html").read_text()
+    assert "login refused" in page
+    assert "9z" not in page.replace("the first is argument9zone", "")
     attempt = project.attempts()[0]
     log = Path(attempt.directory, "log.txt").read_text()
     for secret in ("argument9zone", "argument9ztwo", "preset9ztoken", "environment9z", "ghp_9z"):

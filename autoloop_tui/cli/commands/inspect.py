@@ -118,11 +118,24 @@ def logs(
             time.sleep(0.3)
 
 
-def report(*, loop: LoopName = None) -> int:
-    """Rewrite the summary JSON and the Markdown report from the store."""
+def report(*, loop: LoopName = None, html: Path | None = None) -> int:
+    """Rewrite the summary JSON and the Markdown report from the store, or write a page to share.
+
+    Parameters
+    ----------
+    html
+        Write only a page for a browser to this file: one file with charts, that loads
+        nothing from the network.
+    """
     from autoloop import reports
 
     with client.opened(loop) as (store, found):
+        if html is not None:
+            from autoloop.html_report import write_html
+
+            write_html(store, found, html)
+            print(printing.printable(str(html.resolve())))
+            return 0
         problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, _metrics(store, found))]
         for problem in filter(None, problems):
             print(printing.printable(problem), file=sys.stderr)

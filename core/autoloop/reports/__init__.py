@@ -1,4 +1,4 @@
-"""What people read afterwards: `autorun_summary.json` and a Markdown report. Both can be made anew from the store."""
+"""What people read afterwards: `autorun_summary.json`, a Markdown report and a page to share; all come from the store."""
 
 from autoloop.reports.markdown import MarkdownReport, render, write_markdown
 from autoloop.reports.result import result_lines, then_line, then_proposal

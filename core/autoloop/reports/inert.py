@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"https?://[\w.:/%-]+")
 
 def inert(text: str) -> str:
     """`text` in one line, which cannot break out of a table cell either."""
-    plain = _printable(text).lstrip()
+    plain = one_line(text).lstrip()
     plain = _ACTIVE.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", plain)
     return re.sub(r"&(?=[#A-Za-z])", "&amp;", plain).replace("<", "&lt;")
 
@@ -36,13 +36,19 @@ def code(text: str) -> str:
 
 def verbatim(text: str) -> str:
     """`text` in one line for a block of code, where nothing acts but our own markers."""
-    return _printable(text).replace("<!--", "<! --")
+    return one_line(text).replace("<!--", "<! --")
 
 
 def address(url: str) -> str:
     """An address as a link, if it is nothing else."""
-    return url if _ADDRESS.fullmatch(url) else inert(url)
+    return url if is_address(url) else inert(url)
 
 
-def _printable(text: str) -> str:
+def is_address(text: str) -> bool:
+    """Whether it is the address of a web page and nothing else."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def one_line(text: str) -> str:
+    """`text` with a space for each line end, control sequence and mark that would change the direction of writing."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -6,7 +6,6 @@ import io
 import os
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import BinaryIO
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
 from autoloop.metrics import MetricBook, config_label, for_runs
 from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
+from autoloop.reports.cells import day, decision_text, metric_text
 from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.reports.result import result_lines, winner_label
 from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import evidence_text
-from autoloop.text.values import number
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
     lines = [
         f"## {loop.name}" + (f" · {inert(loop.spec.name)}" if loop.spec.name else ""),
         "",
-        f"Started {_day(loop.created_at)} · {loop.state.value}"
+        f"Started {day(loop.created_at)} · {loop.state.value}"
         + (f": {inert(loop.reason)}" if loop.reason else "")
         + f" · output {code(loop.output_dir)}",
     ]
@@ -188,7 +187,7 @@ def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> l
             f"{inert(base.name)} ({base.id})" if base else "–",
             run.state.value,
             str(run.step),
-            *(_metric(run, base, key) for key in keys),
+            *(metric_text(run, base, key) for key in keys),
         ]
         rows.append("| " + " | ".join(cells) + " |")
     return rows
@@ -214,19 +213,6 @@ def _verdicts(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> li
     bases = [run for run in known.values() if run.base_run not in known]
     found = verdict_lines([*bases, *(run for run in known.values() if run not in bases)], metrics)
     return ["", *(f"- {inert(line)}" for line in found)] if found else []
-
-
-def _metric(run: Run, base: Run | None, key: str) -> str:
-    """The last value, and in brackets its change against the base run's."""
-    mine = run.summary.metrics.get(key) if run.summary else None
-    if mine is None:
-        return "–"
-    theirs = base.summary.metrics.get(key) if base and base.summary else None
-    if theirs is None:
-        return number(mine.last)
-    if theirs.last == 0 or abs(mine.last / theirs.last) >= 100:
-        return f"{number(mine.last)} (from {number(theirs.last)})"
-    return f"{number(mine.last)} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
 
 
 def _failure(run: Run, last: list[Attempt]) -> list[str]:
@@ -265,20 +251,13 @@ def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     base = by_id[proposal.base_run]
     changes = "; ".join(map(_change, proposal.changes)) or "; ".join(map(code, proposal.edits))
     changes = changes if proposal.extend is None else extension_text(proposal.extend)
-    decision = proposal.status.value
-    if proposal.decided_by:
-        decision += f" by {inert(str(proposal.decided_by))}"
-    if proposal.run:
-        decision += f", run {proposal.run}"
-    if proposal.blocked or proposal.note:
-        decision += f": {inert(proposal.blocked or proposal.note or '')}"
     cells = [
         str(proposal.id),
         inert(config_label(base, len(proposal.runs))),
         inert(str(proposal.author)),
         inert(proposal.reason),
         changes,
-        decision,
+        inert(decision_text(proposal)),
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -303,7 +282,3 @@ def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
     if proposal.blocked or proposal.note:
         text += f": {inert(proposal.blocked or proposal.note or '')}"
     return text
-
-
-def _day(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

@@ -1,0 +1,37 @@
+"""What the reports say of runs and proposals, as plain text: each report escapes it in its own way."""
+
+from __future__ import annotations
+
+import time
+
+from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.text.values import NOTHING, number
+
+
+def metric_text(run: Run, base: Run | None, key: str) -> str:
+    """The last value, and in brackets its change against the base run's."""
+    mine = run.summary.metrics.get(key) if run.summary else None
+    if mine is None:
+        return NOTHING
+    theirs = base.summary.metrics.get(key) if base and base.summary else None
+    if theirs is None:
+        return number(mine.last)
+    if theirs.last == 0 or abs(mine.last / theirs.last) >= 100:
+        return f"{number(mine.last)} (from {number(theirs.last)})"
+    return f"{number(mine.last)} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
+
+
+def decision_text(proposal: Proposal) -> str:
+    """`rejected by ada: diverged before`, `launched by policy, run ab12cd34`."""
+    text = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
+    if proposal.decided_by and not (proposal.live and proposal.decided_by.by_rules):
+        text += f" by {proposal.decided_by}"
+    if proposal.run:
+        text += f", run {proposal.run}"
+    if proposal.blocked or proposal.note:
+        text += f": {proposal.blocked or proposal.note}"
+    return text
+
+
+def day(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

@@ -1,0 +1,99 @@
+"""What a page is made of: one loop as the store has it, with as much of its histories as the page draws."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from autoloop.metrics import MetricBook, config_label, for_runs
+from autoloop.model import Attempt, Loop, Proposal, Round, RuleRecord, Run, RunState, Series
+from autoloop.reports.html.elements import Markup, element
+from autoloop.reports.html.thinning import Points, thinned
+from autoloop.store import Store, take_snapshot
+from autoloop.verdicts import Judge
+from autoloop.verdicts.outcome import rule_records
+
+MOST_POINTS, FEWEST = 150_000, 25
+"""Of all curves of a page together, so that 100 runs take less than 2 MB, and of one."""
+DENSEST = 500
+"""Points of one curve: more cannot be seen."""
+CHARTS = 8
+"""Metrics of which curves are drawn."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A loop. `histories`: the curves of each run by metric. `metrics`: the book with the key metrics of its runs."""
+
+    loop: Loop
+    rounds: Sequence[Round]
+    runs: Sequence[Run]
+    attempts: Mapping[str, Attempt]
+    proposals: Sequence[Proposal]
+    elsewhere: Sequence[Run]
+    metrics: MetricBook
+    histories: Mapping[str, Mapping[str, Points]]
+
+    @cached_property
+    def by_id(self) -> dict[str, Run]:
+        return {run.id: run for run in self.runs}
+
+    @cached_property
+    def judge(self) -> Judge:
+        return Judge(self.runs, self.metrics, self.elsewhere)
+
+    @cached_property
+    def states(self) -> Counter[RunState]:
+        return Counter(run.state for run in self.runs)
+
+    @cached_property
+    def rules(self) -> list[RuleRecord]:
+        """What became of the rules' proposals: the outcome's, if the loop has one."""
+        if self.loop.outcome:
+            return self.loop.outcome.rules
+        key = self.metrics.key_metrics[0] if self.metrics.key_metrics else None
+        return rule_records(self.proposals, self.by_id, self.judge, key)
+
+    @cached_property
+    def _colours(self) -> dict[str, int]:
+        """Runs of one config have one colour."""
+        configs: dict[str, int] = {}
+        return {run.id: configs.setdefault(run.group or run.config_hash, len(configs)) for run in self.runs}
+
+    def colour(self, run: Run) -> int:
+        return self._colours[run.id]
+
+    def runs_of(self, round_: Round) -> list[Run]:
+        return [run for run in self.runs if run.round == round_.number]
+
+    def base_of(self, run: Run) -> Run | None:
+        return self.by_id.get(run.base_run or "")
+
+    def named(self, run: Run, seeds: int = 1) -> Markup:
+        """A run's name as a link to its row; that of its config, if that many seeds of it are meant."""
+        return element("a", config_label(run, seeds), href=f"#run-{run.id}")
+
+
+def gather(store: Store, number: int, metrics: MetricBook, read: Callable[[Run], Mapping[str, Series]]) -> Contents:
+    """The contents of the page of one loop. Each history is thinned at once, so that few are held at a time."""
+    found = take_snapshot(store, number)
+    running = {run.id: read(run) for run in found.runs if run.state in (RunState.RUNNING, RunState.STOPPING)}
+    book = for_runs(metrics, found.runs, list(running.values()))
+    keys = book.key_metrics[:CHARTS]
+    most = min(DENSEST, max(FEWEST, MOST_POINTS // (len(found.runs) * len(keys) or 1)))
+    histories = {}
+    for run in found.runs:
+        columns = running.pop(run.id, None) or read(run)
+        histories[run.id] = {key: thinned(columns[key], most) for key in keys if key in columns}
+    return Contents(
+        loop=found.loop,
+        rounds=found.rounds,
+        runs=found.runs,
+        attempts=found.attempts,
+        proposals=found.proposals,
+        elsewhere=found.elsewhere,
+        metrics=book,
+        histories=histories,
+    )

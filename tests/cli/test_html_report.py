@@ -1,0 +1,59 @@
+"""`report --html`: a page with the curves of real runs, that never replaces what is not one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.project import LAUNCH, CommandProject
+from tests.reports.pages import Page
+
+RUN = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
+
+
+@pytest.fixture
+def trained(project: CommandProject) -> CommandProject:
+    """Two configs were trained; the second is another training."""
+    project.config("a")
+    project.config("b", seed=2)
+    assert project.call(*RUN).returncode == 0
+    return project
+
+
+def test_the_page_of_a_loop_is_written_replaced_and_outlives_its_runs(trained: CommandProject) -> None:
+    said = trained.call("report", "--html", "shared/night.html")
+    path = trained.folder / "shared" / "night.html"
+    assert (said.returncode, said.stdout.strip(), said.stderr) == (0, str(path), "")
+    first = Page(path.read_text(encoding="utf-8"))
+    runs = {line["data-run"] for line in first.classes("line")}
+    assert len(runs) == 2
+    shutil.rmtree(trained.loop().output_dir)
+    for attempt in trained.attempts():
+        shutil.rmtree(attempt.directory)
+    assert trained.call("report", "--html", "shared/night.html").returncode == 0
+    again = Page(path.read_text(encoding="utf-8"))
+    assert again.classes("line") == []
+    assert "No history of 2 runs can be read here." in again.text
+    assert [table[0] for table in again.tables] == [table[0] for table in first.tables]
+    assert [each.name for each in path.parent.iterdir()] == ["night.html"]
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("a.json", "a.json exists and is no page of `autoloop-tui report`; name another file, or delete it."),
+        (".", ". cannot be replaced (Is a directory); name another file."),
+        ("/dev/null", "/dev/null cannot be replaced (it is not a regular file); name another file."),
+        ("a.json/x.html", "a.json/x.html cannot be replaced (Not a directory); name another file."),
+        ("x" * 300, "cannot be replaced (File name too long); name another file."),
+    ],
+)
+def test_a_path_that_cannot_take_the_page_is_refused_in_a_sentence(trained: CommandProject, path: str, why: str) -> None:
+    before = Path(trained.folder, "a.json").read_bytes()
+    said = trained.call("report", "--html", path)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.strip().endswith(why)
+    assert "Traceback" not in said.stderr
+    assert Path(trained.folder, "a.json").read_bytes() == before
