@@ -44,9 +44,10 @@ bench: $(STAMP)
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/backtest.py
 
-# How often verdicts are wrong and how many runs they need; trains the demo ten times. Prints its seed.
+# How often verdicts are wrong, how many runs they need, and what searches of the demo come to. Hours; goes on where it was
+# interrupted. PARTS="simulated --quick" for a part or a short one.
 bench-judgement: $(STAMP)
-	$(BIN)/python bench/judgement.py
+	$(BIN)/python -m bench.judgement $(PARTS)
 
 # torch first and pinned, so that no other package pulls in a larger build of it.
 $(STAMP): pyproject.toml constraints.txt

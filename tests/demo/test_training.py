@@ -14,7 +14,7 @@ from autoloop.demo.domains import make_task
 from autoloop.demo.model import ChunkPolicy
 from autoloop.demo.options import Request, TrainOptions, decode, read_request
 from autoloop.demo.project import demo_configs
-from autoloop.demo.train import as_tensors, evaluate, make_optimizer, step_loss, train
+from autoloop.demo.train import as_tensors, evaluate, make_optimizer, start_wandb, step_loss, train
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
@@ -117,7 +117,7 @@ def test_every_option_of_the_objective_changes_what_is_trained(path: str, value:
 def test_a_feature_with_embedding_and_label_both_off_stops_the_training(tmp_path: Path) -> None:
     options = options_of(ot__loss_config__features__3__weight_label=0.0, steps=1, output_dir=str(tmp_path / "out"))
     with pytest.raises(ValueError, match="`action`: learned embedding and label cost are both disabled"):
-        train(Request(options, None))
+        train(Request(options, None), start_wandb)
 
 
 def test_a_feature_that_the_data_lacks_is_named() -> None:
@@ -135,7 +135,7 @@ def test_the_policys_preset_replaces_the_optimizer_unless_told_otherwise(tmp_pat
             output_dir=str(tmp_path / "out"),
             **changes,
         )
-        train(Request(options, None))
+        train(Request(options, None), start_wandb)
         return options.optimizer.lr
 
     assert rate() == 3e-4
@@ -176,11 +176,11 @@ def test_evaluation_leaves_the_random_stream_alone() -> None:
 
 def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    train(Request(options_of(steps=6, save_freq=3, policy__dropout=0.1, output_dir=str(out)), None))
+    train(Request(options_of(steps=6, save_freq=3, policy__dropout=0.1, output_dir=str(out)), None), start_wandb)
     unbroken = load_file(out / "checkpoints" / "000006" / "pretrained_model" / "model.safetensors")
     kept = out / "checkpoints" / "000003" / "pretrained_model" / "train_config.json"
     again = read_request([f"--config_path={kept}", "--resume=true"])
     (out / "checkpoints" / "000006" / "pretrained_model" / "model.safetensors").unlink()
-    train(again)
+    train(again, start_wandb)
     resumed = load_file(out / "checkpoints" / "last" / "pretrained_model" / "model.safetensors")
     assert all(torch.equal(unbroken[name], resumed[name]) for name in unbroken)

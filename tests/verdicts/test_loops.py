@@ -1,12 +1,25 @@
-"""Whole loops in which no variant is any better: how many report an improvement. bench/judgement.py has the exact rates."""
+"""Whole loops in which no variant is any better: how many report an improvement. bench/judgement has the exact rates."""
 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
+import msgspec
 import pytest
+from autoloop.model import Summary
+from autoloop.verdicts import Call
 
-from bench.judgement import NOISES, Trainer, greedy_reports_improvement, reports_improvement
+from bench.judgement.seeds import METRICS, called_different
+from bench.judgement.simulated import (
+    NOISES,
+    Trainer,
+    compared,
+    fixed_runs,
+    greedy_reports_improvement,
+    normal,
+    reports_improvement,
+)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -22,3 +35,21 @@ def test_a_loop_with_something_to_find_finds_it() -> None:
     rng = random.Random(6)
     draw, drift = NOISES["normal"]
     assert sum(reports_improvement(Trainer(rng, draw, drift), effect=8.0) for _ in range(20)) >= 16
+
+
+def test_an_effect_of_one_spread_is_found_with_fewer_runs_than_a_test_with_one_look_needs() -> None:
+    rng = random.Random(8)
+    found = [compared(Trainer(rng, normal), 1.0) for _ in range(200)]
+    share = [call for call, _ in found].count(Call.BETTER) / len(found)
+    assert share >= 0.8
+    assert sum(runs for _, runs in found) / len(found) <= 0.6 * fixed_runs(1.0, share)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_seeds_of_one_config_are_not_called_different(metric: str) -> None:
+    """The demo's config with ten seeds, as `python -m bench.judgement seeds` trained it."""
+    recorded = msgspec.json.decode(Path(__file__).with_name("ten_seeds.json").read_bytes(), type=list[Summary])
+    before, now, pairs = called_different(recorded, metric)
+    assert pairs == 45
+    assert now <= 0.05 * pairs
+    assert before > 0.4 * pairs

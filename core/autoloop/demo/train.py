@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from pprint import pformat
@@ -36,11 +37,14 @@ def main(argv: list[str]) -> None:
         )
         sys.exit(2)
     log_to_stderr()
-    train(request)
+    train(request, start_wandb)
 
 
-def train(request: Request) -> None:
-    """One training from start (or checkpoint) to `steps`; writes only below the output directory."""
+def train(request: Request, start: Callable[[TrainOptions], Any]) -> None:
+    """One training from start (or checkpoint) to `steps`; writes only below the output directory.
+
+    `start` gives the run that metrics are logged to, with `log` and `finish` as a W&B run has them, or None.
+    """
     import torch
     from accelerate import Accelerator
     from accelerate.utils import set_seed
@@ -68,7 +72,7 @@ def train(request: Request) -> None:
     torch.set_num_threads(1)  # Its matrices are tiny: more threads only get in each other's way.
     set_seed(options.seed)
     logging.info("%s", pformat(asdict(options)))
-    run = start_wandb(options)
+    run = start(options)
 
     logging.info("Creating dataset")
     task = make_task(options.dataset.repo_id, options.dataset.src_episodes, options.dataset.tgt_episodes)

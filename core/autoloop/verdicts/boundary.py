@@ -3,7 +3,7 @@
 Two one-sided sequential probability ratio tests of "no effect" against "an effect of one standard deviation between seeds",
 with a limit. With z the effect over its standard error, and h the z that such an effect is expected to have by now, the log
 likelihood ratio is `z * h - h * h / 2`. Above Wald's upper line it decides, below his lower one it gives up, at any number
-of looks; Siegmund's correction takes off what a walk in steps overshoots. bench/judgement.py measures the error rates.
+of looks; Siegmund's correction takes off what a walk in steps overshoots. bench/judgement measures the error rates.
 """
 
 from __future__ import annotations

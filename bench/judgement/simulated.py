@@ -1,30 +1,18 @@
-"""How often verdicts are wrong, and how many runs they need. Simulated noise, and the real demo training.
-
-Run: `python bench/judgement.py [--loops 1000] [--seed N] [--demo-seeds 10] [--demo-steps 300]`; `--demo-seeds 0` leaves the
-training out. The seed is printed.
-"""
+"""How often verdicts are wrong, and how many runs they need, with simulated noise."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import math
 import random
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from autoloop.demo import project as demo_project
-from autoloop.metrics import default_book
-from autoloop.model import Run, RunState
-from autoloop.store import Store
 from autoloop.verdicts import ALPHA, Call, Value, decide, pooled, shared
 from autoloop.verdicts.boundary import Boundary
-from autoloop.verdicts.distributions import normal_quantile, wilson
+from autoloop.verdicts.distributions import normal_quantile
+
+from bench.judgement.text import rate
 
 CALIBRATION = 5
 """Seeds of the baseline from which the noise is known before a comparison begins."""
@@ -109,9 +97,9 @@ def compared(trainer: Trainer, effect: float) -> tuple[Call, int]:
             return call, len(ours) + len(theirs)
 
 
-def rate(successes: int, trials: int) -> str:
-    low, high = wilson(successes, trials)
-    return f"{successes / trials:6.1%}  [{low:.1%}, {high:.1%}]"
+def fixed_runs(effect: float, found: float) -> float:
+    """The runs that a test with one look needs, of both configs together, to find a share of effects of that many sd."""
+    return 4 * ((normal_quantile(1 - ALPHA) + normal_quantile(found)) / effect) ** 2
 
 
 def loops(count: int, seed: int) -> None:
@@ -133,82 +121,9 @@ def power(count: int, seed: int) -> None:
         calls, runs = [call for call, _ in found], sum(n for _, n in found) / count
         better, worse, none = (calls.count(call) for call in (Call.BETTER, Call.WORSE, Call.NO_DIFFERENCE))
         line = f"  {effect:3.1f} sd  {rate(better, count)}  {worse / count:6.1%}      {none / count:6.1%}  {runs:5.1f}"
-        if 0 < better < count and effect:
-            needed = 4 * ((normal_quantile(1 - ALPHA) + normal_quantile(better / count)) / effect) ** 2
+        if effect:
+            needed = fixed_runs(effect, min(better, count - 0.5) / count)
             line += f"   {needed:5.1f}   {runs / needed:5.2f}"
         print(line)
     design = 4 * Boundary(ALPHA).fixed
     print(f"  (the fixed test that the boundary is designed after needs {design:.0f} runs at 1 sd)")
-
-
-def demo(seeds: int, steps: int) -> None:
-    print(f"\nThe demo's config tau2_lam015, {seeds} seeds, {steps} steps, nothing else changed; pairs called different:")
-    with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder)
-        configs = demo_project.write_project(project)
-        config = next(path for path in configs if "tau2" in path.name)
-        began = time.time()
-        words = [
-            "run",
-            "--cfgs",
-            str(config),
-            "--seeds",
-            str(seeds),
-            "--steps",
-            str(steps),
-            "--device",
-            "cpu",
-            "--exec",
-            "--no-ui",
-        ]
-        words += ["--log-freq", str(demo_project.LOG_FREQ), "--eval-freq", str(demo_project.EVAL_FREQ), "--no-live"]
-        words += ["--train-script", str(Path(demo_project.__file__).with_name("train.py"))]
-        done = subprocess.run(
-            [sys.executable, "-m", "autoloop_tui", *words], cwd=project, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            print(f"  the loop failed (exit code {done.returncode}): {done.stderr[-500:]}")
-            return
-        with Store.open(project) as store:
-            runs = [run for run in store.runs(store.find_loop(None).id) if run.state is RunState.FINISHED and run.summary]
-        print(f"  {len(runs)} runs in {time.time() - began:.0f} s")
-    pairs_of(runs)
-
-
-def pairs_of(runs: list[Run]) -> None:
-    book = default_book()
-    print("  metric        last values, 2 x tail_mad    one run each, noise of the other seeds      sd [95 %]")
-    for metric in ("eval_l1", "l1_loss", "ot_loss", "grad_norm", "ot_pi_sum"):
-        name = book.resolve_name(metric) or metric
-        found = [run.summary.metrics[name] for run in runs if run.summary and name in run.summary.metrics]
-        values = [Value(each.tail_mean, each.last_step, str(place)) for place, each in enumerate(found)]
-        noise = pooled([values])
-        if noise is None:
-            continue
-        old = new = pairs = 0
-        for a, b in itertools.combinations(range(len(found)), 2):
-            pairs += 1
-            old += abs(found[a].last - found[b].last) > 2 * max(found[a].tail_mad, found[b].tail_mad)
-            others = pooled([[value for place, value in enumerate(values) if place not in (a, b)]])
-            new += decide([values[a]], [values[b]], others, good="low").call.decided
-        low, high = noise.interval()
-        print(f"  {metric:12}  {old:3} of {pairs:<20}   {new:3} of {pairs:<34}  {noise.sd:.3g} [{low:.3g}, {high:.3g}]")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--loops", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--demo-seeds", type=int, default=10)
-    parser.add_argument("--demo-steps", type=int, default=300)
-    given = parser.parse_args()
-    seed = random.randrange(2**31) if given.seed is None else given.seed
-    print(f"seed {seed}")
-    loops(given.loops, seed)
-    power(given.loops, seed)
-    if given.demo_seeds:
-        demo(given.demo_seeds, given.demo_steps)
-
-
-if __name__ == "__main__":
-    main()
