@@ -221,7 +221,7 @@ def test_the_smaller_entries_of_the_original_scripts_are_read() -> None:
         best_step=100,
         delta=-1.0,
         pct=-25.0,
-        n=3,
+        n=8,
         min=1.0,
         max=4.0,
         tail_mean=3.0,
@@ -261,7 +261,7 @@ def test_an_entry_of_last_values_is_one_point_of_each() -> None:
     assert (only.first, only.last, only.best, only.pct, only.n) == (2.5, 2.5, 2.5, 0.0, 1)
     assert from_json({"m": {"first": NAN, "last": 2.5}}).metrics["m"].n == 1
     flat = {"first": 2.5, "last": 2.5, "best": 2.5, "best_step": 1, "delta": 0.0, "pct": 0.0}
-    assert from_json({"m": flat, "steps": 40}).metrics["m"].n == 3  # its best is not its last: there were more
+    assert from_json({"m": flat, "steps": 40}).metrics["m"].n == 8  # its best is not its last: there were more
 
 
 @pytest.mark.parametrize(

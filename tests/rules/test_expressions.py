@@ -126,6 +126,7 @@ def test_every_comparison_is_put_on_record_with_its_metric() -> None:
         "last_step": 3000,
         "n": 61,
         "noise": 3e-5,
+        "words": None,
     }
     assert (late.name, late.value, late.op, late.threshold, late.metric) == ("steps", 2000, ">=", 1000, None)
 

@@ -60,10 +60,10 @@ def test_nothing_is_judged_twice_on_the_same_points() -> None:
 
 def test_a_plateau_is_judged_over_its_window_once_the_run_has_made_so_many_steps() -> None:
     plateau = rule(when='"l1_loss.pct > -2"', window=200)
-    flat = [(step, 1.0) for step in range(300, 501, 50)]
-    assert not fires(watch(plateau), *flat[:-2])  # 100 steps only
+    flat = [(step, 1.0) for step in range(300, 501, 25)]
+    assert not fires(watch(plateau), *flat[:-1])  # eight points, but 175 steps only
     assert fires(watch(plateau), *flat)
-    falling = [(step, 10.0 - step / 100) for step in range(0, 300, 50)]
+    falling = [(step, 10.0 - step / 100) for step in range(0, 300, 25)]
     assert not fires(watch(plateau), *falling)
     looked = watch(plateau)
     (firing,) = looked.fired({"train/l1_loss": series(*falling, *flat)}, 500)

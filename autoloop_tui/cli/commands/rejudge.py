@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoloop.metrics import OverSeeds, config_name, over_seeds
 from autoloop.model import Loop, LoopEndKind, Run, RunState, UserError
@@ -20,6 +20,9 @@ from autoloop.text.plural import plural
 from autoloop_tui import client
 from autoloop_tui.cli import run_flags
 from autoloop_tui.cli.output import printing
+
+if TYPE_CHECKING:
+    from autoloop.engine.base.among_runs import AmongRuns
 
 NOT_JUDGED = "not judged"
 
@@ -96,15 +99,21 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
 
 def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSource) -> list[Rejudged]:
     """As the engine judges a round: a run that lacks what the rules need is none of those whose mean is judged."""
-    alone = {run.id: _judge(store, loop, over_seeds([run])[0], source, ask=False) for run in finished}
+    from autoloop.engine.base.among_runs import AmongRuns
+    from autoloop.engine.planning.kept_metrics import metrics_of
+
+    among = AmongRuns(store, loop.id, metrics_of(store.places, loop), until=finished[0].round)
+    alone = {run.id: _judge(store, loop, over_seeds([run])[0], source, among, ask=False) for run in finished}
     fit = [run for run in finished if alone[run.id].now is not None]
-    judged = {each.run.id: _judge(store, loop, each, source) for each in over_seeds(fit)}
+    judged = {each.run.id: _judge(store, loop, each, source, among) for each in over_seeds(fit)}
     rest = {run.id: alone[run.id] for run in finished if run not in fit}
     by_first = judged | rest
     return [by_first[run.id] for run in finished if run.id in by_first]
 
 
-def _judge(store: Store, loop: Loop, judged: OverSeeds, source: RuleSource, *, ask: bool = True) -> Rejudged:
+def _judge(
+    store: Store, loop: Loop, judged: OverSeeds, source: RuleSource, among: AmongRuns, *, ask: bool = True
+) -> Rejudged:
     """`ask` false: only whether it can be judged."""
     from autoloop.engine.base.frozen_config import frozen_config
     from autoloop.engine.planning.kept_metrics import metrics_of
@@ -127,7 +136,7 @@ def _judge(store: Store, loop: Loop, judged: OverSeeds, source: RuleSource, *, a
         config = frozen_config(run)
     except UserError as error:
         return Rejudged(judged.runs, before, None, [], [str(error)], asked)
-    view = RunView(judged.summary, config, log, metrics_of(store.places, loop))
+    view = RunView(judged.summary, config, log, metrics_of(store.places, loop), lambda: among.of(run))
     lacking = source.lacking(view)
     if lacking or not judged.summary.metrics:
         return Rejudged(judged.runs, before, None, lacking, [], asked)

@@ -4,11 +4,12 @@ from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, defa
 from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.main import LOOKED_AT, for_runs, main_metrics, main_names
 from autoloop.metrics.seeds import OverSeeds, by_config, config_label, config_name, mean_summary, over_seeds
-from autoloop.metrics.summary import canonical_columns, summarise, summarise_named
+from autoloop.metrics.summary import PLATEAU_POINTS, canonical_columns, summarise, summarise_named
 from autoloop.metrics.wording import Direction
 
 __all__ = [
     "LOOKED_AT",
+    "PLATEAU_POINTS",
     "Derived",
     "Direction",
     "Metric",

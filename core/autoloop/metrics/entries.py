@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from autoloop.metrics.book import MetricBook, default_book
-from autoloop.metrics.summary import canonical_names
+from autoloop.metrics.summary import PLATEAU_POINTS, canonical_names
 from autoloop.model import MetricSummary, Summary, UserError
 
 _T = TypeVar("_T")
@@ -34,10 +34,10 @@ def from_json(entry: Mapping[str, Any], book: MetricBook | None = None) -> Summa
     """The summary in an entry, ours or the original's smaller one.
 
     Old names of a metric count as in a history. What the original did not write is filled in as far as it can be told:
-    without `first` there was one value, `last`; `n` is 1 where nothing moved and the best step is the last, else 3, for
-    a history of unknown length; min and max span first, last and best; the tail is `last`; the last step is `steps`. A
-    metric that ends in NaN or infinity is named as such; anything else without a finite `last` is left out, as is
-    anything that is no metric. Raises UserError if the entry is not an object.
+    without `first` there was one value, `last`; `n` is 1 where nothing moved and the best step is the last, else as many
+    as a plateau needs, for a history of unknown length; min and max span first, last and best; the tail is `last`; the
+    last step is `steps`. A metric that ends in NaN or infinity is named as such; anything else without a finite `last` is
+    left out, as is anything that is no metric. Raises UserError if the entry is not an object.
     """
     book = book or default_book()
     if not isinstance(entry, Mapping):
@@ -77,7 +77,7 @@ def _metric(numbers: Mapping[str, Any], steps: int) -> MetricSummary | None:
         best_step=best_step,
         delta=delta,
         pct=_finite(numbers.get("pct"), delta / first * 100 if first else 0.0),
-        n=_whole(numbers.get("n"), 1 if first == last == best and best_step == steps else 3),
+        n=_whole(numbers.get("n"), 1 if first == last == best and best_step == steps else PLATEAU_POINTS),
         min=_finite(numbers.get("min"), min(known)),
         max=_finite(numbers.get("max"), max(known)),
         tail_mean=_finite(numbers.get("tail_mean"), last),

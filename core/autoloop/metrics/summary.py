@@ -16,6 +16,10 @@ from autoloop.metrics.book import Derived, MetricBook, fits
 from autoloop.metrics.wording import Direction
 from autoloop.model import MetricSummary, Series, Summary
 
+PLATEAU_POINTS = 8
+"""Points without which a curve cannot be called flat. Of eight, the two halves can be told apart by rank (5 %, two-sided:
+2 of the 70 ways to divide them); of fewer, even a curve that falls at each point could be chance."""
+
 
 def canonical_names(names: Iterable[str], book: MetricBook) -> dict[str, str]:
     """What each name is called in the book: of several names for one metric the first of the book is the metric, and

@@ -8,7 +8,10 @@ import msgspec
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison that a rule made: `name` (as written), its `value`, `op`, the `threshold` and what came out."""
+    """One comparison that a rule made: `name` (as written), its `value`, `op`, the `threshold` and what came out.
+
+    `words`: what the value rests on if it is no number of this run: a verdict, the spread between seeds. `noise`: how
+    much the metric scatters within the run."""
 
     name: str
     value: Any
@@ -20,6 +23,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     last_step: int | None = None
     n: int | None = None
     noise: float | None = None
+    words: str | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

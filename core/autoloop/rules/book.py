@@ -202,7 +202,7 @@ def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> R
     clamp = {path: _bounds(bounds, f'{where}: clamp "{path}"') for path, bounds in rule.clamp.items()}
     return Rule(
         id=rule.id,
-        when=_condition(rule.when, where, metrics),
+        when=_condition(rule.when, where, metrics, live=rule.scope == "live"),
         reason=rule.reason,
         changes=turns[0] if turns else (),
         priority=rule.priority,
@@ -271,9 +271,9 @@ def _bounds(table: Any, where: str) -> Bounds:
     return bounds
 
 
-def _condition(text: str, where: str, metrics: MetricBook | None) -> Expression:
+def _condition(text: str, where: str, metrics: MetricBook | None, *, live: bool = False) -> Expression:
     try:
-        return compile_expression(text, metrics)
+        return compile_expression(text, metrics, live=live)
     except UserError as error:
         raise UserError(f"{where}: when: {error}") from None
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoloop.model import Observation
+from autoloop.model import MetricSummary, Observation
 from autoloop.rules.view import RunView
+from autoloop.text.suggest import did_you_mean
 from autoloop.text.values import value_text
 
 
@@ -24,8 +25,29 @@ class Evaluation:
     observations: list[Observation] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    supposed: float | None = None
+    """What every change of a metric is taken to be, in place of the run's, to learn what a comparison asks for."""
 
-    def observe(self, name: str, value: Any, op: str, threshold: Any, holds: bool, metric: str | None = None) -> bool:
+    def reached(self, name: str) -> tuple[str, MetricSummary]:
+        """A metric's canonical name and summary. UndecidedError if it never appeared."""
+        canonical, found = self.view.metric(name)
+        if found is None:
+            self.missing.append(canonical)
+            slip = self.view.book.resolve_name(name) is None
+            near = did_you_mean(canonical, self.view.summary.metrics, quote='"') if slip else ""
+            raise UndecidedError(f"metric {canonical} never appeared with a finite value{f'; {near}' if near else ''}")
+        return canonical, found
+
+    def observe(
+        self,
+        name: str,
+        value: Any,
+        op: str,
+        threshold: Any,
+        holds: bool,
+        metric: str | None = None,
+        words: str | None = None,
+    ) -> bool:
         canonical, found = self.view.metric(metric) if metric else (None, None)
         self.observations.append(
             Observation(
@@ -39,6 +61,7 @@ class Evaluation:
                 last_step=found.last_step if found else None,
                 n=found.n if found else None,
                 noise=found.tail_mad if found else None,
+                words=words,
             )
         )
         return holds
@@ -46,13 +69,20 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Term:
-    """A checked part of a condition. `kind` is number, truth, text, none, or any where only the run can tell."""
+    """A checked part of a condition. `kind` is number, truth, text, none, or any where only the run can tell.
+
+    `change`: the metric whose change it computes, by the name as written. `words`: what its value rests on, in words.
+    `choices`: the texts that it may be.
+    """
 
     kind: str
     run: Callable[[Evaluation], Any]
     source: str
     metric: str | None = None
     constant: bool = False
+    change: str | None = None
+    words: Callable[[Evaluation], str] | None = None
+    choices: tuple[str, ...] = ()
 
 
 def finite(value: Any, source: str) -> float:

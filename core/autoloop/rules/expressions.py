@@ -4,12 +4,16 @@ What may be written: `and`, `or`, `not`, comparisons (chains too), `+ - * /`, nu
 `name.last` with any name that tables show (`loss.last`, `val/loss.last`; `metric("any name").last` for a name with other
 signs) and any field of a metric's summary; a slash with spaces around it divides; `steps`;
 `config("dotted.path")`, `has("metric")`, `diverged("metric")` (its newest value is NaN or infinite, and with a number
-behind the name so many in a row), `infinite("metric")` (its newest value is infinity),
-`log_matches("regex")`, `abs`, `min`, `max`. So a rule book can look at a run and do nothing else.
+behind the name so many in a row), `infinite("metric")` (its newest value is infinity), `log_matches("regex")`, `abs`,
+`min`, `max`; `n` (the finished runs of the config), `noise("metric")` (the standard deviation between seeds),
+`verdict("metric")` (of the config beside the one that it was made from: "better", "not enough runs" …) and
+`better_than_base("metric")`. So a rule book can look at a run and do nothing else.
 
-A condition that cannot be decided (its metric never appeared, its config key is not there, a division by zero, a value
-that is not finite) does not hold, whatever stands around it, and says why. `and` and `or` stop as soon as they know, so
-`has("x") and …` guards what follows.
+A comparison of `pct` or `delta` that holds because a metric has hardly improved needs enough points (`plateau.py`).
+
+A condition that cannot be decided (its metric never appeared, its config key is not there, there are too few seeds or
+points, a division by zero, a value that is not finite) does not hold, whatever stands around it, and says why. `and` and
+`or` stop as soon as they know, so `has("x") and …` guards what follows.
 """
 
 from __future__ import annotations
@@ -36,6 +40,10 @@ class Expression:
     """Canonical names of the metrics that it looks at."""
     patterns: tuple[Regex, ...] = ()
     """What it looks for in the log."""
+    plateaus: frozenset[str] = frozenset()
+    """Canonical names of the metrics that it holds to be flat."""
+    compared: frozenset[str] = frozenset()
+    """Canonical names of the metrics of which it asks for the noise or a verdict."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,20 @@ class Verdict:
     notes: list[str]
 
 
-def compile_expression(text: str, book: MetricBook | None = None) -> Expression:
-    """Check a condition against the metric names of `book`. UserError says what is wrong, where, and what is near."""
-    compiler = Compiler(text, book or default_book())
+def compile_expression(text: str, book: MetricBook | None = None, *, live: bool = False) -> Expression:
+    """Check a condition against the metric names of `book`. UserError says what is wrong, where, and what is near.
+
+    `live`: it is to judge runs in training."""
+    compiler = Compiler(text, book or default_book(), live=live)
     decide = compiler.compile()
-    return Expression(re.sub(r"\s*\n\s*", " ", text.strip()), decide, frozenset(compiler.metrics), tuple(compiler.patterns))
+    return Expression(
+        re.sub(r"\s*\n\s*", " ", text.strip()),
+        decide,
+        frozenset(compiler.metrics),
+        tuple(compiler.patterns),
+        frozenset(compiler.plateaus),
+        frozenset(compiler.compared),
+    )
 
 
 def evaluate(expression: str | Expression, view: RunView) -> Verdict:

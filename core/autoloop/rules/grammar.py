@@ -8,31 +8,27 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary, UserError
 from autoloop.regex import Regex
+from autoloop.rules import among_runs
+from autoloop.rules.comparing import OPERATORS, Comparison, Link, kind_words, nearest_hint
 from autoloop.rules.condition_text import ConditionText, named
-from autoloop.rules.evaluation import Evaluation, Term, UndecidedError, finite, same, setting, show
+from autoloop.rules.evaluation import Evaluation, Term, UndecidedError, finite, setting, show
+from autoloop.rules.plateau import CHANGES
 from autoloop.rules.view import compile_pattern, cut
-from autoloop.text.suggest import did_you_mean
 
 MAX_DEPTH = 40
 STATISTICS = MetricSummary.__struct_fields__
-FUNCTIONS = ("metric", "config", "has", "diverged", "infinite", "log_matches", "abs", "min", "max")
-WORDS = ("steps", "True", "False", "None")
+FUNCTIONS = (*among_runs.FUNCTIONS, "metric", "config", "has", "diverged", "infinite", "log_matches", "abs", "min", "max")
+WORDS = ("steps", among_runs.RUNS, "True", "False", "None")
+ALSO_METRICS = (among_runs.RUNS, *among_runs.FUNCTIONS)
+"""What a metric may be called too: with a statistic behind it, it is one."""
 
-_COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
-    ast.Lt: ("<", operator.lt),
-    ast.LtE: ("<=", operator.le),
-    ast.Gt: (">", operator.gt),
-    ast.GtE: (">=", operator.ge),
-    ast.Eq: ("==", same),
-    ast.NotEq: ("!=", lambda a, b: not same(a, b)),
-}
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _PICK: dict[str, Callable[[list[float]], float]] = {"abs": lambda given: abs(given[0]), "min": min, "max": max}
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -45,34 +41,41 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 class Compiler:
     """Walks the syntax tree once; every kind of node that is not named here is refused."""
 
-    def __init__(self, text: str, book: MetricBook) -> None:
+    def __init__(self, text: str, book: MetricBook, *, live: bool = False) -> None:
+        """`live`: for runs in training, which count in no comparison."""
         self.source = ConditionText(text)
         self.book = book
+        self.live = live
         self.metrics: set[str] = set()
         """Canonical names of the metrics that the condition looks at."""
         self.patterns: list[Regex] = []
         """What it looks for in the log."""
+        self.plateaus: set[str] = set()
+        """Canonical names of the metrics that the condition holds to be flat."""
+        self.compared: set[str] = set()
+        """Canonical names of the metrics of which it asks for the noise or a verdict."""
 
     def compile(self) -> Callable[[Evaluation], bool]:
         return self.condition(self.source.parse(), 0)
 
     # ------------------------------------------------------------------------------------- truth
 
-    def condition(self, node: ast.expr, depth: int) -> Callable[[Evaluation], bool]:
+    def condition(self, node: ast.expr, depth: int, *, negated: bool = False) -> Callable[[Evaluation], bool]:
+        """`negated`: it stands below an odd number of `not`."""
         self._bound(node, depth)
         match node:
             case ast.BoolOp():
-                parts = [self.condition(part, depth + 1) for part in node.values]
+                parts = [self.condition(part, depth + 1, negated=negated) for part in node.values]
                 together = all if isinstance(node.op, ast.And) else any
                 return lambda evaluation: together(part(evaluation) for part in parts)
             case ast.UnaryOp(op=ast.Not()):
-                inner = self.condition(node.operand, depth + 1)
+                inner = self.condition(node.operand, depth + 1, negated=not negated)
                 return lambda evaluation: not inner(evaluation)
             case ast.Compare():
-                return self._comparison(node, depth)
+                return self._comparison(node, depth, negated)
         term = self.value(node, depth)
         if term.kind not in ("truth", "any"):
-            what = f"{term.source} is {_kind_words(term.kind)}, not a condition"
+            what = f"{term.source} is {kind_words(term.kind)}, not a condition"
             raise self._error(node, f"{what}; compare it with something")
 
         def leaf(evaluation: Evaluation) -> bool:
@@ -85,12 +88,12 @@ class Compiler:
 
         return leaf
 
-    def _comparison(self, node: ast.Compare, depth: int) -> Callable[[Evaluation], bool]:
-        if any(type(op) not in _COMPARE for op in node.ops):
+    def _comparison(self, node: ast.Compare, depth: int, negated: bool) -> Callable[[Evaluation], bool]:
+        if any(type(op) not in OPERATORS for op in node.ops):
             raise self._error(node, "conditions compare with < <= > >= == != only")
         sides = [self.value(side, depth + 1) for side in (node.left, *node.comparators)]
         pairs = zip(node.ops, sides, sides[1:], strict=False)
-        links = [self._link(node, *_COMPARE[type(op)], left, right) for op, left, right in pairs]
+        links = [self._link(node, type(op), left, right, negated) for op, left, right in pairs]
 
         def compare(evaluation: Evaluation) -> bool:
             value = sides[0].run(evaluation)
@@ -103,28 +106,14 @@ class Compiler:
 
         return compare
 
-    def _link(
-        self, node: ast.Compare, op: str, test: Callable[[Any, Any], bool], left: Term, right: Term
-    ) -> Callable[[Evaluation, Any, Any], bool]:
-        """One comparison of a chain. Evidence reads metric, op, threshold: `1 > x.last` is kept as `x.last < 1`."""
-        ordered = op not in ("==", "!=")
-        for side in (left, right):
-            if ordered and side.kind not in ("number", "any"):
-                raise self._error(node, f"{side.source} is {_kind_words(side.kind)}, which {op} cannot compare")
-        if "any" not in (left.kind, right.kind) and left.kind != right.kind:
-            kinds = f"{left.source} is {_kind_words(left.kind)} and {right.source} is {_kind_words(right.kind)}"
-            raise self._error(node, f"{kinds}, which are never equal")
-        flip = left.constant and not right.constant
-
-        def link(evaluation: Evaluation, a: Any, b: Any) -> bool:
-            if ordered:
-                a, b = finite(a, left.source), finite(b, right.source)
-            holds = test(a, b)
-            if flip:
-                return evaluation.observe(right.source, b, _MIRRORED[op], a, holds, right.metric)
-            return evaluation.observe(left.source, a, op, b, holds, left.metric or right.metric)
-
-        return link
+    def _link(self, node: ast.Compare, op: type[ast.cmpop], left: Term, right: Term, negated: bool) -> Link:
+        """One comparison of a chain."""
+        compared = Comparison(op, left, right, self.book, negated=negated)
+        if wrong := compared.fault():
+            raise self._error(node, wrong)
+        if compared.flat:
+            self.plateaus.add(self.book.resolve_name(compared.flat) or compared.flat)
+        return compared.link()
 
     # ------------------------------------------------------------------------------------- values
 
@@ -137,7 +126,7 @@ class Compiler:
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
                 sign = -1 if isinstance(node.op, ast.USub) else 1
                 term = self._numeric(node.operand, depth)
-                return Term("number", lambda t: sign * finite(term.run(t), source), source, term.metric, term.constant)
+                return replace(term, kind="number", run=lambda t: sign * finite(term.run(t), source), source=source)
             case ast.BinOp() if type(node.op) in _ARITHMETIC:
                 return self._arithmetic(node, source, depth)
             case ast.Name():
@@ -168,7 +157,7 @@ class Compiler:
     def _numeric(self, node: ast.expr, depth: int) -> Term:
         term = self.value(node, depth + 1)
         if term.kind not in ("number", "any"):
-            raise self._error(node, f"{term.source} is {_kind_words(term.kind)}, not a number")
+            raise self._error(node, f"{term.source} is {kind_words(term.kind)}, not a number")
         return term
 
     def _arithmetic(self, node: ast.BinOp, source: str, depth: int) -> Term:
@@ -182,17 +171,29 @@ class Compiler:
             except ZeroDivisionError:
                 raise UndecidedError(f"{source} divides by zero") from None
 
-        return Term("number", run, source, left.metric or right.metric, left.constant and right.constant)
+        return Term(
+            "number",
+            run,
+            source,
+            left.metric or right.metric,
+            left.constant and right.constant,
+            # Of two metrics, or of a metric's change and its level, it would be no change any more.
+            left.change if right.constant else right.change if left.constant else None,
+            left.words or right.words,
+        )
 
     def _name(self, node: ast.Name) -> Term:
         name = named(node.id)
         if name == "steps":
             return Term("number", lambda evaluation: evaluation.view.summary.steps, "steps")
+        if name == among_runs.RUNS:
+            self._after_the_end(node, name)
+            return among_runs.number_of_runs(name)
         if name in FUNCTIONS:
             raise self._error(node, f"{name} is a function; write {name}(…)")
         if "/" in name or self.book.resolve_name(name):
             raise self._error(node, f"say which statistic of {name} is meant, as in {name}.last")
-        hint = _nearest(name, (*self._names(), *WORDS, *FUNCTIONS))
+        hint = nearest_hint(name, (*self._names(), *WORDS, *FUNCTIONS))
         hint = hint or f"; a metric is written with its statistic, as in {cut(name)}.last"
         raise self._error(node, f'unknown name "{cut(name)}"{hint}')
 
@@ -200,11 +201,11 @@ class Compiler:
         owner = node.value
         if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "metric":
             name = self._metric_named(owner)
-        elif isinstance(owner, ast.Name) and owner.id not in FUNCTIONS and owner.id not in WORDS:
+        elif isinstance(owner, ast.Name) and (owner.id in ALSO_METRICS or owner.id not in (*FUNCTIONS, *WORDS)):
             name = named(owner.id)
             # Any name may be a metric of this trainer; one that is nearly a short name of the book is a slip.
             known = self.book.resolve_name(name) or "/" in name
-            if not known and (hint := _nearest(name, self._names())):
+            if not known and (hint := nearest_hint(name, self._names())):
                 raise self._error(owner, f'unknown name "{cut(name)}"{hint}')
         elif isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id not in FUNCTIONS:
             raise self._no_function(node, owner.func.id)
@@ -212,23 +213,21 @@ class Compiler:
             raise self._error(node, f"{cut(source)}: only a metric has statistics, as in loss.last")
         statistic = node.attr
         if statistic not in STATISTICS:
-            raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{_nearest(statistic, STATISTICS)}')
+            raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{nearest_hint(statistic, STATISTICS)}')
 
         self.metrics.add(self.book.resolve_name(name) or name)
+        change = statistic in CHANGES
 
         def run(evaluation: Evaluation) -> Any:
-            canonical, found = evaluation.view.metric(name)
-            if found is None:
-                evaluation.missing.append(canonical)
-                slip = self.book.resolve_name(name) is None
-                hint = _nearest(canonical, evaluation.view.summary.metrics) if slip else ""
-                raise UndecidedError(f"metric {canonical} never appeared with a finite value{hint}")
+            if change and evaluation.supposed is not None:
+                return evaluation.supposed
+            _, found = evaluation.reached(name)
             value = getattr(found, statistic)
             if value is None:
                 raise UndecidedError(f"{source} is not known: nothing tells whether higher or lower is better")
             return finite(value, source)
 
-        return Term("number", run, source, name)
+        return Term("number", run, source, name, change=name if change else None)
 
     def _call(self, node: ast.Call, source: str, depth: int) -> Term:
         name = node.func.id if isinstance(node.func, ast.Name) else None
@@ -247,6 +246,8 @@ class Compiler:
                 source,
                 next((term.metric for term in terms if term.metric), None),
                 all(term.constant for term in terms),
+                terms[0].change if name == "abs" else None,
+                next((term.words for term in terms if term.words), None),
             )
         times = self._times(node) if name == "diverged" else 1
         argument = self._literal(node) if name in ("config", "log_matches") else self._metric_named(node)
@@ -256,8 +257,12 @@ class Compiler:
             if "*" in argument or not all(argument.split(".")):
                 raise self._error(node, 'config takes one dotted path without "*", as in config("policy.optimizer_lr")')
             return Term("any", lambda evaluation: setting(evaluation, argument, source), source)
-        if name in ("has", "diverged", "infinite"):
+        if name in ("has", "diverged", "infinite", *among_runs.FUNCTIONS):
             self.metrics.add(self.book.resolve_name(argument) or argument)
+        if name in among_runs.FUNCTIONS:
+            self._after_the_end(node, name)
+            self.compared.add(self.book.resolve_name(argument) or argument)
+            return among_runs.function(name, argument, source)
         if name == "diverged":
             return Term(
                 "truth", lambda t: t.observe(source, held := t.view.diverged(argument, times), "==", True, held), source
@@ -316,12 +321,17 @@ class Compiler:
 
     # ------------------------------------------------------------------------------------- errors
 
+    def _after_the_end(self, node: ast.expr, name: str) -> None:
+        if self.live and name in among_runs.AFTER_THE_END:
+            why = "is about runs that have finished, and a live rule judges one in training"
+            raise self._error(node, f'{name} {why}; ask it in a rule with scope = "end"')
+
     def _bound(self, node: ast.expr, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise self._error(node, "the condition is nested too deeply")
 
     def _no_function(self, node: ast.expr, name: str) -> UserError:
-        return self._error(node, f'there is no function "{cut(name)}"{_nearest(name, FUNCTIONS)}')
+        return self._error(node, f'there is no function "{cut(name)}"{nearest_hint(name, FUNCTIONS)}')
 
     def _names(self) -> list[str]:
         """How the book's metrics may be written without quotes."""
@@ -330,13 +340,3 @@ class Compiler:
 
     def _error(self, node: ast.expr, what: str) -> UserError:
         return self.source.error(node, what)
-
-
-def _nearest(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean "x"?` with the nearest choice, or nothing when none is near."""
-    hint = did_you_mean(word, choices, quote='"')
-    return f"; {hint}" if hint else ""
-
-
-def _kind_words(kind: str) -> str:
-    return {"number": "a number", "truth": "true or false", "text": "text", "none": "nothing"}.get(kind, "some value")

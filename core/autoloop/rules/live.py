@@ -6,7 +6,7 @@ Pure: the caller hands over the columns and lines that were read; `engine/rounds
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +18,7 @@ from autoloop.rules.rule import Rule
 from autoloop.rules.source import RuleSource
 from autoloop.rules.view import MAX_LINE, RunView, found_as
 from autoloop.text.plural import plural
+from autoloop.verdicts import AgainstBase
 
 
 def live_rules(source: RuleSource) -> list[Rule]:
@@ -64,15 +65,24 @@ class _LiveView(RunView):
 
 class LiveWatch:
     """What the live rules have seen of one attempt. `since`: the step that it was resumed from; earlier points are not
-    its own."""
+    its own. `against`: as for a `RunView`; a rule asks it for the noise between seeds."""
 
-    def __init__(self, rules: Sequence[Rule], version: str, book: MetricBook, config: Config, since: int = 0) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        version: str,
+        book: MetricBook,
+        config: Config,
+        since: int = 0,
+        against: Callable[[], AgainstBase] | None = None,
+    ) -> None:
         self.rules = list(rules)
         self.patterns = {pattern.pattern: pattern for rule in rules for pattern in rule.when.patterns}
         self._version = version
         self._book = book
         self._config = config
         self._since = since
+        self._against = against
         self._found: dict[str, str] = {}
         self._judged: dict[str, tuple[int, ...]] = {}
         """By rule, how much of each series it had before it when it was judged last."""
@@ -131,7 +141,7 @@ class LiveWatch:
             return None
         self._judged[rule.id] = mark
         summary = msgspec.structs.replace(summarise_named(cut, self._book), steps=newest)
-        view = _LiveView(summary=summary, config=self._config, book=self._book, found=self._found)
+        view = _LiveView(summary, self._config, (), self._book, self._against, self._found)
         verdict = evaluate(rule.when, view)
         if not verdict.holds:
             return None

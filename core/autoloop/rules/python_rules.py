@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from autoloop.configs import edits_from_mapping, parse_edit
 from autoloop.metrics import to_json
@@ -24,6 +24,8 @@ from autoloop.variants.request import VariantRequest
 
 _SHAPE = "it must return a list of objects with reason and changes"
 
+
+T = TypeVar("T")
 
 Answer = tuple[list[tuple[str, list[str]]], list[str]]
 """(reason, edit texts) for each proposal that a file makes for a run, and a note for each mistake."""
@@ -47,7 +49,7 @@ class PythonRules:
         return True
 
     def judge(self, view: RunView) -> Judgement:
-        asked, notes = self.ask(to_json(view.summary))
+        asked, notes = self.ask(_entry(view))
         evidence = Evidence(rule=self.name, rule_version=self.version, when="decide(summary)")
         return Judgement(
             [
@@ -60,6 +62,31 @@ class PythonRules:
     def lacking(self, view: RunView) -> list[str]:
         """What a person's code looks at is not known."""
         return []
+
+
+def _entry(view: RunView) -> dict[str, Any]:
+    """What `decide` gets: the summary, of a run of a loop with what is known of each metric over its config's seeds: `runs`
+    (as `n` is the number of points), `noise`, `verdict` and `better_than_base`, None for what is not known."""
+    entry = to_json(view.summary)
+    if view.against is None:
+        return entry
+    config = view.among_runs()
+    for name in view.summary.metrics:
+        verdict, noise = _known(config.verdict, name), _known(config.noise, name)
+        entry[name] |= {
+            "runs": config.runs,
+            "noise": noise and noise.sd,
+            "verdict": verdict and verdict.call.value,
+            "better_than_base": _known(config.better, name),
+        }
+    return entry
+
+
+def _known(ask: Callable[[str], T], metric: str) -> T | None:
+    try:
+        return ask(metric)
+    except LookupError:
+        return None
 
 
 def python_rules(code: str, filename: str) -> PythonRules:

@@ -15,6 +15,7 @@ from autoloop.configs.paths import get, places, split, why_no_match
 from autoloop.metrics import MetricBook, default_book
 from autoloop.model import Config, MetricSummary, Summary, UserError
 from autoloop.regex import Regex, compile_regex
+from autoloop.verdicts import AgainstBase
 
 MAX_LOG_LINES = 200_000
 MAX_LINE = 500
@@ -29,6 +30,8 @@ class RunView:
     config: Config = field(default_factory=dict)
     log: Callable[[], Iterable[str]] | Sequence[str] = ()
     book: MetricBook = field(default_factory=default_book)
+    against: Callable[[], AgainstBase] | None = None
+    """Gives its config among the others of its loop, called only if a rule asks; None for a run outside a loop."""
 
     def metric(self, name: str) -> tuple[str, MetricSummary | None]:
         """The canonical name of a metric written in any of its names, and its summary if it ever appeared."""
@@ -48,6 +51,12 @@ class RunView:
     def infinite(self, name: str) -> bool:
         """Whether the newest value of a metric, written in any of its names, is infinity above zero."""
         return found_as(name, self.book, self.summary.infinite) in self.summary.infinite
+
+    def among_runs(self) -> AgainstBase:
+        """Its config among others. LookupError if they are not known here."""
+        if self.against is None:
+            raise LookupError("runs are compared within a loop, and this is not known to be a run of one")
+        return self.against()
 
     def setting(self, path: str) -> Any:
         """The config's value at a path written as in an edit (a number indexes a list). LookupError says why not."""

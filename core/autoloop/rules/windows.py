@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
-from autoloop.metrics import MetricBook, canonical_columns
+from autoloop.metrics import PLATEAU_POINTS, MetricBook, canonical_columns
 from autoloop.model import Series
 from autoloop.rules.rule import LiveSchedule, Rule
 from autoloop.rules.view import found_as
@@ -22,9 +22,17 @@ def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int 
         return f"live rule {rule.id} will judge nothing: its window is {watch.window} steps, and a run makes {steps}"
     # The points of the last step are not judged: such a run has nothing left to be saved.
     last = steps - 1 if watch.last is None or watch.once else min(watch.last, steps - 1)
+    for metric in sorted(rule.when.plateaus):
+        flag, every = _frequency(metric, log_freq, eval_freq)
+        span = last if watch.window is None else watch.window
+        if every and (points := span // every + 1) < PLATEAU_POINTS:
+            return (
+                f"live rule {rule.id} will never find {metric} flat: that takes {PLATEAU_POINTS} points, and with {flag} "
+                f"{every} there are at most {points} in {span} steps; log more often, or give the rule more steps"
+            )
     flags: list[str] = []
     for metric in rule.when.metrics:
-        flag, every = ("--eval-freq", eval_freq) if _of_evaluation(metric) else ("--log-freq", log_freq)
+        flag, every = _frequency(metric, log_freq, eval_freq)
         if every is None or (every and last // every * every >= max(watch.first, 1)):
             return None
         flags.append(f"{flag} {every}")
@@ -74,8 +82,10 @@ def steps_of(watch: LiveSchedule) -> str:
     return f"at steps {watch.first}–{watch.last}" if watch.last is not None else f"from step {watch.first} on"
 
 
-def _of_evaluation(metric: str) -> bool:
-    return metric.partition("/")[0] in ("eval", "val", "valid", "validation", "test")
+def _frequency(metric: str, log_freq: int | None, eval_freq: int | None) -> tuple[str, int | None]:
+    """The flag that says how often the metric is logged, and what it says."""
+    of_evaluation = metric.partition("/")[0] in ("eval", "val", "valid", "validation", "test")
+    return ("--eval-freq", eval_freq) if of_evaluation else ("--log-freq", log_freq)
 
 
 def _has_point(steps: Sequence[int], watch: LiveSchedule) -> bool:

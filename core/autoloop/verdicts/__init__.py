@@ -1,6 +1,7 @@
 """What may be said of two configs: the noise between runs that differ in nothing but the seed, and verdicts. No I/O."""
 
 from autoloop.model import Call
+from autoloop.verdicts.against_base import AgainstBase, base_of
 from autoloop.verdicts.judge import Judge
 from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
 from autoloop.verdicts.outcome import outcome, rule_records
@@ -8,6 +9,7 @@ from autoloop.verdicts.verdict import ALPHA, Basis, Statistic, Verdict, decide, 
 
 __all__ = [
     "ALPHA",
+    "AgainstBase",
     "Basis",
     "Call",
     "Judge",
@@ -15,6 +17,7 @@ __all__ = [
     "Statistic",
     "Value",
     "Verdict",
+    "base_of",
     "decide",
     "outcome",
     "pooled",

@@ -13,6 +13,7 @@ from autoloop.verdicts.noise import Noise
 from autoloop.verdicts.verdict import Basis, Verdict
 
 WITHIN_RUN = "within the run only"
+NO_REPLICATES = f"{WITHIN_RUN}: no config was run with two seeds"
 MOST = 6
 """Changes that are named."""
 
@@ -32,7 +33,7 @@ def sentence(verdict: Verdict) -> str:
     if verdict.basis is Basis.UNEQUAL_STEPS:
         return f"{text}, not at equal steps"
     if verdict.interval is None:
-        return f"{text}, {WITHIN_RUN}: no config was run with two seeds"
+        return f"{text}, {NO_REPLICATES}"
     low, high = map(number, verdict.interval)
     counts = f"n {verdict.runs[0]} and {verdict.runs[1]}, {verdict.basis.value}"
     left = f"; about {plural(verdict.more, 'more run')} would settle it" if verdict.more else ""
@@ -53,9 +54,14 @@ def noise_document(noise: Noise) -> dict[str, Any]:
 
 def noise_text(noise: Noise) -> str:
     """`0.034 [0.023, 0.062] (10 runs of 1 config)`: the spread between seeds and its 95 % interval."""
+    return f"{number(noise.sd, 2)} {noise_basis(noise)}"
+
+
+def noise_basis(noise: Noise) -> str:
+    """`[0.023, 0.062] (10 runs of 1 config)`: the 95 % interval of the spread between seeds, and of what it was measured."""
     low, high = noise.interval()
     seeds = f"{plural(noise.runs, 'run')} of {plural(noise.groups, 'config')}"
-    return f"{number(noise.sd, 2)} [{number(low, 2)}, {number(high, 2)}] ({seeds})"
+    return f"[{number(low, 2)}, {number(high, 2)}] ({seeds})"
 
 
 def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: str) -> list[str]:

@@ -186,6 +186,7 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
             rows.append([*row, ("  " + basis, "dim")])
         else:
             rows += [row, [("      " + clip(basis, width - 6, mark), "dim")]] if basis else [row]
+        rows += [[("      " + line, "dim")] for line in wrapped(observation.words or "", width - 6) if line]
     return rows
 
 

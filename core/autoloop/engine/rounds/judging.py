@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from autoloop.engine.base.among_runs import AmongRuns
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.rounds.deciding import approve_by_policy
@@ -19,6 +20,7 @@ from autoloop.model import ApprovalMode, EventKind, Evidence, Round, Run, Summar
 from autoloop.model.transitions import round_deciding, run_judged
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
+from autoloop.verdicts import AgainstBase
 
 Judged = tuple[OverSeeds, Judgement]
 
@@ -35,6 +37,8 @@ class Judging:
         self.proposals = proposals
         self._until = until
         self._interrupted = interrupted
+        compared = [until.compared] if until else []
+        self._compared = frozenset[str]().union(*compared, *(rule.when.compared for rule in context.rules.rules))
         self._notes: dict[tuple[str, str], None] = {}
         """Text and run of what is to be said once the round is known to have ended; each once."""
 
@@ -43,10 +47,11 @@ class Judging:
         if self._until is None:
             return []
         met: list[OverSeeds] = []
+        among = self._among_runs(self._compared)
         for each in over_seeds(runs):
             if self._interrupted():
                 return None
-            view = self._view(each)
+            view = self._view(each, among)
             if view is None:
                 continue
             verdict = evaluate(self._until, view)
@@ -76,13 +81,20 @@ class Judging:
         """What the rules say of each of `configs`. `answers`: those of slow rules, which are asked beforehand, by the run
         that stands for a config."""
         judged: list[Judged] = []
+        among = self._among_runs(self._compared)
         for each in configs:
             if self._interrupted():
                 return None
-            view = self._view(each)
+            view = self._view(each, among)
             if view is not None:
                 judged.append((each, self.context.rules.judge(view) if answers is None else answers[each.run.id]))
         return judged
+
+    def among_runs(self, configs: list[OverSeeds]) -> dict[str, AgainstBase]:
+        """Each of `configs` among the others by the key metrics, for whoever asks without the store."""
+        book = for_runs(self.context.metrics, [run for each in configs for run in each.runs])
+        among = self._among_runs(frozenset(book.key_metrics))
+        return {each.run.id: among.of(each.run) for each in configs}
 
     def tell(self) -> None:
         """Record what was noted of runs."""
@@ -108,7 +120,11 @@ class Judging:
             if policy.mode is ApprovalMode.AUTO:
                 approve_by_policy(context, self.proposals.for_next_round(round_.number))
 
-    def _view(self, judged: OverSeeds) -> RunView | None:
+    def _among_runs(self, wanted: frozenset[str]) -> AmongRuns:
+        context = self.context
+        return AmongRuns(context.store, context.loop_id, context.metrics, wanted)
+
+    def _view(self, judged: OverSeeds, among: AmongRuns) -> RunView | None:
         """Finished runs of a config as rules see them; their logs are read only if a rule asks for them.
 
         None, with a note, if the config cannot be read: one damaged run does not keep the others from being judged.
@@ -126,7 +142,7 @@ class Judging:
         except UserError as error:
             self._notes[f"{judged.name} is not judged: {error}", judged.run.id] = None
             return None
-        return RunView(summary=judged.summary, config=config, log=log, book=context.metrics)
+        return RunView(judged.summary, config, log, context.metrics, lambda: among.of(judged.run))
 
 
 def _of_runs(evidence: Evidence | None, judged: OverSeeds) -> Evidence | None:

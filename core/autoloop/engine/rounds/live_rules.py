@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoloop.engine.base.among_runs import AmongRuns
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.rounds.live_proposals import LiveProposals
@@ -16,6 +17,7 @@ from autoloop.metric_readers import Lines
 from autoloop.model import EventKind, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveWatch, live_rules
 from autoloop.secrets import mask_lines
+from autoloop.verdicts import AgainstBase
 
 LOG = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ class LiveRules:
         self.rules = live_rules(context.rules) if context.spec.live else []
         self._watched: dict[str, _Watched] = {}
         self._rest_until = 0.0
+        self._among_runs: tuple[int, AmongRuns] | None = None
+        """How many runs had finished when they were read, and those."""
 
     def look(self, fresh: set[str]) -> None:
         """Judge one attempt that has something new. `fresh`: the attempts whose history has grown since the last turn."""
@@ -103,7 +107,7 @@ class LiveRules:
         rules = [r for r in mine if r.id not in done and not (long and r.watch and r.watch.turns)]
         version = f"{context.rules.name} {context.rules.version}"
         since = run.step if run.resume else 0
-        watch = LiveWatch(rules, version, context.metrics, config, since)
+        watch = LiveWatch(rules, version, context.metrics, config, since, lambda: self._among(run))
         log = Path(active.attempt.directory) / "log.txt"
         watched = _Watched(watch, Lines(log, returns=True) if watch.patterns else None)
         self._watched[active.attempt.id] = watched
@@ -112,6 +116,14 @@ class LiveRules:
     def _trained_anew(self, run: Run) -> bool:
         """Whether it is the long training of `--then` from the beginning."""
         return run.proposal is not None and self.context.store.proposal(run.proposal).extend is not None
+
+    def _among(self, run: Run) -> AgainstBase:
+        """The run among those that have finished by now."""
+        finished = self.context.store.counts(self.context.loop_id).get(RunState.FINISHED, 0)
+        if self._among_runs is None or self._among_runs[0] != finished:
+            context, wanted = self.context, frozenset[str]().union(*(rule.when.compared for rule in self.rules))
+            self._among_runs = finished, AmongRuns(context.store, context.loop_id, context.metrics, wanted)
+        return self._among_runs[1].of(run)
 
     def _give_up(self, active: Active, why: str) -> None:
         LOG.error("fault in the live rules of %s", active.run.id, exc_info=True)

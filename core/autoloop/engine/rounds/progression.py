@@ -94,7 +94,7 @@ class LoopProgression:
             if not (self._asking and self._asking.about(round_.number, configs)):
                 self._forget_asking()
                 with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
-                    self._asking = Asking(rules, round_.number, configs)
+                    self._asking = Asking(rules, round_.number, configs, self.judging.among_runs(configs))
                 return
         met = self.judging.winners(finished)
         if met is None:

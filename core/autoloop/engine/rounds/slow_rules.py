@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from autoloop.metrics import OverSeeds
-from autoloop.model import Summary
 from autoloop.rules import Judgement, RuleSource, RunView
+from autoloop.verdicts import AgainstBase
 
 
 class Asking:
     """Under way from the start. `answers`, by the id of the run that stands for a config, are complete when it is `done`;
     `drop` it if nobody wants them."""
 
-    def __init__(self, rules: RuleSource, round_: int, configs: Sequence[OverSeeds]) -> None:
+    def __init__(
+        self, rules: RuleSource, round_: int, configs: Sequence[OverSeeds], among_runs: Mapping[str, AgainstBase]
+    ) -> None:
+        """`among_runs`: each config among the others, by the run that stands for it."""
         self.round = round_
         self.runs = _as_they_are(configs)
         self.answers: dict[str, Judgement] = {}
         self.since = time.monotonic()
         self._rules = rules
         self._dropped = False
-        summaries = [(each.run.id, each.summary) for each in configs]
-        self._thread = threading.Thread(target=self._ask, args=(summaries,), name="rules", daemon=True)
+        views = [(each.run.id, _view(each, among_runs[each.run.id])) for each in configs]
+        self._thread = threading.Thread(target=self._ask, args=(views,), name="rules", daemon=True)
         self._thread.start()
 
     @property
@@ -38,12 +41,16 @@ class Asking:
         self._dropped = True
         self._rules.close()
 
-    def _ask(self, summaries: list[tuple[str, Summary]]) -> None:
-        for run, summary in summaries:
+    def _ask(self, views: list[tuple[str, RunView]]) -> None:
+        for run, view in views:
             if self._dropped:
                 return
-            self.answers[run] = self._rules.judge(RunView(summary))
+            self.answers[run] = self._rules.judge(view)
         self._rules.close()
+
+
+def _view(config: OverSeeds, among_runs: AgainstBase) -> RunView:
+    return RunView(config.summary, against=lambda: among_runs)
 
 
 def _as_they_are(configs: Sequence[OverSeeds]) -> list[tuple[str, float | None]]:

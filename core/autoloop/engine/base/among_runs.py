@@ -1,0 +1,65 @@
+"""The runs of a loop as replicates of each other, read from the store for whoever asks for verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
+
+import msgspec
+
+from autoloop.metrics import MetricBook
+from autoloop.model import Run, Summary, UserError
+from autoloop.store import Store
+from autoloop.verdicts import AgainstBase, Judge, base_of
+
+
+class AmongRuns:
+    """Gives the config of each run of a loop among the others. It stands for one state of the store, and reads the runs
+    when it is first asked."""
+
+    def __init__(
+        self,
+        store: Store,
+        loop: int,
+        metrics: MetricBook,
+        wanted: Collection[str] | None = None,
+        *,
+        until: int | None = None,
+        later: bool = True,
+    ) -> None:
+        """`wanted`: the metrics that may be asked for, by canonical name; all by default. `until`: the last round that
+        counts. `later`: whether replicates in later loops count."""
+        self._store = store
+        self._loop = loop
+        self._metrics = metrics
+        self._wanted = wanted
+        self._until = until
+        self._later = later
+
+    def of(self, run: Run) -> AgainstBase:
+        return AgainstBase(self._judge, run, base_of(run, self._find))
+
+    @cached_property
+    def _judge(self) -> Judge:
+        rounds = [round_.number for round_ in self._store.rounds(self._loop)]
+        counted = [number for number in rounds if self._until is None or number <= self._until]
+        runs = (run for number in counted for run in self._store.runs(self._loop, number))
+        elsewhere = (run for run in self._store.replicates_elsewhere(self._loop) if self._later or run.loop < self._loop)
+        return Judge(reduced(runs, self._wanted), self._metrics, reduced(elsewhere, self._wanted))
+
+    def _find(self, run: str) -> Run | None:
+        try:
+            return self._store.run(run)
+        except UserError:
+            return None
+
+
+def reduced(runs: Iterable[Run], wanted: Collection[str] | None) -> Iterator[Run]:
+    """The runs with no more of each than a judge needs: a loop may have had thousands. `wanted`: as for `AmongRuns`."""
+    for run in runs:
+        summary = run.summary
+        if summary is not None and wanted is not None:
+            # In a run's own names: a metric that a book does not know may stand there with `train/`.
+            names = [name for each in wanted for name in (each, f"train/{each}") if name in summary.metrics]
+            summary = Summary(metrics={name: summary.metrics[name] for name in names}, steps=summary.steps)
+        yield msgspec.structs.replace(run, summary=summary, changes=[], notes=[])

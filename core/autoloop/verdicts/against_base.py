@@ -1,0 +1,65 @@
+"""A run's config as rules see it among others: its replicates, the noise between seeds, and the verdict against its base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autoloop.model import Call, Run
+from autoloop.verdicts.judge import Judge
+from autoloop.verdicts.noise import Noise
+from autoloop.verdicts.verdict import Verdict
+from autoloop.verdicts.wording import NO_REPLICATES, sentence
+
+
+@dataclass(frozen=True)
+class AgainstBase:
+    """`base`: a run of the config that the run's own was made from, None for a config that was given.
+
+    Each answer is a LookupError where nothing can be said, whose text gives the reason.
+    """
+
+    judge: Judge
+    run: Run
+    base: Run | None
+
+    @property
+    def runs(self) -> int:
+        """How many runs of the config have finished."""
+        return len(self.judge.replicates(self.run))
+
+    def noise(self, metric: str) -> Noise:
+        """How much a metric differs between seeds."""
+        found = self.judge.noise(metric)
+        if found is None:
+            raise LookupError(NO_REPLICATES)
+        return found
+
+    def verdict(self, metric: str) -> Verdict:
+        """Whether the config is better than its base."""
+        if self.base is None:
+            raise LookupError("the config was made from no other")
+        found = self.judge.between(self.run, self.base, metric)
+        if found is None:
+            raise LookupError(f"its base, {self.base.name} ({self.base.id}), has not finished")
+        return found
+
+    def better(self, metric: str) -> bool:
+        """Whether the config has been shown to be better than its base. False if it is worse, or if a difference would have
+        shown by now; as long as neither is known, a LookupError."""
+        verdict = self.verdict(metric)
+        if verdict.call is Call.NOT_ENOUGH:
+            raise LookupError(sentence(verdict))
+        if verdict.call in (Call.HIGHER, Call.LOWER):
+            raise LookupError(f"it is {verdict.call.value}, and nothing tells whether higher or lower is better")
+        return verdict.call is Call.BETTER
+
+
+def base_of(run: Run, find: Callable[[str], Run | None]) -> Run | None:
+    """The run that a run's config was made from: of a replicate, the base of the config that it replicates."""
+    seen = {run.id}
+    base = find(run.base_run) if run.base_run else None
+    while base is not None and base.id not in seen and run.group and base.group == run.group:
+        seen.add(base.id)
+        base = find(base.base_run) if base.base_run else None
+    return base
