@@ -50,6 +50,8 @@ class KeepSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to keep, as `best 3 by eval_l1, last of all`; without it nothing is thrown away."""
     over: Literal["loop", "project"] = "loop"
     """Among which runs the best are chosen: those of each loop, or of all loops together."""
+    when: Literal["by hand", "each round"] = "by hand"
+    """Whether only `disk --free --exec` moves checkpoints to the trash, or the engine too when a round has ended."""
     trash_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
     """Days for which what was thrown away can be put back."""
 

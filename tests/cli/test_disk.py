@@ -39,14 +39,17 @@ def settings(project: CommandProject, keep: str, more: str = "") -> None:
 
 @pytest.fixture
 def loop(project: CommandProject) -> CommandProject:
-    """Four runs whose losses end at 4, 1, 2 and 3, and one that runs."""
+    """Four configs whose losses end at 4, 1, 2 and 3, the best with five seeds, of which one left checkpoints; and one that
+    runs."""
     settings(project, "best 1 by eval_loss")
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="autoloop.toml")
         (project.folder / ".autoloop/loops/loop_1").mkdir(parents=True)
         (project.folder / ".autoloop/loops/loop_1/preset.toml").write_text(PRESET)
         for name, end in (("d", 4.0), ("a", 1.0), ("b", 2.0), ("c", 3.0)):
-            checkpoints(loop.add(name, curve(5.0, end, end, end)), 100, 200)
+            checkpoints(loop.add(name, curve(5.0, end, end, end), group=name), 100, 200)
+        for end in (0.99, 0.995, 1.005, 1.01):
+            loop.add("seed", curve(5.0, end, end, end), group="a")
         checkpoints(loop.add("running", curve(9.0), state=RunState.RUNNING), 100)
     return project
 
@@ -64,7 +67,8 @@ def test_usage_is_shown_by_loop_and_run(loop: CommandProject, call: Call) -> Non
     (found,) = document(call)["loops"]
     assert found["loop"] == "loop_1"
     assert found["size"] > found["checkpoints_size"] >= 9 * 100_000
-    assert {run["name"]: run["checkpoints"] for run in found["runs"]} == {"a": 2, "b": 2, "c": 2, "d": 2, "running": 1}
+    held = {run["name"]: run["checkpoints"] for run in found["runs"]}
+    assert held == {"a": 2, "b": 2, "c": 2, "d": 2, "running": 1, "seed": 0}
     said = call("disk").out
     assert "loop_1" in said
     assert "2: 205 kB" in said
@@ -76,11 +80,13 @@ def test_a_dry_run_shows_what_would_go_and_moves_nothing(loop: CommandProject, c
     assert found["size"] >= 6 * 100_000
     assert {run["name"]: (len(run["go"]), run["why"]) for run in found["runs"]} == {
         "a": (0, "best 1 by eval_loss"),
-        "b": (2, ""),
-        "c": (2, ""),
-        "d": (2, ""),
+        "b": (2, "worse than best 1 by eval_loss"),
+        "c": (2, "worse than best 1 by eval_loss"),
+        "d": (2, "worse than best 1 by eval_loss"),
         "running": (0, "it is running"),
+        "seed": (0, "its last: another seed of best 1 by eval_loss"),
     }
+    assert found["note"] is None
     assert "6 checkpoints would go to the trash: 614 kB" in call("disk", "--free").out
     assert left(loop) == ALL
 
@@ -157,14 +163,19 @@ def test_the_best_are_those_of_each_loop_or_of_the_project(loop: CommandProject,
         other = PastLoop(store, 2, preset=str(loop.folder / "autoloop.toml"))
         for name, end in (("e", 0.5), ("f", 0.7), ("g", 9.0)):
             checkpoints(other.add(name, curve(5.0, end, end, end)), 100)
+        lowest = next(run for run in store.runs(1) if run.summary and run.summary.metrics["eval_loss"].last == 0.99)
+        checkpoints(lowest, 100)
 
     def stay(over: str) -> set[str]:
         settings(loop, "best 2 by eval_loss", f'over = "{over}"\n')
         return {run["name"] for run in document(call, "--free")["runs"] if run["stay"]}
 
-    assert stay("loop") == {"a", "b", "e", "f", "running"}
-    # The best of each loop stays in any case.
-    assert stay("project") == {"a", "e", "f", "running"}
+    # In loop 2 no config has two seeds, so g is not known to be worse.
+    assert stay("loop") == {"a", "b", "seed", "e", "f", "g", "running"}
+    assert "loop_2: within the run only" in document(call, "--free")["note"]
+    assert "within the run only" in call("disk", "--free").out
+    # The best run of each loop stays in any case.
+    assert stay("project") == {"e", "f", "seed", "running"}
 
 
 def test_a_run_outside_the_project_is_touched_only_if_its_folder_is_named(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from autoloop.keeping import (
     Candidate,
     Checkpoint,
     Choice,
+    Ranking,
     Trash,
     Usage,
     Wish,
@@ -21,8 +23,10 @@ from autoloop.keeping import (
     measure,
     parse_wish,
 )
+from autoloop.metrics import metric_book
 from autoloop.model import Run, RunState, UserError
 from autoloop.trainers import load_preset, parse_preset
+from autoloop.verdicts import Judge
 
 from tests.cli.past_loops import curve, summary_of
 
@@ -134,33 +138,74 @@ def candidate(
 
 
 def kept(wish: str, *candidates: Candidate, metric: bool = True) -> dict[str, Choice]:
-    metrics = {"scope": ("loss", "low")} if metric else {}
-    return {each.run.id: each for each in choose(candidates, parse_wish(wish, "here"), metrics)}  # type: ignore[arg-type]
+    judge = Judge([each.run for each in candidates], metric_book({"lower": ["loss"]}, "here"))
+    rankings: dict[Hashable, Ranking] = {"scope": Ranking(judge, "loss")} if metric else {}
+    return {each.run.id: each for each in choose(candidates, parse_wish(wish, "here"), rankings)}
 
 
-def test_the_best_keep_all_and_the_others_nothing_or_their_last() -> None:
-    runs = [candidate(name, end) for name, end in (("a", 3.0), ("b", 1.0), ("c", 2.0))]
-    choices = kept("best 2 by loss", *runs)
-    assert {name: len(choice.go) for name, choice in choices.items()} == {"a": 2, "b": 0, "c": 0}
-    assert (choices["b"].why, choices["c"].why) == ("best 1 by loss", "best 2 by loss")
+def seeds(name: str, *ends: float) -> list[Candidate]:
+    """Runs of one config, a seed each."""
+    return [candidate(f"{name}{number}", end, group=name) for number, end in enumerate(ends, 1)]
+
+
+def lost(choices: dict[str, Choice]) -> dict[str, int]:
+    return {name: len(choice.go) for name, choice in choices.items()}
+
+
+BEST = (1.00, 1.02, 0.98, 1.01, 0.99)
+WORSE = tuple(end + 1 for end in BEST)
+
+
+def test_a_config_that_is_shown_to_be_worse_keeps_nothing_or_its_last() -> None:
+    runs = [*seeds("a", *BEST), *seeds("b", *WORSE)]
+    choices = kept("best 1 by loss", *runs)
+    assert [len(choices[f"b{number}"].go) for number in range(1, 6)] == [2] * 5
+    assert choices["b1"].why == "worse than best 1 by loss"
     choices = kept("best 1 by loss, last of all", *runs)
-    assert {name: [each.path for each in choice.stay] for name, choice in choices.items()} == {
-        "a": ["/a/2"],
-        "b": ["/b/1", "/b/2"],
-        "c": ["/c/2"],
+    assert [each.path for each in choices["b1"].stay] == ["/b1/2"]
+
+
+def test_of_a_best_config_the_run_in_the_middle_keeps_all_and_the_others_their_last() -> None:
+    choices = kept("best 1 by loss", *seeds("a", *BEST), *seeds("b", *WORSE))
+    assert {name: count for name, count in lost(choices).items() if name[0] == "a"} == {
+        "a1": 0,  # 1.00, neither the lowest nor the highest
+        "a2": 1,
+        "a3": 1,
+        "a4": 1,
+        "a5": 1,
     }
+    assert choices["a1"].why == "best 1 by loss"
+
+
+def test_a_config_that_may_still_be_as_good_keeps_the_last_of_each_run() -> None:
+    choices = kept("best 1 by loss", *seeds("a", *BEST), *seeds("b", 1.00, 1.05), candidate("single", 1.03))
+    assert [len(choices[name].go) for name in ("b1", "b2", "single")] == [1, 1, 1]
+    assert "not shown to be worse than best 1 (not enough runs" in choices["single"].why
+
+
+def test_a_tie_that_is_known_to_be_one_is_let_go_beyond_the_number() -> None:
+    many = [1.0 + 0.01 * (number % 5) for number in range(80)]
+    choices = kept("best 1 by loss", *seeds("a", *many), *seeds("b", *(end + 0.0001 for end in many)))
+    assert choices["b1"].why == "no difference shown to best 1 by loss"
+    assert not choices["b1"].stay
+
+
+def test_without_replicates_nothing_is_worse_and_each_run_keeps_its_last() -> None:
+    choices = kept("best 1 by loss", *(candidate(name, end) for name, end in (("a", 3.0), ("b", 1.0), ("c", 2.0))))
+    assert lost(choices) == {"a": 1, "b": 0, "c": 1}
+    assert choices["a"].why == "its last: not shown to be worse than best 1 (within the run only)"
 
 
 def test_one_lucky_seed_does_not_make_a_config_the_best() -> None:
     """Of config g, 1.0 is the lowest value of all and its mean is 4; h has the mean 2."""
-    runs = [
-        candidate("g1", 1.0, group="g"),
-        candidate("g2", 7.0, group="g"),
-        candidate("h1", 1.9, group="h"),
-        candidate("h2", 2.1, group="h"),
-    ]
-    choices = kept("best 1 by loss", *runs)
-    assert [name for name, choice in choices.items() if choice.stay] == ["h1"]
+    choices = kept("best 1 by loss", *seeds("g", 1.0, 7.0), *seeds("h", 1.9, 2.1))
+    assert [name for name, choice in choices.items() if not choice.go] == ["h2"]
+
+
+def test_what_may_be_trained_on_keeps_its_last() -> None:
+    runs = [*seeds("a", *BEST), *seeds("b", *WORSE)]
+    needs = [dataclasses.replace(each, needs_last="its last: --then may train it on") for each in runs]
+    assert lost(kept("best 1 by loss", *needs))["b1"] == 1
 
 
 def test_what_runs_what_has_won_and_the_best_stay_whatever_is_wished() -> None:
@@ -172,7 +217,7 @@ def test_what_runs_what_has_won_and_the_best_stay_whatever_is_wished() -> None:
         candidate("failed", 0.1, state=RunState.FAILED),
     ]
     choices = kept("last of running", *runs)
-    assert {name for name, choice in choices.items() if choice.go} == {"failed"}
+    assert {name for name, choice in choices.items() if not choice.stay} == {"failed"}
     assert choices["running"].why == "it is running"
 
 

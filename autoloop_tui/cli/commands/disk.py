@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from autoloop.model import UserError
-from autoloop.settings import FILE, Settings, load_settings
+from autoloop.settings import load_settings
 from autoloop.store import Store
 from autoloop.text.plural import plural
+from autoloop.text.values import size_text
 from cyclopts import Parameter
 
 from autoloop_tui.cli.output import disk as output
@@ -19,7 +20,6 @@ from autoloop_tui.cli.parameters import AsJson, Many
 
 if TYPE_CHECKING:
     from autoloop.keeping import Choice, Trash
-    from autoloop.keeping.gather import RunFolders
 
 
 def disk(
@@ -54,8 +54,8 @@ def disk(
     outside
         Folders outside the project in which checkpoints may be thrown away too.
     """
+    from autoloop.engine.rounds.keeping import chosen, folders_of
     from autoloop.keeping import Trash
-    from autoloop.keeping.gather import folders_of
 
     if free + undo + empty > 1 or (exec_ and not free):
         raise UserError("--free (with or without --exec), --undo and --empty are three actions; choose one.")
@@ -70,76 +70,46 @@ def disk(
             return _undo(trash, json)
         if empty:
             freed, problems = trash.empty()
-            return _told(f"Deleted {output.size_text(freed)} from the trash.", problems, json, {"deleted": freed})
+            return _told(f"Deleted {size_text(freed)} from the trash.", problems, json, {"deleted": freed})
         loops = [store.find_loop(loop)] if loop is not None else store.loops()
         found = folders_of(store, loops, outside or [])
         if not free:
             report = output.Usages.of(store, found, trash)
             print(printing.json_text(report.document()) if json else report.text())
             return 0
-        choices = _choices(store, found, settings)
+        choices, note = chosen(store, found, settings)
         if exec_:
-            return _throw_away(store, trash, choices, settings, json)
-        plan = output.Plan(choices, trash.usage().size, settings.keep.trash_days)
+            return _throw_away(store, trash, choices, settings.keep.trash_days, json)
+        plan = output.Plan(choices, trash.usage().size, settings.keep.trash_days, note)
         print(printing.json_text(plan.document()) if json else plan.text())
         return 0
 
 
-def _choices(store: Store, found: Sequence[RunFolders], settings: Settings) -> list[Choice]:
-    from autoloop.keeping import choose, parse_wish
-    from autoloop.keeping.gather import candidates, ranking
+def _throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: float, json: bool) -> int:
+    from autoloop.engine.rounds.keeping import throw_away
 
-    if not settings.keep.checkpoints:
-        raise UserError(
-            f'{FILE} does not say what to keep; add a table [keep] with checkpoints = "best 3 by METRIC, last of all".'
-        )
-    if not any(each.patterns for each in found):
-        raise UserError(
-            "No preset of these loops says what a checkpoint is; give it in [trainer] of autoloop.toml, for example "
-            'checkpoints = ["checkpoint-*"].'
-        )
-    wish = parse_wish(settings.keep.checkpoints, f"{FILE}, [keep] checkpoints")
-    metrics = ranking(store, found, wish, settings)
-    if wish.metric is not None and not metrics:
-        raise UserError(f"{FILE}, [keep] checkpoints: no run has the metric {wish.metric}; `runs --json` has the names.")
-    return choose(candidates(store, found, settings), wish, metrics)
-
-
-def _throw_away(store: Store, trash: Trash, choices: Sequence[Choice], settings: Settings, json: bool) -> int:
-    freed, problems = trash.empty(settings.keep.trash_days)
-    wanted: list[tuple[str, str, int]] = []
-    for choice in choices:
-        if choice.go and not store.run(choice.run.id).state.ended:  # it has been extended or retried meanwhile
-            problems.append(f"{choice.run.name} ({choice.run.id}) goes on meanwhile, so nothing of it was moved")
-            continue
-        for checkpoint in choice.go:
-            wanted.append((checkpoint.path, choice.run.id, checkpoint.usage.size))
-            wanted += [(link, choice.run.id, 0) for link in checkpoint.links]
-    moved = 0
-    if wanted:
-        try:
-            batch, failed = trash.move(wanted)
-        except OSError as error:
-            raise UserError(f"Nothing was moved: the trash below .autoloop cannot be written ({error.strerror}).") from None
-        moved, problems = batch.size, [*problems, *failed]
-    went = sum(len(choice.go) for choice in choices)
-    days = f"{settings.keep.trash_days:g} days"
-    said = [f"Deleted {output.size_text(freed)} that had been in the trash for longer than {days}."] if freed else []
+    try:
+        thrown = throw_away(store, trash, choices, days)
+    except OSError as error:
+        raise UserError(f"Nothing was moved: the trash below .autoloop cannot be written ({error.strerror}).") from None
+    old = f"Deleted {size_text(thrown.deleted)} that had been in the trash for longer than {days:g} days."
+    said = [old] if thrown.deleted else []
     said.append(
-        f"Moved {plural(went, 'checkpoint')} ({output.size_text(moved)}) to the trash. `autoloop-tui disk --undo` puts them "
-        f"back; the first `disk --free --exec` after {days} deletes them, `disk --empty` does so at once."
-        if wanted
+        f"Moved {plural(thrown.checkpoints, 'checkpoint')} ({size_text(thrown.moved)}) to the trash. `autoloop-tui disk "
+        f"--undo` puts them back; the first `disk --free --exec` after {days:g} days deletes them, `disk --empty` does so "
+        "at once."
+        if thrown.checkpoints
         else "There is no checkpoint to throw away."
     )
-    done = {"moved": moved, "deleted": freed, "trash": trash.usage().size}
-    return _told(" ".join(said), problems, json, done)
+    done = {"moved": thrown.moved, "deleted": thrown.deleted, "trash": trash.usage().size}
+    return _told(" ".join(said), thrown.problems, json, done)
 
 
 def _undo(trash: Trash, json: bool) -> int:
     back, problems = trash.put_back()
     size = sum(item.size for item in back)
     count = plural(sum(item.size > 0 for item in back), "checkpoint")
-    return _told(f"Put back {count} ({output.size_text(size)}).", problems, json, {"put_back": size})
+    return _told(f"Put back {count} ({size_text(size)}).", problems, json, {"put_back": size})
 
 
 def _told(sentence: str, problems: Sequence[str], json: bool, done: dict[str, int]) -> int:

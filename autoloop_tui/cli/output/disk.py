@@ -10,25 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoloop.disk import free_below
 from autoloop.text.plural import plural
+from autoloop.text.values import size_text
 
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:
+    from autoloop.engine.rounds.keeping import RunFolders
     from autoloop.keeping import Choice, Trash
-    from autoloop.keeping.gather import RunFolders
     from autoloop.model import Loop
     from autoloop.store import Store
 
 LARGEST = 20
 """Runs of a loop that are shown, if there are several loops."""
-
-
-def size_text(size: float) -> str:
-    """`118 GB`, `3.5 MB`, `12 kB`, `0`: powers of 1000, as disks are sold."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size:.0f} B" if size else "0"
 
 
 class RunUsage(NamedTuple):
@@ -129,6 +122,8 @@ class Plan(NamedTuple):
     choices: Sequence[Choice]
     trash: int
     days: float
+    note: str | None = None
+    """What to know about the choice."""
 
     @property
     def size(self) -> int:
@@ -138,6 +133,7 @@ class Plan(NamedTuple):
         return {
             "size": self.size,
             "trash": self.trash,
+            "note": self.note,
             "runs": [
                 {
                     "run": choice.run.id,
@@ -157,7 +153,7 @@ class Plan(NamedTuple):
                 choice.run.id,
                 _held(len(choice.go), sum(each.usage.size for each in choice.go)),
                 _held(len(choice.stay), sum(each.usage.size for each in choice.stay)),
-                choice.why if choice.stay else "",
+                choice.why,
             ]
             for choice in self.choices
             if choice.go or choice.stay
@@ -165,6 +161,8 @@ class Plan(NamedTuple):
         if not rows:
             return "No run has left a checkpoint."
         table = printing.table(["run", "id", "goes", "stays", "because"], rows, texts=(4, 0), cells=printing.across())
+        if self.note:
+            table += "\n\n" + "\n".join(printing.wrapped(self.note, printing.across()))
         went = sum(len(choice.go) for choice in self.choices)
         if not went:
             return f"{table}\n\nThere is no checkpoint to throw away."

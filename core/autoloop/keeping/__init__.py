@@ -1,7 +1,7 @@
 """What runs leave on the disk: how much it is, which checkpoints are kept, and the trash that the others go to."""
 
 from autoloop.keeping.checkpoints import Checkpoint, find_checkpoints
-from autoloop.keeping.choosing import Candidate, Choice, choose
+from autoloop.keeping.choosing import Candidate, Choice, Ranking, choose, note_of
 from autoloop.keeping.trash import Batch, Item, Trash
 from autoloop.keeping.usage import Usage, measure
 from autoloop.keeping.wish import Wish, parse_wish
@@ -12,11 +12,13 @@ __all__ = [
     "Checkpoint",
     "Choice",
     "Item",
+    "Ranking",
     "Trash",
     "Usage",
     "Wish",
     "choose",
     "find_checkpoints",
     "measure",
+    "note_of",
     "parse_wish",
 ]

@@ -1,32 +1,39 @@
-"""Which checkpoints are kept and which may go, and why. No I/O: runs and what they left in, choices out."""
+"""Which checkpoints are kept and which may go, and why. No I/O: runs and what they left in, choices out.
+
+Verdicts decide, and no lucky number: a config beyond the best N loses all its checkpoints only if it has been shown to be
+worse than the N-th, or no difference to it has been shown, so that it is no better than those that stay. Until then its runs
+keep their last checkpoint. Without replicates nothing is shown, and each finished run keeps its last.
+"""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 from autoloop.keeping.checkpoints import Checkpoint
 from autoloop.keeping.wish import Wish
-from autoloop.metrics import Direction
-from autoloop.model import Run, RunState
+from autoloop.model import Call, Run, RunState
+from autoloop.verdicts import Judge
+from autoloop.verdicts.wording import WITHIN_RUN, short
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A run and its checkpoints, the oldest first. `scope`: equal for the runs among which the best are chosen.
-    `protected`: why nothing of it may go, whatever is wished."""
+    `protected`: why nothing of it may go, whatever is wished. `needs_last`: why its last checkpoint must stay."""
 
     run: Run
     scope: Hashable
     checkpoints: Sequence[Checkpoint]
     protected: str | None = None
+    needs_last: str | None = None
 
 
 class Choice(NamedTuple):
-    """What becomes of one run: the checkpoints that `go`, those that stay, and why these stay."""
+    """What becomes of one run: the checkpoints that `go`, those that stay, and why."""
 
     run: Run
     go: list[Checkpoint]
@@ -34,46 +41,109 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose(candidates: Sequence[Candidate], wish: Wish, metrics: Mapping[Hashable, tuple[str, Direction]]) -> list[Choice]:
-    """`metrics`: by scope, the canonical name of the metric by which its best runs are chosen and which direction is better.
-    Of a scope without one, or of which no finished run has it, nothing goes: its best are not known."""
-    best: dict[str, str] = {}
-    unknown: set[Hashable] = set()
+@dataclass(frozen=True)
+class Ranking:
+    """By what the configs of a scope are ranked: `judge` knows their runs, `metric` is the metric's canonical name."""
+
+    judge: Judge
+    metric: str
+
+    @property
+    def within_run(self) -> bool:
+        """Whether nothing tells how much seeds differ, so that no config is known to be better than another."""
+        return self.judge.noise(self.metric) is None
+
+
+class Keep(Enum):
+    ALL = "all"
+    LAST = "last"
+    NONE = "none"
+
+
+Place = tuple[Keep, str]
+"""How much of a run stays, and why."""
+
+
+def choose(candidates: Sequence[Candidate], wish: Wish, rankings: Mapping[Hashable, Ranking]) -> list[Choice]:
+    """`rankings`: by scope. Of a scope without one, or of which no finished run has its metric, nothing goes: its best are
+    not known."""
+    places: dict[str, Place] = {}
     by_scope: dict[Hashable, list[Run]] = defaultdict(list)
     for each in candidates:
         by_scope[each.scope].append(each.run)
     for scope, runs in by_scope.items():
-        ranked = _ranked(runs, *metrics[scope]) if scope in metrics else []
-        unknown |= set() if ranked else {scope}
-        # Whatever is wished, the best of all stays.
-        kept = enumerate(ranked[: max(1, wish.best)], 1)
-        best |= {run.id: f"best {place} by {wish.metric or metrics[scope][0]}" for place, run in kept}
-    return [_choice(each, wish, best, unknown) for each in candidates]
+        ranked = _places(runs, wish, rankings[scope]) if scope in rankings else {}
+        places |= ranked or {run.id: (Keep.ALL, "which of its runs is the best is not known") for run in runs}
+    return [_choice(each, wish, places.get(each.run.id, (Keep.NONE, _unranked(each.run)))) for each in candidates]
 
 
-def _choice(each: Candidate, wish: Wish, best: Mapping[str, str], unknown: Collection[Hashable]) -> Choice:
+def _unranked(run: Run) -> str:
+    return "it has no value of the metric" if run.state is RunState.FINISHED else f"it has {run.state.value}"
+
+
+def _choice(each: Candidate, wish: Wish, place: Place) -> Choice:
     checkpoints = list(each.checkpoints)
-    why = best.get(each.run.id) or each.protected
+    keep, why = place
+    if keep is not Keep.ALL and each.protected:
+        keep, why = Keep.ALL, each.protected
     if not each.run.state.ended:
-        why = f"it is {each.run.state.value}"
-    elif why is None and each.scope in unknown:
-        why = "which of its runs is the best is not known"
-    if why is not None:
+        keep, why = Keep.ALL, f"it is {each.run.state.value}"
+    if keep is Keep.NONE and (each.needs_last or wish.last):
+        keep, why = Keep.LAST, each.needs_last or "its last"
+    if keep is Keep.ALL:
         return Choice(each.run, [], checkpoints, why)
-    kept = checkpoints[-1:] if wish.last else []
-    return Choice(each.run, checkpoints[: len(checkpoints) - len(kept)], kept, "its last" if kept else "")
+    stay = checkpoints[-1:] if keep is Keep.LAST else []
+    return Choice(each.run, checkpoints[: len(checkpoints) - len(stay)], stay, why)
 
 
-def _ranked(runs: Sequence[Run], metric: str, good: Direction) -> list[Run]:
-    """The best run of each config, the best config first: by the mean over the finished runs that differ in nothing but the
-    seed, so that one lucky seed does not decide. A run's value is the mean of the last fifth of its points."""
-    groups: dict[str, list[tuple[float, Run]]] = defaultdict(list)
-    for run in runs:
-        reached = run.summary.metrics.get(metric) if run.summary else None
-        if run.state is RunState.FINISHED and run.summary and reached is not None:
-            value = -reached.tail_mean if good == "high" else reached.tail_mean
-            finite = metric not in run.summary.not_finite
-            groups[run.group or run.config_hash or run.id].append((value if finite else math.inf, run))
-    means = {group: math.fsum(value for value, _ in members) / len(members) for group, members in groups.items()}
-    ordered = sorted(groups, key=lambda group: means[group])
-    return [min(groups[group], key=lambda member: member[0])[1] for group in ordered]
+def _places(runs: Sequence[Run], wish: Wish, ranking: Ranking) -> dict[str, Place]:
+    """Of the finished runs that have the metric. Whatever is wished, the best config of all stays."""
+    judge, metric, number = ranking.judge, ranking.metric, max(1, wish.best)
+    by_id = {run.id: run for run in runs}
+    standings = [each for each in judge.standings(metric).values() if each.run in by_id]
+    ordered = sorted(standings, key=lambda each: each.value, reverse=judge.book.direction(metric) == "high")
+    name = wish.metric or metric
+    places: dict[str, Place] = {}
+    for place, standing in enumerate(ordered, 1):
+        first = by_id[standing.run]
+        members = _members(first, runs, metric)
+        if place <= number:
+            middle = members[len(members) // 2]
+            places |= {run.id: (Keep.LAST, f"its last: another seed of best {place} by {name}") for run in members}
+            places[middle.id] = (Keep.ALL, f"best {place} by {name}")
+            continue
+        verdict = judge.between(first, by_id[ordered[number - 1].run], metric)
+        if verdict is not None and verdict.call in (Call.WORSE, Call.NO_DIFFERENCE):
+            why = "worse than" if verdict.call is Call.WORSE else "no difference shown to"
+            place_: Place = (Keep.NONE, f"{why} best {number} by {name}")
+        else:
+            place_ = (
+                Keep.LAST,
+                f"its last: not shown to be worse than best {number} ({short(verdict) if verdict else '–'})",
+            )
+        places |= {run.id: place_ for run in members}
+    return places
+
+
+def _members(first: Run, runs: Sequence[Run], metric: str) -> list[Run]:
+    """The finished runs of a config that have the metric, in the order of their values."""
+    key = first.group or first.config_hash
+    found = [
+        (reached.tail_mean, run.id, run)
+        for run in runs
+        if run.state is RunState.FINISHED
+        and (run.group or run.config_hash) == key
+        and run.summary
+        and (reached := run.summary.metrics.get(metric))
+    ]
+    return [run for _, _, run in sorted(found, key=lambda each: each[:2])]
+
+
+def note_of(within: Sequence[str]) -> str | None:
+    """What it means that the named scopes have no replicates; None if there is none."""
+    if not within:
+        return None
+    return (
+        f"{', '.join(within)}: {WITHIN_RUN}. No config was run with two seeds, so none is known to be worse than another, "
+        "and each finished run keeps its last checkpoint; `run --seeds 3` or `calibrate` lets more go."
+    )

@@ -25,6 +25,14 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{mantissa}e{exponent}"
 
 
+def size_text(size: float) -> str:
+    """`118 GB`, `3.5 MB`, `12 kB`, `0`: powers of 1000, as disks are sold."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size:.0f} B" if size else "0"
+
+
 def with_power(value: float, digits: int) -> str:
     """A finite number as `3.1e4`, whatever its size: what takes the fewest characters of a large or small one."""
     mantissa, exponent = _scientific(value, digits)

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -18,6 +19,7 @@ from autoloop.engine.driver.outage import Outage
 from autoloop.engine.planning.checks import load_until
 from autoloop.engine.planning.frozen import load_sources
 from autoloop.engine.rounds.judging import Judging
+from autoloop.engine.rounds.keeping import keep_after_round
 from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.live_rules import LiveRules
 from autoloop.engine.rounds.progression import LoopProgression
@@ -73,7 +75,8 @@ class Engine:
         self.proposals = Proposals(self.context, settings.field_types())
         until = load_until(loop.spec, sources.rules, sources.metrics)
         judging = Judging(self.context, self.proposals, until, self._interrupted)
-        self.progression = LoopProgression(self.context, self.proposals, judging, self.reporting, self._interrupted)
+        keep = partial(keep_after_round, self.context, settings)
+        self.progression = LoopProgression(self.context, self.proposals, judging, self.reporting, self._interrupted, keep)
         self._on_turn: Callable[[], object] | None = None
         self._leaving: str | None = None
         self._stops_asked: list[tuple[LoopEnd, bool]] = []

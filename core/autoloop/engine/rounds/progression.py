@@ -51,14 +51,17 @@ class LoopProgression:
         judging: Judging,
         reporting: Reporting,
         interrupted: Callable[[], bool],
+        keep: Callable[[], object] = lambda: None,
     ) -> None:
-        """`interrupted`: whether somebody wants the loop stopped while a long step is under way."""
+        """`interrupted`: whether somebody wants the loop stopped while a long step is under way. `keep`: what is done with
+        the checkpoints of a round that has ended."""
         self.context = context
         self.proposals = proposals
         self.judging = judging
         self.reporting = reporting
         self.then = Then(context, proposals)
         self._interrupted = interrupted
+        self._keep = keep
         self._waiting_said: str | None = None
         """What was last said to be waited for."""
         self._decided_on: tuple[int, int] | None = None
@@ -131,6 +134,7 @@ class LoopProgression:
             self.judging.propose(round_, judged)
         self._forget_asking()
         self.reporting.later()
+        self._keep()
 
     def _still_asking(self, round_: Round) -> bool:
         asking = self._asking
