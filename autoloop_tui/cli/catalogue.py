@@ -15,7 +15,7 @@ class Command(NamedTuple):
     module: str
     """In this package."""
     line: str
-    examples: tuple[str, str]
+    examples: tuple[str, ...]
 
 
 GROUPS: dict[str, dict[str, Command]] = {
@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             (
                 "run --cfgs configs/*.json --steps 2000",
                 "run --cfgs base.yaml --grid lr=1e-3,3e-3 --seeds 2 --exec",
+                "run --propose optuna --grid lr=1e-4..1e-2 --rounds 6 --exec",
             ),
         ),
         "demo": Command(

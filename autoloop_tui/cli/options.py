@@ -31,7 +31,8 @@ class GridOptions:
     """Values that are tried in every combination."""
 
     grid: Annotated[list[str] | None, Many] = None
-    """Values to try, one axis a word: lr=1e-3,3e-3 (a short name will do), layers=2..6, lr=1e-4..1e-2:3log."""
+    """Values to try, one axis a word: lr=1e-3,3e-3 (a short name will do), layers=2..6, lr=1e-4..1e-2:3log. With
+    --propose, what is searched: lr=1e-4..1e-2."""
     seeds: Annotated[str | None, Parameter(name=["--seeds", "--replicates"])] = None
     """Repeat each config with several seeds, in every round: how many (3), or which (42,43)."""
     zip: bool = False
@@ -134,11 +135,13 @@ class DecisionOptions:
     """How many rounds, and who decides on their runs."""
 
     rounds: int = 1
-    """How many rounds at most; more than one needs --decide."""
+    """How many rounds at most; more than one needs --decide or --propose."""
     variants_per_run: int = 2
     """How many proposals of one run go into the next round."""
     decide: bool = False
     """Let rules propose the next round."""
+    propose: str | None = None
+    """Let Optuna propose, over --grid or [search], when rules do not: optuna (TPE), optuna:gp or optuna:qmc."""
     approve: str = "auto"
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     until: str | None = None
@@ -208,6 +211,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         rounds=given.rounds,
         variants_per_run=given.variants_per_run,
         decide=given.decide,
+        search=run_flags.search_of(given.propose),
         approve=run_flags.approval(given.approve),
         grace=settings.grace,
         until=given.until,

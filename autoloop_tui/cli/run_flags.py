@@ -11,7 +11,7 @@ from pathlib import Path
 from autoloop import gpus as gpu_report
 from autoloop import secrets
 from autoloop.gpus import GpuReport
-from autoloop.model import ApprovalMode, ApprovalPolicy, UserError
+from autoloop.model import ApprovalMode, ApprovalPolicy, Sampler, Search, UserError
 from autoloop.settings import Settings
 from autoloop.text.names import numbered
 from autoloop.text.suggest import did_you_mean
@@ -98,6 +98,18 @@ def then(text: str | None) -> int | None:
     if not re.fullmatch(r"[1-9]\d{0,17}", value):
         raise UserError(f'--then extend needs the number of steps in all, as extend=200000, not "{value}".')
     return int(value)
+
+
+def search_of(propose: str | None) -> Search | None:
+    """The search that `optuna`, `optuna:gp` … names, its space still to be planned. UserError for anything else."""
+    if propose is None:
+        return None
+    name, _, sampler = propose.partition(":")
+    known = [each.value for each in Sampler]
+    if name != "optuna" or (sampler or Sampler.TPE) not in known:
+        choices = ", ".join(f"optuna:{each}" for each in known)
+        raise UserError(f'--propose cannot be "{propose}"; give optuna, or one of {choices}.')
+    return Search(sampler=Sampler(sampler or Sampler.TPE))
 
 
 def interpreter(cwd: Path, python: str | None) -> str:

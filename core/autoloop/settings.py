@@ -95,6 +95,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
     keep: KeepSettings = KeepSettings()
+    search: dict[str, Any] = {}
+    """The space that `--propose optuna` searches, by config path: low and high, or values."""
 
     @property
     def max_log(self) -> int:

@@ -2,6 +2,7 @@
 
 It behaves as its config says; every key may be left out:
     rows            list of rows for wandb-history.jsonl, written one after the other; "NaN" stands for one
+    bowl            {"lr": 0.1}: the loss is the sum of the squared differences of these keys from these values
     prints          a line that it prints before its rows
     after           path of a file that must be there before its rows
     endless         repeats its last row, at one step after the other, until a signal ends it
@@ -78,6 +79,9 @@ def wait_for(path: str | None) -> None:
 
 def rows_of(config: dict) -> Iterator[dict]:
     rows = config.get("rows", [])
+    if "bowl" in config:
+        loss = sum((config[key] - best) ** 2 for key, best in config["bowl"].items())
+        rows = [{"_step": step, "train/l1_loss": loss} for step in (1, 2)]
     yield from rows
     while config.get("endless"):
         time.sleep(0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import msgspec
 from autoloop.engine.planning.limits import describe_plan
 from autoloop.engine.planning.plan import LoopPlan
 from autoloop.secrets import shown_value
@@ -27,10 +28,12 @@ def plan_text(plan: LoopPlan) -> str:
     ]
     spec = plan.spec
     limits = describe_plan(spec)
-    then = f"then up to {spec.rounds - 1} more by rules, approve {spec.approve}" if spec.rounds > 1 else "one round"
+    by = " and ".join([*(["rules"] if spec.decide else []), *([spec.search.sampler.words] if spec.search else [])])
+    then = f"then up to {spec.rounds - 1} more by {by}, approve {spec.approve}" if spec.rounds > 1 else "one round"
     then += f", then extend the winner to {spec.extend_winner} steps" if spec.extend_winner is not None else ""
+    searched = [f"searched: {spec.search.words}"] if spec.search else []
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
-    notes = [*([plan.steps_by] if plan.steps_by else []), *plan.warnings]
+    notes = [*searched, *([plan.steps_by] if plan.steps_by else []), *plan.warnings]
     head = (
         f"Plan: {plural(len(plan.runs), 'run')} × {steps} steps on {plural(len(spec.slots), 'slot')} "
         f"({spec.device}), preset {spec.preset}, {then}, "
@@ -67,6 +70,7 @@ def plan_json(plan: LoopPlan) -> str:
         "warnings": plan.warnings,
         "live_rules": plan.live,
         "then": None if plan.spec.extend_winner is None else {"extend": plan.spec.extend_winner},
+        "search": msgspec.to_builtins(plan.spec.search),
         "runs": [
             {
                 "index": planned.run.position,

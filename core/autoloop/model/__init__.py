@@ -36,6 +36,7 @@ from autoloop.model.metrics import MetricSummary, Series, Summary
 from autoloop.model.outcome import Call, Comparison, Outcome, RoundStanding, RuleRecord, Standing
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus
 from autoloop.model.run import Run, RunState, Unjudged
+from autoloop.model.search import Axis, Sampler, Search
 
 __all__ = [
     "DEFAULT_RULE",
@@ -47,6 +48,7 @@ __all__ = [
     "ApprovalMode",
     "ApprovalPolicy",
     "Attempt",
+    "Axis",
     "BestRun",
     "Call",
     "Cause",
@@ -77,6 +79,8 @@ __all__ = [
     "RuleRecord",
     "Run",
     "RunState",
+    "Sampler",
+    "Search",
     "Series",
     "Slot",
     "Standing",

@@ -1,4 +1,4 @@
-"""Who did something: a person, a rule, the default of the rule book, or the approval policy."""
+"""Who did something: a person, a rule, the default of the rule book, the search, or the approval policy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Self
 
 import msgspec
 
+from autoloop.model.search import Sampler
+
 
 class ActorKind(StrEnum):
     PERSON = "person"
     RULE = "rule"
     DEFAULT = "default"
     """The rule book's `[default]`, which proposes if no rule fires."""
+    SEARCH = "search"
+    """Optuna, in the space that the loop searches."""
     POLICY = "policy"
     """`--approve auto` or `after:…`: nobody was asked, or nobody answered in time."""
     THEN = "then"
@@ -20,11 +24,12 @@ class ActorKind(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The author of a proposal, or who decided it. As text: `ada`, `rule:more-lr`, `default`, `policy`."""
+    """The author of a proposal, or who decided it. As text: `ada`, `rule:more-lr`, `default`, `optuna (TPE)`,
+    `policy`."""
 
     kind: ActorKind
     name: str = ""
-    """The person's name or the rule's id; empty for the other kinds."""
+    """The person's name, the rule's id or the search's sampler; empty for the other kinds."""
 
     @classmethod
     def person(cls, name: str) -> Self:
@@ -34,13 +39,22 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     def rule(cls, rule: str) -> Self:
         return cls(kind=ActorKind.RULE, name=rule)
 
+    @classmethod
+    def search(cls, sampler: Sampler) -> Self:
+        return cls(kind=ActorKind.SEARCH, name=sampler.words)
+
     @property
     def by_rules(self) -> bool:
         """Whether the rule book speaks, and no person."""
         return self.kind in (ActorKind.RULE, ActorKind.DEFAULT)
 
+    @property
+    def by_itself(self) -> bool:
+        """Whether the loop speaks, by its rules or its search, and no person."""
+        return self.by_rules or self.kind is ActorKind.SEARCH
+
     def __str__(self) -> str:
-        if self.kind is ActorKind.PERSON:
+        if self.kind in (ActorKind.PERSON, ActorKind.SEARCH):
             return self.name
         return f"rule:{self.name}" if self.kind is ActorKind.RULE else self.kind.value
 

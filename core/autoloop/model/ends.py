@@ -57,6 +57,8 @@ class LoopEndKind(StrEnum):
     NO_RUN_FINISHED = "no run finished"
     NOT_JUDGED = "not judged"
     """The rules could judge none of the finished runs, because they look at metrics that were not logged."""
+    SEARCH_FAILED = "search failed"
+    """Nothing but the search was left to propose something, and it could not be asked."""
     BASES_CHANGED = "bases changed"
     """No approved proposal could be started."""
     UNKNOWN = "unknown"

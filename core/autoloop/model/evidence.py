@@ -1,4 +1,4 @@
-"""Why a rule fired: the comparisons that it made."""
+"""Why a rule fired, or what a search rests on: the comparisons that were made."""
 
 from __future__ import annotations
 
@@ -35,3 +35,5 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     observations: list[Observation] = []
     runs: list[str] = []
     """The runs, one or more for each seed, whose mean the rule judged; empty where it judged one run."""
+    searched: bool = False
+    """A search proposed it, and no rule fired: `rule` is its sampler, `when` its space, `rule_version` that of Optuna."""

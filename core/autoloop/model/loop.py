@@ -8,6 +8,7 @@ import msgspec
 
 from autoloop.model.ends import LoopEnd
 from autoloop.model.outcome import Outcome
+from autoloop.model.search import Search
 
 
 class LoopState(StrEnum):
@@ -87,6 +88,9 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 1
     variants_per_run: int = 2
     decide: bool = False
+    """Rules propose."""
+    search: Search | None = None
+    """What is searched when no rule proposes anything, or instead of rules without `decide`."""
     approve: ApprovalPolicy = AUTO
     grace: float = 10.0
     """Seconds from a user's last decision to the automatic start of the next round: it can be undone until then."""
@@ -110,7 +114,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     markdown_out: str = ""
     inherit_dataset_from: str | None = None
     grid: list[str] = []
-    """Axes of a grid over each config (`lr=1e-3,3e-3`), as they were typed."""
+    """Axes of a grid over each config (`lr=1e-3,3e-3`), as they were typed; before a loop with a `search` is planned, those
+    of its space."""
     seeds: str | None = None
     """The seeds of each config: how many, or which."""
     extend_winner: int | None = None
@@ -123,6 +128,11 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How many runs it may start in all."""
     quiet_hours: str | None = None
     """Hours of the day (`22:00-07:00`, local time) in which no new run starts; running ones go on."""
+
+    @property
+    def proposes(self) -> bool:
+        """Whether anything but users makes proposals from a round."""
+        return self.decide or self.search is not None
 
     @property
     def slots(self) -> list[Slot]:

@@ -43,9 +43,11 @@ class RoundStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a rule's proposals. `better` and so on: what is said of those that ran, beside their bases."""
+    """What became of a rule's proposals; if `searched`, of those of the search that `rule` names. `better` and so on: what
+    is said of those that ran, beside their bases."""
 
     rule: str
+    searched: bool = False
     proposed: int = 0
     ran: int = 0
     better: int = 0

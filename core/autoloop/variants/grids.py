@@ -37,7 +37,7 @@ def points(config: Config, grid: Grid, policy: VariantPolicy, *, seed: str = "",
     `seed`: the path of the seed; without it the one key that is called so. UserError for a name that is no path or could be
     several, for values that the config cannot take, and for what the command line sets for all runs.
     """
-    axes = [(axis, *_place(config, axis.name, policy.overridden)) for axis in grid.axes]
+    axes = [(axis, *place(config, axis.name, policy.overridden)) for axis in grid.axes]
     labels = _labels(axes)
     columns = [
         [(f"{label}={_shown(value)}", f"{path}{operation}={value}") for value in axis.values]
@@ -87,12 +87,13 @@ def group_of(config: Config, policy: VariantPolicy) -> str:
 # ---------------------------------------------------------------------------------------------------------- finding
 
 
-def _place(config: Config, name: str, overridden: Collection[str]) -> tuple[str, str]:
-    """The path that a name of an axis means, and its operation (`@mul`), if it has one."""
+def place(config: Config, name: str, overridden: Collection[str], *, said: str = "--grid") -> tuple[str, str]:
+    """The path that a name of an axis means, and its operation (`@mul`), if it has one. UserError if it is no path, could be
+    several or is one that a flag sets; `said`: where the name stands."""
     edit = parse_edit(f"{name}=1")
     operation = "" if edit.op == "set" and "@" not in name else f"@{edit.op}"
     path = ".".join(edit.path)
-    _refuse_overridden(path, overridden, "--grid")
+    _refuse_overridden(path, overridden, said)
     if places(config, edit.path) or edit.op == "new":
         return path, operation
     found = _ending(config, edit.path)
@@ -101,14 +102,14 @@ def _place(config: Config, name: str, overridden: Collection[str]) -> tuple[str,
         found = _ending(config, (_SHORT.get(short, short),)) or _ending_in(config, short)
     if len(found) == 1:
         path = written(found[0])
-        _refuse_overridden(path, overridden, "--grid")
+        _refuse_overridden(path, overridden, said)
         return path, operation
     if found:
         several = ", ".join(map(written, found[:6])) + (" …" if len(found) > 6 else "")
-        raise UserError(f"--grid {name} could be several paths: {several}; write the one that is meant.")
-    near = nearest(path, [written(keys) for keys in _all(config)])
+        raise UserError(f"{said} {name} could be several paths: {several}; write the one that is meant.")
+    near = nearest(path, [written(keys) for keys in _all(config)]) or _similar_end(config, edit.path)
     hint = f"the nearest path is {near}" if near else "name a path of the config"
-    raise UserError(f"--grid {name}: the config has no {path}; {hint}, or write {path}@new=… for a new key.")
+    raise UserError(f"{said} {name}: the config has no {path}; {hint}, or write {path}@new=… for a new key.")
 
 
 def _refuse_overridden(path: str, overridden: Collection[str], flag: str) -> None:
@@ -130,6 +131,13 @@ def _all(config: Config) -> list[Keys]:
 def _ending(config: Config, path: Sequence[str]) -> list[Keys]:
     wanted = [key_of(segment).replace("-", "_") for segment in path]
     return [keys for keys in _all(config) if [str(key).replace("-", "_") for key in keys[-len(wanted) :]] == wanted]
+
+
+def _similar_end(config: Config, path: Sequence[str]) -> str | None:
+    """The one path whose last word a short name is probably a slip of."""
+    word = nearest(key_of(path[-1]), [str(keys[-1]) for keys in _all(config)]) if len(path) == 1 else None
+    found = _ending(config, (word,)) if word else []
+    return written(found[0]) if len(found) == 1 else None
 
 
 def _ending_in(config: Config, short: str) -> list[Keys]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from autoloop.model import Call, Comparison, LoopSpec, Outcome, Proposal, RoundStanding, RuleRecord, Run, Standing
+from autoloop.model import ActorKind, Call, Comparison, LoopSpec, Outcome, Proposal, RoundStanding, RuleRecord, Run, Standing
 from autoloop.verdicts.judge import Judge
 from autoloop.verdicts.verdict import Verdict
 
@@ -46,12 +46,13 @@ def outcome(runs: Sequence[Run], proposals: Iterable[Proposal], spec: LoopSpec, 
 def rule_records(
     proposals: Iterable[Proposal], runs: Mapping[str, Run], judge: Judge, metric: str | None
 ) -> list[RuleRecord]:
-    """What became of the proposals of each rule, in the order in which rules first proposed something."""
+    """What became of the proposals of each rule, and of the search, in the order in which they first proposed something."""
     records: dict[str, RuleRecord] = {}
     for proposal in proposals:
-        if not proposal.author.by_rules:
+        if not proposal.author.by_itself:
             continue
-        record = records.get(proposal.origin, RuleRecord(rule=proposal.origin))
+        record = records.get(proposal.origin)
+        record = record or RuleRecord(rule=proposal.origin, searched=proposal.author.kind is ActorKind.SEARCH)
         run, base = runs.get(proposal.run or ""), runs.get(proposal.base_run)
         verdict = judge.between(run, base, metric) if run and base and metric else None
         call = verdict.call if verdict else Call.NOT_ENOUGH

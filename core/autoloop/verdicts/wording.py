@@ -109,4 +109,5 @@ def _record(each: RuleRecord) -> str:
     counts = [(each.better, "better"), (each.worse, "worse"), (each.no_difference, "no difference")]
     undecided = each.ran - sum(count for count, _ in counts)
     judged = ", ".join(f"{count} {word}" for count, word in [*counts, (undecided, "undecided")] if count)
-    return f"rule {each.rule}: {each.proposed} proposed, {each.ran} ran" + (f"; {judged}" if judged else "")
+    name = each.rule if each.searched else f"rule {each.rule}"
+    return f"{name}: {each.proposed} proposed, {each.ran} ran" + (f"; {judged}" if judged else "")

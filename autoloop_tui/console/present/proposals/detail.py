@@ -70,8 +70,9 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
     name = config_label(base, len(proposal.runs)) if base else f"{proposal.base_run} (not of this loop)"
     author = f"rule {proposal.origin}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
-    if proposal.evidence and not proposal.author.by_rules:
-        author = f"rule {proposal.origin}, edited by {proposal.author}"
+    if proposal.evidence and not proposal.author.by_itself:
+        made = proposal.origin if proposal.evidence.searched else f"rule {proposal.origin}"
+        author = f"{made}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
     if proposal.live:
         text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
@@ -155,13 +156,14 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
     if evidence is None:
         return []
     version = f" (book version {evidence.rule_version})" if evidence.rule_version else ""
-    rows: Rows = [[("evidence", "bold key"), (clip(f"  rule {evidence.rule}{version}", width - 8), "dim")]]
+    made = f"{evidence.rule}, version {evidence.rule_version}" if evidence.searched else f"rule {evidence.rule}{version}"
+    rows: Rows = [[("evidence", "bold key"), (clip(f"  {made}", width - 8), "dim")]]
     if averaged := averaged_text(evidence):
         rows += [[("  " + line, "")] for line in wrapped(f"{averaged}; the variant runs with each seed", width - 4)]
-    when = " ".join(evidence.when.split())
+    when, label = " ".join(evidence.when.split()), "over" if evidence.searched else "when"
     if when:
         rows += [
-            [(("  when  " if at == 0 else "        "), "dim"), (line, "")]
+            [((f"  {label}  " if at == 0 else "        "), "dim"), (line, "")]
             for at, line in enumerate(wrapped(when, width - 8))
         ]
     elif not evidence.observations:

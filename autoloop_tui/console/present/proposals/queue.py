@@ -91,8 +91,8 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
         does = "relaunches it" if asked.edits else "stops it"
         about = f"#{asked.id} is about {plain(run.name if run else asked.base_run)} in training"
         return f"{about}: {key('proposals.approve')} {does}, {key('proposals.reject')} lets it continue."
-    if not spec.decide:
-        return "This loop makes no proposals: it was started without --decide."
+    if not spec.proposes:
+        return "This loop makes no proposals: it was started without --decide and --propose."
     if round_ is None:
         return "The first round has not begun."
     if round_.number >= spec.rounds:
@@ -125,13 +125,13 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
 def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
     """What a queue without a single proposal says."""
     round_ = view.snapshot.round
-    if not view.loop.spec.decide:
-        return ["No proposals", "A loop makes them when it is started with --decide and --rounds."]
+    if not view.loop.spec.proposes:
+        return ["No proposals", "A loop makes them when it is started with --rounds, and --decide or --propose."]
     if view.loop.state is LoopState.FINISHED:
         return ["No proposals were made", "The loop has finished."]
     return [
         "No proposals yet",
-        f"The rules make them when all runs of round {round_.number if round_ else 1} have ended.",
+        f"They are made when all runs of round {round_.number if round_ else 1} have ended.",
         f"{key('proposals.new')} proposes a variant of a run by hand.",
     ]
 

@@ -143,7 +143,7 @@ def _message_rows(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[lis
 
 def _after_round(view: View) -> str:
     spec, round_ = view.loop.spec, view.snapshot.round
-    if spec.decide and round_ and round_.number < spec.rounds:
+    if spec.proposes and round_ and round_.number < spec.rounds:
         return "then its proposals"
     return f"then the winner is extended to {spec.extend_winner} steps" if spec.extend_winner else "then it is done"
 

@@ -153,7 +153,7 @@ def propose(command: CommandContext, request: Propose) -> str:
     last = context.store.last_round(context.loop_id)
     if last.state is RoundState.DONE:
         raise UserError("All rounds of this loop are over: a new proposal would never run.")
-    if last.number >= spec.rounds or not spec.decide:
+    if last.number >= spec.rounds or not spec.proposes:
         raise UserError(
             f"This loop ends with round {last.number}, so a new proposal would never run; train variants in a "
             "loop of their own: `autoloop-tui generate … --exec`."

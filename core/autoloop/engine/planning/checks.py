@@ -89,8 +89,10 @@ def check_numbers(spec: LoopSpec) -> None:
     ):
         if not least <= value <= most:
             raise UserError(f"{flag} must be from {least} to {most}, not {value}.")
-    if spec.rounds > 1 and not spec.decide:
-        raise UserError(f"--rounds {spec.rounds} needs --decide: without it nothing makes the second round's configs.")
+    if spec.rounds > 1 and not spec.proposes:
+        raise UserError(
+            f"--rounds {spec.rounds} needs --decide or --propose: without either nothing makes the second round's configs."
+        )
 
 
 def check_formal(spec: LoopSpec) -> None:

@@ -13,6 +13,7 @@ from autoloop.engine.planning.config_files import dataset_of, expanded, read_sou
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
 from autoloop.engine.planning.own_settings import own_steps, steps_assumed, steps_of, with_own_methods, with_own_wandb
 from autoloop.engine.planning.rule_checks import named_metrics
+from autoloop.engine.planning.search_space import with_space
 from autoloop.engine.planning.then import check_then
 from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, Run, Slot
@@ -76,6 +77,7 @@ def plan_loop(
     policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=settings.field_types())
     read = [read_source(source, spec, preset, dataset) for source in sources_of(spec, preset)]
     preset = with_base(spec, preset, read)
+    spec = with_space(spec, settings, preset, read, policy)
     read = expanded(read, spec, policy)
     configs = [(each.source, each.config) for each in read]
     spec = with_own_wandb(spec, [each.config for each in read])

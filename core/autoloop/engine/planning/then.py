@@ -36,7 +36,7 @@ def check_then(spec: LoopSpec, preset: Preset, runs: Sequence[Run], configs: Seq
             "config names none; pass it in [trainer], or name its key there as steps."
         )
     trainings = {run.group or run.config_hash for run in runs}
-    if len(trainings) == 1 and (spec.rounds == 1 or not spec.decide):
+    if len(trainings) == 1 and (spec.rounds == 1 or not spec.proposes):
         raise UserError(
             f"{flag} extends a config that is better than the baseline, and this loop has one config only; give others with "
             "--cfgs or --grid, or let rules propose them (--decide --rounds 3)."

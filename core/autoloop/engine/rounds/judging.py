@@ -14,14 +14,17 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.rounds.deciding import approve_by_policy
 from autoloop.engine.rounds.proposals import Proposals
+from autoloop.engine.rounds.searching import Found
 from autoloop.logs import read_log_tail
 from autoloop.metrics import MetricBook, OverSeeds, for_runs, over_seeds
-from autoloop.model import ApprovalMode, EventKind, Evidence, Round, Run, Summary, UserError
+from autoloop.model import ActorKind, ApprovalMode, EventKind, Evidence, ProposalStatus, Round, Run, Summary, UserError
 from autoloop.model.transitions import round_deciding, run_judged
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
+from autoloop.text.plural import plural
 from autoloop.verdicts import AgainstBase
 
+WAITING = (ProposalStatus.PENDING, ProposalStatus.APPROVED)
 Judged = tuple[OverSeeds, Judgement]
 
 
@@ -102,23 +105,47 @@ class Judging:
             self.context.log_event(EventKind.NOTE, text, run)
         self._notes.clear()
 
-    def propose(self, round_: Round, judged: list[Judged]) -> None:
+    def propose(self, round_: Round, judged: list[Judged], found: Found) -> None:
         """Make the round's proposals and put the round into `deciding`, in one transaction, which locks the store of the
-        whole project: whatever takes time came before it."""
+        whole project: whatever takes time came before it. `found`: by the search, which takes the place of the rule book's
+        default and fills the room that rules leave."""
         context = self.context
         with context.store.transaction():
             for each, judgement in judged:
                 for text in judgement.notes:
                     context.log_event(EventKind.NOTE, f"{each.name}: {text}", each.run.id)
                 for request in judgement.requests:
+                    if found.requests and request.author.kind is ActorKind.DEFAULT:
+                        continue
                     request = msgspec.structs.replace(request, evidence=_of_runs(request.evidence, each))
                     self.proposals.add(self.proposals.propose(each.run, request, round_.number))
+            self._fill(round_, found)
             now = context.clock()
             policy = context.spec.approve
             decide_by = None if policy.after is None else now + policy.after
             context.store.put_round(round_deciding(round_, now, decide_by))
             if policy.mode is ApprovalMode.AUTO:
                 approve_by_policy(context, self.proposals.for_next_round(round_.number))
+
+    def _fill(self, round_: Round, found: Found) -> None:
+        context = self.context
+        if context.spec.search is None:
+            return
+        waiting = [each for each in self.proposals.for_next_round(round_.number) if each.status in WAITING]
+        by_rules, searched = sum(each.author.by_rules for each in waiting), 0
+        for request in found.requests:
+            if len(waiting) + searched >= found.room or found.base is None:
+                break
+            proposal = self.proposals.add(self.proposals.propose(found.base, request, round_.number))
+            searched += proposal.blocked is None
+        name = context.spec.search.sampler.words
+        text = f"round {round_.number + 1}: {plural(searched, 'proposal')} by {name}"
+        text += f", {by_rules} by rules" if context.spec.decide else ""
+        if found.failed:
+            text += f"; {found.failed}"
+        elif found.left == 0 and len(waiting) + searched < found.room:
+            text += "; every config of the space has been run or proposed"
+        context.log_event(EventKind.NOTE, text)
 
     def _among_runs(self, wanted: frozenset[str]) -> AmongRuns:
         context = self.context

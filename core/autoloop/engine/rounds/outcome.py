@@ -17,20 +17,23 @@ from autoloop.verdicts import Judge, outcome
 
 def loop_outcome(context: Context) -> Outcome | None:
     """None if no run of the loop tells how it stands in a metric of which one direction is good."""
-    best, store = context.loop.best, context.store
-    if best is None:
-        return None
-    wanted = [best.metric]
+    best = context.loop.best
+    found = None if best is None else outcome_in(context, best.metric)
+    if found is None or found.first.run == found.baseline.run:
+        return found
+    return msgspec.structs.replace(found, changes=_changes(context, found.baseline.run, found.first.run))
+
+
+def outcome_in(context: Context, metric: str) -> Outcome | None:
+    """`loop_outcome` in some metric, also of a loop that goes on, without what differs between the configs."""
+    store, wanted = context.store, [metric]
     runs = [
         run
         for round_ in store.rounds(context.loop_id)
         for run in reduced(store.runs(context.loop_id, round_.number), wanted)
     ]
     judge = Judge(runs, context.metrics, reduced(store.replicates_elsewhere(context.loop_id), wanted))
-    found = outcome(runs, store.proposals(context.loop_id), context.spec, judge, best.metric)
-    if found is None or found.first.run == found.baseline.run:
-        return found
-    return msgspec.structs.replace(found, changes=_changes(context, found.baseline.run, found.first.run))
+    return outcome(runs, store.proposals(context.loop_id), context.spec, judge, metric)
 
 
 def _changes(context: Context, base: str, other: str) -> list[Change]:

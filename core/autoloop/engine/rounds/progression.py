@@ -16,6 +16,7 @@ from autoloop.engine.rounds.judging import Judging
 from autoloop.engine.rounds.outcome import loop_outcome
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
+from autoloop.engine.rounds.searching import Found, Searching
 from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.engine.rounds.then import Then
 from autoloop.engine.rounds.variant_runs import start_round
@@ -37,8 +38,8 @@ from autoloop.model.transitions import loop_finished, loop_stopped, round_done
 from autoloop.reports import result_lines, then_line
 from autoloop.text.plural import plural
 
-SLOW_RULES = 2.0
-"""Seconds after which it is said that Python rules are being asked."""
+SLOW_RULES, SLOW_SEARCH = 2.0, 10.0
+"""Seconds after which it is said that Python rules, or the search, are being asked. Optuna takes a few to be loaded."""
 
 
 class LoopProgression:
@@ -68,7 +69,8 @@ class LoopProgression:
         self._decide_at: float | None = None
         """The store as it was when the proposals were looked at, and when time alone may change what follows."""
         self._asking: Asking | None = None
-        self._asking_said = False
+        self._asking_said: set[str] = set()
+        self._searching = Searching(context)
 
     def advance(self) -> None:
         """Move the loop on as far as it goes without waiting."""
@@ -78,7 +80,7 @@ class LoopProgression:
                 return
             self._end_round(current, self.context.store.runs(self.context.loop_id, current.number))
             current = self.context.store.last_round(self.context.loop_id)
-        elif self._asking is not None:  # a run of the round was queued again
+        else:  # a run of the round may have been queued again
             self._forget_asking()
         if current.state is RoundState.DECIDING and self.context.loop.state is LoopState.ACTIVE:
             self._decide(current)
@@ -102,9 +104,17 @@ class LoopProgression:
         met = self.judging.winners(finished)
         if met is None:
             return
-        goes_on = spec.decide and round_.number < spec.rounds and not met
-        judged = self.judging.judge(configs, self._asking.answers if self._asking else None) if goes_on else []
+        goes_on = spec.proposes and round_.number < spec.rounds and not met
+        asked = configs if spec.decide else []
+        judged = self.judging.judge(asked, self._asking.answers if self._asking else None) if goes_on else []
         if judged is None:
+            return
+        found = self._searching.found(round_.number, can_be_judged) if goes_on and can_be_judged else Found()
+        if found is None:
+            return
+        if found.failed and not any(judgement.requests for _, judgement in judged):
+            self.stop(LoopEnd(kind=LoopEndKind.SEARCH_FAILED, text=f"{found.failed}; `autoloop-tui resume` asks again"))
+            self._forget_asking()
             return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.log_event(EventKind.ROUND_ENDED, text)
@@ -131,25 +141,29 @@ class LoopProgression:
             )
             self.stop(LoopEnd(kind=LoopEndKind.NOT_JUDGED, text=text))
         else:
-            self.judging.propose(round_, judged)
+            self.judging.propose(round_, judged, found)
         self._forget_asking()
         self.reporting.later()
         self._keep()
 
     def _still_asking(self, round_: Round) -> bool:
-        asking = self._asking
-        if asking is None or asking.done or asking.round != round_.number:
-            return False
-        if not self._asking_said and time.monotonic() - asking.since > SLOW_RULES:
-            self._asking_said = True
-            runs = plural(len(asking.runs), "run")
-            self.context.log_event(EventKind.WAITING, f"round {round_.number}: {self.context.spec.rules} judges {runs}")
-        return True
+        asking, search = self._asking, self.context.spec.search
+        waited, slow = self._searching.waited(round_.number), SLOW_SEARCH
+        text = f"{search.sampler.words} is asked for proposals" if search else ""
+        if asking is not None and not asking.done and asking.round == round_.number:
+            waited, slow = time.monotonic() - asking.since, SLOW_RULES
+            text = f"{self.context.spec.rules} judges {plural(len(asking.runs), 'run')}"
+        if waited is not None and waited > slow and text not in self._asking_said:
+            self._asking_said.add(text)
+            self.context.log_event(EventKind.WAITING, f"round {round_.number}: {text}")
+        return waited is not None
 
     def _forget_asking(self) -> None:
         if self._asking is not None:
             self._asking.drop()
-        self._asking, self._asking_said = None, False
+        self._asking = None
+        self._searching.drop()
+        self._asking_said.clear()
 
     def _decide(self, round_: Round) -> None:
         """Start the next round when the policy, the clock or a user says so.
@@ -196,7 +210,14 @@ class LoopProgression:
     def _nothing_to_run(self, round_: Round, proposals: list[Proposal]) -> LoopEnd | None:
         """Why the loop ends with this round: there is no proposal, or none that could run and nobody to edit one."""
         if not proposals:
-            return LoopEnd(kind=LoopEndKind.NO_PROPOSALS, text="No next-round jobs were generated by rules; stopping.")
+            text = "No next-round jobs were generated by rules; stopping."
+            if self.context.spec.search:
+                text = (
+                    "no proposals: rules and search found nothing more to try"
+                    if self.context.spec.decide
+                    else ("no proposals: the search found nothing more to try")
+                )
+            return LoopEnd(kind=LoopEndKind.NO_PROPOSALS, text=text)
         if self.context.spec.approve.mode is not ApprovalMode.MANUAL and all(
             p.status is ProposalStatus.BLOCKED for p in proposals
         ):

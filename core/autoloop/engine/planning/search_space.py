@@ -1,0 +1,41 @@
+"""The space that a loop searches, from `--grid` or else `[search]` of the settings, checked before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from autoloop.engine.planning.config_files import SourceConfig
+from autoloop.model import LoopSpec, UserError
+from autoloop.search import installed
+from autoloop.settings import Settings
+from autoloop.trainers import Preset, passes_steps
+from autoloop.variants.policy import VariantPolicy
+from autoloop.variants.spaces import checked_space, space_of_table, space_of_words
+
+
+def with_space(
+    spec: LoopSpec, settings: Settings, preset: Preset, read: Sequence[SourceConfig], policy: VariantPolicy
+) -> LoopSpec:
+    """`spec` with the axes that it searches, in the place of a grid over its first round; as it is if it searches nothing.
+    From then on the loop has its space, whatever becomes of the settings. UserError names what is wrong."""
+    search = spec.search
+    if search is None:
+        return spec
+    if spec.rounds < 2:
+        raise UserError("--propose makes the configs of the rounds after the first: add --rounds 2 or more.")
+    if spec.zip:
+        raise UserError("--zip pairs the values of a grid, and --propose searches ranges: omit one of them.")
+    written = space_of_words(spec.grid) if spec.grid else space_of_table(settings.search)
+    if not written:
+        raise UserError(
+            "--propose needs to know what to search: give ranges or values after --grid, as lr=1e-4..1e-2, or [search] in "
+            "autoloop.toml."
+        )
+    installed(search.sampler)
+    steps = None if passes_steps(preset) else preset.steps
+    configs = [(Path(each.source).name, each.config) for each in read]
+    axes = checked_space(written, configs, policy, steps=steps)
+    return msgspec.structs.replace(spec, search=msgspec.structs.replace(search, axes=axes), grid=[])
