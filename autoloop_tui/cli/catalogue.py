@@ -64,6 +64,11 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Look": {
         "status": Command("inspect", "Show a loop's round, slots, queue and failures.", ("status", "status --all")),
         "runs": Command("inspect", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
+        "rules": Command(
+            "rules",
+            "List the rules in force, and how often each helped or hurt.",
+            ("rules", "rules rules/mine.toml --json"),
+        ),
         "noise": Command("calibrate", "Show how much runs differ between seeds.", ("noise", "noise --loop 2 --json")),
         "logs": Command("inspect", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
         "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
@@ -162,7 +167,6 @@ SCRIPTS = {
     "generate-and-run": "generate",
     "fetch-wandb-config": "fetch-config",
     "iterate-until-200k": "run --rounds 8 --decide --until worth-200k",
-    "rules": "analyze-offline --rules",
     "common": "analyze-offline",
 }
 """The commands that replace the scripts of earlier times."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from autoloop.metrics import config_label
-from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
+from autoloop.model import Loop, Proposal, ProposalStatus, RuleRecord, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
 from autoloop.text.changes import change_text, extension_text
 from autoloop.text.evidence import averaged_text, observation_text
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
+from autoloop.verdicts.wording import record_document, record_text
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -35,15 +36,23 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
     """
     with client.opened(loop) as (store, found):
         listed = store.proposals(found.id, round)
+        records = _records(store, found) if listed else {}
         if json:
-            print(printing.json_text([_document(each) for each in listed]))
+            print(printing.json_text([_document(each, records) for each in listed]))
             return 0
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
             return 0
         runs = {run.id: run for run in store.runs(found.id)}
-        print("\n\n".join(_text(proposal, runs[proposal.base_run]) for proposal in listed))
+        print("\n\n".join(_text(proposal, runs[proposal.base_run], records) for proposal in listed))
     return 0
+
+
+def _records(store: Store, loop: Loop) -> dict[str, RuleRecord]:
+    from autoloop.engine.planning.kept_metrics import metrics_of
+    from autoloop.reports import project_records
+
+    return project_records(store, loop, metrics_of(store.places, loop))
 
 
 def approve(
@@ -251,13 +260,15 @@ def _notes(proposal: Proposal) -> int:
     return 0
 
 
-def _document(proposal: Proposal) -> dict[str, Any]:
-    """The proposal as JSON, with authors as the table shows them."""
+def _document(proposal: Proposal, records: Mapping[str, RuleRecord]) -> dict[str, Any]:
+    """The proposal as JSON, with authors as the table shows them, and its rule's record in the project."""
     decided_by = str(proposal.decided_by) if proposal.decided_by else None
-    return {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
+    return {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by} | {
+        "record": record_document(records.get(proposal.origin)) if proposal.author.by_itself else None
+    }
 
 
-def _text(proposal: Proposal, base: Run) -> str:
+def _text(proposal: Proposal, base: Run, records: Mapping[str, RuleRecord] | None = None) -> str:
     where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
     where = "then" if proposal.extend is not None else where
     head = (
@@ -280,6 +291,9 @@ def _text(proposal: Proposal, base: Run) -> str:
         ]
         if averaged := averaged_text(proposal.evidence):
             lines.append(f"    {averaged}: {', '.join(proposal.runs)}; the variant runs with each of their seeds")
+    if records is not None and proposal.author.by_itself:
+        name = f"rule {proposal.origin}" if proposal.author.by_rules else proposal.origin
+        lines.append(f"    {name}: {record_text(records.get(proposal.origin))}")
     if proposal.blocked:
         lines.append(f"    blocked: {proposal.blocked}")
     said = {change.note for change in proposal.changes}

@@ -43,16 +43,24 @@ class RoundStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a rule's proposals; if `searched`, of those of the search that `rule` names. `better` and so on: what
-    is said of those that ran, beside their bases."""
+    """What became of a rule's proposals, one for each time that it fired; if `searched`, of those of the search that `rule`
+    names. `better` and so on: what is said of those that ran, beside their bases."""
 
     rule: str
     searched: bool = False
     proposed: int = 0
+    approved: int = 0
+    """By a user or the policy."""
+    rejected: int = 0
     ran: int = 0
     better: int = 0
     worse: int = 0
     no_difference: int = 0
+
+    @property
+    def undecided(self) -> int:
+        """Those that ran and of which there are not enough runs to say anything."""
+        return self.ran - self.better - self.worse - self.no_difference
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,14 +13,16 @@ from typing import BinaryIO
 
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
 from autoloop.metrics import MetricBook, config_label, for_runs
-from autoloop.model import Attempt, Change, Loop, Proposal, ProposalStatus, Run, RunState
+from autoloop.model import Attempt, Change, Loop, LoopState, Proposal, ProposalStatus, Run, RunState
 from autoloop.reports.cells import day, decision_text, metric_text
 from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.reports.result import result_lines, winner_label
+from autoloop.reports.rule_records import project_records
 from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import evidence_text
+from autoloop.verdicts.wording import record_text
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,10 @@ def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
         lines += ["", f"**Winner: {inert(winner_label(store, winner.id))}**, config {code(winner.source_path)}"]
     if result := result_lines(store, loop, metrics):
         lines += ["", *(f"- {inert(line)}" for line in result)]
+    if loop.state is not LoopState.ACTIVE and loop.outcome and loop.outcome.rules:
+        records = project_records(store, loop, metrics)
+        lines += ["", "Rules:", ""]
+        lines += [f"- {inert(each.rule)}: {record_text(records.get(each.rule))}" for each in loop.outcome.rules]
     return "\n".join(lines) + "\n"
 
 

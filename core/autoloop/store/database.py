@@ -125,8 +125,12 @@ class Store(Rows):
     # ------------------------------------------------------------------------------------------------------- reading
 
     def loops(self, limit: int = 1000) -> list[Loop]:
-        """Newest first."""
+        """Newest first; with a `limit` of -1, all."""
         return self._all(Loop, "SELECT rowid, body FROM loops ORDER BY id DESC LIMIT ?", limit)
+
+    def loops_with_proposals(self) -> set[int]:
+        """The numbers of the loops in which something was proposed."""
+        return {int(row[0]) for row in self._sql("SELECT DISTINCT loop FROM proposals")}
 
     def loop(self, loop: int) -> Loop:
         return self._one(Loop, "SELECT rowid, body FROM loops WHERE id = ?", loop)

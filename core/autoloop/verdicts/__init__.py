@@ -2,9 +2,9 @@
 
 from autoloop.model import Call
 from autoloop.verdicts.against_base import AgainstBase, base_of
-from autoloop.verdicts.judge import Judge
+from autoloop.verdicts.judge import Judge, reduced
 from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
-from autoloop.verdicts.outcome import outcome, rule_records
+from autoloop.verdicts.outcome import outcome, rule_records, summed
 from autoloop.verdicts.verdict import ALPHA, Basis, Statistic, Verdict, decide, shared
 
 __all__ = [
@@ -21,7 +21,9 @@ __all__ = [
     "decide",
     "outcome",
     "pooled",
+    "reduced",
     "rule_records",
     "shared",
     "stable_from",
+    "summed",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+
+import msgspec
 
 from autoloop.metrics import MetricBook
 from autoloop.metrics.summary import mean
-from autoloop.model import MetricSummary, Run, RunState, Standing
+from autoloop.model import MetricSummary, Run, RunState, Standing, Summary
 from autoloop.verdicts.noise import Noise, Value, pooled
 from autoloop.verdicts.verdict import Statistic, Verdict, decide, shared
 
@@ -88,6 +90,18 @@ class Judge:
             value = None if found is None else _value(found, self.statistic)
             if found is not None and value is not None:
                 yield Value(value, found.last_step, run.seed)
+
+
+def reduced(runs: Iterable[Run], wanted: Collection[str] | None) -> Iterator[Run]:
+    """The runs with no more of each than a judge needs: a loop may have had thousands. `wanted`: the metrics that it may be
+    asked about, by canonical name; None for all."""
+    for run in runs:
+        summary = run.summary
+        if summary is not None and wanted is not None:
+            # In a run's own names: a metric that a book does not know may stand there with `train/`.
+            names = [name for each in wanted for name in (each, f"train/{each}") if name in summary.metrics]
+            summary = Summary(metrics={name: summary.metrics[name] for name in names}, steps=summary.steps)
+        yield msgspec.structs.replace(run, summary=summary, changes=[], notes=[])
 
 
 def _config(run: Run) -> str:

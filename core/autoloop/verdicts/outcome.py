@@ -7,7 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from autoloop.model import ActorKind, Call, Comparison, LoopSpec, Outcome, Proposal, RoundStanding, RuleRecord, Run, Standing
+from autoloop.model import (
+    ActorKind,
+    Call,
+    Comparison,
+    LoopSpec,
+    Outcome,
+    Proposal,
+    ProposalStatus,
+    RoundStanding,
+    RuleRecord,
+    Run,
+    Standing,
+)
 from autoloop.verdicts.judge import Judge
 from autoloop.verdicts.verdict import Verdict
 
@@ -44,9 +56,10 @@ def outcome(runs: Sequence[Run], proposals: Iterable[Proposal], spec: LoopSpec, 
 
 
 def rule_records(
-    proposals: Iterable[Proposal], runs: Mapping[str, Run], judge: Judge, metric: str | None
+    proposals: Iterable[Proposal], runs: Mapping[str, Run], judge: Judge | None = None, metric: str | None = None
 ) -> list[RuleRecord]:
-    """What became of the proposals of each rule, and of the search, in the order in which they first proposed something."""
+    """What became of the proposals of each rule, and of the search, in the order in which they first proposed something.
+    Without `judge` and `metric` nothing is said of those that ran."""
     records: dict[str, RuleRecord] = {}
     for proposal in proposals:
         if not proposal.author.by_itself:
@@ -54,17 +67,35 @@ def rule_records(
         record = records.get(proposal.origin)
         record = record or RuleRecord(rule=proposal.origin, searched=proposal.author.kind is ActorKind.SEARCH)
         run, base = runs.get(proposal.run or ""), runs.get(proposal.base_run)
-        verdict = judge.between(run, base, metric) if run and base and metric else None
+        verdict = judge.between(run, base, metric) if judge and run and base and metric else None
         call = verdict.call if verdict else Call.NOT_ENOUGH
         records[proposal.origin] = msgspec.structs.replace(
             record,
             proposed=record.proposed + 1,
-            ran=record.ran + (run is not None),
+            approved=record.approved + (proposal.status in APPROVED),
+            rejected=record.rejected + (proposal.status is ProposalStatus.REJECTED),
+            ran=record.ran + (proposal.run is not None),
             better=record.better + (call is Call.BETTER),
             worse=record.worse + (call is Call.WORSE),
             no_difference=record.no_difference + (call is Call.NO_DIFFERENCE),
         )
     return list(records.values())
+
+
+APPROVED = (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED, ProposalStatus.DONE)
+
+
+def summed(records: Iterable[RuleRecord]) -> dict[str, RuleRecord]:
+    """By rule, the records of several loops as one."""
+    found: dict[str, RuleRecord] = {}
+    for each in records:
+        before = found.get(each.rule)
+        counts = {name: getattr(before, name) + getattr(each, name) for name in COUNTS} if before else {}
+        found[each.rule] = msgspec.structs.replace(each, **counts)
+    return found
+
+
+COUNTS = [name for name in RuleRecord.__struct_fields__ if name not in ("rule", "searched")]
 
 
 def _comparison(verdict: Verdict) -> Comparison | None:

@@ -9,6 +9,7 @@ from autoloop.model import Outcome, RuleRecord, Standing
 from autoloop.text.changes import changes_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number
+from autoloop.verdicts.distributions import wilson
 from autoloop.verdicts.noise import Noise
 from autoloop.verdicts.verdict import Basis, Verdict
 
@@ -82,6 +83,38 @@ def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: st
     return [*lines, f"cost: {plural(found.runs, 'run')}, {hours}"]
 
 
+def record_text(each: RuleRecord | None) -> str:
+    """A rule's record in a project: `helped 3 of 7 (95 %: 16–75 %), hurt 1 (this project)`. The share of those that ran."""
+    if each is None or not each.proposed:
+        return "has not fired in this project"
+    if not each.ran:
+        return f"fired {plural(each.proposed, 'time')}, none of its proposals has run (this project)"
+    low, high = wilson(each.better, each.ran)
+    text = f"helped {each.better} of {each.ran} (95 %: {low * 100:.0f}–{high * 100:.0f} %), hurt {each.worse}"
+    if each.no_difference:
+        text += f", no difference {each.no_difference}"
+    if each.undecided:
+        text += f", not enough runs {each.undecided}"
+    return f"{text} (this project)"
+
+
+def record_document(each: RuleRecord | None) -> dict[str, Any] | None:
+    """A rule's record in a project for programs; `interval95` of the share that helped, of those that ran."""
+    if each is None:
+        return None
+    return {
+        "fired": each.proposed,
+        "approved": each.approved,
+        "rejected": each.rejected,
+        "ran": each.ran,
+        "helped": each.better,
+        "hurt": each.worse,
+        "no_difference": each.no_difference,
+        "not_enough_runs": each.undecided,
+        "interval95": wilson(each.better, each.ran) if each.ran else None,
+    }
+
+
 def _headline(found: Outcome, name_of: Callable[[Standing], str], metric: str) -> str:
     base, first, between = name_of(found.baseline), name_of(found.first), found.comparison
     if between is None:
@@ -107,7 +140,6 @@ def _standing(each: Standing, name_of: Callable[[Standing], str]) -> str:
 def _record(each: RuleRecord) -> str:
     """`rule plateau: 4 proposed, 3 ran; 1 better, 2 undecided`."""
     counts = [(each.better, "better"), (each.worse, "worse"), (each.no_difference, "no difference")]
-    undecided = each.ran - sum(count for count, _ in counts)
-    judged = ", ".join(f"{count} {word}" for count, word in [*counts, (undecided, "undecided")] if count)
+    judged = ", ".join(f"{count} {word}" for count, word in [*counts, (each.undecided, "undecided")] if count)
     name = each.rule if each.searched else f"rule {each.rule}"
     return f"{name}: {each.proposed} proposed, {each.ran} ran" + (f"; {judged}" if judged else "")

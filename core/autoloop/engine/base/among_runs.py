@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from functools import cached_property
 
-import msgspec
-
 from autoloop.metrics import MetricBook
-from autoloop.model import Run, Summary, UserError
+from autoloop.model import Run, UserError
 from autoloop.store import Store
-from autoloop.verdicts import AgainstBase, Judge, base_of
+from autoloop.verdicts import AgainstBase, Judge, base_of, reduced
 
 
 class AmongRuns:
@@ -52,14 +50,3 @@ class AmongRuns:
             return self._store.run(run)
         except UserError:
             return None
-
-
-def reduced(runs: Iterable[Run], wanted: Collection[str] | None) -> Iterator[Run]:
-    """The runs with no more of each than a judge needs: a loop may have had thousands. `wanted`: as for `AmongRuns`."""
-    for run in runs:
-        summary = run.summary
-        if summary is not None and wanted is not None:
-            # In a run's own names: a metric that a book does not know may stand there with `train/`.
-            names = [name for each in wanted for name in (each, f"train/{each}") if name in summary.metrics]
-            summary = Summary(metrics={name: summary.metrics[name] for name in names}, steps=summary.steps)
-        yield msgspec.structs.replace(run, summary=summary, changes=[], notes=[])

@@ -7,12 +7,11 @@ import msgspec
 from autoloop.configs import Config, diff
 from autoloop.configs.changes import OBSERVING
 from autoloop.configs.paths import split
-from autoloop.engine.base.among_runs import reduced
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import Change, Outcome, UserError
 from autoloop.variants.grids import seed_path
-from autoloop.verdicts import Judge, outcome
+from autoloop.verdicts import Judge, outcome, reduced
 
 
 def loop_outcome(context: Context) -> Outcome | None:

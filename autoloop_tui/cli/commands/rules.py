@@ -1,0 +1,48 @@
+"""`rules`: the rules in force, and how often each fired, helped and hurt in this project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoloop.settings import load_settings
+
+from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.output import rules as output
+from autoloop_tui.cli.parameters import AsJson, LoopName
+
+
+def rules(book: str | None = None, /, *, loop: LoopName = None, json: AsJson = False) -> int:
+    """The rules in force: their conditions, what they do, and each one's record in this project.
+
+    A rule has helped if a variant that it proposed has been shown to be better than
+    its base, and has hurt if worse; every loop of the project counts.
+
+    Parameters
+    ----------
+    book
+        A rule book (.toml) or a Python file; by default the project's, else that of the newest loop.
+    """
+    from autoloop.engine.planning.frozen import load_sources
+    from autoloop.engine.planning.kept_metrics import metrics_of
+    from autoloop.engine.planning.variant_policies import store_of
+    from autoloop.reports import project_records
+    from autoloop.rule_files import load_rules
+
+    project = Path.cwd()
+    settings = load_settings(project)
+    metrics = settings.metric_books(project).of(())
+    path = book or (settings.rules if loop is None else None)
+    source, records = None, {}
+    with store_of(project) as store:
+        if store is not None:
+            found = store.find_loop(loop)
+            metrics = metrics_of(store.places, found)
+            records = project_records(store, found, metrics)
+            source = load_sources(store.places, found).rules if path is None else None
+        if path is not None:
+            source = load_rules(str(project / Path(path).expanduser()), metrics, settings.rules_timeout)
+    if json:
+        print(printing.json_text(output.document(source, records)))
+    else:
+        print(output.text(source, records, printing.across()))
+    return 0

@@ -1,0 +1,54 @@
+"""What became of the proposals of each rule in all loops of a project.
+
+A loop that has ended keeps its rules' records with its outcome, so that a project of a thousand loops is read in a moment.
+Of other loops that still run, and of those that ended without an outcome, verdicts do not count yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoloop.metrics import MetricBook, for_runs
+from autoloop.model import Loop, LoopState, RuleRecord, Run, RunState
+from autoloop.store import Store
+from autoloop.verdicts import Judge, reduced, rule_records, summed
+
+
+def project_records(store: Store, loop: Loop | None, metrics: MetricBook) -> dict[str, RuleRecord]:
+    """By rule, over all loops. `loop`: one whose verdicts count although it has not ended; `metrics`: its book."""
+    with store.reading():
+        mine = [] if loop is None else loop_records(store, loop, metrics)
+        return summed([*other_records(store, loop), *mine])
+
+
+def other_records(store: Store, loop: Loop | None) -> Iterator[RuleRecord]:
+    """Those of the other loops, one after the other."""
+    proposing = store.loops_with_proposals()
+    for other in store.loops(-1 if proposing else 0):
+        if other.id in proposing and (loop is None or other.id != loop.id):
+            kept = _kept(other)
+            yield from rule_records(store.proposals(other.id), {}) if kept is None else kept
+
+
+def loop_records(store: Store, loop: Loop, metrics: MetricBook) -> list[RuleRecord]:
+    """Those of one loop, as it stands."""
+    kept, proposals = _kept(loop), store.proposals(loop.id)
+    if kept is not None or not proposals:
+        return kept or []
+    runs = store.runs(loop.id)
+    metric = judged_by(metrics, runs)
+    wanted = [metric] if metric else []
+    mine = list(reduced(runs, wanted))
+    judge = Judge(mine, metrics, reduced(store.replicates_elsewhere(loop.id), wanted))
+    return rule_records(proposals, {run.id: run for run in mine}, judge, metric)
+
+
+def judged_by(metrics: MetricBook, runs: list[Run]) -> str | None:
+    """The metric by which a loop's rules help or hurt: the first key metric that a run has and whose direction is known."""
+    finished = [run.summary.metrics for run in runs if run.state is RunState.FINISHED and run.summary]
+    keys = (key for key in for_runs(metrics, runs).key_metrics if metrics.direction(key))
+    return next((key for key in keys if any(key in each for each in finished)), None)
+
+
+def _kept(loop: Loop) -> list[RuleRecord] | None:
+    return loop.outcome.rules if loop.outcome is not None and loop.state is not LoopState.ACTIVE else None
