@@ -146,6 +146,8 @@ class DecisionOptions:
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     until: str | None = None
     """End when a run meets this: a condition such as "val/loss.last < 0.2", or a named one (worth-200k)."""
+    halve: str | None = None
+    """The step at which the worse half of a round's configs stops and replicates of the better take over; auto finds it."""
     then: str | None = None
     """When the rounds are done: extend=200000 continues the config that is better than the baseline to 200000 steps."""
     rules: str | None = None
@@ -215,6 +217,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         approve=run_flags.approval(given.approve),
         grace=settings.grace,
         until=given.until,
+        halve=run_flags.halve(given.halve),
         extend_winner=run_flags.then(given.then),
         rules=run_flags.optional(cwd, given.rules or settings.rules),
         live=not given.no_live,

@@ -11,7 +11,7 @@ from pathlib import Path
 from autoloop import gpus as gpu_report
 from autoloop import secrets
 from autoloop.gpus import GpuReport
-from autoloop.model import ApprovalMode, ApprovalPolicy, Sampler, Search, UserError
+from autoloop.model import ApprovalMode, ApprovalPolicy, HalveSpec, Sampler, Search, UserError
 from autoloop.settings import Settings
 from autoloop.text.names import numbered
 from autoloop.text.suggest import did_you_mean
@@ -86,6 +86,15 @@ def approval(policy: str) -> ApprovalPolicy:
     if seconds > LONGEST:
         raise UserError(f"--approve {policy} is too long; give at most {LONGEST // 3600}h, or manual.")
     return ApprovalPolicy(mode=ApprovalMode.AFTER, after=seconds)
+
+
+def halve(text: str | None) -> HalveSpec | None:
+    """The step of `--halve 600`; 0 for auto. UserError for anything else."""
+    if text is None:
+        return None
+    if text != "auto" and not re.fullmatch(r"[1-9]\d{0,8}", text):
+        raise UserError(f'--halve needs a step, as --halve 600, or auto, not "{text}".')
+    return HalveSpec(step=0 if text == "auto" else int(text))
 
 
 def then(text: str | None) -> int | None:

@@ -37,6 +37,7 @@ def start_loop(
     cannot be planned or its engine does not start.
     """
     execute = how.exec_
+    spec = _with_safe_step(spec, settings)
     now = time.time()
     report = gpu_report.read_within()
 
@@ -105,6 +106,19 @@ def start_loop(
         print("Ctrl-C leaves it running.")
         printer = events.EventPrinter(store, loop, settings.loop_book(plan.spec))
         return events.follow_loop(store, loop, printer.print_event)
+
+
+def _with_safe_step(spec: LoopSpec, settings: Settings) -> LoopSpec:
+    """`spec` with the step that past runs show to be safe, if it asks for `--halve auto`. UserError if they show none."""
+    if spec.halve is None or spec.halve.step:
+        return spec
+    from autoloop.past_runs import safe_step
+
+    try:
+        with Store.open(Path(spec.cwd)) as store:
+            return msgspec.structs.replace(spec, halve=safe_step(store, store.loops(), spec, settings))
+    except NoLoopError:
+        return msgspec.structs.replace(spec, halve=safe_step(None, [], spec, settings))
 
 
 def _rather_offline() -> bool:

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from autoloop.backtest import Facts, PastRun, Replayed, replay
+from autoloop.backtest import Facts, PastRun, Replayed, book_of, find_stop, main_metric, replay
+from autoloop.backtest.ranks import FEWEST
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.kept_metrics import metrics_of
@@ -26,14 +27,15 @@ from autoloop.logs import log_lines, read_log_tail
 from autoloop.metric_readers import Lines
 from autoloop.metric_readers.console_log import ConsoleLog
 from autoloop.metrics import MetricBook, MetricBooks, by_config
-from autoloop.model import Attempt, Config, Loop, Run, RunState, UserError
+from autoloop.model import Attempt, Config, HalveSpec, Loop, LoopSpec, Run, RunState, UserError
 from autoloop.regex import Regex
-from autoloop.rules import RuleSource, live_rules
+from autoloop.rules import RuleSource, default_rules, live_rules
 from autoloop.rules.view import MAX_LINE
 from autoloop.run_archive import FoundRun, find_runs, read_history
 from autoloop.secrets import mask_lines, of_config
+from autoloop.settings import Settings
 from autoloop.store import Store
-from autoloop.trainers import Preset
+from autoloop.trainers import Preset, load_preset, passes_steps
 from autoloop.trainers.presets import Console
 from autoloop.wandb_cloud.key import known_secrets
 
@@ -187,6 +189,41 @@ def runs_below(root: Path, books: MetricBooks, problems: list[str]) -> list[RunO
     if not found:
         raise UserError(f"No run has left a history below {root}; name another folder.")
     return [RunOnDisk(each, root, books) for each in found]
+
+
+# ---------------------------------------------------------------------------------------------------------- a safe step
+
+RISK = 0.1
+"""The largest share of the stopped runs that may be among the best, as `backtest --find-stop` has it."""
+
+
+def safe_step(store: Store | None, loops: Iterable[Loop], spec: LoopSpec, settings: Settings) -> HalveSpec:
+    """The earliest step at which the worse half can be stopped (`--halve auto`), by the first key metric of the past runs of
+    the planned loop's trainer that made as many steps. UserError if they are too few, or show no safe step."""
+    preset = load_preset(spec.preset)
+    same = [loop for loop in loops if (loop.spec.preset, loop.spec.train_script) == (spec.preset, spec.train_script)]
+    found = runs_of_loops(store, same) if store else []
+    steps = spec.steps if passes_steps(preset) or not found else found[0].run.total_steps
+    sources = [each for each in found if each.run.total_steps == steps and each.run.state is RunState.FINISHED]
+    advice = "`autoloop-tui backtest --find-stop METRIC` shows what past runs tell; give a step, as --halve 600."
+    books = settings.metric_books(Path(spec.cwd))
+    rules = [default_rules(())]
+    runs = [said[0] for said in replay_all(sources, rules) if not isinstance(said, str)]
+    book = book_of(runs, books)
+    chosen = main_metric(runs, book) if runs else None
+    if chosen is None or len(runs) < FEWEST:
+        raise UserError(
+            f"--halve auto needs finished runs of this trainer with {steps} steps, and there are {len(runs)}; {advice}"
+        )
+    metric, good = chosen
+    runs = [said[0] for said in replay_all(sources, rules, metric) if not isinstance(said, str)]
+    stop = find_stop(runs, metric, good, RISK)
+    if stop.safe is None:
+        raise UserError(
+            f"--halve auto: {len(runs)} past runs with {steps} steps show no step at which the worse half by "
+            f"{book.short(metric)} can be stopped at a risk of {RISK:.0%}; {advice}"
+        )
+    return HalveSpec(step=stop.safe.step, metric=metric)
 
 
 # ------------------------------------------------------------------------------------------------------------ replaying

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import msgspec
+from autoloop.engine.planning.halve import halve_text
 from autoloop.engine.planning.limits import describe_plan
 from autoloop.engine.planning.plan import LoopPlan
 from autoloop.secrets import shown_value
@@ -30,6 +31,7 @@ def plan_text(plan: LoopPlan) -> str:
     limits = describe_plan(spec)
     by = " and ".join([*(["rules"] if spec.decide else []), *([spec.search.sampler.words] if spec.search else [])])
     then = f"then up to {spec.rounds - 1} more by {by}, approve {spec.approve}" if spec.rounds > 1 else "one round"
+    then += f", {halving}" if (halving := halve_text(spec)) else ""
     then += f", then extend the winner to {spec.extend_winner} steps" if spec.extend_winner is not None else ""
     searched = [f"searched: {spec.search.words}"] if spec.search else []
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
@@ -69,6 +71,7 @@ def plan_json(plan: LoopPlan) -> str:
         "output_dir": plan.output_dir,
         "warnings": plan.warnings,
         "live_rules": plan.live,
+        "halve": msgspec.to_builtins(plan.spec.halve),
         "then": None if plan.spec.extend_winner is None else {"extend": plan.spec.extend_winner},
         "search": msgspec.to_builtins(plan.spec.search),
         "runs": [

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from autoloop.engine import holder
+from autoloop.engine.planning.halve import halve_text
 from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
 from autoloop.engine.rounds.best import best_run
 from autoloop.engine.runs.presence import Presence, presences
@@ -90,6 +91,8 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     quiet = quiet_until(loop.spec.quiet_hours, time.time())
     if quiet and loop.state is LoopState.ACTIVE and counts.get(RunState.QUEUED):
         lines.append(quiet_in_words(quiet))
+    if loop.state is LoopState.ACTIVE and (halving := halve_text(loop.spec)):
+        lines.append(f"--halve: {halving}")
     slots = loop.spec.slots
     executing = (RunState.RUNNING, RunState.STOPPING)
     in_slots = {run.slot: run for state in executing for run in store.newest_in(number, state, len(slots))}

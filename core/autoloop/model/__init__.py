@@ -24,6 +24,7 @@ from autoloop.model.loop import (
     ApprovalMode,
     ApprovalPolicy,
     BestRun,
+    HalveSpec,
     Loop,
     LoopSpec,
     LoopState,
@@ -35,7 +36,7 @@ from autoloop.model.loop import (
 from autoloop.model.metrics import MetricSummary, Series, Summary
 from autoloop.model.outcome import Call, Comparison, Outcome, RoundStanding, RuleRecord, Standing
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus
-from autoloop.model.run import Run, RunState, Unjudged
+from autoloop.model.run import Halved, Run, RunState, Unjudged
 from autoloop.model.search import Axis, Sampler, Search
 
 __all__ = [
@@ -59,6 +60,8 @@ __all__ = [
     "EventKind",
     "Evidence",
     "ExitRecord",
+    "HalveSpec",
+    "Halved",
     "LapseKind",
     "LiveContext",
     "Loop",

@@ -17,6 +17,8 @@ class StopKind(StrEnum):
     LOOP_STOP = "loop stop"
     """The whole loop stops: the run is queued again and continues when the loop is resumed."""
     LIVE_RULE = "live rule"
+    HALVED = "halved"
+    """`--halve`: its config was among the worse half of its round."""
     CPU_FALLBACK = "cpu fallback"
     """The trainer fell back from the GPU to the CPU."""
     OVERSTAYED = "overstayed"

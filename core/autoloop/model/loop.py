@@ -64,6 +64,14 @@ class ApprovalPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return self.mode.value if self.after is None else f"{self.mode.value}:{self.after:g}"
 
 
+class HalveSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """`--halve`: at `step` the worse half of a round's configs is stopped, by `metric` (None: the first key metric)."""
+
+    step: int
+    """0: not known yet (`--halve auto`)."""
+    metric: str | None = None
+
+
 AUTO = ApprovalPolicy()
 
 
@@ -118,6 +126,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     of its space."""
     seeds: str | None = None
     """The seeds of each config: how many, or which."""
+    halve: HalveSpec | None = None
     extend_winner: int | None = None
     """Steps in all of the long training (`--then extend=…`) of the config that is better than the baseline."""
     zip: bool = False

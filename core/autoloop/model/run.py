@@ -45,6 +45,16 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
         return f"{lacks}; {' and '.join(self.sources) or 'its history'} has {shown}"
 
 
+class Halved(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run stood when `--halve` compared the configs of its round: its `value` of `metric` at the step, None if it had
+    no finite one (nor has a replicate that was queued then), and the `place` of its config among `of`."""
+
+    metric: str
+    value: float | None
+    place: int
+    of: int
+
+
 SHOWN = 8
 """Metrics that are named at most."""
 
@@ -85,6 +95,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Neither the command nor the config says `total_steps`: it is --steps until the trainer tells better."""
     resume: bool = False
     """The next attempt goes on from the run's last checkpoint, in the same output directory."""
+    halved: Halved | None = None
+    """Set once `--halve` has compared it, or let it take no part; it is not compared again."""
     summary: Summary | None = None
     unjudged: Unjudged | None = None
     """Of a finished run, why its loop's rules do not judge it."""

@@ -33,6 +33,12 @@ def size_text(size: float) -> str:
     return f"{size:.0f} B" if size else "0"
 
 
+def ordinal(place: int) -> str:
+    """`1st`, `2nd`, `3rd`, `11th`."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
 def with_power(value: float, digits: int) -> str:
     """A finite number as `3.1e4`, whatever its size: what takes the fewest characters of a large or small one."""
     mantissa, exponent = _scientific(value, digits)

@@ -8,8 +8,8 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.planning import limits
 from autoloop.engine.rounds.live_proposals import LiveProposals
-from autoloop.engine.runs.execution import Execution
-from autoloop.model import LOOP_STOP, EventKind, LoopEnd, LoopEndKind, LoopState, UserError
+from autoloop.engine.runs.execution import Active, Execution
+from autoloop.model import LOOP_STOP, EventKind, LoopEnd, LoopEndKind, LoopState, StopCause, StopKind, UserError
 from autoloop.model.transitions import loop_stopped
 from autoloop.protocol import Kill, Pause, Resume, Stop
 
@@ -44,5 +44,11 @@ def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: 
     context.store.put_loop(loop_stopped(context.loop, end, context.clock()))
     for active in execution.executing:
         # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
-        execution.stop(active.run.id, live.stopping(active) or LOOP_STOP, kill=kill)
+        execution.stop(active.run.id, live.stopping(active) or _halved(active) or LOOP_STOP, kill=kill)
     return f"the loop stops: {end.text}; `autoloop-tui resume` resumes it"
+
+
+def _halved(active: Active) -> StopCause | None:
+    """Why --halve is stopping this attempt, which stays stopped too."""
+    stop = active.attempt.stop
+    return stop if stop is not None and stop.kind is StopKind.HALVED else None

@@ -18,6 +18,7 @@ from autoloop.engine.driver.lock import EngineLock
 from autoloop.engine.driver.outage import Outage
 from autoloop.engine.planning.checks import load_until
 from autoloop.engine.planning.frozen import load_sources
+from autoloop.engine.rounds.halving import Halving
 from autoloop.engine.rounds.judging import Judging
 from autoloop.engine.rounds.keeping import keep_after_round
 from autoloop.engine.rounds.live_proposals import LiveProposals
@@ -89,6 +90,7 @@ class Engine:
         self.scheduler = Scheduler(self.context, self.execution, self.wandb, min_free=self._min_free)
         self.live_proposals = LiveProposals(self.context, self.execution, self.proposals)
         self.live_rules = LiveRules(self.context, self.execution, self.live_proposals)
+        self.halving = Halving(self.context, self.execution, self.scheduler.reserve)
         self.watchdog = Watchdog(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.proposals, self.live_proposals)
         self._version: int | None = None
@@ -214,6 +216,8 @@ class Engine:
             ended += self._fill_slots()
         self._settle_all(ended)
         self.live_rules.look(self.execution.follow_progress())
+        if self.context.loop.state is LoopState.ACTIVE:
+            self.halving.look()
         self.watchdog.look()
         self.wandb.look()
         if self._on_turn:

@@ -10,6 +10,7 @@ import msgspec
 from autoloop.configs import Config, reading_differs, rewrite
 from autoloop.engine.planning.checks import check
 from autoloop.engine.planning.config_files import dataset_of, expanded, read_source, sources_of, with_base
+from autoloop.engine.planning.halve import check_halve
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
 from autoloop.engine.planning.own_settings import own_steps, steps_assumed, steps_of, with_own_methods, with_own_wandb
 from autoloop.engine.planning.rule_checks import named_metrics
@@ -143,6 +144,7 @@ def plan_loop(
                 launch=plan_attempt(preset, spec, name, run, slot or spec.slots[0], out, source, config),
             )
         )
+    warnings += check_halve(spec, [each.run for each in planned])
     warnings += check_then(spec, preset, [each.run for each in planned], [each.config for each in planned])
     return LoopPlan(
         name=name,

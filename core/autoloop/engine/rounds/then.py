@@ -7,19 +7,17 @@ out in one transaction. An engine that was killed between two of these steps fin
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
-from autoloop.configs import apply, config_hash, rewrite, suffix_of
+from autoloop.configs import apply, config_hash
 from autoloop.engine.base.context import Context
-from autoloop.engine.base.frozen_config import frozen_config, frozen_text
-from autoloop.engine.planning.names import new_run_id, safe_name
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.then import resumes_to_steps, with_steps
+from autoloop.engine.rounds.copies import write_copy
 from autoloop.engine.rounds.deciding import approve_by_policy, start_due
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.runs.resume import refusal
-from autoloop.files import write_all
 from autoloop.model import (
     POLICY,
     THEN,
@@ -36,7 +34,6 @@ from autoloop.model import (
 from autoloop.model.transitions import proposal_blocked, proposal_launched, run_extended
 from autoloop.reports.result import then_proposal
 from autoloop.text.plural import plural
-from autoloop.variants.grids import group_of, seed_of
 from autoloop.variants.policy import launch_policy
 
 DECIDED = (ProposalStatus.LAUNCHED, ProposalStatus.BLOCKED)
@@ -222,31 +219,8 @@ class Then:
         changes = with_steps(context.preset, config, steps)
         if changes is None:
             raise UserError(f"its checkpoint is gone, and the preset {context.preset.name} cannot set its steps")
-        config = apply(config, changes)
-        policy = launch_policy(context.preset, context.spec.train_script, steps, context.spec.extra)
-        run_id, suffix = new_run_id(), suffix_of(base.config_path)
-        frozen = context.places.config(run_id, suffix)
-        name = safe_name(f"{base.name}_to_{steps}")
-        variant = Path(context.loop.output_dir) / "variants" / f"{name}{suffix}"
-        text = rewrite(frozen_text(base), config, suffix)
-        write_all([(frozen, text), (variant, text)])
-        return Run(
-            id=run_id,
-            loop=context.loop_id,
-            round=proposal.round,
-            position=context.store.number_of_runs(context.loop_id),
-            name=name,
-            config_path=str(frozen),
-            source_path=str(variant),
-            config_hash=policy.hash(config),
-            group=group_of(config, policy),
-            seed=seed_of(config, policy),
-            base_run=base.id,
-            proposal=proposal.id,
-            changes=changes,
-            total_steps=steps,
-            created_at=context.clock(),
-        )
+        run = write_copy(context, base, changes, name=f"{base.name}_to_{steps}", round_=proposal.round, steps=steps)
+        return msgspec.structs.replace(run, base_run=base.id, proposal=proposal.id, changes=changes)
 
 
 def _which(runs: int) -> str:

@@ -215,7 +215,7 @@ class Execution:
         if moved:
             with self.context.store.transaction():
                 for active in moved:
-                    self._put(active, with_progress(active.run, active.follower))
+                    self.put(active, with_progress(active.run, active.follower))
         return fresh
 
     def _due(self) -> set[str]:
@@ -232,7 +232,8 @@ class Execution:
             self._files.follow({active.attempt.id: written_in(active.attempt) for active in self._active.values()})
         return self._files.due() | unread
 
-    def _put(self, active: Active, run: Run) -> None:
+    def put(self, active: Active, run: Run) -> None:
+        """Record an executing run with other fields."""
         active.run = run
         self.context.store.put_run(run)
 
@@ -281,7 +282,7 @@ class Execution:
                 active.attempt = attempt_stopping(active.attempt, cause, kill=kill)
                 with self.context.store.transaction():
                     self.context.store.put_attempt(active.attempt, self.context.loop_id)
-                    self._put(active, run_stopping(active.run, cause))
+                    self.put(active, run_stopping(active.run, cause))
                     self.context.log_event(
                         EventKind.RUN_STOPPING, f"{active.run.name} ({run_id}) is stopping: {cause.text}", run_id
                     )

@@ -1,0 +1,34 @@
+"""`--halve STEP`: whether the rounds of a planned loop can be halved there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoloop.model import LoopSpec, Run, UserError
+
+
+def check_halve(spec: LoopSpec, runs: Sequence[Run]) -> list[str]:
+    """UserError if nothing could be stopped at that step; otherwise what to know beforehand. `runs`: those of the first
+    round."""
+    if spec.halve is None or not spec.halve.step:  # 0: what past runs show to be safe is not known here
+        return []
+    step, shortest = spec.halve.step, min(run.total_steps for run in runs)
+    if step >= shortest:
+        raise UserError(f"--halve {step} must be less than the {shortest} steps of the loop's runs: later it saves nothing.")
+    configs = {run.group or run.config_hash for run in runs}
+    if len(configs) == 1 and (spec.rounds == 1 or not spec.decide):
+        raise UserError(
+            f"--halve {step} stops the worse half of several configs, and this loop has one; give others with --cfgs or "
+            "--grid, or let rules propose them (--decide --rounds 3)."
+        )
+    if not any(run.group for run in runs):
+        return [f"--halve {step}: no config has a seed that is known, so the freed slots get no replicates."]
+    return []
+
+
+def halve_text(spec: LoopSpec) -> str | None:
+    """`the worse half stops at step 600`; None without --halve."""
+    if spec.halve is None:
+        return None
+    by = f" by {spec.halve.metric}" if spec.halve.metric else ""
+    return f"the worse half stops at step {spec.halve.step}{by}"
