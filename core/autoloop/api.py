@@ -15,6 +15,8 @@ import msgspec
 
 from autoloop.configs import Clamp, edits_as_mapping, edits_from_mapping, parse_config, suffix_of
 from autoloop.configs.formats import JSON
+from autoloop.engine.base.among_runs import AmongRuns
+from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.files import read_text
 from autoloop.metrics import default_book, from_json
 from autoloop.model import Actor, Change, Config, MetricSummary, Run, Summary, UserError
@@ -98,14 +100,23 @@ def decide(
     summary: Summary | Mapping[str, Any],
     rules: str | os.PathLike[str] | None = None,
     config: Config | None = None,
+    run: str | os.PathLike[str] | None = None,
 ) -> list[Decision]:
     """What the rules propose for a run, highest priority first; nothing if it has no metric.
 
     `summary`: one of `load_summaries`, or such an entry as plain data. `rules`: a rule book (.toml) or a Python file with
-    decide(summary); default: the shipped book. `config`: the run's, for rules that look at it.
+    decide(summary); default: the shipped book. `config`: the run's, for rules that look at it. `run`: the output directory
+    of a run of the loops in this folder, for rules that ask for verdicts, noise or `n`.
     """
-    source = load_rules(None if rules is None else os.fspath(rules), default_book())
-    view = RunView(summary if isinstance(summary, Summary) else from_json(dict(summary)), config or {})
+    book, among = default_book(), None
+    if run is not None:
+        with Store.open(Path.cwd()) as store:
+            found = _find_run(store, run)
+            book = metrics_of(store.places, store.loop(found.loop))
+            among = AmongRuns(store, found.loop, book).of(found)
+    source = load_rules(None if rules is None else os.fspath(rules), book)
+    reached = summary if isinstance(summary, Summary) else from_json(dict(summary), book)
+    view = RunView(reached, config or {}, book=book, against=None if among is None else lambda: among)
     try:
         requests = source.judge(view).requests
     finally:
@@ -130,13 +141,17 @@ def name_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str] 
 
 
 def _run_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str]) -> Run:
-    wanted = os.path.abspath(output_dir)
     with Store.open(Path(project)) as store:
-        for loop in store.loops():
-            for run in store.runs(loop.id):
-                if run.output_dir == wanted:
-                    return run
-    raise UserError(f"No run of a loop in {Path(project).resolve()} wrote to {output_dir}; name its config yourself.")
+        return _find_run(store, output_dir)
+
+
+def _find_run(store: Store, output_dir: str | os.PathLike[str]) -> Run:
+    wanted = os.path.abspath(output_dir)
+    for loop in store.loops():
+        for run in store.runs(loop.id):
+            if run.output_dir == wanted:
+                return run
+    raise UserError(f"No run of a loop in {store.places.project} wrote to {output_dir}; name its config yourself.")
 
 
 def edit(config: Config, changes: Changes) -> Variant:

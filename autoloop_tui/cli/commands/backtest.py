@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ from autoloop_tui.cli.output import printing, safe_stop
 from autoloop_tui.cli.parameters import AsJson, Many
 
 if TYPE_CHECKING:
-    from autoloop.backtest import Replayed
+    from autoloop.backtest import Against, Replayed
     from autoloop.metrics import MetricBooks
     from autoloop.past_runs import PastRunSource
     from autoloop.rules import RuleSource
@@ -83,8 +84,9 @@ def backtest(
         found = _read(sources, replay_all(sources, asked))
         known = {run.config_hash for loop in store.loops() for run in store.runs(loop.id)} if store else set()
         policies = [_policy(each, settings) for each, _ in found]
-    columns = zip(*(said for _, said in found), strict=True)
-    results = [_result(source, list(column), policies) for source, column in zip(asked, columns, strict=True)]
+        among = _against([each for each, _ in found], store, asked)
+        columns = zip(*(said for _, said in found), strict=True)
+        results = [_result(source, list(column), policies, among) for source, column in zip(asked, columns, strict=True)]
     report = output.Report.of(results, metric, books, known)
     print(printing.json_text(report.document()) if json else report.text())
     return 0
@@ -166,11 +168,30 @@ def _policy(source: PastRunSource, settings: Settings) -> VariantPolicy:
     return project_policy(Path.cwd(), settings, None)
 
 
-def _result(source: RuleSource, runs: list[Replayed], policies: Sequence[VariantPolicy]) -> output.Result:
+def _against(sources: Sequence[PastRunSource], store: Store | None, rules: Sequence[RuleSource]) -> dict[str, Against]:
+    """Each run of a loop among the others, as it stood when its round ended: later rounds and loops do not count."""
+    from autoloop.engine.base.among_runs import AmongRuns
+    from autoloop.past_runs import LoopRun
+
+    listed = all(not each.slow for each in rules)
+    wanted = frozenset[str]().union(*(rule.when.compared for each in rules for rule in each.rules)) if listed else None
+    rounds: dict[tuple[int, int], AmongRuns] = {}
+    found: dict[str, Against] = {}
+    for each in sources:
+        if store is not None and isinstance(each, LoopRun):
+            run, key = each.run, (each.loop.id, each.run.round)
+            among = rounds.setdefault(key, AmongRuns(store, key[0], each.book, wanted, until=key[1], later=False))
+            found[run.id] = partial(among.of, run)
+    return found
+
+
+def _result(
+    source: RuleSource, runs: list[Replayed], policies: Sequence[VariantPolicy], against: dict[str, Against]
+) -> output.Result:
     from autoloop.backtest import judge, outcome
 
     try:
-        judged = judge(runs, source)
+        judged = judge(runs, source, against)
     finally:
         source.close()
     rules = {rule.id: rule for rule in source.rules if rule.watch}

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,11 +23,13 @@ from autoloop.text.values import number
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:
+    from autoloop.engine.base.among_runs import AmongRuns
     from autoloop.rules import RuleSource
     from autoloop.store import Store
     from autoloop.variants.check import CheckedVariant
     from autoloop.variants.policy import VariantPolicy
     from autoloop.variants.request import VariantRequest
+    from autoloop.verdicts import AgainstBase
 
 
 ALSO = 8
@@ -91,12 +94,13 @@ def proposals_for(
         # A run is named by its folder, or by its id on W&B, which is the loop's where the preset passes it on.
         in_loops = {known: run for run in ours for known in (run.id, run.output_dir)}
         for run in runs:
-            config, policy = run.config, otherwise
+            config, policy, against = run.config, otherwise, None
             known = in_loops.get(os.path.abspath(run.name)) or in_loops.get(run.name)
             if store and known:
                 config, policy = _as_its_loop(store, known, settings) or (config, policy)
+                against = partial(_among_its_loop, store, known)
             book = books.for_run(config, run.summary.metrics)
-            judgement = source.judge(RunView(run.summary, config, _log_of(run), book))
+            judgement = source.judge(RunView(run.summary, config, _log_of(run), book, against))
             result[run.name] = [
                 Suggestion(request, check(config, request, policy) if config else None) for request in judgement.requests
             ]
@@ -115,6 +119,18 @@ def _as_its_loop(store: Store, run: Run, settings: Settings) -> tuple[Config, Va
         return frozen_config(run), run_policy(store, run, settings.field_types())
     except UserError:
         return None
+
+
+@lru_cache(16)
+def _among(store: Store, loop: int) -> AmongRuns:
+    from autoloop.engine.base.among_runs import AmongRuns
+    from autoloop.engine.planning.kept_metrics import metrics_of
+
+    return AmongRuns(store, loop, metrics_of(store.places, store.loop(loop)))
+
+
+def _among_its_loop(store: Store, run: Run) -> AgainstBase:
+    return _among(store, run.loop).of(run)
 
 
 def _log_of(run: Analysed) -> Any:

@@ -1,6 +1,6 @@
 """Rules replayed over past runs, and what came of it. No I/O: runs that were read in, outcomes and counts out."""
 
-from autoloop.backtest.ended import Judged, judge
+from autoloop.backtest.ended import Against, Judged, judge
 from autoloop.backtest.find_stop import SafeStop, Tried, find_stop
 from autoloop.backtest.intervals import Rate
 from autoloop.backtest.key_metric import book_of, chosen_metric, main_metric
@@ -10,6 +10,7 @@ from autoloop.backtest.replay import Facts, PastRun, Replayed, replay
 from autoloop.backtest.tally import RuleTally, Tally, tally
 
 __all__ = [
+    "Against",
     "Ending",
     "Facts",
     "Judged",

@@ -3,7 +3,7 @@ does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from autoloop.backtest.replay import Replayed
 from autoloop.metrics import mean_summary
 from autoloop.rules import Judgement, RuleSource, RunView
+from autoloop.verdicts import AgainstBase
 
 
 class Judged(NamedTuple):
@@ -20,8 +21,14 @@ class Judged(NamedTuple):
     runs: list[str]
 
 
-def judge(runs: Sequence[Replayed], source: RuleSource) -> dict[str, Judged]:
-    """By the id of the run that stands for its config. A run that lacks what the rules need is not judged."""
+Against = Callable[[], AgainstBase]
+"""Gives a run's config among the others of its loop, as a `RunView` has it."""
+
+
+def judge(runs: Sequence[Replayed], source: RuleSource, against: Mapping[str, Against] | None = None) -> dict[str, Judged]:
+    """By the id of the run that stands for its config. A run that lacks what the rules need is not judged. `against`: by the
+    id of a run; of others no verdict is known."""
+    known = against or {}
     groups: dict[str, list[Replayed]] = {}
     for run in runs:
         if run.facts.finished and run.summary.metrics and not source.lacking(_view([run])):
@@ -29,7 +36,7 @@ def judge(runs: Sequence[Replayed], source: RuleSource) -> dict[str, Judged]:
     found: dict[str, Judged] = {}
     for members in groups.values():
         ids = [run.facts.id for run in members]
-        judgement = source.judge(_view(members))
+        judgement = source.judge(_view(members, known.get(ids[0])))
         if len(ids) > 1:
             requests = [
                 msgspec.structs.replace(each, evidence=each.evidence and msgspec.structs.replace(each.evidence, runs=ids))
@@ -40,11 +47,11 @@ def judge(runs: Sequence[Replayed], source: RuleSource) -> dict[str, Judged]:
     return found
 
 
-def _view(runs: Sequence[Replayed]) -> RunView:
+def _view(runs: Sequence[Replayed], against: Against | None = None) -> RunView:
     first = runs[0]
 
     def log() -> Iterator[str]:
         for run in runs:
             yield from run.log() if callable(run.log) else run.log
 
-    return RunView(mean_summary([run.summary for run in runs]), first.facts.config, log, first.book)
+    return RunView(mean_summary([run.summary for run in runs]), first.facts.config, log, first.book, against)

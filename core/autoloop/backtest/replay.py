@@ -83,6 +83,7 @@ class Replayed:
     notes: Sequence[str] = ()
 
 
+NO_NOISE = "live rules that ask for the noise between seeds could not be decided: what was known of it then is not kept"
 GONE = "its history is gone, so live rules saw none of its points"
 
 
@@ -93,6 +94,8 @@ def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Repla
     fired, thinned = _watched(run, rules, f"{source.name} {source.version}") if rules else ([], [])
     curve = named.get(found_as(metric, run.book, named)) if metric else None
     notes = [*run.notes, *thinned]
+    if any(rule.when.compared for rule in rules):
+        notes.append(NO_NOISE)
     summary = summarise_named(named, run.book)
     if not named and run.summary is not None and run.summary.metrics:
         summary = run.summary
