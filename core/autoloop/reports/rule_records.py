@@ -26,13 +26,13 @@ def other_records(store: Store, loop: Loop | None) -> Iterator[RuleRecord]:
     proposing = store.loops_with_proposals()
     for other in store.loops(-1 if proposing else 0):
         if other.id in proposing and (loop is None or other.id != loop.id):
-            kept = _kept(other)
+            kept = kept_records(other)
             yield from rule_records(store.proposals(other.id), {}) if kept is None else kept
 
 
 def loop_records(store: Store, loop: Loop, metrics: MetricBook) -> list[RuleRecord]:
     """Those of one loop, as it stands."""
-    kept, proposals = _kept(loop), store.proposals(loop.id)
+    kept, proposals = kept_records(loop), store.proposals(loop.id)
     if kept is not None or not proposals:
         return kept or []
     runs = store.runs(loop.id)
@@ -50,5 +50,6 @@ def judged_by(metrics: MetricBook, runs: list[Run]) -> str | None:
     return next((key for key in keys if any(key in each for each in finished)), None)
 
 
-def _kept(loop: Loop) -> list[RuleRecord] | None:
+def kept_records(loop: Loop) -> list[RuleRecord] | None:
+    """What an engine has kept of a loop that has ended; None if it is to be counted."""
     return loop.outcome.rules if loop.outcome is not None and loop.state is not LoopState.ACTIVE else None

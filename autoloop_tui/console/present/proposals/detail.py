@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoloop.metrics import MetricBook, config_label
-from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, Run
+from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, RuleRecord, Run
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import averaged_text
 from autoloop.verdicts import Call, Judge
+from autoloop.verdicts.wording import record_text
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
@@ -39,6 +40,8 @@ class Facts:
     runs: Mapping[str, Run]
     proposals: Sequence[Proposal]
     metrics: MetricBook
+    record: RuleRecord | None = None
+    """Of the rule that made it, in the project."""
     judge: Judge | None = None
     """Says which config is better; without it no run is called so."""
 
@@ -227,6 +230,8 @@ def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     """How the same rule's (or person's) launched proposals did against their bases."""
     uses = earlier_uses(facts.proposal, facts.proposals)
     rows: Rows = [[("other uses of " + clip(facts.proposal.origin, width - 14), "bold key")]]
+    if facts.proposal.author.by_itself:
+        rows += [[("  " + line, "")] for line in wrapped(record_text(facts.record), width - 2)]
     if not uses:
         return [*rows, [("  none of its proposals has been run in this loop", "dim")]]
     for use in uses[:EARLIER]:

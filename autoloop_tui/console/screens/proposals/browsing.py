@@ -21,6 +21,7 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.detail import Facts
 from autoloop_tui.console.present.proposals.edits import edit_lines
 from autoloop_tui.console.present.proposals.queue import count_pieces, entries, what_next, why_empty
+from autoloop_tui.console.present.proposals.records import Records
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.proposals.detail import ProposalDetail
 from autoloop_tui.console.widgets.proposals.evidence_charts import EvidenceCharts
@@ -53,6 +54,7 @@ class ProposalBrowser(LoopScreen):
         self._aside = ""
         """What is said with the engine's next answers."""
         self._runs: Mapping[str, Run] = {}
+        self._records = Records()
 
     def body(self) -> list[Widget]:
         return [
@@ -123,7 +125,8 @@ class ProposalBrowser(LoopScreen):
             detail.show_facts(None)
             charts.show_evidence(None, None, view.metrics)
             return
-        detail.show_facts(Facts(proposal, self._runs, view.snapshot.proposals, view.metrics, view.judge))
+        record = self._records.of(self.console.feed.store, view).get(proposal.origin)
+        detail.show_facts(Facts(proposal, self._runs, view.snapshot.proposals, view.metrics, record, view.judge))
         charts.show_evidence(proposal, self._runs.get(proposal.base_run), view.metrics)
         self._show_command(proposal, keep=not moved)
 

@@ -14,9 +14,13 @@ from autoloop.model import (
     LoopEnd,
     LoopEndKind,
     LoopState,
+    Observation,
+    Outcome,
     ProposalStatus,
     RoundState,
+    RuleRecord,
     RunState,
+    Standing,
 )
 
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
@@ -138,6 +142,39 @@ async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project:
         assert "within the run only" in uses
         assert "eval_l1 0.2129 → 0.9001  " in uses
         assert uses.count("r2 demo") == 2
+
+
+async def test_the_record_of_the_rule_in_the_project_stands_beside_its_proposal(project: RecordedProject) -> None:
+    kept = RuleRecord(rule="ot-mass-low", proposed=8, approved=7, ran=7, better=3, worse=1)
+    base = Standing(run="x", value=1.0, runs=1)
+    other = Outcome(metric="m", statistic="tail mean", highest=False, baseline=base, first=base, rules=[kept])
+    ended = msgspec.structs.replace(project.loop, id=0, name="loop_0", state=LoopState.FINISHED, outcome=other)
+    project.store.put_loop(ended)
+    project.store.put_proposal(msgspec.structs.replace(add(project, evidence=LOW), loop=0))
+    add(project, evidence=LOW, author=Actor.rule("ot-mass-low"), round=1)
+    add(project, author=Actor.rule("new-rule"), round=1)
+
+    async with console(project, (120, 40)) as (pilot, app):
+        text = " ".join("\n".join(rows(app, "text")).split())
+        assert "helped 3 of 7 (95 %: 16–75 %), hurt 1, not enough runs 3 (this project)" in text
+        await pilot.press("down")
+        text = " ".join("\n".join(rows(app, "text")).split())
+        assert "fired 1 time, none of its proposals has run (this project)" in text
+
+
+async def test_evidence_says_what_a_verdict_rests_on(project: RecordedProject) -> None:
+    said = Observation(
+        name='better_than_base("eval_l1")',
+        value=True,
+        op="==",
+        threshold=True,
+        holds=True,
+        words="better: -0.05 (tail mean) [-0.09, -0.01], n 4 and 4, unpaired",
+    )
+    add(project, evidence=msgspec.structs.replace(LOW, observations=[said]))
+    async with console(project, (120, 40)) as (_, app):
+        text = " ".join("\n".join(rows(app, "text")).split())
+        assert "better: -0.05 (tail mean) [-0.09, -0.01], n 4 and 4, unpaired" in text
 
 
 async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_over(project: RecordedProject) -> None:
