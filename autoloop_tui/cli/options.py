@@ -33,7 +33,7 @@ class GridOptions:
     grid: Annotated[list[str] | None, Many] = None
     """Values to try, one axis a word: lr=1e-3,3e-3 (a short name will do), layers=2..6, lr=1e-4..1e-2:3log. With
     --propose, what is searched: lr=1e-4..1e-2."""
-    seeds: Annotated[str | None, Parameter(name=["--seeds", "--replicates"])] = None
+    seeds: str | None = None
     """Repeat each config with several seeds, in every round: how many (3), or which (42,43)."""
     zip: bool = False
     """Pair the values of the axes one by one instead of every combination."""
@@ -144,6 +144,9 @@ class DecisionOptions:
     """Let Optuna propose, over --grid or [search], when rules do not: optuna (TPE), optuna:gp or optuna:qmc."""
     approve: str = "auto"
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
+    replicates: str | None = None
+    """Before it is called better, run again what looks better, with fresh seeds beside the baseline: auto (the default) or
+    0 (never). 3 gives each config the seeds 1 to 3 instead."""
     until: str | None = None
     """End when a run meets this: a condition such as "val/loss.last < 0.2", or a named one (worth-200k)."""
     halve: str | None = None
@@ -193,6 +196,7 @@ GridFlags = Annotated[GridOptions, Parameter(name="*")]
 def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
     """The flags, with the project's settings for those that are not given. UserError names the flag that is wrong."""
     device = run_flags.device_of(given.device, given.gpus)
+    seeds, confirm = run_flags.seeds_of(given.seeds, given.replicates, settings.replicates)
     return LoopSpec(
         configs=[str(run_flags.absolute(cwd, path)) for path in given.cfgs or []],
         steps=given.steps,
@@ -236,6 +240,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         markdown_out=run_flags.optional(cwd, given.markdown_out or settings.markdown_out) or "",
         inherit_dataset_from=run_flags.optional(cwd, given.inherit_dataset_from),
         grid=given.grid or [],
-        seeds=given.seeds,
+        seeds=seeds,
+        confirm=confirm,
         zip=given.zip,
     )

@@ -12,7 +12,7 @@ from autoloop import gpus as gpu_report
 from autoloop import secrets
 from autoloop.gpus import GpuReport
 from autoloop.model import ApprovalMode, ApprovalPolicy, HalveSpec, Sampler, Search, UserError
-from autoloop.settings import Settings
+from autoloop.settings import FILE, Settings
 from autoloop.text.names import numbered
 from autoloop.text.suggest import did_you_mean
 from autoloop.trainers import is_preset_file
@@ -73,6 +73,23 @@ def free_gpus(report: GpuReport, per_run: int) -> list[int]:
     users = "; ".join(f"GPU {card.index} is in use by {card.users}" for card in report.gpus if card.users)
     what = f"{len(free)} free, and --gpus-per-run wants {per_run}" if free else "no GPU is free"
     raise UserError(f"--gpus auto: {what} ({users or 'there are no others'}); name those to wait for with --gpus.")
+
+
+def seeds_of(seeds: str | None, replicates: str | None, setting: str | int) -> tuple[str | None, bool]:
+    """The seeds that each config gets (None: its own), and whether what looks better is confirmed on fresh ones.
+
+    `replicates`: auto, 0 or how many seeds each config has; `setting` counts if it is not given.
+    """
+    name, chosen = ("--replicates", replicates) if replicates is not None else (f"{FILE}: replicates", str(setting))
+    if chosen == "auto":
+        return seeds, True
+    if not chosen.isdecimal():
+        raise UserError(f'{name} cannot be "{chosen}": write auto, 0, or how many seeds each config has (3).')
+    if int(chosen) == 0:
+        return seeds, False
+    if seeds is not None and replicates is not None:
+        raise UserError(f"--replicates {replicates} and --seeds {seeds} both give the seeds of each config: omit one.")
+    return seeds or chosen, False
 
 
 def approval(policy: str) -> ApprovalPolicy:

@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A rule book (.toml) or a Python file with `decide(summary)`; default: the rule book of the configs' method."""
     rules_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     """Seconds that `decide(summary)` of Python rules may take for one run; then its process is killed, and that is said."""
+    replicates: str | Annotated[int, msgspec.Meta(ge=0)] = "auto"
+    """Runs with further seeds, as --replicates gives them: auto, 0, or how many seeds each config has."""
     metrics: str | dict[str, Any] | None = None
     """A metric book that adds to the shipped names, aliases and derived metrics: a file (.toml), or its keys as a table."""
     grace: Annotated[float, msgspec.Meta(ge=0)] = 10.0

@@ -28,7 +28,8 @@ GO = ("--exec", "--no-ui")
 
 def test_three_rounds_end_with_0_and_leave_what_people_read(project: CommandProject, call: Call) -> None:
     project.config()
-    done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--rounds", "3", "--decide", *GO)
+    words = ("--rounds", "3", "--decide", "--replicates", "0", *GO)
+    done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *words)
     assert (done.returncode, done.stderr) == (0, "")
     loop = project.loop()
     assert loop.state is LoopState.FINISHED
@@ -154,8 +155,19 @@ def test_until_ends_the_loop_and_names_the_winner(project: CommandProject, call:
     project.config()
     words = ("--rounds", "3", "--decide", "--until", "ot_pi_sum.last > 1e-7", *GO)
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *words).returncode == 0
+    winner = next(run for run in json.loads(call("runs", "--json").out) if run["name"] == "base_r2_1")
+    assert project.loop().winner == winner["id"]
+    shown = re.sub(r"\s+", " ", call("status").out)
+    assert re.search(r"finished: base_r2_1 \(\w+\) meets --until .*, confirmed by the mean over 2 fresh seeds", shown)
+
+
+def test_without_replicates_one_run_that_meets_until_ends_the_loop(project: CommandProject, call: Call) -> None:
+    project.config()
+    words = ("--rounds", "3", "--decide", "--until", "ot_pi_sum.last > 1e-7", "--replicates", "0", *GO)
+    assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *words).returncode == 0
     assert project.loop().winner == json.loads(call("runs", "--json").out)[-1]["id"]
-    assert re.search(r"finished: base_r2_1 \(\w+\) meets --until", call("status").out)
+    shown = re.sub(r"\s+", " ", call("status").out)
+    assert re.search(r"finished: base_r2_1 \(\w+\) meets --until .* in one run", shown)
 
 
 def test_names_from_outside_cannot_draw_on_the_terminal(project: CommandProject, call: Call) -> None:

@@ -4,7 +4,7 @@ Everything here can be written to JSON by msgspec and read back equal. Times are
 steps are optimiser steps of the trainer.
 """
 
-from autoloop.model.actor import DEFAULT_RULE, POLICY, THEN, Actor, ActorKind
+from autoloop.model.actor import DEFAULT_RULE, POLICY, REPLICATES, THEN, Actor, ActorKind
 from autoloop.model.attempt import Attempt, Cause, ExitRecord
 from autoloop.model.edits import Change, Config
 from autoloop.model.ends import (
@@ -34,8 +34,8 @@ from autoloop.model.loop import (
     WandbSpec,
 )
 from autoloop.model.metrics import MetricSummary, Series, Summary
-from autoloop.model.outcome import Call, Comparison, Outcome, RoundStanding, RuleRecord, Standing
-from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus
+from autoloop.model.outcome import Call, Comparison, Confirmation, Outcome, RoundStanding, RuleRecord, Standing
+from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus, Repeats
 from autoloop.model.run import Halved, Run, RunState, Unjudged
 from autoloop.model.search import Axis, Sampler, Search
 
@@ -43,6 +43,7 @@ __all__ = [
     "DEFAULT_RULE",
     "LOOP_STOP",
     "POLICY",
+    "REPLICATES",
     "THEN",
     "Actor",
     "ActorKind",
@@ -56,6 +57,7 @@ __all__ = [
     "Change",
     "Comparison",
     "Config",
+    "Confirmation",
     "Event",
     "EventKind",
     "Evidence",
@@ -74,6 +76,7 @@ __all__ = [
     "Outcome",
     "Proposal",
     "ProposalStatus",
+    "Repeats",
     "Requeue",
     "RequeueKind",
     "Round",

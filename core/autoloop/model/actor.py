@@ -21,6 +21,8 @@ class ActorKind(StrEnum):
     """`--approve auto` or `after:…`: nobody was asked, or nobody answered in time."""
     THEN = "then"
     """`--then`, given with the loop, which asks for the winner's long training."""
+    REPLICATES = "replicates"
+    """`--replicates auto`, which repeats configs with fresh seeds to confirm what looks better."""
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +64,4 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_RULE = Actor(kind=ActorKind.DEFAULT)
 POLICY = Actor(kind=ActorKind.POLICY)
 THEN = Actor(kind=ActorKind.THEN)
+REPLICATES = Actor(kind=ActorKind.REPLICATES)

@@ -129,6 +129,9 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     halve: HalveSpec | None = None
     extend_winner: int | None = None
     """Steps in all of the long training (`--then extend=…`) of the config that is better than the baseline."""
+    confirm: bool = False
+    """Whether what looks better than the baseline is run again with fresh seeds before it is called better (`--replicates
+    auto`); not in loops of earlier versions."""
     zip: bool = False
     """The values of the axes go together one by one, in place of every combination."""
     max_hours: float | None = None
@@ -142,6 +145,11 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     def proposes(self) -> bool:
         """Whether anything but users makes proposals from a round."""
         return self.decide or self.search is not None
+
+    @property
+    def confirms(self) -> bool:
+        """Whether rounds may follow that confirm what an earlier one found."""
+        return self.confirm and self.proposes and self.rounds > 1
 
     @property
     def slots(self) -> list[Slot]:
@@ -194,6 +202,9 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     slot_waits: dict[int, str] = {}
     """What a free slot waits for before a queued run may start there, by the slot's index."""
     winner: str | None = None
+    """The run that meets `--until`."""
+    winner_seeds: int = 0
+    """On how many fresh seeds the mean of the winner's config meets `--until` too; 0 if it was not confirmed."""
     best: BestRun | None = None
     """Of a loop that its engine has brought to an end; looking through all runs of a large one takes seconds."""
     outcome: Outcome | None = None

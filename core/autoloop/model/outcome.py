@@ -75,12 +75,42 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     more: int | None = None
 
 
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
+    """What fresh seeds say of a config that had looked better than the baseline.
+
+    `contender`: its first run that finished; `explored`: by how much it had looked better, from `explored_runs` of its
+    runs, which do not count here. `comparison`: the fresh seeds alone, None while neither side has one that finished.
+    `failed`: of its runs on fresh seeds, those that ended without a value. `given_up`: why it is not continued although it
+    is not decided.
+    """
+
+    contender: str
+    explored: float
+    explored_runs: int
+    comparison: Comparison | None = None
+    failed: int = 0
+    given_up: str | None = None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the config has been shown to be better than the baseline."""
+        return self.comparison is not None and self.comparison.call is Call.BETTER
+
+    @property
+    def settled(self) -> bool:
+        """Whether no more of its seeds need to run."""
+        decided = self.comparison is not None and self.comparison.call is not Call.NOT_ENOUGH
+        return decided or self.given_up is not None
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a loop came to in `metric`, by that `statistic` of each run.
 
     `baseline`: the first config that was given. `first`: the config that stands first, of those shown to be better than the
     baseline if there are any; `comparison` of the two, None if they are the same; `changes` lead from one config to the
-    other. `seconds` of training over `runs` runs, times the GPUs of each if `gpus`.
+    other. `confirms`: only fresh seeds decide what is better; then `confirmations` has what they said, in their order, and
+    of a config that is `better`, `comparison` is theirs. `seconds` of training over `runs` runs, times the GPUs of each if
+    `gpus`.
     """
 
     metric: str
@@ -91,6 +121,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     first: Standing
     comparison: Comparison | None = None
     changes: list[Change] = []
+    confirms: bool = False
+    confirmations: list[Confirmation] = []
     rounds: list[RoundStanding] = []
     rules: list[RuleRecord] = []
     runs: int = 0
@@ -100,4 +132,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def better(self) -> bool:
         """Whether a config has been shown to be better than the baseline."""
+        if self.confirms:
+            return any(each.confirmed for each in self.confirmations)
         return self.comparison is not None and self.comparison.call is Call.BETTER

@@ -39,6 +39,18 @@ class LiveContext(msgspec.Struct, frozen=True, kw_only=True):
     """How far the run was, as far as was known, when the rule fired."""
 
 
+class Repeats(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a proposal one that confirms: it changes nothing but the seed.
+
+    `runs` stand for the configs that run again, the contender's first, then the baseline's; each gets all of the fresh
+    `seeds`. `variants`: how many runs of new variants the approval policy takes into the same round.
+    """
+
+    runs: list[str]
+    seeds: list[int]
+    variants: int = 0
+
+
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """A rule's or a user's edits for one base run, resolved against that run's config."""
 
@@ -72,6 +84,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     live: LiveContext | None = None
     extend: int | None = None
     """Steps in all, if it asks for the long training of `base_run` as it is (`--then extend=…`)."""
+    repeats: Repeats | None = None
     created_at: float = 0.0
 
     @property
@@ -82,7 +95,9 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def runs(self) -> list[str]:
         """The base runs, of each of which it becomes a variant: `base_run`, and those that differ from it in the seed only
-        where their mean was judged."""
+        where their mean was judged. Of one that confirms, the runs whose configs it repeats."""
+        if self.repeats is not None:
+            return self.repeats.runs
         return [self.base_run, *(run for run in (self.evidence.runs if self.evidence else ()) if run != self.base_run)]
 
     @property

@@ -85,6 +85,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     base_run: str | None = None
     proposal: int | None = None
     changes: list[Change] = []
+    confirms: str | None = None
+    """The run whose config was to be confirmed when this one was made, on a fresh seed: of that config, or of the baseline
+    beside it."""
     attempts: int = 0
     slot: int | None = None
     """Where it executes; of a queued run, the slot that is kept for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from autoloop.metrics import MetricBook, by_config, config_label
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RunState, Standing
 from autoloop.store import Store
+from autoloop.text.plural import plural
 from autoloop.text.values import number
 from autoloop.verdicts.wording import outcome_lines
 
@@ -16,7 +17,11 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     def name_of(each: Standing) -> str:
         return config_label(store.run(each.run), each.runs)
 
-    lines = [f"met --until: {winner_label(store, loop.winner)}"] if loop.winner else []
+    lines = []
+    if loop.winner:
+        seeds = loop.winner_seeds
+        how = f"by the mean over {plural(seeds, 'fresh seed')}" if seeds else "not confirmed on fresh seeds"
+        lines.append(f"met --until: {winner_label(store, loop.winner)}, {how}")
     if loop.outcome:
         lines += outcome_lines(loop.outcome, name_of, metrics.short(loop.outcome.metric))
     if best := loop.best:

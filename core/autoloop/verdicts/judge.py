@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
@@ -35,6 +35,7 @@ class Judge:
         self._first: dict[str, Run] = {}
         """Of each of the loop's configs the first run that has finished."""
         mine = sorted(runs, key=lambda run: (run.round, run.position))
+        self._config_of = {run.id: _config(run) for run in mine}
         for run in mine:
             self._round.setdefault(run.round, set()).add(_config(run))
             if run.state is RunState.FINISHED and run.summary:
@@ -84,8 +85,34 @@ class Judge:
             comparisons=shared(ours.round, len(self._round.get(ours.round, ()))),
         )
 
-    def _values(self, config: str, metric: str) -> Iterator[Value]:
-        for run in self._configs.get(config, {}).values():
+    def same(self, ours: Run, theirs: Run) -> bool:
+        """Whether two runs are replicates of one config."""
+        return _config(ours) == _config(theirs)
+
+    def explored(self, ours: Run, theirs: Run, metric: str) -> Verdict:
+        """What made one config look better than another: all runs of both, but for those that were made to confirm it."""
+        return self._decided(ours, theirs, metric, lambda run: not self._is_for(run, ours), 1)
+
+    def confirmed(self, contender: Run, baseline: Run, metric: str, number: int) -> Verdict:
+        """What the runs say that were made to confirm `contender`, on fresh seeds, beside those of the baseline that ran
+        with them. `number`: the how manieth confirmation of the loop it is, from 1."""
+        return self._decided(contender, baseline, metric, lambda run: self._is_for(run, contender), shared(number))
+
+    def _is_for(self, run: Run, contender: Run) -> bool:
+        return run.confirms is not None and self._config_of.get(run.confirms) == _config(contender)
+
+    def _decided(self, ours: Run, theirs: Run, metric: str, mine: Callable[[Run], bool], comparisons: int) -> Verdict:
+        return decide(
+            list(self._values(_config(ours), metric, mine)),
+            list(self._values(_config(theirs), metric, mine)),
+            self.noise(metric),
+            good=self.book.direction(metric),
+            statistic=self.statistic,
+            comparisons=comparisons,
+        )
+
+    def _values(self, config: str, metric: str, counts: Callable[[Run], bool] = lambda _: True) -> Iterator[Value]:
+        for run in filter(counts, self._configs.get(config, {}).values()):
             found = run.summary.metrics.get(metric) if run.summary else None
             value = None if found is None else _value(found, self.statistic)
             if found is not None and value is not None:

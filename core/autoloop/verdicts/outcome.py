@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -11,6 +10,7 @@ from autoloop.model import (
     ActorKind,
     Call,
     Comparison,
+    Confirmation,
     LoopSpec,
     Outcome,
     Proposal,
@@ -20,11 +20,12 @@ from autoloop.model import (
     Run,
     Standing,
 )
+from autoloop.verdicts.confirmation import comparison, confirmations, given_up
 from autoloop.verdicts.judge import Judge
 from autoloop.verdicts.verdict import Verdict
 
 
-def outcome(runs: Sequence[Run], proposals: Iterable[Proposal], spec: LoopSpec, judge: Judge, metric: str) -> Outcome | None:
+def outcome(runs: Sequence[Run], proposals: Sequence[Proposal], spec: LoopSpec, judge: Judge, metric: str) -> Outcome | None:
     """The outcome of a loop whose runs `judge` knows; what differs between the two configs is left to the caller.
 
     None if no run of the first config has finished with the metric, or if nothing tells which direction is good.
@@ -37,16 +38,18 @@ def outcome(runs: Sequence[Run], proposals: Iterable[Proposal], spec: LoopSpec, 
     by_id = {run.id: run for run in runs}
     ranked = sorted(standings.values(), key=lambda each: each.value, reverse=good == "high")
     verdicts = {each.run: judge.between(by_id[each.run], base, metric) for each in ranked}
-    better = [each for each in ranked if (verdict := verdicts[each.run]) and verdict.call is Call.BETTER]
-    first = (better or ranked)[0]
-    verdict = verdicts[first.run]
+    confirms = spec.confirms and bool(base.group)
+    tried = confirmations(runs, judge, metric, given_up(proposals)) if confirms else []
+    first, compared = _first(ranked, verdicts, tried, confirms, 1 if good == "high" else -1)
     return Outcome(
         metric=metric,
         statistic=judge.statistic.value,
         highest=good == "high",
         baseline=standings[base.id],
         first=first,
-        comparison=None if verdict is None else _comparison(verdict),
+        comparison=compared,
+        confirms=confirms,
+        confirmations=tried,
         rounds=_rounds(ranked, by_id),
         rules=rule_records(proposals, by_id, judge, metric),
         runs=len(runs),
@@ -98,17 +101,21 @@ def summed(records: Iterable[RuleRecord]) -> dict[str, RuleRecord]:
 COUNTS = [name for name in RuleRecord.__struct_fields__ if name not in ("rule", "searched")]
 
 
-def _comparison(verdict: Verdict) -> Comparison | None:
-    if math.isnan(verdict.effect):
-        return None
-    return Comparison(
-        call=verdict.call,
-        basis=verdict.basis.value,
-        effect=verdict.effect,
-        runs=verdict.runs,
-        interval=verdict.interval,
-        more=verdict.more,
-    )
+def _first(
+    ranked: Sequence[Standing],
+    verdicts: Mapping[str, Verdict | None],
+    tried: Sequence[Confirmation],
+    confirms: bool,
+    sign: int,
+) -> tuple[Standing, Comparison | None]:
+    """The config that the outcome is about, and how it compares: of those shown to be better the one that is it by most."""
+    if confirmed := [(each.comparison, each.contender) for each in tried if each.confirmed and each.comparison]:
+        compared, run = max(confirmed, key=lambda each: sign * each[0].effect)
+        return next(each for each in ranked if each.run == run), compared
+    better = [each for each in ranked if (verdict := verdicts[each.run]) and verdict.call is Call.BETTER]
+    first = (ranked if confirms else better or ranked)[0]
+    verdict = verdicts[first.run]
+    return first, None if verdict is None else comparison(verdict)
 
 
 def _rounds(ranked: Sequence[Standing], runs: Mapping[str, Run]) -> list[RoundStanding]:

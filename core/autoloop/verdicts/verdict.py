@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -123,6 +124,13 @@ def decide(
     else:
         call, more = Call.NOT_ENOUGH, next(n for n, each in later if not _open(each.bounds(alpha), abs(effect)))
     return verdict(call, basis, effect, runs, interval=(effect - least, effect + least), more=more)
+
+
+def pairs_to_settle(effect: float, noise: Noise, comparisons: int) -> int:
+    """How many runs of each of two configs settle it if their effect is `effect`."""
+    pairs = itertools.count(1)
+    bounds = ((n, _unpaired((n, n), noise, 2 * n).bounds(ALPHA / comparisons)) for n in pairs)
+    return next(n for n, each in bounds if not _open(each, abs(effect)))
 
 
 def _open(bounds: tuple[float, float], size: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autoloop.model import Outcome, RuleRecord, Standing
+from autoloop.model import Comparison, Confirmation, Outcome, RuleRecord, Standing
 from autoloop.text.changes import changes_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number
@@ -66,7 +66,8 @@ def noise_basis(noise: Noise) -> str:
 
 
 def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: str) -> list[str]:
-    """A loop's outcome: whether a config is better than the baseline, what it changed, each round's first, rules, cost.
+    """A loop's outcome: whether a config is better than the baseline, what it changed, what was confirmed and what was not,
+    each round's first, rules, cost.
 
     `name_of`: a config as it is called; `metric`: as it is written.
     """
@@ -74,6 +75,8 @@ def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: st
     if found.changes:
         more = f" and {len(found.changes) - MOST} more" if len(found.changes) > MOST else ""
         lines.append(f"it differs from the baseline in {changes_text(found.changes[:MOST])}{more}")
+    others = [each for each in found.confirmations if not (found.better and each.contender == found.first.run)]
+    lines += [_confirmation(each, name_of, metric) for each in others[:MOST]]
     if len(found.rounds) > 1:
         word = "highest" if found.highest else "lowest"
         rounds = (f"{each.round}: {_standing(each.first, name_of)}" for each in found.rounds)
@@ -119,18 +122,54 @@ def _headline(found: Outcome, name_of: Callable[[Standing], str], metric: str) -
     base, first, between = name_of(found.baseline), name_of(found.first), found.comparison
     if between is None:
         return f"no config is better than the baseline, {base}, in {metric}"
-    effect = f"{between.effect:+.4g}"
-    if between.interval is not None:
-        low, high = (f"{each:+.4g}" for each in between.interval)
-        effect += f" [{low}, {high}], {found.statistic} of {between.runs[0]} and {plural(between.runs[1], 'run')}"
     if found.better:
-        return f"{first} is better than the baseline, {base}: {metric} {effect}, {between.basis}"
+        fresh = f"confirmed on {plural(min(between.runs), 'fresh seed')}, " if found.confirms else ""
+        return f"{first} is better than the baseline, {base}: {metric} {_effect(found, between)}, {fresh}{between.basis}"
     word = "highest" if found.highest else "lowest"
-    text = f"no config has been shown to be better than the baseline, {base}: {word} {metric} {first}, {effect}"
+    if found.confirms:
+        text = f"no config has been confirmed on fresh seeds to be better than the baseline, {base}"
+        tried = any(each.contender == found.first.run for each in found.confirmations)
+        return text if tried else f"{text}: {word} {metric} {first}, {_effect(found, between)}, not run again"
+    text = f"no config has been shown to be better than the baseline, {base}: {word} {metric} {first}"
+    text += f", {_effect(found, between)}"
     if between.interval is None:
         return f"{text}; {between.basis}, which cannot tell an effect from chance: `run --seeds 3` or `calibrate` can"
-    left = f"; about {plural(between.more, 'more run')} would settle it" if between.more else ""
-    return f"{text}, {between.basis}: {between.call.value}{left}"
+    return f"{text}, {between.basis}: {between.call.value}{_left(between)}"
+
+
+def _confirmation(each: Confirmation, name_of: Callable[[Standing], str], metric: str) -> str:
+    """A contender that is not the winner: what fresh seeds said."""
+    contender = Standing(run=each.contender, value=each.explored, runs=each.explored_runs)
+    text = f"{name_of(contender)} looked better in {plural(each.explored_runs, 'run')} ({metric} {each.explored:+.4g})"
+    between = each.comparison
+    seeds = plural(min(between.runs), "fresh seed") if between else ""
+    if between is None:
+        text += "; it was not compared on fresh seeds"
+    elif each.confirmed:
+        text += f"; {seeds} confirm it: {_plain(between)}"
+    elif each.settled and not each.given_up:
+        text += f"; {seeds} do not confirm it: {_plain(between)}, {between.call.value}"
+    else:
+        text += f"; {seeds} have not decided it: {_plain(between)}{_left(between)}"
+    failed = f"; {each.failed} of its runs on fresh seeds ended without a value" if each.failed else ""
+    return text + failed + (f"; given up: {each.given_up}" if each.given_up else "")
+
+
+def _effect(found: Outcome, between: Comparison) -> str:
+    counts = f", {found.statistic} of {between.runs[0]} and {plural(between.runs[1], 'run')}" if between.interval else ""
+    return _plain(between) + counts
+
+
+def _plain(between: Comparison) -> str:
+    """`-0.03 [-0.05, -0.01]`."""
+    if between.interval is None:
+        return f"{between.effect:+.4g}"
+    low, high = (f"{each:+.4g}" for each in between.interval)
+    return f"{between.effect:+.4g} [{low}, {high}]"
+
+
+def _left(between: Comparison) -> str:
+    return f"; about {plural(between.more, 'more run')} would settle it" if between.more else ""
 
 
 def _standing(each: Standing, name_of: Callable[[Standing], str]) -> str:

@@ -13,28 +13,46 @@ WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it w
 
 
 def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
-    """Approve, for each base run, the first `--variants-per-run` pending proposals by priority; skip the others.
+    """Approve the replicates, and for each base run the first `--variants-per-run` pending proposals by priority; skip the
+    others, and what goes beyond the part of the round that replicates leave to new variants.
 
-    `proposals`: all those for one round. The search made no more than the round has room for: all of its are approved.
+    `proposals`: all those for one round. What a user proposed is not counted for that part. The search made no more than the
+    round has room for: only that part limits its.
     """
     taken: Counter[str] = Counter()
+    room = _left_to_variants(proposals)
     for proposal in proposals:
-        if proposal.status is ProposalStatus.APPROVED and not _searched(proposal):
+        if proposal.status is ProposalStatus.APPROVED and not _unlimited(proposal):
             taken[proposal.base_run] += 1
     for proposal in sorted(proposals, key=lambda p: (-p.priority, p.id)):
         if proposal.status is not ProposalStatus.PENDING:
             continue
         now = context.clock()
-        if _searched(proposal) or taken[proposal.base_run] < context.spec.variants_per_run:
-            taken[proposal.base_run] += not _searched(proposal)
-            decided = proposal_decided(proposal, ProposalStatus.APPROVED, POLICY, now)
-        else:
+        limited = room is not None and not proposal.repeats and proposal.author.kind is not ActorKind.PERSON
+        if not _unlimited(proposal) and taken[proposal.base_run] >= context.spec.variants_per_run:
             decided = proposal_skipped(proposal, f"over --variants-per-run {context.spec.variants_per_run}", now)
+        elif limited and room is not None and room < 1:
+            decided = proposal_skipped(proposal, "the round confirms with fresh seeds what looks better already", now)
+        else:
+            taken[proposal.base_run] += not _unlimited(proposal)
+            room = room - len(proposal.runs) if limited and room is not None else room
+            decided = proposal_decided(proposal, ProposalStatus.APPROVED, POLICY, now)
         context.store.put_proposal(decided)
 
 
-def _searched(proposal: Proposal) -> bool:
-    return proposal.author.kind is ActorKind.SEARCH
+def _unlimited(proposal: Proposal) -> bool:
+    """Whether --variants-per-run does not count it."""
+    return proposal.repeats is not None or proposal.author.kind is ActorKind.SEARCH
+
+
+def _left_to_variants(proposals: list[Proposal]) -> int | None:
+    """How many more runs of new variants the round has room for beside its replicates; None if it has none of these."""
+    going = (ProposalStatus.PENDING, ProposalStatus.APPROVED)
+    parts = [each.repeats.variants for each in proposals if each.repeats and each.status in going]
+    if not parts:
+        return None
+    approved = [p for p in proposals if p.status is ProposalStatus.APPROVED and not p.repeats]
+    return min(parts) - sum(len(p.runs) for p in approved if p.author.kind is not ActorKind.PERSON)
 
 
 def start_due(context: Context, proposals: list[Proposal]) -> float | None:

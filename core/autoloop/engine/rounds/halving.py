@@ -75,7 +75,7 @@ class Halving:
         if spec is None:
             return
         # What was compared, and replicates that were queued by it, take no part.
-        mine = [each for each in self.execution.executing if not each.run.resume and not each.run.halved]
+        mine = [each for each in self.execution.executing if _explores(each.run) and not each.run.halved]
         if not mine or any((each.follower.step or 0) < spec.step for each in mine if not _stopping(each)):
             return
         seen = {each.attempt.id for each in mine}
@@ -89,7 +89,7 @@ class Halving:
         """False if a run has not logged the metric at the step yet."""
         context = self.context
         active = {each.run.id: each for each in self.execution.executing}
-        known = [run for run in context.store.runs(context.loop_id, round_) if not run.resume]
+        known = [run for run in context.store.runs(context.loop_id, round_) if _explores(run)]
         runs = [active[run.id].run if run.id in active else run for run in known]
         columns = {run.id: self._columns(run, active.get(run.id)) for run in runs if not run.halved}
         metric = spec.metric or self._metric(columns, spec.step)
@@ -237,6 +237,11 @@ class Halving:
             total_assumed=base.total_assumed,
             slot=stop.slot,
         )
+
+
+def _explores(run: Run) -> bool:
+    """Not a long training, and not a run on a fresh seed, all of which decide."""
+    return not run.resume and run.confirms is None
 
 
 def _stopping(active: Active) -> bool:

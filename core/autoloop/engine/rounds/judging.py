@@ -17,7 +17,18 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.searching import Found
 from autoloop.logs import read_log_tail
 from autoloop.metrics import MetricBook, OverSeeds, for_runs, over_seeds
-from autoloop.model import ActorKind, ApprovalMode, EventKind, Evidence, ProposalStatus, Round, Run, Summary, UserError
+from autoloop.model import (
+    ActorKind,
+    ApprovalMode,
+    EventKind,
+    Evidence,
+    Proposal,
+    ProposalStatus,
+    Round,
+    Run,
+    Summary,
+    UserError,
+)
 from autoloop.model.transitions import round_deciding, run_judged
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
@@ -45,8 +56,11 @@ class Judging:
         self._notes: dict[tuple[str, str], None] = {}
         """Text and run of what is to be said once the round is known to have ended; each once."""
 
-    def winners(self, runs: list[Run]) -> list[OverSeeds] | None:
-        """Of the finished runs, those that meet `--until`, best first by the first key metric whose direction is known."""
+    def winners(self, runs: list[Run], *, noted: bool = True) -> list[OverSeeds] | None:
+        """Of the finished runs, those that meet `--until`, best first by the first key metric whose direction is known.
+
+        `noted`: whether what there is to be known of a run is kept for `tell`.
+        """
         if self._until is None:
             return []
         met: list[OverSeeds] = []
@@ -60,7 +74,7 @@ class Judging:
             verdict = evaluate(self._until, view)
             if verdict.holds:
                 met.append(each)
-            for note in verdict.notes:
+            for note in verdict.notes if noted else ():
                 self._notes[f"--until: {each.name}: {note}", each.run.id] = None
         book = for_runs(self.context.metrics, [each.run for each in met])
         return sorted(met, key=lambda each: _rank(book, each.summary))
@@ -105,10 +119,10 @@ class Judging:
             self.context.log_event(EventKind.NOTE, text, run)
         self._notes.clear()
 
-    def propose(self, round_: Round, judged: list[Judged], found: Found) -> None:
+    def propose(self, round_: Round, judged: list[Judged], found: Found, replicates: Proposal | None) -> None:
         """Make the round's proposals and put the round into `deciding`, in one transaction, which locks the store of the
         whole project: whatever takes time came before it. `found`: by the search, which takes the place of the rule book's
-        default and fills the room that rules leave."""
+        default and fills the room that rules leave; `replicates`: what confirms."""
         context = self.context
         with context.store.transaction():
             for each, judgement in judged:
@@ -120,6 +134,8 @@ class Judging:
                     request = msgspec.structs.replace(request, evidence=_of_runs(request.evidence, each))
                     self.proposals.add(self.proposals.propose(each.run, request, round_.number))
             self._fill(round_, found)
+            if replicates is not None:
+                self.proposals.add(replicates)
             now = context.clock()
             policy = context.spec.approve
             decide_by = None if policy.after is None else now + policy.after

@@ -102,7 +102,8 @@ class LiveRules:
         done = {p.evidence.rule for p in self.proposals.of(run) if p.evidence and p.status is not ProposalStatus.LAPSED}
         # An extended run goes on towards many steps: its edits would begin all of them anew.
         config = frozen_config(run)
-        mine = self.rules if context.rules.applies_to(config) else []
+        # Whether a config is better is told by all of its fresh seeds, not by those that a rule lets end.
+        mine = self.rules if context.rules.applies_to(config) and run.confirms is None else []
         long = run.resume or self._trained_anew(run)
         rules = [r for r in mine if r.id not in done and not (long and r.watch and r.watch.turns)]
         version = f"{context.rules.name} {context.rules.version}"

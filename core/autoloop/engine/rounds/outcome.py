@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from autoloop.configs import Config, diff
@@ -9,9 +11,25 @@ from autoloop.configs.changes import OBSERVING
 from autoloop.configs.paths import split
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
-from autoloop.model import Change, Outcome, UserError
+from autoloop.model import Change, Outcome, Run, UserError
 from autoloop.variants.grids import seed_path
 from autoloop.verdicts import Judge, outcome, reduced
+
+
+@dataclass(frozen=True)
+class JudgedRuns:
+    """The loop's runs in their order, each with no metric but `metric`, and their judge."""
+
+    metric: str
+    runs: list[Run]
+    judge: Judge
+
+
+def judged_runs(context: Context, metric: str) -> JudgedRuns:
+    store, loop = context.store, context.loop_id
+    runs = [run for round_ in store.rounds(loop) for run in reduced(store.runs(loop, round_.number), [metric])]
+    judge = Judge(runs, context.metrics, reduced(store.replicates_elsewhere(loop), [metric]))
+    return JudgedRuns(metric, runs, judge)
 
 
 def loop_outcome(context: Context) -> Outcome | None:
@@ -25,14 +43,8 @@ def loop_outcome(context: Context) -> Outcome | None:
 
 def outcome_in(context: Context, metric: str) -> Outcome | None:
     """`loop_outcome` in some metric, also of a loop that goes on, without what differs between the configs."""
-    store, wanted = context.store, [metric]
-    runs = [
-        run
-        for round_ in store.rounds(context.loop_id)
-        for run in reduced(store.runs(context.loop_id, round_.number), wanted)
-    ]
-    judge = Judge(runs, context.metrics, reduced(store.replicates_elsewhere(context.loop_id), wanted))
-    return outcome(runs, store.proposals(context.loop_id), context.spec, judge, metric)
+    judged = judged_runs(context, metric)
+    return outcome(judged.runs, context.store.proposals(context.loop_id), context.spec, judged.judge, metric)
 
 
 def _changes(context: Context, base: str, other: str) -> list[Change]:

@@ -12,15 +12,17 @@ import msgspec
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.best import best_run
 from autoloop.engine.rounds.deciding import WAYS_BACK, approve_by_policy, start_due
-from autoloop.engine.rounds.judging import Judging
+from autoloop.engine.rounds.judging import Judged, Judging
 from autoloop.engine.rounds.outcome import loop_outcome
 from autoloop.engine.rounds.proposals import Proposals
+from autoloop.engine.rounds.replicates import Replicates
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.rounds.searching import Found, Searching
 from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.engine.rounds.then import Then
+from autoloop.engine.rounds.until import confirmed, unconfirmed
 from autoloop.engine.rounds.variant_runs import start_round
-from autoloop.metrics import over_seeds
+from autoloop.metrics import OverSeeds, over_seeds
 from autoloop.model import (
     ApprovalMode,
     EventKind,
@@ -61,6 +63,7 @@ class LoopProgression:
         self.judging = judging
         self.reporting = reporting
         self.then = Then(context, proposals)
+        self.replicates = Replicates(context, proposals)
         self._interrupted = interrupted
         self._keep = keep
         self._waiting_said: str | None = None
@@ -94,40 +97,47 @@ class LoopProgression:
         can_be_judged = self.judging.judgeable(finished)
         if can_be_judged is None:
             return
-        configs = over_seeds(can_be_judged)
+        # Rules have judged a config that is run again to confirm it when it was new.
+        configs = over_seeds([run for run in can_be_judged if run.confirms is None])
         if rules.slow and configs and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
             if not (self._asking and self._asking.about(round_.number, configs)):
                 self._forget_asking()
                 with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
                     self._asking = Asking(rules, round_.number, configs, self.judging.among_runs(configs))
                 return
-        met = self.judging.winners(finished)
-        if met is None:
+        met = self.judging.winners([run for run in finished if run.confirms is None])
+        winners = confirmed(self.context, self.judging) if spec.confirms else []
+        if met is None or winners is None:
             return
-        goes_on = spec.proposes and round_.number < spec.rounds and not met
+        more = spec.proposes and round_.number < spec.rounds
+        goes_on = more and not winners and (spec.confirms or not met)
         asked = configs if spec.decide else []
         judged = self.judging.judge(asked, self._asking.answers if self._asking else None) if goes_on else []
-        if judged is None:
+        once = unconfirmed(self.context, self.judging) if spec.confirms and not winners else met
+        if judged is None or once is None:
             return
         found = self._searching.found(round_.number, can_be_judged) if goes_on and can_be_judged else Found()
         if found is None:
             return
-        if found.failed and not any(judgement.requests for _, judgement in judged):
+        replicates = self._replicates(round_, judged, found, once) if goes_on else None
+        if met and not winners and not (replicates and replicates.base_run in {each.run.id for each in once}):
+            goes_on, winners = False, met
+        if goes_on and found.failed and not replicates and not any(judgement.requests for _, judgement in judged):
             self.stop(LoopEnd(kind=LoopEndKind.SEARCH_FAILED, text=f"{found.failed}; `autoloop-tui resume` asks again"))
             self._forget_asking()
             return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.log_event(EventKind.ROUND_ENDED, text)
         self.judging.tell()
-        if met:
-            self.context.update_loop(winner=met[0].run.id)
-            text = f"{met[0].name} meets --until {spec.until}"
-            self._finish(round_, LoopEnd(kind=LoopEndKind.WINNER, text=text))
+        if winners:
+            self._finish(round_, self._winner(winners[0]))
         elif not goes_on:
             text = f"all {round_.number} rounds done" if round_.number > 1 else "its round is done"
             if not finished:
                 text += f"; no run of round {round_.number} finished"
-            if spec.until is not None:
+            if spec.until is not None and once:
+                text += f"; {once[0].name} met --until {spec.until} in one run and was not run again with fresh seeds"
+            elif spec.until is not None:
                 text += f"; no run met --until {spec.until}"
             self._finish(round_, LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text=text))
         elif not finished:
@@ -141,10 +151,31 @@ class LoopProgression:
             )
             self.stop(LoopEnd(kind=LoopEndKind.NOT_JUDGED, text=text))
         else:
-            self.judging.propose(round_, judged, found)
+            self.judging.propose(round_, judged, found, replicates)
         self._forget_asking()
         self.reporting.later()
         self._keep()
+
+    def _replicates(self, round_: Round, judged: list[Judged], found: Found, met: list[OverSeeds]) -> Proposal | None:
+        most = self.context.spec.variants_per_run
+        variants = sum(min(len(judgement.requests), most) * len(each.runs) for each, judgement in judged)
+        variants = max(variants, min(found.room, variants + len(found.requests)))
+        return self.replicates.prepare(round_, variants, [each.run for each in met])
+
+    def _winner(self, winner: OverSeeds) -> LoopEnd:
+        """Record the config that meets --until."""
+        spec, first = self.context.spec, winner.run
+        text = f"{winner.name} meets --until {spec.until}"
+        if first.confirms is not None:
+            first = self.context.store.run(first.confirms)
+            seeds = len(winner.runs)
+            self.context.update_loop(winner=first.id, winner_seeds=seeds)
+            text = f"{first.name} ({first.id}) meets --until {spec.until}, confirmed by the mean over {seeds} fresh seeds"
+        else:
+            self.context.update_loop(winner=first.id, winner_seeds=0)
+            if len(winner.runs) == 1:
+                text += " in one run"
+        return LoopEnd(kind=LoopEndKind.WINNER, text=text)
 
     def _still_asking(self, round_: Round) -> bool:
         asking, search = self._asking, self.context.spec.search

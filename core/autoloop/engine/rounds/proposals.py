@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoloop.configs import Config, FieldTypes, apply, config_hash, suffix_of
+from autoloop.configs import Config, FieldTypes, apply, config_hash, parse_edits, resolve, suffix_of
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.variant_policies import loop_policy
 from autoloop.metrics import config_name
-from autoloop.model import Actor, EventKind, Proposal, Run, UserError
+from autoloop.model import REPLICATES, Actor, Change, EventKind, Proposal, Repeats, Run, UserError
 from autoloop.model.transitions import proposal_edited, proposal_resolved
 from autoloop.text.changes import changes_text, extension_text
 from autoloop.variants.check import CheckedVariant, check
+from autoloop.variants.grids import seed_of, seed_path
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
 
@@ -60,8 +62,96 @@ class Proposals:
         )
         return _with_variant(proposal, check(config, request, self._policy(made_from), suffix_of(base.config_path)))
 
+    def repeat(self, runs: Sequence[Run], seeds: Sequence[int], reason: str, made_from: int, priority: int) -> Proposal:
+        """The proposal to run the configs of `runs` again, each with all of `seeds`; its changes are those of the first.
+
+        Not numbered and not stored. UserError if a config cannot be read, or has no seed to change.
+        """
+        first = self.base_config(runs[0])
+        request = VariantRequest(
+            author=REPLICATES, reason=reason, edits=[self._seed_edit(runs[0], seeds[0])], priority=priority
+        )
+        proposal = Proposal(
+            id=0,
+            loop=self.context.loop_id,
+            round=made_from,
+            base_run=runs[0].id,
+            author=REPLICATES,
+            reason=reason,
+            edits=request.edits,
+            priority=priority,
+            repeats=Repeats(runs=[run.id for run in runs], seeds=list(seeds)),
+            base_hash=config_hash(first),
+            created_at=self.context.clock(),
+        )
+        return _with_variant(proposal, check(first, request, self._policy(made_from), suffix_of(runs[0].config_path)))
+
+    def fresh_seeds(self, runs: Sequence[Run], count: int) -> list[int]:
+        """The `count` lowest seeds from 1 on that were never used: by no run of the loop, by no replicate elsewhere, by no
+        proposal, and by no run that would be the same training as one of `runs` with it.
+
+        UserError if a config of `runs` cannot be read, or has no seed to change.
+        """
+        context = self.context
+        used = {run.seed for run in context.store.runs(context.loop_id)}
+        used |= {run.seed for run in context.store.replicates_elsewhere(context.loop_id)}
+        used |= {
+            str(seed)
+            for proposal in context.store.proposals(context.loop_id)
+            if proposal.repeats
+            for seed in proposal.repeats.seeds
+        }
+        policy = self._policy(0)
+
+        def unused(seed: int) -> bool:
+            trainings = (apply(self.base_config(run), self._seed_changes(run, seed)) for run in runs)
+            return not any(context.store.where_run(policy.hash(config)) for config in trainings)
+
+        seeds = (seed for seed in itertools.count(1) if str(seed) not in used and unused(seed))
+        return list(itertools.islice(seeds, count))
+
+    def _seed_edit(self, run: Run, seed: int) -> str:
+        config = self.base_config(run)
+        path = seed_path(config, self.context.preset.seed)
+        if path is None:
+            raise UserError(f"the config of {run.name} ({run.id}) has no key that is known to be its seed")
+        if path in self.context.preset.flags:
+            raise UserError(f"{path} is given by a flag for all runs")
+        if not seed_of(config, self._policy(0)).lstrip("-").isdigit():
+            raise UserError(f"{path} of {run.name} ({run.id}) is no whole number")
+        return f"{path}={seed}"
+
+    def _seed_changes(self, run: Run, seed: int) -> list[Change]:
+        return resolve(self.base_config(run), parse_edits([self._seed_edit(run, seed)]), self._fields)
+
+    def repeated(self, proposal: Proposal, beside: Mapping[str, str]) -> list[tuple[Run, Config, list[Change]]]:
+        """What an approved proposal of replicates runs: each of its configs with each seed, those of one seed together.
+
+        `beside` as for `variant_config`. UserError if one of them is not what it was, or has been run meanwhile.
+        """
+        assert proposal.repeats is not None
+        policy = self._policy(proposal.round)
+        runs = [self.context.store.run(run) for run in proposal.repeats.runs]
+        found = []
+        for seed in proposal.repeats.seeds:
+            for run in runs:
+                base = frozen_config(run)
+                if policy.hash(base) != run.config_hash:
+                    raise UserError(f"The config of {run.name} ({run.id}) is no longer the one that has run.")
+                changes = resolve(base, parse_edits([self._seed_edit(run, seed)]), self._fields)
+                config = apply(base, changes)
+                if where := beside.get(policy.hash(config)) or self.context.store.where_run(policy.hash(config)):
+                    raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
+                found.append((run, config, changes))
+        return found
+
     def revise(self, proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
         """`proposal` with other edits, checked anew: it waits for a decision again, or is blocked. It is not stored."""
+        if proposal.repeats:
+            raise UserError(
+                f"Proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it, or propose a "
+                "variant of your own."
+            )
         request = VariantRequest(author=author, reason=proposal.reason, edits=edits)
         base = self.context.store.run(proposal.base_run)
         policy = self._policy(proposal.round, besides=proposal.id)
@@ -74,7 +164,8 @@ class Proposals:
         self.context.store.put_proposal(proposal)
         if proposal.live:
             return proposal
-        base, seeds = self.context.store.run(proposal.base_run), len(proposal.runs)
+        base = self.context.store.run(proposal.base_run)
+        seeds = 1 if proposal.repeats else len(proposal.runs)
         name = f"{config_name(base)} ({seeds} seeds)" if seeds > 1 else base.name
         text = f"proposal {proposal.id} from {name}: {proposal.reason}: {describe_changes(proposal)}"
         if proposal.blocked:

@@ -12,7 +12,7 @@ from autoloop.engine.planning.names import new_run_id
 from autoloop.engine.planning.own_settings import steps_assumed, steps_of
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
-from autoloop.model import EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
+from autoloop.model import Change, EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
 from autoloop.model.transitions import proposal_blocked, proposal_lapsed, proposal_launched, round_done
 from autoloop.variants.grids import group_of, seed_of
 from autoloop.variants.policy import launch_policy
@@ -41,21 +41,25 @@ def start_round(
     roots: dict[str, str] = {}
     position = context.store.number_of_runs(context.loop_id)
     for proposal in approved:
-        for base in proposal.runs:
-            try:
-                config = proposals.variant_config(proposal, base, beside)
-            except UserError as error:
-                if base == proposal.base_run:
-                    refused.append(proposal_blocked(proposal, str(error)))
-                    break
-                left_out.append(f"{_root_name(context, base)}: {error}")
-                continue
-            if base not in roots:
-                roots[base] = _root_name(context, base)
+        try:
+            trainings = _trainings(context, proposals, proposal, beside, left_out)
+        except UserError as error:
+            refused.append(proposal_blocked(proposal, str(error)))
+            continue
+        for base, config, changes in trainings:
+            if base.id not in roots:
+                roots[base.id] = _root_name(context, base.id)
             # Named by the first ancestor, so that names do not grow with each round.
-            name = f"{roots[base]}_r{number}_{len(made) + 1}"
+            name = f"{roots[base.id]}_r{number}_{len(made) + 1}"
             run, files = _make_run(
-                context, proposal, config, name=name, round_=number, position=position + len(made), base_run=base
+                context,
+                proposal,
+                config,
+                name=name,
+                round_=number,
+                position=position + len(made),
+                base=base,
+                changes=changes,
             )
             made.append((proposal, run))
             unwritten += files
@@ -75,11 +79,33 @@ def start_round(
             context.log_event(EventKind.DECIDED, blocked.blocked or "")
         for text in left_out:
             context.log_event(EventKind.NOTE, text)
+        launched: set[int] = set()
         for proposal, run in made:
-            queue_run(context, proposal, run)
+            queue_run(context, proposal, run, first=proposal.id not in launched)
+            launched.add(proposal.id)
         if made:
             _begin_round(context, made_from, [p for p in candidates if p.status is ProposalStatus.PENDING], len(made))
     return [run for _, run in made]
+
+
+def _trainings(
+    context: Context, proposals: Proposals, proposal: Proposal, beside: dict[str, str], left_out: list[str]
+) -> list[tuple[Run, Config, list[Change]]]:
+    """What an approved proposal becomes: of which run each is a variant, its config, and what changes in it. UserError if
+    the proposal no longer holds; why one of several replicates of its base cannot be started is added to `left_out`."""
+    if proposal.repeats:
+        return proposals.repeated(proposal, beside)
+    found = []
+    for base in proposal.runs:
+        try:
+            config = proposals.variant_config(proposal, base, beside)
+        except UserError as error:
+            if base == proposal.base_run:
+                raise
+            left_out.append(f"{_root_name(context, base)}: {error}")
+        else:
+            found.append((context.store.run(base), config, proposal.changes))
+    return found
 
 
 def _begin_round(context: Context, made_from: Round, undecided: list[Proposal], runs: int) -> None:
@@ -104,7 +130,18 @@ def write_run(
     context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
 ) -> Run:
     """The run that an approved proposal becomes, its config written; `slot` is kept for it. Nothing is recorded yet."""
-    run, files = _make_run(context, proposal, config, name=name, round_=round_, position=position, slot=slot)
+    base = context.store.run(proposal.base_run)
+    run, files = _make_run(
+        context,
+        proposal,
+        config,
+        name=name,
+        round_=round_,
+        position=position,
+        base=base,
+        changes=proposal.changes,
+        slot=slot,
+    )
     write_all(files)
     return run
 
@@ -117,13 +154,13 @@ def _make_run(
     name: str,
     round_: int,
     position: int,
+    base: Run,
+    changes: list[Change],
     slot: int | None = None,
-    base_run: str | None = None,
 ) -> tuple[Run, list[tuple[Path, str]]]:
-    """The run, and the files that are to be written before it is recorded: path and content. `base_run`: of which it is a
-    variant, if not of the proposal's own."""
-    run_id = new_run_id()
-    base, spec = context.store.run(base_run or proposal.base_run), context.spec
+    """The run, and the files that are to be written before it is recorded: path and content. `base`: of which it is a
+    variant by these `changes`."""
+    run_id, spec = new_run_id(), context.spec
     policy = launch_policy(context.preset, spec.train_script, spec.steps, spec.extra)
     suffix = suffix_of(base.config_path)
     variant = Path(context.loop.output_dir) / "variants" / f"{name}{suffix}"
@@ -142,7 +179,8 @@ def _make_run(
         seed=seed_of(config, policy),
         base_run=base.id,
         proposal=proposal.id,
-        changes=proposal.changes,
+        changes=changes,
+        confirms=proposal.base_run if proposal.repeats else None,
         slot=slot,
         total_steps=steps_of(context.preset, config, context.spec.steps),
         total_assumed=steps_assumed(context.preset, config),
@@ -151,10 +189,10 @@ def _make_run(
     return run, [(frozen, text), (variant, text)]
 
 
-def queue_run(context: Context, proposal: Proposal, run: Run) -> None:
-    """Record what `write_run` made. Part of the caller's transaction."""
+def queue_run(context: Context, proposal: Proposal, run: Run, *, first: bool = True) -> None:
+    """Record what `write_run` made. Part of the caller's transaction. `first`: of the runs that the proposal becomes."""
     context.store.put_run(run)
-    if run.base_run == proposal.base_run:  # the others repeat it with other seeds
+    if first:  # the others repeat it with other seeds
         context.store.put_proposal(proposal_launched(proposal, run))
     # Users' chain scripts read this line.
     context.log_event(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)
