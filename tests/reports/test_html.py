@@ -115,7 +115,8 @@ def test_it_has_every_run_failure_proposal_change_and_rule(night: Store) -> None
     assert [row[7] for row in proposals[1:]] == ["variant (idvariant)", "–"]
     assert "optimizer.lr 0.001 → 0.002" in found.text
     rules = next(table for table in found.tables if table[0][0] == "rule")
-    assert rules[1] == ["more-lr", "2", "1", "1", "0", "0", "0"]
+    assert rules[1][:7] == ["more-lr", "2", "1", "1", "0", "0", "0"]
+    assert rules[1][7].endswith("(this project)")
     seeds = next(table for table in found.tables if table[0][:2] == ["config", "runs"])
     assert seeds[1][:2] == ["a", "2"]
     assert "0.51 ± 0.014 (2)" in seeds[1]

@@ -27,7 +27,7 @@ def observation_text(observation: Observation) -> str:
     if observation.value is True and observation.threshold is True:
         return f"{observation.name}: {observation.words}" if observation.words else observation.name
     text = f"{observation.name} = {operand_text(observation.value)} {observation.op} {operand_text(observation.threshold)}"
-    return f"{text}, {observation.words}" if observation.words else text
+    return f"{text}: {observation.words}" if observation.words else text
 
 
 def operand_text(value: object) -> str:

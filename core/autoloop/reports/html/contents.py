@@ -11,6 +11,7 @@ from autoloop.metrics import MetricBook, config_label, for_runs
 from autoloop.model import Attempt, Loop, Proposal, Round, RuleRecord, Run, RunState, Series
 from autoloop.reports.html.elements import Markup, element
 from autoloop.reports.html.thinning import Points, thinned
+from autoloop.reports.rule_records import project_records
 from autoloop.store import Store, take_snapshot
 from autoloop.verdicts import Judge
 from autoloop.verdicts.outcome import rule_records
@@ -25,7 +26,8 @@ CHARTS = 8
 
 @dataclass(frozen=True)
 class Contents:
-    """A loop. `histories`: the curves of each run by metric. `metrics`: the book with the key metrics of its runs."""
+    """A loop. `histories`: the curves of each run by metric. `metrics`: the book with the key metrics of its runs.
+    `records`: what became of rules' proposals in all loops of the project, by rule."""
 
     loop: Loop
     rounds: Sequence[Round]
@@ -35,6 +37,7 @@ class Contents:
     elsewhere: Sequence[Run]
     metrics: MetricBook
     histories: Mapping[str, Mapping[str, Points]]
+    records: Mapping[str, RuleRecord]
 
     @cached_property
     def by_id(self) -> dict[str, Run]:
@@ -96,4 +99,5 @@ def gather(store: Store, number: int, metrics: MetricBook, read: Callable[[Run],
         elsewhere=found.elsewhere,
         metrics=book,
         histories=histories,
+        records=project_records(store, found.loop, book) if found.proposals else {},
     )

@@ -20,6 +20,7 @@ from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.plural import plural
 from autoloop.text.values import NOTHING, duration, number
+from autoloop.verdicts.wording import record_text
 
 SIGN = '<meta name="generator" content="autoloop-tui report">'
 """Stands in the first lines of every page."""
@@ -158,12 +159,12 @@ def _rounds(contents: Contents) -> Markup:
 
 def _rules(contents: Contents) -> Markup:
     """What became of each rule's proposals."""
-    head = ["rule", "proposed", "ran", "better", "worse", "no difference", "undecided"]
+    head = ["rule", "proposed", "ran", "better", "worse", "no difference", "undecided", "in all loops"]
     rows: list[Row] = []
     for each in contents.rules:
-        undecided = each.ran - each.better - each.worse - each.no_difference
-        counts = (each.proposed, each.ran, each.better, each.worse, each.no_difference, undecided)
-        rows.append([code(each.rule), *(Cell(str(count), count) for count in counts)])
+        counts = (each.proposed, each.ran, each.better, each.worse, each.no_difference, each.undecided)
+        project = record_text(contents.records.get(each.rule))
+        rows.append([code(each.rule), *(Cell(str(count), count) for count in counts), project])
     if not rows:
         return Markup()
     total = element("p", f"{plural(len(rows), 'rule')} of which a proposal was made.")
