@@ -25,7 +25,7 @@ from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, R
 from autoloop.protocol import Request
 from autoloop.secrets import missing
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
-from autoloop.verdicts import Judge
+from autoloop.verdicts import Judge, Results
 
 from autoloop_tui import client
 from autoloop_tui.console.outbox import Letter, Outbox
@@ -83,6 +83,11 @@ class View:
     def judge(self) -> Judge:
         """Says which of the loop's configs is better."""
         return Judge(self.snapshot.runs, self.metrics, self.snapshot.elsewhere)
+
+    @cached_property
+    def results(self) -> Results:
+        """What became of the proposals; each is worked out when it is shown."""
+        return Results(self.snapshot.runs, self.judge)
 
     @cached_property
     def gone(self) -> set[str]:

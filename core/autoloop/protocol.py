@@ -59,6 +59,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     edits: Edits
     reason: str = ""
+    expect: str | None = None
+    """A metric and `lower` or `higher`."""
 
 
 class Propose(_Verb, frozen=True):

@@ -104,7 +104,7 @@ class _Child:
             return [], [str(error)]
         except _Gone as reason:
             return [], [f"{self.filename}: decide(summary) {reason}"]
-        return [(reason, edits) for reason, edits in answer["asked"]], answer["notes"]
+        return [(reason, edits, expect) for reason, edits, expect in answer["asked"]], answer["notes"]
 
     def _exchange(self, request: Any, patience: float) -> dict[str, Any]:
         """One line there, one line back. The process is ended where it does not come."""

@@ -63,7 +63,7 @@ def decide(summary):
     rules = rules_apart(code, "my_rules.py")
     answers = [rules.ask({"steps": steps})[0] for steps in (1, 2, 3, 4)]
     rules.close()
-    assert [[reason for reason, _ in asked] for asked in answers] == [["1"], ["2"], [], ["1"]]
+    assert [[reason for reason, _, _ in asked] for asked in answers] == [["1"], ["2"], [], ["1"]]
 
 
 def test_it_may_import_what_lies_beside_it(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def effects(
 
 def _metric(metric: str | None, runs: Sequence[Trained], book: MetricBook) -> str:
     """UserError if no run has it, or any at all."""
-    from autoloop.rules.view import found_as
+    from autoloop.metrics import found_as
 
     if metric is None:
         keys, _ = main_metrics([run.summary for run in runs], book)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-from autoloop.metrics import config_label
-from autoloop.model import Loop, Proposal, ProposalStatus, RuleRecord, Run, UserError
+from autoloop.engine.planning.kept_metrics import metrics_of
+from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
-from autoloop.text.changes import change_text, extension_text
-from autoloop.text.evidence import averaged_text, observation_text
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
-from autoloop.verdicts.wording import record_document, record_text
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.output.proposals import proposal_document, proposal_text, records_of, results_of
 from autoloop_tui.cli.parameters import AllPending, AsJson, Edits, LoopName, Many, Proposals
 
 LISTED = 20
@@ -36,23 +33,19 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
     """
     with client.opened(loop) as (store, found):
         listed = store.proposals(found.id, round)
-        records = _records(store, found) if listed else {}
+        runs = store.runs(found.id)
+        results = results_of(store, found, runs)
+        records = records_of(store, found) if listed else {}
         if json:
-            print(printing.json_text([_document(each, records) for each in listed]))
+            print(printing.json_text([proposal_document(each, results.of(each), records) for each in listed]))
             return 0
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
             return 0
-        runs = {run.id: run for run in store.runs(found.id)}
-        print("\n\n".join(_text(proposal, runs[proposal.base_run], records) for proposal in listed))
+        by_id, book = {run.id: run for run in runs}, results.book
+        texts = (proposal_text(each, by_id[each.base_run], results.of(each), book, records) for each in listed)
+        print("\n\n".join(texts))
     return 0
-
-
-def _records(store: Store, loop: Loop) -> dict[str, RuleRecord]:
-    from autoloop.engine.planning.kept_metrics import metrics_of
-    from autoloop.reports import project_records
-
-    return project_records(store, loop, metrics_of(store.places, loop))
 
 
 def approve(
@@ -126,6 +119,7 @@ def propose(
     base: str | None = None,
     changes: Annotated[list[str] | None, Many] = None,
     reason: str | None = None,
+    expect: str | None = None,
     recipe: str | None = None,
     loop: LoopName = None,
 ) -> int:
@@ -141,14 +135,16 @@ def propose(
         Edits as path@op=value.
     reason
         The reason, kept with the proposal.
+    expect
+        What it is expected to do, a metric and lower or higher: "eval_l1 lower".
     recipe
         The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
     """
     if run is not None and base is not None:
         raise UserError("The base is named twice: omit --base.")
     wanted = run or base
-    if recipe is not None and (changes or reason):
-        raise UserError("--recipe says what changes and why; omit --changes and --reason.")
+    if recipe is not None and (changes or reason or expect):
+        raise UserError("--recipe says what changes and why; omit --changes, --reason and --expect.")
     if recipe is not None:
         read = load_recipe(recipe)
         wanted = wanted or read.base
@@ -162,13 +158,14 @@ def propose(
     with client.opened(loop) as (store, found):
         chosen = _base(store, found, wanted)
         known = {proposal.id for proposal in store.proposals(found.id)}
-        variants = [Variant(edits=each.edits, reason=each.reason) for each in asked]
+        variants = [Variant(edits=each.edits, reason=each.reason, expect=expect) for each in asked]
         said = client.ask(store, found, Propose(run=chosen.id, variants=variants))
         printing.print_answer(said)
         made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]
         if recipe is None:
             return _notes(made[-1])
-        print("\n" + "\n\n".join(_text(proposal, chosen) for proposal in made))
+        book = metrics_of(store.places, found)
+        print("\n" + "\n\n".join(proposal_text(proposal, chosen, None, book) for proposal in made))
         print(f"\nApprove them: autoloop-tui approve {_as_arguments(store, found, made)}")
     return 0
 
@@ -258,49 +255,3 @@ def _notes(proposal: Proposal) -> int:
     for note in proposal.notes:
         print(printing.printable(f"note: {note}"))
     return 0
-
-
-def _document(proposal: Proposal, records: Mapping[str, RuleRecord]) -> dict[str, Any]:
-    """The proposal as JSON, with authors as the table shows them, and its rule's record in the project."""
-    decided_by = str(proposal.decided_by) if proposal.decided_by else None
-    return {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by} | {
-        "record": record_document(records.get(proposal.origin)) if proposal.author.by_itself else None
-    }
-
-
-def _text(proposal: Proposal, base: Run, records: Mapping[str, RuleRecord] | None = None) -> str:
-    where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
-    where = "then" if proposal.extend is not None else where
-    head = (
-        f"#{proposal.id}  {proposal.status.value}  round {proposal.round} {where}  "
-        f"from {config_label(base, len(proposal.runs))}  by {proposal.author}"
-    )
-    lines = [head, f"    {proposal.reason}"]
-    lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
-        f"    {edit}" for edit in proposal.edits
-    ]
-    if proposal.extend is not None:
-        lines.append(f"    {extension_text(proposal.extend)}")
-    if proposal.live:
-        lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
-    if proposal.evidence:
-        lines += [
-            f"    because {observation_text(o)}" + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
-            for o in proposal.evidence.observations
-            if o.holds
-        ]
-        if averaged := averaged_text(proposal.evidence):
-            lines.append(f"    {averaged}: {', '.join(proposal.runs)}; the variant runs with each of their seeds")
-    if records is not None and proposal.author.by_itself:
-        name = f"rule {proposal.origin}" if proposal.author.by_rules else proposal.origin
-        lines.append(f"    {name}: {record_text(records.get(proposal.origin))}")
-    if proposal.blocked:
-        lines.append(f"    blocked: {proposal.blocked}")
-    said = {change.note for change in proposal.changes}
-    lines += [f"    note: {note}" for note in [*proposal.notes, proposal.note] if note and note not in said]
-    cells = printing.across()
-    return "\n".join(
-        part
-        for line in map(printing.printable, lines)
-        for part in printing.wrapped(line, cells, others="        " if line.startswith(" ") else "    ")
-    )

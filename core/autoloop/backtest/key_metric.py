@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoloop.backtest.replay import Replayed
-from autoloop.metrics import Direction, MetricBook, MetricBooks, main_metrics
+from autoloop.metrics import Direction, MetricBook, MetricBooks, found_as, main_metrics
 from autoloop.model import UserError
-from autoloop.rules.view import found_as
 from autoloop.text.suggest import did_you_mean
 
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autoloop.metrics import MetricBook, canonical_columns, summarise_named
+from autoloop.metrics import MetricBook, canonical_columns, found_as, summarise_named
 from autoloop.model import Config, Evidence, Series, Summary
 from autoloop.rules import LiveWatch, Rule, RuleSource, live_rules
-from autoloop.rules.view import found_as
 
 MOST_LOOKS = 2000
 """Of a run with more points than this, live rules are shown every second, third … only."""

@@ -1,7 +1,17 @@
 """What a run's metrics are called and what they came to: names, derived metrics and summary statistics. No I/O."""
 
-from autoloop.metrics.book import Derived, Metric, MetricBook, MetricBooks, default_book, metric_book, parse_metric_book
+from autoloop.metrics.book import (
+    Derived,
+    Metric,
+    MetricBook,
+    MetricBooks,
+    default_book,
+    found_as,
+    metric_book,
+    parse_metric_book,
+)
 from autoloop.metrics.entries import from_json, to_json
+from autoloop.metrics.expectations import expectation_text, parse_expectation
 from autoloop.metrics.main import LOOKED_AT, for_runs, main_metrics, main_names
 from autoloop.metrics.seeds import OverSeeds, by_config, config_label, config_name, mean_summary, over_seeds
 from autoloop.metrics.summary import PLATEAU_POINTS, canonical_columns, summarise, summarise_named
@@ -21,13 +31,16 @@ __all__ = [
     "config_label",
     "config_name",
     "default_book",
+    "expectation_text",
     "for_runs",
+    "found_as",
     "from_json",
     "main_metrics",
     "main_names",
     "mean_summary",
     "metric_book",
     "over_seeds",
+    "parse_expectation",
     "parse_metric_book",
     "summarise",
     "summarise_named",

@@ -6,7 +6,7 @@ It is data (TOML) that a project extends with a file of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, cached_property, lru_cache, reduce
@@ -173,6 +173,13 @@ class MetricBook:
             other._patterns + self._patterns,
             self.named,
         )
+
+
+def found_as(name: str, book: MetricBook, metrics: Container[str]) -> str:
+    """Which of a run's `metrics` a name stands for: by the book, as it is, or as tables show it, without `train/`."""
+    canonical = book.resolve_name(name) or name
+    in_training = f"train/{canonical}"
+    return in_training if canonical not in metrics and in_training in metrics else canonical
 
 
 def parse_metric_book(text: str, source: str) -> MetricBook:

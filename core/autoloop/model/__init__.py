@@ -20,6 +20,7 @@ from autoloop.model.ends import (
 from autoloop.model.errors import UserError
 from autoloop.model.event import Event, EventKind
 from autoloop.model.evidence import Evidence, Observation
+from autoloop.model.expectation import Expectation
 from autoloop.model.loop import (
     ApprovalMode,
     ApprovalPolicy,
@@ -62,6 +63,7 @@ __all__ = [
     "EventKind",
     "Evidence",
     "ExitRecord",
+    "Expectation",
     "HalveSpec",
     "Halved",
     "LapseKind",

@@ -10,6 +10,7 @@ from autoloop.model.actor import Actor
 from autoloop.model.edits import Change
 from autoloop.model.ends import LapseKind
 from autoloop.model.evidence import Evidence
+from autoloop.model.expectation import Expectation
 
 
 class ProposalStatus(StrEnum):
@@ -66,6 +67,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     status: ProposalStatus = ProposalStatus.PENDING
     priority: int = 0
     evidence: Evidence | None = None
+    expects: Expectation | None = None
+    """What its author expects of it; None where nothing was stated."""
     blocked: str | None = None
     notes: list[str] = []
     note: str | None = None

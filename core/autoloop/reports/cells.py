@@ -22,11 +22,14 @@ def metric_text(run: Run, base: Run | None, key: str) -> str:
 
 
 def decision_text(proposal: Proposal) -> str:
-    """`rejected by ada: diverged before`, `launched by policy, run ab12cd34`."""
-    text = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
+    """`rejected by ada: diverged before`, `approved by policy, run in round 2`."""
+    ran = proposal.status is ProposalStatus.LAUNCHED and proposal.for_round
+    text = "approved" if ran else "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
     if proposal.decided_by and not (proposal.live and proposal.decided_by.by_rules):
         text += f" by {proposal.decided_by}"
-    if proposal.run:
+    if ran:
+        text += f", run in round {proposal.round + 1}"
+    elif proposal.run:
         text += f", run {proposal.run}"
     if proposal.blocked or proposal.note:
         text += f": {proposal.blocked or proposal.note}"

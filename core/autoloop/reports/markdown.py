@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
-from autoloop.metrics import MetricBook, config_label, for_runs
-from autoloop.model import Attempt, Change, Loop, LoopState, Proposal, ProposalStatus, Run, RunState
-from autoloop.reports.cells import day, decision_text, metric_text
+from autoloop.metrics import MetricBook, for_runs
+from autoloop.model import Attempt, Loop, LoopState, Run, RunState
+from autoloop.reports.cells import day, metric_text
 from autoloop.reports.inert import address, code, inert, verbatim
+from autoloop.reports.proposals import live_row, proposal_table, result_table
 from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.reports.result import result_lines, winner_label
 from autoloop.reports.rule_records import project_records
 from autoloop.store import Store
-from autoloop.text.changes import after_text, before_text, extension_text
-from autoloop.text.evidence import evidence_text
 from autoloop.verdicts.wording import record_text
 
 
@@ -163,6 +162,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     lines = ["", f"### Round {number}", "", *_run_table(by_id, runs, metrics)]
     lines += _seed_table(runs, metrics)
     lines += _verdicts(by_id, runs, metrics)
+    lines += result_table(by_id, runs, store.proposals(loop.id, number - 1), metrics)
     failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
     if failed:
         lines += ["", "Not finished:", ""]
@@ -171,12 +171,9 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     lines += _uploads(loop, runs)
     live = [p for p in made if p.live]
     if live:
-        lines += ["", "Live rules:", "", *(_live_row(by_id, proposal) for proposal in live)]
-    proposals = [p for p in made if p.live is None]
-    if proposals:
-        lines += ["", f"Proposals made from round {number}:", ""]
-        lines += ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
-        lines += [_proposal_row(by_id, proposal) for proposal in proposals]
+        lines += ["", "Live rules:", "", *(live_row(by_id, proposal) for proposal in live)]
+    if proposals := [p for p in made if p.live is None]:
+        lines += ["", f"Proposals made from round {number}:", "", *proposal_table(by_id, proposals, metrics)]
     return "\n".join(lines) + "\n"
 
 
@@ -251,40 +248,3 @@ def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
         return []
     said = "W&B could not be reached all the time; this uploads what it may lack:"
     return ["", said, "", "```sh", *map(verbatim, commands), "```"]
-
-
-def _proposal_row(by_id: dict[str, Run], proposal: Proposal) -> str:
-    base = by_id[proposal.base_run]
-    changes = "; ".join(map(_change, proposal.changes)) or "; ".join(map(code, proposal.edits))
-    changes = changes if proposal.extend is None else extension_text(proposal.extend)
-    cells = [
-        str(proposal.id),
-        inert(config_label(base, len(proposal.runs))),
-        inert(str(proposal.author)),
-        inert(proposal.reason),
-        changes,
-        inert(decision_text(proposal)),
-    ]
-    return "| " + " | ".join(cells) + " |"
-
-
-def _change(change: Change) -> str:
-    return f"{code(change.path)} {inert(before_text(change))} → {inert(after_text(change))}"
-
-
-def _live_row(by_id: dict[str, Run], proposal: Proposal) -> str:
-    """`- baseline (ab12cd34), step 340: pi-vanished (ot_pi_sum.last = 3.4e-11 < 1e-06): launched, run …`, and the edits."""
-    base = by_id[proposal.base_run]
-    seen = evidence_text(proposal.evidence) if proposal.evidence else ""
-    step = proposal.live.step if proposal.live else base.step
-    text = f"- {inert(base.name)} ({base.id}), step {step}: {inert(proposal.origin)} ({inert(seen or proposal.reason)}): "
-    text += "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
-    if proposal.decided_by and not proposal.decided_by.by_rules:
-        text += f" by {inert(str(proposal.decided_by))}"
-    if proposal.run:
-        text += f", run {proposal.run}"
-    if proposal.changes:
-        text += " with " + ", ".join(map(_change, proposal.changes))
-    if proposal.blocked or proposal.note:
-        text += f": {inert(proposal.blocked or proposal.note or '')}"
-    return text

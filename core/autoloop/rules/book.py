@@ -16,8 +16,8 @@ import msgspec
 
 from autoloop import profiles
 from autoloop.configs import Bounds, parse_edit
-from autoloop.metrics import MetricBook
-from autoloop.model import Evidence, Observation, UserError
+from autoloop.metrics import MetricBook, default_book, parse_expectation
+from autoloop.model import Evidence, Expectation, Observation, UserError
 from autoloop.rules.expressions import Expression, compile_expression, evaluate
 from autoloop.rules.rule import Criterion, Default, LiveSchedule, Rule, Scope
 from autoloop.rules.source import Judgement, RuleSource
@@ -105,6 +105,7 @@ class _RuleTable(msgspec.Struct, forbid_unknown_fields=True):
     changes: list[str | list[str]] = []
     priority: int = 0
     clamp: dict[str, Any] = {}
+    expect: str | None = None
     scope: Scope = "end"
     at: int | None = None
     between: list[int] | None = None
@@ -117,6 +118,7 @@ class _RuleTable(msgspec.Struct, forbid_unknown_fields=True):
 class _DefaultTable(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
     changes: list[str]
+    expect: str | None = None
 
 
 class _UntilTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -148,7 +150,9 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
     default = None
     if top.default is not None:
         fallback = read_table(top.default, _DefaultTable, f"{source}: [default]")
-        default = Default(fallback.reason, _edits(fallback.changes, f"{source}: [default]"))
+        where = f"{source}: [default]"
+        expects = _expectation(fallback.expect, where, metrics)
+        default = Default(fallback.reason, _edits(fallback.changes, where), expects)
     if not rules and default is None and not top.until:
         raise UserError(f"{source}: the book holds no [[rule]], no [default] and no [until.…]; write at least one")
     until = {}
@@ -199,6 +203,8 @@ def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> R
         _refuse_live_keys(rule, where)
         if not turns:
             raise UserError(f"{where}: changes: a rule for a run that has ended needs at least one edit")
+    elif rule.expect is not None:
+        raise UserError(f"{where}: expect: a live rule stops its run, so there is no result to compare with; omit it")
     clamp = {path: _bounds(bounds, f'{where}: clamp "{path}"') for path, bounds in rule.clamp.items()}
     return Rule(
         id=rule.id,
@@ -207,6 +213,7 @@ def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> R
         changes=turns[0] if turns else (),
         priority=rule.priority,
         clamp=clamp,
+        expects=_expectation(rule.expect, where, metrics),
         watch=None if rule.scope == "end" else _watch(rule, turns, where),
     )
 
@@ -276,6 +283,13 @@ def _condition(text: str, where: str, metrics: MetricBook | None, *, live: bool 
         return compile_expression(text, metrics, live=live)
     except UserError as error:
         raise UserError(f"{where}: when: {error}") from None
+
+
+def _expectation(text: str | None, where: str, metrics: MetricBook | None) -> Expectation | None:
+    try:
+        return None if text is None else parse_expectation(text, metrics or default_book())
+    except UserError as error:
+        raise UserError(f"{where}: expect: {error}") from None
 
 
 def _edits(texts: Sequence[str], where: str) -> tuple[str, ...]:

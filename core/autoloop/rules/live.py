@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from autoloop.metrics import MetricBook, canonical_columns, summarise_named
+from autoloop.metrics import MetricBook, canonical_columns, found_as, summarise_named
 from autoloop.model import Config, Evidence, Series
 from autoloop.rules.expressions import evaluate
 from autoloop.rules.rule import Rule
 from autoloop.rules.source import RuleSource
-from autoloop.rules.view import MAX_LINE, RunView, found_as
+from autoloop.rules.view import MAX_LINE, RunView
 from autoloop.text.plural import plural
 from autoloop.verdicts import AgainstBase
 

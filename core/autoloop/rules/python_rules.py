@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from autoloop.configs import edits_from_mapping, parse_edit
-from autoloop.metrics import to_json
+from autoloop.metrics import default_book, parse_expectation, to_json
 from autoloop.model import Actor, Evidence, UserError
 from autoloop.rules.rule import Criterion, Rule
 from autoloop.rules.source import Judgement
@@ -27,8 +27,11 @@ _SHAPE = "it must return a list of objects with reason and changes"
 
 T = TypeVar("T")
 
-Answer = tuple[list[tuple[str, list[str]]], list[str]]
-"""(reason, edit texts) for each proposal that a file makes for a run, and a note for each mistake."""
+Asked = tuple[str, list[str], str | None]
+"""Reason, edit texts, and what is expected of them."""
+
+Answer = tuple[list[Asked], list[str]]
+"""The proposals that a file makes for a run, and a note for each mistake."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,16 @@ class PythonRules:
     def judge(self, view: RunView) -> Judgement:
         asked, notes = self.ask(_entry(view))
         evidence = Evidence(rule=self.name, rule_version=self.version, when="decide(summary)")
-        return Judgement(
-            [
-                VariantRequest(author=Actor.rule(self.name), reason=reason, edits=edits, evidence=evidence)
-                for reason, edits in asked
-            ],
-            notes,
-        )
+        author = Actor.rule(self.name)
+        requests: list[VariantRequest] = []
+        for reason, edits, expect in asked:
+            expects = None
+            try:
+                expects = parse_expectation(expect, view.book) if expect else None
+            except UserError as error:  # the project's metric book may call it otherwise
+                notes = [*notes, f"{self.name}: expect: {error}"]
+            requests.append(VariantRequest(author=author, reason=reason, edits=edits, evidence=evidence, expects=expects))
+        return Judgement(requests, notes)
 
     def lacking(self, view: RunView) -> list[str]:
         """What a person's code looks at is not known."""
@@ -120,7 +126,7 @@ def _ask(decide: Callable[[dict[str, Any]], Any], filename: str, summary: dict[s
         return [], [_blame(error, filename, "decide(summary)")]
     if items is None:
         return [], [f"{filename}: decide(summary) returned {type(answer).__name__}; {_SHAPE}"]
-    asked: list[tuple[str, list[str]]] = []
+    asked: list[Asked] = []
     notes: list[str] = []
     for number, item in enumerate(items, 1):
         try:
@@ -132,11 +138,12 @@ def _ask(decide: Callable[[dict[str, Any]], Any], filename: str, summary: dict[s
     return asked, notes
 
 
-def _proposal(item: Any) -> tuple[str, list[str]]:
+def _proposal(item: Any) -> Asked:
     if isinstance(item, Mapping):
-        reason, changes = item.get("reason"), item.get("changes")
+        reason, changes, expect = item.get("reason"), item.get("changes"), item.get("expect")
     else:
         reason, changes = getattr(item, "reason", None), getattr(item, "changes", None)
+        expect = getattr(item, "expect", None)
     if not isinstance(reason, str):
         raise UserError(f"its reason is {type(reason).__name__}; give it a text")
     if isinstance(changes, Mapping):
@@ -149,7 +156,11 @@ def _proposal(item: Any) -> tuple[str, list[str]]:
         raise UserError("it asks for no change; leave it out or give it one")
     for edit in edits:
         parse_edit(edit)
-    return reason, edits
+    if expect is not None:
+        if not isinstance(expect, str):
+            raise UserError(f'its expect is {type(expect).__name__}; give it a text, as "eval_l1 lower"')
+        parse_expectation(expect, default_book())
+    return reason, edits, expect
 
 
 def _blame(error: BaseException, filename: str, doing: str) -> str:

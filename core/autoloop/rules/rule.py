@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autoloop.configs import Clamp
-from autoloop.model import DEFAULT_RULE, Actor, Evidence
+from autoloop.model import DEFAULT_RULE, Actor, Evidence, Expectation
 from autoloop.rules.expressions import Expression
 from autoloop.variants.request import VariantRequest
 
@@ -45,6 +45,8 @@ class Rule:
     """Of a live rule, the first of its turns."""
     priority: int = 0
     clamp: Clamp = field(default_factory=dict)
+    expects: Expectation | None = None
+    """Of a rule of scope `end`: what its changes are expected to do."""
     watch: LiveSchedule | None = None
 
     def request(self, evidence: Evidence, edits: Sequence[str] | None = None) -> VariantRequest:
@@ -55,6 +57,7 @@ class Rule:
             edits=list(self.changes if edits is None else edits),
             priority=self.priority,
             evidence=evidence,
+            expects=self.expects,
             clamp=self.clamp,
         )
 
@@ -69,9 +72,11 @@ class Default:
 
     reason: str
     changes: tuple[str, ...]
+    expects: Expectation | None = None
 
     def request(self, evidence: Evidence) -> VariantRequest:
-        return VariantRequest(author=DEFAULT_RULE, reason=self.reason, edits=list(self.changes), evidence=evidence)
+        edits = list(self.changes)
+        return VariantRequest(author=DEFAULT_RULE, reason=self.reason, edits=edits, evidence=evidence, expects=self.expects)
 
 
 @dataclass(frozen=True)

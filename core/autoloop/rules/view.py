@@ -5,14 +5,14 @@ Nothing here reads a file; the log is lines that the caller hands over, asked fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
 from autoloop.configs.paths import get, places, split, why_no_match
-from autoloop.metrics import MetricBook, default_book
+from autoloop.metrics import MetricBook, default_book, found_as
 from autoloop.model import Config, MetricSummary, Summary, UserError
 from autoloop.regex import Regex, compile_regex
 from autoloop.verdicts import AgainstBase
@@ -74,13 +74,6 @@ class RunView:
             if pattern.finds(text):
                 return text.encode("utf-8", "replace").decode(), True
         return None, next(lines, None) is None
-
-
-def found_as(name: str, book: MetricBook, metrics: Container[str]) -> str:
-    """Which of a run's `metrics` a name stands for: by the book, as it is, or as tables show it, without `train/`."""
-    canonical = book.resolve_name(name) or name
-    in_training = f"train/{canonical}"
-    return in_training if canonical not in metrics and in_training in metrics else canonical
 
 
 def compile_pattern(pattern: str) -> Regex:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
-from autoloop.metrics import PLATEAU_POINTS, MetricBook, canonical_columns
+from autoloop.metrics import PLATEAU_POINTS, MetricBook, canonical_columns, found_as
 from autoloop.model import Series
 from autoloop.rules.rule import LiveSchedule, Rule
-from autoloop.rules.view import found_as
 
 
 def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from autoloop.configs import Clamp
-from autoloop.model import Actor, ActorKind, Evidence
+from autoloop.model import Actor, ActorKind, Evidence, Expectation
 
 
 class VariantRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,6 +18,7 @@ class VariantRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     priority: int = 0
     """Of several requests for one run, the higher comes first."""
     evidence: Evidence | None = None
+    expects: Expectation | None = None
     clamp: Clamp = {}
     """The bounds within which a rule keeps the values that it sets."""
 

@@ -5,6 +5,7 @@ from autoloop.verdicts.against_base import AgainstBase, base_of
 from autoloop.verdicts.judge import Judge, reduced
 from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
 from autoloop.verdicts.outcome import outcome, rule_records, summed
+from autoloop.verdicts.results import Fate, Result, Results
 from autoloop.verdicts.verdict import ALPHA, Basis, Statistic, Verdict, decide, shared
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "AgainstBase",
     "Basis",
     "Call",
+    "Fate",
     "Judge",
     "Noise",
+    "Result",
+    "Results",
     "Statistic",
     "Value",
     "Verdict",

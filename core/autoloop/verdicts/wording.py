@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from autoloop.model import Comparison, Confirmation, Outcome, RuleRecord, Standing
+from autoloop.metrics import MetricBook, expectation_text
+from autoloop.model import Call, Comparison, Confirmation, Expectation, Outcome, RuleRecord, RunState, Standing
 from autoloop.text.changes import changes_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number
 from autoloop.verdicts.distributions import wilson
 from autoloop.verdicts.noise import Noise
+from autoloop.verdicts.results import Fate, Result
 from autoloop.verdicts.verdict import Basis, Verdict
 
 WITHIN_RUN = "within the run only"
@@ -39,6 +42,62 @@ def sentence(verdict: Verdict) -> str:
     counts = f"n {verdict.runs[0]} and {verdict.runs[1]}, {verdict.basis.value}"
     left = f"; about {plural(verdict.more, 'more run')} would settle it" if verdict.more else ""
     return f"{verdict.call.value}: {text} [{low}, {high}], {counts}{left}"
+
+
+def result_texts(result: Result) -> list[str]:
+    """What became of a proposal, the fullest wording first; each is whole, so a narrow column takes one that fits.
+
+    `ran -0.008 better`, `ran -0.008 (not enough runs)`, `ran, no difference shown`, `failed: out of GPU memory`,
+    `stopped at step 600`, `queued`.
+    """
+    word = result.fate.value
+    if result.fate in (Fate.FAILED, Fate.STOPPED):
+        run = next((run for run in result.runs if run.state is not RunState.STOPPED), result.runs[0])
+        if result.fate is Fate.STOPPED:
+            return [f"stopped at step {run.step}", word]
+        why = (run.reason or "").removeprefix(f"{run.state.value}: ")
+        return [f"{word}: {why}", word] if why else [word]
+    verdict = result.verdict
+    if result.fate is not Fate.RAN or verdict is None or math.isnan(verdict.effect):
+        return [word]
+    if verdict.call is Call.NO_DIFFERENCE:
+        return ["ran, no difference shown", "no difference", word]
+    change = number(verdict.effect, 3)
+    change = change if change.startswith("-") else f"+{change}"
+    if verdict.basis is Basis.UNEQUAL_STEPS:
+        return [f"ran {change}, {verdict.basis.value}", "ran, other steps", word]
+    if verdict.call is Call.NOT_ENOUGH:
+        return [f"ran {change} ({verdict.call.value})", f"ran {change}", change, word]
+    call = verdict.call.value
+    return [f"ran {change} {call}", f"{change} {call}", call]
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """What became of a proposal, for programs."""
+    verdict = result.verdict
+    known = verdict is not None and not math.isnan(verdict.effect)
+    return {
+        "fate": result.fate.value,
+        "text": result_texts(result)[0],
+        "runs": [run.id for run in result.runs],
+        "metric": result.metric,
+        "call": verdict.call.value if verdict else None,
+        "basis": verdict.basis.value if verdict else None,
+        "statistic": verdict.statistic.value if verdict else None,
+        "effect": verdict.effect if verdict and known else None,
+        "interval": verdict.interval if verdict else None,
+        "n": verdict.runs if verdict else None,
+        "more": verdict.more if verdict else None,
+        "expectation_met": result.met,
+    }
+
+
+def expectation_said(expects: Expectation, result: Result | None, book: MetricBook) -> str:
+    """`expects eval_l1 lower`, of a proposal that has run with whether that was met."""
+    text = f"expects {expectation_text(expects, book)}"
+    if result is None or result.fate is not Fate.RAN:
+        return text
+    return f"{text}: {'not decided' if result.met is None else 'met' if result.met else 'not met'}"
 
 
 def noise_document(noise: Noise) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from autoloop.metrics import MetricBook, config_label
 from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, RuleRecord, Run
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import averaged_text
-from autoloop.verdicts import Call, Judge
-from autoloop.verdicts.wording import record_text
+from autoloop.verdicts import Call, Judge, Results
+from autoloop.verdicts.wording import expectation_said, record_text, result_texts, sentence
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.present.proposals.outcome import result_look
 from autoloop_tui.console.present.proposals.queue import (
     Reached,
     earlier_uses,
@@ -44,6 +45,8 @@ class Facts:
     """Of the rule that made it, in the project."""
     judge: Judge | None = None
     """Says which config is better; without it no run is called so."""
+    results: Results | None = None
+    """What became of the proposals."""
 
 
 def build(facts: Facts, width: int, *, glyphs: Glyphs) -> Rows:
@@ -80,6 +83,9 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     if proposal.live:
         text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
     rows += [[(line, "dim")] for line in wrapped(text, width)]
+    if proposal.expects:
+        result = facts.results.of(proposal) if facts.results else None
+        rows += [[(line, "")] for line in wrapped(expectation_said(proposal.expects, result, facts.metrics), width)]
     if proposal.decided_by:
         done = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
         by = "automatically" if proposal.live and proposal.decided_by.by_rules else f"by {proposal.decided_by}"
@@ -220,10 +226,20 @@ def _value(value: object) -> str:
 
 
 def _became(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
-    """The run it became, if it was launched."""
-    if facts.proposal.run is None:
+    """What came of it, if it was launched, with each of its runs."""
+    result = facts.results.of(facts.proposal) if facts.results else None
+    if result is None:
         return []
-    return [[("became", "bold key")], *_use(facts, facts.proposal, width, glyphs)]
+    mark, names = result_look(result, glyphs)
+    rows: Rows = [[("outcome", "bold key"), (f"  {mark} {clip(result_texts(result)[0], width - 11)}", names)]]
+    if result.verdict and result.metric:
+        said = f"{facts.metrics.short(result.metric)} against its base: {sentence(result.verdict)}"
+        rows += [[("  " + line, "")] for line in wrapped(said, width - 4)]
+    for run in result.runs[:EARLIER]:
+        rows += _use(facts, facts.proposal, width, glyphs, of=run.id)
+    if len(result.runs) > EARLIER:
+        rows.append([(f"  and {len(result.runs) - EARLIER} more runs", "dim")])
+    return rows
 
 
 def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
@@ -241,8 +257,9 @@ def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     return rows
 
 
-def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs) -> Rows:
-    run = facts.runs.get(use.run or "")
+def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs, *, of: str | None = None) -> Rows:
+    """One run of a proposal, its first by default, against its base."""
+    run = facts.runs.get(of or use.run or "")
     if run is None:
         return [[(f"  r{use.round + 1} run {plain(use.run or '?')} is not of this loop", "dim")]]
     mark = glyphs.ellipsis

@@ -103,6 +103,7 @@ class ProposalBrowser(LoopScreen):
             Queue(
                 entries=entries(found, round_.number if round_ else 1),
                 runs=self._runs,
+                results=view.results,
                 marked=self.marked,
                 new={proposal.id for proposal in found} - seen,
                 asked=self._asked,
@@ -126,7 +127,8 @@ class ProposalBrowser(LoopScreen):
             charts.show_evidence(None, None, view.metrics)
             return
         record = self._records.of(self.console.feed.store, view).get(proposal.origin)
-        detail.show_facts(Facts(proposal, self._runs, view.snapshot.proposals, view.metrics, record, view.judge))
+        proposals, judge = view.snapshot.proposals, view.judge
+        detail.show_facts(Facts(proposal, self._runs, proposals, view.metrics, record, judge, view.results))
         charts.show_evidence(proposal, self._runs.get(proposal.base_run), view.metrics)
         self._show_command(proposal, keep=not moved)
 

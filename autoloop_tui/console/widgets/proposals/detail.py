@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autoloop_tui.console.drawing.paint import look
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.present.proposals.detail import Facts, Rows, build
+from autoloop_tui.console.present.proposals.outcome import state_piece
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 
@@ -47,8 +47,9 @@ class ProposalDetail(RowPane):
         self._first = max(0, min(self._first, len(self._content) - room))
         below = len(self._content) - room - self._first
         proposal = self._facts.proposal
-        seen = look(proposal.status.value)
-        status: list[Piece] = [(seen.text(self.glyphs), f"bold {seen.variable}")]
+        result = self._facts.results.of(proposal) if self._facts.results else None
+        state, names = state_piece(proposal, result, max(12, width // 3), glyphs=self.glyphs)
+        status: list[Piece] = [(state, f"bold {names}")]
         if self._first or below > 0:
             status.append((f"  rows {self._first + 1}-{self._first + min(room, len(self._content))}", "dim"))
             status.append((f" of {len(self._content)}", "dim"))

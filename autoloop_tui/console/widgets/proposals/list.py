@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.verdicts import Results
 from textual import events
 from textual.message import Message
 
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, heading, message
 from autoloop_tui.console.present.proposals.detail import tail
+from autoloop_tui.console.present.proposals.outcome import state_piece
 from autoloop_tui.console.present.proposals.queue import Entry, base_name, change_pieces
 from autoloop_tui.console.widgets.row_pane import RowPane
 
@@ -27,6 +29,8 @@ class Queue:
 
     entries: Sequence[Entry]
     runs: Mapping[str, Run]
+    results: Results | None = None
+    """What became of them."""
     marked: Collection[int] = ()
     new: Collection[int] = ()
     asked: Collection[int] = ()
@@ -47,7 +51,8 @@ class Columns:
     @classmethod
     def within(cls, width: int) -> Columns:
         wide = width >= FULL_WORDS
-        state, base, rule = (10, 18, 16) if wide else (6, 13, 11) if width >= RULES else (6, 10, 0)
+        state = 32 if width >= 150 else 22 if wide else 16 if width >= RULES else 10
+        base, rule = (18, 16) if wide else (13, 11) if width >= RULES else (10, 0)
         room = max(8, width - (4 + state + 1 + 5 + 1 + 5 + base + 1 + 1 + (rule + 5 if rule else 0)))
         reason = (room - 1) * 2 // 5 if wide and room >= 40 else 0
         return cls(state, base, room - reason - (1 if reason else 0), rule, reason)
@@ -153,8 +158,8 @@ class ProposalList(RowPane):
         mark = self.glyphs.ellipsis
         here = proposal.id == self.cursor
         run = self.queue.runs.get(proposal.base_run)
-        seen = look(proposal.status.value)
-        state = seen.text(self.glyphs, short=columns.state < 10)
+        result = self.queue.results.of(proposal) if self.queue.results else None
+        state, state_look = state_piece(proposal, result, columns.state, glyphs=self.glyphs)
         if proposal.id in self.queue.asked:
             state = f"{mark} sent"
         flag, flag_look = self._flag(proposal)
@@ -164,7 +169,7 @@ class ProposalList(RowPane):
         row: list[Piece] = [
             (">" if here else " ", "bold key"),
             ("* " if proposal.id in self.queue.marked else "  ", "bold key"),
-            (fit(state, columns.state, mark=mark), seen.variable),
+            (fit(state, columns.state, mark=mark), state_look),
             (f" {'#' + str(proposal.id):>5} ", "bold" if here else "dim"),
             (fit(flag, 5), flag_look),
             (tail(plain(base_name(proposal, run)), columns.base, mark) + " ", quiet),

@@ -11,6 +11,7 @@ from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.rounds.deciding import WAYS_BACK, start_due
 from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.proposals import describe_changes
+from autoloop.metrics import parse_expectation
 from autoloop.model import POLICY, Actor, EventKind, Proposal, ProposalStatus, RoundState, UserError
 from autoloop.model.transitions import proposal_decided, proposal_undecided
 from autoloop.protocol import Approve, Edit, Propose, Reject, Undo
@@ -160,7 +161,12 @@ def propose(command: CommandContext, request: Propose) -> str:
         )
     made: list[Proposal] = []
     for number, each in enumerate(request.variants, 1):
-        wanted = VariantRequest(author=Actor.person(command.actor), reason=each.reason or "by hand", edits=each.edits)
+        wanted = VariantRequest(
+            author=Actor.person(command.actor),
+            reason=each.reason or "by hand",
+            edits=each.edits,
+            expects=parse_expectation(each.expect, context.metrics) if each.expect else None,
+        )
         proposal = command.proposals.propose(base, wanted, last.number)
         which = f"variant {number} ({wanted.reason}): " if len(request.variants) > 1 else ""
         if proposal.blocked:

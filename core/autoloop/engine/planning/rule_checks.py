@@ -13,10 +13,9 @@ from pathlib import Path
 from autoloop import profiles
 from autoloop.configs import Config, FieldTypes
 from autoloop.configs.paths import written
-from autoloop.metrics import MetricBook, canonical_columns, main_names
+from autoloop.metrics import MetricBook, canonical_columns, found_as, main_names
 from autoloop.model import LoopSpec, RunState, UserError
 from autoloop.rules import Expression, Rule, RuleSource
-from autoloop.rules.view import found_as
 from autoloop.store import Store
 from autoloop.text.suggest import did_you_mean
 from autoloop.variants.check import applicable

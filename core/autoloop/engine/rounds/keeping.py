@@ -28,10 +28,9 @@ from autoloop.keeping import (
     note_of,
     parse_wish,
 )
-from autoloop.metrics import MetricBook, main_names
+from autoloop.metrics import MetricBook, found_as, main_names
 from autoloop.model import EventKind, Loop, LoopState, Run, RunState, UserError
 from autoloop.reports import then_proposal
-from autoloop.rules.view import found_as
 from autoloop.settings import FILE, Settings, methods_of
 from autoloop.store import Store
 from autoloop.text.plural import plural

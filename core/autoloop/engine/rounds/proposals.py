@@ -57,6 +57,7 @@ class Proposals:
             edits=list(request.edits),
             priority=request.priority,
             evidence=request.evidence,
+            expects=request.expects,
             base_hash=config_hash(config),
             created_at=self.context.clock(),
         )

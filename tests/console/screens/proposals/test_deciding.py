@@ -267,7 +267,7 @@ async def test_the_engines_answers_reach_the_screen(project: RecordedProject) ->
         async with console(project, engine=False) as (pilot, app):
             await pilot.press("a")
             await until(pilot, lambda: "proposal 1 is approved" in last_line(app))
-            assert "ok" in rows(app, "queue")[1]
+            assert "approved" in rows(app, "queue")[1]
             await pilot.press("x", "n", "o", "enter")
             await until(pilot, lambda: state(2).status is ProposalStatus.REJECTED)
             assert state(2).note == "no"

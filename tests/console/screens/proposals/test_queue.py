@@ -331,9 +331,9 @@ async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_not
         assert "new" not in rows(app, "queue")[1]
         add(project, (BATCH,))
         await see(pilot, app)
-        assert [row[:20].split() for row in rows(app, "queue")[1:3]] == [
-            [">", "◌", "pend", "#1"],
-            ["◌", "pend", "#2", "new"],
+        assert [row[:32].split()[:5] for row in rows(app, "queue")[1:3]] == [
+            [">", "◌", "pending", "#1", "demo_"],
+            ["◌", "pending", "#2", "new", "demo_"],
         ]
         await pilot.press("j")
         assert "new" not in rows(app, "queue")[2]

@@ -1,0 +1,91 @@
+"""Proposals as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from autoloop.engine.planning.kept_metrics import metrics_of
+from autoloop.metrics import MetricBook, config_label, for_runs
+from autoloop.model import Loop, Proposal, RuleRecord, Run
+from autoloop.store import Store
+from autoloop.text.changes import change_text, extension_text
+from autoloop.text.evidence import averaged_text, observation_text
+from autoloop.verdicts import Judge, Result, Results
+from autoloop.verdicts.wording import expectation_said, record_document, record_text, result_document, result_texts, sentence
+
+from autoloop_tui.cli.output import printing
+
+
+def results_of(store: Store, loop: Loop, runs: Sequence[Run]) -> Results:
+    """What became of the proposals of a loop, of which these are the runs."""
+    book = for_runs(metrics_of(store.places, loop), runs)
+    return Results(runs, Judge(runs, book, store.replicates_elsewhere(loop.id)))
+
+
+def records_of(store: Store, loop: Loop) -> dict[str, RuleRecord]:
+    """What became of each rule's proposals in the project."""
+    from autoloop.reports import project_records
+
+    return project_records(store, loop, metrics_of(store.places, loop))
+
+
+def proposal_document(proposal: Proposal, result: Result | None, records: Mapping[str, RuleRecord]) -> dict[str, Any]:
+    """The proposal as JSON, with authors as the table shows them; `outcome`: what became of it, once it has a run;
+    `record`: of its rule in the project."""
+    decided_by = str(proposal.decided_by) if proposal.decided_by else None
+    document = {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
+    record = record_document(records.get(proposal.origin)) if proposal.author.by_itself else None
+    return {**document, "outcome": result_document(result) if result else None, "record": record}
+
+
+def proposal_text(
+    proposal: Proposal,
+    base: Run,
+    result: Result | None,
+    book: MetricBook,
+    records: Mapping[str, RuleRecord] | None = None,
+) -> str:
+    where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
+    where = "then" if proposal.extend is not None else where
+    state = result_texts(result)[0] if result else proposal.status.value
+    head = (
+        f"#{proposal.id}  {state}  round {proposal.round} {where}  "
+        f"from {config_label(base, len(proposal.runs))}  by {proposal.author}"
+    )
+    lines = [head, f"    {proposal.reason}"]
+    lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
+        f"    {edit}" for edit in proposal.edits
+    ]
+    if proposal.extend is not None:
+        lines.append(f"    {extension_text(proposal.extend)}")
+    if proposal.live:
+        lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
+    if proposal.evidence:
+        lines += [
+            f"    because {observation_text(o)}" + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")
+            for o in proposal.evidence.observations
+            if o.holds
+        ]
+        if averaged := averaged_text(proposal.evidence):
+            lines.append(f"    {averaged}: {', '.join(proposal.runs)}; the variant runs with each of their seeds")
+    if records is not None and proposal.author.by_itself:
+        name = f"rule {proposal.origin}" if proposal.author.by_rules else proposal.origin
+        lines.append(f"    {name}: {record_text(records.get(proposal.origin))}")
+    if proposal.expects:
+        lines.append(f"    {expectation_said(proposal.expects, result, book)}")
+    if result:
+        lines.append(f"    runs: {', '.join(f'{run.id} {run.state.value}' for run in result.runs)}")
+        if result.verdict and result.metric:
+            lines.append(f"    {book.short(result.metric)} against its base: {sentence(result.verdict)}")
+    if proposal.blocked:
+        lines.append(f"    blocked: {proposal.blocked}")
+    said = {change.note for change in proposal.changes}
+    lines += [f"    note: {note}" for note in [*proposal.notes, proposal.note] if note and note not in said]
+    cells = printing.across()
+    return "\n".join(
+        part
+        for line in map(printing.printable, lines)
+        for part in printing.wrapped(line, cells, others="        " if line.startswith(" ") else "    ")
+    )

@@ -1,0 +1,36 @@
+"""The state of a proposal as its row shows it: of one that has run, what came of it. Pure."""
+
+from __future__ import annotations
+
+from autoloop.model import Call, Proposal
+from autoloop.verdicts import Fate, Result
+from autoloop.verdicts.wording import result_texts
+
+from autoloop_tui.console.drawing.glyphs import Glyphs
+from autoloop_tui.console.drawing.paint import cells, look, plain
+from autoloop_tui.console.drawing.pieces import Piece
+
+
+def state_piece(proposal: Proposal, result: Result | None, width: int, *, glyphs: Glyphs) -> Piece:
+    """In at most `width` cells, at least 10: a wording that fits, so that no number is cut."""
+    if result is None:
+        seen = look(proposal.status.value)
+        return seen.text(glyphs, short=cells(seen.text(glyphs)) > width), seen.variable
+    mark, names = result_look(result, glyphs)
+    texts = [f"{mark} {plain(text)}" for text in result_texts(result)]
+    return next((text for text in texts if cells(text) <= width), texts[-1]), names
+
+
+def result_look(result: Result, glyphs: Glyphs) -> tuple[str, str]:
+    """Symbol and colour: of runs that have finished only what has been shown over seeds has a colour."""
+    if result.fate is not Fate.RAN:
+        seen = look(result.fate.value)
+        return seen.mark(glyphs), seen.variable
+    call = result.verdict.call if result.verdict else Call.NOT_ENOUGH
+    if call is Call.NO_DIFFERENCE:
+        return glyphs.about, "dim"
+    if call is Call.BETTER:
+        return look("finished").mark(glyphs), "slot-finished"
+    if call is Call.WORSE:
+        return look("failed").mark(glyphs), "slot-warn"
+    return look("idle").mark(glyphs), "" if call.decided else "dim"
