@@ -3,6 +3,7 @@
 It behaves as its config says; every key may be left out:
     rows            list of rows for wandb-history.jsonl, written one after the other; "NaN" stands for one
     bowl            {"lr": 0.1}: the loss is the sum of the squared differences of these keys from these values
+    spread          how far apart the seeds 1, 2, 3 … lie in it
     prints          a line that it prints before its rows
     after           path of a file that must be there before its rows
     endless         repeats its last row, at one step after the other, until a signal ends it
@@ -81,6 +82,7 @@ def rows_of(config: dict) -> Iterator[dict]:
     rows = config.get("rows", [])
     if "bowl" in config:
         loss = sum((config[key] - best) ** 2 for key, best in config["bowl"].items())
+        loss += config.get("spread", 0.0) * config["seed"]
         rows = [{"_step": step, "train/l1_loss": loss} for step in (1, 2)]
     yield from rows
     while config.get("endless"):

@@ -11,6 +11,7 @@ from autoloop.engine.planning.limits import describe_plan
 from autoloop.engine.planning.plan import LoopPlan
 from autoloop.secrets import shown_value
 from autoloop.text.plural import plural
+from autoloop.text.searches import search_words
 
 from autoloop_tui.cli.output import printing
 
@@ -33,7 +34,7 @@ def plan_text(plan: LoopPlan) -> str:
     then = f"then up to {spec.rounds - 1} more by {by}, approve {spec.approve}" if spec.rounds > 1 else "one round"
     then += f", {halving}" if (halving := halve_text(spec)) else ""
     then += f", then extend the winner to {spec.extend_winner} steps" if spec.extend_winner is not None else ""
-    searched = [f"searched: {spec.search.words}"] if spec.search else []
+    searched = [f"searched: {search_words(spec.search)}"] if spec.search else []
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
     notes = [*searched, *([plan.steps_by] if plan.steps_by else []), *plan.warnings]
     head = (

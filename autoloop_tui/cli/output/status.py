@@ -18,6 +18,7 @@ from autoloop.model import BestRun, Loop, LoopState, Proposal, ProposalStatus, R
 from autoloop.reports import result_lines, then_line, then_proposal
 from autoloop.store import Snapshot, Store
 from autoloop.text.evidence import evidence_text
+from autoloop.text.searches import origins_words
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -27,6 +28,7 @@ MOST_FAILURES = 5
 RECENT = 50
 """Ended runs of each state among which `status` looks for notes on their results."""
 
+OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED)
 MOST_LIVE = 5
 """Actions of live rules that `status` shows; `proposals` lists them all."""
 
@@ -84,6 +86,9 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     waiting = waiting_for(loop, round_, then_proposal(store, loop))
     if waiting:
         lines.append(f"waits for {waiting}")
+    if loop.spec.search and round_ and round_.state is RoundState.DECIDING:
+        made = [p for p in store.proposals(number, round_.number) if p.status in OPEN and not p.live]
+        lines.append(f"round {round_.number + 1}: {origins_words(made)}")
     live = [p for p in store.proposals(number, round_.number) if p.live] if round_ else []
     lines += [_live_line(store, proposal) for proposal in live[-MOST_LIVE:]]
     if limits := in_words(loop, store.started_runs(number) if loop.max_runs is not None else 0):

@@ -38,26 +38,9 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whole numbers only."""
     values: list[Any] = []
 
-    @property
-    def words(self) -> str:
-        """`optimizer.lr 0.0001 … 0.01 (log)`."""
-        if self.values:
-            return f"{self.path} {', '.join(_shown(value) for value in self.values)}"
-        how = ["log"] * self.log + ([f"step {self.step:g}"] if self.step not in (None, 1) else [])
-        return f"{self.path} {self.low:g} … {self.high:g}" + (f" ({', '.join(how)})" if how else "")
-
 
 class Search(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`axes`: empty until the loop is planned, when they have been checked against its configs."""
 
     sampler: Sampler = Sampler.TPE
     axes: list[Axis] = []
-
-    @property
-    def words(self) -> str:
-        """`TPE over optimizer.lr 0.0001 … 0.01 (log), model.layers 2 … 6`."""
-        return f"{self.sampler.value.upper()} over {', '.join(axis.words for axis in self.axes)}"
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

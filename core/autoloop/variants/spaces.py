@@ -19,6 +19,7 @@ from autoloop.configs.changes import OBSERVING
 from autoloop.configs.paths import Keys, copied, get, places, put, split, written
 from autoloop.configs.text import is_number, parse_value
 from autoloop.model import Axis, UserError
+from autoloop.text.searches import values_words
 from autoloop.toml import read_table
 from autoloop.variants.axes import parse_grid
 from autoloop.variants.check import check
@@ -183,7 +184,7 @@ def _checked(what: str, path: str, given: _AxisTable, values: Sequence[tuple[str
         if not contains(axis, value):
             raise UserError(
                 f"{what}: {source} has {json.dumps(value)} there, which is not among what is searched "
-                f"({axis.words.removeprefix(path).strip()}); add it, or change the config."
+                f"({values_words(axis)}); add it, or change the config."
             )
     return axis
 

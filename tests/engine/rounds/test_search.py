@@ -107,12 +107,23 @@ def test_with_seeds_each_proposal_runs_with_each_of_them_and_fills_the_slots_tog
     assert len({run.group for run in runs}) == 3
 
 
+@pytest.mark.parametrize(("seeds", "base"), [(None, "base"), ("3", "good,seed=1")])
+def test_the_base_is_the_first_config_until_another_has_been_shown_to_be_better(
+    project: EngineProject, seeds: str | None, base: str
+) -> None:
+    configs = [bowl(project, name, lr=lr, spread=0.001) for name, lr in (("base", 1.0), ("good", 0.3))]
+    loop = searched(project, *configs, seeds=seeds, rounds=2, variants_per_run=1, approve="manual")
+    with project.driven(loop) as driven:
+        (proposal,) = driven.waiting()
+    assert project.store.run(proposal.base_run).name == base
+
+
 def test_rules_come_first_and_the_search_fills_the_rest_of_the_round(project: EngineProject) -> None:
     loop = searched(project, decide=True, rules=str(project.folder / "rules.toml"), concurrency=3, rounds=2)
     project.run(loop)
     origins = [proposal.origin for proposal in project.proposals(loop)]
     assert origins == ["more-lr", "optuna (TPE)", "optuna (TPE)"]
-    assert "round 2: 2 proposals by optuna (TPE), 1 by rules" in project.story(loop, EventKind.NOTE)
+    assert "round 2: 1 proposal by rules, 2 by optuna (TPE)" in project.story(loop, EventKind.NOTE)
 
 
 def test_the_search_takes_the_place_of_a_rule_books_default(project: EngineProject) -> None:
@@ -130,7 +141,7 @@ def test_a_space_that_is_exhausted_ends_the_loop_with_one_sentence(project: Engi
     said = [text for text in project.story(loop) if "every config of the space" in text]
     assert said == [
         f"round {number}; every config of the space has been run or proposed"
-        for number in ("3: 1 proposal by optuna (TPE)", "4: 0 proposals by optuna (TPE)")
+        for number in ("3: 1 proposal by optuna (TPE)", "4: no proposals")
     ]
 
 
@@ -207,7 +218,7 @@ def test_rules_go_on_without_a_search_that_fails(project: EngineProject, monkeyp
     loop = searched(project, decide=True, rules=str(project.folder / "rules.toml"), rounds=2)
     assert project.run(loop).state is LoopState.FINISHED
     assert [proposal.origin for proposal in project.proposals(loop)] == ["more-lr"]
-    assert any("1 by rules; optuna (TPE) took longer" in text for text in project.story(loop))
+    assert any("1 proposal by rules; optuna (TPE) took longer" in text for text in project.story(loop))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from autoloop.model import (
 from autoloop.model.transitions import round_deciding, run_judged
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
-from autoloop.text.plural import plural
+from autoloop.text.searches import origins_words
 from autoloop.verdicts import AgainstBase
 
 WAITING = (ProposalStatus.PENDING, ProposalStatus.APPROVED)
@@ -148,18 +148,15 @@ class Judging:
         if context.spec.search is None:
             return
         waiting = [each for each in self.proposals.for_next_round(round_.number) if each.status in WAITING]
-        by_rules, searched = sum(each.author.by_rules for each in waiting), 0
         for request in found.requests:
-            if len(waiting) + searched >= found.room or found.base is None:
+            if len(waiting) >= found.room or found.base is None:
                 break
             proposal = self.proposals.add(self.proposals.propose(found.base, request, round_.number))
-            searched += proposal.blocked is None
-        name = context.spec.search.sampler.words
-        text = f"round {round_.number + 1}: {plural(searched, 'proposal')} by {name}"
-        text += f", {by_rules} by rules" if context.spec.decide else ""
+            waiting += [proposal] * (proposal.blocked is None)
+        text = f"round {round_.number + 1}: {origins_words(waiting)}"
         if found.failed:
             text += f"; {found.failed}"
-        elif found.left == 0 and len(waiting) + searched < found.room:
+        elif found.left == 0 and len(waiting) < found.room:
             text += "; every config of the space has been run or proposed"
         context.log_event(EventKind.NOTE, text)
 

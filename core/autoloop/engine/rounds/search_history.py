@@ -13,6 +13,7 @@ from autoloop.configs import Config, apply
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
+from autoloop.metrics.seeds import config_name
 from autoloop.model import (
     Axis,
     Loop,
@@ -41,6 +42,7 @@ class Seen:
 
     run: Run
     name: str
+    """Of its config, with its loop if that is another."""
     value: float | None
     failed: bool
 
@@ -66,7 +68,7 @@ def material(context: Context, base: Run, axes: list[Axis], metric: str) -> Mate
         own = loop.id == context.loop_id
         if own or _launched_alike(context, loop, policy):
             runs = (run for run in store.runs(loop.id) if run.total_steps == base.total_steps)
-            seen += [_seen(context, run, run.name if own else f"{run.name} of {loop.name}", metric) for run in runs]
+            seen += [_seen(context, run, "" if own else f" of {loop.name}", metric) for run in runs]
     seen.sort(key=lambda each: (each.run.created_at, each.run.id))
     waiting = [proposal for proposal in store.proposals(context.loop_id) if proposal.status in OPEN and proposal.changes]
     return Material(base, axes, policy, seen, [(each, store.run(each.base_run)) for each in waiting])
@@ -124,11 +126,11 @@ def _launched_alike(context: Context, loop: Loop, policy: VariantPolicy) -> bool
     return list(theirs.launch_words) == list(policy.launch_words) and theirs.steps == policy.steps
 
 
-def _seen(context: Context, run: Run, name: str, metric: str) -> Seen:
+def _seen(context: Context, run: Run, where: str, metric: str) -> Seen:
     found = run.summary.metrics.get(metric) if run.summary and run.state is RunState.FINISHED else None
     value = found.tail_mean if found is not None and math.isfinite(found.tail_mean) else None
     small = msgspec.structs.replace(run, summary=None, changes=[], notes=[])
-    return Seen(small, name, value, value is None and _to_blame(context, run, metric))
+    return Seen(small, f"{config_name(run)}{where}", value, value is None and _to_blame(context, run, metric))
 
 
 def _to_blame(context: Context, run: Run, metric: str) -> bool:

@@ -18,6 +18,7 @@ from autoloop.metrics.seeds import by_config
 from autoloop.model import Actor, Evidence, Run, RunState, Sampler, Search
 from autoloop.search import Answer, Question, reason
 from autoloop.search.process import SearchError, SearchProcess
+from autoloop.text.searches import space_words
 from autoloop.variants.request import VariantRequest
 from autoloop.variants.spaces import edits_to
 
@@ -87,7 +88,7 @@ class Asking:
         evidence = Evidence(
             rule=author.name,
             rule_version=answer.version,
-            when=self._search.words,
+            when=space_words(self._search.axes),
             runs=self._runs if len(self._runs) > 1 else [],
             searched=True,
         )
