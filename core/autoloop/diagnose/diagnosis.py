@@ -124,10 +124,7 @@ def _stopped(case: _Case) -> Cause | None:
     if case.exit is None or case.exit.stopped_by is None:
         return None
     verb = "killed" if case.exit.stopped_by == "kill" else "stopped"
-    if not case.stop_reason:
-        return Cause(id="stopped", text=f"{verb} on request")
-    reason = clean(case.stop_reason)
-    return Cause(id="stopped", text=reason if reason.startswith(f"{verb} ") else f"{verb}: {reason}")
+    return Cause(id="stopped", text=f"{verb}: {clean(case.stop_reason)}" if case.stop_reason else f"{verb} on request")
 
 
 def _not_started(case: _Case) -> Cause | None:

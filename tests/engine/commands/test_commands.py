@@ -28,7 +28,7 @@ def test_stopping_one_run_keeps_its_results_and_gives_its_slot_to_the_next(proje
         assert engine.end().state is LoopState.FINISHED
     a, b = project.runs(loop)
     assert states([a, b]) == [RunState.STOPPED, RunState.FINISHED]
-    assert a.reason == "stopped by ada"
+    assert a.reason == "stopped: stopped by ada"
     assert a.summary is not None
     assert a.summary.metrics["train/l1_loss"].last == 1.0
     assert a.output_dir in project.summary()

@@ -50,8 +50,8 @@ def test_the_worse_half_stops_and_replicates_of_the_better_take_its_slots(projec
         assert driven.end().state is LoopState.FINISHED
     runs = by_name(project, loop)
     assert stopped(project, loop) == {"c,seed=1", "d,seed=1"}
-    assert runs["d,seed=1"].reason == "stopped at step 3 by --halve: 4th of 4 configs by l1_loss"
-    assert runs["c,seed=1"].reason == "stopped at step 3 by --halve: 3rd of 4 configs by l1_loss"
+    assert runs["d,seed=1"].reason == "stopped: at step 3 by --halve: 4th of 4 configs by l1_loss"
+    assert runs["c,seed=1"].reason == "stopped: at step 3 by --halve: 3rd of 4 configs by l1_loss"
     (attempt,) = project.store.attempts(runs["d,seed=1"].id)
     assert attempt.stop is not None
     assert attempt.stop.kind is StopKind.HALVED
@@ -90,7 +90,7 @@ def test_a_run_that_starts_later_is_compared_with_those_that_have_passed_the_ste
         driven.until(lambda: "z,seed=1" in stopped(project, loop), "the one that came later stopped")
         gate.touch()
         assert driven.end().state is LoopState.FINISHED
-    assert by_name(project, loop)["z,seed=1"].reason == "stopped at step 3 by --halve: 3rd of 3 configs by l1_loss"
+    assert by_name(project, loop)["z,seed=1"].reason == "stopped: at step 3 by --halve: 3rd of 3 configs by l1_loss"
     assert by_name(project, loop)["a,seed=1"].state is RunState.FINISHED
 
 

@@ -183,7 +183,7 @@ class Halving:
                         self.context.store.put_run(compared)
                     if run in stops:
                         by = f"{ordinal(place)} of {count} configs by {self.context.metrics.short(metric)}"
-                        text = f"stopped at step {spec.step} by --halve: {by}"
+                        text = f"at step {spec.step} by --halve: {by}"
                         self.execution.stop(run.id, StopCause(kind=StopKind.HALVED, text=text))
             for copy in copies:
                 self.context.store.put_run(copy)
