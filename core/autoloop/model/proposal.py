@@ -11,6 +11,7 @@ from autoloop.model.edits import Change
 from autoloop.model.ends import LapseKind
 from autoloop.model.evidence import Evidence
 from autoloop.model.expectation import Expectation
+from autoloop.model.outcome import Call
 
 
 class ProposalStatus(StrEnum):
@@ -69,6 +70,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence | None = None
     expects: Expectation | None = None
     """What its author expects of it; None where nothing was stated."""
+    standing: Call | None = None
+    """The verdict on its base against the base's own, when it was made; None where they could not be compared."""
     blocked: str | None = None
     notes: list[str] = []
     note: str | None = None

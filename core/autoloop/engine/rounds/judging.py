@@ -5,6 +5,7 @@ Runs that differ in the seed only are judged as one: by the mean of what they re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,12 +15,14 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.rounds.deciding import approve_by_policy
 from autoloop.engine.rounds.proposals import Proposals
+from autoloop.engine.rounds.rejections import Rejections, what_changed
 from autoloop.engine.rounds.searching import Found
 from autoloop.logs import read_log_tail
 from autoloop.metrics import MetricBook, OverSeeds, for_runs, over_seeds
 from autoloop.model import (
     ActorKind,
     ApprovalMode,
+    Call,
     EventKind,
     Evidence,
     Proposal,
@@ -124,6 +127,8 @@ class Judging:
         whole project: whatever takes time came before it. `found`: by the search, which takes the place of the rule book's
         default and fills the room that rules leave; `replicates`: what confirms."""
         context = self.context
+        rejections = Rejections(context.store.proposals(context.loop_id), context.store.run)
+        standings = {run: _standing(found) for run, found in self.among_runs([each for each, _ in judged]).items()}
         with context.store.transaction():
             for each, judgement in judged:
                 for text in judgement.notes:
@@ -132,7 +137,10 @@ class Judging:
                     if found.requests and request.author.kind is ActorKind.DEFAULT:
                         continue
                     request = msgspec.structs.replace(request, evidence=_of_runs(request.evidence, each))
-                    self.proposals.add(self.proposals.propose(each.run, request, round_.number))
+                    proposal = self.proposals.propose(each.run, request, round_.number)
+                    proposal = msgspec.structs.replace(proposal, standing=standings[each.run.id])
+                    if offered := self._offered(proposal, each, rejections):
+                        self.proposals.add(offered)
             self._fill(round_, found)
             if replicates is not None:
                 self.proposals.add(replicates)
@@ -142,6 +150,33 @@ class Judging:
             context.store.put_round(round_deciding(round_, now, decide_by))
             if policy.mode is ApprovalMode.AUTO:
                 approve_by_policy(context, self.proposals.for_next_round(round_.number))
+
+    def _offered(self, proposal: Proposal, judged: OverSeeds, rejections: Rejections) -> Proposal | None:
+        """The proposal; if the same was rejected before, with what has changed since; None, with a note, if nothing has."""
+        found = rejections.earlier(proposal)
+        if found is None:
+            return proposal
+        rejected, between = found
+        changed = what_changed(rejected, proposal) or self._held_not(proposal, between)
+        because = f" ({rejected.note})" if rejected.note else ""
+        if changed:
+            reason = f"{proposal.reason}; rejected in round {rejected.round}{because}, but {changed}"
+            return msgspec.structs.replace(proposal, reason=reason)
+        text = f"not offered again: rejected in round {rejected.round}{because}, nothing has changed"
+        self.context.log_event(
+            EventKind.NOTE, f"{judged.name}: rule {proposal.origin}: {proposal.reason}: {text}", judged.run.id
+        )
+        return None
+
+    def _held_not(self, proposal: Proposal, between: list[Run]) -> str | None:
+        """In words, a run `between` the two bases on which the rule's condition did not hold."""
+        rule = next((rule for rule in self.context.rules.rules if rule.id == proposal.origin), None)
+        among = self._among_runs(self._compared)
+        for run in between if rule else ():
+            view = self._view(over_seeds([run])[0], among)
+            if rule and view and not evaluate(rule.when, view).holds:
+                return f"it did not fire on {run.name} in between"
+        return None
 
     def _fill(self, round_: Round, found: Found) -> None:
         context = self.context
@@ -183,6 +218,14 @@ class Judging:
             self._notes[f"{judged.name} is not judged: {error}", judged.run.id] = None
             return None
         return RunView(judged.summary, config, log, context.metrics, lambda: among.of(judged.run))
+
+
+def _standing(among: AgainstBase) -> Call | None:
+    """The verdict on a config against its base in the first key metric that tells one."""
+    for key in for_runs(among.judge.book, among.judge.replicates(among.run)).key_metrics:
+        with suppress(LookupError):
+            return among.verdict(key).call
+    return None
 
 
 def _of_runs(evidence: Evidence | None, judged: OverSeeds) -> Evidence | None:
