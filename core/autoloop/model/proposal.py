@@ -101,10 +101,13 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def runs(self) -> list[str]:
         """The base runs, of each of which it becomes a variant: `base_run`, and those that differ from it in the seed only
-        where their mean was judged. Of one that confirms, the runs whose configs it repeats."""
-        if self.repeats is not None:
-            return self.repeats.runs
+        where their mean was judged."""
         return [self.base_run, *(run for run in (self.evidence.runs if self.evidence else ()) if run != self.base_run)]
+
+    @property
+    def trainings(self) -> int:
+        """How many runs it becomes."""
+        return len(self.repeats.runs) * len(self.repeats.seeds) if self.repeats else len(self.runs)
 
     @property
     def origin(self) -> str:

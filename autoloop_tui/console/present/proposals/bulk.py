@@ -78,11 +78,12 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
 
 
 def _runs_then(view: View, chosen: Collection[Proposal], approves: bool) -> int:
-    """How many runs the next round has after the decision: a variant runs once for each seed of its base."""
+    """How many runs the next round has after the decision: a variant runs once for each seed of its base, and
+    replicates once for each fresh seed of each config."""
     number, decided = view.snapshot.round.number if view.snapshot.round else 1, {each.id for each in chosen}
     then = [each for each in view.snapshot.proposals if each.round == number and each.for_round]
     return sum(
-        len(each.runs) for each in then if (approves if each.id in decided else each.status is ProposalStatus.APPROVED)
+        each.trainings for each in then if (approves if each.id in decided else each.status is ProposalStatus.APPROVED)
     )
 
 

@@ -149,6 +149,11 @@ class ProposalsScreen(ProposalBrowser):
         if proposal is not None and proposal.extend is not None:
             self.show_message(f"proposal {proposal.id} trains its run on as it is; reject it, and extend a run on its page")
             return
+        if proposal is not None and proposal.repeats:
+            self.show_message(
+                f"proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it instead"
+            )
+            return
         base = self._base(proposal)
         if proposal is not None and base is not None:
             how(self.console, proposal, base)

@@ -138,6 +138,11 @@ def edit(command: CommandContext, request: Edit) -> str:
             f"Proposal {proposal.id} trains run {proposal.base_run} on as it is: reject it, and `autoloop-tui extend "
             f"{proposal.base_run} --steps N` trains it to another number of steps."
         )
+    if proposal.repeats:
+        raise UserError(
+            f"Proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it, or propose a "
+            "variant of your own."
+        )
     revised = command.proposals.revise(proposal, request.edits, Actor.person(command.actor))
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")

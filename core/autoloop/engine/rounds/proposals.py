@@ -85,7 +85,9 @@ class Proposals:
             base_hash=config_hash(first),
             created_at=self.context.clock(),
         )
-        return _with_variant(proposal, check(first, request, self._policy(made_from), suffix_of(runs[0].config_path)))
+        made = _with_variant(proposal, check(first, request, self._policy(made_from), suffix_of(runs[0].config_path)))
+        others = f"then {', '.join(map(str, seeds[1:]))}" if len(seeds) > 1 else None
+        return msgspec.structs.replace(made, changes=[msgspec.structs.replace(each, note=others) for each in made.changes])
 
     def fresh_seeds(self, runs: Sequence[Run], count: int) -> list[int]:
         """The `count` lowest seeds from 1 on that were never used: by no run of the loop, by no replicate elsewhere, by no
@@ -148,11 +150,6 @@ class Proposals:
 
     def revise(self, proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
         """`proposal` with other edits, checked anew: it waits for a decision again, or is blocked. It is not stored."""
-        if proposal.repeats:
-            raise UserError(
-                f"Proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it, or propose a "
-                "variant of your own."
-            )
         request = VariantRequest(author=author, reason=proposal.reason, edits=edits)
         base = self.context.store.run(proposal.base_run)
         policy = self._policy(proposal.round, besides=proposal.id)
@@ -166,7 +163,7 @@ class Proposals:
         if proposal.live:
             return proposal
         base = self.context.store.run(proposal.base_run)
-        seeds = 1 if proposal.repeats else len(proposal.runs)
+        seeds = len(proposal.runs)
         name = f"{config_name(base)} ({seeds} seeds)" if seeds > 1 else base.name
         text = f"proposal {proposal.id} from {name}: {proposal.reason}: {describe_changes(proposal)}"
         if proposal.blocked:
