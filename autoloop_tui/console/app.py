@@ -25,6 +25,7 @@ from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes
+from autoloop_tui.console.widgets.chart import FILLED_CLASS
 
 CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
@@ -49,9 +50,9 @@ class ConsoleApp(FullScreenApp[int]):
     ) -> None:
         super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ)
-        self.use_glyphs(
-            ascii_only=self.preferences.ascii if ascii_only is None else ascii_only, blocks=self.preferences.blocks
-        )
+        wanted = self.preferences.ascii if ascii_only is None else ascii_only
+        self.use_glyphs(ascii_only=wanted, blocks=self.preferences.blocks)
+        self.set_class(self.preferences.charts == "filled", FILLED_CLASS)
         self.feed = feed or Feed(project, loop)
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""

@@ -27,6 +27,8 @@ class Preferences(msgspec.Struct, kw_only=True):
     """Whether to draw with ASCII only; None: as the terminal needs it."""
     blocks: bool | None = None
     """Whether charts and bars are of blocks, not braille; None: as the terminal needs it."""
+    charts: Literal["line", "filled"] = "line"
+    """Whether the area below the first line of a chart is filled."""
     mouse: bool = True
     notify: Literal["off", "bell", "osc9"] = "off"
     """The terminal's bell, or a notification of the desktop, when a round waits for approval or a run fails."""

@@ -72,7 +72,7 @@ def view_of(app: ConsoleApp) -> View:
 class PaneApp(App[None]):
     """An app that shows the given panes one below the other, with our themes."""
 
-    CSS = "LogTail, Chart, BigChart { height: 1fr; }"
+    CSS = "LogTail, Chart { height: 1fr; }"
 
     def __init__(self, *panes: Widget, theme: str = "dark", ascii_only: bool = False) -> None:
         super().__init__()

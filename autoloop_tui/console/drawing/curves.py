@@ -1,6 +1,6 @@
-"""Line charts drawn with braille dots: pure functions from points to rows of text.
+"""Line charts drawn with braille dots, blocks or ASCII: pure functions from points to rows of text.
 
-A terminal cell holds 2×4 dots. Where many points fall on one dot column its lowest and highest are joined, so that a
+A terminal cell holds 2×4 dots. If many points fall on one dot column its lowest and highest are joined, so that a
 spike of one step is seen; few points are joined by straight lines. NaN, infinities and, on a log axis, values that
 are not positive leave a gap.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
@@ -24,15 +25,14 @@ _ASCII = {mask: " '.:"[halves] for mask, halves in _HALVES.items()}
 _BLOCKS = {mask: " ▀▄█"[halves] for mask, halves in _HALVES.items()}
 
 EMPTY = -1
-"""The curve number of cells with no dot."""
+"""The number of cells in which nothing is drawn."""
 
 
 class Curve(NamedTuple):
-    """One line: `xs` rise, `ys` are as many. `dotted` lines are told apart without colour."""
+    """One line: `xs` rise, `ys` are as many."""
 
     xs: Sequence[float]
     ys: Sequence[float]
-    dotted: bool = False
 
 
 class Scale(NamedTuple):
@@ -59,11 +59,17 @@ LARGEST = 1e300
 """What is beyond it, or below its inverse on a logarithmic scale, is drawn at the edge: the arithmetic must stay finite."""
 
 Row = list[tuple[str, int]]
-"""A row of the plot: pieces of text with the number of their curve, or EMPTY."""
+"""A row of the plot: pieces of text with the number of what they show, or EMPTY."""
+
+Behind = Sequence[Sequence[tuple[str, int] | None]]
+"""For each cell of each row what is seen unless a curve has a dot there."""
 
 
-def fit_scale(curves: Iterable[Curve], *, log_y: bool = False, x_high: float | None = None) -> Scale | None:
-    """The scale that shows all of `curves`, snapped to round values so that it seldom changes; None if no points."""
+def fit_scale(
+    curves: Iterable[Curve], levels: Iterable[float] = (), *, log_y: bool = False, x_high: float | None = None
+) -> Scale | None:
+    """The scale that shows all of `curves` and the values `levels`, snapped to round values so that it seldom changes; None
+    if no points."""
     lows, highs, starts, ends = [], [], [], []
     for curve in curves:
         values: Sequence[float] = curve.ys if _clean(curve.ys, log_y) else _finite(curve.ys, log_y)
@@ -74,6 +80,9 @@ def fit_scale(curves: Iterable[Curve], *, log_y: bool = False, x_high: float | N
             ends.append(curve.xs[-1])
     if not lows:
         return None
+    for level in _finite(levels, log_y):
+        lows.append(level)
+        highs.append(level)
     end = max(ends) if x_high is None else max(*ends, x_high)
     start = min(starts)
     # A curve seen from its beginning starts at 0, so that the runs of a round share an axis.
@@ -93,7 +102,9 @@ def _snap(low: float, high: float) -> tuple[float, float]:
 
 
 def _snap_log(low: float, high: float) -> tuple[float, float]:
-    """To fifths of a decade; a range of at least one fifth."""
+    """To fifths of a decade; a range too short for that as on a linear axis."""
+    if high < 3 * low and (close := _snap(low, high))[0] > 0:
+        return close
     bottom, top = math.floor(math.log10(low) * 5 + 1e-9), math.ceil(math.log10(high) * 5 - 1e-9)
     top = max(top, bottom + 1)
     return 10 ** (bottom / 5), 10 ** (top / 5)
@@ -117,14 +128,15 @@ def _finite(values: Iterable[float], positive: bool) -> list[float]:
 # ------------------------------------------------------------------------------------------------ dots
 
 
-_Column = tuple[int, int, bool]
-"""What one dot column shows: its first and last dot row from the top, and whether a line leads here from the left."""
+Column = tuple[int, int, bool]
+"""What one column shows: its first and last row from the top, and whether a line leads here from the left."""
 
 
-def _columns(curve: Curve, scale: Scale, columns: int, dots: int) -> Iterator[_Column | None]:
+def columns(curve: Curve, scale: Scale, width: int, dots: int) -> Iterator[Column | None]:
+    """What each of `width` columns of `dots` rows shows of a curve."""
     xs, ys, n = curve.xs, curve.ys, len(curve.xs)
     clean = _clean(ys, scale.log_y)
-    step = (scale.x_high - scale.x_low) / max(1, columns - 1)
+    step = (scale.x_high - scale.x_low) / max(1, width - 1)
 
     def good(value: float) -> bool:
         return clean or (math.isfinite(value) and (value > 0 or not scale.log_y))
@@ -134,7 +146,7 @@ def _columns(curve: Curve, scale: Scale, columns: int, dots: int) -> Iterator[_C
 
     place = scale.place(dots)
     start = bisect_left(xs, scale.x_low)
-    for column in range(columns):
+    for column in range(width):
         stop = bisect_left(xs, scale.x_low + (column + 0.5) * step, start)
         if stop > start:
             values: Sequence[float] = ys[start:stop] if clean else _finite(ys[start:stop], scale.log_y)
@@ -153,98 +165,76 @@ def _columns(curve: Curve, scale: Scale, columns: int, dots: int) -> Iterator[_C
         start = stop
 
 
-def _masks(curve: Curve, scale: Scale, width: int, height: int) -> list[bytearray]:
-    """The dots of one curve: a braille mask for each cell of each row."""
+def _masks(curve: Curve, scale: Scale, width: int, height: int, *, filled: bool) -> list[bytearray]:
+    """The dots of one curve, or of the area below it: a braille mask for each cell of each row."""
     rows = [bytearray(width) for _ in range(height)]
-    per_cell = 1 if curve.dotted else 2
-    above: _Column | None = None
-    for index, column in enumerate(_columns(curve, scale, width * per_cell, height * 4)):
+    above: Column | None = None
+    for index, column in enumerate(columns(curve, scale, width * 2, height * 4)):
         if column is not None:
             top, bottom, joined = column
-            if above is not None and joined and not curve.dotted:
+            if filled:
+                bottom = height * 4 - 1
+            elif above is not None and joined:
                 if above[1] < top - 1:
                     top = above[1] + 1
                 elif above[0] > bottom + 1:
                     bottom = above[0] - 1
-            cell, side = divmod(index, per_cell)
+            cell, side = divmod(index, 2)
             for row in range(top // 4, bottom // 4 + 1):
                 rows[row][cell] |= _SPANS[side][max(0, top - row * 4)][min(3, bottom - row * 4)]
         above = column
     return rows
 
 
-def draw(curves: Sequence[Curve], scale: Scale, width: int, height: int, *, glyphs: Glyphs = UNICODE) -> list[Row]:
-    """`height` rows of exactly `width` cells. Where curves cross, the earlier one is in front."""
+def draw(
+    curves: Sequence[Curve],
+    scale: Scale,
+    width: int,
+    height: int,
+    *,
+    glyphs: Glyphs = UNICODE,
+    filled: bool = False,
+    behind: Behind | None = None,
+) -> list[Row]:
+    """`height` rows of exactly `width` cells. If curves cross, the earlier one is in front.
+
+    `filled`: with the area below the first curve. `behind`: what is seen if no curve has a dot in a cell.
+    """
     if width <= 0 or height <= 0:
         return []
-    layers = [_masks(curve, scale, width, height) for curve in curves]
+    layers = [_masks(curve, scale, width, height, filled=filled and n == 0) for n, curve in enumerate(curves)]
+    if filled and len(layers) > 1:  # an area would hide every line below it
+        layers = [*layers[1:], layers[0]]
+        numbers = [*range(1, len(curves)), 0]
+    else:
+        numbers = list(range(len(curves)))
     dots = _BLOCKS if glyphs.blocks else _ASCII if glyphs.ascii_only else _BRAILLE
     rows: list[Row] = []
     for row in range(height):
-        present = [index for index, layer in enumerate(layers) if any(layer[row])]
-        if not present:
+        present = [place for place, layer in enumerate(layers) if any(layer[row])]
+        back = behind[row] if behind is not None and any(behind[row]) else None
+        if back is None and not present:
             rows.append([(" " * width, EMPTY)])
-        elif len(present) == 1:
-            rows.append([(layers[present[0]][row].decode("latin-1").translate(dots), present[0])])
+        elif back is None and len(present) == 1:
+            rows.append([(layers[present[0]][row].decode("latin-1").translate(dots), numbers[present[0]])])
         else:
-            rows.append(_compose([(index, layers[index][row]) for index in present], dots))
+            shown = [(numbers[place], layers[place][row]) for place in present]
+            rows.append(_compose(shown, back or repeat(None, width), dots))
     return rows
 
 
-def _compose(layers: list[tuple[int, bytearray]], dots: dict[int, str]) -> Row:
-    """One row of several curves, in as few pieces as can be: a blank has no colour and goes with what is before it."""
+def _compose(layers: list[tuple[int, bytearray]], back: Iterable[tuple[str, int] | None], dots: dict[int, str]) -> Row:
+    """One row of several curves over what is behind, in as few pieces as can be: a blank has no colour and goes with what
+    is before it."""
     pieces: Row = []
     text, current = "", EMPTY
-    for masks in zip(*(layer for _, layer in layers), strict=True):
-        place = next((place for place, mask in enumerate(masks) if mask), EMPTY)
-        if place == EMPTY:
+    for x, cell in enumerate(back):
+        seen = next(((dots[masks[x]], number) for number, masks in layers if masks[x]), cell)
+        if seen is None:
             text += " "
             continue
-        if current not in (EMPTY, layers[place][0]):
+        if current not in (EMPTY, seen[1]):
             pieces.append((text, current))
             text = ""
-        current = layers[place][0]
-        text += dots[masks[place]]
+        text, current = text + seen[0], seen[1]
     return [*pieces, (text, current)]
-
-
-def thin(
-    xs: Sequence[float], ys: Sequence[float], columns: int, *, log_y: bool = False
-) -> list[tuple[list[float], list[float]]]:
-    """Unbroken stretches of a curve, thinned to the lowest and highest point of each of `columns` equal parts of it."""
-    stretches: list[tuple[list[float], list[float]]] = []
-    open_ = False
-    size = max(1, math.ceil(len(xs) / max(1, columns)))
-    for start in range(0, len(xs), size):
-        picked: list[int] = []
-        part = range(start, min(start + size, len(xs)))
-        good = [index for index in part if math.isfinite(ys[index]) and (ys[index] > 0 or not log_y)]
-        if good:
-            picked = sorted({min(good, key=ys.__getitem__), max(good, key=ys.__getitem__)})
-        if not picked or (open_ and good[0] != start):
-            open_ = False
-        if picked and not open_:
-            stretches.append(([], []))
-        for index in picked:
-            stretches[-1][0].append(float(xs[index]))
-            stretches[-1][1].append(ys[index])
-        open_ = bool(good) and good[-1] == part[-1]
-    return stretches
-
-
-def beads(xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int) -> list[tuple[float, float]]:
-    """Single points along an unbroken stretch, one for each of the `columns` from `low` to `high`: a dotted line.
-
-    A stretch of many points is dotted as it is, so that none of its spikes is passed over.
-    """
-    if len(xs) >= columns / 2:
-        return list(zip(xs, ys, strict=True))
-    points = []
-    for column in range(columns):
-        x = low + (high - low) * column / max(1, columns - 1)
-        if xs[0] <= x <= xs[-1]:
-            after = min(max(1, bisect_left(xs, x)), len(xs) - 1)
-            width = xs[after] - xs[after - 1] if after else 0
-            share = (x - xs[after - 1]) / width if width else 1.0
-            points.append((x, ys[after - 1] * (1 - share) + ys[after] * share))
-    return points

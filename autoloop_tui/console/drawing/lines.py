@@ -1,26 +1,52 @@
-"""One line of a chart: a series with its label and colour."""
+"""What a chart shows: a series with its label and colour, and the band around it."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from autoloop.model import Series
 
+from autoloop_tui.console.drawing.backdrop import Band, Zone
 from autoloop_tui.console.drawing.curves import Curve
 
 
 class Line(NamedTuple):
-    """One series of a chart. `colour` is 1 … 6; a `base` has its own, and is dotted to be told apart without colour."""
+    """One series of a chart. `colour` is 1 … 6; a `base` has its own, and is dashed to be told apart without colour.
+
+    `band`: the range of the runs that `series` is the mean of.
+    """
 
     label: str
     series: Series
     colour: int = 1
     base: bool = False
+    band: Band | None = None
 
     @property
     def look(self) -> str:
         return "chart-base" if self.base else f"chart-{(self.colour - 1) % 6 + 1}"
 
+    @property
+    def curve(self) -> Curve:
+        return Curve(self.series.steps, self.series.values)
 
-def curve(line: Line) -> Curve:
-    return Curve(line.series.steps, line.series.values, dotted=line.base)
+    @property
+    def extent(self) -> list[Curve]:
+        """The curves that the axes must hold."""
+        edges = [Curve(self.band.xs, self.band.lows), Curve(self.band.xs, self.band.highs)] if self.band else []
+        return [self.curve, *edges]
+
+
+def nan_since(series: Series) -> int | None:
+    """The step from which on no value is a number; None if the newest one is, or if none ever was."""
+    values = series.values
+    first = len(values)
+    while first and not math.isfinite(values[first - 1]):
+        first -= 1
+    return series.steps[first] if 0 < first < len(values) else None
+
+
+def nan_zone(series: Series) -> Zone | None:
+    start = nan_since(series)
+    return None if start is None else Zone(start, series.steps[-1])

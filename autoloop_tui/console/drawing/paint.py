@@ -156,15 +156,15 @@ def percent(fraction: float | None) -> str:
 def bar(fraction: float, width: int, *, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
     """A progress bar of `width` cells in two parts, done and to do, so that each can have its own colour.
 
-    The parts differ in weight too, so it reads without colour; half cells are drawn.
+    The parts differ in shade too, so it reads without colour; half cells are drawn if the font has them.
     """
     fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
     width = max(0, width)
     whole, half = divmod(int(fraction * width * 2), 2)
-    if glyphs.ascii_only:
-        return "=" * whole, "-" * (width - whole)
-    done = "━" * whole + "╾" * half
-    return done, "─" * (width - len(done))
+    if glyphs.ascii_only and not glyphs.blocks:
+        return "#" * whole, "." * (width - whole)
+    done = "█" * whole + "▌" * (half and not glyphs.ascii_only)
+    return done, "░" * (width - len(done))
 
 
 SPARKS = "▁▂▃▄▅▆▇█"

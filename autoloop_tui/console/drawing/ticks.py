@@ -3,45 +3,95 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from autoloop.text.values import with_power
 
 from autoloop_tui.console.drawing.curves import Scale, nice_step
-from autoloop_tui.console.drawing.paint import cells, number, short_count
+from autoloop_tui.console.drawing.paint import cells, short_count
 
-
-def y_values(scale: Scale, height: int) -> list[tuple[float, str]]:
-    """Round values for an axis of `height` rows, and their labels."""
-    low, high = scale.y_low, scale.y_high
-    wanted = max(2, height // 3)
-    values: list[float] = []
-    if scale.log_y:
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        stride = max(1, math.ceil((last - first) / max(1, height // 2)))
-        for factors, apart in (((1,), stride), ((1, 2, 5), 1)):
-            values = [f * 10.0**power for power in range(first, min(last, 307) + 1, apart) for f in factors]
-            values = [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
-            if len(values) >= 2:
-                break
-    if len(values) < 2:
-        step = nice_step(high / wanted - low / wanted)
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        values = [index * step for index in range(first, min(last, first + height) + 1) if index > 0 or not scale.log_y]
-        decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-        if decimals <= 4 and max(abs(low), abs(high)) < 1e5:
-            return [(value, f"{value:.{decimals}f}") for value in values]
-    return [(value, number(value, 7)) for value in values]
+LEAST = 3
+"""Labels of a value axis that has room for them."""
 
 
 def y_ticks(scale: Scale, height: int) -> dict[int, str]:
-    """Labels of the value axis by cell row from the top, no two on neighbouring rows; none if there is but one row."""
+    """Labels of the value axis by cell row from the top; none if there is but one row.
+
+    They are evenly far apart, and on neighbouring rows only if there would be fewer than LEAST of them otherwise.
+    """
     if height < 2:
         return {}
-    rows: dict[int, str] = {}
+    wanted = min(max(LEAST, height // 4), (height + 1) // 2)
+    best: dict[int, float] = {}
+    for apart in (2, 1):
+        for values in _candidates(scale, height):
+            rows = _rows(values, scale, height, apart)
+            if len(rows) > len(best):
+                best = rows
+            if len(best) >= wanted:
+                break
+        if len(best) >= min(LEAST, wanted):
+            break
+    return dict(zip(best, _labels(list(best.values()), log=scale.log_y), strict=True))
+
+
+def _rows(values: Sequence[float], scale: Scale, height: int, apart: int) -> dict[int, float]:
+    """The values by row; none if two of them are fewer than `apart` rows apart."""
     place = scale.place(height * 4)
-    for value, label in y_values(scale, height):
-        row = min(height - 1, max(0, int(place(value) + 0.5) // 4))
-        if row not in rows and row + 1 not in rows:
-            rows[row] = label
-    return rows
+    rows = [min(height - 1, max(0, int(place(value) + 0.5) // 4)) for value in values]
+    if any(below - above < apart for below, above in pairwise(rows)):
+        return {}
+    return dict(zip(rows, values, strict=True))
+
+
+ROUND, LESS_ROUND = (5.0, 2.0, 1.0), (4.0, 3.0, 2.5, 1.5)
+"""Steps between two labels, by how readily they are taken, as multiples of a power of ten."""
+
+
+def _candidates(scale: Scale, height: int) -> Iterator[list[float]]:
+    """Round values inside the axis, the rounder and fewer first."""
+    low, high = scale.y_low, scale.y_high
+    if scale.log_y:
+        yield from (_within(values, low, high) for values in _decades(low, high, height))
+    power = nice_step(high / 20 - low / 20)
+    power = 10.0 ** math.floor(math.log10(power) + 1e-9)
+    for factors in (ROUND, LESS_ROUND):
+        for step in (factor * scaled for scaled in (power * 10, power) for factor in factors):
+            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+            if last - first <= height:
+                values = [index * step for index in range(first, last + 1)]
+                yield [value for value in values if value > 0] if scale.log_y else values
+
+
+def _decades(low: float, high: float, height: int) -> Iterator[list[float]]:
+    first, last = math.floor(math.log10(low)), min(math.ceil(math.log10(high)), 307)
+    stride = max(1, math.ceil((last - first) / max(1, height // 2)))
+    fewer = [((1,), apart) for apart in range(stride, 0, -1)]
+    for factors, apart in (*fewer, ((1, 3), 1), ((1, 2, 5), 1)):
+        yield [factor * 10.0**power for power in range(first, last + 1, apart) for factor in factors]
+
+
+def _within(values: list[float], low: float, high: float) -> list[float]:
+    return [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+
+
+def _labels(values: Sequence[float], *, log: bool) -> list[str]:
+    """All in one notation, with as many decimals as the finest of them needs: four significant digits if they will do."""
+    sizes = [abs(value) for value in values if value]
+    if not sizes:
+        return ["0" for _ in values]
+    decimals = max(_decimals(value) for value in values)
+    if max(sizes) >= 1e5 or min(sizes) < (1e-3 if log else 1e-4):
+        return ["0" if not value else with_power(value, 4) for value in values]
+    if log and max(sizes) > 10 * min(sizes):
+        return [f"{value:.{_decimals(value)}f}" for value in values]
+    return [f"{value:.{decimals}f}" for value in values]
+
+
+def _decimals(value: float) -> int:
+    """How many digits after the point write a round value in full."""
+    return next((digits for digits in range(10) if math.isclose(round(value, digits), value, rel_tol=1e-9)), 10)
 
 
 def x_ticks(scale: Scale, width: int) -> dict[int, float]:

@@ -1,16 +1,20 @@
-"""A live line chart in braille dots with ticks, a legend and the base run drawn dotted behind it."""
+"""A live chart: lines over the dashed base run, bands, named levels, a zone without numbers, ticks and a legend."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoloop_tui.console.drawing.curves import Scale, draw, fit_scale
+from autoloop_tui.console.drawing.backdrop import Level
+from autoloop_tui.console.drawing.curves import Scale
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.lines import Line, curve
-from autoloop_tui.console.drawing.paint import cells, clip, fit, number, plain
+from autoloop_tui.console.drawing.lines import Line, nan_since
+from autoloop_tui.console.drawing.paint import cells, clip, number, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop, message
-from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
+from autoloop_tui.console.drawing.plot import STEPS_FROM, VALUES_FROM, plot, scale_of
 from autoloop_tui.console.widgets.row_pane import RowPane
+
+FILLED_CLASS = "-filled"
+"""The class of an app whose charts fill the area below their first line."""
 
 
 class Chart(RowPane):
@@ -25,15 +29,16 @@ class Chart(RowPane):
         self.log_y = log_y
         self.lines: list[Line] = []
         """What is drawn, the one in front first."""
+        self.levels: list[Level] = []
         self._x_high: float | None = None
         self._painted: object = None
 
-    def set_series(self, lines: Sequence[Line], *, x_high: float | None = None) -> int:
+    def set_series(self, lines: Sequence[Line], levels: Sequence[Level] = (), *, x_high: float | None = None) -> int:
         """Show `lines`. `x_high`: a step the axis reaches at least (the run's last): a growing line then moves nothing.
 
         Returns how many rows had to be painted again: 0 if nothing is new.
         """
-        self.lines, self._x_high = list(lines), x_high
+        self.lines, self.levels, self._x_high = list(lines), list(levels), x_high
         return self.repaint()
 
     def set_title(self, title: str, unit: str = "") -> None:
@@ -55,39 +60,30 @@ class Chart(RowPane):
         """Draw again if anything differs from what was drawn last and the chart can be seen; rows painted."""
         if self.size.width <= 0 or self.size.height <= 0 or not self.is_on_screen:
             return 0
-        how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.glyphs)
+        how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.glyphs, self.filled, *self.levels)
         now = (*how, *map(_mark, self.lines))
         if now == self._painted:
             return 0
         self._painted = now
         return self.show(self._draw(self.size.width, self.size.height))
 
+    @property
+    def filled(self) -> bool:
+        return self.app.has_class(FILLED_CLASS)
+
     def _draw(self, width: int, height: int) -> list[list[Piece]]:
-        rows = [legend(self.chart_title, self.unit, self.lines, width, log_y=self.log_y, glyphs=self.glyphs)]
         room = height - 1
-        scale = fit_scale([curve(line) for line in self.lines], log_y=self.log_y, x_high=self._x_high)
+        # The axis names its scale where it has room to.
+        log_y = self.log_y and (room < STEPS_FROM or width < VALUES_FROM)
+        rows = [legend(self.chart_title, self.unit, self.lines, width, log_y=log_y, glyphs=self.glyphs)]
+        scale = scale_of(self.lines, self.levels, log_y=self.log_y, x_high=self._x_high)
         if scale is None:
             return rows + message([(why_empty(self.lines, self.log_y), "dim")], width, room)
         return rows + self.plot(scale, width, room)
 
     def plot(self, scale: Scale, width: int, height: int) -> list[list[Piece]]:
-        """Rows of the plot with its axes; small areas go without the step axis, then without the value axis."""
-        below = height >= 4
-        tall = height - below
-        ticks = y_ticks(scale, tall) if width >= 16 else {}
-        margin = max(map(cells, ticks.values()), default=0)
-        wide = width - margin - (2 if margin else 0)
-        bar, tick = self.glyphs.of("│", "|"), self.glyphs.of("┤", "+")
-        rows: list[list[Piece]] = []
-        drawn = draw([curve(line) for line in self.lines], scale, wide, tall, glyphs=self.glyphs)
-        for y, pieces in enumerate(drawn):
-            axis: list[Piece] = []
-            if margin:
-                axis = [(f"{fit(ticks.get(y, ''), margin, '>')} ", "dim"), (tick if y in ticks else bar, "rule")]
-            rows.append([*axis, *((text, self.lines[which].look if which >= 0 else "") for text, which in pieces)])
-        if below:
-            rows.append([(" " * (width - wide) + x_axis(scale, wide), "dim")])
-        return rows
+        """Rows of the plot with its axes."""
+        return plot(self.lines, scale, width, height, glyphs=self.glyphs, levels=self.levels, filled=self.filled)
 
 
 def why_empty(lines: Sequence[Line], log_y: bool) -> str:
@@ -100,19 +96,22 @@ def _mark(line: Line) -> tuple[object, ...]:
     """What changes when a line does: series only grow, or are read anew from a replaced file."""
     steps, values = line.series.steps, line.series.values
     ends = (steps[0], repr(values[0]), steps[-1], repr(values[-1])) if len(values) else ()
-    return line.label, line.colour, line.base, id(line.series), len(values), *ends
+    return line.label, line.colour, line.base, id(line.series), id(line.band), len(values), *ends
 
 
 def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, glyphs: Glyphs) -> list[Piece]:
     """Title, newest value of the first line, and which line is which; the labels give way first."""
     rule, mark = glyphs.rule, glyphs.ellipsis
     left: list[Piece] = [(rule * 2 + " ", "rule"), (plain(title), "bold")]
-    if lines and len(lines[0].series):
+    since = nan_since(lines[0].series) if lines else None
+    if since is not None:
+        left.append((f" NaN since step {since}", "bold slot-failed"))
+    elif lines and len(lines[0].series):
         left.append((f" {number(lines[0].series.values[-1])}", lines[0].look))
     if unit:
         left.append((f" {unit}", "dim"))
     if log_y:
-        left.append((" log", "key"))
+        left.append((" (log)", "key"))
     left = crop([*left, (" ", "")], 0, width)
     room = width - sum(cells(text) for text, _ in left)
     # Each label its share of what there is; where that is next to nothing the colours must do.
@@ -120,7 +119,7 @@ def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: b
     longest = max(widths, default=0) if sum(widths) + 4 * len(lines) <= room else room // max(1, len(lines)) - 4
     right: list[Piece] = []
     for line in lines if room >= 3 * len(lines) else ():
-        swatch = glyphs.of("┄ ", ". ") if line.base else (glyphs.of("━ ", "= "))
+        swatch = glyphs.of("╌ ", "- ") if line.base else (glyphs.of("━ ", "= "))
         label = clip(line.label, longest, mark) if longest >= 3 else ""
         right += [(" ", ""), (swatch if label else swatch[0], line.look), (label, "dim" if line.base else "")]
         right.append((" " if label else "", ""))

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from autoloop_tui.console.drawing.curves import EMPTY, Curve, Scale, beads, draw, fit_scale, thin
-from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE
+from autoloop_tui.console.drawing.curves import EMPTY, Curve, Scale, draw, fit_scale
+from autoloop_tui.console.drawing.glyphs import ASCII, ASCII_BLOCKS, UNICODE, UNICODE_BLOCKS
 from autoloop_tui.console.drawing.paint import cells
-from autoloop_tui.console.drawing.ticks import x_axis, y_ticks, y_values
+from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
 
 
 def points(values: Sequence[float], step: int = 1) -> Any:
@@ -49,12 +49,12 @@ def dots(rows: Any) -> Any:
     st.integers(1, 60),
     st.integers(1, 12),
     st.booleans(),
-    st.sampled_from([UNICODE, ASCII]),
+    st.sampled_from([UNICODE, ASCII, UNICODE_BLOCKS, ASCII_BLOCKS]),
 )
 def test_any_floats_make_rows_of_exactly_the_asked_size(
     first: Any, second: Any, width: int, height: int, log_y: bool, glyphs: Any
 ) -> None:
-    curves = [points(first), points(second)._replace(dotted=True)]
+    curves = [points(first), points(second)]
     scale = fit_scale(curves, log_y=log_y)
     if scale is None:
         assert not any(math.isfinite(v) and (v > 0 or not log_y) for v in first + second)
@@ -131,15 +131,17 @@ def test_the_first_curve_is_in_front_and_each_piece_names_its_curve() -> None:
     assert {which for row in apart for _, which in row} == {0, 1, EMPTY}
 
 
-def test_a_dotted_curve_differs_from_a_full_one_without_colour() -> None:
-    full, dotted = points([1.0] * 50), points([1.0] * 50)._replace(dotted=True)
-    assert len(dots(drawn([full], 20, 4))) == 2 * len(dots(drawn([dotted], 20, 4)))
+def test_a_filled_curve_reaches_the_bottom_and_hides_no_other() -> None:
+    high, low = points([9.0] * 50), points([0.0] * 50)
+    rows = draw([high, low], Scale(0, 49, 0, 10), 20, 6, filled=True)
+    assert text_of(rows)[-1] == "⣀" * 20
+    assert [number for _, number in rows[-1]] == [1]
+    assert set("".join(text_of(rows)[1:-1])) == {"⣿"}
 
 
-def test_a_dotted_curve_keeps_its_spike() -> None:
-    values = [1.0] * 10_000
-    values[3333] = 9.0
-    assert min(y for _, y in dots(drawn([points(values)._replace(dotted=True)], 40, 8))) < 8
+def test_blocks_stand_for_upper_and_lower_halves() -> None:
+    rows = draw([points([0.0, 10.0])], Scale(0, 1, 0, 10), 4, 2, glyphs=UNICODE_BLOCKS)
+    assert set("".join(text_of(rows))) <= set(" ▀▄█")
 
 
 def test_the_axis_reaches_the_last_step_so_that_a_growing_line_moves_nothing() -> None:
@@ -153,36 +155,6 @@ def test_a_constant_line_has_room_above_and_below() -> None:
     assert scale.y_low < 3.0 < scale.y_high
 
 
-def test_value_ticks_are_round_and_inside() -> None:
-    scale = Scale(0, 1, 0.13, 2.07)
-    labels = [label for _, label in y_values(scale, 12)]
-    assert labels == ["0.5", "1.0", "1.5", "2.0"]
-    assert [label for _, label in y_values(Scale(0, 1, 1e-4, 1.0, True), 12)] == ["1e-4", "0.001", "0.01", "0.1", "1"]
-
-
 def test_step_labels_stand_apart() -> None:
     axis = x_axis(Scale(0, 20_000, 0, 1), 60)
     assert axis.split() == ["0", "5k", "10k", "15k", "20k"]
-
-
-def test_thinning_keeps_the_extremes_and_splits_at_gaps() -> None:
-    values = [1.0] * 1000
-    values[500], values[700] = 9.0, math.nan
-    stretches = thin(range(1000), values, 50)
-    assert len(stretches) == 2
-    assert sum(len(xs) for xs, _ in stretches) <= 2 * 50
-    assert max(max(ys) for _, ys in stretches) == 9.0
-    assert thin(range(3), [math.nan] * 3, 10) == []
-
-
-@given(st.lists(st.floats(), max_size=200), st.integers(1, 50), st.booleans())
-def test_thinned_stretches_hold_only_what_can_be_drawn(values: Sequence[float], columns: int, log_y: bool) -> None:
-    for xs, ys in thin(range(len(values)), values, columns, log_y=log_y):
-        assert len(xs) == len(ys) > 0
-        assert xs == sorted(xs)
-        assert all(math.isfinite(y) and (y > 0 or not log_y) for y in ys)
-
-
-def test_beads_lie_on_the_line() -> None:
-    on_it = [(0.0, 0.0), (2.5, 0.25), (5.0, 0.5), (7.5, 0.75), (10.0, 1.0)]
-    assert beads([0.0, 10.0], [0.0, 1.0], 0.0, 10.0, 5) == on_it

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from autoloop_tui.console.drawing import paint
-from autoloop_tui.console.drawing.glyphs import ASCII, UNICODE
+from autoloop_tui.console.drawing.glyphs import ASCII, ASCII_BLOCKS, UNICODE
 
 ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("日本é\u0301\u200d\ufe0f\x1b\t👍🏽🇩🇪\udc80"))
 
@@ -99,7 +99,9 @@ def test_a_bar_is_as_wide_as_asked(fraction: Any, width: int, glyphs: Any) -> No
 
 
 def test_a_bar_draws_half_cells() -> None:
-    assert paint.bar(0.25, 10) == ("━━╾", "───────")
+    assert paint.bar(0.25, 10) == ("██▌", "░░░░░░░")
+    assert paint.bar(0.25, 10, glyphs=ASCII_BLOCKS) == ("██", "░░░░░░░░")
+    assert paint.bar(0.25, 10, glyphs=ASCII) == ("##", "........")
 
 
 @given(st.lists(st.floats()), st.integers(0, 50), st.sampled_from([UNICODE, ASCII]))

@@ -1,8 +1,7 @@
-"""The metrics that a proposal rests on, as its base run had them, with the rule's threshold as a second, flat line."""
+"""The metrics that a proposal rests on, as its base run had them, with the rule's threshold as a named line."""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 
 from autoloop.metrics import MetricBook
@@ -10,6 +9,7 @@ from autoloop.model import Proposal, Run, Series
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import number, plain
 from autoloop_tui.console.loop_view import Feed
@@ -101,15 +101,12 @@ class EvidenceCharts(Vertical):
         assert self._base is not None
         assert self._book is not None
         series = self._columns[metric]
-        lines = [Line(plain(self._base.name), series)]
         test = self._test(metric)
         threshold = test[1] if test else None
-        if test and threshold is not None and len(series):
-            flat = Series(array("q", (series.steps[0], series.steps[-1])), array("d", (threshold, threshold)))
-            lines.append(Line(f"{plain(test[0])} {number(threshold)}", flat, base=True))
+        levels = [Level(test[1], f"{plain(test[0])} {number(test[1])}")] if test else []
         chart.log_y = _wants_log(series, threshold) if self._log_y is None else self._log_y
         chart.set_title(plain(self._book.short(metric)))
-        chart.set_series(lines)
+        chart.set_series([Line(plain(self._base.name), series)], levels)
 
     def _test(self, metric: str) -> tuple[str, float] | None:
         """The last comparison of a level of the metric in the evidence: its sign and threshold."""

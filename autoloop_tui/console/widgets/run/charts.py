@@ -16,7 +16,7 @@ from autoloop_tui.console.drawing.smoothing import Smoothed
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of
 from autoloop_tui.console.present.run.header import clipped
-from autoloop_tui.console.widgets.big_chart import BigChart
+from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.run.metric_list import Figures, MetricList, ordered
 from autoloop_tui.console.widgets.text_pane import TextPane
@@ -43,7 +43,7 @@ class RunCharts(Horizontal):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="run-plot"):
-            yield BigChart(id="run-chart")
+            yield Chart(id="run-chart")
             yield TextPane(middle=True, id="run-nothing")
             yield RowPane(id="run-figures")
         yield MetricList(id="run-metrics")
@@ -92,7 +92,7 @@ class RunCharts(Horizontal):
         names = ordered(self._columns, book)
         if self.metric not in names:
             self.metric = names[0] if names else None
-        chart = self.query_one(BigChart)
+        chart = self.query_one(Chart)
         chart.display = bool(names)
         self.query_one("#run-nothing", TextPane).show_text("" if names else no_metrics(self._run))
         self.query_one(MetricList).paint(names, self.metric, self._figures, self.to_base if self._base else None, book)
@@ -110,7 +110,7 @@ class RunCharts(Horizontal):
             self._choose(names[(at + by) % len(names)])
 
     def toggle_log_y(self) -> bool:
-        chart = self.query_one(BigChart)
+        chart = self.query_one(Chart)
         chart.toggle_log_y()
         return chart.log_y
 

@@ -217,10 +217,10 @@ async def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project: Re
         assert names == ["eval_l1", "l1_loss", "ot_pi_sum", "eval_l1", "ot_pi_sum", "l1_loss"]
         await pilot.press("y")
         await settle(pilot)
-        assert " log" in text_of(screen, "#chart")[0]
+        assert "log₁₀" in text_of(screen, "#chart")[-1]
         await pilot.press("y")
         await settle(pilot)
-        assert " log" not in text_of(screen, "#chart")[0]
+        assert "log₁₀" not in text_of(screen, "#chart")[-1]
 
 
 async def test_runs_without_a_history_say_so(project: RecordedProject) -> None:

@@ -87,14 +87,12 @@ async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: R
         await see(pilot, app)
         await see(pilot, app)
         chart = app.screen.query_one("#chart0", Chart)
-        run, threshold = chart.lines
+        (run,), (threshold,) = chart.lines, chart.levels
         assert (chart.chart_title, run.label, len(run.series)) == ("l1_loss", "demo_baseline", 50)
-        assert threshold.base
-        assert threshold.label == "< 0.25"
-        assert set(threshold.series.values) == {0.25}
+        assert threshold == (0.25, "< 0.25")
         await pilot.press("l")
         assert chart.chart_title == "eval_l1"
-        assert len(chart.lines) == 1
+        assert not chart.levels
         await pilot.press("h", "y")
         assert (chart.chart_title, chart.log_y) == ("l1_loss", True)
 
@@ -105,7 +103,7 @@ async def test_a_threshold_of_a_percentage_is_not_drawn_on_the_axis_of_values(pr
 
     async with console(project, (120, 40)) as (pilot, app):
         await see(pilot, app)
-        assert len(app.screen.query_one("#chart0", Chart).lines) == 1
+        assert not app.screen.query_one("#chart0", Chart).levels
 
 
 async def test_a_blocked_proposal_says_why_before_anything_else(project: RecordedProject) -> None:

@@ -9,7 +9,7 @@ from autoloop.metric_readers import follow
 from autoloop.metrics import default_book, summarise
 from autoloop.model import Run
 
-from autoloop_tui.console.widgets.big_chart import BigChart
+from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.run.charts import RunCharts
 from tests.console.projects import RecordedProject, curve, history, output_of, painted
 from tests.console.screens.run.driving import drive, press
@@ -18,13 +18,13 @@ from tests.console.waiting import settle
 
 async def test_the_chart_draws_the_run_over_its_base(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
-        chart = screen.query_one(BigChart)
+        chart = screen.query_one(Chart)
         run, base = chart.lines
         assert (run.label, run.base) == ("this run", False)
         assert (base.label, base.base) == ("base", True)
         assert len(run.series) == 5
         assert len(base.series) == 10
-        assert "┌" in "\n".join(painted(chart))
+        assert "╌" in "\n".join(painted(chart))
 
 
 @pytest.mark.parametrize(("forth", "back"), [("l", "h"), ("right", "left"), ("j", "k")])
@@ -40,7 +40,7 @@ async def test_h_and_l_walk_through_the_metrics_key_metrics_first(
         assert walked == [first, "train/l1_loss", "train/grad_norm", first]
         await press(pilot, back)
         assert charts.metric == first
-        assert "eval_l1" in painted(screen.query_one(BigChart))[0]
+        assert "eval_l1" in painted(screen.query_one(Chart))[0]
 
 
 async def test_wide_screens_list_all_metrics_with_their_figures(project: RecordedProject, variant: Any) -> None:
@@ -82,7 +82,7 @@ async def test_a_click_on_a_metric_chooses_it(project: RecordedProject, variant:
 
 async def test_smoothing_is_off_at_first_and_said_when_on(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
-        chart = screen.query_one(BigChart)
+        chart = screen.query_one(Chart)
         assert [line.label for line in chart.lines] == ["this run", "base"]
         await press(pilot, "w")
         assert [line.label for line in chart.lines] == ["smooth", "this run", "base"]
@@ -95,14 +95,14 @@ async def test_smoothing_is_off_at_first_and_said_when_on(project: RecordedProje
 async def test_the_value_axis_turns_logarithmic(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, "y")
-        assert screen.query_one(BigChart).log_y
-        assert " log " in painted(screen.query_one(BigChart))[0]
+        assert screen.query_one(Chart).log_y
+        assert painted(screen.query_one(Chart))[-1].startswith("log₁₀ ")
 
 
 async def test_points_that_come_are_drawn_at_the_next_ticks(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (_, screen):
-        before = len(screen.query_one(BigChart).lines[0].series)
+        before = len(screen.query_one(Chart).lines[0].series)
         history(output_of(variant), {"eval/offline_eval/avg_l1": curve(8, 1.1, 0.3, 20)})
         for _ in range(4):
             screen.tick()
-        assert len(screen.query_one(BigChart).lines[0].series) == 8 > before
+        assert len(screen.query_one(Chart).lines[0].series) == 8 > before

@@ -1,0 +1,80 @@
+"""A chart as rows of coloured text: its curves, what stands behind them, and the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoloop_tui.console.drawing.backdrop import Backdrop, Level, Shape
+from autoloop_tui.console.drawing.curves import Scale, draw, fit_scale
+from autoloop_tui.console.drawing.glyphs import Glyphs
+from autoloop_tui.console.drawing.lines import Line, nan_zone
+from autoloop_tui.console.drawing.paint import cells, fit
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
+
+LEVEL_LOOK, ZONE_LOOK = "slot-warn", "slot-failed"
+
+STEPS_FROM, VALUES_FROM = 4, 16
+"""The least rows with a step axis, and the least cells with a value axis."""
+
+
+def scale_of(
+    lines: Sequence[Line], levels: Sequence[Level] = (), *, log_y: bool = False, x_high: float | None = None
+) -> Scale | None:
+    """The axes that hold all of it; None if there is nothing to draw."""
+    curves = [curve for line in lines for curve in line.extent]
+    return fit_scale(curves, [level.value for level in levels], log_y=log_y, x_high=x_high)
+
+
+def plot(
+    lines: Sequence[Line],
+    scale: Scale,
+    width: int,
+    height: int,
+    *,
+    glyphs: Glyphs,
+    levels: Sequence[Level] = (),
+    filled: bool = False,
+) -> list[list[Piece]]:
+    """`height` rows. Small areas go without the step axis, then without the value axis; one cell is left free on the right.
+
+    `filled`: the first line with the area below it.
+    """
+    if height <= 0:
+        return []
+    below = height >= STEPS_FROM
+    tall = height - below
+    ticks = y_ticks(scale, tall) if width >= VALUES_FROM else {}
+    named = glyphs.of("log₁₀", "log") if scale.log_y and ticks else ""
+    margin = max(map(cells, [*ticks.values(), named]), default=0)
+    wide = max(1, width - margin - (2 if margin else 0) - 1)
+    solid = [line for line in lines if not line.base]
+    looks = [line.look for line in solid]
+    backdrop = Backdrop(scale, wide, tall, glyphs)
+
+    def behind(shape: Shape | None, look: str) -> None:
+        if shape is not None:
+            backdrop.draw(shape, len(looks))
+            looks.append(look)
+
+    if lines:
+        behind(nan_zone(lines[0].series), ZONE_LOOK)
+    for line in reversed(lines):
+        behind(line.band, line.look)
+    for line in reversed(lines):
+        behind(line.curve if line.base else None, line.look)
+    for level in levels:
+        behind(level, LEVEL_LOOK)
+
+    bar, tick = glyphs.of("│", "|"), glyphs.of("┤", "+")
+    rows: list[list[Piece]] = []
+    drawn = draw([line.curve for line in solid], scale, wide, tall, glyphs=glyphs, filled=filled, behind=backdrop.rows)
+    for y, pieces in enumerate(drawn):
+        axis: list[Piece] = []
+        if margin:
+            axis = [(f"{fit(ticks.get(y, ''), margin, '>')} ", "dim"), (tick if y in ticks else bar, "rule")]
+        rows.append([*axis, *((text, looks[which] if which >= 0 else "") for text, which in pieces)])
+    if below:
+        corner = fit(named, margin, ">") + "  " if margin else ""
+        rows.append([(corner, "key" if named else "dim"), (x_axis(scale, wide), "dim")])
+    return rows
