@@ -80,6 +80,15 @@ class GpuReport(msgspec.Struct, frozen=True, kw_only=True):
 def read() -> GpuReport:
     """All GPUs now. The first call loads NVML (tens of milliseconds), later ones take about 1 ms a card. Never
     raises."""
+    return _report(processes=True)
+
+
+def read_loads() -> GpuReport:
+    """All GPUs now, without their processes. Never raises."""
+    return _report(processes=False)
+
+
+def _report(*, processes: bool) -> GpuReport:
     try:
         import pynvml
     except ImportError:
@@ -87,7 +96,7 @@ def read() -> GpuReport:
     try:
         pynvml.nvmlInit()  # counted by the library: repeated calls are cheap, and it is never shut down
         count = pynvml.nvmlDeviceGetCount()
-        return GpuReport(gpus=tuple(_gpu(pynvml, index) for index in range(count)))
+        return GpuReport(gpus=tuple(_gpu(pynvml, index, processes) for index in range(count)))
     except Exception as error:  # NVML's error classes are made at run time, and a broken driver raises others too
         return GpuReport(error=f"no NVML: {str(error) or type(error).__name__}")
 
@@ -100,7 +109,8 @@ def without_amounts(words: str) -> str:
 class Watcher:
     """Reads in a thread of its own, so that whoever asks never waits. One reading at a time, each a new look."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, processes: bool = True) -> None:
+        self._processes = processes
         self.report: GpuReport | None = None
         """The newest answer to the newest question; None while it is awaited."""
         self.asked_at: float | None = None
@@ -124,7 +134,7 @@ class Watcher:
         return self.report or GpuReport(error=f"the GPU driver does not answer within {seconds:.0f} s")
 
     def _read(self) -> None:
-        self.report = read()
+        self.report = read() if self._processes else read_loads()
 
 
 def read_within(seconds: float = PATIENCE) -> GpuReport:
@@ -134,13 +144,13 @@ def read_within(seconds: float = PATIENCE) -> GpuReport:
     return watcher.wait(seconds)
 
 
-def _gpu(nvml: Any, index: int) -> Gpu:
+def _gpu(nvml: Any, index: int, processes: bool) -> Gpu:
     device = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = _try(lambda: nvml.nvmlDeviceGetMemoryInfo(device))
     rates = _try(lambda: nvml.nvmlDeviceGetUtilizationRates(device))
     power = _try(lambda: nvml.nvmlDeviceGetPowerUsage(device))
     listed: dict[int, GpuProcess] = {}
-    for compute in (False, True):  # one that does both computes
+    for compute in (False, True) if processes else ():  # one that does both computes
         name = "nvmlDeviceGetComputeRunningProcesses" if compute else "nvmlDeviceGetGraphicsRunningProcesses"
         for process in _try(functools.partial(getattr(nvml, name), device)) or ():
             listed[process.pid] = _process(process.pid, process.usedGpuMemory, compute)

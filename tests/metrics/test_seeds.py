@@ -6,8 +6,8 @@ import sys
 from array import array
 
 import pytest
-from autoloop.metrics import config_label, config_name, default_book, over_seeds, summarise
-from autoloop.model import Run, Series, Summary
+from autoloop.metrics import config_label, config_name, default_book, over_seeds, summarise, together
+from autoloop.model import GpuUse, Run, Series, Summary
 
 
 def reached(*values: float, **more: float) -> Summary:
@@ -83,3 +83,20 @@ def test_a_config_has_diverged_where_one_of_its_seeds_has() -> None:
 def test_the_mean_of_the_largest_numbers_is_a_number() -> None:
     (config,) = over_seeds([run("a1", "a", reached(sys.float_info.max)), run("a2", "a", reached(sys.float_info.max))])
     assert config.summary.metrics["val/loss"].last == pytest.approx(sys.float_info.max)
+
+
+def test_the_use_of_gpus_is_averaged_over_seeds_and_added_up_over_the_attempts_of_a_run() -> None:
+    first = GpuUse(gpus=1, seconds=10.0, utilisation=90.0, idle_share=0.0, peak_memory_gib=4.0, energy_wh=1.0)
+    second = GpuUse(gpus=1, seconds=30.0, utilisation=50.0, idle_share=0.4, peak_memory_gib=6.0)
+    runs = [run(id, "g", Summary(gpu=use)) for id, use in (("a", first), ("b", second), ("c", None))]
+    (config,) = over_seeds(runs)
+    assert config.summary.gpu == GpuUse(
+        gpus=1, seconds=20.0, utilisation=70.0, idle_share=0.2, peak_memory_gib=5.0, energy_wh=1.0
+    )
+    both = together(first, second)
+    assert both is not None
+    assert both.idle_share == pytest.approx(0.3)
+    assert (both.seconds, both.utilisation, both.peak_memory_gib, both.energy_wh) == (40.0, 60.0, 6.0, 1.0)
+    assert together(None, second) == second
+    assert together(first, None) == first
+    assert over_seeds([run("a", "", Summary())])[0].summary.gpu is None

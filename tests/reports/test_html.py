@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.gpu_history import GpuHistory
+from autoloop.gpus import GIB, Gpu
 from autoloop.metrics import default_book
 from autoloop.model import (
     Attempt,
@@ -19,6 +21,7 @@ from autoloop.model import (
     Cause,
     Change,
     Comparison,
+    GpuUse,
     LoopState,
     Outcome,
     ProposalStatus,
@@ -28,6 +31,7 @@ from autoloop.model import (
     RunState,
     Series,
     Standing,
+    Summary,
 )
 from autoloop.model.outcome import Call
 from autoloop.reports import result_lines
@@ -175,6 +179,27 @@ def test_it_is_whole_without_runs_and_without_histories(store: Store, folder: Pa
     found = page(store)
     assert "No history of 1 run can be read here." in found.text
     assert found.of("svg") == []
+
+
+def test_the_use_of_gpus_is_a_table_with_curves_over_time(store: Store, folder: Path) -> None:
+    add_loop(store, folder)
+    use = GpuUse(
+        gpus=2, seconds=7200.0, utilisation=61.4, idle_share=0.4, peak_memory_gib=12.34, power=310.0, energy_wh=620.0
+    )
+    run = add_run(store, "a", summary=Summary(gpu=use))
+    directory = folder / "attempt"
+    directory.mkdir(parents=True)
+    history = GpuHistory(gpus=2)
+    for number in range(9):
+        history.add(1e9 + 5 * number, 5.0, [Gpu(index=0, name="x", utilisation=90, memory_used=GIB, power=300.0)])
+    history.write(directory)
+    attempt = Attempt(id="x", run=run.id, number=1, slot=0, output_dir="/out", directory=str(directory), created_at=1.0)
+    store.put_attempt(attempt, 1)
+    found = page(store)
+    (rows,) = [table for table in found.tables if table[0][1] == "GPUs"]
+    assert rows[1] == ["a (ida)", "2", "2h00m", "61 %", "40 %", "12.3 GiB", "310 W", "620 Wh"]
+    assert len(found.classes("line")) == 3
+    assert "what others ran on it at the time is included" in found.text
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&lt;\u202e\x1b[31m\n</style>"

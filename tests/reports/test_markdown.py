@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 from autoloop.metrics import default_book, parse_metric_book
-from autoloop.model import Actor, Change, Loop, LoopEnd, LoopEndKind, ProposalStatus, Round, RoundState, RunState
+from autoloop.model import (
+    Actor,
+    Change,
+    GpuUse,
+    Loop,
+    LoopEnd,
+    LoopEndKind,
+    ProposalStatus,
+    Round,
+    RoundState,
+    RunState,
+    Summary,
+)
 from autoloop.reports import MarkdownReport, render, write_markdown
 from autoloop.store import Store
 from hypothesis import given, settings
@@ -254,3 +266,15 @@ def test_a_metric_whose_short_name_holds_a_bar_does_not_break_the_table(store: S
     (table,) = tables(render(store, loop.id, METRICS.extended(book)))
     assert [len(row) for row in table] == [5, 5, 5]
     assert table[0][4] == "a\\|b"
+
+
+def test_the_use_of_gpus_is_told_of_the_runs_that_were_sampled(store: Store, folder: Path) -> None:
+    loop = add_loop(store, folder)
+    add_run(store, "cpu")
+    assert "GPU use" not in write(store, loop)
+    use = GpuUse(
+        gpus=1, seconds=60.0, utilisation=87.4, idle_share=0.04, peak_memory_gib=12.34, power=312.2, energy_wh=1234.0
+    )
+    add_run(store, "gpu", summary=Summary(gpu=use))
+    words = "utilisation 87 %, idle 4 % of the time, memory up to 12.3 GiB, 312 W, 1.23 kWh"
+    assert f"GPU use:\n\n- gpu (idgpu): {words}\n" in write(store, loop)

@@ -106,6 +106,7 @@ def test_a_book_is_read_in_full() -> None:
         (with_rule(between="[1, 2]"), 'rule "a": between: only a rule with scope = "live"'),
         (with_rule(scope='"live"', between="[5, 2]"), 'rule "a": between: write two steps, the smaller first'),
         (with_rule(scope='"live"', between="[5]"), 'rule "a": between: write two steps'),
+        (with_rule(scope='"live"', when='"gpu.power > 1"'), 'rule "a": when: gpu.power is known once a run has ended'),
         (with_rule(clamp='{ "seed" = { mn = 1 } }'), 'rule "a": clamp "seed": unknown key "mn"; did you mean "min"?'),
         (with_rule(clamp='{ "seed" = {} }'), 'rule "a": clamp "seed": give a min, a max or both'),
         (with_rule(clamp='{ "seed" = { min = 2, max = 1 } }'), 'rule "a": clamp "seed": give a min, a max or both'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
-from autoloop.model import MetricSummary, Summary, UserError
+from autoloop.model import GpuUse, MetricSummary, Summary, UserError
 from autoloop.rules import RunView, compile_expression, evaluate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -404,3 +404,19 @@ def test_the_best_of_a_metric_without_a_known_direction_is_undecided_and_says_wh
     verdict = evaluate("quality.best > 0", RunView(Summary(metrics={"quality": quality}), {}, [], default_book(())))
     assert not verdict.holds
     assert verdict.notes == ["quality.best is not known: nothing tells whether higher or lower is better"]
+
+
+def test_a_condition_looks_at_the_use_of_the_gpu() -> None:
+    use = GpuUse(gpus=1, seconds=60.0, utilisation=30.0, idle_share=0.4)
+    seen = RunView(Summary(gpu=use))
+    verdict = evaluate("gpu.idle_share >= 0.4 and gpu.utilisation < 50", seen)
+    assert verdict.holds
+    assert [(each.name, each.value) for each in verdict.observations] == [("gpu.idle_share", 0.4), ("gpu.utilisation", 30.0)]
+    unknown = evaluate("gpu.power > 0", seen)
+    assert (unknown.holds, unknown.notes) == (False, ["gpu.power is not known: the GPU does not report it"])
+    none = evaluate("gpu.idle_share > 0", RunView(Summary()))
+    assert (none.holds, none.missing, none.notes) == (False, [], ["gpu.idle_share is not known: no GPU was sampled"])
+    assert "nothing is known as gpu.idle; write one of gpu.gpus, gpu.seconds, gpu.utilisation, gpu.idle_share" in refused(
+        "gpu.idle > 0.4"
+    )
+    assert evaluate("gpu.last > 1", RunView(Summary(metrics={"gpu": metric(1.0, 2.0)}))).holds

@@ -171,8 +171,11 @@ SPARKS = "▁▂▃▄▅▆▇█"
 ASCII_SPARKS = "_.-~=+*#"
 
 
-def sparkline(values: Sequence[float], width: int, *, glyphs: Glyphs = UNICODE) -> str:
+def sparkline(
+    values: Sequence[float], width: int, *, span: tuple[float, float] | None = None, glyphs: Glyphs = UNICODE
+) -> str:
     """One row of `width` cells: each the most unusual of its values, so that a spike is seen; NaN leaves a gap.
+    `span`: what the lowest and the highest cell stand for, if not the extremes of the values.
 
     Fewer values than cells take a cell each, from the left: a few points must not look like a bar that is full.
     """
@@ -180,7 +183,8 @@ def sparkline(values: Sequence[float], width: int, *, glyphs: Glyphs = UNICODE) 
     finite = [value for value in values if math.isfinite(value)]
     if not finite or width <= 0:
         return " " * max(0, width)
-    low, high, middle = min(finite), max(finite), median(finite)
+    low, high = span or (min(finite), max(finite))
+    middle = median(finite)
     row = []
     columns = min(width, len(values))
     for column in range(columns):
@@ -192,7 +196,7 @@ def sparkline(values: Sequence[float], width: int, *, glyphs: Glyphs = UNICODE) 
             continue
         value = max(part, key=lambda each: abs(each - middle))
         share = (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
-        row.append(ramp[min(len(ramp) - 1, int(share * len(ramp)))])
+        row.append(ramp[max(0, min(len(ramp) - 1, int(share * len(ramp))))])
     return "".join(row).ljust(width)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from autoloop.metrics import MetricBook, canonical_columns, found_as, summarise_named
 from autoloop.model import Config, Evidence, Series, Summary
 from autoloop.rules import LiveWatch, Rule, RuleSource, live_rules
@@ -99,6 +101,8 @@ def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Repla
     if not named and run.summary is not None and run.summary.metrics:
         summary = run.summary
         notes.append(GONE)
+    elif run.summary is not None:
+        summary = msgspec.structs.replace(summary, gpu=run.summary.gpu)
     return Replayed(run.facts, summary, run.book, run.log, fired, curve, notes)
 
 

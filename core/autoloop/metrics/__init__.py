@@ -12,6 +12,7 @@ from autoloop.metrics.book import (
 )
 from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.expectations import expectation_text, parse_expectation
+from autoloop.metrics.gpu import together
 from autoloop.metrics.main import LOOKED_AT, for_runs, main_metrics, main_names
 from autoloop.metrics.seeds import OverSeeds, by_config, config_label, config_name, mean_summary, over_seeds
 from autoloop.metrics.summary import PLATEAU_POINTS, canonical_columns, summarise, summarise_named
@@ -45,4 +46,5 @@ __all__ = [
     "summarise",
     "summarise_named",
     "to_json",
+    "together",
 ]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoloop.metrics.gpu import mean_use
 from autoloop.metrics.summary import mean
 from autoloop.model import MetricSummary, Run, Summary
 from autoloop.text.plural import plural
@@ -88,6 +89,7 @@ def mean_summary(summaries: Sequence[Summary]) -> Summary:
         not_finite=list(bad),
         infinite=list(dict.fromkeys(name for each in summaries for name in each.infinite)),
         in_a_row={name: times for name, times in bad.items() if times},
+        gpu=mean_use([each.gpu for each in summaries if each.gpu]),
     )
 
 

@@ -21,6 +21,7 @@ from autoloop.model.errors import UserError
 from autoloop.model.event import Event, EventKind
 from autoloop.model.evidence import Evidence, Observation
 from autoloop.model.expectation import Expectation
+from autoloop.model.gpu_use import GpuUse
 from autoloop.model.loop import (
     ApprovalMode,
     ApprovalPolicy,
@@ -64,6 +65,7 @@ __all__ = [
     "Evidence",
     "ExitRecord",
     "Expectation",
+    "GpuUse",
     "HalveSpec",
     "Halved",
     "LapseKind",

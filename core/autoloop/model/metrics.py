@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from autoloop.model.gpu_use import GpuUse
+
 
 @dataclass
 class Series:
@@ -63,3 +65,5 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Of these, whose newest value is infinity above zero."""
     in_a_row: dict[str, int] = {}
     """Of these, how many of the newest values in a row are NaN or infinite."""
+    gpu: GpuUse | None = None
+    """None if it ran on no GPU, or if nothing could be sampled."""

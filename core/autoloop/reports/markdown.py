@@ -21,6 +21,7 @@ from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.reports.result import result_lines, winner_label
 from autoloop.reports.rule_records import project_records
 from autoloop.store import Store
+from autoloop.text.gpu_use import gpu_use_text
 from autoloop.verdicts.wording import record_text
 
 
@@ -163,6 +164,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     lines += _seed_table(runs, metrics)
     lines += _verdicts(by_id, runs, metrics)
     lines += result_table(by_id, runs, store.proposals(loop.id, number - 1), metrics)
+    lines += _gpu_use(runs)
     failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
     if failed:
         lines += ["", "Not finished:", ""]
@@ -216,6 +218,14 @@ def _verdicts(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> li
     bases = [run for run in known.values() if run.base_run not in known]
     found = verdict_lines([*bases, *(run for run in known.values() if run not in bases)], metrics)
     return ["", *(f"- {inert(line)}" for line in found)] if found else []
+
+
+def _gpu_use(runs: list[Run]) -> list[str]:
+    """What the runs used of their GPUs; nothing if none was sampled."""
+    used = [(run, run.summary.gpu) for run in runs if run.summary and run.summary.gpu]
+    return (
+        ["", "GPU use:", "", *(f"- {inert(run.name)} ({run.id}): {gpu_use_text(use)}" for run, use in used)] if used else []
+    )
 
 
 def _failure(run: Run, last: list[Attempt]) -> list[str]:

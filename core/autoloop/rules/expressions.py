@@ -2,7 +2,8 @@
 
 What may be written: `and`, `or`, `not`, comparisons (chains too), `+ - * /`, numbers, text, `True`, `False`, `None`;
 `name.last` with any name that tables show (`loss.last`, `val/loss.last`; `metric("any name").last` for a name with other
-signs) and any field of a metric's summary; a slash with spaces around it divides; `steps`;
+signs) and any field of a metric's summary; a slash with spaces around it divides; `steps`; `gpu.idle_share` and any other
+field of `GpuUse`;
 `config("dotted.path")`, `has("metric")`, `diverged("metric")` (its newest value is NaN or infinite, and with a number
 behind the name so many in a row), `infinite("metric")` (its newest value is infinity), `log_matches("regex")`, `abs`,
 `min`, `max`; `n` (the finished runs of the config), `noise("metric")` (the standard deviation between seeds),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from autoloop.metrics import MetricBook
-from autoloop.model import MetricSummary, UserError
+from autoloop.model import GpuUse, MetricSummary, UserError
 from autoloop.regex import Regex
 from autoloop.rules import among_runs
 from autoloop.rules.comparing import OPERATORS, Comparison, Link, kind_words, nearest_hint
@@ -28,6 +28,8 @@ FUNCTIONS = (*among_runs.FUNCTIONS, "metric", "config", "has", "diverged", "infi
 WORDS = ("steps", among_runs.RUNS, "True", "False", "None")
 ALSO_METRICS = (among_runs.RUNS, *among_runs.FUNCTIONS)
 """What a metric may be called too: with a statistic behind it, it is one."""
+GPU = "gpu"
+GPU_FACTS = GpuUse.__struct_fields__
 
 _PICK: dict[str, Callable[[list[float]], float]] = {"abs": lambda given: abs(given[0]), "min": min, "max": max}
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -199,6 +201,8 @@ class Compiler:
 
     def _statistic(self, node: ast.Attribute, source: str) -> Term:
         owner = node.value
+        if isinstance(owner, ast.Name) and owner.id == GPU and node.attr not in STATISTICS:
+            return self._gpu_fact(node, source)
         if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "metric":
             name = self._metric_named(owner)
         elif isinstance(owner, ast.Name) and (owner.id in ALSO_METRICS or owner.id not in (*FUNCTIONS, *WORDS)):
@@ -228,6 +232,23 @@ class Compiler:
             return finite(value, source)
 
         return Term("number", run, source, name, change=name if change else None)
+
+    def _gpu_fact(self, node: ast.Attribute, source: str) -> Term:
+        name = node.attr
+        if name not in GPU_FACTS:
+            raise self._error(node, f"nothing is known as gpu.{cut(name)}; write one of gpu.{', gpu.'.join(GPU_FACTS)}")
+        if self.live:
+            raise self._error(node, f"{source} is known once a run has ended, and a live rule judges one in training")
+
+        def run(evaluation: Evaluation) -> float:
+            use = evaluation.view.summary.gpu
+            value = getattr(use, name) if use else None
+            if value is None:
+                why = "the GPU does not report it" if use else "no GPU was sampled"
+                raise UndecidedError(f"{source} is not known: {why}")
+            return finite(value, source)
+
+        return Term("number", run, source)
 
     def _call(self, node: ast.Call, source: str, depth: int) -> Term:
         name = node.func.id if isinstance(node.func, ast.Name) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from autoloop.model import Run, RunState
@@ -18,6 +19,7 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.pane_bindings import PANE_KEYS, hint
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.run import header as run_header
+from autoloop_tui.console.present.run.gpu import GpuFile, gpu_row
 from autoloop_tui.console.present.run.launch import launch_page
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.proposals.writing import propose_variant
@@ -66,12 +68,14 @@ class RunScreen(LoopScreen):
         self._pages: dict[str, object] = {}
         """What the config and launch parts were made from."""
         self._ticks = 0
+        self._gpu = GpuFile()
         self._unsized = 0
         """How often the part that is shown was met without a size since it last had one."""
 
     def body(self) -> list[Widget]:
         return [
             RowPane(id="run-head"),
+            RowPane(id="run-gpu"),
             TextPane(id="run-cause"),
             RowPane(id="run-parts"),
             RunCharts(id="part-charts"),
@@ -119,6 +123,7 @@ class RunScreen(LoopScreen):
         base_columns = self.console.feed.read(base) if base and (self.part == "charts" or not run.state.ended) else {}
         self._charts.update(view, run, columns, base, base_columns)
         self._paint_head(view, run)
+        self._paint_gpu(view, run)
         if self.part == "charts":
             self._charts.paint()
         elif self.part == "log":
@@ -147,6 +152,15 @@ class RunScreen(LoopScreen):
             glyphs=self.console.glyphs,
         )
         pane.show(rows)
+
+    def _paint_gpu(self, view: View, run: Run) -> None:
+        """What it uses of its GPUs; it takes no room without a history."""
+        attempt = view.snapshot.attempts.get(run.id)
+        history = self._gpu.of(Path(attempt.directory) if attempt else None)
+        pane = self.query_one("#run-gpu", RowPane)
+        pane.display = history is not None
+        if history is not None:
+            pane.show([gpu_row(history, self.size.width, glyphs=self.console.glyphs)])
 
     def _paint_cause(self, view: View, run: Run) -> None:
         """Why it did not finish, or what a live rule asks, above whatever part is shown; it takes no room without words."""

@@ -28,6 +28,7 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.runs import circuit_breaker
 from autoloop.engine.runs.execution import Active, Ended, Execution
+from autoloop.engine.runs.gpu_sampling import GpuSampling
 from autoloop.engine.runs.outcome import settle
 from autoloop.engine.runs.retries import shortage_met
 from autoloop.engine.runs.watchdog import Watchdog
@@ -92,6 +93,7 @@ class Engine:
         self.live_rules = LiveRules(self.context, self.execution, self.live_proposals)
         self.halving = Halving(self.context, self.execution, self.scheduler.reserve)
         self.watchdog = Watchdog(self.context, self.execution)
+        self.gpu_sampling = GpuSampling(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.proposals, self.live_proposals)
         self._version: int | None = None
 
@@ -138,6 +140,7 @@ class Engine:
                     self._reset_runtime_state()
         finally:
             self.wandb.close()
+            self.gpu_sampling.close()
             self.execution.close()
             lock.release()
 
@@ -219,6 +222,7 @@ class Engine:
         if self.context.loop.state is LoopState.ACTIVE:
             self.halving.look()
         self.watchdog.look()
+        self.gpu_sampling.look()
         self.wandb.look()
         if self._on_turn:
             self._on_turn()
@@ -253,6 +257,8 @@ class Engine:
 
     def _free(self, ended: list[Ended]) -> None:
         """Release the slots of what ended, first of all to the successors of what live rules stopped."""
+        for each in ended:
+            self.gpu_sampling.ended(each.attempt)
         self.scheduler.ended(ended)
         self.scheduler.reserve(self.live_proposals.follow_up(ended))
 

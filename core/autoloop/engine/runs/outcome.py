@@ -15,13 +15,15 @@ from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.runs.execution import SIP, Ended
 from autoloop.engine.runs.retries import why_again
 from autoloop.engine.runs.watchdog import as_judged
+from autoloop.gpu_history import read_history
 from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
-from autoloop.metrics import summarise
+from autoloop.metrics import summarise, together
 from autoloop.model import (
     Attempt,
     Cause,
     EventKind,
+    GpuUse,
     Run,
     RunState,
     StopKind,
@@ -52,6 +54,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     diverged = [name for name in summary.not_finite if _tells_of_divergence(context, summary, name)]
     if not summary.metrics and run.summary:  # extended, and ended before it logged anything
         summary = run.summary
+    summary = msgspec.structs.replace(summary, gpu=_gpu_use(run, attempt))
     step = max(summary.steps, follower.step or 0, run.step)
     silent = _unwatched(context, run, follower)
     total = max(step, follower.total_steps or 0) if run.total_assumed else run.total_steps
@@ -102,6 +105,13 @@ def _unwatched(context: Context, run: Run, follower: Follower) -> list[str]:
     absent = context.spec.rules is not None
     rules = live_rules(context.rules)
     return no_point_seen(rules, follower.columns, context.metrics, run.total_steps, since=since, absent=absent)
+
+
+def _gpu_use(run: Run, attempt: Attempt) -> GpuUse | None:
+    """What the attempt used of its GPUs, with what the run had used before it if it continued from a checkpoint."""
+    history = read_history(Path(attempt.directory))
+    before = run.summary.gpu if run.resume and run.summary else None
+    return together(before, history.use if history else None)
 
 
 def _read_rest(follower: Follower, meanwhile: Callable[[], bool]) -> bool:

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
+from autoloop.gpu_history import GpuHistory, read_history
 from autoloop.metrics import MetricBook, config_label, for_runs
 from autoloop.model import Attempt, Loop, Proposal, Round, RuleRecord, Run, RunState, Series
 from autoloop.reports.html.elements import Markup, element
@@ -27,7 +29,8 @@ CHARTS = 8
 @dataclass(frozen=True)
 class Contents:
     """A loop. `histories`: the curves of each run by metric. `metrics`: the book with the key metrics of its runs.
-    `records`: what became of rules' proposals in all loops of the project, by rule."""
+    `records`: what became of rules' proposals in all loops of the project, by rule. `gpus`: the use of GPUs over time by the
+    newest attempt of each run."""
 
     loop: Loop
     rounds: Sequence[Round]
@@ -38,6 +41,7 @@ class Contents:
     metrics: MetricBook
     histories: Mapping[str, Mapping[str, Points]]
     records: Mapping[str, RuleRecord]
+    gpus: Mapping[str, GpuHistory]
 
     @cached_property
     def by_id(self) -> dict[str, Run]:
@@ -100,4 +104,5 @@ def gather(store: Store, number: int, metrics: MetricBook, read: Callable[[Run],
         metrics=book,
         histories=histories,
         records=project_records(store, found.loop, book) if found.proposals else {},
+        gpus={run: history for run, each in found.attempts.items() if (history := read_history(Path(each.directory)))},
     )

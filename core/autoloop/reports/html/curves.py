@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from autoloop.reports.html.elements import Markup, element
 from autoloop.reports.html.thinning import Points
+from autoloop.text.plural import plural
 from autoloop.text.values import number
 
 WIDTH, HEIGHT = 720, 400
@@ -79,13 +80,14 @@ class _Axes:
         return [*made, axis, title]
 
 
-def curves(title: str, lines: Sequence[Line], last_step: int) -> Markup | None:
-    """The curves of one metric; None if there is nothing to draw."""
+def curves(title: str, lines: Sequence[Line], last: float = 0, over: str = "step") -> Markup | None:
+    """The curves of one metric over steps, or over what `over` names, at least to `last`; None if there is nothing to
+    draw."""
     found = [(step, value) for line in lines for step, value in line.points if math.isfinite(value)]
     if not found:
         return None
-    axes = _Axes([step for step, _ in found], [value for _, value in found], last_step)
-    made = axes.drawn(_round_values(axes.x_low, axes.x_high, 4), "step")
+    axes = _Axes([step for step, _ in found], [value for _, value in found], last)
+    made = axes.drawn(_round_values(axes.x_low, axes.x_high, 4), over)
     for line in sorted(lines, key=lambda line: not line.base):
         gaps = [step for step, value in line.points if math.isnan(value)]
         marks = [element("path", d="".join(f"M{axes.x(step)} {HEIGHT - BOTTOM}v-12" for step in gaps), class_="gap")]
@@ -94,7 +96,7 @@ def curves(title: str, lines: Sequence[Line], last_step: int) -> Markup | None:
         path = element("path", d=_path(axes, line.points))
         made.append(element("g", named, path, marks if gaps else None, class_=kind, data_run=line.run))
     words = f"{title}{', logarithmic scale' if axes.log else ''}"
-    return element("figure", element("figcaption", words), _svg(f"{words}: {len(lines)} curves over steps", made))
+    return element("figure", element("figcaption", words), _svg(f"{words}: {plural(len(lines), 'curve')}", made))
 
 
 def by_round(title: str, dots: Sequence[Dot], firsts: Sequence[tuple[int, float]]) -> Markup:
@@ -110,7 +112,7 @@ def by_round(title: str, dots: Sequence[Dot], firsts: Sequence[tuple[int, float]
         shape = element("circle", element("title", dot.name), cx=axes.x(dot.at), cy=axes.y(dot.value), r=8)
         made.append(element("g", shape, class_=f"dot c{dot.colour % COLOURS}"))
     words = f"{title}{', logarithmic scale' if axes.log else ''}"
-    return element("figure", element("figcaption", words), _svg(f"{words}: {len(dots)} configs", made))
+    return element("figure", element("figcaption", words), _svg(f"{words}: {plural(len(dots), 'config')}", made))
 
 
 def _svg(title: str, inner: Sequence[Markup]) -> Markup:

@@ -11,7 +11,7 @@ from importlib import resources
 from autoloop.metrics import MetricBook, config_label
 from autoloop.model import Run, Series
 from autoloop.reports.cells import day
-from autoloop.reports.html import rounds, runs
+from autoloop.reports.html import gpu_use, rounds, runs
 from autoloop.reports.html.contents import Contents, gather
 from autoloop.reports.html.curves import Dot, by_round
 from autoloop.reports.html.elements import Cell, Markup, Row, bullets, code, element, table
@@ -40,6 +40,7 @@ def render_page(store: Store, number: int, metrics: MetricBook, read: Callable[[
         ("proposals", "Proposals", runs.proposals(contents)),
         ("changes", "Changes of each run", runs.changes(contents)),
         ("rules", "Rules", _rules(contents)),
+        ("gpus", "GPU use", gpu_use.section(contents)),
         ("places", "Configs and outputs", runs.places(contents)),
     ]
     shown = [(name, title, inner) for name, title, inner in sections if inner]

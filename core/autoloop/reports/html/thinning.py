@@ -8,7 +8,7 @@ from bisect import bisect_left
 
 from autoloop.model import Series
 
-Points = list[tuple[int, float]]
+Points = list[tuple[float, float]]
 """Steps and values; NaN for one or more values in a row that are no finite number."""
 
 _A_BUCKET = 5

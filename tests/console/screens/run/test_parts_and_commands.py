@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from array import array
+from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.gpu_history import GpuHistory
+from autoloop.gpus import GIB, Gpu
 from autoloop.model import RunState, Series
 from autoloop.protocol import Kill, Retry, Stop
 
 from autoloop_tui.console.actions import of_scope
+from autoloop_tui.console.drawing.paint import sparkline
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.run.screen import PARTS, SLOW, RunScreen
 from tests.console.projects import RecordedProject, painted
 from tests.console.running import at_each
 from tests.console.screens.run.driving import SIZES, drive, press, seen
-from tests.console.waiting import settle
+from tests.console.waiting import settle, until
 
 
 async def test_header_says_who_how_far_and_where_from_at_every_size(project: RecordedProject, variant: Any) -> None:
@@ -145,3 +149,20 @@ async def test_a_variant_is_asked_for_in_every_part(project: RecordedProject, va
     async with drive(project, variant) as (pilot, screen):
         await press(pilot, part, "n")
         assert pilot.app.screen is not screen
+
+
+async def test_what_the_run_uses_of_its_gpus_is_a_row_once_the_engine_has_sampled_it(
+    project: RecordedProject, variant: Any
+) -> None:
+    async with drive(project, variant) as (pilot, screen):
+        row = screen.query_one("#run-gpu")
+        assert not row.display
+        history = GpuHistory(gpus=1)
+        for at, utilisation in enumerate((90, 0, 90, 100)):
+            history.add(1e9 + 5 * at, 5.0, [Gpu(index=0, name="x", utilisation=utilisation, memory_used=GIB, power=300.0)])
+        sparks = sparkline([point.utilisation or 0.0 for point in history.points], 4, span=(0.0, 100.0)).strip()
+        assert len(sparks) == 4
+        history.write(Path(project.store.attempts(variant.id)[-1].directory))
+        await until(pilot, lambda: any("GPU" in line for line in painted(row)), "the row")
+        words = "utilisation 70 %, idle 25 % of the time, memory up to 1 GiB, 300 W"
+        assert painted(row)[0].startswith(f" GPU {sparks}  {words}")
