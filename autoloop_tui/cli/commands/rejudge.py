@@ -79,7 +79,8 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
             settings = load_settings(Path.cwd())
             path = str(run_flags.absolute(Path.cwd(), rules))
             source = load_rules(path, metrics_of(store.places, found), settings.rules_timeout)
-        finished = [run for run in store.runs(found.id) if run.state is RunState.FINISHED]
+        # A run on a fresh seed confirms a config that rules have judged.
+        finished = [run for run in store.runs(found.id) if run.state is RunState.FINISHED and run.confirms is None]
         if not finished:
             raise UserError(f"No run of {found.name} has finished, so there is nothing to judge.")
         try:
