@@ -154,7 +154,8 @@ def test_a_lucky_run_that_meets_until_does_not_end_the_loop(project: EngineProje
     ended = project.run(loop_of(project, *configs, rounds=3, until="l1_loss.last < 1.5"))
     assert ended.winner is None
     assert ended.end is not None
-    assert ended.end.kind is not LoopEndKind.WINNER
+    assert ended.end.kind is LoopEndKind.ROUNDS_DONE
+    assert ended.end.text.endswith("on fresh seeds")
 
 
 def test_a_contender_whose_fresh_runs_fail_is_given_up(project: EngineProject) -> None:

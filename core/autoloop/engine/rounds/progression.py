@@ -137,6 +137,8 @@ class LoopProgression:
                 text += f"; no run of round {round_.number} finished"
             if spec.until is not None and once:
                 text += f"; {once[0].name} met --until {spec.until} in one run and was not run again with fresh seeds"
+            elif spec.until is not None and any(run.confirms for run in self.context.store.runs(self.context.loop_id)):
+                text += f"; no config met --until {spec.until} on fresh seeds"
             elif spec.until is not None:
                 text += f"; no run met --until {spec.until}"
             self._finish(round_, LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text=text))
