@@ -16,7 +16,7 @@ def check_halve(spec: LoopSpec, runs: Sequence[Run]) -> list[str]:
     if step >= shortest:
         raise UserError(f"--halve {step} must be less than the {shortest} steps of the loop's runs: later it saves nothing.")
     configs = {run.group or run.config_hash for run in runs}
-    if len(configs) == 1 and (spec.rounds == 1 or not spec.decide):
+    if len(configs) == 1 and (spec.rounds == 1 or not spec.proposes):
         raise UserError(
             f"--halve {step} stops the worse half of several configs, and this loop has one; give others with --cfgs or "
             "--grid, or let rules propose them (--decide --rounds 3)."

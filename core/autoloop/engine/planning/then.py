@@ -41,7 +41,7 @@ def check_then(spec: LoopSpec, preset: Preset, runs: Sequence[Run], configs: Seq
             f"{flag} extends a config that is better than the baseline, and this loop has one config only; give others with "
             "--cfgs or --grid, or let rules propose them (--decide --rounds 3)."
         )
-    if len(trainings) == len(runs):
+    if len(trainings) == len(runs) and not spec.confirms:
         return [
             f"{flag} extends a config only if it has been shown to be better than the baseline, which takes several seeds "
             "of each: --seeds 3, for example."

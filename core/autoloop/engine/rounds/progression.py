@@ -313,6 +313,8 @@ class LoopProgression:
             with self.context.store.transaction():
                 self.context.store.put_loop(loop_finished(self.context.loop, end, self.context.clock()))
                 self.reporting.finish()
+            if self.then.proposal is not None:  # what its round had to keep for it
+                self._keep()
 
     def keep_result(self) -> None:
         """Record what the loop came to, as no other run is to end."""
