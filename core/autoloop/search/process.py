@@ -21,8 +21,8 @@ from autoloop import isolated
 from autoloop.model import UserError
 from autoloop.search.question import Answer, Question, installed
 
-PATIENCE = 300.0
-"""Seconds until an answer must have come: Optuna and torch may be loaded from a cold disk."""
+PATIENCE = 600.0
+"""Seconds until an answer must have come: a machine that trains is slow, and Optuna may be loaded from a cold disk."""
 PR_SET_PDEATHSIG = 1
 
 

@@ -23,7 +23,7 @@ COUNTED = 10_000
 """A space with at most so many configs is counted, and searched to its end."""
 TRIES = 20
 """Points that have been run, and are suggested again, before another is taken."""
-MOST_RUNS = {Sampler.TPE: 1000, Sampler.GP: 200, Sampler.QMC: 0}
+MOST_RUNS = {Sampler.TPE: 1000, Sampler.GP: 100, Sampler.QMC: 0}
 """The newest that are told: the time for a Gaussian process grows with the third power of it."""
 DIGITS = 3
 """A value is told and written with so many significant digits, of its range if that is not logarithmic."""

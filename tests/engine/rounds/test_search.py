@@ -13,6 +13,7 @@ from autoloop.model import (
     ActorKind,
     Event,
     EventKind,
+    Expectation,
     Loop,
     LoopEndKind,
     LoopState,
@@ -68,6 +69,7 @@ def test_a_search_finds_configs_that_are_better_than_the_baseline(project: Engin
         "TPE, from 1 config: at random, because that is too few for a model; best so far: base"
     )
     assert "from 3 configs" in proposals[2].reason
+    assert {proposal.expects for proposal in proposals} == {None}  # at random
     assert "round 2: 2 proposals by optuna (TPE)" in project.story(loop, EventKind.NOTE)
     assert [(each.rule, each.searched, each.ran) for each in project.state(loop).outcome.rules] == [
         ("optuna (TPE)", True, 4)
@@ -156,6 +158,15 @@ def test_past_runs_of_the_project_count_and_are_not_proposed_again(project: Engi
     reason = project.proposals(loop)[0].reason
     assert "from 5 runs of 4 configs" in reason
     assert f"best so far: lr=0.25 of {grid.name}" in reason
+
+
+def test_what_a_model_prefers_is_expected_to_be_better(project: EngineProject) -> None:
+    project.run(project.loop([bowl(project)], grid=["lr=0.2,0.4,0.6,0.8,1.0"], rules=None))
+    loop = searched(project, rounds=2, approve="manual")
+    with project.driven(loop) as driven:
+        for proposal in driven.waiting():
+            assert "the next that its model of l1_loss prefers" in proposal.reason
+            assert proposal.expects == Expectation(metric="train/l1_loss", direction="lower")
 
 
 def test_a_config_that_fails_is_not_proposed_again_and_counts_as_bad(project: EngineProject) -> None:

@@ -15,8 +15,8 @@ from autoloop.engine.rounds.outcome import outcome_in
 from autoloop.engine.rounds.search_history import Material, history, material
 from autoloop.metrics import Direction
 from autoloop.metrics.seeds import by_config
-from autoloop.model import Actor, Evidence, Run, RunState, Sampler, Search
-from autoloop.search import Answer, Question, reason
+from autoloop.model import Actor, Evidence, Expectation, Run, RunState, Sampler, Search
+from autoloop.search import Answer, How, Question, reason
 from autoloop.search.process import SearchError, SearchProcess
 from autoloop.text.searches import space_words
 from autoloop.variants.request import VariantRequest
@@ -52,6 +52,7 @@ class Asking:
             return
         self._good: Direction = "high" if best.highest else "low"
         self._metric = context.metrics.short(best.metric)
+        self._expected = Expectation(metric=best.metric, direction="higher" if best.highest else "lower")
         base, beside = _base(context, best.metric, best.run)
         self._runs = [run.id for run in beside]
         self._room = max(context.spec.variants_per_run, -(-len(context.spec.slots) // len(beside)))
@@ -99,6 +100,7 @@ class Asking:
                 reason=reason(question, each, self._metric),
                 edits=edits_to(config, question.axes, each.point),
                 evidence=evidence,
+                expects=self._expected if each.how is How.MODEL else None,
             )
             for each in answer.proposed
         ]
