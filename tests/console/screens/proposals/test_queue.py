@@ -329,7 +329,7 @@ async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_not
         assert "new" not in rows(app, "queue")[1]
         add(project, (BATCH,))
         await see(pilot, app)
-        assert [row[:32].split()[:5] for row in rows(app, "queue")[1:3]] == [
+        assert [row[:36].split()[:5] for row in rows(app, "queue")[1:3]] == [
             [">", "◌", "pending", "#1", "demo_"],
             ["◌", "pending", "#2", "new", "demo_"],
         ]
