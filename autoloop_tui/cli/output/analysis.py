@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoloop.configs import config_hash, edits_as_mapping
 from autoloop.files import LARGEST, read_regular
-from autoloop.metrics import MetricBook, MetricBooks, main_metrics, to_json
+from autoloop.metrics import MetricBook, MetricBooks, main_metrics, mean_summary, to_json
 from autoloop.model import Config, Run, Summary, UserError
 from autoloop.reports.replicates import mean_text
 from autoloop.settings import Settings
@@ -80,7 +80,8 @@ class Suggestion(NamedTuple):
 def proposals_for(
     runs: list[Analysed], source: RuleSource, settings: Settings, books: MetricBooks
 ) -> dict[str, list[Suggestion]]:
-    """What the rules ask for, by run. Runs of this project's loops are judged by their loops' policies."""
+    """What the rules ask for, by run. Runs of this project's loops are judged by their loops' policies; runs that differ in
+    the seed only by the mean of what they reached, as an engine judges them."""
     from autoloop.engine.planning.variant_policies import project_policy, store_of
     from autoloop.rules import RunView
     from autoloop.variants.check import check
@@ -93,14 +94,17 @@ def proposals_for(
         ours = [run for loop in store.loops() for run in store.runs(loop.id)] if store else []
         # A run is named by its folder, or by its id on W&B, which is the loop's where the preset passes it on.
         in_loops = {known: run for run in ours for known in (run.id, run.output_dir)}
+        loops = {run.name: in_loops.get(os.path.abspath(run.name)) or in_loops.get(run.name) for run in runs}
+        means = _means(runs, loops)
         for run in runs:
             config, policy, against = run.config, otherwise, None
-            known = in_loops.get(os.path.abspath(run.name)) or in_loops.get(run.name)
+            known = loops[run.name]
             if store and known:
                 config, policy = _as_its_loop(store, known, settings) or (config, policy)
                 against = partial(_among_its_loop, store, known)
-            book = books.for_run(config, run.summary.metrics)
-            judgement = source.judge(RunView(run.summary, config, _log_of(run), book, against))
+            summary = means.get(run.name, run.summary)
+            book = books.for_run(config, summary.metrics)
+            judgement = source.judge(RunView(summary, config, _log_of(run), book, against))
             result[run.name] = [
                 Suggestion(request, check(config, request, policy) if config else None) for request in judgement.requests
             ]
@@ -108,6 +112,25 @@ def proposals_for(
     for note, times in undecided.items():
         print(f"note: {printing.printable(note)} ({plural(times, 'run')})", file=sys.stderr)
     return result
+
+
+def _means(runs: list[Analysed], loops: Mapping[str, Run | None]) -> dict[str, Summary]:
+    """By run, the mean over the runs of its config, if there are several seeds: of one round of a loop, or of no loop."""
+    configs: dict[tuple[object, ...], dict[str, list[Analysed]]] = {}
+    for run in runs:
+        known = loops[run.name]
+        if known is not None:
+            key: tuple[object, ...] = (known.loop, known.round, known.group or known.id)
+            configs.setdefault(key, {}).setdefault(known.config_hash, []).append(run)
+        elif (hashes := _hashes(run.config)) is not None:
+            configs.setdefault((hashes[0],), {}).setdefault(hashes[1], []).append(run)
+    found: dict[str, Summary] = {}
+    for by_seed in configs.values():
+        if len(by_seed) > 1:
+            members = [run for same in by_seed.values() for run in same if run.summary.metrics]
+            if len(members) > 1:
+                found |= dict.fromkeys((run.name for run in members), mean_summary([run.summary for run in members]))
+    return found
 
 
 def _as_its_loop(store: Store, run: Run, settings: Settings) -> tuple[Config, VariantPolicy] | None:
