@@ -64,13 +64,14 @@ class EventPrinter:
         self.line(f"  {run.name} ({run.id})  step {step}/{run.total_steps}{share}{eta}", time.time())
 
     def round_table(self, number: int, cells: int | None = None) -> str:
-        return runs_table(
-            self.store.runs(self.loop.id, number), self.metrics, cells, self.store.replicates_elsewhere(self.loop.id)
-        )
+        before = [run for run in self.store.runs(self.loop.id) if run.round < number]
+        elsewhere = [*before, *self.store.replicates_elsewhere(self.loop.id)]
+        return runs_table(self.store.runs(self.loop.id, number), self.metrics, cells, elsewhere)
 
 
 def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None, elsewhere: Sequence[Run] = ()) -> str:
-    """Runs with their key metrics' last values, and what may be said of them. `elsewhere`: replicates in other loops."""
+    """Runs with their key metrics' last values, and what may be said of them. `elsewhere`: replicates in
+    earlier rounds and in other loops."""
     keys = for_runs(metrics, runs).key_metrics
     rows = [
         [
