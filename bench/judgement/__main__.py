@@ -57,9 +57,11 @@ def train(given: argparse.Namespace, parts: set[str], server: Path) -> None:
     if "seeds" in parts:
         seeds.report(seeds.seeds(given.seeds, given.steps, given.seed, given.results, given.workers), given.steps)
     if "real" in parts:
-        if not given.so_far:
-            real_loops.train(given.loops, given.steps, given.seed, given.results, server)
-        real_loops.report(real_loops.found(given.steps, given.seed, given.results))
+        for confirm in (True, False):
+            wanted = real_loops.Wanted(confirm, given.steps, given.seed, given.results)
+            if not given.so_far:
+                real_loops.train(wanted, given.loops, server)
+            real_loops.report(wanted)
     if "search" in parts:
         tasks = [
             Task(number, given.runs, given.steps, given.seed + 1000 * number, given.results / "trainings", server)

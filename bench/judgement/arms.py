@@ -50,8 +50,23 @@ class Task(msgspec.Struct, frozen=True):
 
 
 def greedy_rules(task: Task) -> Chosen:
-    """The shipped rules as 0.1.0 had them: four configs, one run each; each run's first proposal is the next round's."""
-    return _lowest("greedy rules", task, _loop(task, ["--variants-per-run", "1", "--replicates", "1"]))
+    """The shipped rules as 0.1.0 used them: four configs, one run each; each run's first proposal is run next; the lowest
+    last value is taken."""
+    ended = _loop(task, ["--variants-per-run", "1", "--replicates", "0"])
+    found = [run for run in ended.runs if run.state is RunState.FINISHED and run.summary and METRIC in run.summary.metrics]
+    values = [run.summary.metrics[METRIC].last for run in found if run.summary]
+    best = values.index(min(values))
+    return Chosen("greedy rules", task.repetition, ended.configs[found[best].id], best > 0, len(found), _steps(found))
+
+
+def rules_with_replicates(task: Task) -> Chosen:
+    """The shipped rules as they are used now: what looks better runs again with fresh seeds beside the baseline. The config
+    that the end of the loop names is taken."""
+    ended = _loop(task, ["--variants-per-run", "1", "--replicates", "auto"])
+    outcome = ended.loop.outcome
+    assert outcome is not None
+    config, name = ended.configs[outcome.first.run], "rules, replicates"
+    return Chosen(name, task.repetition, config, outcome.better, len(ended.runs), _steps(ended.runs))
 
 
 def random_search(task: Task) -> Chosen:
@@ -101,7 +116,12 @@ def tpe(task: Task) -> Chosen:
     return Chosen("TPE, median pruning", task.repetition, configs[best.number], best.number > 0, task.runs, steps)
 
 
-ARMS: dict[str, Callable[[Task], Chosen]] = {"greedy": greedy_rules, "random": random_search, "tpe": tpe}
+ARMS: dict[str, Callable[[Task], Chosen]] = {
+    "rules": rules_with_replicates,
+    "greedy": greedy_rules,
+    "random": random_search,
+    "tpe": tpe,
+}
 
 
 def seeded(config: Config, seed: int) -> Config:
@@ -111,15 +131,9 @@ def seeded(config: Config, seed: int) -> Config:
 def _loop(task: Task, words: list[str]) -> Ended:
     configs = {name: seeded(config, task.seed) for name, config in demo_project.demo_configs().items()}
     rounds = math.ceil(task.runs / ROUND)
-    words = ["--rounds", str(rounds), "--decide", "--concurrency", "2", "--max-runs", str(task.runs), *words]
-    return run_loop(task.server, configs, task.steps, "", words)
-
-
-def _lowest(arm: str, task: Task, ended: Ended) -> Chosen:
-    found = [run for run in ended.runs if run.state is RunState.FINISHED and run.summary and METRIC in run.summary.metrics]
-    values = [run.summary.metrics[METRIC].last for run in found if run.summary]
-    best = values.index(min(values))
-    return Chosen(arm, task.repetition, ended.configs[found[best].id], best > 0, len(found), _steps(ended.runs))
+    return run_loop(
+        task.server, configs, task.steps, "", ["--rounds", str(rounds), "--decide", "--concurrency", "2", *words]
+    )
 
 
 def _steps(runs: list[Run]) -> int:

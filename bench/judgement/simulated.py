@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autoloop.verdicts import ALPHA, Call, Value, decide, pooled, shared
+from autoloop.verdicts import ALPHA, Call, Value, decide, pooled
 from autoloop.verdicts.boundary import Boundary
 from autoloop.verdicts.distributions import normal_quantile
 
+from bench.judgement.simulated_loops import SimulatedLoop
 from bench.judgement.text import rate
 
 CALIBRATION = 5
@@ -31,11 +31,6 @@ class Trainer:
         self.runs += 1
         return Value(mean + self.draw(self.rng) + self.drift * self.runs, 1, str(self.runs))
 
-    def round(self, *means: float) -> list[Value]:
-        """Runs beside each other: they share the machine as it is then, and the seed."""
-        self.runs += 1
-        return [Value(m + self.draw(self.rng) + self.drift * self.runs, 1, str(self.runs)) for m in means]
-
 
 def normal(rng: random.Random) -> float:
     return rng.gauss(0, 1)
@@ -47,35 +42,6 @@ def heavy(rng: random.Random) -> float:
 
 
 NOISES = {"normal": (normal, 0.0), "heavy tails (t, 3)": (heavy, 0.0), "drifting 0.1 sd per run": (normal, 0.1)}
-
-
-def reports_improvement(trainer: Trainer, effect: float = 0.0, runs: int = 20) -> bool:
-    """One loop: 4 seeds of the baseline, then rounds of 4 variants, one run each, whose best is confirmed on fresh seeds
-    beside the baseline. Whether any table or confirmation says "better" at any time."""
-    baseline = [trainer.run() for _ in range(4)]
-    for round_ in itertools.count(1):
-        if runs - trainer.runs < 6:
-            return False
-        variants = [trainer.run(effect) for _ in range(4)]
-        for each in variants:
-            among = shared(round_, len(variants))
-            if decide([each], baseline, pooled([baseline]), good="high", comparisons=among).call is Call.BETTER:
-                return True
-        # Fresh seeds decide: what made it the best of four does not count.
-        ours: list[Value] = []
-        theirs: list[Value] = []
-        budget = (runs - trainer.runs) // 2 if round_ == 2 else 2
-        for _ in range(budget):
-            mine, other = trainer.round(effect, 0.0)
-            ours.append(mine)
-            theirs.append(other)
-            noise = pooled([baseline, ours, theirs])
-            call = decide(ours, theirs, noise, good="high", comparisons=shared(round_)).call
-            if call is not Call.NOT_ENOUGH:
-                break
-        if call is Call.BETTER:
-            return True
-    return False
 
 
 def greedy_reports_improvement(trainer: Trainer, runs: int = 20) -> bool:
@@ -106,9 +72,10 @@ def loops(count: int, seed: int) -> None:
     print(f"\nA/A: {count} loops of 20 runs, every variant equal to the baseline; loops that report an improvement:")
     for name, (draw, drift) in NOISES.items():
         rng = random.Random(seed)
-        wrong = sum(reports_improvement(Trainer(rng, draw, drift)) for _ in range(count))
+        ended = [SimulatedLoop(rng, draw, drift).run() for _ in range(count)]
+        wrong, shown = sum(bool(loop.confirmed) for loop in ended), sum(loop.shown for loop in ended)
         greedy = sum(greedy_reports_improvement(Trainer(rng, draw, drift)) for _ in range(count))
-        print(f"  {name:24}  {rate(wrong, count)}   greedy keep-if-better: {greedy / count:.1%}")
+        print(f"  {name:24}  {rate(wrong, count)}   in a table: {rate(shown, count)}   greedy: {greedy / count:.1%}")
 
 
 def power(count: int, seed: int) -> None:

@@ -11,30 +11,26 @@ from autoloop.model import Summary
 from autoloop.verdicts import Call
 
 from bench.judgement.seeds import METRICS, called_different
-from bench.judgement.simulated import (
-    NOISES,
-    Trainer,
-    compared,
-    fixed_runs,
-    greedy_reports_improvement,
-    normal,
-    reports_improvement,
-)
+from bench.judgement.simulated import NOISES, Trainer, compared, fixed_runs, greedy_reports_improvement, normal
+from bench.judgement.simulated_loops import SimulatedLoop
+
+LOOPS = 60
 
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_loops_of_equal_configs_report_no_improvement(noise: str) -> None:
     draw, drift = NOISES[noise]
     rng = random.Random(5)
-    wrong = sum(reports_improvement(Trainer(rng, draw, drift)) for _ in range(100))
-    assert wrong <= 10
-    assert sum(greedy_reports_improvement(Trainer(rng, draw, drift)) for _ in range(100)) > 80
+    ended = [SimulatedLoop(rng, draw, drift).run() for _ in range(LOOPS)]
+    assert sum(bool(loop.confirmed) for loop in ended) <= 0.05 * LOOPS
+    assert sum(loop.shown for loop in ended) <= 0.05 * LOOPS
+    assert sum(greedy_reports_improvement(Trainer(rng, draw, drift)) for _ in range(LOOPS)) > 0.8 * LOOPS
 
 
-def test_a_loop_with_something_to_find_finds_it() -> None:
+def test_a_loop_with_something_to_find_confirms_it() -> None:
     rng = random.Random(6)
-    draw, drift = NOISES["normal"]
-    assert sum(reports_improvement(Trainer(rng, draw, drift), effect=8.0) for _ in range(20)) >= 16
+    ended = [SimulatedLoop(rng, normal, effect=lambda: 8.0).run() for _ in range(20)]
+    assert sum(bool(loop.confirmed) for loop in ended) >= 16
 
 
 def test_an_effect_of_one_spread_is_found_with_fewer_runs_than_a_test_with_one_look_needs() -> None:
