@@ -71,6 +71,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "noise": Command("calibrate", "Show how much runs differ between seeds.", ("noise", "noise --loop 2 --json")),
         "logs": Command("inspect", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
+        "plot": Command(
+            "plot",
+            "Draw the curves of runs in the terminal.",
+            ("plot", "plot base lr_3e-3 --metric eval_l1 train/loss"),
+        ),
         "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
         "report": Command(
             "inspect",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from autoloop.engine.planning.frozen import preset_of
+from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.metric_readers import Follower, follow
-from autoloop.model import Attempt, LoopSpec, Run
+from autoloop.metrics import canonical_columns
+from autoloop.model import Attempt, Loop, LoopSpec, Run, Series, UserError
+from autoloop.store import Store
 from autoloop.trainers import Preset
 
 
@@ -24,6 +29,31 @@ def follow_attempt(attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | 
         total_steps=None if any_bar else run.total_steps or None,
         axis=(preset.step or None) if preset else None,
     )
+
+
+def history_reader(store: Store, loop: Loop) -> Callable[[Run], Mapping[str, Series]]:
+    """A function that reads a run's history under canonical names, as far as its last attempt has got; nothing of a run
+    that has not started, or whose files are gone."""
+    try:
+        preset = preset_of(store.places, loop)
+    except UserError:
+        preset = None
+    attempts = {attempt.run: attempt for attempt in store.loop_attempts(loop.id)}
+    book = metrics_of(store.places, loop)
+
+    def read(run: Run) -> Mapping[str, Series]:
+        attempt = attempts.get(run.id)
+        if attempt is None:
+            return {}
+        follower = follow_attempt(attempt, run, loop.spec, preset)
+        try:
+            while follower.poll():
+                pass
+            return canonical_columns(follower.columns, book)
+        finally:
+            follower.close()
+
+    return read
 
 
 def with_progress(run: Run, follower: Follower) -> Run:
