@@ -34,7 +34,7 @@ def chart(metric: str, lines: Sequence[tuple[Run, Series | None]], *, log: bool 
     plotext.plot_size(size.columns, max(HEIGHT, size.lines // 2))
     for paint in (plotext.canvas_color, plotext.axes_color, plotext.ticks_color):
         paint("default")
-    legend = []
+    legend, drawn = [], False
     for number, (run, series) in enumerate(lines):
         letter = chr(ord("a") + number)
         points = [(x, y) for x, y in series or () if math.isfinite(y) and (y > 0 or not log)]
@@ -44,11 +44,12 @@ def chart(metric: str, lines: Sequence[tuple[Run, Series | None]], *, log: bool 
             continue
         xs, ys = zip(*points, strict=True)
         heights = [math.log10(y) for y in ys] if log else list(ys)
+        drawn = True
         plotext.plot(list(xs), heights, marker="braille" if coloured else letter, color=COLOURS[number])
         mark = f"\x1b[38;5;{COLOURS[number]}m━━\x1b[0m" if coloured else f" {letter}"
         legend.append(f" {mark}  {printing.printable(name)}: {ys[-1]:.4g} at step {xs[-1]}{_ended(series, points)}")
     title = f"{metric}, log₁₀" if log else metric
-    body = plotext.build() if any("at step" in line for line in legend) else ""
+    body = plotext.build() if drawn else ""
     text = body if coloured else plotext.uncolorize(body)
     rows = [row.rstrip() for row in text.splitlines()]
     return "\n".join([printing.printable(title), *rows, *legend])
