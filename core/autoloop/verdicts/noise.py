@@ -141,7 +141,8 @@ def _differences(groups: Sequence[Sequence[Value]]) -> Iterator[list[float]]:
 
     Each group is compared once: all pairs of groups would count the same runs again and again.
     """
-    seeded = [by_seed(group) for group in groups]
+    # Single runs have no two seeds to share, and a loop may have thousands of them.
+    seeded = [seeds for seeds in map(by_seed, groups) if len(seeds) > 1]
     for place, mine in enumerate(seeded):
         for other in seeded[:place]:
             common = mine.keys() & other.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,7 @@ class _Estimate:
     dof: int
     step: float
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - an estimate is a few numbers, and equal ones recur in every verdict
     def bounds(self, alpha: float) -> tuple[float, float]:
         """The largest effect with which no difference is shown (below 0: too early for that), and the least that decides."""
         boundary = Boundary(alpha, self.step)
