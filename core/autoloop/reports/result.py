@@ -24,10 +24,20 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
         lines.append(f"met --until: {winner_label(store, loop.winner)}, {how}")
     if loop.outcome:
         lines += outcome_lines(loop.outcome, name_of, metrics.short(loop.outcome.metric))
+    elif loop.end is not None and loop.best is None and _has_metrics(store, loop):
+        lines.append(
+            "no config is called better: no metric of these runs has a known good direction; "
+            "`lower` or `higher` under [metrics] in autoloop.toml gives it one"
+        )
     if best := loop.best:
         run = store.run(best.run)
         lines.append(f"{best.word} last {metrics.short(best.metric)}: {number(best.value)}, {run.name} ({run.id})")
     return lines + ([then] if (then := then_line(store, loop)) else [])
+
+
+def _has_metrics(store: Store, loop: Loop) -> bool:
+    newest = store.newest_in(loop.id, RunState.FINISHED, 1)
+    return any(run.summary and run.summary.metrics for run in newest)
 
 
 def winner_label(store: Store, winner: str) -> str:

@@ -133,7 +133,7 @@ def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: st
     lines = [_headline(found, name_of, metric)]
     if found.changes:
         more = f" and {len(found.changes) - MOST} more" if len(found.changes) > MOST else ""
-        lines.append(f"it differs from the baseline in {changes_text(found.changes[:MOST])}{more}")
+        lines.append(f"{name_of(found.first)} differs from the baseline in {changes_text(found.changes[:MOST])}{more}")
     others = [each for each in found.confirmations if not (found.better and each.contender == found.first.run)]
     lines += [_confirmation(each, name_of, metric) for each in others[:MOST]]
     if len(found.rounds) > 1:

@@ -95,7 +95,9 @@ def test_rounds_rules_and_cost_are_summed_up(project: EngineProject) -> None:
     assert found.seconds > 0
 
 
-def test_a_loop_without_a_metric_of_which_one_direction_is_good_states_nothing(project: EngineProject) -> None:
+def test_a_loop_without_a_metric_of_which_one_direction_is_good_says_so(project: EngineProject) -> None:
     rows_ = [{"_step": step, "train/quantity": 1.0 * step} for step in (1, 2)]
     loop = project.loop([project.config("a", rows=rows_), project.config("b", rows=rows_)])
-    assert project.run(loop).outcome is None
+    ended = project.run(loop)
+    assert ended.outcome is None
+    assert any("no metric of these runs has a known good direction" in text for text in project.story(loop))

@@ -86,7 +86,7 @@ async def test_a_loop_that_has_ended_says_whether_a_config_is_better_than_the_ba
         text = " ".join(" ".join(painted(screen.query_one("#next"))).split())
     assert "lr=3e-2 (4 seeds) is better than the baseline, base: eval/loss -0.05 [-0.07, -0.03]" in text
     assert "tail mean of 4 and 1 run" in text
-    assert "it differs from the baseline in ot.loss_config.reg 0.1 → 0.16" in text
+    assert "differs from the baseline in ot.loss_config.reg 0.1 → 0.16" in text
 
 
 @pytest.mark.parametrize(
