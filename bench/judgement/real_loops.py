@@ -99,15 +99,22 @@ def report(wanted: Wanted) -> None:
 
 def carry_out(wanted: Wanted, number: int, server: Path) -> Trained:
     seed = wanted.seed + 100_000 * number
-    words = ["--rounds", "2", "--decide", "--variants-per-run", str(SEEDS), "--concurrency", "2"]
+    words = ["--rounds", "2", "--decide", "--concurrency", "2"]
     configs: dict[str, Config] = {"base": {**demo_project.BASELINE, "seed": seed}}
     if wanted.confirm:
         for place in range(1, SEEDS):
             config = {**demo_project.BASELINE, "seed": seed + place}
             configs[f"variant{place}"] = {**config, "save_freq": config["save_freq"] + place}
-        words += ["--replicates", "auto"]
+        words += ["--replicates", "auto", "--variants-per-run", "1"]
     else:
-        words += ["--replicates", "0", "--seeds", ",".join(str(seed + place) for place in range(SEEDS))]
+        words += [
+            "--replicates",
+            "0",
+            "--variants-per-run",
+            str(SEEDS),
+            "--seeds",
+            ",".join(str(seed + place) for place in range(SEEDS)),
+        ]
     ended = run_loop(server, configs, wanted.steps, RULES, words)
     if len(ended.runs) != 2 * SEEDS or any(run.state is not RunState.FINISHED for run in ended.runs):
         raise SystemExit(f"loop {number + 1}: not all of its {2 * SEEDS} runs finished")
