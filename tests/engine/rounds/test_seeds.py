@@ -53,6 +53,15 @@ def test_a_rule_judges_the_mean_over_seeds_and_its_variant_runs_with_each_of_the
     assert any("proposal 1 from lr=1 (2 seeds)" in text for text in project.story(loop))
 
 
+def test_a_proposal_that_sets_the_seed_runs_once(project: EngineProject) -> None:
+    configs = seeds(project, "lr=1", {1: 4.0, 2: 4.0, 3: 4.0}, lr=1.0)
+    rules = project.rules(LOW.replace("lr@mul=2", "seed@add=10"))
+    loop = project.loop(configs, rounds=2, decide=True, rules=rules)
+    project.run(loop)
+    assert [seen(run)["config"]["seed"] for run in project.runs(loop, 2)] == [11]
+    assert sum("would run the same training again" in text for text in project.story(loop)) == 2
+
+
 def test_a_seed_that_failed_is_no_part_of_the_mean(project: EngineProject) -> None:
     by_seed = {"1": {"rows": rows(5.0, 4.0)}, "2": {"code": 1}, "3": {"rows": rows(5.0, 1.0)}}
     configs = seeds(project, "lr=1", {1: 4.0, 2: 0.0, 3: 1.0}, by_seed=by_seed)

@@ -95,7 +95,7 @@ def _trainings(
     the proposal no longer holds; why one of several replicates of its base cannot be started is added to `left_out`."""
     if proposal.repeats:
         return proposals.repeated(proposal, beside)
-    found = []
+    found: list[tuple[Run, Config, list[Change]]] = []
     for base in proposal.runs:
         try:
             config = proposals.variant_config(proposal, base, beside)
@@ -104,6 +104,9 @@ def _trainings(
                 raise
             left_out.append(f"{_root_name(context, base)}: {error}")
         else:
+            if any(config == other for _, other, _ in found):  # the proposal sets the seed, in which they differed
+                left_out.append(f"{_root_name(context, base)}: proposal {proposal.id} would run the same training again.")
+                continue
             found.append((context.store.run(base), config, proposal.changes))
     return found
 
