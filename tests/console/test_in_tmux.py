@@ -86,11 +86,11 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
 
         tmux.wait("waits for your decisions", seconds=240)
         tmux.keys("p")
-        tmux.wait("4 pending")
+        tmux.wait("5 pending")
         tmux.keys("a")
         tmux.wait("1 approved")
         numbers = [proposal.id for proposal in store.proposals(loop.id)]
-        assert len(numbers) == 4
+        assert len(numbers) == 5  # four of the rules, and the replicates of what looks better than the baseline
 
         tmux.wait_for_cursor(f"#{numbers[1]} ")  # approving moves it to the next pending one
         tmux.keys("e")
@@ -126,12 +126,14 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
         tmux.keys("q")
 
         assert store.loop(loop.id).state is LoopState.FINISHED
-        first, second, third, fourth = store.proposals(loop.id)
+        first, second, third, fourth, replicates = store.proposals(loop.id)
         assert first.status is ProposalStatus.LAUNCHED
         assert second.status is ProposalStatus.LAUNCHED
         assert second.revision == 2
         assert {change.path: change.after for change in second.changes}["ot.loss_config.reg"] == 0.77
         assert (third.status, third.note) == (ProposalStatus.REJECTED, "tried before")
         assert fourth.run is None
+        assert replicates.repeats is not None
+        assert replicates.run is None
         assert [run.state.value for run in store.runs(loop.id)] == ["finished"] * 6
         assert not [event for event in store.events(loop.id) if "engine leaves" in event.text]
