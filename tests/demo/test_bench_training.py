@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from autoloop.demo.project import demo_configs
 
 from bench.judgement.training import Row, prepare, trained
 
 STEPS = 12
 METRIC = "eval/offline_eval/avg_l1"
+
+
+@pytest.fixture(autouse=True)
+def _left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What `prepare` sets for its whole process must not reach other tests' trainings."""
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 def test_a_training_gives_the_same_curve_whatever_was_trained_before_it(tmp_path: Path) -> None:
