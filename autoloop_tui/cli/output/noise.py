@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoloop.engine.planning.frozen import preset_of
-from autoloop.engine.runs.following import follow_attempt
-from autoloop.metrics import MetricBook, by_config, canonical_columns, for_runs
-from autoloop.model import Loop, Run, RunState, Series, UserError
+from autoloop.engine.runs.following import history_reader
+from autoloop.metrics import MetricBook, by_config, for_runs
+from autoloop.model import Loop, RunState
 from autoloop.store import Store
 from autoloop.text.values import number
 from autoloop.verdicts import Judge, Noise, stable_from
@@ -67,25 +64,8 @@ def _measured(store: Store, loop: Loop, book: MetricBook) -> list[MetricNoise]:
     finished = [run for run in runs if run.state is RunState.FINISHED and run.summary]
     judge = Judge(runs, book, store.replicates_elsewhere(loop.id))
     largest = max(by_config(finished), key=len, default=())
-    histories = [_history(store, loop, run, book) for run in largest] if len(largest) > 1 else []
+    histories = list(map(history_reader(store, loop), largest)) if len(largest) > 1 else []
     return [
         MetricNoise(key, judge.noise(key), stable_from([dict(each[key]) for each in histories if key in each]))
         for key in for_runs(book, finished).key_metrics
     ]
-
-
-def _history(store: Store, loop: Loop, run: Run, book: MetricBook) -> Mapping[str, Series]:
-    """The points of a run that has finished; none where its files are gone."""
-    preset = None
-    with contextlib.suppress(UserError):
-        preset = preset_of(store.places, loop)
-    attempts = store.attempts(run.id)
-    if not attempts:
-        return {}
-    follower = follow_attempt(attempts[-1], run, loop.spec, preset)
-    try:
-        while follower.poll():
-            pass
-        return canonical_columns(follower.columns, book)
-    finally:
-        follower.close()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,7 +23,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.rounds.copies import write_copy
 from autoloop.engine.runs.execution import Active, Execution
-from autoloop.engine.runs.following import follow_attempt
+from autoloop.engine.runs.following import read_attempt
 from autoloop.metrics import canonical_columns, config_name, main_names
 from autoloop.metrics.summary import mean
 from autoloop.model import (
@@ -43,7 +43,7 @@ from autoloop.text.plural import plural
 from autoloop.text.values import ordinal
 from autoloop.variants.grids import seed_path
 
-Columns = dict[str, Series]
+Columns = Mapping[str, Series]
 
 
 @dataclass(frozen=True)
@@ -105,20 +105,11 @@ class Halving:
 
     def _columns(self, run: Run, active: Active | None) -> Columns:
         """What a run that was not compared yet has logged."""
+        context = self.context
         if active is not None:
-            return canonical_columns(active.follower.columns, self.context.metrics)
-        return self._history(run) if run.state.ended else {}
-
-    def _history(self, run: Run) -> Columns:
-        """As `_columns`, of a run that has ended."""
-        attempts = self.context.store.attempts(run.id)
-        if not attempts:
-            return {}
-        follower = follow_attempt(attempts[-1], run, self.context.spec, self.context.preset)
-        while follower.poll():
-            pass
-        follower.close()
-        return canonical_columns(follower.columns, self.context.metrics)
+            return canonical_columns(active.follower.columns, context.metrics)
+        attempts = context.store.attempts(run.id) if run.state.ended else []
+        return read_attempt(attempts[-1], run, context.spec, context.preset, context.metrics) if attempts else {}
 
     def _metric(self, columns: dict[str, Columns], step: int) -> str | None:
         """The first key metric whose better direction is known and that a run has by the step."""

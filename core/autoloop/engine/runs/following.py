@@ -10,7 +10,7 @@ import msgspec
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.metric_readers import Follower, follow
-from autoloop.metrics import canonical_columns
+from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Attempt, Loop, LoopSpec, Run, Series, UserError
 from autoloop.store import Store
 from autoloop.trainers import Preset
@@ -43,17 +43,19 @@ def history_reader(store: Store, loop: Loop) -> Callable[[Run], Mapping[str, Ser
 
     def read(run: Run) -> Mapping[str, Series]:
         attempt = attempts.get(run.id)
-        if attempt is None:
-            return {}
-        follower = follow_attempt(attempt, run, loop.spec, preset)
-        try:
-            while follower.poll():
-                pass
-            return canonical_columns(follower.columns, book)
-        finally:
-            follower.close()
+        return read_attempt(attempt, run, loop.spec, preset, book) if attempt else {}
 
     return read
+
+
+def read_attempt(
+    attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | None, book: MetricBook
+) -> Mapping[str, Series]:
+    """The whole history of an attempt so far, under canonical names."""
+    follower = follow_attempt(attempt, run, spec, preset)
+    while follower.poll():
+        pass
+    return canonical_columns(follower.columns, book)
 
 
 def with_progress(run: Run, follower: Follower) -> Run:
