@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.test_troubles import killed_writers
+from tests.store.killing import killed_writers
 
 
 @pytest.mark.faults

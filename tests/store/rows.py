@@ -1,14 +1,11 @@
-"""Rows of a loop."""
+"""Rows of a loop, and a store with many of them."""
 
 from __future__ import annotations
 
-from autoloop.model import (
-    Loop,
-    LoopSpec,
-    LoopState,
-    Run,
-    WandbSpec,
-)
+from pathlib import Path
+
+from autoloop.model import Loop, LoopSpec, LoopState, Run, WandbSpec
+from autoloop.store import Store
 
 
 def a_loop(number: int = 1, **changes: object) -> Loop:
@@ -35,3 +32,12 @@ def a_run(name: str, loop: int = 1, round_: int = 1, position: int = 0, **change
         "config_hash": f"hash of {name}",
     }
     return Run(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def filled(folder: Path, runs: int = 300) -> Path:
+    """The database of a project with a loop of so many runs."""
+    with Store.open(folder, create=True) as store, store.transaction():
+        store.put_loop(a_loop())
+        for number in range(runs):
+            store.put_run(a_run(f"run{number}", position=number, source_path="x" * 500))
+    return folder / ".autoloop" / "autoloop.db"

@@ -1,0 +1,113 @@
+"""A database that an earlier version wrote: migrated once, with a copy of it kept, or refused, and never half of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+from autoloop.engine.driver.lock import EngineLock
+from autoloop.model import RunState, UserError
+from autoloop.store import SCHEMA_VERSION, Places, Store, opening
+
+from tests.store.rows import filled
+
+
+def older(path: Path, version: int) -> None:
+    with sqlite3.connect(path) as raw:
+        raw.execute("DROP INDEX runs_by_state")
+        raw.execute("DROP INDEX runs_by_group")
+        raw.execute("ALTER TABLE runs DROP COLUMN config_group")
+        raw.execute(f"PRAGMA user_version = {version}")
+    raw.close()
+
+
+def version_of(path: Path) -> int:
+    raw = sqlite3.connect(path)
+    found = int(raw.execute("PRAGMA user_version").fetchone()[0])
+    raw.close()
+    return found
+
+
+def test_an_older_database_is_migrated_and_a_copy_of_it_is_kept(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    older(path, 1)
+    with Store.open(tmp_path) as store:
+        assert len(store.runs(1)) == 300
+        assert store.counts(1) == {RunState.QUEUED: 300}
+    assert version_of(path) == SCHEMA_VERSION
+    copy = path.with_name("autoloop.db.version-1")
+    assert version_of(copy) == 1
+    assert copy.stat().st_mode & 0o077 == 0
+    raw = sqlite3.connect(copy)
+    assert raw.execute("SELECT COUNT(*) FROM runs").fetchone() == (300,)
+    raw.close()
+    Store.open(tmp_path).close()  # and once only
+    assert sorted(p.name for p in path.parent.glob("*version*")) == [copy.name]
+
+
+def test_replicates_in_other_loops_are_found_in_a_database_that_was_migrated(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with Store.open(tmp_path) as store:
+        loop, (one, two, *_) = store.loop(1), store.runs(1)
+        store.put_loop(msgspec.structs.replace(loop, id=2, name="loop_2"))
+        store.put_run(msgspec.structs.replace(one, group="alike", state=RunState.FINISHED))
+        store.put_run(msgspec.structs.replace(two, loop=2, group="alike"))
+    older(path, 1)
+    with Store.open(tmp_path) as store:
+        assert [run.id for run in store.replicates_elsewhere(2)] == [one.id]
+        assert store.replicates_elsewhere(1) == []  # it has not finished
+
+
+def test_steps_from_an_artificial_version_0_are_taken_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path)
+    older(path, 0)
+    with sqlite3.connect(path) as raw:
+        raw.execute("ALTER TABLE runs RENAME TO trainings")
+    raw.close()
+
+    def rename(db: sqlite3.Connection, _: Path) -> None:
+        db.execute("ALTER TABLE trainings RENAME TO runs")
+
+    monkeypatch.setitem(opening.MIGRATIONS, 0, rename)
+    with Store.open(tmp_path) as store:
+        assert len(store.runs(1)) == 300
+    assert version_of(path) == SCHEMA_VERSION
+    assert version_of(path.with_name("autoloop.db.version-0")) == 0
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path)
+    older(path, 1)
+
+    def fail(db: sqlite3.Connection, _: Path) -> None:
+        db.execute("DROP TABLE events")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setitem(opening.MIGRATIONS, 1, fail)
+        with pytest.raises(KeyboardInterrupt):
+            Store.open(tmp_path)
+    assert version_of(path) == 1
+    with Store.open(tmp_path) as store:
+        assert store.events(1) == []
+
+
+def test_a_version_that_nothing_leads_from_is_refused(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    older(path, 0)
+    with pytest.raises(UserError, match="too old"):
+        Store.open(tmp_path)
+    assert version_of(path) == 0
+
+
+def test_an_older_database_is_not_migrated_under_an_engine_of_that_version(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    lock = EngineLock(Places(tmp_path).lock("loop_1"))
+    assert lock.acquire() is None
+    older(path, 1)
+    with pytest.raises(UserError, match="still runs a loop"):
+        Store.open(tmp_path)
+    lock.release()
+    Store.open(tmp_path).close()
