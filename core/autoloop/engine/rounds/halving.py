@@ -19,11 +19,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from autoloop.configs import apply
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
-from autoloop.engine.rounds.copies import write_copy
+from autoloop.engine.rounds.making import make_run
 from autoloop.engine.runs.execution import Active, Execution
 from autoloop.engine.runs.following import read_attempt
+from autoloop.files import write_all
 from autoloop.metrics import canonical_columns, config_name, main_names
 from autoloop.metrics.summary import mean
 from autoloop.model import (
@@ -218,15 +220,11 @@ class Halving:
         seed = max(taken) + 1 + before
         change = Change(path=path, before=int(base.seed), after=seed)
         name = f"{config_name(base)},seed={seed}"
-        copy = write_copy(context, base, [change], name=name, round_=base.round, steps=base.total_steps)
+        position = context.store.number_of_runs(context.loop_id) + before
+        copy, files = make_run(context, base, apply(config, [change]), name=name, round_=base.round, position=position)
+        write_all(files)
         return msgspec.structs.replace(
-            copy,
-            position=copy.position + before,
-            base_run=base.base_run,
-            proposal=base.proposal,
-            changes=base.changes,
-            total_assumed=base.total_assumed,
-            slot=stop.slot,
+            copy, base_run=base.base_run, proposal=base.proposal, changes=base.changes, slot=stop.slot
         )
 
 

@@ -14,10 +14,11 @@ from autoloop.configs import apply, config_hash
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.then import resumes_to_steps, with_steps
-from autoloop.engine.rounds.copies import write_copy
 from autoloop.engine.rounds.deciding import approve_by_policy, start_due
+from autoloop.engine.rounds.making import make_run
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.runs.resume import refusal
+from autoloop.files import write_all
 from autoloop.model import (
     POLICY,
     THEN,
@@ -219,7 +220,16 @@ class Then:
         changes = with_steps(context.preset, config, steps)
         if changes is None:
             raise UserError(f"its checkpoint is gone, and the preset {context.preset.name} cannot set its steps")
-        run = write_copy(context, base, changes, name=f"{base.name}_to_{steps}", round_=proposal.round, steps=steps)
+        run, files = make_run(
+            context,
+            base,
+            apply(config, changes),
+            name=f"{base.name}_to_{steps}",
+            round_=proposal.round,
+            position=context.store.number_of_runs(context.loop_id),
+            steps=steps,
+        )
+        write_all(files)
         return msgspec.structs.replace(run, base_run=base.id, proposal=proposal.id, changes=changes)
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autoloop.configs import Config, rewrite, suffix_of
+import msgspec
+
+from autoloop.configs import Config
 from autoloop.engine.base.context import Context
-from autoloop.engine.base.frozen_config import frozen_text
-from autoloop.engine.planning.names import new_run_id
-from autoloop.engine.planning.own_settings import steps_assumed, steps_of
+from autoloop.engine.rounds.making import Files, make_run
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
 from autoloop.model import Change, EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
 from autoloop.model.transitions import proposal_blocked, proposal_lapsed, proposal_launched, round_done
-from autoloop.variants.grids import group_of, seed_of
-from autoloop.variants.policy import launch_policy
 
 BATCH = 64
 """Runs whose configs are written at once, before it is asked whether to go on."""
@@ -36,7 +34,7 @@ def start_round(
     made: list[tuple[Proposal, Run]] = []
     left_out: list[str] = []
     refused: list[Proposal] = []
-    unwritten: list[tuple[Path, str]] = []
+    unwritten: Files = []
     beside: dict[str, str] = {}
     roots: dict[str, str] = {}
     position = context.store.number_of_runs(context.loop_id)
@@ -51,7 +49,7 @@ def start_round(
                 roots[base.id] = _root_name(context, base.id)
             # Named by the first ancestor, so that names do not grow with each round.
             name = f"{roots[base.id]}_r{number}_{len(made) + 1}"
-            run, files = _make_run(
+            run, files = _variant_run(
                 context,
                 proposal,
                 config,
@@ -134,7 +132,7 @@ def write_run(
 ) -> Run:
     """The run that an approved proposal becomes, its config written; `slot` is kept for it. Nothing is recorded yet."""
     base = context.store.run(proposal.base_run)
-    run, files = _make_run(
+    run, files = _variant_run(
         context,
         proposal,
         config,
@@ -149,7 +147,7 @@ def write_run(
     return run
 
 
-def _make_run(
+def _variant_run(
     context: Context,
     proposal: Proposal,
     config: Config,
@@ -160,36 +158,13 @@ def _make_run(
     base: Run,
     changes: list[Change],
     slot: int | None = None,
-) -> tuple[Run, list[tuple[Path, str]]]:
-    """The run, and the files that are to be written before it is recorded: path and content. `base`: of which it is a
-    variant by these `changes`."""
-    run_id, spec = new_run_id(), context.spec
-    policy = launch_policy(context.preset, spec.train_script, spec.steps, spec.extra)
-    suffix = suffix_of(base.config_path)
-    variant = Path(context.loop.output_dir) / "variants" / f"{name}{suffix}"
-    frozen = context.places.config(run_id, suffix)
-    text = rewrite(frozen_text(base), config, suffix)
-    run = Run(
-        id=run_id,
-        loop=context.loop_id,
-        round=round_,
-        position=position,
-        name=name,
-        config_path=str(frozen),
-        source_path=str(variant),
-        config_hash=policy.hash(config),
-        group=group_of(config, policy),
-        seed=seed_of(config, policy),
-        base_run=base.id,
-        proposal=proposal.id,
-        changes=changes,
-        confirms=proposal.base_run if proposal.repeats else None,
-        slot=slot,
-        total_steps=steps_of(context.preset, config, context.spec.steps),
-        total_assumed=steps_assumed(context.preset, config),
-        created_at=context.clock(),
-    )
-    return run, [(frozen, text), (variant, text)]
+) -> tuple[Run, Files]:
+    """The run, and the files that are to be written before it is recorded. `base`: of which it is a variant by these
+    `changes`."""
+    run, files = make_run(context, base, config, name=name, round_=round_, position=position)
+    confirms = proposal.base_run if proposal.repeats else None
+    run = msgspec.structs.replace(run, base_run=base.id, proposal=proposal.id, changes=changes, confirms=confirms, slot=slot)
+    return run, files
 
 
 def queue_run(context: Context, proposal: Proposal, run: Run, *, first: bool = True) -> None:
