@@ -17,8 +17,8 @@ from autoloop.model import Config, Run, Summary, UserError
 from autoloop.reports.replicates import mean_text
 from autoloop.settings import Settings
 from autoloop.text.changes import after_text, before_text
+from autoloop.text.number_column import aligned
 from autoloop.text.plural import plural
-from autoloop.text.values import number
 
 from autoloop_tui.cli.output import printing
 
@@ -207,14 +207,15 @@ def present(
 def _table(runs: list[Analysed], head: list[str], books: MetricBooks) -> str:
     book = books.for_runs((run.config, run.summary.metrics) for run in runs)
     keys, others = main_metrics([run.summary for run in runs], book)
+    last = {key: _last(runs, key) for key in keys}
     rows = [
         [
             printing.printable(run.shown),
             *(printing.printable(cell) for cell in run.cells),
             run.summary.steps,
-            *(_last(run, key) for key in keys),
+            *(last[key][place] for key in keys),
         ]
-        for run in runs
+        for place, run in enumerate(runs)
     ]
     titles = [*head, "steps", *(book.short(key) for key in keys)]
     texts, metrics = [0, *range(2, len(head))], range(len(titles) - 1, len(head), -1)
@@ -264,10 +265,9 @@ def _also(names: list[str]) -> list[str]:
     return printing.wrapped(f"Other metrics of these runs, which --json has: {named}.", printing.across())
 
 
-def _last(run: Analysed, key: str) -> str:
-    if key in run.summary.not_finite:
-        return "not finite"
-    return number(run.summary.metrics[key].last if key in run.summary.metrics else None)
+def _last(runs: list[Analysed], key: str) -> list[str]:
+    texts = aligned(run.summary.metrics[key].last if key in run.summary.metrics else None for run in runs)
+    return ["not finite" if key in run.summary.not_finite else text for run, text in zip(runs, texts, strict=True)]
 
 
 def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoloop.metrics import MetricBook, MetricBooks
+from autoloop.text.number_column import aligned
 from autoloop.text.plural import plural
-from autoloop.text.values import NOTHING, count, duration, number
+from autoloop.text.values import NOTHING, count, duration
 
 from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.output.rates import rate_text
@@ -168,6 +169,8 @@ class Report:
         if not ended:
             return ""
         metric = [self.book.short(self.ranks.metric), "place"] if self.ranks else []
+        value = self.ranks.value if self.ranks else {}
+        values = aligned(value.get(each.facts.id) for each in ended)
         rows = [
             [
                 printing.printable(each.facts.name),
@@ -175,9 +178,9 @@ class Report:
                 each.at,
                 each.facts.step,
                 printing.printable(f"{each.by.rule}{' → ' + ' '.join(each.edits) if each.edits else ''}" if each.by else ""),
-                *self._place(each.facts.id),
+                *([values[place], self._place(each.facts.id)] if self.ranks else []),
             ]
-            for each in ended
+            for place, each in enumerate(ended)
         ]
         head = ["run", "loop", "ended at", "made", "by", *metric]
         if len({each.facts.cohort for each in outcomes}) == 1:
@@ -186,13 +189,11 @@ class Report:
             )
         return printing.table(head, rows, texts=(4, 1, 0), spare=(1,), cells=printing.across())
 
-    def _place(self, run: str) -> list[str]:
-        if self.ranks is None:
-            return []
-        if run not in self.ranks.place:
-            return [NOTHING, NOTHING]
+    def _place(self, run: str) -> str:
+        if self.ranks is None or run not in self.ranks.place:
+            return NOTHING
         best = " best" if run in self.ranks.best else ""
-        return [number(self.ranks.value[run]), f"{self.ranks.place[run]}/{self.ranks.of[run]}{best}"]
+        return f"{self.ranks.place[run]}/{self.ranks.of[run]}{best}"
 
     def _against(self) -> str:
         (now, before), (new, old) = self.results, self.tallies

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoloop.model import Change
 from autoloop.text.changes import after_text, before_text
+from autoloop.text.number_column import aligned
 from autoloop.text.plural import plural
 from autoloop.text.values import NOTHING, number
 from autoloop.verdicts.wording import noise_document, noise_text, short
@@ -67,16 +68,17 @@ class Report(NamedTuple):
     def _table(self) -> str:
         pairs = self.comparison.pairs
         paths = {pair.path for pair in pairs}
+        before, after = (aligned(pair.means[place] for pair in pairs[:SHOWN]) for place in (0, 1))
         rows = [
             [
                 printing.printable(_short(pair.path, paths)),
                 printing.printable(f"{before_text(change)} → {after_text(change)}"),
-                f"{number(pair.means[0])} ({pair.verdict.runs[1]})",
-                f"{number(pair.means[1])} ({pair.verdict.runs[0]})",
+                f"{before[place]} ({pair.verdict.runs[1]})",
+                f"{after[place]} ({pair.verdict.runs[0]})",
                 _effect(pair),
                 _words(pair),
             ]
-            for pair in pairs[:SHOWN]
+            for place, pair in enumerate(pairs[:SHOWN])
             for change in [_change(pair)]
         ]
         head = ["setting", "change", "before", "after", "effect", "verdict"]

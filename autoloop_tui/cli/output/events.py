@@ -10,7 +10,8 @@ from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Event, EventKind, Loop, LoopState, Run
 from autoloop.reports.replicates import replicates, verdict_lines
 from autoloop.store import Store
-from autoloop.text.values import duration, number
+from autoloop.text.number_column import aligned
+from autoloop.text.values import duration
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -73,6 +74,7 @@ def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None, e
     """Runs with their key metrics' last values, and what may be said of them. `elsewhere`: replicates in
     earlier rounds and in other loops."""
     keys = for_runs(metrics, runs).key_metrics
+    last = {key: aligned(_last(run, key) for run in runs) for key in keys}
     rows = [
         [
             run.round,
@@ -80,10 +82,10 @@ def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None, e
             printing.printable(run.name),
             run.state.value,
             f"{run.step}/{run.total_steps}",
-            *(number(run.summary.metrics[key].last if run.summary and key in run.summary.metrics else None) for key in keys),
+            *(last[key][place] for key in keys),
             printing.printable(run.reason or ""),
         ]
-        for run in runs
+        for place, run in enumerate(runs)
     ]
     head = ["round", "id", "run", "state", "steps", *(metrics.short(key) for key in keys), ""]
     table = printing.table(head, rows, texts=(2, len(head) - 1), spare=range(len(head) - 2, 4, -1), cells=cells)
@@ -123,3 +125,7 @@ def follow_loop(store: Store, loop: Loop, on_event: Callable[[Event], None], aft
         )
         return 1
     return client.exit_code(store, ended)
+
+
+def _last(run: Run, key: str) -> float | None:
+    return run.summary.metrics[key].last if run.summary and key in run.summary.metrics else None

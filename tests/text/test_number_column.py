@@ -1,0 +1,52 @@
+"""A column of numbers as tables show it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from autoloop.text.number_column import NumberColumn, aligned
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.819, 0.8172, None], ["0.8190", "0.8172", "–     "]),
+        ([123.456, 0.3319], ["123.5   ", "  0.3319"]),
+        ([1.0, 2.0, 300.0], ["  1", "  2", "300"]),
+        ([3.44e-11, 2.287e-8, 0.0], ["3.440e-11", "2.287e-8 ", "0        "]),
+        ([1e8, 0.5], ["1e8 ", "5e-1"]),
+        ([math.nan, 0.5, 12.25], ["nan", "  0.50", " 12.25"]),
+        ([9999.96, 0.1], ["10000  ", "    0.1"]),
+        ([], []),
+    ],
+)
+def test_points_stand_below_each_other_in_one_notation(values: list[float | None], texts: list[str]) -> None:
+    assert [text.rstrip() for text in aligned(values)] == [text.rstrip() for text in texts]
+    assert len({len(text) for text in aligned(values)}) <= 1
+
+
+def test_changes_have_a_sign() -> None:
+    assert aligned([-0.0446, 0.002, 0.0], signed=True) == ["-0.0446", "+0.0020", " 0     "]
+
+
+def test_in_a_narrow_column_digits_give_way_and_no_number_is_cut() -> None:
+    column = NumberColumn.of([123.4, 0.3319], room=6)
+    assert [column.text(each) for each in (123.4, 0.3319)] == ["123   ", "  0.33"]
+
+
+def test_a_number_that_came_later_is_whole() -> None:
+    assert NumberColumn.of([0.5]).text(12345.0).strip() == "12345"
+
+
+@given(st.lists(st.one_of(st.none(), st.floats()), max_size=8), st.booleans())
+def test_every_number_is_as_wide_as_the_column_and_reads_back(values: list[float | None], signed: bool) -> None:
+    column = NumberColumn.of(values, signed=signed)
+    for value in values:
+        text = column.text(value)
+        assert len(text) == column.width
+        if value is not None and math.isfinite(value):
+            digits = 5e-4 if value else 0.0
+            assert math.isclose(float(text), value, rel_tol=digits, abs_tol=5e-324)
