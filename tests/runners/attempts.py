@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autoloop.model import ExitRecord
 from autoloop.runners import local
 
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, eventually
 
 
 @dataclass
@@ -32,6 +34,13 @@ class Started:
         assert isinstance(state, local.Ended), state
         return state.record
 
+    def begun(self) -> dict[str, Any]:
+        """What start.json tells, once it is there: until the end, its supervisor then makes and renames no more files."""
+        path = self.directory / "start.json"
+        eventually(path.exists, "start.json")
+        started: dict[str, Any] = json.loads(path.read_text())
+        return started
+
     def log(self) -> str:
         return (self.directory / "log.txt").read_text(errors="replace")
 
@@ -39,9 +48,12 @@ class Started:
 STUBBORN = "trap '' INT TERM HUP; echo ready > $READY; while :; do sleep 0.05; done"
 """A shell script that only SIGKILL ends; also in the file stubborn.sh, where attempts start."""
 
+UNTIL_GO = "echo ready > $READY; until [ -e $READY.go ]; do sleep 0.01; done"
+"""A shell script that goes on when `go` is called."""
+
 
 class Bench:
-    """Starts attempts. `meet` waits until commands have written lines into the fifo $READY."""
+    """Starts attempts. `meet` waits for lines of commands in the fifo $READY, and for the records of all starts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,8 +66,8 @@ class Bench:
     def start(
         self,
         *argv: str,
-        stop: tuple[tuple[str, float], ...] = (("INT", 20.0), ("TERM", 20.0), ("KILL", 0.0)),
-        grace: float = 20.0,
+        stop: tuple[tuple[str, float], ...] = (("INT", PATIENCE), ("TERM", PATIENCE), ("KILL", 0.0)),
+        grace: float = PATIENCE,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
         max_log: int = 256 << 20,
@@ -79,11 +91,17 @@ class Bench:
         return self.start("/bin/sh", "-c", script, **options)  # type: ignore[arg-type]
 
     def meet(self, times: int = 1) -> None:
-        """Wait for `times` lines in the fifo."""
+        """Wait for `times` lines in the fifo, and for the start of each attempt to be recorded."""
         seen = b""
         while seen.count(b"\n") < times:
             assert select.select([self._fifo], [], [], PATIENCE)[0], f"only heard {seen!r}"
             seen += os.read(self._fifo, 4096)
+        for attempt in self.started:
+            attempt.begun()
+
+    def go(self) -> None:
+        """Let the commands that wait for it in UNTIL_GO go on."""
+        Path(f"{self.fifo}.go").touch()
 
     def close(self) -> None:
         for attempt in self.started:

@@ -17,7 +17,7 @@ from autoloop.runners import local, procfs
 
 from tests.runners.attempts import STUBBORN, Bench
 from tests.support.processes import alive, bystander
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 CHILD_OF_ENGINE = """
 import os, signal, sys
@@ -40,13 +40,13 @@ def test_an_attempt_whose_engine_was_killed_before_it_stored_the_handle_is_found
         check=False,
     )
     assert engine.returncode == -signal.SIGKILL
-    state = local.inspect(directory, "left-alone", patience=30.0)
+    state = local.inspect(directory, "left-alone", patience=PATIENCE)
     assert isinstance(state, local.Alive)
     bench.meet()
     fd = local.open_pidfd(state.handle)
     assert fd is not None
     assert local.request_stop(state.handle)
-    assert select.select([fd], [], [], 30)[0]
+    assert select.select([fd], [], [], PATIENCE)[0]
     os.close(fd)
     ended = local.inspect(directory, "left-alone", state.handle)
     assert isinstance(ended, local.Ended)
@@ -171,7 +171,7 @@ def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
     unmarked = "env -u AUTOLOOP_ATTEMPT sh stubborn.sh & echo $!; wait"
     attempt = bench.shell(f"setsid sh stubborn.sh & sh -c '{unmarked}' & {STUBBORN}")
     bench.meet(3)
-    eventually(lambda: (attempt.directory / "start.json").exists())
+    eventually(lambda: attempt.log().endswith("\n"), "the pid of the unmarked one")
     os.kill(attempt.handle.pid, signal.SIGKILL)
     eventually(lambda: local.open_pidfd(attempt.handle) is None)
     state = local.inspect(attempt.directory, attempt.id, attempt.handle)
