@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,6 +28,7 @@ from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take
 from autoloop.verdicts import Judge, Results
 
 from autoloop_tui import client
+from autoloop_tui.console.drawing.badges import Badge, badge_of
 from autoloop_tui.console.outbox import Letter, Outbox
 
 if TYPE_CHECKING:
@@ -78,6 +79,26 @@ class View:
     def runs(self) -> dict[str, Run]:
         """By id. Like all that walks over every run, done once a view."""
         return {run.id: run for run in self.snapshot.runs}
+
+    @cached_property
+    def _badges(self) -> dict[str, Badge]:
+        return {run: badge_of(place) for place, run in enumerate(self.snapshot.made)}
+
+    def badge(self, run: Run) -> Badge:
+        """The letter and colour of one of the loop's runs, wherever it is shown."""
+        return self._badges[run.id]
+
+    def badges(self, runs: Iterable[str]) -> dict[str, Badge]:
+        """Those of some runs by id, of which some may be of other loops."""
+        found: dict[str, Badge] = {}
+        guests = 0
+        for run in runs:
+            if run in self._badges:
+                found[run] = self._badges[run]
+            elif run not in found:
+                found[run] = badge_of(guests, guest=True)
+                guests += 1
+        return found
 
     @cached_property
     def judge(self) -> Judge:

@@ -1,9 +1,10 @@
-"""Which metric stands for a run on the screen when no metric book names one."""
+"""What a view knows of its runs: the metric that stands for them where no book names one, their letters and colours."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from autoloop.model import RunState
 
 from autoloop_tui.console.loop_view import Feed
@@ -46,5 +47,22 @@ def test_what_until_and_the_rules_look_at_comes_first(tmp_path: Path) -> None:
         feed.poll()
         assert feed.view is not None
         assert feed.view.key_metric == "val/acc"
+    finally:
+        feed.close()
+
+
+def test_a_run_keeps_its_letter_and_colour_when_the_queue_is_reordered(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path)
+    runs = [project.run(name, RunState.QUEUED) for name in ("one", "two")]
+    feed = Feed(project.folder)
+    try:
+        for order in ((0, 1), (1, 0)):
+            for run, position in zip(runs, order, strict=True):
+                project.store.put_run(msgspec.structs.replace(run, position=position))
+            assert feed.poll()
+            assert feed.view is not None
+            assert [feed.view.badge(run).letter for run in runs] == ["a", "b"]
+        shown = feed.view.badges([runs[1].id, "elsewhere"])
+        assert [badge.letter for badge in shown.values()] == ["b", "A"]
     finally:
         feed.close()

@@ -14,7 +14,8 @@ from autoloop_tui.console.drawing.curves import Curve
 class Line(NamedTuple):
     """One series of a chart. `colour` is 1 … 6; a `base` has its own, and is dashed to be told apart without colour.
 
-    `band`: the range of the runs that `series` is the mean of.
+    `band`: the range of the runs that `series` is the mean of. `letter`: its run's, set beside its last value in a chart of
+    several runs.
     """
 
     label: str
@@ -22,6 +23,7 @@ class Line(NamedTuple):
     colour: int = 1
     base: bool = False
     band: Band | None = None
+    letter: str = ""
 
     @property
     def look(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from autoloop_tui.console.drawing.backdrop import Backdrop, Level, Shape
@@ -14,8 +15,8 @@ from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
 
 LEVEL_LOOK, ZONE_LOOK = "slot-warn", "slot-failed"
 
-STEPS_FROM, VALUES_FROM = 4, 16
-"""The least rows with a step axis, and the least cells with a value axis."""
+STEPS_FROM, VALUES_FROM, LETTERS_FROM = 4, 16, 24
+"""The least rows with a step axis, and the least cells with a value axis and with letters beside the lines."""
 
 
 def scale_of(
@@ -37,6 +38,7 @@ def plot(
     filled: bool = False,
 ) -> list[list[Piece]]:
     """`height` rows. Small areas go without the step axis, then without the value axis; one cell is left free on the right.
+    Where several lines have letters, these stand there, at their last values.
 
     `filled`: the first line with the area below it.
     """
@@ -47,7 +49,9 @@ def plot(
     ticks = y_ticks(scale, tall) if width >= VALUES_FROM else {}
     named = glyphs.of("log₁₀", "log") if scale.log_y and ticks else ""
     margin = max(map(cells, [*ticks.values(), named]), default=0)
-    wide = max(1, width - margin - (2 if margin else 0) - 1)
+    beside = letters(lines, scale, tall) if width >= LETTERS_FROM else {}
+    free = max((sum(cells(letter) for letter, _ in row) for row in beside.values()), default=1)
+    wide = max(1, width - margin - (2 if margin else 0) - free)
     solid = [line for line in lines if not line.base]
     looks = [line.look for line in solid]
     backdrop = Backdrop(scale, wide, tall, glyphs)
@@ -73,8 +77,21 @@ def plot(
         axis: list[Piece] = []
         if margin:
             axis = [(f"{fit(ticks.get(y, ''), margin, '>')} ", "dim"), (tick if y in ticks else bar, "rule")]
-        rows.append([*axis, *((text, looks[which] if which >= 0 else "") for text, which in pieces)])
+        rows.append([*axis, *((text, looks[which] if which >= 0 else "") for text, which in pieces), *beside.get(y, ())])
     if below:
         corner = fit(named, margin, ">") + "  " if margin else ""
         rows.append([(corner, "key" if named else "dim"), (x_axis(scale, wide), "dim")])
     return rows
+
+
+def letters(lines: Sequence[Line], scale: Scale, tall: int) -> dict[int, list[Piece]]:
+    """By row of a plot: the letters of the lines that end there; none for a line alone."""
+    beside: dict[int, list[Piece]] = {}
+    named = [line for line in lines if line.letter]
+    place = scale.place(max(2, tall * 4))
+    for line in named if len(named) > 1 else ():
+        last = next((value for value in reversed(line.series.values) if math.isfinite(value)), None)
+        if last is not None and (last > 0 or not scale.log_y):
+            row = min(max(0, tall - 1), max(0, int(place(last) + 0.5) // 4))
+            beside.setdefault(row, []).append((line.letter, f"bold {line.look}"))
+    return beside

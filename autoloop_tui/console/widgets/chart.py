@@ -96,7 +96,7 @@ def _mark(line: Line) -> tuple[object, ...]:
     """What changes when a line does: series only grow, or are read anew from a replaced file."""
     steps, values = line.series.steps, line.series.values
     ends = (steps[0], repr(values[0]), steps[-1], repr(values[-1])) if len(values) else ()
-    return line.label, line.colour, line.base, id(line.series), id(line.band), len(values), *ends
+    return line.label, line.letter, line.colour, line.base, id(line.series), id(line.band), len(values), *ends
 
 
 def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, glyphs: Glyphs) -> list[Piece]:
@@ -116,12 +116,13 @@ def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: b
     room = width - sum(cells(text) for text, _ in left)
     # Each label its share of what there is; where that is next to nothing the colours must do.
     widths = [cells(line.label) for line in lines]
-    longest = max(widths, default=0) if sum(widths) + 4 * len(lines) <= room else room // max(1, len(lines)) - 4
+    fixed = sum(4 + cells(line.letter) for line in lines)
+    longest = max(widths, default=0) if sum(widths) + fixed <= room else (room - fixed) // max(1, len(lines))
     right: list[Piece] = []
-    for line in lines if room >= 3 * len(lines) else ():
-        swatch = glyphs.of("╌ ", "- ") if line.base else (glyphs.of("━ ", "= "))
+    for line in lines if room >= sum(2 + cells(line.letter) for line in lines) else ():
+        sign = glyphs.of("╌", "-") if line.base else glyphs.of("━", "=")
         label = clip(line.label, longest, mark) if longest >= 3 else ""
-        right += [(" ", ""), (swatch if label else swatch[0], line.look), (label, "dim" if line.base else "")]
-        right.append((" " if label else "", ""))
+        swatch = f"{sign}{line.letter} " if label else line.letter or sign
+        right += [(" ", ""), (swatch, line.look), (label, "dim" if line.base else ""), (" " if label else "", "")]
     gap = room - sum(cells(text) for text, _ in right)
     return [*left, (rule * gap, "rule"), *right]

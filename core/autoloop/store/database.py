@@ -176,6 +176,10 @@ class Store(Rows):
             return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, position", loop)
         return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? AND round = ? ORDER BY position", loop, round_)
 
+    def runs_as_made(self, loop: int) -> list[str]:
+        """The ids of a loop's runs, the first one that was made first: no later move in the queue changes that."""
+        return [run for (run,) in self._sql("SELECT id FROM runs WHERE loop = ? ORDER BY rowid", loop)]
+
     def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
         """How many runs of the loop, or of one of its rounds, are in each state."""
         sql = "SELECT state, COUNT(*) FROM runs WHERE loop = ? AND round = COALESCE(?, round) GROUP BY state"

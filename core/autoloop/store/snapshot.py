@@ -10,7 +10,8 @@ from autoloop.store.database import Store
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A loop as it stood at one instant. `attempts` maps a run to its newest attempt; `elsewhere`: finished runs of other
-    loops that differ from one of this in nothing but the seed."""
+    loops that differ from one of this in nothing but the seed. `made`: the ids of the runs in the order in which they were
+    made, which `runs`, in the order of the queue, may not be in."""
 
     loop: Loop
     rounds: list[Round]
@@ -18,6 +19,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     attempts: dict[str, Attempt]
     proposals: list[Proposal]
     elsewhere: list[Run] = []
+    made: list[str]
 
     @property
     def round(self) -> Round | None:
@@ -59,4 +61,5 @@ def take_snapshot(store: Store, loop: int) -> Snapshot:
             attempts=attempts,
             proposals=store.proposals(loop),
             elsewhere=store.replicates_elsewhere(loop),
+            made=store.runs_as_made(loop),
         )

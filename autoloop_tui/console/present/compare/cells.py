@@ -9,6 +9,7 @@ from typing import Any
 from autoloop.metrics import MetricBook
 from autoloop.model import Run, Series
 
+from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.columns import Cell, Column, Laid, line
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, short_count
@@ -31,12 +32,16 @@ class Side:
     """One run of the comparison. `config`: flat, None if it cannot be read. `read`: its history is complete;
     `caught_up`: all of it that is written so far has been read."""
 
-    letter: str
+    badge: Badge
     run: Run
     config: dict[str, Any] | None
     columns: Mapping[str, Series]
     read: bool = False
     caught_up: bool = False
+
+    @property
+    def letter(self) -> str:
+        return self.badge.letter
 
 
 class ComparisonPainter:
@@ -67,10 +72,9 @@ class ComparisonPainter:
     def legend(self, side: Side, width: int) -> list[Piece]:
         """Letter, name, state and where the run stands; what could not be read is said."""
         run, seen = side.run, look(side.run.state.value)
-        colour = self.colour(side)
         name = max(12, min(40, width - 52))
         row: list[Piece] = [
-            (f" {side.letter} {self.glyphs.of('━', '=')} ", f"bold {colour}"),
+            (f" {side.letter} {self.glyphs.of('━', '=')} ", f"bold {side.badge.look}"),
             (fit(middle(run.name, name, self.mark), name), "bold"),
             (f" {fit(run.id, 8, mark=self.mark)} ", "dim"),
             (fit(seen.text(self.glyphs), 11), seen.variable),
@@ -85,9 +89,6 @@ class ComparisonPainter:
             row.append(("reading", "dim"))
         return crop(row, 0, width, self.mark)
 
-    def colour(self, side: Side) -> str:
-        return f"chart-{self.sides.index(side) % 6 + 1}"
-
     def head(self, laid: Laid) -> list[Piece]:
         """Letters over the columns, each in the colour of its run, with as much of the name as there is room for."""
         titles: dict[str, Cell] = {column.key: (column.title, "dim") for column, _ in laid}
@@ -96,7 +97,7 @@ class ComparisonPainter:
             if side.letter in widths:
                 room = widths[side.letter] - 4
                 name = ending(side.run.name, room, self.mark) if room >= 4 else ""
-                titles[side.letter] = [("  ", ""), (side.letter, f"bold {self.colour(side)}"), (f" {name}", "dim")]
+                titles[side.letter] = [("  ", ""), (side.letter, f"bold {side.badge.look}"), (f" {name}", "dim")]
         return line(laid, titles, self.mark)
 
     # ------------------------------------------------------------------------------------------------------ parameters
@@ -146,7 +147,7 @@ class ComparisonPainter:
         row: list[Piece] = [(f" {plain(parameter.path)}", "bold")]
         for side, value in zip(self.sides, parameter.values, strict=True):
             text = "?" if side.config is None else "absent" if value is ABSENT else short_value(value, 400)
-            row += [(f"  {side.letter} ", f"bold {self.colour(side)}"), (plain(text), "")]
+            row += [(f"  {side.letter} ", f"bold {side.badge.look}"), (plain(text), "")]
         return crop(row, 0, width, self.mark)
 
     # --------------------------------------------------------------------------------------------------------- metrics
@@ -205,7 +206,7 @@ class ComparisonPainter:
         word, names = ("highest " if self.book.direction(metric.metric) == "high" else "lowest "), "dim"
         if metric.best:
             word, names = self.glyphs.of("✓ best ", "+ best "), "slot-finished"
-        return [(word, names), (side.letter, f"bold {self.colour(side)}")]
+        return [(word, names), (side.letter, f"bold {side.badge.look}")]
 
     def metric_in_full(self, metric: Comparison, width: int) -> list[Piece]:
         """Name, which direction is good, each value with its spread within the run, and what is said of each run."""
@@ -213,7 +214,7 @@ class ComparisonPainter:
         said = good[self.book.direction(metric.metric)]
         row: list[Piece] = [(f" {plain(metric.metric)}", "bold"), (said, "dim")]
         for side, value, delta in zip(self.sides, metric.values, metric.deltas, strict=True):
-            row.append((f"  {side.letter} ", f"bold {self.colour(side)}"))
+            row.append((f"  {side.letter} ", f"bold {side.badge.look}"))
             if value is None:
                 row.append((self.nothing, "dim"))
                 continue

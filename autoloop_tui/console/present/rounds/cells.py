@@ -10,6 +10,7 @@ from autoloop.model import MetricSummary, RoundState, RunState
 from autoloop.text.values import duration
 from autoloop.verdicts import Judge
 
+from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.columns import Cell, Column
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import cells, fit, look, number, plain, short_count, signed
@@ -47,7 +48,7 @@ def columns(
         title = f"{book.short(key)} {glyphs.towards(book.direction(key))}".rstrip()
         metrics.append(Column(key, title, VALUE + 1 + CHANGE, need=need))
     all_columns = [
-        Column("mark", "", 1, need=0),
+        Column("mark", "", 2, need=0),
         *([Column("round", "round", 5, ">", need=2)] if sort != "round" else []),
         Column("state", "state", 10 if width >= 150 else 6, need=0),
         Column("name", "run", 16, need=0, most=min(34, longest_name)),
@@ -70,7 +71,7 @@ class RunPainter:
 
     book: MetricBook
     now: float = 0.0
-    marked: Sequence[str] = ()
+    marked: Mapping[str, Badge] = field(default_factory=dict)
     glyphs: Glyphs = UNICODE
     gone: Collection[str] = ()
     """Runs that the store calls running and of which no process is there."""
@@ -93,13 +94,13 @@ class RunPainter:
         run = row.run
         seen = look("gone" if run.id in self.gone else run.state.value)
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
-        letter = "abcdef"[self.marked.index(run.id)] if run.id in self.marked else ""
+        badge = self.marked.get(run.id)
         took = row.took(self.now)
         made: dict[str, Cell] = {
-            "mark": (letter, "bold key"),
+            "mark": (badge.letter, f"bold {badge.look}") if badge else ("", ""),
             "round": (str(run.round), "dim"),
             "state": (seen.text(self.glyphs, short=widths["state"] < 10), seen.variable),
-            "name": (middle(run.name, widths["name"], self.mark), "bold" if letter else dim),
+            "name": (middle(run.name, widths["name"], self.mark), "bold" if badge else dim),
             "id": (plain(run.id), "dim"),
             "from": (row.origin, ""),
             "steps": self._steps(row),

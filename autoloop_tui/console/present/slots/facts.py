@@ -167,9 +167,12 @@ def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) 
     charts = []
     for place in range(min(most, len(names))):
         name = names[(first + place) % len(names)]
-        lines = [Line(plain(run.name), columns[name])] if run and name in columns else []
+        lines: list[Line] = []
+        if run and name in columns:
+            lines.append(Line(plain(run.name), columns[name], view.badge(run).colour, letter=view.badge(run).letter))
         if base and name in base_columns:
-            lines.append(Line(f"base {plain(base.name)}", base_columns[name], base=True))
+            letter = view.badge(base).letter
+            lines.append(Line(f"base {plain(base.name)}", base_columns[name], base=True, letter=letter))
         charts.append((view.metrics.short(name), lines))
     return charts
 

@@ -29,7 +29,7 @@ from autoloop_tui.console.present.compare.comparison import (
 )
 from autoloop_tui.console.present.metric_delta import so_far
 from autoloop_tui.console.screens.table_screen import TableScreen
-from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
+from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 
@@ -68,7 +68,7 @@ class CompareScreen(TableScreen):
             with Container(id="left"):
                 yield Table(id="parameters")
                 yield Table(id="metrics")
-            yield LetteredChart(id="chart")
+            yield Chart(id="chart")
         yield RowPane(id="detail")
 
     def on_mount(self) -> None:
@@ -88,12 +88,13 @@ class CompareScreen(TableScreen):
         if [run.id for run in runs] != list(old):
             self._parameters = {}
         self.sides = []
-        for place, run in enumerate(runs):
+        badges = view.badges(run.id for run in runs)
+        for run in runs:
             before = old.get(run.id)
             columns = before.columns if before else {}
             # A new attempt writes elsewhere, and a run that goes on has more to read.
             read = bool(before and before.read and before.run.output_dir == run.output_dir and run.state.ended)
-            self.sides.append(Side("abcdef"[place], run, self._config(run), columns, read))
+            self.sides.append(Side(badges[run.id], run, self._config(run), columns, read))
         if not self._parameters:
             configs = [side.config for side in self.sides]
             self._parameters = {each.path: each for each in parameters(configs)}
@@ -226,10 +227,10 @@ class CompareScreen(TableScreen):
         table.set_rows(keys, paint, below.keys())
 
     def _paint_chart(self, view: View) -> None:
-        chart, metric = self.query_one(LetteredChart), self._metric()
+        chart, metric = self.query_one(Chart), self._metric()
         lines = [
-            Line(f"{side.letter} {plain(side.run.name)}", series, colour=place)
-            for place, side in enumerate(self.sides, 1)
+            Line(plain(side.run.name), series, side.badge.colour, letter=side.letter)
+            for side in self.sides
             if metric and (series := side.columns.get(metric))
         ]
         title = "chart"
@@ -312,7 +313,7 @@ class CompareScreen(TableScreen):
         self.show_message("every parameter" if self.everything else "only parameters that differ")
 
     def action_log_y(self) -> None:
-        self.query_one(LetteredChart).toggle_log_y()
+        self.query_one(Chart).toggle_log_y()
 
     def action_clear(self) -> None:
         self.console.marked.clear()

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.columns import Laid, lay_out, line
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
@@ -129,8 +130,11 @@ class RoundsScreen(TableScreen):
         """What changes by itself between two views."""
         painter = self._painter
         if painter is not None:
-            painter.now, painter.marked = time.time(), list(self.console.marked)
+            painter.now, painter.marked = time.time(), self._marks()
             painter.live, painter.live_bases, painter.live_steps = self._live, self._live_bases, self._live_steps
+
+    def _marks(self) -> dict[str, Badge]:
+        return self.view.badges(self.console.marked) if self.view else {}
 
     def _status(self) -> list[Piece]:
         dot = self.console.glyphs.dot
@@ -264,7 +268,8 @@ class RoundsScreen(TableScreen):
             self.show_message(f"{MOST_MARKS} runs are compared at most; take a mark off with space first", "slot-warn")
         else:
             marked.append(row.run.id)
-            self.show_message(f"{name} is {'abcdef'[len(marked) - 1]} of {len(marked)} marked; c compares them")
+            letter = self._marks()[row.run.id].letter
+            self.show_message(f"{name}, run {letter}, is marked, {len(marked)} in all; c compares them")
         self._again()
 
     def action_loops(self) -> None:

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
+from autoloop_tui.console.drawing.badges import COLOURS
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece
@@ -123,12 +124,15 @@ class RunCharts(Horizontal):
 
     def _lines(self, metric: str) -> list[Line]:
         assert self._run is not None
+        assert self._view is not None
         series = self._columns[metric]
-        lines = [Line("this run", series)]
+        badge = self._view.badge(self._run)
+        lines = [Line("this run", series, badge.colour, letter=badge.letter)]
         if self.smooth:
-            lines.insert(0, Line("smooth", self._smoothed.of(series), colour=2))
+            lines.insert(0, Line("smooth", self._smoothed.of(series), badge.colour % COLOURS + 1))
         if self._base and metric in self._base_columns:
-            lines.append(Line("base", self._base_columns[metric], base=True))
+            base = self._view.badge(self._base)
+            lines.append(Line("base", self._base_columns[metric], base=True, letter=base.letter))
         return lines
 
     def _paint_figures(self, names: list[str]) -> None:

@@ -14,7 +14,7 @@ from autoloop.model import Loop, LoopState, MetricSummary, RoundState, RunState
 from autoloop_tui.console.present.compare.cells import ComparisonPainter
 from autoloop_tui.console.present.compare.comparison import default_runs
 from autoloop_tui.console.screens.compare.screen import CompareScreen
-from autoloop_tui.console.widgets.compare.lettered_chart import LetteredChart
+from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import CONFIG, NOW, RecordedProject, curve, painted
@@ -196,7 +196,7 @@ async def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its
     marked = three(project)
 
     async with on_compare(project, marked=marked, size=(200, 50)) as (_, screen):
-        chart = screen.query_one(LetteredChart)
+        chart = screen.query_one(Chart)
         assert [line.look for line in chart.lines] == ["chart-1", "chart-2", "chart-3"]
         rows = text_of(screen, "#chart")
         assert "eval_l1" in rows[0]
@@ -247,7 +247,7 @@ async def test_the_marked_runs_are_compared_in_the_order_of_marking(project: Rec
 
     async with on_compare(project, marked=marked) as (_, screen):
         assert [side.run.id for side in screen.sides] == marked
-        assert [row[:3] for row in text_of(screen, "#legend")[1:4]] == [" a ", " b ", " c "]
+        assert [row[:3] for row in text_of(screen, "#legend")[1:4]] == [" c ", " b ", " a "]
 
 
 async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are_compared(
@@ -300,7 +300,7 @@ async def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project:
 
     async with on_compare(project, marked=[first.id, "gone", there.id], loop=project.loop.name) as (_, screen):
         assert [side.run.name for side in screen.sides] == ["here", "there"]
-        assert next(row for row in text_of(screen, "#metrics") if "eval_l1" in row).endswith("lowest b")
+        assert next(row for row in text_of(screen, "#metrics") if "eval_l1" in row).endswith("lowest A")
 
 
 # ------------------------------------------------------------------------------------------------ sizes and amounts

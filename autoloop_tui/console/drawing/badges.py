@@ -1,0 +1,30 @@
+"""The letter and the colour of a run: the same in every list and chart, so that an eye need not learn them anew."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+COLOURS = 6
+"""Colours of runs that a theme has, `chart-1` …"""
+
+
+class Badge(NamedTuple):
+    """A colour is shared by several runs of a large loop, so it never stands without the letter."""
+
+    letter: str
+    """One or more letters, like the columns of a spreadsheet."""
+    colour: int
+    """1 … COLOURS."""
+
+    @property
+    def look(self) -> str:
+        return f"chart-{self.colour}"
+
+
+def badge_of(place: int, *, guest: bool = False) -> Badge:
+    """That of the run in this place of its loop, from 0. `guest`: of a run of another loop, which has a capital letter."""
+    letters, left = "", place + 1
+    while left:
+        left, digit = divmod(left - 1, 26)
+        letters = chr(ord("A" if guest else "a") + digit) + letters
+    return Badge(letters, COLOURS - place % COLOURS if guest else place % COLOURS + 1)
