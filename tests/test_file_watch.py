@@ -16,7 +16,7 @@ from autoloop import file_watch
 from autoloop.file_watch import FileWatch
 from watchfiles._rust_notify import RustNotify
 
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 KERNEL_WATCH = "watchfiles._rust_notify.RustNotify"
 """What asks the kernel."""
@@ -36,7 +36,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watching]:
     watching = Watching()
     yield watching
     watching.close()
-    assert not any(thread.name == "file-watch" for thread in threading.enumerate())
+    eventually(lambda: not any(thread.name == "file-watch" for thread in threading.enumerate()), "the end of its threads")
 
 
 def followed(watch: Watching, tmp_path: Path, *names: str) -> dict[str, Path]:
@@ -63,19 +63,26 @@ def until_told(watch: Watching, folder: Path) -> None:
     eventually(lambda: not watch.due(), "silence")
 
 
+def until_named(watch: Watching, path: Path, key: str) -> None:
+    """Write until news of that wakes the owner and names this key alone: what was written before may be told later too."""
+
+    def named() -> bool:
+        with path.open("a") as file:
+            file.write("x")
+        assert select.select([watch], [], [], PATIENCE)[0]
+        return watch.due() == {key}
+
+    eventually(named, f"news of {path} alone")
+
+
 def test_a_write_wakes_the_owner_and_names_the_key_of_its_folder(watch: Watching, tmp_path: Path) -> None:
     folders = followed(watch, tmp_path, "a", "b")
-    (folders["b"] / "log.txt").write_text("x")
-    assert select.select([watch], [], [], 60)[0]
-    assert watch.due() == {"b"}
+    until_named(watch, folders["b"] / "log.txt", "b")
     deep = folders["a"] / "wandb" / "run" / "files"
     deep.mkdir(parents=True)
-    (deep / "row").write_text("x")
-    eventually(lambda: watch.due() == {"a"}, "the folders that were made later")
+    until_named(watch, deep / "row", "a")
     eventually(lambda: not watch.due(), "silence")
-    with (deep / "row").open("a") as file:
-        file.write("more")
-    eventually(lambda: watch.due() == {"a"}, "a file that grows in a folder that was made later")
+    until_named(watch, deep / "row", "a")  # a file that grows in a folder that was made later
     assert watch.said == []
 
 
@@ -171,7 +178,7 @@ if not child:
 assert os.waitpid(child, 0)[1] == 0
 print("done", flush=True)
 """
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from autoloop import gpus
 
+from tests.support.waiting import PATIENCE
+
 
 class Driver:
     """Two cards; the second one answers only its name and memory."""
@@ -109,4 +111,4 @@ def test_a_reading_that_is_asked_for_again_is_a_new_one(monkeypatch: pytest.Monk
     assert watcher.report is None
     for error in ("first", "second"):
         watcher.ask()
-        assert watcher.wait(60).error == error
+        assert watcher.wait(PATIENCE).error == error

@@ -54,7 +54,13 @@ def test_a_copy_of_a_project_at_work_neither_adopts_nor_ends_its_runs(project: C
     project.config(wait=True)
     started = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, "--exec", "--detach")
     assert started.returncode == 0, started.stderr
-    eventually(lambda: [a for a in project.attempts() if a.handle and (Path(a.directory) / "start.json").exists()], "it")
+    begun = eventually(lambda: [a for a in project.attempts() if a.handle and (Path(a.directory) / "start.json").exists()])
+
+    def stepped() -> bool:
+        with project.open_store() as store:
+            return store.run(begun[0].run).step == 5
+
+    eventually(stepped, "the last that is written before the gate opens")
     copy = copied(project, "copy")
     try:
         assert copy.start("resume", "--no-ui").wait() == 1

@@ -1,8 +1,8 @@
 """A trainer for tests: `trainer.py --config FILE --output_dir DIR`, standard library only, done in milliseconds.
 
 It writes its history as JSON lines. The block `trainer` of its config may hold `wait_for` (a file that must appear
-before it goes on after its first step), `exit` (its exit code), `silent` (no metric at all), `deaf` (to Ctrl-C),
-`tells` (a variable of its environment that it prints) and `noise` (by how much the error differs between seeds).
+before it goes on after its first step), `exit` (its exit code), `silent` (no metric at all), `deaf` (to every signal but
+SIGKILL), `tells` (a variable of its environment that it prints) and `noise` (by how much the error differs between seeds).
 """
 
 import json
@@ -48,6 +48,7 @@ def main() -> None:
     asked = config.get("trainer", {})
     if asked.get("deaf"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "tells" in asked:
         value = os.environ[asked["tells"]]
         print(f"it tells:\nthe {asked['tells']} is {value[:9]}", end="", flush=True)

@@ -181,16 +181,19 @@ class EngineProject(Project):
         """Wait until the condition gives something true; gives that."""
         return eventually(condition, what)
 
-    def trainer_pid(self, run_id: str) -> int:
-        """The pid of the trainer of the run's newest attempt, once it is up."""
+    def trainer_pid(self, run_id: str, *, stored: bool = True) -> int:
+        """The pid of the trainer of the run's newest attempt, once it is up and its supervisor has recorded its start, and
+        so has its engine: a trainer may be quicker than both. `stored`: False where no engine lives to do that."""
 
         def seen() -> int | None:
             attempts = self.store.attempts(run_id)
-            path = Path(attempts[-1].output_dir) / "seen.json" if attempts else None
+            if not attempts or (stored and attempts[-1].handle is None):
+                return None
             try:
-                return int(json.loads(path.read_text())["pid"]) if path else None
+                pid = int(json.loads((Path(attempts[-1].output_dir) / "seen.json").read_text())["pid"])
             except (OSError, ValueError):
                 return None
+            return pid if (Path(attempts[-1].directory) / "start.json").exists() else None
 
         return int(eventually(seen, f"the trainer of {run_id}") or 0)
 

@@ -14,6 +14,7 @@ from autoloop.reports.summary_json import merge
 from autoloop.store import Store
 
 from tests.reports.loops import add_loop, add_run, summary
+from tests.support.waiting import PATIENCE
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def test_two_loops_that_write_at_once_lose_no_entry(tmp_path: Path) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(30)
+        writer.join(PATIENCE)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert len(read(path)) == 120
 

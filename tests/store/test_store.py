@@ -38,6 +38,7 @@ from autoloop.protocol import Pause, Stop
 from autoloop.store import NoLoopError, Store, take_snapshot
 
 from tests.store.rows import a_loop, a_run
+from tests.support.waiting import PATIENCE
 
 FULL_RUN = a_run(
     "full",
@@ -353,7 +354,7 @@ def test_many_who_open_a_new_project_at_once_all_get_it(tmp_path: Path) -> None:
     errors: list[BaseException] = []
 
     def open_one(folder: Path, barrier: threading.Barrier) -> None:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         try:
             Store.open(folder, create=True).close()
         except BaseException as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds after which something that must happen is taken not to happen. Only a test that fails waits that long."""
 
 Value = TypeVar("Value")
@@ -19,3 +21,13 @@ def eventually(condition: Callable[[], Value], what: str = "it") -> Value:
         assert time.monotonic() < deadline, f"{what} did not come"
         time.sleep(0.01)
     return value
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder in which others may be writing: what they make or rename meanwhile goes too."""
+
+    def gone() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    eventually(gone, f"the end of {folder}")

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from autoloop.store import Store, StoreUnavailableError
 from tests.engine.processes import states
 from tests.engine.project import EngineProject
 from tests.support.databases import assert_intact, before_each_row
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, delete
 
 
 @pytest.fixture
@@ -218,7 +217,7 @@ def test_a_deleted_state_folder_lets_runs_end_and_is_a_sentence(project: EngineP
     def drive() -> None:
         with project.driven(loop, on_event=listen) as engine:
             project.trainer_pid(a.id)
-            shutil.rmtree(project.folder / ".autoloop")
+            delete(project.folder / ".autoloop")
             engine.until(lambda: any("was deleted or moved" in text for text in said), "the sentence")
             gate.touch()
             engine.end()
@@ -254,7 +253,7 @@ def test_a_deleted_output_folder_costs_no_more_than_its_run(project: EngineProje
     loop = project.loop([project.config("a", gate=str(gate)), project.config("b")])
     with project.driven(loop) as engine:
         project.trainer_pid(project.runs(loop)[0].id)
-        shutil.rmtree(loop.output_dir)
+        delete(Path(loop.output_dir))
         gate.touch()
         assert engine.end().state is LoopState.FINISHED
     assert project.named(loop, "b").state is RunState.FINISHED

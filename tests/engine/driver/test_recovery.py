@@ -296,7 +296,7 @@ def test_an_attempt_that_had_started_is_not_called_never_started_though_nobody_i
     loop = project.loop([project.config("a", hang=True)])
     engine_dies_before_it_stores_the_handle(project, loop)
     (run,) = project.runs(loop)
-    project.trainer_pid(run.id)
+    project.trainer_pid(run.id, stored=False)
     kill_supervisor(project, run.id)
     project.run(loop)
     (attempt,) = project.store.attempts(run.id)

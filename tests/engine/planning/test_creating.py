@@ -18,6 +18,7 @@ from autoloop.settings import Settings
 from autoloop.store import Store
 
 from tests.engine.project import EngineProject
+from tests.support.waiting import PATIENCE
 
 NOW = 1_700_000_000.5
 
@@ -39,7 +40,7 @@ def test_loops_that_were_planned_in_the_same_second_all_begin(project: EnginePro
 
     def make(plan: LoopPlan) -> None:
         with Store.open(project.folder, create=True) as store:
-            barrier.wait(30)
+            barrier.wait(PATIENCE)
             loop = create_loop(store, plan, NOW)
             made.append((loop.name, loop.output_dir))
 

@@ -124,7 +124,7 @@ out = pathlib.Path(sys.argv[2])
 with open(out / "metrics.jsonl", "w") as file:
     for iteration in range(0, 60, 20):
         print(json.dumps({"iter": iteration, "val/loss": 4.0 - iteration / 20}), file=file, flush=True)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while json.load(open(sys.argv[1]))["waits"] and time.monotonic() < end:
         time.sleep(0.05)
 """
