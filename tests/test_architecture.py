@@ -229,3 +229,44 @@ def test_the_import_contracts_hold() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
+
+
+def test_a_key_means_one_thing_on_every_screen_pane_and_dialog() -> None:
+    """All bindings of the console against `meanings.py`."""
+    import importlib
+
+    from textual.binding import Binding
+    from textual.dom import DOMNode
+
+    from autoloop_tui.console.meanings import BY_KEY, DIGITS, MEANINGS
+
+    for path in (ROOT / "autoloop_tui/console").rglob("*.py"):
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    found: set[tuple[str, str, str]] = set()
+    kinds: list[type] = [DOMNode]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("autoloop_tui."):
+            for binding in kind.__dict__.get("BINDINGS", ()):
+                assert isinstance(binding, Binding), f"{kind.__name__}: {binding}"
+                if binding.id is None and binding.key in DIGITS:
+                    continue
+                assert binding.id, f"{kind.__name__}: {binding.key} has no id, so it cannot be remapped"
+                found |= {(binding.id, binding.id.partition(".")[2], key.strip()) for key in binding.key.split(",")}
+    wrong = [
+        f"{whole} on {key}, which means {BY_KEY[key].means if key in BY_KEY else 'nothing yet'}"
+        for whole, name, key in sorted(found)
+        if key not in BY_KEY or name not in BY_KEY[key].names.split()
+    ]
+    assert wrong == []
+    assert sum(len(each.keys.split()) for each in MEANINGS) == len(BY_KEY)
+    bound = {(name, key) for _, name, key in found}
+    unused = [
+        (key, name)
+        for each in MEANINGS
+        for name in each.names.split()
+        for key in each.keys.split()
+        if not any(other == name and theirs in each.keys.split() for other, theirs in bound)
+    ]
+    assert unused == []

@@ -42,3 +42,13 @@ def test_a_module_in_a_table_of_the_architecture_is_in_the_package_of_its_row() 
     assert len(modules) > 20
     paths = everything()
     assert not {module for module in modules if not any(path.endswith(module) for path in paths)}
+
+
+def test_the_keys_of_the_console_are_documented_as_they_are_bound() -> None:
+    from autoloop_tui.console.meanings import MEANINGS
+    from autoloop_tui.console.pane_bindings import all_keys
+
+    text = (ROOT / "docs/console.md").read_text(encoding="utf-8")
+    for each in MEANINGS:
+        keys = " ".join(f"`{key}`" for key in all_keys("", each.keys.replace(" ", ","), {}).split(" "))
+        assert f"| {keys} | {each.means} |" in text

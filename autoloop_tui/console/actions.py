@@ -38,6 +38,13 @@ SCOPES = {
     "compare": "Compare",
     "run": "Run",
     "log": "Log",
+    "queue": "The queue",
+    "pick": "Choosing a run",
+    "question": "A question",
+    "field": "A line to type in",
+    "values": "Editing values",
+    "plan": "A plan",
+    "welcome": "Welcome",
 }
 
 ACTIONS = (
@@ -58,11 +65,13 @@ ACTIONS = (
     Action("slots.down", "j,down", "Next slot"),
     Action("slots.up", "k,up", "Previous slot"),
     Action("slots.open", "enter", "Open the run", "open", "autoloop-tui logs {run}"),
-    Action("slots.log", "l", "Show the log", "log", "autoloop-tui logs -f {run}"),
+    Action("slots.log", "L", "Show the log", "log", "autoloop-tui logs -f {run}"),
     Action("slots.charts", "m", "Show the charts", "charts", "autoloop-tui runs --json"),
     Action("slots.config", "d", "Show the config against its base", "diff"),
-    Action("slots.log-y", "y", "Logarithmic value axis on or off"),
-    Action("slots.next-metric", "n", "Next metrics in the charts"),
+    Action("slots.log-y", "Y", "Logarithmic value axis on or off"),
+    Action("slots.left", "h,left", "Previous metrics in the charts"),
+    Action("slots.right", "l,right", "Next metrics in the charts"),
+    Action("slots.next-part", "tab", "Next part: slots, log"),
     Action("slots.stop", "x", "Stop the run (asks)", "stop", "autoloop-tui stop {run}"),
     Action("slots.queue", "e", "Reorder the queue", "queue", "autoloop-tui move {run}"),
     # Proposals
@@ -77,8 +86,8 @@ ACTIONS = (
     Action("proposals.edit", "e", "Edit a value in place", "edit", "autoloop-tui edit {proposal} --changes {edits}"),
     Action("proposals.open", "enter", "The proposal alone, or the queue again", "more"),
     Action("proposals.edit-all", "E", "Edit all in $EDITOR", "", "autoloop-tui edit {proposal} --changes {edits}"),
-    Action("proposals.new", "n", "New by hand", "new", "autoloop-tui propose {base} --changes …"),
-    Action("proposals.duplicate", "d", "Duplicate", "", "autoloop-tui propose {base} --changes {edits}"),
+    Action("proposals.variant", "v", "New by hand: a variant", "variant", "autoloop-tui propose {base} --changes …"),
+    Action("proposals.duplicate", "D", "Duplicate", "", "autoloop-tui propose {base} --changes {edits}"),
     Action("proposals.undo", "u", "Undo the last decision", "undo", "autoloop-tui undo"),
     Action("proposals.mark", "space", "Mark"),
     Action("proposals.approve-marked", "A", "Approve the marked, else all pending (asks)", "", "autoloop-tui approve --all"),
@@ -89,7 +98,8 @@ ACTIONS = (
     Action("proposals.detail-up", "K,shift+up", "Scroll the proposal up"),
     Action("proposals.left", "h,left", "Previous metric of the evidence"),
     Action("proposals.right", "l,right", "Next metric of the evidence"),
-    Action("proposals.log-y", "y", "Logarithmic value axis on or off"),
+    Action("proposals.clear", "U", "Clear the marks"),
+    Action("proposals.log-y", "Y", "Logarithmic value axis on or off"),
     # Rounds
     Action("rounds.down", "j,down", "Next run"),
     Action("rounds.up", "k,up", "Previous run"),
@@ -101,12 +111,13 @@ ACTIONS = (
     Action("rounds.right", "l,right", "Next metrics"),
     Action("rounds.open", "enter", "Open the run", "open", "autoloop-tui logs {run}"),
     Action("rounds.mark", "space", "Mark for Compare", "mark"),
+    Action("rounds.clear", "U", "Clear the marks"),
     Action("rounds.filter", "slash", "Filter", "filter"),
     Action("rounds.sort", "o", "Sort by the next column", "sort"),
     Action("rounds.reverse", "O", "Reverse the order"),
-    Action("rounds.loops", "L", "This loop, or all loops of the project", "loops", "autoloop-tui status --all"),
+    Action("rounds.loops", "asterisk", "This loop, or all loops of the project", "loops", "autoloop-tui status --all"),
     Action("rounds.retry", "t", "Retry a failed run", "", "autoloop-tui retry {run}"),
-    Action("rounds.clone", "n", "Propose a variant of the run", "variant", "autoloop-tui propose {run} --changes …"),
+    Action("rounds.variant", "v", "Propose a variant of the run", "variant", "autoloop-tui propose {run} --changes …"),
     # Compare
     Action("compare.down", "j,down", "Down"),
     Action("compare.up", "k,up", "Up"),
@@ -118,22 +129,53 @@ ACTIONS = (
     Action("compare.left", "h,left", "Previous metric"),
     Action("compare.right", "l,right", "Next metric"),
     Action("compare.differences", "d", "Only what differs, or everything", "all/diff"),
-    Action("compare.log-y", "y", "Logarithmic value axis on or off", "log-y"),
-    Action("compare.clear", "X", "Clear the marks", "clear"),
+    Action("compare.log-y", "Y", "Logarithmic value axis on or off", "log-y"),
+    Action("compare.clear", "U", "Clear the marks", "clear"),
     # Run
-    Action("run.next-pane", "tab", "Next part: charts, log, config, launch", "parts"),
+    Action("run.next-part", "tab", "Next part: charts, log, config, launch", "parts"),
     Action("run.charts", "1,m", "Charts", "", "autoloop-tui runs --json"),
-    Action("run.log", "2", "Log", "", "autoloop-tui logs {run}"),
+    Action("run.log", "2,L", "Log", "", "autoloop-tui logs {run}"),
     Action("run.config", "3,d", "Config and its changes", "", "autoloop-tui runs --json"),
     Action("run.launch", "4", "Command, attempts, exit, environment"),
     Action("run.left", "h,left,k,up", "Previous metric"),
     Action("run.right", "l,right,j,down", "Next metric"),
-    Action("run.log-y", "y", "Logarithmic value axis on or off", "log-y"),
+    Action("run.log-y", "Y", "Logarithmic value axis on or off", "log-y"),
     Action("run.smooth", "w", "Smoothing on or off", "smooth"),
     Action("run.stop", "x", "Stop the run (asks)", "stop", "autoloop-tui stop {run}"),
     Action("run.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
     Action("run.extend", "plus", "Extend an ended run to more steps", "extend", "autoloop-tui extend {run} --steps {steps}"),
-    Action("run.clone", "n", "Propose a variant of it", "variant", "autoloop-tui propose {run} --changes …"),
+    Action("run.variant", "v", "Propose a variant of it", "variant", "autoloop-tui propose {run} --changes …"),
+    # What comes up over a screen
+    Action("queue.down", "j,down", "Next run"),
+    Action("queue.up", "k,up", "Previous run"),
+    Action("queue.earlier", "less_than_sign", "Move the run up", "", "autoloop-tui move {run}"),
+    Action("queue.later", "greater_than_sign", "Move the run down", "", "autoloop-tui move {run}"),
+    Action("queue.stop", "x", "Take the run out (asks)", "", "autoloop-tui stop {run}"),
+    Action("queue.back", "q,escape", "Back"),
+    Action("pick.down", "j,down", "Next run"),
+    Action("pick.up", "k,up", "Previous run"),
+    Action("pick.first", "g,home", "First"),
+    Action("pick.last", "G,end", "Last"),
+    Action("pick.page-down", "ctrl+d,pagedown", "Half a page down"),
+    Action("pick.page-up", "ctrl+u,pageup", "Half a page up"),
+    Action("pick.open", "enter", "Take this run"),
+    Action("pick.back", "q,escape,ctrl+c", "Back"),
+    Action("question.yes", "y", "Yes"),
+    Action("question.no", "n,q,escape", "No"),
+    Action("question.left", "h,left", "The other button"),
+    Action("question.right", "l,right", "The other button"),
+    Action("field.back", "escape,ctrl+c", "Cancel"),
+    Action("values.down", "down,tab,ctrl+n", "Next value"),
+    Action("values.up", "up,shift+tab", "Previous value"),
+    Action("plan.down", "j,down", "Down"),
+    Action("plan.up", "k,up", "Up"),
+    Action("plan.left", "h,left", "Left"),
+    Action("plan.right", "l,right", "Right"),
+    Action("plan.page-down", "ctrl+d,pagedown", "Half a page down"),
+    Action("plan.page-up", "ctrl+u,pageup", "Half a page up"),
+    Action("plan.start", "S,enter", "Run the plan (asks)"),
+    Action("plan.back", "q,escape", "Leave"),
+    Action("welcome.back", "q,ctrl+c", "Quit"),
 )
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -145,7 +187,10 @@ def of_scope(scope: str) -> list[Action]:
 
 def bindings(scope: str) -> list[BindingType]:
     """Textual's bindings of a scope; the ids are what a keymap remaps."""
-    return [Binding(action.keys, action.method, action.description, show=False, id=action.id) for action in of_scope(scope)]
+    return [
+        Binding(action.keys, action.method, action.description, show=False, id=action.id, priority=scope == "values")
+        for action in of_scope(scope)
+    ]
 
 
 def shown_key(keys: str) -> str:
@@ -161,6 +206,9 @@ def shown_key(keys: str) -> str:
         "exclamation_mark": "!",
         "ampersand": "&",
         "plus": "+",
+        "asterisk": "*",
+        "less_than_sign": "<",
+        "greater_than_sign": ">",
         "pagedown": "pgdn",
         "pageup": "pgup",
     }

@@ -130,7 +130,7 @@ async def test_screens_are_reached_from_each_other_with_anything_open_while_the_
                 type_ahead(app, "j")
                 await handled(app)
                 app.action_slots()
-                type_ahead(app, "l")
+                type_ahead(app, "L")
                 await handled(app)
                 assert type(app.screen) is SlotsScreen
 
@@ -277,7 +277,7 @@ async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_
 async def test_esc_leads_back_and_never_out(project: RecordedProject) -> None:
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
-        type_ahead(app, "l", "slash", "escape", "escape", "r", "enter", "escape", "escape", "escape")
+        type_ahead(app, "L", "slash", "escape", "escape", "r", "enter", "escape", "escape", "escape")
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)
         assert app.is_running

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
+from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.standing import Standing
 
 
@@ -34,12 +35,7 @@ class Confirm(Standing, ModalScreen[bool]):
     """Asks before something that cannot be taken back. Enter, Esc, `q` and `n` mean no; only `y` or the button acts."""
 
     DEFAULT_CSS = f"Confirm {{ {dialog_css()} }}"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "Yes"),
-        Binding("n,q,escape", "answer(False)", "No"),
-        Binding("h,left", "app.focus_previous", show=False),
-        Binding("l,right", "app.focus_next", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("question")
 
     def __init__(self, what: str, why: str, yes: str) -> None:
         super().__init__()
@@ -56,8 +52,17 @@ class Confirm(Standing, ModalScreen[bool]):
     def on_mount(self) -> None:
         self.query_one("#no").focus()
 
-    def action_answer(self, yes: bool) -> None:
-        self.dismiss(yes)
+    def action_yes(self) -> None:
+        self.dismiss(True)
+
+    def action_no(self) -> None:
+        self.dismiss(False)
+
+    def action_left(self) -> None:
+        self.focus_previous()
+
+    def action_right(self) -> None:
+        self.focus_next()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
@@ -68,7 +73,7 @@ class Ask(Standing, ModalScreen[str | None]):
     `needed`: nothing happens."""
 
     DEFAULT_CSS = f"Ask {{ {dialog_css()} }}"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     def __init__(
         self,
@@ -104,7 +109,7 @@ class Ask(Standing, ModalScreen[str | None]):
         if self._judge(event.value) is None and (event.value.strip() or not self.needed):
             self.dismiss(event.value)
 
-    def action_cancel(self) -> None:
+    def action_back(self) -> None:
         self.dismiss(None)
 
     def _judge(self, text: str) -> str | None:

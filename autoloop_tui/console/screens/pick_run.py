@@ -7,33 +7,27 @@ from typing import ClassVar
 
 from autoloop.model import Run
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
+from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
+HALF_PAGE = 6
+
 
 class PickRun(Standing, ModalScreen[str]):
     """The runs of the loop, the newest round first; gives the id of the one that is chosen."""
 
     DEFAULT_CSS = f"PickRun {{ {dialog_css()} }}"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape,ctrl+c", "dismiss(None)", "Cancel"),
-        Binding("j,down", "go(1)", "Down"),
-        Binding("k,up", "go(-1)", "Up"),
-        Binding("ctrl+d,pagedown", "go(6)", "Half a page down"),
-        Binding("ctrl+u,pageup", "go(-6)", "Half a page up"),
-        Binding("g,home", "go(-1000000)", "First"),
-        Binding("G,end", "go(1000000)", "Last"),
-        Binding("enter", "choose", "Choose"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("pick")
 
     def __init__(self, what: str, runs: Sequence[Run], start: str | None, result: Callable[[Run], str]) -> None:
         """`start`: the run under the cursor at first. `result`: what a run reached, in a few words."""
@@ -76,9 +70,30 @@ class PickRun(Standing, ModalScreen[str]):
             )
         pane.show(rows)
 
-    def action_go(self, step: int) -> None:
+    def action_down(self) -> None:
+        self._go(1)
+
+    def action_up(self) -> None:
+        self._go(-1)
+
+    def action_first(self) -> None:
+        self._go(-len(self.runs))
+
+    def action_last(self) -> None:
+        self._go(len(self.runs))
+
+    def action_page_down(self) -> None:
+        self._go(HALF_PAGE)
+
+    def action_page_up(self) -> None:
+        self._go(-HALF_PAGE)
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+    def _go(self, step: int) -> None:
         self.at = max(0, min(self.at + step, len(self.runs) - 1))
         self.repaint()
 
-    def action_choose(self) -> None:
+    def action_open(self) -> None:
         self.dismiss(self.runs[self.at].id if self.runs else None)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
+from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.full_screen import FullScreenApp
@@ -16,6 +17,9 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.theming.theme_files import load_themes
 from autoloop_tui.console.widgets.row_pane import RowPane
+
+HALF_PAGE, SIDEWAYS = 10, 20
+"""Lines and cells that the plan moves at a time."""
 
 
 class PlanPane(RowPane, can_focus=True):
@@ -52,16 +56,7 @@ class PlanApp(FullScreenApp[bool]):
     CSS = "Screen { background: $background; color: $foreground; } .bar { height: 1; background: $panel; }"
     ENABLE_COMMAND_PALETTE = False
     STILL: ClassVar[str] = "nothing was started"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S,enter", "start", "Start it"),
-        Binding("q,escape", "leave", "Leave"),
-        Binding("j,down", "go(1, 0)", show=False),
-        Binding("k,up", "go(-1, 0)", show=False),
-        Binding("l,right", "go(0, 20)", show=False),
-        Binding("h,left", "go(0, -20)", show=False),
-        Binding("ctrl+d,pagedown", "go(10, 0)", show=False),
-        Binding("ctrl+u,pageup", "go(-10, 0)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("plan")
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(Path.cwd())
@@ -94,8 +89,23 @@ class PlanApp(FullScreenApp[bool]):
         keys += [(" j k h l", "bold key"), (" read ", ""), ("  $ add --exec to start without this screen", "dim")]
         self.query_one("#foot", RowPane).show([keys])
 
-    def action_go(self, down: int, right: int) -> None:
-        self.query_one(PlanPane).scroll_by(down, right)
+    def action_down(self) -> None:
+        self.query_one(PlanPane).scroll_by(1, 0)
+
+    def action_up(self) -> None:
+        self.query_one(PlanPane).scroll_by(-1, 0)
+
+    def action_left(self) -> None:
+        self.query_one(PlanPane).scroll_by(0, -SIDEWAYS)
+
+    def action_right(self) -> None:
+        self.query_one(PlanPane).scroll_by(0, SIDEWAYS)
+
+    def action_page_down(self) -> None:
+        self.query_one(PlanPane).scroll_by(HALF_PAGE, 0)
+
+    def action_page_up(self) -> None:
+        self.query_one(PlanPane).scroll_by(-HALF_PAGE, 0)
 
     def action_start(self) -> None:
         def answered(agreed: bool | None) -> None:
@@ -104,5 +114,5 @@ class PlanApp(FullScreenApp[bool]):
 
         self.push_screen(Confirm("Start this plan?", "It takes GPU time from now on.", "Start"), answered)
 
-    def action_leave(self) -> None:
+    async def action_back(self) -> None:
         self.exit(False)

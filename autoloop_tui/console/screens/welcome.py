@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
+from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import cells, clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.full_screen import FullScreenApp
@@ -81,7 +82,7 @@ class WelcomeApp(FullScreenApp[int]):
     CSS = "Screen { background: $background; color: $foreground; }"
     ENABLE_COMMAND_PALETTE = False
     STILL: ClassVar[str] = "nothing was changed"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter,ctrl+c", "leave", "Quit", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("welcome")
 
     def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
         super().__init__(project)
@@ -99,5 +100,5 @@ class WelcomeApp(FullScreenApp[int]):
         if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
 
-    def action_leave(self) -> None:
+    async def action_back(self) -> None:
         self.exit(0)

@@ -31,7 +31,7 @@ class LogTail(LogView):
         Binding("ampersand,f", "ask('filter')", "Only matching lines", show=False, id="log.filter"),
         Binding("exclamation_mark", "error", "Last error", show=False, id="log.error"),
         Binding("y", "copy", "Copy line", show=False, id="log.copy"),
-        Binding("v", "pager", "Open in $PAGER", show=False, id="log.pager"),
+        Binding("V", "pager", "Open in $PAGER", show=False, id="log.pager"),
     ]
 
     _asking: Literal["search", "filter"] = "search"

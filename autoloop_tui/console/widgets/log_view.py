@@ -34,7 +34,7 @@ class LogView(PromptPane):
         *reading_keys("log"),
         Binding("g,home", "first", "First line", show=False, id="log.first"),
         Binding("G,end", "follow", "Follow", show=False, id="log.follow"),
-        Binding("space", "freeze", "Freeze / follow", show=False, id="log.freeze"),
+        Binding("F", "freeze", "Freeze / follow", show=False, id="log.freeze"),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:

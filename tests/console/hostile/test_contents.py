@@ -213,4 +213,4 @@ async def test_hostile_names_are_harmless_on_every_screen(project: RecordedProje
             if kind == "markup" and keys == ["r"]:
                 assert "[bold red]x[/]"[:9] in text(pilot.app)
             back_to_slots(pilot.app)
-            await press(pilot, "s", "l", "g")
+            await press(pilot, "s", "L", "g")

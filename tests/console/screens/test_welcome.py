@@ -41,7 +41,7 @@ def test_only_commands_that_exist_are_named() -> None:
     assert {shlex.split(command)[1] for command, _ in TYPE} <= COMMANDS.keys()
 
 
-@pytest.mark.parametrize("key", ["q", "enter", "ctrl+c"])
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
 async def test_it_is_left_by_a_key_and_not_by_esc(tmp_path: Path, key: str) -> None:
     async with drive(tmp_path) as (pilot, _):
         await pilot.press("escape")

@@ -120,7 +120,7 @@ async def test_a_log_that_flies_by_is_painted_about_once_a_second(path: Path) ->
         ("k", 198),
         ("ctrl+u", 188),
         ("home down", 1),
-        ("space", 199),
+        ("F", 199),
         ("g pagedown up", 10),
     ],
 )
@@ -133,7 +133,7 @@ async def test_keys_move_the_cursor(path: Path, keys: str, line: Any) -> None:
         assert here(pane) == f"line {line}"
 
 
-@pytest.mark.parametrize("keys", ["k j j", "space space", "g end", "ctrl+u ctrl+d ctrl+d"])
+@pytest.mark.parametrize("keys", ["k j j", "F F", "g end", "ctrl+u ctrl+d ctrl+d"])
 async def test_walking_off_the_end_follows_again(path: Path, keys: str) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
@@ -253,10 +253,10 @@ async def test_the_pager_gets_the_file_and_the_line_without_a_shell(
         monkeypatch.setattr(pilot.app, "suspend", nullcontext)
         await opened(pane, odd, pilot)
         monkeypatch.setenv("PAGER", f"{pager} -S")
-        await pilot.press("g", "j", "v")
+        await pilot.press("g", "j", "V")
         assert (tmp_path / "args").read_text().splitlines() == ["-S", "+2", str(odd)]
         monkeypatch.setenv("PAGER", "no-such-pager")
-        await pilot.press("v")
+        await pilot.press("V")
         assert "cannot start no-such-pager" in painted(pane)[0]
         assert not os.path.exists("pwned.txt")
 
@@ -273,7 +273,7 @@ async def test_a_pager_that_is_no_program_is_a_sentence(
         monkeypatch.chdir(tmp_path)
         await opened(pane, path, pilot)
         monkeypatch.setenv("PAGER", value)
-        await pilot.press("v")
+        await pilot.press("V")
         assert "cannot start" in painted(pane)[0] or "is not a command" in painted(pane)[0]
         assert not os.path.exists("pwned")
 

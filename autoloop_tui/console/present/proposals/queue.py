@@ -108,7 +108,7 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     if loop.held:
         return f"Held: {coming.lower()} starts when you press {start}; {hold} lets it start automatically again."
     if not made["pending"] and not made["approved"]:
-        keys = [key(f"proposals.{name}") for name in ("new", "edit", "undo")]
+        keys = [key(f"proposals.{name}") for name in ("variant", "edit", "undo")]
         return f"{coming} has nothing to run: propose ({keys[0]}), edit a blocked one ({keys[1]}) or undo ({keys[2]})."
     if made["pending"] and round_.decide_by is not None:
         left = duration(max(0.0, round_.decide_by - now))
@@ -132,7 +132,7 @@ def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
     return [
         "No proposals yet",
         f"They are made when all runs of round {round_.number if round_ else 1} have ended.",
-        f"{key('proposals.new')} proposes a variant of a run by hand.",
+        f"{key('proposals.variant')} proposes a variant of a run by hand.",
     ]
 
 

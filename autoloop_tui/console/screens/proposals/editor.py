@@ -12,13 +12,14 @@ from autoloop.model import Change, Proposal, UserError
 from autoloop.text.changes import before_text
 from autoloop.variants.check import CheckedVariant
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen, ScreenResultType
 from textual.timer import Timer
 from textual.widgets import Input, Label
 
+from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.present.proposals.detail import change_rows, tail, wrapped
@@ -62,7 +63,7 @@ class Verdict(RowPane):
 class Edits(Standing, ModalScreen[ScreenResultType]):
     """What the two dialogs for edits share: the verdict under the inputs, and Enter that sends only what is valid."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     def __init__(self, what: str, why: str, judge: Judge, suffix: str) -> None:
         """`suffix`: the format of the base's config, as which values may be typed."""
@@ -120,7 +121,7 @@ class Edits(Standing, ModalScreen[ScreenResultType]):
                 rows += [[("  " + line, "dim")] for line in wrapped(note, width - 2)]
         return rows
 
-    def action_cancel(self) -> None:
+    def action_back(self) -> None:
         self.dismiss(None)
 
 
@@ -128,10 +129,7 @@ class EditValues(Edits[list[str]]):
     """The changed values of a proposal, each to be typed over; gives all its edits, None if none changed."""
 
     DEFAULT_CSS = f"EditValues {{ {MORE_CSS} }}"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,tab,ctrl+n", "go(1)", "Next value", priority=True),
-        Binding("up,shift+tab", "go(-1)", "Previous value", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("values")
 
     def __init__(self, proposal: Proposal, what: str, judge: Judge, suffix: str) -> None:
         several = len(proposal.changes) > 1
@@ -207,7 +205,13 @@ class EditValues(Edits[list[str]]):
             rows.append([*row, (fit(self.texts[index][: 4 * width], left, mark=mark), f"diff-after{here}")])
         pane.show(rows)
 
-    def action_go(self, step: int) -> None:
+    def action_down(self) -> None:
+        self._go(1)
+
+    def action_up(self) -> None:
+        self._go(-1)
+
+    def _go(self, step: int) -> None:
         typed = self.query_one(Input)
         self.texts[self.at] = typed.value
         self.at = (self.at + step) % len(self.changes)

@@ -99,6 +99,13 @@ class ProposalsScreen(ProposalBrowser):
             self._paint_head(view)
             self._moved()
 
+    def action_clear(self) -> None:
+        self.marked.clear()
+        if self.view is not None:
+            self._paint_queue(self.view)
+            self._paint_head(self.view)
+        self.show_message("no proposal is marked any more")
+
     def _decide(self, request: Approve | Reject, proposals: Sequence[Proposal], *, aside: str = "") -> None:
         """Send one decision on some proposals, which is undone as one; the cursor goes on to the next pending one."""
         view = self.view
@@ -158,7 +165,7 @@ class ProposalsScreen(ProposalBrowser):
         if proposal is not None and base is not None:
             how(self.console, proposal, base)
 
-    def action_new(self) -> None:
+    def action_variant(self) -> None:
         view = self.view
         if view is None or not view.snapshot.runs:
             self.show_message("there is no run yet to propose a variant of")

@@ -265,12 +265,18 @@ class RoundsScreen(TableScreen):
             marked.remove(row.run.id)
             self.show_message(f"{name} is no longer marked")
         elif len(marked) >= MOST_MARKS:
-            self.show_message(f"{MOST_MARKS} runs are compared at most; take a mark off with space first", "slot-warn")
+            mark = self.console.keys_of("rounds.mark")
+            self.show_message(f"{MOST_MARKS} runs are compared at most; {mark} takes a mark off", "slot-warn")
         else:
             marked.append(row.run.id)
-            letter = self._marks()[row.run.id].letter
-            self.show_message(f"{name}, run {letter}, is marked, {len(marked)} in all; c compares them")
+            letter, key = self._marks()[row.run.id].letter, self.console.keys_of("app.compare")
+            self.show_message(f"{name}, run {letter}, is marked, {len(marked)} in all; {key} compares them")
         self._again()
+
+    def action_clear(self) -> None:
+        self.console.marked.clear()
+        self._again()
+        self.show_message("no run is marked any more")
 
     def action_loops(self) -> None:
         self.all_loops = not self.all_loops
@@ -287,10 +293,10 @@ class RoundsScreen(TableScreen):
             self.equivalent("rounds.retry", run=plain(row.run.id))
             self.console.ask(Retry(run=row.run.id))
 
-    def action_clone(self) -> None:
+    def action_variant(self) -> None:
         row = self._own("propose from")
         if row is not None:
-            self.equivalent("rounds.clone", run=plain(row.run.id))
+            self.equivalent("rounds.variant", run=plain(row.run.id))
             propose_variant(self.console, row.run)
 
     def _own(self, what: str) -> RunRow | None:

@@ -255,7 +255,7 @@ class RunScreen(LoopScreen):
 
     # ---------------------------------------------------------------------------------------------------------- parts
 
-    def action_next_pane(self) -> None:
+    def action_next_part(self) -> None:
         self._choose(PARTS[(PARTS.index(self.part) + 1) % len(PARTS)])
 
     def action_charts(self) -> None:
@@ -327,8 +327,8 @@ class RunScreen(LoopScreen):
             self.equivalent("run.extend", run=run.id, steps=2 * run.step)
             extend_run(self.console, view, run)
 
-    def action_clone(self) -> None:
+    def action_variant(self) -> None:
         view, run = self.view, self._run()
         if view is not None and run is not None:
-            self.equivalent("run.clone", run=run.id)
+            self.equivalent("run.variant", run=run.id)
             propose_variant(self.console, run)

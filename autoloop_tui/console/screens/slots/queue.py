@@ -1,4 +1,4 @@
-"""The queue of the round: which run starts next. K and J move the run under the cursor."""
+"""The queue of the round: which run starts next."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import ClassVar
 from autoloop.model import Run, RunState
 from autoloop.protocol import Move, Stop
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
+from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import fit, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.base import host_of
@@ -25,14 +26,7 @@ class QueueScreen(Standing, ModalScreen[None]):
     """Shows the queued runs in their order and sends `Move` and `Stop` requests."""
 
     DEFAULT_CSS = f"QueueScreen {{ {dialog_css()} & RowPane {{ height: 12; }} }}"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape,e", "dismiss", "Back"),
-        Binding("j,down", "go(1)", "Down"),
-        Binding("k,up", "go(-1)", "Up"),
-        Binding("K,shift+up", "shift(-1)", "Earlier"),
-        Binding("J,shift+down", "shift(1)", "Later"),
-        Binding("x", "drop", "Take out"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("queue")
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +35,11 @@ class QueueScreen(Standing, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Label(Content("The queue"), classes="what")
-            yield Label(Content("J K move the run, x takes it out (asks), q goes back"), classes="why")
+            key = host_of(self).keys_of
+            moves = f"{key('queue.earlier')} {key('queue.later')} move the run"
+            yield Label(
+                Content(f"{moves}, {key('queue.stop')} takes it out (asks), {key('queue.back')} goes back"), classes="why"
+            )
             yield RowPane()
 
     def on_mount(self) -> None:
@@ -73,13 +71,28 @@ class QueueScreen(Standing, ModalScreen[None]):
     def _at(self, queue: list[Run]) -> int:
         return next((index for index, run in enumerate(queue) if run.id == self.chosen), 0)
 
-    def action_go(self, step: int) -> None:
+    def action_back(self) -> None:
+        self.dismiss()
+
+    def action_down(self) -> None:
+        self._go(1)
+
+    def action_up(self) -> None:
+        self._go(-1)
+
+    def action_earlier(self) -> None:
+        self._shift(-1)
+
+    def action_later(self) -> None:
+        self._shift(1)
+
+    def _go(self, step: int) -> None:
         queue = self.queue
         if queue:
             self.chosen = queue[max(0, min(self._at(queue) + step, len(queue) - 1))].id
             self.repaint()
 
-    def action_shift(self, step: int) -> None:
+    def _shift(self, step: int) -> None:
         queue = self.queue
         at = self._at(queue)
         to = at + step
@@ -89,7 +102,7 @@ class QueueScreen(Standing, ModalScreen[None]):
             before = others[to].id if to < len(others) else None
             host_of(self).ask(Move(run=queue[at].id, before=before))
 
-    def action_drop(self) -> None:
+    def action_stop(self) -> None:
         queue = self.queue
         if queue:
             run = queue[self._at(queue)]

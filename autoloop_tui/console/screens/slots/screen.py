@@ -43,7 +43,6 @@ class SlotsScreen(LoopScreen):
     CSS_PATH = "slots.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("slots"),
-        Binding("tab", "next_part", "Slots, log", show=False),
         *(Binding(str(n), f"slot({n - 1})", show=False) for n in range(1, 10)),
     ]
 
@@ -269,8 +268,14 @@ class SlotsScreen(LoopScreen):
         for chart in self.query(Chart):
             chart.toggle_log_y()
 
-    def action_next_metric(self) -> None:
-        self.first_metric += CHARTS
+    def action_left(self) -> None:
+        self._turn_metrics(-CHARTS)
+
+    def action_right(self) -> None:
+        self._turn_metrics(CHARTS)
+
+    def _turn_metrics(self, by: int) -> None:
+        self.first_metric += by
         if self.view is not None:
             self._paint_charts(self.view)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Input
+
+from autoloop_tui.console.actions import bindings
 
 
 class FilterLine(Input):
     """Hidden until `ask`."""
 
     DEFAULT_CSS = "FilterLine { display: none; height: 1; padding: 0 1; background: $panel; }"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "give_up", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     class Typed(Message):
         """The filter is to be `text` from now on."""
@@ -42,7 +44,7 @@ class FilterLine(Input):
         event.stop()
         self._hide()
 
-    def action_give_up(self) -> None:
+    def action_back(self) -> None:
         self.post_message(self.Typed(self._before))
         self._hide()
 

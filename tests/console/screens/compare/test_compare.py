@@ -215,10 +215,10 @@ async def test_h_and_l_change_the_metric_of_the_chart_and_y_its_axis(project: Re
             seen.append(text_of(screen, "#chart")[0])
         names = [next(n for n in ("eval_l1", "l1_loss", "ot_pi_sum") if f" {n} " in row) for row in seen]
         assert names == ["eval_l1", "l1_loss", "ot_pi_sum", "eval_l1", "ot_pi_sum", "l1_loss"]
-        await pilot.press("y")
+        await pilot.press("Y")
         await settle(pilot)
         assert "log₁₀" in text_of(screen, "#chart")[-1]
-        await pilot.press("y")
+        await pilot.press("Y")
         await settle(pilot)
         assert "log₁₀" not in text_of(screen, "#chart")[-1]
 
@@ -281,11 +281,11 @@ async def test_with_no_finished_run_it_says_what_to_do(project: RecordedProject,
         await settle(pilot)
 
 
-async def test_capital_x_forgets_the_marks(project: RecordedProject) -> None:
+async def test_capital_u_clears_the_marks(project: RecordedProject) -> None:
     marked = three(project)
 
     async with on_compare(project, marked=marked) as (pilot, screen):
-        await pilot.press("X")
+        await pilot.press("U")
         await settle(pilot)
         assert pilot.app.marked == []
         assert "nothing is marked" in text_of(screen, "#legend")[0]

@@ -85,7 +85,7 @@ async def test_what_has_become_a_run_cannot_be_decided_any_more(project: Recorde
     async with console(project) as (pilot, app):
         for key in "axeE":
             await pilot.press(key)
-            assert "has become demo_baseline; d makes a new one of it" in last_line(app)
+            assert "has become demo_baseline; D makes a new one of it" in last_line(app)
         assert project.commands() == []
 
 

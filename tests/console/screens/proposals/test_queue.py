@@ -93,7 +93,7 @@ async def test_the_metric_of_the_base_run_is_drawn_with_the_threshold(project: R
         await pilot.press("l")
         assert chart.chart_title == "eval_l1"
         assert not chart.levels
-        await pilot.press("h", "y")
+        await pilot.press("h", "Y")
         assert (chart.chart_title, chart.log_y) == ("l1_loss", True)
 
 
@@ -232,7 +232,7 @@ async def test_the_header_names_what_can_be_done_when_nothing_can_start(project:
     add(project, status=ProposalStatus.REJECTED)
 
     async with console(project) as (_, app):
-        assert "Round 2 has nothing to run: propose (n), edit a blocked one (e) or undo (u)." in rows(app, "head")[1]
+        assert "Round 2 has nothing to run: propose (v), edit a blocked one (e) or undo (u)." in rows(app, "head")[1]
 
 
 async def test_an_empty_queue_says_when_proposals_come(project: RecordedProject) -> None:
@@ -243,7 +243,7 @@ async def test_an_empty_queue_says_when_proposals_come(project: RecordedProject)
         assert "No proposals yet" in text
         assert "when all runs of round 1 have ended" in text
         # No key does harm where there is nothing.
-        await pilot.press(*"jkgGaxeEdAXSyhlJK", "space", "ctrl+d", "ctrl+u", "enter", "enter")
+        await pilot.press(*"jkgGaxeEDAXSYUhlJK", "space", "ctrl+d", "ctrl+u", "enter", "enter")
         assert isinstance(app.screen, ProposalsScreen)
         assert project.commands() == []
 

@@ -157,7 +157,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
     project.run("other")
 
     async with console(project) as (pilot, app):
-        await pilot.press("n")
+        await pilot.press("v")
         await settle(pilot)
         assert isinstance(app.screen, PickRun)
         await pilot.press("j", "k", "G", "g", "j", "enter")
@@ -180,7 +180,7 @@ async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: Record
     add(project, (BATCH,), config_hash=project.hash_of(config), reason="bigger")
 
     async with console(project) as (pilot, app):
-        await pilot.press("d")
+        await pilot.press("D")
         await settle(pilot)
         assert "This config has already been run: proposal 1 of this round." in verdict(app)
         await pilot.press("enter", *" seed=7")

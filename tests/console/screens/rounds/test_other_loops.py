@@ -49,11 +49,11 @@ async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_the
 
     async with on_rounds_of(project) as (pilot, screen):
         assert "old0" not in shown_runs(screen)
-        await pilot.press("L")
+        await pilot.press("asterisk")
         await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
         assert {"old0", "old1", base.id} <= set(shown_runs(screen))
         assert any("last week (loop_1600000000)" in row for row in table_rows(screen))
-        await pilot.press("L")
+        await pilot.press("asterisk")
         await settle(pilot)
         assert "old0" not in shown_runs(screen)
 
@@ -68,7 +68,7 @@ async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop
     loop = older_loop(project)
 
     async with on_rounds_of(project) as (pilot, screen):
-        await pilot.press("L")
+        await pilot.press("asterisk")
         await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
         screen.query_one(Table).go_to("old0")
         await pilot.press("t")

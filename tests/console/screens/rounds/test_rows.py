@@ -102,7 +102,7 @@ async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(pro
 async def test_a_project_without_runs_says_what_will_be_here(project: RecordedProject) -> None:
     async with on_rounds(project) as (pilot, screen):
         assert any("no run yet" in row for row in table_rows(screen))
-        for key in ("j", "G", "enter", "space", "t", "n", "o"):
+        for key in ("j", "G", "enter", "space", "t", "v", "o"):
             await pilot.press(key)
         assert screen.query_one(Table).cursor is None
 

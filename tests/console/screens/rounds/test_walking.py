@@ -107,12 +107,12 @@ async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project: Reco
             assert f"autoloop-tui retry {failed.id}" in "".join(painted(screen.query_one("#hints")))
 
 
-async def test_n_proposes_a_variant_of_the_run_under_the_cursor(project: RecordedProject) -> None:
+async def test_v_proposes_a_variant_of_the_run_under_the_cursor(project: RecordedProject) -> None:
     base, *_ = family(project)
 
     with project.engine():
         async with on_rounds(project) as (pilot, _):
-            await pilot.press("j", "j", "n")
+            await pilot.press("j", "j", "v")
             await settle(pilot)
             await pilot.press(*"ot.lambda_ot=0.3", "enter", *"try", "enter")
             await settle(pilot)

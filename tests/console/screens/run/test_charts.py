@@ -94,7 +94,7 @@ async def test_smoothing_is_off_at_first_and_said_when_on(project: RecordedProje
 
 async def test_the_value_axis_turns_logarithmic(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
-        await press(pilot, "y")
+        await press(pilot, "Y")
         assert screen.query_one(Chart).log_y
         assert painted(screen.query_one(Chart))[-1].startswith("log₁₀ ")
 

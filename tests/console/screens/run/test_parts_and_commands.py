@@ -147,7 +147,7 @@ async def test_without_an_engine_the_key_that_restarts_it_is_said(project: Recor
 @pytest.mark.parametrize("part", ["1", "2", "3", "4"])
 async def test_a_variant_is_asked_for_in_every_part(project: RecordedProject, variant: Any, part: Any) -> None:
     async with drive(project, variant) as (pilot, screen):
-        await press(pilot, part, "n")
+        await press(pilot, part, "v")
         assert pilot.app.screen is not screen
 
 

@@ -33,13 +33,13 @@ async def test_the_queue_is_reordered_and_runs_are_taken_out(queued: Any, size: 
         await settle(pilot)
         assert isinstance(pilot.app.screen, QueueScreen)
         assert shown(pilot).index("alpha") < shown(pilot).index("beta")
-        await pilot.press("J")
+        await pilot.press("greater_than_sign")
         assert queued.commands()[-1] == Move(run="run00003", before="run00005")
-        await pilot.press("K")  # the first cannot go further up
+        await pilot.press("less_than_sign")  # the first cannot go further up
         await pilot.press("j", "j", "j")
-        await pilot.press("K")
+        await pilot.press("less_than_sign")
         assert queued.commands()[-1] == Move(run="run00005", before="run00004")
-        await pilot.press("k", "shift+down")
+        await pilot.press("k", "greater_than_sign")
         assert queued.commands()[-1] == Move(run="run00004", before=None)
         assert len(queued.commands()) == 3
         await pilot.press("x")
@@ -78,6 +78,6 @@ async def test_an_empty_queue_says_so(tmp_path: Path) -> None:
         await pilot.press("e")
         await settle(pilot)
         assert "nothing is queued" in shown(pilot)
-        await pilot.press("J", "x", "j", "e")
+        await pilot.press("greater_than_sign", "x", "j", "q")
         await settle(pilot)
         assert pilot.app.screen is screen

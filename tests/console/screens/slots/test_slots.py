@@ -82,7 +82,7 @@ async def test_log_charts_and_config_are_shown_by_their_keys(tmp_path: Path, siz
         assert not screen.query_one(LogTail).is_on_screen
         await pilot.press("j")
         assert "1.2" in "\n".join(painted(config))
-        await pilot.press("l")
+        await pilot.press("L")
         await settle(pilot)
         assert screen.query_one(LogTail).is_on_screen
         assert not config.is_on_screen
@@ -120,13 +120,13 @@ async def test_charts_go_logarithmic_and_on_to_the_next_metrics(tmp_path: Path) 
         await settle(pilot)
         chart = screen.query_one("#chart0", Chart)
         first = chart.chart_title
-        await pilot.press("y")
+        await pilot.press("Y")
         assert chart.log_y
-        await pilot.press("y")
+        await pilot.press("Y")
         assert not chart.log_y
         seen = [first]
         for _ in range(7):
-            await pilot.press("n")
+            await pilot.press("l")
             seen.append(chart.chart_title)
         assert len(set(seen)) == 7
         assert seen[0] == seen[7]

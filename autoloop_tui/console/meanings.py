@@ -1,0 +1,85 @@
+"""What each key means, on every screen, pane and dialog. A new action takes a key whose meaning it has, or a free one;
+`tests/test_architecture.py` compares this table with all bindings, `tests/test_documents.py` with docs/console.md."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """`keys` are Textual's, with spaces between; `names` the names of the actions (`slots.stop` → `stop`) that do it."""
+
+    keys: str
+    means: str
+    names: str
+
+
+MEANINGS = (
+    Meaning("h j k l left down up right", "move", "left down up right"),
+    Meaning("g home", "to the first", "first"),
+    Meaning("G end", "to the last; in a log, follow it", "last follow"),
+    Meaning("ctrl+d pagedown", "half a page down", "page-down page_down"),
+    Meaning("ctrl+u pageup", "half a page up", "page-up page_up"),
+    Meaning("J shift+down", "scroll the other part down", "detail-down"),
+    Meaning("K shift+up", "scroll the other part up", "detail-up"),
+    Meaning("tab", "next part, next field", "next-part down"),
+    Meaning("shift+tab", "previous field", "up"),
+    Meaning("ctrl+n", "next field", "down"),
+    Meaning("1", "the first of what is numbered: slots, parts of a run", "charts"),
+    Meaning("2", "the second", "log"),
+    Meaning("3", "the third", "config"),
+    Meaning("4", "the fourth", "launch"),
+    Meaning("enter", "open, take, start what is under the cursor", "open start"),
+    Meaning("q", "back; on the first screen, quit", "back no"),
+    Meaning("escape", "back, never out", "back escape no"),
+    Meaning("ctrl+c", "leave a dialog", "back"),
+    Meaning("s", "Slots", "slots"),
+    Meaning("p", "Proposals", "proposals"),
+    Meaning("r", "Rounds", "rounds"),
+    Meaning("c", "Compare", "compare"),
+    Meaning("question_mark f1", "help", "help"),
+    Meaning("colon ctrl+p", "palette", "palette"),
+    Meaning("T", "next theme", "next-theme"),
+    Meaning("L", "log", "log"),
+    Meaning("m", "charts (metrics)", "charts"),
+    Meaning("d", "differences: against the base, between runs", "config differences"),
+    Meaning("slash", "find: search, or narrow down", "search filter"),
+    Meaning("n", "next match; in a question, no", "next no"),
+    Meaning("N", "previous match", "previous"),
+    Meaning("ampersand f", "only the lines that match", "filter"),
+    Meaning("exclamation_mark", "last error", "error"),
+    Meaning("F", "follow or stand still", "freeze"),
+    Meaning("V", "open in $PAGER", "pager"),
+    Meaning("y", "copy; in a question, yes", "copy yes"),
+    Meaning("Y", "logarithmic value axis", "log-y"),
+    Meaning("w", "smoothing", "smooth"),
+    Meaning("o", "order by a column", "sort"),
+    Meaning("O", "reverse the order", "reverse"),
+    Meaning("asterisk", "this loop, or every loop of the project", "loops"),
+    Meaning("space", "mark", "mark"),
+    Meaning("U", "clear the marks", "clear"),
+    Meaning("a", "approve", "approve"),
+    Meaning("A", "approve the marked, else all", "approve-marked"),
+    Meaning("x", "take away what is under the cursor: stop, reject, out of the queue (asks)", "stop reject"),
+    Meaning("X", "reject the marked, else all", "reject-marked"),
+    Meaning("u", "undo the last decision", "undo"),
+    Meaning("e", "edit: a proposal, the queue", "edit queue"),
+    Meaning("E", "edit in $EDITOR", "edit-all"),
+    Meaning("v", "a variant of a run, by hand", "variant"),
+    Meaning("D", "duplicate a proposal", "duplicate"),
+    Meaning("t", "try a failed run again", "retry"),
+    Meaning("plus", "extend an ended run", "extend"),
+    Meaning("less_than_sign", "earlier in the queue", "earlier"),
+    Meaning("greater_than_sign", "later in the queue", "later"),
+    Meaning("S", "start: the next round, a plan (asks)", "start"),
+    Meaning("H", "hold or release the next round", "hold"),
+    Meaning("P", "pause or resume the queue", "pause"),
+    Meaning("R", "restart the engine", "engine"),
+    Meaning("Q", "stop the whole loop (asks)", "stop-loop"),
+)
+"""In the order of docs/console.md."""
+
+DIGITS = "123456789"
+"""They choose what stands at that place; screens bind them without an id."""
+
+BY_KEY = {key: meaning for meaning in MEANINGS for key in meaning.keys.split()}
