@@ -9,6 +9,7 @@ from textual.binding import Binding
 
 from autoloop_tui.console.actions import shown_key
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
+from autoloop_tui.console.widgets.chart_grid import ChartGrid
 from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.log_view import LogView
@@ -27,7 +28,7 @@ def _of(*panes: type) -> tuple[PaneKey, ...]:
     return tuple(PaneKey(b.id, b.key, b.description) for b in found if isinstance(b, Binding) and b.id)
 
 
-PANE_KEYS = {"log": _of(LogView, LogTail), "text": _of(Document)}
+PANE_KEYS = {"grid": _of(ChartGrid), "log": _of(LogView, LogTail), "text": _of(Document)}
 """By scope."""
 
 IDS = frozenset(key.id for keys in PANE_KEYS.values() for key in keys)

@@ -4,7 +4,8 @@ it."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -36,6 +37,8 @@ class Preferences(msgspec.Struct, kw_only=True):
     problems: list[str] = []
     """What could not be used; shown once."""
     remember_in: str = ""
+    pins: dict[str, list[str]] = {}
+    """The metrics whose charts come first, by project; the project that was looked at last is the last one."""
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Preferences:
@@ -45,7 +48,10 @@ class Preferences(msgspec.Struct, kw_only=True):
         chosen = cls(problems=problems, remember_in=str(folder / "remembered.toml"))
         chosen.keys = _keys(found.pop("keys", {}), problems)
         last, _ = _read(folder / "remembered.toml")
-        for key, value in [("theme", last.get("theme", chosen.theme)), *found.items()]:
+        chosen.pins = _pins(last)
+        if isinstance(theme := last.get("theme"), str):
+            chosen.theme = theme
+        for key, value in found.items():
             if key not in SETTINGS:
                 problems.append(f'console.toml: no setting "{key}"{_meant(key, SETTINGS)}')
                 continue
@@ -60,13 +66,57 @@ class Preferences(msgspec.Struct, kw_only=True):
     def remember_theme(self, theme: str) -> None:
         """Keep the choice for next time; a folder that cannot be written is no reason to disturb anybody."""
         self.theme = theme
-        if self.remember_in:
-            with contextlib.suppress(OSError):
-                write_atomically(Path(self.remember_in), f'theme = "{theme}"\n')
+        self._remember({"theme": theme})
+
+    def pinned(self, project: Path) -> list[str]:
+        """The metrics that are pinned in a project."""
+        return self.pins.get(str(project), [])
+
+    def remember_pins(self, project: Path, metrics: Sequence[str]) -> None:
+        """Keep the pins of a project for next time."""
+        self.pins = {key: value for key, value in self.pins.items() if key != str(project)} | {str(project): list(metrics)}
+        self._remember({"pins": {str(project): list(metrics)}})
+
+    def _remember(self, new: dict[str, Any]) -> None:
+        """Write what is new beside what another console may have written meanwhile; if the folder cannot be written,
+        nobody need be disturbed."""
+        if not self.remember_in:
+            return
+        known, _ = _read(Path(self.remember_in))
+        theme = new.get("theme", known.get("theme"))
+        pins = _pins(known)
+        for project, metrics in new.get("pins", {}).items():
+            pins.pop(project, None)
+            pins[project] = metrics
+        kept = {project: metrics for project, metrics in list(pins.items())[-MOST_PROJECTS:] if metrics}
+        lines = [f"theme = {_quoted(theme)}"] if isinstance(theme, str) else []
+        lines += ["", "[pins]"] if kept else []
+        lines += [f"{_quoted(project)} = [{', '.join(map(_quoted, metrics))}]" for project, metrics in kept.items()]
+        with contextlib.suppress(OSError):
+            write_atomically(Path(self.remember_in), "\n".join(lines) + "\n")
+
+
+MOST_PROJECTS = 100
+"""Projects whose pins are remembered: those that were looked at last."""
+
+
+def _pins(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The pins of a file that anything may stand in."""
+    try:
+        return msgspec.convert(found.get("pins", {}), dict[str, list[str]])
+    except msgspec.ValidationError:
+        return {}
+
+
+def _quoted(text: str) -> str:
+    """As a string of TOML."""
+    return json.dumps(text.encode("utf-8", "replace").decode()).replace("\x7f", "\\u007f")
 
 
 SETTINGS = {
-    name: kind for name, kind in get_type_hints(Preferences).items() if name not in ("keys", "problems", "remember_in")
+    name: kind
+    for name, kind in get_type_hints(Preferences).items()
+    if name not in ("keys", "problems", "remember_in", "pins")
 }
 """What console.toml may set beside `[keys]`, with its type."""
 

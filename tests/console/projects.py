@@ -214,7 +214,8 @@ class RecordedProject(Project):
             lock.release()
 
     def app(self, **options: Any) -> ConsoleApp:
-        return ConsoleApp(self.folder, preferences=Preferences(theme=options.pop("theme", "dark")), **options)
+        options.setdefault("preferences", Preferences(theme=options.pop("theme", "dark")))
+        return ConsoleApp(self.folder, **options)
 
 
 def output_of(run: Run) -> Path:

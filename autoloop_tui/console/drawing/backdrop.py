@@ -1,4 +1,4 @@
-"""What stands behind the curves of a chart, a character a cell: zones, bands, named levels and dashed lines."""
+"""What stands behind the curves of a chart, a character a cell: zones, bands, named levels, dashed lines, a cursor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ class Level(NamedTuple):
     label: str = ""
 
 
-Shape = Zone | Band | Level | Curve
+class Cursor(NamedTuple):
+    """A vertical line at a step that a person points at."""
+
+    step: float
+
+
+Shape = Zone | Band | Level | Curve | Cursor
 """A `Curve` here is drawn dashed."""
 
 Cell = tuple[str, int]
@@ -53,15 +59,13 @@ class Backdrop:
             self._band(shape, number)
         elif isinstance(shape, Level):
             self._level(shape, number)
+        elif isinstance(shape, Cursor):
+            self._cursor(shape, number)
         else:
             self._dashed(shape, number)
 
     def _zone(self, zone: Zone, number: int) -> None:
-        span = (self.scale.x_high - self.scale.x_low) or 1.0
-        first, last = (
-            min(self.width - 1, max(0, int((x - self.scale.x_low) / span * (self.width - 0.5))))
-            for x in (zone.start, zone.end)
-        )
+        first, last = map(self._column, zone)
         hatch = "▒" if self.glyphs.blocks else self.glyphs.of("╱", "/")
         for row in self.rows:
             row[first : last + 1] = [(hatch, number)] * (last + 1 - first)
@@ -98,6 +102,15 @@ class Backdrop:
                 for y in range(top, bottom + 1):
                     self.rows[y][x] = (across if top == bottom else down, number)
             above = column
+
+    def _cursor(self, cursor: Cursor, number: int) -> None:
+        x = self._column(cursor.step)
+        for row in self.rows:
+            row[x] = (self.glyphs.of("│", "|"), number)
+
+    def _column(self, step: float) -> int:
+        span = (self.scale.x_high - self.scale.x_low) or 1.0
+        return min(self.width - 1, max(0, int((step - self.scale.x_low) / span * (self.width - 0.5))))
 
     def _columns(self, curve: Curve) -> list[Column | None]:
         return list(columns(curve, self.scale, self.width, self.height))

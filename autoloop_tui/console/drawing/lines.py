@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import NamedTuple
 
 from autoloop.model import Series
@@ -38,6 +39,18 @@ class Line(NamedTuple):
         """The curves that the axes must hold."""
         edges = [Curve(self.band.xs, self.band.lows), Curve(self.band.xs, self.band.highs)] if self.band else []
         return [self.curve, *edges]
+
+    def at(self, step: float) -> float | None:
+        """Its value at a step: of the newest point until then; None before the first."""
+        place = bisect_right(self.series.steps, step)
+        return self.series.values[place - 1] if place else None
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """What changes when the line does: series only grow, or are read anew from a replaced file."""
+        steps, values = self.series.steps, self.series.values
+        ends = (steps[0], repr(values[0]), steps[-1], repr(values[-1])) if len(values) else ()
+        return self.label, self.letter, self.colour, self.base, id(self.series), id(self.band), len(values), *ends
 
 
 def nan_since(series: Series) -> int | None:

@@ -50,6 +50,17 @@ def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> lis
     return kept
 
 
+def wide(pieces: Sequence[Piece]) -> int:
+    """How many cells they take."""
+    return sum(cells(text) for text, _ in pieces)
+
+
+def padded(pieces: Sequence[Piece], width: int) -> list[Piece]:
+    """Pieces cut or filled to exactly `width` cells."""
+    cut = crop(pieces, 0, width)
+    return [*cut, (" " * (width - wide(cut)), "")]
+
+
 def message(lines: Sequence[Piece], width: int, height: int) -> list[list[Piece]]:
     """A few lines in the middle of an otherwise empty pane."""
     above = max(0, (height - len(lines)) // 2)

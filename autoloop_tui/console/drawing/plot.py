@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from autoloop_tui.console.drawing.backdrop import Backdrop, Level, Shape
+from autoloop_tui.console.drawing.backdrop import Backdrop, Cursor, Level, Shape
 from autoloop_tui.console.drawing.curves import Scale, draw, fit_scale
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line, nan_zone
@@ -13,7 +13,7 @@ from autoloop_tui.console.drawing.paint import cells, fit
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
 
-LEVEL_LOOK, ZONE_LOOK = "slot-warn", "slot-failed"
+LEVEL_LOOK, ZONE_LOOK, CURSOR_LOOK = "slot-warn", "slot-failed", "key"
 
 STEPS_FROM, VALUES_FROM, LETTERS_FROM = 4, 16, 24
 """The least rows with a step axis, and the least cells with a value axis and with letters beside the lines."""
@@ -36,11 +36,12 @@ def plot(
     glyphs: Glyphs,
     levels: Sequence[Level] = (),
     filled: bool = False,
+    cursor: float | None = None,
 ) -> list[list[Piece]]:
     """`height` rows. Small areas go without the step axis, then without the value axis; one cell is left free on the right.
     Where several lines have letters, these stand there, at their last values.
 
-    `filled`: the first line with the area below it.
+    `filled`: the first line with the area below it. `cursor`: a step at which a vertical line stands.
     """
     if height <= 0:
         return []
@@ -69,6 +70,7 @@ def plot(
         behind(line.curve if line.base else None, line.look)
     for level in levels:
         behind(level, LEVEL_LOOK)
+    behind(None if cursor is None else Cursor(cursor), CURSOR_LOOK)
 
     bar, tick = glyphs.of("│", "|"), glyphs.of("┤", "+")
     rows: list[list[Piece]] = []

@@ -61,7 +61,7 @@ class Chart(RowPane):
         if self.size.width <= 0 or self.size.height <= 0 or not self.is_on_screen:
             return 0
         how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.glyphs, self.filled, *self.levels)
-        now = (*how, *map(_mark, self.lines))
+        now = (*how, *(line.stamp for line in self.lines))
         if now == self._painted:
             return 0
         self._painted = now
@@ -90,13 +90,6 @@ def why_empty(lines: Sequence[Line], log_y: bool) -> str:
     if log_y and any(len(line.series) for line in lines):
         return "no positive value for a log axis"
     return "no finite value yet" if any(len(line.series) for line in lines) else "no points yet"
-
-
-def _mark(line: Line) -> tuple[object, ...]:
-    """What changes when a line does: series only grow, or are read anew from a replaced file."""
-    steps, values = line.series.steps, line.series.values
-    ends = (steps[0], repr(values[0]), steps[-1], repr(values[-1])) if len(values) else ()
-    return line.label, line.letter, line.colour, line.base, id(line.series), id(line.band), len(values), *ends
 
 
 def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, glyphs: Glyphs) -> list[Piece]:

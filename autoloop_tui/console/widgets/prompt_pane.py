@@ -45,6 +45,8 @@ class PromptPane(RowPane, can_focus=True):
         """Rows at the bottom that the prompt covers."""
         self._shift = 0
         """Cells at the left of the text that are out of sight."""
+        self._known: Query | None = None
+        """What the prompt was opened on."""
 
     def compose(self) -> ComposeResult:
         prompt = Input(select_on_focus=False)
@@ -59,6 +61,14 @@ class PromptPane(RowPane, can_focus=True):
         """What was typed, once the prompt is gone; None where nothing was."""
         raise NotImplementedError
 
+    def read_query(self, text: str) -> Query:
+        """What a typed text stands for; UserError if for nothing."""
+        return parse_query(text)
+
+    def typed(self, query: Query | None) -> None:
+        """What stands in the prompt now, while it is open; None where nothing does. What it had been asked with again, if
+        a person gives up."""
+
     def action_sideways(self, steps: int) -> None:
         if steps < 0 and not self._shift:
             raise SkipAction  # Left at the left edge means "back" to whoever is outside.
@@ -67,7 +77,7 @@ class PromptPane(RowPane, can_focus=True):
 
     def ask(self, placeholder: str, known: Query | None) -> None:
         """Open the prompt on the query that holds now."""
-        self._rows_below = 1
+        self._rows_below, self._known = 1, known
         prompt = self.query_one(Input)
         prompt.value, prompt.placeholder = known.text if known else "", placeholder
         prompt.cursor_position = len(prompt.value)
@@ -85,7 +95,12 @@ class PromptPane(RowPane, can_focus=True):
     def on_key(self, event: events.Key) -> None:
         if event.key == "escape" and self._rows_below:
             event.stop()
-            self._stop_asking()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._note = ("", "")
+        self._stop_asking()
+        self.typed(self._known)
 
     def on_descendant_blur(self) -> None:
         if self._rows_below:
@@ -94,18 +109,22 @@ class PromptPane(RowPane, can_focus=True):
     @on(Input.Changed)
     def _check(self, event: Input.Changed) -> None:
         event.stop()
+        if not self._rows_below:
+            return  # told after the prompt was closed
         self._note = ("", "")
         try:
-            parse_query(event.value)
+            query = self.read_query(event.value) if event.value else None
         except UserError as error:
             self._note = (str(error), "slot-failed")
+        else:
+            self.typed(query)
         self.repaint()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         try:
-            query = parse_query(event.value) if event.value else None
+            query = self.read_query(event.value) if event.value else None
         except UserError:
             return  # Said while it was typed; the prompt stays open.
         self._stop_asking()

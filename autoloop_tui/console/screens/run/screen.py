@@ -24,6 +24,7 @@ from autoloop_tui.console.present.run.launch import launch_page
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.proposals.writing import propose_variant
 from autoloop_tui.console.screens.run.extending import extend_run
+from autoloop_tui.console.widgets.chart_grid import ChartGrid
 from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -38,7 +39,15 @@ SLOW = 4
 """Ticks between two paintings; the log is painted, and the history read on, in every tick."""
 
 HINTS = {
-    "charts": (("run.left run.right", "metric"), ("run.log-y", "log axis"), ("run.smooth", "smoothing")),
+    "charts": (
+        ("grid.left grid.down grid.up grid.right", "walk"),
+        ("grid.open", "zoom"),
+        ("grid.filter", "filter"),
+        ("grid.pin", "pin"),
+        ("grid.read_left grid.read_right", "read at a step"),
+        ("run.log-y", "log axis"),
+        ("run.smooth", "smoothing"),
+    ),
     "log": (
         ("log.search", "search"),
         ("log.filter", "filter"),
@@ -85,6 +94,7 @@ class RunScreen(LoopScreen):
         ]
 
     def on_mount(self) -> None:
+        self._charts.pins = self.console.preferences.pinned(self.console.feed.project)
         self._choose("charts")
 
     @property
@@ -195,7 +205,8 @@ class RunScreen(LoopScreen):
         left = width - sum(len(text) for text, _ in row) - 1
         defaults = {key: action.keys for key, action in BY_ID.items()}
         defaults |= {key.id: key.keys for keys in PANE_KEYS.values() for key in keys}
-        hints = [hint(ids, word, defaults, self.console.preferences.keys) for ids, word in HINTS[self.part]]
+        enter, remapped = self.console.glyphs.of("⏎", "enter"), self.console.preferences.keys
+        hints = [hint(ids, word, defaults, remapped).replace("⏎", enter) for ids, word in HINTS[self.part]]
         while hints and len("  ".join(hints)) > left:
             hints.pop()
         row.append((f"{'  '.join(hints):>{max(0, left)}} ", "dim"))
@@ -228,22 +239,21 @@ class RunScreen(LoopScreen):
 
     # --------------------------------------------------------------------------------------------------------- charts
 
-    def on_run_charts_moved(self) -> None:
-        self._repaint()
+    def on_chart_grid_pinned(self, event: ChartGrid.Pinned) -> None:
+        charts, name = self._charts, event.name
+        charts.pins = [each for each in charts.pins if each != name] if name in charts.pins else [*charts.pins, name]
+        self.console.preferences.remember_pins(self.console.feed.project, charts.pins)
+        short = plain(self.view.metrics.short(name)) if self.view else name
+        self.show_message(f"{short} is {'pinned: it comes first' if name in charts.pins else 'no longer pinned'}")
+        charts.paint()
 
     def _repaint(self) -> None:
         if self.view is not None:
             self.show_view(self.view)
 
-    def action_left(self) -> None:
-        self._charts.step(-1)
-
-    def action_right(self) -> None:
-        self._charts.step(1)
-
     def action_log_y(self) -> None:
         if self.part == "charts":
-            log_y = self._charts.toggle_log_y()
+            log_y = self._charts.grid.toggle_log_y()
             self.show_message("logarithmic value axis" if log_y else "linear value axis")
 
     def action_smooth(self) -> None:
@@ -274,10 +284,7 @@ class RunScreen(LoopScreen):
         self.part = part
         for each in PARTS:
             self.query_one(f"#part-{each}").display = each == part
-        if part == "charts":
-            self.set_focus(None)
-        else:
-            self.query_one(f"#part-{part}").focus()
+        (self._charts.grid if part == "charts" else self.query_one(f"#part-{part}")).focus()
         self.equivalent(f"run.{part}", run=self.run_id)
         self.call_after_refresh(self._repaint)
 

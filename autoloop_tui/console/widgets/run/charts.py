@@ -1,4 +1,4 @@
-"""The charts of one run: a large one of the chosen metric, and beside it all metrics with their figures."""
+"""The charts of one run in a grid; beside the one that is zoomed all metrics with their figures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from autoloop.model import MetricSummary, Run, RunState, Series
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.message import Message
+from textual.containers import Horizontal
 
 from autoloop_tui.console.drawing.badges import COLOURS
 from autoloop_tui.console.drawing.lines import Line
@@ -15,26 +14,24 @@ from autoloop_tui.console.drawing.paint import number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.smoothing import Smoothed
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.charts.panel import Panel, facts_of
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of
-from autoloop_tui.console.present.run.header import clipped
-from autoloop_tui.console.widgets.chart import Chart
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.chart_grid import ChartGrid
 from autoloop_tui.console.widgets.run.metric_list import Figures, MetricList, ordered
-from autoloop_tui.console.widgets.text_pane import TextPane
+
+LIST_FROM = 100
+"""The least cells that have room for the list of metrics beside a chart."""
 
 
 class RunCharts(Horizontal):
     """Its owner gives it what was read with `update`, always, and calls `paint` while it is on the screen."""
 
-    class Moved(Message):
-        """Another metric was chosen."""
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.metric: str | None = None
-        """The one in the chart, by its canonical name."""
         self.smooth = False
-        self._smoothed = Smoothed()
+        self.pins: list[str] = []
+        """Metrics that come first."""
+        self._smoothed: dict[str, Smoothed] = {}
         self._figures: Figures | None = None
         self._view: View | None = None
         self._run: Run | None = None
@@ -43,11 +40,12 @@ class RunCharts(Horizontal):
         self._base_columns: Mapping[str, Series] = {}
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="run-plot"):
-            yield Chart(id="run-chart")
-            yield TextPane(middle=True, id="run-nothing")
-            yield RowPane(id="run-figures")
+        yield ChartGrid(id="run-grid")
         yield MetricList(id="run-metrics")
+
+    @property
+    def grid(self) -> ChartGrid:
+        return self.query_one(ChartGrid)
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
@@ -63,7 +61,7 @@ class RunCharts(Horizontal):
         self._figures = self._figures or Figures(view.metrics)
         self._view, self._run, self._base = view, run, base
         self._columns, self._base_columns = columns, base_columns
-        self._figures.update(columns, self.metric or view.key_metric)
+        self._figures.update(columns, self.grid.chosen or view.key_metric)
 
     def figure(self, name: str) -> MetricSummary | None:
         """What a metric has reached; None if it is not known yet."""
@@ -89,31 +87,13 @@ class RunCharts(Horizontal):
     def paint(self) -> None:
         if self._view is None or self._run is None or self._figures is None:
             return
-        book = self._view.metrics
-        names = ordered(self._columns, book)
-        if self.metric not in names:
-            self.metric = names[0] if names else None
-        chart = self.query_one(Chart)
-        chart.display = bool(names)
-        self.query_one("#run-nothing", TextPane).show_text("" if names else no_metrics(self._run))
-        self.query_one(MetricList).paint(names, self.metric, self._figures, self.to_base if self._base else None, book)
-        self._paint_figures(names)
-        if self.metric is None:
-            return
-        chart.set_title(book.short(self.metric) + (" smoothed" if self.smooth else ""))
-        chart.set_series(self._lines(self.metric), x_high=self._run.total_steps or None)
-
-    def step(self, by: int) -> None:
-        """Choose the next metric, or the one before."""
-        names = ordered(self._columns, self._view.metrics) if self._view else []
-        if names and self.display:
-            at = names.index(self.metric) if self.metric in names else 0
-            self._choose(names[(at + by) % len(names)])
-
-    def toggle_log_y(self) -> bool:
-        chart = self.query_one(Chart)
-        chart.toggle_log_y()
-        return chart.log_y
+        grid, metrics, book = self.grid, self.query_one(MetricList), self._view.metrics
+        grid.empty = no_metrics(self._run)
+        names = ordered(self._columns, book, self.pins)
+        grid.show_panels({name: plain(book.short(name)) for name in names}, self.panel)
+        metrics.display = grid.zoomed and self.size.width >= LIST_FROM
+        if metrics.display:
+            metrics.paint(grid.names, grid.chosen, self._figures, self.to_base if self._base else None, book)
 
     def toggle_smooth(self) -> bool:
         self.smooth = not self.smooth
@@ -122,6 +102,17 @@ class RunCharts(Horizontal):
 
     # -------------------------------------------------------------------------------------------- painting
 
+    def panel(self, metric: str) -> Panel:
+        """What the chart of one metric shows."""
+        assert self._run is not None
+        assert self._view is not None
+        book, lines = self._view.metrics, self._lines(metric)
+        name = plain(book.short(metric)) + (" smoothed" if self.smooth else "")
+        found = self.figure(metric)
+        facts = facts_of(lines[0], found, self.to_base(metric), book, metric, glyphs=self.grid.glyphs)
+        high = self._run.total_steps or None
+        return Panel(name, lines, facts=facts, x_high=high, pinned=metric in self.pins, told=figures(found))
+
     def _lines(self, metric: str) -> list[Line]:
         assert self._run is not None
         assert self._view is not None
@@ -129,37 +120,30 @@ class RunCharts(Horizontal):
         badge = self._view.badge(self._run)
         lines = [Line("this run", series, badge.colour, letter=badge.letter)]
         if self.smooth:
-            lines.insert(0, Line("smooth", self._smoothed.of(series), badge.colour % COLOURS + 1))
+            smoothed = self._smoothed.setdefault(metric, Smoothed()).of(series)
+            lines.insert(0, Line("smooth", smoothed, badge.colour % COLOURS + 1))
         if self._base and metric in self._base_columns:
             base = self._view.badge(self._base)
             lines.append(Line("base", self._base_columns[metric], base=True, letter=base.letter))
         return lines
 
-    def _paint_figures(self, names: list[str]) -> None:
-        """One line under the chart, for where the list of metrics has no room."""
-        pane = self.query_one("#run-figures", RowPane)
-        if self.metric is None or self._view is None or not pane.size.width:
-            pane.show([])
-            return
-        row: list[Piece] = [(f" {names.index(self.metric) + 1}/{len(names)} ", "dim")]
-        row.append((plain(self._view.metrics.short(self.metric)), "bold"))
-        if found := self.figure(self.metric):
-            for name, text in (
-                ("last", number(found.last)),
-                *([("best", f"{number(found.best)} @ {found.best_step}")] if found.best is not None else []),
-                ("change", signed(found.delta)),
-                ("noise", number(found.tail_mad)),
-            ):
-                row += [(f"  {name} ", "dim"), (text, "")]
-        pane.show([clipped(row, pane.size.width, pane.glyphs)])
-
     def on_metric_list_chosen(self, event: MetricList.Chosen) -> None:
         event.stop()
-        self._choose(event.name)
+        self.grid.choose(event.name)
 
-    def _choose(self, name: str) -> None:
-        self.metric = name
-        self.post_message(self.Moved())
+    def on_chart_grid_moved(self, event: ChartGrid.Moved) -> None:
+        event.stop()
+        self.paint()
+        self.call_after_refresh(self.paint)  # the list of metrics may have come or gone
+
+
+def figures(found: MetricSummary | None) -> list[list[Piece]]:
+    """What a metric has reached."""
+    if found is None:
+        return []
+    best = [("best", f"{number(found.best)} @ {found.best_step}")] if found.best is not None else []
+    told = [("last", number(found.last)), *best, ("change", signed(found.delta)), ("noise", number(found.tail_mad))]
+    return [[(f"{name} ", "dim"), (text, "")] for name, text in told]
 
 
 def no_metrics(run: Run) -> str:

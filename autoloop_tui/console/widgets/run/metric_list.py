@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from autoloop.metrics import MetricBook, summarise
@@ -14,6 +14,7 @@ from textual.message import Message
 from autoloop_tui.console.drawing.paint import fit, number, signed
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.present.metric_delta import Delta
+from autoloop_tui.console.present.rounds.rows import middle
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 BUDGET = 0.005
@@ -42,9 +43,9 @@ class Figures:
         return self._known[name][1] if name in self._known else None
 
 
-def ordered(columns: Mapping[str, Series], book: MetricBook) -> list[str]:
-    """Key metrics first, as the book has them; then the others by name."""
-    keys = [name for name in book.key_metrics if name in columns]
+def ordered(columns: Mapping[str, Series], book: MetricBook, pins: Sequence[str] = ()) -> list[str]:
+    """The pinned first, then the key metrics, as the book has them, then the others by name."""
+    keys = [name for name in dict.fromkeys((*pins, *book.key_metrics)) if name in columns]
     return keys + sorted((name for name in columns if name not in keys), key=book.short)
 
 
@@ -93,7 +94,10 @@ class MetricList(RowPane):
             mark = name == chosen
             gutter = self.glyphs.of("▌", ">") if mark else " "
             line = " line" if mark else ""
-            row: list[Piece] = [(f"{gutter} ", f"key{line}"), (fit(book.short(name), wide), line)]
+            row: list[Piece] = [
+                (f"{gutter} ", f"key{line}"),
+                (fit(middle(book.short(name), wide, self.glyphs.ellipsis), wide), line),
+            ]
             for column, size in columns:
                 text, look = cells.get(column, ("", ""))
                 row.append((f" {fit(text, size, '>')}", look + line))

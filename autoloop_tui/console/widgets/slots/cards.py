@@ -25,7 +25,7 @@ from autoloop_tui.console.drawing.paint import (
     size,
     sparkline,
 )
-from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.drawing.pieces import Piece, crop, padded
 from autoloop_tui.console.present.rounds.rows import middle
 from autoloop_tui.console.present.slots.facts import SlotFacts
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -301,9 +301,3 @@ def _rows(text: str, width: int, most: int, glyphs: Glyphs) -> list[str]:
     """`text` in at most `most` rows; what does not fit is marked."""
     mark = glyphs.of(" …", " ~")
     return wrap(plain(text), width, max_lines=most, placeholder=mark, break_on_hyphens=False) if most > 0 else []
-
-
-def padded(pieces: Sequence[Piece], width: int) -> list[Piece]:
-    """Pieces cut or filled to exactly `width` cells."""
-    cut = crop(pieces, 0, width)
-    return [*cut, (" " * (width - sum(cells(text) for text, _ in cut)), "")]

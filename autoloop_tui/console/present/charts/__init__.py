@@ -1,0 +1,1 @@
+"""Charts of runs: what stands in each, and what is said of it."""
