@@ -11,7 +11,7 @@ from autoloop.verdicts import ALPHA, Call, Value, decide, pooled
 from autoloop.verdicts.boundary import Boundary
 from autoloop.verdicts.distributions import normal_quantile
 
-from bench.judgement.simulated_loops import SimulatedLoop
+from bench.judgement.simulated_loops import METRIC, METRICS, SimulatedLoop
 from bench.judgement.text import rate
 
 CALIBRATION = 5
@@ -68,14 +68,29 @@ def fixed_runs(effect: float, found: float) -> float:
     return 4 * ((normal_quantile(1 - ALPHA) + normal_quantile(found)) / effect) ** 2
 
 
+ALIKE = (0.0, 0.8)
+"""Correlations between the key metrics of a run."""
+
+
 def loops(count: int, seed: int) -> None:
     print(f"\nA/A: {count} loops of 20 runs, every variant equal to the baseline; loops that report an improvement:")
     for name, (draw, drift) in NOISES.items():
         rng = random.Random(seed)
-        ended = [SimulatedLoop(rng, draw, drift).run() for _ in range(count)]
-        wrong, shown = sum(bool(loop.confirmed) for loop in ended), sum(loop.shown for loop in ended)
         greedy = sum(greedy_reports_improvement(Trainer(rng, draw, drift)) for _ in range(count))
-        print(f"  {name:24}  {rate(wrong, count)}   in a table: {rate(shown, count)}   greedy: {greedy / count:.1%}")
+        print(f"  {name}; whatever is better than the first run is kept: {greedy / count:.1%}")
+        for alike in ALIKE:
+            rng = random.Random(seed)
+            ended = [SimulatedLoop(rng, draw, drift, alike=alike).run() for _ in range(count)]
+            main = sum(METRIC in loop.shown for loop in ended)
+            print(f"    {len(METRICS)} metrics, correlation {alike}")
+            print(f"      confirmed at the end        {rate(sum(bool(loop.confirmed) for loop in ended), count)}")
+            print(f"      a table, main metric        {rate(main, count)}")
+            print(f"      a table, any metric         {rate(sum(bool(loop.shown) for loop in ended), count)}")
+            either = sum(bool(loop.confirmed or loop.shown) for loop in ended)
+            print(f"      any of these                {rate(either, count)}")
+            loops = [SimulatedLoop(rng, draw, drift, alike=alike) for _ in range(count)]
+            single = sum(bool(loop.run_without_confirming().shown) for loop in loops)
+            print(f"      4 seeds, 12 single variants {rate(single, count)}", flush=True)
 
 
 def power(count: int, seed: int) -> None:

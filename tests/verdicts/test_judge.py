@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import MetricSummary, Run, RunState, Summary
-from autoloop.verdicts import Basis, Call, Judge, Statistic
+from autoloop.verdicts import Basis, Call, Judge, Statistic, judged_metrics, reduced
 from autoloop.verdicts.wording import noise_text, sentence, short
 
 L1 = "eval/offline_eval_l1"
@@ -50,6 +50,24 @@ def run(name: str, value: float, group: str = "", seed: str = "", **given: Any) 
 
 def seeds(group: str, mean: float, **given: Any) -> list[Run]:
     return [run(f"{group}{seed}", mean + noise, group, str(seed), **given) for seed, noise in enumerate(NOISE)]
+
+
+def test_the_main_metric_of_the_runs_has_most_of_the_error_rate_of_a_loop() -> None:
+    both = {L1: metric(0.5), "epoch": metric(1.0), "train/l1_loss": metric(0.5), "speed": metric(3.0)}
+    runs = [run(f"{name}{seed}", 0.0, name, str(seed), summary=Summary(metrics=both)) for name in "ab" for seed in (1, 2)]
+    book = default_book().with_keys(["speed", "train/l1_loss", L1, "absent"])
+    assert book.direction("speed") is None
+    keys = judged_metrics(book, runs)
+    assert keys == ["train/l1_loss", L1, "speed"]
+    few = list(reduced(runs, [L1]))
+    alphas = []
+    for judge, key in ((Judge(runs, book), keys[0]), (Judge(runs, book), L1), (Judge(few, book, keys=keys), L1)):
+        verdict = judge.between(runs[0], runs[2], key)
+        assert verdict is not None
+        alphas.append(verdict.alpha)
+    main, other, reduced_other = alphas
+    assert other == reduced_other
+    assert 8 * other == pytest.approx(main)
 
 
 def test_replicates_are_the_runs_of_one_group_and_tell_the_noise() -> None:

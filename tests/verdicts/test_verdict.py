@@ -8,6 +8,7 @@ import random
 import pytest
 from autoloop.metrics import Direction
 from autoloop.verdicts import ALPHA, Basis, Call, Noise, Value, Verdict, decide, pooled, shared
+from autoloop.verdicts.verdict import among_metrics
 
 KNOWN = Noise(sd=1.0, dof=1_000_000, runs=1_000_010, groups=10)
 CALIBRATED = Noise(sd=1.0, dof=9, runs=10, groups=1)
@@ -114,6 +115,14 @@ def test_a_loop_never_spends_more_than_its_error_rate() -> None:
     rounds = enumerate([5, 8, 1, 3, 100] * 40, 1)
     spent = sum(configs / shared(round_, configs) + 1 / shared(round_) for round_, configs in rounds)
     assert 0.9 < spent <= 1
+
+
+@pytest.mark.parametrize("keys", [["a"], ["a", "b"], ["a", "b", "c", "d", "e"]])
+def test_nor_does_it_in_all_its_key_metrics_together(keys: list[str]) -> None:
+    spent = [1 / among_metrics(key, keys) for key in keys]
+    assert 0.79 < sum(spent) < 1 + 1e-9
+    assert spent[0] == max(spent)
+    assert 1 / among_metrics("another", keys) <= min(spent)
 
 
 def looked_at_after_every_run(effect: float, rng: random.Random, seeds: int) -> tuple[Call, int]:

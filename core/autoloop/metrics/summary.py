@@ -9,6 +9,7 @@ import math
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import compress
 from operator import truediv
 
@@ -41,6 +42,12 @@ def canonical_names(names: Iterable[str], book: MetricBook) -> dict[str, str]:
     return result
 
 
+@lru_cache(64)
+def _called(names: tuple[str, ...], book: MetricBook) -> Mapping[str, str]:
+    """`canonical_names`, remembered: live rules ask at each point of a run, whose columns are the same for long."""
+    return canonical_names(names, book)
+
+
 def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[str, Series]:
     """The columns under canonical names, and the derived ones that can be had. Series are shared, not copied.
 
@@ -49,7 +56,7 @@ def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[s
     have.
     """
     left = {name: series for name, series in columns.items() if len(series) and not book.is_ignored(name)}
-    result = {new: left[old] for old, new in canonical_names(left, book).items()}
+    result = {new: left[old] for old, new in _called(tuple(left), book).items()}
     for derived in book.derived.values():
         if derived.name not in result and (computed := _derive(derived, result)) is not None:
             result[derived.name] = computed

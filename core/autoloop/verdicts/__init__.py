@@ -2,7 +2,7 @@
 
 from autoloop.model import Call
 from autoloop.verdicts.against_base import AgainstBase, base_of
-from autoloop.verdicts.judge import Judge, reduced
+from autoloop.verdicts.judge import Judge, judged_metrics, reduced
 from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
 from autoloop.verdicts.outcome import outcome, rule_records, summed
 from autoloop.verdicts.results import Fate, Result, Results
@@ -23,6 +23,7 @@ __all__ = [
     "Verdict",
     "base_of",
     "decide",
+    "judged_metrics",
     "outcome",
     "pooled",
     "reduced",

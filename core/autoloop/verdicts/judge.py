@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
-from autoloop.metrics import MetricBook
+from autoloop.metrics import LOOKED_AT, MetricBook, for_runs
 from autoloop.metrics.summary import mean
 from autoloop.model import MetricSummary, Run, RunState, Standing, Summary
 from autoloop.verdicts.noise import Noise, Value, pooled
-from autoloop.verdicts.verdict import Statistic, Verdict, decide, shared
+from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide, shared
 
 
 class Judge:
@@ -26,7 +26,9 @@ class Judge:
         book: MetricBook,
         elsewhere: Iterable[Run] = (),
         statistic: Statistic = Statistic.TAIL_MEAN,
+        keys: Sequence[str] | None = None,
     ) -> None:
+        """`keys`: as `judged_metrics` has them, where the runs are `reduced` and do not tell."""
         self.book = book
         self.statistic = statistic
         self._configs: dict[str, dict[str, Run]] = {}
@@ -35,6 +37,7 @@ class Judge:
         self._first: dict[str, Run] = {}
         """Of each of the loop's configs the first run that has finished."""
         mine = sorted(runs, key=lambda run: (run.round, run.position))
+        self._keys = judged_metrics(book, mine) if keys is None else keys
         self._config_of = {run.id: _config(run) for run in mine}
         for run in mine:
             self._round.setdefault(run.round, set()).add(_config(run))
@@ -71,7 +74,8 @@ class Judge:
     def between(self, ours: Run, theirs: Run, metric: str) -> Verdict | None:
         """Whether the config of one run is better than that of another, by all finished runs of both.
 
-        None where one of them has not finished, and of two replicates.
+        None where one of them has not finished, and of two replicates. The error rate is divided over rounds, configs and
+        metrics, so that it holds for all such verdicts of a loop together.
         """
         mine, others = _config(ours), _config(theirs)
         if mine == others or any(run.state is not RunState.FINISHED for run in (ours, theirs)):
@@ -82,7 +86,7 @@ class Judge:
             self.noise(metric),
             good=self.book.direction(metric),
             statistic=self.statistic,
-            comparisons=shared(ours.round, len(self._round.get(ours.round, ()))),
+            comparisons=shared(ours.round, len(self._round.get(ours.round, ()))) * among_metrics(metric, self._keys),
         )
 
     def same(self, ours: Run, theirs: Run) -> bool:
@@ -117,6 +121,14 @@ class Judge:
             value = None if found is None else _value(found, self.statistic)
             if found is not None and value is not None:
                 yield Value(value, found.last_step, run.seed)
+
+
+def judged_metrics(book: MetricBook, runs: Sequence[Run]) -> list[str]:
+    """The key metrics that finished runs of a loop have, the main one first: the first whose good direction is known."""
+    finished = [run for run in runs[-LOOKED_AT:] if run.state is RunState.FINISHED and run.summary]
+    has = set[str]().union(*(run.summary.metrics for run in finished if run.summary))
+    keys = [key for key in for_runs(book, finished).key_metrics if key in has]
+    return sorted(keys, key=lambda key: book.direction(key) is None)  # stable: else in their order
 
 
 def reduced(runs: Iterable[Run], wanted: Collection[str] | None) -> Iterator[Run]:

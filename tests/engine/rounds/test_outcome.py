@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoloop.engine.base.among_runs import AmongRuns
 from autoloop.metrics import default_book
 from autoloop.model import Call, Loop, Outcome
 from autoloop.reports.replicates import verdict_lines
+from autoloop.verdicts import Judge
 
 from tests.engine.project import EngineProject, rows
 
@@ -57,7 +59,16 @@ def test_a_config_that_is_better_over_its_seeds_is_named_with_what_it_changed(pr
     said = f"lr=3 ({first.id}, 4 seeds) is better than the baseline, lr=1 ({base.id}, 4 seeds)"
     assert any(said in text for text in story)
     with project.open_store() as store:
-        lines = verdict_lines(store.runs(loop.id), default_book())
+        runs = store.runs(loop.id)
+        lines = verdict_lines(runs, default_book())
+        # Rules read no more of the runs than the metrics that they name; their verdicts are those of everybody else.
+        for wanted in (frozenset({"train/l1_loss"}), frozenset({"loss"}), None):
+            mine = AmongRuns(store, loop.id, default_book(), wanted).of(first).judge
+            for metric in ("train/l1_loss", "loss"):
+                here, there = (judge.between(first, base, metric) for judge in (mine, Judge(runs, default_book())))
+                assert here is not None
+                assert there is not None
+                assert here.alpha == there.alpha
     assert any(line.startswith(f"lr=3 ({first.id}, 4 seeds) against lr=1 ({base.id}, 4 seeds): better") for line in lines)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from functools import cached_property
 
-from autoloop.metrics import MetricBook
+from autoloop.metrics import LOOKED_AT, MetricBook
 from autoloop.model import Run, UserError
 from autoloop.store import Store
-from autoloop.verdicts import AgainstBase, Judge, base_of, reduced
+from autoloop.verdicts import AgainstBase, Judge, base_of, judged_metrics, reduced
 
 
 class AmongRuns:
@@ -41,9 +42,14 @@ class AmongRuns:
     def _judge(self) -> Judge:
         rounds = [round_.number for round_ in self._store.rounds(self._loop)]
         counted = [number for number in rounds if self._until is None or number <= self._until]
-        runs = (run for number in counted for run in self._store.runs(self._loop, number))
+        newest, runs = deque[Run](maxlen=LOOKED_AT), list[Run]()
+        for number in counted:
+            whole = self._store.runs(self._loop, number)
+            newest.extend(whole)
+            runs += reduced(whole, self._wanted)
         elsewhere = (run for run in self._store.replicates_elsewhere(self._loop) if self._later or run.loop < self._loop)
-        return Judge(reduced(runs, self._wanted), self._metrics, reduced(elsewhere, self._wanted))
+        keys = judged_metrics(self._metrics, list(newest))
+        return Judge(runs, self._metrics, reduced(elsewhere, self._wanted), keys=keys)
 
     def _find(self, run: str) -> Run | None:
         try:
