@@ -58,9 +58,10 @@ ACTIONS = (
     Action("app.back", "q", "Back; on Slots: quit (the loop continues)", "back"),
     Action("app.escape", "escape", "Back"),
     Action("app.palette", "colon,ctrl+p", "Command palette"),
+    Action("app.copy", "y", "Copy the command on the last line (in a log, the line)"),
     Action("app.next-theme", "T", "Next theme", "", "autoloop-tui themes"),
     Action("app.pause", "P", "Pause or resume the queue", "", "autoloop-tui pause"),
-    Action("app.engine", "R", "Restart the engine of a stopped or orphaned loop", "", "autoloop-tui resume"),
+    Action("app.engine", "R", "Restart the engine of a stopped or orphaned loop", "restart", "autoloop-tui resume"),
     Action("app.stop-loop", "Q", "Stop the whole loop (asks)", "", "autoloop-tui stop"),
     # Slots
     Action("slots.down", "j,down", "Next slot"),
@@ -178,6 +179,21 @@ ACTIONS = (
 )
 
 BY_ID = {action.id: action for action in ACTIONS}
+
+CHANGING = frozenset(
+    {
+        *("app.pause", "app.engine", "app.stop-loop", "slots.stop"),
+        *("queue.earlier", "queue.later", "queue.stop"),
+        *("proposals.approve", "proposals.approve-marked", "proposals.reject", "proposals.reject-marked"),
+        *("proposals.edit", "proposals.edit-all", "proposals.variant", "proposals.duplicate", "proposals.undo"),
+        *("proposals.start", "proposals.hold", "rounds.retry", "rounds.variant"),
+        *("run.stop", "run.retry", "run.extend", "run.variant"),
+    }
+)
+"""Actions that end in a command to the engine: off under `--readonly`."""
+
+URGENT = ("app.engine",)
+"""Hints that stand first where they can act: they are the answer to what the screen says."""
 
 
 def of_scope(scope: str) -> list[Action]:

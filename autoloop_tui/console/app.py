@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from autoloop.model import LoopState
+from autoloop.model import Loop, LoopState
 from autoloop.protocol import Pause, Request, Resume, Stop, verb
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from autoloop_tui.console.actions import BY_ID, bindings, shown_key
+from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, bindings, shown_key
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.loop_view import TROUBLE, Feed
@@ -25,6 +25,7 @@ from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes
+from autoloop_tui.console.widgets.bars import HintBar
 from autoloop_tui.console.widgets.chart import FILLED_CLASS
 
 CLOCK = 0.25
@@ -47,13 +48,16 @@ class ConsoleApp(FullScreenApp[int]):
         preferences: Preferences | None = None,
         ascii_only: bool | None = None,
         feed: Feed | None = None,
+        readonly: bool = False,
     ) -> None:
+        """`readonly`: nothing is sent to the engine."""
         super().__init__(project)
         self.preferences = preferences or Preferences.load(os.environ)
         wanted = self.preferences.ascii if ascii_only is None else ascii_only
         self.use_glyphs(ascii_only=wanted, blocks=self.preferences.blocks)
         self.set_class(self.preferences.charts == "filled", FILLED_CLASS)
         self.feed = feed or Feed(project, loop)
+        self.mode = "read-only" if readonly else ""
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""
         self.seen_proposals: set[int] | None = None
@@ -131,13 +135,34 @@ class ConsoleApp(FullScreenApp[int]):
                 if isinstance(screen, LoopScreen) and screen.is_mounted:
                     screen.not_sent()
 
-    async def run_action(self, *args: Any, **kwargs: Any) -> bool:
+    async def run_action(self, action: Any, default_namespace: Any = None, *args: Any, **kwargs: Any) -> bool:
         """Every key ends here: what the store or a disk does not let it do is a sentence."""
+        asked = _registered(action, default_namespace or self)
         try:
-            return await super().run_action(*args, **kwargs)
+            if asked is not None and (reason := self.refusal(asked)):
+                self.show_message(reason, ok=False)
+                return True
+            return await super().run_action(action, default_namespace, *args, **kwargs)
         except TROUBLE as error:
             self.show_message(str(error), ok=False)
             return True
+
+    def refusal(self, action_id: str) -> str:
+        """Why an action cannot be taken just now, in a sentence; empty if it can."""
+        if self.mode and action_id in CHANGING:
+            return f"{self.mode}: this console sends no commands"
+        view = self.feed.view
+        if action_id == "app.engine":
+            if view is None or view.engine is not None:
+                return "the engine is alive"
+            if view.loop.state is LoopState.FINISHED:
+                return f"the loop has finished: {view.loop.reason}"
+        screen = self.screen_stack[-1] if self.screen_stack else None
+        return screen.refusal(action_id) if isinstance(screen, LoopScreen) and screen.is_attached else ""
+
+    async def on_hint_bar_chosen(self, event: HintBar.Chosen) -> None:
+        target = self if event.action.scope == "app" else self.screen
+        await self.run_action(event.action.method, default_namespace=target)
 
     def _call_back(self, sentences: list[str]) -> None:
         """Call a person who is not looking, by what the terminal has for that."""
@@ -251,19 +276,41 @@ class ConsoleApp(FullScreenApp[int]):
         return False
 
     def action_palette(self) -> None:
-        self.action_command_palette()
+        from autoloop_tui.console.palette import Palette
 
-    def get_system_commands(self, screen: Screen[Any]) -> Any:
-        from autoloop_tui.console.palette import commands
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(self.screen))
 
-        yield from commands(
-            self,
-            screen,
-            _scope(screen),
-            keys_of=self.keys_of,
-            themes={name: theme.description for name, theme in self.themes.items()},
-            use_theme=self.use_theme,
-        )
+    def action_command_palette(self) -> None:
+        self.action_palette()  # Textual binds a key of its own to this
+
+    def action_copy(self) -> None:
+        screen = self.screen
+        text = screen.query_one(HintBar).command if isinstance(screen, LoopScreen) else ""
+        if text:
+            self.copy_to_clipboard(text)
+            self.show_message(f"copied: {text}")
+        else:
+            self.show_message("there is nothing to copy here")
+
+    def compare_metric(self, metric: str) -> None:
+        """Show Compare on a metric."""
+        from autoloop_tui.console.screens.compare.screen import CompareScreen
+
+        self.action_compare()
+        if isinstance(self.screen, CompareScreen):
+            self.screen.show_metric(metric)
+
+    def look_at(self, loop: Loop) -> None:
+        """Look at another loop of the project from now on, on every screen."""
+        self.feed.follow_loop(loop.id)
+        self.feed.poll()
+        self.marked.clear()
+        self.seen_proposals = None
+        self.action_slots()
+        if isinstance(self.screen, LoopScreen):
+            self.screen.refresh_view()
+        self.show_message(f"the console looks at {loop.name} now")
 
     def keys_of(self, action_id: str) -> str:
         """The key of an action as a person reads it, remapped or not."""
@@ -282,10 +329,13 @@ class ConsoleApp(FullScreenApp[int]):
     def ask_waking(self, request: Request) -> None:
         """`ask`, with an engine started for it if the loop has none."""
         self._send(request)
-        if self.feed.view is None or self.feed.view.engine is None:
+        if not self.mode and (self.feed.view is None or self.feed.view.engine is None):
             self._wake()
 
     def _send(self, request: Request) -> None:
+        if self.mode:
+            self.show_message(f"{self.mode}: {verb(request)} was not sent", ok=False)
+            return
         try:
             self.feed.send(request)
         except TROUBLE as error:  # also from a dialog's answer, which is no action
@@ -323,14 +373,8 @@ class ConsoleApp(FullScreenApp[int]):
 
     def action_engine(self) -> None:
         """Start an engine for a loop that has none."""
-        view = self.feed.view
-        if view is None or view.engine is not None:
-            self.show_message("the engine is alive")
-        elif view.loop.state is LoopState.FINISHED:
-            self.show_message(f"the loop has finished: {view.loop.reason}")
-        else:
-            self._send(Resume())
-            self._wake()
+        self._send(Resume())
+        self._wake()
 
     def _wake(self) -> None:
         self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
@@ -346,6 +390,15 @@ class ConsoleApp(FullScreenApp[int]):
             self.call_from_thread(self.show_message, f"the engine runs again (process {started.pid})")
         except TROUBLE as error:
             self.call_from_thread(self.show_message, str(error), ok=False)
+
+
+BY_METHOD = {(action.scope, action.method): action.id for action in ACTIONS}
+
+
+def _registered(action: object, namespace: object) -> str | None:
+    """The id of what a key, a click or the palette asks for; None for what is no action of ours."""
+    scope = "app" if isinstance(namespace, ConsoleApp) else getattr(namespace, "SCOPE", "")
+    return BY_METHOD.get((scope, action)) if isinstance(action, str) else None
 
 
 def _scope(screen: Screen[Any]) -> str:

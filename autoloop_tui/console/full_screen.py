@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import termios
 import threading
@@ -13,6 +14,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -119,6 +121,12 @@ class FullScreenApp(App[ReturnType]):
             for each in super().get_line_filters()
         ]
         return [*filters, reduce] if reduce.enabled else filters
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """By OSC 52, and through tmux by its own command: as it is set up by default, it takes no OSC 52 from programs."""
+        super().copy_to_clipboard(text)
+        if "TMUX" in os.environ:
+            self.run_worker(partial(_to_tmux, text), thread=True, group="copy", exit_on_error=False)
 
     # ------------------------------------------------------------------------------------------------------- keys in order
 
@@ -278,6 +286,12 @@ def run_on_terminal(make: Callable[[], FullScreenApp[Any]], project: Path, *, mo
         for told in [*filter(None, [crashed]), *(app.parting if app else ())]:
             print(f"autoloop-tui: {plain(told)}", file=sys.stderr)
     return 1 if crashed else (app and app.return_code) or 0
+
+
+def _to_tmux(text: str) -> None:
+    """Into tmux's buffer, and on to the clipboard of the terminal that it is attached to."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(["tmux", "load-buffer", "-w", "-"], input=text.encode(), capture_output=True, timeout=5, check=False)
 
 
 async def _turn_of(pump: MessagePump, deadline: float, *, painted: bool = False) -> None:

@@ -50,7 +50,7 @@ MEANINGS = (
     Meaning("exclamation_mark", "last error", "error"),
     Meaning("F", "follow or stand still", "freeze"),
     Meaning("V", "open in $PAGER", "pager"),
-    Meaning("y", "copy; in a question, yes", "copy yes"),
+    Meaning("y", "copy the command on the last line, in a log the line; in a question, yes", "copy yes"),
     Meaning("Y", "logarithmic value axis", "log-y"),
     Meaning("w", "smoothing", "smooth"),
     Meaning("comma", "read the values at a step, to the left", "read_left"),

@@ -34,13 +34,18 @@ def _terminal() -> bool:
 
 
 def console_or_welcome(
-    project: Path, loop: str | None = None, *, theme: str | None = None, ascii_only: bool | None = None
+    project: Path,
+    loop: str | None = None,
+    *,
+    theme: str | None = None,
+    ascii_only: bool | None = None,
+    readonly: bool = False,
 ) -> int:
     """The console on a loop of the project, or what to type where it has none yet."""
     from autoloop.store import NoLoopError
 
     try:
-        return open_console(project, loop, theme=theme, ascii_only=ascii_only)
+        return open_console(project, loop, theme=theme, ascii_only=ascii_only, readonly=readonly)
     except NoLoopError:
         from autoloop_tui.console.full_screen import run_on_terminal
         from autoloop_tui.console.screens.welcome import WelcomeApp
@@ -48,7 +53,14 @@ def console_or_welcome(
         return run_on_terminal(lambda: WelcomeApp(project), project, mouse=False)
 
 
-def open_console(project: Path, loop: str | None = None, *, theme: str | None = None, ascii_only: bool | None = None) -> int:
+def open_console(
+    project: Path,
+    loop: str | None = None,
+    *,
+    theme: str | None = None,
+    ascii_only: bool | None = None,
+    readonly: bool = False,
+) -> int:
     """Run the console until it is quit; its exit code. UserError passes through, so NoLoopYet does."""
     # Collections while a hundred modules load find nothing and take a fifth of the time to the first paint.
     gc.disable()
@@ -59,7 +71,7 @@ def open_console(project: Path, loop: str | None = None, *, theme: str | None = 
     preferences = Preferences.load(os.environ)
     if theme:
         preferences.theme = theme
-    made = partial(ConsoleApp, project, loop, preferences=preferences, ascii_only=ascii_only)
+    made = partial(ConsoleApp, project, loop, preferences=preferences, ascii_only=ascii_only, readonly=readonly)
     return run_on_terminal(made, project, mouse=preferences.mouse)
 
 

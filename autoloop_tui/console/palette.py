@@ -1,43 +1,109 @@
-"""The command palette: every action that may be taken here, by name, with its key and the command that does the same."""
+"""The command palette: what can be done on this screen and everywhere, then runs, metrics, loops and themes by name, in
+this order."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Protocol, cast
 
-from textual.app import App, SystemCommand
+from autoloop.model import Loop
+from textual.app import App
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, SearchIcon
+from textual.content import Content
 from textual.screen import Screen
 
 from autoloop_tui.console.actions import ACTIONS, Action
 from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.theming.theme_files import ThemeFile
 
 
-def commands(
-    app: App[Any],
-    screen: Screen[Any],
-    scope: str,
-    *,
-    keys_of: Callable[[str], str],
-    themes: Mapping[str, str],
-    use_theme: Callable[[str], None],
-) -> Iterator[SystemCommand]:
-    """The actions of the app and of `screen`, whose scope is `scope`, then the themes (name → description)."""
-    for action in ACTIONS:
-        if action.scope in ("app", scope) and action.id != "app.palette":
-            told = f"{keys_of(action.id)}   {action.command}"
-            yield SystemCommand(action.description, told, _runner(app, screen, action))
-    for name, description in themes.items():
-        yield SystemCommand(f"Theme {name}", plain(description), partial(use_theme, name))
+class Host(Protocol):
+    """What the palette asks of the app."""
+
+    feed: Feed
+    themes: dict[str, ThemeFile]
+
+    def keys_of(self, action_id: str) -> str: ...
+    def refusal(self, action_id: str) -> str: ...
+    def open_run(self, run_id: str) -> None: ...
+    def compare_metric(self, metric: str) -> None: ...
+    def look_at(self, loop: Loop) -> None: ...
+    def use_theme(self, name: str) -> None: ...
+
+
+class Entry(NamedTuple):
+    """One line of the palette, with one of help below it."""
+
+    title: str
+    help: str
+    run: Callable[[], object]
+
+
+def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
+    """Everything that can be reached from `screen`, in the order of the groups; what cannot act now is left out."""
+    host = cast("Host", app)
+    scope = getattr(screen, "SCOPE", "app")
+    offered = [action for action in ACTIONS if action.scope in (scope, "app") and action.id != "app.palette"]
+    for action in sorted(offered, key=lambda action: action.scope == "app"):
+        if not host.refusal(action.id):
+            told = f"{host.keys_of(action.id)}   {action.command}"
+            yield Entry(action.description, told, _runner(app, screen, action))
+    view = host.feed.view
+    if view is not None:
+        for run in reversed(view.snapshot.runs):
+            where = f"round {run.round}, {view.state_of(run)}, {run.id}"
+            yield Entry(f"Run {plain(run.name)}", where, partial(host.open_run, run.id))
+        for metric in sorted({name for run in view.snapshot.runs if run.summary for name in run.summary.metrics}):
+            yield Entry(f"Metric {plain(view.metrics.short(metric))}", "in Compare", partial(host.compare_metric, metric))
+        for loop in host.feed.store.loops():
+            if loop.id != view.loop.id:
+                yield Entry(f"Loop {plain(loop.name)}", loop.state.value, partial(host.look_at, loop))
+    for name, theme in cast("Mapping[str, ThemeFile]", host.themes).items():
+        yield Entry(f"Theme {plain(name)}", plain(theme.description), partial(host.use_theme, name))
     # Once the palette has gone.
     picture = partial(app.set_timer, 0.1, app.deliver_screenshot)
-    yield SystemCommand("Screenshot", "Save a picture of the screen as SVG", picture)
+    yield Entry("Screenshot", "Save a picture of the screen as SVG", picture)
 
 
-def _runner(app: App[Any], screen: Screen[Any], action: Action) -> Callable[[], Awaitable[None]]:
+def _runner(app: App[Any], screen: Screen[Any], action: Action) -> Callable[[], object]:
     target = app if action.scope == "app" else screen
 
     async def run() -> None:
         await app.run_action(action.method, default_namespace=target)
 
     return run
+
+
+class Commands(Provider):
+    """Finds entries; texts are shown as they are, never as markup."""
+
+    @property
+    def _entries(self) -> list[Entry]:
+        palette = self.app.screen
+        return list(palette.entries) if isinstance(palette, Palette) else []
+
+    async def discover(self) -> Hits:
+        for entry in self._entries:
+            yield DiscoveryHit(Content(entry.title), entry.run, entry.title, cast("str", Content(entry.help)))
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for entry in self._entries:
+            if (match := matcher.match(entry.title)) > 0:
+                shown = Content(entry.title)
+                yield Hit(match, shown, entry.run, entry.title, cast("str", Content(entry.help)))
+
+
+class Palette(CommandPalette):
+    """Over `screen`. The list is made when the palette opens."""
+
+    def __init__(self, screen: Screen[Any]) -> None:
+        super().__init__(providers=[Commands])
+        self.below = screen
+        self.entries: list[Entry] = []
+
+    def on_mount(self) -> None:
+        self.entries = list(entries(self.app, self.below))
+        self.query_one(SearchIcon).icon = ":"

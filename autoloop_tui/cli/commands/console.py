@@ -17,6 +17,7 @@ def console(
     *,
     loop: str | None = None,
     theme: str | None = None,
+    readonly: bool = False,
     ascii_: Annotated[bool | None, Parameter(name="--ascii", negative="")] = None,
 ) -> int:
     """Open the console on a loop of this project. Quitting it stops nothing.
@@ -27,6 +28,8 @@ def console(
         Which loop (name or number); the newest by default.
     theme
         A theme's name, for this time; `autoloop-tui themes` lists them.
+    readonly
+        Only look: no key sends a command to the engine.
     ascii_
         Draw with ASCII characters only.
     """
@@ -43,4 +46,4 @@ def console(
         if reason := opening.why_no_screen():
             print(f"autoloop-tui: {reason}", file=sys.stderr)
         return status(loop=loop)
-    return opening.console_or_welcome(Path.cwd(), loop, theme=theme, ascii_only=ascii_)
+    return opening.console_or_welcome(Path.cwd(), loop, theme=theme, ascii_only=ascii_, readonly=readonly)

@@ -31,8 +31,14 @@ class ConsoleHost(Protocol):
     seen_proposals: set[int] | None
     """Proposals that are not new any more; None until the first look at them."""
 
+    mode: str
+    """What is different in this console: `read-only`; empty: nothing."""
+
     def keys_of(self, action_id: str) -> str:
         """The key of an action as it is shown, remapped or not."""
+
+    def refusal(self, action_id: str) -> str:
+        """Why an action cannot be taken just now, in a sentence; empty if it can."""
 
     def ask(self, request: Request) -> None:
         """Send a request to the engine; its answer is shown when it comes."""
@@ -81,7 +87,7 @@ class LoopScreen(Standing, Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar(self.console.keys_of, id="top")
         yield from self.body()
-        yield HintBar(self.SCOPE, self.console.keys_of)
+        yield HintBar(self.SCOPE, self.console.keys_of, self.console.refusal)
 
     def body(self) -> list[Widget] | ComposeResult:
         """The widgets between the bars."""
@@ -97,6 +103,10 @@ class LoopScreen(Standing, Screen[None]):
         """Go one step back within the screen. False if there is none: then the screen itself is left."""
         return False
 
+    def refusal(self, action: str) -> str:
+        """Why the action of that id cannot be taken on what is shown, in a sentence; empty if it can."""
+        return ""
+
     def not_sent(self) -> None:
         """A command could not be sent: forget that it is on its way."""
 
@@ -104,9 +114,10 @@ class LoopScreen(Standing, Screen[None]):
 
     def refresh_view(self) -> None:
         view = self.view
-        self.query_one(TopBar).paint_view(view, self.TITLE)
+        self.query_one(TopBar).paint_view(view, self.TITLE, self.console.mode)
         if view is not None:
             self.show_view(view)
+            self.query_one(HintBar).repaint()
 
     def on_screen_resume(self) -> None:
         # The sizes of the panes are known only after the layout.

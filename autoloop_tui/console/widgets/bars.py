@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autoloop_tui.console.actions import BY_ID, Action, of_scope
+from textual import events
+from textual.message import Message
+
+from autoloop_tui.console.actions import BY_ID, URGENT, Action, of_scope
 from autoloop_tui.console.drawing.paint import cells, clip, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
@@ -26,8 +29,11 @@ class TopBar(RowPane):
         super().__init__(id=id)
         self._keys_of = keys_of
 
-    def paint_view(self, view: View | None, title: str) -> None:
+    def paint_view(self, view: View | None, title: str, mode: str = "") -> None:
+        """`mode`: what is different in this console: `read-only`."""
         pieces: list[Piece] = [(f" {title} ", "bold key")]
+        if mode:
+            pieces.append((f"{mode} ", "bold slot-warn"))
         if view:
             told = status(view, key=self._keys_of, glyphs=self.glyphs)
             room = self.size.width - sum(cells(text) for text, _ in [*pieces, *told]) - 1
@@ -44,9 +50,12 @@ class HintBar(RowPane):
 
     DEFAULT_CSS = "HintBar { height: 2; dock: bottom; background: $panel; }"
 
-    def __init__(self, scope: str, keys_of: Callable[[str], str]) -> None:
+    def __init__(self, scope: str, keys_of: Callable[[str], str], refusal: Callable[[str], str]) -> None:
+        """`refusal` says why an action cannot be taken just now, and nothing if it can."""
         super().__init__(id="hints")
-        self._keys_of = keys_of
+        self._keys_of, self._refusal = keys_of, refusal
+        self._places: list[tuple[int, int, Action]] = []
+        """Where each hint stands, for the mouse: its first cell, the one after its last."""
         self.scope = scope
         self.command = ""
         self.message: Piece = ("", "")
@@ -72,9 +81,12 @@ class HintBar(RowPane):
         width = self.size.width
         last = [BY_ID["app.help"], BY_ID["app.back"]]
         shown = [BY_ID.get(f"app.{self.scope}"), *last]
-        first = [each for each in [*of_scope(self.scope), *of_scope("app")] if each.hint and each not in shown]
+        urgent = [BY_ID[each] for each in URGENT]
+        every = [*urgent, *of_scope(self.scope), *(each for each in of_scope("app") if each not in urgent)]
+        first = [each for each in every if each.hint and each not in shown and not self._refusal(each.id)]
         room = width - sum(cells(self._key(action)) + cells(action.hint) + 3 for action in last)
         keys: list[Piece] = []
+        self._places, at = [], 0
         for action in [*first, None, *last]:
             # Help and the way back are told on the narrowest screen too.
             if action is None:
@@ -84,12 +96,27 @@ class HintBar(RowPane):
             length = cells(key) + cells(action.hint) + 3
             if length <= room:
                 keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
+                self._places.append((at, at + length, action))
+                at += length
             room -= length
         mark = self.glyphs.ellipsis
         text, names = self.message
         if not text and self.command:
             text, names = f"$ {self.command}", "dim"
         self.show([keys, [(" " + clip(text, width - 2, mark), names)]])
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a hint does what its key does."""
+        for start, end, action in self._places if event.y == 0 else []:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(action))
+
+    class Chosen(Message):
+        """A hint was clicked."""
+
+        def __init__(self, action: Action) -> None:
+            super().__init__()
+            self.action = action
 
     def _key(self, action: Action) -> str:
         return self._keys_of(action.id)

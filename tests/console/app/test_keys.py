@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 from autoloop.protocol import Pause, Resume, Stop
-from textual.command import CommandPalette
 
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.palette import Palette
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.help import HelpScreen
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
+from autoloop_tui.console.widgets.bars import HintBar
 from tests.console.app.driving import SIZES, drive, hints, top
 from tests.console.pictures import text
-from tests.console.projects import RecordedProject
+from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size, on_top
 from tests.console.waiting import has_quit, settle, until
 
@@ -101,15 +102,65 @@ async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_r
         app = pilot.app
         await pilot.press(key)
         await settle(pilot)
-        assert isinstance(app.screen, CommandPalette)
-        offered = {each.title: each.help for each in app.get_system_commands(app.screen_stack[-2])}
-        for scope in ("app", "slots"):
-            for action in of_scope(scope):
-                if action.id != "app.palette":
-                    assert offered[action.description] == f"{app.keys_of(action.id)}   {action.command}"
+        assert isinstance(app.screen, Palette)
+        offered = {each.title: each.help for each in on_top(app, Palette).entries}
+        for action in [*of_scope("slots"), *of_scope("app")]:
+            if action.id != "app.palette" and not app.refusal(action.id):
+                assert offered[action.description] == f"{app.keys_of(action.id)}   {action.command}"
         assert "Next proposal" not in offered
         await pilot.press(*"show the charts")
         await until(pilot, lambda: "Show the charts" in text(app), "the search finds it")
         await pilot.press("enter")
         await until(pilot, lambda: on_top(app, SlotsScreen).part == "charts", "the action has run")
         assert isinstance(app.screen, SlotsScreen)
+
+
+async def test_the_palette_finds_runs_metrics_and_loops_by_name_in_groups(project: RecordedProject) -> None:
+    async with drive(project.app(), (120, 40)) as pilot:
+        app = pilot.app
+        run = app.feed.view.snapshot.runs[0]
+        await pilot.press("colon")
+        await settle(pilot)
+        groups = [entry.title.partition(" ")[0] for entry in on_top(app, Palette).entries]
+        assert groups.index("Run") < groups.index("Metric") < groups.index("Theme") < len(groups) - 1
+        await pilot.press(*f"run {run.name}")
+        await until(pilot, lambda: f"Run {run.name}" in text(app), "the search finds it")
+        await pilot.press("enter")
+        await until(pilot, lambda: getattr(app.screen, "run_id", "") == run.id, "the run is shown")
+
+
+async def test_read_only_sends_nothing_says_so_and_leaves_the_keys_out_of_the_hints(project: RecordedProject) -> None:
+    async with drive(project.app(readonly=True), (120, 40), engine=project) as pilot:
+        app = pilot.app
+        assert "read-only" in top(app)
+        assert " x stop" not in hints(app)
+        for keys in ("P", "Q", "x", "pS", "pA", "pX", "pa"):
+            await pilot.press("s", *keys)
+            await settle(pilot)
+            assert "read-only: this console sends no commands" in hints(app)
+        app.ask(Stop())
+        assert "read-only: stop was not sent" in hints(app)
+        assert project.commands() == []
+
+
+async def test_a_hint_is_clicked_and_y_copies_the_command_that_is_shown(project: RecordedProject) -> None:
+    async with drive(project.app(), (120, 40), engine=project) as pilot:
+        app = pilot.app
+        bar = app.screen.query_one(HintBar)
+        shown = painted(bar)[0]
+        await pilot.click(HintBar, offset=(shown.index("log"), 0))
+        await settle(pilot)
+        assert bar.command.startswith("autoloop-tui logs -f ")
+        await pilot.press("y")
+        await settle(pilot)
+        assert app.clipboard == bar.command
+        assert f"copied: {bar.command}" in hints(app)
+
+
+async def test_the_key_that_restarts_the_engine_is_hinted_only_where_none_is(project: RecordedProject) -> None:
+    async with drive(project.app(), (120, 40)) as pilot:
+        assert "R restart" in hints(pilot.app)
+    async with drive(project.app(), (120, 40), engine=project) as pilot:
+        assert "R restart" not in hints(pilot.app)
+        await pilot.press("R")
+        assert "the engine is alive" in hints(pilot.app)

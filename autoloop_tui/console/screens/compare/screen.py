@@ -297,6 +297,16 @@ class CompareScreen(TableScreen):
             self._paint_chart(self.view)
             self._paint_detail(self._painter(self.view))
 
+    def show_metric(self, metric: str) -> None:
+        """Put the cursor on a metric, once it is there."""
+
+        def go() -> None:
+            if metric in self._metrics:
+                self._show_part("metrics")
+                self.query_one("#metrics", Table).go_to(metric)
+
+        self.call_after_refresh(lambda: self.call_after_refresh(go))
+
     def action_left(self) -> None:
         self.action_right(-1)
 

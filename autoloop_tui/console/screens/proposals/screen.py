@@ -18,6 +18,9 @@ from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.proposals import writing
 from autoloop_tui.console.screens.proposals.browsing import ProposalBrowser
 
+ON_ONE = ("approve", "reject", "edit", "edit-all", "duplicate", "open")
+"""Actions on the proposal under the cursor."""
+
 
 class ProposalsScreen(ProposalBrowser):
     """Decisions on the proposal under the cursor, or on the marked; until the round starts they can be taken back."""
@@ -35,6 +38,12 @@ class ProposalsScreen(ProposalBrowser):
 
     def action_reject_marked(self) -> None:
         self._decide_many(ProposalStatus.REJECTED)
+
+    def refusal(self, action: str) -> str:
+        name = action.partition(".")[2]
+        if name == "start":
+            return (may_start(self.view) or "") if self.view else "the loop is not known yet"
+        return "there is no proposal here" if name in ON_ONE and self.rows.proposal is None else ""
 
     def _decide_one(self, decision: ProposalStatus) -> None:
         """Decide on the proposal under the cursor; a rejection asks for its reason."""

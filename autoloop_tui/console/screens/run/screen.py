@@ -293,14 +293,25 @@ class RunScreen(LoopScreen):
     def _run(self) -> Run | None:
         return self.view.run(self.run_id) if self.view else None
 
+    def refusal(self, action: str) -> str:
+        run = self._run()
+        if run is None:
+            return "there is no such run" if action in ("run.stop", "run.retry", "run.extend", "run.variant") else ""
+        state = run.state
+        if action == "run.stop" and state.ended:
+            return f"it is {state.value} already: there is nothing to stop"
+        if action == "run.retry" and state not in (RunState.FAILED, RunState.STOPPED, RunState.LOST):
+            return f"it is {state.value}: only a run that failed, was stopped or lost is tried again"
+        if action == "run.extend" and not state.ended:
+            return f"it is {state.value}: a run is extended when it has ended"
+        return ""
+
     def action_stop(self) -> None:
         run = self._run()
         self.equivalent("run.stop", run=self.run_id)
-        if run is None or run.state.ended:
-            self.show_message(
-                f"it is {run.state.value} already: there is nothing to stop" if run else "there is no such run"
-            )
-        elif run.state is RunState.QUEUED:
+        if run is None:
+            return
+        if run.state is RunState.QUEUED:
             self.console.confirm(
                 f"Take {plain(run.name)} out of the queue?",
                 "It has not started; its config is kept and a variant of it can be proposed.",

@@ -25,6 +25,7 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 class QueueScreen(Standing, ModalScreen[None]):
     """Shows the queued runs in their order and sends `Move` and `Stop` requests."""
 
+    SCOPE: ClassVar[str] = "queue"
     DEFAULT_CSS = f"QueueScreen {{ {dialog_css()} & RowPane {{ height: 12; }} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("queue")
 

@@ -284,10 +284,15 @@ class SlotsScreen(LoopScreen):
         if run:
             self.console.open_run(run.id)
 
+    def refusal(self, action: str) -> str:
+        run = self.focused_run(self.view) if self.view else None
+        if action == "slots.stop" and (run is None or run.state is not RunState.RUNNING):
+            return "nothing runs in this slot"
+        return "this slot has not run anything yet" if action == "slots.open" and run is None else ""
+
     def action_stop(self) -> None:
         run = self.focused_run(self.view) if self.view else None
-        if run is None or run.state is not RunState.RUNNING:
-            self.show_message("nothing runs in this slot")
+        if run is None:
             return
         self.console.confirm(
             f"Stop {clip(run.name, 60)} at step {self.console.feed.step(run)} of {run.total_steps}?",

@@ -139,7 +139,7 @@ async def test_retry_is_sent(project: RecordedProject) -> None:
 
 async def test_without_an_engine_the_key_that_restarts_it_is_said(project: RecordedProject, variant: Any) -> None:
     async with drive(project, variant, engine=False) as (pilot, screen):
-        await press(pilot, "t")
+        await press(pilot, "x", "y")
         assert "press R to restart it" in painted(screen.query_one("#hints"))[1]
         assert project.commands() == []
 
