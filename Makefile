@@ -12,9 +12,11 @@ demo: $(STAMP)
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats that one.
+# Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats that one. What holds for any value is
+# tried with more values.
 test-faults: $(STAMP)
 	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile -rA --show-capture=stdout
+	$(BIN)/python -m pytest -m "hypothesis and not faults" --hypothesis-profile=thorough -n 2 --dist loadfile
 
 # Real LeRobot 0.4.4 on the CPU. Builds its environment (2 GB) below .envs/ once.
 test-lerobot: $(STAMP)

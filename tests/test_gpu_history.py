@@ -8,7 +8,7 @@ import pytest
 from autoloop.gpu_history import MOST, NAME, GpuHistory, read_history
 from autoloop.gpus import GIB, Gpu
 from autoloop.model import GpuUse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 START = 1_700_000_000.0
@@ -67,7 +67,6 @@ def test_it_stays_bounded_and_keeps_its_beginning_its_end_and_its_sums(gap: floa
     assert use.peak_memory_gib == 8.0
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(-10_000, 10_000), st.none() | st.integers(0, 100)), max_size=40))
 def test_a_clock_that_is_set_back_breaks_nothing(samples: list[tuple[int, int | None]]) -> None:
     made = GpuHistory(gpus=1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from autoloop.configs import Config, dump_config, parse_config
 from autoloop.model import UserError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 json_values = st.recursive(
@@ -25,7 +25,6 @@ def refused(text: str) -> str:
     return str(caught.value)
 
 
-@settings(derandomize=True, max_examples=150)
 @given(configs)
 def test_a_config_written_and_read_back_is_the_same_with_the_same_types(config: Config) -> None:
     text = dump_config(config)
@@ -91,7 +90,6 @@ def test_a_config_holding_nan_or_an_object_is_not_written() -> None:
         dump_config({"a": object()})
 
 
-@settings(derandomize=True, max_examples=300)
 @given(st.text() | st.text(alphabet='{}[]",:ea\\u01-NIinfity \n'))
 def test_any_text_parses_or_is_a_user_error(text: str) -> None:
     try:

@@ -17,7 +17,7 @@ from autoloop.configs import (
     same,
 )
 from autoloop.model import UserError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.configs.base import BASE
@@ -45,7 +45,6 @@ edit_texts = st.builds(
 )
 
 
-@settings(derandomize=True, max_examples=300)
 @given(trees, trees)
 def test_a_diff_applied_to_the_first_config_gives_the_second(a: Config, b: Config) -> None:
     frozen = copy.deepcopy((a, b))
@@ -56,7 +55,6 @@ def test_a_diff_applied_to_the_first_config_gives_the_second(a: Config, b: Confi
     assert bool(changes) == (not same(a, b))
 
 
-@settings(derandomize=True, max_examples=600)
 @given(rich_trees, st.lists(edit_texts, min_size=1, max_size=4))
 def test_resolving_never_touches_the_config_and_its_changes_are_what_differs(config: Config, texts: list[str]) -> None:
     frozen = copy.deepcopy(config)
@@ -80,7 +78,6 @@ def test_resolving_never_touches_the_config_and_its_changes_are_what_differs(con
     json.dumps(result, allow_nan=False)
 
 
-@settings(derandomize=True, max_examples=300)
 @given(
     rich_trees,
     st.lists(segments.filter(lambda s: s != "*"), min_size=1, max_size=3),
@@ -119,7 +116,6 @@ def test_one_and_true_differ() -> None:
     assert config_hash({"a": 1}) != config_hash({"a": True})
 
 
-@settings(derandomize=True, max_examples=200)
 @given(trees, st.randoms(use_true_random=False))
 def test_the_hash_does_not_depend_on_the_order_of_keys(config: Config, random: Random) -> None:
     def shuffled(value: Any) -> Any:
@@ -132,7 +128,6 @@ def test_the_hash_does_not_depend_on_the_order_of_keys(config: Config, random: R
     assert config_hash(shuffled(config)) == config_hash(config)
 
 
-@settings(derandomize=True, max_examples=200)
 @given(trees, trees)
 def test_configs_have_one_hash_exactly_when_nothing_differs(a: Config, b: Config) -> None:
     assert (config_hash(a) == config_hash(b)) == same(a, b)

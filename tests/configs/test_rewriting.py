@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 from autoloop.configs import apply, diff, dump_config, parse_config, parse_edits, resolve, rewrite
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BASE = """{
@@ -133,7 +133,6 @@ def test_only_numbers_that_yaml_would_take_for_texts_are_respelt(given: str, wri
     assert yaml.safe_load(result) == config == json.loads(result)
 
 
-@settings(derandomize=True, max_examples=300)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_float_is_written_as_a_number_of_yaml(value: float) -> None:
     assert yaml.safe_load(dump_config({"a": value})) == {"a": value}
@@ -152,7 +151,6 @@ configs = st.dictionaries(keys, values, max_size=4)
 layouts = st.sampled_from([{"indent": 2}, {"indent": 4}, {"indent": "\t"}, {}, {"separators": (",", ":")}])
 
 
-@settings(derandomize=True, max_examples=500)
 @given(configs, configs, layouts, st.booleans())
 def test_whatever_is_wanted_is_what_the_text_reads_as(before: Any, wanted: Any, layout: Any, ascii_only: bool) -> None:
     text = json.dumps(before, ensure_ascii=ascii_only, **layout)
@@ -167,7 +165,6 @@ def leaves(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [leaf for key, child in children for leaf in leaves(child, (*path, key))]
 
 
-@settings(derandomize=True, max_examples=300)
 @given(configs, st.data())
 def test_one_changed_leaf_is_one_changed_line(before: Any, data: Any) -> None:
     places = leaves(before)

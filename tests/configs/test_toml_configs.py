@@ -12,7 +12,7 @@ from autoloop.model import UserError
 from autoloop.variants.check import check
 from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BASE = """\
@@ -104,7 +104,6 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(keys, trees, max_size=4))
 def test_a_config_becomes_any_other(after: dict[str, Any]) -> None:
     mixed = {**parse_config(BASE, "base.toml"), **after}

@@ -10,7 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from autoloop.configs import apply, parse_config, parse_edits, reading_differs, resolve, rewrite
 from autoloop.model import UserError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -211,7 +211,6 @@ def laid_out(config: dict[str, Any], layout: str) -> str:
     return str(yaml.safe_dump(config, default_flow_style=flow, allow_unicode=True, sort_keys=False))
 
 
-@settings(max_examples=60, deadline=None)
 @given(blocks, blocks, layouts)
 def test_any_config_becomes_any_other_and_all_readers_agree(
     before: dict[str, Any], after: dict[str, Any], layout: str

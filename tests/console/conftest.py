@@ -11,6 +11,7 @@ import pytest
 from autoloop.model import Change, RoundState, RunState
 
 from tests.console.projects import CONFIG, RecordedProject
+from tests.console.stylesheets import parsed_once
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -21,6 +22,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = inspect.signature(pyfuncitem.obj).parameters
     asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stylesheets() -> Iterator[None]:
+    with parsed_once():
+        yield
 
 
 @pytest.fixture(autouse=True)

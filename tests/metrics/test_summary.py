@@ -19,7 +19,7 @@ from autoloop.metrics import (
     to_json,
 )
 from autoloop.model import MetricSummary, Series, Summary, UserError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BOOK = default_book()
@@ -173,7 +173,6 @@ def test_the_tail_is_the_last_fifth_but_at_least_three_points() -> None:
     assert one("train/loss", 9.0).tail_mad == 0.0
 
 
-@settings(derandomize=True, max_examples=200)
 @given(st.lists(st.floats(), min_size=1, max_size=40))
 def test_a_summary_holds_finite_numbers_whatever_was_logged(values: list[float]) -> None:
     summary = summarise({"m_loss": series(*values)}, BOOK)

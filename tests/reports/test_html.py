@@ -37,7 +37,7 @@ from autoloop.model.outcome import Call
 from autoloop.reports import result_lines
 from autoloop.reports.html import SIGN, render_page
 from autoloop.store import Store
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reports.loops import add_loop, add_proposal, add_run, summary
@@ -225,7 +225,6 @@ def test_nothing_that_others_wrote_is_markup(store: Store, folder: Path) -> None
     assert "\x1b" not in text
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.text(), st.text())
 def test_any_text_leaves_the_page_whole(tmp_path_factory: pytest.TempPathFactory, name: str, reason: str) -> None:
     with Store.open(tmp_path_factory.mktemp("store"), create=True) as store:

@@ -23,7 +23,7 @@ from autoloop.model import (
 )
 from autoloop.reports import MarkdownReport, render, write_markdown
 from autoloop.store import Store
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reports.loops import add_loop, add_proposal, add_run, summary
@@ -235,7 +235,6 @@ NASTY = [
 texts = st.one_of(st.sampled_from(NASTY), st.text(alphabet="ab|\\\n\r\t\x1b`<>!-# ", max_size=12))
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
 @given(name=texts, reason=texts, path=texts, value=texts, metric=texts)
 def test_no_name_reason_path_or_value_can_break_a_table_or_hide_a_control_character(
     tmp_path_factory: pytest.TempPathFactory, name: str, reason: str, path: str, value: str, metric: str

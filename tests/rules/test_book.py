@@ -6,7 +6,7 @@ import pytest
 from autoloop.configs import Bounds
 from autoloop.model import UserError
 from autoloop.rules import criterion, default_rules, parse_book
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BOOK = """
@@ -142,7 +142,6 @@ def test_until_refuses_a_slip(text: str, message: str) -> None:
     assert str(raised.value) == message
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
 @given(st.integers(0, len(BOOK) - 1), st.integers(1, 8), st.text(max_size=5))
 def test_a_damaged_book_is_read_or_refused_in_a_sentence(at: int, width: int, put: str) -> None:
     try:

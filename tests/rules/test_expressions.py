@@ -7,7 +7,7 @@ import pytest
 from autoloop.metrics import MetricBook, default_book, parse_metric_book
 from autoloop.model import GpuUse, MetricSummary, Summary, UserError
 from autoloop.rules import RunView, compile_expression, evaluate
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.views import metric, quiet, view
@@ -303,7 +303,6 @@ SPACED = [" and ", " or ", " not ", " in ", " is ", " if ", " else ", " for x in
 FRAGMENTS = st.sampled_from(WORDS.split() + SPACED)
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None)
 @given(st.one_of(st.lists(FRAGMENTS, max_size=25).map("".join), st.text(max_size=80)))
 def test_no_text_raises_anything_but_a_sentence(text: str) -> None:
     run = view(config=CONFIG, log=["a" * 60, "abc" * 30])
@@ -336,7 +335,6 @@ class Record:
         self.last, self.pct = summary.last, summary.pct
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
 @given(TRUTHS)
 def test_conditions_mean_what_python_means_by_them(text: str) -> None:
     run = view(config=CONFIG)
