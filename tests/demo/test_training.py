@@ -53,12 +53,12 @@ def few_steps(options: TrainOptions, steps: int) -> dict[str, float]:
 
 
 def test_the_baselines_transport_underflows_and_raised_reg_and_tau_bring_the_mass_back() -> None:
-    baseline = few_steps(options_of(), 20)
+    baseline = few_steps(options_of(), 3)
     rescued = few_steps(
         options_of(
             ot__loss_config__reg=0.16, ot__loss_config__tau_src=0.5, ot__loss_config__tau_tgt=0.5, ot__window_size=20
         ),
-        20,
+        3,
     )
     assert 0 <= baseline["ot_pi_sum"] < 1e-6
     assert rescued["ot_pi_sum"] > 1000 * max(baseline["ot_pi_sum"], 1e-12)
@@ -66,15 +66,22 @@ def test_the_baselines_transport_underflows_and_raised_reg_and_tau_bring_the_mas
 
 
 def test_the_four_configs_spread_from_no_mass_to_most_of_it() -> None:
-    masses = [few_steps(options_of(name), 20)["ot_pi_sum"] for name in demo_configs()]
+    masses = [few_steps(options_of(name), 3)["ot_pi_sum"] for name in demo_configs()]
     assert masses == sorted(masses)
     assert masses[0] < 1e-6
     assert masses[-1] > 0.3
 
 
 def test_the_same_seed_gives_the_same_training_and_another_another() -> None:
-    assert few_steps(options_of(), 4) == few_steps(options_of(), 4)
-    assert few_steps(options_of(), 4)["weights"] != few_steps(options_of(seed=7), 4)["weights"]
+    once = few_steps(options_of(), 4)
+    assert once == few_steps(options_of(), 4)
+    assert once["weights"] != few_steps(options_of(seed=7), 4)["weights"]
+
+
+@pytest.fixture(scope="module")
+def with_mass() -> float:
+    """The weights after some steps from a config whose transport has mass, so that its options can be felt."""
+    return few_steps(options_of("demo_tau2_lam015"), 2)["weights"]
 
 
 @pytest.mark.parametrize(
@@ -106,12 +113,11 @@ def test_the_same_seed_gives_the_same_training_and_another_another() -> None:
         ("dataset__tgt_episodes", 4),
     ],
 )
-def test_every_option_of_the_objective_changes_what_is_trained(path: str, value: Any) -> None:
-    # From a config whose transport has mass, so that its options can be felt.
+def test_every_option_of_the_objective_changes_what_is_trained(with_mass: float, path: str, value: Any) -> None:
     changed = options_of("demo_tau2_lam015", **{path: value})
     if path.endswith("features__3__use_learned_embed"):
         changed.ot.loss_config.features[3].weight_embed = 0.1
-    assert few_steps(changed, 3)["weights"] != few_steps(options_of("demo_tau2_lam015"), 3)["weights"]
+    assert few_steps(changed, 2)["weights"] != with_mass
 
 
 def test_a_feature_with_embedding_and_label_both_off_stops_the_training(tmp_path: Path) -> None:

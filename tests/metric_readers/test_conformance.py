@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -208,12 +209,7 @@ def test_every_beginning_of_a_file_reads_as_a_beginning_of_the_whole(source: Sou
 
 
 @every_reader
-@settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=MANY_ROWS, pieces=PIECES)
 def test_a_file_that_grows_in_any_pieces_reads_at_each_as_one_that_is_opened_then(
     source: Source, tmp_path: Path, rows: list[dict[str, float]], pieces: list[int]
@@ -265,10 +261,11 @@ def test_what_was_read_stays_when_the_file_is_removed(source: Source, tmp_path: 
 
 
 @every_reader
-def test_no_bytes_make_a_reader_raise_or_never_end(source: Source, tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", [100, pytest.param(1000, marks=pytest.mark.faults)])
+def test_no_bytes_make_a_reader_raise_or_never_end(source: Source, tmp_path: Path, files: int) -> None:
     rng, path = random.Random(20261126), source.path(tmp_path)
     whole = source.written(ROWS * 3)
-    for index in range(300):
+    for index in range(files):
         data = bytearray(whole if index % 3 else rng.randbytes(rng.randrange(600)))
         for _ in range(rng.randrange(1, 12)):
             at = rng.randrange(len(data) + 1)
@@ -310,10 +307,13 @@ def test_what_is_no_file_is_neither_read_nor_waited_for(source: Source, what: st
 @every_reader
 def test_nothing_stays_open_between_polls(source: Source, tmp_path: Path) -> None:
     source.path(tmp_path).write_bytes(source.written(ROWS))
-    before = os.listdir("/proc/self/fd")
     reader = fresh(source, tmp_path)
-    assert os.listdir("/proc/self/fd") == before
     assert reader.columns
+    opened = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of this look itself
+            opened.add(descriptor.readlink())
+    assert not [path for path in opened if path.is_relative_to(tmp_path)]
 
 
 @every_reader

@@ -236,16 +236,17 @@ def test_a_line_without_end_is_dropped_and_the_next_is_read(tmp_path: Path) -> N
     assert "1 lines longer than 1 MiB" in log.problems[0]
 
 
-def test_mutated_lines_neither_raise_nor_hang(tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", [400, pytest.param(4000, marks=pytest.mark.faults)])
+def test_mutated_lines_neither_raise_nor_hang(tmp_path: Path, files: int) -> None:
     path = tmp_path / "h.jsonl"
     data = ("\n".join(LINES) + "\n" + "[" * 3000 + "\n").encode()
     rng = random.Random(5)
     rows = 0
-    for _ in range(2000):
+    for _ in range(files):
         out = bytearray(data)
         for _ in range(rng.randrange(1, 8)):
             at = rng.randrange(len(out))
             out[at : at + rng.randrange(3)] = rng.randbytes(rng.randrange(4))
         path.write_bytes(out)
         rows += read(path).rows
-    assert rows > 2000
+    assert rows > files

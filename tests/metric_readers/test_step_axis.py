@@ -201,7 +201,7 @@ NUMBERS = st.one_of(st.integers(0, 5), st.sampled_from([0.5, -1]))
 ROWS = st.lists(st.dictionaries(st.sampled_from(["iter", "epoch", "_step", "loss", "acc"]), NUMBERS), max_size=14)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 14), max_size=5), named=st.sampled_from([None, "acc", "epoch"]))
 def test_rows_that_come_one_by_one_stand_where_they_do_when_all_are_read_at_once(
     rows: list[Row], cuts: list[int], named: str | None, tmp_path: Path

@@ -41,12 +41,7 @@ PLAIN = st.one_of(
 VALUES = st.one_of(PLAIN, st.dictionaries(st.sampled_from("abc"), st.one_of(PLAIN, st.just({"deep": 1.5})), max_size=3))
 ROWS = st.lists(st.dictionaries(KEYS, VALUES, max_size=5), max_size=30)
 PIECES = st.lists(st.one_of(st.integers(1, 40), st.integers(1, 70_000)), min_size=1, max_size=25)
-DETERMINISTIC = settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=150,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+SLOWLY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def layouts(rows: list[dict[str, object]], layout: str) -> list[bytes]:
@@ -87,7 +82,7 @@ def check_growth(data: bytes, pieces: list[int], path: Path) -> None:
     path.unlink()
 
 
-@DETERMINISTIC
+@SLOWLY
 @given(ROWS, st.sampled_from(["0.31", "record step", "0.12", "no step"]), PIECES, st.integers(0, 9))
 def test_a_prefix_grown_in_any_pieces_reads_as_a_prefix_of_the_whole(
     tmp_path: Path, rows: list[dict[str, object]], layout: str, pieces: list[int], seed: int
@@ -100,7 +95,7 @@ def test_a_prefix_grown_in_any_pieces_reads_as_a_prefix_of_the_whole(
     check_growth(bytes(data), pieces, tmp_path / "run-x.wandb")
 
 
-@settings(DETERMINISTIC, max_examples=40)
+@settings(SLOWLY, max_examples=15)
 @given(PIECES, st.booleans())
 def test_a_real_file_grown_in_any_pieces_reads_as_a_prefix_of_the_whole(
     finished_file: Path, tmp_path: Path, pieces: list[int], damage: bool
@@ -111,7 +106,7 @@ def test_a_real_file_grown_in_any_pieces_reads_as_a_prefix_of_the_whole(
     check_growth(bytes(data), pieces, tmp_path / "run-x.wandb")
 
 
-@DETERMINISTIC
+@SLOWLY
 @given(ROWS, st.sampled_from(["0.31", "record step", "0.12", "no step"]))
 def test_every_number_of_every_layout_comes_out_at_its_step(
     tmp_path: Path, rows: list[dict[str, object]], layout: str
@@ -160,7 +155,8 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
-def test_ten_thousand_mutated_files_neither_raise_nor_hang(tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", [1_500, pytest.param(10_000, marks=pytest.mark.faults)])
+def test_mutated_files_neither_raise_nor_hang(tmp_path: Path, files: int) -> None:
     """Half of them are damaged in their bytes, which checksums reveal; half in their records, under right checksums."""
     rng = random.Random(20260101)
     path = tmp_path / "run-x.wandb"
@@ -168,7 +164,7 @@ def test_ten_thousand_mutated_files_neither_raise_nor_hang(tmp_path: Path) -> No
     records = [record for layout in ("0.31", "0.12", "no step") for record in layouts(rows, layout)]
     whole = frame(records) + chunk(2, records[1][:20]) + chunk(3, records[1][20:30]) + chunk(4, records[1][30:])
     seen = damaged = 0
-    for index in range(10_000):
+    for index in range(files):
         if index % 2:
             path.write_bytes(mutated(whole, rng))
         else:
@@ -179,8 +175,8 @@ def test_ten_thousand_mutated_files_neither_raise_nor_hang(tmp_path: Path) -> No
         damaged += log.damaged
         assert all(len(series.steps) == len(series.values) for series in log.columns.series.values())
         assert all(isinstance(problem, str) for problem in log.problems)
-    assert seen > 20_000
-    assert damaged > 5_000
+    assert seen > 2 * files
+    assert damaged > files / 2
 
 
 @pytest.mark.parametrize("size", [0, 1, 6, 7, 13, 40_000])

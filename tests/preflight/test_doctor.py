@@ -43,6 +43,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command
     (folder / "src").mkdir(parents=True)
     for name in ("draccus.py", "wrapped_trainer.py"):
         shutil.copy(HERE / name, folder / "src")
+    # The launcher, beside the training script: the real one, found by its name, would import torch for each question.
+    commands = folder / "src" / "accelerate" / "commands"
+    commands.mkdir(parents=True)
+    for path in (commands.parent / "__init__.py", commands / "__init__.py", commands / "launch.py"):
+        path.touch()
     project = CommandProject(folder)
     yield project
     project.close()
@@ -171,6 +176,7 @@ def test_an_interpreter_without_the_launcher_is_an_error(project: CommandProject
     bare = tmp_path / "bare-python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o755)
+    shutil.rmtree(project.folder / "src" / "accelerate")
     code, found = doctor(*launch(python=str(bare)))
     assert code == 1
     assert "cannot start accelerate.commands.launch" in found["accelerate"]["text"]
