@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autoloop.engine.driver.lock import holder
+from autoloop.explaining import Explanation
 from autoloop.model import Event, Loop, LoopState, RunState, UserError
 from autoloop.protocol import Request, verb
 from autoloop.store import Command, Store
+from autoloop.text.values import duration
 
 ANSWER_TIMEOUT = 10.0
 """Seconds to wait for a living engine's answer; it looks five times a second."""
@@ -126,3 +128,12 @@ def exit_code(store: Store, loop: Loop) -> int:
         return 130
     failed = any(run.state in (RunState.FAILED, RunState.LOST) for run in store.runs(loop.id))
     return 0 if loop.state is LoopState.FINISHED and not failed else 1
+
+
+def waits_in_words(told: Explanation, now: float) -> list[tuple[str, str]]:
+    """What is waited for, in lines; with each `why` if it is secondary, else nothing."""
+    lines: list[tuple[str, str]] = []
+    for wait in told.waits:
+        since = f" (for {duration(now - wait.since)})" if wait.since is not None else ""
+        lines += [(f"{wait.resource}: {wait.why}{since}", ""), (f"    until: {wait.ends}", "why")]
+    return lines or [("It waits for nothing.", "why")]

@@ -64,6 +64,11 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Look": {
         "status": Command("inspect", "Show a loop's round, slots, queue and failures.", ("status", "status --all")),
         "runs": Command("inspect", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
+        "explain": Command(
+            "explain",
+            "Say what a run, slot or round waits for.",
+            ("explain", "explain h5ktqxph", "explain slot 0"),
+        ),
         "rules": Command(
             "rules",
             "List the rules in force, and how often each helped or hurt.",

@@ -44,6 +44,7 @@ SCOPES = {
     "question": "A question",
     "field": "A line to type in",
     "values": "Editing values",
+    "told": "An answer",
     "plan": "A plan",
     "welcome": "Welcome",
 }
@@ -58,6 +59,7 @@ ACTIONS = (
     Action("app.back", "q", "Back; on Slots: quit (the loop continues)", "back"),
     Action("app.escape", "escape", "Back"),
     Action("app.palette", "colon,ctrl+p", "Command palette"),
+    Action("app.explain", "i", "What this waits for, and what would end that", "why", "autoloop-tui explain {run}"),
     Action("app.copy", "y", "Copy the command on the last line (in a log, the line)"),
     Action("app.next-theme", "T", "Next theme", "", "autoloop-tui themes"),
     Action("app.pause", "P", "Pause or resume the queue", "", "autoloop-tui pause"),
@@ -167,6 +169,7 @@ ACTIONS = (
     Action("field.back", "escape,ctrl+c", "Cancel"),
     Action("values.down", "down,tab,ctrl+n", "Next value"),
     Action("values.up", "up,shift+tab", "Previous value"),
+    Action("told.back", "q,escape,enter", "Back"),
     Action("plan.down", "j,down", "Down"),
     Action("plan.up", "k,up", "Up"),
     Action("plan.left", "h,left", "Left"),

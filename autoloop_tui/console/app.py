@@ -21,7 +21,7 @@ from autoloop_tui.console.loop_view import TROUBLE, Feed
 from autoloop_tui.console.notifications import news, osc9
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
-from autoloop_tui.console.screens.dialogs import Confirm
+from autoloop_tui.console.screens.dialogs import Confirm, Told
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes
@@ -283,6 +283,16 @@ class ConsoleApp(FullScreenApp[int]):
 
     def action_command_palette(self) -> None:
         self.action_palette()  # Textual binds a key of its own to this
+
+    def action_explain(self) -> None:
+        """What the thing under the cursor waits for."""
+        from autoloop_tui.console.screens.explaining import explain
+
+        view, screen = self.feed.view, self.screen
+        if view is not None and isinstance(screen, LoopScreen):
+            what, lines, command = explain(view, screen.subject(view), self.feed.store.events(view.loop.id))
+            screen.query_one(HintBar).show_command(command)
+            self.push_screen(Told(what, lines))
 
     def action_copy(self) -> None:
         screen = self.screen

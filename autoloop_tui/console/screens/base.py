@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, cast
 
+from autoloop.model import Round, Run, Slot
 from autoloop.protocol import Request
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -102,6 +103,10 @@ class LoopScreen(Standing, Screen[None]):
     def step_back(self) -> bool:
         """Go one step back within the screen. False if there is none: then the screen itself is left."""
         return False
+
+    def subject(self, view: View) -> Run | Slot | Round | None:
+        """What is explained: what is under the cursor; by default the newest round."""
+        return view.snapshot.round
 
     def refusal(self, action: str) -> str:
         """Why the action of that id cannot be taken on what is shown, in a sentence; empty if it can."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
@@ -20,8 +20,8 @@ def dialog_css(width: int = 72) -> str:
     """How every dialog looks; `width` in cells, less on a narrow terminal."""
     return f"""
     align: center middle;
-    & > Vertical {{ width: {width}; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
-                   background: $surface; padding: 1 2; }}
+    & > Vertical, & > VerticalScroll {{ width: {width}; max-width: 96%; height: auto; max-height: 90%;
+                   border: round $primary; background: $surface; padding: 1 2; }}
     & Label {{ width: 100%; height: auto; }}
     & .what {{ text-style: bold; margin-bottom: 1; }}
     & .why {{ color: $dim; margin-bottom: 1; }}
@@ -66,6 +66,27 @@ class Confirm(Standing, ModalScreen[bool]):
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
+
+
+class Told(Standing, ModalScreen[None]):
+    """Some lines to read."""
+
+    DEFAULT_CSS = f"Told {{ {dialog_css(92)} }}"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("told")
+
+    def __init__(self, what: str, lines: Sequence[tuple[str, str]]) -> None:
+        """`lines`: a text, and its class: `why` for what is secondary."""
+        super().__init__()
+        self.what, self.lines = what, lines
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Label(Content(self.what), classes="what")
+            for text, look in self.lines:
+                yield Label(Content(text), classes=look)
+
+    def action_back(self) -> None:
+        self.dismiss(None)
 
 
 class Ask(Standing, ModalScreen[str | None]):

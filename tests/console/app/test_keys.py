@@ -164,3 +164,15 @@ async def test_the_key_that_restarts_the_engine_is_hinted_only_where_none_is(pro
         assert "R restart" not in hints(pilot.app)
         await pilot.press("R")
         assert "the engine is alive" in hints(pilot.app)
+
+
+async def test_i_tells_what_the_thing_under_the_cursor_waits_for(project: RecordedProject) -> None:
+    async with drive(project.app(), (120, 40)) as pilot:
+        app = pilot.app
+        await pilot.press("i")
+        await settle(pilot)
+        assert "cpu 0 runs some: running" in text(app)
+        assert "engine: the engine has stopped" in text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "$ autoloop-tui explain slot 0" in hints(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from autoloop.model import Loop, MetricSummary, RunState
+from autoloop.model import Loop, MetricSummary, Round, Run, RunState
 from autoloop.protocol import Retry
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -298,6 +298,10 @@ class RoundsScreen(TableScreen):
         if row is not None:
             self.equivalent("rounds.variant", run=plain(row.run.id))
             propose_variant(self.console, row.run)
+
+    def subject(self, view: View) -> Run | Round | None:
+        row = self._current()
+        return row.run if row is not None and row.loop.id == view.loop.id else view.snapshot.round
 
     def _own(self, what: str) -> RunRow | None:
         """The run under the cursor if commands reach it: they go to the engine of the loop that is looked at."""

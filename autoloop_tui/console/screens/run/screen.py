@@ -293,6 +293,9 @@ class RunScreen(LoopScreen):
     def _run(self) -> Run | None:
         return self.view.run(self.run_id) if self.view else None
 
+    def subject(self, view: View) -> Run | None:
+        return view.run(self.run_id)
+
     def refusal(self, action: str) -> str:
         run = self._run()
         if run is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from autoloop.model import Run, RunState
+from autoloop.model import Run, RunState, Slot
 from autoloop.protocol import Stop
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -283,6 +283,9 @@ class SlotsScreen(LoopScreen):
         run = self.focused_run(self.view) if self.view else None
         if run:
             self.console.open_run(run.id)
+
+    def subject(self, view: View) -> Slot:
+        return view.loop.spec.slots[self.cursor]
 
     def refusal(self, action: str) -> str:
         run = self.focused_run(self.view) if self.view else None
