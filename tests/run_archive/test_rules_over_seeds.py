@@ -10,7 +10,7 @@ from autoloop.model import Summary
 from autoloop.rules import parse_book
 from autoloop.settings import Settings
 
-from autoloop_tui.cli.output.analysis import Analysed, proposals_for
+from autoloop_tui.cli.output.analysis import Analysed, proposals_for, with_proposals
 from tests.rules.views import metric
 
 HIGH = parse_book(
@@ -32,7 +32,7 @@ def analysed(name: str, loss: float, **config: float) -> Analysed:
     return Analysed(name=name, shown=name, cells=[], summary=summary, config=dict(config))
 
 
-def test_the_mean_over_seeds_is_judged_and_a_run_without_other_seeds_by_itself(
+def test_the_mean_over_seeds_is_judged_once_and_a_run_without_other_seeds_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -45,4 +45,12 @@ def test_the_mean_over_seeds_is_judged_and_a_run_without_other_seeds_by_itself(
         analysed("no_seed", 2.5, lr=5.0),
     ]
     found = proposals_for(runs, HIGH, Settings(), MetricBooks())
-    assert {name for name, asked in found.items() if asked} == {"a1", "a2", "alone", "no_seed"}
+    assert [(each.shown, len(each.asked)) for each in found] == [
+        ("a1, a2 (mean of 2 runs)", 1),
+        ("b1, b2 (mean of 2 runs)", 0),
+        ("alone", 1),
+        ("no_seed", 1),
+    ]
+    document = with_proposals(runs, found)
+    assert {name for name, asked in document["proposals"].items() if asked} == {"a1", "alone", "no_seed"}
+    assert set(document["proposals"]) == {run.name for run in runs}

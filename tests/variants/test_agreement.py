@@ -135,9 +135,10 @@ def test_the_analysis_of_a_wandb_project_knows_the_runs_of_the_loops(judged: tup
     found = analysis.proposals_for([there, other], source, settings, books)
     assert [
         (each.request.rule, each.variant and (each.variant.changes, each.variant.notes, each.variant.blocked))
-        for each in found[run.id]
+        for each in found[0].asked
     ] == [(rule_of(each), (each.changes, each.notes, each.blocked)) for each in proposals]
-    assert found["elsewhere"] != found[run.id]
+    assert found[1].runs == [other]
+    assert found[1].asked != found[0].asked
 
 
 def test_a_script_that_asks_the_rules_makes_what_the_engine_makes(judged: tuple[Run, list[Proposal]]) -> None:

@@ -77,17 +77,27 @@ class Suggestion(NamedTuple):
         }
 
 
-def proposals_for(
-    runs: list[Analysed], source: RuleSource, settings: Settings, books: MetricBooks
-) -> dict[str, list[Suggestion]]:
-    """What the rules ask for, by run. Runs of this project's loops are judged by their loops' policies; runs that differ in
-    the seed only by the mean of what they reached, as an engine judges them."""
+class Suggested(NamedTuple):
+    """What the rules ask for after the runs of one config, several if they differ in the seed only."""
+
+    runs: list[Analysed]
+    asked: list[Suggestion]
+
+    @property
+    def shown(self) -> str:
+        names = ", ".join(run.shown for run in self.runs)
+        return names if len(self.runs) == 1 else f"{names} (mean of {len(self.runs)} runs)"
+
+
+def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, books: MetricBooks) -> list[Suggested]:
+    """What the rules ask for. Runs of this project's loops are judged by their loops' policies; runs that differ in the seed
+    only once, by the mean of what they reached, as an engine judges them."""
     from autoloop.engine.planning.variant_policies import project_policy, store_of
     from autoloop.rules import RunView
     from autoloop.variants.check import check
 
     project = Path.cwd()
-    result: dict[str, list[Suggestion]] = {}
+    result: list[Suggested] = []
     undecided: Counter[str] = Counter()
     with store_of(project) as store:
         otherwise = project_policy(project, settings, store)
@@ -95,42 +105,48 @@ def proposals_for(
         # A run is named by its folder, or by its id on W&B, which is the loop's where the preset passes it on.
         in_loops = {known: run for run in ours for known in (run.id, run.output_dir)}
         loops = {run.name: in_loops.get(os.path.abspath(run.name)) or in_loops.get(run.name) for run in runs}
-        means = _means(runs, loops)
-        for run in runs:
-            config, policy, against = run.config, otherwise, None
-            known = loops[run.name]
+        for members in _by_config(runs, loops):
+            first = members[0]
+            config, policy, against = first.config, otherwise, None
+            known = loops[first.name]
             if store and known:
                 config, policy = _as_its_loop(store, known, settings) or (config, policy)
                 against = partial(_among_its_loop, store, known)
-            summary = means.get(run.name, run.summary)
+            summary = mean_summary([run.summary for run in members]) if len(members) > 1 else first.summary
             book = books.for_run(config, summary.metrics)
-            judgement = source.judge(RunView(summary, config, _log_of(run), book, against))
-            result[run.name] = [
+            judgement = source.judge(RunView(summary, config, _log_of(first), book, against))
+            asked = [
                 Suggestion(request, check(config, request, policy) if config else None) for request in judgement.requests
             ]
+            result.append(Suggested(members, asked))
             undecided.update(judgement.notes)
     for note, times in undecided.items():
         print(f"note: {printing.printable(note)} ({plural(times, 'run')})", file=sys.stderr)
     return result
 
 
-def _means(runs: list[Analysed], loops: Mapping[str, Run | None]) -> dict[str, Summary]:
-    """By run, the mean over the runs of its config, if there are several seeds: of one round of a loop, or of no loop."""
-    configs: dict[tuple[object, ...], dict[str, list[Analysed]]] = {}
+def _by_config(runs: list[Analysed], loops: Mapping[str, Run | None]) -> list[list[Analysed]]:
+    """The runs in their order, those of one config together: seeds of one round of a loop, or of no loop. A run without a
+    metric has no part in a mean."""
+    configs: dict[tuple[object, ...], list[Analysed]] = {}
+    hashes: dict[tuple[object, ...], set[str]] = {}
     for run in runs:
-        known = loops[run.name]
+        known, alone = loops[run.name], ("alone", run.name)
+        key: tuple[object, ...] = alone
         if known is not None:
-            key: tuple[object, ...] = (known.loop, known.round, known.group or known.id)
-            configs.setdefault(key, {}).setdefault(known.config_hash, []).append(run)
-        elif (hashes := _hashes(run.config)) is not None:
-            configs.setdefault((hashes[0],), {}).setdefault(hashes[1], []).append(run)
-    found: dict[str, Summary] = {}
-    for by_seed in configs.values():
-        if len(by_seed) > 1:
-            members = [run for same in by_seed.values() for run in same if run.summary.metrics]
-            if len(members) > 1:
-                found |= dict.fromkeys((run.name for run in members), mean_summary([run.summary for run in members]))
-    return found
+            key, mine = (known.loop, known.round, known.group or known.id), known.config_hash
+        elif (found := _hashes(run.config)) is not None:
+            key, mine = (found[0],), found[1]
+        if key != alone and run.summary.metrics:
+            hashes.setdefault(key, set()).add(mine)
+        else:
+            key = alone
+        configs.setdefault(key, []).append(run)
+    listed: list[list[Analysed]] = []
+    for key, members in configs.items():
+        # The same training twice is no pair of seeds.
+        listed += [members] if len(hashes.get(key, ())) > 1 else [[run] for run in members]
+    return listed
 
 
 def _as_its_loop(store: Store, run: Run, settings: Settings) -> tuple[Config, VariantPolicy] | None:
@@ -172,15 +188,16 @@ def summaries(runs: list[Analysed]) -> dict[str, Any]:
     return {printing.encodable(run.name): to_json(run.summary) for run in runs}
 
 
-def with_proposals(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> dict[str, Any]:
-    asked = {printing.encodable(name): [each.to_json() for each in found] for name, found in proposals.items()}
-    return {"summary": summaries(runs), "proposals": asked}
+def with_proposals(runs: list[Analysed], proposals: list[Suggested]) -> dict[str, Any]:
+    """The proposals of a config stand beside the first of its runs."""
+    asked = {each.runs[0].name: [one.to_json() for one in each.asked] for each in proposals}
+    return {"summary": summaries(runs), "proposals": {printing.encodable(run.name): asked.get(run.name, []) for run in runs}}
 
 
 def present(
     runs: list[Analysed],
     head: list[str],
-    proposals: Mapping[str, list[Suggestion]] | None,
+    proposals: list[Suggested] | None,
     document: dict[str, Any],
     books: MetricBooks,
     json: list[str] | None,
@@ -199,7 +216,7 @@ def present(
             raise UserError(f"{file} cannot be written: {error.strerror}; name another file with --json.") from None
     print(_table(runs, head, books))
     if proposals is not None:
-        print("\n" + _proposals_text(runs, proposals))
+        print("\n" + _proposals_text(proposals))
     if file is not None:
         print(f"\nWrote {printing.printable(file)}")
 
@@ -270,7 +287,7 @@ def _last(runs: list[Analysed], key: str) -> list[str]:
     return ["not finite" if key in run.summary.not_finite else text for run, text in zip(runs, texts, strict=True)]
 
 
-def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestion]]) -> str:
+def _proposals_text(proposals: list[Suggested]) -> str:
     """Lines that fit the terminal, as far as paths and values can be broken between words."""
     lines: list[str] = []
     cells = printing.across()
@@ -278,11 +295,11 @@ def _proposals_text(runs: list[Analysed], proposals: Mapping[str, list[Suggestio
     def add(text: str, first: str) -> None:
         lines.extend(printing.wrapped(printing.printable(text), cells, first=first, others=f"{first}  "))
 
-    for run in runs:
-        lines.append(printing.printable(run.shown))
-        if not proposals[run.name]:
-            add("nothing is proposed" + ("" if run.summary.metrics else ": it has no metric"), "  ")
-        for each in proposals[run.name]:
+    for config in proposals:
+        add(config.shown, "")
+        if not config.asked:
+            add("nothing is proposed" + ("" if config.runs[0].summary.metrics else ": it has no metric"), "  ")
+        for each in config.asked:
             add(f"{each.request.reason}  ({each.request.rule})", "  ")
             if each.variant is None:
                 for edit in each.request.edits:
