@@ -98,6 +98,7 @@ class LoopRun:
                 step=step,
                 finished=run.state is RunState.FINISHED,
                 group=self.group,
+                confirms=run.confirms is not None,
                 seconds=took / step if step and run.ended_at and took > 0 else None,
                 relaunched=self.relaunched,
             ),
@@ -175,7 +176,7 @@ def _groups(runs: Iterable[Run]) -> dict[str, str]:
     """By run, what its round judges it together with, as `Facts.group`."""
     rounds: dict[int, list[Run]] = {}
     for run in runs:
-        if run.state is RunState.FINISHED:
+        if run.state is RunState.FINISHED and run.confirms is None:
             rounds.setdefault(run.round, []).append(run)
     several = [members for round_ in rounds.values() for members in by_config(round_) if len(members) > 1]
     return {run.id: members[0].id for members in several for run in members}

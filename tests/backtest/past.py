@@ -29,11 +29,12 @@ def past(
     seconds: float | None = 0.5,
     relaunched: dict[str, int] | None = None,
     group: str = "",
+    confirms: bool = False,
     **history: Any,
 ) -> PastRun:
     """A run that made all its steps and logged the points as `metric`."""
     used = {} if config is None else config
-    facts = Facts(name, name, cohort, used, total, total, finished, group, seconds, relaunched or {})
+    facts = Facts(name, name, cohort, used, total, total, finished, group, seconds, relaunched or {}, confirms)
     return PastRun(facts, {metric: series(*points)} if points else {}, BOOK, **history)
 
 

@@ -67,6 +67,12 @@ def test_rules_for_ended_runs_judge_finished_runs_that_have_what_they_need() -> 
     assert asked(past("a", (100, 9.0), metric="other"), past("b")) == {}
 
 
+def test_rules_leave_a_run_alone_that_confirms_a_config_on_a_fresh_seed() -> None:
+    assert replay(past("a", (100, 9.0)), live({})).fired != []
+    assert replay(past("a", (100, 9.0), confirms=True), live({})).fired == []
+    assert asked(past("a", (100, 9.0)), past("b", (100, 9.0), confirms=True)) == {"a": ["high"]}
+
+
 def test_runs_that_differ_in_the_seed_only_are_judged_by_their_mean() -> None:
     seeds = [past(name, (100, value), group="g") for name, value in (("a", 1.5), ("b", 0.1))]
     assert asked(*seeds) == {"a": []}

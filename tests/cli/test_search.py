@@ -23,6 +23,10 @@ def test_the_plan_states_what_is_searched(project: CommandProject) -> None:
     as_json = json.loads(project.call(*RUN, "--grid", "reg=0.05..0.8", "--json").stdout)
     axis = {"path": "ot.loss_config.reg", "low": 0.05, "high": 0.8, "log": True}
     assert as_json["search"] == {"axes": [axis]}
+    assert (
+        "base, runs again beside it on fresh seeds before it is called better: up to 2 of 2 runs of each round"
+        in (as_json["confirming"])
+    )
     assert len(as_json["runs"]) == 1
 
 

@@ -36,7 +36,7 @@ def plan_text(plan: LoopPlan) -> str:
     then += f", then extend the winner to {spec.extend_winner} steps" if spec.extend_winner is not None else ""
     searched = [f"searched: {search_words(spec.search)}"] if spec.search else []
     steps = " or ".join(str(number) for number in sorted({planned.run.total_steps for planned in plan.runs}))
-    notes = [*searched, *([plan.steps_by] if plan.steps_by else []), *plan.warnings]
+    notes = [*searched, *filter(None, [plan.steps_by, plan.confirming]), *plan.warnings]
     head = (
         f"Plan: {plural(len(plan.runs), 'run')} × {steps} steps on {plural(len(spec.slots), 'slot')} "
         f"({spec.device}), preset {spec.preset}, {then}, "
@@ -72,6 +72,7 @@ def plan_json(plan: LoopPlan) -> str:
         "output_dir": plan.output_dir,
         "warnings": plan.warnings,
         "live_rules": plan.live,
+        "confirming": plan.confirming,
         "halve": msgspec.to_builtins(plan.spec.halve),
         "then": None if plan.spec.extend_winner is None else {"extend": plan.spec.extend_winner},
         "search": msgspec.to_builtins(plan.spec.search),

@@ -26,12 +26,14 @@ Against = Callable[[], AgainstBase]
 
 
 def judge(runs: Sequence[Replayed], source: RuleSource, against: Mapping[str, Against] | None = None) -> dict[str, Judged]:
-    """By the id of the run that stands for its config. A run that lacks what the rules need is not judged. `against`: by the
+    """By the id of the run that stands for its config. A run that lacks what the rules need is not judged,
+    nor one that confirms: its config has been. `against`: by the
     id of a run; of others no verdict is known."""
     known = against or {}
     groups: dict[str, list[Replayed]] = {}
     for run in runs:
-        if run.facts.finished and run.summary.metrics and not source.lacking(_view([run])):
+        judged = run.facts.finished and not run.facts.confirms and run.summary.metrics
+        if judged and not source.lacking(_view([run])):
             groups.setdefault(run.facts.group or run.facts.id, []).append(run)
     found: dict[str, Judged] = {}
     for members in groups.values():

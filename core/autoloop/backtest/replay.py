@@ -31,8 +31,8 @@ class Facts:
 
     `cohort`: equal for the runs that it may be compared with (those of a loop, or below a folder) if they were of its
     length, `total_steps`. `group`: equal for the runs of a round that differ in nothing but the seed, empty if there are no
-    others. `step`: how far it came. `seconds`: of one step, if that is known. `relaunched`: how often each live rule had
-    relaunched the lineage before it.
+    others. `confirms`: it ran to confirm a config on a fresh seed, so rules leave it alone. `step`: how far it came.
+    `seconds`: of one step, if that is known. `relaunched`: how often each live rule had relaunched the lineage before it.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Facts:
     group: str = ""
     seconds: float | None = None
     relaunched: Mapping[str, int] = field(default_factory=dict)
+    confirms: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ GONE = "its history is gone, so live rules saw none of its points"
 def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Replayed:
     """Show the run to the live rules. `metric`: whose curve is wanted, in any of its names."""
     named = canonical_columns(run.columns, run.book)
-    rules = live_rules(source) if source.applies_to(run.facts.config) else []
+    rules = live_rules(source) if source.applies_to(run.facts.config) and not run.facts.confirms else []
     fired, thinned = _watched(run, rules, f"{source.name} {source.version}") if rules else ([], [])
     curve = named.get(found_as(metric, run.book, named)) if metric else None
     notes = [*run.notes, *thinned]

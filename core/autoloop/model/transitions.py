@@ -146,7 +146,7 @@ def loop_stopped(loop: Loop, end: LoopEnd, now: float) -> Loop:
 
 def loop_resumed(loop: Loop, now: float) -> Loop:
     _require(loop.name, loop.state, LoopState.STOPPED)
-    return replace(loop, state=LoopState.ACTIVE, end=None, ended_at=None, best=None, resumed_at=now)
+    return replace(loop, state=LoopState.ACTIVE, end=None, ended_at=None, best=None, outcome=None, resumed_at=now)
 
 
 def loop_finished(loop: Loop, end: LoopEnd, now: float) -> Loop:
@@ -155,7 +155,7 @@ def loop_finished(loop: Loop, end: LoopEnd, now: float) -> Loop:
 
 
 def loop_reopened(loop: Loop) -> Loop:
-    """A run of a finished loop was extended: the loop is active until that has ended. Its `end` stays."""
+    """A run of a finished loop was extended: the loop is active until that has ended. Its `end` and its outcome stay."""
     _require(loop.name, loop.state, LoopState.FINISHED)
     return replace(loop, state=LoopState.ACTIVE, ended_at=None, best=None, paused=False)
 

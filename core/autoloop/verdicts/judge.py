@@ -9,7 +9,7 @@ import msgspec
 from autoloop.metrics import LOOKED_AT, MetricBook, for_runs
 from autoloop.metrics.summary import mean
 from autoloop.model import MetricSummary, Run, RunState, Standing, Summary
-from autoloop.verdicts.noise import Noise, Value, pooled
+from autoloop.verdicts.noise import Noise, Value, at_one_step, pooled
 from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide, shared
 
 
@@ -59,11 +59,11 @@ class Judge:
         return list(self._configs.get(_config(run), {}).values())
 
     def standings(self, metric: str) -> dict[str, Standing]:
-        """Of each config of the loop the mean over its finished runs that have the metric, by its first run that has
-        finished, in the order of those."""
+        """Of each config of the loop the mean over its finished runs that have the metric, at the step where most of them
+        stand, by its first run that has finished, in the order of those."""
         found: dict[str, Standing] = {}
         for config, run in self._first.items():
-            if values := [each.value for each in self._values(config, metric)]:
+            if values := [each.value for each in at_one_step(list(self._values(config, metric)))]:
                 found[run.id] = Standing(run=run.id, value=mean(values), runs=len(values))
         return found
 

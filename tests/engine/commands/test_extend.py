@@ -68,6 +68,8 @@ def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(proj
     assert after.ended_at > before.ended_at
     went_on(project, run, 40)
     assert [each.best and each.best.value for each in (before, after)] == [1 / 20, 1 / 40]
+    assert before.outcome is not None
+    assert after.outcome == before.outcome  # the longer training is no replicate
     again = project.store.attempts(run.id)[1].argv
     assert [word for word in again if word.startswith("--")] == [
         f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json",

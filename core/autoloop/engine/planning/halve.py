@@ -19,7 +19,7 @@ def check_halve(spec: LoopSpec, runs: Sequence[Run]) -> list[str]:
     if len(configs) == 1 and (spec.rounds == 1 or not spec.proposes):
         raise UserError(
             f"--halve {step} stops the worse half of several configs, and this loop has one; give others with --cfgs or "
-            "--grid, or let rules propose them (--decide --rounds 3)."
+            "--grid, or have them proposed (--rounds 3 with --decide or --propose)."
         )
     if not any(run.group for run in runs):
         return [f"--halve {step}: no config has a seed that is known, so the freed slots get no replicates."]

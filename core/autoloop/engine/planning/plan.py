@@ -10,6 +10,7 @@ import msgspec
 from autoloop.configs import Config, reading_differs, rewrite
 from autoloop.engine.planning.checks import check
 from autoloop.engine.planning.config_files import dataset_of, expanded, read_source, sources_of, with_base
+from autoloop.engine.planning.confirming import confirming_text
 from autoloop.engine.planning.halve import check_halve
 from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
 from autoloop.engine.planning.own_settings import own_steps, steps_assumed, steps_of, with_own_methods, with_own_wandb
@@ -54,6 +55,8 @@ class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     steps_by: str | None = None
     """Who says how many steps a run makes, where it is not --steps."""
+    confirming: str | None = None
+    """How much of its rounds may go to runs that confirm."""
 
 
 def plan_loop(
@@ -158,6 +161,7 @@ def plan_loop(
             *silent_rules(spec, preset, rules, max(each.run.total_steps for each in planned)),
         ],
         steps_by=None if passes_steps(preset) else _steps_by(preset, spec, planned),
+        confirming=confirming_text(spec, [each.run for each in planned]),
     )
 
 

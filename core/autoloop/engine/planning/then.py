@@ -39,7 +39,7 @@ def check_then(spec: LoopSpec, preset: Preset, runs: Sequence[Run], configs: Seq
     if len(trainings) == 1 and (spec.rounds == 1 or not spec.proposes):
         raise UserError(
             f"{flag} extends a config that is better than the baseline, and this loop has one config only; give others with "
-            "--cfgs or --grid, or let rules propose them (--decide --rounds 3)."
+            "--cfgs or --grid, or have them proposed (--rounds 3 with --decide or --propose)."
         )
     if len(trainings) == len(runs) and not spec.confirms:
         return [

@@ -319,8 +319,11 @@ class LoopProgression:
     def keep_result(self) -> None:
         """Record what the loop came to, as no other run is to end."""
         context = self.context
-        context.update_loop(best=best_run(context.store, context.loop_id, context.metrics))
-        if self.then.proposal is None:  # else that is what it rests on, and its long training is no replicate
+        loop = context.update_loop(best=best_run(context.store, context.loop_id, context.metrics))
+        # What --then rests on stays, and so does what a loop came to before a user extended a run of it: a longer training
+        # is no replicate.
+        extended = loop.state is LoopState.ACTIVE and loop.outcome is not None
+        if self.then.proposal is None and not extended:
             context.update_loop(outcome=loop_outcome(context))
 
     def _keep_and_tell(self) -> None:
