@@ -126,8 +126,8 @@ def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, 
 
 
 def _by_config(runs: list[Analysed], loops: Mapping[str, Run | None]) -> list[list[Analysed]]:
-    """The runs in their order, those of one config together: seeds of one round of a loop, in its order, or of no loop. A run
-    without a metric has no part in a mean."""
+    """The runs in their order, those of one config together: seeds of one round of a loop, in its order, or of no loop. A
+    run without a metric has no part in a mean."""
     configs: dict[tuple[object, ...], list[Analysed]] = {}
     hashes: dict[tuple[object, ...], set[str]] = {}
     for run in runs:
@@ -143,8 +143,9 @@ def _by_config(runs: list[Analysed], loops: Mapping[str, Run | None]) -> list[li
             key = alone
         configs.setdefault(key, []).append(run)
     listed: list[list[Analysed]] = []
+    places = {name: known.position for name, known in loops.items() if known}
     for key, members in configs.items():
-        members.sort(key=lambda run: known.position if (known := loops[run.name]) else 0)  # the first is the engine's first
+        members.sort(key=lambda run: places.get(run.name, 0))  # the first is the one that an engine takes
         # The same training twice is no pair of seeds.
         listed += [members] if len(hashes.get(key, ())) > 1 else [[run] for run in members]
     return listed
