@@ -25,6 +25,7 @@ from autoloop_tui.console.screens.dialogs import Confirm, Told
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
 from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes
+from autoloop_tui.console.user_commands import UserCommand, lacking, values_of
 from autoloop_tui.console.widgets.bars import HintBar
 from autoloop_tui.console.widgets.chart import FILLED_CLASS
 
@@ -78,6 +79,8 @@ class ConsoleApp(FullScreenApp[int]):
             self._warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
         if self.preferences.keys:
             self.set_keymap(self.preferences.keys)
+        for place, command in enumerate(self.preferences.commands):
+            self.bind(command.key, f"own_command({place})", description=command.label, show=False)
         for problem in self.preferences.problems:
             self._warn("Settings", problem)
         self.feed.poll()
@@ -293,6 +296,26 @@ class ConsoleApp(FullScreenApp[int]):
             what, lines, command = explain(view, screen.subject(view), self.feed.store.events(view.loop.id))
             screen.query_one(HintBar).show_command(command)
             self.push_screen(Told(what, lines))
+
+    def why_not(self, command: UserCommand) -> str:
+        """Why a command of the user's own cannot be used now; empty if it can."""
+        if self.mode and command.dangerous:
+            return f"{self.mode}: {command.label} is dangerous"
+        view = self.feed.view
+        below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
+        if view is None or below is None:
+            return "the loop is not known yet"
+        return lacking(command, values_of(view, below.subject(view)))
+
+    def action_own_command(self, place: int) -> None:
+        """A command of console.toml, on what is under the cursor."""
+        from autoloop_tui.console.screens.own_commands import run_command
+
+        command, view, screen = self.preferences.commands[place], self.feed.view, self.screen
+        if reason := self.why_not(command):
+            self.show_message(reason, ok=False)
+        elif view is not None and isinstance(screen, LoopScreen):
+            run_command(self, str(self.project), command, values_of(view, screen.subject(view)))
 
     def action_copy(self) -> None:
         screen = self.screen

@@ -13,10 +13,12 @@ from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, S
 from textual.content import Content
 from textual.screen import Screen
 
-from autoloop_tui.console.actions import ACTIONS, Action
+from autoloop_tui.console.actions import ACTIONS, Action, shown_key
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.theming.theme_files import ThemeFile
+from autoloop_tui.console.user_commands import UserCommand
 
 
 class Host(Protocol):
@@ -24,6 +26,7 @@ class Host(Protocol):
 
     feed: Feed
     themes: dict[str, ThemeFile]
+    preferences: Preferences
 
     def keys_of(self, action_id: str) -> str: ...
     def refusal(self, action_id: str) -> str: ...
@@ -31,6 +34,8 @@ class Host(Protocol):
     def compare_metric(self, metric: str) -> None: ...
     def look_at(self, loop: Loop) -> None: ...
     def use_theme(self, name: str) -> None: ...
+    def why_not(self, command: UserCommand) -> str: ...
+    def action_own_command(self, place: int) -> None: ...
 
 
 class Entry(NamedTuple):
@@ -50,6 +55,10 @@ def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
         if not host.refusal(action.id):
             told = f"{host.keys_of(action.id)}   {action.command}"
             yield Entry(action.description, told, _runner(app, screen, action))
+    for place, command in enumerate(host.preferences.commands):
+        if not host.why_not(command):
+            told = f"{shown_key(command.key)}   {plain(command.command)}"
+            yield Entry(plain(command.label), told, partial(host.action_own_command, place))
     view = host.feed.view
     if view is not None:
         for run in reversed(view.snapshot.runs):

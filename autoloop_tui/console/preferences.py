@@ -18,6 +18,7 @@ from autoloop.toml import TomlError, read_toml
 
 from autoloop_tui.console.actions import BY_ID
 from autoloop_tui.console.theming.theme_files import user_folder
+from autoloop_tui.console.user_commands import UserCommand, read
 
 
 class Preferences(msgspec.Struct, kw_only=True):
@@ -34,6 +35,8 @@ class Preferences(msgspec.Struct, kw_only=True):
     notify: Literal["off", "bell", "osc9"] = "off"
     """The terminal's bell, or a notification of the desktop, when a round waits for approval or a run fails."""
     keys: dict[str, str] = {}
+    commands: list[UserCommand] = []
+    """The user's own."""
     problems: list[str] = []
     """What could not be used; shown once."""
     remember_in: str = ""
@@ -44,10 +47,12 @@ class Preferences(msgspec.Struct, kw_only=True):
     def load(cls, environment: Mapping[str, str]) -> Preferences:
         """The user's file, or the defaults; a bad file or key is a problem to be shown, never an error."""
         folder = user_folder(environment).parent
-        found, problems = _read(folder / "console.toml")
+        found, problems, text = _read(folder / "console.toml")
         chosen = cls(problems=problems, remember_in=str(folder / "remembered.toml"))
         chosen.keys = _keys(found.pop("keys", {}), problems)
-        last, _ = _read(folder / "remembered.toml")
+        if "command" in found:
+            chosen.commands = read(found.pop("command"), text, problems)
+        last, *_ = _read(folder / "remembered.toml")
         chosen.pins = _pins(last)
         if isinstance(theme := last.get("theme"), str):
             chosen.theme = theme
@@ -82,7 +87,7 @@ class Preferences(msgspec.Struct, kw_only=True):
         nobody need be disturbed."""
         if not self.remember_in:
             return
-        known, _ = _read(Path(self.remember_in))
+        known, *_ = _read(Path(self.remember_in))
         theme = new.get("theme", known.get("theme"))
         pins = _pins(known)
         for project, metrics in new.get("pins", {}).items():
@@ -116,7 +121,7 @@ def _quoted(text: str) -> str:
 SETTINGS = {
     name: kind
     for name, kind in get_type_hints(Preferences).items()
-    if name not in ("keys", "problems", "remember_in", "pins")
+    if name not in ("keys", "commands", "problems", "remember_in", "pins")
 }
 """What console.toml may set beside `[keys]`, with its type."""
 
@@ -153,14 +158,16 @@ def _meant(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{near}"?' if near else ""
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
+def _read(path: Path) -> tuple[dict[str, Any], list[str], str]:
+    """What is in the file, why it cannot be used, and its text."""
     try:
-        return read_toml(decoded(read_regular(path))), []
+        text = decoded(read_regular(path))
+        return read_toml(text), [], text
     except FileNotFoundError:
-        return {}, []
+        return {}, [], ""
     except OSError as error:
-        return {}, [f"{path.name} is left out: {error.strerror}"]
+        return {}, [f"{path.name} is left out: {error.strerror}"], ""
     except TomlError as error:
-        return {}, [f"{path.name} is left out: it is not valid TOML: {error}"]
+        return {}, [f"{path.name} is left out: it is not valid TOML: {error}"], ""
     except ValueError as error:
-        return {}, [f"{path.name} is left out: it {error}"]
+        return {}, [f"{path.name} is left out: it {error}"], ""

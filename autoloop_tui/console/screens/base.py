@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, cast
 
-from autoloop.model import Round, Run, Slot
+from autoloop.model import Proposal, Round, Run, Slot
 from autoloop.protocol import Request
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -104,7 +104,7 @@ class LoopScreen(Standing, Screen[None]):
         """Go one step back within the screen. False if there is none: then the screen itself is left."""
         return False
 
-    def subject(self, view: View) -> Run | Slot | Round | None:
+    def subject(self, view: View) -> Run | Slot | Round | Proposal | None:
         """What is explained: what is under the cursor; by default the newest round."""
         return view.snapshot.round
 

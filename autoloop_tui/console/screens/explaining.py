@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from autoloop.explaining import Explainer
-from autoloop.model import Event, Round, Run, Slot
+from autoloop.model import Event, Proposal, Round, Run, Slot
 
 from autoloop_tui.client import waits_in_words
 from autoloop_tui.console.drawing.paint import plain
@@ -14,7 +14,7 @@ from autoloop_tui.console.loop_view import View
 
 
 def explain(
-    view: View, subject: Run | Slot | Round | None, events: Sequence[Event]
+    view: View, subject: Run | Slot | Round | Proposal | None, events: Sequence[Event]
 ) -> tuple[str, list[tuple[str, str]], str]:
     """A title, lines with their classes, and the command that prints the same."""
     now = time.time()
@@ -24,6 +24,7 @@ def explain(
     elif isinstance(subject, Slot):
         told, words = explainer.slot(subject), f"slot {subject.index}"
     else:
-        told, words = explainer.round(subject), f"round {subject.number}" if subject else ""
+        round_ = view.snapshot.round if isinstance(subject, Proposal) else subject
+        told, words = explainer.round(round_), f"round {round_.number}" if round_ else ""
     lines = [(plain(text), look) for text, look in waits_in_words(told, now)]
     return plain(told.stands), lines, f"autoloop-tui explain {words}".rstrip()

@@ -9,9 +9,9 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from autoloop_tui.console.actions import SCOPES, of_scope
+from autoloop_tui.console.actions import SCOPES, of_scope, shown_key
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import LOOKS, cells, clip, fit
+from autoloop_tui.console.drawing.paint import LOOKS, cells, clip, fit, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.pane_bindings import PANE_KEYS, all_keys
@@ -104,6 +104,9 @@ class HelpScreen(LoopScreen):
                 rows += entry(keys, key.description, "", width)
             if rows:
                 found.append([[(SCOPES.get(scope, "A text (config, launch, help)"), "bold key")], *rows])
+        own = [entry(shown_key(each.key), plain(each.label), "", width) for each in self.console.preferences.commands]
+        if own:
+            found.append([[("Yours, in console.toml", "bold key")], *(row for rows in own for row in rows)])
         found.insert(1, [[("How a loop works", "bold key")], *(row for line in LOOP for row in paragraph(line, width))])
         found.append([[("Signs", "bold key")], *signs(glyphs)])
         found.append([[("Colours", "bold key")], *(([(fit(name, 14), name), (text, "")]) for name, text in COLOURS)])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.model import Proposal, ProposalStatus, Round, Run
 from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.bulk import choice, question
 from autoloop_tui.console.present.proposals.edits import edit_lines
 from autoloop_tui.console.present.proposals.queue import OVER, may_start, next_pending
@@ -38,6 +39,9 @@ class ProposalsScreen(ProposalBrowser):
 
     def action_reject_marked(self) -> None:
         self._decide_many(ProposalStatus.REJECTED)
+
+    def subject(self, view: View) -> Proposal | Round | None:
+        return self.rows.proposal or view.snapshot.round
 
     def refusal(self, action: str) -> str:
         name = action.partition(".")[2]
