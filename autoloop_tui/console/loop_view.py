@@ -21,11 +21,23 @@ from autoloop.engine import Holder, holder
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns, for_runs
-from autoloop.model import Attempt, Loop, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState, Series, UserError
+from autoloop.model import (
+    Attempt,
+    Loop,
+    LoopState,
+    Outcome,
+    Proposal,
+    ProposalStatus,
+    RoundState,
+    Run,
+    RunState,
+    Series,
+    UserError,
+)
 from autoloop.protocol import Request
 from autoloop.secrets import missing
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
-from autoloop.verdicts import Judge, Results
+from autoloop.verdicts import Judge, Results, outcome
 
 from autoloop_tui import client
 from autoloop_tui.console.drawing.badges import Badge, badge_of
@@ -104,6 +116,15 @@ class View:
     def judge(self) -> Judge:
         """Says which of the loop's configs is better."""
         return Judge(self.snapshot.runs, self.metrics, self.snapshot.elsewhere)
+
+    @cached_property
+    def outcome(self) -> Outcome | None:
+        """What the loop has come to: as its end recorded it, until then as it would be recorded now."""
+        if self.loop.outcome is not None:
+            return self.loop.outcome
+        metric = next((key for key in self.metrics.key_metrics if self.metrics.direction(key)), None)
+        snapshot = self.snapshot
+        return outcome(snapshot.runs, snapshot.proposals, self.loop.spec, self.judge, metric) if metric else None
 
     @cached_property
     def results(self) -> Results:

@@ -58,6 +58,8 @@ MEANINGS = (
     Meaning("full_stop", "read the values at a step, to the right", "read_right"),
     Meaning("o", "order by a column", "sort"),
     Meaning("O", "reverse the order", "reverse"),
+    Meaning("z", "show or hide the replicates of a config", "fold"),
+    Meaning("b", "by lineage, as a tree", "tree"),
     Meaning("asterisk", "this loop, or every loop of the project", "loops"),
     Meaning("space", "mark; pin a chart", "mark pin"),
     Meaning("U", "clear the marks", "clear"),

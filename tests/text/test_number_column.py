@@ -39,6 +39,8 @@ def test_in_a_narrow_column_digits_give_way_and_no_number_is_cut() -> None:
 
 def test_a_number_that_came_later_is_whole() -> None:
     assert NumberColumn.of([0.5]).text(12345.0).strip() == "12345"
+    assert NumberColumn.of([]).text(0.3331) == "0.3331"
+    assert NumberColumn.of([1.5], signed=True).text(0.0123) == "+0.0123"
 
 
 @given(st.lists(st.one_of(st.none(), st.floats()), max_size=8), st.booleans())

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from autoloop.text.values import NOTHING
+from autoloop.text.values import NOTHING, number
 
 DIGITS = 4
 """Significant digits, if there is room for them."""
@@ -32,14 +32,16 @@ class NumberColumn:
     signed: bool = False
 
     @classmethod
-    def of(cls, values: Iterable[float | None], *, signed: bool = False, room: int | None = None) -> NumberColumn:
+    def of(
+        cls, values: Iterable[float | None], *, digits: int = DIGITS, signed: bool = False, room: int | None = None
+    ) -> NumberColumn:
         """The column for `values`. `room`: cells that there are; significant digits are left out for them, not cells."""
         known = [value for value in values if value is not None]
-        made = cls._of(known, DIGITS, signed=signed)
-        for digits in range(DIGITS - 1, 0, -1):
+        made = cls._of(known, digits, signed=signed)
+        for fewer in range(digits - 1, 0, -1):
             if room is None or made.width <= room:
                 break
-            made = cls._of(known, digits, signed=signed)
+            made = cls._of(known, fewer, signed=signed)
         return made
 
     @classmethod
@@ -76,11 +78,14 @@ class NumberColumn:
         """Cells from the point on."""
         return (self.decimals + 1 if self.decimals else 0) + self.power
 
-    def text(self, value: float | None) -> str:
-        """The number in exactly `width` cells; one that came later and does not fit into the column is longer."""
+    def text(self, value: float | None, nothing: str = NOTHING) -> str:
+        """The number in exactly `width` cells; one that came later and does not fit into the column is as wide as it has
+        to be."""
         if value is None or not math.isfinite(value):
-            return f"{NOTHING if value is None else _word(value):>{self.left}}".ljust(self.width)
+            return f"{nothing if value is None else _word(value):>{self.left}}".ljust(self.width)
         whole, after, power = self._parts(value, self.decimals)
+        if abs(float(f"{whole}.{after}{power}") - value) > abs(value) * 0.51 * 10.0 ** (1 - self.digits):
+            return ("+" if self.signed and value > 0 else "") + number(value, self.digits)  # it came later
         after = after.ljust(min(self.decimals, self._most(value)), "0")
         return (f"{whole:>{self.left}}" + (f".{after}" if after else "") + power).ljust(self.width)
 

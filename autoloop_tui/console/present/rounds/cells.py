@@ -1,4 +1,4 @@
-"""The cells of the table of runs: its columns, a run's row, a round's head, and a run's lineage."""
+"""The cells of the table of runs: its columns, and the row of a run or of a config."""
 
 from __future__ import annotations
 
@@ -6,68 +6,98 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoloop.metrics import MetricBook
-from autoloop.model import MetricSummary, RoundState, RunState
+from autoloop.model import Call, MetricSummary, RunState
+from autoloop.text.number_column import NumberColumn
 from autoloop.text.values import duration
 from autoloop.verdicts import Judge
 
 from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.columns import Cell, Column
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
-from autoloop_tui.console.drawing.paint import cells, fit, look, number, plain, short_count, signed
-from autoloop_tui.console.drawing.pieces import Piece, crop
-from autoloop_tui.console.present.metric_delta import against
-from autoloop_tui.console.present.proposals.detail import wrapped
+from autoloop_tui.console.drawing.paint import cells, look, number, plain, short_count, signed
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.present.metric_delta import Delta, against
 from autoloop_tui.console.present.proposals.queue import why
-from autoloop_tui.console.present.rounds.rows import LoopRuns, RoundFacts, RunRow, author, changes_in_short, middle
+from autoloop_tui.console.present.rounds.arranging import Place
+from autoloop_tui.console.present.rounds.figures import Figures, spread
+from autoloop_tui.console.present.rounds.rows import RunRow, author, base_metric, middle
+from autoloop_tui.console.present.rounds.winners import NONE, Winners
 
-VALUE, CHANGE = 7, 7
-"""Cells of a metric and of its change against the base."""
+TREND = 8
+"""Cells of the trend."""
 
 FIXED = ("state", "name", "from", "steps", "id", "tries", "took", "reason")
-"""Columns that are no metrics; each has a fixed place in the order of giving way."""
+"""Columns besides those of the metrics; each has a fixed place in the order of giving way."""
+
+OF_FIRST = {"best": "best", "last": "last", "change": "vs base"}
+"""Columns of the metric that is shown first, and their titles."""
+
+SORTED = (*FIXED, *OF_FIRST, "round")
+"""All that rows can be sorted by besides other metrics."""
 
 
 def columns(
+    places: Sequence[Place],
+    figures: Sequence[Figures],
     book: MetricBook,
-    rows: Sequence[RunRow],
     sort: str,
     *,
     reverse: bool,
-    first_metric: int,
     glyphs: Glyphs,
     width: int,
 ) -> list[Column]:
-    """All columns for `rows` in a table `width` wide; where they are not grouped by round each says which it is of."""
-    longest_name = max((len(row.run.name) for row in rows), default=0)
+    """All columns for some rows in a table `width` wide, in their order; where rows are not grouped by round each says
+    which it is of. `figures`: of the metrics, the one that is shown first at the head."""
+    rows = [place.row for place in places]
+    longest_name = max((_name_cells(place) for place in places), default=3)
     longest_origin = max((len(row.origin) for row in rows), default=0)
-    keys = book.key_metrics
-    shown = [*keys[first_metric:], *keys[:first_metric]]
     metrics = []
-    for place, key in enumerate(shown):
-        need = (1, 7, 10, 12, 13, 14)[min(place, 5)]
-        title = f"{book.short(key)} {glyphs.towards(book.direction(key))}".rstrip()
-        metrics.append(Column(key, title, VALUE + 1 + CHANGE, need=need))
+    for at, each in enumerate(figures[1:]):
+        title = f"{book.short(each.metric)} {glyphs.towards(book.direction(each.metric))}".rstrip()
+        wide = each.last.width + (each.change.width + 3 if each.change.width else 0)
+        metrics.append(Column(each.metric, title, max(wide, cells(title)), need=14 + at))
+    first: list[Column] = []
+    if figures:
+        top = figures[0]
+        first = [
+            Column("best", "best", max(top.best.width, 4), need=4),
+            Column("last", "last", max(top.last.width, 4), need=1),
+            *([Column("change", "vs base", max(top.change.width + 2, 7), need=2)] if top.change.width else []),
+            *([Column("seeds", "seeds", top.spread.width + 7, need=5)] if any(row.members for row in rows) else []),
+            Column("trend", "trend", TREND, need=7),
+        ]
     all_columns = [
-        Column("mark", "", 2, need=0),
-        *([Column("round", "round", 5, ">", need=2)] if sort != "round" else []),
+        Column("mark", "", 3, need=0),
+        *([Column("round", "round", 5, ">", need=3)] if sort != "round" else []),
         Column("state", "state", 10 if width >= 150 else 6, need=0),
-        Column("name", "run", 16, need=0, most=min(34, longest_name)),
-        Column("id", "id", 8, need=6 if width >= 100 else 11),
-        Column("from", "from", 14, need=4, most=min(46, longest_origin)),
-        Column("steps", "steps", 6, ">", need=3),
+        Column("name", "run", min(longest_name, 30 if width >= 100 else 20), need=0, most=min(60, longest_name)),
+        *first,
+        Column("took", "took", 6, ">", need=6),
+        Column("steps", "steps", 6, ">", need=8),
         *metrics,
-        Column("tries", "tries", 5, ">", need=9),
-        Column("took", "took", 6, ">", need=5),
-        Column("reason", "reason", 14, need=8, most=60),
+        Column("id", "id", 8, need=9),
+        Column("from", "from", 14, need=10, most=min(46, longest_origin)),
+        *([Column("tries", "tries", 5, ">", need=11)] if any(row.run.attempts > 1 for row in rows) else []),
+        Column("reason", "reason", 24, need=13, most=60),
     ]
     mark = glyphs.of("▲", "^") if reverse else glyphs.of("▼", "v")
-    return [column._replace(title=f"{column.title} {mark}") if column.key == sort else column for column in all_columns]
+    return [_sorted(column, mark) if column.key == sort else column for column in all_columns]
+
+
+def _name_cells(place: Place) -> int:
+    return cells(place.row.run.name) + cells(place.stem) + (2 if place.row.members else 0)
+
+
+def _sorted(column: Column, mark: str) -> Column:
+    """With the sign of the order, for which there is always room."""
+    title = f"{column.title}{mark}" if column.width <= cells(column.title) + 1 else f"{column.title} {mark}"
+    return column._replace(title=title, width=max(column.width, cells(title)))
 
 
 @dataclass
 class RunPainter:
     """Makes rows. `live`: what running runs have reached so far, by run, and `live_bases` where their bases stood at the
-    same step; `steps`: the newest step known of a run."""
+    same step; `steps`: the newest step known of a run; `trends`: the curve of the metric shown first in a few cells."""
 
     book: MetricBook
     now: float = 0.0
@@ -77,9 +107,13 @@ class RunPainter:
     """Runs that the store calls running and of which no process is there."""
     judge: Judge | None = None
     """Says which config is better; without it no change is called so."""
+    figures: Sequence[Figures] = ()
+    winners: Mapping[int, Winners] = field(default_factory=dict)
+    """By loop."""
     live: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_bases: Mapping[str, Mapping[str, MetricSummary]] = field(default_factory=dict)
     live_steps: Mapping[str, int] = field(default_factory=dict)
+    trends: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mark(self) -> str:
@@ -89,30 +123,58 @@ class RunPainter:
     def nothing(self) -> str:
         return self.glyphs.nothing
 
-    def row(self, row: RunRow, widths: Mapping[str, int]) -> dict[str, Cell]:
-        """The cells of a run, by column; `widths` says which are wanted."""
-        run = row.run
+    def row(self, place: Place, widths: Mapping[str, int], *, folded: bool = True) -> dict[str, Cell]:
+        """The cells of a row, by column; `widths` says which are wanted. `folded`: a config's runs are hidden."""
+        row, run = place.row, place.row.run
         seen = look("gone" if run.id in self.gone else run.state.value)
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
-        badge = self.marked.get(run.id)
+        badge = None if row.members else self.marked.get(run.id)
+        star = self.glyphs.of("★", "*") if self._wins(row) else ""
         took = row.took(self.now)
+        mark: Piece = (f"{badge.letter:2}", f"bold {badge.look}") if badge else ("  ", "")
         made: dict[str, Cell] = {
-            "mark": (badge.letter, f"bold {badge.look}") if badge else ("", ""),
+            "mark": [mark, (star, "bold slot-finished")],
             "round": (str(run.round), "dim"),
-            "state": (seen.text(self.glyphs, short=widths["state"] < 10), seen.variable),
-            "name": (middle(run.name, widths["name"], self.mark), "bold" if badge else dim),
-            "id": (plain(run.id), "dim"),
+            "state": (self._state(row, widths["state"]), seen.variable),
+            "name": self._name(place, widths["name"], "bold" if badge or star else dim, folded=folded),
+            "id": ("" if row.members else plain(run.id), "dim"),
             "from": (row.origin, ""),
             "steps": self._steps(row),
             "tries": (str(run.attempts) if run.attempts else self.nothing, "slot-warn" if run.attempts > 1 else "dim"),
             "took": (self.nothing if took is None else duration(took), dim),
+            "trend": (self.trends.get(run.id, ""), seen.variable if not run.state.ended else "dim"),
             "reason": (why(run), seen.variable if run.state.ended else "dim"),
         }
         if row.origin and cells(row.origin) > widths.get("from", 99) and run.proposal is not None:
             rule = author(row.proposal) if row.proposal else ""
             made["from"] = (plain(f"#{run.proposal} {rule}"), "")
-        made |= {key: self._metric(row, key) for key in widths if key not in made}
+        if self.figures:
+            made |= self._first_metric(place, self.figures[0], widths)
+        made |= {each.metric: self._metric(place, each) for each in self.figures[1:] if each.metric in widths}
         return made
+
+    def _wins(self, row: RunRow) -> bool:
+        found = self.winners.get(row.loop.id, NONE)
+        return any(found.star(each.run.id) for each in row.members or (row,))
+
+    def _state(self, row: RunRow, width: int) -> str:
+        """Of a config how many of its runs have finished."""
+        seen = look("gone" if row.run.id in self.gone else row.run.state.value)
+        if not row.members:
+            return seen.text(self.glyphs, short=width < 10)
+        done = sum(member.run.state is RunState.FINISHED for member in row.members)
+        return f"{seen.mark(self.glyphs)} {done}/{len(row.members)}"
+
+    def _name(self, place: Place, width: int, names: str, *, folded: bool) -> list[Piece]:
+        row, stem = place.row, place.stem
+        if cells(stem) > (room := max(2, width - 8)):  # deep in a tree
+            stem = self.mark + stem[len(stem) - room + 1 :]
+        fold = (self.glyphs.of("▸ ", "+ ") if folded else self.glyphs.of("▾ ", "- ")) if row.members else ""
+        return [
+            (stem, "rule"),
+            (fold, "key"),
+            (middle(row.run.name, max(1, width - cells(stem) - cells(fold)), self.mark), names),
+        ]
 
     def _steps(self, row: RunRow) -> Piece:
         step = max(row.run.step, self.live_steps.get(row.run.id, 0))
@@ -121,122 +183,67 @@ class RunPainter:
         short = row.run.state.ended and step < row.run.total_steps
         return short_count(step), "slot-warn" if short else ""
 
-    def _metric(self, row: RunRow, key: str) -> list[Piece]:
-        mine = row.metric(key) or self.live.get(row.run.id, {}).get(key)
+    # -------------------------------------------------------------------------------------------------------- metrics
+
+    def _first_metric(self, place: Place, figures: Figures, widths: Mapping[str, int]) -> dict[str, Cell]:
+        row, key = place.row, figures.metric
+        mine, looks = self._reached(row, key), "slot-running" if not row.run.state.ended else ""
+        best = mine.best if mine and row.run.state.ended and self.book.direction(key) else None
+        made: dict[str, Cell] = {
+            "best": (self._number(figures.best, best, widths.get("best", 0)), "" if best is not None else "dim"),
+            "last": (
+                self._number(figures.last, mine.last if mine else None, widths.get("last", 0)),
+                looks if mine else "dim",
+            ),
+        }
+        if "change" in widths:
+            made["change"] = self._change(self._delta(place, key), figures.change, widths["change"])
+        if "seeds" in widths and row.members:
+            found = spread(row, key)
+            count = sum(member.metric(key) is not None for member in row.members)
+            about = self.glyphs.of("±", "+-") + figures.spread.text(found) if found is not None else ""
+            made["seeds"] = [(f"{about.strip()} " if about else "", ""), (f"({count})", "dim")]
+        return made
+
+    def _metric(self, place: Place, figures: Figures) -> list[Piece]:
+        row = place.row
+        mine = self._reached(row, figures.metric)
+        width = figures.last.width
         if mine is None:
-            return [(f"{self.nothing:>{VALUE}}", "dim")]
-        value = (fit(number(mine.last, VALUE), VALUE, ">"), "slot-running" if not row.run.state.ended else "")
-        if not row.run.state.ended:
-            theirs = self.live_bases.get(row.run.id, {}).get(key)
-        else:
-            theirs = row.base.summary.metrics.get(key) if row.base and row.base.summary else None
-        if theirs is None:
+            return [(figures.last.text(None, self.nothing), "dim")]
+        value = (self._number(figures.last, mine.last, width), "slot-running" if not row.run.state.ended else "")
+        if not figures.change.width:
             return [value]
-        delta = against(mine, theirs, self.judge.between(row.run, row.base, key) if self.judge and row.base else None)
-        text, names = delta.piece(CHANGE, glyphs=self.glyphs)
-        return [value, (" " + fit(text, CHANGE), names)]
+        delta = self._delta(place, figures.metric)
+        return [value, (" ", ""), *self._change(delta, figures.change, figures.change.width + 2)]
 
-    # ---------------------------------------------------------------------------------------------------------- heads
+    def _reached(self, row: RunRow, key: str) -> MetricSummary | None:
+        return row.metric(key) or self.live.get(row.run.id, {}).get(key)
 
-    def round_head(self, facts: RoundFacts, loop: LoopRuns, width: int, *, name_loop: bool) -> list[Piece]:
-        """One line on a round: how many runs, the best of them, the decisions made from it, how long it took."""
-        rule, dot = self.glyphs.rule, self.glyphs.dot
-        round_ = facts.round
-        parts: list[tuple[int, list[Piece]]] = []  # The largest number gives way first.
-        if name_loop:
-            given = loop.loop.spec.name
-            parts.append((2, [(plain(f"{given} ({loop.loop.name})" if given else loop.loop.name), "bold")]))
-        parts.append((0, [(f"round {round_.number}", "bold")]))
-        state = {RoundState.RUNNING: "running", RoundState.DECIDING: "pending"}.get(round_.state)
-        if state:
-            seen = look(state)
-            word = "running" if state == "running" else "to decide"
-            parts.append((3, [(f"{seen.mark(self.glyphs)} {word}", seen.variable)]))
-        counts: list[Piece] = [(f"{facts.finished}/{facts.runs} ok", "slot-finished" if facts.finished else "dim")]
-        if facts.failed:
-            counts.append((f" {facts.failed} failed", "slot-failed"))
-        if facts.stopped:
-            counts.append((f" {facts.stopped} stopped", "slot-stopped"))
-        parts.append((0, counts))
-        if facts.metric and facts.best is not None and facts.best_run:
-            # Of all steps; the columns below have the last value.
-            extreme = "highest" if self.book.direction(facts.metric) == "high" else "lowest"
-            parts.append((1, [(f"{extreme} {self.book.short(facts.metric)} ", "dim"), (number(facts.best), "bold")]))
-            if facts.change is not None:
-                text = "=" if facts.change == 0 else signed(facts.change)
-                parts[-1][1].append((f" {text}", "dim"))
-            parts.append((6, [(f"by {plain(facts.best_run.name)}", "dim")]))
-        if facts.approved or facts.rejected:
-            parts.append((4, [(f"edits {facts.approved} approved {facts.rejected} rejected", "dim")]))
-        parts.append((5, [(duration((round_.ended_at or self.now) - round_.started_at), "dim")]))
-        while sum(length(pieces) + len(dot) for _, pieces in parts) + 4 > width and len(parts) > 2:
-            parts.remove(max(parts, key=lambda part: part[0]))
-        row: list[Piece] = [(rule * 2 + " ", "rule")]
-        for place, (_, pieces) in enumerate(parts):
-            row += ([(dot, "rule")] if place else []) + pieces
-        row = crop([*row, (" ", "")], 0, width, self.mark)
-        return [*row, (rule * max(0, width - length(row)), "rule")]
+    def _number(self, column: NumberColumn, value: float | None, width: int) -> str:
+        text = column.text(value, self.nothing)
+        return text if cells(text) <= max(width, column.width) else number(value, width)
 
-    def detail(
-        self, chain: Sequence[RunRow], width: int, height: int, *, name_loop: bool, successor: str | None = None
-    ) -> list[list[Piece]]:
-        """The last run of `chain` in words, below it the `successor` that a live rule made of it, and where it came from."""
-        row = chain[-1]
-        seen = look(row.run.state.value)
-        first: list[Piece] = [
-            (f" {plain(row.run.name)}", "bold"),
-            (f" ({plain(row.run.id)}) ", "dim"),
-            (seen.text(self.glyphs), seen.variable),
-        ]
-        of_loop: list[Piece] = [(f"  {row.loop.name}", "dim")] if name_loop else []
-        said = why(row.run)
-        if not said or length(first) + cells(said) + 2 + length(of_loop) <= width:
-            rows = [[*first, (f": {said}" if said else "", seen.variable), *of_loop]]
-        else:
-            rows = [[*first, *of_loop], *([(f"   {each}", seen.variable)] for each in wrapped(said, width - 4)[:2])]
-        if successor is not None:
-            rows.append([(" relaunched by a live rule as ", "dim"), (plain(successor), "bold")])
-        if len(chain) > 1:
-            rows += self.lineage(chain, width, max(1, height - len(rows)))
-        elif len(rows) == 1:
-            rows.append([(" baseline, unchanged", "dim")])
-        return [crop(each, 0, width, self.mark) for each in rows[: max(1, height)]]
+    def _delta(self, place: Place, key: str) -> Delta | None:
+        row = place.row
+        if place.member:  # the row of its config has the one change that a verdict knows
+            return None
+        mine = self._reached(row, key)
+        theirs = base_metric(row, key) if row.run.state.ended else self.live_bases.get(row.run.id, {}).get(key)
+        if mine is None or theirs is None:
+            return None
+        ours = next((each.run for each in row.members if each.run.state is RunState.FINISHED), row.run)
+        return against(mine, theirs, self.judge.between(ours, row.base, key) if self.judge and row.base else None)
 
-    def lineage(self, chain: Sequence[RunRow], width: int, height: int) -> list[list[Piece]]:
-        """`root ← … ← this` over at most `height` rows: each run with the rule and the edits that made it.
-
-        Where that is too long the edits are shortened, and then the runs after the root left out.
-        """
-        links: list[list[Piece]] = []
-        for most in (4, 2, 1):
-            links = [self._link(row, most, last=row is chain[-1]) for row in chain]
-            if len(rows := self._wrapped(links, width)) <= height:
-                return rows
-        dots = self.glyphs.of("…", "...")
-        for left_out in range(1, len(chain) - 1):
-            shorter = [links[0], [(f"{dots} {left_out} more", "dim")], *links[1 + left_out :]]
-            if len(rows := self._wrapped(shorter, width)) <= height:
-                return rows
-        return self._wrapped([links[0], *links[-1:]], width)[:height]
-
-    def _link(self, row: RunRow, most: int, *, last: bool) -> list[Piece]:
-        link: list[Piece] = [(plain(row.run.name), "bold" if last else "")]
-        if row.run.changes or row.proposal:
-            rule = f"{author(row.proposal)}: " if row.proposal else ""
-            edits = changes_in_short(row.run.changes, most)
-            link.append((f" ({plain(rule)}{edits.replace('→', self.glyphs.arrow)})", "dim"))
-        return link
-
-    def _wrapped(self, links: Sequence[list[Piece]], width: int) -> list[list[Piece]]:
-        """The links with arrows between them in rows of `width`; a link that is longer than a row is clipped."""
-        rows: list[list[Piece]] = [[(" ", "")]]
-        for place, link in enumerate(links):
-            pieces = ([(self.glyphs.of(" ← ", " <- "), "key")] if place else []) + link
-            if place and length(rows[-1]) + length(pieces) > width:
-                rows.append([])
-            rows[-1] += pieces
-        return [crop(row, 0, width, self.mark) for row in rows]
+    def _change(self, delta: Delta | None, column: NumberColumn, width: int) -> list[Piece]:
+        """The change with the sign of its verdict: ✓ better, ✗ worse, ≈ no difference shown; none where nothing is shown."""
+        if delta is None or delta.change != delta.change:
+            return []
+        text = column.text(delta.change)
+        text = text if cells(text) <= width - 2 else signed(delta.change, width - 2)
+        return [(text, delta.look), (f" {verdict_mark(delta.call, self.glyphs)}", delta.look)]
 
 
-def length(pieces: Sequence[Piece]) -> int:
-    return sum(cells(text) for text, _ in pieces)
+def verdict_mark(call: Call, glyphs: Glyphs) -> str:
+    marks = {Call.BETTER: look("finished").mark(glyphs), Call.WORSE: look("failed").mark(glyphs)}
+    return marks.get(call, glyphs.about if call is Call.NO_DIFFERENCE else "")

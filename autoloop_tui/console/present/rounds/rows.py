@@ -30,8 +30,9 @@ class LoopRuns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run with what it came from. `origin`: the base run, the proposal's number and the rule, `my_rules #12 plateau`;
-    `text`: what the filter looks in, in lower case."""
+    """One run with what it came from, or a config with its replicates. `origin`: the base run, the proposal's number and
+    the rule, `my_rules #12 plateau`; `text`: what the filter looks in, in lower case; `members`: of a config, the rows of
+    its runs, whose means `run` has."""
 
     run: Run
     loop: Loop
@@ -39,6 +40,12 @@ class RunRow:
     proposal: Proposal | None
     origin: str
     text: str
+    members: tuple[RunRow, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What the row is called in the table; a config is called by its first run."""
+        return f"{CONFIG}{self.run.id}" if self.members else self.run.id
 
     def metric(self, name: str) -> MetricSummary | None:
         return self.run.summary.metrics.get(name) if self.run.summary else None
@@ -49,19 +56,18 @@ class RunRow:
         return None if start is None else max(0.0, (self.run.ended_at or now) - start)
 
 
+CONFIG = "config "
+"""The key of a config's row begins with it."""
+
+
 class RoundFacts(NamedTuple):
-    """How a round stands. `best`: of the first key metric that any of its runs has; `change`: against the best of the
-    round before it."""
+    """How many of a round's runs ended how, and what was decided of the proposals that they gave."""
 
     round: Round
     runs: int
     finished: int
     failed: int
     stopped: int
-    metric: str | None
-    best: float | None
-    best_run: Run | None
-    change: float | None
     approved: int
     rejected: int
 
@@ -107,28 +113,19 @@ class RunRows:
     def metric_names(self) -> set[str]:
         return {name for row in self.rows.values() if row.run.summary for name in row.run.summary.metrics}
 
-    def round_facts(self, loop: int, number_: int, book: MetricBook) -> RoundFacts | None:
+    def round_facts(self, loop: int, number_: int) -> RoundFacts | None:
         """The facts of one round, or None for one that is not known."""
         known = self.loops.get(loop)
         round_ = next((each for each in known.rounds if each.number == number_), None) if known else None
         if round_ is None:
             return None
         runs = self._groups.get((loop, number_), [])
-        metric, best = next(
-            ((key, best) for key in book.key_metrics if (best := best_of(runs, key, book)) is not None), (None, None)
-        )
-        before = best_of(self._groups.get((loop, number_ - 1), []), metric, book) if metric else None
-        change = best[0] - before[0] if best and before else None
         return RoundFacts(
             round_,
             len(runs),
             sum(run.state is RunState.FINISHED for run in runs),
             sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs),
             sum(run.state is RunState.STOPPED for run in runs),
-            metric,
-            best[0] if best else None,
-            best[1] if best else None,
-            change,
             *self._decided.get((loop, number_), (0, 0)),
         )
 
@@ -152,11 +149,14 @@ def best_of(runs: Iterable[Run], metric: str, book: MetricBook) -> tuple[float, 
     return (max if good == "high" else min)(found, key=lambda each: each[0])
 
 
-def ordered(rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float) -> list[RunRow]:
+def ordered(
+    rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float, metric: str = ""
+) -> list[RunRow]:
     """Rows by a column: metrics best first (the smallest if no direction is known), times and steps largest first, texts
     from A; `reverse` turns it round.
 
-    Runs without a value come last either way. `round` is the order of `RunRows.rows`.
+    Runs without a value come last either way. `round` is the order of `RunRows.rows`; `metric` is the one of the columns
+    `best`, `last` and `change`.
     """
     rows = list(rows)
     if column == "round":
@@ -167,9 +167,12 @@ def ordered(rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricB
     elif column in _KEYS:
         key, largest_first = _KEYS[column]
         values = [(key(row), row) for row in rows]
+    elif column in _OF_METRIC:
+        largest_first = book.direction(metric) == "high"
+        values = [(_OF_METRIC[column](row, metric), row) for row in rows]
     else:
         largest_first = book.direction(column) == "high"
-        values = [(summary.last if (summary := row.metric(column)) else None, row) for row in rows]
+        values = [(_last(row, column), row) for row in rows]
     known = [each for each in values if each[0] not in (None, "")]
     known.sort(key=lambda each: each[0], reverse=largest_first != reverse)
     return [row for _, row in known] + [row for value, row in values if value in (None, "")]
@@ -185,6 +188,29 @@ _KEYS: Mapping[str, tuple[Callable[[RunRow], Any], bool]] = {
     "tries": (lambda row: row.run.attempts, True),
     "reason": (lambda row: (row.run.reason or "").lower(), False),
 }
+
+
+def _last(row: RunRow, metric: str) -> float | None:
+    found = row.metric(metric)
+    return found.last if found else None
+
+
+def _best(row: RunRow, metric: str) -> float | None:
+    found = row.metric(metric)
+    return found.best if found else None
+
+
+def _change(row: RunRow, metric: str) -> float | None:
+    mine, theirs = row.metric(metric), base_metric(row, metric)
+    return mine.last - theirs.last if mine and theirs else None
+
+
+_OF_METRIC: Mapping[str, Callable[[RunRow, str], float | None]] = {"last": _last, "best": _best, "change": _change}
+
+
+def base_metric(row: RunRow, metric: str) -> MetricSummary | None:
+    """Where the base of a run ended."""
+    return row.base.summary.metrics.get(metric) if row.base and row.base.summary else None
 
 
 def author(proposal: Proposal) -> str:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Input
+from textual.widgets import Input, Label
 
 from autoloop_tui.console.actions import bindings
 
 
-class FilterLine(Input):
-    """Hidden until `ask`."""
+class FilterLine(Horizontal):
+    """`/` and what is typed behind it; hidden until `ask`."""
 
-    DEFAULT_CSS = "FilterLine { display: none; height: 1; padding: 0 1; background: $panel; }"
+    DEFAULT_CSS = """
+    FilterLine { display: none; height: 1; background: $panel;
+        & Label { width: 2; color: $key; text-style: bold; } & Input { width: 1fr; background: $panel; padding: 0; } }
+    """
     BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     class Typed(Message):
@@ -25,16 +30,22 @@ class FilterLine(Input):
             self.text = text
 
     def __init__(self, placeholder: str, *, id: str | None = None) -> None:
-        super().__init__(placeholder=placeholder, compact=True, id=id)
+        super().__init__(id=id)
+        self._placeholder = placeholder
         self._before = ""
+
+    def compose(self) -> ComposeResult:
+        yield Label(" /", markup=False)
+        yield Input(placeholder=self._placeholder, compact=True)
 
     def ask(self, text: str) -> None:
         """Show the line with the filter as it is now."""
         self._before = text
-        with self.prevent(Input.Changed):
-            self.value = text
+        typed = self.query_one(Input)
+        with typed.prevent(Input.Changed):
+            typed.value = text
         self.display = True
-        self.focus()
+        typed.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -12,8 +12,10 @@ from autoloop.model import (
 
 from autoloop_tui.console.present.rounds.filter import parse_filter
 from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRows, ordered
+from autoloop_tui.console.screens.letter_menu import LetterMenu
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
+from autoloop_tui.console.widgets.table import Table
 from tests.console.projects import NOW, RecordedProject
 from tests.console.screens.rounds.driving import family, on_rounds, shown_runs, table_rows
 from tests.console.waiting import settle
@@ -46,7 +48,7 @@ async def test_giving_up_the_filter_brings_the_earlier_one_back(project: Recorde
         await pilot.press("slash", *"finished", "enter", "slash", *" nothing")
         await settle(pilot)
         assert shown_runs(screen) == []
-        assert any("none of the 4 runs matches" in row for row in table_rows(screen))
+        assert any("no run matches" in row for row in table_rows(screen))
         await pilot.press("escape")
         await settle(pilot)
         assert screen.filter.text == "finished"
@@ -78,23 +80,49 @@ def test_a_filter_takes_words_and_comparisons_together(project: RecordedProject)
     assert len(matched("")) == 4
 
 
-async def test_o_sorts_by_the_next_column_and_shows_it_and_capital_o_turns_it_round(project: RecordedProject) -> None:
-    base, _, better, _ = family(project)
+async def test_escape_clears_the_filter_before_it_leaves_the_screen(project: RecordedProject) -> None:
+    family(project)
 
     async with on_rounds(project) as (pilot, screen):
-        for _ in range(20):
-            await pilot.press("o")
-            if screen.sort == "eval/offline_eval/avg_l1":
-                break
+        await pilot.press("slash", *"nothing", "enter")
         await settle(pilot)
-        assert "eval_l1 ↓ ▼" in table_rows(screen)[1]
-        assert "by eval_l1" in table_rows(screen)[0]
+        assert any("esc clears the filter" in row for row in table_rows(screen))
+        await pilot.press("escape")
+        await settle(pilot)
+        assert len(shown_runs(screen)) == 4
+        assert pilot.app.screen is screen
+        await pilot.press("escape")
+        await settle(pilot)
+        assert pilot.app.screen is not screen
+
+
+async def test_o_sorts_by_the_letter_of_a_column_from_the_top_and_capital_o_reverses(project: RecordedProject) -> None:
+    base, _, better, queued = family(project)
+
+    async with on_rounds(project) as (pilot, screen):
+        await pilot.press("G", "o")
+        await settle(pilot)
+        menu = pilot.app.screen
+        assert isinstance(menu, LetterMenu)
+        assert len(set(menu.letters)) == len(menu.entries)
+        assert {"best", "last", "vs base", "run", "took"} <= {text for _, text in menu.entries}
+        await pilot.press(menu.letters[[key for key, _ in menu.entries].index("last")])
+        await settle(pilot)
+        assert "by last" in table_rows(screen)[0]
+        assert "last▼" in table_rows(screen)[1].replace("last ▼", "last▼")
         assert shown_runs(screen)[:2] == [better.id, base.id]
+        assert screen.query_one(Table).cursor == better.id
         assert not [row for row in table_rows(screen) if "── round" in row]
         await pilot.press("O")
         await settle(pilot)
         assert shown_runs(screen)[:2] == [base.id, better.id]
         assert "▲" in table_rows(screen)[1]
+        await pilot.press("o", "escape")
+        await settle(pilot)
+        assert screen.sort == "last"
+        await pilot.press("o", "r")
+        await settle(pilot)
+        assert shown_runs(screen)[0] == queued.id
 
 
 @pytest.mark.parametrize("column", ["round", "state", "name", "id", "from", "steps", "tries", "took", "reason"])

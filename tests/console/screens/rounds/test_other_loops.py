@@ -52,6 +52,8 @@ async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_the
         await pilot.press("asterisk")
         await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
         assert {"old0", "old1", base.id} <= set(shown_runs(screen))
+        await pilot.press("G")
+        await settle(pilot)
         assert any("last week (loop_1600000000)" in row for row in table_rows(screen))
         await pilot.press("asterisk")
         await settle(pilot)

@@ -42,7 +42,7 @@ async def test_every_run_is_under_its_round_with_the_newest_round_first(project:
         assert [row.split("round ")[1][0] for row in heads] == ["3", "2", "1"]
 
 
-async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_best_and_the_decisions(
+async def test_the_head_of_a_round_tells_its_runs_which_config_stands_first_and_the_decisions(
     project: RecordedProject,
 ) -> None:
     family(project)
@@ -51,8 +51,11 @@ async def test_the_head_of_a_round_tells_its_runs_its_best_the_change_of_the_bes
         second, first = (row for row in table_rows(screen) if "round 2" in row or "round 1" in row)
         assert "1/2 ok 1 failed" in first
         assert "edits 1 approved 1 rejected" in first
-        assert "lowest eval_l1 0.2" in second
-        assert " -0.29" in second.replace("-0.30", "-0.29")  # 0.2 against 0.5
+        assert "lowest tail mean eval_l1 0.2" in second
+        assert " -0.29" in second  # 0.2 against the baseline's 0.5
+        assert "by act_base_r2_1, not shown better" in second  # of one seed
+        assert "★" not in second
+        assert "by act_base, the baseline" in first
 
 
 async def test_a_row_shows_state_origin_steps_metric_change_attempts_time_and_reason(project: RecordedProject) -> None:

@@ -62,7 +62,7 @@ async def test_h_and_l_bring_other_key_metrics_into_a_narrow_table(project: Reco
         seen = []
         for key in ("l", "l", "h", "left", "right"):
             await pilot.press(key)
-            seen.append(next(n for n in ("eval_l1", "l1_loss", "ot_pi_sum") if f" {n} " in table_rows(screen)[1]))
+            seen.append(next(n for n in ("eval_l1", "l1_loss", "ot_pi_sum") if f" {n} " in table_rows(screen)[0]))
         assert seen == ["l1_loss", "ot_pi_sum", "l1_loss", "eval_l1", "l1_loss"]
 
 

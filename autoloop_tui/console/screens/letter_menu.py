@@ -1,0 +1,76 @@
+"""A menu in which every entry has a letter: one key opens it, the letter takes the entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from string import ascii_lowercase, digits
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Label
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.paint import cells, fit, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.screens.base import host_of
+from autoloop_tui.console.screens.dialogs import dialog_css
+from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+
+class LetterMenu(Standing, ModalScreen[str | None]):
+    """Gives the chosen entry's key, None if it was left."""
+
+    DEFAULT_CSS = f"LetterMenu {{ {dialog_css(44)} & RowPane {{ margin-bottom: 0; }} }}"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
+
+    def __init__(self, what: str, entries: Sequence[tuple[str, str]], chosen: str) -> None:
+        """`entries`: key and text; `chosen`: the key of the one that is in use."""
+        super().__init__()
+        self.what, self.entries, self.chosen = what, [(key, plain(text)) for key, text in entries], chosen
+        self.letters = letters(text for _, text in self.entries)
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            yield RowPane(id="entries")
+
+    def on_mount(self) -> None:
+        self.query_one("#entries").styles.height = len(self.entries)
+        self.call_after_refresh(self._paint)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._paint)
+
+    def _paint(self) -> None:
+        pane = self.query_one("#entries", RowPane)
+        sign = host_of(self).glyphs.of("✓", "+")
+        rows: list[list[Piece]] = []
+        for letter, (key, text) in zip(self.letters, self.entries, strict=True):
+            line = " line" if key == self.chosen else ""
+            used = f"{text}  {sign}" if line else text
+            room = max(0, pane.size.width - cells(letter) - 3)
+            rows.append([(f" {letter}  ", f"bold key{line}"), (fit(used, room), line.strip())])
+        pane.show(rows)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.character and event.character in self.letters:
+            event.stop()
+            self.dismiss(self.entries[self.letters.index(event.character)][0])
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+def letters(texts: Iterable[str]) -> list[str]:
+    """A letter for each text: the first of its own that is free, else any."""
+    found: list[str] = []
+    for text in texts:
+        wanted = [*(each for each in text.lower() if each in ascii_lowercase), *ascii_lowercase, *digits]
+        found.append(next((each for each in wanted if each not in found), ""))
+    return found
