@@ -11,7 +11,7 @@ from autoloop import gpus
 from autoloop.gpus import Gpu, GpuReport
 
 from autoloop_tui.cli import main
-from tests.cli.project import CommandProject
+from tests.cli.project import LAUNCH, CommandProject
 
 
 class Said(NamedTuple):
@@ -31,6 +31,21 @@ def project(tmp_path: Path) -> Iterator[CommandProject]:
     folder = tmp_path / "project"
     folder.mkdir()
     project = CommandProject(folder)
+    yield project
+    project.close()
+
+
+TRAIN = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject]:
+    """A loop has trained two configs, of which the second is another training. It is for all tests: none changes it."""
+    project = CommandProject(tmp_path_factory.mktemp("trained"))
+    project.config("a")
+    project.config("b", seed=2)
+    ran = project.call(*TRAIN)
+    assert ran.returncode == 0, ran.stderr
     yield project
     project.close()
 

@@ -7,32 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.project import LAUNCH, CommandProject
+from tests.cli.project import CommandProject
 from tests.reports.pages import Page
 
-RUN = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
 
-
-@pytest.fixture
-def trained(project: CommandProject) -> CommandProject:
-    """Two configs were trained; the second is another training."""
-    project.config("a")
-    project.config("b", seed=2)
-    assert project.call(*RUN).returncode == 0
-    return project
-
-
-def test_the_page_of_a_loop_is_written_replaced_and_outlives_its_runs(trained: CommandProject) -> None:
-    said = trained.call("report", "--html", "shared/night.html")
-    path = trained.folder / "shared" / "night.html"
+def test_the_page_of_a_loop_is_written_replaced_and_outlives_its_runs(trained: CommandProject, tmp_path: Path) -> None:
+    own = CommandProject(Path(shutil.copytree(trained.folder, tmp_path / "own")))
+    said = own.call("report", "--html", "shared/night.html")
+    path = own.folder / "shared" / "night.html"
     assert (said.returncode, said.stdout.strip(), said.stderr) == (0, str(path), "")
     first = Page(path.read_text(encoding="utf-8"))
     runs = {line["data-run"] for line in first.classes("line")}
     assert len(runs) == 2
-    shutil.rmtree(trained.loop().output_dir)
-    for attempt in trained.attempts():
+    shutil.rmtree(own.loop().output_dir)
+    for attempt in own.attempts():
         shutil.rmtree(attempt.directory)
-    assert trained.call("report", "--html", "shared/night.html").returncode == 0
+    assert own.call("report", "--html", "shared/night.html").returncode == 0
     again = Page(path.read_text(encoding="utf-8"))
     assert again.classes("line") == []
     assert "No history of 2 runs can be read here." in again.text

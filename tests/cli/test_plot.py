@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.project import LAUNCH, CommandProject
-
-RUN = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
-
-
-@pytest.fixture
-def trained(project: CommandProject) -> CommandProject:
-    project.config("a")
-    project.config("b", seed=2)
-    assert project.call(*RUN).returncode == 0
-    return project
+from tests.cli.conftest import TRAIN
+from tests.cli.project import CommandProject
 
 
 def test_runs_are_drawn_with_a_letter_each_and_their_last_values_in_a_pipe(trained: CommandProject) -> None:
@@ -62,7 +53,7 @@ def test_a_slip_is_one_sentence(trained: CommandProject, args: tuple[str, ...], 
 def test_runs_that_have_not_started_are_said_to_have_nothing(project: CommandProject) -> None:
     project.config("a")
     project.config("b", seed=2)
-    assert project.call(*RUN, "--max-runs", "1").returncode != 0
+    assert project.call(*TRAIN, "--max-runs", "1").returncode != 0
     assert project.call("plot", "a").returncode == 0
     said = project.call("plot", "b")
     assert said.returncode == 2

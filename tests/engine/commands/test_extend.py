@@ -104,13 +104,18 @@ def test_an_extended_run_delays_the_end_of_its_round_and_is_judged_once_with_all
     assert len(project.story(loop, "round ended")) == 1
 
 
+def is_extended(project: EngineProject, loop: Loop) -> bool:
+    run = project.named(loop, "a")
+    return (run.state, run.step) == (RunState.FINISHED, 40)
+
+
 def test_a_run_of_a_judged_round_is_extended_without_being_judged_again(project: EngineProject) -> None:
     loop = loop_of(project, [project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
         run = project.named(loop, "a")
         engine.done(Extend(run="a", steps=40))
-        engine.until(lambda: project.named(loop, "a").step == 40, "the end of the extension")
+        engine.until(lambda: is_extended(project, loop), "the end of the extension")
         went_on(project, run, 40)
         engine.done(Approve(proposals=[proposal.id]))
         assert engine.end().state is LoopState.FINISHED

@@ -21,7 +21,8 @@ def nan(step: int) -> dict[str, object]:
 
 def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_be_resumed(project: EngineProject) -> None:
     configs = [project.config(f"broken{i}", traceback="ImportError: no torch here") for i in range(3)]
-    loop = project.loop([*configs, project.config("d"), project.config("e")])
+    # The slot is free before the third is judged, so the next may have started; then it is queued again.
+    loop = project.loop([*configs, project.config("d", gate=str(project.gate("d"))), project.config("e")])
     ended = project.run(loop)
     assert ended.state is LoopState.STOPPED
     assert ended.reason is not None
@@ -29,6 +30,7 @@ def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_
     assert "no torch here" in ended.reason
     assert states(project.runs(loop)) == [RunState.FAILED] * 3 + [RunState.QUEUED] * 2
     assert project.left_over() == []
+    project.gate("d").touch()
     assert project.run(loop).state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FAILED] * 3 + [RunState.FINISHED] * 2
 
