@@ -21,6 +21,7 @@ from autoloop.model import (
     Cause,
     Change,
     Comparison,
+    Expectation,
     GpuUse,
     LoopState,
     Outcome,
@@ -96,7 +97,8 @@ def night(store: Store, folder: Path) -> Store:
     store.put_attempt(attempt, 1)
     changes = [Change(path="optimizer.lr", before=0.001, after=0.002)]
     add_run(store, "variant", id="idvariant", round=2, base_run="ida", changes=changes, summary=summary(train__l1_loss=0.4))
-    add_proposal(store, first, status=ProposalStatus.LAUNCHED, run="idvariant", note=None)
+    expects = Expectation(metric=LOSS, direction="lower")
+    add_proposal(store, first, status=ProposalStatus.LAUNCHED, run="idvariant", note=None, expects=expects)
     add_proposal(store, first)
     return store
 
@@ -116,7 +118,11 @@ def test_it_has_every_run_failure_proposal_change_and_rule(night: Store) -> None
     assert "the GPU ran out of memory" in found.text
     assert "Use a smaller batch." in found.text
     proposals = next(table for table in found.tables if table[0][0] == "#")
-    assert [row[7] for row in proposals[1:]] == ["variant (idvariant)", "–"]
+    # The words of the command `proposals` and the console, by verdicts over all runs.
+    assert [row[7:] for row in proposals[1:]] == [
+        ["variant (idvariant)", "ran -0.11 (not enough runs); expects l1_loss lower: not decided"],
+        ["–", "–"],
+    ]
     assert "optimizer.lr 0.001 → 0.002" in found.text
     rules = next(table for table in found.tables if table[0][0] == "rule")
     assert rules[1][:7] == ["more-lr", "2", "1", "1", "0", "0", "0"]

@@ -15,7 +15,7 @@ from autoloop.reports.html.elements import Markup, element
 from autoloop.reports.html.thinning import Points, thinned
 from autoloop.reports.rule_records import project_records
 from autoloop.store import Store, take_snapshot
-from autoloop.verdicts import Judge
+from autoloop.verdicts import Judge, Results
 from autoloop.verdicts.outcome import rule_records
 
 MOST_POINTS, FEWEST = 150_000, 25
@@ -50,6 +50,11 @@ class Contents:
     @cached_property
     def judge(self) -> Judge:
         return Judge(self.runs, self.metrics, self.elsewhere)
+
+    @cached_property
+    def results(self) -> Results:
+        """What became of the proposals."""
+        return Results(self.runs, self.judge)
 
     @cached_property
     def states(self) -> Counter[RunState]:

@@ -10,6 +10,7 @@ from autoloop.reports.html.rounds import swatch
 from autoloop.text.changes import after_text, before_text, changes_text, extension_text
 from autoloop.text.evidence import evidence_text
 from autoloop.text.values import NOTHING, number
+from autoloop.verdicts.wording import expectation_said, result_texts
 
 
 def lineage(contents: Contents) -> Markup:
@@ -71,10 +72,20 @@ def proposals(contents: Contents) -> Markup:
                 _changes(each),
                 decision_text(each),
                 contents.named(run) if (run := contents.by_id.get(each.run or "")) else NOTHING,
+                _outcome(contents, each),
             ]
         )
-    head = ["#", "made from", "base", "by", "reason", "changes", "decision", "run"]
+    head = ["#", "made from", "base", "by", "reason", "changes", "decision", "run", "outcome"]
     return table("Proposals", head, rows) if rows else Markup()
+
+
+def _outcome(contents: Contents, proposal: Proposal) -> str:
+    """What became of it, and of what it expects."""
+    result = contents.results.of(proposal)
+    texts = [result_texts(result)[0]] if result else []
+    if proposal.expects:
+        texts.append(expectation_said(proposal.expects, result, contents.metrics))
+    return "; ".join(texts) or NOTHING
 
 
 def _made_from(proposal: Proposal) -> str:
