@@ -81,6 +81,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Draw the curves of runs in the terminal.",
             ("plot", "plot base lr_3e-3 --metric eval_l1 train/loss"),
         ),
+        "replay": Command("replay", "Play a past loop on the screens of the console.", ("replay", "replay 3 --speed 300")),
         "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
         "report": Command(
             "inspect",

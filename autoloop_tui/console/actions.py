@@ -61,8 +61,12 @@ ACTIONS = (
     Action("app.palette", "colon,ctrl+p", "Command palette"),
     Action("app.explain", "i", "What this waits for, and what would end that", "why", "autoloop-tui explain {run}"),
     Action("app.copy", "y", "Copy the command on the last line (in a log, the line)"),
+    Action("app.replay-previous", "left_square_bracket", "Replay: the event before", "event"),
+    Action("app.replay-next", "right_square_bracket", "Replay: the next event", "event"),
+    Action("app.replay-slower", "left_curly_bracket", "Replay: slower"),
+    Action("app.replay-faster", "right_curly_bracket", "Replay: faster"),
     Action("app.next-theme", "T", "Next theme", "", "autoloop-tui themes"),
-    Action("app.pause", "P", "Pause or resume the queue", "", "autoloop-tui pause"),
+    Action("app.pause", "P", "Pause or resume the queue, or a replay", "", "autoloop-tui pause"),
     Action("app.engine", "R", "Restart the engine of a stopped or orphaned loop", "restart", "autoloop-tui resume"),
     Action("app.stop-loop", "Q", "Stop the whole loop (asks)", "", "autoloop-tui stop"),
     # Slots
@@ -197,7 +201,10 @@ CHANGING = frozenset(
 )
 """Actions that end in a command to the engine: off under `--readonly`."""
 
-URGENT = ("app.engine",)
+REPLAYING = ("app.replay-previous", "app.replay-next", "app.replay-slower", "app.replay-faster")
+"""Actions of a replay only."""
+
+URGENT = ("app.engine", "app.replay-previous", "app.replay-next")
 """Hints that stand first where they can act: they are the answer to what the screen says."""
 
 
@@ -227,6 +234,10 @@ def shown_key(keys: str) -> str:
         "ampersand": "&",
         "plus": "+",
         "asterisk": "*",
+        "left_square_bracket": "[",
+        "right_square_bracket": "]",
+        "left_curly_bracket": "{",
+        "right_curly_bracket": "}",
         "comma": ",",
         "full_stop": ".",
         "less_than_sign": "<",

@@ -14,12 +14,13 @@ from autoloop.protocol import Pause, Request, Resume, Stop, verb
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, bindings, shown_key
+from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, REPLAYING, bindings, shown_key
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.loop_view import TROUBLE, Feed
 from autoloop_tui.console.notifications import news, osc9
 from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.replaying import ReplayFeed
 from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
 from autoloop_tui.console.screens.dialogs import Confirm, Told
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
@@ -28,6 +29,9 @@ from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_th
 from autoloop_tui.console.user_commands import UserCommand, lacking, values_of
 from autoloop_tui.console.widgets.bars import HintBar
 from autoloop_tui.console.widgets.chart import FILLED_CLASS
+
+BAR = 16
+"""Cells of the bar that tells how much of a replay lies behind."""
 
 CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
@@ -58,7 +62,9 @@ class ConsoleApp(FullScreenApp[int]):
         self.use_glyphs(ascii_only=wanted, blocks=self.preferences.blocks)
         self.set_class(self.preferences.charts == "filled", FILLED_CLASS)
         self.feed = feed or Feed(project, loop)
-        self.mode = "read-only" if readonly else ""
+        self.replay = self.feed if isinstance(self.feed, ReplayFeed) else None
+        self.readonly = "replay" if self.replay else "read-only" if readonly else ""
+        """Why nothing is sent; empty: commands are."""
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""
         self.seen_proposals: set[int] | None = None
@@ -152,8 +158,10 @@ class ConsoleApp(FullScreenApp[int]):
 
     def refusal(self, action_id: str) -> str:
         """Why an action cannot be taken just now, in a sentence; empty if it can."""
-        if self.mode and action_id in CHANGING:
-            return f"{self.mode}: this console sends no commands"
+        if action_id in REPLAYING and self.replay is None:
+            return "this is no replay"
+        if self.readonly and action_id in CHANGING and not (self.replay and action_id == "app.pause"):
+            return f"{self.readonly}: this console sends no commands"
         view = self.feed.view
         if action_id == "app.engine":
             if view is None or view.engine is not None:
@@ -299,8 +307,8 @@ class ConsoleApp(FullScreenApp[int]):
 
     def why_not(self, command: UserCommand) -> str:
         """Why a command of the user's own cannot be used now; empty if it can."""
-        if self.mode and command.dangerous:
-            return f"{self.mode}: {command.label} is dangerous"
+        if self.readonly and command.dangerous:
+            return f"{self.readonly}: {command.label} is dangerous"
         view = self.feed.view
         below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
         if view is None or below is None:
@@ -362,12 +370,12 @@ class ConsoleApp(FullScreenApp[int]):
     def ask_waking(self, request: Request) -> None:
         """`ask`, with an engine started for it if the loop has none."""
         self._send(request)
-        if not self.mode and (self.feed.view is None or self.feed.view.engine is None):
+        if not self.readonly and (self.feed.view is None or self.feed.view.engine is None):
             self._wake()
 
     def _send(self, request: Request) -> None:
-        if self.mode:
-            self.show_message(f"{self.mode}: {verb(request)} was not sent", ok=False)
+        if self.readonly:
+            self.show_message(f"{self.readonly}: {verb(request)} was not sent", ok=False)
             return
         try:
             self.feed.send(request)
@@ -392,8 +400,48 @@ class ConsoleApp(FullScreenApp[int]):
 
     def action_pause(self) -> None:
         view = self.feed.view
-        if view is not None:
+        if self.replay is not None:
+            self.replay.playing = not self.replay.playing
+            self._replayed()
+        elif view is not None:
             self.ask(Resume() if view.loop.paused else Pause())
+
+    @property
+    def mode(self) -> str:
+        """What is different in this console, for the first line."""
+        if self.replay is None:
+            return self.readonly
+        done = round(BAR * self.replay.share)
+        full, empty = self.glyphs.of("█", "#"), self.glyphs.of("░", ".")
+        clock = time.strftime("%d %b %H:%M:%S", time.localtime(self.replay.at))
+        goes = f"x{self.replay.speed:g}" if self.replay.playing else "paused"
+        return f"replay {full * done}{empty * (BAR - done)} {clock} {goes}"
+
+    def action_replay_next(self) -> None:
+        if self.replay is not None:
+            self.replay.next_event()
+            self._replayed()
+
+    def action_replay_previous(self) -> None:
+        if self.replay is not None:
+            self.replay.previous_event()
+            self._replayed()
+
+    def action_replay_faster(self) -> None:
+        if self.replay is not None:
+            self.replay.change_speed(1)
+            self._replayed()
+
+    def action_replay_slower(self) -> None:
+        if self.replay is not None:
+            self.replay.change_speed(-1)
+            self._replayed()
+
+    def _replayed(self) -> None:
+        """Show the instant that was chosen."""
+        self.feed.poll()
+        if isinstance(self.screen, LoopScreen):
+            self.screen.refresh_view()
 
     def action_stop_loop(self) -> None:
         self.confirm(

@@ -78,7 +78,11 @@ MEANINGS = (
     Meaning("greater_than_sign", "later in the queue", "later"),
     Meaning("S", "start: the next round, a plan (asks)", "start"),
     Meaning("H", "hold or release the next round", "hold"),
-    Meaning("P", "pause or resume the queue", "pause"),
+    Meaning("P", "pause or resume the queue, or a replay", "pause"),
+    Meaning("left_square_bracket", "the event before, in a replay", "replay-previous"),
+    Meaning("right_square_bracket", "the next event, in a replay", "replay-next"),
+    Meaning("left_curly_bracket", "a slower replay", "replay-slower"),
+    Meaning("right_curly_bracket", "a faster replay", "replay-faster"),
     Meaning("R", "restart the engine", "engine"),
     Meaning("Q", "stop the whole loop (asks)", "stop-loop"),
 )

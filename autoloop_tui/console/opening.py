@@ -60,6 +60,7 @@ def open_console(
     theme: str | None = None,
     ascii_only: bool | None = None,
     readonly: bool = False,
+    replay_speed: float | None = None,
 ) -> int:
     """Run the console until it is quit; its exit code. UserError passes through, so NoLoopYet does."""
     # Collections while a hundred modules load find nothing and take a fifth of the time to the first paint.
@@ -72,6 +73,11 @@ def open_console(
     if theme:
         preferences.theme = theme
     made = partial(ConsoleApp, project, loop, preferences=preferences, ascii_only=ascii_only, readonly=readonly)
+    if replay_speed is not None:
+        from autoloop_tui.console.replaying import ReplayFeed
+
+        speed = replay_speed
+        return run_on_terminal(lambda: made(feed=ReplayFeed(project, loop, speed=speed)), project, mouse=preferences.mouse)
     return run_on_terminal(made, project, mouse=preferences.mouse)
 
 

@@ -32,8 +32,9 @@ class ConsoleHost(Protocol):
     seen_proposals: set[int] | None
     """Proposals that are not new any more; None until the first look at them."""
 
-    mode: str
-    """What is different in this console: `read-only`; empty: nothing."""
+    @property
+    def mode(self) -> str:
+        """What is different in this console, for the first line: `read-only`; empty: nothing."""
 
     def keys_of(self, action_id: str) -> str:
         """The key of an action as it is shown, remapped or not."""
