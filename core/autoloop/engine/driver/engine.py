@@ -91,7 +91,7 @@ class Engine:
         self.scheduler = Scheduler(self.context, self.execution, self.wandb, min_free=self._min_free)
         self.live_proposals = LiveProposals(self.context, self.execution, self.proposals)
         self.live_rules = LiveRules(self.context, self.execution, self.live_proposals)
-        self.halving = Halving(self.context, self.execution, self.scheduler.reserve)
+        self.halving = Halving(self.context, self.execution, self.proposals, self.scheduler.reserve)
         self.watchdog = Watchdog(self.context, self.execution)
         self.gpu_sampling = GpuSampling(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.proposals, self.live_proposals)

@@ -23,6 +23,7 @@ from autoloop.configs import apply
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.rounds.making import make_run
+from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.runs.execution import Active, Execution
 from autoloop.engine.runs.following import read_attempt
 from autoloop.files import write_all
@@ -64,10 +65,13 @@ class _Config:
 class Halving:
     """Owned by the engine, which lets it `look` at each turn."""
 
-    def __init__(self, context: Context, execution: Execution, reserve: Callable[[Sequence[Run]], None]) -> None:
+    def __init__(
+        self, context: Context, execution: Execution, proposals: Proposals, reserve: Callable[[Sequence[Run]], None]
+    ) -> None:
         """`reserve`: runs that were queued for a slot of their own."""
         self.context = context
         self.execution = execution
+        self._proposals = proposals
         self._reserve = reserve
         self._seen: object = None
         """The executing runs when they were last compared."""
@@ -215,9 +219,7 @@ class Halving:
         path = seed_path(config, context.preset.seed)
         if path is None or not base.seed.lstrip("-").isdecimal():
             return None
-        runs = [*context.store.runs(context.loop_id), *context.store.replicates_elsewhere(context.loop_id)]
-        taken = [int(run.seed) for run in runs if run.seed.lstrip("-").isdecimal()]
-        seed = max(taken) + 1 + before
+        seed = self._proposals.fresh_seeds([base], before + 1)[before]  # those of the copies before it are not stored yet
         change = Change(path=path, before=int(base.seed), after=seed)
         name = f"{config_name(base)},seed={seed}"
         position = context.store.number_of_runs(context.loop_id) + before
