@@ -36,6 +36,7 @@ SCOPES = {
     "proposals": "Proposals",
     "rounds": "Rounds",
     "compare": "Compare",
+    "finish": "Finish page",
     "run": "Run",
     "grid": "Charts",
     "log": "Log",
@@ -55,6 +56,7 @@ ACTIONS = (
     Action("app.proposals", "p", "Proposals: decide what runs next", "proposals", "autoloop-tui proposals"),
     Action("app.rounds", "r", "Rounds: every run of every round", "rounds", "autoloop-tui runs"),
     Action("app.compare", "c", "Compare the marked runs", "compare", "autoloop-tui runs --json"),
+    Action("app.finish", "W", "Finish page: what the loop has come to", "result", "autoloop-tui status"),
     Action("app.help", "question_mark,f1", "Help", "help", "autoloop-tui --help"),
     Action("app.back", "q", "Back; on Slots: quit (the loop continues)", "back"),
     Action("app.escape", "escape", "Back"),
@@ -141,6 +143,13 @@ ACTIONS = (
     Action("compare.differences", "d", "Only what differs, or everything", "all/diff"),
     Action("compare.log-y", "Y", "Logarithmic value axis on or off", "log-y"),
     Action("compare.clear", "U", "Clear the marks", "clear"),
+    # Finish page
+    Action("finish.down", "j,down", "Down"),
+    Action("finish.up", "k,up", "Up"),
+    Action("finish.open", "enter", "Open the run that stands first", "open", "autoloop-tui runs"),
+    Action("finish.variant", "v", "A variant of it", "variant", "autoloop-tui propose {run} --changes …"),
+    Action("finish.extend", "plus", "Extend it to more steps", "extend", "autoloop-tui extend {run} --steps {steps}"),
+    Action("finish.compare", "c", "Compare it with the baseline", "compare", "autoloop-tui runs --json"),
     # Run
     Action("run.next-part", "tab", "Next part: charts, log, config, launch", "parts"),
     Action("run.charts", "1,m", "Charts", "", "autoloop-tui runs --json"),
@@ -197,6 +206,7 @@ CHANGING = frozenset(
         *("proposals.edit", "proposals.edit-all", "proposals.variant", "proposals.duplicate", "proposals.undo"),
         *("proposals.start", "proposals.hold", "rounds.retry", "rounds.variant"),
         *("run.stop", "run.retry", "run.extend", "run.variant"),
+        *("finish.extend", "finish.variant"),
     }
 )
 """Actions that end in a command to the engine: off under `--readonly`."""

@@ -241,9 +241,18 @@ class ConsoleApp(FullScreenApp[int]):
         self._switch(RoundsScreen)
 
     def action_compare(self) -> None:
+        """The marked runs side by side; `q` comes back to where one was."""
         from autoloop_tui.console.screens.compare.screen import CompareScreen
 
-        self._switch(CompareScreen)
+        while any(isinstance(screen, CompareScreen) for screen in self.screen_stack[:-1]):
+            self.pop_screen()  # it is below: back to it, not a second one above
+        if not isinstance(self.screen, CompareScreen):
+            self.push_screen(CompareScreen())
+
+    def action_finish(self) -> None:
+        from autoloop_tui.console.screens.finish.screen import FinishScreen
+
+        self._switch(FinishScreen)
 
     def action_help(self) -> None:
         from autoloop_tui.console.screens.help import HelpScreen

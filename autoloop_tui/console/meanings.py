@@ -37,6 +37,7 @@ MEANINGS = (
     Meaning("p", "Proposals", "proposals"),
     Meaning("r", "Rounds", "rounds"),
     Meaning("c", "Compare", "compare"),
+    Meaning("W", "the finish page", "finish"),
     Meaning("i", "why it does not move: what it waits for, and what would end that", "explain"),
     Meaning("question_mark f1", "help", "help"),
     Meaning("colon ctrl+p", "palette", "palette"),

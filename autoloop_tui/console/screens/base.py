@@ -54,6 +54,9 @@ class ConsoleHost(Protocol):
     def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
         """Ask, and send the request only after a yes."""
 
+    def action_compare(self) -> None:
+        """Show the marked runs side by side on top of the present screen."""
+
     def open_run(self, run_id: str) -> None:
         """Show one run on top of the present screen."""
 

@@ -93,6 +93,8 @@ class HintBar(RowPane):
                 room = width
                 continue
             key = self._key(action)
+            if any(key == self._key(other) for _, _, other in self._places):
+                continue  # the screen's own meaning of it comes first
             length = cells(key) + cells(action.hint) + 3
             if length <= room:
                 keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]

@@ -1,0 +1,64 @@
+"""What the finish page says: what the loop has come to, what failed, and where the reports are."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from autoloop.model import LoopState, RunState
+from autoloop.reports import result_lines
+from autoloop.store import Store
+from autoloop.text.plural import plural
+from autoloop.text.values import duration
+
+from autoloop_tui.console.drawing.glyphs import Glyphs
+from autoloop_tui.console.drawing.paint import look, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.loop_state import name
+from autoloop_tui.console.present.proposals.detail import wrapped
+from autoloop_tui.console.present.proposals.queue import why
+
+MOST_FAILURES = 5
+"""Failed runs that are named; Rounds has them all."""
+
+BROKEN = (RunState.FAILED, RunState.LOST)
+
+
+def page(store: Store, view: View, width: int, *, rounds: str, glyphs: Glyphs) -> list[list[Piece]]:
+    """Rows of at most `width` cells. `rounds`: the key of Rounds."""
+    loop, runs, dot = view.loop, view.snapshot.runs, glyphs.dot
+    failed = [run for run in runs if run.state in BROKEN]
+    active = loop.state is LoopState.ACTIVE
+    seen = look("running" if active else loop.state.value)
+    took = (loop.ended_at or time.time()) - loop.created_at
+    head: list[Piece] = [
+        (f" {name(view)} ", "bold"),
+        (seen.text(glyphs), f"bold {seen.variable}"),
+        (f"{dot}{plural(len(view.snapshot.rounds), 'round')}{dot}{plural(len(runs), 'run')}", ""),
+        (f"{dot}{len(failed)} failed", "slot-failed" if failed else "dim"),
+        (f"{dot}{duration(took)}", "dim"),
+    ]
+    rows = [head, []]
+    if active:
+        rows.append([(" The loop goes on; this is what it has come to so far.", "dim")])
+    found = view.outcome
+    star = glyphs.of("★ ", "* ") if found is not None and found.better else ""
+    lines = result_lines(store, msgspec.structs.replace(loop, outcome=found), view.metrics)
+    for place, text in enumerate(lines):
+        names = ("bold slot-finished" if star else "bold") if place == 0 else ""
+        for at, line in enumerate(wrapped((star if place == 0 else "") + text, width - 4)):
+            rows.append([(f" {'  ' if at else ''}{line}", names)])
+    if not lines:
+        rows.append([(" nothing to compare yet: no run has finished with a key metric", "dim")])
+    if failed:
+        rows += [[], [(f" {len(failed)} failed", "bold slot-failed")]]
+        for run in failed[:MOST_FAILURES]:
+            said = f"{plain(run.name)} ({run.id}): {why(run) or run.state.value}"
+            rows += [[(f"   {'  ' if at else ''}{line}", "")] for at, line in enumerate(wrapped(said, width - 6)[:2])]
+        if len(failed) > MOST_FAILURES:
+            rows.append([(f"   and {len(failed) - MOST_FAILURES} more: {rounds}", "dim")])
+    if loop.spec.markdown_out and not active:
+        rows += [[], [(f" report: {plain(loop.spec.markdown_out)}", "")]]
+        rows.append([(" `autoloop-tui report --html FILE` writes a page to share", "dim")])
+    return rows

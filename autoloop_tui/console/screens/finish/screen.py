@@ -1,0 +1,150 @@
+"""The finish page: who won and by how much, what was changed for it, how the rounds went, and what one may do next."""
+
+from __future__ import annotations
+
+from array import array
+from typing import ClassVar
+
+from autoloop.model import Outcome, Run, Series
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.backdrop import Level
+from autoloop_tui.console.drawing.lines import Line
+from autoloop_tui.console.drawing.paint import number
+from autoloop_tui.console.drawing.pieces import Piece, heading
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.finish import page
+from autoloop_tui.console.present.proposals.detail import change_rows
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.screens.proposals.writing import propose_variant
+from autoloop_tui.console.screens.run.extending import extend_run
+from autoloop_tui.console.widgets.chart import Chart
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+
+class Page(RowPane):
+    """Rows that scroll; shown again when the pane gets another size."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._all: list[list[Piece]] = []
+        self._top = 0
+
+    def show_rows(self, rows: list[list[Piece]]) -> None:
+        self._all = rows
+        self.scroll(0)
+
+    def scroll(self, by: int) -> None:
+        self._top = max(0, min(self._top + by, len(self._all) - self.size.height))
+        self.show(self._all[self._top :])
+
+    def on_resize(self) -> None:
+        self.scroll(0)
+
+
+NO_CHART = 6
+"""Rows that the chart needs at least."""
+
+
+class FinishScreen(LoopScreen):
+    """Of a loop that goes on it says what it has come to so far."""
+
+    SCOPE = "finish"
+    TITLE = "finish"
+    CSS_PATH = "finish.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("finish")
+
+    def body(self) -> ComposeResult:
+        yield Page(id="page")
+        with Container(id="below"):
+            yield Chart(id="rounds")
+            yield RowPane(id="changes")
+
+    def on_mount(self) -> None:
+        self.equivalent("app.finish")
+
+    def show_view(self, view: View) -> None:
+        width, keys = self.size.width, self.console.keys_of
+        rows = page(self.console.feed.store, view, width, rounds=keys("app.rounds"), glyphs=self.console.glyphs)
+        self.query_one(Page).show_rows(rows)
+        room = self.size.height - 3
+        below = room - len(rows) - 1
+        self.query_one("#below").display = below >= NO_CHART and view.outcome is not None
+        self.query_one(Page).styles.height = len(rows) + 1 if below >= NO_CHART else room
+        self.call_after_refresh(self._paint)
+
+    def _paint(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        if (found := view.outcome) is not None:
+            self._paint_rounds(view, found)
+            self._paint_changes(view, found)
+
+    def _paint_rounds(self, view: View, found: Outcome) -> None:
+        chart = self.query_one("#rounds", Chart)
+        word = "highest" if found.highest else "lowest"
+        chart.chart_title = f"{word} {found.statistic} {view.metrics.short(found.metric)} of each round's new configs"
+        numbers = array("q", [each.round for each in found.rounds])
+        values = array("d", [each.first.value for each in found.rounds])
+        base = found.baseline.value
+        chart.set_series([Line("", Series(numbers, values))], [Level(base, f"baseline {number(base)}")])
+
+    def _paint_changes(self, view: View, found: Outcome) -> None:
+        pane = self.query_one("#changes", RowPane)
+        width, height = pane.size
+        glyphs = self.console.glyphs
+        if width <= 0 or height <= 0:
+            return
+        title = "changes from the baseline"
+        rows: list[list[Piece]] = [heading(title, [], width, focused=False, glyphs=glyphs)]
+        first = view.run(found.first.run)
+        changes = found.changes or (first.changes if first and first.base_run == found.baseline.run else [])
+        if changes:
+            rows += change_rows(changes, width - 2, glyphs)
+        else:
+            same = found.first.run == found.baseline.run
+            rows.append([(" none: the baseline stands first" if same else " known when the loop has ended", "dim")])
+        if len(rows) > height:
+            rows = [*rows[: height - 1], [(f"  {glyphs.ellipsis}", "dim")]]
+        pane.show(rows)
+
+    # -------------------------------------------------------------------------------------------------------- actions
+
+    def _first(self) -> Run | None:
+        """The run that stands for the config that stands first."""
+        view = self.view
+        return view.run(view.outcome.first.run) if view and view.outcome else None
+
+    def refusal(self, action: str) -> str:
+        needed = ("finish.variant", "finish.extend", "finish.compare", "finish.open")
+        return "no config stands first yet" if action in needed and self._first() is None else ""
+
+    def action_down(self) -> None:
+        self.query_one(Page).scroll(1)
+
+    def action_up(self) -> None:
+        self.query_one(Page).scroll(-1)
+
+    def action_open(self) -> None:
+        if (run := self._first()) is not None:
+            self.console.open_run(run.id)
+
+    def action_variant(self) -> None:
+        if (run := self._first()) is not None:
+            propose_variant(self.console, run)
+
+    def action_extend(self) -> None:
+        view, run = self.view, self._first()
+        if view is not None and run is not None:
+            extend_run(self.console, view, run)
+
+    def action_compare(self) -> None:
+        """The config that stands first beside the baseline, in place of what was marked."""
+        view = self.view
+        if view is not None and view.outcome is not None:
+            self.console.marked[:] = dict.fromkeys([view.outcome.baseline.run, view.outcome.first.run])
+            self.console.action_compare()

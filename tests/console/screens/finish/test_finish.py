@@ -1,0 +1,106 @@
+"""The finish page: of a loop that has ended, and of one that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autoloop.metrics import default_book, for_runs
+from autoloop.model import LoopEnd, LoopEndKind, LoopState, RoundState, RunState
+from autoloop.reports import result_lines
+from autoloop.verdicts import Judge, outcome
+
+from autoloop_tui.console.screens.compare.screen import CompareScreen
+from autoloop_tui.console.screens.finish.screen import FinishScreen
+from tests.console.pictures import text
+from tests.console.projects import CONFIG, NOW, RecordedProject
+from tests.console.running import run_app
+from tests.console.screens.rounds.driving import metrics
+from tests.console.waiting import settle
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Any]:
+    made = RecordedProject(tmp_path)
+    yield made
+    made.store.close()
+
+
+def played(project: RecordedProject) -> list[Any]:
+    """Two configs with three seeds each, the second better, and a failed run."""
+    project.round(1, RoundState.DONE)
+    runs = []
+    for name, reach, lam in (("base", 0.5, 0.1), ("low", 0.2, 0.2)):
+        for seed in range(3):
+            config = {**CONFIG, "seed": seed, "ot": {**CONFIG["ot"], "lambda_ot": lam}}
+            given = {"group": name, "seed": str(seed), "metrics": metrics(reach + 0.002 * seed)}
+            runs.append(project.run(f"{name},seed={seed}", config=config, **given))
+    project.run("big", RunState.FAILED, reason="CUDA out of memory")
+    return runs
+
+
+def finished(project: RecordedProject) -> list[Any]:
+    runs = played(project)
+    book = for_runs(default_book(), runs)
+    found = outcome(runs, [], project.loop.spec, Judge(runs, book), "eval/offline_eval/avg_l1")
+    end = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds are done")
+    project.change_loop(state=LoopState.FINISHED, outcome=found, ended_at=NOW, end=end)
+    return runs
+
+
+async def test_the_page_has_the_result_as_all_reports_have_it_the_failures_and_the_next_keys(
+    project: RecordedProject,
+) -> None:
+    finished(project)
+    app = project.app()
+
+    async with run_app(app, (160, 45)) as pilot:
+        await pilot.press("W")
+        await settle(pilot)
+        assert isinstance(app.screen, FinishScreen)
+        shown = " ".join(text(app).split())
+        view = app.feed.view
+        assert view is not None
+        for line in result_lines(project.store, project.loop, view.metrics):
+            assert " ".join(line.split()) in shown
+        assert "★ low" in shown
+        assert "big (run00007): CUDA out of memory" in shown
+        assert "of each round's new configs" in shown
+        for hint in ("variant", "extend", "compare", "rounds"):
+            assert hint in shown
+
+
+async def test_c_compares_the_winner_with_the_baseline_and_q_comes_back(project: RecordedProject) -> None:
+    runs = finished(project)
+    app = project.app()
+
+    async with run_app(app, (120, 40)) as pilot:
+        await pilot.press("W", "c")
+        await settle(pilot)
+        assert isinstance(app.screen, CompareScreen)
+        assert app.marked == [runs[0].id, runs[3].id]
+        await pilot.press("q")
+        await settle(pilot)
+        assert isinstance(app.screen, FinishScreen)
+        await pilot.press("q")
+        await settle(pilot)
+        assert not isinstance(app.screen, FinishScreen)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50), (40, 12)])
+async def test_a_loop_that_goes_on_says_what_it_has_come_to_so_far_at_any_size(
+    project: RecordedProject, size: tuple[int, int]
+) -> None:
+    played(project)
+    app = project.app()
+
+    async with run_app(app, size) as pilot:
+        await pilot.press("W")
+        await settle(pilot)
+        shown = " ".join(text(app).split())
+        assert "The loop goes on" in shown
+        assert "★ low" in shown
+        await pilot.press("j", "k", "v", "plus")
+        await settle(pilot)
