@@ -74,6 +74,10 @@ ACTIONS = (
     # Slots
     Action("slots.down", "j,down", "Next slot"),
     Action("slots.up", "k,up", "Previous slot"),
+    Action("slots.first", "g,home", "First"),
+    Action("slots.last", "G,end", "Last"),
+    Action("slots.page-down", "ctrl+d,pagedown", "Half a page down"),
+    Action("slots.page-up", "ctrl+u,pageup", "Half a page up"),
     Action("slots.open", "enter", "Open the run", "open", "autoloop-tui logs {run}"),
     Action("slots.log", "L", "Show the log", "log", "autoloop-tui logs -f {run}"),
     Action("slots.charts", "m", "Show the charts", "charts", "autoloop-tui runs --json"),
@@ -83,6 +87,7 @@ ACTIONS = (
     Action("slots.right", "l,right", "Next metrics in the charts"),
     Action("slots.next-part", "tab", "Next part: slots, log"),
     Action("slots.stop", "x", "Stop the run (asks)", "stop", "autoloop-tui stop {run}"),
+    Action("slots.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
     Action("slots.queue", "e", "Reorder the queue", "queue", "autoloop-tui move {run}"),
     # Proposals
     Action("proposals.down", "j,down", "Next proposal"),

@@ -157,6 +157,12 @@ class View:
         return held | holds
 
     @cached_property
+    def queue(self) -> list[Run]:
+        """The queued runs in the order in which they start."""
+        queued = [run for run in self.snapshot.runs if run.state is RunState.QUEUED]
+        return sorted(queued, key=lambda run: (run.round, run.position))
+
+    @cached_property
     def pending(self) -> list[Proposal]:
         """Those of the current round that wait for a decision, in the order of the Proposals screen."""
         round_ = self.snapshot.round

@@ -25,10 +25,10 @@ MEANINGS = (
     Meaning("tab", "next part, next field", "next-part down"),
     Meaning("shift+tab", "previous field", "up"),
     Meaning("ctrl+n", "next field", "down"),
-    Meaning("1", "the first of what is numbered: slots, parts of a run", "charts"),
-    Meaning("2", "the second", "log"),
-    Meaning("3", "the third", "config"),
-    Meaning("4", "the fourth", "launch"),
+    Meaning("1", "what has that number: a slot, a part of a run", "charts"),
+    Meaning("2", "the same for 2, and so on", "log"),
+    Meaning("3", "the same for 3", "config"),
+    Meaning("4", "the same for 4", "launch"),
     Meaning("enter", "open, take, start what is under the cursor; close what was told", "open back start"),
     Meaning("q", "back; on the first screen, quit", "back no"),
     Meaning("escape", "back, never out", "back escape no"),
@@ -89,7 +89,7 @@ MEANINGS = (
 )
 """In the order of docs/console.md."""
 
-DIGITS = "123456789"
-"""They choose what stands at that place; screens bind them without an id."""
+DIGITS = "0123456789"
+"""They choose what has that number; screens bind them without an id."""
 
 BY_KEY = {key: meaning for meaning in MEANINGS for key in meaning.keys.split()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
+from typing import ClassVar
 
 from autoloop.text.values import count
 from textual import events
@@ -19,6 +20,9 @@ GUTTER = 2
 
 class Table(RowPane):
     """Rows by key, some of them section heads that the cursor passes over. The owner paints a row when asked to."""
+
+    HEADING: ClassVar[bool] = True
+    """Whether a rule with the title stands above the heads of the columns."""
 
     class Moved(Message):
         """The cursor is on another row now, or the row under it has gone."""
@@ -102,20 +106,19 @@ class Table(RowPane):
         if width <= 0 or height <= 0:
             return
         self._keep_in_window()
-        where = f"{count(self._position + 1)} of {count(len(self._selectable))}" if self._selectable else ""
-        bar = heading(
-            self.title,
-            [*self.status, (("  " if self.status else "") + where, "dim")] if where else self.status,
-            width,
-            focused=self.focused_part,
-            glyphs=self.glyphs,
-        )
-        rows = [bar, [(" " * GUTTER, ""), *self.head]] if self.keys or not self.empty else [bar]
+        rows = [self._heading(width)] if self.HEADING else []
+        if self.keys or not self.empty:
+            rows.append([(" " * GUTTER, ""), *self.head])
         if not self._selectable and self.empty:
             rows += message(self.empty, width, height - len(rows))
         else:
             rows += [self._row(key, width) for key in self.in_window]
         self.show(rows)
+
+    def _heading(self, width: int) -> list[Piece]:
+        where = f"{count(self._position + 1)} of {count(len(self._selectable))}" if self._selectable else ""
+        status = [*self.status, (("  " if self.status else "") + where, "dim")] if where else self.status
+        return heading(self.title, status, width, focused=self.focused_part, glyphs=self.glyphs)
 
     def _row(self, key: str, width: int) -> list[Piece]:
         if key in self._sections:
@@ -132,7 +135,11 @@ class Table(RowPane):
     @property
     def _height(self) -> int:
         """Rows below the heading and the titles."""
-        return max(0, self.size.height - 2)
+        return max(0, self.size.height - self._above)
+
+    @property
+    def _above(self) -> int:
+        return 1 + self.HEADING
 
     @property
     def _position(self) -> int:
@@ -176,6 +183,6 @@ class Table(RowPane):
         self.move(-3)
 
     def on_click(self, event: events.Click) -> None:
-        index = self._top + event.y - 2
-        if event.y >= 2 and index < len(self.keys):
+        index = self._top + event.y - self._above
+        if event.y >= self._above and index < len(self.keys):
             self.go_to(self.keys[index])

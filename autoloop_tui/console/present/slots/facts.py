@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from autoloop.configs import diff
 from autoloop.gpus import Gpu
-from autoloop.model import Run, RunState, Series, Slot, UserError
+from autoloop.model import LoopState, RoundState, Run, RunState, Series, Slot, UserError
 
+from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import clip, plain
@@ -29,19 +30,15 @@ class Change(NamedTuple):
     step: int
     base_step: int
 
-    def pieces(self, *, glyphs: Glyphs) -> list[Piece]:
-        """`-0.004 at step 100`; the base's step where that is another one, and then without a judgement."""
-        at = f" at step {self.step}" if self.delta.fair else f" to its base at step {self.base_step}"
-        text, names = self.delta.piece(9, glyphs=glyphs)
-        return [(f" {text}", names), (at, "dim")]
-
 
 @dataclass(frozen=True)
 class SlotFacts:
-    """All that a card shows. `run` is the one that holds the slot, or held it last."""
+    """All that is shown of a slot. `run` is the one that holds the slot, or held it last."""
 
     slot: Slot
     run: Run | None
+    badge: Badge | None = None
+    """Of the run: its letter and colour."""
     gone: bool = False
     """The store says that the run executes, and no process of it is there."""
     step: int = 0
@@ -63,6 +60,8 @@ class SlotFacts:
     """What it would do: stop or relaunch the run."""
     advice: str = ""
     """What to do about the last run's failure."""
+    retries: bool = False
+    """The last run did not succeed, and its round still runs: it can be queued again."""
 
     @property
     def holds(self) -> bool:
@@ -73,6 +72,11 @@ class SlotFacts:
         """The last run here did not succeed, and nothing has taken its place."""
         broken = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
         return self.gone or (self.run is not None and self.run.state in broken)
+
+    @property
+    def told(self) -> bool:
+        """Whether the run is news: in training, or broken with nothing in its place."""
+        return self.holds or (self.broken and not self.waits)
 
     @property
     def reason(self) -> str:
@@ -89,7 +93,7 @@ class SlotFacts:
             return "waiting"
         if self.gone:
             return "gone"
-        return self.run.state.value if self.run and self.broken else "idle"
+        return self.run.state.value if self.run and self.run.state.ended else "idle"
 
     @property
     def last(self) -> float | None:
@@ -97,7 +101,7 @@ class SlotFacts:
 
 
 def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: LastLines) -> SlotFacts:
-    """What the card of one slot says. `lines`: of the logs, kept by the caller."""
+    """What is shown of one slot. `lines`: of the logs, kept by the caller."""
     run, metric = view.in_slots.get(slot.index), view.key_metric
     series: Series | None = None
     last = ""
@@ -115,6 +119,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
     return SlotFacts(
         slot=slot,
         run=run,
+        badge=view.badge(run) if run else None,
         gone=run is not None and view.state_of(run) == "gone",
         step=feed.step(run) if run else 0,
         eta=run.seconds_left(feed.step(run), feed.rate(run), time.time()) if run else None,
@@ -130,7 +135,14 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         asks=asked.origin if asked else "",
         would="relaunch" if asked and asked.edits else "stop",
         advice=failure.advice if failure else "",
+        retries=run is not None and _retries(view, run),
     )
+
+
+def _retries(view: View, run: Run) -> bool:
+    round_, broken = view.snapshot.round, (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+    running = round_ is not None and round_.state is RoundState.RUNNING and run.round == round_.number
+    return running and run.state in broken and view.loop.state is LoopState.ACTIVE and view.engine is not None
 
 
 def _change(view: View, feed: Feed, run: Run, metric: str) -> Change | None:

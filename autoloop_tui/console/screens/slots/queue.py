@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from autoloop.model import Run, RunState
+from autoloop.model import Run
 from autoloop.protocol import Move, Stop
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -50,8 +50,7 @@ class QueueScreen(Standing, ModalScreen[None]):
     @property
     def queue(self) -> list[Run]:
         view = host_of(self).feed.view
-        runs = [run for run in view.snapshot.runs if run.state is RunState.QUEUED] if view else []
-        return sorted(runs, key=lambda run: (run.round, run.position))
+        return list(view.queue) if view else []
 
     def repaint(self) -> None:
         pane, queue = self.query_one(RowPane), self.queue

@@ -6,7 +6,7 @@ import time
 from typing import ClassVar
 
 from autoloop.model import Run, RunState, Slot
-from autoloop.protocol import Stop
+from autoloop.protocol import Retry, Stop
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.worker import Worker, WorkerState
@@ -18,15 +18,17 @@ from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.slots.facts import chart_lines, config_rows, cut, facts_of
 from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
+from autoloop_tui.console.present.slots.rows import queue_row
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.telemetry import Sample, Sampler
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
-from autoloop_tui.console.widgets.slots.cards import SlotCards
+from autoloop_tui.console.widgets.slots.table import SlotTable
+from autoloop_tui.console.widgets.table import Table
 
 SLOW = 4
-"""Ticks between two looks at the cards and charts; twice as many where the screen is narrow, which a slow link often
+"""Ticks between two looks at the table and charts; twice as many where the screen is narrow, which a slow link often
 is. The log is looked at in every tick."""
 
 NARROW = 100
@@ -36,6 +38,9 @@ SAMPLE_EVERY = 2.0
 
 CHARTS = 3
 
+TYPING = 1.0
+"""Seconds within which a second digit belongs to the number of a slot that is typed."""
+
 
 class SlotsScreen(LoopScreen):
     SCOPE = "slots"
@@ -43,12 +48,11 @@ class SlotsScreen(LoopScreen):
     CSS_PATH = "slots.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("slots"),
-        *(Binding(str(n), f"slot({n - 1})", show=False) for n in range(1, 10)),
+        *(Binding(str(digit), f"slot('{digit}')", show=False) for digit in range(10)),
     ]
 
     def __init__(self) -> None:
         super().__init__(classes="show-log")
-        self.cursor = 0
         self.part = "log"
         self.first_metric = 0
         self.sample: Sample | None = None
@@ -56,21 +60,24 @@ class SlotsScreen(LoopScreen):
         self._last_lines = LastLines()
         self._sampled_at = 0.0
         self._ticks = 0
+        self._typed = ("", 0.0)
+        """Digits of a slot's number, and when the last was typed."""
         self._pointed = ""
         """The run that the command on the last line was last made for by itself."""
         self._config: tuple[str, int, list[list[Piece]]] | None = None
         """The config rows shown last: of which run, how wide."""
 
-    def body(self) -> list[SlotCards | Container | RowPane]:
+    def body(self) -> list[Container | RowPane]:
         charts = [Chart(id=f"chart{n}") for n in range(CHARTS)]
         return [
-            SlotCards(id="slots"),
+            SlotTable(self.console.keys_of, id="slots"),
+            RowPane(id="queue"),
             Container(LogTail(id="log"), Container(*charts, id="charts"), RowPane(id="config"), id="detail"),
             RowPane(id="next"),
         ]
 
     def on_mount(self) -> None:
-        self.query_one(SlotCards).focus()
+        self.query_one(SlotTable).focus()
 
     def on_screen_resume(self) -> None:
         self._ticks = 0  # the next one reads on: what was not shown was not read
@@ -78,14 +85,12 @@ class SlotsScreen(LoopScreen):
     # ------------------------------------------------------------------------------------------------------- painting
 
     def show_view(self, view: View) -> None:
-        slots = view.loop.spec.slots
-        self.cursor = min(self.cursor, len(slots) - 1)
-        self._paint_cards(view)
-        cards = self.query_one(SlotCards)
-        wanted = cards.rows_wanted(self.size.width, max(3, self.size.height // 2 - 1))
-        if cards.styles.height is None or cards.styles.height.value != wanted:
-            cards.styles.height = wanted
-            self.call_after_refresh(cards.repaint)
+        table = self.query_one(SlotTable)
+        wanted = min(len(view.loop.spec.slots) + 1, max(3, self.size.height // 2 - 1))
+        if table.styles.height is None or table.styles.height.value != wanted:
+            table.styles.height = wanted
+            self.call_after_refresh(self._paint_table, view)
+        self._paint_table(view)
         self._open_log(view)
         self._paint_charts(view)
         self._paint_config(view)
@@ -107,7 +112,7 @@ class SlotsScreen(LoopScreen):
             self._paint_next(view)  # its countdown
         if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
             self._read(view)
-            self._paint_cards(view)
+            self._paint_table(view)
             self._paint_charts(view)
             self._paint_next(view)
 
@@ -118,6 +123,11 @@ class SlotsScreen(LoopScreen):
         for run in shown.values():
             self.console.feed.read(run)
 
+    @property
+    def cursor(self) -> int:
+        """The place of the slot under it."""
+        return self.query_one(SlotTable).place
+
     def focused_run(self, view: View) -> Run | None:
         return view.in_slots.get(view.loop.spec.slots[self.cursor].index)
 
@@ -125,10 +135,24 @@ class SlotsScreen(LoopScreen):
     def _dot(self) -> str:
         return self.console.glyphs.dot
 
-    def _paint_cards(self, view: View) -> None:
+    def _paint_table(self, view: View) -> None:
         feed, sample = self.console.feed, self.sample
         facts = [facts_of(slot, view, feed, sample, self._last_lines) for slot in view.loop.spec.slots]
-        self.query_one(SlotCards).set_facts(facts, self.cursor)
+        self.query_one(SlotTable).set_facts(facts)
+        self._paint_queue(view)
+
+    def _paint_queue(self, view: View) -> None:
+        """The row under the table: what its row had no room to say of a slot, else what starts next and which of many
+        slots are shown."""
+        pane, table = self.query_one("#queue", RowPane), self.query_one(SlotTable)
+        row = table.said_whole(self.size.width) or queue_row(
+            [run.name for run in view.queue],
+            table.window,
+            len(view.loop.spec.slots),
+            self.size.width,
+            glyphs=self.console.glyphs,
+        )
+        pane.show([row])
 
     def _open_log(self, view: View) -> None:
         run = self.focused_run(view)
@@ -216,24 +240,39 @@ class SlotsScreen(LoopScreen):
     # -------------------------------------------------------------------------------------------------------- actions
 
     def action_down(self) -> None:
-        self._move(self.cursor + 1)
+        self.query_one(SlotTable).move(1)
 
     def action_up(self) -> None:
-        self._move(self.cursor - 1)
+        self.query_one(SlotTable).move(-1)
 
-    def action_slot(self, index: int) -> None:
-        self._move(index)
+    def action_first(self) -> None:
+        self.query_one(SlotTable).first()
 
-    def on_slot_cards_chosen(self, event: SlotCards.Chosen) -> None:
-        self._move(event.index)
+    def action_last(self) -> None:
+        self.query_one(SlotTable).last()
 
-    def _move(self, index: int) -> None:
+    def action_page_down(self) -> None:
+        self.query_one(SlotTable).page(1)
+
+    def action_page_up(self) -> None:
+        self.query_one(SlotTable).page(-1)
+
+    def action_slot(self, digit: str) -> None:
+        """To the slot whose label has this number, and digits typed before it within a moment."""
+        typed, at = self._typed
+        now = time.monotonic()
+        numbers = [slot.label.partition(" ")[2] for slot in self.view.loop.spec.slots] if self.view else []
+        tries = [typed + digit, digit] if typed and now - at < TYPING else [digit]
+        found = next((each for each in tries if each in numbers), None)
+        self._typed = (found or digit, now)
+        if found is not None:
+            self.query_one(SlotTable).go_to(str(numbers.index(found)))
+
+    def on_table_moved(self, event: Table.Moved) -> None:
         view = self.view
         if view is None:
             return
-        self.cursor = max(0, min(index, len(view.loop.spec.slots) - 1))
-        cards = self.query_one(SlotCards)
-        cards.set_facts(cards.facts, self.cursor)
+        self._paint_queue(view)
         self._open_log(view)
         self._paint_charts(view)
         self._paint_config(view)
@@ -243,7 +282,7 @@ class SlotsScreen(LoopScreen):
 
     def action_next_part(self) -> None:
         log = self.query_one(LogTail)
-        (self.query_one(SlotCards) if log.has_focus or not log.is_on_screen else log).focus()
+        (self.query_one(SlotTable) if log.has_focus or not log.is_on_screen else log).focus()
 
     def action_log(self) -> None:
         self._show_part("log")
@@ -304,6 +343,14 @@ class SlotsScreen(LoopScreen):
             "Stop the run",
             Stop(run=run.id),
         )
+
+    def action_retry(self) -> None:
+        run = self.focused_run(self.view) if self.view else None
+        if run is None:
+            self.show_message("nothing has run in this slot yet")
+            return
+        self.equivalent("slots.retry", run=run.id)
+        self.console.ask(Retry(run=run.id))
 
     def action_queue(self) -> None:
         from autoloop_tui.console.screens.slots.queue import QueueScreen

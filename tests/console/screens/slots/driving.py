@@ -12,7 +12,7 @@ from autoloop.model import RunState
 from textual.pilot import Pilot
 
 from autoloop_tui.console.screens.slots.screen import SLOW, SlotsScreen
-from autoloop_tui.console.widgets.slots.cards import SlotCards
+from autoloop_tui.console.widgets.slots.table import SlotTable
 from tests.console.pictures import text
 from tests.console.projects import CONFIG, RecordedProject, painted
 from tests.console.running import ConsolePilot, Size, at_each, run_app
@@ -70,8 +70,8 @@ async def read_at_each(pilot: ConsolePilot, screen: SlotsScreen, sizes: Sequence
         yield size
 
 
-def cards(screen: SlotsScreen) -> str:
-    return "\n".join(painted(screen.query_one(SlotCards)))
+def table(screen: SlotsScreen) -> str:
+    return "\n".join(painted(screen.query_one(SlotTable)))
 
 
 def shown(pilot: Pilot[Any]) -> str:

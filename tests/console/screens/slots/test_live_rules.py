@@ -86,9 +86,9 @@ async def test_what_a_live_rule_asks_stands_on_the_first_screen(project: Recorde
         assert "live rule pi-vanished: relaunch tau, at step 340?   p decides" in whole(screen, "#next")
 
 
-async def test_the_card_of_the_run_says_that_a_rule_asks_about_it(project: RecordedProject) -> None:
+async def test_the_row_of_the_run_says_that_a_rule_asks_about_it(project: RecordedProject) -> None:
     async with drive(project) as screen:
-        assert "live rule pi-vanished asks" in whole(screen, "#slots")
+        assert "rule pi-vanished asks: relaunch?  p decides" in whole(screen, "#slots")
 
 
 async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(project: RecordedProject) -> None:
@@ -155,15 +155,14 @@ async def test_without_an_engine_the_strip_says_that_nothing_starts(project: Rec
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
-async def test_a_failed_run_says_on_its_card_what_to_do(tmp_path: Path, size: Size) -> None:
+async def test_a_failed_run_says_in_its_row_what_to_do(tmp_path: Path, size: Size) -> None:
     project = RecordedProject(tmp_path)
     cause = Cause(id="x", text="CUDA out of memory", advice="lower batch_size, or free the GPU")
     project.run("oom", RunState.FAILED, reason=cause.text, attempt={"cause": cause.text, "diagnosis": cause})
 
     async with drive(project, size) as screen:
-        card = whole(screen, "#slots")
-        assert "CUDA out of memory" in card
-        assert "lower batch_size, or free the GPU" in card
+        said = whole(screen, "#slots") + whole(screen, "#queue")
+        assert "CUDA out of memory: lower batch_size, or free the GPU" in said
 
 
 async def test_eight_slots_have_a_line_each_in_tmux(tmp_path: Path) -> None:

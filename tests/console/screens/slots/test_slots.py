@@ -16,11 +16,10 @@ from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import RowPane
-from autoloop_tui.console.widgets.slots import cards as slot_cards
-from autoloop_tui.console.widgets.slots.cards import SlotCards
+from autoloop_tui.console.widgets.slots.table import SlotTable
 from tests.console.projects import CONFIG, RecordedProject, curve, painted
 from tests.console.running import Size, view_of
-from tests.console.screens.slots.driving import SIZES, busy, cards, changed, drive, shown
+from tests.console.screens.slots.driving import SIZES, busy, changed, drive, shown, table
 from tests.console.waiting import settle
 from tests.support.calls import calls_of
 
@@ -34,30 +33,29 @@ def test_every_key_of_the_scope_has_its_action() -> None:
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path: Path, size: Size) -> None:
     async with drive(busy(tmp_path, slots=3), size) as (pilot, screen):
-        for key, at in (("j", 1), ("j", 2), ("down", 2), ("k", 1), ("up", 0), ("k", 0), ("3", 2), ("1", 0), ("9", 2)):
+        for key, at in (("j", 1), ("j", 2), ("down", 2), ("k", 1), ("up", 0), ("k", 0), ("2", 2), ("0", 0), ("9", 0)):
             await pilot.press(key)
             assert screen.cursor == at, key
-        await pilot.press("2")
+        await pilot.press("1")
         await settle(pilot)
         assert "run 1 line 79" in "\n".join(painted(screen.query_one(LogTail)))
         assert "$ autoloop-tui logs run00003" in shown(pilot)
 
 
-async def test_moving_the_cursor_draws_only_the_two_cards_it_leaves_and_reaches(
+async def test_moving_the_cursor_paints_only_the_two_rows_it_leaves_and_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with drive(busy(tmp_path, slots=8), (200, 50)) as (pilot, screen):
-        # The clock draws what has changed; only the keys are of interest.
+        # The clock paints what has changed; only the keys are of interest.
         monkeypatch.setattr(screen, "tick", lambda: None)
-        drawn = calls_of(monkeypatch, slot_cards, "padded")
+        painted_regions = calls_of(monkeypatch, SlotTable, "refresh")
         await pilot.press("j")
-        heads = ["".join(text for text, _ in line) for line, _ in drawn[:: slot_cards.CARD_ROWS]]
-        assert [head.split()[1:3] for head in heads] == [["cpu", "0"], ["cpu", "1"]]
+        assert [region.y for call in painted_regions for region in call[1:]] == [1, 2]
 
 
 async def test_a_click_chooses_a_slot(tmp_path: Path) -> None:
     async with drive(busy(tmp_path), (120, 40)) as (pilot, screen):
-        assert await pilot.click(SlotCards, offset=(60, 2))
+        assert await pilot.click(SlotTable, offset=(60, 2))
         await settle(pilot)
         assert screen.cursor == 1
 
@@ -152,7 +150,7 @@ async def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path: Pa
         await settle(pilot)
         assert "run 0 line 0" in "\n".join(painted(screen.query_one(LogTail)))
         await pilot.press("tab")
-        assert screen.query_one(SlotCards).has_focus
+        assert screen.query_one(SlotTable).has_focus
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -229,5 +227,5 @@ async def test_a_terminal_resized_again_and_again_stays_whole(tmp_path: Path) ->
             await pilot.resize_terminal(1 + n * 37 % 210, 1 + n * 13 % 55)
         await pilot.resize_terminal(120, 40)
         await settle(pilot)
-        assert "run_0" in cards(screen)
+        assert "run_0" in table(screen)
         assert "run 0 line 79" in shown(pilot)

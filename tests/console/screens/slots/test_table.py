@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
-from autoloop.model import LoopEnd, LoopEndKind, RunState, Series
+from autoloop.model import Cause, LoopEnd, LoopEndKind, RunState, Series
+from autoloop.protocol import Retry
 from autoloop.runners import procfs
 
 from autoloop_tui.console.drawing.paint import look
@@ -17,14 +18,20 @@ from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.telemetry import Load, Sample, Sampler
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.log_tail import LogTail
-from autoloop_tui.console.widgets.slots.cards import SlotCards
+from autoloop_tui.console.widgets.slots.table import SlotTable
 from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size
-from tests.console.screens.slots.driving import HOSTILE, SIZES, busy, cards, changed, drive, look_again, read_at_each, shown
+from tests.console.screens.slots.driving import HOSTILE, SIZES, busy, changed, drive, look_again, read_at_each, shown, table
 from tests.console.waiting import settle
 from tests.support.processes import bystander
 
 # ----------------------------------------------------------------------------------------------------------- what is shown
+
+
+def below(screen: SlotsScreen) -> str:
+    """The row under the table."""
+    return "".join(painted(screen.query_one("#queue")))
+
 
 EVERY_SIZE = [*SIZES, (60, 20)]
 
@@ -32,7 +39,7 @@ EVERY_SIZE = [*SIZES, (60, 20)]
 @pytest.mark.parametrize("size", SIZES)
 async def test_empty_slots_say_so(tmp_path: Path, size: Size) -> None:
     async with drive(RecordedProject(tmp_path), size) as (pilot, screen):
-        assert cards(screen).count("nothing has run here yet") == 2
+        assert table(screen).count("nothing has run here yet") == 2
         assert "this slot has not run anything yet" in shown(pilot)
         for key in ("j", "k", "enter", "l", "m", "d", "y", "n", "x", "2", "9"):
             await pilot.press(key)
@@ -43,13 +50,12 @@ async def test_empty_slots_say_so(tmp_path: Path, size: Size) -> None:
 async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path: Path) -> None:
     async with drive(busy(tmp_path)) as (pilot, screen):
         async for size in read_at_each(pilot, screen, SIZES):
-            told = cards(screen)
-            for word in ("run_0", "run_1", "100%"):
+            told = table(screen)
+            for word in ("run_0", "run_1", "100%", "▶ running", "eval_l1", "█"):
                 assert word in told
             assert "run 0 line 79" in shown(pilot)
-            assert "eval_l1" in told
-            if size[0] >= 120:
-                assert "run 1 line 79" in told  # each card has its own run's last line
+            if size[0] >= 200:
+                assert "run 1 line 79" in told  # each slot has its own run's last line
 
 
 async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_path: Path) -> None:
@@ -70,15 +76,16 @@ async def test_a_slot_whose_run_did_not_succeed_names_its_state_in_its_colour_an
 
     async with drive(project) as (pilot, screen):
         async for size in read_at_each(pilot, screen, EVERY_SIZE):
-            rows = [screen.query_one(SlotCards).render_line(y) for y in range(screen.query_one(SlotCards).size.height)]
-            row = next(row for row in rows if "cpu 0" in row.text)
-            assert state.value in row.text
+            rows = [screen.query_one(SlotTable).render_line(y) for y in range(screen.query_one(SlotTable).size.height)]
+            row = rows[1]
             assert "broken" in row.text
-            assert "idle" not in row.text[: row.text.index("broken")]
+            assert "idle" not in row.text
             wanted = pilot.app.get_css_variables()[look(state.value).variable].lower()
-            (named,) = [segment for segment in row if state.value in segment.text]
-            assert str(named.style.color.get_truecolor().hex).lower() == wanted
-            assert "CUDA out of" in cards(screen)
+            told = [segment for segment in row if state.value in segment.text or "█" in segment.text]
+            assert len(told) == 2  # the word and the bar
+            assert {str(segment.style.color.get_truecolor().hex).lower() for segment in told} == {wanted}
+            assert "CUDA out of memory" in table(screen) + below(screen)
+            assert "t retries" in table(screen) or size[0] == 60
             if state is not RunState.STOPPED and size[0] >= 80:
                 assert "1 failed" in painted(screen.query_one("#top"))[0]
 
@@ -92,9 +99,10 @@ async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_a
 
     async with drive(project) as (pilot, screen):
         async for _ in read_at_each(pilot, screen, EVERY_SIZE):
-            rows = {label: row for row in cards(screen).splitlines() for label in ("cpu 0", "cpu 1") if label in row}
-            assert "running" in rows["cpu 0"]
-            assert "waiting" in rows["cpu 1"].partition("cpu 1")[2]
+            _, first, second, *_ = table(screen).splitlines()
+            assert "running" in first
+            assert "waiting" in second
+            assert "in use by python" in second
 
 
 @pytest.mark.parametrize("slots", [2, 7])
@@ -107,12 +115,11 @@ async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run
 
         async with drive(project, engine=False) as (pilot, screen):
             async for _ in read_at_each(pilot, screen, EVERY_SIZE):
-                rows = screen.query_one(SlotCards).facts
+                rows = screen.query_one(SlotTable).facts
                 assert [facts.state for facts in rows[:2]] == ["running", "gone"]
-                told = cards(screen)
+                told = table(screen)
                 assert "gone" in told
                 assert "no process" in told
-                assert told.count("eta") <= 1 + (slots == 7)  # of the one that runs, and the title of a line each
                 next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
                 assert "the engine has stopped: 1 run continues; no process of 1 run is there any more" in next_
                 await pilot.press("r")
@@ -142,32 +149,101 @@ FALLING = ([50, 100, 150, 200], [0.9, 0.6, 0.4, 0.3])
 @pytest.mark.parametrize(
     ("mine", "said"),
     [
-        (([50, 100], [0.91, 0.58]), "-0.02 at step 100"),
-        (([50, 100], [0.91, 0.62]), "+0.02 at step 100"),
-        (([50, 100, 130], [0.91, 0.62, math.nan]), "+0.02 at step 100"),
-        (([50, 100], [0.91, 0.6]), "= at step 100"),
-        (([50, 130], [0.91, 0.5]), "-0.1 to its base at step 100"),
+        (([50, 100], [0.91, 0.58]), "-0.02    @100"),
+        (([50, 100], [0.91, 0.62]), "+0.02    @100"),
+        (([50, 100], [0.91, 0.6]), " 0       @100"),
+        (([50, 130], [0.91, 0.5]), "-0.1     to 100"),
         (([20], [1.0]), None),
     ],
 )
 async def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path: Path, mine: Any, said: Any) -> None:
     async with drive(learning(tmp_path, mine=mine, base=FALLING), (120, 40)) as (_, screen):
-        told = cards(screen)
+        told = table(screen)
         if said is None:
-            assert "step" not in told
+            assert "vs base" not in told
         else:
             assert said in told
-        (facts, _) = screen.query_one(SlotCards).facts
+        (facts, _) = screen.query_one(SlotTable).facts
         if facts.change is not None and not facts.change.delta.fair:
             assert facts.change.delta.piece(9)[1] == "dim"  # of different steps nobody can say which is better
 
 
-async def test_a_line_a_slot_gives_the_step_of_the_change_and_cuts_no_number(tmp_path: Path) -> None:
-    async with drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING, slots=7)) as (pilot, screen):
-        async for size in read_at_each(pilot, screen, [(80, 24), (60, 20)]):
-            head, row, *_ = cards(screen).splitlines()
-            assert "0.58" in row
-            assert ("-0.02 @100" in row) == ("change @ step" in head) == (size[0] >= 80)
+async def test_no_number_is_cut_at_any_width(tmp_path: Path) -> None:
+    project = learning(tmp_path, mine=([50, 100], [0.91, 0.5812345]), base=FALLING, slots=7)
+    async with drive(project) as (pilot, screen):
+        async for size in read_at_each(pilot, screen, [(200, 50), (120, 40), (100, 30), (80, 24), (60, 20)]):
+            head, row, *_ = table(screen).splitlines()
+            assert " 0.5812 " in row
+            assert ("-0.01877" in row) == ("vs base" in head) >= (size[0] >= 80)
+            assert ("@100" in row) == ("vs base @ step" in head) == (size[0] >= 100)
+
+
+async def test_names_are_whole_before_anything_else_grows(tmp_path: Path) -> None:
+    project, name = RecordedProject(tmp_path, slots=1), "reg_tau_lambda015_wd0.05_r2_4"
+    project.run(name, RunState.RUNNING, log="x\n")
+    async with drive(project) as (pilot, screen):
+        async for size in read_at_each(pilot, screen, [(200, 50), (120, 40), (80, 24), (60, 20)]):
+            row = table(screen).splitlines()[1]
+            assert name in row if size[0] >= 80 else row.split()[4].endswith("_r2_4")  # both ends of a long name stay
+
+
+async def test_a_trend_takes_a_cell_for_each_point_from_the_left(tmp_path: Path) -> None:
+    async with drive(learning(tmp_path, mine=([50, 100], [0.91, 0.58]), base=FALLING), (120, 40)) as (_, screen):
+        assert "█▁    " in table(screen).splitlines()[1]
+
+
+async def test_a_metric_that_is_no_number_any_more_is_said_with_the_key_that_stops_the_run(tmp_path: Path) -> None:
+    project = learning(tmp_path, mine=([50, 100, 130], [0.91, 0.62, math.nan]), base=FALLING)
+    async with drive(project, (120, 40)) as (pilot, screen):
+        async for _ in read_at_each(pilot, screen, [(120, 40), (80, 24)]):
+            assert "NaN since step 130  x stops" in table(screen) + below(screen)
+
+
+async def test_what_a_row_has_no_room_for_is_said_below_when_the_cursor_is_on_it(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path, slots=2)
+    cause = Cause(id="x", text="the GPU ran out of memory", advice="lower batch_size")
+    attempt = {"slot": 1, "cause": cause.text, "diagnosis": cause}
+    project.run("next", RunState.QUEUED)
+    project.run("oom", RunState.FAILED, reason=cause.text, attempt=attempt)
+    async with drive(project, (80, 24)) as (pilot, screen):
+        assert below(screen).strip() == "queue 1: next"
+        await pilot.press("j")
+        assert below(screen).strip() == "the GPU ran out of memory: lower batch_size  t retries"
+        await pilot.press("t")
+        assert project.commands() == [Retry(run="run00002")]
+    async with drive(project, (80, 24), engine=False) as (pilot, screen):
+        await pilot.press("j")
+        assert "⏎ shows why" in below(screen)  # nothing can be queued without an engine
+
+
+async def test_sixty_four_slots_page_and_are_counted(tmp_path: Path) -> None:
+    project = busy(tmp_path, slots=64)
+    async with drive(project) as (pilot, screen):
+        async for size in read_at_each(pilot, screen, [(80, 24), (200, 50)]):
+            most = size[1] // 2 - 2
+            await pilot.press("g")
+            assert f"1–{most} of 64 slots" in shown(pilot)
+            for keys, place in (("G", 63), ("g", 0), ("4 2", 42), ("pagedown", 42 + most // 2), ("home", 0), ("7", 7)):
+                await pilot.press(*keys.split())
+                assert screen.cursor == place, keys
+                assert f"run_{place} " in table(screen)
+            await pilot.press("end")
+            assert f"{65 - most}–64 of 64 slots" in shown(pilot)
+
+
+async def test_slots_of_one_kind_are_called_by_their_numbers_which_are_their_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(gpus(), {}, frozenset()))
+    project = busy(tmp_path, slots=2)
+    project.change_loop(spec=changed(project.spec, device="cuda", gpus=[3, 7]))
+    async with drive(project) as (pilot, screen):
+        head, first, second, *_ = table(screen).splitlines()
+        assert head.split()[0] == "gpu"
+        assert [row.strip(" ›").split()[0] for row in (first, second)] == ["3", "7"]
+        for key, place in (("7", 1), ("3", 0), ("1", 0)):  # no slot is called 1
+            await pilot.press(key)
+            assert screen.cursor == place
 
 
 async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path: Path) -> None:
@@ -190,13 +266,13 @@ async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loop
     project.run("mine", RunState.RUNNING, metrics={}, log=log, step=0)
 
     async with drive(project, (120, 40)) as (_, screen):
-        told = cards(screen)
-        assert "eval_l1 0.5" in told
-        assert "90/200" in told
+        told = table(screen)
+        assert " 0.5 " in told
+        assert " 45%" in told
     preset.unlink()  # nobody can say how its log is read: nothing is made up from it
 
     async with drive(project, (120, 40)) as (_, screen):
-        assert "no points yet" in cards(screen)
+        assert " 0.5 " not in table(screen)
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 10), (1, 1)])
@@ -236,13 +312,12 @@ def gpus(*processes: Any, **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("report", "told"),
     [
-        (gpus(), ["97%", "71G/80G", "412W", "64°C"]),
+        (gpus(), ["97%", "71G"]),
         (gpus(GpuProcess(pid=41, name="python", user="ann")), ["also python (41, ann)"]),
-        (gpus(GpuProcess(pid=40, name="ours", user="me")), ["97%"]),
+        (gpus(GpuProcess(pid=40, name="ours", user="me")), ["97%", "71G"]),
         (gpus(GpuProcess(pid=7)), ["also a process (7, ?)"]),
         (gpus(GpuProcess(pid=7, name="\x1b[1mevil")), ["also [1mevil (7, ?)"]),
         (GpuReport(error="no NVML: the package nvidia-ml-py is not installed"), ["no NVML: the package"]),
-        (GpuReport(), ["no NVML reading yet"]),
     ],
 )
 async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_known(
@@ -254,10 +329,9 @@ async def test_a_gpu_slot_tells_its_load_who_else_is_there_or_why_nothing_is_kno
 
     async with drive(project) as (pilot, screen):
         await pilot.app.workers.wait_for_complete()
-        async for _ in read_at_each(pilot, screen, SIZES):
-            assert "gpu 0" in cards(screen)
+        async for size in read_at_each(pilot, screen, SIZES):
             for words in told:
-                assert words in cards(screen)
+                assert words in table(screen) + below(screen) or (words == "71G" and size[0] < 100)
 
 
 async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,8 +343,8 @@ async def test_a_slot_that_waits_for_its_gpu_says_for_whom(tmp_path: Path, monke
 
     async with drive(project) as (pilot, screen):
         async for _ in read_at_each(pilot, screen, SIZES):
-            assert "waits" in cards(screen)
-            assert "python (pid 41, ann" in " ".join(cards(screen).split())
+            assert "▲ waiting" in table(screen)
+            assert why in table(screen) + below(screen)
 
 
 async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,5 +355,7 @@ async def test_a_cpu_slot_tells_the_load_of_its_process_tree(tmp_path: Path, mon
         await pilot.app.workers.wait_for_complete()
         await settle(pilot)
         look_again(screen)
-        assert "cpu 187%" in cards(screen)
-        assert "mem 3.0G" in cards(screen)
+        head, row, *_ = table(screen).splitlines()
+        assert " cpu " in head
+        assert " 187%" in row
+        assert " 3.0G" in row

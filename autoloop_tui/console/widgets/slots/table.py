@@ -1,0 +1,56 @@
+"""The table of slots: a line each at every size; where they are too many it pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.present.slots import rows
+from autoloop_tui.console.present.slots.facts import SlotFacts
+from autoloop_tui.console.widgets.table import Table
+
+
+class SlotTable(Table, can_focus=True):
+    """All slots in their order; the keys of its rows are their places. Only what has changed is painted."""
+
+    HEADING = False
+
+    def __init__(self, keys_of: Callable[[str], str], *, id: str | None = None) -> None:
+        """`keys_of` gives the key of an action as it is shown."""
+        super().__init__(id=id)
+        self._keys_of = keys_of
+        self.facts: list[SlotFacts] = []
+        self._layout: rows.Layout | None = None
+
+    def set_facts(self, facts: list[SlotFacts]) -> None:
+        self.facts = facts
+        self.set_rows([str(place) for place in range(len(facts))], self._row_of)
+
+    @property
+    def place(self) -> int:
+        """Of the slot under the cursor."""
+        return int(self.cursor or 0)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The first and the last slot shown, from 1."""
+        shown = self.in_window
+        return (int(shown[0]) + 1, int(shown[-1]) + 1) if shown else (1, 0)
+
+    def said_whole(self, width: int) -> list[Piece]:
+        """What has to be said of the slot under the cursor, if its row has no room for it."""
+        if self._layout is None or self.place >= len(self.facts):
+            return []
+        facts, glyphs = self.facts[self.place], self.glyphs
+        if not rows.cut(facts, self._layout, key=self._keys_of, glyphs=glyphs):
+            return []
+        return [("  ", ""), *rows.sentence(rows.said_of(facts, self._keys_of, glyphs), width - 3, glyphs)]
+
+    def repaint(self) -> None:
+        self._layout = rows.layout(self.facts, self.row_width) if self.facts else None
+        self.head = rows.head(self._layout, self.glyphs) if self._layout else []
+        super().repaint()
+
+    def _row_of(self, key: str, width: int) -> list[Piece]:
+        assert self._layout is not None
+        return rows.row(self.facts[int(key)], self._layout, key=self._keys_of, glyphs=self.glyphs)
