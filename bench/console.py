@@ -173,7 +173,7 @@ def opened(project: Path, columns: int, rows: int, runs: list[Run]) -> tuple[Ter
     begin = time.perf_counter()
     terminal = Terminal(columns, rows, f"exec {console}", project)
     # With tmux's own line, 80×24 has no row for the last of eight slots.
-    painted = terminal.read(10, until=["slots", *(run.name for run in runs[:-1])])
+    painted = terminal.read(10, until=["queue", *(run.name for run in runs[:-1])])
     return terminal, ((painted or time.perf_counter()) - begin) * 1e3
 
 

@@ -37,6 +37,10 @@ CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
 
 
+TURNS = 4
+"""Turns of the clock between two looks at the first line of a screen."""
+
+
 class ConsoleApp(FullScreenApp[int]):
     """The console on one loop."""
 
@@ -69,6 +73,7 @@ class ConsoleApp(FullScreenApp[int]):
         """Runs marked for Compare, by id, in the order of marking."""
         self.seen_proposals: set[int] | None = None
         """Proposals that are not new any more; None until the first look at them."""
+        self._turns = 0
         self.themes: dict[str, ThemeFile] = {}
         """Shipped, the user's and the project's, by name."""
         self._bad_themes: list[Failure] = []
@@ -122,8 +127,11 @@ class ConsoleApp(FullScreenApp[int]):
             self._show_answers()
             screen = self.screen
             if isinstance(screen, LoopScreen) and screen.is_mounted:
+                self._turns += 1
                 if changed:
                     screen.refresh_view()
+                elif self._turns % TURNS == 0:
+                    screen.paint_top()
                 screen.tick()
         except TROUBLE as error:
             self.show_message(str(error), ok=False)

@@ -25,16 +25,32 @@ def status(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Pie
     dot = glyphs.dot
     pieces = state(view, key=key, glyphs=glyphs)
     if round_:
-        runs = view.in_round
-        ended = len(runs) - view.unended
-        pieces.append((f"{dot}round {round_.number}/{loop.spec.rounds}{dot}{ended}/{len(runs)} runs", ""))
-        failed = sum(run.state in (RunState.FAILED, RunState.LOST) for run in runs)
-        if failed:
-            pieces.append((f"{dot}{failed} failed", "slot-failed"))
-    queued = view.snapshot.queued
-    if queued:
-        pieces.append((f"{dot}{queued} queued", "dim"))
+        pieces.append((f"{dot}round {round_.number}/{loop.spec.rounds}{dot}", ""))
+        finished, failed, stopped = _counts(view)
+        pieces += [(str(finished), "slot-finished" if finished else ""), (f"/{len(view.in_round)} done", "")]
+        pieces += [(f"{dot}{failed} failed", "bold slot-failed")] if failed else []
+        pieces += [(f"{dot}{stopped} stopped", "slot-stopped")] if stopped else []
     return pieces
+
+
+def short_status(view: View, *, key: Callable[[str], str], glyphs: Glyphs, word: bool = True) -> list[Piece]:
+    """The same where there is little room: `▶ running r2/3 5/8 ✗1`; without `word`, the state as its sign alone."""
+    round_ = view.snapshot.round
+    first, names = state(view, key=key, glyphs=glyphs)[0]
+    pieces: list[Piece] = [(first.partition(":")[0] if word else first[:1], names)]
+    if round_:
+        finished, failed, _ = _counts(view)
+        pieces += [(f" r{round_.number}/{view.loop.spec.rounds} ", ""), (str(finished), "slot-finished" if finished else "")]
+        pieces += [(f"/{len(view.in_round)}", "")]
+        pieces += [(f" {look('failed').mark(glyphs)}{failed}", "bold slot-failed")] if failed else []
+    return pieces
+
+
+def _counts(view: View) -> tuple[int, int, int]:
+    """How many runs of the round have finished, failed and been stopped."""
+    states = [run.state for run in view.in_round]
+    broken = states.count(RunState.FAILED) + states.count(RunState.LOST)
+    return states.count(RunState.FINISHED), broken, states.count(RunState.STOPPED)
 
 
 def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, cast
@@ -74,7 +75,8 @@ def host_of(screen: Screen[Any]) -> ConsoleHost:
 
 
 class LoopScreen(Standing, Screen[None]):
-    """A screen over one loop. Subclasses give SCOPE, TITLE, `body`, and paint in `show_view` and `tick`."""
+    """A screen over one loop. Subclasses give SCOPE, TITLE (empty on the first), `body`, and paint in `show_view` and
+    `tick`."""
 
     SCOPE: ClassVar[str]
     TITLE: ClassVar[str]
@@ -123,10 +125,14 @@ class LoopScreen(Standing, Screen[None]):
 
     def refresh_view(self) -> None:
         view = self.view
-        self.query_one(TopBar).paint_view(view, self.TITLE, self.console.mode)
+        self.paint_top()
         if view is not None:
             self.show_view(view)
             self.query_one(HintBar).repaint()
+
+    def paint_top(self) -> None:
+        """The first line again: the time goes on while nothing else happens."""
+        self.query_one(TopBar).paint_view(self.view, self.console.feed, self.TITLE, self.console.mode, time.time())
 
     def on_screen_resume(self) -> None:
         # The sizes of the panes are known only after the layout.

@@ -10,17 +10,14 @@ from textual.message import Message
 
 from autoloop_tui.console.actions import BY_ID, URGENT, Action, of_scope
 from autoloop_tui.console.drawing.paint import cells, clip, plain
-from autoloop_tui.console.drawing.pieces import Piece, crop
-from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.loop_state import name, status, waits
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.present.top_line import top_line
 from autoloop_tui.console.widgets.row_pane import RowPane
-
-SHORTEST = 12
-"""Cells that the loop's name keeps when all that is told of it leaves less."""
 
 
 class TopBar(RowPane):
-    """The loop, its state, its round and what it waits for."""
+    """The loop, how it stands, the best so far, when it ends, and the time."""
 
     DEFAULT_CSS = "TopBar { height: 1; background: $panel; }"
 
@@ -29,20 +26,14 @@ class TopBar(RowPane):
         super().__init__(id=id)
         self._keys_of = keys_of
 
-    def paint_view(self, view: View | None, title: str, mode: str = "") -> None:
-        """`mode`: what is different in this console: `read-only`."""
-        pieces: list[Piece] = [(f" {title} ", "bold key")]
-        if mode:
-            pieces.append((f"{mode} ", "bold slot-warn"))
-        if view:
-            told = status(view, key=self._keys_of, glyphs=self.glyphs)
-            room = self.size.width - sum(cells(text) for text, _ in [*pieces, *told]) - 1
-            mark = self.glyphs.ellipsis
-            pieces += [(f"{clip(name(view), max(SHORTEST, room), mark)} ", "bold"), *told]
-            if title != "slots":  # whose last rows say it whole
-                pieces += [(f"{self.glyphs.dot}{why}", "slot-warn") for why in waits(view)]
-            pieces = crop(pieces, 0, self.size.width, mark)
-        self.show([pieces])
+    def paint_view(self, view: View | None, feed: Feed, title: str, mode: str, now: float) -> None:
+        """`title`: of the screen; the first has none. `mode`: what is different in this console: `read-only`."""
+        head: list[Piece] = [(f" {title} ", "bold key"), (self.glyphs.of("│", "|"), "rule")] if title else []
+        head += [(f" {mode} ", "bold slot-warn")] if mode else []
+        if view is not None:
+            width = self.size.width - sum(cells(text) for text, _ in head)
+            head += top_line(view, feed, width, now, first=not title, key=self._keys_of, glyphs=self.glyphs)
+        self.show([head])
 
 
 class HintBar(RowPane):

@@ -44,7 +44,7 @@ TYPING = 1.0
 
 class SlotsScreen(LoopScreen):
     SCOPE = "slots"
-    TITLE = "slots"
+    TITLE = ""
     CSS_PATH = "slots.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("slots"),
@@ -330,6 +330,8 @@ class SlotsScreen(LoopScreen):
         run = self.focused_run(self.view) if self.view else None
         if action == "slots.stop" and (run is None or run.state is not RunState.RUNNING):
             return "nothing runs in this slot"
+        if action == "slots.retry" and not (run and self.query_one(SlotTable).facts[self.cursor].retries):
+            return "only a run of this round that did not succeed can be tried again"
         return "this slot has not run anything yet" if action == "slots.open" and run is None else ""
 
     def action_stop(self) -> None:
@@ -346,11 +348,9 @@ class SlotsScreen(LoopScreen):
 
     def action_retry(self) -> None:
         run = self.focused_run(self.view) if self.view else None
-        if run is None:
-            self.show_message("nothing has run in this slot yet")
-            return
-        self.equivalent("slots.retry", run=run.id)
-        self.console.ask(Retry(run=run.id))
+        if run is not None:
+            self.equivalent("slots.retry", run=run.id)
+            self.console.ask(Retry(run=run.id))
 
     def action_queue(self) -> None:
         from autoloop_tui.console.screens.slots.queue import QueueScreen

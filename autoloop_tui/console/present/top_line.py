@@ -1,0 +1,115 @@
+"""The first line: which loop, how it stands, the best so far and whether that is more than noise, when it ends, the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from autoloop.metrics import config_name
+from autoloop.model import Call, Outcome
+
+from autoloop_tui.console.drawing.glyphs import Glyphs
+from autoloop_tui.console.drawing.paint import cells, clip, number, plain, signed
+from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.present import loop_ends
+from autoloop_tui.console.present.loop_state import name, short_status, status, waits
+
+SHORTEST = 8
+"""Cells that the loop's name keeps."""
+MOST = 28
+"""Cells of the best config's name at most."""
+
+
+def top_line(
+    view: View, feed: Feed, width: int, now: float, *, first: bool, key: Callable[[str], str], glyphs: Glyphs
+) -> list[Piece]:
+    """What says less gives way first, the name of the loop before the rest is shortened, and the time stays.
+
+    `first`: for the first screen, which says at its foot what the loop waits for.
+    """
+    head: list[Piece] = [(" ", "")]
+    bests = best_texts(view, glyphs)
+    if not first and (why := waits(view)):
+        bests = [[(clip(why[0], max(MOST, width // 3), glyphs.ellipsis), "slot-warn")]]
+    when = loop_ends.texts(loop_ends.ends(view, feed, now), now)
+    stands = [
+        status(view, key=key, glyphs=glyphs),
+        short_status(view, key=key, glyphs=glyphs),
+        short_status(view, key=key, glyphs=glyphs, word=False),
+    ]
+    clock: Piece = (f"  {loop_ends.clock(now, now)} ", "bold")
+    called = name(view)
+    for told, best, end in _tries(stands, bests, when):
+        right = [*_gap(best), *_gap([(end, "")]), clock]
+        fixed = _length([*head, *told, *right]) + 2
+        if fixed + min(SHORTEST, cells(called)) <= width:
+            shown = clip(called, width - fixed, glyphs.ellipsis)
+            return [*head, (f"{shown}  ", "bold"), *told, (" " * (width - fixed - cells(shown)), ""), *right]
+    left = [*head, (f"{clip(called, SHORTEST, glyphs.ellipsis)} ", "bold"), *stands[-1]]
+    room = width - _length([clock])
+    left = crop(left, 0, room, glyphs.ellipsis)
+    return [*left, (" " * (room - _length(left)), ""), clock] if room > SHORTEST else crop(left, 0, width)
+
+
+def _tries(
+    stands: list[list[Piece]], bests: list[list[Piece]], when: list[str]
+) -> Iterator[tuple[list[Piece], list[Piece], str]]:
+    """What to say, fullest first: the best and the times give way in turns, then the state; only then is one left out."""
+    for told in stands:
+        best = end = 0
+        while True:
+            yield told, bests[best], when[end]
+            if best < len(bests) - 1 and (best <= end or end == len(when) - 1):
+                best += 1
+            elif end < len(when) - 1:
+                end += 1
+            else:
+                break
+    yield from ((told, [], when[-1]) for told in stands)
+    yield from ((told, [], "") for told in stands)
+
+
+def _gap(pieces: list[Piece]) -> list[Piece]:
+    return [("  ", ""), *pieces] if any(text for text, _ in pieces) else []
+
+
+def _length(pieces: list[Piece]) -> int:
+    return sum(cells(text) for text, _ in pieces)
+
+
+def best_texts(view: View, glyphs: Glyphs) -> list[list[Piece]]:
+    """The best so far, its distance to the baseline and what is known of it, fullest first."""
+    found = view.outcome
+    if found is None:
+        return [[]]
+    run = view.run(found.first.run)
+    metric = view.metrics.short(found.metric)
+    value: list[Piece] = [("best ", "dim"), (number(found.first.value), "bold")]
+    titled: list[Piece] = [("best ", "dim"), (f"{metric} ", ""), (number(found.first.value), "bold")]
+    called = clip(plain(config_name(run) if run else found.first.run), MOST, glyphs.ellipsis)
+    if found.comparison is None:
+        return [[*titled, (f" {called}, the baseline", "")], [*value, (" (baseline)", "")], value]
+    change = signed(found.comparison.effect, 8)
+    words, mark, look = verdict_words(found, glyphs)
+    where = f" {called}" + (f" r{run.round}" if run else "")
+    base = number(found.baseline.value)
+    return [
+        [*titled, (where, ""), (f"  {change} to baseline {base}: ", ""), (words, look)],
+        [*value, (where, ""), (f"  {change} ", ""), (words, look)],
+        [*value, (f" {change} ", ""), (words, look)],
+        [*value, (f" {change} ", ""), (mark, look)],
+        [(f"{change} ", ""), (mark, look)],
+    ]
+
+
+def verdict_words(found: Outcome, glyphs: Glyphs) -> tuple[str, str, str]:
+    """What is known of the first config beside the baseline, in two words and in a sign, and how they look."""
+    maybe = glyphs.of("±?", "+-?")
+    if found.better:
+        return ("confirmed" if found.confirms else "better"), glyphs.of("★", "*"), "bold slot-finished"
+    call = found.comparison.call if found.comparison else Call.NOT_ENOUGH
+    if found.confirms and call is not Call.NO_DIFFERENCE:
+        return "not confirmed", maybe, "slot-warn"
+    if call is Call.NOT_ENOUGH:
+        return "maybe noise", maybe, "slot-warn"
+    return ("within noise", glyphs.about, "dim") if call is Call.NO_DIFFERENCE else (call.value, call.value, "")
