@@ -132,13 +132,6 @@ class View:
         return Results(self.snapshot.runs, self.judge)
 
     @cached_property
-    def outcome(self) -> Outcome | None:
-        """What the loop has come to, by its key metric while it goes on; None as long as the baseline has not finished."""
-        if self.loop.outcome is not None or not self.key_metric:
-            return self.loop.outcome
-        return outcome(self.snapshot.runs, self.snapshot.proposals, self.loop.spec, self.judge, self.key_metric)
-
-    @cached_property
     def gone(self) -> set[str]:
         """Runs that the store calls running and of which no process is there."""
         return {run for run, presence in self.present.items() if presence in (Presence.GONE, Presence.ENDED)}

@@ -115,14 +115,14 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
         tmux.keys("y")
         tmux.wait("round 2/2", "running")
         tmux.keys("q")
-        tmux.wait("slots")
+        tmux.wait("queue")
         tmux.keys("q")
         tmux.wait("EXIT 0")
         assert holder(store.places.lock(loop.name)) == engine
 
         tmux.type(f"cd autoloop-demo && {PROGRAM}")
         tmux.keys("Enter")
-        tmux.wait("finished: all 2 rounds done", "2/2 runs", seconds=240)
+        tmux.wait("finished: all 2 rounds done", "2/2 done", seconds=240)
         tmux.keys("q")
 
         assert store.loop(loop.id).state is LoopState.FINISHED

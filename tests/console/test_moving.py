@@ -266,8 +266,8 @@ async def test_a_key_whose_handling_does_not_end_holds_up_the_others_only_for_a_
 
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
-        monkeypatch.setattr(SlotsScreen, "action_next_metric", lambda self: gate.wait())
-        type_ahead(app, "n", "r", "p")
+        monkeypatch.setattr(SlotsScreen, "action_right", lambda self: gate.wait())
+        type_ahead(app, "l", "r", "p")
         await until(pilot, lambda: not app.keys_under_way, "the keys are handed on")
         gate.set()
         await until(pilot, lambda: isinstance(app.screen, ProposalsScreen | RoundsScreen), "they act")

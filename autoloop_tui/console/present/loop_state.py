@@ -34,10 +34,13 @@ def status(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Pie
 
 
 def short_status(view: View, *, key: Callable[[str], str], glyphs: Glyphs, word: bool = True) -> list[Piece]:
-    """The same where there is little room: `▶ running r2/3 5/8 ✗1`; without `word`, the state as its sign alone."""
+    """The same where there is little room: `▶ running r2/3 5/8 ✗1`; without `word`, running is its sign alone."""
     round_ = view.snapshot.round
     first, names = state(view, key=key, glyphs=glyphs)[0]
-    pieces: list[Piece] = [(first.partition(":")[0] if word else first[:1], names)]
+    ended = view.loop.state is not LoopState.ACTIVE  # why is said elsewhere; a key that helps stays
+    short = first.partition(":")[0] if ended else first
+    runs = names == look("running").variable
+    pieces: list[Piece] = [(first[:1] if runs and not word else short, names)]
     if round_:
         finished, failed, _ = _counts(view)
         pieces += [(f" r{round_.number}/{view.loop.spec.rounds} ", ""), (str(finished), "slot-finished" if finished else "")]

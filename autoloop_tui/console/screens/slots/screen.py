@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from autoloop.model import Run, RunState, Slot
@@ -16,7 +17,10 @@ from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.run.gpu import GpuFile
+from autoloop_tui.console.present.slots.best_chart import best_rows
 from autoloop_tui.console.present.slots.facts import chart_lines, config_rows, cut, facts_of
+from autoloop_tui.console.present.slots.gpu_rows import gpu_rows
 from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
 from autoloop_tui.console.present.slots.rows import queue_row
 from autoloop_tui.console.screens.base import LoopScreen
@@ -37,6 +41,9 @@ SAMPLE_EVERY = 2.0
 """Seconds between two samples of the machine."""
 
 CHARTS = 3
+
+TALL = 30
+"""Rows of a screen from which on it shows what a run uses of its GPUs."""
 
 TYPING = 1.0
 """Seconds within which a second digit belongs to the number of a slot that is typed."""
@@ -64,15 +71,19 @@ class SlotsScreen(LoopScreen):
         """Digits of a slot's number, and when the last was typed."""
         self._pointed = ""
         """The run that the command on the last line was last made for by itself."""
+        self._best: object = None
+        """What the chart of the best was drawn from last."""
+        self._gpu_file = GpuFile()
         self._config: tuple[str, int, list[list[Piece]]] | None = None
         """The config rows shown last: of which run, how wide."""
 
     def body(self) -> list[Container | RowPane]:
-        charts = [Chart(id=f"chart{n}") for n in range(CHARTS)]
+        first, *others = [Chart(id=f"chart{n}") for n in range(CHARTS)]
+        charts = Container(Container(first, RowPane(id="best"), *others, id="charts-grid"), RowPane(id="gpu"), id="charts")
         return [
             SlotTable(self.console.keys_of, id="slots"),
             RowPane(id="queue"),
-            Container(LogTail(id="log"), Container(*charts, id="charts"), RowPane(id="config"), id="detail"),
+            Container(LogTail(id="log"), charts, RowPane(id="config"), id="detail"),
             RowPane(id="next"),
         ]
 
@@ -171,11 +182,34 @@ class SlotsScreen(LoopScreen):
             return
         run = self.focused_run(view)
         lines = chart_lines(view, self.console.feed, run, self.first_metric, CHARTS)
-        lines += [("", [])] * (CHARTS - len(lines))
-        for chart, (title, series) in zip(charts, lines, strict=True):
+        for chart, (title, series) in zip(charts, lines, strict=False):
             if title != chart.chart_title:
                 chart.set_title(title)
             chart.set_series(series, x_high=run.total_steps if run else None)
+        self._paint_best(view)
+        self._paint_gpu(view, run)
+
+    def _paint_best(self, view: View) -> None:
+        pane, found = self.query_one("#best", RowPane), view.outcome
+        drawn = (found, pane.size, view.key_metric, self.console.glyphs)
+        if drawn != self._best:
+            self._best = drawn
+            metric = view.metrics.short(found.metric if found else view.key_metric)
+            rows = best_rows(found, view.loop.spec.rounds, metric, *pane.size, glyphs=self.console.glyphs)
+            pane.show(rows)
+
+    def _paint_gpu(self, view: View, run: Run | None) -> None:
+        """The rows are there only for a run whose GPUs were sampled."""
+        pane = self.query_one("#gpu", RowPane)
+        attempt = view.snapshot.attempts.get(run.id) if run else None
+        history = self._gpu_file.of(Path(attempt.directory)) if attempt else None
+        shown = bool(history and history.points) and self.size.height >= TALL
+        if pane.display != shown:
+            pane.display = shown
+            self.call_after_refresh(self._paint_charts, view)
+        elif history and shown:
+            label = view.loop.spec.slots[self.cursor].label
+            pane.show(gpu_rows(history, label, pane.size.width, glyphs=self.console.glyphs))
 
     def _paint_config(self, view: View) -> None:
         pane = self.query_one("#config", RowPane)
@@ -308,13 +342,14 @@ class SlotsScreen(LoopScreen):
             chart.toggle_log_y()
 
     def action_left(self) -> None:
-        self._turn_metrics(-CHARTS)
+        self._turn_metrics(-1)
 
     def action_right(self) -> None:
-        self._turn_metrics(CHARTS)
+        self._turn_metrics(1)
 
-    def _turn_metrics(self, by: int) -> None:
-        self.first_metric += by
+    def _turn_metrics(self, pages: int) -> None:
+        """On or back by as many metrics as have a chart."""
+        self.first_metric += pages * max(1, sum(chart.is_on_screen for chart in self.query(Chart)))
         if self.view is not None:
             self._paint_charts(self.view)
 

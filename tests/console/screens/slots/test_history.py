@@ -1,0 +1,82 @@
+"""What the Slots screen shows over time: the best of each round, and what a run uses of its GPUs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from autoloop.gpu_history import GpuHistory, GpuPoint
+from autoloop.gpus import GpuReport
+from autoloop.model import RoundState
+
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
+from autoloop_tui.console.telemetry import Sample, Sampler
+from tests.console.projects import CONFIG, RecordedProject, curve, painted
+from tests.console.screens.slots.driving import busy, changed, drive, look_again, read_at_each
+from tests.console.waiting import settle
+
+
+def pane(screen: SlotsScreen, name: str) -> str:
+    return "\n".join(painted(screen.query_one(name)))
+
+
+@pytest.mark.parametrize(("seeds", "star"), [(1, False), (4, True)])
+async def test_the_best_of_each_round_has_a_dot_and_only_a_shown_winner_a_star(
+    tmp_path: Path, seeds: int, star: bool
+) -> None:
+    project = RecordedProject(tmp_path)
+    for place, (number, end) in enumerate(((1, 0.41), (1, 0.35), (2, 0.2), (3, 0.3))):
+        for seed in range(seeds):
+            project.run(
+                f"cfg{place}",
+                config={**CONFIG, "batch_size": 8 + place, "seed": seed},
+                round=number,
+                group=f"g{place}",
+                metrics={"eval/offline_eval/avg_l1": curve(10, 1.2, end + 0.001 * seed, 20)},
+            )
+    for number in (2, 3):
+        project.round(number, RoundState.RUNNING)
+    async with drive(project, (200, 50)) as (pilot, screen):
+        async for size in read_at_each(pilot, screen, [(200, 50), (120, 40), (80, 24)]):
+            if size[0] == 80:
+                await pilot.press("m")
+                await settle(pilot)
+            told = pane(screen, "#best")
+            assert "best per round" in told
+            assert "baseline" in told
+            assert told.count("●") == (2 if star else 3)
+            assert told.count("★") == (1 if star else 0)
+            assert ("better" in told) == star
+            assert ("maybe noise" in told) == (not star)
+
+
+async def test_without_a_finished_baseline_the_chart_says_so(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path)
+    async with drive(project, (120, 40)) as (_, screen):
+        assert "the baseline has not finished yet" in pane(screen, "#best")
+
+
+async def test_what_a_run_uses_of_its_gpus_is_shown_as_the_engine_sampled_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(GpuReport(), {}))
+    project = busy(tmp_path)
+    project.change_loop(spec=changed(project.spec, device="cuda", gpus=[0, 1]))
+    points = [GpuPoint(1000.0 + 5 * n, float(n * 2), 30.0, 400.0 + n) for n in range(40)]
+    history = GpuHistory(gpus=1, points=points, seconds=200.0, seconds_known=200.0, busy=39.0 * 200, seconds_idle=20.0)
+    project.store.places.attempt("run00002-1").mkdir(parents=True, exist_ok=True)
+    history.write(project.store.places.attempt("run00002-1"))
+    async with drive(project, (120, 40)) as (pilot, screen):
+        told = pane(screen, "#gpu")
+        for words in ("gpu 0", "mean 39 %", "idle 10 % of the time", "78 %", "30 GiB", "439 W", "▇"):
+            assert words in told
+        await pilot.press("j")  # a run that was not sampled
+        await settle(pilot)
+        assert not screen.query_one("#gpu").display
+        await pilot.press("k")
+        await settle(pilot)
+        look_again(screen)
+        assert "gpu 0" in pane(screen, "#gpu")
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        assert not screen.query_one("#gpu").is_on_screen  # the log needs the rows
