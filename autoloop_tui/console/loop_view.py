@@ -126,6 +126,16 @@ class View:
         snapshot = self.snapshot
         return outcome(snapshot.runs, snapshot.proposals, self.loop.spec, self.judge, metric) if metric else None
 
+    def keep_outcome(self, before: View) -> None:
+        """Take over the outcome of the view before if nothing has ended or been decided since: runs in training write
+        their steps every few seconds, and verdicts over a thousand runs take a moment."""
+        old, new = before.snapshot, self.snapshot
+        same = len(old.runs) == len(new.runs) and before.metrics is self.metrics and old.elsewhere == new.elsewhere
+        same = same and before.loop.id == self.loop.id and before.loop.outcome == self.loop.outcome
+        same = same and old.proposals == new.proposals
+        if same and "outcome" in vars(before) and all(map(_same_result, old.runs, new.runs)):
+            vars(self)["outcome"] = before.outcome
+
     @cached_property
     def results(self) -> Results:
         """What became of the proposals; each is worked out when it is shown."""
@@ -286,7 +296,10 @@ class Feed:
         known = self.view.present if self.view else {}
         if self.view is None or version != self._version or engine != self._engine or present != known:
             snapshot = take_snapshot(self.store, self.loop_id)
+            before = self.view
             self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present)
+            if before is not None:
+                self.view.keep_outcome(before)
             self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
             changed = True
         elif (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics:
@@ -422,6 +435,10 @@ class Feed:
         done = [command for command in asked if command.answered_at is not None]
         self._questions -= {command.id for command in done}
         return done
+
+
+def _same_result(before: Run, now: Run) -> bool:
+    return before is now or not (before.state.ended or now.state.ended) or before == now
 
 
 def _key(run: Run) -> str:

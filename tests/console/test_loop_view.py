@@ -8,7 +8,7 @@ import msgspec
 from autoloop.model import RunState
 
 from autoloop_tui.console.loop_view import Feed
-from tests.console.projects import RecordedProject, curve
+from tests.console.projects import CONFIG, RecordedProject, curve
 
 
 def test_the_key_metric_is_the_held_out_loss_that_ended_runs_have(tmp_path: Path) -> None:
@@ -66,3 +66,21 @@ def test_a_run_keeps_its_letter_and_colour_when_the_queue_is_reordered(tmp_path:
         assert [badge.letter for badge in shown.values()] == ["b", "A"]
     finally:
         feed.close()
+
+
+def test_verdicts_are_worked_out_again_only_when_something_has_ended(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path)
+    base = project.run("base")
+    run = project.run("other", RunState.RUNNING, base=base, config={**CONFIG, "batch_size": 8})
+    feed = Feed(project.folder)
+    feed.poll()
+    assert feed.view is not None
+    first = feed.view.outcome
+    assert first is not None
+    project.store.put_run(msgspec.structs.replace(run, step=150))
+    assert feed.poll()
+    assert feed.view.outcome is first
+    project.run("better", base=base, config={**CONFIG, "batch_size": 4})
+    assert feed.poll()
+    assert feed.view.outcome != first
+    feed.close()
