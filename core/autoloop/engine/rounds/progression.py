@@ -12,6 +12,7 @@ import msgspec
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.best import best_run
 from autoloop.engine.rounds.deciding import WAYS_BACK, approve_by_policy, start_due
+from autoloop.engine.rounds.endings import met_until, nothing_judged, nothing_to_run, rounds_done
 from autoloop.engine.rounds.judging import Judged, Judging
 from autoloop.engine.rounds.outcome import loop_outcome
 from autoloop.engine.rounds.proposals import Proposals
@@ -93,18 +94,14 @@ class LoopProgression:
     def _end_round(self, round_: Round, runs: list[Run]) -> None:
         """Judge the round. Interrupted, it leaves everything as it is: the next turn begins anew."""
         finished = [run for run in runs if run.state is RunState.FINISHED]
-        rules, spec = self.context.rules, self.context.spec
+        spec = self.context.spec
         can_be_judged = self.judging.judgeable(finished)
         if can_be_judged is None:
             return
         # Rules have judged a config that is run again to confirm it when it was new.
         configs = over_seeds([run for run in can_be_judged if run.confirms is None])
-        if rules.slow and configs and spec.decide and round_.number < spec.rounds:  # noqa: SIM102
-            if not (self._asking and self._asking.about(round_.number, configs)):
-                self._forget_asking()
-                with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
-                    self._asking = Asking(rules, round_.number, configs, self.judging.among_runs(configs))
-                return
+        if spec.decide and round_.number < spec.rounds and self._asks(round_, configs):
+            return
         met = self.judging.winners([run for run in finished if run.confirms is None])
         winners = confirmed(self.context, self.judging) if spec.confirms else []
         if met is None or winners is None:
@@ -130,28 +127,11 @@ class LoopProgression:
         self.context.log_event(EventKind.ROUND_ENDED, text)
         self.judging.tell()
         if winners:
-            self._finish(round_, self._winner(winners[0]))
+            self._finish(round_, met_until(self.context, winners[0]))
         elif not goes_on:
-            text = f"all {round_.number} rounds done" if round_.number > 1 else "its round is done"
-            if not finished:
-                text += f"; no run of round {round_.number} finished"
-            if spec.until is not None and once:
-                text += f"; {once[0].name} met --until {spec.until} in one run and was not run again with fresh seeds"
-            elif spec.until is not None and any(run.confirms for run in self.context.store.runs(self.context.loop_id)):
-                text += f"; no config met --until {spec.until} on fresh seeds"
-            elif spec.until is not None:
-                text += f"; no run met --until {spec.until}"
-            self._finish(round_, LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text=text))
-        elif not finished:
-            text = "no run of the round finished, so nothing can be judged; `autoloop-tui retry RUN` queues one again"
-            self.stop(LoopEnd(kind=LoopEndKind.NO_RUN_FINISHED, text=text))
+            self._finish(round_, rounds_done(self.context, round_, finished, once))
         elif not can_be_judged:
-            first = self.context.store.run(finished[0].id)
-            text = (
-                f"no finished run of round {round_.number} could be judged; the first: {first.name} is {first.reason}; "
-                "`autoloop-tui resume --rules FILE` judges them by other rules"
-            )
-            self.stop(LoopEnd(kind=LoopEndKind.NOT_JUDGED, text=text))
+            self.stop(nothing_judged(self.context, round_, finished))
         else:
             self.judging.propose(round_, judged, found, replicates)
         self._forget_asking()
@@ -164,20 +144,15 @@ class LoopProgression:
         variants = max(variants, min(found.room, variants + len(found.requests)))
         return self.replicates.prepare(round_, variants, [each.run for each in met])
 
-    def _winner(self, winner: OverSeeds) -> LoopEnd:
-        """Record the config that meets --until."""
-        spec, first = self.context.spec, winner.run
-        text = f"{winner.name} meets --until {spec.until}"
-        if first.confirms is not None:
-            first = self.context.store.run(first.confirms)
-            seeds = len(winner.runs)
-            self.context.update_loop(winner=first.id, winner_seeds=seeds)
-            text = f"{first.name} ({first.id}) meets --until {spec.until}, confirmed by the mean over {seeds} fresh seeds"
-        else:
-            self.context.update_loop(winner=first.id, winner_seeds=0)
-            if len(winner.runs) == 1:
-                text += " in one run"
-        return LoopEnd(kind=LoopEndKind.WINNER, text=text)
+    def _asks(self, round_: Round, configs: list[OverSeeds]) -> bool:
+        """Whether slow rules have to be asked about the configs first, which is begun."""
+        rules = self.context.rules
+        if not rules.slow or not configs or (self._asking and self._asking.about(round_.number, configs)):
+            return False
+        self._forget_asking()
+        with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
+            self._asking = Asking(rules, round_.number, configs, self.judging.among_runs(configs))
+        return True
 
     def _still_asking(self, round_: Round) -> bool:
         asking, search = self._asking, self.context.spec.search
@@ -226,7 +201,7 @@ class LoopProgression:
             self.context.store.put_round(msgspec.structs.replace(round_, start_asked=False))
         elif start_at != round_.start_at:
             self._announce_start(round_, start_at)
-        elif end := self._nothing_to_run(round_, proposals):
+        elif end := nothing_to_run(self.context, round_, proposals):
             self._finish(round_, end)
         elif start_at is None:
             self._tell_wait(round_, proposals)
@@ -239,24 +214,6 @@ class LoopProgression:
             with self.context.store.transaction():
                 # Also of what a user proposed since: where nobody is asked, nothing waits for anybody.
                 approve_by_policy(self.context, self.proposals.for_next_round(round_.number))
-
-    def _nothing_to_run(self, round_: Round, proposals: list[Proposal]) -> LoopEnd | None:
-        """Why the loop ends with this round: there is no proposal, or none that could run and nobody to edit one."""
-        if not proposals:
-            text = "No next-round jobs were generated by rules; stopping."
-            if self.context.spec.search:
-                text = (
-                    "no proposals: rules and search found nothing more to try"
-                    if self.context.spec.decide
-                    else ("no proposals: the search found nothing more to try")
-                )
-            return LoopEnd(kind=LoopEndKind.NO_PROPOSALS, text=text)
-        if self.context.spec.approve.mode is not ApprovalMode.MANUAL and all(
-            p.status is ProposalStatus.BLOCKED for p in proposals
-        ):
-            text = f"every proposal for round {round_.number + 1} is blocked; the first: {proposals[0].blocked}"
-            return LoopEnd(kind=LoopEndKind.ALL_BLOCKED, text=text)
-        return None
 
     def _announce_start(self, round_: Round, start_at: float | None) -> None:
         """All is decided: say when the next round starts. None: that was undone, or the round is held."""
