@@ -72,8 +72,14 @@ def spoilt(project: CommandProject, what: str) -> None:
         path.unlink() if what == "gone" else path.write_text("x = [")
 
 
-@pytest.mark.parametrize("what", [*FILES, "all", "gone"])
-@pytest.mark.parametrize("kind", ["stop", "kill"])
+SPOILT = [(what, kind) for what in (*FILES, "all", "gone") for kind in ("stop", "kill")]
+IN_TURN = SPOILT[::4] + SPOILT[3::4]
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [*IN_TURN, *(pytest.param(*each, marks=pytest.mark.faults) for each in SPOILT if each not in IN_TURN)],
+)
 def test_a_loop_without_an_engine_is_stopped_whatever_became_of_its_files(
     project: CommandProject, what: str, kind: str
 ) -> None:

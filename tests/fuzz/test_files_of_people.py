@@ -143,7 +143,7 @@ def fuzzed(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@fuzzed(100)
+@fuzzed(30)
 def test_a_damaged_file_is_read_or_refused_in_a_sentence(
     kind: str, tmp_path: Path, damage: list[tuple[float, int, bytes]]
 ) -> None:

@@ -172,7 +172,7 @@ def test_a_hundred_runs_of_long_histories_take_less_than_two_megabytes(store: St
     assert len(names) == 5
     for number in range(100):
         add_run(store, f"run-{number}", id=f"id{number}", position=number, summary=summary(**dict.fromkeys(names, 0.5)))
-    columns = {name: series([math.sin(step * step) for step in range(30_000)]) for name in names}
+    columns = {name: series([math.sin(step * step) for step in range(10_000)]) for name in names}
     text = render_page(store, 1, METRICS, lambda run: columns)
     assert len(Page(text).classes("line")) == 100 * len(names)
     assert len(text) < 2_000_000

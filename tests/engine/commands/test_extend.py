@@ -287,9 +287,9 @@ def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(projec
     assert number > 8  # there were that many rows to die at
 
 
+@pytest.mark.faults  # it imports torch four times
 def test_the_demo_trainer_goes_on_through_accelerate(project: EngineProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("tests.engine.project.PATIENCE", 120.0)
     config = str(write_project(project.folder)[0])
     loop = project.loop(
         [config],
