@@ -262,6 +262,11 @@ class ConsoleApp(FullScreenApp[int]):
 
         self._switch(FinishScreen)
 
+    def action_logs(self) -> None:
+        from autoloop_tui.console.screens.logs.screen import LogsScreen
+
+        self._switch(LogsScreen)
+
     def action_help(self) -> None:
         from autoloop_tui.console.screens.help import HelpScreen
 

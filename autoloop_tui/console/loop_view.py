@@ -21,6 +21,7 @@ from autoloop.engine import Holder, holder
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns, for_runs
+from autoloop.metrics.seeds import by_config
 from autoloop.model import (
     Attempt,
     Loop,
@@ -45,6 +46,7 @@ from autoloop_tui.console.outbox import Letter, Outbox
 
 if TYPE_CHECKING:
     from autoloop.metric_readers import Follower
+    from autoloop.rules import Rule
     from autoloop.trainers import Preset
 
 HISTORIES = 16
@@ -111,6 +113,14 @@ class View:
                 found[run] = badge_of(guests, guest=True)
                 guests += 1
         return found
+
+    @cached_property
+    def _replicates(self) -> dict[str, tuple[Run, ...]]:
+        return {run.id: seeds for seeds in by_config(self.snapshot.runs) for run in seeds}
+
+    def replicates(self, run: Run) -> tuple[Run, ...]:
+        """The loop's runs that differ from it in the seed only, itself among them."""
+        return self._replicates.get(run.id, (run,))
 
     @cached_property
     def judge(self) -> Judge:
@@ -262,6 +272,7 @@ class Feed:
         self._outbox = Outbox(project)
         self._present: Mapping[str, Presence] = {}
         self._looked_at = 0.0
+        self._rules: dict[int, list[Rule]] = {}
         self._presets: dict[int, Preset] = {}
         """By loop."""
         self._secrets: dict[str, list[str]] = {}
@@ -370,6 +381,16 @@ class Feed:
             with suppress(UserError):
                 self._presets[self.loop_id] = preset_of(self.store.places, self.store.loop(self.loop_id))
         return self._presets.get(self.loop_id)
+
+    def rules(self) -> list[Rule]:
+        """Those of the loop's own book; none where they are in Python or cannot be read."""
+        from autoloop.engine.planning.frozen import rules_of
+
+        if self.loop_id not in self._rules:
+            self._rules[self.loop_id] = []
+            with suppress(*TROUBLE):
+                self._rules[self.loop_id] = rules_of(self.store.places, self.store.loop(self.loop_id), self.metrics)
+        return self._rules[self.loop_id]
 
     def secrets(self, run: Run) -> list[str]:
         """What may stand in the run's log and must not be shown."""

@@ -15,8 +15,8 @@ from autoloop_tui.console.drawing.curves import Curve
 class Line(NamedTuple):
     """One series of a chart. `colour` is 1 … 6; a `base` has its own, and is dashed to be told apart without colour.
 
-    `band`: the range of the runs that `series` is the mean of. `letter`: its run's, set beside its last value in a chart of
-    several runs.
+    `band`: the range of the runs that differ from it in the seed only. `letter`: its run's, set beside its last value in a
+    chart of several runs.
     """
 
     label: str

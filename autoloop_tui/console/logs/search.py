@@ -10,7 +10,7 @@ from time import monotonic
 from autoloop.model import UserError
 from autoloop.regex import Regex, compile_regex
 
-from autoloop_tui.console.logs.tail import LogFile
+from autoloop_tui.console.logs.tail import Lines
 
 MATCH_LIMIT = 1_000_000
 
@@ -72,7 +72,7 @@ class Search:
 
     def __init__(
         self,
-        log: LogFile,
+        log: Lines,
         queries: tuple[Query, ...],
         start: int,
         *,
@@ -119,10 +119,11 @@ class Search:
 
 
 class Matches:
-    """The lines of a log that a filter keeps, found bit by bit. Of more than a million the oldest are left out."""
+    """The lines of a log with `query`, and with that of `only` if it is given, found bit by bit. Of more than a million the
+    oldest are left out."""
 
-    def __init__(self, log: LogFile, query: Query) -> None:
-        self.query = query
+    def __init__(self, log: Lines, query: Query, only: Query | None = None) -> None:
+        self.query, self.only = query, only
         self._log = log
         self._restart()
 
@@ -136,6 +137,9 @@ class Matches:
     def done(self) -> bool:
         return self.scanned >= self._log.complete and self._log.caught_up
 
+    def keeps(self, line: str) -> bool:
+        return self.query.matches(line) and (self.only is None or self.only.matches(line))
+
     def advance(self, seconds: float = 0.02) -> bool:
         """Look on for about `seconds`; whether a line was added or the log began again."""
         if self._generation != self._log.generation:
@@ -146,11 +150,11 @@ class Matches:
         before, deadline = len(self.numbers) + self.left_out, monotonic() + seconds
         while self.scanned < growing:
             low, high = self._log.block(self.scanned, growing, False)
-            self.numbers.extend(n for n, line in enumerate(self._log.lines(low, high), low) if self.query.matches(line))
+            self.numbers.extend(n for n, line in enumerate(self._log.lines(low, high), low) if self.keeps(line))
             self.scanned = high
             if monotonic() >= deadline:
                 break
-        if self.scanned == growing < self._log.count and self.query.matches(self._log.line(growing)):
+        if self.scanned == growing < self._log.count and self.keeps(self._log.line(growing)):
             self.numbers.append(growing)
         if len(self.numbers) > MATCH_LIMIT:
             del self.numbers[: MATCH_LIMIT // 2]

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Protocol
 
 from autoloop.runners import bounded_log
 
@@ -26,6 +27,35 @@ LONG_LINE = 1 << 16
 ENDS = 1 << 14
 MOST_LOGS = 1024
 """Logs whose last line is kept."""
+
+
+class Lines(Protocol):
+    """Numbered lines that grow: a log, or several as one. See `LogFile`."""
+
+    path: Path
+    generation: int
+    problem: str | None
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def complete(self) -> int: ...
+
+    @property
+    def caught_up(self) -> bool: ...
+
+    def poll(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+    def lines(self, first: int, after: int) -> list[str]: ...
+
+    def line(self, number: int) -> str: ...
+
+    def last_lines(self, wanted: int) -> list[str]: ...
+
+    def block(self, first: int, after: int, backward: bool) -> tuple[int, int]: ...
 
 
 class LogFile:

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 from bisect import bisect_left
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from textual.actions import SkipAction
@@ -16,7 +17,7 @@ from autoloop_tui.console.logs.search import ERRORS, Matches, Query, Search
 from autoloop_tui.console.widgets.log_view import LogView
 
 _PLACEHOLDERS = {
-    "search": "search: text, or /pattern/ - enter on nothing: forget it",
+    "search": "search while you type: text, or /pattern/ - esc: back to where you were",
     "filter": "show only: text, or /pattern/ - enter on nothing: show all",
 }
 
@@ -32,33 +33,68 @@ class LogTail(LogView):
         Binding("exclamation_mark", "error", "Last error", show=False, id="log.error"),
         Binding("y", "copy", "Copy line", show=False, id="log.copy"),
         Binding("V", "pager", "Open in $PAGER", show=False, id="log.pager"),
+        Binding("escape", "back", "Away with the search, then the filter", show=False, id="log.back"),
     ]
 
     _asking: Literal["search", "filter"] = "search"
     _share_above = 0.5
+    _origin = True, 0, 0
+    """Where one was when the prompt was opened: whether the end was followed, the first line in sight, the cursor."""
 
     # -------------------------------------------------------------------------------------------- asking
 
     def action_ask(self, what: Literal["search", "filter"]) -> None:
         if self.log_file is not None:
-            self._asking = what
+            self._asking, self._origin = what, (self.following, self._top, self._cursor)
             filtered = self._matches.query if self._matches else None
             self.ask(_PLACEHOLDERS[what], self._query if what == "search" else filtered)
+
+    def typed(self, query: Query | None) -> None:
+        """A search shows its first match while it is typed."""
+        if self._asking == "search" and query != self._query:
+            self._go_back()
+            if query is None:
+                self._forget()
+            else:
+                self.search(query)
 
     def answered(self, query: Query | None) -> None:
         if self._asking == "filter":
             self.filter(query)
-        elif query is None:
-            self._query = self._search = None
-            self.repaint()
         else:
-            self.search(query)
+            self.typed(query)
+            self.repaint()
+
+    def _give_up(self) -> None:
+        self._go_back()
+        super()._give_up()
+        self._go_back()
+        self.repaint()
+
+    def _go_back(self) -> None:
+        """To where one was before one typed."""
+        self._search = None
+        self.following, self._top, self._cursor = self._origin
+
+    def _forget(self) -> None:
+        self._query = self._search = self._hits = None
+        self._note = ("", "")
+        self.repaint()
+
+    def action_back(self) -> None:
+        if self._query is not None:
+            self._forget()
+        elif self._matches is not None:
+            self.filter(None)
+        else:
+            raise SkipAction  # The key means "back" to whoever is outside.
 
     # -------------------------------------------------------------------------------------------- searching
 
     def search(self, query: Query) -> None:
         """Go to the next line with `query`; the newest one if the pane is following."""
         self._query = query
+        self._count_hits()
         if self.following:
             self._look((query,), (self.log_file.count if self.log_file else 0) - 1, backward=True)
         else:
@@ -74,6 +110,7 @@ class LogTail(LogView):
         elif not self.following:
             self._show_line(at, 0.5)
         self._seen = self._total
+        self._count_hits()
         self.repaint()
 
     def action_again(self, direction: int) -> None:
@@ -132,10 +169,15 @@ class LogTail(LogView):
         self._note = ("line copied", "slot-finished")
         self.repaint()
 
+    def _in_file(self) -> tuple[Path, int] | None:
+        """The file that is shown, and the line in it that is under the cursor."""
+        return None if self.log_file is None else (self.log_file.path, self._line_at(self._cursor))
+
     def action_pager(self) -> None:
         """The file in $PAGER, at this line where the pager can; no shell is involved."""
-        if self.log_file is None:
+        if (found := self._in_file()) is None:
             return
+        path, line = found
         try:
             command = shlex.split(os.environ.get("PAGER") or "less")
         except ValueError:
@@ -143,10 +185,10 @@ class LogTail(LogView):
         if not command:
             self._note = ("$PAGER is not a command", "slot-failed")
         else:
-            at = [f"+{self._line_at(self._cursor) + 1}"] if os.path.basename(command[0]) in ("less", "more") else []
+            at = [f"+{line + 1}"] if os.path.basename(command[0]) in ("less", "more") else []
             try:
                 with self.app.suspend():
-                    subprocess.run([*command, *at, str(self.log_file.path.absolute())], check=False)
+                    subprocess.run([*command, *at, str(path.absolute())], check=False)
             except OSError as error:
                 self._note = (f"cannot start {command[0]}: {error.strerror}", "slot-failed")
             except SuspendNotSupported:

@@ -7,6 +7,7 @@ log is only ever a segment: nothing in it is interpreted.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,14 +16,20 @@ from autoloop.text.values import count
 from textual import events
 from textual.binding import Binding, BindingType
 
-from autoloop_tui.console.drawing.paint import cells, fit, percent
-from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
+from autoloop_tui.console.drawing.paint import fit, percent
+from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message, wide
 from autoloop_tui.console.logs.search import Matches, Query, Search
-from autoloop_tui.console.logs.tail import LogFile
+from autoloop_tui.console.logs.tail import Lines, LogFile
 from autoloop_tui.console.widgets.prompt_pane import PromptPane, reading_keys
 
 _BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)
 _WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:", re.ASCII)
+_LITTLE = re.compile(r"\b(?:DEBUG|TRACE)\b", re.ASCII)
+# Bounded, so that no line takes long however it is made.
+_EVALUATION = re.compile(r"\b(?:eval|val)\w{0,40}\b.{0,40}?(?:\d\.\d|\bstep\b|\bepoch\b)", re.ASCII | re.IGNORECASE)
+_CHECKPOINT = re.compile(
+    r"\bcheck-?point\b|\bsav(?:e[ds]?|ing)\b.{0,40}?\b(?:model|weights|ckpt)\b", re.ASCII | re.IGNORECASE
+)
 FLOOD_TICKS = 4
 """Ticks that are passed over while a log rushes by."""
 
@@ -35,11 +42,12 @@ class LogView(PromptPane):
         Binding("g,home", "first", "First line", show=False, id="log.first"),
         Binding("G,end", "follow", "Follow", show=False, id="log.follow"),
         Binding("F", "freeze", "Freeze / follow", show=False, id="log.freeze"),
+        Binding("Z", "wrap", "Break long lines, or cut them", show=False, id="log.wrap"),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.log_file: LogFile | None = None
+        self.log_file: Lines | None = None
         self.log_title = "log"
         self.following = True
         self._empty = "no log to show"
@@ -47,20 +55,34 @@ class LogView(PromptPane):
         self._query: Query | None = None
         self._matches: Matches | None = None
         self._search: Search | None = None
+        self._hits: Matches | None = None
+        """Every line with what is searched for."""
         self._painted: int | None = None
         """Rows there were to show when they were painted last."""
         self._held_back = 0
+        self._wraps = False
+        self._shown: list[int] = []
+        """Which line each row below the heading shows, by its index among those there are to show."""
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
     def open(self, path: Path | None, title: str = "log", empty: str = "no log to show", known: Sequence[str] = ()) -> None:
         """Show the log at `path`, or none and `empty` instead; `known` are secrets that it may hold. The same path again
         changes only the title."""
-        self.log_title, self._empty = title, empty
         if path != (self.log_file.path if self.log_file else None):
+            self.show_log(LogFile(path, known) if path else None, title, empty)
+        else:
+            self.log_title, self._empty = title, empty
+            self.tick()
+
+    def show_log(self, log: Lines | None, title: str, empty: str) -> None:
+        """Show these lines instead of those before; they are closed when they are not shown any more."""
+        self.log_title, self._empty = title, empty
+        if log is not self.log_file:
             self.close()
-            self.log_file = LogFile(path, known) if path else None
+            self.log_file = log
             self._matches = Matches(self.log_file, self._matches.query) if self.log_file and self._matches else None
+            self._count_hits()
             self._go_on_following()
         self.tick()
 
@@ -84,11 +106,20 @@ class LogView(PromptPane):
             dropped = self._matches.left_out
             self._matches.advance()
             self._top, self._cursor = (n + dropped - self._matches.left_out for n in (self._top, self._cursor))
+        if self._hits:
+            self._hits.advance()
         # Nobody reads a log of which more than a page goes by at each tick: hardly once a second spares a slow link.
         flew = self.following and self._painted is not None and self._total - self._painted > self._height
         self._held_back = self._held_back + 1 if flew and self._held_back < FLOOD_TICKS else 0
         if not self._held_back:
             self.repaint()
+
+    def _count_hits(self) -> None:
+        """Begin to look for every line with what is searched for."""
+        only = self._matches.query if self._matches else None
+        self._hits = Matches(self.log_file, self._query, only) if self.log_file and self._query else None
+        if self._hits:
+            self._hits.advance()
 
     def on_unmount(self) -> None:
         self.close()
@@ -127,8 +158,37 @@ class LogView(PromptPane):
         head = heading(self.log_title, self._status(), width, focused=self.has_focus, glyphs=self.glyphs)
         lines = self._lines(room)
         if not lines:
+            self._shown = []
             return self.show([head, *message([(self._why_empty(), "dim")], width, room)])
+        if self._wraps:
+            return self.show([head, *self._wrapped(lines, width, room)])
+        self._shown = list(range(self._top, self._top + len(lines)))
         return self.show([head, *(self._row(self._top + y, line, width) for y, line in enumerate(lines))])
+
+    def _wrapped(self, lines: list[str], width: int, room: int) -> list[list[Piece]]:
+        """The rows of long lines one below the other; the line under the cursor, or the end of the log, is in sight."""
+        rows, shown = list[list[Piece]](), list[int]()
+        for index, line in enumerate(lines, self._top):
+            if self.following or len(rows) < room or index <= self._cursor:
+                folded = self._folded(index, line, width)
+                rows += folded
+                shown += [index] * len(folded)
+        if self.following:
+            first = max(0, len(rows) - room)
+        else:
+            end = len(shown) - shown[::-1].index(self._cursor) if self._cursor in shown else room
+            first = max(0, min(end - room, shown.index(self._cursor) if self._cursor in shown else 0))
+            self._top = shown[first]
+        self._shown = shown[first : first + room]
+        return rows[first : first + room]
+
+    def _folded(self, index: int, line: str, width: int) -> list[list[Piece]]:
+        gutter, pieces, look = self._parts(index, line)
+        room = max(1, width - wide(gutter))
+        count = max(1, -(-wide(pieces) // room))
+        rows = [crop(pieces, place * room, room) for place in range(count)]
+        after: list[Piece] = [(" " * wide(gutter), "line" if "line" in look else "")]
+        return [[*(after if at else gutter), *row, (" " * (room - wide(row)), look)] for at, row in enumerate(rows)]
 
     def _lines(self, room: int) -> list[str]:
         log = self.log_file
@@ -141,11 +201,21 @@ class LogView(PromptPane):
         return log.lines(self._top, self._top + room)
 
     def _row(self, index: int, line: str, width: int) -> list[Piece]:
+        gutter, pieces, look = self._parts(index, line)
+        room, mark = width - wide(gutter), self.glyphs.ellipsis
+        if len(pieces) == 1 and not self._shift:
+            return [*gutter, (fit(line, room, mark=mark), look)]
+        row = crop(pieces, self._shift, room, mark)
+        return [*gutter, *row, (" " * (room - wide(row)), look)]
+
+    def _parts(self, index: int, line: str) -> tuple[list[Piece], list[Piece], str]:
+        """What stands before a line, the line, and the look of what fills its row."""
         look = "slot-failed" if _BAD.search(line) else "slot-warn" if _WARN.search(line) else ""
-        gutter: Piece = (" ", "")
+        look = look or ("dim" if _LITTLE.search(line) else "")
+        gutter: list[Piece] = [self._marker(line)]
         if index == self._cursor and not self.following:
             look += " line"
-            gutter = (self.glyphs.of("▌", ">"), "key line")
+            gutter = [(self.glyphs.of("▌", ">"), "key line")]
         query = self._query or (self._matches.query if self._matches else None)
         spans = query.spans(line) if query and query.matches(line) else []
         pieces: list[Piece] = []
@@ -154,11 +224,13 @@ class LogView(PromptPane):
             pieces += [(line[place:start], look), (line[start:end], "match")]
             place = end
         pieces.append((line[place:], look))
-        room, mark = width - 1, self.glyphs.ellipsis
-        if len(pieces) == 1 and not self._shift:
-            return [gutter, (fit(line, room, mark=mark), look)]
-        row = crop(pieces, self._shift, room, mark)
-        return [gutter, *row, (" " * (room - sum(cells(text) for text, _ in row)), look)]
+        return gutter, pieces, look
+
+    def _marker(self, line: str) -> Piece:
+        """The sign of what a line reports: an evaluation, a checkpoint."""
+        if _CHECKPOINT.search(line):
+            return self.glyphs.of("◆", "#"), "slot-finished"
+        return (self.glyphs.of("●", "*"), "key") if _EVALUATION.search(line) else (" ", "")
 
     def _why_empty(self) -> str:
         if self.log_file is None:
@@ -173,6 +245,10 @@ class LogView(PromptPane):
         log, parts = self.log_file, list[list[Piece]]()
         if self._note[0]:
             parts.append([self._note])
+        if self._query and self._hits:
+            parts.append(
+                [(f"/{self._query.text}", "key"), (f"  {self._place()}", "key" if self._hits.numbers else "slot-warn")]
+            )
         if log is None:
             return parts[0] if parts else []
         if self._search:
@@ -198,6 +274,19 @@ class LogView(PromptPane):
         for part in parts:
             row += ([("  ", "")] if row else []) + part
         return row
+
+    def _place(self) -> str:
+        """`3 of 6`: which of the lines that were searched for is under the cursor."""
+        assert self._hits is not None
+        numbers, log = self._hits.numbers, self.log_file
+        part = ""
+        if not self._hits.done and log is not None and log.complete:
+            part = f", {percent(self._hits.scanned / log.complete).strip()} searched"
+        at = self._number(self._cursor) if self._total else -1
+        index = bisect_left(numbers, at)
+        if not self.following and index < len(numbers) and numbers[index] == at:
+            return f"{count(index + 1)} of {count(len(numbers))}{part}"
+        return f"{count(len(numbers))} found{part}"
 
     # -------------------------------------------------------------------------------------------- moving
 
@@ -238,6 +327,10 @@ class LogView(PromptPane):
         self._go_on_following()
         self.repaint()
 
+    def action_wrap(self) -> None:
+        self._wraps, self._shift = not self._wraps, 0
+        self.repaint()
+
     def action_freeze(self) -> None:
         if self.following:
             self._stand_still()
@@ -264,7 +357,7 @@ class LogView(PromptPane):
         self.repaint()
 
     def on_click(self, event: events.Click) -> None:
-        if 0 < event.y <= min(self._height, self._total):
+        if 0 < event.y <= len(self._shown):
             self._stand_still()
-            self._cursor = self._top + event.y - 1
+            self._cursor = self._shown[event.y - 1]
             self.repaint()

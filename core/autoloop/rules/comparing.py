@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from autoloop.metrics import MetricBook
 from autoloop.model import Summary
@@ -17,6 +17,16 @@ from autoloop.text.suggest import did_you_mean
 Link = Callable[[Evaluation, Any, Any], bool]
 """Whether a comparison holds for the values of its two sides."""
 
+
+class Threshold(NamedTuple):
+    """A comparison of a statistic of a metric, by its canonical name, with a number: `eval_l1.last > 0.5`."""
+
+    metric: str
+    statistic: str
+    op: str
+    value: float
+
+
 OPERATORS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
     ast.Lt: ("<", operator.lt),
     ast.LtE: ("<=", operator.le),
@@ -25,7 +35,7 @@ OPERATORS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
     ast.Eq: ("==", same),
     ast.NotEq: ("!=", lambda a, b: not same(a, b)),
 }
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _NO_RUN = Evaluation(RunView(Summary()))
 """For constants, which look at none."""
 
@@ -70,7 +80,7 @@ class Comparison:
                 require_points(evaluation, f"{left.source} {op} {right.source}", flat)
             words = next((term.words(evaluation) for term in (left, right) if term.words), None)
             if flip:
-                return evaluation.observe(right.source, b, _MIRRORED[op], a, holds, right.metric, words)
+                return evaluation.observe(right.source, b, MIRRORED[op], a, holds, right.metric, words)
             return evaluation.observe(left.source, a, op, b, holds, left.metric or right.metric, words)
 
         return link

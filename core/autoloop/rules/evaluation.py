@@ -72,7 +72,7 @@ class Term:
     """A checked part of a condition. `kind` is number, truth, text, none, or any where only the run can tell.
 
     `change`: the metric whose change it computes, by the name as written. `words`: what its value rests on, in words.
-    `choices`: the texts that it may be.
+    `choices`: the texts that it may be. `statistic`: if it is one of a metric, the metric's canonical name and which.
     """
 
     kind: str
@@ -83,6 +83,7 @@ class Term:
     change: str | None = None
     words: Callable[[Evaluation], str] | None = None
     choices: tuple[str, ...] = ()
+    statistic: tuple[str, str] | None = None
 
 
 def finite(value: Any, source: str) -> float:

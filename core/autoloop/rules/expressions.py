@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from autoloop.metrics import MetricBook, default_book
 from autoloop.model import Observation
 from autoloop.regex import Regex
+from autoloop.rules.comparing import Threshold
 from autoloop.rules.evaluation import Evaluation, UndecidedError
 from autoloop.rules.grammar import Compiler
 from autoloop.rules.view import RunView
@@ -45,6 +46,8 @@ class Expression:
     """Canonical names of the metrics that it holds to be flat."""
     compared: frozenset[str] = frozenset()
     """Canonical names of the metrics of which it asks for the noise or a verdict."""
+    thresholds: tuple[Threshold, ...] = ()
+    """The numbers that it compares statistics of metrics with."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def compile_expression(text: str, book: MetricBook | None = None, *, live: bool 
         tuple(compiler.patterns),
         frozenset(compiler.plateaus),
         frozenset(compiler.compared),
+        tuple(compiler.thresholds),
     )
 
 

@@ -10,13 +10,13 @@ import ast
 import operator
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from autoloop.metrics import MetricBook
 from autoloop.model import GpuUse, MetricSummary, UserError
 from autoloop.regex import Regex
 from autoloop.rules import among_runs
-from autoloop.rules.comparing import OPERATORS, Comparison, Link, kind_words, nearest_hint
+from autoloop.rules.comparing import MIRRORED, OPERATORS, Comparison, Link, Threshold, kind_words, nearest_hint
 from autoloop.rules.condition_text import ConditionText, named
 from autoloop.rules.evaluation import Evaluation, Term, UndecidedError, finite, setting, show
 from autoloop.rules.plateau import CHANGES
@@ -56,6 +56,8 @@ class Compiler:
         """Canonical names of the metrics that the condition holds to be flat."""
         self.compared: set[str] = set()
         """Canonical names of the metrics of which it asks for the noise or a verdict."""
+        self.thresholds: list[Threshold] = []
+        """The numbers that statistics of metrics are compared with."""
 
     def compile(self) -> Callable[[Evaluation], bool]:
         return self.condition(self.source.parse(), 0)
@@ -113,6 +115,9 @@ class Compiler:
         compared = Comparison(op, left, right, self.book, negated=negated)
         if wrong := compared.fault():
             raise self._error(node, wrong)
+        for term, number, sign in ((left, right, compared.op), (right, left, MIRRORED[compared.op])):
+            if term.statistic and number.constant and number.kind == "number":
+                self.thresholds.append(Threshold(*term.statistic, sign, float(number.run(cast("Evaluation", None)))))
         if compared.flat:
             self.plateaus.add(self.book.resolve_name(compared.flat) or compared.flat)
         return compared.link()
@@ -219,7 +224,8 @@ class Compiler:
         if statistic not in STATISTICS:
             raise self._error(node, f'a metric has no statistic "{cut(statistic)}"{nearest_hint(statistic, STATISTICS)}')
 
-        self.metrics.add(self.book.resolve_name(name) or name)
+        canonical = self.book.resolve_name(name) or name
+        self.metrics.add(canonical)
         change = statistic in CHANGES
 
         def run(evaluation: Evaluation) -> Any:
@@ -231,7 +237,7 @@ class Compiler:
                 raise UndecidedError(f"{source} is not known: nothing tells whether higher or lower is better")
             return finite(value, source)
 
-        return Term("number", run, source, name, change=name if change else None)
+        return Term("number", run, source, name, change=name if change else None, statistic=(canonical, statistic))
 
     def _gpu_fact(self, node: ast.Attribute, source: str) -> Term:
         name = node.attr

@@ -367,3 +367,86 @@ async def test_it_is_coloured_by_any_theme_and_follows_a_change_of_it(path: Path
         pilot.app.theme = "high-contrast"
         await pilot.pause()
         assert pane.look("slot-failed") != before
+
+
+async def test_a_search_goes_to_its_first_match_while_it_is_typed_and_counts(path: Path) -> None:
+    pane = LogTail()
+    async with show(pane) as pilot:
+        await opened(pane, path, pilot)
+        await pilot.press(*"/line 1")
+        await settled(pilot, pane)
+        assert here(pane) == "line 199"
+        assert "/line 1  111 of 111" in painted(pane)[0]
+        await pilot.press("3", "5")
+        await settled(pilot, pane)
+        assert here(pane) == "line 135"
+        assert "/line 135  1 of 1" in painted(pane)[0]
+        await pilot.press("backspace", "enter", "N")
+        await settled(pilot, pane)
+        assert "/line 13  10 of 11" in painted(pane)[0]
+        assert here(pane) == "line 138"
+        append(path, "line 13 again\n")
+        pane.tick()
+        assert "/line 13  10 of 12" in painted(pane)[0]
+
+
+async def test_esc_goes_back_to_where_the_search_began_and_later_away_with_it_then_with_the_filter(path: Path) -> None:
+    pane = LogTail()
+    async with show(pane) as pilot:
+        await opened(pane, path, pilot)
+        await pilot.press(*"/line 1", "escape")
+        await settled(pilot, pane)
+        assert pane.following
+        assert "line 1  " not in painted(pane)[0]
+        await pilot.press("ampersand", *"9", "enter", "slash", *"line 9", "enter")
+        await settled(pilot, pane)
+        assert "/line 9  11 of 11" in painted(pane)[0]
+        assert "only 9" in painted(pane)[0]
+        await pilot.press("escape")
+        assert "/line 9" not in painted(pane)[0]
+        assert "only 9" in painted(pane)[0]
+        await pilot.press("escape")
+        assert "only 9" not in painted(pane)[0]
+
+
+async def test_long_lines_are_wrapped_and_the_line_under_the_cursor_stays_in_sight(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("".join(f"{n} " + "word " * 40 + f"end{n}\n" for n in range(30)))
+    pane = LogTail()
+    async with show(pane, size=(60, 12)) as pilot:
+        await opened(pane, path, pilot)
+        await pilot.press("Z")
+        assert body(pane)[-1].endswith("end29")
+        assert body(pane)[-4].startswith("29 word")
+        for _ in range(5):
+            await pilot.press("k")
+        (row,) = [row for row in painted(pane)[1:] if row.startswith("▌")]
+        assert row[1:].startswith("24 word")
+        await pilot.press("g")
+        assert body(pane)[0].startswith("▌0 word")
+        await pilot.click(pane, offset=(3, 6))
+        assert [row[1:3] for row in painted(pane) if row.startswith("▌")] == ["1 "]
+        await pilot.press("Z")
+        assert [row.split()[0].strip("▌") for row in body(pane)] == [str(n) for n in range(11)]
+
+
+async def test_levels_have_colours_and_evaluations_and_checkpoints_a_sign(tmp_path: Path) -> None:
+    lines = {
+        "INFO step 10 loss 0.5": (" ", ""),
+        "DEBUG cache miss": (" ", "dim"),
+        "WARNING: grad norm large": (" ", "slot-warn"),
+        "ERROR out of memory": (" ", "slot-failed"),
+        "eval_l1: 0.33 at step 20": ("●", ""),
+        "eval_freq: 200": (" ", ""),
+        "Checkpoint policy after step 20": ("◆", ""),
+        "saving the model to out/20": ("◆", ""),
+    }
+    path = tmp_path / "log.txt"
+    path.write_text("\n".join(lines) + "\n")
+    pane = LogTail()
+    async with show(pane) as pilot:
+        await opened(pane, path, pilot)
+        for y, (line, (sign, look)) in enumerate(lines.items(), 1):
+            strip = list(pane.render_line(y))
+            assert (strip[0].text, strip[1].text.strip()) == (sign, line)
+            assert strip[1].style == pane.look(look)

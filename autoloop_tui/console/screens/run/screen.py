@@ -12,11 +12,13 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from autoloop_tui.console.actions import BY_ID, bindings
+from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.paint import look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.smoothing import WEIGHT
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.pane_bindings import PANE_KEYS, hint
+from autoloop_tui.console.present.charts.levels import live_levels
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.run import header as run_header
 from autoloop_tui.console.present.run.gpu import GpuFile, gpu_row
@@ -52,6 +54,7 @@ HINTS = {
         ("log.search", "search"),
         ("log.filter", "filter"),
         ("log.error", "error"),
+        ("log.wrap", "wrap"),
         ("log.freeze", "freeze"),
         ("log.pager", "pager"),
     ),
@@ -78,6 +81,8 @@ class RunScreen(LoopScreen):
         """What the config and launch parts were made from."""
         self._ticks = 0
         self._gpu = GpuFile()
+        self._levels: dict[str, list[Level]] = {}
+        """What live rules compare metrics with."""
         self._unsized = 0
         """How often the part that is shown was met without a size since it last had one."""
 
@@ -121,6 +126,8 @@ class RunScreen(LoopScreen):
         self._ticks += 1
         if self.part == "log":
             self.query_one("#part-log", LogTail).tick()
+        elif self.part == "charts":
+            self._charts.read_on(self.console.feed)
         if self._ticks % SLOW == 0:
             self._paint(view, run)
         else:
@@ -135,6 +142,7 @@ class RunScreen(LoopScreen):
         self._paint_head(view, run)
         self._paint_gpu(view, run)
         if self.part == "charts":
+            self._charts.levels = self._levels = self._levels or live_levels(self.console.feed.rules())
             self._charts.paint()
         elif self.part == "log":
             waits = run.state is RunState.QUEUED

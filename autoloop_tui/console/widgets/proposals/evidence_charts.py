@@ -13,13 +13,11 @@ from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import number, plain
 from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.present.charts.levels import LEVELS
 from autoloop_tui.console.present.proposals.queue import telling_metrics
 from autoloop_tui.console.widgets.chart import Chart
 
 CHARTS = 2
-
-LEVELS = ("first", "last", "best", "min", "max", "tail_mean")
-"""What of a metric is measured on its own axis; a threshold of a percentage or a count is not."""
 
 DECADES = 50.0
 """Value and threshold further apart than this share an axis only when it is logarithmic."""

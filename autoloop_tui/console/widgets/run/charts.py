@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autoloop.model import MetricSummary, Run, RunState, Series
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.badges import COLOURS
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.smoothing import Smoothed
-from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.present.charts.bands import MOST_SEEDS, KnownSeeds, Seeds
+from autoloop_tui.console.present.charts.levels import in_reach
 from autoloop_tui.console.present.charts.panel import Panel, facts_of
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of
 from autoloop_tui.console.widgets.chart_grid import ChartGrid
@@ -31,7 +34,13 @@ class RunCharts(Horizontal):
         self.smooth = False
         self.pins: list[str] = []
         """Metrics that come first."""
+        self.levels: Mapping[str, Sequence[Level]] = {}
+        """By metric, lines with a name that are drawn with it."""
         self._smoothed: dict[str, Smoothed] = {}
+        self._seeds = KnownSeeds()
+        self._turn = 0
+        self._read: dict[str, Mapping[str, Series]] = {}
+        """The histories of replicates of the run and of its base, by run, as far as they have been read."""
         self._figures: Figures | None = None
         self._view: View | None = None
         self._run: Run | None = None
@@ -62,6 +71,27 @@ class RunCharts(Horizontal):
         self._view, self._run, self._base = view, run, base
         self._columns, self._base_columns = columns, base_columns
         self._figures.update(columns, self.grid.chosen or view.key_metric)
+
+    def read_on(self, feed: Feed) -> None:
+        """Read on in the history of one more replicate, in turn: a key must not wait for all of them."""
+        if self._view is None or self._run is None or not self.display:
+            return
+        mine = {self._run.id, self._base.id if self._base else ""}
+        others = [run for each in (self._run, self._base) if each for run in self._replicates(each) if run.id not in mine]
+        if others:
+            run = others[self._turn % len(others)]
+            self._turn += 1
+            self._read[run.id] = feed.read(run)
+
+    def _replicates(self, run: Run) -> list[Run]:
+        """The run and others of its config that have started."""
+        assert self._view is not None
+        others = [each for each in self._view.replicates(run) if each.id != run.id and each.output_dir is not None]
+        return [run, *others[: MOST_SEEDS - 1]]
+
+    def _over_seeds(self, run: Run, own: Mapping[str, Series], metric: str) -> Seeds | None:
+        known = [own, *(self._read.get(each.id, {}) for each in self._replicates(run)[1:])]
+        return self._seeds.of(run.id, metric, known)
 
     def figure(self, name: str) -> MetricSummary | None:
         """What a metric has reached; None if it is not known yet."""
@@ -111,20 +141,28 @@ class RunCharts(Horizontal):
         found = self.figure(metric)
         facts = facts_of(lines[0], found, self.to_base(metric), book, metric, glyphs=self.grid.glyphs)
         high = self._run.total_steps or None
-        return Panel(name, lines, facts=facts, x_high=high, pinned=metric in self.pins, told=figures(found))
+        pinned, levels = metric in self.pins, in_reach(self.levels.get(metric, ()), found)
+        return Panel(name, lines, levels, facts, x_high=high, pinned=pinned, told=figures(found))
 
     def _lines(self, metric: str) -> list[Line]:
         assert self._run is not None
         assert self._view is not None
         series = self._columns[metric]
         badge = self._view.badge(self._run)
-        lines = [Line("this run", series, badge.colour, letter=badge.letter)]
+        seeds = self._over_seeds(self._run, self._columns, metric)
+        label = f"this run, band of {seeds.label}" if seeds else "this run"
+        band = seeds.band if seeds else None
+        lines = [Line(label, series, badge.colour, band=band, letter=badge.letter)]
         if self.smooth:
             smoothed = self._smoothed.setdefault(metric, Smoothed()).of(series)
             lines.insert(0, Line("smooth", smoothed, badge.colour % COLOURS + 1))
         if self._base and metric in self._base_columns:
-            base = self._view.badge(self._base)
-            lines.append(Line("base", self._base_columns[metric], base=True, letter=base.letter))
+            letter, theirs = self._view.badge(self._base).letter, self._base_columns[metric]
+            if seeds := self._over_seeds(self._base, self._base_columns, metric):
+                label = f"base, mean of {seeds.label}"
+                lines.append(Line(label, seeds.mean, base=True, band=seeds.band, letter=letter))
+            else:
+                lines.append(Line("base", theirs, base=True, letter=letter))
         return lines
 
     def on_metric_list_chosen(self, event: MetricList.Chosen) -> None:

@@ -20,7 +20,8 @@ from autoloop.files import read_text, write_atomically
 from autoloop.metrics import MetricBook
 from autoloop.model import EventKind, Loop, LoopSpec, UserError
 from autoloop.rule_files import load_rules
-from autoloop.rules import RuleSource, criterion
+from autoloop.rule_process import PATIENCE
+from autoloop.rules import Rule, RuleSource, criterion
 from autoloop.settings import Settings, load_settings, methods_of
 from autoloop.store import Places, Store
 from autoloop.toml import TomlError, read_toml
@@ -79,7 +80,7 @@ def forget_sources(places: Places, name: str) -> None:
 
 def load_sources(places: Places, loop: Loop) -> Sources:
     """The loop's own copies; of a loop that an earlier version made, the files themselves. UserError where they are bad."""
-    project, folder, spec = Path(loop.spec.cwd), places.frozen(loop.name), loop.spec
+    project, folder = Path(loop.spec.cwd), places.frozen(loop.name)
     notes = differences(places, loop)
     try:
         now = load_settings(project)
@@ -89,10 +90,19 @@ def load_sources(places: Places, loop: Loop) -> Sources:
         now = load_settings(folder)
         notes.append(f"{error} Until then the loop uses the settings that it was made with.")
     metrics = metrics_of(places, loop)
-    kept = folder / _rules_name(spec.rules)
+    return Sources(now, metrics, _rules(places, loop, metrics, now.rules_timeout), preset_of(places, loop), notes)
+
+
+def _rules(places: Places, loop: Loop, metrics: MetricBook, patience: float) -> RuleSource:
+    spec = loop.spec
+    kept = places.frozen(loop.name) / _rules_name(spec.rules)
     text = read_text(kept, "rules file") if kept.exists() else None
-    rules = load_rules(spec.rules, metrics, now.rules_timeout, text, methods=methods_of(spec))
-    return Sources(now, metrics, rules, preset_of(places, loop), notes)
+    return load_rules(spec.rules, metrics, patience, text, methods=methods_of(spec))
+
+
+def rules_of(places: Places, loop: Loop, metrics: MetricBook) -> list[Rule]:
+    """The rules of the loop's own book, for who only looks at them; none of rules in Python. UserError where it is bad."""
+    return [] if (loop.spec.rules or "").endswith(".py") else list(_rules(places, loop, metrics, PATIENCE).rules)
 
 
 def preset_of(places: Places, loop: Loop) -> Preset:

@@ -17,7 +17,7 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.widgets.chart_grid import ChartGrid
 from autoloop_tui.console.widgets.run.charts import RunCharts
-from tests.console.projects import RecordedProject, curve, history, output_of, painted
+from tests.console.projects import CONFIG, RecordedProject, curve, history, output_of, painted
 from tests.console.screens.run.driving import drive, press
 from tests.console.waiting import settle
 
@@ -156,3 +156,34 @@ async def test_a_metric_that_is_no_number_any_more_says_so_in_red_and_is_hatched
         rows = painted(screen.query_one(ChartGrid))
         assert "NaN since step 64" in rows[0]
         assert "╱" in "".join(rows)
+
+
+async def test_seeds_are_bands_and_thresholds_of_live_rules_are_lines_with_their_names(tmp_path: Path) -> None:
+    book = tmp_path / "rules.toml"
+    book.write_text(
+        'name = "live"\nversion = 1\n'
+        '[[rule]]\nid = "too-high"\nscope = "live"\nwhen = "l1_loss.last > 0.9"\nreason = "high"\n'
+        '[[rule]]\nid = "far-off"\nscope = "live"\nwhen = "l1_loss.last > 900"\nreason = "far"\n'
+    )
+    (tmp_path / "p").mkdir()
+    project = RecordedProject(tmp_path / "p", rules=str(book))
+    try:
+        bases = [
+            project.run(f"base{n}", config={**CONFIG, "seed": n}, group="g", metrics={"train/l1_loss": curve(20, 1.0, end)})
+            for n, end in enumerate((0.1, 0.5))
+        ]
+        run = project.run("variant", RunState.RUNNING, base=bases[0], metrics={"train/l1_loss": curve(20, 1.0, 0.2)})
+        async with drive(project, run, (120, 40)) as (_, screen):
+            for _ in range(8):
+                screen.tick()
+            mine, base = lines(screen, "train/l1_loss")
+            assert mine.band is None
+            assert base.label == "base, mean of 2 seeds, min to max"
+            assert base.band is not None
+            assert base.band.highs[-1] - base.band.lows[-1] == pytest.approx(0.4, abs=0.05)
+            shown = "\n".join(painted(screen.query_one(ChartGrid)))
+            assert "┄ too-high > 0.9 ┄┄" in shown
+            assert "░" in shown
+            assert "far-off" not in shown
+    finally:
+        project.close()

@@ -1,0 +1,172 @@
+"""Several logs as one, their lines in the order of time: the same numbered lines as a `LogFile`, so that a pane shows,
+searches and filters them likewise.
+
+A line's time is what it says itself at its beginning; one without has that of the line before it in its log. Of a log that
+tells no times, what was there at first counts as written when the file was changed last, and what comes as written when it
+came. Lines that come are put behind those that are there, in the order of time among themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import time
+
+from autoloop_tui.console.logs.tail import LogFile
+
+FIRST_LINES = 2000
+"""Lines of each log that are taken at first: the newest."""
+
+MOST = 1 << 20
+"""Lines that are kept in order; when there are more, the older half of them is left out."""
+
+_PLACE = 1 << 40
+"""Lines of one log that can be numbered."""
+
+_TIME = re.compile(
+    r"^.{0,24}?(?:(?P<date>\d{4}-\d\d-\d\d)[T ])?(?P<time>[012]\d:[0-5]\d:[0-6]\d)(?:[.,](?P<fraction>\d{1,6}))?", re.ASCII
+)
+
+
+class MergedLog:
+    """The logs at `paths`, each with the secrets that it may hold. Whoever shows it calls `poll` and `close`."""
+
+    def __init__(self, paths: Sequence[tuple[Path, Sequence[str]]]) -> None:
+        self.logs = [LogFile(path, known) for path, known in paths]
+        self.path = paths[0][0] if paths else Path()
+        self.generation = 0
+        """Grows when a log began again, or older lines were left out, and the numbers with it."""
+        self.problem: str | None = None
+        self._order = array("q")
+        self._taken = [-1] * len(self.logs)
+        """How many lines of each log are in the order; -1: it has not been looked at."""
+        self._generations = [0] * len(self.logs)
+        self._times = [0.0] * len(self.logs)
+        """The time of the newest line of each log; 0 if none has told one."""
+
+    @property
+    def count(self) -> int:
+        return len(self._order)
+
+    @property
+    def complete(self) -> int:
+        return len(self._order)
+
+    @property
+    def caught_up(self) -> bool:
+        return all(log.caught_up or log.problem for log in self.logs)
+
+    def source(self, number: int) -> int:
+        """Of which log a line is."""
+        return self._order[number] // _PLACE
+
+    def place(self, number: int) -> tuple[Path, int]:
+        """In which file a line is, and its number there."""
+        source, line = divmod(self._order[number], _PLACE)
+        return self.logs[source].path, line
+
+    def close(self) -> None:
+        for log in self.logs:
+            log.close()
+
+    def poll(self) -> bool:
+        """Take in what has been written since; whether anything has."""
+        came: list[tuple[float, int, int]] = []
+        for place, log in enumerate(self.logs):
+            log.poll()
+            if log.generation != self._generations[place]:
+                self._begin_again()
+                return True
+            came += self._new(place, log)
+        came.sort()
+        self._order.extend(place * _PLACE + line for _, place, line in came)
+        if len(self._order) > MOST:
+            del self._order[: MOST // 2]
+            self.generation += 1
+        self.problem = next((log.problem for log in self.logs if log.problem), None) if not self._order else None
+        return bool(came)
+
+    def _begin_again(self) -> None:
+        self.generation += 1
+        self._order = array("q")
+        self._taken = [-1] * len(self.logs)
+        self._generations = [log.generation for log in self.logs]
+        self._times = [0.0] * len(self.logs)
+
+    def _new(self, place: int, log: LogFile) -> list[tuple[float, int, int]]:
+        """The lines of one log that have ended since: time, log and number."""
+        if not log.caught_up and self._taken[place] < 0:
+            return []  # an old, large log is being indexed: its newest lines are wanted
+        first = self._taken[place]
+        fresh = first < 0
+        if fresh:
+            first = max(0, log.complete - FIRST_LINES)
+        # What rushes by between two looks cannot be read anyway.
+        first = max(first, log.complete - 2 * FIRST_LINES)
+        after = self._taken[place] = log.complete
+        if first >= after:
+            return []
+        written = _changed(log.path) if fresh else time()
+        found: list[tuple[float, int, int]] = []
+        untold: list[int] = []
+        for number, line in enumerate(log.lines(first, after), first):
+            told = told_time(line, written)
+            if told is not None:
+                self._times[place] = max(told, self._times[place])  # a clock was set back
+                found += [(told, place, each) for each in untold]  # before the first that tells one
+                untold.clear()
+            if self._times[place]:
+                found.append((self._times[place], place, number))
+            else:
+                untold.append(number)
+        return found + [(written, place, each) for each in untold]
+
+    # -------------------------------------------------------------------------------------------- reading
+
+    def lines(self, first: int, after: int) -> list[str]:
+        """As of a `LogFile`; lines of one log that follow each other are read at once."""
+        wanted = self._order[max(0, first) : max(0, after)]
+        found: list[str] = []
+        start = 0
+        for at in range(1, len(wanted) + 1):
+            if at == len(wanted) or wanted[at] != wanted[at - 1] + 1:
+                place, line = divmod(wanted[start], _PLACE)
+                found += self.logs[place].lines(line, line + at - start)
+                start = at
+        return found
+
+    def line(self, number: int) -> str:
+        return next(iter(self.lines(number, number + 1)), "")
+
+    def last_lines(self, wanted: int) -> list[str]:
+        return self.lines(self.count - wanted, self.count)
+
+    def block(self, first: int, after: int, backward: bool) -> tuple[int, int]:
+        """The part of lines `first` … `after`-1 to read next, at the end that comes first."""
+        return (max(first, after - FIRST_LINES), after) if backward else (first, min(after, first + FIRST_LINES))
+
+
+def told_time(line: str, about: float) -> float | None:
+    """The time at the beginning of a line. Without a date it is the last such time of day before `about`, or just after."""
+    found = _TIME.match(line[:64])
+    if found is None:
+        return None
+    near = datetime.fromtimestamp(about)
+    fraction = f".{found['fraction']:0<6}" if found["fraction"] else ""
+    try:
+        told = datetime.fromisoformat(f"{found['date'] or near.date().isoformat()} {found['time']}{fraction}")
+    except ValueError:
+        return None
+    if not found["date"] and told > near + timedelta(hours=1):
+        told -= timedelta(days=1)
+    return told.timestamp()
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time()

@@ -1,0 +1,68 @@
+"""Replicates, the runs that differ in the seed only, in a chart: their mean, and the band from the lowest to the highest."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from autoloop.model import Series
+
+from autoloop_tui.console.drawing.backdrop import Band
+
+SAMPLES = 240
+"""Steps at which the seeds are looked at: more than a chart of a large window has columns."""
+
+MOST_SEEDS = 6
+"""Replicates of one config whose histories are read for its band."""
+
+
+class Seeds(NamedTuple):
+    """`mean` and `band` of `runs` series, as far as all of them go."""
+
+    mean: Series
+    band: Band
+    runs: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.runs} seeds, min to max"
+
+
+def over_seeds(many: Sequence[Series]) -> Seeds | None:
+    """None of fewer than two series that have a step in common."""
+    many = [each for each in many if len(each)]
+    if len(many) < 2:
+        return None
+    first, last = max(each.steps[0] for each in many), min(each.steps[-1] for each in many)
+    finest = max(many, key=len)
+    steps = finest.steps[bisect_right(finest.steps, first - 1) : bisect_right(finest.steps, last)]
+    if not len(steps):
+        return None
+    stride = max(1, len(steps) // SAMPLES)
+    chosen = [*steps[:-1:stride], steps[-1]]
+    mean, lows, highs = Series(), list[float](), list[float]()
+    for step in chosen:
+        values = [each.values[bisect_right(each.steps, step) - 1] for each in many]
+        finite = [value for value in values if math.isfinite(value)]
+        mean.append(step, sum(finite) / len(finite) if finite else math.nan)
+        lows.append(min(finite, default=math.nan))
+        highs.append(max(finite, default=math.nan))
+    return Seeds(mean, Band(chosen, lows, highs), len(many))
+
+
+class KnownSeeds:
+    """`over_seeds` of some runs' metrics, worked out again only when one of the series has grown."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[object, Seeds | None]] = {}
+
+    def of(self, config: str, metric: str, columns: Sequence[Mapping[str, Series]]) -> Seeds | None:
+        """`columns`: the histories of the runs of the config, as far as they have been read."""
+        many = [each[metric] for each in columns if metric in each]
+        state = tuple((id(each), len(each)) for each in many)
+        known = self._known.get((config, metric))
+        if known is None or known[0] != state:
+            known = self._known[config, metric] = state, over_seeds(many)
+        return known[1]

@@ -1,0 +1,66 @@
+"""The logs of all slots as one, in the order of time; each line has the letter and colour of its run."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from autoloop.model import Run
+from textual.binding import BindingType
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.badges import Badge
+from autoloop_tui.console.drawing.paint import cells, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.logs.merged import MergedLog
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.widgets.merged_tail import MergedTail
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+TITLE = "logs of all slots, by their own times, else as they came"
+
+
+class LogsScreen(LoopScreen):
+    SCOPE = "logs"
+    TITLE = "logs"
+    DEFAULT_CSS = "LogsScreen MergedTail { height: 1fr; } LogsScreen #logs-runs { height: 1; }"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("logs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: list[tuple[str, str]] = []
+        """The runs whose logs are open, with the folders of their attempts."""
+
+    def body(self) -> list[RowPane]:
+        return [RowPane(id="logs-runs"), MergedTail(id="logs")]
+
+    def on_mount(self) -> None:
+        self.query_one(MergedTail).focus()
+        self.equivalent("app.logs")
+
+    def show_view(self, view: View) -> None:
+        runs = [run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index)) and view.log_path(run)]
+        pane, feed = self.query_one(MergedTail), self.console.feed
+        shown = [(run.id, str(view.log_path(run))) for run in runs]
+        if shown != self._shown:
+            self._shown = shown
+            paths = [(path, feed.secrets(run)) for run in runs if (path := view.log_path(run))]
+            title = self.console.glyphs.dot.join(filter(None, [TITLE, feed.unmasked]))
+            pane.show_logs(MergedLog(paths) if paths else None, [view.badge(run) for run in runs], title)
+        self._paint_runs([(run, view.badge(run)) for run in runs])
+
+    def _paint_runs(self, runs: list[tuple[Run, Badge]]) -> None:
+        """Which letter is which run, as many as there is room for."""
+        pane = self.query_one("#logs-runs", RowPane)
+        row: list[Piece] = []
+        left = pane.size.width
+        for run, badge in runs:
+            name = plain(run.name)
+            left -= cells(name) + len(badge.letter) + 3
+            if left < 0:
+                break
+            row += [(f" {badge.letter} ", f"bold {badge.look}"), (f"{name} ", "")]
+        pane.show([row])
+
+    def tick(self) -> None:
+        self.query_one(MergedTail).tick()
