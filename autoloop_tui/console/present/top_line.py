@@ -56,10 +56,11 @@ def _tries(
 ) -> Iterator[tuple[list[Piece], list[Piece], str]]:
     """What to say, fullest first: the best and the times give way in turns, then the state; only then is one left out."""
     for told in stands:
-        best = end = 0
+        # A distance without the best value is only for where even the short words of the state leave no more room.
+        last, best, end = len(bests) - 1 - (told is stands[0] and len(bests) > 1), 0, 0
         while True:
             yield told, bests[best], when[end]
-            if best < len(bests) - 1 and (best <= end or end == len(when) - 1):
+            if best < last and (best <= end or end == len(when) - 1):
                 best += 1
             elif end < len(when) - 1:
                 end += 1
