@@ -425,6 +425,13 @@ class Feed:
         follower = self._followers.get(_key(run))
         return follower.rate if follower else None
 
+    def seconds_left(self, run: Run, now: float) -> float | None:
+        """Until the run's last step; of a first attempt whose log tells no times, by how long it has trained."""
+        step, rate = self.step(run), self.rate(run)
+        if rate is None and run.attempts == 1 and run.started_at is not None and now > run.started_at:
+            rate = step / (now - run.started_at)
+        return run.seconds_left(step, rate, now)
+
     # ----------------------------------------------------------------------------------------------------- commands
 
     def send(self, request: Request) -> bool:

@@ -34,7 +34,7 @@ def ends(view: View, feed: Feed, now: float) -> Ends:
         if run is None or run.state not in (RunState.RUNNING, RunState.STOPPING):
             free.append(0.0)
             continue
-        left = run.seconds_left(feed.step(run), feed.rate(run), now)
+        left = feed.seconds_left(run, now)
         if left is None and pace is not None:
             left = pace * max(0, run.total_steps - feed.step(run))
         if left is None:

@@ -122,7 +122,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         badge=view.badge(run) if run else None,
         gone=run is not None and view.state_of(run) == "gone",
         step=feed.step(run) if run else 0,
-        eta=run.seconds_left(feed.step(run), feed.rate(run), time.time()) if run else None,
+        eta=feed.seconds_left(run, time.time()) if run else None,
         metric=view.metrics.short(metric),
         series=series,
         change=_change(view, feed, run, metric) if run else None,

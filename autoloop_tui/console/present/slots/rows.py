@@ -98,7 +98,7 @@ def layout(slots: Sequence[SlotFacts], width: int) -> Layout:
     kept = [column for column, _ in lay_out([column for column in columns if column.need < MORE], width)]
     room = width - sum(column.width + GAP for column in kept) + GAP
     columns = [
-        column._replace(width=min(longest, column.width + max(0, room))) if column.key == "run" else column
+        column._replace(width=max(column.width, min(longest, column.width + room))) if column.key == "run" else column
         for column in columns
     ]
     laid = lay_out(columns, width)

@@ -291,7 +291,7 @@ async def test_long_and_hostile_names_and_logs_break_nothing(tmp_path: Path, siz
             await pilot.resize_terminal(*size)
             top = painted(screen.query_one("#top"))[0]
             assert "running" in top  # the name gives way, not the state
-            assert "round 1/3" in top
+            assert "1/3" in top
 
 
 def gpus(*processes: Any, **more: Any) -> Any:
