@@ -40,7 +40,10 @@ async def test_screens_are_reached_by_their_keys_and_left_by_q(project: Recorded
             assert isinstance(app.screen, SlotsScreen)
         await pilot.press("p", "r", "c")
         await settle(pilot)
-        assert [type(screen) for screen in app.screen_stack[1:]] == [SlotsScreen, CompareScreen]
+        assert [type(screen) for screen in app.screen_stack[1:]] == [SlotsScreen, RoundsScreen, CompareScreen]
+        await pilot.press("q")
+        await settle(pilot)
+        assert isinstance(app.screen, RoundsScreen)  # where Compare was opened from
         await pilot.press("s")
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)

@@ -17,7 +17,9 @@ from textual.widget import Widget
 
 from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import clip
+from autoloop_tui.console.drawing.pieces import crop
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.proposals.bulk import cost
 from autoloop_tui.console.present.proposals.detail import Facts
 from autoloop_tui.console.present.proposals.edits import edit_lines
 from autoloop_tui.console.present.proposals.queue import count_pieces, entries, what_next, why_empty
@@ -104,6 +106,7 @@ class ProposalBrowser(LoopScreen):
                 entries=entries(found, round_.number if round_ else 1),
                 runs=self._runs,
                 results=view.results,
+                records=self._records.of(self.console.feed.store, view),
                 marked=self.marked,
                 new={proposal.id for proposal in found} - seen,
                 asked=self._asked,
@@ -117,7 +120,18 @@ class ProposalBrowser(LoopScreen):
         mark = self.console.glyphs.ellipsis
         text = clip(what_next(view, self.console.keys_of, time.time()), pane.size.width - 2, mark)
         row = count_pieces(view, len(self.marked), glyphs=self.console.glyphs)
+        waiting = [*view.pending, *(each for each in view.snapshot.proposals if self._approved(view, each))]
+        if runs := sum(each.trainings for each in waiting if each.for_round):
+            glyphs = self.console.glyphs
+            said = cost(view, runs).replace("×", glyphs.of("×", "x")).replace("≈", glyphs.about)
+            row = [*row, (f"costs {said}", "dim")]
+            row = crop(row, 0, pane.size.width, mark)
         pane.show([row, [(f" {text}", "bold" if view.snapshot.waits_for_decision else "dim")]])
+
+    def _approved(self, view: View, proposal: Proposal) -> bool:
+        """Whether it runs in the next round as things stand."""
+        round_ = view.snapshot.round
+        return proposal.status is ProposalStatus.APPROVED and round_ is not None and proposal.round == round_.number
 
     def _paint_detail(self, view: View, *, moved: bool = True) -> None:
         proposal = self.rows.proposal

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.model import Proposal, ProposalStatus, RuleRecord, Run
 from autoloop.verdicts import Results
 from textual import events
 from textual.message import Message
@@ -17,10 +17,10 @@ from autoloop_tui.console.present.proposals.outcome import state_piece
 from autoloop_tui.console.present.proposals.queue import Entry, base_name, change_pieces
 from autoloop_tui.console.widgets.row_pane import RowPane
 
-FULL_WORDS = 100
-"""From so many cells on, states are written out and the reason has a column."""
-RULES = 72
-"""With fewer cells, what changes takes the place of rule and priority, which stand in the detail below."""
+REASONS = 100
+"""From so many cells on, why it was proposed has a column."""
+RULES = 150
+"""From so many cells on, the rule has one too, with what became of its proposals; the detail below has both."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Queue:
     runs: Mapping[str, Run]
     results: Results | None = None
     """What became of them."""
+    records: Mapping[str, RuleRecord] = field(default_factory=dict)
+    """What became of each rule's proposals in the project."""
     marked: Collection[int] = ()
     new: Collection[int] = ()
     asked: Collection[int] = ()
@@ -42,20 +44,20 @@ class Queue:
 class Columns:
     """Cells of each column; `reason` and `rule` are 0 where they have no room."""
 
-    state: int
     base: int
     changes: int
-    rule: int
     reason: int
+    rule: int
+    state: int
 
     @classmethod
     def within(cls, width: int) -> Columns:
-        wide = width >= FULL_WORDS
-        state = 32 if width >= 150 else 22 if wide else 16 if width >= RULES else 10
-        base, rule = (18, 16) if wide else (13, 11) if width >= RULES else (10, 0)
-        room = max(8, width - (4 + state + 1 + 5 + 1 + 5 + base + 1 + 1 + (rule + 5 if rule else 0)))
-        reason = (room - 1) * 2 // 5 if wide and room >= 40 else 0
-        return cls(state, base, room - reason - (1 if reason else 0), rule, reason)
+        state = 32 if width >= RULES else 22 if width >= REASONS else 16 if width >= 72 else 10
+        base = 24 if width >= RULES else 18 if width >= REASONS else 14 if width >= 72 else 10
+        rule = 30 if width >= RULES else 0
+        room = max(8, width - (3 + 5 + 1 + 5 + 1 + base + 1 + 1 + state + 1 + (rule + 1 if rule else 0)))
+        reason = (room - 1) * 9 // 20 if width >= REASONS and room >= 40 else 0
+        return cls(base, room - reason - (1 if reason else 0), reason, rule, state)
 
 
 class ProposalList(RowPane):
@@ -146,13 +148,25 @@ class ProposalList(RowPane):
         return self.show(rows)
 
     def _titles(self, columns: Columns, width: int) -> list[Piece]:
-        text = (
-            f"   {fit('state', columns.state)} {'id':>5}      {fit('base run', columns.base)} "
-            f"{fit('what changes', columns.changes)} "
-            + (f"{fit('reason', columns.reason)} " if columns.reason else "")
-            + (f"{fit('rule', columns.rule)} prio" if columns.rule else "")
-        )
-        return [(fit(text, width), "dim")]
+        parts = [
+            f"   {'#':>5}      {fit('from', columns.base)}",
+            fit("change", columns.changes),
+            *([fit("why", columns.reason)] if columns.reason else []),
+            *([fit("rule", columns.rule)] if columns.rule else []),
+            fit("outcome", columns.state),
+        ]
+        where = self._where()
+        return [(fit(" ".join(parts), width - cells(where)), "dim"), (where, "dim")]
+
+    def _where(self) -> str:
+        """`1-15 of 32` where not all fit."""
+        room, entries = self.size.height - 1, self.queue.entries
+        if len(entries) <= room:
+            return ""
+        shown = [entry.id for entry in entries[self._first : self._first + room] if isinstance(entry, Proposal)]
+        places = {number: place for place, number in enumerate(self._index, 1)}
+        dash = self.glyphs.of("–", "-")
+        return f" {places[shown[0]]}{dash}{places[shown[-1]]} of {len(places)} " if shown else ""
 
     def _row(self, proposal: Proposal, columns: Columns, width: int) -> list[Piece]:
         mark = self.glyphs.ellipsis
@@ -169,8 +183,7 @@ class ProposalList(RowPane):
         row: list[Piece] = [
             (">" if here else " ", "bold key"),
             ("* " if proposal.id in self.queue.marked else "  ", "bold key"),
-            (fit(state, columns.state, mark=mark), state_look),
-            (f" {'#' + str(proposal.id):>5} ", "bold" if here else "dim"),
+            (f"{'#' + str(proposal.id):>5} ", "bold" if here else "dim"),
             (fit(flag, 5), flag_look),
             (tail(plain(base_name(proposal, run)), columns.base, mark) + " ", quiet),
             *changes,
@@ -179,11 +192,20 @@ class ProposalList(RowPane):
         if columns.reason:
             row.append((fit(proposal.reason[: 4 * width], columns.reason, mark=mark) + " ", quiet))
         if columns.rule:
-            row.append((f"{fit(proposal.origin[:width], columns.rule, mark=mark)} {proposal.priority:>4}", "dim"))
+            row.append((fit(self._rule(proposal), columns.rule, mark=mark) + " ", "dim"))
+        row.append((fit(state, columns.state, mark=mark), state_look))
         if here:
             row.append((" " * max(0, width - sum(cells(text) for text, _ in row)), ""))
             row = [(text, f"{names} line") for text, names in row]
         return row
+
+    def _rule(self, proposal: Proposal) -> str:
+        """`widen-window, helped 3 of 7`, or who wrote it."""
+        if not proposal.author.by_itself:
+            return plain(f"by {proposal.author}")
+        record = self.queue.records.get(proposal.origin)
+        helped = f", helped {record.better} of {record.ran}" if record and record.ran else ""
+        return plain(proposal.origin[:80]) + helped
 
     def _flag(self, proposal: Proposal) -> Piece:
         if proposal.revision > 1:
