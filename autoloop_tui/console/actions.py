@@ -39,6 +39,7 @@ SCOPES = {
     "finish": "Finish page",
     "run": "Run",
     "logs": "Logs of all slots",
+    "round": "All runs of a round in one chart",
     "grid": "Charts",
     "log": "Log",
     "queue": "The queue",
@@ -135,6 +136,7 @@ ACTIONS = (
     Action("rounds.fold", "z", "Show or hide the replicates of a config", "seeds"),
     Action("rounds.tree", "b", "By rounds, or by lineage as a tree", "tree"),
     Action("rounds.loops", "asterisk", "This loop, or all loops of the project", "loops", "autoloop-tui status --all"),
+    Action("rounds.round-chart", "M", "All runs of the round in one chart", "", "autoloop-tui plot"),
     Action("rounds.retry", "t", "Retry a failed run", "", "autoloop-tui retry {run}"),
     Action("rounds.variant", "v", "Propose a variant of the run", "variant", "autoloop-tui propose {run} --changes …"),
     # Compare
@@ -169,6 +171,15 @@ ACTIONS = (
     Action("run.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
     Action("run.extend", "plus", "Extend an ended run to more steps", "extend", "autoloop-tui extend {run} --steps {steps}"),
     Action("run.variant", "v", "Propose a variant of it", "variant", "autoloop-tui propose {run} --changes …"),
+    Action("run.round-chart", "M", "All runs of its round in one chart", "", "autoloop-tui plot"),
+    # All runs of a round
+    Action("round.down", "j,down", "Next run"),
+    Action("round.up", "k,up", "Previous run"),
+    Action("round.left", "h,left", "Previous metric"),
+    Action("round.right", "l,right", "Next metric"),
+    Action("round.only", "f", "Only this run, or all", "alone"),
+    Action("round.log-y", "Y", "Logarithmic value axis on or off", "log-y"),
+    Action("round.open", "enter", "Open the run", "open", "autoloop-tui logs {run}"),
     # What comes up over a screen
     Action("queue.down", "j,down", "Next run"),
     Action("queue.up", "k,up", "Previous run"),

@@ -457,6 +457,13 @@ class RoundsScreen(TableScreen):
             self.show_view(self.view)
         self.equivalent("rounds.loops")
 
+    def action_round_chart(self) -> None:
+        from autoloop_tui.console.screens.round_chart.screen import RoundChartScreen
+
+        if (row := self._own("draw the round of")) is not None:
+            self.equivalent("rounds.round-chart")
+            self.app.push_screen(RoundChartScreen(row.run.id))
+
     def action_retry(self) -> None:
         if (row := self._own("retry")) is not None:
             self.equivalent("rounds.retry", run=plain(row.run.id))

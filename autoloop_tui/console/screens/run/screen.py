@@ -356,6 +356,12 @@ class RunScreen(LoopScreen):
             self.equivalent("run.extend", run=run.id, steps=2 * run.step)
             extend_run(self.console, view, run)
 
+    def action_round_chart(self) -> None:
+        from autoloop_tui.console.screens.round_chart.screen import RoundChartScreen
+
+        self.equivalent("run.round-chart")
+        self.app.push_screen(RoundChartScreen(self.run_id))
+
     def action_variant(self) -> None:
         view, run = self.view, self._run()
         if view is not None and run is not None:

@@ -1,0 +1,1 @@
+"""All runs of a round in one chart."""

@@ -1,0 +1,144 @@
+"""All runs of a round in one chart, each with its letter and colour; one of them can be shown alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from autoloop.model import Run, Series
+from textual.binding import BindingType
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.lines import Line
+from autoloop_tui.console.drawing.paint import fit, look, number, plain
+from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.rounds.rows import middle
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.widgets.chart import Chart
+from autoloop_tui.console.widgets.row_pane import RowPane
+
+MOST = 12
+"""Runs whose histories are drawn: more lines than that tell nothing apart."""
+
+
+class RoundChartScreen(LoopScreen):
+    SCOPE = "round"
+    TITLE = "round"
+    DEFAULT_CSS = "RoundChartScreen #round-chart { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("round")
+
+    def __init__(self, run_id: str) -> None:
+        """On the round of this run, which is the one that is chosen at first."""
+        super().__init__()
+        self.chosen = run_id
+        self.alone = False
+        """Only the chosen run is drawn."""
+        self.metric: str | None = None
+        self._columns: dict[str, Mapping[str, Series]] = {}
+        self._ticks = 0
+
+    def body(self) -> list[RowPane]:
+        return [Chart(id="round-chart"), RowPane(id="round-runs")]
+
+    def _runs(self, view: View) -> list[Run]:
+        """Those that are drawn: the ones of the round that have started, in the order in which they were made."""
+        run = view.run(self.chosen)
+        started = [each for each in view.snapshot.runs_of(run.round) if each.output_dir is not None] if run else []
+        return sorted(started, key=lambda each: view.snapshot.made.index(each.id))[:MOST]
+
+    def show_view(self, view: View) -> None:
+        self.query_one("#round-runs", RowPane).styles.height = len(self._runs(view)) + 1
+        self.call_after_refresh(self._paint)
+
+    def tick(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        if runs := self._runs(view):
+            # One history a tick, in turn: a key must not wait for all of them.
+            run = runs[self._ticks % len(runs)]
+            columns = self.console.feed.read(run)
+            if columns is not self._columns.get(run.id):
+                self._columns[run.id] = columns
+            self._paint()
+        self._ticks += 1
+
+    def _metrics(self, view: View) -> list[str]:
+        found = {name for columns in self._columns.values() for name in columns}
+        keys = [name for name in view.metrics.key_metrics if name in found]
+        return keys + sorted(found - set(keys), key=view.metrics.short)
+
+    def _paint(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        runs, metrics = self._runs(view), self._metrics(view)
+        self.metric = self.metric if self.metric in metrics else next(iter(metrics), None)
+        drawn = [run for run in runs if not self.alone or run.id == self.chosen]
+        lines = []
+        for run in sorted(drawn, key=lambda each: each.id != self.chosen):  # the chosen one in front
+            series = self._columns.get(run.id, {}).get(self.metric or "")
+            if series is not None:
+                badge = view.badge(run)
+                lines.append(Line(plain(run.name), series, badge.colour, letter=badge.letter))
+        chart = self.query_one(Chart)
+        number_ = runs[0].round if runs else ""
+        metric = f"{metrics.index(self.metric) + 1}/{len(metrics)} {view.metrics.short(self.metric)}" if self.metric else ""
+        chart.chart_title = plain(f"round {number_} {metric}")
+        chart.set_series(lines, x_high=max((run.total_steps for run in drawn), default=0) or None)
+        self._paint_runs(view, runs)
+
+    def _paint_runs(self, view: View, runs: list[Run]) -> None:
+        pane, glyphs = self.query_one("#round-runs", RowPane), self.console.glyphs
+        all_runs = view.snapshot.runs_of(runs[0].round) if runs else []
+        told = f" {len(runs)} of {len(all_runs)} runs" + (", one alone" if self.alone else "")
+        rows: list[list[Piece]] = [[(told, "dim")]]
+        name = max(12, min(48, pane.size.width - 30))
+        for run in runs:
+            badge, seen, line = view.badge(run), look(view.state_of(run)), " line" if run.id == self.chosen else ""
+            series = self._columns.get(run.id, {}).get(self.metric or "")
+            last = number(series.values[-1]) if series is not None and len(series) else glyphs.nothing
+            rows.append(
+                [
+                    (glyphs.of("▌", ">") if line else " ", f"key{line}"),
+                    (f"{badge.letter:>2} ", f"bold {badge.look}{line}"),
+                    (fit(middle(run.name, name, glyphs.ellipsis), name) + " ", line),
+                    (f"{last:>9} ", "bold" + line),
+                    (fit(seen.text(glyphs), 11), seen.variable + line),
+                ]
+            )
+        pane.show(rows)
+
+    # -------------------------------------------------------------------------------------------------------- actions
+
+    def _walk(self, step: int) -> None:
+        if self.view is not None and (runs := [run.id for run in self._runs(self.view)]):
+            at = runs.index(self.chosen) + step if self.chosen in runs else 0
+            self.chosen = runs[min(max(at, 0), len(runs) - 1)]
+            self._paint()
+
+    def action_down(self) -> None:
+        self._walk(1)
+
+    def action_up(self) -> None:
+        self._walk(-1)
+
+    def action_left(self) -> None:
+        self.action_right(-1)
+
+    def action_right(self, step: int = 1) -> None:
+        if self.view is not None and self.metric is not None:
+            metrics = self._metrics(self.view)
+            self.metric = metrics[(metrics.index(self.metric) + step) % len(metrics)]
+            self._paint()
+
+    def action_only(self) -> None:
+        self.alone = not self.alone
+        self._paint()
+
+    def action_log_y(self) -> None:
+        self.query_one(Chart).toggle_log_y()
+
+    def action_open(self) -> None:
+        self.console.open_run(self.chosen)
