@@ -189,7 +189,8 @@ def _cells(facts: SlotFacts, shown: Layout, glyphs: Glyphs) -> dict[str, Cell]:
     done, rest = bar(share or 0.0, widths.get("bar", 0), glyphs=glyphs)
     found["letter"] = (facts.badge.letter, facts.badge.look) if facts.badge else ("", "")
     found["run"] = (middle(run.name, widths["run"], glyphs.ellipsis), names)
-    found["bar"] = [(done, seen.variable if facts.told else "dim"), (rest, "rule")]
+    # Of a run that broke early nothing would be red otherwise.
+    found["bar"] = [(done, seen.variable if facts.told else "dim"), (rest, seen.variable if facts.broken else "rule")]
     found["percent"] = (percent(share).replace(NOTHING, glyphs.nothing), names)
     if facts.holds:
         eta = duration(facts.eta) if facts.step else "starts"
