@@ -1,0 +1,288 @@
+"""The console on a large loop (64 slots, 1 000 past runs, 5 000 proposals, 60 metrics), and `wandb leet` on such a run.
+
+Measured in tmux on a pty of ours, as in `console.py`: the store is written by the store module, and the loop's lock is held
+here, so the console takes it for driven. A screen is painted when nothing has come for a while; the time is that of its last
+byte. The processor time beside it is the console's alone, and tells the same on a busy machine.
+Run: `python bench/console_large.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from autoloop.engine.driver.lock import EngineLock
+from autoloop.model import (
+    Actor,
+    Attempt,
+    Change,
+    Loop,
+    LoopSpec,
+    LoopState,
+    MetricSummary,
+    Proposal,
+    Round,
+    RoundState,
+    Run,
+    RunState,
+    Summary,
+)
+from autoloop.store import Store
+from console import SOCKET, Terminal, console_pid, usage
+
+SLOTS, PAST, PROPOSALS, METRICS, POINTS = 64, 1000, 5000, 60, 400
+COLUMNS, ROWS = 200, 50
+QUIET = 0.15
+"""Seconds without a byte after which a screen counts as painted."""
+KEYS = 24
+
+
+def history(folder: Path) -> None:
+    """What wandb leaves of METRICS metrics over POINTS steps."""
+    files = folder / "wandb/latest-run/files"
+    files.mkdir(parents=True)
+    with (files / "wandb-history.jsonl").open("w") as rows:
+        for step in range(1, POINTS + 1):
+            values = {
+                f"train/group{n // 10}/m{n}": math.exp(-step / 100) + 0.1 * math.sin(n + step / 9) for n in range(METRICS)
+            }
+            rows.write(json.dumps({"_step": step, **values}) + "\n")
+
+
+def summary(seed: int) -> Summary:
+    last = 0.1 + (seed * 37 % 101) / 1000
+    one = MetricSummary(
+        first=1.0,
+        last=last,
+        best=last,
+        best_step=POINTS,
+        delta=last - 1,
+        pct=100 * (last - 1),
+        n=POINTS,
+        min=last,
+        max=1.0,
+        tail_mean=last,
+        tail_mad=0.01,
+        first_step=1,
+        last_step=POINTS,
+    )
+    return Summary(metrics={f"train/group{n // 10}/m{n}": one for n in range(METRICS)}, steps=POINTS)
+
+
+def fill(project: Path) -> tuple[Store, Loop]:
+    """One loop in its third round, with everything at its largest."""
+    store = Store.open(project, create=True)
+    spec = LoopSpec(configs=["/c/a.json"], device="cpu", concurrency=SLOTS, rounds=4, decide=True, cwd=str(project))
+    now = time.time()
+    loop = Loop(
+        id=1, name=f"loop_{int(now)}", state=LoopState.ACTIVE, spec=spec, output_dir=str(project), created_at=now - 9000
+    )
+    with store.transaction():
+        store.put_loop(loop)
+        for number in (1, 2, 3):
+            over = number < 3
+            state = RoundState.DONE if over else RoundState.RUNNING
+            ended = now - 3000 if over else None
+            store.put_round(Round(loop=1, number=number, state=state, started_at=now - 9000 + 3000 * number, ended_at=ended))
+        for position in range(PAST + SLOTS):
+            going = position >= PAST
+            name = f"past{position:04}" if not going else f"slot{position - PAST:02}"
+            output = project / "outputs" / name
+            if going:
+                history(output)
+            config = project / f"{name}.json"
+            config.write_text(json.dumps({"seed": position}))
+            store.put_run(
+                Run(
+                    id=name,
+                    loop=1,
+                    round=3 if going else 1 + position % 2,
+                    position=position,
+                    name=f"variant_{name}",
+                    config_path=str(config),
+                    source_path=str(config),
+                    config_hash=name,
+                    state=RunState.RUNNING if going else RunState.FINISHED,
+                    slot=position - PAST if going else None,
+                    attempts=1,
+                    output_dir=str(output),
+                    step=POINTS // 2 if going else POINTS,
+                    total_steps=POINTS,
+                    summary=None if going else summary(position),
+                    created_at=now - 9000,
+                    started_at=now - 600,
+                    ended_at=None if going else now - 100,
+                )
+            )
+            folder = store.places.attempt(f"{name}-1")
+            if going:
+                folder.mkdir(parents=True)
+                (folder / "log.txt").write_text("".join(f"INFO step:{n} loss:0.5\n" for n in range(2000)))
+            store.put_attempt(
+                Attempt(
+                    id=f"{name}-1",
+                    run=name,
+                    number=1,
+                    slot=position - PAST if going else position % SLOTS,
+                    output_dir=str(output),
+                    directory=str(folder),
+                    created_at=now - 600,
+                    started_at=now - 600,
+                    ended_at=None if going else now - 100,
+                    result=None if going else RunState.FINISHED,
+                ),
+                1,
+            )
+        for number in range(1, PROPOSALS + 1):
+            change = Change(path="optimizer.lr", before=1e-3, after=1e-3 * number)
+            store.put_proposal(
+                Proposal(
+                    id=number,
+                    loop=1,
+                    round=1 + number % 2,
+                    base_run=f"past{number % PAST:04}",
+                    author=Actor.rule("more"),
+                    reason=f"reason {number}",
+                    edits=[f"optimizer.lr={number}"],
+                    changes=[change],
+                    created_at=now - 5000,
+                )
+            )
+    return store, loop
+
+
+def painted(terminal: Terminal, since: float, patience: float = 10.0) -> float:
+    """Ms from `since` to the last byte before QUIET seconds without one."""
+    last, end = since, time.perf_counter() + patience
+    while time.perf_counter() < end and select.select([terminal.fd], [], [], QUIET if last > since else 2.0)[0]:
+        try:
+            terminal.received += len(os.read(terminal.fd, 1 << 16))
+        except OSError:
+            break
+        last = time.perf_counter()
+    return (last - since) * 1e3
+
+
+def processor(pid: int) -> float:
+    """Ms of processor time that a process has had."""
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e6
+
+
+def presses(terminal: Terminal, pid: int, keys: str, times: int) -> str:
+    """Painting what `keys` change, in turn: median and p95, and the mean processor time."""
+    before = processor(pid)
+    took = sorted(painted(terminal, terminal.press(keys[turn % len(keys)].encode())) for turn in range(times))
+    used = (processor(pid) - before) / times
+    return f"{took[len(took) // 2]:7.0f} {took[int(len(took) * 0.95)]:7.0f} {used:7.0f}"
+
+
+def come_to_rest(terminal: Terminal) -> None:
+    """Until it has read what it shows: two seconds without a byte."""
+    for _ in range(30):
+        before = terminal.received
+        terminal.read(2.0)
+        if terminal.received == before:
+            return
+
+
+def line(name: str, value: str, limit: str = "") -> None:
+    print(f"  {name:<30}{value:>24}   {limit}", flush=True)
+
+
+def measure_console(project: Path) -> None:
+    console = shutil.which("autoloop-tui", path=os.path.dirname(sys.executable)) or "autoloop-tui"
+    print(f"\nautoloop-tui, {SLOTS} slots, {PAST} past runs, {PROPOSALS} proposals, {METRICS} metrics, {COLUMNS}×{ROWS}")
+    firsts = []
+    for turn in range(3):
+        begin = time.perf_counter()
+        terminal = Terminal(COLUMNS, ROWS, f"exec {console}", project)
+        terminal.read(20, until=["variant_slot00"])
+        firsts.append((time.perf_counter() - begin) * 1e3)
+        pid = console_pid(project)
+        first = processor(pid)
+        if turn < 2:
+            terminal.close()
+    line("", "p50     p95     CPU")
+    line("first paint ms", f"{sorted(firsts)[1]:7.0f}         {first:7.0f}", "(≤ 400)")
+    come_to_rest(terminal)
+    line("a key in slots ms", presses(terminal, pid, "jjjjkk", KEYS), "(p95 ≤ 30)")
+    for key, name in (("r", "rounds"), ("p", "proposals")):
+        line(f"first look at {name} ms", presses(terminal, pid, key, 1), "(≤ 80)")
+        line(f"a key in {name} ms", presses(terminal, pid, "jjjjkk", KEYS), "(p95 ≤ 30)")
+    line("a run opened, and back ms", presses(terminal, pid, "r\rq", 12), "(≤ 80)")
+    line("switching screens ms", presses(terminal, pid, "spr", KEYS), "(≤ 80)")
+    terminal.press(b"s")
+    come_to_rest(terminal)
+    before, _ = usage(pid)
+    received, at = terminal.received, time.perf_counter()
+    terminal.read(8.0)
+    took = time.perf_counter() - at
+    after, rss = usage(pid)
+    line("idle CPU %", f"{(after - before) / took * 100:7.1f}", "(≤ 1)")
+    line("idle kB/s", f"{(terminal.received - received) / took / 1e3:7.1f}")
+    line("memory MB", f"{rss:7.0f}", "(≤ 90)")
+    terminal.close()
+
+
+def measure_leet(project: Path) -> None:
+    """`wandb leet` on a run with as many metrics, written by wandb itself; and our Run page on it."""
+    wandb = shutil.which("wandb", path=os.path.dirname(sys.executable))
+    if wandb is None or subprocess.run([wandb, "leet", "--help"], capture_output=True, check=False).returncode:
+        print("\nwandb leet: not installed here")
+        return
+    code = (
+        "import math, wandb\nrun = wandb.init(mode='offline', project='p')\n"
+        f"for step in range({POINTS}):\n"
+        f"    run.log({{f'train/group{{n // 10}}/m{{n}}': math.exp(-step / 100) + math.sin(n) for n in range({METRICS})}})\n"
+        "run.finish()\n"
+    )
+    environment = {**os.environ, "WANDB_SILENT": "true", "WANDB_DIR": str(project)}
+    subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, check=True, capture_output=True)
+    (folder,) = (project / "wandb").glob("offline-run-*")
+    print(f"\nwandb leet on a run of {METRICS} metrics × {POINTS} points, {COLUMNS}×{ROWS}")
+    begin = time.perf_counter()
+    terminal = Terminal(COLUMNS, ROWS, f"exec {wandb} leet {folder}", project)
+    line("first paint whole ms", f"{painted(terminal, begin):7.0f}")
+    line("to the next page of charts ms", presses(terminal, console_pid(project), "NP", 12))
+    pid = console_pid(project)
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+    tree = [pid, *map(int, children)]
+    before = sum(usage(each)[0] for each in tree)
+    received, at = terminal.received, time.perf_counter()
+    terminal.read(8.0)
+    took = time.perf_counter() - at
+    line("idle CPU %", f"{(sum(usage(each)[0] for each in tree) - before) / took * 100:7.1f}")
+    line("idle kB/s", f"{(terminal.received - received) / took / 1e3:7.1f}")
+    line("memory MB, with its children", f"{sum(usage(each)[1] for each in tree):7.0f}")
+    terminal.close()
+
+
+def main() -> int:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        store, loop = fill(project)
+        lock = EngineLock(store.places.lock(loop.name))
+        lock.acquire()
+        try:
+            Terminal(80, 24, "exec sleep 3600", project).read(2)  # the tmux server
+            print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+            measure_console(project)
+            measure_leet(project)
+        finally:
+            lock.release()
+            store.close()
+            subprocess.run(["tmux", "-L", SOCKET, "kill-server"], capture_output=True, check=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
