@@ -37,6 +37,12 @@ is. The log is looked at in every tick."""
 
 NARROW = 100
 
+READ_SECONDS = 0.015
+"""About so long, in one tick, histories are read: a key must not wait for 64 of them."""
+
+READ_BYTES = 64 << 10
+"""Of one history at a time."""
+
 SAMPLE_EVERY = 2.0
 """Seconds between two samples of the machine."""
 
@@ -67,6 +73,8 @@ class SlotsScreen(LoopScreen):
         self._last_lines = LastLines()
         self._sampled_at = 0.0
         self._ticks = 0
+        self._to_read: list[Run] = []
+        """Runs whose histories have been asked for and not been read to their ends."""
         self._typed = ("", 0.0)
         """Digits of a slot's number, and when the last was typed."""
         self._pointed = ""
@@ -122,17 +130,32 @@ class SlotsScreen(LoopScreen):
         if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
             self._paint_next(view)  # its countdown
         if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
-            self._read(view)
+            self._to_read = self._to_read or self._histories(view)
+            self._read()
             self._paint_table(view)
             self._paint_charts(view)
             self._paint_next(view)
+        else:
+            self._read()
 
-    def _read(self, view: View) -> None:
-        """Read on in the histories that are shown; painting takes what is known and never waits for a file."""
-        shown = {run.id: run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index))}
-        shown |= {base.id: base for run in shown.values() if (base := view.base_of(run))}
-        for run in shown.values():
-            self.console.feed.read(run)
+    def _histories(self, view: View) -> list[Run]:
+        """The runs whose histories are shown, the one under the cursor first."""
+        shown = [run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index))]
+        first = self.focused_run(view)
+        shown.sort(key=lambda run: run is not first)
+        found = {run.id: run for run in shown}
+        return list((found | {base.id: base for run in shown if (base := view.base_of(run))}).values())
+
+    def _read(self) -> None:
+        """Read on in the histories for a moment; painting takes what is known and never waits for a file."""
+        until, feed = time.monotonic() + READ_SECONDS, self.console.feed
+        while self._to_read:
+            run = self._to_read.pop(0)
+            before = sum(map(len, feed.known(run).values()))
+            if sum(map(len, feed.read(run, budget=READ_BYTES).values())) > before:
+                self._to_read.append(run)  # there may be more
+            if time.monotonic() > until:
+                return
 
     @property
     def cursor(self) -> int:
