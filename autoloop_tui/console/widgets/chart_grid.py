@@ -21,7 +21,7 @@ from autoloop_tui.console.present.charts.panel import Panel, readout, title
 from autoloop_tui.console.widgets.chart import FILLED_CLASS, legend, why_empty
 from autoloop_tui.console.widgets.prompt_pane import PromptPane
 
-CELL = 40, 10
+CELL = 40, 12
 """The least cells and rows of a chart beside others."""
 
 SPACE = "  "
