@@ -150,6 +150,7 @@ ACTIONS = (
     Action("compare.left", "h,left", "Previous metric"),
     Action("compare.right", "l,right", "Next metric"),
     Action("compare.differences", "d", "Only what differs, or everything", "all/diff"),
+    Action("compare.isolate", "C", "One curve alone, then the next, then all", "alone"),
     Action("compare.log-y", "Y", "Logarithmic value axis on or off", "log-y"),
     Action("compare.clear", "U", "Clear the marks", "clear"),
     # Finish page

@@ -67,6 +67,7 @@ MEANINGS = (
     Meaning("asterisk", "this loop, or every loop of the project", "loops"),
     Meaning("space", "mark; pin a chart", "mark pin"),
     Meaning("U", "clear the marks", "clear"),
+    Meaning("C", "one curve alone", "isolate"),
     Meaning("a", "approve", "approve"),
     Meaning("A", "approve the marked, else all", "approve-marked"),
     Meaning("x", "take away what is under the cursor: stop, reject, out of the queue (asks)", "stop reject"),

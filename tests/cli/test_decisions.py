@@ -44,7 +44,7 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     slip = call("edit", "1", "--changes", "ot.loss_config.rge@new=0.2")
     assert "note: ot.loss_config.rge is a new key (the nearest existing one is ot.loss_config.reg)" in slip.out
     edited = call("edit", "1", "--changes", "ot.loss_config.reg@mul=2", "ot.window_size=12")
-    assert edited.out.startswith("proposal 1 now reads: ot.loss_config.reg 0.1 → 0.2, ot.window_size 10 → 12")
+    assert edited.out.startswith("proposal 1 is saved: ot.loss_config.reg 0.1 → 0.2, ot.window_size 10 → 12")
     assert call("reject", "2", "--reason", "not that one").out == "proposal 2 is rejected: not that one\n"
     proposed = call("propose", "other", "--changes", "ot.loss_config.reg=0.5", "--reason", "why not")
     assert proposed.out.startswith("proposal 3 from other: ot.loss_config.reg 0.1 → 0.5")

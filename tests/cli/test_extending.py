@@ -32,7 +32,7 @@ def test_a_run_of_a_finished_loop_is_extended_in_the_background(ended: CommandPr
     assert call("wait").code == 0
     run = json.loads(call("runs", "--json").out)[0]
     assert (run["state"], run["step"], run["total_steps"], run["attempts"]) == ("finished", 40, 40, 2)
-    assert "finished: its round is done" in call("status").out
+    assert "finished: its round has finished" in call("status").out
 
 
 def test_a_refusal_starts_no_engine(ended: CommandProject, call: Call) -> None:

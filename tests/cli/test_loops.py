@@ -102,7 +102,7 @@ def test_a_detached_loop_goes_on_alone(project: CommandProject, call: Call) -> N
     assert following.said.count("20/20") == 1
     waited = project.call("wait")
     assert waited.returncode == 0
-    assert "finished: its round is done" in waited.stdout
+    assert "finished: its round has finished" in waited.stdout
     assert call("wait", "--quiet").out.count("\n") == 1
 
 

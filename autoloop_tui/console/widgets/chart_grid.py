@@ -272,7 +272,7 @@ class ChartGrid(PromptPane):
     # -------------------------------------------------------------------------------------------- filter
 
     def action_filter(self) -> None:
-        self.ask("only metrics that match a regular expression, such as loss|eval - enter on nothing: all", self._filter)
+        self.ask("only metrics that match a regular expression, such as loss|eval - empty: all", self._filter)
 
     def read_query(self, text: str) -> Query:
         return Query(text, compile_regex(text, ignore_case=text == text.lower()))

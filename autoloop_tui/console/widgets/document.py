@@ -124,7 +124,7 @@ class Document(PromptPane):
     # -------------------------------------------------------------------------------------------- searching
 
     def action_ask(self) -> None:
-        self.ask("search: text, or /pattern/ - enter on nothing: forget it", self._query)
+        self.ask("search: text, or /pattern/ - empty: clear", self._query)
 
     def answered(self, query: Query | None) -> None:
         self._query, self._hit = query, None

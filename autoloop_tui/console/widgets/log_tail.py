@@ -18,7 +18,7 @@ from autoloop_tui.console.widgets.log_view import LogView
 
 _PLACEHOLDERS = {
     "search": "search while you type: text, or /pattern/ - esc: back to where you were",
-    "filter": "show only: text, or /pattern/ - enter on nothing: show all",
+    "filter": "show only: text, or /pattern/ - empty: show all",
 }
 
 

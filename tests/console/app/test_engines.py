@@ -101,7 +101,7 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
         await until(pilot, lambda: "no engine" not in top(app), "it is driven")
         os.kill(trainer, 0)  # the run never stopped
         gate.touch()
-        await until(pilot, lambda: "finished: its round is done" in top(app), "its end")
+        await until(pilot, lambda: "finished: its round has finished" in top(app), "its end")
         assert [run.state for run in real.runs(loop)] == [RunState.FINISHED] * 2
         assert [run.attempts for run in real.runs(loop)] == [1, 1]
 

@@ -275,7 +275,7 @@ def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(projec
                 engine.run()
                 survived = True
         ended = project.run(loop)
-        assert (ended.state, ended.reason) == (LoopState.FINISHED, "its round is done")
+        assert (ended.state, ended.reason) == (LoopState.FINISHED, "its round has finished")
         now = project.store.run(run.id)
         assert (now.state, now.step, now.resume, now.output_dir) == (RunState.FINISHED, 40, False, run.output_dir)
         results = [attempt.result for attempt in project.store.attempts(run.id)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from autoloop.metrics import MetricBook
 from autoloop.model import Run, Series
+from autoloop.text.number_column import NumberColumn
 
 from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.columns import Cell, Column, Laid, line
@@ -168,11 +169,14 @@ class ComparisonPainter:
     def metric(self, metric: Comparison, laid: Laid, *, two: bool) -> list[Piece]:
         widths = {column.key: width for column, width in laid}
         made: dict[str, Cell] = {"metric": self._name(metric.metric, widths["metric"]), "best": self._best(metric)}
+        room = min((widths[side.letter] - 2 for side in self.sides), default=8)
+        column = NumberColumn.of([each.last if each else None for each in metric.values], room=min(8, room))
         for place, side in enumerate(self.sides):
             value, delta = metric.values[place], metric.deltas[place]
             width = widths[side.letter] - 2
             best = metric.best and place == metric.first
-            text = self.nothing if value is None else number(value.last, min(8, width))
+            text = column.text(value.last if value else None, self.nothing)
+            text = text if cells(text) <= width else number(value.last if value else None, width)
             names = "slot-finished bold" if best else "dim" if value is None else ""
             pieces: list[Piece] = [
                 (self.glyphs.of("✓ ", "+ ") if best else "  ", "slot-finished"),

@@ -164,7 +164,7 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
     evidence = proposal.evidence
     if evidence is None:
         return []
-    version = f" (book version {evidence.rule_version})" if evidence.rule_version else ""
+    version = f" (rule book v{evidence.rule_version})" if evidence.rule_version else ""
     made = f"{evidence.rule}, version {evidence.rule_version}" if evidence.searched else f"rule {evidence.rule}{version}"
     rows: Rows = [[("evidence", "bold key"), (clip(f"  {made}", width - 8), "dim")]]
     if averaged := averaged_text(evidence):

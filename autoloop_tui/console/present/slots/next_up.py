@@ -145,7 +145,7 @@ def _after_round(view: View) -> str:
     spec, round_ = view.loop.spec, view.snapshot.round
     if spec.proposes and round_ and round_.number < spec.rounds:
         return "then its proposals"
-    return f"then the winner is extended to {spec.extend_winner} steps" if spec.extend_winner else "then it is done"
+    return f"then the winner is extended to {spec.extend_winner} steps" if spec.extend_winner else "then it is finished"
 
 
 def _then(view: View, key: Callable[[str], str]) -> str | None:
@@ -158,7 +158,7 @@ def _then(view: View, key: Callable[[str], str]) -> str | None:
     if then.status is ProposalStatus.PENDING:
         return f" the rounds are over: {key('app.proposals')} decides whether {name} is trained on to {then.extend} steps"
     if run is not None and then.run:
-        end = run.state.value if run.state.ended else "then it is done"
+        end = run.state.value if run.state.ended else "then it is finished"
         return f" the winner, {name}, is trained on: step {run.step} of {run.total_steps}, {end}"
     return f" the winner, {name}: {then.status.value}" + (f" by {plain(str(then.decided_by))}" if then.decided_by else "")
 

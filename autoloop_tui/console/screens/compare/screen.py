@@ -52,6 +52,8 @@ class CompareScreen(TableScreen):
         super().__init__()
         self.part = "parameters"
         self.everything = False
+        self.alone = ""
+        """The run whose curve alone is drawn; empty for all."""
         self.sides: list[Side] = []
         self.by_default = False
         """Nothing is marked: the runs were chosen here."""
@@ -231,7 +233,7 @@ class CompareScreen(TableScreen):
         lines = [
             Line(plain(side.run.name), series, side.badge.colour, letter=side.letter)
             for side in self.sides
-            if metric and (series := side.columns.get(metric))
+            if metric and (series := side.columns.get(metric)) and self.alone in ("", side.run.id)
         ]
         title = "chart"
         if metric is not None:
@@ -321,6 +323,16 @@ class CompareScreen(TableScreen):
             self._share_height(self.view)
         self.call_after_refresh(self._paint)
         self.show_message("every parameter" if self.everything else "only parameters that differ")
+
+    def action_isolate(self) -> None:
+        """One curve after the other alone in the chart, then all again."""
+        runs = ["", *(side.run.id for side in self.sides)]
+        place = runs.index(self.alone) if self.alone in runs else 0
+        self.alone = runs[(place + 1) % len(runs)]
+        if self.view is not None:
+            self._paint_chart(self.view)
+        side = next((side for side in self.sides if side.run.id == self.alone), None)
+        self.show_message(f"only {side.letter}, {plain(side.run.name)}, is drawn" if side else "every run is drawn")
 
     def action_log_y(self) -> None:
         self.query_one(Chart).toggle_log_y()

@@ -147,7 +147,7 @@ def edit(command: CommandContext, request: Edit) -> str:
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
     context.store.put_proposal(revised)
-    text = f"proposal {proposal.id} now reads: {describe_changes(revised)}"
+    text = f"proposal {proposal.id} is saved: {describe_changes(revised)}"
     context.log_event(EventKind.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
     return text
 

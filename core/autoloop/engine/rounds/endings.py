@@ -28,7 +28,7 @@ def met_until(context: Context, winner: OverSeeds) -> LoopEnd:
 def rounds_done(context: Context, round_: Round, finished: Sequence[Run], once: Sequence[OverSeeds]) -> LoopEnd:
     """No round follows. `once`: what meets --until in runs that no fresh seeds have confirmed."""
     until = context.spec.until
-    text = f"all {round_.number} rounds done" if round_.number > 1 else "its round is done"
+    text = f"all {round_.number} rounds done" if round_.number > 1 else "its round has finished"
     if not finished:
         text += f"; no run of round {round_.number} finished"
     if until is not None and once:

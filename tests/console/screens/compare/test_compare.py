@@ -413,3 +413,15 @@ async def test_ascii_glyphs_are_used_everywhere_when_asked_for(project: Recorded
         for name in ("#legend", "#parameters", "#metrics", "#chart", "#detail"):
             for row in text_of(screen, name):
                 assert row.isascii(), row
+
+
+async def test_capital_c_draws_one_run_alone_then_the_next_then_all(project: RecordedProject) -> None:
+    runs = [project.run(f"r{number}") for number in range(2)]
+
+    async with on_compare(project, marked=[run.id for run in runs]) as (pilot, screen):
+        drawn = []
+        for _ in range(3):
+            await pilot.press("C")
+            await settle(pilot)
+            drawn.append([line.label for line in screen.query_one(Chart).lines])
+        assert drawn == [["r0"], ["r1"], ["r0", "r1"]]

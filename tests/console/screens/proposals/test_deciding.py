@@ -274,7 +274,7 @@ async def test_the_engines_answers_reach_the_screen(project: RecordedProject) ->
             await pilot.press("e", *"0.9", "enter")
             await until(pilot, lambda: state(3).revision == 2)
             assert state(3).changes[0].after == 0.9
-            await until(pilot, lambda: "now reads" in last_line(app))
+            await until(pilot, lambda: "is saved" in last_line(app))
             await pilot.press("g", "u")  # the last decision, although the cursor is on the first
             await until(pilot, lambda: "proposal 2 is pending again" in last_line(app))
             assert state(1).status is ProposalStatus.APPROVED

@@ -119,5 +119,5 @@ async def test_the_strip_asks_about_the_winner_and_follows_its_long_training(tmp
         assert "p decides whether new is trained on to 40 steps" in strip[-1]
         project.store.put_proposal(changed(made, status=ProposalStatus.LAUNCHED, run=run.id))
         project.store.put_run(changed(run, state=RunState.QUEUED, step=20, total_steps=40))
-        said = "the winner, new, is trained on: step 20 of 40, then it is done"
+        said = "the winner, new, is trained on: step 20 of 40, then it is finished"
         await until(pilot, lambda: said in painted(screen.query_one("#next"))[-1], "what comes next")
