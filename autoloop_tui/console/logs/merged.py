@@ -12,6 +12,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from time import time
 
@@ -152,15 +153,18 @@ class MergedLog:
 def told_time(line: str, about: float) -> float | None:
     """The time at the beginning of a line. Without a date it is the last such time of day before `about`, or just after."""
     found = _TIME.match(line[:64])
-    if found is None:
-        return None
+    return _moment(*found.groups(), about) if found else None
+
+
+@lru_cache(256)  # lines that rush by tell the same second
+def _moment(date: str | None, clock: str, fraction: str | None, about: float) -> float | None:
     near = datetime.fromtimestamp(about)
-    fraction = f".{found['fraction']:0<6}" if found["fraction"] else ""
+    parts = f".{fraction:0<6}" if fraction else ""
     try:
-        told = datetime.fromisoformat(f"{found['date'] or near.date().isoformat()} {found['time']}{fraction}")
+        told = datetime.fromisoformat(f"{date or near.date().isoformat()} {clock}{parts}")
     except ValueError:
         return None
-    if not found["date"] and told > near + timedelta(hours=1):
+    if not date and told > near + timedelta(hours=1):
         told -= timedelta(days=1)
     return told.timestamp()
 
