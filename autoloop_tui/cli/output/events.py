@@ -42,7 +42,7 @@ class EventPrinter:
             begun = [round_.number for round_ in self.store.rounds(self.loop.id) if round_.started_at <= event.at]
             across = printing.across() if self._write is print else None
             for row in self.round_table(max(begun, default=1), across and across - 12).splitlines():
-                self.line(" " * 12 + row, None)
+                self.line((" " * 12 + row).rstrip(), None)
 
     def line(self, text: str, at: float | None) -> None:
         stamp = time.strftime("%H:%M:%S  ", time.localtime(at)) if at is not None else ""

@@ -10,7 +10,7 @@ from autoloop.metrics import MetricBook, by_config, config_label, config_name, f
 from autoloop.model import Run, RunState
 from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
-from autoloop.verdicts import Judge
+from autoloop.verdicts import Judge, base_of
 from autoloop.verdicts.wording import WITHIN_RUN, noise_text, sentence
 
 
@@ -50,14 +50,17 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
 
 def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = ()) -> list[str]:
     """What may be said of the configs of these runs by their first key metric: the spread between seeds, and each config
-    against its base's, else the first. `elsewhere`: replicates in earlier rounds and in other loops."""
+    against its base's, else the baseline. `elsewhere`: replicates in earlier rounds and in other loops."""
     finished = [run for run in runs if run.state is RunState.FINISHED and run.summary]
     keys = for_runs(book, finished).key_metrics
     key = next((key for key in keys if any(run.summary and key in run.summary.metrics for run in finished)), None)
-    configs = by_config(finished)
-    if key is None or not configs:
+    if key is None:
         return []
-    judge = Judge(runs, book, elsewhere)
+    loop = {run.id: run for run in [*elsewhere, *runs] if run.loop == finished[0].loop}
+    mine = sorted(loop.values(), key=lambda run: (run.round, run.position))
+    judge = Judge(mine, book, [run for run in elsewhere if run.id not in loop])
+    configs = by_config([run for run in mine if run.state is RunState.FINISHED and run.summary])
+    asked = {run.id for run in finished}
     noise = judge.noise(key)
     if noise is None:
         alone = f"Changes are {WITHIN_RUN}: no config was run with two seeds, so none is better or worse."
@@ -65,7 +68,10 @@ def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run
     lines = [f"Spread of {book.short(key)} between seeds: {noise_text(noise)}, tail mean."]
     config_of = {run.id: members for members in configs for run in members}
     for members in configs[1:]:
-        base = config_of.get(members[0].base_run or "", configs[0])
+        if asked.isdisjoint(run.id for run in members):
+            continue
+        made_from = base_of(members[0], loop.get)
+        base = config_of.get(made_from.id if made_from else "", configs[0])
         if verdict := judge.between(members[0], base[0], key):
             names = [config_label(side[0], len(side)) for side in (members, base)]
             lines.append(f"{' against '.join(names)}: {sentence(verdict)}.")

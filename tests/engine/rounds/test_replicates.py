@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.metrics import default_book
 from autoloop.model import Call, Event, EventKind, Loop, LoopEndKind, LoopState, ProposalStatus, Run
 from autoloop.protocol import Approve, Edit, Propose, Reject, Stop, Undo, Variant
+from autoloop.reports.replicates import verdict_lines
 from autoloop.store import Store
 
 from tests.engine.project import EngineProject, rows
@@ -69,6 +71,13 @@ def test_what_is_better_is_confirmed_on_fresh_seeds_and_named_the_winner(project
     assert all(run.confirms == contender.id for run in made)
     assert [change.path for change in made[0].changes] == ["seed"]
     assert any("confirmed on" in text and "is better than the baseline" in text for text in project.story(loop))
+    # The table of a round that only confirms names the configs, not the replicates that happened to run in it.
+    runs = project.runs(loop)
+    lines = verdict_lines([run for run in runs if run.round == 2], default_book(), [run for run in runs if run.round == 1])
+    count = 1 + sum(run.round == 2 for run in made) // 2
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        f"good ({contender.id}, {count} seeds) against base ({base.id}, {count} seeds)"
+    ]
 
 
 def test_one_lucky_run_is_not_confirmed(project: EngineProject) -> None:
