@@ -212,6 +212,9 @@ ACTIONS = (
     Action("plan.page-up", "ctrl+u,pageup", "Half a page up"),
     Action("plan.start", "S,enter", "Run the plan (asks)"),
     Action("plan.back", "q,escape", "Leave"),
+    Action("welcome.down", "j,down", "Next"),
+    Action("welcome.up", "k,up", "Previous"),
+    Action("welcome.start", "enter", "Start what is under the cursor; a plan asks before it runs"),
     Action("welcome.back", "q,ctrl+c", "Quit"),
 )
 

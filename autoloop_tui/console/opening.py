@@ -50,7 +50,14 @@ def console_or_welcome(
         from autoloop_tui.console.full_screen import run_on_terminal
         from autoloop_tui.console.screens.welcome import WelcomeApp
 
-        return run_on_terminal(lambda: WelcomeApp(project), project, mouse=False)
+        app = WelcomeApp(project)
+        code = run_on_terminal(lambda: app, project, mouse=False)
+        if app.chosen:
+            from autoloop import isolated
+
+            argv = isolated.command("autoloop_tui", *app.chosen)
+            os.execv(argv[0], argv)
+        return code
 
 
 def open_console(

@@ -1,11 +1,14 @@
-"""What a person sees who opens the console where no loop has been run yet: what this is, and what to type."""
+"""What a person sees who opens the console where no loop has been run yet: what this is, what to type, and keys for the demo
+and for a plan of the configs that are there."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from autoloop.text.plural import plural
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
@@ -32,6 +35,37 @@ TYPE = (
 
 WIDEST = 92
 
+FOLDERS = ("configs", "config", ".")
+KINDS = ("json", "yaml", "yml", "toml")
+NO_CONFIGS = {"package.json", "package-lock.json", "tsconfig.json", "pyproject.toml", "autoloop.toml"}
+MOST_CONFIGS = 64
+
+
+class Choice(NamedTuple):
+    """What a key starts."""
+
+    command: str
+    """As it is shown."""
+    what: str
+    words: list[str]
+    """The command's, after `autoloop-tui`."""
+
+
+def choices(project: Path) -> list[Choice]:
+    """The demo, and a plan of the configs found in each usual place."""
+    demo, what = TYPE[0]
+    found = [Choice(demo, what, ["demo"])]
+    for folder in FOLDERS:
+        for kind in KINDS:
+            pattern = f"*.{kind}" if folder == "." else f"{folder}/*.{kind}"
+            with suppress(OSError):
+                files = sorted(path for path in project.glob(pattern) if path.is_file() and path.name not in NO_CONFIGS)
+                if files and len(files) <= MOST_CONFIGS:
+                    names = [str(path.relative_to(project)) for path in files]
+                    told = f"plan a round of {plural(len(files), 'config')} found here; it starts after a yes"
+                    found.append(Choice(f"autoloop-tui run --cfgs {pattern}", told, ["run", "--cfgs", *names]))
+    return found
+
 
 class WelcomePane(RowPane):
     """The text in the middle of the screen; on a small one from its top left."""
@@ -41,6 +75,12 @@ class WelcomePane(RowPane):
     def __init__(self, project: Path) -> None:
         super().__init__()
         self.project = project
+        self.choices = choices(project)
+        self.cursor = 0
+
+    def move(self, step: int) -> None:
+        self.cursor = max(0, min(self.cursor + step, len(self.choices) - 1))
+        self.on_resize()
 
     def on_resize(self) -> None:
         width, height = self.size
@@ -58,11 +98,21 @@ class WelcomePane(RowPane):
         rows: list[list[Piece]] = [[("Auto Loop", "bold key")], [(rule * width, "rule")]]
         rows += [[(line, "")] for sentence in WHAT for line in wrapped(sentence, width)]
         rows += [[], [(clip(f"There is no loop in {plain(str(self.project))} yet.", width, mark), "slot-warn")], []]
-        for command, what in TYPE:
+        arrow = self.glyphs.of("▸", ">")
+        for place, choice in enumerate(self.choices):
+            here = place == self.cursor
+            shown = clip(plain(choice.command), width - 4, mark)
+            rows.append([(f"{arrow if here else ' '} $ ", "bold key"), (shown, "bold line" if here else "bold")])
+            rows += [[("    ", ""), (line, "dim")] for line in wrapped(choice.what, width - 4)]
+            rows.append([])
+        offered = [choice.command for choice in self.choices]
+        for command, what in [each for each in TYPE if each[0] not in offered]:
             rows.append([("  $ ", "dim"), (clip(command, width - 4, mark), "bold")])
             rows += [[("    ", ""), (line, "dim")] for line in wrapped(what, width - 4)]
             rows.append([])
-        rows.append([("q", "bold key"), (" quits", "dim")])
+        rows.append(
+            [("j k enter", "bold key"), (f" start what {arrow} points at   ", "dim"), ("q", "bold key"), (" quits", "dim")]
+        )
         return rows
 
 
@@ -86,6 +136,8 @@ class WelcomeApp(FullScreenApp[int]):
 
     def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
         super().__init__(project)
+        self.chosen: list[str] = []
+        """The words of the command that was chosen."""
         self.preferences = preferences or Preferences.load(os.environ)
         self.use_glyphs(
             ascii_only=self.preferences.ascii if ascii_only is None else ascii_only, blocks=self.preferences.blocks
@@ -99,6 +151,17 @@ class WelcomeApp(FullScreenApp[int]):
         self.register_themes(load_themes(self.project).themes.values())
         if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
+
+    def action_down(self) -> None:
+        self.query_one(WelcomePane).move(1)
+
+    def action_up(self) -> None:
+        self.query_one(WelcomePane).move(-1)
+
+    def action_start(self) -> None:
+        pane = self.query_one(WelcomePane)
+        self.chosen = pane.choices[pane.cursor].words
+        self.exit(0)
 
     async def action_back(self) -> None:
         self.exit(0)

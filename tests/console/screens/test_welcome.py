@@ -84,3 +84,24 @@ async def test_a_theme_of_the_project_is_used(tmp_path: Path) -> None:
     async with app.run_test() as pilot:
         await pilot.pause()
         assert app.theme == "mine"
+
+
+async def test_the_demo_and_a_plan_of_the_configs_found_are_a_key_away(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    for name in ("configs/b.json", "configs/a.json", "pyproject.toml"):
+        (tmp_path / name).write_text("{}")
+    async with drive(tmp_path) as (pilot, rows):
+        assert "▸ $ autoloop-tui demo" in "\n".join(rows)
+        await pilot.press("j", "j")
+        rows = painted(pilot.app.query_one(WelcomePane))
+        assert "▸ $ autoloop-tui run --cfgs configs/*.json" in "\n".join(rows)
+        assert "pyproject" not in "\n".join(rows)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert has_quit(pilot.app)
+        assert isinstance(pilot.app, WelcomeApp)
+        assert pilot.app.chosen == ["run", "--cfgs", "configs/a.json", "configs/b.json"]
+    async with drive(tmp_path) as (pilot, _):
+        await pilot.press("enter")
+        assert isinstance(pilot.app, WelcomeApp)
+        assert pilot.app.chosen == ["demo"]
