@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from autoloop.model import (
     Change,
     Run,
@@ -38,6 +39,13 @@ SCREENS = {
     "confirm": ["x"],
 }
 """The keys that lead from the first screen to each."""
+
+
+def every_other(names: Iterable[str], first: int = 0) -> list[Any]:
+    """Each of these screens as a parameter; make test-faults has those between, which another test takes by default."""
+    return [
+        name if number % 2 == first else pytest.param(name, marks=pytest.mark.faults) for number, name in enumerate(names)
+    ]
 
 
 NAMES = {

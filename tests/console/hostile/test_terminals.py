@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.welcome import WelcomeApp
-from tests.console.hostile.driving import NAMES, SCREENS, console, drive, family, look, press
+from tests.console.hostile.driving import NAMES, SCREENS, console, drive, every_other, family, look, press
 from tests.console.pictures import picture, text
 from tests.console.projects import RecordedProject
 from tests.console.waiting import processed, resize_now
@@ -51,7 +51,7 @@ async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
         assert picture(pilot.app) == before
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", every_other(SCREENS, 1))
 async def test_a_screen_opens_on_a_terminal_of_one_cell(project: RecordedProject, screen: Any) -> None:
     family(project)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.hostile.driving import SCREENS, back_to_slots, console, drive, family, look, press
+from tests.console.hostile.driving import SCREENS, back_to_slots, console, drive, every_other, family, look, press
 from tests.console.pictures import text
 from tests.console.projects import RecordedProject
 
@@ -36,7 +36,7 @@ async def test_rows_of_a_later_version_are_shown_as_far_as_they_are_known(projec
             await press(pilot, "s")
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", every_other(SCREENS))
 async def test_output_and_frozen_configs_that_are_deleted_while_shown_are_survived(
     project: RecordedProject, screen: Any
 ) -> None:
