@@ -81,7 +81,7 @@ async def test_leaving_the_question_sends_nothing(project: RecordedProject) -> N
     ("state", "preset", "words"),
     [
         (RunState.FINISHED, "lerobot", "has no checkpoint"),
-        (RunState.RUNNING, "lerobot", "only an ended run can be extended"),
+        (RunState.RUNNING, "lerobot", "a run is extended when it has ended"),
         (RunState.FINISHED, "plain", "plain does not say how its trainer resumes"),
     ],
 )
