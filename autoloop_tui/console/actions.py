@@ -222,7 +222,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 
 CHANGING = frozenset(
     {
-        *("app.pause", "app.engine", "app.stop-loop", "slots.stop"),
+        *("app.pause", "app.engine", "app.stop-loop", "slots.stop", "slots.retry"),
         *("queue.earlier", "queue.later", "queue.stop"),
         *("proposals.approve", "proposals.approve-marked", "proposals.reject", "proposals.reject-marked"),
         *("proposals.edit", "proposals.edit-all", "proposals.variant", "proposals.duplicate", "proposals.undo"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from autoloop.protocol import Pause, Resume, Stop
 
-from autoloop_tui.console.actions import of_scope
+from autoloop_tui.cli.catalogue import GROUPS
+from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, of_scope
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.palette import Palette
 from autoloop_tui.console.screens.compare.screen import CompareScreen
@@ -20,6 +21,13 @@ from tests.console.pictures import text
 from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size, on_top
 from tests.console.waiting import has_quit, settle, until
+
+
+def test_every_action_that_ends_in_a_command_to_the_engine_is_off_in_a_read_only_console() -> None:
+    sent = {*GROUPS["Decide"], *GROUPS["Act"]} - {"proposals"}
+    changing = {each.id for each in ACTIONS if len(each.command.split()) > 1 and each.command.split()[1] in sent}
+    assert changing - {"slots.queue"} <= CHANGING  # which opens the queue; its own keys move runs
+    assert BY_ID.keys() >= CHANGING
 
 
 def test_every_key_of_the_scope_has_its_action() -> None:
