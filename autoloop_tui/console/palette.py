@@ -17,6 +17,7 @@ from autoloop_tui.console.actions import ACTIONS, Action, shown_key
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import Feed
 from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.theming.theme_files import ThemeFile
 from autoloop_tui.console.user_commands import UserCommand
 
@@ -105,7 +106,7 @@ class Commands(Provider):
                 yield Hit(match, shown, entry.run, entry.title, cast("str", Content(entry.help)))
 
 
-class Palette(CommandPalette):
+class Palette(Standing, CommandPalette):
     """Over `screen`. The list is made when the palette opens."""
 
     def __init__(self, screen: Screen[Any]) -> None:

@@ -227,7 +227,7 @@ async def test_a_paste_keeps_its_place_among_the_keys(project: RecordedProject) 
 
 
 @pytest.mark.parametrize(
-    ("keys", "pane"), [(["r", "slash", *"base"], "#filter"), (["enter", "2", "slash", *"step"], "#part-log Input")]
+    ("keys", "pane"), [(["r", "slash", *"base"], "#filter Input"), (["enter", "2", "slash", *"step"], "#part-log Input")]
 )
 async def test_a_filter_and_a_search_may_be_typed_before_the_prompt_is_there(
     project: RecordedProject, keys: Sequence[str], pane: str

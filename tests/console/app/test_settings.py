@@ -22,7 +22,7 @@ from tests.console.waiting import notices, settle
 
 
 async def test_remapped_keys_work_and_are_what_is_shown(project: RecordedProject, settings: Any, tmp_path: Path) -> None:
-    (settings / "console.toml").write_text('[keys]\n"app.rounds" = "Z, f5"\n"slots.stop" = "ctrl+x"\n"app.pause" = "W"\n')
+    (settings / "console.toml").write_text('[keys]\n"app.rounds" = "Z, f5"\n"slots.stop" = "ctrl+x"\n"app.pause" = "f7"\n')
     chosen = Preferences.load(os.environ)
     assert chosen.problems == []
     project.change_loop(paused=True)
@@ -31,7 +31,7 @@ async def test_remapped_keys_work_and_are_what_is_shown(project: RecordedProject
         app = pilot.app
         assert " Z rounds" in hints(app)
         assert "^x stop" in hints(app)
-        assert "paused: W resumes" in top(app)
+        assert "paused: f7 resumes" in top(app)
         await pilot.press("r")
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)
