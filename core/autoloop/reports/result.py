@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoloop.metrics import MetricBook, by_config, config_label
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, RunState, Standing
+from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Run, RunState, Standing
 from autoloop.store import Store
 from autoloop.text.plural import plural
 from autoloop.text.values import number
@@ -29,10 +29,21 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
             "no config is called better: no metric of these runs has a known good direction; "
             "`lower` or `higher` under [metrics] in autoloop.toml gives it one"
         )
+    elif loop.end is not None and loop.best is not None and (base := _lost_baseline(store, loop)):
+        lines.append(
+            f"no config is called better: the baseline, {base.name} ({base.id}), has no result ({base.state.value})"
+        )
     if best := loop.best:
         run = store.run(best.run)
         lines.append(f"{best.word} last {metrics.short(best.metric)}: {number(best.value)}, {run.name} ({run.id})")
     return lines + ([then] if (then := then_line(store, loop)) else [])
+
+
+def _lost_baseline(store: Store, loop: Loop) -> Run | None:
+    """The first run of the loop if no run of its config has finished."""
+    runs = store.runs(loop.id, 1)
+    of_first = [run for run in runs if run.id == runs[0].id or (run.group and run.group == runs[0].group)]
+    return None if not runs or any(run.state is RunState.FINISHED for run in of_first) else runs[0]
 
 
 def _has_metrics(store: Store, loop: Loop) -> bool:

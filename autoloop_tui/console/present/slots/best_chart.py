@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from autoloop.model import Outcome, Series
+from autoloop.model import Outcome, Run, Series
 
 from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.curves import Scale
@@ -17,16 +17,22 @@ from autoloop_tui.console.present.top_line import verdict_words
 
 
 def best_rows(
-    found: Outcome | None, rounds: int, metric: str, width: int, height: int, *, glyphs: Glyphs
+    found: Outcome | None, rounds: int, metric: str, baseline: Run | None, width: int, height: int, *, glyphs: Glyphs
 ) -> list[list[Piece]]:
-    """A dot for each round in which a config has finished, beside the baseline; a star on a winner that has been shown."""
+    """A dot for each round in which a config has finished, beside the baseline; a star on a winner that has been shown.
+
+    `baseline`: the first run of the loop; without an outcome the chart says whether one is still to come.
+    """
     words: list[Piece] = []
     if found is not None and found.comparison is not None:
         said, _, look = verdict_words(found, glyphs)
         words = [(said, look)]
     rows = [heading(f"best per round{glyphs.dot}{metric}", words, width, focused=False, glyphs=glyphs)]
     if found is None:
-        return rows + message([("the baseline has not finished yet", "dim")], width, height - 1)
+        why = "the baseline has not finished yet"
+        if baseline is not None and baseline.state.ended:
+            why = f"the baseline has no result ({baseline.state.value})"
+        return rows + message([(why, "dim")], width, height - 1)
     series = Series(
         array("q", [each.round for each in found.rounds]), array("d", [each.first.value for each in found.rounds])
     )

@@ -214,11 +214,12 @@ class SlotsScreen(LoopScreen):
 
     def _paint_best(self, view: View) -> None:
         pane, found = self.query_one("#best", RowPane), view.outcome
-        drawn = (found, pane.size, view.key_metric, self.console.glyphs)
+        first = view.snapshot.runs[0] if found is None and view.snapshot.runs else None
+        drawn = (found, first and first.state, pane.size, view.key_metric, self.console.glyphs)
         if drawn != self._best:
             self._best = drawn
             metric = view.metrics.short(found.metric if found else view.key_metric)
-            rows = best_rows(found, view.loop.spec.rounds, metric, *pane.size, glyphs=self.console.glyphs)
+            rows = best_rows(found, view.loop.spec.rounds, metric, first, *pane.size, glyphs=self.console.glyphs)
             pane.show(rows)
 
     def _paint_gpu(self, view: View, run: Run | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from autoloop.metrics import default_book, for_runs
-from autoloop.model import LoopEnd, LoopEndKind, LoopState, RoundState, RunState
+from autoloop.model import BestRun, LoopEnd, LoopEndKind, LoopState, RoundState, RunState
 from autoloop.reports import result_lines
 from autoloop.verdicts import Judge, outcome
 
@@ -70,6 +70,22 @@ async def test_the_page_has_the_result_as_all_reports_have_it_the_failures_and_t
         assert "of each round's new configs" in shown
         for hint in ("variant", "extend", "compare", "rounds"):
             assert hint in shown
+
+
+async def test_without_a_result_of_the_baseline_the_page_says_why_nothing_is_called_better(project: RecordedProject) -> None:
+    project.run("base", RunState.STOPPED, group="base")
+    other = project.run("other", group="other", metrics=metrics(0.4))
+    best = BestRun(metric="eval/offline_eval/avg_l1", highest=False, value=0.4, run=other.id)
+    end = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds are done")
+    project.change_loop(state=LoopState.FINISHED, best=best, ended_at=NOW, end=end)
+    app = project.app()
+
+    async with run_app(app, (160, 45)) as pilot:
+        await pilot.press("W")
+        await settle(pilot)
+        shown = " ".join(text(app).split())
+        assert "no config is called better: the baseline, base (run00001), has no result (stopped)" in shown
+        assert "lowest last eval_l1: 0.4, other" in shown
 
 
 async def test_c_compares_the_winner_with_the_baseline_and_q_comes_back(project: RecordedProject) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from autoloop.gpu_history import GpuHistory, GpuPoint
 from autoloop.gpus import GpuReport
-from autoloop.model import RoundState
+from autoloop.model import RoundState, RunState
 
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.telemetry import Sample, Sampler
@@ -54,6 +54,14 @@ async def test_without_a_finished_baseline_the_chart_says_so(tmp_path: Path) -> 
     project = RecordedProject(tmp_path)
     async with drive(project, (120, 40)) as (_, screen):
         assert "the baseline has not finished yet" in pane(screen, "#best")
+
+
+async def test_a_baseline_that_was_stopped_is_not_waited_for(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path)
+    project.run("base", RunState.STOPPED, group="base")
+    project.run("other", group="other", metrics={"eval/offline_eval/avg_l1": curve(10, 1.2, 0.5, 20)})
+    async with drive(project, (120, 40)) as (_, screen):
+        assert "the baseline has no result (stopped)" in pane(screen, "#best")
 
 
 async def test_what_a_run_uses_of_its_gpus_is_shown_as_the_engine_sampled_it(
