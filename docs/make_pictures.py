@@ -160,6 +160,7 @@ def demo(folder: Path) -> Iterator[None]:
     configs = project.write_project(folder)
     script = Path(project.__file__).with_name("train.py")
     words = [sys.executable, "-m", "autoloop_tui.cli.main", "run", "--exec", "--no-ui", "--device", "cpu", "--decide"]
+    words += ["--no-live"]  # they would stop the baseline, which all else is compared with
     words += ["--rounds", "2", "--approve", "manual", "--variants-per-run", "1", "--concurrency", "2"]
     words += ["--steps", str(STEPS), "--log-freq", "20", "--eval-freq", "50", "--train-script", str(script)]
     words += ["--cfgs", *(str(path.resolve()) for path in configs)]
