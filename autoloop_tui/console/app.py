@@ -164,8 +164,9 @@ class ConsoleApp(FullScreenApp[int]):
             self.show_message(str(error), ok=False)
             return True
 
-    def refusal(self, action_id: str) -> str:
-        """Why an action cannot be taken just now, in a sentence; empty if it can."""
+    def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
+        """Why an action cannot be taken just now, in a sentence; empty if it can. `on`: the screen that asks, which a
+        dialog may cover; by default the one on top."""
         if action_id in REPLAYING and self.replay is None:
             return "this is no replay"
         if self.readonly and action_id in CHANGING and not (self.replay and action_id == "app.pause"):
@@ -176,7 +177,7 @@ class ConsoleApp(FullScreenApp[int]):
                 return "the engine is alive"
             if view.loop.state is LoopState.FINISHED:
                 return f"the loop has finished: {view.loop.reason}"
-        screen = self.screen_stack[-1] if self.screen_stack else None
+        screen = on or (self.screen_stack[-1] if self.screen_stack else None)
         return screen.refusal(action_id) if isinstance(screen, LoopScreen) and screen.is_attached else ""
 
     async def on_hint_bar_chosen(self, event: HintBar.Chosen) -> None:

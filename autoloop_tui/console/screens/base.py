@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, ClassVar, Protocol, cast
 
 from autoloop.model import Proposal, Round, Run, Slot
@@ -40,8 +41,8 @@ class ConsoleHost(Protocol):
     def keys_of(self, action_id: str) -> str:
         """The key of an action as it is shown, remapped or not."""
 
-    def refusal(self, action_id: str) -> str:
-        """Why an action cannot be taken just now, in a sentence; empty if it can."""
+    def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
+        """Why an action cannot be taken just now, in a sentence; empty if it can. `on`: the screen that asks."""
 
     def ask(self, request: Request) -> None:
         """Send a request to the engine; its answer is shown when it comes."""
@@ -94,7 +95,7 @@ class LoopScreen(Standing, Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar(self.console.keys_of, id="top")
         yield from self.body()
-        yield HintBar(self.SCOPE, self.console.keys_of, self.console.refusal)
+        yield HintBar(self.SCOPE, self.console.keys_of, partial(self.console.refusal, on=self))
 
     def body(self) -> list[Widget] | ComposeResult:
         """The widgets between the bars."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.color import Color as RichColor
 from rich.segment import Segment
@@ -108,3 +108,19 @@ class RowPane(Widget):
             self._variables = self.app.theme_variables
             self.refresh()
         super().notify_style_update()
+
+
+class DrawnPane(RowPane):
+    """Rows that are drawn for the pane's width and height, and drawn anew when these change: also below a dialog, where the
+    screen itself is not told that its panes have another size."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._draw: Callable[[int, int], Sequence[list[Piece]]] = lambda width, height: []
+
+    def show_drawn(self, draw: Callable[[int, int], Sequence[list[Piece]]]) -> None:
+        self._draw = draw
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        self.show(self._draw(*self.size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,7 +28,7 @@ from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.telemetry import Sample, Sampler
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.log_tail import LogTail
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 from autoloop_tui.console.widgets.slots.table import SlotTable
 from autoloop_tui.console.widgets.table import Table
 
@@ -87,7 +88,7 @@ class SlotsScreen(LoopScreen):
 
     def body(self) -> list[Container | RowPane]:
         first, *others = [Chart(id=f"chart{n}") for n in range(CHARTS)]
-        charts = Container(Container(first, RowPane(id="best"), *others, id="charts-grid"), RowPane(id="gpu"), id="charts")
+        charts = Container(Container(first, DrawnPane(id="best"), *others, id="charts-grid"), RowPane(id="gpu"), id="charts")
         return [
             SlotTable(self.console.keys_of, id="slots"),
             RowPane(id="queue"),
@@ -213,14 +214,14 @@ class SlotsScreen(LoopScreen):
         self._paint_gpu(view, run)
 
     def _paint_best(self, view: View) -> None:
-        pane, found = self.query_one("#best", RowPane), view.outcome
+        found = view.outcome
         first = view.snapshot.runs[0] if found is None and view.snapshot.runs else None
-        drawn = (found, first and first.state, pane.size, view.key_metric, self.console.glyphs)
+        drawn = (found, first and first.state, view.key_metric, self.console.glyphs)
         if drawn != self._best:
             self._best = drawn
             metric = view.metrics.short(found.metric if found else view.key_metric)
-            rows = best_rows(found, view.loop.spec.rounds, metric, first, *pane.size, glyphs=self.console.glyphs)
-            pane.show(rows)
+            draw = partial(best_rows, found, view.loop.spec.rounds, metric, first, glyphs=self.console.glyphs)
+            self.query_one("#best", DrawnPane).show_drawn(draw)
 
     def _paint_gpu(self, view: View, run: Run | None) -> None:
         """The rows are there only for a run whose GPUs were sampled."""
