@@ -12,15 +12,17 @@ from autoloop.model import Change, RoundState, RunState
 
 from tests.console.projects import CONFIG, RecordedProject
 from tests.console.stylesheets import parsed_once
+from tests.support.waiting import PATIENCE
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """An `async def` test runs in an event loop of its own."""
+    """An `async def` test runs in an event loop of its own; one that hangs fails, so that the others still run."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    test = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+    asyncio.run(asyncio.wait_for(test, 2 * PATIENCE))
     return True
 
 

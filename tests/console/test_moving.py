@@ -31,6 +31,7 @@ from tests.console.pictures import text
 from tests.console.projects import RecordedProject
 from tests.console.running import ConsolePilot, Size, run_app
 from tests.console.waiting import has_quit, settle, until
+from tests.support.waiting import PATIENCE
 
 START = {
     "slots": [],
@@ -112,7 +113,7 @@ async def test_screens_are_reached_from_each_other_with_anything_open_while_the_
     async def handled(app: Any) -> None:
         taken = asyncio.Event()
         app.call_later(taken.set)
-        await taken.wait()
+        await asyncio.wait_for(taken.wait(), PATIENCE)  # an app that has crashed takes no key
         while app.keys_under_way:
             await asyncio.sleep(0.001)
 
