@@ -22,6 +22,8 @@ SOURCES = [
     for path in sorted(Path(package.__file__ or "").parent.rglob("*.py"))
     if path.parts[-2:] not in (("model", "transitions.py"), ("store", "sentences.py"))
 ]
+SHOWN = {("autoloop", "as_of.py"), ("rounds", "arranging.py")}
+"""Where values are made to be shown and never written: a loop as it was then, and one row for several runs."""
 STATES = {"state", "status"}
 MESSAGES = {"reason", "stop_reason", "note", "blocked", "cause", "answer"}
 SPEAKERS = {"event", "end", "stop", "diagnosis", "requeue", "lapse"}
@@ -100,6 +102,8 @@ def messages_that_decide(tree: ast.Module) -> Iterator[int]:
 def test_the_source_keeps_to_it(rule: Callable[[ast.Module], Iterator[int]]) -> None:
     found = []
     for path in SOURCES:
+        if rule is changes_of_state and path.parts[-2:] in SHOWN:
+            continue
         lines = path.read_text().splitlines()
         for number in sorted(set(rule(ast.parse("\n".join(lines))))):
             found.append(f"{path}:{number}: {lines[number - 1].strip()}")

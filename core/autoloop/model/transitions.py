@@ -146,7 +146,7 @@ def loop_stopped(loop: Loop, end: LoopEnd, now: float) -> Loop:
 
 def loop_resumed(loop: Loop, now: float) -> Loop:
     _require(loop.name, loop.state, LoopState.STOPPED)
-    return replace(loop, state=LoopState.ACTIVE, end=None, ended_at=None, best=None, outcome=None, resumed_at=now)
+    return replace(loop, state=LoopState.ACTIVE, end=None, ended_at=None, best=None, resumed_at=now)
 
 
 def loop_finished(loop: Loop, end: LoopEnd, now: float) -> Loop:

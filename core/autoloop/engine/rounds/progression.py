@@ -278,8 +278,8 @@ class LoopProgression:
         context = self.context
         loop = context.update_loop(best=best_run(context.store, context.loop_id, context.metrics))
         # What --then rests on stays, and so does what a loop came to before a user extended a run of it: a longer training
-        # is no replicate.
-        extended = loop.state is LoopState.ACTIVE and loop.outcome is not None
+        # is no replicate. Such a loop is the only active one that has an end.
+        extended = loop.state is LoopState.ACTIVE and loop.end is not None and loop.outcome is not None
         if self.then.proposal is None and not extended:
             context.update_loop(outcome=loop_outcome(context))
 
