@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ class Tmux:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.socket = f"autoloop-test-{os.getpid()}"
+        self.socket = f"autoloop-test-{os.getpid()}-{secrets.token_hex(4)}"
         self.run("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", "-c", str(folder), "sh")
 
     def run(self, *arguments: str) -> str:

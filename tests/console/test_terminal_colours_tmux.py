@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ PROGRAM = shlex.join([sys.executable, "-m", "autoloop_tui"])
 def socket() -> Iterator[str]:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
-    name = f"autoloop-colours-{os.getpid()}"
+    name = f"autoloop-colours-{os.getpid()}-{secrets.token_hex(4)}"
     yield name
     subprocess.run(["tmux", "-L", name, "kill-server"], capture_output=True, check=False)
 
