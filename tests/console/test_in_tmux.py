@@ -17,7 +17,7 @@ from autoloop.engine import holder
 from autoloop.model import LoopState, ProposalStatus
 from autoloop.store import Store
 
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, eventually
 
 PROGRAM = shlex.join([sys.executable, "-m", "autoloop_tui"])
 
@@ -114,7 +114,7 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
         tmux.keys("S")
         tmux.wait("Start round 2")
         tmux.keys("y")
-        tmux.wait("round 2/2", "running")
+        tmux.wait("2/2", "running")
         tmux.keys("q")
         tmux.wait("queue")
         tmux.keys("q")
@@ -123,7 +123,8 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
 
         tmux.type(f"cd autoloop-demo && {PROGRAM}")
         tmux.keys("Enter")
-        tmux.wait("finished: all 2 rounds done", "2/2 done", seconds=240)
+        eventually(lambda: store.loop(loop.id).state is LoopState.FINISHED)
+        tmux.wait("finished", "2/2")
         tmux.keys("q")
 
         assert store.loop(loop.id).state is LoopState.FINISHED
