@@ -23,7 +23,7 @@ class Ends(NamedTuple):
 
 
 def ends(view: View, feed: Feed, now: float) -> Ends:
-    """By the rate of the runs in training and by what finished ones took; nothing while nothing runs by itself."""
+    """Estimated from the pace of running runs and the durations of finished ones; empty while no round is running."""
     loop, round_ = view.loop, view.snapshot.round
     stands = loop.state is not LoopState.ACTIVE or view.orphaned or loop.paused or loop.waits_for
     if stands or round_ is None or round_.state is not RoundState.RUNNING or not view.unended:
