@@ -96,7 +96,7 @@ class View:
 
     @cached_property
     def _badges(self) -> dict[str, Badge]:
-        return {run: badge_of(place) for place, run in enumerate(self.snapshot.made)}
+        return {run: badge_of(place) for place, run in enumerate(self.runs)}
 
     def badge(self, run: Run) -> Badge:
         """The letter and colour of one of the loop's runs, wherever it is shown."""

@@ -90,7 +90,6 @@ class Past:
             attempts={run: _attempt(made[-1], at) for run, made in attempts.items() if run in there},
             proposals=[self._proposal(each, there, at) for each in last.proposals if each.created_at <= at],
             elsewhere=[run for run in last.elsewhere if (run.ended_at or 0.0) <= at],
-            made=[run for run in last.made if run in there],
         )
 
     def _loop(self, loop: Loop, at: float) -> Loop:
@@ -217,7 +216,6 @@ def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
         attempts={run: _moved(each, seconds) for run, each in snapshot.attempts.items()},
         proposals=[_moved(each, seconds) for each in snapshot.proposals],
         elsewhere=snapshot.elsewhere,
-        made=snapshot.made,
     )
 
 

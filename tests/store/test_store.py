@@ -180,6 +180,19 @@ def test_the_queue_is_in_order_of_round_and_position(store: Store) -> None:
     assert [run.id for run in store.queued(1)] == ["a", "b", "c"]
 
 
+def test_runs_are_in_the_order_in_which_they_were_made_wherever_they_stand_in_the_queue(store: Store) -> None:
+    store.put_loop(a_loop())
+    for place, name in enumerate("abc"):
+        store.put_run(a_run(name, position=place))
+    store.put_run(a_run("late", round_=2, position=0))
+    for place, name in enumerate("cba"):
+        store.put_run(a_run(name, position=place, state=RunState.FINISHED))
+    made = ["a", "b", "c", "late"]
+    assert [run.id for run in store.runs(1)] == [run.id for run in take_snapshot(store, 1).runs] == made
+    assert [run.id for run in store.runs(1, 1)] == ["a", "b", "c"]
+    assert [run.id for run in store.newest_in(1, RunState.FINISHED, 2)] == ["c", "b"]
+
+
 def test_an_attempt_is_open_until_its_result_is_counted(store: Store) -> None:
     attempt = Attempt(id="a-1", run="a", number=1, slot=0, output_dir="/o", directory="/d", created_at=1.0)
     store.put_attempt(attempt, 1)

@@ -32,7 +32,7 @@ class PickRun(Standing, ModalScreen[str]):
     def __init__(self, what: str, runs: Sequence[Run], start: str | None, result: Callable[[Run], str]) -> None:
         """`start`: the run under the cursor at first. `result`: what a run reached, in a few words."""
         super().__init__()
-        self.what, self.runs, self.result = what, sorted(runs, key=lambda run: (-run.round, run.position)), result
+        self.what, self.runs, self.result = what, sorted(runs, key=lambda run: -run.round), result
         self.at = next((index for index, run in enumerate(self.runs) if run.id == start), 0)
 
     def compose(self) -> ComposeResult:

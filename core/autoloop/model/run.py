@@ -66,7 +66,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     loop: int
     round: int
     position: int
-    """Order in the queue of its loop; lowest first."""
+    """Order in the queue of its loop; lowest first. A move changes it, so it says only what starts next."""
     name: str
     config_path: str
     """The frozen copy of the config that is launched."""

@@ -57,7 +57,7 @@ def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run
     if key is None:
         return []
     loop = {run.id: run for run in [*elsewhere, *runs] if run.loop == finished[0].loop}
-    mine = sorted(loop.values(), key=lambda run: (run.round, run.position))
+    mine = sorted(loop.values(), key=lambda run: run.round)
     judge = Judge(mine, book, [run for run in elsewhere if run.id not in loop])
     configs = by_config([run for run in mine if run.state is RunState.FINISHED and run.summary])
     asked = {run.id for run in finished}

@@ -172,13 +172,11 @@ class Store(Rows):
         return self._one(Round, "SELECT rowid, body FROM rounds WHERE loop = ? ORDER BY number DESC LIMIT 1", loop)
 
     def runs(self, loop: int, round_: int | None = None) -> list[Run]:
+        """The runs of a loop, or of one of its rounds, in the order in which they were made: the first is the baseline, and
+        no later move in the queue changes that."""
         if round_ is None:
-            return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, position", loop)
-        return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? AND round = ? ORDER BY position", loop, round_)
-
-    def runs_as_made(self, loop: int) -> list[str]:
-        """The ids of a loop's runs, the first one that was made first: no later move in the queue changes that."""
-        return [run for (run,) in self._sql("SELECT id FROM runs WHERE loop = ? ORDER BY rowid", loop)]
+            return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, rowid", loop)
+        return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? AND round = ? ORDER BY rowid", loop, round_)
 
     def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
         """How many runs of the loop, or of one of its rounds, are in each state."""
@@ -195,8 +193,8 @@ class Store(Rows):
         return int(self._sql("SELECT COUNT(*) FROM runs WHERE loop = ?", loop)[0][0])
 
     def newest_in(self, loop: int, state: RunState, limit: int) -> list[Run]:
-        """The last `limit` runs in a state, the newest round's first."""
-        sql = "SELECT rowid, body FROM runs WHERE loop = ? AND state = ? ORDER BY round DESC, position DESC LIMIT ?"
+        """The last `limit` runs in a state, the one that was made last first."""
+        sql = "SELECT rowid, body FROM runs WHERE loop = ? AND state = ? ORDER BY round DESC, rowid DESC LIMIT ?"
         return self._all(Run, sql, loop, state, limit)
 
     def queued(self, loop: int, limit: int = -1) -> list[Run]:
@@ -208,7 +206,7 @@ class Store(Rows):
         return self._one(Run, "SELECT rowid, body FROM runs WHERE id = ?", run)
 
     def runs_with_config(self, config_hash: str) -> list[Run]:
-        return self._all(Run, "SELECT rowid, body FROM runs WHERE config_hash = ? ORDER BY loop, round", config_hash)
+        return self._all(Run, "SELECT rowid, body FROM runs WHERE config_hash = ? ORDER BY loop, round, rowid", config_hash)
 
     def where_run(self, config_hash: str) -> str | None:
         """Where a config of this hash has run, runs or is queued, over all loops; runs that failed do not count."""
@@ -222,7 +220,7 @@ class Store(Rows):
         return self._all(
             Run,
             "SELECT rowid, body FROM runs WHERE loop != ? AND state = 'finished' AND config_group != '' AND config_group IN "
-            "(SELECT config_group FROM runs WHERE loop = ? AND config_group != '') ORDER BY loop DESC, round LIMIT ?",
+            "(SELECT config_group FROM runs WHERE loop = ? AND config_group != '') ORDER BY loop DESC, round, rowid LIMIT ?",
             loop,
             loop,
             limit,

@@ -10,16 +10,15 @@ from autoloop.store.database import Store
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A loop as it stood at one instant. `attempts` maps a run to its newest attempt; `elsewhere`: finished runs of other
-    loops that differ from one of this in nothing but the seed. `made`: the ids of the runs in the order in which they were
-    made, which `runs`, in the order of the queue, may not be in."""
+    loops that differ from one of this in nothing but the seed."""
 
     loop: Loop
     rounds: list[Round]
     runs: list[Run]
+    """In the order in which they were made."""
     attempts: dict[str, Attempt]
     proposals: list[Proposal]
     elsewhere: list[Run] = []
-    made: list[str]
 
     @property
     def round(self) -> Round | None:
@@ -61,5 +60,4 @@ def take_snapshot(store: Store, loop: int) -> Snapshot:
             attempts=attempts,
             proposals=store.proposals(loop),
             elsewhere=store.replicates_elsewhere(loop),
-            made=store.runs_as_made(loop),
         )

@@ -16,8 +16,9 @@ from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide,
 class Judge:
     """Answers for one state of the runs; make a new one when they change.
 
-    `runs` are a loop's, `elsewhere` replicates of its configs in other loops: what was measured on the same base before
-    counts. Only finished runs do. Of a training that ran twice with the same seed the newest counts.
+    `runs` are a loop's in the order in which they were made, `elsewhere` replicates of its configs in other loops: what was
+    measured on the same base before counts. Only finished runs do. Of a training that ran twice with the same seed the
+    newest counts.
     """
 
     def __init__(
@@ -36,14 +37,14 @@ class Judge:
         self._round: dict[int, set[str]] = {}
         self._first: dict[str, Run] = {}
         """Of each of the loop's configs the first run that has finished."""
-        mine = sorted(runs, key=lambda run: (run.round, run.position))
+        mine = sorted(runs, key=lambda run: run.round)
         self._keys = judged_metrics(book, mine) if keys is None else keys
         self._config_of = {run.id: _config(run) for run in mine}
         for run in mine:
             self._round.setdefault(run.round, set()).add(_config(run))
             if run.state is RunState.FINISHED and run.summary:
                 self._first.setdefault(_config(run), run)
-        for run in sorted([*elsewhere, *mine], key=lambda run: (run.loop, run.round, run.position)):
+        for run in sorted([*elsewhere, *mine], key=lambda run: (run.loop, run.round)):
             if run.state is RunState.FINISHED and run.summary:
                 self._configs.setdefault(_config(run), {})[run.config_hash] = run
         self._noise: dict[str, Noise | None] = {}

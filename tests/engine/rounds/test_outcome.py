@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from autoloop.engine.base.among_runs import AmongRuns
 from autoloop.metrics import default_book
 from autoloop.model import Call, Loop, Outcome
+from autoloop.protocol import Move
 from autoloop.reports.replicates import verdict_lines
 from autoloop.verdicts import Judge
 
@@ -70,6 +72,22 @@ def test_a_config_that_is_better_over_its_seeds_is_named_with_what_it_changed(pr
                 assert there is not None
                 assert here.alpha == there.alpha
     assert any(line.startswith(f"lr=3 ({first.id}, 4 seeds) against lr=1 ({base.id}, 4 seeds): better") for line in lines)
+
+
+def test_the_baseline_is_the_first_config_that_was_given_also_if_it_runs_last(project: EngineProject) -> None:
+    other = {seed: loss - 0.5 for seed, loss in BASELINE.items()}
+    loop = project.loop([*seeded(project, "lr=1", BASELINE, lr=1.0), *seeded(project, "lr=3", other, lr=3.0)])
+    given = [run.name for run in project.runs(loop)]
+    for run in project.runs(loop)[:4]:
+        project.store.send(loop.id, Move(run=run.id), "ada")
+    found = outcome_of(project, loop)
+    attempts = sorted(project.store.loop_attempts(loop.id), key=lambda attempt: attempt.created_at)
+    assert [project.store.run(attempt.run).name for attempt in attempts] == [*given[4:], *given[:4]]
+    assert found.better
+    assert (project.store.run(found.baseline.run).name, found.baseline.runs) == ("lr=1,seed=1", 4)
+    assert project.store.run(found.first.run).name == "lr=3,seed=1"
+    lines = verdict_lines(project.runs(loop), default_book())
+    assert any(re.fullmatch(r"lr=3 \(.*\) against lr=1 \(.*\): better.*", line) for line in lines)
 
 
 def test_equal_configs_give_no_winner_however_the_best_of_them_stands(project: EngineProject) -> None:

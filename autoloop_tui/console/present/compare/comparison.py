@@ -138,7 +138,7 @@ def default_runs(runs: Sequence[Run], book: MetricBook) -> list[str]:
     newest = max(run.round for run in finished)
     mine = [run for run in finished if run.round == newest]
     best = next((found[1] for key in book.key_metrics if (found := best_of(mine, key, book))), mine[0])
-    last = sorted(finished, key=lambda run: (-run.round, run.position))
+    last = sorted(finished, key=lambda run: -run.round)
     wanted = [best.id, *([best.base_run] if best.base_run else []), *(run.id for run in last)]
     known = {run.id for run in runs}
     return [run for run in dict.fromkeys(wanted) if run in known][:MOST_BY_DEFAULT]

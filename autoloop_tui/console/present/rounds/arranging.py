@@ -74,8 +74,8 @@ def unfolded(rows: Iterable[RunRow], open_: Collection[str], glyphs: Glyphs) -> 
 
 def tree(rows: Iterable[RunRow], open_: Collection[str], glyphs: Glyphs) -> list[Place]:
     """Each row below what it was made from, as far as that is among the rows, the oldest first; replicates of an open config
-    before what was made from it."""
-    rows = sorted(rows, key=lambda row: (row.run.loop, row.run.round, row.run.position))
+    before what was made from it. `rows`: those of a round in the order in which they were made."""
+    rows = sorted(rows, key=lambda row: (row.run.loop, row.run.round))
     of_run = {member.run.id: row for row in rows for member in (row.members or (row,))}
     below: dict[str, list[RunRow]] = {}
     roots = []

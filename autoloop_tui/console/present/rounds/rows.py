@@ -100,7 +100,7 @@ class RunRows:
                 approved += made.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED)
                 rejected += made.status is ProposalStatus.REJECTED
                 self._decided[each.loop.id, made.round] = approved, rejected
-            for run in sorted(each.runs, key=lambda run: (-run.round, run.position)):
+            for run in sorted(each.runs, key=lambda run: -run.round):
                 self._groups.setdefault((run.loop, run.round), []).append(run)
                 base = by_id.get(run.base_run) if run.base_run else None
                 proposal = proposals.get(run.proposal) if run.proposal is not None else None

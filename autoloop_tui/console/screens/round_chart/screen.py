@@ -45,7 +45,7 @@ class RoundChartScreen(LoopScreen):
         """Those that are drawn: the ones of the round that have started, in the order in which they were made."""
         run = view.run(self.chosen)
         started = [each for each in view.snapshot.runs_of(run.round) if each.output_dir is not None] if run else []
-        return sorted(started, key=lambda each: view.snapshot.made.index(each.id))[:MOST]
+        return started[:MOST]
 
     def show_view(self, view: View) -> None:
         self.query_one("#round-runs", RowPane).styles.height = len(self._runs(view)) + 1

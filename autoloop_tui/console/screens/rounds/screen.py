@@ -122,9 +122,12 @@ class RoundsScreen(TableScreen):
         """Filter and order anew, and show the result."""
         metric = next(iter(self._metrics), "")
         rows = [row for row in by_config(self.known.rows.values()) if self._matches(row)]
-        rows = ordered(rows, self.sort, reverse=self.reverse, book=view.metrics, now=time.time(), metric=metric)
         glyphs = self.console.glyphs
-        places = tree(rows, self.open, glyphs) if self.as_tree else unfolded(rows, self.open, glyphs)
+        if self.as_tree:
+            places = tree(rows, self.open, glyphs)
+        else:
+            by = ordered(rows, self.sort, reverse=self.reverse, book=view.metrics, now=time.time(), metric=metric)
+            places = unfolded(by, self.open, glyphs)
         self._places = {place.row.key: place for place in places}
         keys: list[str] = []
         heads: dict[str, tuple[int, int]] = {}

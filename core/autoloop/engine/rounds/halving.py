@@ -144,7 +144,7 @@ class Halving:
             known = [value for run in members if (value := values[run.id]) is not None]
             if known and not any(run.state is RunState.QUEUED and not run.halved for run in members):
                 found.append(_Config(members, mean(known)))
-        return sorted(found, key=lambda each: (each.value, each.runs[0].position))
+        return sorted(found, key=lambda each: each.value)
 
     def _carry_out(
         self,
