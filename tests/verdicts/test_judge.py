@@ -88,6 +88,24 @@ def test_configs_are_judged_by_all_their_runs() -> None:
     assert sentence(verdict).startswith("better: -0.1 (tail mean) [")
 
 
+def test_a_pair_of_configs_has_one_verdict_whichever_of_their_runs_are_asked_about() -> None:
+    base, ours, other = seeds("base", 0.5), seeds("a", 0.4, round=2), seeds("b", 0.5, round=2)
+    again = [run(f"{group}9", value, group, "9", round=3) for group, value in (("a", 0.4), ("base", 0.5))]
+    judge = Judge([*base, *ours, *other, *again, run("new", 0.4, "c", round=3)], default_book())
+    verdicts = [judge.between(mine, theirs, L1) for mine in (ours[0], again[0]) for theirs in (base[0], again[1])]
+    assert verdicts[0] is not None
+    assert (verdicts[0].call, verdicts[0].runs) == (Call.BETTER, (5, 5))
+    assert verdicts == [verdicts[0]] * 4
+    turned = judge.between(base[0], ours[0], L1)
+    assert turned is not None
+    assert (turned.call, turned.alpha) == (Call.WORSE, verdicts[0].alpha)
+    # What is new in a round shares its part of the error rate; what runs there again has had its own.
+    shares = [verdict.alpha for each in (ours[0], again[0]) if (verdict := judge.between(each, base[0], L1))]
+    new = judge.between(judge.replicates(run("new", 0.4, "c"))[0], base[0], L1)
+    assert new is not None
+    assert shares == [new.alpha] * 2  # a half of 1/6, the whole of 1/12
+
+
 def test_single_runs_without_any_replicate_stay_within_the_run() -> None:
     ours, theirs = run("a", 0.1, "a"), run("b", 9.0, "b")
     verdict = Judge([ours, theirs], default_book()).between(ours, theirs, L1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
@@ -34,19 +35,22 @@ class Judge:
         self.statistic = statistic
         self._configs: dict[str, dict[str, Run]] = {}
         """By config (its group, else the hash of a training), its replicates by the hash of the training."""
-        self._round: dict[int, set[str]] = {}
+        self._new: dict[str, int] = {}
+        """Of each of the loop's configs the round in which it was new."""
         self._first: dict[str, Run] = {}
         """Of each of the loop's configs the first run that has finished."""
         mine = sorted(runs, key=lambda run: run.round)
         self._keys = judged_metrics(book, mine) if keys is None else keys
         self._config_of = {run.id: _config(run) for run in mine}
         for run in mine:
-            self._round.setdefault(run.round, set()).add(_config(run))
+            self._new.setdefault(_config(run), run.round)
             if run.state is RunState.FINISHED and run.summary:
                 self._first.setdefault(_config(run), run)
         for run in sorted([*elsewhere, *mine], key=lambda run: (run.loop, run.round)):
             if run.state is RunState.FINISHED and run.summary:
                 self._configs.setdefault(_config(run), {})[run.config_hash] = run
+        self._news = Counter(self._new.values())
+        """How many configs were new in each round."""
         self._noise: dict[str, Noise | None] = {}
 
     def noise(self, metric: str) -> Noise | None:
@@ -76,18 +80,21 @@ class Judge:
         """Whether the config of one run is better than that of another, by all finished runs of both.
 
         None where one of them has not finished, and of two replicates. The error rate is divided over rounds, configs and
-        metrics, so that it holds for all such verdicts of a loop together.
+        metrics, so that it holds for all such verdicts of a loop together. Two configs have one share of it, that of the
+        round in which the later one was new: a replicate in another round looks again at the same comparison, which the
+        sequential test allows for already, and whichever runs of the two are asked about, the verdict is the same.
         """
         mine, others = _config(ours), _config(theirs)
         if mine == others or any(run.state is not RunState.FINISHED for run in (ours, theirs)):
             return None
+        round_ = max(self._new.get(mine, ours.round), self._new.get(others, theirs.round))
         return decide(
             list(self._values(mine, metric)),
             list(self._values(others, metric)),
             self.noise(metric),
             good=self.book.direction(metric),
             statistic=self.statistic,
-            comparisons=shared(ours.round, len(self._round.get(ours.round, ()))) * among_metrics(metric, self._keys),
+            comparisons=shared(round_, self._news[round_]) * among_metrics(metric, self._keys),
         )
 
     def same(self, ours: Run, theirs: Run) -> bool:

@@ -163,8 +163,8 @@ def _settled(later: Iterator[tuple[int, _Estimate]], alpha: float, size: float) 
 
 
 def shared(round_: int, configs: int = 1) -> int:
-    """Among how many comparisons a loop divides its error rate: for each of the `configs` that a round compares with a base
-    as they come, or, without a number, for the round's one confirmation on fresh seeds.
+    """Among how many comparisons a loop divides its error rate: for each of the `configs` that are new in a round, each
+    compared with a base as it comes, or, without a number, for the round's one confirmation on fresh seeds.
 
     `1 / (1 * 2) + 1 / (2 * 3) + …` is 1: however many rounds follow, all comparisons of a loop together call an equal config
     better in at most ALPHA of loops. Half of that is for the confirmations.
