@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 
 from autoloop.configs import same
 from autoloop.configs.changes import OBSERVING
-from autoloop.configs.paths import written
 from autoloop.metrics import MetricBook
-from autoloop.model import Config, MetricSummary, Run, RunState
-from autoloop.secrets import MASK, is_secret
+from autoloop.model import MetricSummary, Run, RunState
 from autoloop.verdicts import Call, Verdict
 
 from autoloop_tui.console.present.metric_delta import Delta, against
@@ -55,26 +53,6 @@ class Comparison(NamedTuple):
 
 VerdictOn = Callable[[int, int, str], Verdict | None]
 """Of two places among the runs and a metric: whether the config of the first is better."""
-
-
-def flatten(config: Config) -> dict[str, Any]:
-    """Every value of a config by its path. A list of plain values is one value."""
-    flat: dict[str, Any] = {}
-    _flatten(config, "", flat)
-    return flat
-
-
-def _flatten(node: Any, path: str, flat: dict[str, Any]) -> None:
-    blocks = isinstance(node, list) and any(isinstance(item, dict | list) for item in node)
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            name = key if key.isidentifier() else written((key,))
-            _flatten(value, f"{path}.{name}" if path else name, flat)
-    elif blocks:
-        for index, value in enumerate(node):
-            _flatten(value, f"{path}.{index}", flat)
-    else:
-        flat[path] = MASK if is_secret(path, node) else node
 
 
 def parameters(configs: Sequence[Mapping[str, Any] | None]) -> list[Parameter]:

@@ -3,14 +3,16 @@ for a person's editor. Free of Textual."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from autoloop.configs import parse_value_as, split_edit, suffix_of
+from autoloop.configs import FieldTypes, default_fields, parse_value_as, split_edit, suffix_of
 from autoloop.configs.formats import JSON, TOML, YAML
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
@@ -19,30 +21,60 @@ from autoloop.model import Change, Loop, Proposal, Run, UserError
 from autoloop.settings import load_settings
 from autoloop.store import Store
 from autoloop.variants.check import CheckedVariant, check
+from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
 
 from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.loop_view import TROUBLE
+from autoloop_tui.console.present.flat_config import flatten
 
 
-def edit_check(
-    store: Store, loop: Loop, base: Run, round_: int, instead_of: Proposal | None = None
-) -> Callable[[Sequence[str]], CheckedVariant]:
-    """What edits of `base` would give if a person sent them now, checked exactly as the engine will check them.
+class EditCheck:
+    """What edits of a base would give if a person sent them now, checked exactly as the engine will check them."""
 
-    `instead_of`: the proposal whose edits they replace; it is no duplicate of itself. UserError if the base's config, the
-    loop's preset or the project's settings cannot be read.
+    def __init__(self, base: Run, policy: VariantPolicy) -> None:
+        """UserError if the base's config cannot be read."""
+        self.config = frozen_config(base)
+        self.suffix = suffix_of(base.config_path)
+        """The format of the base's config, as which values may be typed."""
+        self._policy = policy
+        self._alone: dict[str, str] = {}
+
+    def __call__(self, edits: Sequence[str]) -> CheckedVariant:
+        if not edits:
+            return CheckedVariant(self.config, blocked="Write at least one edit: path=value or path@op=value.")
+        return self._check(edits, self._policy)
+
+    def alone(self, edit: str) -> str:
+        """Why one edit cannot be used, whatever the others are; empty if it can."""
+        if edit not in self._alone:
+            of_its_own = dataclasses.replace(self._policy, duplicate=lambda _: None)
+            self._alone[edit] = self._check([edit], of_its_own).blocked or ""
+        return self._alone[edit]
+
+    @property
+    def fields(self) -> FieldTypes:
+        return self._policy.fields or default_fields()
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """Every value of the base's config by its path."""
+        return flatten(self.config)
+
+    def _check(self, edits: Sequence[str], policy: VariantPolicy) -> CheckedVariant:
+        try:
+            return check(self.config, VariantRequest(reason="", edits=list(edits)), policy, self.suffix)
+        except TROUBLE as error:  # the store is asked for duplicates
+            return CheckedVariant(self.config, blocked=str(error))
+
+
+def edit_check(store: Store, loop: Loop, base: Run, round_: int, instead_of: Proposal | None = None) -> EditCheck:
+    """How edits of `base` are checked now. `instead_of`: the proposal whose edits they replace; it is no duplicate of
+    itself. UserError if the base's config, the loop's preset or the project's settings cannot be read.
     """
-    config = frozen_config(base)
     preset, fields = preset_of(store.places, loop), load_settings(Path(loop.spec.cwd)).field_types()
     made_from, besides = (instead_of.round, instead_of.id) if instead_of else (round_, 0)
-    policy = loop_policy(store, loop.id, loop.spec, preset, fields, made_from, besides=besides)
-
-    def checked(edits: Sequence[str]) -> CheckedVariant:
-        if not edits:
-            return CheckedVariant(config, blocked="Write at least one edit: path=value or path@op=value.")
-        return check(config, VariantRequest(reason="", edits=list(edits)), policy, suffix_of(base.config_path))
-
-    return checked
+    return EditCheck(base, loop_policy(store, loop.id, loop.spec, preset, fields, made_from, besides=besides))
 
 
 # ----------------------------------------------------------------------------------------------------------- writing

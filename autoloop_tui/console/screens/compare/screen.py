@@ -24,9 +24,9 @@ from autoloop_tui.console.present.compare.comparison import (
     Parameter,
     compare_metrics,
     default_runs,
-    flatten,
     parameters,
 )
+from autoloop_tui.console.present.flat_config import flatten
 from autoloop_tui.console.present.metric_delta import so_far
 from autoloop_tui.console.screens.table_screen import TableScreen
 from autoloop_tui.console.widgets.chart import Chart

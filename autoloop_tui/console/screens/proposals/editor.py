@@ -1,47 +1,65 @@
-"""Dialogs that write edits: one value after the other in place, and a whole list in a line.
+"""The table in which edits are typed: of a proposal that there is, or of a new one with its reason and expectation.
 What is typed is judged a moment later by the engine's own code."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
-import msgspec
-from autoloop.configs import parse_edit
-from autoloop.model import Change, Proposal, UserError
-from autoloop.text.changes import before_text
+from autoloop.metrics import MetricBook
+from autoloop.metrics.expectations import parse_expectation
+from autoloop.model import Change, UserError
 from autoloop.variants.check import CheckedVariant
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen, ScreenResultType
+from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.actions import bindings
-from autoloop_tui.console.drawing.paint import cells, fit, look, plain, shown_value
+from autoloop_tui.console.drawing.paint import cells, clip, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.present.proposals.detail import change_rows, tail, wrapped
-from autoloop_tui.console.present.proposals.edits import as_edit, change_edit, edit_lines, split_edits, value_text
+from autoloop_tui.console.present.proposals.edit_rows import (
+    Completion,
+    EditRow,
+    expectation_completions,
+    path_completions,
+    present_text,
+    row_for,
+)
+from autoloop_tui.console.present.proposals.edits import EditCheck, split_edits
 from autoloop_tui.console.screens.base import host_of
-from autoloop_tui.console.screens.dialogs import dialog_css
+from autoloop_tui.console.screens.dialogs import Confirm, dialog_css
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
-
-Judge = Callable[[Sequence[str]], CheckedVariant]
-"""Edits -> what would come of them."""
-
-DELETES = "@del"
-"""What stands, and can be typed, in place of a value for a key or element that is deleted."""
 
 PAUSE = 0.12
 """Seconds without a key before what was typed is judged: a key never waits for a large config."""
 
-MORE_CSS = (
-    dialog_css(width=110)
-    + "& .values { margin-bottom: 1; } & Input { border: round $rule; } & Input:focus { border: round $primary; }"
-)
+AROUND = 12
+"""Rows of the dialog besides those of the table and those below the input."""
+
+MOST_COMPLETIONS = 8
+
+
+@dataclass
+class Field:
+    """A line of the table that is no edit."""
+
+    name: str
+    hint: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    edits: list[str]
+    reason: str = ""
+    expect: str | None = None
 
 
 class Verdict(RowPane):
@@ -60,200 +78,314 @@ class Verdict(RowPane):
         self.show(self._wanted)
 
 
-class Edits(Standing, ModalScreen[ScreenResultType]):
-    """What the two dialogs for edits share: the verdict under the inputs, and Enter that sends only what is valid."""
+class EditTable(Standing, ModalScreen[Written | None]):
+    """Gives what was written; None if it is as it was or was given up."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
+    DEFAULT_CSS = f"""
+    EditTable {{ {dialog_css(width=110)}
+        & .what {{ margin-bottom: 0; }}
+        & Input {{ border: round $rule; border-title-color: $key; }} & Input:focus {{ border: round $primary; }}
+    }}
+    """
+    BINDINGS: ClassVar[list[BindingType]] = bindings("values")
 
-    def __init__(self, what: str, why: str, judge: Judge, suffix: str) -> None:
-        """`suffix`: the format of the base's config, as which values may be typed."""
+    def __init__(
+        self,
+        what: str,
+        check: EditCheck,
+        rows: Sequence[EditRow] = (),
+        *,
+        book: MetricBook | None = None,
+        reason: str = "",
+        expect: str = "",
+    ) -> None:
+        """`book`: for a new proposal, which has a reason and an expectation; None: a proposal is edited."""
         super().__init__()
-        self.what, self.why, self.judge, self.suffix = what, why, judge, suffix
+        self.what, self.check, self.book = what, check, book
+        self.rows = list(rows)
+        self.add = Field("+ add path", "a path, or edits as path=value and path@mul=0.5")
+        self.why = Field("why", "the reason, kept with the proposal (optional)", reason)
+        self.expect = Field("expect", "what it is to do, as eval_l1 lower (optional)", expect)
+        self.at = 0
         self.outcome = CheckedVariant({})
+        self._before = self._written()
+        self._typed = False
+        """Something was typed: what is wrong is told in its colour from now on."""
+        self._chosen = 0
+        """The completion that Tab and Enter take."""
         self._judged: list[str] | None = None
         self._timer: Timer | None = None
 
-    def edits(self) -> list[str]:
-        """What is typed now."""
-        raise NotImplementedError
+    @property
+    def lines(self) -> list[EditRow | Field]:
+        return [*self.rows, self.add, *([self.why, self.expect] if self.book else [])]
+
+    @property
+    def line(self) -> EditRow | Field:
+        return self.lines[self.at]
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(Content(self.what), classes="what")
+            yield Label("", classes="why", markup=False)
+            yield RowPane(id="values")
+            yield Input()
+            yield Verdict()
 
     def on_mount(self) -> None:
-        self.query(Input).first().focus()
-        self.call_after_refresh(self.verdict)
+        glyphs = host_of(self).glyphs
+        name = host_of(self).keys_of
+        chosen = glyphs.of("↑ ↓", "up, down")
+        saves = f"{name('values.save')} {'sends' if self.book else 'saves'}"
+        enter = "Enter: next" if self.book else "Enter saves"
+        keys = [f"{chosen} choose", enter, saves, f"{name('values.drop')} takes a row out", "Esc cancels"]
+        self.query_one(".why", Label).update(Content(glyphs.dot.join(keys)))
+        self.query_one(Input).focus()
+        self.call_after_refresh(self._go_to, 0)
 
-    def on_resize(self) -> None:
-        self._judged = None
-        self.call_after_refresh(self.verdict)
+    # ------------------------------------------------------------------------------------------------------- judging
+
+    def edits(self) -> list[str]:
+        """Every row as it stands, in the order shown; what is typed for one more counts as well."""
+        return [row.edit(self.check.suffix) for row in [*self.rows, *self._new_rows()]]
+
+    def _new_rows(self) -> list[EditRow]:
+        """Of what is typed in the line that adds a path, once it is more than a path."""
+        typed = [each for each in split_edits(self.add.text) if "=" in each or "@" in each]
+        return [row_for(each, self.check.config, self.check.suffix) for each in typed]
+
+    def _written(self) -> Written:
+        return Written(self.edits(), self.why.text.strip(), self.expect.text.strip() or None)
 
     def on_input_changed(self) -> None:
+        text = self.query_one(Input).value
+        if text == self.line.text:
+            return  # the text of another line was put there
+        self.line.text, self._typed, self._chosen = text, True, 0
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(PAUSE, self.verdict)
+        self.repaint()
 
-    def verdict(self) -> CheckedVariant:
-        """Judge what is typed, if that is new, and show it."""
+    def verdict(self) -> str:
+        """Judge what is typed, if that is new, and show it. Why it cannot be sent; empty if it can."""
         edits = self.edits()
         if edits != self._judged:
-            self._judged = edits
-            self.outcome = self.judge(edits)
-            width = max(20, self.query_one(Vertical).size.width)
-            self.query_one(Verdict).show_rows(self._rows(width)[: max(3, self.size.height - 16)])
-        return self.outcome
+            self._judged, self.outcome = edits, self.check(edits)
+        self.repaint()
+        return self.problem()
 
-    def told_changes(self) -> Sequence[Change]:
-        """The changes that the verdict names."""
-        return self.outcome.changes
+    def problem(self) -> str:
+        """Why it cannot be sent as it stands: first what is wrong with the line under the cursor."""
+        return self.wrong_with(self.line) or next(filter(None, map(self.wrong_with, self.lines)), "") or self._of_all()
 
-    def _rows(self, width: int) -> list[list[Piece]]:
+    def _of_all(self) -> str:
+        if not self.rows and not self._new_rows():
+            return "no change yet: add a path"
+        view = host_of(self).feed.view
+        if view is None or view.engine is None:
+            return "the engine has stopped; `autoloop-tui resume` in another terminal starts it, and this stays here"
+        return self.outcome.blocked or ""
+
+    def wrong_with(self, line: EditRow | Field) -> str:
+        """Why one line cannot be sent, whatever the others are; empty if it can. Of a row only while not all can be."""
+        if line is self.expect and self.book and line.text.strip():
+            try:
+                parse_expectation(line.text, self.book)
+            except UserError as error:
+                return str(error)
+        if line is self.add and line.text.strip() and not self._new_rows():
+            return f'"{line.text.strip()}" is no edit yet: Enter adds it as a row, or write path=value'
+        if not isinstance(line, EditRow):
+            return ""
+        if line.untouched:
+            return f"{line.path}: type the new value, a number to calculate with as @mul=0.5, or @del"
+        return self.check.alone(line.edit(self.check.suffix)) if self.outcome.blocked else ""
+
+    def completions(self) -> list[Completion]:
+        if self.line is self.add and self.add.text.strip() and not self._new_rows():
+            taken = [row.path for row in self.rows]
+            return path_completions(self.add.text, self.check.flat, self.check.fields, taken)
+        if self.line is self.expect and self.book and self._typed and self.expect.text.strip():
+            return expectation_completions(self.expect.text, self.book)
+        return []
+
+    # ------------------------------------------------------------------------------------------------------ painting
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.repaint)
+
+    def repaint(self) -> None:
+        room = self.size.height * 9 // 10 - AROUND
+        height = min(len(self.lines), max(3, room - 4)) + 1
+        pane = self.query_one("#values", RowPane)
+        pane.styles.height = height
+        width = max(20, self.query_one(Vertical).size.width)
+        pane.show(self._table(width, height - 1))
+        field = self.query_one(Input)
+        line = self.line
+        field.border_title = Content(plain(line.path if isinstance(line, EditRow) else line.name))
+        field.placeholder = line.hint if isinstance(line, Field) else "the new value, or @mul=0.5, @add=8, @del"
+        below = self._completion_rows(width) + self._verdict_rows(width)
+        self.query_one(Verdict).show_rows(below[: max(3, room - height + 1)])
+
+    def _table(self, width: int, height: int) -> list[list[Piece]]:
         glyphs = host_of(self).glyphs
-        if self.outcome.blocked:
+        mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
+        paths = [plain(row.path) for row in self.rows]
+        names = [line.name for line in self.lines if isinstance(line, Field)]
+        path_wide = min(max(map(cells, [*paths, *names])), width // 2)
+        nows = [present_text(self.check.config, row) for row in self.rows]
+        now_wide = min(max(map(cells, [*nows, "from"])), width // 5)
+        head = fit("  path", path_wide + 4) + fit("from", now_wide, ">") + " " * len(arrow) + "to"
+        first = max(0, min(self.at - height // 2, len(self.lines) - height))
+        rows: list[list[Piece]] = [[(head if self.rows else "", "dim")]]
+        for index in range(first, min(len(self.lines), first + height)):
+            line, here = self.lines[index], " line" if index == self.at else ""
+            bad = self._typed and self.wrong_with(line)
+            start: Piece = ("> " if here else look("failed").mark(glyphs) + " " if bad else "  ", f"bold key{here}")
+            if isinstance(line, Field):
+                rows.append([start, *self._field(line, here, width - 2, mark)])
+                continue
+            row: list[Piece] = [
+                (start[0], f"bold slot-failed{here}" if bad else start[1]),
+                (tail(paths[index], path_wide, mark) + "  ", here.strip()),
+                (fit(nows[index], now_wide, ">", mark), f"diff-before{here}"),
+                (arrow, f"dim{here}"),
+            ]
+            left = width - sum(cells(text) for text, _ in row)
+            rows.append([*row, (fit(plain(line.text[: 4 * width]), left, mark=mark), f"diff-after{here}")])
+        return rows
+
+    def _field(self, line: Field, here: str, width: int, mark: str) -> list[Piece]:
+        name, text = fit(line.name, 12), plain(line.text[: 4 * width])
+        told = (text, here.strip()) if text else (line.hint if here else "", f"dim{here}")
+        return [(name, f"key{here}"), (fit(told[0], width - 12, mark=mark), told[1])]
+
+    def _completion_rows(self, width: int) -> list[list[Piece]]:
+        found = self.completions()
+        self._chosen = max(0, min(self._chosen, len(found) - 1))
+        first = max(0, min(self._chosen - MOST_COMPLETIONS // 2, len(found) - MOST_COMPLETIONS))
+        shown = found[first : first + MOST_COMPLETIONS]
+        wide = min(max((cells(plain(each.text)) for each in shown), default=0), width * 3 // 5)
+        rows: list[list[Piece]] = []
+        for index, each in enumerate(shown, first):
+            here = " line" if index == self._chosen else ""
+            about = clip(each.about, width - wide - 4, host_of(self).glyphs.ellipsis)
+            path = tail(plain(each.text), wide, host_of(self).glyphs.ellipsis)
+            rows.append([("> " if here else "  ", f"bold key{here}"), (f"{path}  ", here.strip()), (about, f"dim{here}")])
+        if len(found) > len(shown):
+            rows.append([(f"  {len(found)} paths match", "dim")])
+        return rows
+
+    def _verdict_rows(self, width: int) -> list[list[Piece]]:
+        if self._judged is None:
+            return []
+        glyphs = host_of(self).glyphs
+        if problem := self.problem():
             seen = look("failed")
-            lines = wrapped(f"{seen.mark(glyphs)} {self.outcome.blocked}", width)
-            return [[(line, seen.variable)] for line in lines]
+            names = seen.variable if self._typed else "dim"
+            return [[(line, names)] for line in wrapped(f"{seen.mark(glyphs) if self._typed else ' '} {problem}", width)]
         seen = look("finished")
-        told_changes = self.told_changes()
-        text = "this can run" + (", with" if told_changes else "")
-        rows: list[list[Piece]] = [[(f"{seen.mark(glyphs)} {text}", seen.variable)]]
-        rows += change_rows(told_changes, width, glyphs) if told_changes else []
+        changes = self._told_changes()
+        rows: list[list[Piece]] = [[(f"{seen.mark(glyphs)} this can run{', with' if changes else ''}", seen.variable)]]
+        rows += change_rows(changes, width, glyphs) if changes else []
         told = {change.note for change in self.outcome.changes}
         for note in self.outcome.notes:
             if note not in told:
                 rows += [[("  " + line, "dim")] for line in wrapped(note, width - 2)]
         return rows
 
-    def action_back(self) -> None:
-        self.dismiss(None)
+    def _told_changes(self) -> list[Change]:
+        """What the table does not show: other values than were typed, and places of a pattern."""
+        shown = {row.path for row in self.rows if not row.text.strip().startswith("@")}
+        return [change for change in self.outcome.changes if change.note or change.path not in shown]
 
+    # -------------------------------------------------------------------------------------------------------- moving
 
-class EditValues(Edits[list[str]]):
-    """The changed values of a proposal, each to be typed over; gives all its edits, None if none changed."""
-
-    DEFAULT_CSS = f"EditValues {{ {MORE_CSS} }}"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("values")
-
-    def __init__(self, proposal: Proposal, what: str, judge: Judge, suffix: str) -> None:
-        several = len(proposal.changes) > 1
-        why = "Enter saves, Esc cancels"
-        super().__init__(what, "↑ ↓ choose the value. " * several + why, judge, suffix)
-        self.changes: list[Change] = proposal.changes
-        self.before = edit_lines(proposal)
-        self.texts = [DELETES if change.removed else value_text(change.after, suffix) for change in self.changes]
-        self.at = 0
-
-    def compose(self) -> ComposeResult:
-        why = self.why.replace("↑ ↓", host_of(self).glyphs.of("↑ ↓", "up, down"))
-        with Vertical():
-            yield Label(Content(self.what), classes="what")
-            yield Label(Content(why), classes="why")
-            yield RowPane(id="values", classes="values")
-            yield Input(self.texts[0])
-            yield Verdict()
-
-    def on_mount(self) -> None:
-        self.query_one("#values").styles.height = min(len(self.changes), 8)
-        super().on_mount()
-        self.call_after_refresh(self.repaint_values)
-
-    def edits(self) -> list[str]:
-        """Every value as it stands, in the order shown; one that is not valid as it was typed."""
-        self.texts[self.at] = self.query_one(Input).value
-        return [self._edit(change, text) for change, text in zip(self.changes, self.texts, strict=True)]
-
-    def told_changes(self) -> Sequence[Change]:
-        """Only what is said about one: the values themselves stand above."""
-        return [change for change in self.outcome.changes if change.note]
-
-    def _edit(self, change: Change, text: str) -> str:
-        if text.strip() == DELETES:
-            return f"{change.path}{DELETES}"
-        typed = as_edit(f"{change.path}@set={text.strip()}", self.suffix)
-        try:
-            value = parse_edit(typed).value
-            return change_edit(msgspec.structs.replace(change, after=value, removed=False))
-        except UserError:
-            return typed
-
-    def on_input_changed(self) -> None:
-        super().on_input_changed()
-        self.texts[self.at] = self.query_one(Input).value
-        self.repaint_values()
-
-    def on_resize(self) -> None:
-        super().on_resize()
-        self.call_after_refresh(self.repaint_values)
-
-    def repaint_values(self) -> None:
-        pane = self.query_one("#values", RowPane)
-        width, height = pane.size
-        glyphs = host_of(self).glyphs
-        mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
-        paths = [plain(change.path) for change in self.changes]
-        path_wide = min(max(map(cells, paths)), width // 2)
-        befores = [before_text(c, lambda value: shown_value(value, 40)) for c in self.changes]
-        before_wide = min(max(map(cells, befores)), width // 5)
-        first = max(0, min(self.at - height // 2, len(self.changes) - height))
-        rows: list[list[Piece]] = []
-        for index in range(first, min(len(self.changes), first + height)):
-            here = " line" if index == self.at else ""
-            row: list[Piece] = [
-                ("> " if here else "  ", f"bold key{here}"),
-                (tail(paths[index], path_wide, mark) + "  ", here.strip()),
-                (fit(befores[index], before_wide, ">", mark), f"diff-before{here}"),
-                (arrow, f"dim{here}"),
-            ]
-            left = width - sum(cells(text) for text, _ in row)
-            rows.append([*row, (fit(self.texts[index][: 4 * width], left, mark=mark), f"diff-after{here}")])
-        pane.show(rows)
+    def _go_to(self, at: int) -> None:
+        self.at, self._chosen = at % len(self.lines), 0
+        field = self.query_one(Input)
+        field.value = self.line.text
+        if isinstance(self.line, EditRow):
+            field.select_all()
+        else:
+            field.cursor_position = len(field.value)
+        self.verdict()
 
     def action_down(self) -> None:
-        self._go(1)
+        self._step(1)
 
     def action_up(self) -> None:
-        self._go(-1)
+        self._step(-1)
 
-    def _go(self, step: int) -> None:
-        typed = self.query_one(Input)
-        self.texts[self.at] = typed.value
-        self.at = (self.at + step) % len(self.changes)
-        typed.value = self.texts[self.at]
-        typed.select_all()
-        self.repaint_values()
+    def _step(self, by: int) -> None:
+        """Through the completions where there are any, else through the lines."""
+        if self.completions():
+            self._chosen += by
+            self.repaint()
+        else:
+            self._go_to(self.at + by)
+
+    def action_complete(self) -> None:
+        """Take the chosen completion into the line, else go on to the next line."""
+        found = self.completions()
+        if not found:
+            self._go_to(self.at + 1)
+            return
+        field = self.query_one(Input)
+        field.value = found[self._chosen].text
+        field.cursor_position = len(field.value)
+
+    def action_drop(self) -> None:
+        """Take the row under the cursor out."""
+        if isinstance(self.line, EditRow):
+            self._typed = True
+            del self.rows[self.at]
+        else:
+            self.line.text = ""
+        self._go_to(self.at)
+
+    # ------------------------------------------------------------------------------------------------------- the end
 
     def on_input_submitted(self) -> None:
-        if self.verdict().blocked is None:
-            edits = self.edits()
-            self.dismiss(None if edits == self.before else edits)
-
-
-class WriteEdits(Edits[tuple[list[str], str]]):
-    """Edits in a line and the reason for them; gives both."""
-
-    DEFAULT_CSS = f"WriteEdits {{ {MORE_CSS} }}"
-
-    def __init__(self, what: str, judge: Judge, suffix: str, *, edits: Sequence[str] = (), reason: str | None = "") -> None:
-        """`reason`: None where none is asked for."""
-        why = "path=value, path@op=value (set, new, mul, add, min, max) or path@del, separated by spaces"
-        super().__init__(what, why, judge, suffix)
-        self.given, self.reason = " ".join(edits), reason
-
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Label(Content(self.what), classes="what")
-            yield Label(Content(self.why), classes="why")
-            hint = "learning_rate@mul=0.5 batch_size=24"
-            yield Input(self.given, placeholder=hint, select_on_focus=False, id="edits")
-            if self.reason is not None:
-                yield Input(self.reason, placeholder="reason (optional)", select_on_focus=False, id="reason")
-            yield Verdict()
-
-    def edits(self) -> list[str]:
-        return [as_edit(edit, self.suffix) for edit in split_edits(self.query_one("#edits", Input).value)]
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self.verdict().blocked is not None:
-            self.query_one("#edits").focus()
-        elif event.input.id == "edits" and self.reason is not None:
-            self.query_one("#reason").focus()
+        if self.line is self.add and self.add.text.strip():
+            self._add_rows()
+        elif self.book and self.line is not self.lines[-1]:
+            self._go_to(self.at + 1)
         else:
-            why = self.query_one("#reason", Input).value if self.reason is not None else ""
-            self.dismiss((self.edits(), why.strip()))
+            self.action_save()
+
+    def _add_rows(self) -> None:
+        """What is typed as rows; of a path that is not all there, the chosen completion."""
+        typed, found = split_edits(self.add.text), self.completions()
+        if found and self.add.text.strip() not in self.check.flat and "*" not in self.add.text:
+            typed = [found[self._chosen].text]
+        first = len(self.rows)
+        self.rows += [row_for(each, self.check.config, self.check.suffix) for each in typed]
+        self.add.text = ""
+        untouched = next((at for at, row in enumerate(self.rows[first:], first) if row.untouched), None)
+        self._go_to(len(self.rows) if untouched is None else untouched)
+
+    def action_save(self) -> None:
+        """Send it if it can run; else the cursor goes where something is wrong."""
+        self._typed = True
+        if self.verdict():
+            wrong = [at for at, line in enumerate(self.lines) if self.wrong_with(line)]
+            if wrong and self.at not in wrong:
+                self._go_to(wrong[0])
+            return
+        written = self._written()
+        self.dismiss(None if written == self._before and not self.book else written)
+
+    def action_back(self) -> None:
+        """Nothing that was typed is lost without a question."""
+        if self._written() == self._before and not self.add.text.strip():
+            self.dismiss(None)
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.dismiss(None)
+
+        self.app.push_screen(Confirm("Discard what you typed?", "Nothing has been sent.", "Discard"), answered)

@@ -12,7 +12,6 @@ from autoloop.text.plural import plural
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.bulk import choice, question
-from autoloop_tui.console.present.proposals.edits import edit_lines
 from autoloop_tui.console.present.proposals.queue import OVER, may_start, next_pending
 from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
@@ -191,8 +190,7 @@ class ProposalsScreen(ProposalBrowser):
         proposal = self.rows.proposal
         base = self._base(proposal)
         if proposal is not None and base is not None:
-            edits = edit_lines(proposal)
-            writing.propose_variant(self.console, base, edits=edits, reason=plain(proposal.reason))
+            writing.propose_variant(self.console, base, proposal)
 
     def _base(self, proposal: Proposal | None) -> Run | None:
         base = self._runs.get(proposal.base_run) if proposal else None

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from autoloop.configs import suffix_of
+from autoloop.metrics.expectations import expectation_text
 from autoloop.model import Proposal, Run, UserError
 from autoloop.protocol import Edit, Propose, Variant
-from autoloop.variants.check import CheckedVariant
 from textual.app import SuspendNotSupported
 
 from autoloop_tui.console.drawing.paint import number, plain
 from autoloop_tui.console.loop_view import TROUBLE, View
+from autoloop_tui.console.present.proposals.edit_rows import rows_of
 from autoloop_tui.console.present.proposals.edits import (
+    EditCheck,
     edit_check,
     edit_lines,
     editor_command,
@@ -26,20 +27,29 @@ from autoloop_tui.console.present.proposals.edits import (
 from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
-from autoloop_tui.console.screens.proposals.editor import EditValues, Judge, WriteEdits
+from autoloop_tui.console.screens.proposals.editor import EditTable, Written
 
 
-def propose_variant(host: ConsoleHost, base: Run, *, edits: Sequence[str] = (), reason: str = "") -> None:
-    """Let a person write a new proposal from `base` and send it."""
-    judge = _judge(host, base, None)
+def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) -> None:
+    """Let a person write a new proposal from `base` and send it. `like`: the proposal that it begins as."""
+    check, view = _check(host, base, None), host.feed.view
+    if check is None or view is None:
+        return
 
-    def written(answer: tuple[list[str], str] | None) -> None:
+    def written(answer: Written | None) -> None:
         if answer is not None:
-            host.ask(Propose(run=base.id, variants=[Variant(edits=answer[0], reason=answer[1])]))
+            variant = Variant(edits=answer.edits, reason=answer.reason, expect=answer.expect)
+            host.ask(Propose(run=base.id, variants=[variant]))
 
-    if judge:
-        what = f"A new proposal from {plain(base.name)} ({base.id})"
-        host.push_screen(WriteEdits(what, judge, suffix_of(base.config_path), edits=edits, reason=reason), written)
+    dialog = EditTable(
+        f"A new proposal from {plain(base.name)} ({base.id})",
+        check,
+        rows_of(like, check.suffix) if like else (),
+        book=view.metrics,
+        reason=plain(like.reason) if like else "",
+        expect=expectation_text(like.expects, view.metrics) if like and like.expects else "",
+    )
+    host.push_screen(dialog, written)
 
 
 def pick_base(host: ConsoleHost, view: View, start: str | None, then: Callable[[Run], None]) -> None:
@@ -59,35 +69,29 @@ def pick_base(host: ConsoleHost, view: View, start: str | None, then: Callable[[
 
 
 def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
-    """Let a person type over the values that a proposal changes; one without any resolved change, over its edits."""
-    judge = _judge(host, base, proposal)
-    if judge is None:
-        return
-    what, suffix = f"Edit proposal {proposal.id}, from {plain(base.name)}", suffix_of(base.config_path)
-    if proposal.changes:
-        host.push_screen(EditValues(proposal, what, judge, suffix), lambda edits: _send_edit(host, proposal, edits))
-    else:
-        dialog = WriteEdits(what, judge, suffix, edits=proposal.edits, reason=None)
-        host.push_screen(dialog, lambda answer: _send_edit(host, proposal, answer and answer[0]))
+    """Let a person type over the values that a proposal changes, and change others."""
+    if check := _check(host, base, proposal):
+        what = f"Edit proposal {proposal.id}, from {plain(base.name)}"
+        dialog = EditTable(what, check, rows_of(proposal, check.suffix))
+        host.push_screen(dialog, lambda answer: _send_edit(host, proposal, answer.edits if answer else None))
 
 
 def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str | None = None) -> None:
     """Let a person write all edits of a proposal in their editor. What cannot be used can be opened again."""
-    judge = _judge(host, base, proposal)
-    if judge is None:
+    check = _check(host, base, proposal)
+    if check is None:
         return
-    suffix = suffix_of(base.config_path)
-    given = file_for_editor(proposal, f"{base.name} ({base.id})", suffix)
+    given = file_for_editor(proposal, f"{base.name} ({base.id})", check.suffix)
     try:
         written = _in_editor(host, given if text is None else text, f"proposal-{proposal.id}-")
     except UserError as error:
         host.show_message(str(error), ok=False)
         return
-    edits = edits_of_file(written, suffix)
+    edits = edits_of_file(written, check.suffix)
     if not edits or edits == edit_lines(proposal):
         host.show_message(f"proposal {proposal.id} is unchanged")
         return
-    problem = judge(edits).blocked
+    problem = check(edits).blocked
     if problem is None:
         _send_edit(host, proposal, edits)
         return
@@ -131,7 +135,7 @@ def _send_edit(host: ConsoleHost, proposal: Proposal, edits: list[str] | None) -
         host.ask(Edit(proposal=proposal.id, edits=edits))
 
 
-def _judge(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> Judge | None:
+def _check(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> EditCheck | None:
     """Says what edits of `base` would give; None, after saying so, where that cannot be known."""
     view = host.feed.view
     round_ = view.snapshot.round if view else None
@@ -139,15 +143,7 @@ def _judge(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> Judge |
         host.show_message(f"the engine has stopped: press {host.keys_of('app.engine')} to restart it", ok=False)
         return None
     try:
-        checked = edit_check(host.feed.store, view.loop, base, round_.number, instead_of)
+        return edit_check(host.feed.store, view.loop, base, round_.number, instead_of)
     except TROUBLE as error:
         host.show_message(str(error), ok=False)
         return None
-
-    def judge(edits: Sequence[str]) -> CheckedVariant:
-        try:
-            return checked(edits)
-        except TROUBLE as error:  # the store is asked for duplicates
-            return CheckedVariant({}, blocked=str(error))
-
-    return judge

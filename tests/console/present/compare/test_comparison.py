@@ -10,7 +10,8 @@ from autoloop.model import MetricSummary
 from autoloop.verdicts import Basis, Call, Statistic, Verdict
 
 from autoloop_tui.console.drawing.glyphs import ASCII
-from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metrics, flatten, parameters
+from autoloop_tui.console.present.compare.comparison import ABSENT, compare_metrics, parameters
+from autoloop_tui.console.present.flat_config import flatten
 
 EVAL, L1 = "eval/offline_eval/avg_l1", "train/l1_loss"
 

@@ -21,7 +21,7 @@ from textual.widgets import Input
 from autoloop_tui.console.present.proposals.edits import edit_lines, edits_of_file
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
-from autoloop_tui.console.screens.proposals.editor import Edits, EditValues, WriteEdits
+from autoloop_tui.console.screens.proposals.editor import EditTable
 from tests.console.projects import CONFIG, RecordedProject, painted
 from tests.console.running import on_top
 from tests.console.screens.proposals.driving import (
@@ -57,7 +57,7 @@ async def test_a_deleted_key_is_shown_as_such_and_stays_deleted_when_the_others_
 async def type_over(pilot: Pilot[Any], app: App[Any], text: str) -> None:
     app.screen.query(Input).first().value = text
     await settle(pilot)
-    on_top(app, Edits).verdict()
+    on_top(app, EditTable).verdict()
     await settle(pilot)
 
 
@@ -71,10 +71,10 @@ async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(p
     async with console(project) as (pilot, app):
         await pilot.press("e")
         await settle(pilot)
-        assert isinstance(app.screen, EditValues)
+        assert isinstance(app.screen, EditTable)
         assert app.screen.query_one(Input).value == "0.16"
         await pilot.press("down", *"20.6")
-        on_top(app, Edits).verdict()
+        on_top(app, EditTable).verdict()
         await settle(pilot)
         assert "batch_size takes whole numbers: 20.6 was rounded to 21" in verdict(app)
         await pilot.press("enter")
@@ -110,10 +110,10 @@ async def test_a_value_that_the_engine_would_refuse_is_told_while_one_types_and_
         await type_over(pilot, app, typed)
         assert said in verdict(app)
         await pilot.press("enter")
-        assert isinstance(app.screen, EditValues)
+        assert isinstance(app.screen, EditTable)
         await type_over(pilot, app, "0.5")
         assert "✓ this can run" in verdict(app)
-        await pilot.press("escape")
+        await pilot.press("escape", "y")
         assert project.commands() == []
 
 
@@ -135,9 +135,11 @@ async def test_a_blocked_proposal_without_changes_is_edited_as_it_was_written(pr
     async with console(project) as (pilot, app):
         await pilot.press("e")
         await settle(pilot)
-        assert isinstance(app.screen, WriteEdits)
+        assert isinstance(app.screen, EditTable)
         assert 'The edit "btch_size@mul=2" matches nothing' in verdict(app)
-        await type_over(pilot, app, "batch_size@mul=2")
+        await pilot.press("ctrl+x", *"batch_size@mul=2", "enter")
+        on_top(app, EditTable).verdict()
+        await settle(pilot)
         assert "batch_size 16 → 32" in verdict(app)
         await pilot.press("enter")
         await settle(pilot)
@@ -162,35 +164,75 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         assert isinstance(app.screen, PickRun)
         await pilot.press("j", "k", "G", "g", "j", "enter")
         await settle(pilot)
-        assert "other (run00002)" in app.screen.what
-        await type_over(pilot, app, "batch_size=24 batch_siz=1 policy.tags=[1, 2]")
-        assert "if the new one is meant, write batch_siz@new=1." in verdict(app)
-        await type_over(pilot, app, "batch_size=24 batch_siz@new=1 policy.tags=[1, 2]")
-        assert "batch_size 16 → 24" in verdict(app)
-        assert "batch_siz is a new key (the nearest existing one is batch_size)" in verdict(app)
-        await type_over(pilot, app, "batch_size=24")
-        await pilot.press("enter", *"bigger", "enter")
+        dialog = on_top(app, EditTable)
+        assert "other (run00002)" in dialog.what
+        assert "no change yet: add a path" in verdict(app)
+        # A path is completed, with its type and present value; the row then begins with that value.
+        await pilot.press(*"batch_s")
+        dialog.verdict()
         await settle(pilot)
-        variant = Variant(edits=["batch_size=24"], reason="bigger")
+        assert "batch_size whole number, 16" in verdict(app)
+        await pilot.press("tab", "enter")
+        await settle(pilot)
+        assert "batch_size: type the new value" in verdict(app)
+        await pilot.press(*"lots")
+        dialog.verdict()
+        await settle(pilot)
+        assert "from a number into a text; give a value of the same kind" in verdict(app)
+        await type_over(pilot, app, "24.2")
+        assert "24.2 was rounded to 24" in verdict(app)
+        await type_over(pilot, app, "24")
+        # Several edits at once, and a new key that is meant.
+        await pilot.press("enter", *"batch_siz=1 policy.tags=[1, 2]")
+        dialog.verdict()
+        await settle(pilot)
+        assert "if the new one is meant, write batch_siz@new=1." in verdict(app)
+        await type_over(pilot, app, "batch_siz@new=1 policy.tags=[1, 2]")
+        assert "batch_siz is a new key (the nearest existing one is batch_size)" in verdict(app)
+        await type_over(pilot, app, "")
+        await pilot.press("enter", *"bigger", "enter", *"l1_loss down")
+        dialog.verdict()
+        await settle(pilot)
+        assert '"l1_loss down" is no expectation' in verdict(app)
+        await type_over(pilot, app, "l1_loss lower")
+        await pilot.press("enter")
+        await settle(pilot)
+        variant = Variant(edits=["batch_size@set=24"], reason="bigger", expect="l1_loss lower")
         assert project.commands() == [Propose(run="run00002", variants=[variant])]
 
 
-async def test_a_duplicate_must_be_changed_before_it_can_be_sent(project: RecordedProject) -> None:
+async def test_a_duplicate_must_be_changed_before_it_can_be_sent_and_is_not_lost_by_escape(project: RecordedProject) -> None:
     config = {**CONFIG, "batch_size": 24}
     add(project, (BATCH,), config_hash=project.hash_of(config), reason="bigger")
 
     async with console(project) as (pilot, app):
         await pilot.press("D")
         await settle(pilot)
+        dialog = on_top(app, EditTable)
         assert "This config has already been run: proposal 1 of this round." in verdict(app)
-        await pilot.press("enter", *" seed=7")
-        on_top(app, Edits).verdict()
+        await pilot.press("ctrl+s")
+        assert app.screen is dialog
+        await pilot.press("down", *"seed=7", "escape")
+        assert on_top(app, Confirm).what == "Discard what you typed?"
+        await pilot.press("n")
+        assert app.screen is dialog
+        await pilot.press("ctrl+s")
         await settle(pilot)
-        assert "seed" in verdict(app)
-        await pilot.press("enter", "enter")
-        await settle(pilot)
-        variant = Variant(edits=["batch_size@set=24", "seed=7"], reason="bigger")
+        variant = Variant(edits=["batch_size@set=24", "seed@set=7"], reason="bigger")
         assert project.commands() == [Propose(run="run00001", variants=[variant])]
+
+
+async def test_a_table_that_was_changed_is_left_after_a_question(project: RecordedProject) -> None:
+    add(project, (REG, BATCH))
+
+    async with console(project, (60, 20)) as (pilot, app):
+        await pilot.press("e")
+        await settle(pilot)
+        assert any("batch_size" in row for row in painted(app.screen.query_one("#values")))
+        await pilot.press("ctrl+x", "escape", "y")
+        await settle(pilot)
+        assert last_line(app) == "proposal 1 is unchanged"
+        assert project.commands() == []
 
 
 @pytest.fixture
