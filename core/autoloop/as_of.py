@@ -104,6 +104,7 @@ class Past:
             held=False,
             waits_for=None,
             slot_waits={},
+            unreachable={},
             winner=None,
             best=None,
             outcome=None,

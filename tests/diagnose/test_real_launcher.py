@@ -12,7 +12,7 @@ import pytest
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.logs import read_log_tail
 from autoloop.model import Cause, ExitRecord
-from autoloop.runners import local
+from autoloop.runners import local, runner
 from autoloop.trainers import LaunchRequest, environment, load_preset, plan_launch
 
 from tests.support.waiting import PATIENCE
@@ -65,7 +65,7 @@ def test_what_accelerate_hides_is_told(tmp_path: Path) -> None:
                 extra=(how if how.startswith("--") else f"--how={how}",),
             ),
         )
-        spec = local.AttemptSpec(
+        spec = runner.AttemptSpec(
             attempt_id=f"{how}-{os.getpid()}",
             argv=plan.argv,
             cwd=plan.cwd,
@@ -85,7 +85,7 @@ def test_what_accelerate_hides_is_told(tmp_path: Path) -> None:
             assert select.select([fd], [], [], 120)[0]
             os.close(fd)
         state = local.inspect(tmp_path / how, f"{how}-{os.getpid()}", handle)
-        assert isinstance(state, local.Ended)
+        assert isinstance(state, runner.Ended)
         lines = read_log_tail(tmp_path / how / "log.txt")
         causes[how] = diagnose(state.record, lines, preset, stop_reason="enough")
     local.reap()

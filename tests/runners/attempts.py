@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.model import ExitRecord
-from autoloop.runners import local
+from autoloop.runners import local, runner
 
 from tests.support.waiting import PATIENCE, eventually
 
@@ -31,7 +31,7 @@ class Started:
             finally:
                 os.close(fd)
         state = local.inspect(self.directory, self.id, self.handle)
-        assert isinstance(state, local.Ended), state
+        assert isinstance(state, runner.Ended), state
         return state.record
 
     def begun(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Bench:
     ) -> Started:
         number = len(self.started)
         name, directory = f"attempt-{os.getpid()}-{self.folder.name}-{number}", self.folder / f"a{number}"
-        spec = local.AttemptSpec(
+        spec = runner.AttemptSpec(
             attempt_id=name,
             argv=argv,
             cwd=str(cwd or self.folder),

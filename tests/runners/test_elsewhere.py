@@ -14,7 +14,7 @@ from pathlib import Path
 import autoloop
 import msgspec
 import pytest
-from autoloop.runners import local, procfs
+from autoloop.runners import local, procfs, runner
 
 from tests.runners.attempts import Bench
 from tests.support.processes import alive, bystander
@@ -27,9 +27,9 @@ START = """
 import sys; sys.path.insert(0, sys.argv[2])
 import os, time
 from pathlib import Path
-from autoloop.runners import local
+from autoloop.runners import local, runner
 directory = Path(sys.argv[1])
-local.start(local.AttemptSpec(attempt_id="inside", argv=["sleep", "600"], cwd="/", directory=directory), os.environ)
+local.start(runner.AttemptSpec(attempt_id="inside", argv=["sleep", "600"], cwd="/", directory=directory), os.environ)
 while True: time.sleep(1)  # the first process of a container: with it all others end
 """
 
@@ -76,7 +76,7 @@ def test_an_attempt_in_another_container_can_be_stopped_and_its_end_is_recorded(
     assert local.request_stop(handle, directory)
     eventually(lambda: (directory / "exit.json").exists())
     state = local.inspect(directory, "inside", handle)
-    assert isinstance(state, local.Ended)
+    assert isinstance(state, runner.Ended)
     assert (state.record.stopped_by, state.record.signal) == ("stop", 2)
     assert not local.is_running(directory, handle)
 
@@ -105,7 +105,7 @@ def test_a_silent_supervisor_in_another_container_is_given_up_and_nothing_here_i
         assert not pulse.silent()  # it has changed just now, whatever the clocks say
         state = local.inspect(tmp_path, "x", handle)
         assert alive(process)
-    assert isinstance(state, local.Vanished)
+    assert isinstance(state, runner.Vanished)
     assert not state.ours
     assert "another container" in state.reason
     later = time.monotonic() + local.SILENCE + 1
@@ -126,7 +126,7 @@ def test_a_copy_of_the_folder_is_not_the_attempt_and_ends_nothing_of_it(bench: B
     shutil.copytree(attempt.directory, copy)
     for handle in (attempt.handle, None):
         state = local.inspect(copy, attempt.id, handle)
-        assert isinstance(state, local.Vanished)
+        assert isinstance(state, runner.Vanished)
         assert not state.ours
     assert not local.is_running(copy, attempt.handle)
     assert local.sweep(attempt.id, copy) == 0

@@ -32,7 +32,6 @@ from autoloop.model.loop import (
     LoopState,
     Round,
     RoundState,
-    Slot,
     WandbSpec,
 )
 from autoloop.model.metrics import MetricSummary, Series, Summary
@@ -40,9 +39,11 @@ from autoloop.model.outcome import Call, Comparison, Confirmation, Outcome, Roun
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus, Repeats
 from autoloop.model.run import Halved, Run, RunState, Unjudged
 from autoloop.model.search import Axis, Sampler, Search
+from autoloop.model.slot import LOCAL, Slot
 
 __all__ = [
     "DEFAULT_RULE",
+    "LOCAL",
     "LOOP_STOP",
     "POLICY",
     "REPLICATES",

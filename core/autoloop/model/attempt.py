@@ -9,6 +9,7 @@ import msgspec
 from autoloop.model.ends import StopCause
 from autoloop.model.metrics import Summary
 from autoloop.model.run import RunState
+from autoloop.model.slot import LOCAL
 
 
 class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One process launched for a run. `handle` (pid, start time, boot id, host) appears once it has started."""
+    """One process launched for a run. `handle` (here pid, start time, boot id and host) appears once its place has it."""
 
     id: str
     run: str
@@ -64,6 +65,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     """Where its spec.json, start.json, exit.json and log.txt are."""
     created_at: float
+    place: str = LOCAL
+    node: str | None = None
+    """The machine on which its command runs, where that is another one."""
     argv: list[str] = []
     handle: dict[str, Any] | None = None
     started_at: float | None = None

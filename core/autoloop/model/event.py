@@ -18,6 +18,8 @@ class EventKind(StrEnum):
     ROUND_ENDED = "round ended"
     VARIANT_WRITTEN = "variant written"
     RUN_STARTED = "run started"
+    RUN_BEGUN = "run begun"
+    """After its place let it wait."""
     RUN_ADOPTED = "run adopted"
     RUN_STOPPING = "run stopping"
     RUN_ENDED = "run ended"

@@ -9,6 +9,7 @@ import msgspec
 from autoloop.model.ends import LoopEnd
 from autoloop.model.outcome import Outcome
 from autoloop.model.search import Search
+from autoloop.model.slot import Slot
 
 
 class LoopState(StrEnum):
@@ -23,17 +24,6 @@ class RoundState(StrEnum):
     DECIDING = "deciding"
     """All its runs ended; the proposals made from it wait for a decision."""
     DONE = "done"
-
-
-class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """A place a run can execute. `gpus` are CUDA indices; empty for a CPU place."""
-
-    index: int
-    gpus: tuple[int, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return "gpu " + ",".join(map(str, self.gpus)) if self.gpus else f"cpu {self.index}"
 
 
 class WandbSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +191,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     """When it was last taken up again after it had stopped: failures before that no longer count."""
     slot_waits: dict[int, str] = {}
     """What a free slot waits for before a queued run may start there, by the slot's index."""
+    unreachable: dict[str, str] = {}
+    """Of the places that do not answer, since when, in words."""
     winner: str | None = None
     """The run that meets `--until`."""
     winner_seeds: int = 0

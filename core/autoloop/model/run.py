@@ -91,6 +91,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     slot: int | None = None
     """Where it executes; of a queued run, the slot that is kept for it."""
+    waits: str | None = None
+    """Of one that executes: what its place lets it wait for, in words; None once its command runs."""
     output_dir: str | None = None
     step: int = 0
     total_steps: int = 0

@@ -49,9 +49,22 @@ def run_started(run: Run, attempt: Attempt, now: float, *, resumes: bool) -> Run
         unjudged=None,
         reason=None,
         requeued=None,
+        waits=None,
         started_at=now,
         ended_at=None,
     )
+
+
+def run_waits(run: Run, why: str) -> Run:
+    """Its place has taken it and has not begun it."""
+    _require(f"run {run.id}", run.state, *EXECUTING)
+    return replace(run, waits=why)
+
+
+def run_begun(run: Run, since: float) -> Run:
+    """Its command runs, after its place has let it wait."""
+    _require(f"run {run.id}", run.state, *EXECUTING)
+    return replace(run, waits=None, started_at=since)
 
 
 def run_stopping(run: Run, cause: StopCause) -> Run:
@@ -72,7 +85,17 @@ def run_ended(
     """`unjudged`: of one that has finished, why rules cannot judge it."""
     _require(f"run {run.id}", run.state, *EXECUTING)
     _require(f"the end of run {run.id}", state, *(each for each in RunState if each.ended))
-    ended = replace(run, state=state, reason=reason, slot=None, resume=False, step=step, summary=summary, ended_at=ended_at)
+    ended = replace(
+        run,
+        state=state,
+        reason=reason,
+        slot=None,
+        waits=None,
+        resume=False,
+        step=step,
+        summary=summary,
+        ended_at=ended_at,
+    )
     return run_judged(ended, unjudged) if state is RunState.FINISHED else ended
 
 
@@ -134,6 +157,11 @@ def attempt_settled(attempt: Attempt, result: RunState, reason: str | None, diag
     """How it counts."""
     _require(f"the result of attempt {attempt.id}", result, *(each for each in RunState if each.ended))
     return replace(attempt, result=result, cause=reason, diagnosis=diagnosis)
+
+
+def attempt_begun(attempt: Attempt, since: float, node: str) -> Attempt:
+    """Its command runs since then on that machine."""
+    return replace(attempt, started_at=since, node=node)
 
 
 # --------------------------------------------------------------------------------------------------------------- loops

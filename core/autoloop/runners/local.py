@@ -22,6 +22,7 @@ import msgspec
 
 from autoloop.model import ExitRecord
 from autoloop.runners import procfs, records
+from autoloop.runners.runner import AttemptSpec, Ended, Vanished, write_spec
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
@@ -30,20 +31,6 @@ SILENCE = 12 * records.BEAT
 
 _spawned: set[int] = set()
 """Supervisors that are children of this process and have not been collected yet."""
-
-
-class AttemptSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One command to run. `directory` belongs to this attempt alone; `stop` is (signal name, seconds of grace)."""
-
-    attempt_id: str
-    argv: Sequence[str]
-    cwd: str
-    directory: Path
-    stop: Sequence[tuple[str, float]] = (("INT", 10.0), ("TERM", 10.0), ("KILL", 0.0))
-    straggler_grace: float = 15.0
-    """Seconds that processes may outlive the command (a logger that finishes its upload) before they are killed."""
-    max_log: int = 256 << 20
-    """Bytes; of a longer log the middle is left out."""
 
 
 class Handle(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,21 +61,6 @@ class Alive(msgspec.Struct, frozen=True):
     handle: Handle
 
 
-class Ended(msgspec.Struct, frozen=True):
-    record: ExitRecord
-
-
-class Vanished(msgspec.Struct, frozen=True):
-    """No supervisor and no exit record. `started` is False where the command certainly never ran and never will.
-
-    `ours` is False where what carries the attempt's name may belong to another copy of the project.
-    """
-
-    reason: str
-    started: bool = True
-    ours: bool = True
-
-
 State = Alive | Ended | Vanished
 
 
@@ -98,16 +70,7 @@ def start(spec: AttemptSpec, env: Mapping[str, str]) -> Handle:
     Makes the directory (its parent must be there). Returns before the command runs: whether that could be started is
     told by the exit record. OSError where the directory cannot be written or no process can be had.
     """
-    body = {
-        "attempt_id": spec.attempt_id,
-        "argv": list(spec.argv),
-        "cwd": spec.cwd,
-        "stop": [list(step) for step in spec.stop],
-        "straggler_grace": spec.straggler_grace,
-        "max_log": spec.max_log,
-    }
-    spec.directory.mkdir(mode=0o700, exist_ok=True)
-    (spec.directory / "spec.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    write_spec(spec)
     pid = os.posix_spawn(
         sys.executable,
         [sys.executable, "-I", "-S", str(SUPERVISOR), str(spec.directory)],

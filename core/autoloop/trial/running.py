@@ -12,11 +12,11 @@ import msgspec
 
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.runs.following import follow_attempt
-from autoloop.engine.runs.launching import attempt_environment, start_attempt
+from autoloop.engine.runs.launching import attempt_environment, prepare
 from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
 from autoloop.model import Attempt, Cause, ExitRecord, Series
-from autoloop.runners import local
+from autoloop.runners import local, runner
 from autoloop.secrets import mask_lines
 from autoloop.trial.setup import Attempted
 from autoloop.wandb_cloud.key import known_secrets
@@ -67,7 +67,7 @@ def carry_out(run: Attempted, scratch: Path, seconds: float, stop_asked: Callabl
     directory = Path(attempt.directory)
     env, _ = attempt_environment(run.planned.launch, run.spec.python)
     began, at = time.monotonic(), time.time()
-    handle = start_attempt(attempt.id, run.planned.launch, directory, env, max_log=MAX_LOG)
+    handle = local.start(prepare(attempt.id, run.planned.launch, directory, max_log=MAX_LOG), env)
     follower = follow_attempt(attempt, run.planned.run, run.spec, run.preset)
     try:
         stopped = _wait(run, follower, handle, directory, began + seconds, stop_asked)
@@ -79,7 +79,7 @@ def carry_out(run: Attempted, scratch: Path, seconds: float, stop_asked: Callabl
     while follower.poll():
         pass
     state = local.inspect(directory, attempt.id, handle)
-    record = state.record if isinstance(state, local.Ended) else None
+    record = state.record if isinstance(state, runner.Ended) else None
     lines = mask_lines(read_log_tail(directory / "log.txt"), known_secrets(os.environ))
     cause = None if stopped else diagnose(record, lines, run.preset, device=run.spec.device)
     output = Path(run.planned.output_dir)

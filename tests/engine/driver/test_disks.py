@@ -19,7 +19,7 @@ from autoloop.engine.driver import engine as engine_loop
 from autoloop.engine.driver import outage
 from autoloop.model import Event, LoopState, RunState, UserError
 from autoloop.protocol import Approve, Pause
-from autoloop.runners import local
+from autoloop.runners import local, runner
 from autoloop.store import Store, StoreUnavailableError
 
 from tests.engine.processes import states
@@ -289,7 +289,7 @@ def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_
     """This process has just had the room for its part; the supervisor has room for so many `files`."""
     start, handles, said = local.start, list[local.Handle](), list[str]()
 
-    def tight(spec: local.AttemptSpec, env: Any) -> local.Handle:
+    def tight(spec: runner.AttemptSpec, env: Any) -> local.Handle:
         if handles:
             return start(spec, env)
         (spec.directory / "spec.json").touch()
@@ -308,7 +308,7 @@ def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_
         assert run.state is RunState.RUNNING
         directory = Path(project.store.attempts(run.id)[0].directory)
         found = local.inspect(directory, f"{run.id}-1", handles[0])
-        assert isinstance(found, local.Vanished)
+        assert isinstance(found, runner.Vanished)
         assert not found.started
         for path in few_inodes.glob("ballast*"):
             path.unlink()

@@ -30,6 +30,7 @@ from autoloop.engine.runs import circuit_breaker
 from autoloop.engine.runs.execution import Active, Ended, Execution
 from autoloop.engine.runs.gpu_sampling import GpuSampling
 from autoloop.engine.runs.outcome import settle
+from autoloop.engine.runs.places import runners_for
 from autoloop.engine.runs.retries import shortage_met
 from autoloop.engine.runs.watchdog import Watchdog
 from autoloop.engine.scheduling.scheduler import Scheduler
@@ -87,7 +88,7 @@ class Engine:
 
     def _reset_runtime_state(self) -> None:
         """As an engine that was just started: what executes is in the store and the process table."""
-        self.execution = Execution(self.context, self.wandb.spec, max_log=self._max_log)
+        self.execution = Execution(self.context, self.wandb.spec, runners_for(self.context.spec), max_log=self._max_log)
         self.scheduler = Scheduler(self.context, self.execution, self.wandb, min_free=self._min_free)
         self.live_proposals = LiveProposals(self.context, self.execution, self.proposals)
         self.live_rules = LiveRules(self.context, self.execution, self.live_proposals)

@@ -45,6 +45,7 @@ def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Inte
         output_dir=output_dir,
         directory=str(context.places.attempt(attempt_id)),
         created_at=now,
+        place=slot.place,
         argv=list(launch.argv),
     )
     before = context.store.attempts(run.id)[-1:] if run.summary and not kept else []

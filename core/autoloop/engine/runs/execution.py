@@ -7,10 +7,9 @@ two steps is put right by `recover`.
 from __future__ import annotations
 
 import logging
-import os
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,9 @@ from autoloop.engine.runs.launching import Launcher
 from autoloop.file_watch import FileWatch
 from autoloop.metric_readers import Follower
 from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, UserError
-from autoloop.model.transitions import attempt_ended, attempt_stopping, run_stopping
-from autoloop.runners import local
+from autoloop.model.transitions import attempt_begun, attempt_ended, attempt_stopping, run_begun, run_stopping, run_waits
+from autoloop.runners.runner import End, Followed, Handed, Runner, Runs, Vanished, Waits
+from autoloop.runners.runner import Ended as Recorded
 
 LOG = logging.getLogger(__name__)
 
@@ -40,16 +40,11 @@ PROGRESS_EVERY = 2.0
 
 @dataclass
 class Active:
-    """One attempt that is executing: its pidfd is watched, its history followed.
-
-    It has no pidfd where its supervisor lives in another container: then its files are looked at, and its pulse.
-    """
+    """One attempt that is executing: its runner tells of its end, its history is followed."""
 
     attempt: Attempt
     run: Run
-    pidfd: int | None
     follower: Follower
-    pulse: local.Pulse | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +59,20 @@ class Ended:
 class Execution:
     """Owns the attempts that execute. Only the engine's thread touches it; `close` leaves every run running."""
 
-    def __init__(self, context: Context, spec: Callable[[], LoopSpec], *, max_log: int) -> None:
-        """`spec`: the loop's spec as a run that starts now gets it. `max_log`: bytes of an attempt's log that are kept."""
+    def __init__(
+        self, context: Context, spec: Callable[[], LoopSpec], runners: Mapping[str, Runner], *, max_log: int
+    ) -> None:
+        """`spec`: the loop's spec as a run that starts now gets it. `runners`: one for each place; they are closed with
+        this. `max_log`: bytes of an attempt's log that are kept."""
         self.context = context
+        self._runners = runners
         self._spec = spec
         self._launcher = Launcher(context, max_log)
         self._active: dict[int, Active] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
+        for runner in runners.values():
+            self._selector.register(runner.fileno(), selectors.EVENT_READ)
         self._files: FileWatch | None = None
         """Tells whose files have changed; there from the first attempt on."""
         self._followed: set[str] = set()
@@ -79,6 +80,7 @@ class Execution:
         """Attempts that have written more than was read at one turn."""
         self._to_signal: list[tuple[Attempt, bool]] = []
         self._recorded_at = 0.0
+        self._troubles = dict(context.loop.unreachable)
 
     @property
     def executing(self) -> list[Active]:
@@ -92,11 +94,11 @@ class Execution:
 
     def close(self) -> None:
         for active in self._active.values():
-            if active.pidfd is not None:
-                os.close(active.pidfd)
             active.follower.close()
         self._active.clear()
         self._selector.close()
+        for runner in self._runners.values():
+            runner.close()
         if self._files is not None:
             self._files.close()
             self._files = None
@@ -115,40 +117,32 @@ class Execution:
             context.store.put_attempt(attempt, context.loop_id)
             context.store.put_run(run)
         try:
-            handle = self._launcher.launch(attempt, intent.launch)
+            handle = self._launcher.launch(attempt, intent.launch, self._runner(attempt))
         except (OSError, ValueError, UserError) as error:  # ValueError: a NUL in an argument or variable
             number = error.errno if isinstance(error, OSError) else None
             if number in PASSING or (number in SHORTAGE and self._may_run(attempt)):
                 raise
             record = ExitRecord(error=f"cannot start: {error}", errno=number, ended_at=context.clock())
             return self._ended(attempt, run, self._follow(attempt, run), record)
-        attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=context.clock())
+        if handle is not None:
+            attempt = msgspec.structs.replace(attempt, handle=handle, started_at=context.clock())
         with context.store.transaction():
             context.store.put_attempt(attempt, context.loop_id)
-            text = f"{run.name} ({run.id}) started on {slot.label}"
+            text = f"{run.name} ({run.id}) {'started' if handle else 'was submitted'} on {slot.label}"
             text += f", attempt {attempt.number}" if attempt.number > 1 else ""
             text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
             context.log_event(EventKind.RUN_STARTED, text, run.id)
-        LOG.debug("%s: supervisor is process %s, directory %s", attempt.id, handle.pid, attempt.directory)
-        return self._watch(attempt, run, handle)
+        LOG.debug("%s: %s, directory %s", attempt.id, handle, attempt.directory)
+        self._active[attempt.slot] = Active(attempt, run, self._follow(attempt, run))
+        return None
 
     def _may_run(self, attempt: Attempt) -> bool:
         """Whether its supervisor was started before the descriptors or processes ran out; if not, it never will be."""
-        state = local.inspect(Path(attempt.directory), attempt.id)
-        return not (isinstance(state, local.Vanished) and not state.started)
+        found = self._runner(attempt).reattach(attempt)
+        return not (isinstance(found, Vanished) and not found.started)
 
-    def _watch(self, attempt: Attempt, run: Run, handle: local.Handle) -> Ended | None:
-        """Keep an eye on a supervisor; if it is gone already, how its attempt ended."""
-        follower = self._follow(attempt, run)
-        if handle.elsewhere:
-            self._active[attempt.slot] = Active(attempt, run, None, follower, local.Pulse(Path(attempt.directory)))
-            return None
-        pidfd = local.open_pidfd(handle)
-        if pidfd is None:
-            return self._collect(attempt, run, follower)
-        self._active[attempt.slot] = Active(attempt, run, pidfd, follower)
-        self._selector.register(pidfd, selectors.EVENT_READ, attempt.slot)
-        return None
+    def _runner(self, attempt: Attempt) -> Runner:
+        return self._runners[attempt.place]
 
     def _follow(self, attempt: Attempt, run: Run) -> Follower:
         return follow_attempt(attempt, run, self.context.spec, self.context.preset)
@@ -159,37 +153,66 @@ class Execution:
         """Wait until an attempt ends or writes, or `seconds` have passed; returns those that ended, their slots free
         again."""
         while self._to_signal:
-            _request_stop(*self._to_signal.pop(0))
+            attempt, kill = self._to_signal.pop(0)
+            self._runner(attempt).stop(attempt, kill=kill)
         if not self._active:
             time.sleep(seconds)
             return []
+        self._selector.select(seconds)
         ended = []
-        ready = [key for key, _ in self._selector.select(seconds)]
-        for key in ready:
-            if key.data is None:  # files have changed
-                continue
-            active = self._active.pop(key.data)
-            self._selector.unregister(key.fd)
-            os.close(key.fd)
-            ended.append(active)
-        for slot in [slot for slot, active in self._active.items() if _ended_elsewhere(active)]:
-            ended.append(self._active.pop(slot))
-        if ended or not ready:
-            local.reap()
-        return [self._collect(active.attempt, active.run, active.follower) for active in ended]
+        for runner in self._runners.values():
+            for id_, news in runner.news():
+                if (over := self._hear(id_, news)) is not None:
+                    ended.append(over)
+        self._tell_trouble()
+        return ended
 
     def wait_unrecorded(self, seconds: float) -> bool:
         """Wait, and collect and record nothing; whether any attempt still executes."""
         time.sleep(seconds)
-        local.reap()
-        return any(
-            not (local.has_ended(active.pidfd) if active.pidfd is not None else _ended_elsewhere(active))
-            for active in self._active.values()
-        )
+        return any([runner.any_left() for runner in self._runners.values()])
 
     def stop_unrecorded(self) -> None:
         for active in self._active.values():
-            _request_stop(active.attempt)
+            self._runner(active.attempt).stop(active.attempt, kill=False)
+
+    def _tell_trouble(self) -> None:
+        """Record which places do not answer, and tell of it once. Their runs go on, and nothing is called lost for it."""
+        troubles = {place: trouble for place, runner in self._runners.items() if (trouble := runner.trouble)}
+        if troubles == self._troubles:
+            return
+        with self.context.store.transaction():
+            self.context.update_loop(unreachable=troubles)
+            for place in troubles.keys() - self._troubles.keys():
+                self.context.log_event(
+                    EventKind.NOTE, f"{troubles[place]}; its runs continue, and what is asked of it waits"
+                )
+            for place in self._troubles.keys() - troubles.keys():
+                self.context.log_event(EventKind.NOTE, f"{place} answers again")
+        self._troubles = troubles
+
+    def _hear(self, id_: str, news: Handed | Waits | Runs | End) -> Ended | None:
+        """Record what a runner tells of an attempt; that it has ended, if so."""
+        active = next((each for each in self._active.values() if each.attempt.id == id_), None)
+        if active is None:
+            return None
+        if isinstance(news, End):
+            del self._active[active.attempt.slot]
+            return self._collect(active.attempt, active.run, active.follower, news)
+        run = active.run
+        if isinstance(news, Handed):
+            active.attempt = msgspec.structs.replace(active.attempt, handle=news.handle)
+        elif isinstance(news, Waits):
+            run = run_waits(run, news.why)
+        else:
+            active.attempt, run = attempt_begun(active.attempt, news.since, news.node), run_begun(run, news.since)
+        with self.context.store.transaction():
+            self.context.store.put_attempt(active.attempt, self.context.loop_id)
+            self.put(active, run)
+            if isinstance(news, Runs):
+                text = f"{run.name} ({run.id}) runs on {news.node}"
+                self.context.log_event(EventKind.RUN_BEGUN, text, run.id)
+        return None
 
     def follow_progress(self) -> set[str]:
         """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds.
@@ -225,7 +248,7 @@ class Execution:
             if not self._active:
                 return unread
             self._files = FileWatch(LOG.warning)
-            self._selector.register(self._files.fileno(), selectors.EVENT_READ, None)
+            self._selector.register(self._files.fileno(), selectors.EVENT_READ)
         executing = {active.attempt.id for active in self._active.values()}
         if executing != self._followed:
             self._followed = executing
@@ -239,25 +262,15 @@ class Execution:
 
     # ---------------------------------------------------------------------------------------------------------- ending
 
-    def _collect(self, attempt: Attempt, run: Run, follower: Follower) -> Ended:
-        """Read how an attempt ended and record that."""
-        directory, handle = Path(attempt.directory), _handle(attempt)
-        state = local.inspect(directory, attempt.id, handle)
-        if isinstance(state, local.Ended):
-            return self._ended(attempt, run, follower, state.record)
-        reason = state.reason if isinstance(state, local.Vanished) else "its supervisor ended without a record"
-        if isinstance(state, local.Vanished) and not state.started:
+    def _collect(self, attempt: Attempt, run: Run, follower: Follower, end: End) -> Ended:
+        """Record how an attempt ended."""
+        if isinstance(end, Recorded):
+            return self._ended(attempt, run, follower, end.record)
+        if not end.started:
             # Perhaps for lack of space: then it waits, as it does if this process could not start it.
-            try_writing(directory)
+            try_writing(Path(attempt.directory))
             attempt = msgspec.structs.replace(attempt, unstarted=True)
-        killed = 0
-        if (handle and handle.elsewhere) or (isinstance(state, local.Vanished) and not state.ours):
-            local.give_up(directory)
-        else:
-            killed = local.sweep(attempt.id, directory)
-        if killed:
-            reason += f"; {killed} left-over process{'es' if killed > 1 else ''} ended"
-        return self._ended(attempt, run, follower, None, lost=reason)
+        return self._ended(attempt, run, follower, None, lost=end.reason)
 
     def _ended(
         self, attempt: Attempt, run: Run, follower: Follower, record: ExitRecord | None, lost: str | None = None
@@ -303,39 +316,16 @@ class Execution:
             if attempt.ended_at is not None:
                 ended.append(Ended(attempt, run, self._follow(attempt, run)))
                 continue
-            handle = _handle(attempt)
-            state = local.inspect(Path(attempt.directory), attempt.id, handle)
-            if isinstance(state, local.Vanished) and handle and handle.elsewhere:
-                state = local.Alive(handle)  # whether it is silent, or its clock is another, is seen by following it
-            if not isinstance(state, local.Alive):
-                ended.append(self._collect(attempt, run, self._follow(attempt, run)))
+            found = self._runner(attempt).reattach(attempt)
+            if not isinstance(found, Followed):
+                ended.append(self._collect(attempt, run, self._follow(attempt, run), found))
                 continue
-            if attempt.handle is None:
-                attempt = msgspec.structs.replace(attempt, handle=state.handle.to_dict(), started_at=attempt.created_at)
+            if attempt.handle is None and found.handle is not None:
+                attempt = msgspec.structs.replace(attempt, handle=found.handle, started_at=attempt.created_at)
                 with self.context.store.transaction():
                     self.context.store.put_attempt(attempt, self.context.loop_id)
-            gone = self._watch(attempt, run, state.handle)
-            if gone:
-                ended.append(gone)
-                continue
-            how = "in another container; its files are followed" if state.handle.elsewhere else "and is followed again"
-            self.context.log_event(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {how}", run.id)
+            self._active[attempt.slot] = Active(attempt, run, self._follow(attempt, run))
+            self.context.log_event(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {found.how}", run.id)
             if attempt.stop:
-                _request_stop(attempt, attempt.kill)
+                self._runner(attempt).stop(attempt, kill=attempt.kill)
         return ended
-
-
-def _request_stop(attempt: Attempt, kill: bool = False) -> None:
-    if handle := _handle(attempt):
-        local.request_stop(handle, Path(attempt.directory), kill=kill)
-
-
-def _ended_elsewhere(active: Active) -> bool:
-    """Whether an attempt whose supervisor lives in another container has ended."""
-    if active.pulse is None:
-        return False
-    return (Path(active.attempt.directory) / "exit.json").exists() or active.pulse.silent()
-
-
-def _handle(attempt: Attempt) -> local.Handle | None:
-    return local.Handle.from_dict(attempt.handle) if attempt.handle else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from autoloop.engine.base.context import Context
 from autoloop.metric_readers import tap_base, wandb_runs
 from autoloop.model import Attempt, EventKind, UserError
-from autoloop.runners import local
+from autoloop.runners.runner import AttemptSpec, Runner
 from autoloop.secrets import MASK
 from autoloop.trainers import LaunchPlan, environment
 from autoloop.trainers.tap import lagging_wandb, tapped
@@ -24,9 +24,11 @@ class Launcher:
         self._max_log = max_log
         self._tap_reported = False
 
-    def launch(self, attempt: Attempt, launch: LaunchPlan) -> local.Handle:
-        """Start the supervisor of an attempt that is recorded. OSError, ValueError or UserError if it cannot be started."""
-        return start_attempt(attempt.id, launch, Path(attempt.directory), self._environment(launch), max_log=self._max_log)
+    def launch(self, attempt: Attempt, launch: LaunchPlan, runner: Runner) -> dict[str, Any] | None:
+        """Start an attempt that is recorded; its handle, if that is known at once. OSError, ValueError or UserError if it
+        cannot be started."""
+        env = self._environment(launch)
+        return runner.submit(attempt, prepare(attempt.id, launch, Path(attempt.directory), max_log=self._max_log), env)
 
     def _environment(self, launch: LaunchPlan) -> dict[str, str]:
         """The attempt's whole environment; with the tap if its wandb would be read late."""
@@ -49,10 +51,8 @@ class Launcher:
         return env
 
 
-def start_attempt(
-    attempt_id: str, launch: LaunchPlan, directory: Path, env: Mapping[str, str], *, max_log: int
-) -> local.Handle:
-    """Make the folders of an attempt and start its supervisor. OSError or ValueError if it cannot be started.
+def prepare(attempt_id: str, launch: LaunchPlan, directory: Path, *, max_log: int) -> AttemptSpec:
+    """Make the folders that an attempt needs before it starts; what its supervisor is to do. OSError.
 
     `directory`: its own folder, for its records and its log. `max_log`: bytes of the log that are kept.
     """
@@ -61,17 +61,14 @@ def start_attempt(
     made = output_dir if launch.make_output_dir else output_dir.parent
     made.mkdir(parents=True, exist_ok=True)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return local.start(
-        local.AttemptSpec(
-            attempt_id=attempt_id,
-            argv=tuple(launch.argv),
-            cwd=launch.cwd,
-            directory=directory,
-            stop=launch.stop,
-            straggler_grace=launch.straggler_grace,
-            max_log=max_log,
-        ),
-        env,
+    return AttemptSpec(
+        attempt_id=attempt_id,
+        argv=tuple(launch.argv),
+        cwd=launch.cwd,
+        directory=directory,
+        stop=launch.stop,
+        straggler_grace=launch.straggler_grace,
+        max_log=max_log,
     )
 
 

@@ -1,0 +1,131 @@
+"""This machine as a place: attempts are processes whose ends wake the engine at once."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autoloop.model import Attempt
+from autoloop.runners import local
+from autoloop.runners.runner import AttemptSpec, End, Followed, News, Vanished
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """It has no pidfd where its supervisor lives in another container: then its files are looked at, and its pulse."""
+
+    attempt: str
+    directory: Path
+    handle: local.Handle
+    pidfd: int | None
+    pulse: local.Pulse | None = None
+
+    def over(self) -> bool:
+        if self.pidfd is not None:
+            return local.has_ended(self.pidfd)
+        return self.pulse is not None and ((self.directory / "exit.json").exists() or self.pulse.silent())
+
+
+class LocalRunner:
+    """The `Runner` of this machine."""
+
+    trouble: str | None = None
+
+    def __init__(self) -> None:
+        self._watched: dict[str, _Watched] = {}
+        self._epoll = select.epoll()
+        self._by_fd: dict[int, str] = {}
+
+    def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> dict[str, Any]:
+        handle = local.start(spec, env)
+        # Our own child: until it is collected, its pid is its own.
+        self._watch(_Watched(attempt.id, spec.directory, handle, os.pidfd_open(handle.pid)))
+        return handle.to_dict()
+
+    def reattach(self, attempt: Attempt) -> Followed | End:
+        directory, handle = Path(attempt.directory), handle_of(attempt)
+        state = local.inspect(directory, attempt.id, handle)
+        if isinstance(state, Vanished) and handle and handle.elsewhere:
+            state = local.Alive(handle)  # whether it is silent, or its clock is another, is seen by following it
+        if not isinstance(state, local.Alive):
+            return _cleaned(state, attempt.id, directory, handle)
+        handle = state.handle
+        if handle.elsewhere:
+            self._watch(_Watched(attempt.id, directory, handle, None, local.Pulse(directory)))
+            return Followed(handle.to_dict(), "in another container; its files are followed")
+        pidfd = local.open_pidfd(handle)
+        if pidfd is None:
+            return _end(attempt.id, directory, handle)
+        self._watch(_Watched(attempt.id, directory, handle, pidfd))
+        return Followed(handle.to_dict())
+
+    def stop(self, attempt: Attempt, *, kill: bool) -> None:
+        if handle := handle_of(attempt):
+            local.request_stop(handle, Path(attempt.directory), kill=kill)
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def news(self) -> list[News]:
+        over = [self._by_fd[fd] for fd, _ in self._epoll.poll(0)]
+        over += [id_ for id_, each in self._watched.items() if each.pidfd is None and each.over()]
+        news: list[News] = []
+        for id_ in over:
+            each = self._watched.pop(id_)
+            self._close(each)
+            news.append((id_, _end(id_, each.directory, each.handle)))
+        local.reap()
+        return news
+
+    def any_left(self) -> bool:
+        local.reap()
+        return not all(each.over() for each in self._watched.values())
+
+    def close(self) -> None:
+        for each in self._watched.values():
+            self._close(each)
+        self._watched.clear()
+        self._epoll.close()
+
+    def _watch(self, each: _Watched) -> None:
+        self._watched[each.attempt] = each
+        if each.pidfd is not None:
+            self._by_fd[each.pidfd] = each.attempt
+            self._epoll.register(each.pidfd, select.EPOLLIN)
+
+    def _close(self, each: _Watched) -> None:
+        if each.pidfd is not None:
+            self._epoll.unregister(each.pidfd)
+            del self._by_fd[each.pidfd]
+            os.close(each.pidfd)
+
+
+def handle_of(attempt: Attempt) -> local.Handle | None:
+    return local.Handle.from_dict(attempt.handle) if attempt.handle else None
+
+
+def _end(attempt_id: str, directory: Path, handle: local.Handle) -> End:
+    state = local.inspect(directory, attempt_id, handle)
+    if isinstance(state, local.Alive):
+        state = Vanished("its supervisor ended without a record")
+    return _cleaned(state, attempt_id, directory, handle)
+
+
+def _cleaned(end: End, attempt_id: str, directory: Path, handle: local.Handle | None) -> End:
+    """The end of an attempt; of one whose supervisor vanished, nothing is left running."""
+    if not isinstance(end, Vanished):
+        return end
+    if (handle and handle.elsewhere) or not end.ours:
+        local.give_up(directory)
+        return end
+    killed = local.sweep(attempt_id, directory)
+    if not killed:
+        return end
+    reason = f"{end.reason}; {killed} left-over process{'es' if killed > 1 else ''} ended"
+    return msgspec.structs.replace(end, reason=reason)
