@@ -21,6 +21,8 @@ promises that."""
 
 STATES = tuple(f"slot-{state}" for state in ("running", "queued", "finished", "failed", "warn", "stopped", "lost"))
 CURVES = tuple(f"chart-{number}" for number in range(1, 7))
+FAILURE = "slot-failed"
+"""The colour that means failure: no run has it for its own."""
 
 _GROUNDS = ("background", "surface", "panel", "line-background")
 _ON_ITS_OWN = ("match", "block-cursor", "block-cursor-blurred")
@@ -115,11 +117,13 @@ def _alike(theme: ThemeFile) -> Iterator[Fault]:
         for kind in ("", *(KINDS if promised else ())):
             least = APART_TO_ALL if kind else APART
             what = f"looks to {kind} like" if kind else "looks like"
-            for names in (STATES, CURVES):
-                for first, second in combinations([name for name in names if name in known], 2):
-                    apart = distance(known[first], known[second], kind)
-                    if apart < least:
-                        yield Fault(first, second, what, apart, least, depth)
+            pairs = [*combinations(STATES, 2), *combinations(CURVES, 2), *((curve, FAILURE) for curve in CURVES)]
+            for first, second in pairs:
+                if first not in known or second not in known:
+                    continue
+                apart = distance(known[first], known[second], kind)
+                if apart < least:
+                    yield Fault(first, second, what, apart, least, depth)
 
 
 def ratio(first: RGB, second: RGB) -> float:

@@ -49,6 +49,12 @@ def test_states_that_look_alike_are_found_out_and_a_promise_is_held() -> None:
     assert any(str(fault).startswith("slot-running looks to deuteranopia like slot-stopped") for fault in promised)
 
 
+def test_a_run_with_the_colour_of_failure_is_found_out() -> None:
+    red = "[variables]\nslot-failed = 203\nchart-6 = 203\n"
+    said = [str(fault) for fault in contrast.faults(parse_theme(GOOD + red, "x"))]
+    assert "chart-6 looks like slot-failed: 0.0, needs 15 (256 colours)" in said
+
+
 def test_contrast_is_that_of_the_standard() -> None:
     assert contrast.ratio((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
     assert contrast.ratio((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
