@@ -59,7 +59,7 @@ ACTIONS = (
     Action("app.rounds", "r", "Rounds: every run of every round", "rounds", "autoloop-tui runs"),
     Action("app.compare", "c", "Compare the marked runs", "compare", "autoloop-tui runs --json"),
     Action("app.finish", "W", "Finish page: what the loop has come to", "result", "autoloop-tui status"),
-    Action("app.logs", "I", "Logs of all slots as one, in the order of time", "", "autoloop-tui logs"),
+    Action("app.logs", "I", "Logs of all slots as one, in the order of time", "all logs", "autoloop-tui logs"),
     Action("app.help", "question_mark,f1", "Help", "help", "autoloop-tui --help"),
     Action("app.back", "q", "Back; on Slots: quit (the loop continues)", "back"),
     Action("app.escape", "escape", "Back"),
@@ -136,8 +136,8 @@ ACTIONS = (
     Action("rounds.fold", "z", "Show or hide the replicates of a config", "seeds"),
     Action("rounds.tree", "b", "By rounds, or by lineage as a tree", "tree"),
     Action("rounds.loops", "asterisk", "This loop, or all loops of the project", "loops", "autoloop-tui status --all"),
-    Action("rounds.round-chart", "M", "All runs of the round in one chart", "", "autoloop-tui plot"),
-    Action("rounds.retry", "t", "Retry a failed run", "", "autoloop-tui retry {run}"),
+    Action("rounds.round-chart", "M", "All runs of the round in one chart", "one chart", "autoloop-tui plot"),
+    Action("rounds.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
     Action("rounds.variant", "v", "Propose a variant of the run", "variant", "autoloop-tui propose {run} --changes …"),
     # Compare
     Action("compare.down", "j,down", "Down"),
@@ -172,7 +172,7 @@ ACTIONS = (
     Action("run.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
     Action("run.extend", "plus", "Extend an ended run to more steps", "extend", "autoloop-tui extend {run} --steps {steps}"),
     Action("run.variant", "v", "Propose a variant of it", "variant", "autoloop-tui propose {run} --changes …"),
-    Action("run.round-chart", "M", "All runs of its round in one chart", "", "autoloop-tui plot"),
+    Action("run.round-chart", "M", "All runs of its round in one chart", "one chart", "autoloop-tui plot"),
     # All runs of a round
     Action("round.down", "j,down", "Next run"),
     Action("round.up", "k,up", "Previous run"),

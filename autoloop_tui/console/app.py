@@ -13,12 +13,13 @@ from autoloop.model import Loop, LoopState
 from autoloop.protocol import Pause, Request, Resume, Stop, verb
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
-from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, REPLAYING, bindings, shown_key
-from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, REPLAYING, Action, bindings, shown_key
+from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.loop_view import TROUBLE, Feed
-from autoloop_tui.console.notifications import news, osc9
+from autoloop_tui.console.notifications import has_ended, news, osc9
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.replaying import ReplayFeed
 from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
@@ -36,6 +37,12 @@ BAR = 16
 CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
 
+
+OWN_HINT = 18
+"""Cells of the label of a user's own command in the hints."""
+
+HANDS = 2.0
+"""Seconds since a key within which somebody is at work, so that no page opens by itself below the next one."""
 
 TURNS = 4
 """Turns of the clock between two looks at the first line of a screen."""
@@ -74,6 +81,7 @@ class ConsoleApp(FullScreenApp[int]):
         self.seen_proposals: set[int] | None = None
         """Proposals that are not new any more; None until the first look at them."""
         self._turns = 0
+        self._acted_at = -HANDS
         self.themes: dict[str, ThemeFile] = {}
         """Shipped, the user's and the project's, by name."""
         self._bad_themes: list[Failure] = []
@@ -124,6 +132,8 @@ class ConsoleApp(FullScreenApp[int]):
             self._call_back(news(before, self.feed.view))
         self._watch_theme_files()
         try:
+            if changed and before is not None and self.feed.view is not None and has_ended(before, self.feed.view):
+                self._show_result()
             self._show_answers()
             screen = self.screen
             if isinstance(screen, LoopScreen) and screen.is_mounted:
@@ -154,6 +164,7 @@ class ConsoleApp(FullScreenApp[int]):
 
     async def run_action(self, action: Any, default_namespace: Any = None, *args: Any, **kwargs: Any) -> bool:
         """Every key ends here: what the store or a disk does not let it do is a sentence."""
+        self._acted_at = time.monotonic()
         asked = _registered(action, default_namespace or self)
         try:
             if asked is not None and (reason := self.refusal(asked)):
@@ -263,6 +274,17 @@ class ConsoleApp(FullScreenApp[int]):
 
         self._switch(FinishScreen)
 
+    def _show_result(self) -> None:
+        """The loop has just ended: its finish page, above what is shown; where somebody is at work, the key for it."""
+        from autoloop_tui.console.screens.finish.screen import FinishScreen
+
+        busy = time.monotonic() - self._acted_at < HANDS or isinstance(self.focused, Input)
+        if self.replay is None and isinstance(self.screen, LoopScreen) and not busy:
+            if not isinstance(self.screen, FinishScreen):
+                self.push_screen(FinishScreen())
+        elif self.replay is None:
+            self.show_message(f"the loop has ended: {self.keys_of('app.finish')} shows what it has come to")
+
     def action_logs(self) -> None:
         from autoloop_tui.console.screens.logs.screen import LogsScreen
 
@@ -328,12 +350,22 @@ class ConsoleApp(FullScreenApp[int]):
             screen.query_one(HintBar).show_command(command)
             self.push_screen(Told(what, lines))
 
-    def why_not(self, command: UserCommand) -> str:
-        """Why a command of the user's own cannot be used now; empty if it can."""
+    def own_actions(self, on: LoopScreen) -> list[Action]:
+        """The user's own commands that can be used now on what the screen points at, for its hints."""
+        commands = list(enumerate(self.preferences.commands))
+        return [
+            Action(f"app.own_command({at})", each.key, each.label, clip(plain(each.label), OWN_HINT, self.glyphs.ellipsis))
+            for at, each in commands
+            if not self.why_not(each, on)
+        ]
+
+    def why_not(self, command: UserCommand, on: LoopScreen | None = None) -> str:
+        """Why a command of the user's own cannot be used now; empty if it can. `on`: the screen that asks; by default the
+        one on top."""
         if self.readonly and command.dangerous:
             return f"{self.readonly}: {command.label} is dangerous"
         view = self.feed.view
-        below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
+        below = on or next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
         if view is None or below is None:
             return "the loop is not known yet"
         return lacking(command, values_of(view, below.subject(view)))

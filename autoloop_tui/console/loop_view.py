@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from autoloop.engine import Holder, holder
@@ -68,6 +68,13 @@ BUDGET = 512 << 10
 """Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
 
 
+class Gone(NamedTuple):
+    """When the engine of a loop went. `seen`: this console saw it; else `at` is when it last wrote to its log."""
+
+    at: float
+    seen: bool
+
+
 @dataclass(frozen=True)
 class View:
     """What a screen paints."""
@@ -79,6 +86,8 @@ class View:
     project: Path
     present: Mapping[str, Presence] = field(default_factory=dict)
     """Where no engine is there: what is there of the runs that the store calls running."""
+    gone_since: Gone | None = None
+    """Where no engine is there: since when, if that is known."""
 
     @property
     def loop(self) -> Loop:
@@ -308,7 +317,8 @@ class Feed:
         if self.view is None or version != self._version or engine != self._engine or present != known:
             snapshot = take_snapshot(self.store, self.loop_id)
             before = self.view
-            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present)
+            gone = None if engine else self._gone_since(before)
+            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone)
             if before is not None:
                 self.view.keep_outcome(before)
             self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
@@ -320,6 +330,17 @@ class Feed:
             changed = False
         self.problem = None
         return changed
+
+    def _gone_since(self, before: View | None) -> Gone | None:
+        if before is not None and before.engine is not None:
+            return Gone(time.time(), seen=True)
+        if before is not None:
+            return before.gone_since
+        try:
+            log = self.store.places.engine_log(self.store.loop(self.loop_id).name)
+            return Gone(log.stat().st_mtime, seen=False)
+        except OSError:
+            return None
 
     def _metrics_of(self, snapshot: Snapshot) -> MetricBook:
         """The book with the key metrics of the loop's runs; another object only if those have changed."""

@@ -32,6 +32,13 @@ def news(before: View, after: View) -> list[str]:
     return sentences
 
 
+def has_ended(before: View, after: View) -> bool:
+    """The loop has ended since, and not because somebody stopped it."""
+    loop = after.loop
+    ended = before.loop.id == loop.id and before.loop.state is LoopState.ACTIVE and loop.state is not LoopState.ACTIVE
+    return ended and not (loop.end and loop.end.interrupted)
+
+
 def waits(view: View) -> bool:
     """The next round does not start by itself now: a person decides."""
     return (

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from autoloop.engine.planning.limits import quiet_in_words, quiet_until
 from autoloop.model import Loop, LoopState, ProposalStatus, RoundState, RunState
+from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import look, plain
@@ -60,8 +61,8 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
     """The loop's state as glyph, word and colour; `key` gives the key of an action."""
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
-        seen = look("lost")
-        told = f"{seen.mark(glyphs)} the engine has stopped: {key('app.engine')} resumes the loop"
+        seen = look("failed")
+        told = f"{seen.mark(glyphs)} {engine_gone(view, time.time())}: {key('app.engine')} resumes the loop"
         return [(told, f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
@@ -87,6 +88,15 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
     else:
         seen, word = look("stopped"), stopped(loop)
     return [(f"{seen.mark(glyphs)} {word}", seen.variable)]
+
+
+def engine_gone(view: View, now: float) -> str:
+    """That no engine drives the loop, and since when."""
+    gone = view.gone_since
+    if gone is None:
+        return "the engine has stopped"
+    age = duration(max(0.0, now - gone.at))
+    return f"the engine stopped {age} ago" if gone.seen else f"the engine has stopped (last sign {age} ago)"
 
 
 def stopped(loop: Loop) -> str:

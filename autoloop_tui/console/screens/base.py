@@ -15,7 +15,7 @@ from textual.binding import BindingType
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
-from autoloop_tui.console.actions import BY_ID
+from autoloop_tui.console.actions import BY_ID, Action
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.loop_view import TROUBLE, Feed, View
 from autoloop_tui.console.preferences import Preferences
@@ -43,6 +43,9 @@ class ConsoleHost(Protocol):
 
     def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
         """Why an action cannot be taken just now, in a sentence; empty if it can. `on`: the screen that asks."""
+
+    def own_actions(self, on: LoopScreen) -> list[Action]:
+        """The user's own commands that can be used now on what the screen points at."""
 
     def ask(self, request: Request) -> None:
         """Send a request to the engine; its answer is shown when it comes."""
@@ -81,6 +84,8 @@ class LoopScreen(Standing, Screen[None]):
 
     SCOPE: ClassVar[str]
     TITLE: ClassVar[str]
+    BACK: ClassVar[str] = "back"
+    """The hint of the key that goes back."""
     BINDINGS: ClassVar[list[BindingType]] = []
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xwide")]  # noqa: RUF012 - Textual's own form
 
@@ -95,7 +100,9 @@ class LoopScreen(Standing, Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar(self.console.keys_of, id="top")
         yield from self.body()
-        yield HintBar(self.SCOPE, self.console.keys_of, partial(self.console.refusal, on=self))
+        host = self.console
+        refusal, own = partial(host.refusal, on=self), partial(host.own_actions, on=self)
+        yield HintBar(self.SCOPE, host.keys_of, refusal, own, back=self.BACK)
 
     def body(self) -> list[Widget] | ComposeResult:
         """The widgets between the bars."""

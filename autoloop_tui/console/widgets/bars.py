@@ -3,12 +3,13 @@ the same without the screen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from textual import events
 from textual.message import Message
 
-from autoloop_tui.console.actions import BY_ID, URGENT, Action, of_scope
+from autoloop_tui.console.actions import BY_ID, URGENT, Action, of_scope, shown_key
 from autoloop_tui.console.drawing.paint import cells, clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import Feed, View
@@ -41,10 +42,20 @@ class HintBar(RowPane):
 
     DEFAULT_CSS = "HintBar { height: 2; dock: bottom; background: $panel; }"
 
-    def __init__(self, scope: str, keys_of: Callable[[str], str], refusal: Callable[[str], str]) -> None:
-        """`refusal` says why an action cannot be taken just now, and nothing if it can."""
+    def __init__(
+        self,
+        scope: str,
+        keys_of: Callable[[str], str],
+        refusal: Callable[[str], str],
+        own: Callable[[], Sequence[Action]] = list,
+        *,
+        back: str = BY_ID["app.back"].hint,
+    ) -> None:
+        """`refusal` says why an action cannot be taken just now, and nothing if it can. `own`: the user's own commands that
+        can be used now. `back`: what going back does here."""
         super().__init__(id="hints")
-        self._keys_of, self._refusal = keys_of, refusal
+        self._keys_of, self._refusal, self._own = keys_of, refusal, own
+        self._back = replace(BY_ID["app.back"], hint=back)
         self._places: list[tuple[int, int, Action]] = []
         """Where each hint stands, for the mouse: its first cell, the one after its last."""
         self.scope = scope
@@ -70,11 +81,15 @@ class HintBar(RowPane):
 
     def repaint(self) -> None:
         width = self.size.width
-        last = [BY_ID["app.help"], BY_ID["app.back"]]
+        last = [BY_ID["app.help"], self._back]
         shown = [BY_ID.get(f"app.{self.scope}"), *last]
         urgent = [BY_ID[each] for each in URGENT]
-        every = [*urgent, *of_scope(self.scope), *(each for each in of_scope("app") if each not in urgent)]
-        first = [each for each in every if each.hint and each not in shown and not self._refusal(each.id)]
+        others = [each for each in of_scope("app") if each not in urgent and each.id != "app.back"]
+        known = [each for each in [*urgent, *of_scope(self.scope), *others] if each.hint and each not in shown]
+        first = [each for each in known if not self._refusal(each.id)]
+        # The user's own stand behind those of the screen.
+        place = next((at for at, each in enumerate(first) if each in others), len(first))
+        first[place:place] = self._own()
         room = width - sum(cells(self._key(action)) + cells(action.hint) + 3 for action in last)
         keys: list[Piece] = []
         self._places, at = [], 0
@@ -112,4 +127,4 @@ class HintBar(RowPane):
             self.action = action
 
     def _key(self, action: Action) -> str:
-        return self._keys_of(action.id)
+        return self._keys_of(action.id) if action.id in BY_ID else shown_key(action.keys)

@@ -25,7 +25,7 @@ async def drive(
 
 
 def top(app: App[Any]) -> str:
-    return painted(app.screen.query_one("#top"))[0]
+    return "\n".join(painted(app.screen.query_one("#top")))
 
 
 def hints(app: App[Any]) -> str:

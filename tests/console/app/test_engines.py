@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from textual.app import App
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
+from autoloop_tui.console.widgets.bars import TopBar
 from tests.console.app.driving import SIZES, drive, hints, top
 from tests.console.pictures import text
 from tests.console.projects import RecordedProject
@@ -56,6 +58,20 @@ async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: Recor
         await pilot.press("P")
         assert "press R" in hints(pilot.app)
         assert project.commands() == []
+
+
+async def test_a_dead_engine_that_was_not_seen_to_die_has_the_age_of_its_last_sign(project: RecordedProject) -> None:
+    log = project.store.places.engine_log(project.loop.name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    os.utime(log, (time.time() - 7300,) * 2)
+
+    async with drive(project.app(), (120, 40)) as pilot:
+        assert "✗ the engine has stopped (last sign 2h01m ago): R resumes the loop" in top(pilot.app)
+        bar = pilot.app.screen.query_one(TopBar)
+        (told,) = [each for each in bar.render_line(0) if "last sign" in each.text]
+        assert told.style is not None
+        assert told.style.color == bar.look("slot-failed").color
 
 
 @pytest.mark.parametrize(
@@ -93,7 +109,9 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
         await until(pilot, lambda: "running" in top(app), "it runs")
         trainer = await asyncio.to_thread(_trainer, real.folder, real.named(loop, "one").id)
         real.kill_engine(pid, signal.SIGKILL)
-        await until(pilot, lambda: "the engine has stopped" in top(app), "the dead engine")
+        await until(
+            pilot, lambda: re.search(r"✗ the engine stopped \w+ ago: R resumes the loop", top(app)), "the dead engine"
+        )
         await pilot.press("R")
         # What is said of it may be replaced at once by the answer to the command that came with it.
         await until(pilot, lambda: (new := holder(lock)) is not None and new.pid not in (0, pid), "the new engine")

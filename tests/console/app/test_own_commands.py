@@ -77,6 +77,8 @@ async def test_inputs_are_asked_for_the_exact_command_is_confirmed_and_its_outpu
     )
     async with drive(ConsoleApp(project.folder, preferences=chosen), (120, 40)) as pilot:
         app = pilot.app
+        assert "f5 note it" in hints(app)
+        assert "f6" not in hints(app)  # there is no proposal here
         await pilot.press("f6")
         assert "of a proposal: there is no proposal under the cursor" in hints(app)
         await pilot.press("f5")

@@ -16,7 +16,7 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import Look, cells, clip, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.loop_state import waits
+from autoloop_tui.console.present.loop_state import engine_gone, waits
 from autoloop_tui.console.present.proposals.detail import tail, wrapped
 from autoloop_tui.console.present.proposals.queue import base_name, change_pieces
 
@@ -38,8 +38,9 @@ def upcoming(
     if view.loop.state is not LoopState.ACTIVE:
         return _ended(view, width, key, glyphs)
     if view.orphaned:
-        text = f"the engine has stopped: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes the loop"
-        return _message_rows(text, look("lost"), width, glyphs)
+        gone = engine_gone(view, now)
+        text = f"{gone}: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes the loop"
+        return _message_rows(text, look("failed"), width, glyphs)
     told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs)]
     told += [crop(row, 0, width, glyphs.ellipsis) for row in _next(view, len(shown), width, key, now, glyphs)]
     return [*_proposal_rows(view, shown, width, glyphs), *told]
@@ -55,6 +56,7 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
     text = loop.reason or loop.state.value
     if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
         text = f"{text}; {key('app.engine')} resumes it"
+    text = f"{text.rstrip('.')}; {key('app.finish')}: the result"
     rows = _message_rows(text, look(loop.state.value), width, glyphs)
     for line in _outcome(view):
         rows += [[("   ", ""), (part, "")] for part in wrapped(line, width - 4)[:LONGEST]]

@@ -337,6 +337,11 @@ class CompareScreen(TableScreen):
     def action_log_y(self) -> None:
         self.query_one(Chart).toggle_log_y()
 
+    def refusal(self, action: str) -> str:
+        if action == "compare.clear" and self.by_default:
+            return "no run is marked: these were chosen here"
+        return "there are no two runs to compare" if action == "compare.isolate" and len(self.sides) < 2 else ""
+
     def action_clear(self) -> None:
         self.console.marked.clear()
         if self.view is not None:

@@ -35,6 +35,9 @@ from autoloop_tui.console.widgets.table import Table
 
 MOST_MARKS = 6
 
+RETRIED = (RunState.FAILED, RunState.STOPPED, RunState.LOST)
+"""States from which a run can be tried again."""
+
 FIXED_MENU = ("state", "steps", "took", "from", "tries", "reason", "id")
 """Columns besides those of metrics, round and name, in the order of the menu."""
 
@@ -394,19 +397,31 @@ class RoundsScreen(TableScreen):
         self._again()
         self.show_message("each run below the one that it was made from" if self.as_tree else "by rounds")
 
+    def refusal(self, action: str) -> str:
+        row = self._current()
+        if action in ("rounds.open", "rounds.mark", "rounds.variant", "rounds.retry", "rounds.round-chart") and row is None:
+            return "there is no run here"
+        if action == "rounds.fold" and self._folded() is None:
+            return "this run has no replicates in its round"
+        if action == "rounds.clear" and not self.console.marked:
+            return "no run is marked"
+        if action == "rounds.retry" and row is not None and row.run.state not in RETRIED:
+            return f"it is {row.run.state.value}: only a run that failed, was stopped or lost is tried again"
+        return ""
+
+    def _folded(self) -> str | None:
+        """The config under the cursor that has replicates, or whose replicate is there."""
+        cursor = self.table.cursor or ""
+        for place in self._places.values():
+            row = place.row
+            if row.members and (row.key == cursor or cursor in [each.run.id for each in row.members]):
+                return row.key
+        return None
+
     def action_fold(self) -> None:
         """Show or hide the replicates of the config under the cursor."""
-        cursor = self.table.cursor or ""
-        key = next(
-            (
-                place.row.key
-                for place in self._places.values()
-                if place.row.members and (place.row.key == cursor or cursor in [each.run.id for each in place.row.members])
-            ),
-            None,
-        )
+        key = self._folded()
         if key is None:
-            self.show_message("this run has no replicates in its round")
             return
         self.open ^= {key}
         self._again()

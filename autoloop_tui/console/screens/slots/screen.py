@@ -59,6 +59,7 @@ TYPING = 1.0
 class SlotsScreen(LoopScreen):
     SCOPE = "slots"
     TITLE = ""
+    BACK = "quit"
     CSS_PATH = "slots.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("slots"),

@@ -43,11 +43,15 @@ def played(project: RecordedProject) -> list[Any]:
 
 def finished(project: RecordedProject) -> list[Any]:
     runs = played(project)
+    end(project, runs)
+    return runs
+
+
+def end(project: RecordedProject, runs: list[Any]) -> None:
     book = for_runs(default_book(), runs)
     found = outcome(runs, [], project.loop.spec, Judge(runs, book), "eval/offline_eval/avg_l1")
-    end = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds are done")
-    project.change_loop(state=LoopState.FINISHED, outcome=found, ended_at=NOW, end=end)
-    return runs
+    ended = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds are done")
+    project.change_loop(state=LoopState.FINISHED, outcome=found, ended_at=NOW, end=ended)
 
 
 async def test_the_page_has_the_result_as_all_reports_have_it_the_failures_and_the_next_keys(
@@ -120,3 +124,41 @@ async def test_a_loop_that_goes_on_says_what_it_has_come_to_so_far_at_any_size(
         assert "★ low" in shown
         await pilot.press("j", "k", "v", "plus")
         await settle(pilot)
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+async def test_the_page_opens_by_itself_at_the_end_unless_somebody_is_at_work(
+    project: RecordedProject, at_work: bool
+) -> None:
+    runs = played(project)
+    app = project.app()
+
+    async with run_app(app, (120, 40), engine=project) as pilot:
+        if at_work:
+            await pilot.press("r", "slash")
+            await settle(pilot)
+        below = app.screen
+        end(project, runs)
+        app.tick()
+        await settle(pilot)
+        if at_work:
+            assert app.screen is below
+            assert "the loop has ended: W shows what it has come to" in text(app)
+        else:
+            assert isinstance(app.screen, FinishScreen)
+            await pilot.press("q")
+            await settle(pilot)
+            assert app.screen is below
+
+
+async def test_home_of_a_loop_that_has_ended_names_the_key(project: RecordedProject) -> None:
+    finished(project)
+    app = project.app()
+
+    async with run_app(app, (80, 24)) as pilot:
+        assert not isinstance(app.screen, FinishScreen)
+        assert "all rounds are done; W: the result" in text(app)
+        assert "q quit" in text(app)
+        await pilot.press("r")
+        await settle(pilot)
+        assert "q back" in text(app)
