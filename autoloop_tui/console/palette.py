@@ -21,6 +21,9 @@ from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.theming.theme_files import ThemeFile
 from autoloop_tui.console.user_commands import UserCommand
 
+MOVES = {"down", "up", "left", "right", "first", "last", "page_down", "page_up", "next_part", "detail_down", "detail_up"}
+"""Actions that are left out: nobody looks for them by name."""
+
 
 class Host(Protocol):
     """What the palette asks of the app."""
@@ -53,7 +56,7 @@ def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
     scope = getattr(screen, "SCOPE", "app")
     offered = [action for action in ACTIONS if action.scope in (scope, "app") and action.id != "app.palette"]
     for action in sorted(offered, key=lambda action: action.scope == "app"):
-        if not host.refusal(action.id):
+        if action.method not in MOVES and not host.refusal(action.id):
             told = f"{host.keys_of(action.id)}   {action.command}"
             yield Entry(action.description, told, _runner(app, screen, action))
     for place, command in enumerate(host.preferences.commands):

@@ -17,6 +17,10 @@ FILLED_CLASS = "-filled"
 """The class of an app whose charts fill the area below their first line."""
 
 
+SHORTEST = 6
+"""Cells of a label that still tell something; the letter of a line alone tells more than fewer of them."""
+
+
 class Chart(RowPane):
     """Shows what `set_series` gave it last; the first of the lines is in front and its last value is told."""
 
@@ -114,7 +118,7 @@ def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: b
     right: list[Piece] = []
     for line in lines if room >= sum(2 + cells(line.letter) for line in lines) else ():
         sign = glyphs.of("╌", "-") if line.base else glyphs.of("━", "=")
-        label = clip(line.label, longest, mark) if longest >= 3 else ""
+        label = clip(line.label, longest, mark) if longest >= SHORTEST or longest >= cells(line.label) else ""
         swatch = f"{sign}{line.letter} " if label else line.letter or sign
         right += [(" ", ""), (swatch, line.look), (label, "dim" if line.base else ""), (" " if label else "", "")]
     gap = room - sum(cells(text) for text, _ in right)

@@ -41,7 +41,7 @@ class LogView(PromptPane):
         *reading_keys("log"),
         Binding("g,home", "first", "First line", show=False, id="log.first"),
         Binding("G,end", "follow", "Follow", show=False, id="log.follow"),
-        Binding("F", "freeze", "Freeze / follow", show=False, id="log.freeze"),
+        Binding("F", "freeze", "Pause / follow", show=False, id="log.freeze"),
         Binding("Z", "wrap", "Break long lines, or cut them", show=False, id="log.wrap"),
     ]
 
@@ -50,6 +50,8 @@ class LogView(PromptPane):
         self.log_file: Lines | None = None
         self.log_title = "log"
         self.following = True
+        self.ended = False
+        """Nothing more will come: the run has ended."""
         self._empty = "no log to show"
         self._top = self._cursor = self._seen = 0
         self._query: Query | None = None
@@ -262,14 +264,16 @@ class LogView(PromptPane):
             parts.append([(found.replace("·", self.glyphs.of("·", "-")), "key")])
         if log.problem and self._total:
             parts.append([(log.problem, "slot-warn")])
-        if self.following:
+        if self.following and self.ended:
+            parts.append([(f"{count(self._total)} lines", "dim")])
+        elif self.following:
             parts.append([(self.glyphs.of("following ▼", "following v"), "slot-running")])
         else:
             new = max(0, self._total - self._seen)
             if new:
                 parts.append([(f"{count(new)} new", "slot-warn")])
             where = f"{count(self._number(self._cursor) + 1)}/{count(log.count)}" if self._total else ""
-            parts.append([(self.glyphs.of("‖ frozen ", "= frozen "), "slot-warn"), (where, "dim")])
+            parts.append([(self.glyphs.of("‖ paused ", "= paused "), "slot-warn"), (where, "dim")])
         row: list[Piece] = []
         for part in parts:
             row += ([("  ", "")] if row else []) + part

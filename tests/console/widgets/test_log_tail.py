@@ -73,7 +73,7 @@ async def test_moving_up_freezes_it_and_counts_what_is_new(path: Path) -> None:
         pane.tick()
         assert body(pane) == before
         assert "1 234 new" in painted(pane)[0]
-        assert "frozen 198/1 434" in painted(pane)[0]
+        assert "paused 198/1 434" in painted(pane)[0]
         await pilot.press("G")
         assert body(pane)[-1] == "new"
         assert "following" in painted(pane)[0]

@@ -79,7 +79,9 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     if proposal.evidence and not proposal.author.by_itself:
         made = proposal.origin if proposal.evidence.searched else f"rule {proposal.origin}"
         author = f"{made}, edited by {proposal.author}"
-    text = f"from {name}, {author}, round {proposal.round}, priority {proposal.priority}"
+    text = f"from {name}, {author}, round {proposal.round}"
+    if proposal.priority:
+        text += f", priority {proposal.priority}"
     if proposal.live:
         text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
     rows += [[(line, "dim")] for line in wrapped(text, width)]

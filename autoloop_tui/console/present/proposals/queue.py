@@ -151,7 +151,8 @@ def count_pieces(view: View, marked: int, *, glyphs: Glyphs) -> list[Piece]:
         row.append((f"{len(live)} of live rules   ", "dim"))
         row += [(f"{asked} asked now   ", f"bold {look('pending').variable}")] if asked else []
     if len(row) == 1:
-        row.append((f"no proposals from round {number} yet   ", "dim"))
+        yet = " yet" if view.loop.state is LoopState.ACTIVE else ""
+        row.append((f"no proposals from round {number}{yet}   ", "dim"))
     return [*row, (f"* {marked} marked", "bold key")] if marked else row
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from autoloop.configs import Config, diff
 from autoloop.engine.base.frozen_config import frozen_config
-from autoloop.model import Change, MetricSummary, Proposal, Run, RunState, UserError
+from autoloop.model import ActorKind, Change, MetricSummary, Proposal, Run, RunState, UserError
 from autoloop.text.changes import after_text, before_text
 from autoloop.text.values import NOTHING, count, duration
 
@@ -109,8 +109,14 @@ def _origin(view: View, run: Run, glyphs: Glyphs) -> list[Piece]:
     edits = changes_in_short(run.changes, 4) or "no change"
     pieces.append((_letters(edits, glyphs), "diff-after"))
     if proposal := proposal_of(view, run):
-        pieces += [(f"  by {plain(str(proposal.author))}: ", "dim"), (plain(proposal.reason), "dim")]
+        pieces += [(f"  {maker(proposal)}: ", "dim"), (plain(proposal.reason), "dim")]
     return pieces
+
+
+def maker(proposal: Proposal) -> str:
+    """Who made it: `by rule more-lr`, `by ada`."""
+    author = proposal.author
+    return f"by rule {plain(author.name)}" if author.kind is ActorKind.RULE and author.name else f"by {plain(str(author))}"
 
 
 def _letters(edits: str, glyphs: Glyphs) -> str:
@@ -208,7 +214,7 @@ def lineage(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
             edits = changes_in_short(each.changes, 8) or "no change"
             rows.append([(indent + turn, "rule"), (_letters(edits, glyphs), "diff-after")])
             if proposal:
-                why = f"{plain(str(proposal.author))}: {plain(proposal.reason)}"
+                why = f"{maker(proposal)}: {plain(proposal.reason)}"
                 rows.append([(f"{indent}  ", ""), (f"proposal {proposal.id}, {why}", "dim")])
         seen = look(each.state.value)
         reached = each.summary.metrics.get(key) if each.summary else None

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from autoloop.model import Run, Series
+from autoloop.text.number_column import NumberColumn
 from textual.binding import BindingType
 
 from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.lines import Line
-from autoloop_tui.console.drawing.paint import fit, look, number, plain
+from autoloop_tui.console.drawing.paint import fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.rounds.rows import middle
@@ -95,20 +96,24 @@ class RoundChartScreen(LoopScreen):
         told = f" {len(runs)} of {len(all_runs)} runs" + (", one alone" if self.alone else "")
         rows: list[list[Piece]] = [[(told, "dim")]]
         name = max(12, min(48, pane.size.width - 30))
+        lasts = {run.id: self._last(run) for run in runs}
+        column = NumberColumn.of(lasts.values(), room=12)
         for run in runs:
             badge, seen, line = view.badge(run), look(view.state_of(run)), " line" if run.id == self.chosen else ""
-            series = self._columns.get(run.id, {}).get(self.metric or "")
-            last = number(series.values[-1]) if series is not None and len(series) else glyphs.nothing
             rows.append(
                 [
                     (glyphs.of("▌", ">") if line else " ", f"key{line}"),
                     (f"{badge.letter:>2} ", f"bold {badge.look}{line}"),
                     (fit(middle(run.name, name, glyphs.ellipsis), name) + " ", line),
-                    (f"{last:>9} ", "bold" + line),
+                    (f" {column.text(lasts[run.id], glyphs.nothing)}  ", "bold" + line),
                     (fit(seen.text(glyphs), 11), seen.variable + line),
                 ]
             )
         pane.show(rows)
+
+    def _last(self, run: Run) -> float | None:
+        series = self._columns.get(run.id, {}).get(self.metric or "")
+        return series.values[-1] if series is not None and len(series) else None
 
     # -------------------------------------------------------------------------------------------------------- actions
 

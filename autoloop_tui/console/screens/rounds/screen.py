@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from autoloop.model import Loop, MetricSummary, Round, Run, RunState
+from autoloop.model import Loop, MetricSummary, Round, Run, RunState, Series
 from autoloop.protocol import Retry
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -306,12 +307,19 @@ class RoundsScreen(TableScreen):
         rows = [row for row in rows if row.loop.id == view.loop.id]
         if not rows:
             return False
-        run = rows[self._ticks // SLOW % len(rows)].run
-        reached, before = so_far(feed.read(run), view.metrics), self._live.get(run.id)
-        self._live[run.id] = reached
+        # What other screens have read is shown at once.
+        found = [self._reached(row.run, feed.known) for row in rows if row.run.id not in self._live and feed.known(row.run)]
+        return self._reached(rows[self._ticks // SLOW % len(rows)].run, feed.read) or any(found)
+
+    def _reached(self, run: Run, columns_of: Callable[[Run], Mapping[str, Series]]) -> bool:
+        """Where a run stands and where its base stood then; whether that is new."""
+        view, before = self.view, self._live.get(run.id)
+        if view is None:
+            return False
+        self._live[run.id] = reached = so_far(columns_of(run), view.metrics)
         if base := view.base_of(run):
-            self._live_bases[run.id] = at_the_step_of(reached, feed.read(base), view.metrics)
-        self._live_steps[run.id] = feed.step(run)
+            self._live_bases[run.id] = at_the_step_of(reached, columns_of(base), view.metrics)
+        self._live_steps[run.id] = self.console.feed.step(run)
         return reached != before
 
     def _read_trends(self, view: View) -> bool:

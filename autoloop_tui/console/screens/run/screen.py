@@ -55,7 +55,7 @@ HINTS = {
         ("log.filter", "filter"),
         ("log.error", "error"),
         ("log.wrap", "wrap"),
-        ("log.freeze", "freeze"),
+        ("log.freeze", "pause"),
         ("log.pager", "pager"),
     ),
     "config": (("text.down text.up", "scroll"), ("text.search", "search")),
@@ -149,6 +149,7 @@ class RunScreen(LoopScreen):
             empty = "it waits in the queue: the log appears when it starts" if waits else "it was never started"
             log, secrets = self.query_one("#part-log", LogTail), self.console.feed.secrets(run)
             title = self.console.glyphs.dot.join(filter(None, [f"log of {plain(run.name)}", self.console.feed.unmasked]))
+            log.ended = run.state.ended
             log.open(view.log_path(run), title, empty, secrets)
         elif self.part == "config":
             self._page("config", (run.state, run.config_path, base and base.state))
@@ -305,6 +306,8 @@ class RunScreen(LoopScreen):
         return view.run(self.run_id)
 
     def refusal(self, action: str) -> str:
+        if action in ("run.log-y", "run.smooth") and self.part != "charts":
+            return f"it is for the charts: {self.console.keys_of('run.charts')}"
         run = self._run()
         if run is None:
             return "there is no such run" if action in ("run.stop", "run.retry", "run.extend", "run.variant") else ""

@@ -199,6 +199,7 @@ class SlotsScreen(LoopScreen):
         else:
             title = self._dot.join(filter(None, [title, plain(run.name), self.console.feed.unmasked]))
             secrets = self.console.feed.secrets(run)
+            log.ended = run.state.ended
             log.open(view.log_path(run), title, "the log appears when the run starts", secrets)
 
     def _paint_charts(self, view: View) -> None:
@@ -393,6 +394,8 @@ class SlotsScreen(LoopScreen):
             return "nothing runs in this slot"
         if action == "slots.retry" and not (run and self.query_one(SlotTable).facts[self.cursor].retries):
             return "only a run of this round that did not succeed can be tried again"
+        if action == "slots.queue" and not (self.view and self.view.queue):
+            return "the queue is empty"
         return "this slot has not run anything yet" if action == "slots.open" and run is None else ""
 
     def action_stop(self) -> None:

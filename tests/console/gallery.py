@@ -1,0 +1,143 @@
+"""Pictures of every screen, in four sizes, in each state of a loop and in each theme: `python -m tests.console.gallery`.
+
+They are SVG files, `<folder>/<state>/<screen>-<columns>x<rows>-<theme>.svg`, with a text file of the same name beside each
+of the first theme. `--screen`, `--state`, `--size` and `--theme` choose some of them. The loops are those of
+tests/console/states.py: written as an engine would have left them, at a moment that does not pass.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.plan import PlanApp
+from autoloop_tui.console.screens.welcome import WelcomeApp
+from docs.make_pictures import local_fonts, size
+from tests.console.pictures import text
+from tests.console.running import Size, at_each
+from tests.console.states import DRIVEN, STATES, Night, relative, sample
+from tests.console.still_loop import settle, stand_still
+
+SIZES: list[Size] = [(80, 24), (120, 40), (160, 45), (200, 50)]
+THEMES = ["dark", "light"]
+SCREENS: dict[str, list[str]] = {
+    "slots": [],
+    "slots-charts": ["m"],
+    "slots-diff": ["d"],
+    "queue": ["e"],
+    "stop": ["x"],
+    "explain": ["i"],
+    "proposals": ["p"],
+    "proposal": ["p", "enter"],
+    "editor": ["p", "e"],
+    "rounds": ["r"],
+    "rounds-seeds": ["r", "z"],
+    "rounds-tree": ["r", "b"],
+    "rounds-sort": ["r", "o"],
+    "round-chart": ["r", "M"],
+    "compare": ["c"],
+    "run-charts": ["enter"],
+    "run-log": ["enter", "2"],
+    "run-config": ["enter", "3"],
+    "run-launch": ["enter", "4"],
+    "logs": ["I"],
+    "finish": ["W"],
+    "help": ["question_mark"],
+    "palette": ["colon"],
+}
+"""A screen, and the keys that lead to it from Slots."""
+
+PLAN = """Plan of one loop: 3 configs, 1 round, 2 slots
+  gpu 0  act_base       configs/act_base.json
+  gpu 1  act_reg_040    configs/act_reg_040.json
+  queue  act_tau_050    configs/act_tau_050.json
+
+Nothing has been started. `--exec` starts it."""
+
+
+async def lead(pilot: Pilot[Any], night: Night, name: str) -> None:
+    """From wherever the console is to that screen, and until all that it shows has been read."""
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    await pilot.press("escape", "escape", "s", "L")
+    app.marked = []
+    if name == "compare":
+        app.marked = [night.base.id, night.better.id, *(run.id for run in night.store.runs(night.loop.id)[-3:])]
+    for key in SCREENS[name]:
+        await pilot.press(key)
+        await pilot.pause()
+    await settle(pilot)
+    if not app.is_running:
+        raise SystemExit(f"{name}: the console has ended")
+
+
+def keep(app: App[Any], folder: Path, name: str, shown: Size, theme: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{shown[0]}x{shown[1]}-{theme}.svg"
+    path.write_text(local_fonts(app.export_screenshot(title="autoloop-tui")), encoding="utf-8")
+    if theme == THEMES[0]:
+        path.with_suffix(".txt").write_text(text(app) + "\n", encoding="utf-8")
+
+
+async def take(out: Path, state: str, theme: str, screens: Iterable[str], sizes: list[Size], here: Path) -> None:
+    """Every screen of one state in one theme, in one console."""
+    night = STATES[state](here)
+    relative(night)
+    app = night.app(theme=theme)
+    with night.engine() if state in DRIVEN else nullcontext():
+        async with app.run_test(size=sizes[0]) as pilot:
+            async for shown in at_each(pilot, sizes):
+                for name in screens:
+                    await lead(pilot, night, name)
+                    keep(app, out / state, name, shown, theme)
+    night.store.close()
+
+
+async def take_others(out: Path, theme: str, sizes: list[Size]) -> None:
+    """The screens that need no loop."""
+    preferences = Preferences(theme=theme)
+    apps: dict[str, App[Any]] = {
+        "welcome": WelcomeApp(Path("/data/act-ot"), preferences=preferences),
+        "plan": PlanApp("tau sweep", PLAN),
+    }
+    for name, app in apps.items():
+        async with app.run_test(size=sizes[0]) as pilot:
+            async for shown in at_each(pilot, sizes):
+                await settle(pilot)
+                keep(app, out, name, shown, theme)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("build/gallery"), help="the folder (build/gallery)")
+    parser.add_argument("--screen", choices=SCREENS, action="append", help="may be repeated, as the others (all)")
+    parser.add_argument("--state", choices=STATES, action="append")
+    parser.add_argument("--size", type=size, action="append", help="COLUMNSxROWS")
+    parser.add_argument("--theme", action="append")
+    given = parser.parse_args()
+    out, sizes = given.out.resolve(), given.size or SIZES
+    for theme in given.theme or THEMES:
+        for state in given.state or STATES:
+            with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
+                stand_still(patched, Path(folder), sample(state))
+                asyncio.run(take(out, state, theme, given.screen or SCREENS, sizes, Path(folder)))
+            print(f"{out / state}: {theme}", flush=True)
+        if not given.screen and not given.state:
+            asyncio.run(take_others(out, theme, sizes))
+    time.tzset()
+
+
+if __name__ == "__main__":
+    main()
