@@ -1,14 +1,18 @@
-"""Pictures of the console's screens for the README, from a real loop: `python docs/make_pictures.py`.
+"""Pictures and a recording of the console for the README, from a real loop: `python -m docs.make_pictures`.
 
-Without a folder it runs two rounds of the demo's training, five times as long as the demo does (about three minutes on
-two cores), decides in between, and takes each picture at the moment it is about. With the folder of a finished demo it
-takes what can be seen there. The pictures are SVG files: `docs/pictures/<screen>-<theme>-<columns>x<rows>.svg`.
+It trains the demo's model on the CPU in two rounds of eight runs (some minutes on two cores): a baseline whose learning
+rate is too low and a better config, four seeds each, then what the rules make of both. It decides in between as a person
+would, takes each picture at the moment it is about, and records the whole. With the folder of a finished demo it takes
+what can be seen there. The pictures are SVG files: `docs/pictures/<screen>-<theme>-<columns>x<rows>.svg`, and
+`docs/pictures/recording.svg`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import copy
+import json
 import re
 import subprocess
 import sys
@@ -27,11 +31,16 @@ from textual.pilot import Pilot
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.welcome import WelcomeApp
+from docs.recording import Recording
 
-PATIENCE = 600.0
+PATIENCE = 1200.0
 """Seconds in which a stage of the demo must have been reached."""
 
-STEPS = 5 * project.STEPS
+STEPS = 300
+SLOTS = 8
+HERO = (160, 45)
+"""The size of the pictures of eight slots."""
+RECORDED = (112, 32)
 
 SETTLE = 1.2
 """Seconds for a screen to read and draw all it shows: more than one turn of its slowest clock."""
@@ -45,6 +54,10 @@ class Photographer:
     def __init__(self, project: Path, out: Path, sizes: list[tuple[int, int]], themes: list[str]) -> None:
         self.project, self.out, self.sizes, self.themes = project, out, sizes, themes
         out.mkdir(parents=True, exist_ok=True)
+
+    def at(self, size: tuple[int, int]) -> Photographer:
+        """The same at another size; dark and light."""
+        return Photographer(self.project, self.out, [size], ["dark", "light"])
 
     def snapshot(self) -> Snapshot | None:
         """The loop as it stands; None while there is none."""
@@ -114,6 +127,15 @@ async def slots(pilot: Pilot[int], snapshot: Snapshot) -> None:
     await pilot.pause(SETTLE)
 
 
+async def charts(pilot: Pilot[int], snapshot: Snapshot) -> None:
+    await pilot.press("m")
+    await pilot.pause(3 * SETTLE)
+
+
+async def finish(pilot: Pilot[int], snapshot: Snapshot) -> None:
+    await pilot.press("W")
+
+
 async def proposals(pilot: Pilot[int], snapshot: Snapshot) -> None:
     await pilot.press("p")
 
@@ -154,15 +176,29 @@ def newest_variant(snapshot: Snapshot) -> Run:
 # ------------------------------------------------------------------------------------------------------------ the demo
 
 
+def write_configs(folder: Path) -> list[Path]:
+    """A baseline whose learning rate is far too low, and a config that is better."""
+    (folder / "configs").mkdir(parents=True)
+    paths = []
+    for name, rate, tau in (("reach_base", 1e-5, 0.05), ("reach_lr_2e-3", 2e-3, 2.0)):
+        config = copy.deepcopy(project.BASELINE)
+        config["job_name"], config["policy"]["optimizer_lr"] = name, rate
+        config["ot"]["loss_config"].update(tau_src=tau, tau_tgt=tau)
+        paths.append(folder / "configs" / f"{name}.json")
+        paths[-1].write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+    return paths
+
+
 @contextmanager
 def demo(folder: Path) -> Iterator[None]:
-    """Two rounds of the demo's configs, with a person to approve; whatever still runs is stopped when we leave."""
-    configs = project.write_project(folder)
+    """Two rounds, with a person to approve; whatever still runs is stopped when we leave."""
+    configs = write_configs(folder)
     script = Path(project.__file__).with_name("train.py")
     words = [sys.executable, "-m", "autoloop_tui.cli.main", "run", "--exec", "--no-ui", "--device", "cpu", "--decide"]
     words += ["--no-live"]  # they would stop the baseline, which all else is compared with
-    words += ["--rounds", "2", "--approve", "manual", "--variants-per-run", "1", "--concurrency", "2"]
-    words += ["--steps", str(STEPS), "--log-freq", "20", "--eval-freq", "50", "--train-script", str(script)]
+    words += ["--rounds", "2", "--approve", "manual", "--variants-per-run", "1", "--concurrency", str(SLOTS)]
+    words += ["--seeds", "4", "--replicates", "0", "--name", "reach"]
+    words += ["--steps", str(STEPS), "--log-freq", "10", "--eval-freq", "25", "--train-script", str(script)]
     words += ["--cfgs", *(str(path.resolve()) for path in configs)]
     with folder.with_name(f"{folder.name}.log").open("wb") as output:
         process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
@@ -188,29 +224,105 @@ def wait_until(photographer: Photographer, what: str, reached: Callable[[Snapsho
     raise SystemExit(f"The demo has not come so far that {what}.")
 
 
+def progress(snapshot: Snapshot, number: int) -> float:
+    """How much of a round has been trained, from 0 to 1."""
+    runs = [run for run in snapshot.runs if run.round == number]
+    return sum(run.step / run.total_steps for run in runs) / len(runs) if runs else 0.0
+
+
 def under_way(snapshot: Snapshot) -> bool:
-    """Variants run, have something to show, and go on for a while."""
+    """Every slot trains a variant, and goes on for a while."""
     running = [run for run in snapshot.runs if run.round == 2 and run.state is RunState.RUNNING]
-    return any(0.25 < run.step / run.total_steps < 0.75 for run in running)
+    return len(running) == SLOTS and progress(snapshot, 2) > 0.35
 
 
-def decide(photographer: Photographer, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", "autoloop_tui.cli.main", *words], cwd=photographer.project, check=True)
+class Film:
+    """Records the console while the demo goes on: open it, look for a while, close it, go on later."""
+
+    def __init__(self, photographer: Photographer) -> None:
+        self.photographer, self.recording = photographer, Recording(*RECORDED)
+
+    def shoot(self, scene: Callable[[Pilot[int]], Awaitable[None]]) -> None:
+        async def play() -> None:
+            app = ConsoleApp(self.photographer.project, preferences=Preferences(theme="dark"))
+            async with app.run_test(size=RECORDED) as pilot:
+                await pilot.pause(2 * SETTLE)
+                await scene(pilot)
+
+        asyncio.run(play())
+
+    def frame(self, pilot: Pilot[int], seconds: float, *, poster: bool = False) -> None:
+        self.recording.add(pilot.app.export_screenshot(), seconds, poster=poster)
+
+    async def key(self, pilot: Pilot[int], key: str, seconds: float) -> None:
+        await pilot.press(key)
+        await pilot.pause(2 * SETTLE)
+        self.frame(pilot, seconds)
+
+    async def train(self, pilot: Pilot[int], number: int, until: float, *, every: float = 0.08) -> None:
+        """A frame whenever the round has come so much further, up to that share of it."""
+        shown, end = -1.0, time.monotonic() + PATIENCE
+        while time.monotonic() < end and (snapshot := self.photographer.snapshot()) is not None:
+            reached = progress(snapshot, number)
+            if snapshot.loop.state is not LoopState.ACTIVE or (snapshot.waits_for_decision and number == 1):
+                return
+            if reached - shown >= every:
+                shown = reached
+                self.frame(pilot, 0.7, poster=number == 2 and len(self.recording) > 0)
+            if reached >= until:
+                return
+            await pilot.pause(0.3)
+        raise SystemExit(f"Round {number} of the demo has not come so far.")
 
 
-def take_live(photographer: Photographer) -> None:
+def take_live(photographer: Photographer, film: Film) -> None:
     """What can only be seen while a loop goes on."""
+
+    async def first_round(pilot: Pilot[int]) -> None:
+        await pilot.press("m")
+        await film.train(pilot, 1, 1.0)
+
+    async def decide(pilot: Pilot[int]) -> None:
+        film.frame(pilot, 1.5)
+        await film.key(pilot, "p", 3.5)
+        await film.key(pilot, "a", 1.5)
+        await film.key(pilot, "a", 2.5)
+        await film.key(pilot, "s", 1.0)
+
+    async def second_round(pilot: Pilot[int]) -> None:
+        await pilot.press("m")
+        await film.train(pilot, 2, 0.45)
+
+    async def rest(pilot: Pilot[int]) -> None:
+        await pilot.press("m")
+        await film.train(pilot, 2, 1.0)
+
+    wait_until(photographer, "round 1 trains", lambda snapshot: progress(snapshot, 1) > 0.02)
+    film.shoot(first_round)
     wait_until(photographer, "round 1 waits for decisions", lambda snapshot: snapshot.waits_for_decision)
-    snapshot = photographer.snapshot()
-    assert snapshot is not None
-    pending = [proposal.id for proposal in snapshot.proposals if proposal.status.value == "pending"]
-    if len(pending) > 2:
-        decide(photographer, "approve", str(pending[0]))
-        decide(photographer, "reject", str(pending[-1]), "--reason", "one change at a time")
     photographer.take("proposals", proposals)
-    decide(photographer, "approve", "--all")  # when nothing is pending any more the round starts by itself
-    photographer.take("slots", slots, before=lambda: wait_until(photographer, "a variant is under way", under_way))
+    film.shoot(decide)
+    wait_until(photographer, "round 2 trains", lambda snapshot: progress(snapshot, 2) > 0.02)
+    film.shoot(second_round)
+    wait_until(photographer, "every slot trains a variant", under_way)
+    photographer.at(HERO).take("slots", charts)
+    film.shoot(rest)
     wait_until_finished(photographer)
+
+
+def record_end(film: Film) -> None:
+    """What has become of it: rounds, the two configs side by side, the result."""
+
+    async def end(pilot: Pilot[int]) -> None:
+        film.frame(pilot, 2.0)
+        await film.key(pilot, "r", 3.0)
+        await film.key(pilot, "W", 4.0)
+        await film.key(pilot, "c", 4.0)
+
+    film.shoot(end)
+    path = film.photographer.out / "recording.svg"
+    film.recording.write(path)
+    print(path, f"{path.stat().st_size / 1000:.0f} kB, {len(film.recording)} frames", flush=True)
 
 
 def wait_until_finished(photographer: Photographer) -> None:
@@ -229,6 +341,7 @@ def take_finished(photographer: Photographer, *, all_: bool) -> None:
         photographer.take("proposals", proposals)
     photographer.take("rounds", rounds)
     photographer.take("compare", compare)
+    photographer.take("finish", finish)
     # The other two parts show paths of the machine that took the picture.
     for part, key in (("run", "1"), ("log", "2")):
         photographer.take(part, run_screen(key))
@@ -257,8 +370,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
         photographer = Photographer(Path(folder) / "demo", given.out, sizes, themes)
+        film = Film(photographer)
         with demo(photographer.project):
-            take_live(photographer)
+            take_live(photographer, film)
+        record_end(film)
         take_finished(photographer, all_=False)
 
 

@@ -52,3 +52,14 @@ def test_the_keys_of_the_console_are_documented_as_they_are_bound() -> None:
     for each in MEANINGS:
         keys = " ".join(f"`{key}`" for key in all_keys("", each.keys.replace(" ", ","), {}).split(" "))
         assert f"| {keys} | {each.means} |" in text
+
+
+def test_every_finding_about_the_console_is_kept_by_a_test_that_exists() -> None:
+    text = (ROOT / "tests/console/FINDINGS.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|.*$", text, re.MULTILINE)
+    assert [int(number) for number in rows] == list(range(1, 37))
+    for row in (line for line in text.splitlines() if re.match(r"\| \d", line)):
+        keeping = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row)
+        assert keeping, row
+        for path, test in keeping:
+            assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{test}"

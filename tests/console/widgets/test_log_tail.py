@@ -63,6 +63,16 @@ async def test_it_follows_the_end_and_says_so(path: Path) -> None:
         assert body(pane)[-1] == "line 200"
 
 
+async def test_the_log_of_an_ended_run_is_not_followed(path: Path) -> None:
+    pane = LogTail()
+    async with show(pane) as pilot:
+        pane.ended = True
+        await opened(pane, path, pilot)
+        assert body(pane)[-1] == "line 199"
+        assert "200 lines" in painted(pane)[0]
+        assert "following" not in painted(pane)[0]
+
+
 async def test_moving_up_freezes_it_and_counts_what_is_new(path: Path) -> None:
     pane = LogTail()
     async with show(pane) as pilot:
