@@ -36,7 +36,7 @@ from docs.recording import Recording
 PATIENCE = 1200.0
 """Seconds in which a stage of the demo must have been reached."""
 
-STEPS = 300
+STEPS = 500
 SLOTS = 8
 HERO = (160, 45)
 """The size of the pictures of eight slots."""
@@ -55,9 +55,27 @@ class Photographer:
         self.project, self.out, self.sizes, self.themes = project, out, sizes, themes
         out.mkdir(parents=True, exist_ok=True)
 
-    def at(self, size: tuple[int, int]) -> Photographer:
-        """The same at another size; dark and light."""
-        return Photographer(self.project, self.out, [size], ["dark", "light"])
+    def take_at(self, name: str, size: tuple[int, int], moment: Callable[[Snapshot], bool]) -> None:
+        """The screen that the console opens with, at one moment of a loop that goes on: dark and light at once."""
+
+        async def shots() -> dict[str, str]:
+            app = ConsoleApp(self.project, preferences=Preferences(theme="dark"))
+            async with app.run_test(size=size) as pilot:
+                while (snapshot := self.snapshot()) is None or not moment(snapshot):
+                    await pilot.pause(0.3)
+                taken = {}
+                for app.theme in ("dark", "light"):
+                    await pilot.pause(SETTLE)
+                    taken[app.theme] = app.export_screenshot(title="autoloop-tui")
+                return taken
+
+        for theme, picture in asyncio.run(asyncio.wait_for(shots(), PATIENCE)).items():
+            self._keep(f"{name}-{theme}-{size[0]}x{size[1]}", picture)
+
+    def _keep(self, name: str, picture: str) -> None:
+        path = self.out / f"{name}.svg"
+        path.write_text(local_fonts(picture), encoding="utf-8")
+        print(path, flush=True)
 
     def snapshot(self) -> Snapshot | None:
         """The loop as it stands; None while there is none."""
@@ -67,11 +85,8 @@ class Photographer:
         except UserError:
             return None
 
-    def take(self, name: str, steps: Steps, before: Callable[[], None] | None = None) -> None:
-        """One picture of a screen for each size and theme; `steps` lead to it from the Slots screen.
-
-        `before`: waits for the moment of each picture.
-        """
+    def take(self, name: str, steps: Steps) -> None:
+        """One picture of a screen for each size and theme; `steps` lead to it from the Slots screen."""
 
         def console(theme: str) -> App[int]:
             return ConsoleApp(self.project, preferences=Preferences(theme=theme))
@@ -82,7 +97,7 @@ class Photographer:
             await steps(pilot, snapshot)
             await pilot.pause(SETTLE)
 
-        self._take(name, console, led, before)
+        self._take(name, console, led)
 
     def take_welcome(self) -> None:
         async def nothing(pilot: Pilot[int]) -> None:
@@ -96,7 +111,6 @@ class Photographer:
         name: str,
         make: Callable[[str], App[int]],
         led: Callable[[Pilot[int]], Awaitable[None]],
-        before: Callable[[], None] | None = None,
     ) -> None:
         for columns, rows in self.sizes:
             for theme in self.themes:
@@ -107,11 +121,7 @@ class Photographer:
                         await led(pilot)
                         return app.export_screenshot(title="autoloop-tui")
 
-                if before:
-                    before()
-                path = self.out / f"{name}-{theme}-{columns}x{rows}.svg"
-                path.write_text(local_fonts(asyncio.run(shot())), encoding="utf-8")
-                print(path, flush=True)
+                self._keep(f"{name}-{theme}-{columns}x{rows}", asyncio.run(shot()))
 
 
 def local_fonts(svg: str) -> str:
@@ -125,11 +135,6 @@ def local_fonts(svg: str) -> str:
 
 async def slots(pilot: Pilot[int], snapshot: Snapshot) -> None:
     await pilot.pause(SETTLE)
-
-
-async def charts(pilot: Pilot[int], snapshot: Snapshot) -> None:
-    await pilot.press("m")
-    await pilot.pause(3 * SETTLE)
 
 
 async def finish(pilot: Pilot[int], snapshot: Snapshot) -> None:
@@ -291,7 +296,7 @@ def take_live(photographer: Photographer, film: Film) -> None:
 
     async def second_round(pilot: Pilot[int]) -> None:
         await pilot.press("m")
-        await film.train(pilot, 2, 0.45)
+        await film.train(pilot, 2, 0.15)
 
     async def rest(pilot: Pilot[int]) -> None:
         await pilot.press("m")
@@ -304,8 +309,7 @@ def take_live(photographer: Photographer, film: Film) -> None:
     film.shoot(decide)
     wait_until(photographer, "round 2 trains", lambda snapshot: progress(snapshot, 2) > 0.02)
     film.shoot(second_round)
-    wait_until(photographer, "every slot trains a variant", under_way)
-    photographer.at(HERO).take("slots", charts)
+    photographer.take_at("slots", HERO, under_way)
     film.shoot(rest)
     wait_until_finished(photographer)
 
