@@ -101,10 +101,9 @@ class HintBar(RowPane):
             key = self._key(action)
             if any(key == self._key(other) for _, _, other in self._places):
                 continue  # the screen's own meaning of it comes first
-            hint = "quit" if action is last[-1] and self.scope == "slots" else action.hint
-            length = cells(key) + cells(hint) + 3
+            length = cells(key) + cells(action.hint) + 3
             if length <= room:
-                keys += [(f" {key}", "bold key"), (f" {hint} ", "")]
+                keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
                 self._places.append((at, at + length, action))
                 at += length
             room -= length
