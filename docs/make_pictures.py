@@ -36,7 +36,7 @@ from docs.recording import Recording
 PATIENCE = 1200.0
 """Seconds in which a stage of the demo must have been reached."""
 
-STEPS = 500
+STEPS = 400
 SLOTS = 8
 HERO = (160, 45)
 """The size of the pictures of eight slots."""
