@@ -69,7 +69,7 @@ async def test_the_config_part_shows_the_difference_the_lineage_and_the_whole(
         assert "Changes  against baseline" in text
         assert "~ ot.loss_config.tau_src  0.05 → 0.5" in text
         assert text.index("✓ baseline") < text.index("▶ variant")
-        assert "proposal 1, rule:more-transport: the transport term is weak" in text
+        assert "proposal 1, by rule more-transport: the transport term is weak" in text
         assert '"optimizer_lr": 0.002,' in text
 
 
