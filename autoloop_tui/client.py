@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autoloop.engine.driver.lock import holder
-from autoloop.explaining import Explanation
 from autoloop.model import Event, Loop, LoopState, RunState, UserError
 from autoloop.protocol import Request, verb
 from autoloop.store import Command, Store
 from autoloop.text.values import duration
+
+if TYPE_CHECKING:
+    from autoloop.explaining import Explanation
 
 ANSWER_TIMEOUT = 10.0
 """Seconds to wait for a living engine's answer; it looks five times a second."""

@@ -21,8 +21,9 @@ from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec, UserError
 from autoloop.preflight import Finding
 from autoloop.preflight.finding import error, ok
+from autoloop.profiles import planned_methods
 from autoloop.rule_files import load_rules
-from autoloop.settings import FILE, Settings, methods_of
+from autoloop.settings import FILE, Settings
 from autoloop.trainers import environment, load_preset
 from autoloop.variants.check import applicable
 from autoloop.variants.policy import launch_policy
@@ -137,7 +138,7 @@ def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str,
     try:
         values = [config for _, config in configs]
         check_decidable(spec, values, metrics, known)
-        rules = load_rules(spec.rules, metrics, methods=methods_of(spec))
+        rules = load_rules(spec.rules, metrics, methods=planned_methods(spec))
     except UserError as problem:
         parts = [line.partition("  #")[0] for line in problem.example.splitlines() if line.startswith(("when", "changes"))]
         advice = f"for example a rule with {' and '.join(parts)}" if parts else ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,7 +27,7 @@ from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
 from autoloop_tui.console.screens.dialogs import Confirm, Told
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.theming import theme_watch
-from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, load_themes
+from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, find_theme, load_themes
 from autoloop_tui.console.user_commands import UserCommand, lacking, values_of
 from autoloop_tui.console.widgets.bars import HintBar
 from autoloop_tui.console.widgets.chart import FILLED_CLASS
@@ -43,6 +44,12 @@ OWN_HINT = 18
 
 HANDS = 2.0
 """Seconds since a key within which somebody is at work, so that no page opens by itself below the next one."""
+
+READERS = ("autoloop.engine.runs.following", "autoloop.engine.planning.frozen", "autoloop.engine.base.output_secrets")
+"""What `Feed` imports when histories and logs are read."""
+
+LOADING = "load"
+"""The group of the worker that imports them."""
 
 TURNS = 4
 """Turns of the clock between two looks at the first line of a screen."""
@@ -85,6 +92,11 @@ class ConsoleApp(FullScreenApp[int]):
         self.themes: dict[str, ThemeFile] = {}
         """Shipped, the user's and the project's, by name."""
         self._bad_themes: list[Failure] = []
+        # Before the style sheets are read: each change of the theme reads them again. The other themes can wait.
+        if found := find_theme(self.preferences.theme, project, os.environ):
+            self.themes[found.name] = found
+            self.register_themes([found])
+            self.theme = found.name
         self._themes_stamp = theme_watch.stamp(project, os.environ)
         self._themes_looked_at = time.monotonic()
         if "TEXTUAL_ANIMATIONS" not in os.environ:
@@ -93,17 +105,35 @@ class ConsoleApp(FullScreenApp[int]):
     # ---------------------------------------------------------------------------------------------------------- life
 
     def on_mount(self) -> None:
-        self.load_theme_files()
-        if self.preferences.theme not in self.available_themes:
-            self._warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
+        if self.preferences.theme not in self.themes:
+            self.load_theme_files()
         if self.preferences.keys:
             self.set_keymap(self.preferences.keys)
         for place, command in enumerate(self.preferences.commands):
             self.bind(command.key, f"own_command({place})", description=command.label, show=False)
+        self.feed.poll(brief=True)
+        first = SlotsScreen()
+        self.push_screen(first)
+        first.once_painted(self._load_the_rest)
+
+    def _load_the_rest(self) -> None:
+        """Load in a thread what reads histories and logs: a key must not wait for it, and the first paint did not."""
+
+        def load() -> None:
+            for name in READERS:
+                import_module(name)
+            self.call_from_thread(self._complete)
+
+        self.run_worker(load, thread=True, group=LOADING)
+
+    def _complete(self) -> None:
+        """What the first paint did not wait for; from here on the clock ticks."""
+        self.load_theme_files()
+        if self.preferences.theme not in self.available_themes:
+            self._warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
         for problem in self.preferences.problems:
             self._warn("Settings", problem)
-        self.feed.poll()
-        self.push_screen(SlotsScreen())
+        self.tick()
         self.set_interval(CLOCK, self.tick)
         # What is loaded now stays: full garbage collections over it would make a key wait for tens of milliseconds.
         self.set_timer(1.0, self._collect_from_now_on)

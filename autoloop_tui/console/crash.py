@@ -10,12 +10,13 @@ import os
 import tempfile
 import time
 import traceback
-from importlib.metadata import version
 from pathlib import Path
 
 
 def keep_traceback(error: BaseException, project: Path) -> Path | None:
     """Write the traceback below the project's `.autoloop`, else into a temporary folder; None if neither works."""
+    from importlib.metadata import version  # here, because the first paint does not need it
+
     body = f"autoloop-tui {version('autoloop-tui')}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n\n"
     body += "".join(traceback.format_exception(error))
     for folder in (project / ".autoloop", None):

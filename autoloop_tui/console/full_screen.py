@@ -37,6 +37,7 @@ from autoloop_tui.console.terminal import TerminalDriver
 from autoloop_tui.console.theming.colours import depth_of
 from autoloop_tui.console.theming.defaults import variable_defaults
 from autoloop_tui.console.theming.reducing import Reduce
+from autoloop_tui.console.theming.sheet import KeptSheet
 from autoloop_tui.console.theming.theme_files import ThemeFile, to_textual
 from autoloop_tui.console.widgets.row_pane import ASCII_CLASS, BLOCKS_CLASS
 
@@ -68,6 +69,7 @@ class FullScreenApp(App[ReturnType]):
 
     def __init__(self, project: Path) -> None:
         super().__init__(driver_class=TerminalDriver)
+        self.stylesheet = KeptSheet(variables=self.get_css_variables())
         self.project = project
         self.glyphs = UNICODE
         self.depth = depth_of(os.environ)

@@ -88,6 +88,8 @@ class View:
     """Where no engine is there: what is there of the runs that the store calls running."""
     gone_since: Gone | None = None
     """Where no engine is there: since when, if that is known."""
+    brief: bool = False
+    """For the first paint: what takes a moment to read or to work out is left out."""
 
     @property
     def loop(self) -> Loop:
@@ -141,6 +143,8 @@ class View:
         """What the loop has come to: as its end recorded it, until then as it would be recorded now."""
         if self.loop.outcome is not None:
             return self.loop.outcome
+        if self.brief:
+            return None
         metric = next((key for key in self.metrics.key_metrics if self.metrics.direction(key)), None)
         snapshot = self.snapshot
         return outcome(snapshot.runs, snapshot.proposals, self.loop.spec, self.judge, metric) if metric else None
@@ -295,8 +299,9 @@ class Feed:
         self.store.close()
         return [letter.problem for letter in unsent]
 
-    def poll(self) -> bool:
-        """Take a new snapshot if the store or the engine's life changed. True if there is a new view.
+    def poll(self, *, brief: bool = False) -> bool:
+        """Take a new snapshot if the store or the engine's life changed. True if there is a new view. `brief`: one for the
+        first paint, which the next call completes.
 
         Where the store cannot be read, `problem` says so and what was read last stays.
         """
@@ -304,12 +309,12 @@ class Feed:
             self.problem = "the project's .autoloop folder is gone; this is what was read last"
             return False
         try:
-            return self._poll()
+            return self._poll(brief=brief)
         except TROUBLE as error:
             self.problem = f"the store cannot be read ({error}); this is what was read last"
             return False
 
-    def _poll(self) -> bool:
+    def _poll(self, *, brief: bool) -> bool:
         version = self.store.version()
         engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
         present = {} if engine else self._look()
@@ -318,13 +323,13 @@ class Feed:
             snapshot = take_snapshot(self.store, self.loop_id)
             before = self.view
             gone = None if engine else self._gone_since(before)
-            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone)
+            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone, brief)
             if before is not None:
                 self.view.keep_outcome(before)
             self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
             changed = True
-        elif (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics:
-            self.view = replace(self.view, metrics=metrics)
+        elif (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics or self.view.brief != brief:
+            self.view = replace(self.view, metrics=metrics, brief=brief)
             changed = True
         else:
             changed = False

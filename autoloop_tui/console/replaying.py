@@ -56,7 +56,7 @@ class ReplayFeed(Feed):
         place = bisect_right(SPEEDS, self.speed) - 1 + step
         self.speed = SPEEDS[max(0, min(place, len(SPEEDS) - 1))]
 
-    def poll(self) -> bool:
+    def poll(self, *, brief: bool = False) -> bool:
         now = time.monotonic()
         if self.playing:
             self.go(self.at + (now - self._ticked) * self.speed)

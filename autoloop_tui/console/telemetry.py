@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from autoloop import gpus
+from autoloop.files import Stamp, stamp
+from autoloop.gpu_history import NAME, GpuHistory, read_history
 from autoloop.model import Attempt
 from autoloop.runners import procfs
 
@@ -72,6 +75,22 @@ class Sampler:
         self._seconds = seconds
         report = gpus.read() if with_gpus else gpus.GpuReport()
         return Sample(report, loads, frozenset(own))
+
+
+class GpuFile:
+    """The history of an attempt, read again when its file has changed."""
+
+    def __init__(self) -> None:
+        self._history: GpuHistory | None = None
+        self._read: tuple[Path, Stamp | None] | None = None
+
+    def of(self, directory: Path | None) -> GpuHistory | None:
+        """The history of the attempt with this directory; None if it has none."""
+        found = (directory, stamp(directory / NAME)) if directory else None
+        if found != self._read:
+            self._read = found
+            self._history = read_history(directory) if directory and found and found[1] else None
+        return self._history
 
 
 def _now() -> float:

@@ -13,9 +13,8 @@ from autoloop.configs import FieldTypes, default_fields
 from autoloop.files import read_text
 from autoloop.metrics import MetricBook, MetricBooks, metric_book, parse_metric_book
 from autoloop.model import LoopSpec, UserError
-from autoloop.profiles import METHODS
-from autoloop.toml import parse_toml, read_table
-from autoloop.trainers.loading import SETTINGS_FILE
+from autoloop.profiles import METHODS, planned_methods
+from autoloop.toml import SETTINGS_FILE, parse_toml, read_table
 
 FILE = SETTINGS_FILE
 
@@ -128,12 +127,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def loop_book(self, spec: LoopSpec) -> MetricBook:
         """`metric_books` for a planned loop, with the metrics that its `--until` and rules look at."""
-        return self.metric_books(Path(spec.cwd)).of(methods_of(spec)).naming(spec.named_metrics)
-
-
-def methods_of(spec: LoopSpec) -> tuple[str, ...]:
-    """The methods that apply to a planned loop."""
-    return METHODS if spec.methods is None else tuple(spec.methods)
+        return self.metric_books(Path(spec.cwd)).of(planned_methods(spec)).naming(spec.named_metrics)
 
 
 def report_file(project: Path, name: str) -> Path:

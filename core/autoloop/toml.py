@@ -13,6 +13,9 @@ from autoloop.text.validation import problem_text
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+SETTINGS_FILE = "autoloop.toml"
+"""A project's settings; its table [trainer] is a preset."""
+
 
 class TomlError(ValueError):
     """The text is no TOML that can be read; says why and where."""

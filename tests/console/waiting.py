@@ -13,6 +13,7 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.pilot import Pilot
 
+from autoloop_tui.console.app import LOADING
 from tests.console.pictures import text
 from tests.support.waiting import PATIENCE
 
@@ -34,6 +35,8 @@ def _under_way(pilot: Pilot[Any]) -> bool:
         return False
     if getattr(pilot.app, "keys_under_way", False):
         return True
+    if any(worker.group == LOADING and not worker.is_finished for worker in pilot.app.workers):
+        return True  # the console paints first and reads the rest then
     screen = pilot.app.screen
     pumps = [pilot.app, *screen.walk_children(with_self=True)]
     return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)

@@ -6,11 +6,14 @@ import re
 from array import array
 from dataclasses import dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from autoloop.model import UserError
-from autoloop.regex import Regex, compile_regex
 
 from autoloop_tui.console.logs.tail import Lines
+
+if TYPE_CHECKING:
+    from autoloop.regex import Regex
 
 MATCH_LIMIT = 1_000_000
 
@@ -28,21 +31,23 @@ class Query:
     def matches(self, line: str) -> bool:
         if self.needle is not None:
             return self.needle in (line.lower() if self.fold else line)
-        if isinstance(self.pattern, Regex):
-            return self.pattern.finds(line)
-        return self.pattern.search(line) is not None
+        if isinstance(self.pattern, re.Pattern):
+            return self.pattern.search(line) is not None
+        return self.pattern.finds(line)
 
     def spans(self, line: str) -> list[tuple[int, int]]:
         """Where it is in `line`, for highlighting."""
-        if isinstance(self.pattern, Regex):
-            return self.pattern.spans(line)
-        return [match.span() for match in self.pattern.finditer(line) if match.end() > match.start()]
+        if isinstance(self.pattern, re.Pattern):
+            return [match.span() for match in self.pattern.finditer(line) if match.end() > match.start()]
+        return self.pattern.spans(line)
 
 
 def parse_query(text: str) -> Query:
     """Plain text, or a regular expression between slashes: `/loss=(nan|inf)/`. Case counts if a capital is in it."""
     fold = text == text.lower()
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
+        from autoloop.regex import compile_regex  # here, because the first paint does not need RE2
+
         try:
             return Query(text, compile_regex(text[1:-1], ignore_case=fold))
         except UserError as error:

@@ -11,12 +11,12 @@ from autoloop.store import Store
 from autoloop.text.plural import plural
 from autoloop.text.values import duration
 
+from autoloop_tui.console.drawing.cutting import wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import name
-from autoloop_tui.console.present.proposals.detail import wrapped
 from autoloop_tui.console.present.proposals.queue import why
 
 MOST_FAILURES = 5

@@ -89,15 +89,31 @@ class LoopScreen(Standing, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = []
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xwide")]  # noqa: RUF012 - Textual's own form
 
+    _has_content = False
+    """Whether its panes have been told what to show."""
+    _once_painted: Callable[[], None] | None = None
+
     @property
     def console(self) -> ConsoleHost:
         return host_of(self)
+
+    def once_painted(self, callback: Callable[[], None]) -> None:
+        """Call it after the first paint of the screen."""
+        self._once_painted = callback
+
+    def _compositor_refresh(self) -> None:
+        """Empty panes are not painted: their sizes are known only after a layout, with which Textual paints."""
+        if self._has_content:
+            super()._compositor_refresh()
 
     @property
     def view(self) -> View | None:
         return self.console.feed.view if self.console.feed else None
 
     def compose(self) -> ComposeResult:
+        # Textual sets them when the screen is told its size, and styles all of it a second time.
+        self.add_class(*self._get_breakpoint_classes(self.app.size.width, self.HORIZONTAL_BREAKPOINTS))
+        self.add_class(*self._get_breakpoint_classes(self.app.size.height, self.VERTICAL_BREAKPOINTS or []))
         yield TopBar(self.console.keys_of, id="top")
         yield from self.body()
         host = self.console
@@ -133,6 +149,10 @@ class LoopScreen(Standing, Screen[None]):
 
     def refresh_view(self) -> None:
         view = self.view
+        self._has_content = True
+        if self._once_painted is not None:
+            self.call_after_refresh(self._once_painted)
+            self._once_painted = None
         self.paint_top()
         if view is not None:
             self.show_view(view)

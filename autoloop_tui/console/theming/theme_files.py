@@ -159,6 +159,20 @@ def load_themes(project: Path | None = None, environment: Mapping[str, str] | No
     return loaded
 
 
+def find_theme(name: str, project: Path | None, environment: Mapping[str, str]) -> ThemeFile | None:
+    """The theme of that name that `load_themes` would give, without parsing the others; None if there is no good one."""
+    for origin, path in reversed(list(_files(project, user_folder(environment)))):
+        try:
+            text = theme_text(path)
+            if f'"{name}"' in text or f"'{name}'" in text:
+                theme = parse_theme(text, str(path), origin)
+                if theme.name == name:
+                    return theme
+        except (OSError, ValueError):
+            continue
+    return None
+
+
 def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]]:
     shipped = resources.files("autoloop_tui") / "themes"
     if not shipped.is_dir():  # A checkout, where they lie beside the package; in a wheel they are inside it.

@@ -17,6 +17,8 @@ from importlib.resources.abc import Traversable
 
 import msgspec
 
+from autoloop.model import LoopSpec
+
 METHODS, TRAINERS = ("act_ot",), ("lerobot",)
 PROFILES = (*METHODS, *TRAINERS)
 """All of them, in the order in which their data are joined."""
@@ -53,6 +55,11 @@ def methods_of(config: Mapping[str, object]) -> tuple[str, ...]:
     """The methods that apply to a config: those whose block it has."""
     named = ((method, _profile(method).applies_to) for method in METHODS)
     return tuple(method for method, block in named if block and isinstance(config.get(block), Mapping))
+
+
+def planned_methods(spec: LoopSpec) -> tuple[str, ...]:
+    """The methods that apply to a planned loop."""
+    return METHODS if spec.methods is None else tuple(spec.methods)
 
 
 def methods_logging(names: Iterable[str]) -> tuple[str, ...]:

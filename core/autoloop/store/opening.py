@@ -19,7 +19,6 @@ from autoloop.store.access import driven
 from autoloop.store.places import Places
 from autoloop.store.portable import make_relative
 from autoloop.store.sentences import make_typed
-from autoloop.store.trainings import name_trainers
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
 SCHEMA_VERSION = 6
@@ -67,11 +66,18 @@ def _index_groups(db: sqlite3.Connection) -> None:
     db.execute(RUNS_BY_GROUP)
 
 
+def _name_trainers(db: sqlite3.Connection, folder: Path) -> None:
+    """The code that hashes trainings is loaded only for this."""
+    from autoloop.store.trainings import name_trainers
+
+    name_trainers(db, folder)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     1: lambda db, _: _index_states(db),
     2: lambda db, _: make_relative(db),
     3: lambda db, _: make_typed(db),
-    4: name_trainers,
+    4: _name_trainers,
     5: lambda db, _: _index_groups(db),
 }
 """Version -> the step from it to the next one, inside a transaction; the path is the project's."""

@@ -15,12 +15,9 @@ from autoloop import profiles
 from autoloop.files import read_text
 from autoloop.model import UserError
 from autoloop.text.suggest import did_you_mean
-from autoloop.toml import parse_toml, read_table
+from autoloop.toml import SETTINGS_FILE, parse_toml, read_table
 from autoloop.trainers.faults import faults
 from autoloop.trainers.presets import Preset
-
-SETTINGS_FILE = "autoloop.toml"
-"""Its table [trainer] is a preset."""
 
 BASED_ON = "preset"
 """The key that names the shipped preset whose keys hold where a user's own preset has none."""

@@ -10,12 +10,12 @@ from autoloop.metrics import MetricBook
 from autoloop.model import MetricSummary
 
 from autoloop_tui.console.drawing.backdrop import Band, Level
+from autoloop_tui.console.drawing.cutting import middle
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line, nan_since
 from autoloop_tui.console.drawing.paint import cells, number, short_count
 from autoloop_tui.console.drawing.pieces import Piece, padded, wide
 from autoloop_tui.console.present.metric_delta import Delta
-from autoloop_tui.console.present.rounds.rows import middle
 
 SHORTEST = 8
 """Cells of a name that stay before facts beside it are left out."""

@@ -12,11 +12,12 @@ from autoloop.text.number_column import NumberColumn
 
 from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.columns import Cell, Column, Laid, line
+from autoloop_tui.console.drawing.cutting import ending, middle
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, short_count
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.compare.comparison import ABSENT, Comparison, Parameter, equal
-from autoloop_tui.console.present.rounds.rows import ending, middle, short_value
+from autoloop_tui.console.present.rounds.rows import short_value
 
 BEST = 9
 """Cells of the column that names the run that leads."""

@@ -12,6 +12,7 @@ from autoloop.text.evidence import averaged_text
 from autoloop.verdicts import Call, Judge, Results
 from autoloop.verdicts.wording import expectation_said, record_text, result_texts, sentence
 
+from autoloop_tui.console.drawing.cutting import LONG, tail, wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece, crop
@@ -28,9 +29,6 @@ Rows = list[list[Piece]]
 
 EARLIER = 8
 """Earlier uses of a rule that are listed."""
-
-LONG = 2000
-"""Characters of a text of somebody else's that are shown."""
 
 
 @dataclass(frozen=True)
@@ -303,37 +301,3 @@ def _reached(each: Reached, glyphs: Glyphs) -> list[Piece]:
 
 
 # ------------------------------------------------------------------------------------------------------------- text
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells, broken between words where there are any."""
-    text, width = plain(text[:LONG]) + ("…" if len(text) > LONG else ""), max(4, width)
-    lines: list[str] = []
-    current = ""
-    for word in text.split():
-        while cells(word) > width:  # Longer than a line: broken where the line ends.
-            if current:
-                lines.append(current)
-                current = ""
-            piece = clip(word, width, "")
-            lines.append(piece)
-            word = word[len(piece) :]
-        joined = f"{current} {word}" if current else word
-        if cells(joined) > width:
-            lines.append(current)
-            current = word
-        elif word:
-            current = joined
-    return [*lines, current] if current or not lines else lines
-
-
-def tail(path: str, width: int, mark: str) -> str:
-    """The end of a path in exactly `width` cells: what tells paths apart stands last."""
-    if cells(path) <= width:
-        return fit(path, width)
-    kept = ""
-    for character in reversed(path):
-        if cells(character + kept) > width - len(mark):
-            break
-        kept = character + kept
-    return fit(mark + kept, width)

@@ -13,6 +13,7 @@ from autoloop.verdicts import Judge
 
 from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.columns import Cell, Column
+from autoloop_tui.console.drawing.cutting import middle
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import cells, look, number, plain, short_count, signed
 from autoloop_tui.console.drawing.pieces import Piece
@@ -20,7 +21,7 @@ from autoloop_tui.console.present.metric_delta import Delta, against
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.arranging import Place
 from autoloop_tui.console.present.rounds.figures import Figures, spread
-from autoloop_tui.console.present.rounds.rows import RunRow, author, base_metric, middle
+from autoloop_tui.console.present.rounds.rows import RunRow, author, base_metric
 from autoloop_tui.console.present.rounds.winners import NONE, Winners
 
 TREND = 8

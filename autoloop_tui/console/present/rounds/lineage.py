@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoloop_tui.console.drawing.cutting import wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
-from autoloop_tui.console.present.proposals.detail import wrapped
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.heads import length
 from autoloop_tui.console.present.rounds.rows import RunRow, author, changes_in_short

@@ -12,7 +12,7 @@ from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus
 from autoloop.store import Snapshot
 from autoloop.text.changes import after_text, before_text
 
-from autoloop_tui.console.drawing.paint import cells, clip, plain, shown_value
+from autoloop_tui.console.drawing.paint import plain, shown_value
 
 
 class LoopRuns(NamedTuple):
@@ -232,25 +232,6 @@ def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
 def short_value(value: object, most: int = 24) -> str:
     """A value of a config in at most `most` characters."""
     return shown_value(value, most)
-
-
-def ending(text: str, width: int, mark: str) -> str:
-    """`text` cut in front: the end of a path tells it from its neighbours."""
-    text = plain(text)
-    if cells(text) <= width:
-        return text
-    while text and cells(text) > width - 1:
-        text = text[1:] if cells(text) - width < 8 else text[4:]
-    return mark + text if width > 0 else ""
-
-
-def middle(text: str, width: int, mark: str) -> str:
-    """`text` cut in the middle: the variants of a config differ at the end of their names."""
-    text = plain(text)
-    if cells(text) <= width:
-        return text
-    end = min(8, width // 3)
-    return clip(text, width - end, mark) + ending(text, end + 1, "")[-end:] if width >= 9 else clip(text, width, mark)
 
 
 def _row(run: Run, loop: Loop, base: Run | None, proposal: Proposal | None) -> RunRow:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-from autoloop.files import Stamp, stamp
-from autoloop.gpu_history import NAME, GpuHistory, read_history
+from autoloop.gpu_history import GpuHistory
 from autoloop.text.gpu_use import gpu_use_text
 from autoloop.text.values import duration
 
@@ -17,22 +15,6 @@ from autoloop_tui.console.present.run.header import clipped
 
 SPARKS = 30
 """Cells of the curve at most."""
-
-
-class GpuFile:
-    """The history of an attempt, read again when its file has changed."""
-
-    def __init__(self) -> None:
-        self._history: GpuHistory | None = None
-        self._read: tuple[Path, Stamp | None] | None = None
-
-    def of(self, directory: Path | None) -> GpuHistory | None:
-        """The history of the attempt with this directory; None if it has none."""
-        found = (directory, stamp(directory / NAME)) if directory else None
-        if found != self._read:
-            self._read = found
-            self._history = read_history(directory) if directory and found and found[1] else None
-        return self._history
 
 
 def gpu_row(history: GpuHistory, width: int, *, glyphs: Glyphs) -> list[Piece]:

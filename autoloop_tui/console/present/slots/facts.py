@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from autoloop.configs import diff
 from autoloop.gpus import Gpu
 from autoloop.model import LoopState, RoundState, Run, RunState, Series, Slot, UserError
 
@@ -107,7 +106,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
     last = ""
     if run is not None:
         series = feed.known(run).get(metric)
-        if run.state in (RunState.RUNNING, RunState.STOPPING):
+        if run.state in (RunState.RUNNING, RunState.STOPPING) and not view.brief:
             path = view.log_path(run)
             last = plain(lines.of(path, feed.secrets(run))) if path else ""
     asked = view.questions.get(run.id) if run else None
@@ -191,6 +190,7 @@ def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) 
 
 def config_rows(view: View, run: Run, width: int, *, glyphs: Glyphs) -> list[list[Piece]]:
     """What the run's frozen config changes against its base's."""
+    from autoloop.configs import diff
     from autoloop.engine.base.frozen_config import frozen_config
 
     from autoloop_tui.console.present.proposals.detail import change_rows

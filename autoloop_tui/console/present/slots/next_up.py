@@ -12,12 +12,12 @@ from autoloop.text.plural import plural
 from autoloop.text.values import duration
 from autoloop.verdicts.wording import outcome_lines
 
+from autoloop_tui.console.drawing.cutting import tail, wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import Look, cells, clip, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import engine_gone, waits
-from autoloop_tui.console.present.proposals.detail import tail, wrapped
 from autoloop_tui.console.present.proposals.queue import base_name, change_pieces
 
 LONGEST = 3

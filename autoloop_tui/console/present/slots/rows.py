@@ -11,6 +11,7 @@ from autoloop.text.number_column import NumberColumn
 from autoloop.text.values import NOTHING, duration
 
 from autoloop_tui.console.drawing.columns import GAP, Cell, Column, Laid, lay_out, line
+from autoloop_tui.console.drawing.cutting import middle
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import nan_since
 from autoloop_tui.console.drawing.paint import (
@@ -25,7 +26,6 @@ from autoloop_tui.console.drawing.paint import (
     sparkline,
 )
 from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.present.rounds.rows import middle
 from autoloop_tui.console.present.slots.facts import Change, SlotFacts
 
 VALUE, CHANGE, TAIL = 8, 8, 8

@@ -20,9 +20,10 @@ from textual.timer import Timer
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.cutting import tail, wrapped
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.present.proposals.detail import change_rows, tail, wrapped
+from autoloop_tui.console.present.proposals.detail import change_rows
 from autoloop_tui.console.present.proposals.edit_rows import (
     Completion,
     EditRow,

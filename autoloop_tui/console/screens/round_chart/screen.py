@@ -10,11 +10,11 @@ from autoloop.text.number_column import NumberColumn
 from textual.binding import BindingType
 
 from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.cutting import middle
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.rounds.rows import middle
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane

@@ -21,11 +21,12 @@ from autoloop_tui.console.pane_bindings import PANE_KEYS, hint
 from autoloop_tui.console.present.charts.levels import live_levels
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.run import header as run_header
-from autoloop_tui.console.present.run.gpu import GpuFile, gpu_row
+from autoloop_tui.console.present.run.gpu import gpu_row
 from autoloop_tui.console.present.run.launch import launch_page
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.proposals.writing import propose_variant
 from autoloop_tui.console.screens.run.extending import extend_run
+from autoloop_tui.console.telemetry import GpuFile
 from autoloop_tui.console.widgets.chart_grid import ChartGrid
 from autoloop_tui.console.widgets.document import Document
 from autoloop_tui.console.widgets.log_tail import LogTail

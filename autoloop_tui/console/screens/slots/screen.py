@@ -18,14 +18,13 @@ from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.run.gpu import GpuFile
 from autoloop_tui.console.present.slots.best_chart import best_rows
 from autoloop_tui.console.present.slots.facts import chart_lines, config_rows, cut, facts_of
 from autoloop_tui.console.present.slots.gpu_rows import gpu_rows
 from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
 from autoloop_tui.console.present.slots.rows import queue_row
 from autoloop_tui.console.screens.base import LoopScreen
-from autoloop_tui.console.telemetry import Sample, Sampler
+from autoloop_tui.console.telemetry import GpuFile, Sample, Sampler
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.log_tail import LogTail
 from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
@@ -99,6 +98,9 @@ class SlotsScreen(LoopScreen):
 
     def on_mount(self) -> None:
         self.query_one(SlotTable).focus()
+        view = self.view
+        if view is not None:  # Each change of a height after the first layout is another layout.
+            self.query_one(SlotTable).styles.height = self._table_height(view, self.app.size.height)
 
     def on_screen_resume(self) -> None:
         self._ticks = 0  # the next one reads on: what was not shown was not read
@@ -107,11 +109,13 @@ class SlotsScreen(LoopScreen):
 
     def show_view(self, view: View) -> None:
         table = self.query_one(SlotTable)
-        wanted = min(len(view.loop.spec.slots) + 1, max(3, self.size.height // 2 - 1))
+        wanted = self._table_height(view, self.size.height)
         if table.styles.height is None or table.styles.height.value != wanted:
             table.styles.height = wanted
             self.call_after_refresh(self._paint_table, view)
         self._paint_table(view)
+        if view.brief:
+            return
         self._open_log(view)
         self._paint_charts(view)
         self._paint_config(view)
@@ -120,6 +124,10 @@ class SlotsScreen(LoopScreen):
         if run and run.id != self._pointed:
             self._pointed = run.id
             self.equivalent("slots.open", run=run.id)
+
+    def _table_height(self, view: View, room: int) -> int:
+        """Of the table on a screen of so many rows."""
+        return min(len(view.loop.spec.slots) + 1, max(3, room // 2 - 1))
 
     def tick(self) -> None:
         view = self.view
@@ -331,7 +339,7 @@ class SlotsScreen(LoopScreen):
 
     def on_table_moved(self, event: Table.Moved) -> None:
         view = self.view
-        if view is None:
+        if view is None or view.brief:
             return
         self._paint_queue(view)
         self._open_log(view)

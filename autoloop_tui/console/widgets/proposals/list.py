@@ -10,9 +10,9 @@ from autoloop.verdicts import Results
 from textual import events
 from textual.message import Message
 
+from autoloop_tui.console.drawing.cutting import tail
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, heading, message
-from autoloop_tui.console.present.proposals.detail import tail
 from autoloop_tui.console.present.proposals.outcome import state_piece
 from autoloop_tui.console.present.proposals.queue import Entry, base_name, change_pieces
 from autoloop_tui.console.widgets.row_pane import RowPane

@@ -11,10 +11,10 @@ from autoloop.model import MetricSummary, Series
 from textual import events
 from textual.message import Message
 
+from autoloop_tui.console.drawing.cutting import middle
 from autoloop_tui.console.drawing.paint import fit, number, signed
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.present.metric_delta import Delta
-from autoloop_tui.console.present.rounds.rows import middle
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 BUDGET = 0.005

@@ -15,9 +15,10 @@ from autoloop.gpus import GpuReport
 from autoloop.metrics import MetricBook
 from autoloop.model import Config, LoopSpec, UserError
 from autoloop.preflight.config_paths import missing_paths
+from autoloop.profiles import planned_methods
 from autoloop.rule_files import load_rules
 from autoloop.rules import Expression, RuleSource, criterion
-from autoloop.settings import Settings, methods_of
+from autoloop.settings import Settings
 from autoloop.store import Places
 from autoloop.text.plural import plural
 from autoloop.trainers import Preset
@@ -64,7 +65,7 @@ def check(
     metrics = settings.loop_book(spec)
     values = [config for _, config in configs]
     check_decidable(spec, values, metrics, found)
-    rules = load_rules(spec.rules, metrics, settings.rules_timeout, methods=methods_of(spec))
+    rules = load_rules(spec.rules, metrics, settings.rules_timeout, methods=planned_methods(spec))
     until = load_until(spec, rules, metrics)
     said = misspelt(spec, rules, until, values, settings.field_types(), metrics, found)
     return rules, until, [*lacking, *(f"{each}." for each in said)]
@@ -74,7 +75,7 @@ def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expres
     """`--until`, checked: a criterion named in the rule book, or a condition written out."""
     if spec.until is None:
         return None
-    return criterion(spec.until, rules, metrics, methods_of(spec)).when
+    return criterion(spec.until, rules, metrics, planned_methods(spec)).when
 
 
 def check_numbers(spec: LoopSpec) -> None:

@@ -15,9 +15,9 @@ from autoloop.configs import Config, dump_config, parse_config, suffix_of
 from autoloop.configs.formats import JSON, YAML
 from autoloop.files import read_text
 from autoloop.model import LoopSpec, UserError
+from autoloop.toml import SETTINGS_FILE
 from autoloop.trainers import Preset
 from autoloop.trainers.dump import dumped
-from autoloop.trainers.loading import SETTINGS_FILE
 from autoloop.variants.axes import parse_grid
 from autoloop.variants.grids import points
 from autoloop.variants.policy import VariantPolicy

@@ -19,10 +19,11 @@ from autoloop.engine.planning.rule_checks import named_metrics
 from autoloop.files import read_text, write_atomically
 from autoloop.metrics import MetricBook
 from autoloop.model import EventKind, Loop, LoopSpec, UserError
+from autoloop.profiles import planned_methods
 from autoloop.rule_files import load_rules
 from autoloop.rule_process import PATIENCE
 from autoloop.rules import Rule, RuleSource, criterion
-from autoloop.settings import Settings, load_settings, methods_of
+from autoloop.settings import Settings, load_settings
 from autoloop.store import Places, Store
 from autoloop.toml import TomlError, read_toml
 from autoloop.trainers import Preset, is_preset_file, load_preset, parse_preset
@@ -62,7 +63,7 @@ def replace_rules(store: Store, loop: Loop, path: Path) -> Loop:
     metrics, text = metrics_of(store.places, loop), read_text(path, "rules file")
     rules = load_rules(spec.rules, metrics, project.rules_timeout, text)
     rules.close()
-    until = criterion(spec.until, rules, metrics, methods_of(spec)).when if spec.until is not None else None
+    until = criterion(spec.until, rules, metrics, planned_methods(spec)).when if spec.until is not None else None
     spec = msgspec.structs.replace(spec, named_metrics=named_metrics(rules, until))
     folder = store.places.frozen(loop.name)
     if folder.is_dir():
@@ -97,7 +98,7 @@ def _rules(places: Places, loop: Loop, metrics: MetricBook, patience: float) -> 
     spec = loop.spec
     kept = places.frozen(loop.name) / _rules_name(spec.rules)
     text = read_text(kept, "rules file") if kept.exists() else None
-    return load_rules(spec.rules, metrics, patience, text, methods=methods_of(spec))
+    return load_rules(spec.rules, metrics, patience, text, methods=planned_methods(spec))
 
 
 def rules_of(places: Places, loop: Loop, metrics: MetricBook) -> list[Rule]:

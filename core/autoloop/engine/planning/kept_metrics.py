@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoloop import settings
 from autoloop.files import read_text
 from autoloop.metrics import MetricBook, MetricBooks, parse_metric_book
 from autoloop.model import Loop
-from autoloop.settings import load_settings, methods_of
+from autoloop.profiles import planned_methods
 from autoloop.store import Places
+from autoloop.toml import SETTINGS_FILE
 
 METRICS = "metrics.toml"
 """The name of the copy beside the loop's configs."""
@@ -20,13 +20,19 @@ def metrics_of(places: Places, loop: Loop) -> MetricBook:
     be read."""
     folder = places.frozen(loop.name)
     if not folder.is_dir():
+        from autoloop.settings import load_settings  # here, as below: few loops need it, and clients paint sooner without
+
         return load_settings(Path(loop.spec.cwd)).loop_book(loop.spec)
-    return _kept_books(folder).of(methods_of(loop.spec)).naming(loop.spec.named_metrics)
+    return _kept_books(folder).of(planned_methods(loop.spec)).naming(loop.spec.named_metrics)
 
 
 def _kept_books(folder: Path) -> MetricBooks:
     if (folder / METRICS).exists():
         return MetricBooks(parse_metric_book(read_text(folder / METRICS, "metric book"), METRICS))
-    if (folder / settings.FILE).exists() and isinstance(load_settings(folder).metrics, dict):
-        return load_settings(folder).metric_books(folder)
+    if (folder / SETTINGS_FILE).exists():
+        from autoloop.settings import load_settings
+
+        kept = load_settings(folder)
+        if isinstance(kept.metrics, dict):
+            return kept.metric_books(folder)
     return MetricBooks()

@@ -30,8 +30,9 @@ from autoloop.keeping import (
 )
 from autoloop.metrics import MetricBook, found_as, main_names
 from autoloop.model import EventKind, Loop, LoopState, Run, RunState, UserError
+from autoloop.profiles import planned_methods
 from autoloop.reports import then_proposal
-from autoloop.settings import FILE, Settings, methods_of
+from autoloop.settings import FILE, Settings
 from autoloop.store import Store
 from autoloop.text.plural import plural
 from autoloop.text.values import size_text
@@ -109,7 +110,7 @@ def rankings(store: Store, found: Sequence[RunFolders], wish: Wish, settings: Se
     known which direction of the metric that was named is better."""
     together = settings.keep.over == "project"
     loops = {each.loop.id: each.loop for each in found}
-    methods = {method for loop in loops.values() for method in methods_of(loop.spec)}
+    methods = {method for loop in loops.values() for method in planned_methods(loop.spec)}
     books: dict[Hashable, MetricBook] = {loop.id: metrics_of(store.places, loop) for loop in loops.values()}
     books[PROJECT] = settings.metric_books(store.places.project).of(sorted(methods))
     runs: dict[Hashable, list[Run]] = defaultdict(list)

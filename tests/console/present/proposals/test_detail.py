@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from autoloop_tui.console.drawing.cutting import wrapped
 from autoloop_tui.console.drawing.paint import cells
-from autoloop_tui.console.present.proposals.detail import wrapped
 
 
 @pytest.mark.parametrize("width", [4, 7, 20])

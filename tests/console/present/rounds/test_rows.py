@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from autoloop.configs import diff
 
-from autoloop_tui.console.present.rounds.rows import changes_in_short, middle
+from autoloop_tui.console.drawing.cutting import middle
+from autoloop_tui.console.present.rounds.rows import changes_in_short
 
 
 @pytest.mark.parametrize(("text", "width", "cut"), [("abc", 5, "abc"), ("act_third_person_r3_2", 14, "act_thir…r3_2")])
