@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autoloop import whoami
+from autoloop.engine.commands.permission import check_early
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Event, Loop, LoopState, RunState, UserError
 from autoloop.protocol import Request, verb
@@ -41,13 +41,6 @@ def chosen_loops(store: Store, names: Sequence[str]) -> list[Loop]:
     return list({found.id: found for found in map(store.find_loop, names)}.values())
 
 
-def actor() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
-
-
 def alive(store: Store, loop: Loop) -> bool:
     return holder(store.places.lock(loop.name)) is not None
 
@@ -57,7 +50,7 @@ def ask(store: Store, loop: Loop, request: Request) -> str:
     then the command is kept for the next one."""
     if loop.state is LoopState.FINISHED and not alive(store, loop):
         raise UserError(f"{loop.name} has finished; it accepts no more commands.")
-    number = store.send(loop.id, request, actor())
+    number = store.send(loop.id, request, whoami.this_process())
     command = _answered(store, loop, number)
     if command is None:
         raise UserError(
@@ -69,7 +62,9 @@ def ask(store: Store, loop: Loop, request: Request) -> str:
 
 def ask_waking(store: Store, loop: Loop, request: Request) -> tuple[str, bool]:
     """`ask`, with an engine started for it if the loop has none. The answer, and whether one was started."""
-    number = store.send(loop.id, request, actor())
+    sender = whoami.this_process()
+    check_early(store, loop, sender, request)
+    number = store.send(loop.id, request, sender)
     command = _answered(store, loop, number)
     if command is not None:
         return _text(command), False

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from autoloop.engine import create_loop, plan_loop, spawn
 from autoloop.gpus import GpuReport
-from autoloop.model import LoopSpec, Run, RunState, Summary
+from autoloop.model import LoopSpec, Run, RunState, Sender, Summary
 from autoloop.protocol import Kill
 from autoloop.settings import Settings
 from autoloop.store import Store
@@ -237,13 +237,13 @@ def main() -> int:
                     limit = limits.get(name, 20 if columns == 200 else 2)
                     print(f"  {name:<16}{value:9.1f}   (≤ {limit})")
             print("\nidle (loop ended)")
-            store.send(loop, Kill(), "bench")
+            store.send(loop, Kill(), Sender(user="bench", terminal="none"))
             time.sleep(4)
             figures = measure(project, 200, 50, seconds, runs)
             print(f"  {'CPU %':<16}{figures['CPU %']:9.1f}   (≤ 1)")
             print(f"  {'kB/s':<16}{figures['kB/s']:9.1f}")
         finally:
-            store.send(loop, Kill(), "bench")
+            store.send(loop, Kill(), Sender(user="bench", terminal="none"))
             time.sleep(2)
             store.close()
             subprocess.run(["tmux", "-L", SOCKET, "kill-server"], capture_output=True, check=False)

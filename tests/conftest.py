@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+from autoloop import profiles, whoami
 from hypothesis import settings
 
 # The same examples each time, however long each takes: a run of the suite says something about the change, and
@@ -9,3 +13,13 @@ from hypothesis import settings
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
 settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=1500)
 settings.load_profile("suite")
+
+# What a coding agent that runs these tests says of itself is not said to the programs they start.
+for name in profiles.agent_variables():
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests ask for in their own process a person asks for."""
+    monkeypatch.setattr(whoami, "terminal", lambda: "/dev/pts/7")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from autoloop import whoami
 from autoloop.engine import Holder, holder
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.engine.runs.presence import Presence, presences
@@ -40,7 +41,6 @@ from autoloop.secrets import missing
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
 from autoloop.verdicts import Judge, Results, outcome
 
-from autoloop_tui import client
 from autoloop_tui.console.drawing.badges import Badge, badge_of
 from autoloop_tui.console.outbox import Letter, Outbox
 
@@ -465,7 +465,7 @@ class Feed:
         letter = Letter(self.loop_id, request)
         if not self._outbox.under_way:  # else it would overtake what was asked for before
             try:
-                self._questions.add(self.store.send(self.loop_id, request, client.actor()))
+                self._questions.add(self.store.send(self.loop_id, request, whoami.this_process()))
                 return True
             except StoreUnavailableError:
                 pass

@@ -9,11 +9,10 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autoloop import whoami
 from autoloop.model import UserError
 from autoloop.protocol import Request, verb
 from autoloop.store import Store
-
-from autoloop_tui import client
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Outbox:
     def _send(self, letter: Letter) -> Letter:
         try:
             with Store.open(self._project) as store:
-                number = store.send(letter.loop, letter.request, client.actor())
+                number = store.send(letter.loop, letter.request, whoami.this_process())
         except (UserError, sqlite3.Error, OSError) as error:
             return replace(letter, problem=f"{verb(letter.request)} was not sent: {error}")
         return replace(letter, number=number)

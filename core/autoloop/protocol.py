@@ -34,6 +34,8 @@ class _Verb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Approve(_Verb, frozen=True):
     proposals: Numbers
     note: str | None = None
+    seen: list[str] | UnsetType = UNSET
+    """The `config_hash` of each proposal as the sender saw it: one that was edited since is not approved."""
 
 
 class Reject(_Verb, frozen=True):

@@ -55,6 +55,37 @@ class KeepSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Days for which what was thrown away can be put back."""
 
 
+GrantedVerb = Literal[
+    "approve", "reject", "undo", "edit", "start", "resume", "stop", "kill", "retry", "extend", "move", "free"
+]
+"""What needs a person unless `[agents]` opens it; `hold --off` counts as `start`,
+and `free` is `disk --free --exec` and `--empty`."""
+
+
+class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Between which numbers a value may be set; without a bound, to anything on that side."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[agents.NAME]`: what this coding agent may ask for, in each loop; `[agents.script]`: what commands without a terminal
+    may, if no agent is known."""
+
+    allow: list[GrantedVerb] = []
+    runs: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """How many runs its approvals, retries and extensions may bring about in a loop."""
+    gpu_hours: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """How many GPU hours these may take, those that wait and run counted with the mean of the loop's ended runs."""
+    slots: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """How many of these may wait or run at one time."""
+    hours: Annotated[str, msgspec.Meta(pattern=r"^([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d$")] | None = None
+    """The hours of the day in which it may, as 09:00-19:00 in local time."""
+    edits: dict[str, Range] | None = None
+    """Which places of a config it may propose and approve to change (shell patterns of paths), and in which range."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every key of autoloop.toml, with its default. Paths are relative to the project."""
 
@@ -96,6 +127,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
     keep: KeepSettings = KeepSettings()
+    agents: dict[str, Grant] = {}
+    """What coding agents and scripts may ask for; by default to propose, to pause and to hold."""
     search: dict[str, Any] = {}
     """The space that `--propose optuna` searches, by config path: low and high, or values."""
 

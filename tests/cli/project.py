@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,13 @@ class CommandProject(Project):
     def open_gate(self) -> None:
         self.gate().touch()
 
-    def call(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def call(self, *words: str, env: dict[str, str] | None = None, alone: bool = False) -> subprocess.CompletedProcess[str]:
+        """`alone`: without a terminal."""
         return subprocess.run(
             command(*words),
             cwd=self.folder,
             env=environment(env),
+            stdin=subprocess.DEVNULL if alone else terminal(),
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -88,7 +91,7 @@ class Running:
             command(*words),
             cwd=project.folder,
             env=environment(env),
-            stdin=subprocess.DEVNULL,
+            stdin=terminal(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -133,6 +136,13 @@ class Running:
             self.process.wait()
         for stream in (self.output, self.complaints):
             stream.close()
+
+
+@cache
+def terminal() -> int:
+    """The descriptor of a terminal: with it as its input, a command comes from a person."""
+    _, there = os.openpty()
+    return there
 
 
 def command(*words: str) -> list[str]:

@@ -48,7 +48,16 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     assert call("reject", "2", "--reason", "not that one").out == "proposal 2 is rejected: not that one\n"
     proposed = call("propose", "other", "--changes", "ot.loss_config.reg=0.5", "--reason", "why not")
     assert proposed.out.startswith("proposal 3 from other: ot.loss_config.reg 0.1 → 0.5")
+    for words in (["approve", "1"], ["start"], ["stop"]):  # as cron or CI would
+        alone = project.call(*words, alone=True)
+        assert alone.returncode == 2
+        assert f"`{words[0]}` needs a person at a terminal, and this came from a command without a terminal" in alone.stderr
+    agent = project.call("approve", "1", env={"CLAUDECODE": "1"})
+    assert "the agent claude-code: let a person give it" in agent.stderr
     assert call("approve", "1").out == "proposal 1 is approved\n"
+    first = json.loads(call("proposals", "--json").out)[0]
+    assert (first["decided_by"], first["decided_from"]["terminal"]) == (first["decided_from"]["user"], "/dev/pts/7")
+    assert f"decided by {first['decided_by']} (/dev/pts/7, below " in call("proposals").out
     third = json.loads(call("proposals", "--json").out)[2]
     assert (third["status"], reg(third), third["reason"]) == ("pending", 0.5, "why not")
     assert call("start").code == 0  # with what is approved: proposal 3 still waits, and stays behind

@@ -17,6 +17,7 @@ from autoloop_tui import client
 from tests.cli.conftest import Call
 from tests.cli.project import LAUNCH, TRAINER, CommandProject
 from tests.support.project import end
+from tests.support.senders import person
 from tests.support.waiting import eventually
 
 PRESET = """
@@ -123,7 +124,7 @@ def test_where_no_engine_can_be_started_the_supervisors_are_asked_and_the_next_e
     end(begun(project))
     kept = unstartable(project)
     with Store.open(project.folder) as store:
-        another = store.send(project.loop().id, (Stop if kind == "stop" else Kill)(run="nobody"), "ada")
+        another = store.send(project.loop().id, (Stop if kind == "stop" else Kill)(run="nobody"), person("ada"))
     said = project.call(kind)
     assert said.returncode == 0, said.stderr
     assert "1 run" in said.stdout

@@ -10,15 +10,20 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from autoloop.engine import Engine
-from autoloop.model import Event, Loop, Proposal
+from autoloop.model import Event, Loop, Proposal, Sender
 from autoloop.protocol import Request
 from autoloop.store import Command, Store
 
+from tests.support.senders import person
 from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from tests.engine.project import EngineProject
+
+
+ADA = person("ada")
 
 
 class Driven:
@@ -69,9 +74,9 @@ class Driven:
             error, self._error = self._error, None
             raise error
 
-    def ask(self, request: Request) -> Command:
+    def ask(self, request: Request, sender: Sender = ADA) -> Command:
         """Send a request and wait for its answer."""
-        return self._answer(self.project.store.send(self.loop.id, request, "ada"))
+        return self._answer(self.project.store.send(self.loop.id, request, sender))
 
     def _answer(self, number: int) -> Command:
         store = self.project.store
@@ -85,19 +90,19 @@ class Driven:
         assert isinstance(command, Command)
         return command
 
-    def done(self, request: Request) -> str:
+    def done(self, request: Request, sender: Sender = ADA) -> str:
         """The answer to a request that must succeed."""
-        command = self.ask(request)
+        command = self.ask(request, sender)
         assert command.ok, command.answer
         return command.answer or ""
 
-    def refused(self, request: Request) -> str:
+    def refused(self, request: Request, sender: Sender = ADA) -> str:
         """The answer to a request that must be refused: one sentence."""
-        return refusal(self.ask(request))
+        return refusal(self.ask(request, sender))
 
     def ask_all(self, requests: Iterable[Request]) -> list[Command]:
         """`ask` for many requests, all sent before the first answer is awaited."""
-        numbers = [self.project.store.send(self.loop.id, request, "ada") for request in requests]
+        numbers = [self.project.store.send(self.loop.id, request, person("ada")) for request in requests]
         return [self._answer(number) for number in numbers]
 
     def refused_all(self, requests: Iterable[Request]) -> None:
@@ -136,8 +141,9 @@ class Driven:
 def write_row(store: Store, loop: int, kind: str, payload: Any, actor: str = "ada") -> int:
     """Write a command as another version, or a client with a fault, might; its number."""
     with closing(sqlite3.connect(store.places.database, timeout=PATIENCE)) as database, database:
-        row = (loop, kind, json.dumps(payload), actor, time.time())
-        sql = "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, ?, ?)"
+        sender = msgspec.json.encode(person(actor))
+        row = (loop, kind, json.dumps(payload), actor, time.time(), sender)
+        sql = "INSERT INTO commands (loop, kind, payload, actor, sent_at, sender) VALUES (?, ?, ?, ?, ?, ?)"
         return database.execute(sql, row).lastrowid or 0
 
 

@@ -39,6 +39,7 @@ from autoloop.settings import Settings
 from autoloop.store import SCHEMA_VERSION, Store
 
 from tests.engine.project import EngineProject
+from tests.support.senders import person
 
 DATA = Path(__file__).with_name("version_0_1_0")
 
@@ -150,7 +151,7 @@ def test_a_loop_that_a_person_stopped_goes_on(old: EngineProject) -> None:
 
 
 def test_a_loop_that_met_its_limit_goes_on_with_a_larger_one(old: EngineProject) -> None:
-    old.store.send(loop_of(old, "limit").id, Resume(max_runs=3), "ada")
+    old.store.send(loop_of(old, "limit").id, Resume(max_runs=3), person("ada"))
     assert old.run(loop_of(old, "limit")).state is LoopState.FINISHED
     assert states(old, "limit") == [RunState.FINISHED] * 3
 
@@ -160,7 +161,7 @@ def test_a_failed_run_of_a_halted_loop_is_retried(old: EngineProject) -> None:
     failed = old.runs(loop)[0]
     config = Path(failed.config_path)
     config.write_text(config.read_text().replace('"dies": 1', '"dies": 0'))
-    old.store.send(loop.id, Retry(run=failed.id), "ada")
+    old.store.send(loop.id, Retry(run=failed.id), person("ada"))
     old.run(loop)
     assert states(old, "halted") == [RunState.FINISHED, RunState.FAILED, RunState.FAILED]
 
@@ -230,7 +231,7 @@ def test_a_proposal_whose_config_cannot_be_read_keeps_its_hash_and_is_approved_a
 def test_a_finished_run_is_extended_from_its_checkpoint(resuming: EngineProject) -> None:
     (loop,) = resuming.store.loops()
     (run,) = resuming.runs(loop)
-    resuming.store.send(loop.id, Extend(run=run.id, steps=9), "ada")
+    resuming.store.send(loop.id, Extend(run=run.id, steps=9), person("ada"))
     assert resuming.run(loop).state is LoopState.FINISHED
     extended = resuming.store.run(run.id)
     assert (extended.state, extended.step, extended.output_dir) == (RunState.FINISHED, 9, run.output_dir)
@@ -240,7 +241,7 @@ def test_a_finished_run_is_extended_from_its_checkpoint(resuming: EngineProject)
 
 def test_a_run_whose_trainer_cannot_be_resumed_is_not_extended(old: EngineProject) -> None:
     loop = loop_of(old, "finished")
-    number = old.store.send(loop.id, Extend(run=old.runs(loop)[0].id, steps=9), "ada")
+    number = old.store.send(loop.id, Extend(run=old.runs(loop)[0].id, steps=9), person("ada"))
     old.run(loop)
     assert old.store.command(number).ok is False
     assert "plain" in (old.store.command(number).answer or "")

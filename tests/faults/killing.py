@@ -20,6 +20,7 @@ from autoloop.runners.records import read_json
 from autoloop.store import Store, take_snapshot
 
 from tests.engine.project import EngineProject
+from tests.support.senders import person
 from tests.support.waiting import PATIENCE, eventually
 
 ROUNDS, RUNS, SLOTS = 3, 8, 4
@@ -112,7 +113,7 @@ class Console:
         self._send(store, Hold(held=False))
 
     def _send(self, store: Store, request: Request) -> None:
-        self.sent[store.send(self.loop.id, request, "console")] = request
+        self.sent[store.send(self.loop.id, request, person("console"))] = request
 
     def close(self) -> None:
         self._stop.set()
@@ -175,7 +176,7 @@ class Target:
         if self.project.state(self.loop).state is LoopState.STOPPED and not store.queued(self.loop.id):
             last = store.rounds(self.loop.id)[-1].number
             for run in store.runs(self.loop.id, last):
-                store.send(self.loop.id, Retry(run=run.id), "ada")
+                store.send(self.loop.id, Retry(run=run.id), person("ada"))
 
     def deliver(self, fault: Fault) -> bool:
         """False where there was nothing to hit."""

@@ -12,6 +12,7 @@ from autoloop.protocol import Pause
 from autoloop.store import Store, take_snapshot
 
 from tests.support.databases import connections
+from tests.support.senders import person
 
 LOOPS, RUNS = 20, 1000
 
@@ -51,7 +52,7 @@ def fill(store: Store, loop: int, position: int) -> None:
     )
     store.put_proposal(Proposal(id=number, loop=loop, round=1, base_run=run, author=Actor.person("x"), reason="", edits=[]))
     store.add_event(loop, EventKind.NOTE, run)
-    store.answer(store.send(loop, Pause(), "ada"), True, "")
+    store.answer(store.send(loop, Pause(), person("ada")), True, "")
 
 
 QUESTIONS: dict[str, Callable[[Store], object]] = {

@@ -38,6 +38,7 @@ from autoloop.protocol import Pause, Stop
 from autoloop.store import NoLoopError, Store, take_snapshot
 
 from tests.store.rows import a_loop, a_run
+from tests.support.senders import person
 from tests.support.waiting import PATIENCE
 
 FULL_RUN = a_run(
@@ -259,21 +260,22 @@ def test_the_version_changes_when_another_process_writes_and_only_then(store: St
     assert store.version() == before
     core = str(Path(autoloop.__file__).parents[1])
     code = (
-        "import sys; from pathlib import Path; from autoloop.protocol import Pause; from autoloop.store import Store\n"
-        "with Store.open(Path(sys.argv[1])) as store: store.send(1, Pause(), 'bob')"
+        "import sys; from pathlib import Path; from autoloop.model import Sender; "
+        "from autoloop.protocol import Pause; from autoloop.store import Store\n"
+        "with Store.open(Path(sys.argv[1])) as store: store.send(1, Pause(), Sender(user='bob'))"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(store.places.project)], env={**os.environ, "PYTHONPATH": core}, check=True
     )
     assert store.version() != before
     (command,) = store.open_commands(1)
-    assert (command.request, command.actor, command.ok) == (Pause(), "bob", None)
+    assert (command.request, command.sender.user, command.ok) == (Pause(), "bob", None)
 
 
 def test_a_command_is_open_until_it_is_answered(store: Store) -> None:
-    first = store.send(1, Stop(run="a"), "ada")
-    second = store.send(1, Pause(), "ada")
-    store.send(2, Stop(), "ada")
+    first = store.send(1, Stop(run="a"), person("ada"))
+    second = store.send(1, Pause(), person("ada"))
+    store.send(2, Stop(), person("ada"))
     assert [command.id for command in store.open_commands(1)] == [first, second]
     assert [command.request for command in store.open_commands(1)] == [Stop(run="a"), Pause()]
     store.answer(first, False, "no such run")
@@ -286,7 +288,7 @@ def test_a_command_is_open_until_it_is_answered(store: Store) -> None:
 def test_a_command_row_that_is_no_json_object_holds_no_request(store: Store) -> None:
     rows: list[object] = [b"\xff\xfe", b"[1]", b"{", b'"text"', b"[" * 5000, b'{"run": "\xff"}', 5, 1.5]
     for raw in rows:
-        number = store.send(1, Stop(), "ada")
+        number = store.send(1, Stop(), person("ada"))
         with sqlite3.connect(store.places.database) as raw_connection:
             raw_connection.execute("UPDATE commands SET payload = ? WHERE id = ?", (raw, number))
         raw_connection.close()

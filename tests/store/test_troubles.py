@@ -20,6 +20,7 @@ from autoloop.store.trouble import translated
 from tests.store.killing import killed_writers
 from tests.store.rows import a_loop, a_run, filled
 from tests.support.databases import assert_intact, connections
+from tests.support.senders import person
 
 CORE = str(Path(autoloop.__file__).parents[1])
 
@@ -38,7 +39,7 @@ def test_damage_that_is_met_after_opening_is_a_sentence(tmp_path: Path) -> None:
             lambda: store.runs(1),
             store.loops,
             lambda: store.put_run(a_run("x")),
-            lambda: store.send(1, Pause(), "b"),
+            lambda: store.send(1, Pause(), person("b")),
         ]
         for ask in asking:
             with pytest.raises(StoreCorruptError) as caught:

@@ -8,16 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.engine.driver.lock import EngineLock
-from autoloop.model import RunState, UserError
+from autoloop.model import RunState, Sender, UserError
+from autoloop.protocol import Pause
 from autoloop.store import SCHEMA_VERSION, Places, Store, opening
 
 from tests.store.rows import filled
+from tests.support.senders import person
 
 
 def older(path: Path, version: int) -> None:
     with sqlite3.connect(path) as raw:
         raw.execute("DROP INDEX runs_by_state")
         raw.execute("DROP INDEX runs_by_group")
+        raw.execute("ALTER TABLE commands DROP COLUMN sender")
         raw.execute("ALTER TABLE runs DROP COLUMN config_group")
         raw.execute(f"PRAGMA user_version = {version}")
     raw.close()
@@ -58,6 +61,18 @@ def test_replicates_in_other_loops_are_found_in_a_database_that_was_migrated(tmp
     with Store.open(tmp_path) as store:
         assert [run.id for run in store.replicates_elsewhere(2)] == [one.id]
         assert store.replicates_elsewhere(1) == []  # it has not finished
+
+
+def test_requests_that_waited_in_an_older_database_are_a_persons(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with Store.open(tmp_path) as store:
+        answered, waiting = (store.send(1, Pause(), person("ada")) for _ in range(2))
+        store.answer(answered, True, "paused")
+    older(path, 1)
+    with Store.open(tmp_path) as store:
+        assert store.command(waiting).sender == Sender(user="ada", terminal="unknown")
+        assert store.command(answered).sender == Sender(user="ada")  # not known any more
+        assert [command.id for command in store.open_commands(1)] == [waiting]
 
 
 def test_steps_from_an_artificial_version_0_are_taken_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import msgspec
+from autoloop import whoami
+from autoloop.engine.commands.permission import check_early
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Loop, LoopState, RunState, UserError
 from autoloop.protocol import Extend, Kill, Move, Pause, Resume, Retry, Stop
@@ -76,7 +78,9 @@ def resume(
     from autoloop.engine.planning import limits
 
     request = Resume(max_hours=max_hours, max_runs=max_runs)
+    sender = whoami.this_process()
     with client.opened(loop) as (store, found):
+        check_early(store, found, sender, request)
         started, now = store.started_runs(found.id), time.time()
         more = limits.apply_resume_limits(request, found, started, now)
         over = limits.exhausted_reason(more, started, now)
@@ -98,7 +102,7 @@ def resume(
         if over and found.state is LoopState.STOPPED:
             raise UserError(f"{found.name} was {over}.")
         told = [event.id for event in store.events(found.id)]
-        store.send(found.id, request, client.actor())
+        store.send(found.id, request, sender)
         if no_ui:
             from autoloop_tui.cli.output import events
 
@@ -188,16 +192,18 @@ def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
 
 def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> int:
     """By the loop's engine, by one that is started for it, or, where none can be, by asking the supervisors."""
+    sender = whoami.this_process()
     with client.opened(loop) as (store, found):
         chosen = store.find_run(found, run) if run is not None else None
         request = kind(run=chosen.id) if chosen else kind()
+        check_early(store, found, sender, request)
         if client.alive(store, found):
             return _stop_driven(store, found, request)
         from autoloop.engine.driver.unattended import executing, stop_without_engine
 
         def stop_it() -> int:
             number = chosen.id if chosen else None
-            return printing.print_answer(stop_without_engine(store, found, number, kill=kind is Kill, actor=client.actor()))
+            return printing.print_answer(stop_without_engine(store, found, number, kill=kind is Kill, sender=sender))
 
         if chosen is not None:
             # An engine would go on with the whole loop: what waits to be started waits for one that somebody wants.

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from autoloop import whoami
+from autoloop.engine.commands.permission import check_freeing
 from autoloop.model import UserError
 from autoloop.settings import load_settings
 from autoloop.store import Store
@@ -61,6 +63,8 @@ def disk(
         raise UserError("--free (with or without --exec), --undo and --empty are three actions; choose one.")
     project = Path.cwd()
     settings = load_settings(project)
+    if exec_ or empty:
+        check_freeing(settings.agents, whoami.this_process())
     for folder in outside or []:
         if not folder.is_dir():
             raise UserError(f"There is no folder {folder}; --outside names one in which runs have written.")

@@ -16,7 +16,7 @@ from autoloop.variants.request import VariantRequest
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
-from autoloop_tui.cli.output.proposals import proposal_document, proposal_text, records_of, results_of
+from autoloop_tui.cli.output.proposals import proposal_document, proposal_text, records_of, results_of, senders_of
 from autoloop_tui.cli.parameters import AllPending, AsJson, Edits, LoopName, Many, Proposals
 
 LISTED = 20
@@ -36,14 +36,15 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
         runs = store.runs(found.id)
         results = results_of(store, found, runs)
         records = records_of(store, found) if listed else {}
+        senders = senders_of(store, listed)
         if json:
-            print(printing.json_text([proposal_document(each, results.of(each), records) for each in listed]))
+            print(printing.json_text([proposal_document(each, results.of(each), records, senders) for each in listed]))
             return 0
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
             return 0
         by_id, book = {run.id: run for run in runs}, results.book
-        texts = (proposal_text(each, by_id[each.base_run], results.of(each), book, records) for each in listed)
+        texts = (proposal_text(each, by_id[each.base_run], results.of(each), book, records, senders) for each in listed)
         print("\n\n".join(texts))
     return 0
 
@@ -63,7 +64,13 @@ def approve(
     note
         The reason, kept with the proposal.
     """
-    return _each("approve", numbers, loop, all_, lambda known: Approve(proposals=known, note=note))
+    return _each(
+        "approve",
+        numbers,
+        loop,
+        all_,
+        lambda known: Approve(proposals=[each.id for each in known], note=note, seen=[each.config_hash for each in known]),
+    )
 
 
 def reject(
@@ -81,7 +88,7 @@ def reject(
     reason
         The reason, kept with the proposal.
     """
-    return _each("reject", numbers, loop, all_, lambda known: Reject(proposals=known, note=reason))
+    return _each("reject", numbers, loop, all_, lambda known: Reject(proposals=[each.id for each in known], note=reason))
 
 
 def undo(numbers: list[int] | None = None, /, *, loop: LoopName = None) -> int:
@@ -93,7 +100,7 @@ def undo(numbers: list[int] | None = None, /, *, loop: LoopName = None) -> int:
         Proposal numbers; without any, all proposals of the last approve or reject.
     """
     if numbers:
-        return _each("undo", numbers, loop, False, lambda known: Undo(proposals=known))
+        return _each("undo", numbers, loop, False, lambda known: Undo(proposals=[each.id for each in known]))
     with client.opened(loop) as (store, found):
         return printing.print_answer(client.ask(store, found, Undo()))
 
@@ -213,7 +220,7 @@ def hold(*, off: bool = False, loop: LoopName = None) -> int:
 
 
 def _each(
-    word: str, numbers: list[int] | None, loop: str | None, every: bool, request: Callable[[list[int]], Request]
+    word: str, numbers: list[int] | None, loop: str | None, every: bool, request: Callable[[list[Proposal]], Request]
 ) -> int:
     """Decide on all the numbers in one request; each is tried, and the failures are reported together at the end."""
     with client.opened(loop) as (store, found):
@@ -224,10 +231,9 @@ def _each(
         if not numbers:
             raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {word} 1 2`, or give --all.")
         numbers = list(dict.fromkeys(numbers))
-        there = [proposal.id for proposal in store.proposals(found.id)]
-        present = set(there)
-        known = [number for number in numbers if number in present]
-        problems = [_no_proposal(found, number, there) for number in numbers if number not in present]
+        present = {proposal.id: proposal for proposal in store.proposals(found.id)}
+        known = [present[number] for number in numbers if number in present]
+        problems = [_no_proposal(found, number, [*present]) for number in numbers if number not in present]
         if known:
             try:
                 printing.print_answer(client.ask(store, found, request(known)))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.metrics import MetricBook, config_label, for_runs
-from autoloop.model import Loop, Proposal, RuleRecord, Run
+from autoloop.model import Loop, Proposal, RuleRecord, Run, Sender
 from autoloop.store import Store
 from autoloop.text.changes import change_text, extension_text
 from autoloop.text.evidence import averaged_text, observation_text
@@ -31,11 +31,20 @@ def records_of(store: Store, loop: Loop) -> dict[str, RuleRecord]:
     return project_records(store, loop, metrics_of(store.places, loop))
 
 
-def proposal_document(proposal: Proposal, result: Result | None, records: Mapping[str, RuleRecord]) -> dict[str, Any]:
-    """The proposal as JSON, with authors as the table shows them; `outcome`: what became of it, once it has a run;
-    `record`: of its rule in the project."""
+def senders_of(store: Store, proposals: Sequence[Proposal]) -> dict[int, Sender]:
+    """From where each decision of a command came, by the command's number."""
+    return {number: store.command(number).sender for number in {each.decision for each in proposals} if number is not None}
+
+
+def proposal_document(
+    proposal: Proposal, result: Result | None, records: Mapping[str, RuleRecord], senders: Mapping[int, Sender]
+) -> dict[str, Any]:
+    """The proposal as JSON, with authors as the table shows them; `decided_from`: the user, terminal, agent and programs of
+    the command that decided it; `outcome`: what became of it, once it has a run; `record`: of its rule in the project."""
+    sender = senders.get(proposal.decision) if proposal.decision is not None else None
     decided_by = str(proposal.decided_by) if proposal.decided_by else None
     document = {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
+    document["decided_from"] = msgspec.to_builtins(sender) if sender is not None else None
     record = record_document(records.get(proposal.origin)) if proposal.author.by_itself else None
     return {**document, "outcome": result_document(result) if result else None, "record": record}
 
@@ -46,6 +55,7 @@ def proposal_text(
     result: Result | None,
     book: MetricBook,
     records: Mapping[str, RuleRecord] | None = None,
+    senders: Mapping[int, Sender] = {},
 ) -> str:
     where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
     where = "then" if proposal.extend is not None else where
@@ -79,6 +89,9 @@ def proposal_text(
         lines.append(f"    runs: {', '.join(f'{run.id} {run.state.value}' for run in result.runs)}")
         if result.verdict and result.metric:
             lines.append(f"    {book.short(result.metric)} against its base: {sentence(result.verdict)}")
+    if proposal.decided_by:
+        sender = senders.get(proposal.decision) if proposal.decision is not None else None
+        lines.append(f"    decided by {proposal.decided_by}" + (f" ({sender.origin})" if sender else ""))
     if proposal.blocked:
         lines.append(f"    blocked: {proposal.blocked}")
     said = {change.note for change in proposal.changes}

@@ -39,6 +39,7 @@ from autoloop.model.outcome import Call, Comparison, Confirmation, Outcome, Roun
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus, Repeats
 from autoloop.model.run import Halved, Run, RunState, Unjudged
 from autoloop.model.search import Axis, Sampler, Search
+from autoloop.model.sender import Sender
 from autoloop.model.slot import LOCAL, Slot
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "RunState",
     "Sampler",
     "Search",
+    "Sender",
     "Series",
     "Slot",
     "Standing",

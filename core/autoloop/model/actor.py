@@ -1,4 +1,4 @@
-"""Who did something: a person, a rule, the default of the rule book, the search, or the approval policy."""
+"""Who did something: a person, a coding agent, a rule, the default of the rule book, the search, or the approval policy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from autoloop.model.search import Sampler
 
 class ActorKind(StrEnum):
     PERSON = "person"
+    AGENT = "agent"
+    """A coding agent: what it may decide, `[agents]` of the settings say."""
     RULE = "rule"
     DEFAULT = "default"
     """The rule book's `[default]`, which proposes if no rule fires."""
@@ -26,16 +28,20 @@ class ActorKind(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The author of a proposal, or who decided it. As text: `ada`, `rule:more-lr`, `default`, `optuna (TPE)`,
-    `policy`."""
+    """The author of a proposal, or who decided it. As text: `ada`, `agent:codex`, `rule:more-lr`, `default`,
+    `optuna (TPE)`, `policy`."""
 
     kind: ActorKind
     name: str = ""
-    """The person's name, the rule's id or the search's sampler; empty for the other kinds."""
+    """The person's or the agent's name, the rule's id or the search's sampler; empty for the other kinds."""
 
     @classmethod
     def person(cls, name: str) -> Self:
         return cls(kind=ActorKind.PERSON, name=name)
+
+    @classmethod
+    def agent(cls, name: str) -> Self:
+        return cls(kind=ActorKind.AGENT, name=name)
 
     @classmethod
     def rule(cls, rule: str) -> Self:
@@ -58,7 +64,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         if self.kind in (ActorKind.PERSON, ActorKind.SEARCH):
             return self.name
-        return f"rule:{self.name}" if self.kind is ActorKind.RULE else self.kind.value
+        return f"{self.kind.value}:{self.name}" if self.kind in (ActorKind.RULE, ActorKind.AGENT) else self.kind.value
 
 
 DEFAULT_RULE = Actor(kind=ActorKind.DEFAULT)

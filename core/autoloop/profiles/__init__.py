@@ -106,6 +106,14 @@ def command_lines() -> Traversable:
     return resources.files(__name__) / "command_lines.toml"
 
 
+@cache
+def agent_variables() -> dict[str, str]:
+    """The variables by which coding agents are known -> the agent's name; empty where the variable holds it."""
+    text = (resources.files(__name__) / "agents.toml").read_text(encoding="utf-8")
+    found: dict[str, str] = tomllib.loads(text)["variables"]
+    return found
+
+
 def _profiles() -> tuple[Profile, ...]:
     return tuple(map(_profile, PROFILES))
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from autoloop import protocol
-from autoloop.model import Attempt, Event, EventKind, Loop, Proposal, Round, Run, RunState, UserError
+from autoloop.model import Attempt, Event, EventKind, Loop, Proposal, Round, Run, RunState, Sender, UserError
 from autoloop.protocol import Request
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
@@ -40,7 +40,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """The verb of the request."""
     payload: bytes
     """The other fields of the request as JSON; or whatever somebody else wrote there."""
-    actor: str
+    sender: Sender
     sent_at: float
     answered_at: float | None = None
     ok: bool | None = None
@@ -260,7 +260,7 @@ class Store(Rows):
 
     # ------------------------------------------------------------------------------------------------------ commands
 
-    def send(self, loop: int, request: Request, actor: str) -> int:
+    def send(self, loop: int, request: Request, sender: Sender) -> int:
         """The one thing a client writes. Returns the command's number, to look for its answer.
 
         UserError for text that no file could hold (bytes from a command line that are not UTF-8), or must not (secrets).
@@ -277,17 +277,21 @@ class Store(Rows):
             raise UserError(f"The {kind} command holds text that is not UTF-8; write it anew.") from None
         with self.transaction():
             self._sql(
-                "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO commands (loop, kind, payload, actor, sent_at, sender) VALUES (?, ?, ?, ?, ?, ?)",
                 loop,
                 kind,
                 body,
-                actor,
+                sender.user,
                 time.time(),
+                self._encode(sender),
             )
             return int(self._sql("SELECT last_insert_rowid()")[0][0])
 
     def open_commands(self, loop: int) -> list[Command]:
         return self._commands("loop = ? AND answered_at IS NULL ORDER BY id", loop)
+
+    def answered_commands(self, loop: int) -> list[Command]:
+        return self._commands("loop = ? AND answered_at IS NOT NULL ORDER BY id", loop)
 
     def command(self, command: int) -> Command:
         return self._commands("id = ?", command)[0]
@@ -297,7 +301,8 @@ class Store(Rows):
 
     def _commands(self, where: str, *values: Any) -> list[Command]:
         rows = self._sql(
-            "SELECT id, loop, kind, payload, actor, sent_at, answered_at, ok, answer FROM commands WHERE " + where, *values
+            "SELECT id, loop, kind, payload, actor, sent_at, answered_at, ok, answer, sender FROM commands WHERE " + where,
+            *values,
         )
         return [
             Command(
@@ -305,7 +310,7 @@ class Store(Rows):
                 loop=row[1],
                 kind=row[2],
                 payload=row[3],
-                actor=row[4],
+                sender=_sender(row[9], row[4]),
                 sent_at=row[5],
                 answered_at=row[6],
                 ok=None if row[7] is None else bool(row[7]),
@@ -313,3 +318,11 @@ class Store(Rows):
             )
             for row in rows
         ]
+
+
+def _sender(body: bytes | None, user: str) -> Sender:
+    """Who sent a command; of a row that does not say it, or says it badly, nobody at a terminal."""
+    try:
+        return msgspec.json.decode(body or b"", type=Sender)
+    except (msgspec.DecodeError, TypeError):
+        return Sender(user=user)

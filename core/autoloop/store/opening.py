@@ -21,7 +21,7 @@ from autoloop.store.portable import make_relative
 from autoloop.store.sentences import make_typed
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
@@ -50,7 +50,8 @@ CREATE INDEX proposals_by_loop ON proposals (loop, round);
 CREATE TABLE events (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX events_by_loop ON events (loop, id);
 CREATE TABLE commands (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,
-                       actor TEXT NOT NULL, sent_at REAL NOT NULL, answered_at REAL, ok INTEGER, answer TEXT);
+                       actor TEXT NOT NULL, sent_at REAL NOT NULL, answered_at REAL, ok INTEGER, answer TEXT,
+                       sender BLOB);
 CREATE INDEX commands_open ON commands (loop, answered_at);
 """
 
@@ -73,12 +74,21 @@ def _name_trainers(db: sqlite3.Connection, folder: Path) -> None:
     name_trainers(db, folder)
 
 
+def _record_senders(db: sqlite3.Connection) -> None:
+    """Requests say who sent them. Those that wait for an answer were let in when they were sent: by a person, at a terminal
+    of which nothing is known."""
+    db.execute("ALTER TABLE commands ADD COLUMN sender BLOB")
+    known = "json_object('user', actor, 'terminal', 'unknown')"
+    db.execute(f"UPDATE commands SET sender = CAST({known} AS BLOB) WHERE answered_at IS NULL")
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     1: lambda db, _: _index_states(db),
     2: lambda db, _: make_relative(db),
     3: lambda db, _: make_typed(db),
     4: _name_trainers,
     5: lambda db, _: _index_groups(db),
+    6: lambda db, _: _record_senders(db),
 }
 """Version -> the step from it to the next one, inside a transaction; the path is the project's."""
 

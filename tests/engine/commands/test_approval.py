@@ -11,6 +11,7 @@ from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Start, Stop,
 
 from tests.engine.processes import seen
 from tests.engine.project import EngineProject, rows
+from tests.support.senders import person
 from tests.support.waiting import eventually
 
 THREE = """
@@ -300,7 +301,7 @@ def test_an_approval_no_longer_holds_when_the_base_config_was_altered_afterwards
     proposal, base, frozen = approved_and_left(project)
     alter(frozen)
     loop = project.store.loop(base.loop)
-    project.store.send(loop.id, Start(), "ada")
+    project.store.send(loop.id, Start(), person("ada"))
     ended = project.run(loop)
     after = project.store.proposal(proposal.id)
     assert after.status is ProposalStatus.BLOCKED
@@ -328,7 +329,7 @@ def test_an_approval_holds_no_longer_either_when_the_engine_saw_the_base_before_
 def test_an_approval_holds_when_nothing_was_altered_while_no_engine_was_there(project: EngineProject) -> None:
     proposal, base, _ = approved_and_left(project)
     loop = project.store.loop(base.loop)
-    project.store.send(loop.id, Start(), "ada")
+    project.store.send(loop.id, Start(), person("ada"))
     assert project.run(loop).state is LoopState.FINISHED
     assert project.store.proposal(proposal.id).status is ProposalStatus.LAUNCHED
     assert rates(project.runs(loop, 2)) == [2.0]

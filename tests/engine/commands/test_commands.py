@@ -10,6 +10,7 @@ from autoloop.protocol import Approve, Kill, Move, Pause, Propose, Resume, Retry
 from tests.engine.processes import states
 from tests.engine.project import EngineProject
 from tests.support.processes import alive
+from tests.support.senders import person
 
 
 def order(project: EngineProject, loop_id: int) -> list[str]:
@@ -203,7 +204,7 @@ def test_each_command_is_carried_out_once_although_the_next_engine_reads_them_ag
 
 def test_commands_that_were_sent_while_no_engine_was_there_are_carried_out_by_the_next(project: EngineProject) -> None:
     loop = project.loop([project.config("a"), project.config("b")])
-    number = project.store.send(loop.id, Stop(run="a"), "ada")
+    number = project.store.send(loop.id, Stop(run="a"), person("ada"))
     project.run(loop)
     assert states(project.runs(loop)) == [RunState.STOPPED, RunState.FINISHED]
     assert project.store.command(number).ok

@@ -19,6 +19,7 @@ from tests.engine.processes import states
 from tests.engine.project import EngineProject
 from tests.engine.resuming import PRESET
 from tests.support.databases import Died, die_at
+from tests.support.senders import person
 from tests.support.waiting import eventually
 
 
@@ -37,7 +38,7 @@ def finished(project: EngineProject, **behaviour: Any) -> tuple[Loop, Run]:
 
 
 def send(project: EngineProject, loop: Loop, *, run: str, steps: int) -> int:
-    return project.store.send(loop.id, Extend(run=run, steps=steps), "ada")
+    return project.store.send(loop.id, Extend(run=run, steps=steps), person("ada"))
 
 
 def went_on(project: EngineProject, run: Run, steps: int, results: tuple[str, ...] = ("finished", "finished")) -> None:
@@ -128,7 +129,7 @@ def test_a_loop_whose_last_round_ends_waits_for_what_was_extended(project: Engin
     gate = project.gate("long")
     config = project.config("a", at={"40": {"gate": str(gate)}})
     loop = loop_of(project, [config], concurrency=2, rounds=2, decide=True)
-    project.store.send(loop.id, Hold(), "ada")
+    project.store.send(loop.id, Hold(), person("ada"))
     with project.driven(loop) as engine:
         engine.until(lambda: project.proposals(loop), "the proposal")
         engine.done(Extend(run="a", steps=40))
@@ -175,7 +176,7 @@ def test_a_retry_of_an_extension_that_failed_goes_on_from_the_checkpoint_again(p
     project.run(loop)
     assert project.store.run(run.id).state is RunState.FAILED
     trip.unlink()
-    project.store.send(loop.id, Retry(run="a"), "ada")
+    project.store.send(loop.id, Retry(run="a"), person("ada"))
     project.run(loop)
     went_on(project, run, 40, ("finished", "failed", "finished"))
 
@@ -200,7 +201,7 @@ def test_stopping_the_loop_queues_an_extension_that_is_still_one_when_the_loop_g
 def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(project: EngineProject) -> None:
     loop, run = finished(project)
     send(project, loop, run="a", steps=40)
-    project.store.send(loop.id, Stop(run="a"), "ada")
+    project.store.send(loop.id, Stop(run="a"), person("ada"))
     project.run(loop)
     assert project.store.run(run.id) == run
     assert project.state(loop).state is LoopState.FINISHED
@@ -208,7 +209,7 @@ def test_an_extension_that_is_taken_out_of_the_queue_leaves_the_run_as_it_was(pr
 
 def test_a_loop_that_was_paused_when_it_finished_goes_on_all_the_same(project: EngineProject) -> None:
     loop, run = finished(project)
-    project.store.send(loop.id, Pause(), "ada")
+    project.store.send(loop.id, Pause(), person("ada"))
     send(project, loop, run="a", steps=40)
     project.run(loop)
     went_on(project, run, 40)
@@ -256,7 +257,7 @@ def test_a_preset_without_a_resume_table_cannot_be_extended(project: EngineProje
 
 def test_an_old_command_to_stop_does_not_stop_a_loop_that_has_finished(project: EngineProject) -> None:
     loop, run = finished(project)
-    number = project.store.send(loop.id, Stop(), "ada")
+    number = project.store.send(loop.id, Stop(), person("ada"))
     send(project, loop, run="a", steps=40)
     assert project.run(loop).state is LoopState.FINISHED
     assert not project.store.command(number).ok

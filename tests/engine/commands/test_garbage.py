@@ -8,9 +8,11 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.engine.project import EngineProject
+from tests.support.senders import person
 from tests.support.waiting import PATIENCE
 
 KINDS = ["approve", "reject", "undo", "edit", "propose", "start", "hold", "pause", "resume", "retry", "extend", "move"]
@@ -44,8 +46,8 @@ def every_row_is_answered(project: EngineProject, chance: random.Random, number:
         with closing(sqlite3.connect(project.store.places.database, timeout=PATIENCE)) as database, database:
             for kind, payload in sent:
                 database.execute(
-                    "INSERT INTO commands (loop, kind, payload, actor, sent_at) VALUES (?, ?, ?, 'garbage', 0)",
-                    (loop.id, kind, payload),
+                    "INSERT INTO commands (loop, kind, payload, actor, sent_at, sender) VALUES (?, ?, ?, 'garbage', 0, ?)",
+                    (loop.id, kind, payload, msgspec.json.encode(person("garbage"))),
                 )
         engine.until(lambda: not project.store.open_commands(loop.id), "an answer to every row")
         for command in range(1, number + 1):

@@ -9,6 +9,7 @@ from autoloop.model import UserError
 from autoloop.protocol import Approve, Edit, Propose, Start, Variant
 
 from tests.engine.project import EngineProject
+from tests.support.senders import person
 
 
 def test_an_edit_that_matches_nothing_is_refused_and_the_proposal_stays_as_it_was(project: EngineProject) -> None:
@@ -65,6 +66,6 @@ def test_text_that_is_no_unicode_is_refused_where_it_is_sent(project: EngineProj
     loop = project.loop([project.config("a")])
     with pytest.raises(UserError, match="UTF-8"):
         project.store.send(
-            loop.id, Propose(run="a", variants=[Variant(edits=["lr=\udcff"])]), "ada"
+            loop.id, Propose(run="a", variants=[Variant(edits=["lr=\udcff"])]), person("ada")
         )  # as from a shell's $'\xff'
     assert project.store.open_commands(loop.id) == []

@@ -14,6 +14,7 @@ from autoloop.protocol import Approve, Hold, Reject, Resume
 
 from tests.engine.processes import states
 from tests.engine.project import EngineProject
+from tests.support.senders import person
 
 HOUR = 3600.0
 
@@ -33,9 +34,9 @@ def test_a_loop_starts_no_more_runs_than_its_budget_and_goes_on_when_that_is_rai
     assert "resume --max-runs" in (ended.reason or "")
     assert "4 of 4 runs" in (project.folder / "reports" / "report.md").read_text()
     assert sorted(states(project.runs(loop))) == ["finished"] * 4 + ["queued"] * 2
-    project.store.send(loop.id, Resume(max_runs=4), "ada")  # not raised: it changes nothing
+    project.store.send(loop.id, Resume(max_runs=4), person("ada"))  # not raised: it changes nothing
     assert project.run(loop).state is LoopState.STOPPED
-    project.store.send(loop.id, Resume(max_runs=6), "ada")
+    project.store.send(loop.id, Resume(max_runs=6), person("ada"))
     assert project.run(loop).state is LoopState.FINISHED
     assert states(project.runs(loop)) == [RunState.FINISHED] * 6
 
@@ -61,7 +62,7 @@ def test_when_the_hours_are_over_running_runs_end_and_the_loop_stops_until_it_ge
     assert ended.state is LoopState.STOPPED
     assert "--max-hours" in (ended.reason or "")
     assert states(project.runs(loop)) == [RunState.FINISHED, RunState.QUEUED]
-    project.store.send(loop.id, Resume(max_hours=1), "ada")
+    project.store.send(loop.id, Resume(max_hours=1), person("ada"))
     with project.driven(loop, clocked(lambda: time.time() + hours[0] * HOUR)) as engine:
         assert engine.end().state is LoopState.FINISHED
 

@@ -25,6 +25,7 @@ from tests.engine.project import EngineProject
 from tests.engine.promises import nothing_is_lost_or_done_twice
 from tests.support.databases import Died, die_at
 from tests.support.processes import alive
+from tests.support.senders import person
 
 RUNS, SLOTS, KILLS = 4, 2, 12
 
@@ -78,8 +79,8 @@ def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(proj
 def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: EngineProject) -> None:
     gate = project.gate("go")
     loop = project.loop([project.config("a", gate=str(gate))], rounds=2, decide=True, approve="manual")
-    project.store.send(loop.id, Propose(run="a", variants=[Variant(edits=["lr=3"])]), "ada")
-    project.store.send(loop.id, Stop(), "ada")
+    project.store.send(loop.id, Propose(run="a", variants=[Variant(edits=["lr=3"])]), person("ada"))
+    project.store.send(loop.id, Stop(), person("ada"))
     for number in range(1, 12):
         with Store.open(project.folder) as store:
             engine = Engine(store, loop)
@@ -103,8 +104,8 @@ def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(proje
         loop = project.loop(configs, concurrency=2, rounds=2, decide=True, approve="manual")
         with project.driven(loop) as first:
             first.until(partial(_has_proposals, project, loop, 2), "the proposals")
-        project.store.send(loop.id, Approve(proposals=[project.proposals(loop)[0].id]), "ada")
-        asked = project.store.send(loop.id, Start(), "ada")
+        project.store.send(loop.id, Approve(proposals=[project.proposals(loop)[0].id]), person("ada"))
+        asked = project.store.send(loop.id, Start(), person("ada"))
         with Store.open(project.folder) as store:
             engine = Engine(store, project.state(loop))
             die_at(store, number)
@@ -130,7 +131,7 @@ def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: EngineProje
     (run,) = project.runs(loop)
     with project.driven(loop, die_when_answering) as engine:
         trainer = project.trainer_pid(run.id)
-        project.store.send(loop.id, Stop(), "ada")
+        project.store.send(loop.id, Stop(), person("ada"))
         with pytest.raises(Died):
             engine.end()
     assert project.store.attempts(run.id)[0].stop is None

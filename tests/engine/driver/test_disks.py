@@ -25,6 +25,7 @@ from autoloop.store import Store, StoreUnavailableError
 from tests.engine.processes import states
 from tests.engine.project import EngineProject
 from tests.support.databases import assert_intact, before_each_row
+from tests.support.senders import person
 from tests.support.waiting import PATIENCE, delete
 
 
@@ -130,13 +131,13 @@ def test_commands_on_a_full_disk_are_a_sentence_and_are_not_half_sent(small: Eng
 
     def send_many() -> None:
         for _ in range(1000):  # SQLite may have a page or two left
-            small.store.send(loop.id, Approve(proposals=[1], note="x" * 3000), "ada")
+            small.store.send(loop.id, Approve(proposals=[1], note="x" * 3000), person("ada"))
 
     with pytest.raises(StoreUnavailableError, match="space"):
         send_many()
     ballast.unlink()
     sent = len(small.store.open_commands(loop.id))
-    small.store.send(loop.id, Pause(), "ada")
+    small.store.send(loop.id, Pause(), person("ada"))
     assert len(small.store.open_commands(loop.id)) == sent + 1
 
 

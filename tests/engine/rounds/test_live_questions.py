@@ -11,6 +11,7 @@ from autoloop.protocol import Approve, Edit, Hold, Pause, Reject, Resume, Retry,
 from tests.engine.processes import seen, states
 from tests.engine.project import EngineProject
 from tests.engine.rounds.live_rules import BAD, HEALS, STOPS, begin, live, one
+from tests.support.senders import person
 
 ASKS = HEALS + "ask = true\n"
 
@@ -47,7 +48,7 @@ def test_a_rejected_question_is_not_asked_again_and_the_run_finishes(project: En
 
 def refused_later(project: EngineProject, loop: Loop, proposal: int) -> str:
     """What an engine that comes back to the finished loop answers to an approval."""
-    number = project.store.send(loop.id, Approve(proposals=[proposal]), "ada")
+    number = project.store.send(loop.id, Approve(proposals=[proposal]), person("ada"))
     project.run(loop)
     command = project.store.command(number)
     assert command.ok is False
@@ -144,7 +145,7 @@ def test_a_loop_that_is_stopped_while_a_rule_stops_a_run_relaunches_it_on_resume
     loop = begin(project, HEALS, stubborn=True)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.STOPPING, "the stop")
-        project.store.send(loop.id, Stop(), "ada")
+        project.store.send(loop.id, Stop(), person("ada"))
         engine.end()
     assert project.state(loop).state is LoopState.STOPPED
     assert states(project.runs(loop)) == [RunState.STOPPED, RunState.QUEUED]

@@ -15,6 +15,7 @@ from autoloop.protocol import Approve, Kill, Propose, Stop, Variant
 from autoloop.store import Store
 
 from tests.engine.project import EngineProject
+from tests.support.senders import person
 
 
 @pytest.mark.parametrize("request_", [Stop(), Kill()], ids=["stop", "kill"])
@@ -27,7 +28,7 @@ def test_a_stop_is_obeyed_while_a_round_is_being_made_and_nothing_of_that_is_lef
     def write_and_ask(files: Sequence[tuple[Path, str]]) -> None:
         if not batches:
             with Store.open(project.folder) as store:
-                store.send(loop.id, request_, "ada")
+                store.send(loop.id, request_, person("ada"))
         batches.append(len(files))
         write_all(files)
 
@@ -63,7 +64,7 @@ def test_a_stop_is_obeyed_while_a_round_is_judged_and_the_loop_is_judged_when_it
         looked_at.append(run.name)
         if len(looked_at) == 2:
             with Store.open(project.folder) as store:
-                store.send(loop.id, Stop(), "ada")
+                store.send(loop.id, Stop(), person("ada"))
         return real(proposals, run)
 
     monkeypatch.setattr(Proposals, "base_config", look)

@@ -18,6 +18,7 @@ from autoloop.store import Store
 
 from tests.engine.project import EngineProject, rows
 from tests.support.databases import Died, die_at
+from tests.support.senders import person
 
 TRAINER = Path(__file__).with_name("then_trainer.py")
 RESUME = """
@@ -207,7 +208,7 @@ def test_an_engine_may_die_at_every_write(project: EngineProject, resumes: bool)
     loop = loop_of(project, preset=preset(project, resumes=resumes), approve="manual")
     with project.driven(loop) as driven:
         driven.until(lambda: project.story(loop, "waiting"), "a decision is waited for")
-    project.store.send(loop.id, Approve(proposals=[asked(project, loop).id]), "ada")
+    project.store.send(loop.id, Approve(proposals=[asked(project, loop).id]), person("ada"))
     for number in itertools.count(1):
         with Store.open(project.folder) as store:
             engine = Engine(store, store.loop(loop.id))

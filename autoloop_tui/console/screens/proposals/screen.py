@@ -61,7 +61,7 @@ class ProposalsScreen(ProposalBrowser):
             text = f"proposal {proposal.id} is blocked; edit it first ({self._key('edit')}): {proposal.blocked}"
             self.show_message(text, "slot-warn")
         else:
-            self._decide(Approve(proposals=[proposal.id]), [proposal])
+            self._decide(_approval([proposal]), [proposal])
 
     def _decide_many(self, decision: ProposalStatus) -> None:
         """Decide on the marked proposals, else on all that wait; asks first, and a rejection for its reason too."""
@@ -81,7 +81,11 @@ class ProposalsScreen(ProposalBrowser):
             if not agreed:
                 return
             if decision is ProposalStatus.APPROVED:
-                self._decide(Approve(proposals=[p.id for p in proposals]), proposals, aside=aside)
+                self._decide(
+                    _approval(proposals),
+                    proposals,
+                    aside=aside,
+                )
             else:
                 numbers = ", ".join(f"#{p.id}" for p in proposals[:12]) + (" …" if count > 12 else "")
                 self._ask_why(f"Reject {plural(count, 'proposal')}: why?", numbers, proposals)
@@ -220,3 +224,8 @@ class ProposalsScreen(ProposalBrowser):
         view = self.view
         if view is not None:
             self.console.ask(Hold(held=not view.loop.held))
+
+
+def _approval(proposals: Sequence[Proposal]) -> Approve:
+    """Of these as they are shown: one that somebody has edited meanwhile is not approved."""
+    return Approve(proposals=[each.id for each in proposals], seen=[each.config_hash for each in proposals])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -13,6 +13,7 @@ from autoloop.engine.base.output_secrets import output_secrets
 from autoloop.metrics import MetricBook
 from autoloop.model import EventKind, Loop, LoopSpec, Run
 from autoloop.rules import RuleSource
+from autoloop.settings import Grant
 from autoloop.store import Places, Store
 from autoloop.trainers import Preset
 
@@ -29,6 +30,9 @@ class Context:
     rules: RuleSource
     events: EventLog
     clock: Callable[[], float] = time.time
+    agents: Mapping[str, Grant] = field(default_factory=dict)
+    """What agents and scripts may ask for, as the settings said when the engine started: an agent that writes itself more
+    into them gains nothing in a loop that goes on."""
 
     @property
     def places(self) -> Places:

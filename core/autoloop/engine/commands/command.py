@@ -8,7 +8,8 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.runs.execution import Execution
-from autoloop.model import Run
+from autoloop.model import Run, Sender
+from autoloop.settings import Grant
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,16 @@ class CommandContext:
     execution: Execution
     proposals: Proposals
     live: LiveProposals
-    actor: str
+    sender: Sender
+    grant: Grant | None
+    """What its sender may do; None for a person, who may do all."""
     number: int
     """The command's row: what one command decides is undone together."""
+
+    @property
+    def actor(self) -> str:
+        """Who sent it, in words."""
+        return self.sender.words
 
     def run(self, name: str) -> Run:
         """The run of this id, else the newest of this name. UserError if the loop has none."""

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from autoloop import protocol
 from autoloop.engine.base.context import Context
-from autoloop.engine.commands import loop, proposals, rounds, runs
+from autoloop.engine.commands import loop, permission, proposals, rounds, runs
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.commands.proposals import PartlyDoneError
 from autoloop.engine.rounds.live_proposals import LiveProposals
@@ -73,12 +73,15 @@ class Commands:
 
     def apply(self, row: Command) -> None:
         """Carry out one command. Its effect and its answer are one transaction; a refusal leaves nothing changed."""
-        LOG.debug("command %d: %s, from %s", row.id, row.kind, row.actor)
-        command = CommandContext(self.context, self.execution, self.proposals, self.live, row.actor, row.id)
+        LOG.debug("command %d: %s, from %s", row.id, row.kind, row.sender.words)
+        grant = permission.grant_of(self.context.agents, row.sender)
+        command = CommandContext(self.context, self.execution, self.proposals, self.live, row.sender, grant, row.id)
         try:
             with self.context.store.transaction():
                 try:
-                    self.context.store.answer(row.id, True, carry_out(command, row.request))
+                    request = row.request
+                    permission.check(self.context.store, self.context.loop, grant, row.sender, request, self.context.clock())
+                    self.context.store.answer(row.id, True, carry_out(command, request))
                 except PartlyDoneError as done:
                     self.context.store.answer(row.id, False, str(done))
         except StoreUnavailableError:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from msgspec import UNSET
 
+from autoloop.engine.commands import permission
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.rounds.deciding import WAYS_BACK, start_due
 from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.proposals import describe_changes
 from autoloop.metrics import parse_expectation
-from autoloop.model import POLICY, Actor, EventKind, Proposal, ProposalStatus, RoundState, UserError
+from autoloop.model import POLICY, EventKind, Proposal, ProposalStatus, RoundState, UserError
 from autoloop.model.transitions import proposal_decided, proposal_undecided
 from autoloop.protocol import Approve, Edit, Propose, Reject, Undo
 from autoloop.store import StoreUnavailableError
@@ -28,7 +29,10 @@ class PartlyDoneError(Exception):
 
 
 def approve(command: CommandContext, request: Approve) -> str:
-    return _decide(command, ProposalStatus.APPROVED, request.proposals, note=request.note)
+    if request.seen is not UNSET and len(request.seen) != len(request.proposals):
+        raise UserError(f"{len(request.seen)} hashes were given for {len(request.proposals)} proposals; give one for each.")
+    seen = {} if request.seen is UNSET else dict(zip(request.proposals, request.seen, strict=True))
+    return _decide(command, ProposalStatus.APPROVED, request.proposals, note=request.note, seen=seen)
 
 
 def reject(command: CommandContext, request: Reject) -> str:
@@ -60,7 +64,13 @@ def _last_decided(command: CommandContext) -> list[Proposal]:
 
 
 def _decide(
-    command: CommandContext, status: ProposalStatus, numbers: Sequence[int], *, note: str | None = None, aside: str = ""
+    command: CommandContext,
+    status: ProposalStatus,
+    numbers: Sequence[int],
+    *,
+    note: str | None = None,
+    aside: str = "",
+    seen: Mapping[int, str] = {},
 ) -> str:
     """Decide on each of the proposals that can be decided, in one answer and one line of the story."""
     note = note or None
@@ -72,8 +82,12 @@ def _decide(
             proposal = _open_proposal(command, number)
             if status is ProposalStatus.APPROVED and proposal.blocked:
                 raise UserError(f"Proposal {number} is blocked: {proposal.blocked} Edit it first.")
+            if seen.get(number, proposal.config_hash) != proposal.config_hash:
+                raise UserError(
+                    f"Proposal {number} is not as it was when it was looked at; look at it again (`autoloop-tui proposals`)."
+                )
             if status is ProposalStatus.APPROVED and proposal.live:
-                said.append(command.live.approve(proposal, Actor.person(command.actor), note))
+                said.append(command.live.approve(proposal, command.sender.actor, note, command.number))
                 continue
         except StoreUnavailableError:
             raise
@@ -101,7 +115,7 @@ def _record(command: CommandContext, proposal: Proposal, status: ProposalStatus,
     if status is ProposalStatus.PENDING:
         changed = proposal_undecided(proposal, note)
     else:
-        by, now = Actor.person(command.actor), command.context.clock()
+        by, now = command.sender.actor, command.context.clock()
         changed = proposal_decided(proposal, status, by, now, note=note, decision=command.number)
     command.context.store.put_proposal(changed)
 
@@ -143,7 +157,8 @@ def edit(command: CommandContext, request: Edit) -> str:
             f"Proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it, or propose a "
             "variant of your own."
         )
-    revised = command.proposals.revise(proposal, request.edits, Actor.person(command.actor))
+    revised = command.proposals.revise(proposal, request.edits, command.sender.actor)
+    permission.check_changes(command.grant, revised)
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
     context.store.put_proposal(revised)
@@ -167,13 +182,14 @@ def propose(command: CommandContext, request: Propose) -> str:
     made: list[Proposal] = []
     for number, each in enumerate(request.variants, 1):
         wanted = VariantRequest(
-            author=Actor.person(command.actor),
+            author=command.sender.actor,
             reason=each.reason or "by hand",
             edits=each.edits,
             expects=parse_expectation(each.expect, context.metrics) if each.expect else None,
         )
         proposal = command.proposals.propose(base, wanted, last.number)
         which = f"variant {number} ({wanted.reason}): " if len(request.variants) > 1 else ""
+        permission.check_changes(command.grant, proposal)
         if proposal.blocked:
             raise UserError(f"Nothing was proposed: {which}{proposal.blocked}")
         if any(other.config_hash == proposal.config_hash for other in made):

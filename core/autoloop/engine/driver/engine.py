@@ -70,6 +70,7 @@ class Engine:
             metrics=sources.metrics,
             rules=sources.rules,
             events=EventLog(store, loop.id),
+            agents=settings.agents,
         )
         self._max_log, self._min_free = settings.max_log, settings.min_free
         self.wandb = WandbStatus(self.context)

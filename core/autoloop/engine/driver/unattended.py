@@ -19,6 +19,7 @@ from autoloop.model import (
     Loop,
     LoopEnd,
     LoopEndKind,
+    Sender,
     StopCause,
     StopKind,
     UserError,
@@ -46,8 +47,10 @@ def ask_supervisors(attempts: list[tuple[Attempt, local.Handle]], *, kill: bool)
     return sum(local.request_stop(handle, Path(attempt.directory), kill=kill) for attempt, handle in attempts)
 
 
-def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool, actor: str) -> str:
-    """Stop the loop, or one run of it, and record that. UserError where an engine drives it after all."""
+def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool, sender: Sender) -> str:
+    """Stop the loop, or one run of it, and record that. UserError where an engine drives it after all.
+
+    Whether the sender may, is for the caller to check (`permission.check_early`)."""
     lock = EngineLock(store.places.lock(loop.name))
     if holder := lock.acquire():
         raise UserError(f"{loop.name} has an engine again ({holder.words}); repeat the command.")
@@ -55,7 +58,7 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
         attempts = executing(store, loop, run)
         if run is not None and not attempts:
             raise UserError(f"Run {run} is not running; there is nothing to stop.")
-        text = f"stopped by {actor}"
+        text = f"stopped by {sender.words}"
         with store.transaction():
             if run is None:
                 end = LoopEnd(kind=LoopEndKind.USER, text=text)

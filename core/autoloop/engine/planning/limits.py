@@ -117,6 +117,11 @@ def describe_plan(spec: LoopSpec) -> str | None:
     return ", ".join(parts) or None
 
 
+def inside_hours(hours: str, now: float) -> bool:
+    """Whether `now` is in these hours of the day."""
+    return quiet_until(hours, now) is not None
+
+
 def _minutes(hours: str) -> tuple[int, int]:
     """Begin and end as minutes of the day."""
     match = QUIET.fullmatch(hours)

@@ -112,9 +112,10 @@ class LiveProposals:
             run = self.context.store.run(run.base_run)
         return line
 
-    def _carry_out(self, proposal: Proposal, by: Actor, note: str | None = None) -> str:
+    def _carry_out(self, proposal: Proposal, by: Actor, note: str | None = None, decision: int | None = None) -> str:
         """Record the decision and stop the run; its successor is queued when it has ended."""
-        proposal = proposal_decided(proposal, ProposalStatus.APPROVED, by, self.context.clock(), note=note)
+        now = self.context.clock()
+        proposal = proposal_decided(proposal, ProposalStatus.APPROVED, by, now, note=note, decision=decision)
         self.context.store.put_proposal(proposal)
         text = f"{self._fired(proposal)}; {self._intent(proposal).lower()}"
         self.context.log_event(EventKind.LIVE, text, proposal.base_run)
@@ -136,9 +137,9 @@ class LiveProposals:
                 "propose a variant of the run instead."
             )
 
-    def approve(self, proposal: Proposal, by: Actor, note: str | None) -> str:
+    def approve(self, proposal: Proposal, by: Actor, note: str | None, decision: int) -> str:
         """Do what a rule asked for; `check_open` comes first."""
-        return self._carry_out(proposal, by, note)
+        return self._carry_out(proposal, by, note, decision)
 
     def stopping(self, active: Active) -> StopCause | None:
         """Why a live rule is stopping this attempt, None if none does."""

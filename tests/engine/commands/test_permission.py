@@ -1,0 +1,159 @@
+"""Who may ask for what: the engine refuses what needs a person, whichever client sends it."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import pytest
+from autoloop.engine.commands import permission
+from autoloop.model import Actor, Attempt, ProposalStatus, RunState, Sender, UserError
+from autoloop.protocol import (
+    Approve,
+    Edit,
+    Extend,
+    Hold,
+    Kill,
+    Move,
+    Pause,
+    Propose,
+    Reject,
+    Request,
+    Resume,
+    Retry,
+    Start,
+    Stop,
+    Undo,
+    Variant,
+)
+from autoloop.settings import Grant
+
+from tests.engine.project import EngineProject
+from tests.support.senders import agent, person, script
+
+NEEDS_A_PERSON: list[Request] = [
+    Approve(proposals=[1]),
+    Reject(proposals=[1]),
+    Undo(),
+    Edit(proposal=1, edits=["lr=3"]),
+    Start(),
+    Hold(held=False),
+    Resume(),
+    Stop(),
+    Stop(run="a"),
+    Kill(),
+    Retry(run="a"),
+    Extend(run="a", steps=9),
+    Move(run="a"),
+]
+
+
+def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project: EngineProject) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (rules_own,) = engine.waiting()
+        for request in NEEDS_A_PERSON:
+            assert "needs a person at a terminal, and this came from the agent codex" in engine.refused(request, agent())
+            assert "allow = [" in engine.refused(request, script())
+        assert project.proposals(loop) == [rules_own]
+        propose = Propose(run="a", variants=[Variant(edits=["lr=3"], reason="steeper")])
+        assert engine.done(propose, agent()).startswith("proposal 2 from a")
+        theirs = project.proposals(loop)[1]
+        assert (theirs.author, theirs.status) == (Actor.agent("codex"), ProposalStatus.PENDING)
+        assert str(theirs.author) == "agent:codex"
+        engine.done(Pause(), agent())
+        engine.done(Hold(), agent())
+
+        # A person's approval is of what was seen.
+        engine.done(Edit(proposal=2, edits=["lr=4"]))
+        said = engine.refused(Approve(proposals=[2], seen=[theirs.config_hash]))
+        assert "Proposal 2 is not as it was when it was looked at" in said
+        now = project.proposals(loop)[1]
+        engine.done(Approve(proposals=[2], seen=[now.config_hash]))
+        decided = project.proposals(loop)[1]
+        assert decided.decided_by == Actor.person("ada")
+        assert decided.decision is not None
+        assert project.store.command(decided.decision).sender == person("ada")
+        engine.leave()
+
+
+def test_a_policy_opens_verbs_within_budgets_and_ranges(project: EngineProject) -> None:
+    project.write(
+        "autoloop.toml",
+        '[agents.codex]\nallow = ["approve", "start"]\nruns = 1\n[agents.codex.edits]\nlr = {low = 0.5, high = 3}\n',
+    )
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        engine.waiting()
+        assert "may set lr from 0.5 to 3 only, not to 4" in engine.refused(
+            Propose(run="a", variants=[Variant(edits=["lr=4"])]), agent()
+        )
+        assert "may not change seed" in engine.refused(Propose(run="a", variants=[Variant(edits=["seed=4"])]), agent())
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr=3"])]), agent())
+        # What an agent writes into the settings of a loop that goes on gives it nothing.
+        project.write("autoloop.toml", '[agents.codex]\nallow = ["approve", "stop"]\n')
+        assert "runs = 1: it has brought about 0, and this would be 2 more" in engine.refused(
+            Approve(proposals=[1, 2]), agent()
+        )
+        assert "needs a person" in engine.refused(Stop(), agent())
+        assert "needs a person" in engine.refused(Approve(proposals=[2]), agent("gemini"))
+        assert "needs a person" in engine.refused(Approve(proposals=[2]), script())
+        engine.done(Approve(proposals=[2]), agent())
+        assert project.proposals(loop)[1].decided_by == Actor.agent("codex")
+        assert "it has brought about 1, and this would be 1 more" in engine.refused(Approve(proposals=[1]), agent())
+        engine.done(Start(), agent())
+        assert engine.end().reason
+    (second,) = project.runs(loop, 2)
+    assert second.proposal == 2
+
+
+def test_the_approval_policy_of_a_loop_does_not_speak_for_agents(project: EngineProject) -> None:
+    loop = project.loop([project.config("a", gate=str(project.gate()))], rounds=2, decide=True)
+    with project.driven(loop) as engine:
+        engine.until(lambda: project.runs(loop)[0].state is RunState.RUNNING)
+        assert engine.done(Propose(run="a", variants=[Variant(edits=["lr=7"])]), agent())
+        project.gate().touch()
+        engine.end()
+    theirs, rules_own = project.proposals(loop)
+    assert theirs.status is ProposalStatus.SKIPPED
+    assert theirs.note == "an agent's proposal, which only a person approves"
+    assert rules_own.status is ProposalStatus.LAUNCHED
+    assert [run.proposal for run in project.runs(loop, 2)] == [rules_own.id]
+
+
+def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    store, run = project.store, project.runs(loop)[0]
+    on_gpus = msgspec.structs.replace(loop, spec=msgspec.structs.replace(loop.spec, device="cuda", gpus_per_run=2))
+    store.put_loop(on_gpus)
+    store.put_run(msgspec.structs.replace(run, state=RunState.FAILED, attempts=1))
+    attempt = Attempt(
+        id="x.1", run=run.id, number=1, slot=0, output_dir="", directory="", created_at=0.0, started_at=0.0, ended_at=1800.0
+    )
+    store.put_attempt(attempt, loop.id)
+
+    def check(grant: Grant, sender: Sender, now: float = 5000.0) -> None:
+        permission.check(store, on_gpus, grant, sender, Retry(run=run.id), now)
+
+    check(Grant(allow=["retry"], gpu_hours=1.0, slots=1, runs=1), agent())
+    with pytest.raises(UserError, match=r"gpu_hours = 0\.9: with this it would come to about 1;"):
+        check(Grant(allow=["retry"], gpu_hours=0.9), agent())
+    with pytest.raises(UserError, match="slots = 0"):
+        check(Grant(allow=["retry"], slots=0), agent())
+    noon = time.mktime((2026, 1, 5, 12, 0, 0, 0, 0, -1))
+    check(Grant(allow=["retry"], hours="11:00-13:00"), agent(), noon)
+    with pytest.raises(UserError, match="lets it retry at 22:00-07:00 only"):
+        check(Grant(allow=["retry"], hours="22:00-07:00"), agent(), noon)
+    number = store.send(loop.id, Retry(run=run.id), agent())
+    store.answer(number, True, "queued again")
+    assert permission.used(store, on_gpus, "codex", 5000.0).runs == 1
+    assert permission.used(store, on_gpus, "script", 5000.0).runs == 0
+    with pytest.raises(UserError, match="runs = 1: it has brought about 1"):
+        check(Grant(allow=["retry"], runs=1), agent())
+
+
+def test_an_agent_cannot_pass_for_a_script() -> None:
+    agents = {"script": Grant(allow=["stop"])}
+    assert permission.grant_of(agents, agent("script")) == Grant()
+    assert permission.grant_of(agents, script()) == agents["script"]
+    assert permission.grant_of(agents, person()) is None
