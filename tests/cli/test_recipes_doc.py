@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from autoloop.model import LoopState, RoundState
 
-from tests.cli.project import CONFIG, ROOT, TRAINER, CommandProject, environment
+from tests.cli.project import CONFIG, ROOT, TRAINER, CommandProject, environment, terminal
 from tests.support.waiting import PATIENCE, eventually
 
 SECTIONS = re.split(r"^## ", (ROOT / "docs/recipes.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
@@ -51,6 +51,7 @@ def shell(project: CommandProject, tmp_path: Path) -> Shell:
             ["bash", "-euo", "pipefail", "-c", text],
             cwd=project.folder,
             env=env,
+            stdin=terminal(),
             capture_output=True,
             text=True,
             timeout=2 * PATIENCE,
