@@ -13,6 +13,7 @@ from autoloop.reports.replicates import verdict_lines
 from autoloop.verdicts import Judge
 
 from tests.engine.project import EngineProject, rows
+from tests.support.senders import person
 
 LOW = """
 name = "test"
@@ -79,7 +80,7 @@ def test_the_baseline_is_the_first_config_that_was_given_also_if_it_runs_last(pr
     loop = project.loop([*seeded(project, "lr=1", BASELINE, lr=1.0), *seeded(project, "lr=3", other, lr=3.0)])
     given = [run.name for run in project.runs(loop)]
     for run in project.runs(loop)[:4]:
-        project.store.send(loop.id, Move(run=run.id), "ada")
+        project.store.send(loop.id, Move(run=run.id), person())
     found = outcome_of(project, loop)
     attempts = sorted(project.store.loop_attempts(loop.id), key=lambda attempt: attempt.created_at)
     assert [project.store.run(attempt.run).name for attempt in attempts] == [*given[4:], *given[:4]]
