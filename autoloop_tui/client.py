@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoloop import whoami
-from autoloop.engine.commands.permission import check_early
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Event, Loop, LoopState, RunState, UserError
 from autoloop.protocol import Request, verb
@@ -62,6 +61,8 @@ def ask(store: Store, loop: Loop, request: Request) -> str:
 
 def ask_waking(store: Store, loop: Loop, request: Request) -> tuple[str, bool]:
     """`ask`, with an engine started for it if the loop has none. The answer, and whether one was started."""
+    from autoloop.engine.commands.permission import check_early
+
     sender = whoami.this_process()
     check_early(store, loop, sender, request)
     number = store.send(loop.id, request, sender)
