@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -285,20 +285,36 @@ def _lines(
     """For each pattern the first line that it finds, with the step that the log had told by then, and notes. A log that
     tells no step gives no line, because none may be shown to a rule before it was printed."""
     left = {pattern.pattern: pattern for pattern in patterns}
-    lines, found = Lines(log, returns=True, bounded=True), list[tuple[int, str]]()
-    while left and lines.tail.offset < LOG_AT_MOST:
-        for line in lines.read(PIECE):
-            console.take(line)
-            for text in log_lines(line):
-                for name in [name for name, pattern in left.items() if pattern.finds(text[:MAX_LINE])]:
-                    found.append((console.step, text))
-                    del left[name]
-        if not lines.more:
+    found = list[tuple[int, str]]()
+    for number, line in enumerate(_read(log) if left else ()):
+        for text in log_lines(line):
+            for name in [name for name, pattern in left.items() if pattern.finds(text[:MAX_LINE])]:
+                found.append((number, text))
+                del left[name]
+        if not left:
             break
-    if found and not console.step:
+    if not found:
+        return (), ()
+    steps = dict.fromkeys([number for number, _ in found], 0)
+    for number, line in enumerate(_read(log)):  # again, as few logs hold anything, and to read their steps takes longer
+        if number > found[-1][0] and console.step:
+            break
+        console.take(line)
+        if number in steps:
+            steps[number] = console.step
+    if not console.step:
         return (), ["its log tells no step, so live rules were not shown what it says"]
     masked = mask_lines([text for _, text in found], known)
-    return list(zip([step for step, _ in found], masked, strict=True)), ()
+    return list(zip([steps[number] for number, _ in found], masked, strict=True)), ()
+
+
+def _read(log: Path) -> Iterator[bytes]:
+    """Its lines, as far as it is searched."""
+    lines = Lines(log, returns=True, bounded=True)
+    while lines.tail.offset < LOG_AT_MOST:
+        yield from lines.read(PIECE)
+        if not lines.more:
+            return
 
 
 def _secrets(config: Config, preset: Preset | None) -> list[str]:

@@ -6,7 +6,7 @@ from array import array
 from typing import Any
 
 from autoloop.backtest import Facts, PastRun
-from autoloop.metrics import MetricBooks
+from autoloop.metrics import MetricBook, MetricBooks
 from autoloop.model import Config, Series
 from autoloop.rules import RuleSource, parse_book
 
@@ -38,10 +38,10 @@ def past(
     return PastRun(facts, {metric: series(*points)} if points else {}, BOOK, **history)
 
 
-def live(*rules: dict[str, Any]) -> RuleSource:
+def live(*rules: dict[str, Any], book: MetricBook = BOOK) -> RuleSource:
     """A book of live rules, their keys as TOML."""
     tables = []
     for index, keys in enumerate(rules):
         lines = {"id": f'"r{index}"', "scope": '"live"', "when": '"loss.last > 5"', "reason": '"why"', **keys}
         tables.append("\n".join(["[[rule]]", *(f"{key} = {value}" for key, value in lines.items())]))
-    return parse_book('name = "n"\nversion = "1"\n' + "\n".join(tables), "book.toml", BOOK)
+    return parse_book('name = "n"\nversion = "1"\n' + "\n".join(tables), "book.toml", book)

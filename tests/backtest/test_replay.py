@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from autoloop.backtest import PastRun, judge, replay
-from autoloop.rules import parse_book
+from autoloop.backtest.replay import Fired
+from autoloop.rules import LiveWatch, live_rules, parse_book
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backtest.past import BOOK, live, past, series
+from tests.backtest.past import BOOK, BOOKS, live, past, series
 
 
 def test_a_live_rule_fires_at_the_first_point_that_meets_it_and_once() -> None:
@@ -111,7 +112,7 @@ def test_of_a_run_with_very_many_points_some_are_skipped_and_that_is_noted() -> 
     assert "one in 5" in replayed.notes[0]
 
 
-RULES = live(
+CONDITIONS: list[dict[str, str]] = [
     {"when": '"loss.last > 0.8"'},
     {"when": '"loss.max > 0.9 and loss.n > 3"'},
     {"when": '"loss.pct > -5"', "window": "200"},
@@ -119,7 +120,8 @@ RULES = live(
     {"when": '"acc.last < 0.2"', "at": "400"},
     {"when": '"loss.best_step < 200"', "after": "450"},
     {"when": "'diverged(\"loss\")'"},
-)
+]
+RULES = live(*CONDITIONS)
 NUMBERS = st.one_of(st.floats(0, 1), st.just(float("nan")))
 CURVES = st.dictionaries(st.integers(1, 99).map(lambda step: step * 10), NUMBERS, min_size=1, max_size=30)
 
@@ -147,3 +149,25 @@ def test_what_comes_later_changes_nothing_that_fired_before(
 @pytest.mark.parametrize("steps", [(), (100,)])
 def test_a_run_without_points_fires_nothing(steps: tuple[int, ...]) -> None:
     assert replay(past("a", *((step, 1.0) for step in steps)), live({})).fired == []
+
+
+NAMES = ("loss", "train/loss", "grad_norm", "train/ot_diag", "train/ot_pi_diag", "train/ot_cost/img_side", "other")
+OT = BOOKS.of(("act_ot",))
+MORE = {"when": "'other.tail_mean > 0.5 or has(\"train/ot_diag\")'"}
+DERIVED = {"when": "'ot_cost.last > 0.5 and not diverged(\"grad_norm\")'"}
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), CURVES, max_size=5), st.booleans())
+def test_rules_see_what_an_engine_shows_them_at_each_point(curves: dict[str, dict[int, float]], derived: bool) -> None:
+    """A replay copies only what rules ask for; an engine hands them every column."""
+    source = live(*CONDITIONS, MORE, *[DERIVED] * derived, book=OT)
+    columns = {name: series(*sorted(curve.items())) for name, curve in curves.items()}
+    found = replay(PastRun(past("a").facts, columns, OT), source).fired
+    watch = LiveWatch(live_rules(source), "n 1", OT, {})
+    shown: list[Fired] = []
+    for step in sorted({step for curve in curves.values() for step in curve}):
+        so_far = {name: series(*(point for point in each if point[0] <= step)) for name, each in columns.items()}
+        for firing in watch.fired(so_far, step):
+            shown.append(Fired(firing.rule.id, step, firing.evidence))
+            watch.silence(firing.rule.id)
+    assert found == shown

@@ -112,27 +112,45 @@ def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Fi
     watch = LiveWatch(rules, version, run.book, run.facts.config)
     looks, stride = _looks(run)
     growing: dict[str, Series] = {}
-    begins = dict.fromkeys(run.columns, 0)
+    left = {name: (series, 0) for name, series in _looked_at(run, rules).items() if len(series)}
     printed = 0
     fired: list[Fired] = []
     for step in looks:
-        for name, series in run.columns.items():
-            begin = begins[name]
-            if begin < len(series) and series.steps[begin] <= step:
-                end = begins[name] = bisect_right(series.steps, step, begin)
+        for name, (series, begin) in list(left.items()):
+            if series.steps[begin] <= step:
+                end = bisect_right(series.steps, step, begin)
                 seen = growing.setdefault(name, Series())
                 seen.steps.extend(series.steps[begin:end])
                 seen.values.extend(series.values[begin:end])
+                left[name] = series, end
+                if end == len(series):
+                    del left[name]
         begin = printed
         while printed < len(run.lines) and run.lines[printed][0] <= step:
             printed += 1
-        watch.read_log(line for _, line in run.lines[begin:printed])
+        if printed > begin:
+            watch.read_log(line for _, line in run.lines[begin:printed])
         for firing in watch.fired(growing, step):
             fired.append(Fired(firing.rule.id, step, firing.evidence))
             watch.silence(firing.rule.id)
         if not watch.rules:
             break
     return fired, [f"live rules looked at one in {stride} of its points"] if stride > 1 else []
+
+
+def _looked_at(run: PastRun, rules: Sequence[Rule]) -> dict[str, Series]:
+    """The run's columns, of those that no rule can ask for the first point only: what a metric is called may depend on which
+    others there are."""
+    book = run.book
+    asked = {book.resolve_name(name) or name for rule in rules for name in rule.when.metrics}
+    asked |= {f"train/{name}" for name in asked}
+    if not asked.isdisjoint(book.derived):  # and so, for what they are derived from
+        return dict(run.columns)
+    found: dict[str, Series] = {}
+    for name, series in run.columns.items():
+        whole = not asked.isdisjoint((name, book.resolve_name(name), book.renamed(name)))
+        found[name] = series if whole else Series(steps=series.steps[:1], values=series.values[:1])
+    return found
 
 
 def _looks(run: PastRun) -> tuple[list[int], int]:

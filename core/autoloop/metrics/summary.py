@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import compress
 from operator import truediv
@@ -44,8 +44,18 @@ def canonical_names(names: Iterable[str], book: MetricBook) -> dict[str, str]:
 
 @lru_cache(64)
 def _called(names: tuple[str, ...], book: MetricBook) -> Mapping[str, str]:
-    """`canonical_names`, remembered: live rules ask at each point of a run, whose columns are the same for long."""
-    return canonical_names(names, book)
+    """`canonical_names` of those that are metrics, remembered: live rules ask at each point of a run, whose columns are the
+    same for long."""
+    return canonical_names([name for name in names if not book.is_ignored(name)], book)
+
+
+@lru_cache(256)
+def _first_of(names: tuple[str, ...], patterns: tuple[str, ...]) -> str | None:
+    """The first name that the first pattern with any describes, remembered as `_called` is."""
+    for pattern in patterns:
+        if matching := [name for name in names if fits(name, (pattern,))]:
+            return min(matching)
+    return None
 
 
 def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[str, Series]:
@@ -55,8 +65,8 @@ def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[s
     that nothing is lost. Empty columns and counters are left out. A ratio is known at the steps that both its parts
     have.
     """
-    left = {name: series for name, series in columns.items() if len(series) and not book.is_ignored(name)}
-    result = {new: left[old] for old, new in _called(tuple(left), book).items()}
+    filled = tuple([name for name, series in columns.items() if series.values])
+    result = {new: columns[old] for old, new in _called(filled, book).items()}
     for derived in book.derived.values():
         if derived.name not in result and (computed := _derive(derived, result)) is not None:
             result[derived.name] = computed
@@ -71,16 +81,19 @@ def summarise(columns: Mapping[str, Series], book: MetricBook) -> Summary:
     return summarise_named(canonical_columns(columns, book), book)
 
 
-def summarise_named(named: Mapping[str, Series], book: MetricBook) -> Summary:
-    """`summarise` for columns that have their canonical names already; none of them is empty."""
+def summarise_named(
+    named: Mapping[str, Series], book: MetricBook, only: Container[str] | None = None, steps: int | None = None
+) -> Summary:
+    """`summarise` for columns that have their canonical names already; none of them is empty. `only`: those whose statistics
+    are wanted; of the others it is told whether their newest values are finite. `steps`: if it is not their last step."""
     metrics = {}
     bad = {name: count for name, series in named.items() if (count := _not_finite_at_the_end(series.values))}
     for name, series in named.items():
-        if (summary := _summarised(series, book.direction(name))) is not None:
+        if (only is None or name in only) and (summary := _summarised(series, book.direction(name))) is not None:
             metrics[name] = summary
     return Summary(
         metrics=metrics,
-        steps=max((series.steps[-1] for series in named.values()), default=0),
+        steps=max((series.steps[-1] for series in named.values()), default=0) if steps is None else steps,
         not_finite=list(bad),
         infinite=[name for name in bad if named[name].values[-1] == math.inf],
         in_a_row=bad,
@@ -88,15 +101,15 @@ def summarise_named(named: Mapping[str, Series], book: MetricBook) -> Summary:
 
 
 def _not_finite_at_the_end(values: array[float]) -> int:
+    if math.isfinite(values[-1]):
+        return 0
     return next((count for count, value in enumerate(reversed(values)) if math.isfinite(value)), len(values))
 
 
 def _derive(derived: Derived, columns: Mapping[str, Series]) -> Series | None:
     if derived.ratio is None:
-        for pattern in derived.first_of:
-            if matching := sorted(name for name in columns if fits(name, (pattern,))):
-                return columns[matching[0]]
-        return None
+        first = _first_of(tuple(columns), derived.first_of)
+        return None if first is None else columns[first]
     above, below = (columns.get(name) for name in derived.ratio)
     if above is None or below is None:
         return None

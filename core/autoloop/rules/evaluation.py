@@ -27,6 +27,8 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
     supposed: float | None = None
     """What every change of a metric is taken to be, in place of the run's, to learn what a comparison asks for."""
+    recording: bool = True
+    """Whether what it sees is kept as evidence."""
 
     def reached(self, name: str) -> tuple[str, MetricSummary]:
         """A metric's canonical name and summary. UndecidedError if it never appeared."""
@@ -48,6 +50,8 @@ class Evaluation:
         metric: str | None = None,
         words: str | None = None,
     ) -> bool:
+        if not self.recording:
+            return holds
         canonical, found = self.view.metric(metric) if metric else (None, None)
         self.observations.append(
             Observation(

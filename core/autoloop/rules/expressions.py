@@ -40,6 +40,8 @@ class Expression:
     decide: Callable[[Evaluation], bool]
     metrics: frozenset[str] = frozenset()
     """Canonical names of the metrics that it looks at."""
+    summarised: frozenset[str] = frozenset()
+    """Those of them of which it asks for more than whether the newest values are finite."""
     patterns: tuple[Regex, ...] = ()
     """What it looks for in the log."""
     plateaus: frozenset[str] = frozenset()
@@ -70,11 +72,20 @@ def compile_expression(text: str, book: MetricBook | None = None, *, live: bool 
         re.sub(r"\s*\n\s*", " ", text.strip()),
         decide,
         frozenset(compiler.metrics),
+        frozenset(compiler.summarised),
         tuple(compiler.patterns),
         frozenset(compiler.plateaus),
         frozenset(compiler.compared),
         tuple(compiler.thresholds),
     )
+
+
+def holds(expression: Expression, view: RunView) -> bool:
+    """`evaluate` without its evidence, for those who ask at every point of a run."""
+    try:
+        return expression.decide(Evaluation(view, recording=False))
+    except UndecidedError:
+        return False
 
 
 def evaluate(expression: str | Expression, view: RunView) -> Verdict:

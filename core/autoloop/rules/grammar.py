@@ -50,6 +50,8 @@ class Compiler:
         self.live = live
         self.metrics: set[str] = set()
         """Canonical names of the metrics that the condition looks at."""
+        self.summarised: set[str] = set()
+        """Those of them of which it asks for more than whether the newest values are finite."""
         self.patterns: list[Regex] = []
         """What it looks for in the log."""
         self.plateaus: set[str] = set()
@@ -226,6 +228,7 @@ class Compiler:
 
         canonical = self.book.resolve_name(name) or name
         self.metrics.add(canonical)
+        self.summarised.add(canonical)
         change = statistic in CHANGES
 
         def run(evaluation: Evaluation) -> Any:
@@ -286,6 +289,8 @@ class Compiler:
             return Term("any", lambda evaluation: setting(evaluation, argument, source), source)
         if name in ("has", "diverged", "infinite", *among_runs.FUNCTIONS):
             self.metrics.add(self.book.resolve_name(argument) or argument)
+        if name == "has":
+            self.summarised.add(self.book.resolve_name(argument) or argument)
         if name in among_runs.FUNCTIONS:
             self._after_the_end(node, name)
             self.compared.add(self.book.resolve_name(argument) or argument)

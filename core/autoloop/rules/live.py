@@ -8,12 +8,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import msgspec
+from typing import NamedTuple
 
 from autoloop.metrics import MetricBook, canonical_columns, found_as, summarise_named
 from autoloop.model import Config, Evidence, Series
-from autoloop.rules.expressions import evaluate
+from autoloop.rules.expressions import evaluate, holds
 from autoloop.rules.rule import Rule
 from autoloop.rules.source import RuleSource
 from autoloop.rules.view import MAX_LINE, RunView
@@ -63,6 +62,24 @@ class _LiveView(RunView):
         return self.found.get(getattr(pattern, "pattern", "")), True
 
 
+class _Part(NamedTuple):
+    """What a rule may see of a metric's points: from `begin` until before `end`. It is copied only if the rule is asked."""
+
+    name: str
+    series: Series
+    begin: int
+    end: int
+
+    @property
+    def newest(self) -> int:
+        return self.series.steps[self.end - 1]
+
+    def cut(self) -> Series:
+        series, begin, end = self.series, self.begin, self.end
+        whole = begin == 0 and end == len(series)
+        return series if whole else Series(steps=series.steps[begin:end], values=series.values[begin:end])
+
+
 class LiveWatch:
     """What the live rules have seen of one attempt. `since`: the step that it was resumed from; earlier points are not
     its own. `against`: as for a `RunView`; a rule asks it for the noise between seeds."""
@@ -84,7 +101,12 @@ class LiveWatch:
         self._since = since
         self._against = against
         self._found: dict[str, str] = {}
-        self._judged: dict[str, tuple[int, ...]] = {}
+        self._names: set[str] | None = None
+        """Of all columns, when what follows was worked out: by rule, what the metrics that it looks at are called there,
+        and those of them whose statistics it asks for."""
+        self._written: dict[str, list[str]] = {}
+        self._summarised: dict[str, list[str]] = {}
+        self._judged: dict[str, list[int]] = {}
         """By rule, how much of each series it had before it when it was judged last."""
 
     def read_log(self, lines: Iterable[str]) -> None:
@@ -102,8 +124,15 @@ class LiveWatch:
     def fired(self, columns: Mapping[str, Series], progress: int) -> list[LiveFiring]:
         """The rules that fire on what is new since the last call. `columns` are the trainer's, `progress` its step."""
         named = canonical_columns(columns, self._book)
+        if named.keys() != self._names:
+            self._names = set(named)
+            self._written = {rule.id: self._found_as(sorted(rule.when.metrics), named) for rule in self.rules}
+            self._summarised = {rule.id: self._found_as(rule.when.summarised, named) for rule in self.rules}
         firings = (self._judge(rule, named, progress) for rule in self.rules)
         return [firing for firing in firings if firing]
+
+    def _found_as(self, metrics: Iterable[str], named: Mapping[str, Series]) -> list[str]:
+        return [found_as(name, self._book, named) for name in metrics]
 
     def silence(self, rule: str) -> None:
         """Judge this rule no more: it has acted on the run."""
@@ -114,48 +143,43 @@ class LiveWatch:
         if watch is None:
             return None
         first = max(watch.first, self._since + 1 if self._since else 0)
-        written = (found_as(name, self._book, named) for name in sorted(rule.when.metrics))
-        looked_at = {name: named[name] for name in written if name in named}
+        looked_at = {name: named[name] for name in self._written[rule.id] if name in named}
         last = watch.last
         if watch.once:
             nexts = [s.steps[at] for s in looked_at.values() if (at := bisect_left(s.steps, first)) < len(s)]
             last = min(nexts, default=progress if progress >= first else None)
             if last is None:
                 return None
-        cut = {name: part for name, series in looked_at.items() if len(part := _until(series, last))}
-        newest = max((series.steps[-1] for series in cut.values()), default=progress)
+        parts = [_Part(name, series, 0, end) for name, series in looked_at.items() if (end := _end(series, last))]
+        newest = max([part.newest for part in parts], default=progress)
         if newest < first or (last is not None and newest > last):
             return None
         if watch.window is not None:
             start = newest - watch.window
-            if min((series.steps[0] for series in cut.values()), default=0) > max(start, 0) or start < 0:
+            if min([part.series.steps[0] for part in parts], default=0) > max(start, 0) or start < 0:
                 return None  # it has not made so many steps yet
-            cut = {name: part for name, series in cut.items() if len(part := _from(series, start))}
-        mark = (
-            newest if not looked_at else 0,
-            len(self._found),
-            *(len(series) for series in cut.values()),
-            *(series.steps[-1] for series in cut.values()),
-        )
+            parts = [_Part(name, series, at, end) for name, series, _, end in parts if (at := _begin(series, start)) < end]
+        mark = [newest if not looked_at else 0, len(self._found)]
+        for part in parts:
+            mark += (part.end - part.begin, part.newest)
         if self._judged.get(rule.id) == mark:
             return None
         self._judged[rule.id] = mark
-        summary = msgspec.structs.replace(summarise_named(cut, self._book), steps=newest)
+        cut = {part.name: part.cut() for part in parts}
+        summary = summarise_named(cut, self._book, self._summarised[rule.id], newest)
         view = _LiveView(summary, self._config, (), self._book, self._against, self._found)
-        verdict = evaluate(rule.when, view)
-        if not verdict.holds:
+        if not holds(rule.when, view):
             return None
+        verdict = evaluate(rule.when, view)
         evidence = Evidence(rule=rule.id, rule_version=self._version, when=rule.when.text, observations=verdict.observations)
         return LiveFiring(rule, evidence, newest)
 
 
-def _until(series: Series, last: int | None) -> Series:
-    if last is None or series.steps[-1] <= last:
-        return series
-    at = bisect_right(series.steps, last)
-    return Series(steps=series.steps[:at], values=series.values[:at])
+def _end(series: Series, last: int | None) -> int:
+    """How many of its points are not behind the step `last`."""
+    return len(series.steps) if last is None or series.steps[-1] <= last else bisect_right(series.steps, last)
 
 
-def _from(series: Series, first: int) -> Series:
-    at = bisect_left(series.steps, first)
-    return Series(steps=series.steps[at:], values=series.values[at:]) if at else series
+def _begin(series: Series, first: int) -> int:
+    """How many of its points are before the step `first`."""
+    return bisect_left(series.steps, first)
