@@ -114,7 +114,9 @@ class LoopScreen(Standing, Screen[None]):
         # Textual sets them when the screen is told its size, and styles all of it a second time.
         self.add_class(*self._get_breakpoint_classes(self.app.size.width, self.HORIZONTAL_BREAKPOINTS))
         self.add_class(*self._get_breakpoint_classes(self.app.size.height, self.VERTICAL_BREAKPOINTS or []))
-        yield TopBar(self.console.keys_of, id="top")
+        top = TopBar(self.console.keys_of, id="top")
+        top.paint_view(self.view, self.console.feed, self.TITLE, self.console.mode, time.time())
+        yield top
         yield from self.body()
         host = self.console
         refusal, own = partial(host.refusal, on=self), partial(host.own_actions, on=self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from textual import events
 from textual.message import Message
@@ -26,15 +27,24 @@ class TopBar(RowPane):
         """`keys_of` gives the key of an action as it is shown."""
         super().__init__(id=id)
         self._keys_of = keys_of
+        self._told: Callable[[], list[Piece]] = list
 
     def paint_view(self, view: View | None, feed: Feed, title: str, mode: str, now: float) -> None:
         """`title`: of the screen; the first has none. `mode`: what is different in this console: `read-only`."""
+        self._told = partial(self._row, view, feed, title, mode, now)
+        if self.is_attached:  # else its first frame asks for it
+            self.show([self._told()])
+
+    def _waited_for(self, y: int) -> list[Piece]:
+        return self._told() if y == 0 else []
+
+    def _row(self, view: View | None, feed: Feed, title: str, mode: str, now: float) -> list[Piece]:
         head: list[Piece] = [(f" {title} ", "bold key"), (self.glyphs.of("│", "|"), "rule")] if title else []
         head += [(f" {mode} ", "bold slot-warn")] if mode else []
         if view is not None:
             width = self.size.width - sum(cells(text) for text, _ in head)
             head += top_line(view, feed, width, now, first=not title, key=self._keys_of, glyphs=self.glyphs)
-        self.show([head])
+        return head
 
 
 class HintBar(RowPane):

@@ -34,6 +34,8 @@ class RowPane(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: list[list[Piece]] = []
+        self.waiting = ""
+        """What is waited for, until something is shown."""
         self._looks: dict[str, Style] = {}
         self._variables: dict[str, str] = {}
         """The theme's, which the looks were made from."""
@@ -69,7 +71,7 @@ class RowPane(Widget):
         width = self.size.width
         segments: list[Segment] = []
         used = 0
-        for text, names in self._rows[y] if y < len(self._rows) else ():
+        for text, names in self._rows[y] if y < len(self._rows) else self._waited_for(y):
             length = cells(text)
             if used + length > width:
                 text, length = fit(text, width - used, mark=""), width - used
@@ -78,6 +80,10 @@ class RowPane(Widget):
         if used < width:
             segments.append(Segment(" " * (width - used), self.look("")))
         return Strip(segments, width)
+
+    def _waited_for(self, y: int) -> list[Piece]:
+        """A row before anything is shown."""
+        return [(f" {self.waiting}", "dim")] if self.waiting and y == 0 and not self._rows else []
 
     def look(self, names: str) -> Style:
         """The style of some names, as the theme has it."""

@@ -18,6 +18,7 @@ from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.charts.replicates import Replicates
 from autoloop_tui.console.present.compare.cells import ComparisonPainter, Side
 from autoloop_tui.console.present.compare.comparison import (
     Comparison,
@@ -61,6 +62,7 @@ class CompareScreen(TableScreen):
         self._metrics: dict[str, Comparison] = {}
         self._configs: dict[str, dict[str, Any] | None] = {}
         """Flat frozen configs by run, None for one that cannot be read. Frozen: read once."""
+        self._replicates = Replicates()
         self._stale = False  # Something was read that has not been painted.
         self._ticks = 0
 
@@ -230,18 +232,21 @@ class CompareScreen(TableScreen):
 
     def _paint_chart(self, view: View) -> None:
         chart, metric = self.query_one(Chart), self._metric()
-        lines = [
-            Line(plain(side.run.name), series, side.badge.colour, letter=side.letter)
+        lines = {
+            side.run.id: Line(plain(side.run.name), series, side.badge.colour, letter=side.letter)
             for side in self.sides
             if metric and (series := side.columns.get(metric)) and self.alone in ("", side.run.id)
-        ]
+        }
+        columns = {side.run.id: side.columns for side in self.sides}
+        banded = self._replicates.with_bands(view, lines, columns, metric or "")
         title = "chart"
         if metric is not None:
             place, count = list(self._metrics).index(metric) + 1, len(self._metrics)
             where = f"metric {place} of {count}: " if self.size.width >= 100 else f"{place}/{count} "
             title = where + plain(view.metrics.short(metric))
         chart.chart_title = title  # Shown by set_series: a large chart is drawn once.
-        chart.set_series(lines)
+        chart.unit = "bands: seeds, min to max" if any(line.band for line in banded) else ""
+        chart.set_series(banded)
 
     def _paint_detail(self, painter: ComparisonPainter) -> None:
         pane, row = self.query_one("#detail", RowPane), list[Piece]()
@@ -263,6 +268,8 @@ class CompareScreen(TableScreen):
         if view is None:
             return
         self._ticks += 1
+        if self._replicates.read_on(self.console.feed, view, [side.run for side in self.sides]):
+            self._paint_chart(view)
         unread = [side for side in self.sides if not side.read]
         if not unread or (self._ticks % SLOW and all(side.caught_up for side in unread)):
             return

@@ -15,6 +15,7 @@ from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import fit, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.charts.replicates import Replicates
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -37,6 +38,7 @@ class RoundChartScreen(LoopScreen):
         """Only the chosen run is drawn."""
         self.metric: str | None = None
         self._columns: dict[str, Mapping[str, Series]] = {}
+        self._replicates = Replicates()
         self._ticks = 0
 
     def body(self) -> list[RowPane]:
@@ -62,8 +64,21 @@ class RoundChartScreen(LoopScreen):
             columns = self.console.feed.read(run)
             if columns is not self._columns.get(run.id):
                 self._columns[run.id] = columns
+            self._read_beside(view, runs)
             self._paint()
         self._ticks += 1
+
+    def _read_beside(self, view: View, runs: list[Run]) -> None:
+        """Read on in what stands behind the runs: the base of the chosen one, and the replicates of all."""
+        base = self._base(view)
+        if base is not None:
+            self._columns[base.id] = self.console.feed.read(base)
+        self._replicates.read_on(self.console.feed, view, [*runs, *([base] if base else [])])
+
+    def _base(self, view: View) -> Run | None:
+        """The base of the chosen run."""
+        run = view.run(self.chosen)
+        return view.base_of(run) if run else None
 
     def _metrics(self, view: View) -> list[str]:
         found = {name for columns in self._columns.values() for name in columns}
@@ -77,17 +92,24 @@ class RoundChartScreen(LoopScreen):
         runs, metrics = self._runs(view), self._metrics(view)
         self.metric = self.metric if self.metric in metrics else next(iter(metrics), None)
         drawn = [run for run in runs if not self.alone or run.id == self.chosen]
-        lines = []
+        lines: dict[str, Line] = {}
         for run in sorted(drawn, key=lambda each: each.id != self.chosen):  # the chosen one in front
             series = self._columns.get(run.id, {}).get(self.metric or "")
             if series is not None:
                 badge = view.badge(run)
-                lines.append(Line(plain(run.name), series, badge.colour, letter=badge.letter))
+                lines[run.id] = Line(plain(run.name), series, badge.colour, letter=badge.letter)
+        base = self._base(view)
+        if base is not None and base.id not in lines:
+            series = self._columns.get(base.id, {}).get(self.metric or "")
+            if series is not None:
+                lines[base.id] = Line("base", series, base=True, letter=view.badge(base).letter)
         chart = self.query_one(Chart)
         number_ = runs[0].round if runs else ""
         metric = f"{metrics.index(self.metric) + 1}/{len(metrics)} {view.metrics.short(self.metric)}" if self.metric else ""
         chart.chart_title = plain(f"round {number_} {metric}")
-        chart.set_series(lines, x_high=max((run.total_steps for run in drawn), default=0) or None)
+        banded = self._replicates.with_bands(view, lines, self._columns, self.metric or "")
+        chart.unit = "bands: seeds, min to max" if any(line.band for line in banded) else ""
+        chart.set_series(banded, x_high=max((run.total_steps for run in drawn), default=0) or None)
         self._paint_runs(view, runs)
 
     def _paint_runs(self, view: View, runs: list[Run]) -> None:

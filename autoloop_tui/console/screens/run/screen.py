@@ -100,6 +100,8 @@ class RunScreen(LoopScreen):
         ]
 
     def on_mount(self) -> None:
+        self.query_one("#run-head", RowPane).waiting = "reading the run …"
+        self._charts.grid.waiting = "reading its history …"
         self._charts.pins = self.console.preferences.pinned(self.console.feed.project)
         self._choose("charts")
 

@@ -15,9 +15,10 @@ from autoloop_tui.console.drawing.paint import number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.smoothing import Smoothed
 from autoloop_tui.console.loop_view import Feed, View
-from autoloop_tui.console.present.charts.bands import MOST_SEEDS, KnownSeeds, Seeds
+from autoloop_tui.console.present.charts.bands import Seeds
 from autoloop_tui.console.present.charts.levels import in_reach
 from autoloop_tui.console.present.charts.panel import Panel, facts_of
+from autoloop_tui.console.present.charts.replicates import Replicates
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of
 from autoloop_tui.console.widgets.chart_grid import ChartGrid
 from autoloop_tui.console.widgets.run.metric_list import Figures, MetricList, ordered
@@ -37,10 +38,8 @@ class RunCharts(Horizontal):
         self.levels: Mapping[str, Sequence[Level]] = {}
         """By metric, lines with a name that are drawn with it."""
         self._smoothed: dict[str, Smoothed] = {}
-        self._seeds = KnownSeeds()
-        self._turn = 0
-        self._read: dict[str, Mapping[str, Series]] = {}
-        """The histories of replicates of the run and of its base, by run, as far as they have been read."""
+        self._replicates = Replicates()
+        """Of the run and of its base."""
         self._figures: Figures | None = None
         self._view: View | None = None
         self._run: Run | None = None
@@ -74,24 +73,14 @@ class RunCharts(Horizontal):
 
     def read_on(self, feed: Feed) -> None:
         """Read on in the history of one more replicate, in turn: a key must not wait for all of them."""
-        if self._view is None or self._run is None or not self.display:
-            return
-        mine = {self._run.id, self._base.id if self._base else ""}
-        others = [run for each in (self._run, self._base) if each for run in self._replicates(each) if run.id not in mine]
-        if others:
-            run = others[self._turn % len(others)]
-            self._turn += 1
-            self._read[run.id] = feed.read(run)
+        if self._view is not None and self._run is not None and self.display:
+            self._replicates.read_on(feed, self._view, [each for each in (self._run, self._base) if each])
 
-    def _replicates(self, run: Run) -> list[Run]:
-        """The run and others of its config that have started."""
+    def _over_seeds(self, run: Run, metric: str) -> Seeds | None:
         assert self._view is not None
-        others = [each for each in self._view.replicates(run) if each.id != run.id and each.output_dir is not None]
-        return [run, *others[: MOST_SEEDS - 1]]
-
-    def _over_seeds(self, run: Run, own: Mapping[str, Series], metric: str) -> Seeds | None:
-        known = [own, *(self._read.get(each.id, {}) for each in self._replicates(run)[1:])]
-        return self._seeds.of(run.id, metric, known)
+        assert self._run is not None
+        known = {self._run.id: self._columns, **({self._base.id: self._base_columns} if self._base else {})}
+        return self._replicates.seeds(self._view, run, known, metric)
 
     def figure(self, name: str) -> MetricSummary | None:
         """What a metric has reached; None if it is not known yet."""
@@ -119,6 +108,8 @@ class RunCharts(Horizontal):
             return
         grid, metrics, book = self.grid, self.query_one(MetricList), self._view.metrics
         grid.empty = no_metrics(self._run)
+        if self._run.summary and self._run.summary.metrics:
+            grid.empty = "Reading its history …"
         names = ordered(self._columns, book, self.pins)
         grid.show_panels({name: plain(book.short(name)) for name in names}, self.panel)
         metrics.display = grid.zoomed and self.size.width >= LIST_FROM
@@ -149,7 +140,7 @@ class RunCharts(Horizontal):
         assert self._view is not None
         series = self._columns[metric]
         badge = self._view.badge(self._run)
-        seeds = self._over_seeds(self._run, self._columns, metric)
+        seeds = self._over_seeds(self._run, metric)
         label = f"this run, band of {seeds.label}" if seeds else "this run"
         band = seeds.band if seeds else None
         lines = [Line(label, series, badge.colour, band=band, letter=badge.letter)]
@@ -158,7 +149,7 @@ class RunCharts(Horizontal):
             lines.insert(0, Line("smooth", smoothed, badge.colour % COLOURS + 1))
         if self._base and metric in self._base_columns:
             letter, theirs = self._view.badge(self._base).letter, self._base_columns[metric]
-            if seeds := self._over_seeds(self._base, self._base_columns, metric):
+            if seeds := self._over_seeds(self._base, metric):
                 label = f"base, mean of {seeds.label}"
                 lines.append(Line(label, seeds.mean, base=True, band=seeds.band, letter=letter))
             else:

@@ -15,7 +15,14 @@ from tests.console.waiting import settle
 async def test_every_run_is_drawn_with_its_letter_and_one_of_them_alone(tmp_path: Path) -> None:
     project = RecordedProject(tmp_path)
     runs = [
-        project.run(f"run_{n}", config={"seed": n}, metrics={"train/l1_loss": curve(20, 1.0, 0.1 + n / 4)}) for n in range(3)
+        project.run(
+            f"run_{n}",
+            config={"seed": n},
+            group="one",
+            seed=str(n),
+            metrics={"train/l1_loss": curve(20, 1.0, 0.1 + n / 4)},
+        )
+        for n in range(3)
     ]
     app = project.app()
     async with run_app(app, (100, 30), engine=project) as pilot:
@@ -29,6 +36,9 @@ async def test_every_run_is_drawn_with_its_letter_and_one_of_them_alone(tmp_path
         chart = screen.query_one(Chart)
         assert [(line.letter, line.look) for line in chart.lines] == [("b", "chart-2"), ("a", "chart-1"), ("c", "chart-3")]
         assert "round 1 1/1 l1_loss" in painted(chart)[0]
+        # They are seeds of one config: its band is drawn once, behind the chosen run.
+        assert [line.band is not None for line in chart.lines] == [True, False, False]
+        assert chart.unit == "bands: seeds, min to max"
         rows = painted(screen.query_one("#round-runs"))
         assert rows[0].startswith(" 3 of 3 runs")
         assert rows[2].startswith("▌ b run_1")
