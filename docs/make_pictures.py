@@ -65,7 +65,7 @@ class Photographer:
                     await pilot.pause(0.3)
                 taken = {}
                 for app.theme in ("dark", "light"):
-                    await pilot.pause(SETTLE)
+                    await pilot.pause(2 * SETTLE)
                     taken[app.theme] = app.export_screenshot(title="autoloop-tui")
                 return taken
 
@@ -150,11 +150,12 @@ async def rounds(pilot: Pilot[int], snapshot: Snapshot) -> None:
 
 
 async def compare(pilot: Pilot[int], snapshot: Snapshot) -> None:
-    variant = newest_variant(snapshot)
-    chosen = [run for run in snapshot.runs if run.state is RunState.FINISHED][-4:]
-    marked = [variant.base_run, variant.id, *(run.id for run in chosen)]
+    configs: dict[str, str] = {}
+    for run in snapshot.runs:
+        if run.state is RunState.FINISHED:
+            configs.setdefault(run.group or run.id, run.id)
     assert isinstance(pilot.app, ConsoleApp)
-    pilot.app.marked = list(dict.fromkeys(each for each in marked if each))[:4]
+    pilot.app.marked = list(configs.values())[:4]
     await pilot.press("c")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import msgspec
 from autoloop.model import LoopState, RunState
@@ -59,6 +60,12 @@ def page(store: Store, view: View, width: int, *, rounds: str, glyphs: Glyphs) -
         if len(failed) > MOST_FAILURES:
             rows.append([(f"   and {len(failed) - MOST_FAILURES} more: {rounds}", "dim")])
     if loop.spec.markdown_out and not active:
-        rows += [[], [(f" report: {plain(loop.spec.markdown_out)}", "")]]
+        rows += [[], [(f" report: {plain(_within(loop.spec.markdown_out, loop.spec.cwd))}", "")]]
         rows.append([(" `autoloop-tui report --html FILE` writes a page to share", "dim")])
     return rows
+
+
+def _within(path: str, folder: str | None) -> str:
+    """The path from the project's folder, if it lies there."""
+    place = Path(path)
+    return str(place.relative_to(folder)) if folder and place.is_relative_to(folder) else path
