@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions check bench bench-judgement clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm check bench bench-judgement clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -30,6 +30,11 @@ test-trainers: $(STAMP)
 # Files that five versions of the real wandb write. Builds an environment for each below .envs/ once.
 test-wandb-versions: $(STAMP)
 	$(BIN)/python -m pytest -m wandb_versions -rsP --show-capture=stdout tests/metric_readers
+
+# A Slurm cluster of four nodes on this machine, made for each test. Needs slurmctld, slurmd and munged on PATH
+# (apt-get install --no-install-recommends slurm-wlm munge); with slurmdbd and mariadb-server also accounting.
+test-slurm: $(STAMP)
+	$(BIN)/python -m pytest -m slurm -rs tests/slurm
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -61,6 +61,8 @@ class SlotOptions:
     """GPU indices, as 0,1,2,3 (the default of a formal run); auto takes the free ones; "" is the CPU."""
     device: str | None = None
     """cuda (the default) or cpu, for debugging."""
+    slurm: bool = False
+    """Run in Slurm, as [slurm] in autoloop.toml says; with --gpus on those of this machine too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +198,7 @@ GridFlags = Annotated[GridOptions, Parameter(name="*")]
 def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
     """The flags, with the project's settings for those that are not given. UserError names the flag that is wrong."""
     device = run_flags.device_of(given.device, given.gpus)
+    here = device != "cpu" and not (given.slurm and given.gpus is None)
     seeds, confirm = run_flags.seeds_of(given.seeds, given.replicates, settings.replicates)
     return LoopSpec(
         configs=[str(run_flags.absolute(cwd, path)) for path in given.cfgs or []],
@@ -203,7 +206,8 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         log_freq=given.log_freq,
         eval_freq=given.eval_freq,
         device=device,
-        gpus=[] if device == "cpu" else run_flags.gpus_of(given.gpus, settings, given.gpus_per_run, starting=given.exec_),
+        gpus=run_flags.gpus_of(given.gpus, settings, given.gpus_per_run, starting=given.exec_) if here else [],
+        slurm=settings.slurm if given.slurm else None,
         gpus_per_run=given.gpus_per_run,
         allow_busy=given.allow_busy,
         concurrency=given.concurrency,

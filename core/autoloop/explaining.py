@@ -68,6 +68,10 @@ class Explainer:
             for each in asked
             if each.status is ProposalStatus.PENDING
         ]
+        if run.waits:
+            attempt = self.snapshot.attempts[run.id]
+            ends = f"{attempt.place} begins it, or `autoloop-tui stop {run.id}`"
+            waits.append(Wait(resource=attempt.place, why=run.waits, ends=ends, since=attempt.created_at))
         return Explanation(stands, [*self._engine(), *waits])
 
     def slot(self, slot: Slot) -> Explanation:

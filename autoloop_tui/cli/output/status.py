@@ -14,7 +14,19 @@ from autoloop.engine.rounds.best import best_run
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
 from autoloop.metrics import MetricBook
-from autoloop.model import BestRun, Loop, LoopState, Proposal, ProposalStatus, Round, RoundState, Run, RunState
+from autoloop.model import (
+    LOCAL,
+    Attempt,
+    BestRun,
+    Loop,
+    LoopState,
+    Proposal,
+    ProposalStatus,
+    Round,
+    RoundState,
+    Run,
+    RunState,
+)
 from autoloop.reports import result_lines, then_line, then_proposal
 from autoloop.store import Snapshot, Store
 from autoloop.text.evidence import evidence_text
@@ -111,8 +123,10 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
         )
     lines += ["", printing.table(["slot", "state", "run", "id", "step"], rows, texts=(2,), cells=cells)]
     for slot in loop.spec.slots:
-        if why := loop.slot_waits.get(slot.index):
+        run = in_slots.get(slot.index)
+        if why := loop.slot_waits.get(slot.index) or (run and run.waits):
             lines.append(printing.printable(f"{slot.label} waits: {why}"))
+    lines += [printing.printable(why) for why in loop.unreachable.values() if loop.state is LoopState.ACTIVE]
     broken = (RunState.FAILED, RunState.LOST)
     if failed := sum(counts.get(state, 0) for state in broken):
         last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
@@ -138,7 +152,9 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
 def _state(run: Run, found: Mapping[str, Presence]) -> str:
     """As the store has it, unless a look at the processes says otherwise."""
     presence = found.get(run.id)
-    return presence.value if presence in (Presence.GONE, Presence.ENDED) else run.state.value
+    if presence in (Presence.GONE, Presence.ENDED):
+        return presence.value
+    return "waiting" if run.waits and run.state is RunState.RUNNING else run.state.value
 
 
 def _best(store: Store, loop: Loop, metrics: MetricBook) -> BestRun | None:
@@ -178,6 +194,16 @@ def _then_document(store: Store, loop: Loop, then: Proposal | None) -> dict[str,
         "state": run.state.value if then and then.run and run else None,
         "step": run.step if run else None,
         "text": then_line(store, loop),
+    }
+
+
+def _where(attempt: Attempt | None) -> dict[str, Any]:
+    """Where an attempt is, at a place that is not this machine."""
+    handle = attempt.handle or {} if attempt else {}
+    return {
+        "node": attempt.node if attempt else None,
+        "job": handle.get("job"),
+        "partition": handle.get("partition"),
     }
 
 
@@ -230,7 +256,9 @@ def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> di
                 "slot": slot.label,
                 "run": run.id if (run := snapshot.in_slot(slot.index)) else None,
                 "state": _state(run, found) if run else None,
-                "waits_for": snapshot.loop.slot_waits.get(slot.index),
+                "waits_for": snapshot.loop.slot_waits.get(slot.index) or (run.waits if run else None),
+                "place": slot.place,
+                **_where(snapshot.attempts.get(run.id) if run and slot.place != LOCAL else None),
             }
             for slot in snapshot.loop.spec.slots
         ],

@@ -16,6 +16,8 @@ from autoloop.model.ends import (
     RequeueKind,
     StopCause,
     StopKind,
+    Taken,
+    TakenKind,
 )
 from autoloop.model.errors import UserError
 from autoloop.model.event import Event, EventKind
@@ -41,6 +43,7 @@ from autoloop.model.run import Halved, Run, RunState, Unjudged
 from autoloop.model.search import Axis, Sampler, Search
 from autoloop.model.sender import Sender
 from autoloop.model.slot import LOCAL, Slot
+from autoloop.model.slurm import SLURM, SlurmSpec
 
 __all__ = [
     "DEFAULT_RULE",
@@ -48,6 +51,7 @@ __all__ = [
     "LOOP_STOP",
     "POLICY",
     "REPLICATES",
+    "SLURM",
     "THEN",
     "Actor",
     "ActorKind",
@@ -96,10 +100,13 @@ __all__ = [
     "Sender",
     "Series",
     "Slot",
+    "SlurmSpec",
     "Standing",
     "StopCause",
     "StopKind",
     "Summary",
+    "Taken",
+    "TakenKind",
     "Unjudged",
     "UserError",
     "WandbSpec",

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from autoloop.model.ends import StopCause
+from autoloop.model.ends import StopCause, Taken
 from autoloop.model.metrics import Summary
 from autoloop.model.run import RunState
 from autoloop.model.slot import LOCAL
@@ -19,7 +19,7 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Exit code of the command; None if a signal ended it."""
     signal: int | None = None
     stopped_by: str | None = None
-    """The request that made the supervisor stop the tree (`stop`, `kill`); None if it was not asked to stop."""
+    """The request that made the supervisor stop the tree (`stop`, `kill`, `time limit`); None if it was not asked to."""
     error: str | None = None
     """Why the command could not be started."""
     errno: int | None = None
@@ -68,6 +68,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     place: str = LOCAL
     node: str | None = None
     """The machine on which its command runs, where that is another one."""
+    from_step: int = 0
+    """Of one that continues from a checkpoint: how far the run was."""
     argv: list[str] = []
     handle: dict[str, Any] | None = None
     started_at: float | None = None
@@ -75,6 +77,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     exit: ExitRecord | None = None
     stop: StopCause | None = None
     """Why it was asked to end; recorded before the signal is sent."""
+    taken: Taken | None = None
+    """Why its place ended it, if it did."""
     result: RunState | None = None
     """How it counts: one of the ended run states; None until that is settled."""
     kill: bool = False

@@ -35,6 +35,22 @@ class StopCause(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind in (StopKind.CPU_FALLBACK, StopKind.OVERSTAYED)
 
 
+class TakenKind(StrEnum):
+    """Why a place ended an attempt that nobody here asked to end."""
+
+    PREEMPTED = "preempted"
+    TIME_LIMIT = "time limit"
+    NODE_LOST = "node lost"
+    CANCELLED = "cancelled"
+    """By somebody there."""
+    MEMORY = "memory"
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    kind: TakenKind
+    text: str
+
+
 LOOP_STOP = StopCause(kind=StopKind.LOOP_STOP, text="the loop was stopped")
 
 
@@ -90,6 +106,8 @@ class RequeueKind(StrEnum):
     NEVER_STARTED = "never started"
     SHORTAGE = "shortage"
     """The machine had no process, memory or descriptor for it."""
+    TAKEN = "taken"
+    """Its place took the machine away, which is no failure of its own."""
 
 
 class Requeue(msgspec.Struct, frozen=True, kw_only=True):

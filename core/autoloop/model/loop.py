@@ -10,6 +10,7 @@ from autoloop.model.ends import LoopEnd
 from autoloop.model.outcome import Outcome
 from autoloop.model.search import Search
 from autoloop.model.slot import Slot
+from autoloop.model.slurm import SLURM, SlurmSpec
 
 
 class LoopState(StrEnum):
@@ -79,6 +80,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     allow_busy: bool = False
     """Start on a GPU although somebody else computes there."""
     concurrency: int = 1
+    slurm: SlurmSpec | None = None
+    """Runs are handed to Slurm; with `gpus` also to those of this machine."""
     extra: list[str] = []
     wandb: WandbSpec = WandbSpec()
     formal: bool = False
@@ -142,9 +145,21 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.confirm and self.proposes and self.rounds > 1
 
     @property
+    def on_gpus(self) -> bool:
+        """Whether its runs train on GPUs, here or elsewhere."""
+        return self.device != "cpu" and bool(self.gpus or self.slurm)
+
+    @property
     def slots(self) -> list[Slot]:
+        here = self._local_slots()
+        if self.slurm is None:
+            return here
+        jobs = self.slurm.max_jobs
+        return [*here, *(Slot(index=len(here) + i, place=SLURM, number=i + 1, of=jobs) for i in range(jobs))]
+
+    def _local_slots(self) -> list[Slot]:
         if self.device == "cpu" or not self.gpus:
-            return [Slot(index=i) for i in range(self.concurrency)]
+            return [] if self.slurm else [Slot(index=i) for i in range(self.concurrency)]
         firsts = range(0, len(self.gpus), self.gpus_per_run)
         groups = [tuple(self.gpus[first : first + self.gpus_per_run]) for first in firsts]
         return [Slot(index=i, gpus=group) for i, group in enumerate(groups[: self.concurrency])]

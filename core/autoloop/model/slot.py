@@ -14,7 +14,12 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     gpus: tuple[int, ...] = ()
     place: str = LOCAL
+    number: int = 0
+    of: int = 0
+    """Its number among the `of` of a place that chooses GPUs itself."""
 
     @property
     def label(self) -> str:
+        if self.of:
+            return f"{self.place} {self.number}/{self.of}"
         return "gpu " + ",".join(map(str, self.gpus)) if self.gpus else f"cpu {self.index}"

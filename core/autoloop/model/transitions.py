@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from autoloop.model.actor import POLICY, Actor
 from autoloop.model.attempt import Attempt, Cause, ExitRecord
 from autoloop.model.edits import Change
-from autoloop.model.ends import LapseKind, LoopEnd, Requeue, RequeueKind, StopCause
+from autoloop.model.ends import LapseKind, LoopEnd, Requeue, RequeueKind, StopCause, Taken
 from autoloop.model.loop import Loop, LoopState, Round, RoundState
 from autoloop.model.metrics import Summary
 from autoloop.model.proposal import Proposal, ProposalStatus
@@ -148,9 +148,11 @@ def attempt_stopping(attempt: Attempt, cause: StopCause, *, kill: bool) -> Attem
     return replace(attempt, stop=cause, kill=kill or attempt.kill)
 
 
-def attempt_ended(attempt: Attempt, record: ExitRecord | None, ended_at: float, lost: str | None = None) -> Attempt:
-    """Its process has ended; `lost`: why there is no exit record."""
-    return replace(attempt, ended_at=ended_at, exit=record, cause=lost)
+def attempt_ended(
+    attempt: Attempt, record: ExitRecord | None, ended_at: float, lost: str | None = None, taken: Taken | None = None
+) -> Attempt:
+    """Its process has ended; `lost`: why there is no exit record; `taken`: why its place ended it, if we did not."""
+    return replace(attempt, ended_at=ended_at, exit=record, cause=lost, taken=None if attempt.stop else taken)
 
 
 def attempt_settled(attempt: Attempt, result: RunState, reason: str | None, diagnosis: Cause | None) -> Attempt:

@@ -9,6 +9,7 @@ from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 from autoloop.preflight.config_paths import missing_paths
 from autoloop.preflight.finding import Finding, Level
+from autoloop.preflight.slurm import slurm
 from autoloop.preflight.trainer import CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
 from autoloop.trainers import Preset
@@ -39,6 +40,7 @@ def examine(
         spec.train_script,
         configs,
         device=spec.device,
+        elsewhere=spec.slurm is not None and not spec.gpus,
         cwd=spec.cwd,
         # NVML says whether there is a GPU without taking memory on it.
         environment={**trainer_environment, "CUDA_VISIBLE_DEVICES": shown, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
@@ -52,6 +54,7 @@ def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment:
     """`examine` without the trainer: what it is may not be known yet."""
     return [
         *machine.gpus(spec, gpus),
+        *slurm(spec),
         machine.output_root(spec, min_free),
         *wandb(spec, environment),
         *machine.terminal(environment),

@@ -57,9 +57,11 @@ class Question:
         configs: Sequence[CandidateConfig],
         *,
         device: str,
+        elsewhere: bool = False,
         cwd: str,
         environment: Mapping[str, str],
     ) -> None:
+        """`elsewhere`: what trains is another machine, and this one needs no GPU."""
         self.python = python
         self.preset = preset
         self.device = device
@@ -70,7 +72,7 @@ class Question:
             "modules": started_modules(preset, self.script),
             "script": self.script,
             "module": preset.module or None,
-            "device": device,
+            "device": "cpu" if elsewhere else device,
             "decoding": str(profiles.path("decoding.py")),
             "configs": [{"config": each.config, "arguments": each.arguments} for each in configs],
         }

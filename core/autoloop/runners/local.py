@@ -199,7 +199,7 @@ def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, p
     perhaps just being started, waits up to `patience` seconds for its claim; then the attempt is fenced off, so that a
     supervisor that comes later refuses to run, and the answer stays right.
     """
-    if (record := _exit_record(directory, attempt_id)) is not None:
+    if (record := exit_record(directory, attempt_id)) is not None:
         return Ended(record)
     if handle is None:
         handle = _recorded_handle(directory) or _await_claim(directory, patience)
@@ -211,7 +211,7 @@ def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, p
         os.close(fd)
         return Vanished("it was started by the project that this one is a copy of, and continues there", ours=False)
     # It may have written its record and ended since we looked.
-    if (record := _exit_record(directory, attempt_id)) is not None:
+    if (record := exit_record(directory, attempt_id)) is not None:
         return Ended(record)
     return _vanished(directory, handle)
 
@@ -289,7 +289,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _exit_record(directory: Path, attempt_id: str) -> ExitRecord | None:
+def exit_record(directory: Path, attempt_id: str) -> ExitRecord | None:
     record = _read(directory / "exit.json")
     if record is None or record.get("attempt_id") != attempt_id:
         return None

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from autoloop.model import Attempt, ExitRecord
+from autoloop.model import Attempt, ExitRecord, Taken
 
 
 class AttemptSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,10 @@ def write_spec(spec: AttemptSpec) -> None:
 
 
 class Ended(msgspec.Struct, frozen=True):
+    """`taken`: its place ended it, and not we."""
+
     record: ExitRecord
+    taken: Taken | None = None
 
 
 class Vanished(msgspec.Struct, frozen=True):
@@ -58,6 +61,7 @@ class Vanished(msgspec.Struct, frozen=True):
     reason: str
     started: bool = True
     ours: bool = True
+    taken: Taken | None = None
 
 
 End = Ended | Vanished

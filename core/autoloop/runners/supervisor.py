@@ -2,8 +2,9 @@
 
 Run as `python -I -S supervisor.py <attempt directory>`, in a session of its own; its environment is the command's.
 It reads spec.json there and writes claim, start.json, log.txt and exit.json. SIGTERM asks it to stop the command by
-the signal ladder, SIGUSR1 to kill it; who lives in another container asks by the file `asked` and sees by the time of
-`claim` that the supervisor lives. The directory may be moved meanwhile. Standard library only.
+the signal ladder, SIGUSR2 to do so because its time is nearly over, SIGUSR1 to kill it; who lives in another container
+or on another machine asks by the file `asked` and sees by the time of `claim` that the supervisor lives. The directory
+may be moved meanwhile. Standard library only.
 """
 
 import os
@@ -31,7 +32,7 @@ ALREADY_CLAIMED = 75
 CANNOT_RECORD = 74
 CANNOT_START = 127
 
-WAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1)
+WAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Attempt:
@@ -135,10 +136,10 @@ class Attempt:
             asked = self.wait(deadline)
             alive = self.reap()
             now = time.monotonic()
-            if asked == signal.SIGUSR1 or (asked == signal.SIGTERM and not stopping):
+            if asked == signal.SIGUSR1 or (asked in (signal.SIGTERM, signal.SIGUSR2) and not stopping):
                 kill = asked == signal.SIGUSR1
                 if self.status is None:  # otherwise the command has ended, and only stragglers are stopped
-                    self.stopped_by = "kill" if kill else "stop"
+                    self.stopped_by = "kill" if kill else "time limit" if asked == signal.SIGUSR2 else "stop"
                 stopping, deadline = True, now
                 steps = [] if kill else list(self.ladder)
             elif self.status is not None and deadline is None:
@@ -239,10 +240,11 @@ def write_log(text: str) -> None:
 
 
 def main(directory: str) -> int:
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2, signal.SIGPIPE):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, WAITED)
+    for number in WAITED:  # a job's script ignores them until now
+        signal.signal(number, signal.SIG_DFL)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     directory = os.path.abspath(directory)
     me = procfs.identity(os.getpid())

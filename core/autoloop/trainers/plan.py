@@ -33,8 +33,10 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     log_freq: int
     eval_freq: int
     device: str
-    gpus: tuple[int, ...] = ()
-    """CUDA indices of the slot; empty on a CPU slot, which then sees no GPU."""
+    gpus: tuple[int, ...] | None = ()
+    """CUDA indices of the slot; empty on a CPU slot, which then sees no GPU; None where its place chooses them."""
+    processes: int = 0
+    """How many there are; 0: as many as `gpus`."""
     run_id: str
     name: str
     group: str
@@ -166,8 +168,8 @@ def _values(preset: Preset, request: LaunchRequest) -> dict[str, str | None]:
         "log_freq": str(request.log_freq),
         "eval_freq": str(request.eval_freq),
         "device": request.device,
-        "gpus": ",".join(map(str, request.gpus)),
-        "processes": str(len(request.gpus) or preset.processes),
+        "gpus": None if request.gpus is None else ",".join(map(str, request.gpus)),
+        "processes": str(request.processes or len(request.gpus or ()) or preset.processes),
         "run_id": request.run_id,
         "name": request.name,
         "group": request.group,

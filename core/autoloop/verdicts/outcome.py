@@ -54,7 +54,7 @@ def outcome(runs: Sequence[Run], proposals: Sequence[Proposal], spec: LoopSpec, 
         rules=rule_records(proposals, by_id, judge, metric),
         runs=len(runs),
         seconds=sum(_seconds(run, spec) for run in runs),
-        gpus=spec.device != "cpu" and bool(spec.gpus),
+        gpus=spec.on_gpus,
     )
 
 
@@ -127,4 +127,4 @@ def _rounds(ranked: Sequence[Standing], runs: Mapping[str, Run]) -> list[RoundSt
 
 def _seconds(run: Run, spec: LoopSpec) -> float:
     took = (run.ended_at or 0.0) - (run.started_at or 0.0) if run.started_at and run.ended_at else 0.0
-    return max(0.0, took) * max(1, spec.gpus_per_run if spec.gpus else 1)
+    return max(0.0, took) * max(1, spec.gpus_per_run if spec.on_gpus else 1)

@@ -79,7 +79,9 @@ def _progress(
         facts += [(f"{gap}took ", "dim"), (duration((run.ended_at or now) - run.started_at), "")]
     slots = view.loop.spec.slots
     if run.slot is not None and run.slot < len(slots):
-        facts.append((f"{gap}{slots[run.slot].label}", "dim"))
+        attempt = view.snapshot.attempts.get(run.id)
+        node = f" on {attempt.node}" if attempt and attempt.node else ""
+        facts.append((f"{gap}{slots[run.slot].label}{node}", "dim"))
     if reached is not None and width >= 100:
         facts += key_figure(view, run, reached, theirs, glyphs)
     room = min(40, width - 2 - sum(cells(text) for text, _ in facts))

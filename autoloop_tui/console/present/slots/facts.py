@@ -87,7 +87,7 @@ class SlotFacts:
     @property
     def state(self) -> str:
         if self.run and self.holds:
-            return self.run.state.value
+            return "waiting" if self.run.waits and self.run.state is RunState.RUNNING else self.run.state.value
         if self.waits:
             return "waiting"
         if self.gone:

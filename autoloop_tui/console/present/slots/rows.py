@@ -246,6 +246,8 @@ def said_of(facts: SlotFacts, key: Callable[[str], str], glyphs: Glyphs) -> list
         if facts.asks:
             text = f"rule {plain(facts.asks)} asks: {facts.would}?"
             return [(text, look("pending").variable), (f"  {key('app.proposals')} decides", "bold key")]
+        if facts.run and facts.run.waits:
+            return [(plain(facts.run.waits), warned.variable)]
         since = nan_since(facts.series) if facts.series is not None else None
         if since is not None:
             return [(f"NaN since step {since}", "slot-failed"), (f"  {key('slots.stop')} stops it", "bold key")]

@@ -13,7 +13,9 @@ import msgspec
 
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import (
+    LOCAL,
     LOOP_STOP,
+    SLURM,
     Attempt,
     EventKind,
     Loop,
@@ -30,21 +32,36 @@ from autoloop.store import Store
 from autoloop.text.plural import plural
 
 
-def executing(store: Store, loop: Loop, run: str | None = None) -> list[tuple[Attempt, local.Handle]]:
-    """The attempts of the loop, or of one run, whose supervisors live."""
+def executing(store: Store, loop: Loop, run: str | None = None) -> list[Attempt]:
+    """The attempts of the loop, or of one run, whose supervisors live, each with its handle; and those that another place
+    has."""
     found = []
     for attempt in store.open_attempts(loop.id):
-        if attempt.ended_at is None and run in (None, attempt.run):
+        if attempt.ended_at is not None or run not in (None, attempt.run):
+            continue
+        if attempt.place != LOCAL:
+            if not (Path(attempt.directory) / "exit.json").exists():
+                found.append(attempt)
+        else:
             handle = local.Handle.from_dict(attempt.handle) if attempt.handle else None
             state = local.inspect(Path(attempt.directory), attempt.id, handle)
             if isinstance(state, local.Alive):
-                found.append((attempt, state.handle))
+                found.append(msgspec.structs.replace(attempt, handle=state.handle.to_dict()))
     return found
 
 
-def ask_supervisors(attempts: list[tuple[Attempt, local.Handle]], *, kill: bool) -> int:
+def ask_supervisors(attempts: list[Attempt], *, kill: bool) -> int:
     """How many of them were asked to end their runs."""
-    return sum(local.request_stop(handle, Path(attempt.directory), kill=kill) for attempt, handle in attempts)
+    return sum(_ask(attempt, kill=kill) for attempt in attempts)
+
+
+def _ask(attempt: Attempt, *, kill: bool) -> bool:
+    if attempt.place == SLURM:
+        from autoloop.runners.slurm.commands import ask_to_end
+
+        return ask_to_end(attempt, kill=kill)
+    handle = local.Handle.from_dict(attempt.handle or {})
+    return local.request_stop(handle, Path(attempt.directory), kill=kill)
 
 
 def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool, sender: Sender) -> str:
@@ -63,10 +80,10 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
             if run is None:
                 end = LoopEnd(kind=LoopEndKind.USER, text=text)
                 store.put_loop(loop_stopped(store.loop(loop.id), end, time.time()))
-            for attempt, handle in attempts:
+            for attempt in attempts:
                 cause = StopCause(kind=StopKind.USER, text=text) if run is not None else LOOP_STOP
                 begun = attempt.started_at or attempt.created_at
-                attempt = msgspec.structs.replace(attempt, handle=handle.to_dict(), started_at=begun)
+                attempt = msgspec.structs.replace(attempt, started_at=begun)
                 store.put_attempt(attempt_stopping(attempt, cause, kill=kill), loop.id)
                 row = store.run(attempt.run)
                 store.put_run(run_stopping(row, cause))

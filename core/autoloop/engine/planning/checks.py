@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,15 @@ from autoloop.trainers.presets import PLACEHOLDER
 from autoloop.trainers.programs import exists
 from autoloop.wandb_cloud.key import key_source
 
+OURS_IN_SLURM = frozenset(
+    [
+        *("-J", "--job-name", "--comment", "-o", "--output", "-e", "--error", "--open-mode", "--export", "--signal"),
+        *("-a", "--array", "--requeue", "--no-requeue", "-W", "--wait", "--wrap", "--parsable", "-n", "--ntasks"),
+        *("-N", "--nodes"),
+    ]
+)
+"""Options of sbatch that are not for `[slurm] directives`: a run is one job of one task on one node."""
+
 
 def check(
     spec: LoopSpec,
@@ -48,6 +58,7 @@ def check(
     check_budget(spec)
     check_places(spec, preset)
     check_slots(spec)
+    check_slurm(spec)
     if faults := [f"{source}: {fault}" for source, config in configs for fault in unusable(config)]:
         raise UserError(" ".join(faults))
     check_own_folders(preset, spec, configs)
@@ -180,9 +191,25 @@ def check_slots(spec: LoopSpec) -> None:
         )
 
 
+def check_slurm(spec: LoopSpec) -> None:
+    """Whether this machine can hand jobs to Slurm, and what they ask for can be read."""
+    slurm = spec.slurm
+    if slurm is None:
+        return
+    if missing := [name for name in ("sbatch", "squeue", "scancel") if shutil.which(name) is None]:
+        raise UserError(f"--slurm needs Slurm's commands, and {' and '.join(missing)} cannot be found on PATH.")
+    if slurm.time is not None and not slurm.seconds:
+        raise UserError(f'[slurm] time cannot be "{slurm.time}": write minutes, or 4:00:00, or 1-12:00:00.')
+    for word in slurm.directives:
+        name = word.partition("=")[0]
+        if not word.startswith("-") or name in OURS_IN_SLURM:
+            why = "Auto Loop itself sets it" if name in OURS_IN_SLURM else 'an option is written as "--mem=64G"'
+            raise UserError(f"[slurm] directives holds {word}: {why}.")
+
+
 def check_gpus(spec: LoopSpec, gpus: GpuReport) -> None:
     """Whether this machine has the GPUs."""
-    if spec.device == "cpu":
+    if spec.device == "cpu" or (spec.slurm and not spec.gpus):
         return
     if gpus.error and spec.gpus:
         raise UserError(f"No GPU can be used here ({gpus.error}); to debug on the CPU say --device cpu.")

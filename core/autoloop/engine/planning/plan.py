@@ -18,7 +18,7 @@ from autoloop.engine.planning.rule_checks import named_metrics
 from autoloop.engine.planning.search_space import with_space
 from autoloop.engine.planning.then import check_then
 from autoloop.gpus import GpuReport
-from autoloop.model import LoopSpec, Run, Slot
+from autoloop.model import LOCAL, LoopSpec, Run, Slot
 from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
@@ -223,7 +223,8 @@ def plan_attempt(
         values=config,
         output_dir=output_dir,
         steps=run.total_steps,
-        gpus=slot.gpus,
+        gpus=_gpus(spec, slot),
+        processes=0 if slot.place == LOCAL or spec.device == "cpu" else spec.gpus_per_run,
         run_id=run.id,
         name=run.name,
         group=f"{loop}-r{run.round}",
@@ -249,13 +250,18 @@ def _request(spec: LoopSpec) -> LaunchRequest:
         log_freq=spec.log_freq,
         eval_freq=spec.eval_freq,
         device=spec.device,
-        gpus=spec.slots[0].gpus,
+        gpus=_gpus(spec, spec.slots[0]),
         run_id="example0",
         name="example",
         group="example-r1",
         wandb=spec.wandb,
         extra=tuple(spec.extra),
     )
+
+
+def _gpus(spec: LoopSpec, slot: Slot) -> tuple[int, ...] | None:
+    """The CUDA indices that a run gets; None where its place chooses them."""
+    return slot.gpus if slot.place == LOCAL or spec.device == "cpu" else None
 
 
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str | None:

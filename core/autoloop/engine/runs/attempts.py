@@ -46,6 +46,7 @@ def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Inte
         directory=str(context.places.attempt(attempt_id)),
         created_at=now,
         place=slot.place,
+        from_step=run.step if kept else 0,
         argv=list(launch.argv),
     )
     before = context.store.attempts(run.id)[-1:] if run.summary and not kept else []

@@ -65,7 +65,7 @@ def _early(context: Context, last: Run) -> str | None:
         run = context.store.run(attempt.run)
         if attempt.result not in BAD or run.step >= 1:
             break
-        if attempt.diagnosis and attempt.diagnosis.id in SHORT_CAUSES:
+        if attempt.taken or (attempt.diagnosis and attempt.diagnosis.id in SHORT_CAUSES):
             continue  # the machine's, and it passes
         early += run.state.ended and attempt.number == run.attempts  # one that is tried again has not failed yet
         if early >= FAILURES_IN_A_ROW:

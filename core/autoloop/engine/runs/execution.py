@@ -23,7 +23,7 @@ from autoloop.engine.runs.following import follow_attempt, with_progress, writte
 from autoloop.engine.runs.launching import Launcher
 from autoloop.file_watch import FileWatch
 from autoloop.metric_readers import Follower
-from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, UserError
+from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, Taken, UserError
 from autoloop.model.transitions import attempt_begun, attempt_ended, attempt_stopping, run_begun, run_stopping, run_waits
 from autoloop.runners.runner import End, Followed, Handed, Runner, Runs, Vanished, Waits
 from autoloop.runners.runner import Ended as Recorded
@@ -265,19 +265,25 @@ class Execution:
     def _collect(self, attempt: Attempt, run: Run, follower: Follower, end: End) -> Ended:
         """Record how an attempt ended."""
         if isinstance(end, Recorded):
-            return self._ended(attempt, run, follower, end.record)
+            return self._ended(attempt, run, follower, end.record, taken=end.taken)
         if not end.started:
             # Perhaps for lack of space: then it waits, as it does if this process could not start it.
             try_writing(Path(attempt.directory))
             attempt = msgspec.structs.replace(attempt, unstarted=True)
-        return self._ended(attempt, run, follower, None, lost=end.reason)
+        return self._ended(attempt, run, follower, None, lost=end.reason, taken=end.taken)
 
     def _ended(
-        self, attempt: Attempt, run: Run, follower: Follower, record: ExitRecord | None, lost: str | None = None
+        self,
+        attempt: Attempt,
+        run: Run,
+        follower: Follower,
+        record: ExitRecord | None,
+        lost: str | None = None,
+        taken: Taken | None = None,
     ) -> Ended:
         LOG.debug("%s has ended: %s", attempt.id, lost or record)
         ended_at = (record.ended_at if record else None) or self.context.clock()
-        attempt = attempt_ended(attempt, record, ended_at, lost)
+        attempt = attempt_ended(attempt, record, ended_at, lost, taken)
         with self.context.store.transaction():
             self.context.store.put_attempt(attempt, self.context.loop_id)
         return Ended(attempt, run, follower)

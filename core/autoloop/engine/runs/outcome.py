@@ -13,7 +13,7 @@ from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.runs.execution import SIP, Ended
-from autoloop.engine.runs.retries import why_again
+from autoloop.engine.runs.retries import continues, why_again
 from autoloop.engine.runs.watchdog import as_judged
 from autoloop.gpu_history import read_history
 from autoloop.logs import read_log_tail
@@ -24,10 +24,13 @@ from autoloop.model import (
     Cause,
     EventKind,
     GpuUse,
+    RequeueKind,
     Run,
     RunState,
     StopKind,
     Summary,
+    Taken,
+    TakenKind,
 )
 from autoloop.model.transitions import attempt_settled, run_ended, run_requeued
 from autoloop.rules import live_rules, no_point_seen
@@ -67,8 +70,11 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         step = total if step == total - 1 else step  # one less where steps are counted from 0
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
+    run = msgspec.structs.replace(run, step=step)
     again = why_again(context, attempt, run, state, cause)
-    resume = run.resume
+    if again is None and attempt.taken and attempt.taken.kind is TakenKind.TIME_LIMIT and state is RunState.STOPPED:
+        state = RunState.FAILED
+    resume = run.resume or (again is not None and again.kind is RequeueKind.TAKEN and continues(context, attempt, run))
     unjudged = why_not_judged(context, run, summary, sources) if state is RunState.FINISHED else None
     run = run_ended(run, state, reason, step=step, summary=summary, ended_at=attempt.ended_at, unjudged=unjudged)
     url = wandb_url({run.id, wandb_id}, lines) or run.wandb_url
@@ -163,6 +169,8 @@ def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> boo
 def judge_exit(context: Context, attempt: Attempt, lines: list[str], diverged: list[str]) -> tuple[RunState, Cause | None]:
     """The state that an ended attempt has reached, and why where it has not finished."""
     attempt = as_judged(attempt)
+    if attempt.taken:
+        return judge_taken(attempt.taken)
     cause = diagnose(
         attempt.exit,
         lines,
@@ -177,6 +185,17 @@ def judge_exit(context: Context, attempt: Attempt, lines: list[str], diverged: l
     if attempt.exit is None:
         return (RunState.STOPPED if attempt.stop else RunState.LOST), cause
     return (RunState.STOPPED if attempt.exit.stopped_by else RunState.FAILED), cause
+
+
+def judge_taken(taken: Taken) -> tuple[RunState, Cause]:
+    """Of an attempt that its place ended."""
+    failed = {TakenKind.NODE_LOST: RunState.LOST, TakenKind.MEMORY: RunState.FAILED}
+    advice = {
+        TakenKind.MEMORY: "ask for more memory, or lower num_workers or batch_size",
+        TakenKind.TIME_LIMIT: "raise the time limit; a trainer whose preset has [resume] continues from its checkpoint",
+    }
+    cause = Cause(id=taken.kind.value.replace(" ", "-"), text=taken.text, advice=advice.get(taken.kind, ""))
+    return failed.get(taken.kind, RunState.STOPPED), cause
 
 
 def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from autoloop.model import LOCAL, LoopSpec
+from autoloop.model import LOCAL, SLURM, LoopSpec
 from autoloop.runners.local_runner import LocalRunner
 from autoloop.runners.runner import Runner
 
 
 def runners_for(spec: LoopSpec) -> dict[str, Runner]:
     """By the names that slots and attempts have of their places."""
-    return {LOCAL: LocalRunner()}
+    runners: dict[str, Runner] = {LOCAL: LocalRunner()}
+    if spec.slurm is not None:
+        from autoloop.runners.slurm.runner import SlurmRunner
+        from autoloop.runners.slurm.script import default_gres
+
+        runners[SLURM] = SlurmRunner(spec.slurm, default_gres(spec))
+    return runners

@@ -5,11 +5,12 @@ It only looks: unlike recovery it records nothing and fences nothing off.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from autoloop.model import Attempt, Loop
+from autoloop.model import LOCAL, Attempt, Loop
 from autoloop.runners import local
 from autoloop.store import Store
 
@@ -20,6 +21,8 @@ class Presence(StrEnum):
     """Its supervisor is gone, and processes of the training are still there."""
     ENDED = "ended"
     """It ended, and the next engine records how."""
+    SUBMITTED = "submitted"
+    """Its place has it, and it has not begun."""
     GONE = "gone"
     """No process of it is there, and no record of how it ended."""
 
@@ -34,6 +37,9 @@ def look(attempts: list[Attempt]) -> dict[str, Presence]:
     silent: dict[str, Attempt] = {}
     for attempt in attempts:
         directory = Path(attempt.directory)
+        if attempt.place != LOCAL and attempt.ended_at is None:
+            found[attempt.run] = _elsewhere(directory)
+            continue
         handle = local.Handle.from_dict(attempt.handle) if attempt.handle else None
         if attempt.ended_at is not None:
             found[attempt.run] = Presence.ENDED
@@ -49,6 +55,15 @@ def look(attempts: list[Attempt]) -> dict[str, Presence]:
     return found
 
 
+def _elsewhere(directory: Path) -> Presence:
+    """By its files alone: no other machine is asked."""
+    if (directory / "exit.json").exists():
+        return Presence.ENDED
+    if not (beat := local.Pulse(directory).at):
+        return Presence.SUBMITTED
+    return Presence.ALIVE if time.time() - beat < local.SILENCE else Presence.GONE
+
+
 def in_words(found: Mapping[str, Presence]) -> str:
     """What goes on and what does not, in a sentence without its end: `2 runs go on; of 1 run no process is there`."""
     if not found:
@@ -57,6 +72,7 @@ def in_words(found: Mapping[str, Presence]) -> str:
     for presence, one, many in (
         (Presence.ALIVE, "1 run continues", "{} runs continue"),
         (Presence.UNSUPERVISED, "1 run continues without its supervisor", "{} runs continue without their supervisors"),
+        (Presence.SUBMITTED, "1 run is submitted and has not begun", "{} runs are submitted and have not begun"),
         (Presence.ENDED, "1 run has ended meanwhile", "{} runs have ended meanwhile"),
         (Presence.GONE, "no process of 1 run is there any more", "no process of {} runs is there any more"),
     ):

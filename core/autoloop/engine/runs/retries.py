@@ -3,9 +3,15 @@ or because its failure may be transient."""
 
 from __future__ import annotations
 
+import os
+
 from autoloop.diagnose.causes import SHORT_CAUSES
 from autoloop.engine.base.context import Context
-from autoloop.model import Attempt, Cause, LoopState, Requeue, RequeueKind, Run, RunState, StopKind
+from autoloop.model import Attempt, Cause, LoopState, Requeue, RequeueKind, Run, RunState, StopKind, Taken, TakenKind
+from autoloop.trainers import checkpoint_path
+
+NODES_LOST = 3
+"""Times that a run loses its node until it is no longer tried again."""
 
 SHORT_TRIES = 5
 """Times that a command which runs, and then finds no process or descriptor for itself, is started again."""
@@ -19,6 +25,8 @@ def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cau
         return None
     if state is RunState.LOST and attempt.unstarted:
         return Requeue(kind=RequeueKind.NEVER_STARTED, text="its process never started")
+    if attempt.taken is not None:
+        return _after_taken(context, attempt, run, attempt.taken)
     if _short_at_start(context, attempt, run, cause):
         text = f"it waits until the machine has the resources: {cause.text if cause else ''}"
         return Requeue(kind=RequeueKind.SHORTAGE, text=text)
@@ -26,7 +34,7 @@ def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cau
         return None
     # Stops and attempts that never started are not the run's failures and do not use up its retries.
     failed = (RunState.FAILED, RunState.LOST)
-    earlier = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.result in failed]
+    earlier = [a for a in context.store.attempts(run.id) if a.id != attempt.id and a.result in failed and not a.taken]
     before = len(earlier)
     if before >= context.spec.retries:
         return None
@@ -34,6 +42,28 @@ def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cau
         return None
     text = f"retry {before + 1} of {context.spec.retries} after: {cause.text}"
     return Requeue(kind=RequeueKind.RETRY, text=text)
+
+
+def _after_taken(context: Context, attempt: Attempt, run: Run, taken: Taken) -> Requeue | None:
+    """What its place took is tried again without using up retries, if that can come to more."""
+    resumes = continues(context, attempt, run)
+    if taken.kind in (TakenKind.CANCELLED, TakenKind.MEMORY) or (taken.kind is TakenKind.TIME_LIMIT and not resumes):
+        return None
+    if taken.kind is TakenKind.NODE_LOST:
+        lost = [a for a in context.store.attempts(run.id) if a.taken and a.taken.kind is TakenKind.NODE_LOST]
+        if len(lost) >= NODES_LOST:
+            return None
+    how = "continues from its checkpoint" if resumes else "starts again"
+    return Requeue(kind=RequeueKind.TAKEN, text=f"{how}: {taken.text}")
+
+
+def continues(context: Context, attempt: Attempt, run: Run) -> bool:
+    """Whether the next attempt goes on from the checkpoint of one that its place ended: if there is one, and the attempt
+    got further. Not without its exit record, as something may still write to its folder."""
+    if attempt.taken is None or attempt.exit is None:
+        return False
+    checkpoint = checkpoint_path(context.preset, attempt.output_dir)
+    return checkpoint is not None and os.path.exists(checkpoint) and run.step > attempt.from_step
 
 
 def shortage_met(context: Context, run: Run) -> str | None:

@@ -1,0 +1,52 @@
+"""How attempts are handed to Slurm."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+
+SLURM = "slurm"
+"""The place that is a Slurm cluster."""
+
+
+class SlurmSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[slurm]`: what each job asks for, as sbatch takes it. What is not given is left to the cluster's defaults."""
+
+    partition: str | None = None
+    """Partition, or several separated by commas."""
+    account: str | None = None
+    """The account that is charged."""
+    qos: str | None = None
+    """Quality of service."""
+    time: str | None = None
+    """Time limit of one job: minutes, or as 4:00:00 or 1-12:00:00."""
+    gres: str | None = None
+    """Generic resources of one job; default: `gpu:N` with the N of --gpus-per-run, and nothing on the CPU."""
+    constraint: str | None = None
+    """Features that the nodes must have."""
+    directives: list[str] = []
+    """Further options of sbatch, a word each: "--mem=64G", "--cpus-per-task=8"."""
+    setup: list[str] = []
+    """Lines of bash that each job runs before the trainer, such as "module load cuda"."""
+    max_jobs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
+    """How many jobs the loop has in Slurm at a time, waiting ones included."""
+    poll: Annotated[float, msgspec.Meta(ge=1)] = 15.0
+    """Seconds between two questions to Slurm; one squeue asks for all jobs."""
+
+    @property
+    def seconds(self) -> float | None:
+        """The time limit; None if there is none of ours, or it cannot be read."""
+        if self.time is None or (found := TIME.fullmatch(self.time.strip())) is None:
+            return None
+        days, first, second, third = (int(part) if part is not None else None for part in found.groups())
+        if days is not None:
+            return 86400 * days + 3600 * (first or 0) + 60 * (second or 0) + (third or 0)
+        if third is not None:
+            return 3600 * (first or 0) + 60 * (second or 0) + third
+        return 60 * (first or 0) + (second or 0)
+
+
+TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
+"""A time limit as Slurm reads it: minutes, minutes:seconds, hours:minutes:seconds, days-hours and so on."""

@@ -1,0 +1,21 @@
+"""Slurm: whether it would take a job of the loop."""
+
+from __future__ import annotations
+
+from autoloop.model import LoopSpec
+from autoloop.preflight.finding import Finding, error, ok
+
+
+def slurm(spec: LoopSpec) -> list[Finding]:
+    """Nothing of a loop that does not use it. A job is tried, and not submitted."""
+    if spec.slurm is None:
+        return []
+    from autoloop.runners.slurm.commands import SlurmError, try_submission
+    from autoloop.runners.slurm.script import default_gres, resources
+
+    try:
+        said = try_submission(resources(spec.slurm, default_gres(spec)))
+    except SlurmError as problem:
+        advice = "try again when Slurm answers" if problem.silent else "correct [slurm] in autoloop.toml"
+        return [error("Slurm", f"it would not take a job: {problem}", advice)]
+    return [ok("Slurm", said)]

@@ -1,0 +1,1 @@
+"""A Slurm cluster as a place, through sbatch, squeue, scancel and, where there is accounting, sacct."""

@@ -1,0 +1,116 @@
+"""One attempt as the thread of the Slurm runner knows it: from its files, and from what Slurm has answered."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoloop.model import ExitRecord, Taken, TakenKind
+from autoloop.runners.runner import AttemptSpec, End, Ended, Vanished
+from autoloop.runners.slurm import script, words
+from autoloop.runners.slurm.commands import Job, job_name
+
+
+@dataclass
+class Case:
+    """An attempt that is followed; the thread's own. Times are monotonic."""
+
+    id: str
+    directory: Path
+    created_at: float
+    """When its attempt was, in Unix seconds."""
+    since: float
+    """When it was submitted, or taken over."""
+    ladder: float = 0.0
+    handle: dict[str, Any] | None = None
+    submission: tuple[AttemptSpec, Mapping[str, str]] | None = None
+    """To be carried out still."""
+    begun: bool = False
+    begun_at: float = 0.0
+    """When that was seen."""
+    adopted: bool = False
+    """An earlier engine submitted it."""
+    said: object = None
+    beat: float = 0.0
+    heard: float = 0.0
+    """When its beat changed last."""
+    asked: str | None = None
+    """`stop` or `kill`, by this loop."""
+    cancel_at: float | None = None
+    job: Job | None = None
+    """As Slurm showed it last."""
+    job_at: float = 0.0
+    """When Slurm was asked for that."""
+    missing_since: float | None = None
+    """Since when Slurm, which answers, does not know it."""
+    record: ExitRecord | None = None
+    asked_why: float | None = None
+    """When Slurm was to be asked who stopped it."""
+    again: bool = False
+    """Slurm has put it back into its queue."""
+    condemned: bool = False
+    """Its supervisor was told to end, as Slurm no longer runs it."""
+
+    @property
+    def requeued(self) -> bool:
+        """Slurm says that it waits, and was asked after it had begun."""
+        return self.begun and self.job is not None and self.job.waiting and self.job_at > self.begun_at
+
+    @property
+    def name(self) -> str:
+        return job_name(self.id)
+
+
+def end_unbegun(case: Case, limit: str | None) -> End:
+    """How an attempt ended whose job is gone, and whose supervisor never began."""
+    job, now = case.job if case.missing_since is None else None, time.time()
+    if case.asked:
+        return Ended(ExitRecord(stopped_by=case.asked, ended_at=now))
+    if job is None:
+        return Vanished("its job never began: Slurm does not know it", started=False)
+    if job.state in ("FAILED", "COMPLETED", "OUT_OF_MEMORY"):
+        said = f": {line}" if (line := last_line(case.directory / script.OUTPUT)) else ""
+        return Ended(ExitRecord(error=f"the job {job.id} ended before the supervisor could begin{said}", ended_at=now))
+    launched = not job.nodes or (case.directory / script.ALLOCATION).exists()
+    took = words.taken(job, limit)
+    if launched and took is not None and took.kind is TakenKind.CANCELLED:
+        return Ended(ExitRecord(stopped_by="stop", ended_at=now), took)
+    return Vanished(f"its job never began: Slurm says {job.state}", started=False)
+
+
+def at_the_limit(limit: str | None) -> Taken:
+    return Taken(kind=TakenKind.TIME_LIMIT, text=words.time_limit_words(limit))
+
+
+def was_requeued() -> Taken:
+    return Taken(kind=TakenKind.PREEMPTED, text="Slurm put its job back into the queue")
+
+
+def forgotten() -> Taken:
+    return Taken(kind=TakenKind.PREEMPTED, text="Slurm no longer knows its job, which was ended")
+
+
+def by_others() -> Taken:
+    return Taken(kind=TakenKind.CANCELLED, text="it was stopped on its node, not by this loop")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def last_line(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    return lines[-1][-300:] if lines else ""

@@ -1,0 +1,164 @@
+"""The calls of Slurm's commands, each with a time limit, and what they print."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from autoloop.model import Attempt
+from autoloop.runners import records
+
+PATIENCE = 30.0
+"""Seconds for one call. With its controller down, a command of Slurm takes 10 to give up."""
+
+MAY_PASS = (
+    "unable to contact slurm controller",
+    "socket timed out",
+    "connection refused",
+    "connection timed out",
+    "connection reset",
+    "zero bytes were transmitted",
+    "communication connection failure",
+    "communication shutdown failure",
+    "temporarily unable to accept job",
+    "slurm backup controller in standby",
+    "resource temporarily unavailable",
+    "no route to host",
+)
+"""Slurm ends with code 1 for everything: these are the messages of a controller that does not answer."""
+FULL = ("maxsubmit", "submit limit", "qosmaxsubmit", "assocmaxsubmit", "too many jobs", "maxjobcount", "maximum job count")
+"""Those of one that takes no more jobs now."""
+
+ACTIVE = frozenset({"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"})
+WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"})
+
+
+class SlurmError(Exception):
+    """A command failed; its text is what it printed. `silent`: Slurm does not answer, and may have done what was asked."""
+
+    def __init__(self, text: str, *, silent: bool = False) -> None:
+        super().__init__(text)
+        self.silent = silent
+
+    @property
+    def full(self) -> bool:
+        """The cluster takes no more jobs from this user now."""
+        return any(words in str(self).lower() for words in FULL)
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job as Slurm shows it."""
+
+    id: str
+    state: str
+    reason: str
+    nodes: str = ""
+    start: float | None = None
+    """When it started, or is expected to."""
+    partition: str = ""
+
+    @property
+    def waiting(self) -> bool:
+        return self.state in WAITING
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def over(self) -> bool:
+        return not (self.waiting or self.active)
+
+
+def call(words: Sequence[str], env: Mapping[str, str] | None = None, *, patience: float = PATIENCE) -> str:
+    """What a command prints. `env`: the environment that a job inherits. SlurmError."""
+    quiet = {**os.environ, "SLURM_TIME_FORMAT": "%s", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            words,
+            env=quiet if env is None else env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=patience,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise SlurmError(f"{words[0]} did not answer within {patience:.0f} s", silent=True) from None
+    except (OSError, ValueError) as error:
+        raise SlurmError(f"{words[0]} cannot be run ({getattr(error, 'strerror', None) or error})") from None
+    said = done.stderr.decode(errors="replace")
+    if done.returncode == 0:
+        return done.stdout.decode(errors="replace") or said
+    said = said.replace(f"{words[0]}: error: ", "")
+    text = " ".join(said.split()) or f"{words[0]} ended with code {done.returncode}"
+    raise SlurmError(text, silent=any(each in text.lower() for each in MAY_PASS))
+
+
+def try_submission(asked: Sequence[str]) -> str:
+    """What Slurm says of a job that is not submitted: when and where it would start. SlurmError if it refuses it."""
+    said = call(["sbatch", "--test-only", *asked, "--wrap=true"], {**os.environ, "LC_ALL": "C"})
+    return " ".join(said.replace("sbatch: ", "").split())
+
+
+def user() -> str:
+    return str(os.getuid())
+
+
+def squeue(names: Iterable[str]) -> dict[str, Job]:
+    """The jobs of these names, by name. Of several with one name that which is not over, else the newest. SlurmError."""
+    text = call(["squeue", "-h", "-u", user(), "-t", "all", f"--name={','.join(names)}", "-o", "%i|%T|%r|%N|%S|%P|%j"])
+    return by_name(text)
+
+
+def by_name(text: str) -> dict[str, Job]:
+    """The lines of a squeue or sacct. Lines that cannot be read are no jobs of ours."""
+    found: dict[str, Job] = {}
+    for line in text.splitlines():
+        parts = line.split("|", 6)
+        if len(parts) != 7 or not parts[0].isdigit():
+            continue
+        id_, state, reason, nodes, start, partition, name = parts
+        job = Job(id=id_, state=state.split()[0], reason=reason, nodes=nodes, start=_time(start), partition=partition)
+        before = found.get(name)
+        if before is None or (before.over, -int(before.id)) >= (job.over, -int(job.id)):
+            found[name] = job
+    return found
+
+
+def sacct(names: Iterable[str], since: float) -> dict[str, Job]:
+    """The same from the accounting, which also knows jobs that squeue has forgotten. SlurmError where there is none."""
+    given = ["-n", "-P", "-X", "-u", user(), "-S", f"now-{max(1, int(since // 60) + 1)}minutes", f"--name={','.join(names)}"]
+    return by_name(call(["sacct", *given, "-o", "JobID,State,Reason,NodeList,Start,Partition,JobName"]))
+
+
+def scancel(name: str, *words: str) -> None:
+    """By name only: the number of a job may have come to mean another. SlurmError."""
+    call(["scancel", f"--user={user()}", f"--name={name}", *words])
+
+
+def job_name(attempt_id: str) -> str:
+    return f"autoloop-{attempt_id}"
+
+
+def ask_to_end(attempt: Attempt, *, kill: bool) -> bool:
+    """Ask an attempt to end, whether its job waits or runs; False if Slurm does not answer. A file tells it to a supervisor
+    that begins only now, a signal makes one that runs look at once."""
+    with contextlib.suppress(OSError):
+        records.ask(attempt.directory, "kill" if kill else "stop")
+    try:
+        scancel(job_name(attempt.id), "--state=PENDING")
+        scancel(job_name(attempt.id), "--batch", f"--signal={'USR1' if kill else 'TERM'}")
+    except SlurmError:
+        return False
+    return True
+
+
+def _time(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

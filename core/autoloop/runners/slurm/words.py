@@ -1,0 +1,72 @@
+"""What Slurm's states and reasons mean, for people."""
+
+from __future__ import annotations
+
+import time
+
+from autoloop.model import Taken, TakenKind
+from autoloop.runners.slurm.commands import Job
+
+REASONS = {
+    "None": "Slurm has not looked at it yet",
+    "Priority": "other jobs come first",
+    "Resources": "resources are in use",
+    "BeginTime": "it may not begin yet",
+    "Dependency": "it depends on another job",
+    "Licenses": "a licence is in use",
+    "Reservation": "its reservation has not begun",
+    "JobHeldUser": "it is held; `scontrol release` lets it go",
+    "JobHeldAdmin": "an administrator holds it",
+    "PartitionDown": "the partition is down",
+    "PartitionInactive": "the partition is inactive",
+    "PartitionTimeLimit": "its time limit is longer than the partition allows",
+    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
+    "ReqNodeNotAvail": "nodes that it needs are down or reserved",
+    "NodeDown": "nodes that it needs are down",
+    "BadConstraints": "no node satisfies its constraints",
+    "InvalidAccount": "its account is not valid",
+    "InvalidQOS": "its QOS is not valid",
+    "AccountingPolicy": "a limit of the accounting is reached",
+    "QOSNotAllowed": "its QOS is not allowed there",
+    "AssocGrpGRES": "the account uses all GPUs that it may",
+    "QOSGrpGRES": "the QOS uses all GPUs that it may",
+    "Cleaning": "it is being cleaned up",
+    "JobArrayTaskLimit": "as many tasks of its array run as may",
+    "MaxJobsPerUser": "as many of your jobs run as may",
+}
+
+
+def waiting_words(job: Job, now: float) -> str:
+    """Why a job waits, with Slurm's estimate of its start: `Slurm: other jobs come first (about 14:05)`."""
+    reason = job.reason.split(",")[0].strip("()")
+    known = REASONS.get(reason)
+    if known is None and reason.startswith(("QOS", "Assoc")):
+        whose = "the QOS" if reason.startswith("QOS") else "the account"
+        known = f"a limit of {whose} is reached ({reason})"
+    text = f"Slurm: {known or reason}"
+    if job.start and job.start > now:
+        then = time.localtime(job.start)
+        today = time.strftime("%F", then) == time.strftime("%F", time.localtime(now))
+        text += time.strftime(f" (expected about {'' if today else '%a %d %b '}%H:%M)", then)
+    return text
+
+
+def taken(job: Job, limit: str | None) -> Taken | None:
+    """Why Slurm ended a job that nobody here asked to end; None where it did not."""
+    where = f" ({job.nodes})" if job.nodes else ""
+    texts = {
+        "PREEMPTED": (TakenKind.PREEMPTED, "Slurm preempted it for another job"),
+        "TIMEOUT": (TakenKind.TIME_LIMIT, time_limit_words(limit)),
+        "DEADLINE": (TakenKind.TIME_LIMIT, "it reached its deadline in Slurm"),
+        "NODE_FAIL": (TakenKind.NODE_LOST, f"Slurm lost its node{where}"),
+        "BOOT_FAIL": (TakenKind.NODE_LOST, f"its node did not boot{where}"),
+        "OUT_OF_MEMORY": (TakenKind.MEMORY, "it used more memory than its job may (see --mem of sbatch)"),
+        "CANCELLED": (TakenKind.CANCELLED, "its job was cancelled in Slurm, not by this loop"),
+        "REVOKED": (TakenKind.CANCELLED, "its job was revoked by Slurm"),
+    }
+    found = texts.get(job.state)
+    return Taken(kind=found[0], text=found[1]) if found else None
+
+
+def time_limit_words(limit: str | None) -> str:
+    return f"it reached the time limit of its job ({limit})" if limit else "it reached the time limit of its job"

@@ -1,0 +1,149 @@
+"""What is handed to Slurm's commands and read from them; real jobs are in tests/slurm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from autoloop.model import SlurmSpec, TakenKind
+from autoloop.runners.runner import AttemptSpec
+from autoloop.runners.slurm import commands, script, words
+from autoloop.runners.slurm.commands import Job, SlurmError
+from autoloop.settings import load_settings
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "slurm"
+
+
+def spec(folder: Path, **changes: object) -> AttemptSpec:
+    return AttemptSpec(attempt_id="abc-1", argv=["true"], cwd=str(folder), directory=folder / "a b", **changes)  # type: ignore[arg-type]
+
+
+def job(state: str, **more: object) -> Job:
+    return Job(id="7", state=state, reason="None", **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on PATH for commands that stand for Slurm's."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def command(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 5400),
+        ("1:30", 90),
+        ("4:00:00", 14400),
+        ("1-12", 129600),
+        ("2-0:30", 174600),
+        ("1-12:00:01", 129601),
+        ("4h", None),
+    ],
+)
+def test_time_limits_are_read_as_slurm_reads_them(text: str, seconds: float | None) -> None:
+    assert SlurmSpec(time=text).seconds == seconds
+
+
+def test_jobs_are_known_by_name_and_the_one_that_is_not_over_counts(slurm: Path) -> None:
+    said = "\n".join(
+        [
+            "12|FAILED|NonZeroExitCode|n1|1700000000|gpu|autoloop-a-1",
+            "11|PENDING|Priority||N/A|gpu,cpu|autoloop-a-1",
+            "3|CANCELLED by 0|None|n1|1700000000|gpu|autoloop-b-1",
+            "9|COMPLETED|None|n2|1700000000|gpu|autoloop-b-1",
+            "slurm_load_jobs error: something",
+            "14_2|RUNNING|None|n2|1|gpu|an array",
+        ]
+    )
+    command(slurm, "squeue", f"cat <<'X'\n{said}\nX\nprintf '%s\\n' \"$@\" > {slurm}/asked")
+    found = commands.squeue(["autoloop-a-1", "autoloop-b-1"])
+    assert found == {
+        "autoloop-a-1": Job(id="11", state="PENDING", reason="Priority", partition="gpu,cpu"),
+        "autoloop-b-1": Job(id="9", state="COMPLETED", reason="None", nodes="n2", start=1.7e9, partition="gpu"),
+    }
+    assert "--name=autoloop-a-1,autoloop-b-1" in (slurm / "asked").read_text().split()
+
+
+def test_what_passes_is_told_from_what_does_not(slurm: Path) -> None:
+    def failed(text: str) -> SlurmError:
+        command(slurm, "sbatch", f"echo 'sbatch: error: {text}' >&2; exit 1")
+        with pytest.raises(SlurmError) as caught:
+            commands.call(["sbatch"])
+        return caught.value
+
+    refused = failed("Batch job submission failed: Invalid partition name specified")
+    assert (refused.silent, refused.full) == (False, False)
+    assert str(refused) == "Batch job submission failed: Invalid partition name specified"
+    assert failed("Batch job submission failed: Unable to contact slurm controller (connect failure)").silent
+    assert failed("Batch job submission failed: Socket timed out on send/recv operation").silent
+    assert failed("QOSMaxSubmitJobPerUserLimit").full
+    command(slurm, "sbatch", "sleep 60")
+    with pytest.raises(SlurmError) as caught:
+        commands.call(["sbatch"], patience=0.2)
+    assert caught.value.silent
+
+
+def test_a_job_asks_for_what_the_settings_say_and_becomes_the_supervisor(tmp_path: Path) -> None:
+    asked = load_settings(EXAMPLE).slurm
+    given = script.arguments(spec(tmp_path), asked, "gpu:2")
+    assert given[:6] == ["sbatch", "--parsable", "--partition=gpu", "--account=my-group", "--time=4:00:00", "--gres=gpu:2"]
+    assert given[6:8] == ["--mem=64G", "--cpus-per-task=8"]
+    assert {"--job-name=autoloop-abc-1", "--comment=abc-1", "--no-requeue", "--signal=B:USR2@120"} <= set(given)
+    assert "--gres=gpu:a100:1" in script.arguments(spec(tmp_path), SlurmSpec(gres="gpu:a100:1"), "gpu:2")
+    lines = script.script(spec(tmp_path), asked).splitlines()
+    assert lines[0] == "#!/bin/bash"
+    assert "module load cuda/12.4" in lines
+    assert lines[-1].startswith("exec ")
+    assert lines[-1].endswith(f"'{tmp_path}/a b'")
+    assert subprocess.run(["bash", "-n"], input="\n".join(lines), text=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("limit", "grace", "seconds"), [(None, 20.0, 120), (14400.0, 300.0, 375), (180.0, 20.0, 90)])
+def test_the_warning_leaves_time_for_the_ladder_and_half_of_a_short_limit(
+    tmp_path: Path, limit: float | None, grace: float, seconds: int
+) -> None:
+    assert script.warning(spec(tmp_path, stop=(("INT", grace), ("KILL", 0.0))), limit) == seconds
+
+
+def test_a_job_does_not_inherit_the_job_or_the_gpus_of_its_engine() -> None:
+    given = {"SLURM_JOB_ID": "3", "SLURM_CONF": "/x", "CUDA_VISIBLE_DEVICES": "0", "HOME": "/h", "SBATCH_ACCOUNT": "a"}
+    assert script.environment(given) == {"SLURM_CONF": "/x", "HOME": "/h", "SBATCH_ACCOUNT": "a"}
+    assert script.environment({"CUDA_VISIBLE_DEVICES": ""}) == {"CUDA_VISIBLE_DEVICES": ""}
+
+
+def test_reasons_are_words_with_the_estimate() -> None:
+    now = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))
+    waits = Job(id="1", state="PENDING", reason="Priority", start=now + 7500)
+    assert words.waiting_words(waits, now) == "Slurm: other jobs come first (expected about 14:05)"
+    later = Job(id="1", state="PENDING", reason="QOSMaxGRESPerUser", start=now + 86400)
+    assert words.waiting_words(later, now).startswith(
+        "Slurm: a limit of the QOS is reached (QOSMaxGRESPerUser) (expected about "
+    )
+    node = Job(id="1", state="PENDING", reason="ReqNodeNotAvail, UnavailableNodes:n1")
+    assert words.waiting_words(node, now) == "Slurm: nodes that it needs are down or reserved"
+    assert words.waiting_words(Job(id="1", state="PENDING", reason="Brand_New"), now) == "Slurm: Brand_New"
+
+
+def test_what_slurm_ended_is_told_from_what_ended_itself() -> None:
+    kinds = {state: took.kind if (took := words.taken(job(state), "4:00:00")) else None for state in STATES}
+    assert kinds == STATES
+
+
+STATES = {
+    "PREEMPTED": TakenKind.PREEMPTED,
+    "TIMEOUT": TakenKind.TIME_LIMIT,
+    "NODE_FAIL": TakenKind.NODE_LOST,
+    "OUT_OF_MEMORY": TakenKind.MEMORY,
+    "CANCELLED": TakenKind.CANCELLED,
+    "FAILED": None,
+    "COMPLETED": None,
+}
