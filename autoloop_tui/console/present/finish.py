@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.loop_state import name
+from autoloop_tui.console.present.loop_state import name, state
 from autoloop_tui.console.present.proposals.queue import why
 
 MOST_FAILURES = 5
@@ -26,16 +27,17 @@ MOST_FAILURES = 5
 BROKEN = (RunState.FAILED, RunState.LOST)
 
 
-def page(store: Store, view: View, width: int, *, rounds: str, glyphs: Glyphs) -> list[list[Piece]]:
-    """Rows of at most `width` cells. `rounds`: the key of Rounds."""
+def page(store: Store, view: View, width: int, *, key: Callable[[str], str], glyphs: Glyphs) -> list[list[Piece]]:
+    """Rows of at most `width` cells. `key` gives the key of an action."""
     loop, runs, dot = view.loop, view.snapshot.runs, glyphs.dot
     failed = [run for run in runs if run.state in BROKEN]
     active = loop.state is LoopState.ACTIVE
-    seen = look("running" if active else loop.state.value)
+    seen = look(loop.state.value)
+    stands = state(view, key=key, glyphs=glyphs)[0] if active else (seen.text(glyphs), seen.variable)
     took = (loop.ended_at or time.time()) - loop.created_at
     head: list[Piece] = [
         (f" {name(view)} ", "bold"),
-        (seen.text(glyphs), f"bold {seen.variable}"),
+        (stands[0], f"bold {stands[1]}"),
         (f"{dot}{plural(len(view.snapshot.rounds), 'round')}{dot}{plural(len(runs), 'run')}", ""),
         (f"{dot}{len(failed)} failed", "slot-failed" if failed else "dim"),
         (f"{dot}{duration(took)}", "dim"),
@@ -58,7 +60,7 @@ def page(store: Store, view: View, width: int, *, rounds: str, glyphs: Glyphs) -
             said = f"{plain(run.name)} ({run.id}): {why(run) or run.state.value}"
             rows += [[(f"   {'  ' if at else ''}{line}", "")] for at, line in enumerate(wrapped(said, width - 6)[:2])]
         if len(failed) > MOST_FAILURES:
-            rows.append([(f"   and {len(failed) - MOST_FAILURES} more: {rounds}", "dim")])
+            rows.append([(f"   and {len(failed) - MOST_FAILURES} more: {key('app.rounds')}", "dim")])
     if loop.spec.markdown_out and not active:
         rows += [[], [(f" report: {plain(_within(loop.spec.markdown_out, loop.spec.cwd))}", "")]]
         rows.append([(" `autoloop-tui report --html FILE` writes a page to share", "dim")])

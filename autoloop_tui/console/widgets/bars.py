@@ -87,7 +87,7 @@ class HintBar(RowPane):
             self.command = command
             if not keep:
                 self.message = ("", "")
-            self.repaint()
+        self.repaint()
 
     def repaint(self) -> None:
         width = self.size.width

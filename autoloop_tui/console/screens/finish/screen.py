@@ -67,8 +67,8 @@ class FinishScreen(LoopScreen):
         self.equivalent("app.finish")
 
     def show_view(self, view: View) -> None:
-        width, keys = self.size.width, self.console.keys_of
-        rows = page(self.console.feed.store, view, width, rounds=keys("app.rounds"), glyphs=self.console.glyphs)
+        host = self.console
+        rows = page(host.feed.store, view, self.size.width, key=host.keys_of, glyphs=host.glyphs)
         self.query_one(Page).show_rows(rows)
         room = self.size.height - 3
         below = room - len(rows) - 1

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.text.plural import plural
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
 from autoloop_tui.console.actions import bindings
-from autoloop_tui.console.drawing.paint import clip
+from autoloop_tui.console.drawing.paint import cells, clip
 from autoloop_tui.console.drawing.pieces import crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.bulk import cost
@@ -124,6 +125,8 @@ class ProposalBrowser(LoopScreen):
         if runs := sum(each.trainings for each in waiting if each.for_round):
             glyphs = self.console.glyphs
             said = cost(view, runs).replace("×", glyphs.of("×", "x")).replace("≈", glyphs.about)
+            if sum(cells(text) for text, _ in row) + cells(f"costs {said}") > pane.size.width:
+                said = f"{plural(runs, 'run')} {glyphs.about} {said.rpartition(glyphs.about)[2].strip()}"
             row = [*row, (f"costs {said}", "dim")]
             row = crop(row, 0, pane.size.width, mark)
         pane.show([row, [(f" {text}", "bold" if view.snapshot.waits_for_decision else "dim")]])

@@ -196,6 +196,8 @@ class EditTable(Standing, ModalScreen[Written | None]):
             except UserError as error:
                 return str(error)
         if line is self.add and line.text.strip() and not self._new_rows():
+            if self.line is line and self.completions():
+                return "Tab completes the path, Enter adds a row for it"
             return f'"{line.text.strip()}" is no edit yet: Enter adds it as a row, or write path=value'
         if not isinstance(line, EditRow):
             return ""
@@ -285,8 +287,9 @@ class EditTable(Standing, ModalScreen[Written | None]):
         glyphs = host_of(self).glyphs
         if problem := self.problem():
             seen = look("failed")
-            names = seen.variable if self._typed else "dim"
-            return [[(line, names)] for line in wrapped(f"{seen.mark(glyphs) if self._typed else ' '} {problem}", width)]
+            asked = not self._typed or self.completions()
+            text = f"{' ' if asked else seen.mark(glyphs)} {problem}"
+            return [[(line, "dim" if asked else seen.variable)] for line in wrapped(text, width)]
         seen = look("finished")
         changes = self._told_changes()
         rows: list[list[Piece]] = [[(f"{seen.mark(glyphs)} this can run{', with' if changes else ''}", seen.variable)]]

@@ -21,6 +21,10 @@ from autoloop_tui.console.screens.proposals.browsing import ProposalBrowser
 ON_ONE = ("approve", "reject", "edit", "edit-all", "duplicate", "open")
 """Actions on the proposal under the cursor."""
 
+DECIDES = {"approve": ProposalStatus.APPROVED, "reject": ProposalStatus.REJECTED}
+CHANGES_ONE = (*DECIDES, "edit", "edit-all")
+"""Those that change it, which not every proposal allows."""
+
 
 class ProposalsScreen(ProposalBrowser):
     """Decisions on the proposal under the cursor, or on the marked; until the round starts they can be taken back."""
@@ -43,19 +47,36 @@ class ProposalsScreen(ProposalBrowser):
         return self.rows.proposal or view.snapshot.round
 
     def refusal(self, action: str) -> str:
-        name = action.partition(".")[2]
+        name, proposal = action.partition(".")[2], self.rows.proposal
         if name == "start":
             return (may_start(self.view) or "") if self.view else "the loop is not known yet"
-        return "there is no proposal here" if name in ON_ONE and self.rows.proposal is None else ""
+        if name in ON_ONE and proposal is None:
+            return "there is no proposal here"
+        return self._why_settled(name, proposal) if name in CHANGES_ONE and proposal is not None else ""
+
+    def _why_settled(self, name: str, proposal: Proposal) -> str:
+        """Why a proposal cannot be decided or edited any more; empty if it can."""
+        status, this = proposal.status, f"proposal {proposal.id}"
+        if status is ProposalStatus.LAUNCHED:
+            run = self._runs.get(proposal.run or "")
+            became = plain(run.name) if run else proposal.run
+            return f"{this} has become {became}; {self._key('duplicate')} makes a new one of it"
+        if status in OVER:
+            return f"{this} of a live rule is {status.value}: there is nothing to decide"
+        if status is DECIDES.get(name):
+            return f"{this} is {status.value} already"
+        if name in ("edit", "edit-all") and proposal.extend is not None:
+            return f"{this} trains its run on as it is; reject it, and extend a run on its page"
+        if name in ("edit", "edit-all") and proposal.repeats:
+            return f"{this} repeats configs with fresh seeds and cannot be edited; reject it instead"
+        return ""
 
     def _decide_one(self, decision: ProposalStatus) -> None:
         """Decide on the proposal under the cursor; a rejection asks for its reason."""
-        proposal = self._chosen()
+        proposal = self.rows.proposal
         if proposal is None:
             return
-        if proposal.status is decision:
-            self.show_message(f"proposal {proposal.id} is {decision.value} already")
-        elif decision is ProposalStatus.REJECTED:
+        if decision is ProposalStatus.REJECTED:
             self._ask_why(f"Reject proposal {proposal.id}?", plain(proposal.reason[:300]), [proposal])
         elif proposal.blocked:
             text = f"proposal {proposal.id} is blocked; edit it first ({self._key('edit')}): {proposal.blocked}"
@@ -139,23 +160,6 @@ class ProposalsScreen(ProposalBrowser):
         self._moved()
         self._aside = aside
 
-    def _chosen(self) -> Proposal | None:
-        """The proposal under the cursor, if it can still be decided or edited; else it is said why not."""
-        proposal = self.rows.proposal
-        if proposal is None:
-            self.show_message("there is no proposal here")
-        elif proposal.status is ProposalStatus.LAUNCHED:
-            run = self._runs.get(proposal.run or "")
-            name = plain(run.name) if run else proposal.run
-            self.show_message(f"proposal {proposal.id} has become {name}; {self._key('duplicate')} makes a new one of it")
-            return None
-        elif proposal.status in OVER:
-            self.show_message(
-                f"proposal {proposal.id} of a live rule is {proposal.status.value}: there is nothing to decide"
-            )
-            return None
-        return proposal
-
     def _key(self, action: str) -> str:
         return self.console.keys_of(f"proposals.{action}")
 
@@ -168,15 +172,7 @@ class ProposalsScreen(ProposalBrowser):
         self._edit(writing.edit_in_editor)
 
     def _edit(self, how: Callable[[ConsoleHost, Proposal, Run], None]) -> None:
-        proposal = self._chosen()
-        if proposal is not None and proposal.extend is not None:
-            self.show_message(f"proposal {proposal.id} trains its run on as it is; reject it, and extend a run on its page")
-            return
-        if proposal is not None and proposal.repeats:
-            self.show_message(
-                f"proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it instead"
-            )
-            return
+        proposal = self.rows.proposal
         base = self._base(proposal)
         if proposal is not None and base is not None:
             how(self.console, proposal, base)
