@@ -22,6 +22,9 @@ from autoloop.model import (
     Summary,
 )
 from autoloop.reports import MarkdownReport, render, write_markdown
+from autoloop.reports.html.contents import gather
+from autoloop.reports.html.rounds import section
+from autoloop.reports.replicates import verdict_lines
 from autoloop.store import Store
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +71,21 @@ def test_a_round_is_a_table_of_its_runs_with_the_key_metrics_and_the_change_agai
     assert second[2][5:7] == ["0.4 (-20.0%)", "0.1 (from 1e-9)"]
     for wanted in ("/configs/a.json", "/out/loop_1/0_a", "https://wandb.ai/e/p/runs/x", "### Round 2"):
         assert wanted in text
+
+
+def test_the_configs_of_a_round_are_judged_as_everywhere_else(store: Store, folder: Path) -> None:
+    """By all their runs so far, against the baseline, also if it did not run again in the round."""
+    loop = add_loop(store, folder, rounds=2)
+    for name, value in (("base", 0.5), ("other", 0.4)):
+        for seed, noise in enumerate((0.001, -0.002, 0.0015, -0.0005)):
+            reached = summary(train__l1_loss=value + noise)
+            add_run(store, f"{name}{seed}", group=name, seed=str(seed), config_hash=f"{name}{seed}", summary=reached)
+    add_run(store, "again", round=2, base_run="idother0", group="other", seed="9", summary=summary(train__l1_loss=0.4))
+    (said,) = verdict_lines(store.runs(1, 2), METRICS, store.runs(1, 1))[1:]
+    assert said.startswith("other0 (idother0, 5 seeds) against base0 (idbase0, 4 seeds): better: -0.1")
+    assert said.replace("[", r"\[") in write(store, loop).partition("### Round 2")[2]
+    contents = gather(store, 1, METRICS, lambda _: {})
+    assert said in str(section(contents, contents.rounds[1]))
 
 
 def test_failures_are_told_with_their_cause_and_proposals_with_their_decision(store: Store, folder: Path) -> None:

@@ -23,7 +23,9 @@ NAME = Axis(path="optimizer.name", values=["adam", ["sgd"]])
 
 def sampler_of(name: Sampler) -> Search:
     for package in {Sampler.GP: ("scipy", "torch"), Sampler.QMC: ("scipy",), Sampler.TPE: ()}[name]:
-        pytest.importorskip(package, reason="Optuna's sampler needs it")
+        module = pytest.importorskip(package, reason="Optuna's sampler needs it")
+        if package == "torch":
+            module.set_num_threads(1)  # as in the process of a search: more of them wait for each other on a busy machine
     return Search(sampler=name)
 
 

@@ -22,6 +22,7 @@ from autoloop.reports.result import result_lines, winner_label
 from autoloop.reports.rule_records import project_records
 from autoloop.store import Store
 from autoloop.text.gpu_use import gpu_use_text
+from autoloop.verdicts import reduced
 from autoloop.verdicts.wording import record_text
 
 
@@ -162,8 +163,11 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     by_id = {run: store.run(run) for run in bases}
     lines = ["", f"### Round {number}", "", *_run_table(by_id, runs, metrics)]
     lines += _seed_table(runs, metrics)
-    lines += _verdicts(by_id, runs, metrics)
-    lines += result_table(by_id, runs, store.proposals(loop.id, number - 1), metrics)
+    led_here = store.proposals(loop.id, number - 1)
+    before = _before(store, loop, number, [each.expects.metric for each in led_here if each.expects], metrics, runs)
+    if found := verdict_lines(runs, metrics, before):
+        lines += ["", *(f"- {inert(line)}" for line in found)]
+    lines += result_table(before, runs, led_here, metrics)
     lines += _gpu_use(runs)
     failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
     if failed:
@@ -212,12 +216,12 @@ def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
     return ["", "Over seeds, mean ± standard deviation (finished runs):", "", *rows]
 
 
-def _verdicts(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:
-    """What may be said of the configs of a round, by the runs that its part of the report tells of."""
-    known = {run.id: run for run in [*by_id.values(), *runs]}
-    bases = [run for run in known.values() if run.base_run not in known]
-    found = verdict_lines([*bases, *(run for run in known.values() if run not in bases)], metrics)
-    return ["", *(f"- {inert(line)}" for line in found)] if found else []
+def _before(store: Store, loop: Loop, number: int, expected: list[str], metrics: MetricBook, runs: list[Run]) -> list[Run]:
+    """The runs of earlier rounds and the replicates in other loops, by which the round's configs are judged; of each no more
+    than its key metrics and the `expected` ones."""
+    wanted = {*for_runs(metrics, runs).key_metrics, *(metrics.resolve_name(name) or name for name in expected)}
+    earlier = [run for each in range(1, number) for run in reduced(store.runs(loop.id, each), wanted)]
+    return [*earlier, *reduced(store.replicates_elsewhere(loop.id), wanted)]
 
 
 def _gpu_use(runs: list[Run]) -> list[str]:

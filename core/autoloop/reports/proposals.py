@@ -38,11 +38,15 @@ def _row(by_id: Mapping[str, Run], proposal: Proposal, metrics: MetricBook) -> s
 
 
 def result_table(
-    by_id: Mapping[str, Run], runs: Sequence[Run], proposals: Sequence[Proposal], metrics: MetricBook
+    before: Sequence[Run], runs: Sequence[Run], proposals: Sequence[Proposal], metrics: MetricBook
 ) -> list[str]:
-    """What became of the proposals that led to a round, each with all its runs, as they stood at its end."""
-    known = {run.id: run for run in [*by_id.values(), *runs]}.values()
-    results = Results(known, Judge(known, for_runs(metrics, runs)))
+    """What became of the proposals that led to a round of `runs`, each with all its runs, as they stood at its end.
+
+    `before`: the runs of earlier rounds, and replicates in other loops."""
+    loop = {run.loop for run in runs}
+    mine = [*(run for run in before if run.loop in loop), *runs]
+    judge = Judge(mine, for_runs(metrics, runs), [run for run in before if run.loop not in loop])
+    results = Results(mine, judge)
     found = [(each, result) for each in proposals if each.live is None and (result := results.of(each))]
     if not found:
         return []

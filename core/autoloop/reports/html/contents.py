@@ -80,6 +80,10 @@ class Contents:
     def runs_of(self, round_: Round) -> list[Run]:
         return [run for run in self.runs if run.round == round_.number]
 
+    def before(self, round_: Round) -> list[Run]:
+        """The runs of earlier rounds."""
+        return [run for run in self.runs if run.round < round_.number]
+
     def base_of(self, run: Run) -> Run | None:
         return self.by_id.get(run.base_run or "")
 

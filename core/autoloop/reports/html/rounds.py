@@ -22,7 +22,7 @@ def section(contents: Contents, round_: Round) -> Markup:
         "div",
         _table(contents, round_, runs),
         _over_seeds(contents, round_, runs),
-        bullets(verdict_lines([*bases.values(), *runs], contents.metrics, contents.elsewhere)),
+        bullets(verdict_lines(runs, contents.metrics, [*contents.before(round_), *contents.elsewhere])),
         _curves(contents, runs, list(bases.values())),
     )
 
