@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from autoloop import whoami
 from autoloop.engine.driver.lock import holder
-from autoloop.model import Event, Loop, LoopState, RunState, UserError
+from autoloop.model import Event, Loop, LoopState, RunState, Sender, UserError
 from autoloop.protocol import Request, verb
 from autoloop.store import Command, Store
 from autoloop.text.values import duration
@@ -44,12 +44,14 @@ def alive(store: Store, loop: Loop) -> bool:
     return holder(store.places.lock(loop.name)) is not None
 
 
-def ask(store: Store, loop: Loop, request: Request) -> str:
-    """Send one request and wait for the engine's answer. UserError where it is refused, and where there is no engine:
-    then the command is kept for the next one."""
+def ask(store: Store, loop: Loop, request: Request, sender: Sender | None = None) -> str:
+    """Send one request, of this process if no sender is given, and wait for the engine's answer.
+
+    UserError where it is refused, and where there is no engine: then the command is kept for the next one.
+    """
     if loop.state is LoopState.FINISHED and not alive(store, loop):
         raise UserError(f"{loop.name} has finished; it accepts no more commands.")
-    number = store.send(loop.id, request, whoami.this_process())
+    number = store.send(loop.id, request, sender or whoami.this_process())
     command = _answered(store, loop, number)
     if command is None:
         raise UserError(

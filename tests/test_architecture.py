@@ -16,7 +16,7 @@ from tests.cli.project import LAUNCH, CommandProject, environment
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "core/autoloop"
 SCREEN = {"textual", "rich"}
-HEAVY = {"torch", "wandb", "numpy", "plotext", "accelerate", "ot", "optuna"}
+HEAVY = {"torch", "wandb", "numpy", "plotext", "accelerate", "ot", "optuna", "mcp", "starlette"}
 MODULES = sorted(
     str(path.relative_to(ROOT / "core").with_suffix("")).replace("/", ".").removesuffix(".__init__")
     for path in CORE.rglob("*.py")

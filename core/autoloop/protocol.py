@@ -70,6 +70,8 @@ class Propose(_Verb, frozen=True):
 
     run: RunName
     variants: Annotated[list[Variant], Meta(min_length=1)]
+    key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """Sent again with the same key by the same sender, because its answer was lost, it proposes nothing anew."""
 
 
 class Start(_Verb, frozen=True):

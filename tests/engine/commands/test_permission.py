@@ -61,6 +61,15 @@ def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project
         theirs = project.proposals(loop)[1]
         assert (theirs.author, theirs.status) == (Actor.agent("codex"), ProposalStatus.PENDING)
         assert str(theirs.author) == "agent:codex"
+        # A request that is sent again because its answer was lost proposes nothing anew.
+        keyed = Propose(run="a", variants=[Variant(edits=["lr=5"])], key="one")
+        assert engine.done(keyed, agent()) == engine.done(keyed, agent())
+        assert len(project.proposals(loop)) == 3
+        other = Propose(run="a", variants=[Variant(edits=["lr=6"])], key="one")
+        assert "other variants" in engine.refused(other, agent())
+        assert "needs a person" in engine.refused(Reject(proposals=[1, 3]), agent())
+        assert "needs a person" in engine.refused(Reject(proposals=[3]), agent("gemini"))
+        engine.done(Reject(proposals=[3]), agent())  # its own
         engine.done(Pause(), agent())
         engine.done(Hold(), agent())
 

@@ -17,7 +17,7 @@ from statistics import fmean
 from autoloop import protocol
 from autoloop.engine.planning.limits import inside_hours
 from autoloop.model import Loop, Proposal, ProposalStatus, Run, Sender, UserError
-from autoloop.protocol import Approve, Extend, Hold, Pause, Propose, Request, Retry
+from autoloop.protocol import Approve, Extend, Hold, Pause, Propose, Reject, Request, Retry
 from autoloop.settings import Grant, Range, load_settings
 from autoloop.store import Store
 
@@ -46,6 +46,8 @@ def check(store: Store, loop: Loop, grant: Grant | None, sender: Sender, request
     """UserError where the sender may not ask for this, with what to do."""
     if grant is None or isinstance(request, Propose | Pause) or (isinstance(request, Hold) and request.held):
         return
+    if isinstance(request, Reject) and all(_is_own(store.proposal(each), loop, sender) for each in request.proposals):
+        return  # what an agent has proposed, and nobody has decided, it may withdraw
     verb, name = "start" if isinstance(request, Hold) else protocol.verb(request), named(sender)
     if verb not in grant.allow:
         raise _needs_a_person(verb, sender)
@@ -74,6 +76,11 @@ def _needs_a_person(verb: str, sender: Sender) -> UserError:
         f"`{verb}` needs a person at a terminal, and this came from {who}: let a person give it, or open it with "
         f'allow = ["{verb}"] below [agents.{name}] in autoloop.toml, which an engine reads when it starts.'
     )
+
+
+def _is_own(proposal: Proposal, loop: Loop, sender: Sender) -> bool:
+    waiting = (ProposalStatus.PENDING, ProposalStatus.SKIPPED, ProposalStatus.BLOCKED)
+    return proposal.loop == loop.id and proposal.author == sender.actor and proposal.status in waiting
 
 
 def check_changes(grant: Grant | None, proposal: Proposal) -> None:

@@ -170,6 +170,8 @@ def edit(command: CommandContext, request: Edit) -> str:
 def propose(command: CommandContext, request: Propose) -> str:
     """A user's own proposals, from any run of the loop: all variants or none."""
     context, spec = command.context, command.context.spec
+    if request.key is not None and (said := _answered_before(command, request)) is not None:
+        return said
     base = command.run(request.run)
     last = context.store.last_round(context.loop_id)
     if last.state is RoundState.DONE:
@@ -199,6 +201,18 @@ def propose(command: CommandContext, request: Propose) -> str:
     if len(made) == 1:
         return f"proposal {made[0].id} from {base.name}: {describe_changes(made[0])}"
     return f"proposals {made[0].id} to {made[-1].id} from {base.name}"
+
+
+def _answered_before(command: CommandContext, request: Propose) -> str | None:
+    """The answer to an earlier request with this key of the same sender. UserError if that asked for something else."""
+    for earlier in command.context.store.answered_commands(command.context.loop_id):
+        if earlier.ok and earlier.kind == "propose" and earlier.sender.actor == command.sender.actor:
+            asked = earlier.request
+            if isinstance(asked, Propose) and asked.key == request.key:
+                if asked != request:
+                    raise UserError(f'The key "{request.key}" was given with other variants; give each proposal its own.')
+                return earlier.answer
+    return None
 
 
 def _open_proposal(command: CommandContext, number: int) -> Proposal:

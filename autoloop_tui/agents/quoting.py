@@ -1,0 +1,46 @@
+"""Text that others wrote (names, reasons, log lines, configs) on its way to an agent: bounded, masked, in one line and
+without control characters, so that it is data and nothing that a reader acts on."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from autoloop.logs import log_lines
+from autoloop.secrets import mask
+
+NAME, TEXT, LINE = 80, 200, 300
+"""Characters of a name, of a text, and of a line of a log."""
+
+UNSEEN = ("Cf", "Cc", "Co", "Cs", "Zl", "Zp")
+"""Categories of characters that show nothing."""
+
+
+def quoted(text: str, most: int = TEXT) -> str:
+    """`text` as one line of printable characters, without secrets."""
+    line = " ".join(part for part in log_lines(text.encode("utf-8", "replace")) if part)
+    # What nobody sees (marks of direction, characters of no width) can hide what a model reads.
+    line = mask("".join(" " if unicodedata.category(each) in UNSEEN else each for each in line)).strip()
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def value(given: object) -> Any:
+    """A value of a config, for JSON."""
+    if isinstance(given, str):
+        return quoted(given)
+    if isinstance(given, float) and not math.isfinite(given):
+        return str(given)
+    if isinstance(given, Mapping):
+        return {quoted(str(key), NAME): value(each) for key, each in given.items()}
+    if isinstance(given, list | tuple):
+        return [value(each) for each in given]
+    return given
+
+
+def figure(given: float | None) -> float | None:
+    """A number with five digits; None for one that is not finite, which JSON cannot hold."""
+    if given is None or not math.isfinite(given):
+        return None
+    return float(f"{given:.5g}")

@@ -1,0 +1,38 @@
+"""A loop that waits for decisions, and the server of its project as an agent's client starts it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.project import LAUNCH, CommandProject, environment
+
+WORDS = (*LAUNCH, "--device", "cpu", "--rounds", "2", "--decide", "--approve", "manual", "--exec", "--no-ui")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[CommandProject]:
+    """Two runs have ended, and rules have proposed 1 and 2."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    project = CommandProject(folder)
+    project.write("autoloop.toml", "grace = 0\n")
+    project.config("base")
+    project.config("other", number=2)
+    project.start("run", "--cfgs", "base.json", "other.json", *WORDS).hear("waits for a decision on 2 proposals")
+    yield project
+    project.close()
+
+
+def client(project: CommandProject) -> Any:
+    """The SDK's own client, which starts the server and talks to it over its standard input and output."""
+    from mcp.client.client import Client
+    from mcp.client.stdio import StdioServerParameters
+
+    words = ["-m", "autoloop_tui", "mcp"]
+    server = StdioServerParameters(command=sys.executable, args=words, cwd=project.folder, env=environment())
+    return Client(server)
