@@ -25,6 +25,9 @@ BEST = 9
 ONE_ROW = 18
 """Cells a run needs for a value and its change beside it; with fewer the change stands below."""
 
+TELLING = 12
+"""Cells of a name that has been cut in which it still tells its run; with fewer its letter stands alone."""
+
 SAMPLE = 300
 """Rows whose texts decide how wide the columns are."""
 
@@ -92,13 +95,14 @@ class ComparisonPainter:
         return crop(row, 0, width, self.mark)
 
     def head(self, laid: Laid) -> list[Piece]:
-        """Letters over the columns, each in the colour of its run, with as much of the name as there is room for."""
+        """Letters over the columns, each in the colour of its run; with its name where enough of it fits to tell it."""
         titles: dict[str, Cell] = {column.key: (column.title, "dim") for column, _ in laid}
         widths = {column.key: width for column, width in laid}
         for side in self.sides:
             if side.letter in widths:
                 room = widths[side.letter] - 4
-                name = ending(side.run.name, room, self.mark) if room >= 4 else ""
+                name = middle(side.run.name, room, self.mark)
+                name = name if room >= TELLING or name == plain(side.run.name) else ""
                 titles[side.letter] = [("  ", ""), (side.letter, f"bold {side.badge.look}"), (f" {name}", "dim")]
         return line(laid, titles, self.mark)
 
