@@ -36,7 +36,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def parts(colour: Color | None) -> tuple[int, int, int] | None:
-    return tuple(colour.get_truecolor()) if colour is not None and not colour.is_default else None
+    if colour is None or colour.is_default:
+        return None
+    red, green, blue = colour.get_truecolor()
+    return red, green, blue
 
 
 @pytest.mark.parametrize("depth", [Depth.PALETTE, Depth.FULL])
