@@ -91,6 +91,7 @@ class LoopScreen(Standing, Screen[None]):
 
     _has_content = False
     """Whether its panes have been told what to show."""
+    _refresh_due = False
     _once_painted: Callable[[], None] | None = None
 
     @property
@@ -165,11 +166,20 @@ class LoopScreen(Standing, Screen[None]):
         self.query_one(TopBar).paint_view(self.view, self.console.feed, self.TITLE, self.console.mode, time.time())
 
     def on_screen_resume(self) -> None:
-        # The sizes of the panes are known only after the layout.
-        self.call_after_refresh(self.refresh_view)
+        self._refresh_soon()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.refresh_view)
+        self._refresh_soon()
+
+    def _refresh_soon(self) -> None:
+        """After the layout, since the sizes of the panes are known only then; once, however often it was asked for."""
+        if not self._refresh_due:
+            self._refresh_due = True
+            self.call_after_refresh(self._refresh_now)
+
+    def _refresh_now(self) -> None:
+        self._refresh_due = False
+        self.refresh_view()
 
     def _while_standing(self, callback: Callable[..., Any]) -> Callable[..., Any]:
         """What the store does not let it do is a sentence, as for keys and the clock."""

@@ -22,6 +22,8 @@ from autoloop.trainers.presets import GROUPS, Console
 
 SKIM = 4 << 10
 """Bytes at the end of the console log that are looked at for the progress, when the metrics come from elsewhere."""
+SKIM_LINES = 16
+"""Lines of them, bars too, that are read if others have been passed over: of a flood nobody needs more."""
 
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "Q": 1e15}
 _TOKEN = re.compile(r"([A-Za-z_][^\s:]{0,63}):(\S{1,40})")
@@ -113,7 +115,9 @@ class ConsoleLog:
 
     def poll(self, budget: int = 4 << 20) -> bool:
         """Reads on, at most `budget` bytes (more if a line is longer); whether anything was new or there may be more."""
-        lines = self._lines.read(budget)
+        return self._take_all(self._lines.read(budget))
+
+    def _take_all(self, lines: list[bytes]) -> bool:
         before = self._changes
         if self._lines.tail.restarts != self._restarts:
             self._restarts = self._lines.tail.restarts
@@ -126,9 +130,10 @@ class ConsoleLog:
 
     def skim(self, budget: int = 4 << 20) -> bool:
         """Only the end of the log, for the progress: to parse a flood of lines for that alone costs too much."""
-        self.skip(SKIM)
+        passed = self._lines.skip(SKIM)
         self._printed.recording = False
-        new = self.poll(budget)
+        lines = self._lines.read(budget)
+        new = self._take_all(lines[-SKIM_LINES:] if passed else lines)
         self._printed.recording = True
         return new
 

@@ -115,11 +115,13 @@ class Lines:
         self._dropping = False
         self._restarts = 0
 
-    def skip(self, keep: int) -> None:
-        """Passes over all but the last `keep` bytes; the line that is cut by that is left out."""
-        if self.tail.look() and self.tail.size - self.tail.offset > keep:
+    def skip(self, keep: int) -> bool:
+        """Passes over all but the last `keep` bytes; the line that is cut by that is left out. Whether anything was."""
+        passed = self.tail.look() and self.tail.size - self.tail.offset > keep
+        if passed:
             self.tail.offset = self.tail.size - keep
             self._dropping = True
+        return passed
 
     def read(self, budget: int) -> list[bytes]:
         """The next complete lines, without their ends, from at most `budget` bytes; more if a line is longer."""

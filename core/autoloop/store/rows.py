@@ -24,7 +24,10 @@ from autoloop.store.trouble import StoreUnavailableError, translated
 REMEMBERED = 20_000
 """Decoded rows kept of each kind, by a client that paints them again and again."""
 
-NEVER_READ: tuple[bytes, Any] = (b"", None)
+NEVER_READ: tuple[tuple[int, int], Any] = ((0, 0), None)
+
+AT_ONCE = 256
+"""Rows taken from SQLite at a time: all bodies of a large loop need not be in memory together."""
 
 T = TypeVar("T")
 
@@ -41,8 +44,9 @@ class Rows:
         self._file = _identity(places.database)
         self._encode = msgspec.json.Encoder().encode
         self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
-        self._decoded: dict[type, dict[int, tuple[bytes, Any]]] = {}
-        """Rows as they were last read: they are frozen, so an equal body is the same value and need not be decoded again."""
+        self._decoded: dict[type, dict[int, tuple[tuple[int, int], Any]]] = {}
+        """Rows as they were last read, with the length and the hash of 64 bits of their bodies: they are frozen, so an equal
+        body is the same value and need not be decoded again."""
         self._remembered = REMEMBERED
 
     def close(self) -> None:
@@ -138,6 +142,15 @@ class Rows:
         except sqlite3.Error as error:
             raise translated(error, self.places.database) from None
 
+    def _each(self, sql: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        """As `_sql`, a few rows at a time."""
+        try:
+            cursor = self._db.execute(sql, values)
+            while rows := cursor.fetchmany(AT_ONCE):
+                yield from rows
+        except sqlite3.Error as error:
+            raise translated(error, self.places.database) from None
+
     def _put(self, table: str, keys: dict[str, Any], body: Any) -> None:
         columns = [*keys, "body"]
         primary = "loop, number" if table == "rounds" else "id"
@@ -153,14 +166,14 @@ class Rows:
         decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
         known = self._decoded.setdefault(kind, {})
         found: list[T] = []
-        for row, body in self._sql(sql, *values):
+        for row, body in self._each(sql, values):
             before, value = known.get(row, NEVER_READ)
-            if before != body:
+            if before != (mark := (len(body), hash(body))):
                 if len(known) >= self._remembered:
                     known.clear()
                 try:
                     value = from_stored(decoder.decode(body), self._project)
-                    known[row] = body, value
+                    known[row] = mark, value
                 except (msgspec.DecodeError, TypeError, RecursionError) as error:
                     what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
                     raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None

@@ -62,7 +62,7 @@ class NumberColumn:
             signed=signed,
         )
         decimals, room = 0, max(0, digits - 1 - (0 if powers else least))
-        for value in finite:
+        for value in set(sizes):  # of a thousand runs many have the same
             decimals = max(decimals, len(column._parts(value, room)[1]))
             if decimals >= room:
                 break

@@ -78,6 +78,8 @@ class SlotsScreen(LoopScreen):
         """Runs whose histories have been asked for and not been read to their ends."""
         self._typed = ("", 0.0)
         """Digits of a slot's number, and when the last was typed."""
+        self._details_due = False
+        """What is shown of the run under the cursor will be painted after the cursor."""
         self._pointed = ""
         """The run that the command on the last line was last made for by itself."""
         self._best: object = None
@@ -342,12 +344,21 @@ class SlotsScreen(LoopScreen):
         if view is None or view.brief:
             return
         self._paint_queue(view)
-        self._open_log(view)
-        self._paint_charts(view)
-        self._paint_config(view)
         run = self.focused_run(view)
         if run:
             self.equivalent("slots.open", run=run.id)
+        if not self._details_due:  # The cursor is painted first; of several keys the last one's run is shown.
+            self._details_due = True
+            self.call_after_refresh(self._paint_details)
+
+    def _paint_details(self) -> None:
+        """What stands under the table, of the run under the cursor."""
+        self._details_due = False
+        view = self.view
+        if view is not None:
+            self._open_log(view)
+            self._paint_charts(view)
+            self._paint_config(view)
 
     def action_next_part(self) -> None:
         log = self.query_one(LogTail)
