@@ -3,7 +3,8 @@
 For each size the console runs in a tmux pane whose client sits on a pty of ours: what that pty receives is what an SSH link
 would carry. A key's latency is the time from writing it to the pty until the line that it changes arrives. The first
 paint is the time from asking tmux, which runs already, for a pane with the console in it until the line above and the
-names of the runs in the slots have arrived; with bytecode on the disk, as it is once the console was opened before. Run:
+names of the runs in the slots have arrived; with bytecode on the disk, as it is once the console was opened before. Beside
+the milliseconds stands how often those of a bare Textual app (`floor.py`) go into them. Run:
 `python bench/console.py [--seconds 20]`.
 """
 
@@ -33,6 +34,7 @@ from autoloop.model import LoopSpec, Run, RunState, Sender, Summary
 from autoloop.protocol import Kill
 from autoloop.settings import Settings
 from autoloop.store import Store
+from floor import measure_floor
 
 RUNS, LINES_PER_SECOND, PAST_RUNS = 8, 1000, 100
 SIZES = ((200, 50), (80, 24))
@@ -230,12 +232,17 @@ def main() -> int:
             Terminal(80, 24, "exec sleep 3600", project).read(2)  # the tmux server
             runs = sorted((r for r in store.runs(loop) if r.position < RUNS), key=lambda run: run.slot or 0)
             print(f"{RUNS} runs × {LINES_PER_SECOND} lines/s, {PAST_RUNS} past runs, {seconds:.0f} s each, in tmux")
+            print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+            floor = measure_floor(project, lambda command: Terminal(80, 24, command, project))
+            floor.print()
+            floors = {"first paint ms": floor.first_paint, "key median ms": floor.key, "key p95 ms": floor.key}
             for columns, rows in SIZES:
                 figures = measure(project, columns, rows, seconds, runs)
                 print(f"\n{columns}×{rows}")
                 for name, value in figures.items():
                     limit = limits.get(name, 20 if columns == 200 else 2)
-                    print(f"  {name:<16}{value:9.1f}   (≤ {limit})")
+                    times = f"   {value / floors[name]:.1f} ×" if name in floors else ""
+                    print(f"  {name:<16}{value:9.1f}   (≤ {limit}){times}")
             print("\nidle (loop ended)")
             store.send(loop, Kill(), Sender(user="bench", terminal="none"))
             time.sleep(4)

@@ -2,7 +2,8 @@
 
 Measured in tmux on a pty of ours, as in `console.py`: the store is written by the store module, and the loop's lock is held
 here, so the console takes it for driven. A screen is painted when nothing has come for a while; the time is that of its last
-byte. The processor time beside it is the console's alone, and tells the same on a busy machine.
+byte. The processor time beside it is the console's alone, and tells the same on a busy machine. For `wandb leet` a run is
+written by wandb itself; our Run page shows the same folder, as the run of a loop that has ended.
 Run: `python bench/console_large.py`.
 """
 
@@ -37,6 +38,7 @@ from autoloop.model import (
 )
 from autoloop.store import Store
 from console import SOCKET, Terminal, console_pid, usage
+from floor import measure_floor
 
 SLOTS, PAST, PROPOSALS, METRICS, POINTS = 64, 1000, 5000, 60, 400
 COLUMNS, ROWS = 200, 50
@@ -232,39 +234,115 @@ def measure_console(project: Path) -> None:
     terminal.close()
 
 
-def measure_leet(project: Path) -> None:
-    """`wandb leet` on a run with as many metrics, written by wandb itself; and our Run page on it."""
-    wandb = shutil.which("wandb", path=os.path.dirname(sys.executable))
-    if wandb is None or subprocess.run([wandb, "leet", "--help"], capture_output=True, check=False).returncode:
-        print("\nwandb leet: not installed here")
-        return
+def write_run(project: Path) -> Path:
+    """A run of METRICS metrics × POINTS points in wandb's own folder."""
     code = (
         "import math, wandb\nrun = wandb.init(mode='offline', project='p')\n"
         f"for step in range({POINTS}):\n"
         f"    run.log({{f'train/group{{n // 10}}/m{{n}}': math.exp(-step / 100) + math.sin(n) for n in range({METRICS})}})\n"
         "run.finish()\n"
     )
-    environment = {**os.environ, "WANDB_SILENT": "true", "WANDB_DIR": str(project)}
+    output = project / "output"
+    output.mkdir(parents=True)
+    environment = {**os.environ, "WANDB_SILENT": "true", "WANDB_DIR": str(output)}
     subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, check=True, capture_output=True)
-    (folder,) = (project / "wandb").glob("offline-run-*")
-    print(f"\nwandb leet on a run of {METRICS} metrics × {POINTS} points, {COLUMNS}×{ROWS}")
+    return output
+
+
+def ended_loop(project: Path, output: Path) -> Store:
+    """A loop whose only run wrote `output`."""
+    store, now = Store.open(project, create=True), time.time()
+    spec = LoopSpec(configs=["/c/a.json"], device="cpu", cwd=str(project))
+    config = project / "a.json"
+    config.write_text("{}")
+    directory = store.places.attempt("alone-1")
+    directory.mkdir(parents=True)
+    with store.transaction():
+        store.put_loop(
+            Loop(id=1, name="loop", state=LoopState.FINISHED, spec=spec, output_dir=str(project), created_at=now - 900)
+        )
+        store.put_round(Round(loop=1, number=1, state=RoundState.DONE, started_at=now - 900, ended_at=now - 100))
+        store.put_run(
+            Run(
+                id="alone",
+                loop=1,
+                round=1,
+                position=0,
+                name="alone",
+                config_path=str(config),
+                source_path=str(config),
+                config_hash="alone",
+                state=RunState.FINISHED,
+                attempts=1,
+                output_dir=str(output),
+                step=POINTS,
+                total_steps=POINTS,
+                summary=summary(0),
+                created_at=now - 900,
+                started_at=now - 800,
+                ended_at=now - 100,
+            )
+        )
+        store.put_attempt(
+            Attempt(
+                id="alone-1",
+                run="alone",
+                number=1,
+                slot=0,
+                output_dir=str(output),
+                directory=str(directory),
+                created_at=now - 800,
+                started_at=now - 800,
+                ended_at=now - 100,
+                result=RunState.FINISHED,
+            ),
+            1,
+        )
+    return store
+
+
+def measure_charts(title: str, command: str, project: Path, pages: str, opened: str = "") -> None:
+    """The charts of a run in a terminal program. `opened`: the key that leads there; `pages`: to the next page and back."""
+    print(f"\n{title}")
     begin = time.perf_counter()
-    terminal = Terminal(COLUMNS, ROWS, f"exec {wandb} leet {folder}", project)
-    shown = terminal.read(20, until=["group0"])
-    line("first chart ms", f"{((shown or time.perf_counter()) - begin) * 1e3:7.0f}")
+    terminal = Terminal(COLUMNS, ROWS, f"exec {command}", project)
+    if opened:
+        terminal.read(20, until=["alone"])
+        terminal.press(opened.encode())
+    shown = terminal.read(20, until=["m0"])
+    line("first chart ms", f"{((shown or time.perf_counter()) - begin) * 1e3:7.0f}", "" if shown else "never")
     come_to_rest(terminal)
-    line("to the next page of charts ms", presses(terminal, console_pid(project), "NP", 12))
     pid = console_pid(project)
+    before = terminal.received
+    line("to the next page of charts ms", presses(terminal, pid, pages, 12), "p50, p95, CPU of the process in front")
+    line("kB for each page", f"{(terminal.received - before) / 12e3:7.1f}")
     children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
     tree = [pid, *map(int, children)]
-    before = sum(usage(each)[0] for each in tree)
+    before_cpu = sum(usage(each)[0] for each in tree)
     received, at = terminal.received, time.perf_counter()
     terminal.read(8.0)
     took = time.perf_counter() - at
-    line("idle CPU %", f"{(sum(usage(each)[0] for each in tree) - before) / took * 100:7.1f}")
+    line("idle CPU %", f"{(sum(usage(each)[0] for each in tree) - before_cpu) / took * 100:7.1f}")
     line("idle kB/s", f"{(terminal.received - received) / took / 1e3:7.1f}")
     line("memory MB, with its children", f"{sum(usage(each)[1] for each in tree):7.0f}")
     terminal.close()
+
+
+def measure_leet(project: Path) -> None:
+    """`wandb leet` and our Run page on the same folder."""
+    wandb = shutil.which("wandb", path=os.path.dirname(sys.executable))
+    if wandb is None or subprocess.run([wandb, "leet", "--help"], capture_output=True, check=False).returncode:
+        print("\nwandb leet: not installed here")
+        return
+    ours = project / "beside"
+    ours.mkdir()
+    output = write_run(ours)
+    (folder,) = (output / "wandb").glob("offline-run-*")
+    ended_loop(ours, output).close()
+    what = f"on a run of {METRICS} metrics × {POINTS} points, {COLUMNS}×{ROWS}"
+    measure_charts(f"wandb leet {what}", f"{wandb} leet {folder}", ours, "NP")
+    console = shutil.which("autoloop-tui", path=os.path.dirname(sys.executable)) or "autoloop-tui"
+    measure_charts(f"our Run page {what}", console, ours, "\x04\x15", opened="\r")
 
 
 def main() -> int:
@@ -277,6 +355,7 @@ def main() -> int:
         try:
             Terminal(80, 24, "exec sleep 3600", project).read(2)  # the tmux server
             print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+            measure_floor(project, lambda command: Terminal(COLUMNS, ROWS, command, project)).print()
             measure_console(project)
             measure_leet(project)
         finally:
