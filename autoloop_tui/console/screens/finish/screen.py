@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from array import array
+from functools import partial
 from typing import ClassVar
 
-from autoloop.model import Outcome, Run, Series
+from autoloop.model import LoopState, Outcome, Run
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
 from autoloop_tui.console.actions import bindings
-from autoloop_tui.console.drawing.backdrop import Level
-from autoloop_tui.console.drawing.lines import Line
-from autoloop_tui.console.drawing.paint import number
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.finish import page
 from autoloop_tui.console.present.proposals.detail import change_rows
+from autoloop_tui.console.present.slots.best_chart import best_rows
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.proposals.writing import propose_variant
 from autoloop_tui.console.screens.run.extending import extend_run
-from autoloop_tui.console.widgets.chart import Chart
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 
 
 class Page(RowPane):
@@ -60,7 +57,7 @@ class FinishScreen(LoopScreen):
     def body(self) -> ComposeResult:
         yield Page(id="page")
         with Container(id="below"):
-            yield Chart(id="rounds")
+            yield DrawnPane(id="rounds")
             yield RowPane(id="changes")
 
     def on_mount(self) -> None:
@@ -85,13 +82,11 @@ class FinishScreen(LoopScreen):
             self._paint_changes(view, found)
 
     def _paint_rounds(self, view: View, found: Outcome) -> None:
-        chart = self.query_one("#rounds", Chart)
-        word = "highest" if found.highest else "lowest"
-        chart.chart_title = f"{word} {found.statistic} {view.metrics.short(found.metric)} of each round's new configs"
-        numbers = array("q", [each.round for each in found.rounds])
-        values = array("d", [each.first.value for each in found.rounds])
-        base = found.baseline.value
-        chart.set_series([Line("", Series(numbers, values))], [Level(base, f"baseline {number(base)}")])
+        """The same chart as on Slots; of a loop that has ended, over the rounds that there were."""
+        rounds = view.loop.spec.rounds if view.loop.state is LoopState.ACTIVE else len(view.snapshot.rounds)
+        metric = view.metrics.short(found.metric)
+        draw = partial(best_rows, found, rounds, metric, None, glyphs=self.console.glyphs)
+        self.query_one("#rounds", DrawnPane).show_drawn(draw)
 
     def _paint_changes(self, view: View, found: Outcome) -> None:
         pane = self.query_one("#changes", RowPane)

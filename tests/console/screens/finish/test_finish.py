@@ -71,7 +71,7 @@ async def test_the_page_has_the_result_as_all_reports_have_it_the_failures_and_t
             assert " ".join(line.split()) in shown
         assert "★ low" in shown
         assert "big (run00007): CUDA out of memory" in shown
-        assert "of each round's new configs" in shown
+        assert "best per round · eval_l1" in shown
         for hint in ("variant", "extend", "compare", "rounds"):
             assert hint in shown
 
