@@ -114,16 +114,18 @@ async def test_v_proposes_a_variant_of_the_run_under_the_cursor(project: Recorde
         async with on_rounds(project) as (pilot, _):
             await pilot.press("j", "j", "v")
             await settle(pilot)
-            await pilot.press(*"ot.lambda_ot=0.3", "enter", *"try", "enter")
+            await pilot.press(*"ot.lambda_ot=0.3", "enter", "enter", *"try", "enter", "enter")
             await settle(pilot)
-            assert project.commands() == [Propose(run=base.id, variants=[Variant(edits=["ot.lambda_ot=0.3"], reason="try")])]
+            assert project.commands() == [
+                Propose(run=base.id, variants=[Variant(edits=["ot.lambda_ot@set=0.3"], reason="try")])
+            ]
 
 
 async def test_a_command_without_an_engine_is_refused_with_the_key_that_helps(project: RecordedProject) -> None:
     family(project)
 
     async with on_rounds(project) as (pilot, screen):
-        await pilot.press("t")
+        await pilot.press("G", "t")
         assert "press R" in "".join(painted(screen.query_one("#hints")))
         assert project.commands() == []
 

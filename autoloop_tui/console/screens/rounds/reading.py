@@ -1,0 +1,84 @@
+"""What the runs in the window of Rounds have reached, and their trends: read a little at each tick, never at a key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from autoloop.model import MetricSummary, Run, RunState, Series
+
+from autoloop_tui.console.drawing.glyphs import Glyphs
+from autoloop_tui.console.drawing.paint import sparkline
+from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.present.metric_delta import at_the_step_of, so_far
+from autoloop_tui.console.present.rounds.cells import TREND
+
+READ_SECONDS = 0.01
+"""At most so long, in one tick, trends are read."""
+
+TRIES = 4
+"""Times that a run's history is looked for before it has no trend."""
+
+
+class Curves:
+    def __init__(self) -> None:
+        self.live: dict[str, dict[str, MetricSummary]] = {}
+        """By running run: where it stands."""
+        self.live_bases: dict[str, dict[str, MetricSummary]] = {}
+        """Where its base stood then."""
+        self.live_steps: dict[str, int] = {}
+        self._trends: dict[tuple[str, str, int], str] = {}
+        """By run, metric and attempts."""
+        self._unread: Run | None = None
+        """The run whose curve is being read for its trend."""
+        self._tries = 0
+
+    def trends(self, metric: str) -> dict[str, str]:
+        """By run, as far as they have been read."""
+        return {run: trend for (run, of, _), trend in self._trends.items() if of == metric}
+
+    def read_live(self, feed: Feed, view: View, runs: Sequence[Run], turn: int) -> bool:
+        """What the running ones of these runs of the loop have reached; one history is read on each time, in turn. Whether
+        it is new."""
+        active = [run for run in runs if run.loop == view.loop.id and run.state in (RunState.RUNNING, RunState.STOPPING)]
+        if not active:
+            return False
+        # What other screens have read is shown at once.
+        fresh = [run for run in active if run.id not in self.live and feed.known(run)]
+        found = [self._reached(feed, view, run, feed.known) for run in fresh]
+        return self._reached(feed, view, active[turn % len(active)], feed.read) or any(found)
+
+    def _reached(self, feed: Feed, view: View, run: Run, columns_of: Callable[[Run], Mapping[str, Series]]) -> bool:
+        """Where a run stands and where its base stood then; whether that is new."""
+        before = self.live.get(run.id)
+        self.live[run.id] = reached = so_far(columns_of(run), view.metrics)
+        if base := view.base_of(run):
+            self.live_bases[run.id] = at_the_step_of(reached, columns_of(base), view.metrics)
+        self.live_steps[run.id] = feed.step(run)
+        return reached != before
+
+    def read_trends(self, feed: Feed, view: View, runs: Sequence[Run], metric: str, glyphs: Glyphs) -> bool:
+        """Read on in the curves of these runs, one after the other; whether there is a new trend to show."""
+        until, found = time.monotonic() + READ_SECONDS, False
+        while self._read_trend(feed, view, runs, metric, glyphs):
+            found = True
+            if time.monotonic() > until:
+                break
+        return found
+
+    def _read_trend(self, feed: Feed, view: View, runs: Sequence[Run], metric: str, glyphs: Glyphs) -> bool:
+        if self._unread is None:
+            ended = [run for run in runs if run.loop == view.loop.id and run.state.ended]
+            self._unread = next((run for run in ended if (run.id, metric, run.attempts) not in self._trends), None)
+        run = self._unread
+        if run is None or not metric:
+            return False
+        before = feed.known(run)
+        columns = feed.read(run)
+        series = columns.get(metric)
+        self._tries = 0 if columns is not before else self._tries + 1
+        if columns is not before or (not series and self._tries < TRIES):
+            return False
+        self._unread = None
+        self._trends[run.id, metric, run.attempts] = sparkline(series.values, TREND, glyphs=glyphs) if series else ""
+        return True
