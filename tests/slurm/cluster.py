@@ -26,11 +26,20 @@ def missing() -> str:
     return f"{', '.join(lacking)}: not installed (slurm-wlm, munge)" if lacking else ""
 
 
-class Cluster:
-    """Started by `start`, ended by `stop`. `conf` is what SLURM_CONF must name."""
+def missing_accounting() -> str:
+    """The same for one with accounting."""
+    lacking = [name for name in ("slurmdbd", "mariadbd", "mariadb-install-db") if shutil.which(name, path=SBIN) is None]
+    return f"{', '.join(lacking)}: not installed (slurmdbd, mariadb-server)" if lacking else ""
 
-    def __init__(self, folder: Path) -> None:
+
+class Cluster:
+    """Started by `start`, ended by `stop`. `conf` is what SLURM_CONF must name. It forgets jobs that have ended after
+    `memory` seconds, but for its accounting, if it has one."""
+
+    def __init__(self, folder: Path, *, accounting: bool = False, memory: int = 300) -> None:
         self.folder = folder
+        self.accounting = accounting
+        self.memory = memory
         self.conf = folder / "slurm.conf"
         self._key, self._socket = folder / "munge.key", folder / "munge" / "socket"
 
@@ -55,6 +64,8 @@ class Cluster:
             f"--seed-file={self.folder}/munge/seed",
             "--num-threads=2",
         )
+        if self.accounting:
+            self._start_accounting()
         self.start_controller()
         for node in range(1, NODES + 1):
             self.start_node(f"n{node}")
@@ -121,8 +132,8 @@ class Cluster:
             )
 
     def _configure(self) -> None:
-        user, host, ports = os.environ.get("USER") or _user(), socket.gethostname().split(".")[0], _ports(NODES + 1)
-        folder = self.folder
+        user, host, ports = _user(), socket.gethostname().split(".")[0], _ports(NODES + 3)
+        folder, self._database_ports = self.folder, ports[NODES + 1 :]
         nodes = "\n".join(
             f"NodeName=n{node} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[node]}" for node in range(1, NODES + 1)
         )
@@ -146,7 +157,7 @@ TaskPlugin=task/none
 MpiDefault=none
 SwitchType=switch/none
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+{self._accounting()}
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0
 SelectType=select/cons_tres
@@ -160,7 +171,7 @@ ReturnToService=2
 SlurmctldTimeout=30
 SlurmdTimeout=20
 InactiveLimit=0
-MinJobAge=300
+MinJobAge={self.memory}
 KillWait=10
 CompleteWait=0
 NodeName=DEFAULT CPUs={CPUS} RealMemory=16000 Gres=gpu:{GPUS} State=UNKNOWN
@@ -171,6 +182,64 @@ PartitionName=high Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTi
         )
         (folder / "gres.conf").write_text(f"NodeName=n[1-{NODES}] Name=gpu File={folder}/dev/nvidia[0-{GPUS - 1}]\n")
         (folder / "cgroup.conf").write_text("CgroupPlugin=autodetect\nConstrainCores=no\nConstrainDevices=no\n")
+
+    def _accounting(self) -> str:
+        if not self.accounting:
+            return "AccountingStorageType=accounting_storage/none"
+        kind, pass_ = "accounting_storage/slurmdbd", f"AccountingStoragePass={self._socket}"
+        return f"AccountingStorageType={kind}\nAccountingStorageHost=localhost\n{pass_}\n" + (
+            f"AccountingStoragePort={self._database_ports[0]}"
+        )
+
+    def _start_accounting(self) -> None:
+        """A database of its own, and Slurm's daemon before it."""
+        folder, (port, sql) = self.folder, self._database_ports
+        data, sql_socket = folder / "mysql", folder / "run" / "mysql.sock"
+        given = ["--no-defaults", f"--user={_user()}", f"--datadir={data}"]
+        self._run("mariadb-install-db", *given, "--auth-root-authentication-method=normal", "--skip-test-db")
+        with (folder / "log" / "mariadbd.out").open("ab") as output:
+            files = [f"--socket={sql_socket}", f"--pid-file={folder}/run/mariadbd.pid"]
+            words = ["mariadbd", *given, *files, "--bind-address=127.0.0.1", f"--port={sql}"]
+            subprocess.Popen(words, env=self.env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        grants = "".join(
+            f"create user slurm@{host!r} identified by 'slurm'; grant all on slurm_acct_db.* to slurm@{host!r};"
+            for host in ("127.0.0.1", "localhost")
+        )
+        client = ["mariadb", "--no-defaults", "-S", str(sql_socket), "-u", "root", "-e"]
+
+        def made() -> bool:
+            words = [*client, f"create database slurm_acct_db; {grants}"]
+            return subprocess.run(words, env=self.env, capture_output=True, timeout=60, check=False).returncode == 0
+
+        eventually(made, "the database")
+        conf = folder / "slurmdbd.conf"
+        conf.write_text(
+            f"""AuthType=auth/munge
+AuthInfo=socket={self._socket},cred_expire=5
+DbdHost=localhost
+DbdPort={port}
+SlurmUser={_user()}
+PidFile={folder}/run/slurmdbd.pid
+LogFile={folder}/log/slurmdbd.log
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={sql}
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm_acct_db
+"""
+        )
+        conf.chmod(0o600)
+        self._run("slurmdbd")
+
+        def answers() -> bool:
+            asked = ["sacctmgr", "-n", "-i", "list", "cluster"]
+            return subprocess.run(asked, env=self.env, capture_output=True, timeout=60, check=False).returncode == 0
+
+        eventually(answers, "the accounting")
+        self._run("sacctmgr", "-n", "-i", "add", "cluster", "autoloop")
+        self._run("sacctmgr", "-n", "-i", "add", "account", "main", "Cluster=autoloop")
+        self._run("sacctmgr", "-n", "-i", "add", "user", _user(), "Account=main")
 
 
 def _user() -> str:

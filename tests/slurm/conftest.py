@@ -10,14 +10,15 @@ import autoloop
 import pytest
 
 from tests.engine.project import EngineProject
-from tests.slurm.cluster import SBIN, Cluster, missing
+from tests.slurm.cluster import SBIN, Cluster, missing, missing_accounting
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    if lacking := missing():
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """As its test parametrizes it."""
+    cluster = Cluster(tmp_path / "cluster", **getattr(request, "param", {}))
+    if lacking := missing() or (cluster.accounting and missing_accounting()):
         pytest.skip(lacking)
-    cluster = Cluster(tmp_path / "cluster")
     monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
     monkeypatch.setenv("PATH", SBIN)
     try:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.engine.driver.unattended import stop_without_engine
+from autoloop.engine.runs.presence import Presence, presences
 from autoloop.model import Attempt, Loop, LoopEndKind, LoopState, Run, RunState, SlurmSpec, TakenKind
 from autoloop.protocol import Kill, Stop
 from autoloop.runners.slurm import runner as slurm_runner
@@ -16,6 +18,7 @@ from tests.engine.project import EngineProject, rows
 from tests.engine.resuming import PRESET
 from tests.slurm.cluster import Cluster
 from tests.support.processes import alive
+from tests.support.senders import person
 
 pytestmark = pytest.mark.slurm
 
@@ -117,20 +120,24 @@ def test_a_job_that_ends_before_the_supervisor_is_no_endless_retry(project: Engi
     assert "no such module" in str(run.reason), ended.end
 
 
-def test_at_the_time_limit_a_run_continues_from_its_checkpoint(project: EngineProject, cluster: Cluster) -> None:
-    """Slurm's signal before the limit is sent by hand: a limit takes a minute or more."""
+@pytest.mark.parametrize("minutes", [2, 60])
+def test_at_the_time_limit_a_run_continues_from_its_checkpoint(
+    project: EngineProject, cluster: Cluster, minutes: int
+) -> None:
+    """Of 2 minutes Slurm warns itself, of an hour the test does."""
     lasting = project.folder / "lasting"
     lasting.touch()
     at = {"30": {"stops_at": 20, "gate": str(project.gate()), "only_while": str(lasting)}}
     preset = project.write("resuming.toml", PRESET)
-    slurm = SlurmSpec(poll=1.0, time="60")
+    slurm = SlurmSpec(poll=1.0, time=str(minutes))
     loop = in_slurm(project, project.config("a", at=at), slurm=slurm, preset=preset, steps=30)
     with project.driven(loop):
         (run,) = begun(project, loop)
         project.until(lambda: project.runs(loop)[0].step >= 20, "20 steps")
         lasting.unlink()
-        (job,) = cluster.jobs()
-        cluster.ask("scancel", "--batch", "--signal=USR2", f"--name={job}")
+        if minutes == 60:
+            (job,) = cluster.jobs()
+            cluster.ask("scancel", "--batch", "--signal=USR2", f"--name={job}")
         finished(project, loop)
     first, second = attempts_of(project, run)
     assert first.taken.kind is TakenKind.TIME_LIMIT
@@ -255,3 +262,39 @@ def test_three_rounds_of_eight_runs_with_live_rules(project: EngineProject, clus
         assert {run.state for run in runs if run not in stopped} == {RunState.FINISHED}
     assert len(project.runs(loop)) == 8 + 7 + 7
     assert project.left_over() == []
+
+
+def test_a_loop_without_an_engine_is_looked_at_and_stopped(project: EngineProject, cluster: Cluster) -> None:
+    loop = in_slurm(project, *(project.config(f"c{i}", gate=str(project.gate())) for i in range(9)), slurm=TEN)
+    pid = project.spawn(loop)
+    runs = begun(project, loop, 8)
+    project.kill_engine(pid)
+    begun_on_a_node = {each.run for each in project.attempts() if each.node}
+    found = presences(project.store, project.state(loop))
+    assert found == {run.id: Presence.ALIVE if run.id in begun_on_a_node else Presence.SUBMITTED for run in runs}
+    said = stop_without_engine(project.store, project.state(loop), None, kill=False, sender=person("ada"))
+    assert "9 runs asked to stop" in said
+    project.until(lambda: not {"PENDING", "RUNNING", "COMPLETING"} & set(cluster.jobs().values()), "the end of the jobs")
+    project.gate().touch()
+    assert project.run(loop).state is LoopState.FINISHED
+    first = [attempt for attempt in project.attempts() if attempt.number == 1]
+    assert {attempt.exit.stopped_by for attempt in first if attempt.exit} == {"stop"}
+    assert {run.state for run in project.runs(loop)} == {RunState.FINISHED}
+
+
+@pytest.mark.parametrize("cluster", [{"accounting": True, "memory": 2}], indirect=True)
+def test_the_accounting_tells_what_slurm_has_forgotten(project: EngineProject, cluster: Cluster) -> None:
+    """Runs are preempted while no engine is there, and Slurm itself no longer knows their jobs when the next one comes."""
+    loop = in_slurm(project, *(project.config(f"c{i}", gate=str(project.gate())) for i in range(8)))
+    pid = project.spawn(loop)
+    begun(project, loop, 8)
+    project.kill_engine(pid)
+    script = project.write("urgent.sh", "#!/bin/sh\nsleep 1\n")
+    cluster.ask("sbatch", "-p", "high", "--gres=gpu:2", "-J", "urgent", "-o", "/dev/null", script)
+    project.until(lambda: len([name for name in cluster.jobs() if name != "urgent"]) == 6, "the preempted jobs' end")
+    project.gate().touch()
+    project.until(lambda: not cluster.jobs(), "an empty queue")
+    assert project.run(loop).state is LoopState.FINISHED
+    assert {run.state for run in project.runs(loop)} == {RunState.FINISHED}
+    taken = [attempt.taken.kind for attempt in project.attempts() if attempt.taken]
+    assert taken == [TakenKind.PREEMPTED] * 2

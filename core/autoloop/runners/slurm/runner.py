@@ -370,7 +370,7 @@ class SlurmRunner:
             self._tell(case, Ended(record, words.taken(case.job, self.spec.time) or (by_others() if stopped else None)))
         elif case.missing_since is not None and not case.adopted:
             self._tell(case, Ended(record, forgotten() if stopped else None))
-        elif now - case.asked_why > CLEARING and not (stopped and self.trouble):
+        elif now - case.asked_why > (UNKNOWN if case.missing_since else CLEARING) and not (stopped and self.trouble):
             self._tell(case, Ended(record, by_others() if stopped else None))
         else:
             self._ask_soon(2.0)
