@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from autoloop.engine.driver.unattended import stop_without_engine
 from autoloop.engine.runs.presence import Presence, presences
+from autoloop.gpus import Gpu, GpuReport
 from autoloop.model import Attempt, Loop, LoopEndKind, LoopState, Run, RunState, SlurmSpec, TakenKind
 from autoloop.protocol import Kill, Stop
 from autoloop.runners.slurm import runner as slurm_runner
@@ -298,3 +299,19 @@ def test_the_accounting_tells_what_slurm_has_forgotten(project: EngineProject, c
     assert {run.state for run in project.runs(loop)} == {RunState.FINISHED}
     taken = [attempt.taken.kind for attempt in project.attempts() if attempt.taken]
     assert taken == [TakenKind.PREEMPTED] * 2
+
+
+def test_a_loop_uses_this_machine_and_the_cluster_at_once(project: EngineProject, cluster: Cluster) -> None:
+    configs = [project.config(f"c{i}", gate=str(project.gate())) for i in range(3)]
+    machine = GpuReport(gpus=(Gpu(index=5, name="a card"),))
+    two = SlurmSpec(partition="gpu", poll=1.0, max_jobs=2)
+    loop = project.loop(configs, device="cuda", slurm=two, gpus=[5], machine=machine)
+    with project.driven(loop):
+        begun(project, loop, 2)
+        project.gate().touch()
+        finished(project, loop)
+    labels = {slot.index: slot.label for slot in loop.spec.slots}
+    places = {labels[each.slot]: each.place for each in project.attempts()}
+    assert places == {"gpu 5": "local", "slurm 1/2": "slurm", "slurm 2/2": "slurm"}
+    assert {seen(each)["gpus"] for each in project.attempts() if each.place == "local"} == {"5"}
+    assert len(cluster.jobs()) == 2
