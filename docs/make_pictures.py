@@ -63,6 +63,7 @@ class Photographer:
             async with app.run_test(size=size) as pilot:
                 while (snapshot := self.snapshot()) is None or not moment(snapshot):
                     await pilot.pause(0.3)
+                await pilot.press("4")  # one of the better config
                 taken = {}
                 for app.theme in ("dark", "light"):
                     await pilot.pause(2 * SETTLE)
