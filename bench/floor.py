@@ -74,10 +74,11 @@ def measure_floor(folder: Path, opened: Callable[[str], Client]) -> Floor:
         terminal = opened(f"exec {sys.executable} {app}")
         shown = terminal.read(20, ["number 0000"])
         painted.append(((shown or time.perf_counter()) - begin) * 1e3)
+        terminal.read(0.5)
         for _ in range(KEYS if turn == STARTS - 1 else 0):
             pressed = terminal.press(b"j")
             arrived = terminal.read(2, [""])  # the first byte
             keys.append(((arrived or pressed + 2) - pressed) * 1e3)
-            time.sleep(0.13)
+            terminal.read(0.13)
         terminal.close()
     return Floor(statistics.median(started), statistics.median(painted), statistics.median(keys))

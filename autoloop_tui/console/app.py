@@ -11,29 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autoloop.model import Loop, LoopState
-from autoloop.protocol import Pause, Request, Resume, Stop, verb
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, REPLAYING, Action, bindings, shown_key
+from autoloop_tui.console.actions import ACTIONS, CHANGING, REPLAYING, Action, bindings
+from autoloop_tui.console.asking_app import AskingApp
 from autoloop_tui.console.drawing.paint import clip, plain
-from autoloop_tui.console.full_screen import FullScreenApp
 from autoloop_tui.console.loop_view import TROUBLE, Feed
 from autoloop_tui.console.notifications import has_ended, news, osc9
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.replaying import ReplayFeed
 from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
-from autoloop_tui.console.screens.dialogs import Confirm, Told
+from autoloop_tui.console.screens.dialogs import Told
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
-from autoloop_tui.console.theming import theme_watch
-from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, find_theme, load_themes
 from autoloop_tui.console.user_commands import UserCommand, lacking, values_of
 from autoloop_tui.console.widgets.bars import HintBar
 from autoloop_tui.console.widgets.chart import FILLED_CLASS
-
-BAR = 16
-"""Cells of the bar that tells how much of a replay lies behind."""
 
 CLOCK = 0.25
 """Seconds between two looks at the store and the visible files."""
@@ -55,7 +48,7 @@ TURNS = 4
 """Turns of the clock between two looks at the first line of a screen."""
 
 
-class ConsoleApp(FullScreenApp[int]):
+class ConsoleApp(AskingApp):
     """The console on one loop."""
 
     CSS_PATH = "app.tcss"
@@ -74,31 +67,17 @@ class ConsoleApp(FullScreenApp[int]):
         readonly: bool = False,
     ) -> None:
         """`readonly`: nothing is sent to the engine."""
-        super().__init__(project)
-        self.preferences = preferences or Preferences.load(os.environ)
+        super().__init__(project, feed or Feed(project, loop), preferences or Preferences.load(os.environ))
         wanted = self.preferences.ascii if ascii_only is None else ascii_only
         self.use_glyphs(ascii_only=wanted, blocks=self.preferences.blocks)
         self.set_class(self.preferences.charts == "filled", FILLED_CLASS)
-        self.feed = feed or Feed(project, loop)
-        self.replay = self.feed if isinstance(self.feed, ReplayFeed) else None
-        self.readonly = "replay" if self.replay else "read-only" if readonly else ""
-        """Why nothing is sent; empty: commands are."""
+        self.readonly = "read-only" if readonly else ""
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""
         self.seen_proposals: set[int] | None = None
         """Proposals that are not new any more; None until the first look at them."""
         self._turns = 0
         self._acted_at = -HANDS
-        self.themes: dict[str, ThemeFile] = {}
-        """Shipped, the user's and the project's, by name."""
-        self._bad_themes: list[Failure] = []
-        # Before the style sheets are read: each change of the theme reads them again. The other themes can wait.
-        if found := find_theme(self.preferences.theme, project, os.environ):
-            self.themes[found.name] = found
-            self.register_themes([found])
-            self.theme = found.name
-        self._themes_stamp = theme_watch.stamp(project, os.environ)
-        self._themes_looked_at = time.monotonic()
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
 
@@ -130,9 +109,9 @@ class ConsoleApp(FullScreenApp[int]):
         """What the first paint did not wait for; from here on the clock ticks."""
         self.load_theme_files()
         if self.preferences.theme not in self.available_themes:
-            self._warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
+            self.warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
         for problem in self.preferences.problems:
-            self._warn("Settings", problem)
+            self.warn("Settings", problem)
         self.tick()
         self.set_interval(CLOCK, self.tick)
         # What is loaded now stays: full garbage collections over it would make a key wait for tens of milliseconds.
@@ -144,9 +123,6 @@ class ConsoleApp(FullScreenApp[int]):
             self.parting += self.feed.close()
         except TROUBLE as error:
             self.parting.append(str(error))
-
-    def _warn(self, title: str, text: str) -> None:
-        self.notify(plain(text), title=title, severity="warning", markup=False)
 
     def _collect_from_now_on(self) -> None:
         gc.freeze()
@@ -160,11 +136,11 @@ class ConsoleApp(FullScreenApp[int]):
         changed = self.feed.poll()
         if changed and before is not None and self.feed.view is not None and self.preferences.notify != "off":
             self._call_back(news(before, self.feed.view))
-        self._watch_theme_files()
+        self.watch_theme_files()
         try:
             if changed and before is not None and self.feed.view is not None and has_ended(before, self.feed.view):
                 self._show_result()
-            self._show_answers()
+            self.show_answers()
             screen = self.screen
             if isinstance(screen, LoopScreen) and screen.is_mounted:
                 self._turns += 1
@@ -175,22 +151,6 @@ class ConsoleApp(FullScreenApp[int]):
                 screen.tick()
         except TROUBLE as error:
             self.show_message(str(error), ok=False)
-
-    def _show_answers(self) -> None:
-        """What became of the commands that were sent."""
-        if self.feed.problem:
-            self.show_message(self.feed.problem, ok=False)
-        else:
-            for command in self.feed.answers():
-                self.show_message(command.answer or "", ok=bool(command.ok))
-        unsent = self.feed.unsent()
-        if self.feed.waiting:
-            self.show_message(f"{self.feed.waiting} not sent yet: the store is locked or its disk is full", ok=False)
-        for problem in unsent:
-            self.show_message(problem, ok=False)
-            for screen in self.screen_stack:
-                if isinstance(screen, LoopScreen) and screen.is_mounted:
-                    screen.not_sent()
 
     async def run_action(self, action: Any, default_namespace: Any = None, *args: Any, **kwargs: Any) -> bool:
         """Every key ends here: what the store or a disk does not let it do is a sentence."""
@@ -208,9 +168,9 @@ class ConsoleApp(FullScreenApp[int]):
     def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
         """Why an action cannot be taken just now, in a sentence; empty if it can. `on`: the screen that asks, which a
         dialog may cover; by default the one on top."""
-        if action_id in REPLAYING and self.replay is None:
+        if action_id in REPLAYING:
             return "this is no replay"
-        if self.readonly and action_id in CHANGING and not (self.replay and action_id == "app.pause"):
+        if self.readonly and action_id in CHANGING:
             return f"{self.readonly}: this console sends no commands"
         view = self.feed.view
         if action_id == "app.engine":
@@ -220,6 +180,11 @@ class ConsoleApp(FullScreenApp[int]):
                 return f"the loop has finished: {view.loop.reason}"
         screen = on or (self.screen_stack[-1] if self.screen_stack else None)
         return screen.refusal(action_id) if isinstance(screen, LoopScreen) and screen.is_attached else ""
+
+    @property
+    def mode(self) -> str:
+        """What is different in this console, for the first line."""
+        return self.readonly
 
     async def on_hint_bar_chosen(self, event: HintBar.Chosen) -> None:
         target = self if event.action.scope == "app" else self.screen
@@ -231,49 +196,6 @@ class ConsoleApp(FullScreenApp[int]):
             self.bell()
         elif sentences and self._driver is not None:
             self._driver.write(osc9("; ".join(sentences), tmux="TMUX" in os.environ))
-
-    # -------------------------------------------------------------------------------------------------------- themes
-
-    def load_theme_files(self) -> None:
-        """Register all themes as their files are now and choose one; say which files cannot be used, each time one
-        goes bad."""
-        loaded = load_themes(self.project)
-        for gone in self.themes.keys() - loaded.themes.keys():
-            self.unregister_theme(gone)
-        self.register_themes(loaded.themes.values())
-        before, self.themes = self.themes.get(self.theme), loaded.themes
-        chosen = self.preferences.theme
-        shown = chosen if chosen in self.available_themes else next(iter(loaded.themes))
-        if shown != self.theme:
-            self.theme = shown
-        elif before != loaded.themes.get(shown):
-            self.mutate_reactive(ConsoleApp.theme)  # the same name, other colours
-        for bad in loaded.failures:
-            if bad not in self._bad_themes:
-                self._warn("Theme left out", f"{bad.path}: {bad.sentence}")
-        self._bad_themes = loaded.failures
-
-    def _watch_theme_files(self) -> None:
-        """Take up themes that are edited while they are looked at."""
-        now = time.monotonic()
-        if now - self._themes_looked_at < theme_watch.EVERY:
-            return
-        self._themes_looked_at = now
-        stamp = theme_watch.stamp(self.project, os.environ)
-        if stamp != self._themes_stamp:
-            self._themes_stamp = stamp
-            self.load_theme_files()
-
-    def action_next_theme(self) -> None:
-        names = list(self.themes)
-        at = names.index(self.theme) if self.theme in names else -1
-        self.use_theme(names[(at + 1) % len(names)])
-
-    def use_theme(self, name: str) -> None:
-        """Show a theme now and the next time."""
-        self.theme = name
-        self.preferences.remember_theme(name)
-        self.show_message(f"theme {name}")
 
     # ------------------------------------------------------------------------------------------------------- screens
 
@@ -309,10 +231,10 @@ class ConsoleApp(FullScreenApp[int]):
         from autoloop_tui.console.screens.finish.screen import FinishScreen
 
         busy = time.monotonic() - self._acted_at < HANDS or isinstance(self.focused, Input)
-        if self.replay is None and isinstance(self.screen, LoopScreen) and not busy:
+        if isinstance(self.screen, LoopScreen) and not busy:
             if not isinstance(self.screen, FinishScreen):
                 self.push_screen(FinishScreen())
-        elif self.replay is None:
+        else:
             self.show_message(f"the loop has ended: {self.keys_of('app.finish')} shows what it has come to")
 
     def action_logs(self) -> None:
@@ -437,125 +359,6 @@ class ConsoleApp(FullScreenApp[int]):
         if isinstance(self.screen, LoopScreen):
             self.screen.refresh_view()
         self.show_message(f"the console looks at {loop.name} now")
-
-    def keys_of(self, action_id: str) -> str:
-        """The key of an action as a person reads it, remapped or not."""
-        key = shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
-        return key.replace("⏎", self.glyphs.of("⏎", "enter"))
-
-    # ------------------------------------------------------------------------------------------------------- commands
-
-    def ask(self, request: Request) -> None:
-        """Send a request to the engine; its answer is shown when it comes."""
-        if self.feed.view is None or self.feed.view.engine is None:
-            self.show_message(f"the engine has stopped: press {self.keys_of('app.engine')} to restart it", ok=False)
-            return
-        self._send(request)
-
-    def ask_waking(self, request: Request) -> None:
-        """`ask`, with an engine started for it if the loop has none."""
-        self._send(request)
-        if not self.readonly and (self.feed.view is None or self.feed.view.engine is None):
-            self._wake()
-
-    def _send(self, request: Request) -> None:
-        if self.readonly:
-            self.show_message(f"{self.readonly}: {verb(request)} was not sent", ok=False)
-            return
-        try:
-            self.feed.send(request)
-        except TROUBLE as error:  # also from a dialog's answer, which is no action
-            self.show_message(f"{verb(request)} was not sent: {error}", ok=False)
-
-    def show_message(self, text: str, *, ok: bool = True) -> None:
-        """Say one sentence on the last line of the screen, also below a dialog; paths as seen from the project."""
-        text = text.replace(f"{self.project}{os.sep}", "")
-        below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
-        if below is not None and below.is_mounted:
-            below.show_message(text, "" if ok else "slot-failed")
-
-    def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
-        """Ask, and send the request only after a yes."""
-
-        def answered(agreed: bool | None) -> None:
-            if agreed:
-                self.ask(request)
-
-        self.push_screen(Confirm(what, why, yes), answered)
-
-    def action_pause(self) -> None:
-        view = self.feed.view
-        if self.replay is not None:
-            self.replay.playing = not self.replay.playing
-            self._replayed()
-        elif view is not None:
-            self.ask(Resume() if view.loop.paused else Pause())
-
-    @property
-    def mode(self) -> str:
-        """What is different in this console, for the first line."""
-        if self.replay is None:
-            return self.readonly
-        done = round(BAR * self.replay.share)
-        full, empty = self.glyphs.of("█", "#"), self.glyphs.of("░", ".")
-        clock = time.strftime("%d %b %H:%M:%S", time.localtime(self.replay.at))
-        goes = f"x{self.replay.speed:g}" if self.replay.playing else "paused"
-        return f"replay {full * done}{empty * (BAR - done)} {clock} {goes}"
-
-    def action_replay_next(self) -> None:
-        if self.replay is not None:
-            self.replay.next_event()
-            self._replayed()
-
-    def action_replay_previous(self) -> None:
-        if self.replay is not None:
-            self.replay.previous_event()
-            self._replayed()
-
-    def action_replay_faster(self) -> None:
-        if self.replay is not None:
-            self.replay.change_speed(1)
-            self._replayed()
-
-    def action_replay_slower(self) -> None:
-        if self.replay is not None:
-            self.replay.change_speed(-1)
-            self._replayed()
-
-    def _replayed(self) -> None:
-        """Show the instant that was chosen."""
-        self.feed.poll()
-        if isinstance(self.screen, LoopScreen):
-            self.screen.refresh_view()
-
-    def action_stop_loop(self) -> None:
-        self.confirm(
-            "Stop the whole loop?",
-            "Its running runs are interrupted and queued again; logs, checkpoints and metrics so far are kept. "
-            "`autoloop-tui resume` continues from there.",
-            "Stop the loop",
-            Stop(),
-        )
-
-    def action_engine(self) -> None:
-        """Start an engine for a loop that has none."""
-        self._send(Resume())
-        self._wake()
-
-    def _wake(self) -> None:
-        self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
-
-    def _spawn(self) -> None:
-        """In a thread of its own, with a store of its own: a new engine takes a moment."""
-        from autoloop.engine import spawn
-        from autoloop.store import Store
-
-        try:
-            with Store.open(self.project) as store:
-                started = spawn(store, store.loop(self.feed.loop_id))
-            self.call_from_thread(self.show_message, f"the engine runs again (process {started.pid})")
-        except TROUBLE as error:
-            self.call_from_thread(self.show_message, str(error), ok=False)
 
 
 BY_METHOD = {(action.scope, action.method): action.id for action in ACTIONS}

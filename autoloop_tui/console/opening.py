@@ -79,12 +79,14 @@ def open_console(
     preferences = Preferences.load(os.environ)
     if theme:
         preferences.theme = theme
-    made = partial(ConsoleApp, project, loop, preferences=preferences, ascii_only=ascii_only, readonly=readonly)
     if replay_speed is not None:
+        from autoloop_tui.console.replay_app import ReplayApp
         from autoloop_tui.console.replaying import ReplayFeed
 
-        speed = replay_speed
-        return run_on_terminal(lambda: made(feed=ReplayFeed(project, loop, speed=speed)), project, mouse=preferences.mouse)
+        feed = partial(ReplayFeed, project, loop, speed=replay_speed)
+        replay = partial(ReplayApp, project, preferences=preferences, ascii_only=ascii_only)
+        return run_on_terminal(lambda: replay(feed()), project, mouse=preferences.mouse)
+    made = partial(ConsoleApp, project, loop, preferences=preferences, ascii_only=ascii_only, readonly=readonly)
     return run_on_terminal(made, project, mouse=preferences.mouse)
 
 

@@ -7,8 +7,8 @@ from autoloop.protocol import Pause, Resume, Stop
 
 from autoloop_tui.cli.catalogue import GROUPS
 from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, of_scope
-from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.palette import MOVES, Palette
+from autoloop_tui.console.replay_app import ReplayApp
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.help import HelpScreen
@@ -31,7 +31,7 @@ def test_every_action_that_ends_in_a_command_to_the_engine_is_off_in_a_read_only
 
 
 def test_every_key_of_the_scope_has_its_action() -> None:
-    assert [action.id for action in of_scope("app") if not hasattr(ConsoleApp, f"action_{action.method}")] == []
+    assert [action.id for action in of_scope("app") if not hasattr(ReplayApp, f"action_{action.method}")] == []
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from autoloop.model import EventKind, LoopEnd, LoopEndKind, LoopState, RunState
 
-from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.replay_app import ReplayApp
 from autoloop_tui.console.replaying import ReplayFeed
 from tests.console.app.driving import drive, hints, top
 from tests.console.pictures import text
@@ -24,7 +24,7 @@ async def test_a_replay_steps_through_events_on_the_same_screens_and_sends_nothi
     feed = ReplayFeed(project.folder, speed=60)
     feed.playing = False
     feed.go(NOW - 450)
-    async with drive(ConsoleApp(project.folder, preferences=Preferences(), feed=feed), (120, 40)) as pilot:
+    async with drive(ReplayApp(project.folder, feed, preferences=Preferences()), (120, 40)) as pilot:
         app = pilot.app
         assert "replay" in top(app)
         assert "paused" in top(app)

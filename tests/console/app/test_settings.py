@@ -178,6 +178,6 @@ async def test_theme_files_that_did_not_change_are_not_read_again(
     monkeypatch.setattr(theme_watch, "EVERY", 0.0)
 
     async with drive(project.app()) as pilot:
-        monkeypatch.setattr("autoloop_tui.console.app.load_themes", lambda *_: pytest.fail("read again"))
+        monkeypatch.setattr("autoloop_tui.console.themed_app.load_themes", lambda *_: pytest.fail("read again"))
         for _ in range(3):
             pilot.app.tick()

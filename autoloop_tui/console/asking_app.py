@@ -1,0 +1,119 @@
+"""What the app asks of the engine, and what became of it: requests, their answers, an engine started for them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from autoloop.protocol import Pause, Request, Resume, Stop, verb
+
+from autoloop_tui.console.actions import BY_ID, shown_key
+from autoloop_tui.console.loop_view import TROUBLE, Feed
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.screens.dialogs import Confirm
+from autoloop_tui.console.themed_app import ThemedApp
+
+
+class AskingApp(ThemedApp):
+    """Sends requests by its feed; every sentence about them goes to the last line of the screen."""
+
+    readonly = ""
+    """Why nothing is sent; empty: commands are."""
+
+    def __init__(self, project: Path, feed: Feed, preferences: Preferences) -> None:
+        super().__init__(project, preferences)
+        self.feed = feed
+
+    def show_answers(self) -> None:
+        """What became of the commands that were sent."""
+        if self.feed.problem:
+            self.show_message(self.feed.problem, ok=False)
+        else:
+            for command in self.feed.answers():
+                self.show_message(command.answer or "", ok=bool(command.ok))
+        unsent = self.feed.unsent()
+        if self.feed.waiting:
+            self.show_message(f"{self.feed.waiting} not sent yet: the store is locked or its disk is full", ok=False)
+        for problem in unsent:
+            self.show_message(problem, ok=False)
+            for screen in self.screen_stack:
+                if isinstance(screen, LoopScreen) and screen.is_mounted:
+                    screen.not_sent()
+
+    def keys_of(self, action_id: str) -> str:
+        """The key of an action as a person reads it, remapped or not."""
+        key = shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
+        return key.replace("⏎", self.glyphs.of("⏎", "enter"))
+
+    def ask(self, request: Request) -> None:
+        """Send a request to the engine; its answer is shown when it comes."""
+        if self.feed.view is None or self.feed.view.engine is None:
+            self.show_message(f"the engine has stopped: press {self.keys_of('app.engine')} to restart it", ok=False)
+            return
+        self._send(request)
+
+    def ask_waking(self, request: Request) -> None:
+        """`ask`, with an engine started for it if the loop has none."""
+        self._send(request)
+        if not self.readonly and (self.feed.view is None or self.feed.view.engine is None):
+            self._wake()
+
+    def _send(self, request: Request) -> None:
+        if self.readonly:
+            self.show_message(f"{self.readonly}: {verb(request)} was not sent", ok=False)
+            return
+        try:
+            self.feed.send(request)
+        except TROUBLE as error:  # also from a dialog's answer, which is no action
+            self.show_message(f"{verb(request)} was not sent: {error}", ok=False)
+
+    def show_message(self, text: str, *, ok: bool = True) -> None:
+        """Say one sentence on the last line of the screen, also below a dialog; paths as seen from the project."""
+        text = text.replace(f"{self.project}{os.sep}", "")
+        below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
+        if below is not None and below.is_mounted:
+            below.show_message(text, "" if ok else "slot-failed")
+
+    def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
+        """Ask, and send the request only after a yes."""
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.ask(request)
+
+        self.push_screen(Confirm(what, why, yes), answered)
+
+    def action_pause(self) -> None:
+        view = self.feed.view
+        if view is not None:
+            self.ask(Resume() if view.loop.paused else Pause())
+
+    def action_stop_loop(self) -> None:
+        self.confirm(
+            "Stop the whole loop?",
+            "Its running runs are interrupted and queued again; logs, checkpoints and metrics so far are kept. "
+            "`autoloop-tui resume` continues from there.",
+            "Stop the loop",
+            Stop(),
+        )
+
+    def action_engine(self) -> None:
+        """Start an engine for a loop that has none."""
+        self._send(Resume())
+        self._wake()
+
+    def _wake(self) -> None:
+        self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
+
+    def _spawn(self) -> None:
+        """In a thread of its own, with a store of its own: a new engine takes a moment."""
+        from autoloop.engine import spawn
+        from autoloop.store import Store
+
+        try:
+            with Store.open(self.project) as store:
+                started = spawn(store, store.loop(self.feed.loop_id))
+            self.call_from_thread(self.show_message, f"the engine runs again (process {started.pid})")
+        except TROUBLE as error:
+            self.call_from_thread(self.show_message, str(error), ok=False)

@@ -1,0 +1,80 @@
+"""The app in its themes: those of the package, the person and the project, taken up again when their files change."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.full_screen import FullScreenApp
+from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.theming import theme_watch
+from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, find_theme, load_themes
+
+
+class ThemedApp(FullScreenApp[int]):
+    """Shows the theme that its person chose last. At first only that one is read."""
+
+    def __init__(self, project: Path, preferences: Preferences) -> None:
+        super().__init__(project)
+        self.preferences = preferences
+        self.themes: dict[str, ThemeFile] = {}
+        """Shipped, the user's and the project's, by name."""
+        self._bad_themes: list[Failure] = []
+        # Before the style sheets are read: each change of the theme reads them again. The other themes can wait.
+        if found := find_theme(self.preferences.theme, project, os.environ):
+            self.themes[found.name] = found
+            self.register_themes([found])
+            self.theme = found.name
+        self._themes_stamp = theme_watch.stamp(project, os.environ)
+        self._themes_looked_at = time.monotonic()
+
+    def show_message(self, text: str, *, ok: bool = True) -> None:
+        """Say one sentence on the last line of the screen."""
+        raise NotImplementedError
+
+    def warn(self, title: str, text: str) -> None:
+        """Say what is wrong with a file of somebody's, in a corner of the screen."""
+        self.notify(plain(text), title=title, severity="warning", markup=False)
+
+    def load_theme_files(self) -> None:
+        """Register all themes as their files are now and choose one; say which files cannot be used, each time one
+        goes bad."""
+        loaded = load_themes(self.project)
+        for gone in self.themes.keys() - loaded.themes.keys():
+            self.unregister_theme(gone)
+        self.register_themes(loaded.themes.values())
+        before, self.themes = self.themes.get(self.theme), loaded.themes
+        chosen = self.preferences.theme
+        shown = chosen if chosen in self.available_themes else next(iter(loaded.themes))
+        if shown != self.theme:
+            self.theme = shown
+        elif before != loaded.themes.get(shown):
+            self.mutate_reactive(ThemedApp.theme)  # the same name, other colours
+        for bad in loaded.failures:
+            if bad not in self._bad_themes:
+                self.warn("Theme left out", f"{bad.path}: {bad.sentence}")
+        self._bad_themes = loaded.failures
+
+    def watch_theme_files(self) -> None:
+        """Take up themes that are edited while they are looked at."""
+        now = time.monotonic()
+        if now - self._themes_looked_at < theme_watch.EVERY:
+            return
+        self._themes_looked_at = now
+        stamp = theme_watch.stamp(self.project, os.environ)
+        if stamp != self._themes_stamp:
+            self._themes_stamp = stamp
+            self.load_theme_files()
+
+    def action_next_theme(self) -> None:
+        names = list(self.themes)
+        at = names.index(self.theme) if self.theme in names else -1
+        self.use_theme(names[(at + 1) % len(names)])
+
+    def use_theme(self, name: str) -> None:
+        """Show a theme now and the next time."""
+        self.theme = name
+        self.preferences.remember_theme(name)
+        self.show_message(f"theme {name}")
