@@ -167,6 +167,7 @@ GROUPS: dict[str, dict[str, Command]] = {
                 "fetch-config h5ktqxph --out configs --like base.json",
             ),
         ),
+        "guide": Command("guide", "Print how a coding agent uses this well.", ("guide",)),
         "mcp": Command("mcp", "Serve this project to a coding agent.", ("mcp",)),
         "themes": Command("themes", "List and check colour themes.", ("themes", "themes --check mine.toml")),
     },

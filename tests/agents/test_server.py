@@ -146,3 +146,13 @@ def test_whatever_an_agent_sends_nothing_starts_and_nothing_is_written_elsewhere
         assert [run.id for run in store.runs(loop)] == runs
         assert store.last_round(loop).number == 1
         assert not {each.status for each in store.proposals(loop)} & {ProposalStatus.APPROVED, ProposalStatus.LAUNCHED}
+
+
+def test_the_guide_for_agents_names_the_tools_and_fits_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    from autoloop_tui.cli.commands.guide import guide
+
+    assert guide() == 0
+    page = capsys.readouterr().out
+    assert page.startswith("---\nname: autoloop\n")
+    assert len(page.splitlines()) <= 60
+    assert all(f"`{tool}" in page for tool in ("wait", "runs", "status", "check", "propose", "verdict", "hold"))
