@@ -47,7 +47,7 @@ async def test_a_command_to_a_locked_store_waits_and_the_console_goes_on(project
             await until(pilot, lambda: isinstance(app.screen, RoundsScreen), "it goes on")
             assert project.commands() == []
         await until(pilot, lambda: len(project.commands()) == 2, "they arrive")
-        assert project.commands() == [Pause(), Approve(proposals=[1])]
+        assert project.commands() == [Pause(), Approve(proposals=[1], seen=[""])]
         project.store.answer(1, True, "it is paused")
         await until(pilot, lambda: "it is paused" in text(app), "the answer")
 

@@ -42,7 +42,7 @@ async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(proje
     async with console(project) as (pilot, app):
         assert last_line(app) == "$ autoloop-tui approve 1"
         await pilot.press("a")
-        assert project.commands() == [Approve(proposals=[1])]
+        assert project.commands() == [Approve(proposals=[1], seen=[""])]
         assert proposals(app).cursor == 3
         assert "… sent" in rows(app, "queue")[1]
         assert last_line(app) == "$ autoloop-tui approve 3"
@@ -110,7 +110,7 @@ async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(proj
             await settle(pilot)
         assert project.commands() == []
         await pilot.press("A", "y")
-        assert project.commands() == [Approve(proposals=[1, 2, 3, 4, 5])]
+        assert project.commands() == [Approve(proposals=[1, 2, 3, 4, 5], seen=["", "", "", "", ""])]
         command = project.store.open_commands(1)[0]
         project.store.answer(command.id, True, "proposals 1–5 are approved")
         app.tick()
@@ -188,7 +188,7 @@ async def test_the_marked_are_approved_or_rejected_together(project: RecordedPro
         assert project.commands() == [Reject(proposals=[1, 3], note="weak")]
         assert on_top(app, ProposalsScreen).marked == set()
         await pilot.press("g", "j", "space", "A", "y")
-        assert project.commands()[1:] == [Approve(proposals=[2])]
+        assert project.commands()[1:] == [Approve(proposals=[2], seen=[""])]
 
 
 async def test_start_asks_and_says_what_is_left_behind(project: RecordedProject) -> None:
