@@ -14,6 +14,7 @@ from typing import Any
 
 from autoloop.model import Loop
 
+from tests.cli.forks import at_start, forks
 from tests.support.project import Project
 from tests.support.waiting import PATIENCE
 
@@ -55,10 +56,13 @@ class CommandProject(Project):
 
     def call(self, *words: str, env: dict[str, str] | None = None, alone: bool = False) -> subprocess.CompletedProcess[str]:
         """`alone`: without a terminal."""
+        given, server = environment(env), forks(environment())
+        if at_start(given) == server.started_with:
+            return server.call(words, self.folder, given, nothing() if alone else terminal())
         return subprocess.run(
             command(*words),
             cwd=self.folder,
-            env=environment(env),
+            env=given,
             stdin=subprocess.DEVNULL if alone else terminal(),
             capture_output=True,
             text=True,
@@ -143,6 +147,11 @@ def terminal() -> int:
     """The descriptor of a terminal: with it as its input, a command comes from a person."""
     _, there = os.openpty()
     return there
+
+
+@cache
+def nothing() -> int:
+    return os.open(os.devnull, os.O_RDONLY)
 
 
 def command(*words: str) -> list[str]:
