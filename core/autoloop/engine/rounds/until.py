@@ -15,7 +15,7 @@ LEAST = 2
 
 def confirmed(context: Context, judging: Judging) -> list[OverSeeds] | None:
     """The configs that meet --until by the mean over their fresh seeds, the best first; None if that was interrupted."""
-    fresh = [run for run in _fresh(context) if run.state is RunState.FINISHED]
+    fresh = [run for run in _fresh(context.store.runs(context.loop_id)) if run.state is RunState.FINISHED]
     met = judging.winners(fresh, noted=False)
     return None if met is None else [each for each in met if len(each.runs) >= LEAST]
 
@@ -28,12 +28,11 @@ def unconfirmed(context: Context, judging: Judging) -> list[OverSeeds] | None:
     met = judging.winners(explored, noted=False)
     if met is None:
         return None
-    ended = [run.group for run in _fresh(context) if run.state.ended]
+    ended = [run.group for run in _fresh(runs) if run.state.ended]
     return [each for each in met if ended.count(each.run.group) < LEAST]
 
 
-def _fresh(context: Context) -> Sequence[Run]:
-    """The runs that were made to confirm their own config."""
-    runs = context.store.runs(context.loop_id)
+def _fresh(runs: Sequence[Run]) -> Sequence[Run]:
+    """Those of a loop's runs that were made to confirm their own config."""
     groups = {run.id: run.group for run in runs}
     return [run for run in runs if run.confirms is not None and run.group == groups.get(run.confirms)]
