@@ -75,7 +75,9 @@ def runs(*, loop: LoopName = None, json: AsJson = False, round: int | None = Non
         if json:
             print(printing.json_text(listed))
         else:
-            print(events.runs_table(listed, _metrics(store, found), printing.across(), store.replicates_elsewhere(found.id)))
+            others = [run for run in store.runs(found.id) if round is not None and run.round != round]
+            others += store.replicates_elsewhere(found.id)
+            print(events.runs_table(listed, _metrics(store, found), printing.across(), others))
     return 0
 
 

@@ -71,8 +71,8 @@ class EventPrinter:
 
 
 def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None, elsewhere: Sequence[Run] = ()) -> str:
-    """Runs with their key metrics' last values, and what may be said of them. `elsewhere`: replicates in
-    earlier rounds and in other loops."""
+    """Runs with their key metrics' last values, and what may be said of them. `elsewhere`: the loop's other runs, and
+    replicates in other loops."""
     keys = for_runs(metrics, runs).key_metrics
     last = {key: aligned(_last(run, key) for run in runs) for key in keys}
     rows = [

@@ -50,7 +50,7 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
 
 def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = ()) -> list[str]:
     """What may be said of the configs of these runs by their first key metric: the spread between seeds, and each config
-    against its base's, else the baseline. `elsewhere`: replicates in earlier rounds and in other loops."""
+    against its base's, else the baseline. `elsewhere`: the loop's other runs that count, and replicates in other loops."""
     finished = [run for run in runs if run.state is RunState.FINISHED and run.summary]
     keys = for_runs(book, finished).key_metrics
     key = next((key for key in keys if any(run.summary and key in run.summary.metrics for run in finished)), None)
