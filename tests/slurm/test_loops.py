@@ -75,6 +75,7 @@ def test_a_round_is_submitted_at_once_and_each_run_gets_its_own_gpu(project: Eng
         project.gate().touch()
         finished(project, loop)
     assert set(cluster.jobs().values()) == {"COMPLETED"}
+    assert (project.folder / "reports" / "report.md").read_text().count(", partition gpu)") == 9
     for attempt in project.attempts():
         assert attempt.place == "slurm"
         assert job_of(attempt).isdigit()

@@ -91,3 +91,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The failure in words."""
     diagnosis: Cause | None = None
     """The failure with the line that decided it and what to do; its text is `cause`."""
+
+    @property
+    def where(self) -> str | None:
+        """Where it ran, if not on the engine's machine: `n3 (slurm job 12, partition gpu)`."""
+        if self.place == LOCAL:
+            return None
+        handle = self.handle or {}
+        told = [f"{self.place} job {handle['job']}" if "job" in handle else self.place]
+        told += [f"partition {handle['partition']}"] if "partition" in handle else []
+        return f"{self.node or 'not begun'} ({', '.join(told)})"

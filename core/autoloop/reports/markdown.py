@@ -173,7 +173,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     if failed:
         lines += ["", "Not finished:", ""]
         lines += [line for run in failed for line in _failure(run, store.attempts(run.id)[-1:])]
-    lines += ["", "Where they are:", "", *(_place(run) for run in runs)]
+    lines += ["", "Where they are:", "", *(_place(store, loop, run) for run in runs)]
     lines += _uploads(loop, runs)
     live = [p for p in made if p.live]
     if live:
@@ -240,10 +240,12 @@ def _failure(run: Run, last: list[Attempt]) -> list[str]:
     return lines
 
 
-def _place(run: Run) -> str:
+def _place(store: Store, loop: Loop, run: Run) -> str:
     text = f"- {inert(run.name)} ({run.id}): config {code(run.source_path)}, output {code(run.output_dir or '–')}"
     if run.wandb_url or run.wandb_id:
         text += f", W&B {address(run.wandb_url) if run.wandb_url else inert(run.wandb_id or '')}"
+    last = store.attempts(run.id)[-1:] if loop.spec.slurm else []
+    text += "".join(f", ran on {inert(where)}" for attempt in last if (where := attempt.where))
     return "\n".join([text, *(f"  - {inert(note)}" for note in run.notes)])
 
 
