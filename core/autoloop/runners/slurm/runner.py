@@ -327,7 +327,7 @@ class SlurmRunner:
             return
         if case.requeued:
             self._requeued(case)
-        elif case.job is not None and case.job.waiting and not case.begun:
+        elif case.job is not None and case.job.waiting and not case.begun and case.missing_since is None:
             self._tell(case, Waits(words.waiting_words(case.job, time.time())))
             return
         if case.cancel_at is not None and now >= case.cancel_at:
