@@ -8,11 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from autoloop.model import SlurmSpec, TakenKind
-from autoloop.runners.runner import AttemptSpec
+from autoloop.model import Attempt, SlurmSpec, TakenKind
+from autoloop.runners.runner import AttemptSpec, News, Vanished, Waits
 from autoloop.runners.slurm import commands, script, words
+from autoloop.runners.slurm import runner as slurm_runner
 from autoloop.runners.slurm.commands import Job, SlurmError
+from autoloop.runners.slurm.runner import SlurmRunner
 from autoloop.settings import load_settings
+
+from tests.support.waiting import eventually
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "slurm"
 
@@ -147,3 +151,33 @@ STATES = {
     "FAILED": None,
     "COMPLETED": None,
 }
+
+
+def test_a_job_that_slurm_forgets_while_it_waits_is_given_up(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm_runner, "UNKNOWN", 0.5)
+    monkeypatch.setattr(slurm_runner, "LOOK_EVERY", 0.05)
+    command(slurm, "sbatch", "echo 7")
+    command(slurm, "squeue", f"test -e {slurm}/forgotten || echo '7|PENDING|Priority||N/A|gpu|autoloop-abc-1'")
+    command(slurm, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    runner = SlurmRunner(SlurmSpec(poll=1.0))
+    attempt = Attempt(
+        id="abc-1", run="abc", number=1, slot=0, output_dir=str(tmp_path), directory=str(tmp_path / "a b"), created_at=0.0
+    )
+    told: list[News] = []
+
+    def heard(kind: type) -> bool:
+        told.extend(runner.news())
+        return any(isinstance(news, kind) for _, news in told)
+
+    try:
+        runner.submit(attempt, spec(tmp_path), dict(os.environ))
+        eventually(lambda: heard(Waits) and ("abc-1", Waits("Slurm: other jobs come first")) in told, "the reason")
+        assert runner.any_left()
+        (slurm / "forgotten").touch()
+        eventually(lambda: heard(Vanished), "the end")
+    finally:
+        runner.close()
+    assert told[-1] == ("abc-1", Vanished("its job never began: Slurm does not know it", started=False))
+    assert not runner.any_left()
