@@ -61,6 +61,8 @@ class LogView(PromptPane):
         """Every line with what is searched for."""
         self._painted: int | None = None
         """Rows there were to show when they were painted last."""
+        self._ticked: object = None
+        """How it looked when the clock painted it last."""
         self._held_back = 0
         self._wraps = False
         self._shown: list[int] = []
@@ -97,9 +99,10 @@ class LogView(PromptPane):
         """Take in what the log has grown by and paint what changed; nothing while the pane is not on the screen."""
         if not self.is_on_screen:
             return
+        changed = False
         if self.log_file:
             generation = self.log_file.generation
-            self.log_file.poll()
+            changed = self.log_file.poll()
             if self.log_file.generation != generation:
                 self._search = None
                 self._go_on_following()
@@ -113,8 +116,18 @@ class LogView(PromptPane):
         # Nobody reads a log of which more than a page goes by at each tick: hardly once a second spares a slow link.
         flew = self.following and self._painted is not None and self._total - self._painted > self._height
         self._held_back = self._held_back + 1 if flew and self._held_back < FLOOD_TICKS else 0
-        if not self._held_back:
+        if not self._held_back and (changed or self._painted_from() != self._ticked):
             self.repaint()
+            self._ticked = self._painted_from()
+
+    def _painted_from(self) -> object:
+        """What the rows depend on beside the text of the log; never the same while something is being looked for."""
+        if self._matches or self._hits or self._search:
+            return object()
+        log = self.log_file
+        where = self.following, self._top, self._cursor, self._shift, self._wraps, self._rows_below, self._seen
+        told = self.log_title, self._empty, self._note, self.has_focus, self._query, self.glyphs
+        return self.size, self._total, where, told, log and (log.generation, log.problem, log.caught_up)
 
     def _count_hits(self) -> None:
         """Begin to look for every line with what is searched for."""
