@@ -186,6 +186,8 @@ def newest_variant(snapshot: Snapshot) -> Run:
 def write_configs(folder: Path) -> list[Path]:
     """A baseline whose learning rate is far too low, and a config that is better."""
     (folder / "configs").mkdir(parents=True)
+    # Nobody is at a terminal: this program approves.
+    (folder / "autoloop.toml").write_text('[agents.script]\nallow = ["approve"]\n', encoding="utf-8")
     paths = []
     for name, rate, tau in (("reach_base", 1e-5, 0.05), ("reach_lr_2e-3", 2e-3, 2.0)):
         config = copy.deepcopy(project.BASELINE)
