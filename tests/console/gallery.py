@@ -42,6 +42,7 @@ SCREENS: dict[str, list[str]] = {
     "proposals": ["p"],
     "proposal": ["p", "enter"],
     "editor": ["p", "e"],
+    "editor-new": ["p", "v", "enter", "r", "e", "g"],
     "rounds": ["r"],
     "rounds-seeds": ["r", "z"],
     "rounds-tree": ["r", "b"],

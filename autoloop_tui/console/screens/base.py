@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar, Protocol, cast
@@ -15,7 +15,7 @@ from textual.binding import BindingType
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
-from autoloop_tui.console.actions import BY_ID, Action
+from autoloop_tui.console.actions import BY_ID, URGENT, Action
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.loop_view import TROUBLE, Feed, View
 from autoloop_tui.console.preferences import Preferences
@@ -145,6 +145,10 @@ class LoopScreen(Standing, Screen[None]):
         """Why the action of that id cannot be taken on what is shown, in a sentence; empty if it can."""
         return ""
 
+    def urgent(self, view: View) -> Sequence[str]:
+        """Actions whose hints stand first: they are the answer to what the screen says."""
+        return URGENT
+
     def not_sent(self) -> None:
         """A command could not be sent: forget that it is on its way."""
 
@@ -159,7 +163,9 @@ class LoopScreen(Standing, Screen[None]):
         self.paint_top()
         if view is not None:
             self.show_view(view)
-            self.query_one(HintBar).repaint()
+            hints = self.query_one(HintBar)
+            hints.urgent = self.urgent(view)
+            hints.repaint()
 
     def paint_top(self) -> None:
         """The first line again: the time goes on while nothing else happens."""

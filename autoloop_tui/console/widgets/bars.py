@@ -69,6 +69,8 @@ class HintBar(RowPane):
         self._places: list[tuple[int, int, Action]] = []
         """Where each hint stands, for the mouse: its first cell, the one after its last."""
         self.scope = scope
+        self.urgent: Sequence[str] = URGENT
+        """Actions whose hints stand first where they can act."""
         self.command = ""
         self.message: Piece = ("", "")
 
@@ -93,7 +95,7 @@ class HintBar(RowPane):
         width = self.size.width
         last = [BY_ID["app.help"], self._back]
         shown = [BY_ID.get(f"app.{self.scope}"), *last]
-        urgent = [BY_ID[each] for each in URGENT]
+        urgent = [BY_ID[each] for each in self.urgent]
         others = [each for each in of_scope("app") if each not in urgent and each.id != "app.back"]
         known = [each for each in [*urgent, *of_scope(self.scope), *others] if each.hint and each not in shown]
         first = [each for each in known if not self._refusal(each.id)]

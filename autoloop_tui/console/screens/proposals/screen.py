@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from autoloop.model import Proposal, ProposalStatus, Round, Run
+from autoloop.model import LoopState, Proposal, ProposalStatus, Round, Run
 from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop.text.plural import plural
 
@@ -50,6 +50,8 @@ class ProposalsScreen(ProposalBrowser):
         name, proposal = action.partition(".")[2], self.rows.proposal
         if name == "start":
             return (may_start(self.view) or "") if self.view else "the loop is not known yet"
+        if name in ("hold", "undo") and self.view and self.view.loop.state is not LoopState.ACTIVE:
+            return f"the loop has {self.view.loop.state.value}: no round starts"
         if name in ON_ONE and proposal is None:
             return "there is no proposal here"
         return self._why_settled(name, proposal) if name in CHANGES_ONE and proposal is not None else ""

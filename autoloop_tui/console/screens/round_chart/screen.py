@@ -115,7 +115,9 @@ class RoundChartScreen(LoopScreen):
     def _paint_runs(self, view: View, runs: list[Run]) -> None:
         pane, glyphs = self.query_one("#round-runs", RowPane), self.console.glyphs
         all_runs = view.snapshot.runs_of(runs[0].round) if runs else []
-        told = f" {len(runs)} of {len(all_runs)} runs" + (", one alone" if self.alone else "")
+        waiting = sum(run.output_dir is None for run in all_runs)
+        told = f" {len(runs)} of {len(all_runs)} runs" + (f", {waiting} not started" if waiting else "")
+        told += ", one alone" if self.alone else ""
         rows: list[list[Piece]] = [[(told, "dim")]]
         name = max(12, min(48, pane.size.width - 30))
         lasts = {run.id: self._last(run) for run in runs}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from autoloop.model import Run, RunState, Slot
+from autoloop.model import LoopState, Run, RunState, Slot
 from autoloop.protocol import Retry, Stop
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -406,6 +407,11 @@ class SlotsScreen(LoopScreen):
 
     def subject(self, view: View) -> Slot:
         return view.loop.spec.slots[self.cursor]
+
+    def urgent(self, view: View) -> Sequence[str]:
+        """Of a loop that has ended, the page that says what it came to."""
+        ended = view.loop.state is not LoopState.ACTIVE
+        return [*super().urgent(view), "app.finish"] if ended else super().urgent(view)
 
     def refusal(self, action: str) -> str:
         run = self.focused_run(self.view) if self.view else None

@@ -159,6 +159,7 @@ async def test_home_of_a_loop_that_has_ended_names_the_key(project: RecordedProj
         assert not isinstance(app.screen, FinishScreen)
         assert "all rounds are done; W: the result" in text(app)
         assert "q quit" in text(app)
+        assert "W result" in text(app)
         await pilot.press("r")
         await settle(pilot)
         assert "q back" in text(app)
