@@ -156,7 +156,7 @@ class View:
         same = len(old.runs) == len(new.runs) and before.metrics is self.metrics and old.elsewhere == new.elsewhere
         same = same and before.loop.id == self.loop.id and before.loop.outcome == self.loop.outcome
         same = same and old.proposals == new.proposals
-        if same and "outcome" in vars(before) and all(map(_same_result, old.runs, new.runs)):
+        if same and not before.brief and "outcome" in vars(before) and all(map(_same_result, old.runs, new.runs)):
             vars(self)["outcome"] = before.outcome
 
     @cached_property

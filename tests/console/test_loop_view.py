@@ -8,6 +8,7 @@ import msgspec
 from autoloop.model import RunState
 
 from autoloop_tui.console.loop_view import Feed
+from tests.console import states
 from tests.console.projects import CONFIG, RecordedProject, curve
 
 
@@ -84,3 +85,17 @@ def test_verdicts_are_worked_out_again_only_when_something_has_ended(tmp_path: P
     assert feed.poll()
     assert feed.view.outcome != first
     feed.close()
+
+
+def test_what_the_first_paint_did_without_is_worked_out_afterwards_though_nothing_has_ended(tmp_path: Path) -> None:
+    night = states.running(tmp_path)
+    feed = Feed(night.folder)
+    feed.poll(brief=True)
+    assert feed.view is not None
+    assert feed.view.outcome is None
+    run = next(run for run in feed.view.snapshot.runs if run.state is RunState.RUNNING)
+    night.store.put_run(msgspec.structs.replace(run, step=run.step + 1))
+    feed.poll()
+    assert feed.view.outcome is not None
+    feed.close()
+    night.store.close()
