@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -32,11 +33,20 @@ def rows(count: int, every: int = 1) -> list[dict[str, Any]]:
     return [{"_step": step * every, "_timestamp": 1.0, "loss": float(step)} for step in range(count)]
 
 
-def nothing_left_over() -> bool:
-    """Whether no process that this one started is there any more."""
-    return not [each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
+def below() -> set[psutil.Process]:
+    """The processes that this one has started and that have not ended."""
+    return {each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE}
 
 
+@pytest.fixture
+def nothing_left_over() -> Iterator[None]:
+    """A test after which no process is there that was not there before."""
+    before = below()
+    yield
+    assert below() <= before
+
+
+@pytest.mark.usefixtures("nothing_left_over")
 def test_every_row_of_every_run_is_read(service: StandIn) -> None:
     crowded: list[dict[str, Any]] = rows(1500) + [
         {"_step": step, "loss": float(step)} for step in range(30_000, 300_000, 270)
@@ -57,7 +67,6 @@ def test_every_row_of_every_run_is_read(service: StandIn) -> None:
     assert set(found["odd"]) == {"a", "b", "c.d"}
     assert math.isnan(found["odd"]["a"].values[0])
     assert found["odd"]["b"].values[0] == -math.inf
-    assert nothing_left_over()
 
 
 def test_the_steps_of_an_online_run_are_its_trainers_own(service: StandIn) -> None:
@@ -100,6 +109,7 @@ def after_the_key(trouble: str | int | bytes, service: StandIn) -> None:
     ("trouble", "said"),
     [("cut", "EOF"), (503, "503"), (b"<html>hello</html>", "did not answer as it should"), (403, "403")],
 )
+@pytest.mark.usefixtures("nothing_left_over")
 def test_trouble_on_the_way_is_said_after_few_tries(service: StandIn, trouble: str | int | bytes, said: str) -> None:
     service.projects["e", "p"] = {"r": StandInRun()}
     after_the_key(trouble, service)
@@ -108,7 +118,6 @@ def test_trouble_on_the_way_is_said_after_few_tries(service: StandIn, trouble: s
     assert "\n" not in str(caught.value)
     asked = [name for name, _ in service.asked if name != "Viewer"]
     assert 1 <= len(asked) <= 1 + client.RETRIES
-    assert nothing_left_over()
 
 
 def test_what_the_service_complains_about_is_passed_on_without_the_key(service: StandIn) -> None:
@@ -120,16 +129,17 @@ def test_what_the_service_complains_about_is_passed_on_without_the_key(service: 
 
 
 @pytest.mark.parametrize("trouble", ["silent", "drip"])
+@pytest.mark.usefixtures("nothing_left_over")
 def test_nothing_is_waited_for_beyond_the_deadline_and_nothing_stays(service: StandIn, trouble: str) -> None:
     """Also an answer that comes a byte at a time, which no time-out of the socket notices."""
     service.projects["e", "p"] = {"r": StandInRun(rows=rows(500))}
     after_the_key(trouble, service)
     with pytest.raises(UserError, match="took too long"):
         project(seconds=8.0).runs(5)
-    assert nothing_left_over()
 
 
 @pytest.mark.parametrize(("bound", "said"), [("MAX_ANSWER", "answered with more than"), ("MAX_MEMORY", "needs more than")])
+@pytest.mark.usefixtures("nothing_left_over")
 def test_an_answer_without_end_does_not_fill_the_memory(
     service: StandIn, monkeypatch: pytest.MonkeyPatch, bound: str, said: str
 ) -> None:
@@ -138,7 +148,6 @@ def test_an_answer_without_end_does_not_fill_the_memory(
     service.projects["e", "p"] = {"r": StandInRun(rows=rows(500))}
     with pytest.raises(UserError, match=said):
         everything()
-    assert nothing_left_over()
 
 
 def test_the_clients_files_are_removed(service: StandIn, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -24,7 +24,7 @@ from autoloop.store.trouble import StoreUnavailableError, translated
 REMEMBERED = 20_000
 """Decoded rows kept of each kind, by a client that paints them again and again."""
 
-NEVER_READ: tuple[tuple[int, int], Any] = ((0, 0), None)
+NEVER_READ: tuple[tuple[int, int], Any] = ((-1, 0), None)
 
 AT_ONCE = 256
 """Rows taken from SQLite at a time: all bodies of a large loop need not be in memory together."""
@@ -168,15 +168,15 @@ class Rows:
         found: list[T] = []
         for row, body in self._each(sql, values):
             before, value = known.get(row, NEVER_READ)
-            if before != (mark := (len(body), hash(body))):
-                if len(known) >= self._remembered:
-                    known.clear()
-                try:
+            try:
+                if before != (mark := (len(body), hash(body))):
+                    if len(known) >= self._remembered:
+                        known.clear()
                     value = from_stored(decoder.decode(body), self._project)
                     known[row] = mark, value
-                except (msgspec.DecodeError, TypeError, RecursionError) as error:
-                    what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
-                    raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
+            except (msgspec.DecodeError, TypeError, RecursionError) as error:
+                what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
+                raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
             found.append(value)
         return found
 

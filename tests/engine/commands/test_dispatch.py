@@ -19,10 +19,11 @@ GROUPS = (proposals, rounds, runs, loop)
 
 
 def handlers(module: ModuleType) -> dict[str, tuple[type, ...]]:
-    """The handlers of a module, each with the requests that it takes."""
+    """The handlers of a module, each with the requests that it takes: its public functions of a request."""
     found = {}
     for name, function in inspect.getmembers(module, inspect.isfunction):
-        if function.__module__ == module.__name__ and (kind := get_type_hints(function).get("request")):
+        public = not name.startswith("_") and function.__module__ == module.__name__
+        if public and (kind := get_type_hints(function).get("request")):
             found[name] = get_args(kind) or (kind,)
     return found
 
