@@ -164,7 +164,7 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
     evidence = proposal.evidence
     if evidence is None:
         return []
-    book, _, edition = evidence.rule_version.rpartition(" ")  # `act_ot 4`, or `4` of a book without a name
+    book, _, edition = evidence.rule_version.rpartition(" ")  # `mine 4`, or `4` of a book without a name
     version = f" (rule book {f'{book} ' if book else ''}v{edition})" if edition else ""
     made = f"{evidence.rule}, version {evidence.rule_version}" if evidence.searched else f"rule {evidence.rule}{version}"
     rows: Rows = [[("evidence", "bold key"), (clip(f"  {made}", width - 8), "dim")]]
