@@ -59,10 +59,12 @@ def test_fast_keys_never_end_a_console(driven: Any, sessions: Any) -> None:
             for _ in range(10):
                 tmux("send-keys", "-t", name, *("r", "?", "p"), *chosen.choices(KEYS, k=20))
         for name in names:
-            # Whatever is open is left: a prompt first, then dialogs and screens; q in an input is only a letter.
+            # Whatever is open is left: a prompt first, then dialogs and screens; q in an input is only a letter. An editor
+            # asks whether what was written may go, which y answers.
             for _ in range(8):
                 tmux("send-keys", "-t", name, "Escape")
                 time.sleep(0.6)  # else tmux takes Escape and what follows for one key
+                tmux("send-keys", "-t", name, "y")
             screen = tmux("capture-pane", "-p", "-t", name)
             assert "ENDED" not in screen, screen
             tmux("send-keys", "-t", name, "s", "q")
