@@ -1,7 +1,8 @@
 """The console under load, measured from outside: 8 runs that write 1000 log lines a second each, watched in tmux.
 
 For each size the console runs in a tmux pane whose client sits on a pty of ours: what that pty receives is what an SSH link
-would carry. A key's latency is the time from writing it to the pty until the line that it changes arrives. The first
+would carry. A key's latency is the time from writing it to the pty until the cursor arrives in its new row; the details
+(log, charts, and last the command for it, at the bottom) follow. The first
 paint is the time from asking tmux, which runs already, for a pane with the console in it until the line above and the
 names of the runs in the slots have arrived; with bytecode on the disk, as it is once the console was opened before. Beside
 the milliseconds stands how often those of a bare Textual app (`floor.py`) go into them. Run:
@@ -179,6 +180,28 @@ def opened(project: Path, columns: int, rows: int, runs: list[Run]) -> tuple[Ter
     return terminal, ((painted or time.perf_counter()) - begin) * 1e3
 
 
+def painted_anew(old: str, new: str) -> str:
+    """The longest part of `new` that a terminal which paints only what has changed must be sent, where `old` stood."""
+    parts = "".join(after if before != after else " " for before, after in zip(old, new, strict=True)).split()
+    return max(parts, key=len)
+
+
+def key_delays(terminal: Terminal, ids: list[str] | None) -> list[float]:
+    """ms from a key that moves the cursor in Slots, in ascending order: until the cursor stands in its new row, or with the
+    ids of the runs from the first slot on, until the line of the command at the bottom names the run."""
+    delays = []
+    for turn in range(2 * (RUNS - 1) * 2):
+        place = turn % (RUNS - 1)
+        down = (turn // (RUNS - 1)) % 2 == 0
+        left, reached = (place, place + 1) if down else (RUNS - 1 - place, RUNS - 2 - place)
+        expected = "›" if ids is None else painted_anew(ids[left], ids[reached])
+        pressed = terminal.press(b"j" if down else b"k")
+        arrived = terminal.read(2, until=[expected])
+        delays.append(((arrived or pressed + 2) - pressed) * 1e3)
+        terminal.read(0.13)
+    return sorted(delays)
+
+
 def measure(project: Path, columns: int, rows: int, seconds: float, runs: list[Run]) -> dict[str, float]:
     starts = []
     for _ in range(STARTS):
@@ -187,7 +210,6 @@ def measure(project: Path, columns: int, rows: int, seconds: float, runs: list[R
         terminal.close()
     terminal, took = opened(project, columns, rows, runs)
     starts.append(took)
-    run_ids = [run.id for run in runs]
     terminal.read(4)
     pid = console_pid(project)
     cpu, _ = usage(pid)
@@ -202,17 +224,9 @@ def measure(project: Path, columns: int, rows: int, seconds: float, runs: list[R
         "CPU %": (cpu_after - cpu) / took * 100,
         "RSS MB": rss,
     }
-    delays = []
-    for turn in range(25):
-        down = (turn // (RUNS - 1)) % 2 == 0
-        place = turn % (RUNS - 1)
-        expected = run_ids[place + 1 if down else RUNS - 2 - place]
-        pressed = terminal.press(b"j" if down else b"k")
-        arrived = terminal.read(2, until=[expected])
-        delays.append(((arrived or pressed + 2) - pressed) * 1e3)
-        terminal.read(0.13)
-    delays.sort()
-    result |= {"key median ms": statistics.median(delays), "key p95 ms": delays[int(len(delays) * 0.95)]}
+    for what, ids in (("key", None), ("details", [run.id for run in runs])):
+        delays = key_delays(terminal, ids)
+        result |= {f"{what} median ms": statistics.median(delays), f"{what} p95 ms": delays[int(len(delays) * 0.95)]}
     terminal.close()
     return result
 
@@ -226,11 +240,16 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        store, loop = make_project(project, len(SIZES) * (seconds + 18 + 2 * STARTS))
+        store, loop = make_project(project, len(SIZES) * (seconds + 30 + 2 * STARTS))
         try:
             spawn(store, store.loop(loop))
             Terminal(80, 24, "exec sleep 3600", project).read(2)  # the tmux server
-            runs = sorted((r for r in store.runs(loop) if r.position < RUNS), key=lambda run: run.slot or 0)
+            while (
+                len(runs := [run for run in store.runs(loop) if run.slot is not None and run.state is RunState.RUNNING])
+                < RUNS
+            ):
+                time.sleep(0.1)
+            runs.sort(key=lambda run: run.slot or 0)
             print(f"{RUNS} runs × {LINES_PER_SECOND} lines/s, {PAST_RUNS} past runs, {seconds:.0f} s each, in tmux")
             print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
             floor = measure_floor(project, lambda command: Terminal(80, 24, command, project))
@@ -240,9 +259,10 @@ def main() -> int:
                 figures = measure(project, columns, rows, seconds, runs)
                 print(f"\n{columns}×{rows}")
                 for name, value in figures.items():
-                    limit = limits.get(name, 20 if columns == 200 else 2)
+                    limit = (20 if columns == 200 else 2) if name == "kB/s" else limits.get(name)
+                    wanted = "" if limit is None else f"   (≤ {limit})"
                     times = f"   {value / floors[name]:.1f} ×" if name in floors else ""
-                    print(f"  {name:<16}{value:9.1f}   (≤ {limit}){times}")
+                    print(f"  {name:<19}{value:9.1f}{wanted}{times}")
             print("\nidle (loop ended)")
             store.send(loop, Kill(), Sender(user="bench", terminal="none"))
             time.sleep(4)
