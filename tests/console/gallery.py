@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import Iterable
@@ -19,10 +20,13 @@ from typing import Any
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
 
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
+from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.plan import PlanApp
+from autoloop_tui.console.screens.proposals.editor import EditTable
 from autoloop_tui.console.screens.welcome import WelcomeApp
 from docs.make_pictures import local_fonts, size
 from tests.console.pictures import text
@@ -72,6 +76,7 @@ async def lead(pilot: Pilot[Any], night: Night, name: str) -> None:
     """From wherever the console is to that screen, and until all that it shows has been read."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
+    await close_dialogs(pilot)
     await pilot.press("escape", "escape", "s", "L")
     app.marked = []
     if name == "compare":
@@ -82,6 +87,15 @@ async def lead(pilot: Pilot[Any], night: Night, name: str) -> None:
     await settle(pilot)
     if not app.is_running:
         raise SystemExit(f"{name}: the console has ended")
+
+
+async def close_dialogs(pilot: Pilot[Any]) -> None:
+    """What stands in an editor is discarded; every other question is answered with no."""
+    app = pilot.app
+    while isinstance(app.screen, ModalScreen):
+        discards = isinstance(app.screen, Confirm) and isinstance(app.screen_stack[-2], EditTable)
+        await pilot.press("y" if discards else "escape")
+        await pilot.pause()
 
 
 def keep(app: App[Any], folder: Path, name: str, shown: Size, theme: str) -> None:
@@ -128,6 +142,7 @@ def main() -> None:
     parser.add_argument("--size", type=size, action="append", help="COLUMNSxROWS")
     parser.add_argument("--theme", action="append")
     given = parser.parse_args()
+    os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
     out, sizes = given.out.resolve(), given.size or SIZES
     for theme in given.theme or THEMES:
         for state in given.state or STATES:
