@@ -18,7 +18,8 @@ from textual.widgets import Input
 from autoloop_tui.console.actions import ACTIONS, CHANGING, REPLAYING, Action, bindings
 from autoloop_tui.console.asking_app import AskingApp
 from autoloop_tui.console.drawing.paint import clip, plain
-from autoloop_tui.console.loop_view import TROUBLE, Feed
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import TROUBLE
 from autoloop_tui.console.notifications import has_ended, news, osc9
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen

@@ -8,7 +8,8 @@ from pathlib import Path
 from autoloop.protocol import Pause, Request, Resume, Stop, verb
 
 from autoloop_tui.console.actions import BY_ID, shown_key
-from autoloop_tui.console.loop_view import TROUBLE, Feed
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import TROUBLE
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.dialogs import Confirm

@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from autoloop_tui.console.actions import ACTIONS, Action, shown_key
 from autoloop_tui.console.drawing.paint import plain
-from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.theming.theme_files import ThemeFile

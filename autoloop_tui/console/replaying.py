@@ -11,7 +11,8 @@ from autoloop.as_of import Past, shifted
 from autoloop.engine import Holder
 from autoloop.model import LoopState, Run, Series
 
-from autoloop_tui.console.loop_view import BUDGET, Feed, View
+from autoloop_tui.console.feed import BUDGET, Feed
+from autoloop_tui.console.loop_view import View
 
 SPEEDS = (1, 10, 60, 300, 1800, 7200)
 """Seconds of the loop in one of the clock on the wall."""

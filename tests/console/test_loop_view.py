@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from autoloop.model import RunState
 
-from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.feed import Feed
 from tests.console import states
 from tests.console.projects import CONFIG, RecordedProject, curve
 

@@ -1,4 +1,4 @@
-"""The recording of the README: an SVG that plays by itself, and keeps what does not move once."""
+"""The recording of the README: an SVG that plays when it is opened, and stores what does not change only once."""
 
 from __future__ import annotations
 

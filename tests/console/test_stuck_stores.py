@@ -14,7 +14,7 @@ from autoloop.protocol import Approve, Pause, Resume
 from autoloop.store import StoreUnavailableError
 
 from autoloop_tui.console.app import ConsoleApp
-from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from autoloop.model import ApprovalMode, LoopState, RoundState, Run, RunState
 
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
 
 LOOKED_AT = 50
 """Finished runs, the newest, that tell how long a step takes."""

@@ -10,7 +10,8 @@ from autoloop.model import Call, Outcome
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece, crop
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present import loop_ends
 from autoloop_tui.console.present.loop_state import name, short_status, status, waits
 

@@ -17,7 +17,8 @@ from textual.widget import Widget
 
 from autoloop_tui.console.actions import BY_ID, URGENT, Action
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.loop_view import TROUBLE, Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import TROUBLE, View
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.bars import HintBar, TopBar

@@ -13,7 +13,8 @@ from textual.message import Message
 from autoloop_tui.console.actions import BY_ID, URGENT, Action, of_scope, shown_key
 from autoloop_tui.console.drawing.paint import cells, clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.top_line import top_line
 from autoloop_tui.console.widgets.row_pane import RowPane
 

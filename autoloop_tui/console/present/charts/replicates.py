@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from autoloop.model import Run, Series
 
 from autoloop_tui.console.drawing.lines import Line
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.charts.bands import MOST_SEEDS, KnownSeeds, Seeds
 
 

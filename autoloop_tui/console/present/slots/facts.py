@@ -15,8 +15,9 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.logs.tail import LastLines
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of, so_far
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.telemetry import Load, Sample

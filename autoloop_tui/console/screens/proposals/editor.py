@@ -111,7 +111,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         self.outcome = CheckedVariant({})
         self._before = self._written()
         self._typed = False
-        """Something was typed: what is wrong is told in its colour from now on."""
+        """Something was typed: from now on, problems are shown in the colour of an error."""
         self._chosen = 0
         """The completion that Tab and Enter take."""
         self._judged: list[str] | None = None

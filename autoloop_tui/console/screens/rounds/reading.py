@@ -9,7 +9,8 @@ from autoloop.model import MetricSummary, Run, RunState, Series
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import sparkline
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import at_the_step_of, so_far
 from autoloop_tui.console.present.rounds.cells import TREND
 

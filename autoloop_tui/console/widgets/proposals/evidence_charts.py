@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import number, plain
-from autoloop_tui.console.loop_view import Feed
+from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.present.charts.levels import LEVELS
 from autoloop_tui.console.present.proposals.queue import telling_metrics
 from autoloop_tui.console.widgets.chart import Chart

@@ -11,7 +11,8 @@ from textual.containers import Container
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.drawing.pieces import Piece, heading
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.detail import change_rows
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane

@@ -14,7 +14,8 @@ from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.drawing.smoothing import Smoothed
-from autoloop_tui.console.loop_view import Feed, View
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.charts.bands import Seeds
 from autoloop_tui.console.present.charts.levels import in_reach
 from autoloop_tui.console.present.charts.panel import Panel, facts_of

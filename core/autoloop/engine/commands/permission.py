@@ -2,7 +2,7 @@
 pause and to hold, and what `[agents]` of the settings opens to them, within its budgets.
 
 The engine asks before it carries out a request, whichever client sent it. A client asks before it does something without an
-engine: start one, or stop runs by itself.
+engine: start one, or stop runs directly.
 """
 
 from __future__ import annotations

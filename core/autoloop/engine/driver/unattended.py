@@ -65,7 +65,7 @@ def _ask(attempt: Attempt, *, kill: bool) -> bool:
 
 
 def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool, sender: Sender) -> str:
-    """Stop the loop, or one run of it, and record that. UserError where an engine drives it after all.
+    """Stop the loop, or one run of it, and record that. UserError if an engine turns out to be driving it.
 
     Whether the sender may, is for the caller to check (`permission.check_early`)."""
     lock = EngineLock(store.places.lock(loop.name))

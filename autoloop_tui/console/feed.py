@@ -1,0 +1,288 @@
+"""What the console knows of a loop: the newest view of the store and the histories of the runs on the screen.
+
+Everything is pulled by the console's one clock; nothing here touches a widget.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autoloop import whoami
+from autoloop.engine import Holder, holder
+from autoloop.engine.planning.kept_metrics import metrics_of
+from autoloop.engine.runs.presence import Presence, presences
+from autoloop.metrics import MetricBook, canonical_columns, for_runs
+from autoloop.model import (
+    Attempt,
+    Run,
+    Series,
+    UserError,
+)
+from autoloop.protocol import Request
+from autoloop.secrets import missing
+from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
+
+from autoloop_tui.console.loop_view import TROUBLE, Gone, View
+from autoloop_tui.console.outbox import Letter, Outbox
+
+if TYPE_CHECKING:
+    from autoloop.metric_readers import Follower
+    from autoloop.rules import Rule
+    from autoloop.trainers import Preset
+
+HISTORIES = 16
+"""Histories kept open at a time, or more where more slots are shown; the least recently shown is let go."""
+
+LOCK_PATIENCE = 0.1
+"""Seconds that the screen waits for another process's lock; a command that needs longer goes through the outbox."""
+
+LAST_PATIENCE = 12.0
+"""Seconds that quitting waits for commands that are not sent yet: a little more than a store waits for a lock."""
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the processes of a loop without an engine."""
+
+BUDGET = 512 << 10
+"""Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
+
+
+class Feed:
+    """Reads one loop. Owned by the app, used from its thread, closed with it."""
+
+    def __init__(self, project: Path, loop: str | None = None) -> None:
+        self.project = project
+        self.store = Store.open(project)
+        self.store.wait_at_most(LOCK_PATIENCE)
+        self.loop_id = self.store.find_loop(loop).id
+        self.metrics = metrics_of(self.store.places, self.store.loop(self.loop_id))
+        self._resolved: MetricBook | None = None
+        self._keys_of: tuple[Snapshot, int] | None = None
+        """The snapshot and how many columns were known when the key metrics were chosen."""
+        self.view: View | None = None
+        self.problem: str | None = None
+        """Why the view is not the newest, in a sentence."""
+        self._version: int | None = None
+        self._engine: Holder | None = None
+        self._followers: OrderedDict[str, Follower] = OrderedDict()
+        """By output directory and attempt: one that is extended writes on in the same directory."""
+        self._columns: dict[str, Mapping[str, Series]] = {}
+        self._questions: set[int] = set()
+        """Commands of ours that are not answered yet."""
+        self._outbox = Outbox(project)
+        self._present: Mapping[str, Presence] = {}
+        self._looked_at = 0.0
+        self._rules: dict[int, list[Rule]] = {}
+        self._presets: dict[int, Preset] = {}
+        """By loop."""
+        self._secrets: dict[str, list[str]] = {}
+        """By run; a frozen config does not change."""
+
+    def close(self) -> list[str]:
+        """What could not be sent any more, in sentences."""
+        unsent = self._outbox.close(LAST_PATIENCE)
+        for follower in self._followers.values():
+            follower.close()
+        self.store.close()
+        return [letter.problem for letter in unsent]
+
+    def poll(self, *, brief: bool = False) -> bool:
+        """Take a new snapshot if the store or the engine's life changed. True if there is a new view. `brief`: one for the
+        first paint, which the next call completes.
+
+        Where the store cannot be read, `problem` says so and what was read last stays.
+        """
+        if not self.store.places.database.exists():
+            self.problem = "the project's .autoloop folder is gone; this is what was read last"
+            return False
+        try:
+            return self._poll(brief=brief)
+        except TROUBLE as error:
+            self.problem = f"the store cannot be read ({error}); this is what was read last"
+            return False
+
+    def _poll(self, *, brief: bool) -> bool:
+        version = self.store.version()
+        engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
+        present = {} if engine else self._look()
+        known = self.view.present if self.view else {}
+        if self.view is None or version != self._version or engine != self._engine or present != known:
+            snapshot = take_snapshot(self.store, self.loop_id)
+            before = self.view
+            gone = None if engine else self._gone_since(before)
+            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone, brief)
+            if before is not None:
+                self.view.keep_outcome(before)
+            self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
+            changed = True
+        elif (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics or self.view.brief != brief:
+            self.view = replace(self.view, metrics=metrics, brief=brief)
+            changed = True
+        else:
+            changed = False
+        self.problem = None
+        return changed
+
+    def _gone_since(self, before: View | None) -> Gone | None:
+        if before is not None and before.engine is not None:
+            return Gone(time.time(), seen=True)
+        if before is not None:
+            return before.gone_since
+        try:
+            log = self.store.places.engine_log(self.store.loop(self.loop_id).name)
+            return Gone(log.stat().st_mtime, seen=False)
+        except OSError:
+            return None
+
+    def _metrics_of(self, snapshot: Snapshot) -> MetricBook:
+        """The book with the key metrics of the loop's runs; another object only if those have changed."""
+        held = sum(map(len, self._columns.values()))
+        if self._keys_of is None or self._keys_of[0] is not snapshot or self._keys_of[1] != held:
+            self._keys_of = snapshot, held
+            book = for_runs(self.metrics, snapshot.runs, list(self._columns.values()))
+            if self._resolved is None or book.key_metrics != self._resolved.key_metrics:
+                self._resolved = book
+        return self._resolved or self.metrics
+
+    def _look(self) -> Mapping[str, Presence]:
+        """What is there of the runs, looked at every LOOK_EVERY seconds."""
+        now = time.monotonic()
+        if self.view is None or self.view.engine is not None or now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            self._present = presences(self.store, self.store.loop(self.loop_id))
+        return self._present
+
+    def follow_loop(self, loop: int) -> None:
+        """Look at another loop of the project."""
+        self.loop_id, self.view = loop, None
+        self.metrics = metrics_of(self.store.places, self.store.loop(loop))
+        self._resolved = self._keys_of = None
+
+    # ---------------------------------------------------------------------------------------------------- histories
+
+    def read(self, run: Run, *, budget: int = BUDGET) -> Mapping[str, Series]:
+        """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes."""
+        attempt = self.view.snapshot.attempts.get(run.id) if self.view else None
+        if attempt is None or run.output_dir is None:
+            return {}
+        key = _key(run)
+        follower = self._followers.get(key)
+        if follower is None:
+            follower = self._followers[key] = self._follow(attempt, run)
+        self._followers.move_to_end(key)
+        while len(self._followers) > self._most:
+            old, dropped = self._followers.popitem(last=False)
+            dropped.close()
+            self._columns.pop(old, None)
+        if follower.poll(budget) or key not in self._columns:
+            self._columns[key] = canonical_columns(follower.columns, self.metrics)
+        return self._columns[key]
+
+    def _follow(self, attempt: Attempt, run: Run) -> Follower:
+        """As the engine follows it; where the loop's preset cannot be read, the console log tells nothing."""
+        assert self.view is not None
+        # Imported here, because the first paint needs no reader.
+        from autoloop.engine.runs.following import follow_attempt
+
+        return follow_attempt(attempt, run, self.view.loop.spec, self._preset())
+
+    def _preset(self) -> Preset | None:
+        """The loop's own; None where it cannot be read."""
+        from autoloop.engine.planning.frozen import preset_of
+
+        if self.loop_id not in self._presets:
+            with suppress(UserError):
+                self._presets[self.loop_id] = preset_of(self.store.places, self.store.loop(self.loop_id))
+        return self._presets.get(self.loop_id)
+
+    def rules(self) -> list[Rule]:
+        """Those of the loop's own book; none where they are in Python or cannot be read."""
+        from autoloop.engine.planning.frozen import rules_of
+
+        if self.loop_id not in self._rules:
+            self._rules[self.loop_id] = []
+            with suppress(*TROUBLE):
+                self._rules[self.loop_id] = rules_of(self.store.places, self.store.loop(self.loop_id), self.metrics)
+        return self._rules[self.loop_id]
+
+    def secrets(self, run: Run) -> list[str]:
+        """What may stand in the run's log and must not be shown."""
+        from autoloop.engine.base.output_secrets import output_secrets
+
+        if run.id not in self._secrets:
+            self._secrets[run.id] = output_secrets(run, self._preset())
+        return self._secrets[run.id]
+
+    @property
+    def unmasked(self) -> str:
+        """What a log's title adds where a secret of --extra cannot be masked, because its variable is not set here."""
+        lacking = missing(self.view.loop.spec.extra, os.environ) if self.view else []
+        return f"{', '.join(lacking)} not set here: a secret of --extra may be shown" if lacking else ""
+
+    @property
+    def _most(self) -> int:
+        """Histories kept open: those that Slots shows at once, each with its base, whatever their number."""
+        return max(HISTORIES, 2 * len(self.view.loop.spec.slots) + 2) if self.view else HISTORIES
+
+    def known(self, run: Run) -> Mapping[str, Series]:
+        """What has been read of the run's metrics so far, without reading on."""
+        return self._columns.get(_key(run), {})
+
+    def step(self, run: Run) -> int:
+        """The newest step that is known of a run."""
+        follower = self._followers.get(_key(run))
+        return max(run.step, (follower.step or 0) if follower else 0)
+
+    def rate(self, run: Run) -> float | None:
+        """Steps a second."""
+        follower = self._followers.get(_key(run))
+        return follower.rate if follower else None
+
+    def seconds_left(self, run: Run, now: float) -> float | None:
+        """Until the run's last step; of a first attempt whose log tells no times, by how long it has trained."""
+        step, rate = self.step(run), self.rate(run)
+        if rate is None and run.attempts == 1 and run.started_at is not None and now > run.started_at:
+            rate = step / (now - run.started_at)
+        return run.seconds_left(step, rate, now)
+
+    # ----------------------------------------------------------------------------------------------------- commands
+
+    def send(self, request: Request) -> bool:
+        """Send a request; its answer comes with `answers`. False if that takes a while: `unsent` says if it fails."""
+        letter = Letter(self.loop_id, request)
+        if not self._outbox.under_way:  # else it would overtake what was asked for before
+            try:
+                self._questions.add(self.store.send(self.loop_id, request, whoami.this_process()))
+                return True
+            except StoreUnavailableError:
+                pass
+        self._outbox.put(letter)
+        return False
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are not sent yet."""
+        return self._outbox.under_way
+
+    def unsent(self) -> list[str]:
+        """Why commands of ours could not be sent, since last asked."""
+        taken = self._outbox.taken()
+        self._questions |= {letter.number for letter in taken if letter.number is not None}
+        return [letter.problem for letter in taken if letter.problem]
+
+    def answers(self) -> list[Command]:
+        """Commands of ours that have been answered since last asked."""
+        asked = [self.store.command(number) for number in sorted(self._questions)]
+        done = [command for command in asked if command.answered_at is not None]
+        self._questions -= {command.id for command in done}
+        return done
+
+
+def _key(run: Run) -> str:
+    return f"{run.attempts} {run.output_dir or ''}"
