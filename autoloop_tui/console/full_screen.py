@@ -276,7 +276,7 @@ def run_on_terminal(make: Callable[[], FullScreenApp[Any]], project: Path, *, mo
     try:
         app = make()
         app.terminal_before = before
-        app.run(mouse=mouse)
+        asyncio.run(_to_its_end(app, mouse=mouse))
         crashed = app.crashed
     except UserError:
         raise
@@ -288,6 +288,23 @@ def run_on_terminal(make: Callable[[], FullScreenApp[Any]], project: Path, *, mo
         for told in [*filter(None, [crashed]), *(app.parting if app else ())]:
             print(f"autoloop-tui: {plain(told)}", file=sys.stderr)
     return 1 if crashed else (app and app.return_code) or 0
+
+
+async def _to_its_end(app: FullScreenApp[Any], *, mouse: bool) -> None:
+    """Run the app and end every task it leaves, also those that begin while others are cancelled.
+
+    asyncio.run cancels once; what begins during that, as a timer of a screen that closes late does, would be reported
+    below our sentence when it is collected.
+    """
+    try:
+        await app.run_async(mouse=mouse)
+    finally:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + GRACE
+        while (left := asyncio.all_tasks() - {asyncio.current_task()}) and loop.time() < deadline:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=10 * NAP)
 
 
 def _to_tmux(text: str) -> None:

@@ -109,6 +109,7 @@ def terminal() -> Iterator[Any]:
 
 
 FAILING = """
+import asyncio
 import sys
 from pathlib import Path
 import autoloop_tui.console.app as app
@@ -118,6 +119,17 @@ secret = "hunter2"
 def fail(*_):
     password = secret
     raise KeyError("unforeseen")
+
+async def restart(times):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        if times:
+            asyncio.ensure_future(restart(times - 1))
+
+def fail_and_leave_tasks(*_):
+    asyncio.ensure_future(restart(3))
+    fail()
 
 {where}
 sys.exit(opening.console_or_welcome(Path.cwd()))
@@ -132,15 +144,16 @@ PLACES = {
     "a repaint": "from autoloop_tui.console.screens.slots.screen import SlotsScreen; SlotsScreen.show_view = fail",
     "a worker": "app.ConsoleApp.action_next_theme = lambda self: self.run_worker(fail, thread=True) and None",
     "the end": "app.ConsoleApp.on_unmount = fail",
+    "the end, with tasks left": "app.ConsoleApp.on_unmount = fail_and_leave_tasks",
 }
 
 
 @pytest.mark.parametrize("where", PLACES)
 def test_an_error_of_ours_is_one_sentence_and_a_file(project: RecordedProject, terminal: Any, where: Any) -> None:
     shown = terminal(project.folder, FAILING.format(where=PLACES[where]))
-    if where in ("a key", "a worker", "the end"):
+    if where in ("a key", "a worker", "the end", "the end, with tasks left"):
         shown.read(b"loop_1700000000")
-        os.write(shown.master, b"T" if where != "the end" else b"q")
+        os.write(shown.master, b"T" if "the end" not in where else b"q")
     told = shown.end()
     assert shown.process.wait(PATIENCE) == 1
     assert "KeyError" in told
