@@ -12,7 +12,7 @@ from autoloop import profiles
 from autoloop.configs import FieldTypes, default_fields
 from autoloop.files import read_text
 from autoloop.metrics import MetricBook, MetricBooks, metric_book, parse_metric_book
-from autoloop.model import LoopSpec, SlurmSpec, UserError
+from autoloop.model import HostSpec, LoopSpec, SlurmSpec, UserError
 from autoloop.profiles import METHODS, planned_methods
 from autoloop.toml import SETTINGS_FILE, parse_toml, read_table
 
@@ -131,6 +131,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What coding agents and scripts may ask for; by default to propose, to pause and to hold."""
     slurm: SlurmSpec = SlurmSpec()
     """What each job asks Slurm for, with --slurm."""
+    host: list[HostSpec] = []
+    """Other machines that runs may use through ssh."""
     search: dict[str, Any] = {}
     """The space that `--propose optuna` searches, by config path: low and high, or values."""
 

@@ -24,6 +24,7 @@ from autoloop.model.event import Event, EventKind
 from autoloop.model.evidence import Evidence, Observation
 from autoloop.model.expectation import Expectation
 from autoloop.model.gpu_use import GpuUse
+from autoloop.model.host import HostSpec
 from autoloop.model.loop import (
     ApprovalMode,
     ApprovalPolicy,
@@ -74,6 +75,7 @@ __all__ = [
     "GpuUse",
     "HalveSpec",
     "Halved",
+    "HostSpec",
     "LapseKind",
     "LiveContext",
     "Loop",

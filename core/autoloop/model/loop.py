@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from autoloop.model.ends import LoopEnd
+from autoloop.model.host import HostSpec
 from autoloop.model.outcome import Outcome
 from autoloop.model.search import Search
 from autoloop.model.slot import Slot
@@ -82,6 +83,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 1
     slurm: SlurmSpec | None = None
     """Runs are handed to Slurm; with `gpus` also to those of this machine."""
+    hosts: list[HostSpec] = []
+    """The hosts that take runs; with `gpus` also this machine."""
     extra: list[str] = []
     wandb: WandbSpec = WandbSpec()
     formal: bool = False
@@ -147,19 +150,26 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def on_gpus(self) -> bool:
         """Whether its runs train on GPUs, here or elsewhere."""
-        return self.device != "cpu" and bool(self.gpus or self.slurm)
+        return self.device != "cpu" and bool(self.gpus or self.slurm or self.hosts)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether all its runs are at other places than this machine."""
+        return bool(self.slurm or self.hosts) and not self.gpus
 
     @property
     def slots(self) -> list[Slot]:
-        here = self._local_slots()
-        if self.slurm is None:
-            return here
-        jobs = self.slurm.max_jobs
-        return [*here, *(Slot(index=len(here) + i, place=SLURM, number=i + 1, of=jobs) for i in range(jobs))]
+        slots = self._local_slots()
+        cpu = self.device == "cpu"
+        for host in self.hosts:
+            groups = host.groups(self.gpus_per_run, cpu=cpu)
+            slots += [Slot(index=len(slots) + i, gpus=each, place=host.name, number=i) for i, each in enumerate(groups)]
+        jobs = self.slurm.max_jobs if self.slurm else 0
+        return [*slots, *(Slot(index=len(slots) + i, place=SLURM, number=i + 1, of=jobs) for i in range(jobs))]
 
     def _local_slots(self) -> list[Slot]:
         if self.device == "cpu" or not self.gpus:
-            return [] if self.slurm else [Slot(index=i) for i in range(self.concurrency)]
+            return [] if self.elsewhere else [Slot(index=i) for i in range(self.concurrency)]
         firsts = range(0, len(self.gpus), self.gpus_per_run)
         groups = [tuple(self.gpus[first : first + self.gpus_per_run]) for first in firsts]
         return [Slot(index=i, gpus=group) for i, group in enumerate(groups[: self.concurrency])]

@@ -16,10 +16,12 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     place: str = LOCAL
     number: int = 0
     of: int = 0
-    """Its number among the `of` of a place that chooses GPUs itself."""
+    """Its number among the `of` of a place that chooses GPUs itself; without these, among the CPU slots of a host."""
 
     @property
     def label(self) -> str:
         if self.of:
             return f"{self.place} {self.number}/{self.of}"
+        if self.place != LOCAL:
+            return f"{self.place}:gpu{','.join(map(str, self.gpus))}" if self.gpus else f"{self.place}:cpu{self.number}"
         return "gpu " + ",".join(map(str, self.gpus)) if self.gpus else f"cpu {self.index}"

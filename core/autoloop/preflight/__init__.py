@@ -40,7 +40,7 @@ def examine(
         spec.train_script,
         configs,
         device=spec.device,
-        elsewhere=spec.slurm is not None and not spec.gpus,
+        elsewhere=spec.elsewhere,
         cwd=spec.cwd,
         # NVML says whether there is a GPU without taking memory on it.
         environment={**trainer_environment, "CUDA_VISIBLE_DEVICES": shown, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},

@@ -22,7 +22,7 @@ BUSY_MEMORY = GIB
 def gpus(spec: LoopSpec, report: GpuReport) -> list[Finding]:
     if spec.device == "cpu":
         return [ok("GPUs", "none asked for: the runs train on the CPU")]
-    if spec.slurm and not spec.gpus:
+    if spec.elsewhere:
         return []
     if report.error:
         return [error("GPUs", f"none can be used ({report.error})", "check the driver, or debug with --device cpu")]

@@ -14,7 +14,7 @@ from autoloop.engine.planning.own_settings import check_own_folders, wandb_name
 from autoloop.engine.planning.rule_checks import check_decidable, misspelt
 from autoloop.gpus import GpuReport
 from autoloop.metrics import MetricBook
-from autoloop.model import Config, LoopSpec, UserError
+from autoloop.model import LOCAL, SLURM, Config, LoopSpec, UserError
 from autoloop.preflight.config_paths import missing_paths
 from autoloop.profiles import planned_methods
 from autoloop.rule_files import load_rules
@@ -59,6 +59,7 @@ def check(
     check_places(spec, preset)
     check_slots(spec)
     check_slurm(spec)
+    check_hosts(spec)
     if faults := [f"{source}: {fault}" for source, config in configs for fault in unusable(config)]:
         raise UserError(" ".join(faults))
     check_own_folders(preset, spec, configs)
@@ -207,9 +208,26 @@ def check_slurm(spec: LoopSpec) -> None:
             raise UserError(f"[slurm] directives holds {word}: {why}.")
 
 
+def check_hosts(spec: LoopSpec) -> None:
+    """Whether the hosts can be told apart, and have the GPUs that runs need."""
+    for host in spec.hosts:
+        if host.name in (LOCAL, SLURM) or [each.name for each in spec.hosts].count(host.name) > 1:
+            why = "two of them have it" if host.name not in (LOCAL, SLURM) else "it means another place"
+            raise UserError(f'A [[host]] cannot be named "{host.name}": {why}.')
+        if spec.device == "cpu":
+            continue
+        if len(set(host.gpus)) < len(host.gpus):
+            raise UserError(f"[[host]] {host.name} names a GPU twice: two runs never share a GPU.")
+        if len(host.gpus) < spec.gpus_per_run:
+            raise UserError(
+                f"[[host]] {host.name} names {plural(len(host.gpus), 'GPU')}, and a run needs {spec.gpus_per_run}: "
+                "name them as gpus = [0, 1], or train on the CPU with --device cpu."
+            )
+
+
 def check_gpus(spec: LoopSpec, gpus: GpuReport) -> None:
     """Whether this machine has the GPUs."""
-    if spec.device == "cpu" or (spec.slurm and not spec.gpus):
+    if spec.device == "cpu" or spec.elsewhere:
         return
     if gpus.error and spec.gpus:
         raise UserError(f"No GPU can be used here ({gpus.error}); to debug on the CPU say --device cpu.")

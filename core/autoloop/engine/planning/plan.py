@@ -18,7 +18,7 @@ from autoloop.engine.planning.rule_checks import named_metrics
 from autoloop.engine.planning.search_space import with_space
 from autoloop.engine.planning.then import check_then
 from autoloop.gpus import GpuReport
-from autoloop.model import LOCAL, LoopSpec, Run, Slot
+from autoloop.model import LoopSpec, Run, Slot
 from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
@@ -224,7 +224,7 @@ def plan_attempt(
         output_dir=output_dir,
         steps=run.total_steps,
         gpus=_gpus(spec, slot),
-        processes=0 if slot.place == LOCAL or spec.device == "cpu" else spec.gpus_per_run,
+        processes=0 if not slot.of or spec.device == "cpu" else spec.gpus_per_run,
         run_id=run.id,
         name=run.name,
         group=f"{loop}-r{run.round}",
@@ -261,7 +261,7 @@ def _request(spec: LoopSpec) -> LaunchRequest:
 
 def _gpus(spec: LoopSpec, slot: Slot) -> tuple[int, ...] | None:
     """The CUDA indices that a run gets; None where its place chooses them."""
-    return slot.gpus if slot.place == LOCAL or spec.device == "cpu" else None
+    return slot.gpus if not slot.of or spec.device == "cpu" else None
 
 
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str | None:
