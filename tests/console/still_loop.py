@@ -27,7 +27,7 @@ from textual.pilot import Pilot
 
 import autoloop_tui.console.app
 from autoloop_tui.console.app import ConsoleApp
-from autoloop_tui.console.screens.slots.screen import SlotsScreen
+from autoloop_tui.console.screens.slots.reading import Machine
 from autoloop_tui.console.telemetry import Sample
 from tests.console import projects
 from tests.console.projects import CONFIG, RecordedProject
@@ -68,7 +68,7 @@ def stand_still(monkeypatch: pytest.MonkeyPatch, folder: Path, sample: Sample = 
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(projects, "NOW", NOW)
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 1e6)  # turned by hand
-    monkeypatch.setattr(SlotsScreen, "_take_sample", lambda screen, view: setattr(screen, "sample", sample))
+    monkeypatch.setattr(Machine, "look", lambda machine, view: setattr(machine, "sample", sample))
 
 
 async def settle(pilot: Pilot[Any], turns: int = 9) -> None:

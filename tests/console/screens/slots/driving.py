@@ -11,7 +11,8 @@ import msgspec
 from autoloop.model import RunState
 from textual.pilot import Pilot
 
-from autoloop_tui.console.screens.slots.screen import SLOW, SlotsScreen
+from autoloop_tui.console.screens.slots.browsing import SLOW
+from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.widgets.slots.table import SlotTable
 from tests.console.pictures import text
 from tests.console.projects import CONFIG, RecordedProject, painted

@@ -35,7 +35,7 @@ async def test_the_cursor_moves_by_keys_and_the_log_follows_it(tmp_path: Path, s
     async with drive(busy(tmp_path, slots=3), size) as (pilot, screen):
         for key, at in (("j", 1), ("j", 2), ("down", 2), ("k", 1), ("up", 0), ("k", 0), ("2", 2), ("0", 0), ("9", 0)):
             await pilot.press(key)
-            assert screen.cursor == at, key
+            assert screen.table.place == at, key
         await pilot.press("1")
         await settle(pilot)
         assert "run 1 line 79" in "\n".join(painted(screen.query_one(LogTail)))
@@ -57,7 +57,7 @@ async def test_a_click_chooses_a_slot(tmp_path: Path) -> None:
     async with drive(busy(tmp_path), (120, 40)) as (pilot, screen):
         assert await pilot.click(SlotTable, offset=(60, 2))
         await settle(pilot)
-        assert screen.cursor == 1
+        assert screen.table.place == 1
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -140,7 +140,7 @@ async def test_enter_opens_the_run_and_q_comes_back(tmp_path: Path) -> None:
         await pilot.press("q")
         await settle(pilot)
         assert pilot.app.screen is screen
-        assert screen.cursor == 1
+        assert screen.table.place == 1
 
 
 async def test_tab_goes_to_the_log_where_its_own_keys_work_and_back(tmp_path: Path) -> None:

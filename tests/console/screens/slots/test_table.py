@@ -225,7 +225,7 @@ async def test_sixty_four_slots_page_and_are_counted(tmp_path: Path) -> None:
             assert f"1–{most} of 64 slots" in shown(pilot)
             for keys, place in (("G", 63), ("g", 0), ("4 2", 42), ("pagedown", 42 + most // 2), ("home", 0), ("7", 7)):
                 await pilot.press(*keys.split())
-                assert screen.cursor == place, keys
+                assert screen.table.place == place, keys
                 assert f"run_{place} " in table(screen)
             await pilot.press("end")
             assert f"{65 - most}–64 of 64 slots" in shown(pilot)
@@ -243,7 +243,7 @@ async def test_slots_of_one_kind_are_called_by_their_numbers_which_are_their_key
         assert [row.strip(" ›").split()[0] for row in (first, second)] == ["3", "7"]
         for key, place in (("7", 1), ("3", 0), ("1", 0)):  # no slot is called 1
             await pilot.press(key)
-            assert screen.cursor == place
+            assert screen.table.place == place
 
 
 async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loops_preset(tmp_path: Path) -> None:

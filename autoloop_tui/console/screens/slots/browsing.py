@@ -1,0 +1,259 @@
+"""What Slots shows and how one moves in it: what every slot does now, the run under the cursor, what happens next.
+
+`screen.py` adds the keys that act on a run.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from autoloop.model import Run, Slot
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.logs.tail import LastLines
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.slots.facts import facts_of
+from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
+from autoloop_tui.console.present.slots.rows import queue_row
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.screens.slots.reading import Histories, Machine
+from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.slots.detail import SlotDetail
+from autoloop_tui.console.widgets.slots.table import SlotTable
+from autoloop_tui.console.widgets.table import Table
+
+SLOW = 4
+"""Ticks between two looks at the table and charts; twice as many where the screen is narrow, which a slow link often
+is. The log is looked at in every tick."""
+
+NARROW = 100
+
+TYPING = 1.0
+"""Seconds within which a second digit belongs to the number of a slot that is typed."""
+
+
+class SlotBrowser(LoopScreen):
+    """The table of slots, and under it the run that is pointed at; without any key that sends a request."""
+
+    SCOPE = "slots"
+    TITLE = ""
+    BACK = "quit"
+    CSS_PATH = "slots.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("slots"),
+        *(Binding(str(digit), f"slot('{digit}')", show=False) for digit in range(10)),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(classes="show-log")
+        self.part = "log"
+        self.machine = Machine(self)
+        self._histories = Histories()
+        self._last_lines = LastLines()
+        self._ticks = 0
+        self._typed = ("", 0.0)
+        """Digits of a slot's number, and when the last was typed."""
+        self._details_due = False
+        """What is shown of the run under the cursor will be painted after the cursor."""
+        self._pointed = ""
+        """The run that the command on the last line was last made for by itself."""
+
+    def body(self) -> list[Widget]:
+        return [
+            SlotTable(self.console.keys_of, id="slots"),
+            RowPane(id="queue"),
+            SlotDetail(id="detail"),
+            RowPane(id="next"),
+        ]
+
+    @property
+    def table(self) -> SlotTable:
+        return self.query_one(SlotTable)
+
+    @property
+    def detail(self) -> SlotDetail:
+        return self.query_one(SlotDetail)
+
+    def on_mount(self) -> None:
+        self.table.focus()
+        view = self.view
+        if view is not None:  # Each change of a height after the first layout is another layout.
+            self.table.styles.height = self._table_height(view, self.app.size.height)
+
+    def on_screen_resume(self) -> None:
+        self._ticks = 0  # the next one reads on: what was not shown was not read
+
+    # ------------------------------------------------------------------------------------------------------- painting
+
+    def show_view(self, view: View) -> None:
+        table = self.table
+        wanted = self._table_height(view, self.size.height)
+        if table.styles.height is None or table.styles.height.value != wanted:
+            table.styles.height = wanted
+            self.call_after_refresh(self._paint_table, view)
+        self._paint_table(view)
+        if view.brief:
+            return
+        self.detail.show(view, self.console.feed, self.slot(view))
+        self._paint_next(view)
+        run = self.focused_run(view)
+        if run and run.id != self._pointed:
+            self._pointed = run.id
+            self.equivalent("slots.open", run=run.id)
+
+    def _table_height(self, view: View, room: int) -> int:
+        """Of the table on a screen of so many rows."""
+        return min(len(view.loop.spec.slots) + 1, max(3, room // 2 - 1))
+
+    def tick(self) -> None:
+        view = self.view
+        if view is None:
+            return
+        self._ticks += 1
+        feed, detail = self.console.feed, self.detail
+        detail.log_pane.tick()
+        self.machine.look(view)
+        round_ = view.snapshot.round
+        if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
+            self._paint_next(view)  # its countdown
+        if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
+            self._histories.ask(view, self.focused_run(view))
+            self._histories.read(feed)
+            self._paint_table(view)
+            detail.show_charts(view, feed, self.slot(view))
+            self._paint_next(view)
+        else:
+            self._histories.read(feed)
+
+    def slot(self, view: View) -> Slot:
+        """The one under the cursor."""
+        return view.loop.spec.slots[self.table.place]
+
+    def focused_run(self, view: View) -> Run | None:
+        return view.in_slots.get(self.slot(view).index)
+
+    def _paint_table(self, view: View) -> None:
+        feed, sample = self.console.feed, self.machine.sample
+        facts = [facts_of(slot, view, feed, sample, self._last_lines) for slot in view.loop.spec.slots]
+        self.table.set_facts(facts)
+        self._paint_queue(view)
+
+    def _paint_queue(self, view: View) -> None:
+        """The row under the table: what its row had no room to say of a slot, else what starts next and which of many
+        slots are shown."""
+        pane, table = self.query_one("#queue", RowPane), self.table
+        row = table.said_whole(self.size.width) or queue_row(
+            [run.name for run in view.queue],
+            table.window,
+            len(view.loop.spec.slots),
+            self.size.width,
+            glyphs=self.console.glyphs,
+        )
+        pane.show([row])
+
+    def _paint_next(self, view: View) -> None:
+        pane = self.query_one("#next", RowPane)
+        proposals = proposals_shown(view, self.size.width, self.size.height)
+        rows = upcoming(
+            view,
+            proposals,
+            self.size.width,
+            key=self.console.keys_of,
+            now=time.time(),
+            glyphs=self.console.glyphs,
+        )
+        pane.styles.height = len(rows)
+        if pane.size.height == len(rows):
+            pane.show(rows)
+        else:
+            self.call_after_refresh(pane.show, rows)
+
+    # --------------------------------------------------------------------------------------------------------- moving
+
+    def action_down(self) -> None:
+        self.table.move(1)
+
+    def action_up(self) -> None:
+        self.table.move(-1)
+
+    def action_first(self) -> None:
+        self.table.first()
+
+    def action_last(self) -> None:
+        self.table.last()
+
+    def action_page_down(self) -> None:
+        self.table.page(1)
+
+    def action_page_up(self) -> None:
+        self.table.page(-1)
+
+    def action_slot(self, digit: str) -> None:
+        """To the slot whose label has this number, and digits typed before it within a moment."""
+        typed, at = self._typed
+        now = time.monotonic()
+        numbers = [slot.label.partition(" ")[2] for slot in self.view.loop.spec.slots] if self.view else []
+        tries = [typed + digit, digit] if typed and now - at < TYPING else [digit]
+        found = next((each for each in tries if each in numbers), None)
+        self._typed = (found or digit, now)
+        if found is not None:
+            self.table.go_to(str(numbers.index(found)))
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        view = self.view
+        if view is None or view.brief:
+            return
+        self._paint_queue(view)
+        run = self.focused_run(view)
+        if run:
+            self.equivalent("slots.open", run=run.id)
+        if not self._details_due:  # The cursor is painted first; of several keys the last one's run is shown.
+            self._details_due = True
+            self.call_after_refresh(self._paint_details)
+
+    def _paint_details(self) -> None:
+        """What stands under the table, of the run under the cursor."""
+        self._details_due = False
+        view = self.view
+        if view is not None:
+            self.detail.show(view, self.console.feed, self.slot(view))
+
+    def action_next_part(self) -> None:
+        log = self.detail.log_pane
+        (self.table if log.has_focus or not log.is_on_screen else log).focus()
+
+    def action_log(self) -> None:
+        self._show_part("log")
+
+    def action_charts(self) -> None:
+        self._show_part("charts")
+
+    def action_config(self) -> None:
+        self._show_part("config")
+
+    def _show_part(self, part: str) -> None:
+        for name in ("log", "charts", "config"):
+            self.set_class(name == part, f"show-{name}")
+        self.part = part
+        view = self.view
+        if view is not None:
+            run = self.focused_run(view)
+            self.equivalent(f"slots.{part}", run=run.id if run else "RUN")
+            self.call_after_refresh(self.show_view, view)
+
+    def action_log_y(self) -> None:
+        self.detail.toggle_log_y()
+
+    def action_left(self) -> None:
+        self._turn_metrics(-1)
+
+    def action_right(self) -> None:
+        self._turn_metrics(1)
+
+    def _turn_metrics(self, pages: int) -> None:
+        self.detail.turn_metrics(pages)
+        if self.view is not None:
+            self.detail.show_charts(self.view, self.console.feed, self.slot(self.view))

@@ -1,0 +1,84 @@
+"""The histories behind Slots and the load of its machine: read a little at each tick, never at a key."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from autoloop.model import Run, RunState
+from textual.screen import Screen
+from textual.worker import Worker
+
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.telemetry import Sample, Sampler
+
+READ_SECONDS = 0.015
+"""About so long, in one tick, histories are read: a key must not wait for 64 of them."""
+
+READ_BYTES = 64 << 10
+"""Of one history at a time."""
+
+SAMPLE_EVERY = 2.0
+"""Seconds between two samples of the machine."""
+
+
+class Histories:
+    """Those of the runs in the slots and of their bases."""
+
+    def __init__(self) -> None:
+        self._left: list[Run] = []
+        """Asked for and not read to their ends."""
+
+    def ask(self, view: View, first: Run | None) -> None:
+        """Read on in all of them, from `first`, unless those asked for before are still being read."""
+        if self._left:
+            return
+        shown = [run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index))]
+        shown.sort(key=lambda run: run is not first)
+        found = {run.id: run for run in shown}
+        self._left = list((found | {base.id: base for run in shown if (base := view.base_of(run))}).values())
+
+    def read(self, feed: Feed) -> None:
+        """Read on for a moment; painting takes what is known and never waits for a file."""
+        until = time.monotonic() + READ_SECONDS
+        while self._left:
+            run = self._left.pop(0)
+            before = sum(map(len, feed.known(run).values()))
+            if sum(map(len, feed.read(run, budget=READ_BYTES).values())) > before:
+                self._left.append(run)  # there may be more
+            if time.monotonic() > until:
+                return
+
+
+class Machine:
+    """Samples the GPUs and the processes of the runs, in a thread of the screen."""
+
+    def __init__(self, screen: Screen[Any]) -> None:
+        self.sample: Sample | None = None
+        """The newest."""
+        self._screen = screen
+        self._sampler = Sampler()
+        self._sampled_at = 0.0
+        self._at_work: Worker[None] | None = None
+
+    def look(self, view: View) -> None:
+        """Take a sample if the last one is old."""
+        now = time.monotonic()
+        if now - self._sampled_at < SAMPLE_EVERY or (self._at_work is not None and not self._at_work.is_finished):
+            return
+        self._sampled_at = now
+        attempts = {
+            run.id: view.snapshot.attempts[run.id]
+            for slot in view.loop.spec.slots
+            if (run := view.in_slots.get(slot.index))
+            and run.state in (RunState.RUNNING, RunState.STOPPING)
+            and run.id in view.snapshot.attempts
+        }
+        with_gpus = any(slot.gpus for slot in view.loop.spec.slots)
+
+        def take() -> None:
+            self.sample = self._sampler.take(attempts, with_gpus=with_gpus)
+
+        if attempts or with_gpus:
+            self._at_work = self._screen.run_worker(take, thread=True, exit_on_error=False)
