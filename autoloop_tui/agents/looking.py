@@ -33,7 +33,8 @@ class Offer:
     base: str
     changes: str
     reason: str
-    config_hash: str
+    approve_as: str
+    """What a person gives to `approve`: the number, and the hash of what was proposed."""
 
 
 @dataclass
@@ -128,7 +129,7 @@ def offer(proposal: Proposal) -> Offer:
         base=proposal.base_run,
         changes=quoted(changes_text(proposal.changes) or " ".join(proposal.edits)),
         reason=quoted(proposal.reason),
-        config_hash=proposal.config_hash[:12],
+        approve_as=proposal.tag,
     )
 
 

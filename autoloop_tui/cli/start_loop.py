@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 from autoloop import gpus as gpu_report
+from autoloop import whoami
+from autoloop.engine.commands.permission import check_begin
 from autoloop.engine.planning.plan import LoopPlan, plan_loop, under_name
 from autoloop.engine.planning.rule_checks import logged_before
 from autoloop.model import LoopSpec, UserError
@@ -61,6 +63,8 @@ def start_loop(
         return 0
     if not execute:  # confirmed on the screen: what was a note of the plan is now in the way
         plan = planned(spec, True)
+    sender = whoami.this_process()
+    check_begin(settings.agents, sender, len(plan.runs), now)
     on_accepted()
     from autoloop.engine.driver.given_secrets import require_secrets
     from autoloop.engine.driver.process import spawn
@@ -80,7 +84,7 @@ def start_loop(
         print("Nothing was started. `autoloop-tui doctor` with the same flags checks again.", file=sys.stderr)
         return 1
     with Store.open(Path(spec.cwd), create=True) as store:
-        loop = create_loop(store, plan, now)
+        loop = create_loop(store, plan, now, sender)
         for warning in [*plan.warnings, *filter(None, [store.notice])]:
             print(f"note: {printing.printable(warning)}", file=sys.stderr)
         if how.no_ui and not how.detach:

@@ -35,7 +35,7 @@ class Approve(_Verb, frozen=True):
     proposals: Numbers
     note: str | None = None
     seen: list[str] | UnsetType = UNSET
-    """The `config_hash` of each proposal as the sender saw it: one that was edited since is not approved."""
+    """The `approval_hash` of each proposal as the sender saw it: one that was edited since is not approved."""
 
 
 class Reject(_Verb, frozen=True):

@@ -75,7 +75,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     allow: list[GrantedVerb] = []
     runs: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """How many runs its approvals, retries and extensions may bring about in a loop."""
+    """How many runs its approvals, retries, extensions, and a first round that it starts, may bring about in a loop."""
     gpu_hours: Annotated[float, msgspec.Meta(ge=0)] | None = None
     """How many GPU hours these may take, those that wait and run counted with the mean of the loop's ended runs."""
     slots: Annotated[int, msgspec.Meta(ge=0)] | None = None

@@ -54,7 +54,14 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
         assert f"`{words[0]}` needs a person at a terminal, and this came from a command without a terminal" in alone.stderr
     agent = project.call("approve", "1", env={"CLAUDECODE": "1"})
     assert "the agent claude-code: let a person give it" in agent.stderr
-    assert call("approve", "1").out == "proposal 1 is approved\n"
+    tag = re.search(r"#1  pending  .*  (1@[0-9a-f]{8})\n", call("proposals").out)
+    assert tag is not None
+    assert f"Proposal 1 is {tag[1]} now; look at it again" in call("approve", "1@0123abcd").err
+    assert '"1@xyz" is no proposal' in call("approve", "1@xyz").err
+    assert call("approve", tag[1]).out == "proposal 1 is approved\n"
+    asked = json.loads(call("status", "--json").out)["requests"]
+    assert (asked[-1]["request"], asked[-1]["ok"]) == ("approve", True)
+    assert asked[-1]["sender"]["terminal"] == "/dev/pts/7"
     first = json.loads(call("proposals", "--json").out)[0]
     assert (first["decided_by"], first["decided_from"]["terminal"]) == (first["decided_from"]["user"], "/dev/pts/7")
     assert f"decided by {first['decided_by']} (/dev/pts/7, below " in call("proposals").out

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
+from autoloop import whoami
+from autoloop.engine.commands.permission import check_begin
 from autoloop.model import UserError
 from autoloop.settings import load_settings
 
@@ -41,6 +45,10 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
         run_flags.approval(approve)
     if rounds < 1:
         raise UserError(f"--rounds must be at least 1, not {rounds}.")
+    sender = whoami.this_process()
+    # A person's demo needs no settings here; an agent may start one where it may start a loop.
+    agents = load_settings(Path.cwd()).agents if sender.agent is not None else {}
+    check_begin(agents, sender, 0, time.time())
     target = run_flags.fresh_folder(folder)
     configs = [path.resolve() for path in project.write_project(target)]
     target = target.resolve()
@@ -62,5 +70,5 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
         exec_=True,
         no_ui=not opening.has_screen(),
     )
-    settings = load_settings(target)
+    settings = msgspec.structs.replace(load_settings(target), agents=agents)
     return start_loop(loop_spec(options, target, settings), settings, options)

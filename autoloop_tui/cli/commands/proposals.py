@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
 
 
 def approve(
-    numbers: Proposals = None,
+    numbers: list[str] | None = None,
     /,
     *,
     all_: AllPending = False,
@@ -61,16 +62,27 @@ def approve(
 
     Parameters
     ----------
+    numbers
+        Proposal numbers; 3@1a2b3c4d, as `proposals` shows it, only if the proposal is still that one.
     note
         The reason, kept with the proposal.
     """
-    return _each(
-        "approve",
-        numbers,
-        loop,
-        all_,
-        lambda known: Approve(proposals=[each.id for each in known], note=note, seen=[each.config_hash for each in known]),
-    )
+    tags = dict(map(_tag, numbers or []))
+
+    def request(known: list[Proposal]) -> Approve:
+        return Approve(proposals=[each.id for each in known], note=note, seen=[each.approval_hash for each in known])
+
+    return _each("approve", [*tags], loop, all_, request, tags)
+
+
+def _tag(word: str) -> tuple[int, str]:
+    """The number and the hash of `3@1a2b3c4d`; without one, empty."""
+    number, at, hash_ = word.removeprefix("#").partition("@")
+    if not number.isdecimal() or not number.isascii() or (at and not re.fullmatch("[0-9a-f]{8,64}", hash_)):
+        raise UserError(
+            f'"{word}" is no proposal; name it by its number, or as `autoloop-tui proposals` shows it (3@1a2b3c4d).'
+        )
+    return int(number), hash_
 
 
 def reject(
@@ -220,9 +232,17 @@ def hold(*, off: bool = False, loop: LoopName = None) -> int:
 
 
 def _each(
-    word: str, numbers: list[int] | None, loop: str | None, every: bool, request: Callable[[list[Proposal]], Request]
+    word: str,
+    numbers: list[int] | None,
+    loop: str | None,
+    every: bool,
+    request: Callable[[list[Proposal]], Request],
+    hashes: Mapping[int, str] = {},
 ) -> int:
-    """Decide on all the numbers in one request; each is tried, and the failures are reported together at the end."""
+    """Decide on all the numbers in one request; each is tried, and the failures are reported together at the end.
+
+    `hashes`: the beginning of what some must have as their hash.
+    """
     with client.opened(loop) as (store, found):
         if every:
             numbers = [p.id for p in store.proposals(found.id) if p.status is ProposalStatus.PENDING]
@@ -234,6 +254,11 @@ def _each(
         present = {proposal.id: proposal for proposal in store.proposals(found.id)}
         known = [present[number] for number in numbers if number in present]
         problems = [_no_proposal(found, number, [*present]) for number in numbers if number not in present]
+        changed = [each for each in known if not each.approval_hash.startswith(hashes.get(each.id, ""))]
+        problems += [
+            f"Proposal {each.id} is {each.tag} now; look at it again (`autoloop-tui proposals`)." for each in changed
+        ]
+        known = [each for each in known if each not in changed]
         if known:
             try:
                 printing.print_answer(client.ask(store, found, request(known)))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.metrics import MetricBook, config_label, for_runs
-from autoloop.model import Loop, Proposal, RuleRecord, Run, Sender
+from autoloop.model import Loop, Proposal, ProposalStatus, RuleRecord, Run, Sender
 from autoloop.store import Store
 from autoloop.text.changes import change_text, extension_text
 from autoloop.text.evidence import averaged_text, observation_text
@@ -16,6 +16,9 @@ from autoloop.verdicts import Judge, Result, Results
 from autoloop.verdicts.wording import expectation_said, record_document, record_text, result_document, result_texts, sentence
 
 from autoloop_tui.cli.output import printing
+
+UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.SKIPPED, ProposalStatus.REJECTED)
+"""Proposals that may be approved."""
 
 
 def results_of(store: Store, loop: Loop, runs: Sequence[Run]) -> Results:
@@ -40,11 +43,13 @@ def proposal_document(
     proposal: Proposal, result: Result | None, records: Mapping[str, RuleRecord], senders: Mapping[int, Sender]
 ) -> dict[str, Any]:
     """The proposal as JSON, with authors as the table shows them; `decided_from`: the user, terminal, agent and programs of
-    the command that decided it; `outcome`: what became of it, once it has a run; `record`: of its rule in the project."""
+    the command that decided it; `approval_hash`: what an approval is bound to; `outcome`: what became of it, once it has a
+    run; `record`: of its rule in the project."""
     sender = senders.get(proposal.decision) if proposal.decision is not None else None
     decided_by = str(proposal.decided_by) if proposal.decided_by else None
     document = {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
     document["decided_from"] = msgspec.to_builtins(sender) if sender is not None else None
+    document["approval_hash"] = proposal.approval_hash
     record = record_document(records.get(proposal.origin)) if proposal.author.by_itself else None
     return {**document, "outcome": result_document(result) if result else None, "record": record}
 
@@ -64,6 +69,8 @@ def proposal_text(
         f"#{proposal.id}  {state}  round {proposal.round} {where}  "
         f"from {config_label(base, len(proposal.runs))}  by {proposal.author}"
     )
+    if proposal.approval_hash and proposal.status in UNDECIDED:
+        head += f"  {proposal.tag}"
     lines = [head, f"    {proposal.reason}"]
     lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
         f"    {edit}" for edit in proposal.edits

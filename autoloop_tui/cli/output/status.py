@@ -45,6 +45,10 @@ MOST_LIVE = 5
 """Actions of live rules that `status` shows; `proposals` lists them all."""
 
 
+MOST_REQUESTS = 20
+"""Requests that `status --json` tells of."""
+
+
 def state_now(store: Store, loop: Loop) -> str:
     """Its state as users see it: whether an engine runs it, too."""
     if loop.state is LoopState.ACTIVE:
@@ -238,7 +242,7 @@ def loop_document(store: Store, loop: Loop) -> dict[str, Any]:
 
 
 def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> dict[str, Any]:
-    """`result` and `report` are of a loop that has ended, and null before."""
+    """`result` and `report` are of a loop that has ended, and null before. `requests`: the last ones, with who sent each."""
     then = then_proposal(store, snapshot.loop)
     waiting = waiting_for(snapshot.loop, snapshot.round, then)
     driven = holder(store.places.lock(snapshot.loop.name))
@@ -251,6 +255,16 @@ def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> di
         "then": _then_document(store, snapshot.loop, then),
         "rounds": snapshot.rounds,
         "waits_for": waiting,
+        "requests": [
+            {
+                "request": command.kind,
+                "sender": command.sender,
+                "sent_at": command.sent_at,
+                "ok": command.ok,
+                "answer": command.answer,
+            }
+            for command in store.last_commands(snapshot.loop.id, MOST_REQUESTS)
+        ],
         "slots": [
             {
                 "slot": slot.label,

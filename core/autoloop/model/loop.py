@@ -10,6 +10,7 @@ from autoloop.model.ends import LoopEnd
 from autoloop.model.host import HostSpec
 from autoloop.model.outcome import Outcome
 from autoloop.model.search import Search
+from autoloop.model.sender import Sender
 from autoloop.model.slot import Slot
 from autoloop.model.slurm import SLURM, SlurmSpec
 
@@ -200,6 +201,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     spec: LoopSpec
     output_dir: str
     created_at: float
+    started_by: Sender | None = None
+    """Who gave the command that made it; None in stores of earlier versions."""
     ended_at: float | None = None
     end: LoopEnd | None = None
     """How it ended; known before that if all that is left is a run that was extended."""

@@ -13,6 +13,9 @@ from autoloop.model.evidence import Evidence
 from autoloop.model.expectation import Expectation
 from autoloop.model.outcome import Call
 
+SHORT_HASH = 8
+"""Characters of a hash that are shown, and the fewest that are taken."""
+
 
 class ProposalStatus(StrEnum):
     PENDING = "pending"
@@ -84,7 +87,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     base_hash: str = ""
     """Hash of the base config that the changes were resolved against."""
     config_hash: str = ""
-    """Hash of the resulting config: an approval is bound to it."""
+    """Hash of the resulting config."""
     revision: int = 1
     run: str | None = None
     live: LiveContext | None = None
@@ -92,6 +95,16 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """Steps in all, if it asks for the long training of `base_run` as it is (`--then extend=…`)."""
     repeats: Repeats | None = None
     created_at: float = 0.0
+
+    @property
+    def approval_hash(self) -> str:
+        """Of all that an approval is bound to."""
+        return self.config_hash
+
+    @property
+    def tag(self) -> str:
+        """`3@1a2b3c4d`: its number with the beginning of that hash, for who approves it and nothing else."""
+        return f"{self.id}@{self.approval_hash[:SHORT_HASH]}" if self.approval_hash else str(self.id)
 
     @property
     def for_round(self) -> bool:

@@ -293,6 +293,10 @@ class Store(Rows):
     def answered_commands(self, loop: int) -> list[Command]:
         return self._commands("loop = ? AND answered_at IS NOT NULL ORDER BY id", loop)
 
+    def last_commands(self, loop: int, limit: int) -> list[Command]:
+        """The last `limit` that were sent, in their order."""
+        return self._commands("loop = ? ORDER BY id DESC LIMIT ?", loop, limit)[::-1]
+
     def command(self, command: int) -> Command:
         return self._commands("id = ?", command)[0]
 

@@ -226,4 +226,4 @@ class ProposalsScreen(ProposalBrowser):
 
 def _approval(proposals: Sequence[Proposal]) -> Approve:
     """Of these as they are shown: one that somebody has edited meanwhile is not approved."""
-    return Approve(proposals=[each.id for each in proposals], seen=[each.config_hash for each in proposals])
+    return Approve(proposals=[each.id for each in proposals], seen=[each.approval_hash for each in proposals])

@@ -69,6 +69,29 @@ def check_freeing(agents: Mapping[str, Grant], sender: Sender) -> None:
         raise _needs_a_person("free", sender)
 
 
+def check_begin(agents: Mapping[str, Grant], sender: Sender, runs: int, now: float) -> None:
+    """UserError where a coding agent may not start a loop whose first round has so many runs.
+
+    A command without a terminal may, if no agent is known: cron, nohup and scripts start loops for whoever wrote them.
+    """
+    if sender.agent is None:
+        return
+    name, grant = named(sender), agents.get(named(sender), Grant())
+    if "start" not in grant.allow:
+        raise UserError(
+            f"A loop is started by a person, and this came from the agent {name}: let a person give the command, or open it "
+            f'with allow = ["start"] below [agents.{name}] in autoloop.toml. Without --exec it prints the plan.'
+        )
+    if grant.hours is not None and not inside_hours(grant.hours, now):
+        raise UserError(f"[agents.{name}] lets it start a loop at {grant.hours} only; let a person do it, or wait.")
+    for limit, key in ((grant.runs, "runs"), (grant.slots, "slots")):
+        if limit is not None and runs > limit:
+            raise UserError(
+                f"The budget of [agents.{name}] does not allow it, {key} = {limit}: the first round has {runs} runs; let a "
+                "person start it."
+            )
+
+
 def _needs_a_person(verb: str, sender: Sender) -> UserError:
     name = named(sender)
     who = f"the agent {name}" if sender.agent is not None else "a command without a terminal"
@@ -138,7 +161,7 @@ def _check_budget(store: Store, loop: Loop, grant: Grant, name: str, more: int, 
 
 def used(store: Store, loop: Loop, name: str, now: float) -> Use:
     """What a sender, named as below `[agents]`, has brought about in a loop."""
-    sent = [each for each in store.answered_commands(loop.id) if not each.sender.is_person and named(each.sender) == name]
+    sent = [each for each in store.answered_commands(loop.id) if _is(each.sender, name)]
     numbers = {command.id for command in sent}
     proposals = [each for each in store.proposals(loop.id) if each.decision in numbers and _brings_about(each)]
     again: dict[str, list[float]] = {}
@@ -149,14 +172,21 @@ def used(store: Store, loop: Loop, name: str, now: float) -> Use:
             again.setdefault(store.find_run(loop, request.run).id, []).append(command.sent_at)
     ids = {proposal.id for proposal in proposals}
     runs = store.runs(loop.id)
-    own = [run for run in runs if run.proposal in ids]
-    others = [run for run in runs if run.id in again and run.proposal not in ids]
+    begun = store.loop(loop.id).started_by
+    first = {run.id for run in runs if run.round == 1 and run.proposal is None} if _is(begun, name) else set()
+    own = [run for run in runs if run.proposal in ids or run.id in first]
+    others = [run for run in runs if run.id in again and run.proposal not in ids and run.id not in first]
     seconds = sum(_seconds(store, run, 0.0, now) for run in own)
     seconds += sum(_seconds(store, run, min(again[run.id]), now) for run in others)
     waiting = sum(each.trainings for each in proposals if each.status is ProposalStatus.APPROVED and not each.live)
     still = sum(not run.state.ended for run in [*own, *others])
-    total = sum(each.trainings for each in proposals) + sum(len(times) for times in again.values())
+    total = len(first) + sum(each.trainings for each in proposals) + sum(len(times) for times in again.values())
     return Use(runs=total, open=waiting + still, gpu_hours=seconds / 3600 * _gpus(loop))
+
+
+def _is(sender: Sender | None, name: str) -> bool:
+    """Whether it is the one that is called so below `[agents]`."""
+    return sender is not None and not sender.is_person and named(sender) == name
 
 
 def _mean_hours(store: Store, loop: Loop, now: float) -> float:

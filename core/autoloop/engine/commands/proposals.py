@@ -82,7 +82,7 @@ def _decide(
             proposal = _open_proposal(command, number)
             if status is ProposalStatus.APPROVED and proposal.blocked:
                 raise UserError(f"Proposal {number} is blocked: {proposal.blocked} Edit it first.")
-            if seen.get(number, proposal.config_hash) != proposal.config_hash:
+            if seen.get(number, proposal.approval_hash) != proposal.approval_hash:
                 raise UserError(
                     f"Proposal {number} is not as it was when it was looked at; look at it again (`autoloop-tui proposals`)."
                 )

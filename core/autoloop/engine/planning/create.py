@@ -15,12 +15,12 @@ from autoloop.engine.planning.limits import deadline
 from autoloop.engine.planning.names import fresh_name
 from autoloop.engine.planning.plan import LoopPlan
 from autoloop.files import write_all
-from autoloop.model import EventKind, Loop, LoopState, Round, RoundState, UserError
+from autoloop.model import EventKind, Loop, LoopState, Round, RoundState, Sender, UserError
 from autoloop.store import Store, StoreUnavailableError
 from autoloop.text.plural import plural
 
 
-def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
+def create_loop(store: Store, plan: LoopPlan, now: float, sender: Sender | None = None) -> Loop:
     """Record the loop, its first round and its queue in one transaction. The configs are frozen first.
 
     Makes the loop's output folder, so that its name is taken; where others took the planned name meanwhile it is the next
@@ -33,7 +33,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float) -> Loop:
         with store.transaction():  # nobody else of this project takes a name meanwhile
             folder = _take_folder(store, plan)
             freeze_sources(store.places, folder.name, plan.spec, plan.base)
-            loop = _record(store, plan, frozen, folder, now)
+            loop = _record(store, plan, frozen, folder, now, sender)
     except BaseException as error:
         with contextlib.suppress(OSError):
             for path in frozen.values():
@@ -81,7 +81,7 @@ def _take_folder(store: Store, plan: LoopPlan) -> Path:
             raise UserError(f"Nothing was started: {root / name} cannot be made ({error.strerror}).") from None
 
 
-def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], folder: Path, now: float) -> Loop:
+def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], folder: Path, now: float, sender: Sender | None) -> Loop:
     loop = Loop(
         id=store.next_id("loops"),
         name=folder.name,
@@ -89,6 +89,7 @@ def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], folder: Path,
         spec=plan.spec,
         output_dir=str(folder),
         created_at=now,
+        started_by=sender,
         deadline=deadline(plan.spec.max_hours, now),
         max_runs=plan.spec.max_runs,
     )

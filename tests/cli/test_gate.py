@@ -1,0 +1,38 @@
+"""Who may start a loop: a person and what a person scheduled; a coding agent only where autoloop.toml says so."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.project import LAUNCH, CommandProject
+
+AGENT = {"CLAUDECODE": "1"}
+
+
+def test_an_agent_plans_and_starts_what_the_settings_open_to_it(project: CommandProject) -> None:
+    project.config("base")
+    project.config("other", seed=2)
+    words = ["run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--no-ui"]
+    assert project.call(*words, env=AGENT).returncode == 0  # the plan
+    begun = [
+        [*words, "--exec"],
+        ["generate", "--base-cfg", "base.json", "--changes", "seed=7", *LAUNCH, "--device", "cpu", "--no-ui", "--exec"],
+        ["demo", "here"],
+    ]
+    for each in begun:
+        refused = project.call(*each, env=AGENT)
+        assert refused.returncode == 2
+        assert "A loop is started by a person, and this came from the agent claude-code: let a person" in refused.stderr
+    assert sorted(path.name for path in project.folder.iterdir()) == ["base.json", "other.json"]
+
+    project.write("autoloop.toml", '[agents.claude-code]\nallow = ["start"]\nruns = 1\n')
+    more = project.call("run", "--cfgs", "base.json", "other.json", *words[3:], "--exec", env=AGENT)
+    assert "runs = 1: the first round has 2 runs; let a person start it" in more.stderr
+    assert project.call(*words, "--exec", env=AGENT).returncode == 0
+    begun_by = json.loads(project.call("status", "--json").stdout)["loop"]["started_by"]
+    assert begun_by["agent"] == "claude-code"
+
+    scheduled = project.call("run", "--cfgs", "other.json", *words[3:], "--exec", alone=True)  # cron, nohup
+    assert scheduled.returncode == 0, scheduled.stderr
+    assert project.loop().started_by is not None
+    assert project.loop().started_by.words.endswith("without a terminal")
