@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm check bench bench-judgement clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh check bench bench-judgement clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -35,6 +35,11 @@ test-wandb-versions: $(STAMP)
 # (apt-get install --no-install-recommends slurm-wlm munge); with slurmdbd and mariadb-server also accounting.
 test-slurm: $(STAMP)
 	$(BIN)/python -m pytest -m slurm -rs tests/slurm
+
+# Three hosts on this machine, each an sshd on loopback in namespaces of its own, made for each test. Needs root, sshd, ssh
+# (apt-get install --no-install-recommends openssh-server openssh-client), unshare and mount.
+test-ssh: $(STAMP)
+	$(BIN)/python -m pytest -m ssh -rs tests/ssh
 
 check: $(STAMP)
 	$(BIN)/ruff check .

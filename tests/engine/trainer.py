@@ -19,10 +19,12 @@ It behaves as its config says; every key may be left out:
     by_seed         more of these keys for a seed: {"2": {"code": 1}}
     stubborn        ignores SIGINT and SIGTERM
     detach          path: leaves a grandchild in a session of its own, whose pid it writes there
+    witness         folder that nobody else knows: it notes its beginning and its end there (see `tests/support/witness.py`)
 
 Like LeRobot it refuses an output directory that is already there. It writes what it was given to `seen.json` there.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -43,6 +45,8 @@ def main(config_path: str, output_dir: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if config.get("says"):
         print(config["says"], flush=True)
+    if config.get("witness"):
+        bear_witness(config["witness"], "began")
     files = os.path.join(output_dir, "wandb", "latest-run", "files")
     os.makedirs(files)
     with open(os.path.join(output_dir, "seen.json"), "w", encoding="utf-8") as file:
@@ -66,11 +70,27 @@ def main(config_path: str, output_dir: str) -> int:
     while config.get("hang"):
         time.sleep(3600)
     wait_for(config.get("gate"))
+    if config.get("witness"):
+        bear_witness(config["witness"], "ended")
     if not config.get("quiet"):
         print("End of training", flush=True)
     while config.get("stay"):
         time.sleep(3600)
     return int(config.get("code", 0))
+
+
+def bear_witness(folder: str, what: str) -> None:
+    """One line with one write. The lock of its run is held until its process is gone; who finds it held says so."""
+    run, attempt = os.environ["WANDB_RUN_ID"], os.environ["AUTOLOOP_ATTEMPT"]
+    if what == "began":
+        lock = os.open(f"{folder}/{run}.lock", os.O_WRONLY | os.O_CREAT)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            what = "began beside another"
+    notes = os.open(f"{folder}/notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(notes, f"{time.time()} {run} {attempt} {what}\n".encode())
+    os.close(notes)
 
 
 def wait_for(path: str | None) -> None:

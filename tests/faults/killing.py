@@ -126,18 +126,29 @@ class Console:
 class Target:
     """One loop, its engines, and what gets hit."""
 
-    def __init__(self, project: EngineProject, chance: random.Random, *, console: bool, retries: int = 50) -> None:
+    ENGINE: tuple[str, ...] = ("-m", "autoloop.engine.driver.process")
+    LONGEST = 0.25
+    """Seconds of a training."""
+
+    def __init__(self, project: EngineProject, chance: random.Random, *, console: bool = False, retries: int = 50) -> None:
         self.project = project
         number = len(project.store.loops())
         configs = [
-            project.config(f"l{number}c{i}", seconds=round(chance.uniform(0.02, 0.25), 3), stubborn=chance.random() < 0.1)
-            for i in range(RUNS)
+            project.config(f"l{number}c{i}", **self.behaviour(chance), stubborn=chance.random() < 0.1) for i in range(RUNS)
         ]
-        self.loop = project.loop(configs, concurrency=SLOTS, rounds=ROUNDS, decide=True, retries=retries)
+        self.loop = project.loop(configs, rounds=ROUNDS, decide=True, retries=retries, **self.place())
         self.console = Console(project, self.loop, chance.randrange(1 << 30)) if console else None
         self.engine: subprocess.Popen[bytes] | None = None
         self.begun = 0.0
         self.delivered: list[Fault] = []
+
+    def behaviour(self, chance: random.Random) -> dict[str, Any]:
+        """Of a trainer."""
+        return {"seconds": round(chance.uniform(0.02, self.LONGEST), 3)}
+
+    def place(self) -> dict[str, Any]:
+        """Where the loop's runs run."""
+        return {"concurrency": SLOTS}
 
     @property
     def over(self) -> bool:
@@ -161,7 +172,7 @@ class Target:
             with places.engine_log(self.loop.name).open("ab") as log:
                 folder = str(self.project.folder)
                 self.engine = subprocess.Popen(
-                    [sys.executable, "-m", "autoloop.engine.driver.process", "--project", folder, self.loop.name],
+                    [sys.executable, *self.ENGINE, "--project", folder, self.loop.name],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -213,12 +224,12 @@ class Target:
             seen = procfs.process(engine.pid)
             found += [(engine.pid, seen.start_time)] if seen else []
         if fault.target in ("supervisor", "engine and supervisor"):
-            found += self.one_of(fault, "claim", "pid", "start_time")
+            found += self.one_of(fault.which, "claim", "pid", "start_time")
         if fault.target == "trainer":
-            found += self.one_of(fault, "start.json", "child_pid", "child_start_time")
+            found += self.one_of(fault.which, "start.json", "child_pid", "child_start_time")
         return found
 
-    def one_of(self, fault: Fault, name: str, pid_key: str, time_key: str) -> list[tuple[int, int]]:
+    def one_of(self, which: float, name: str, pid_key: str, time_key: str) -> list[tuple[int, int]]:
         alive = []
         for path in sorted(self.project.folder.glob(f".autoloop/attempts/*/{name}")):
             if (path.parent / "exit.json").exists():
@@ -231,7 +242,7 @@ class Target:
             seen = procfs.process(pid)
             if seen and seen.start_time == start_time and seen.state not in procfs.DEAD:
                 alive.append((pid, start_time))
-        return [alive[int(fault.which * len(alive))]] if alive else []
+        return [alive[int(which * len(alive))]] if alive else []
 
     def finish(self) -> None:
         """Let the loop come to its end, in peace."""

@@ -11,6 +11,9 @@ import pytest
 
 from tests.engine.project import EngineProject
 from tests.slurm.cluster import SBIN, Cluster, missing, missing_accounting
+from tests.support.seeds import pytest_generate_tests, seed_is_printed
+
+__all__ = ["pytest_generate_tests", "seed_is_printed"]
 
 
 @pytest.fixture

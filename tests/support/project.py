@@ -69,7 +69,7 @@ class Project:
         """What still runs of any attempt of this project: supervisors, and processes that carry an attempt's mark."""
         attempts = self.attempts()
         supervisors = [f"supervisor of {attempt.id}" for attempt in attempts if supervisor_of(attempt)]
-        return supervisors + [f"process {pid} of {attempt.id}" for pid, attempt in _marked(attempts)]
+        return supervisors + [f"process {pid} of {attempt.id}" for pid, attempt in marked(attempts)]
 
     def close(self) -> None:
         if not (self.folder / ".autoloop").exists():  # nothing was started, or the folder was moved
@@ -82,7 +82,7 @@ class Project:
                 local.request_stop(supervisor, Path(attempt.directory), kill=True)
         for attempt in attempts:
             eventually(partial(_has_no_supervisor, attempt), f"the end of {attempt.id}")
-        for attempt in {attempt.id: attempt for _, attempt in _marked(attempts)}.values():
+        for attempt in {attempt.id: attempt for _, attempt in marked(attempts)}.values():
             local.sweep(attempt.id, Path(attempt.directory))
         local.reap()
 
@@ -100,7 +100,7 @@ def _has_no_supervisor(attempt: Attempt) -> bool:
     return supervisor_of(attempt) is None
 
 
-def _marked(attempts: list[Attempt]) -> list[tuple[int, Attempt]]:
+def marked(attempts: list[Attempt]) -> list[tuple[int, Attempt]]:
     """The processes that carry the mark of one of these attempts."""
     marks = {f"{procfs.MARK}={attempt.id}".encode(): attempt for attempt in attempts}
     found = []

@@ -1,0 +1,168 @@
+"""Loops on a real Slurm cluster whose engines, controller, nodes, daemons and jobs are hit at random moments."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from autoloop.model import Attempt, SlurmSpec
+from autoloop.runners import procfs
+
+from tests.engine.project import EngineProject
+from tests.faults.storm import Blow, Storm, blows
+from tests.slurm.cluster import NODES, Cluster
+
+pytestmark = pytest.mark.slurm
+
+LOST = 25.0
+"""Seconds after which the cluster gives up a node of which it hears nothing, and a few more."""
+
+
+class SlurmStorm(Storm):
+    ENGINE = (str(Path(__file__).with_name("impatient_engine.py")),)
+    KINDS: ClassVar[dict[str, int]] = {
+        **Storm.KINDS,
+        "supervisor_killed": 1,
+        "controller_killed": 3,
+        "daemon_killed": 3,
+        "node_crashed": 2,
+        "node_cut_off": 1,
+        "job_requeued": 2,
+        "job_preempted": 1,
+        "job_cancelled": 1,
+    }
+
+    def __init__(self, project: EngineProject, chance: random.Random, witness: Path, cluster: Cluster) -> None:
+        super().__init__(project, chance, witness)
+        self.cluster = cluster
+        self._down: set[str] = set()
+        """Nodes, and the controller, that are to come back."""
+
+    def place(self) -> dict[str, Any]:
+        return {"device": "cuda", "slurm": SlurmSpec(partition="gpu", poll=1.0, max_jobs=10)}
+
+    def supervisor_killed(self, blow: Blow) -> bool:
+        found = self.one_of(blow.which, "claim", "pid", "start_time")
+        return any(procfs.send(pid, start_time, signal.SIGKILL) for pid, start_time in found)
+
+    def controller_killed(self, blow: Blow) -> bool:
+        if "controller" in self._down:
+            return False
+        self._down.add("controller")
+        self.cluster.kill_controller()
+        self.later(12 * blow.lasts, self._controller_again)
+        return True
+
+    def _controller_again(self) -> None:
+        self._down.discard("controller")
+        self.cluster.start_controller()
+
+    def daemon_killed(self, blow: Blow) -> bool:
+        """Its jobs go on, and nobody has missed it when it comes back."""
+        return self._node_gone(blow, 8 * blow.lasts) is not None
+
+    def node_cut_off(self, blow: Blow) -> bool:
+        """Its jobs go on, and the cluster gives it up."""
+        return self._node_gone(blow, LOST + 5 * blow.lasts) is not None
+
+    def node_crashed(self, blow: Blow) -> bool:
+        """With all that ran on it."""
+        node = self._node_gone(blow, (LOST if blow.lasts > 0.8 else 8) * blow.lasts)
+        if node is None:
+            return False
+        on_it = [attempt for attempt in self.project.attempts() if attempt.node == node and attempt.result is None]
+        self.killed |= {attempt.id for attempt in on_it}  # a supervisor may have seen it before its own end
+        for pid in processes_of(on_it):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return True
+
+    def _node_gone(self, blow: Blow, seconds: float) -> str | None:
+        up = [f"n{number}" for number in range(1, NODES + 1) if f"n{number}" not in self._down]
+        if (node := self.one(blow, up)) is None:
+            return None
+        self._down.add(node)
+        self.cluster.kill_node(node)
+        self.later(seconds, lambda: self._node_again(node))
+        return node
+
+    def _node_again(self, node: str) -> None:
+        self._down.discard(node)
+        self.cluster.start_node(node)
+
+    def job_requeued(self, blow: Blow) -> bool:
+        if (job := self._job(blow, "RUNNING")) is None:
+            return False
+        self.cluster.ask("scontrol", "update", f"jobid={job}", "requeue=1")
+        self.cluster.ask("scontrol", "requeue", job)
+        return True
+
+    def job_preempted(self, blow: Blow) -> bool:
+        if "controller" in self._down:
+            return False
+        script = self.project.write("urgent.sh", f"#!/bin/sh\nsleep {3 * blow.lasts:.1f}\n")
+        self.cluster.ask("sbatch", "-p", "high", "--gres=gpu:2", "-J", "urgent", "-o", "/dev/null", script)
+        return True
+
+    def job_cancelled(self, blow: Blow) -> bool:
+        if (job := self._job(blow, "RUNNING", "PENDING")) is None:
+            return False
+        self.cluster.ask("scancel", job)
+        return True
+
+    def _job(self, blow: Blow, *states: str) -> str | None:
+        if "controller" in self._down:
+            return None
+        lines = self.cluster.ask("squeue", "-h", "-p", "gpu", "-t", ",".join(states), "-o", "%i").splitlines()
+        return self.one(blow, sorted(lines))
+
+    def calm(self) -> None:
+        super().calm()
+        waiting = {"PENDING", "RUNNING", "COMPLETING"}
+        self.project.until(lambda: not waiting & set(self.cluster.jobs().values()), f"no job: {self.cluster.jobs()}")
+
+
+def processes_of(attempts: list[Attempt]) -> list[int]:
+    """Everything of these attempts, their jobs' own processes first."""
+    jobs = {f"[{attempt.handle['job']}.".encode() for attempt in attempts if attempt.handle}
+    marks = {f"AUTOLOOP_ATTEMPT={attempt.id}".encode() for attempt in attempts}
+    folders = {attempt.directory.encode() for attempt in attempts}
+    stepds, others = [], []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes()
+            if words.startswith(b"slurmstepd: ") and any(job in words for job in jobs):
+                stepds.append(int(entry.name))
+            elif folders & set(words.split(b"\0")) or marks & set((entry / "environ").read_bytes().split(b"\0")):
+                others.append(int(entry.name))
+    return stepds + others
+
+
+@pytest.mark.seeds(20)
+def test_nothing_is_lost_doubled_or_told_wrongly(
+    project: EngineProject, cluster: Cluster, tmp_path: Path, seed: int
+) -> None:
+    """50 faults, over as many loops of 3 rounds of 8 runs as that takes."""
+    chance = random.Random(f"{seed} slurm")
+    planned = blows(chance, 50, SlurmStorm.KINDS)
+    witness = tmp_path / "witness"
+    witness.mkdir()
+    hit: Counter[str] = Counter()
+    loops = 0
+    while planned:
+        with closing(SlurmStorm(project, chance, witness, cluster)) as storm:
+            storm.rage(planned)
+            storm.calm()
+            hit += storm.hit
+            loops += 1
+    results = Counter(str(attempt.result) for attempt in project.attempts())
+    print(f"  {hit.total()} faults over {loops} loops: {dict(hit)}; attempts: {dict(results)}")

@@ -1,0 +1,26 @@
+"""A laboratory of three hosts for each test, and a project whose loops run there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ssh.hosts import Lab, missing
+from tests.support.seeds import pytest_generate_tests, seed_is_printed
+
+__all__ = ["pytest_generate_tests", "seed_is_printed"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    if lacking := missing():
+        pytest.skip(lacking)
+    lab = Lab(tmp_path / "lab")
+    monkeypatch.setenv("PATH", f"{lab.bin}:{os.environ['PATH']}")
+    try:
+        yield lab
+    finally:
+        lab.close()
