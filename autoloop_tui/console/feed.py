@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from autoloop.trainers import Preset
 
 HISTORIES = 16
-"""Histories kept open at a time, or more where more slots are shown; the least recently shown is let go."""
+"""Histories kept open at a time, or more where more are shown at once; the least recently shown is let go."""
 
 LOCK_PATIENCE = 0.1
 """Seconds that the screen waits for another process's lock; a command that needs longer goes through the outbox."""
@@ -73,6 +73,7 @@ class Feed:
         self._followers: OrderedDict[str, Follower] = OrderedDict()
         """By output directory and attempt: one that is extended writes on in the same directory."""
         self._columns: dict[str, Mapping[str, Series]] = {}
+        self._most = HISTORIES
         self._questions: set[int] = set()
         """Commands of ours that are not answered yet."""
         self._outbox = Outbox(project)
@@ -225,10 +226,9 @@ class Feed:
         lacking = missing(self.view.loop.spec.extra, os.environ) if self.view else []
         return f"{', '.join(lacking)} not set here: a secret of --extra may be shown" if lacking else ""
 
-    @property
-    def _most(self) -> int:
-        """Histories kept open: those that Slots shows at once, each with its base, whatever their number."""
-        return max(HISTORIES, 2 * len(self.view.loop.spec.slots) + 2) if self.view else HISTORIES
+    def keep_open(self, histories: int) -> None:
+        """So many are shown at once: keep at least these open."""
+        self._most = max(HISTORIES, histories)
 
     def known(self, run: Run) -> Mapping[str, Series]:
         """What has been read of the run's metrics so far, without reading on."""

@@ -100,14 +100,14 @@ class SlotFacts:
         return self.series.values[-1] if self.series is not None and len(self.series) else None
 
 
-def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: LastLines) -> SlotFacts:
-    """What is shown of one slot. `lines`: of the logs, kept by the caller."""
+def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: LastLines | None) -> SlotFacts:
+    """What is shown of one slot. `lines`: of the logs, kept by the caller; None: the slot is not in the window."""
     run, metric = view.in_slots.get(slot.index), view.key_metric
     series: Series | None = None
     last = ""
     if run is not None:
         series = feed.known(run).get(metric)
-        if run.state in (RunState.RUNNING, RunState.STOPPING) and not view.brief:
+        if lines is not None and run.state in (RunState.RUNNING, RunState.STOPPING) and not view.brief:
             path = view.log_path(run)
             last = plain(lines.of(path, feed.secrets(run))) if path else ""
     asked = view.questions.get(run.id) if run else None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from autoloop.model import Run, Slot
@@ -120,7 +121,7 @@ class SlotBrowser(LoopScreen):
         if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
             self._paint_next(view)  # its countdown
         if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
-            self._histories.ask(view, self.focused_run(view))
+            self._histories.ask(view, feed, self._in_window(view), self.focused_run(view))
             self._histories.read(feed)
             self._paint_table(view)
             detail.show_charts(view, feed, self.slot(view))
@@ -135,10 +136,15 @@ class SlotBrowser(LoopScreen):
     def focused_run(self, view: View) -> Run | None:
         return view.in_slots.get(self.slot(view).index)
 
+    def _in_window(self, view: View) -> Sequence[Slot]:
+        first, last = self.table.window
+        return view.loop.spec.slots[first - 1 : last]
+
     def _paint_table(self, view: View) -> None:
-        feed, sample = self.console.feed, self.machine.sample
-        facts = [facts_of(slot, view, feed, sample, self._last_lines) for slot in view.loop.spec.slots]
-        self.table.set_facts(facts)
+        feed, sample, lines = self.console.feed, self.machine.sample, self._last_lines
+        seen = {slot.index for slot in self._in_window(view)}
+        slots = view.loop.spec.slots
+        self.table.set_facts([facts_of(slot, view, feed, sample, lines if slot.index in seen else None) for slot in slots])
         self._paint_queue(view)
 
     def _paint_queue(self, view: View) -> None:
@@ -210,6 +216,8 @@ class SlotBrowser(LoopScreen):
         run = self.focused_run(view)
         if run:
             self.equivalent("slots.open", run=run.id)
+            if not self.console.feed.known(run):
+                self._ticks = 0  # the next one reads it
         if not self._details_due:  # The cursor is painted first; of several keys the last one's run is shown.
             self._details_due = True
             self.call_after_refresh(self._paint_details)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from autoloop.model import Run, RunState
+from autoloop.model import Run, RunState, Slot
 from textual.screen import Screen
 from textual.worker import Worker
 
@@ -24,20 +25,23 @@ SAMPLE_EVERY = 2.0
 
 
 class Histories:
-    """Those of the runs in the slots and of their bases."""
+    """Those of the slots in the window, and of the bases of their runs."""
 
     def __init__(self) -> None:
+        self._asked: list[str] = []
+        """Runs in the order in which they are read."""
         self._left: list[Run] = []
         """Asked for and not read to their ends."""
 
-    def ask(self, view: View, first: Run | None) -> None:
-        """Read on in all of them, from `first`, unless those asked for before are still being read."""
-        if self._left:
-            return
-        shown = [run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index))]
+    def ask(self, view: View, feed: Feed, slots: Sequence[Slot], first: Run | None) -> None:
+        """Read on in all of them, from `first`, unless the same are still being read."""
+        shown = [run for slot in slots if (run := view.in_slots.get(slot.index))]
         shown.sort(key=lambda run: run is not first)
         found = {run.id: run for run in shown}
-        self._left = list((found | {base.id: base for run in shown if (base := view.base_of(run))}).values())
+        found |= {base.id: base for run in shown if (base := view.base_of(run)) and base.id not in found}
+        if not self._left or [*found] != self._asked:
+            self._asked, self._left = [*found], [*found.values()]
+            feed.keep_open(len(found))
 
     def read(self, feed: Feed) -> None:
         """Read on for a moment; painting takes what is known and never waits for a file."""

@@ -13,7 +13,7 @@ from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.telemetry import Sample, Sampler
 from tests.console.projects import CONFIG, RecordedProject, curve, painted
 from tests.console.screens.slots.driving import busy, changed, drive, look_again, read_at_each
-from tests.console.waiting import settle
+from tests.console.waiting import settle, until
 
 
 def pane(screen: SlotsScreen, name: str) -> str:
@@ -88,3 +88,25 @@ async def test_what_a_run_uses_of_its_gpus_is_shown_as_the_engine_sampled_it(
         await pilot.resize_terminal(80, 24)
         await settle(pilot)
         assert not screen.query_one("#gpu").is_on_screen  # the log needs the rows
+
+
+async def test_histories_are_read_and_logs_looked_at_only_of_the_slots_in_the_window(tmp_path: Path) -> None:
+    async with drive(busy(tmp_path, slots=40)) as (pilot, screen):
+        feed, view = pilot.app.feed, pilot.app.feed.view
+        assert view is not None
+
+        def read() -> list[int]:
+            return [slot for slot, run in sorted(view.in_slots.items()) if feed.known(run)]
+
+        first, last = screen.table.window
+        assert (first, last) == (1, 10)
+        assert read() == [*range(10)]
+        assert [place for place, facts in enumerate(screen.table.facts) if facts.last_line] == [*range(10)]
+
+        await pilot.press("G")
+        await until(pilot, lambda: read()[-1] == 39, "the history under the cursor is read")
+        look_again(screen)
+        first, last = screen.table.window
+        assert (first, last) == (31, 40)
+        assert read()[-10:] == [*range(30, 40)]
+        assert [facts.last_line for facts in screen.table.facts[30:]] == [f"run {n} line 79" for n in range(30, 40)]
