@@ -8,6 +8,9 @@ import pytest
 from autoloop import profiles, whoami
 from hypothesis import settings
 
+from autoloop_tui.cli.output import printing
+from tests.support.schemas import checked_answer
+
 # The same examples each time, however long each takes: a run of the suite says something about the change, and
 # nothing about its luck or the machine. `make test-faults` takes more of them.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
@@ -23,3 +26,9 @@ for name in profiles.agent_variables():
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests ask for in their own process a person asks for."""
     monkeypatch.setattr(whoami, "terminal", lambda: "/dev/pts/7")
+
+
+@pytest.fixture(autouse=True)
+def answers_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What any test lets a command print as JSON in this process is held against its schema."""
+    monkeypatch.setattr(printing, "answer", checked_answer)

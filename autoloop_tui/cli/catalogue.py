@@ -167,6 +167,9 @@ GROUPS: dict[str, dict[str, Command]] = {
                 "fetch-config h5ktqxph --out configs --like base.json",
             ),
         ),
+        "schema": Command(
+            "schema", "Print the JSON Schema of what a command prints with --json.", ("schema", "schema proposals")
+        ),
         "guide": Command("guide", "Print how a coding agent uses this well.", ("guide",)),
         "mcp": Command("mcp", "Serve this project to a coding agent.", ("mcp",)),
         "themes": Command("themes", "List and check colour themes.", ("themes", "themes --check mine.toml")),

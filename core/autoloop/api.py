@@ -89,7 +89,7 @@ def load_summaries(path: str | os.PathLike[str]) -> dict[str, Summary]:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON: {error}.") from None
-    if isinstance(document, dict) and document.keys() == {"summary", "proposals"}:
+    if isinstance(document, dict) and {"summary", "proposals"} <= document.keys() <= {"summary", "proposals", "schema"}:
         document = document["summary"]
     if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
         raise UserError(f"{path} is no summary: it must be an object of runs, each an object of metrics.")

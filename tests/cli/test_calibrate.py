@@ -24,7 +24,7 @@ def test_calibrate_trains_each_seed_and_tells_the_spread(project: CommandProject
     assert [run.state for run in runs] == [RunState.FINISHED] * 4
     assert [run.seed for run in runs] == ["1", "2", "3", "4"]
     assert "eval_l1" in done.stdout[done.stdout.index("sd between seeds") :]
-    found = json.loads(call("noise", "--json").out)[L1]
+    found = json.loads(call("noise", "--json").out)["metrics"][L1]
     assert found["sd"] == pytest.approx(statistics.stdev(run.summary.metrics[L1].tail_mean for run in runs))
     assert (found["runs"], found["dof"], found["configs"], found["stable_from"]) == (4, 3, 1, 5)
 
@@ -55,7 +55,7 @@ def test_without_replicates_nothing_is_better(project: CommandProject, call: Cal
     assert "within the run only, which cannot tell an effect from chance" in " ".join(call("status").out.split())
     assert "so none is better or worse" in " ".join(call("runs").out.split())
     assert "how much seeds differ is not known" in call("noise").out
-    assert json.loads(call("noise", "--json").out)[L1] is None
+    assert json.loads(call("noise", "--json").out)["metrics"][L1] is None
     report = (project.folder / "reports/act_ot.md").read_text()
     assert "Changes are within the run only" in report
 

@@ -62,20 +62,20 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     asked = json.loads(call("status", "--json").out)["requests"]
     assert (asked[-1]["request"], asked[-1]["ok"]) == ("approve", True)
     assert asked[-1]["sender"]["terminal"] == "/dev/pts/7"
-    first = json.loads(call("proposals", "--json").out)[0]
+    first = json.loads(call("proposals", "--json").out)["proposals"][0]
     assert (first["decided_by"], first["decided_from"]["terminal"]) == (first["decided_from"]["user"], "/dev/pts/7")
     assert f"decided by {first['decided_by']} (/dev/pts/7, below " in call("proposals").out
-    third = json.loads(call("proposals", "--json").out)[2]
+    third = json.loads(call("proposals", "--json").out)["proposals"][2]
     assert (third["status"], reg(third), third["reason"]) == ("pending", 0.5, "why not")
     assert call("start").code == 0  # with what is approved: proposal 3 still waits, and stays behind
 
     assert loop.wait() == 0
-    assert [proposal["status"] for proposal in json.loads(call("proposals", "--json").out)] == [
+    assert [proposal["status"] for proposal in json.loads(call("proposals", "--json").out)["proposals"]] == [
         "launched",
         "rejected",
         "lapsed",
     ]
-    ran = json.loads(call("runs", "--round", "2", "--json").out)
+    ran = json.loads(call("runs", "--round", "2", "--json").out)["runs"]
     assert [run["name"] for run in ran] == ["base_r2_1"]
     config = json.loads(Path(ran[0]["config_path"]).read_text())
     assert (config["ot"]["loss_config"]["reg"], config["ot"]["window_size"]) == (0.2, 12)
@@ -87,7 +87,7 @@ def test_the_round_starts_by_itself_when_nothing_is_left_to_decide(
 ) -> None:
     assert call("approve", "--all").out == "proposals 1, 2 are approved\n"
     assert loop.wait() == 0
-    assert len(json.loads(call("runs", "--json").out)) == 4
+    assert len(json.loads(call("runs", "--json").out)["runs"]) == 4
 
 
 def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, project: CommandProject, call: Call) -> None:
@@ -99,7 +99,7 @@ def test_a_decision_can_be_taken_back_until_the_round_starts(loop: Running, proj
     assert call("reject", "1").code == 0
     assert call("start").code == 0
     assert loop.wait() == 0
-    assert [run["name"] for run in json.loads(call("runs", "--round", "2", "--json").out)] == ["other_r2_1"]
+    assert [run["name"] for run in json.loads(call("runs", "--round", "2", "--json").out)["runs"]] == ["other_r2_1"]
 
 
 def test_the_start_that_follows_the_last_decision_is_announced(project: CommandProject, call: Call) -> None:

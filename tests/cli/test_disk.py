@@ -106,9 +106,9 @@ def test_what_goes_waits_in_the_trash_and_comes_back(loop: CommandProject, call:
 def test_programs_get_what_was_done_as_json(loop: CommandProject, call: Call) -> None:
     moved = document(call, "--free", "--exec")
     assert moved["moved"] == moved["trash"] >= 6 * 100_000
-    assert document(call, "--undo") == {"put_back": moved["moved"], "problems": []}
+    assert document(call, "--undo") == {"schema": "freed/1", "put_back": moved["moved"], "problems": []}
     call("disk", "--free", "--exec")
-    assert document(call, "--empty") == {"deleted": moved["moved"], "problems": []}
+    assert document(call, "--empty") == {"schema": "freed/1", "deleted": moved["moved"], "problems": []}
 
 
 def test_the_trash_is_emptied_when_its_days_are_over_or_at_once(loop: CommandProject, call: Call) -> None:

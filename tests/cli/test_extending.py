@@ -30,7 +30,7 @@ def test_a_run_of_a_finished_loop_is_extended_in_the_background(ended: CommandPr
     assert "continues from its checkpoint, from step 20 to 40, in the same output directory; loop_" in said.out
     assert "continues in the background" in said.out
     assert call("wait").code == 0
-    run = json.loads(call("runs", "--json").out)[0]
+    run = json.loads(call("runs", "--json").out)["runs"][0]
     assert (run["state"], run["step"], run["total_steps"], run["attempts"]) == ("finished", 40, 40, 2)
     assert "finished: its round has finished" in call("status").out
 

@@ -103,7 +103,7 @@ def test_exec_trains_the_variants_as_one_loop(project: CommandProject, call: Cal
     words = (*BASE, "--changes", "seed=7", "--changes", "seed=8", *CPU, "--exec", "--no-ui")
     done = project.call(*words)
     assert done.returncode == 0, done.stderr
-    runs = json.loads(call("runs", "--json").out)
+    runs = json.loads(call("runs", "--json").out)["runs"]
     assert [run["state"] for run in runs] == ["finished", "finished"]
     assert [Path(run["source_path"]).name for run in runs] == [path for path, _ in written(done.stdout)]
     again = call(*words)
@@ -197,7 +197,7 @@ def test_a_recipe_is_proposed_whole_or_not_at_all(project: CommandProject, call:
     refused = call("propose", "--recipe", "half.toml")
     assert refused.code == 2
     assert "Nothing was proposed: variant 2 (less lambda): " in refused.err
-    assert len(json.loads(call("proposals", "--json").out)) == 1
+    assert len(json.loads(call("proposals", "--json").out)["proposals"]) == 1
     assert "was given the config other.json" in call("propose", "--recipe", "mine.toml", "--base", "other.json").err
     assert 'no run "bse"; did you mean base?' in call("propose", "--recipe", "mine.toml", "--base", "bse").err
     said = call("propose", "--recipe", "mine.toml")  # its base is the config that the run `base` was given
@@ -210,7 +210,7 @@ def test_a_recipe_is_proposed_whole_or_not_at_all(project: CommandProject, call:
     assert call("propose", "--recipe", "many.toml").out.endswith("Approve them: autoloop-tui approve --all\n")
     assert call("reject", "--all").code == call("start").code == 0
     assert loop.wait() == 0
-    assert [run["round"] for run in json.loads(call("runs", "--json").out)] == [1, 2, 2]
+    assert [run["round"] for run in json.loads(call("runs", "--json").out)["runs"]] == [1, 2, 2]
 
 
 def test_what_would_never_run_is_not_proposed(project: CommandProject, call: Call) -> None:

@@ -56,7 +56,7 @@ def test_the_rounds_go_on_from_a_grid(project: CommandProject, call: Call) -> No
     told = " ".join(call("proposals").out.split())
     assert f"from lr=1e-3 ({runs[0].id}, 2 seeds) by" in told
     assert f"mean of 2 runs over seeds: {runs[0].id}, {runs[1].id}; the variant runs with each of their seeds" in told
-    (first, second) = json.loads(call("rejudge", "--json").out)
+    (first, second) = json.loads(call("rejudge", "--json").out)["runs"]
     assert (first["runs"], first["before"], first["now"]) == (proposal.runs, [proposal.origin], [proposal.origin])
     assert (len(second["runs"]), second["before"]) == (2, None)
     assert "lr=1e-3 (2 seeds)" in call("rejudge").out

@@ -60,7 +60,7 @@ def test_three_rounds_end_with_0_and_leave_what_people_read(project: CommandProj
     shown = call("status")
     assert f"{loop.name}  finished: all 3 rounds done" in shown.out
     assert call("wait").code == 0
-    assert [run["round"] for run in json.loads(call("runs", "--json").out)] == [1, 2, 3]
+    assert [run["round"] for run in json.loads(call("runs", "--json").out)["runs"]] == [1, 2, 3]
     assert call("runs", "--round", "2").out.count("base_r2_1") == 1
     assert "20/20" in call("logs").out
     assert "20/20" in call("logs", "base").out
@@ -130,11 +130,11 @@ def test_the_newest_loop_is_meant_unless_another_is_named(project: CommandProjec
     for name in "ab":
         words = ("run", "--cfgs", f"{name}.json", *LAUNCH, *CPU, "--output-root", f"out_{name}")
         assert project.call(*words, *GO).returncode == 0
-    listed = json.loads(call("status", "--all", "--json").out)
+    listed = json.loads(call("status", "--all", "--json").out)["loops"]
     assert len({loop["name"] for loop in listed}) == 2
     older = listed[-1]["name"]
-    assert json.loads(call("runs", "--loop", older, "--json").out)[0]["name"] == "a"
-    assert json.loads(call("runs", "--json").out)[0]["name"] == "b"
+    assert json.loads(call("runs", "--loop", older, "--json").out)["runs"][0]["name"] == "a"
+    assert json.loads(call("runs", "--json").out)["runs"][0]["name"] == "b"
     assert call("runs", "--loop", "nosuch").err.startswith('autoloop-tui: There is no loop "nosuch" here')
 
 
@@ -156,7 +156,7 @@ def test_until_ends_the_loop_and_names_the_winner(project: CommandProject, call:
     project.config()
     words = ("--rounds", "3", "--decide", "--until", "ot_pi_sum.last > 1e-7", *GO)
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *words).returncode == 0
-    winner = next(run for run in json.loads(call("runs", "--json").out) if run["name"] == "base_r2_1")
+    winner = next(run for run in json.loads(call("runs", "--json").out)["runs"] if run["name"] == "base_r2_1")
     assert project.loop().winner == winner["id"]
     shown = re.sub(r"\s+", " ", call("status").out)
     assert re.search(r"finished: base_r2_1 \(\w+\) meets --until .*, confirmed by the mean over 2 fresh seeds", shown)
@@ -166,7 +166,7 @@ def test_without_replicates_one_run_that_meets_until_ends_the_loop(project: Comm
     project.config()
     words = ("--rounds", "3", "--decide", "--until", "ot_pi_sum.last > 1e-7", "--replicates", "0", *GO)
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *words).returncode == 0
-    assert project.loop().winner == json.loads(call("runs", "--json").out)[-1]["id"]
+    assert project.loop().winner == json.loads(call("runs", "--json").out)["runs"][-1]["id"]
     shown = re.sub(r"\s+", " ", call("status").out)
     assert re.search(r"finished: base_r2_1 \(\w+\) meets --until .* in one run", shown)
 

@@ -195,7 +195,7 @@ def test_a_loop_that_could_not_be_judged_goes_on_by_other_rules_without_training
     assert (said.code, said.err) == (0, "")
     assert re.search(r"base +not judged +slow +changed", said.out)
     assert "`autoloop-tui resume --rules mine.toml` goes on by these rules." in said.out
-    (entry,) = json.loads(call("rejudge", "--json").out)
+    (entry,) = json.loads(call("rejudge", "--json").out)["runs"]
     assert (entry["before"], entry["now"], entry["lacking"]) == (None, None, ["val/los"])
     then = project.call("resume", "--rules", "mine.toml", "--no-ui")
     assert then.returncode == 0, then.stdout + then.stderr

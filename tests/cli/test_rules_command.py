@@ -107,7 +107,13 @@ def test_without_rules_one_sentence_says_what_to_do(project: CommandProject, cal
     said = call("rules").out.strip()
     assert said.startswith("No rules are in force here")
     assert "autoloop-tui rules BOOK" in said
-    assert json.loads(call("rules", "--json").out) == {"name": None, "version": None, "rules": [], "others": {}}
+    assert json.loads(call("rules", "--json").out) == {
+        "schema": "rules/1",
+        "name": None,
+        "version": None,
+        "rules": [],
+        "others": {},
+    }
     history(project)
     assert "No rules are in force here" in call("rules").out
 
@@ -124,5 +130,5 @@ def test_a_proposal_is_shown_with_the_record_of_its_rule(project: CommandProject
     said = " ".join(call("proposals").out.split())
     assert "rule more-lr: helped 1 of 1 (95 %: 21–100 %), hurt 0 (this project)" in said
     assert "rule old: fired 1 time, none of its proposals has run (this project)" in said
-    first, second = json.loads(call("proposals", "--json").out)
+    first, second = json.loads(call("proposals", "--json").out)["proposals"]
     assert (first["record"]["helped"], second["record"]["rejected"]) == (1, 1)

@@ -37,7 +37,7 @@ def test_a_loop_searches_the_space_of_its_settings_and_keeps_it(project: Command
     assert done.returncode == 0, done.stderr
     assert "round 3: 2 proposals by optuna (TPE)" in done.stdout
     assert [axis.path for axis in project.loop().spec.search.axes] == ["ot.loss_config.reg"]
-    listed = json.loads(project.call("proposals", "--json").stdout)
+    listed = json.loads(project.call("proposals", "--json").stdout)["proposals"]
     assert {each["author"] for each in listed} == {"optuna (TPE)"}
     assert "optuna (TPE): 4 proposed, 4 ran" in project.call("status").stdout
 

@@ -139,7 +139,7 @@ def test_a_killed_engine_costs_no_run(loop: Running, project: CommandProject, ca
     project.open_gate()
     assert call("resume").out.startswith(f"{project.loop().name} continues in the background")
     assert call("wait", "--quiet").code == 0
-    states = [(run["state"], run["attempts"]) for run in json.loads(call("runs", "--json").out)]
+    states = [(run["state"], run["attempts"]) for run in json.loads(call("runs", "--json").out)["runs"]]
     assert states == [("finished", 1), ("stopped", 0)]
 
 

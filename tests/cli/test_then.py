@@ -77,7 +77,7 @@ def test_status_and_json_follow_it_to_its_end(project: CommandProject, configs: 
     assert "is trained to 40 steps: finished, step 40 of 40" in " ".join(text.split())
     then = json.loads(call("status", "--json").out)["then"]
     assert (then["extend"], then["status"], then["state"], then["step"]) == (40, "launched", "finished", 40)
-    (proposal,) = json.loads(call("proposals", "--json").out)
+    (proposal,) = json.loads(call("proposals", "--json").out)["proposals"]
     assert (proposal["extend"], proposal["author"], proposal["decided_by"]) == (40, "then", "policy")
     shown = call("proposals").out
     assert "train on to 40 steps" in shown

@@ -77,7 +77,10 @@ def analyze_offline(
     for problem in problems + [problem for _, record in read for problem in record.problems]:
         print(f"note: {printing.printable(problem)}", file=sys.stderr)
     proposals = analysis.proposals_for(runs, source, settings, books) if source else None
-    document = analysis.summaries(runs) if proposals is None else analysis.with_proposals(runs, proposals)
+    if proposals is None:
+        document = printing.answer("summaries", analysis.summaries(runs))
+    else:
+        document = printing.answer("analysis", analysis.with_proposals(runs, proposals))
     analysis.present(runs, ["run", "written", "ended"], proposals, document, books, json)
     if len(found) > limit:
         print(f"The newest {limit} of {len(found)} runs; --limit shows more.", file=sys.stderr)
@@ -160,7 +163,7 @@ def analyze_wandb(
         if not runs:
             raise
     proposals = analysis.proposals_for(runs, source, settings, books)
-    document = analysis.with_proposals(runs, proposals)
+    document = printing.answer("analysis", analysis.with_proposals(runs, proposals))
     shown = None if rules is None else proposals
     analysis.present(runs, ["run", "id", "state", "group"], shown, document, books, json)
     if failure is not None:

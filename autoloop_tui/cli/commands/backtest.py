@@ -78,7 +78,8 @@ def backtest(
             runs = [said[0] for _, said in _read(sources, replay_all(sources, [default_rules(())], find_stop))]
             book = book_of(runs, books)
             stop = search.find_stop(runs, *chosen_metric(find_stop, runs, book), risk)
-            print(printing.json_text(safe_stop.document(stop)) if json else safe_stop.text(stop, book.short(stop.metric)))
+            document = printing.answer("safe-stop", safe_stop.document(stop)) if json else ""
+            print(document or safe_stop.text(stop, book.short(stop.metric)))
             return 0
         asked = [_rules(rules, settings, books, store, chosen), *([_named(against, settings, books)] if against else [])]
         found = _read(sources, replay_all(sources, asked))
@@ -88,7 +89,7 @@ def backtest(
         columns = zip(*(said for _, said in found), strict=True)
         results = [_result(source, list(column), policies, among) for source, column in zip(asked, columns, strict=True)]
     report = output.Report.of(results, metric, books, known)
-    print(printing.json_text(report.document()) if json else report.text())
+    print(printing.answer("backtest", report.document()) if json else report.text())
     return 0
 
 

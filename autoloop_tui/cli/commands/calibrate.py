@@ -58,7 +58,7 @@ def noise(*, loop: LoopName = None, json: AsJson = False) -> int:
     with client.opened(loop) as (store, found):
         book = metrics_of(store.places, found)
         if json:
-            print(printing.json_text(noise_document(store, found, book)))
+            print(printing.answer("noise", noise_document(store, found, book)))
         else:
             print(noise_text(store, found, book, printing.across()))
     return 0

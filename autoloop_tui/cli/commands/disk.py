@@ -79,13 +79,13 @@ def disk(
         found = folders_of(store, loops, outside or [])
         if not free:
             report = output.Usages.of(store, found, trash)
-            print(printing.json_text(report.document()) if json else report.text())
+            print(printing.answer("usage", report.document()) if json else report.text())
             return 0
         choices, note = chosen(store, found, settings)
         if exec_:
             return _throw_away(store, trash, choices, settings.keep.trash_days, json)
         plan = output.Plan(choices, trash.usage().size, settings.keep.trash_days, note)
-        print(printing.json_text(plan.document()) if json else plan.text())
+        print(printing.answer("freeing", plan.document()) if json else plan.text())
         return 0
 
 
@@ -119,7 +119,7 @@ def _undo(trash: Trash, json: bool) -> int:
 def _told(sentence: str, problems: Sequence[str], json: bool, done: dict[str, int]) -> int:
     """Print what was done; the exit code."""
     if json:
-        print(printing.json_text({**done, "problems": [printing.encodable(problem) for problem in problems]}))
+        print(printing.answer("freed", {**done, "problems": [printing.encodable(problem) for problem in problems]}))
         return 1 if problems else 0
     print("\n".join(printing.wrapped(sentence, printing.across())))
     for problem in problems:

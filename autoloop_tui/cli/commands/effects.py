@@ -68,7 +68,7 @@ def effects(
     comparison = compare(runs, name, book.direction(name))
     weights, why_not = _importance(runs, name, book.direction(name))
     report = output.Report(comparison, book.short(name), book.direction(name), weights, why_not)
-    print(printing.json_text(report.document()) if json else report.text())
+    print(printing.answer("effects", report.document()) if json else report.text())
     return 0
 
 

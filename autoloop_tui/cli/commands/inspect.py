@@ -41,7 +41,7 @@ def status(*, loop: LoopName = None, json: AsJson = False, all_: Annotated[bool,
         if all_:
             loops = store.loops()
             if json:
-                print(printing.json_text([loop_document(store, each) for each in loops]))
+                print(printing.answer("loops", {"loops": [loop_document(store, each) for each in loops]}))
             else:
                 rows = [
                     [each.id, each.name, state_now(store, each), printing.printable(each.reason or "")] for each in loops
@@ -49,7 +49,8 @@ def status(*, loop: LoopName = None, json: AsJson = False, all_: Annotated[bool,
                 print(printing.table(["#", "loop", "state", ""], rows, texts=(3,), cells=printing.across()))
             return 0
         if json:
-            print(printing.json_text(status_document(store, take_snapshot(store, found.id), _metrics(store, found))))
+            document = status_document(store, take_snapshot(store, found.id), _metrics(store, found))
+            print(printing.answer("status", document))
         else:
             with store.reading():
                 print(status_text(store, found.id, _metrics(store, found), printing.across()))
@@ -73,7 +74,7 @@ def runs(*, loop: LoopName = None, json: AsJson = False, round: int | None = Non
             raise UserError(f"{found.name} has no round {round}; it is in round {len(store.rounds(found.id))}.")
         listed = store.runs(found.id, round)
         if json:
-            print(printing.json_text(listed))
+            print(printing.answer("runs", {"runs": listed}))
         else:
             others = [run for run in store.runs(found.id) if round is not None and run.round != round]
             others += store.replicates_elsewhere(found.id)

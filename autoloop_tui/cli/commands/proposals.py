@@ -39,7 +39,8 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
         records = records_of(store, found) if listed else {}
         senders = senders_of(store, listed)
         if json:
-            print(printing.json_text([proposal_document(each, results.of(each), records, senders) for each in listed]))
+            documents = [proposal_document(each, results.of(each), records, senders) for each in listed]
+            print(printing.answer("proposals", {"proposals": documents}))
             return 0
         if not listed:
             print("No proposals yet: they are made when a round of a loop with --decide ends.")

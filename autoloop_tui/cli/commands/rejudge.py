@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autoloop.metrics import OverSeeds, config_name, over_seeds
 from autoloop.model import Loop, LoopEndKind, Run, RunState, UserError
@@ -19,6 +19,7 @@ from autoloop.text.plural import plural
 
 from autoloop_tui import client
 from autoloop_tui.cli import run_flags
+from autoloop_tui.cli.documents.loops import RejudgedDocument
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
         finally:
             source.close()
         if json:
-            print(printing.json_text([_document(each) for each in judged]))
+            print(printing.answer("rejudge", {"runs": [_document(each) for each in judged]}))
             return 0
         print(_text(found, judged, rules))
     return 0
@@ -146,7 +147,7 @@ def _judge(
     return Rejudged(judged.runs, before, now, [], judgement.notes, asked)
 
 
-def _document(each: Rejudged) -> dict[str, Any]:
+def _document(each: Rejudged) -> RejudgedDocument:
     return {
         "run": each.run.id,
         "runs": [run.id for run in each.runs],

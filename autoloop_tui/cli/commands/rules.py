@@ -42,7 +42,7 @@ def rules(book: str | None = None, /, *, loop: LoopName = None, json: AsJson = F
         if path is not None:
             source = load_rules(str(project / Path(path).expanduser()), metrics, settings.rules_timeout)
     if json:
-        print(printing.json_text(output.document(source, records)))
+        print(printing.answer("rules", output.document(source, records)))
     else:
         print(output.text(source, records, printing.across()))
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from autoloop.model import UserError
 from autoloop.text.plural import plural
 
+from autoloop_tui.cli.documents.plans import ThemeDocument, ThemesDocument
 from autoloop_tui.cli.output import printing
 from autoloop_tui.console.theming import contrast
 from autoloop_tui.console.theming.contrast import MARK, TEXT, Fault, Figures
@@ -35,7 +35,7 @@ def themes(*, check: Path | None = None, json: bool = False) -> int:
         return _check(check, json)
     loaded = load_themes(Path.cwd())
     if json:
-        print(printing.json_text(_document(loaded)))
+        print(printing.answer("themes", _document(loaded)))
     else:
         _print_themes(loaded)
     return 1 if loaded.failures else 0
@@ -51,7 +51,7 @@ def _check(path: Path, json: bool) -> int:
         raise UserError(f"{path}: {error}.") from None
     faults = contrast.faults(theme)
     if json:
-        print(printing.json_text(_entry(theme)))
+        print(printing.answer("theme", _entry(theme)))
     else:
         print(f"{theme.name}: {_verdict(faults)}")
         print(_figures(contrast.figures(theme)))
@@ -108,14 +108,14 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
-def _document(loaded: LoadedThemes) -> dict[str, Any]:
+def _document(loaded: LoadedThemes) -> ThemesDocument:
     return {
         "themes": [_entry(theme) for theme in loaded.themes.values()],
         "failures": [{"path": failure.path, "problem": failure.sentence} for failure in loaded.failures],
     }
 
 
-def _entry(theme: ThemeFile) -> dict[str, Any]:
+def _entry(theme: ThemeFile) -> ThemeDocument:
     found = contrast.figures(theme)
     faults = contrast.faults(theme)
     return {

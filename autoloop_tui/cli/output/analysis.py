@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autoloop.configs import config_hash, edits_as_mapping
 from autoloop.files import LARGEST, read_regular
 from autoloop.metrics import MetricBook, MetricBooks, main_metrics, mean_summary, to_json
-from autoloop.model import Config, Run, Summary, UserError
+from autoloop.model import Change, Config, Run, Summary, UserError
 from autoloop.reports.replicates import mean_text
 from autoloop.settings import Settings
 from autoloop.text.changes import after_text, before_text
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from autoloop.variants.policy import VariantPolicy
     from autoloop.variants.request import VariantRequest
     from autoloop.verdicts import AgainstBase
+
+    from autoloop_tui.cli.documents.past import AnalysisDocument, AskedDocument, ResolvedDocument
 
 
 ALSO = 8
@@ -61,20 +63,21 @@ class Suggestion(NamedTuple):
     request: VariantRequest
     variant: CheckedVariant | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AskedDocument:
         """`{reason, changes: {"path@op": value}}` as people's scripts read it, with what was resolved beside it."""
         return {
             "reason": self.request.reason,
             "changes": edits_as_mapping(self.request.edits),
             "rule": self.request.rule,
-            "resolved": [
-                {"path": change.path, "before": change.before, "after": change.after}
-                | ({"removed": True} if change.removed else {})
-                for change in (self.variant.changes if self.variant else [])
-            ],
+            "resolved": [_resolved(change) for change in (self.variant.changes if self.variant else [])],
             "notes": self.variant.notes if self.variant else [],
             "blocked": self.variant.blocked if self.variant else None,
         }
+
+
+def _resolved(change: Change) -> ResolvedDocument:
+    document: ResolvedDocument = {"path": change.path, "before": change.before, "after": change.after}
+    return {**document, "removed": True} if change.removed else document
 
 
 class Suggested(NamedTuple):
@@ -190,7 +193,7 @@ def summaries(runs: list[Analysed]) -> dict[str, Any]:
     return {printing.encodable(run.name): to_json(run.summary) for run in runs}
 
 
-def with_proposals(runs: list[Analysed], proposals: list[Suggested]) -> dict[str, Any]:
+def with_proposals(runs: list[Analysed], proposals: list[Suggested]) -> AnalysisDocument:
     """The proposals of a config stand beside the first of its runs."""
     asked = {each.runs[0].name: [one.to_json() for one in each.asked] for each in proposals}
     return {"summary": summaries(runs), "proposals": {printing.encodable(run.name): asked.get(run.name, []) for run in runs}}
@@ -200,20 +203,20 @@ def present(
     runs: list[Analysed],
     head: list[str],
     proposals: list[Suggested] | None,
-    document: dict[str, Any],
+    document: str,
     books: MetricBooks,
     json: list[str] | None,
 ) -> None:
-    """A table for a person, JSON for a pipe; a named file gets the JSON and the person the table."""
+    """A table for a person, JSON (`document`) for a pipe; a named file gets the JSON and the person the table."""
     file = json[0] if json and json != ["-"] else None
     if file is None and (json is not None or not sys.stdout.isatty()):
-        print(printing.json_text(document))
+        print(document)
         return
     if file is not None:
         from autoloop.files import write_atomically
 
         try:
-            write_atomically(Path(file), printing.json_text(document) + "\n")
+            write_atomically(Path(file), document + "\n")
         except OSError as error:
             raise UserError(f"{file} cannot be written: {error.strerror}; name another file with --json.") from None
     print(_table(runs, head, books))

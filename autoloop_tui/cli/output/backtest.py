@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from autoloop.metrics import MetricBook, MetricBooks
 from autoloop.text.number_column import aligned
@@ -18,6 +18,8 @@ from autoloop_tui.cli.output.rates import rate_text
 if TYPE_CHECKING:
     from autoloop.backtest import Outcome, Ranks, Rate, RuleTally, Tally
     from autoloop.rules import RuleSource
+
+    from autoloop_tui.cli.documents.past import BacktestDocument, ReplayDocument, ReplayedDocument
 
 
 class Result(NamedTuple):
@@ -59,12 +61,13 @@ class Report:
 
     # --------------------------------------------------------------------------------------------------------- JSON
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> BacktestDocument:
         documents = [self._document(result, each) for result, each in zip(self.results, self.tallies, strict=True)]
-        first: dict[str, Any] = documents[0]
-        return first | ({"against": documents[1], "different": self._different()} if len(documents) > 1 else {})
+        if len(documents) == 1:
+            return cast("BacktestDocument", documents[0])
+        return {**documents[0], "against": documents[1], "different": self._different()}
 
-    def _document(self, result: Result, tally: Tally) -> dict[str, Any]:
+    def _document(self, result: Result, tally: Tally) -> ReplayDocument:
         return {
             "rules": {"name": result.rules.name, "version": result.rules.version},
             "metric": self.ranks.metric if self.ranks else None,
@@ -72,7 +75,7 @@ class Report:
             "runs": [self._run(each) for each in result.outcomes],
         }
 
-    def _run(self, each: Outcome) -> dict[str, Any]:
+    def _run(self, each: Outcome) -> ReplayedDocument:
         facts, ranks = each.facts, self.ranks
         return {
             "run": printing.encodable(facts.id),
@@ -80,7 +83,7 @@ class Report:
             "cohort": printing.encodable(facts.cohort),
             "finished": facts.finished,
             "steps": facts.step,
-            "ending": each.ending.value,
+            "ending": each.ending,
             "at": each.at,
             "rule": each.by.rule if each.by else None,
             "edits": list(each.edits),
@@ -101,7 +104,7 @@ class Report:
                 }
                 for suggested in each.suggested
             ],
-            "judged_with": each.judged.runs[1:] if each.judged else [],
+            "judged_with": list(each.judged.runs[1:]) if each.judged else [],
             "notes": [*each.run.notes, *(each.judged.judgement.notes if each.judged else [])],
         }
 

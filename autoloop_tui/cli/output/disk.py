@@ -6,7 +6,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autoloop.disk import free_below
 from autoloop.text.plural import plural
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from autoloop.keeping import Choice, Trash
     from autoloop.model import Loop
     from autoloop.store import Store
+
+    from autoloop_tui.cli.documents.past import FreeingDocument, UsageDocument
 
 LARGEST = 20
 """Runs of a loop that are shown, if there are several loops."""
@@ -62,7 +64,7 @@ class Usages:
             ordered, measure(store.places.home, seen).size - measure(trash.folder, seen).size, trash.usage().size, free
         )
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> UsageDocument:
         return {
             "loops": [
                 {
@@ -129,7 +131,7 @@ class Plan(NamedTuple):
     def size(self) -> int:
         return sum(checkpoint.usage.size for choice in self.choices for checkpoint in choice.go)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> FreeingDocument:
         return {
             "size": self.size,
             "trash": self.trash,

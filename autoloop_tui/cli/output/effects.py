@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from autoloop.model import Change
 from autoloop.text.changes import after_text, before_text
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from autoloop.effects import Comparison, Importance, Pair
     from autoloop.metrics import Direction
 
+    from autoloop_tui.cli.documents.past import EffectsDocument, PairDocument
+
 SHOWN = 30
 """Pairs in the table."""
+BETTER: dict[Direction, Literal["higher", "lower"]] = {"high": "higher", "low": "lower"}
 
 
 class Report(NamedTuple):
@@ -31,17 +34,17 @@ class Report(NamedTuple):
     importance: Sequence[Importance]
     why_no_importance: str
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> EffectsDocument:
         found = self.comparison
         return {
             "metric": found.metric,
-            "better": {"high": "higher", "low": "lower"}.get(self.good or ""),
+            "better": BETTER[self.good] if self.good else None,
             "runs": found.runs,
             "configs": found.configs,
             "noise": [noise_document(noise) for noise in found.noise],
             "pairs": [_pair(pair) for pair in found.pairs],
             "importance": [
-                {"key": each.path, "share": each.share, "interval90": [each.low, each.high]} for each in self.importance
+                {"key": each.path, "share": each.share, "interval90": (each.low, each.high)} for each in self.importance
             ],
             "why_no_importance": self.why_no_importance or None,
         }
@@ -120,7 +123,7 @@ def _change(pair: Pair) -> Change:
     return Change(path=pair.path, before=before, after=after, created=created, removed=removed)
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: Pair) -> PairDocument:
     change, verdict = _change(pair), pair.verdict
     return {
         "key": pair.path,
@@ -130,10 +133,10 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "runs_after": [printing.encodable(run.id) for run in pair.second.runs],
         "mean_before": pair.means[0],
         "mean_after": pair.means[1],
-        "verdict": verdict.call.value,
-        "basis": verdict.basis.value,
+        "verdict": verdict.call,
+        "basis": verdict.basis,
         "effect": verdict.effect,
-        "interval": list(verdict.interval) if verdict.interval else None,
+        "interval": verdict.interval,
         "more_runs": verdict.more,
     }
 

@@ -14,6 +14,7 @@ from autoloop.secrets import mask
 from autoloop.text.plural import plural
 from autoloop.wandb_cloud.key import known_secrets
 
+from autoloop_tui.cli.documents.plans import FindingsDocument
 from autoloop_tui.cli.output import printing
 
 
@@ -61,5 +62,6 @@ def _sum(found: Sequence[Finding]) -> str:
 
 
 def as_json(found: Sequence[Finding]) -> str:
-    document = {"ready": not any(each.level == "error" for each in found), "findings": found}
-    return printing.json_text(document)
+    ready = not any(each.level == "error" for each in found)
+    document: FindingsDocument = {"ready": ready, "findings": list(found)}
+    return printing.answer("findings", document)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from autoloop.engine.runs.following import history_reader
 from autoloop.metrics import MetricBook, by_config, for_runs
@@ -13,6 +12,7 @@ from autoloop.text.values import number
 from autoloop.verdicts import Judge, Noise, stable_from
 from autoloop.verdicts.wording import noise_document as document
 
+from autoloop_tui.cli.documents.loops import LoopNoise, NoiseAnswer
 from autoloop_tui.cli.output import printing
 
 
@@ -37,14 +37,14 @@ def noise_text(store: Store, loop: Loop, book: MetricBook, cells: int | None = N
     return printing.table(head, rows, cells=cells)
 
 
-def noise_document(store: Store, loop: Loop, book: MetricBook) -> dict[str, Any]:
-    """By metric; null for one that was not logged by two replicates."""
-    return {
-        each.metric: None
-        if each.noise is None
-        else {**document(each.noise), "statistic": "tail mean", "stable_from": each.stable}
-        for each in _measured(store, loop, book)
-    }
+def noise_document(store: Store, loop: Loop, book: MetricBook) -> NoiseAnswer:
+    return {"metrics": {each.metric: _document(each) for each in _measured(store, loop, book)}}
+
+
+def _document(each: MetricNoise) -> LoopNoise | None:
+    if each.noise is None:
+        return None
+    return {**document(each.noise), "statistic": "tail mean", "stable_from": each.stable}
 
 
 def _row(each: MetricNoise) -> list[object]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
-import msgspec
 from autoloop.engine.planning.halve import halve_text
 from autoloop.engine.planning.limits import describe_plan
 from autoloop.engine.planning.plan import LoopPlan
@@ -13,6 +11,7 @@ from autoloop.secrets import shown_value
 from autoloop.text.plural import plural
 from autoloop.text.searches import search_words
 
+from autoloop_tui.cli.documents.plans import PlanDocument
 from autoloop_tui.cli.output import printing
 
 
@@ -67,15 +66,15 @@ def plan_text(plan: LoopPlan) -> str:
 
 def plan_json(plan: LoopPlan) -> str:
     """For programs."""
-    document: dict[str, Any] = {
+    document: PlanDocument = {
         "loop": plan.name,
         "output_dir": plan.output_dir,
         "warnings": plan.warnings,
         "live_rules": plan.live,
         "confirming": plan.confirming,
-        "halve": msgspec.to_builtins(plan.spec.halve),
+        "halve": plan.spec.halve,
         "then": None if plan.spec.extend_winner is None else {"extend": plan.spec.extend_winner},
-        "search": msgspec.to_builtins(plan.spec.search),
+        "search": plan.spec.search,
         "runs": [
             {
                 "index": planned.run.position,
@@ -90,4 +89,4 @@ def plan_json(plan: LoopPlan) -> str:
             for planned in plan.runs
         ],
     }
-    return printing.json_text(document)
+    return printing.answer("plan", document)

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from autoloop_tui.cli.documents import answers
+
 
 def table(
     head: Sequence[str],
@@ -144,6 +146,11 @@ def _last_state(line: str) -> str:
 def encodable(text: str) -> str:
     """`text` with a word for what UTF-8 has none for (a file name may hold any bytes), so that two names stay two."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def answer(name: str, document: Mapping[str, Any]) -> str:
+    """One of our answers as indented JSON, with its version."""
+    return json_text(document if name in answers.UNMARKED else {"schema": answers.mark(name), **document})
 
 
 def json_text(document: Any) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import msgspec
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.metrics import MetricBook, config_label, for_runs
 from autoloop.model import Loop, Proposal, ProposalStatus, RuleRecord, Run, Sender
@@ -15,6 +13,7 @@ from autoloop.text.evidence import averaged_text, observation_text
 from autoloop.verdicts import Judge, Result, Results
 from autoloop.verdicts.wording import expectation_said, record_document, record_text, result_document, result_texts, sentence
 
+from autoloop_tui.cli.documents.loops import ProposalDocument
 from autoloop_tui.cli.output import printing
 
 UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.SKIPPED, ProposalStatus.REJECTED)
@@ -41,17 +40,11 @@ def senders_of(store: Store, proposals: Sequence[Proposal]) -> dict[int, Sender]
 
 def proposal_document(
     proposal: Proposal, result: Result | None, records: Mapping[str, RuleRecord], senders: Mapping[int, Sender]
-) -> dict[str, Any]:
-    """The proposal as JSON, with authors as the table shows them; `decided_from`: the user, terminal, agent and programs of
-    the command that decided it; `approval_hash`: what an approval is bound to; `outcome`: what became of it, once it has a
-    run; `record`: of its rule in the project."""
+) -> ProposalDocument:
+    """`records`: of rules in the project; `senders`: of decisions."""
     sender = senders.get(proposal.decision) if proposal.decision is not None else None
-    decided_by = str(proposal.decided_by) if proposal.decided_by else None
-    document = {**msgspec.to_builtins(proposal), "author": str(proposal.author), "decided_by": decided_by}
-    document["decided_from"] = msgspec.to_builtins(sender) if sender is not None else None
-    document["approval_hash"] = proposal.approval_hash
     record = record_document(records.get(proposal.origin)) if proposal.author.by_itself else None
-    return {**document, "outcome": result_document(result) if result else None, "record": record}
+    return ProposalDocument.of(proposal, sender, result_document(result) if result else None, record)
 
 
 def proposal_text(

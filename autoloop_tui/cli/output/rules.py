@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autoloop.model import RuleRecord
 from autoloop.rules import Rule, RuleSource, describe
 from autoloop.text.plural import plural
 from autoloop.verdicts.wording import record_document, record_text
 
+from autoloop_tui.cli.documents.loops import RulesDocument
 from autoloop_tui.cli.output import printing
 
 Records = Mapping[str, RuleRecord]
@@ -49,8 +50,7 @@ def text(source: RuleSource | None, records: Records, cells: int | None) -> str:
     return "\n".join([*lines, *_others(listed, records, cells)])
 
 
-def document(source: RuleSource | None, records: Records) -> dict[str, Any]:
-    """`others`: the records of rules of other books that fired in this project, and of the search."""
+def document(source: RuleSource | None, records: Records) -> RulesDocument:
     listed = _listed(source)
     mine = {each.id for each in listed}
     return {

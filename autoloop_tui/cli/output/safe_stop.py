@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autoloop.text.plural import plural
 
@@ -12,11 +12,13 @@ from autoloop_tui.cli.output.rates import interval_text, rate_text
 if TYPE_CHECKING:
     from autoloop.backtest import SafeStop, Tried
 
+    from autoloop_tui.cli.documents.past import SafeStopDocument, TriedDocument
+
 SHOWN = 12
 """Steps in the table, besides the safe one."""
 
 
-def document(found: SafeStop) -> dict[str, Any]:
+def document(found: SafeStop) -> SafeStopDocument:
     return {
         "metric": found.metric,
         "risk": found.risk,
@@ -68,7 +70,7 @@ def _verdict(found: SafeStop) -> str:
     return f"No step is safe at a risk of {risk}: too many runs that were worse early ended among the best."
 
 
-def _step(each: Tried) -> dict[str, Any]:
+def _step(each: Tried) -> TriedDocument:
     return {"step": each.step, "stopped_among_best": each.lost.to_json(), "share_of_steps_saved": each.saved}
 
 

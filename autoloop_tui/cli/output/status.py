@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from autoloop.engine import holder
@@ -33,6 +32,7 @@ from autoloop.text.evidence import evidence_text
 from autoloop.text.searches import origins_words
 
 from autoloop_tui import client
+from autoloop_tui.cli.documents.loops import LoopDocument, ResultDocument, StatusDocument, ThenDocument, WhereDocument
 from autoloop_tui.cli.output import printing
 
 MOST_FAILURES = 5
@@ -166,7 +166,7 @@ def _best(store: Store, loop: Loop, metrics: MetricBook) -> BestRun | None:
     return loop.best or best_run(store, loop.id, metrics)
 
 
-def _result_document(store: Store, loop: Loop, metrics: MetricBook) -> dict[str, Any] | None:
+def _result_document(store: Store, loop: Loop, metrics: MetricBook) -> ResultDocument | None:
     """What a loop that has ended came to; None while it goes on, and where no finished run has a key metric."""
     best = None if loop.state is LoopState.ACTIVE else _best(store, loop, metrics)
     if best is None:
@@ -181,11 +181,11 @@ def _result_document(store: Store, loop: Loop, metrics: MetricBook) -> dict[str,
         "run": best.run,
         "baseline": found.baseline.run if found else None,
         "first": found.first.run if found else None,
-        "verdict": msgspec.to_builtins(between),
+        "verdict": between,
     }
 
 
-def _then_document(store: Store, loop: Loop, then: Proposal | None) -> dict[str, Any] | None:
+def _then_document(store: Store, loop: Loop, then: Proposal | None) -> ThenDocument | None:
     """How far `--then` is; null in a loop without it. `run`: the one that is trained on, once that is known."""
     if loop.spec.extend_winner is None:
         return None
@@ -201,8 +201,7 @@ def _then_document(store: Store, loop: Loop, then: Proposal | None) -> dict[str,
     }
 
 
-def _where(attempt: Attempt | None) -> dict[str, Any]:
-    """Where an attempt is, at a place that is not this machine."""
+def _where(attempt: Attempt | None) -> WhereDocument:
     handle = attempt.handle or {} if attempt else {}
     return {
         "node": attempt.node if attempt else None,
@@ -234,15 +233,11 @@ def _live_line(store: Store, proposal: Proposal) -> str:
     )
 
 
-def loop_document(store: Store, loop: Loop) -> dict[str, Any]:
-    document = msgspec.to_builtins(loop)
-    document["reason"] = loop.reason
-    document["spec"]["approve"] = str(loop.spec.approve)
-    return {"state_now": state_now(store, loop), **document}
+def loop_document(store: Store, loop: Loop) -> LoopDocument:
+    return LoopDocument.of(loop, state_now(store, loop))
 
 
-def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> dict[str, Any]:
-    """`result` and `report` are of a loop that has ended, and null before. `requests`: the last ones, with who sent each."""
+def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> StatusDocument:
     then = then_proposal(store, snapshot.loop)
     waiting = waiting_for(snapshot.loop, snapshot.round, then)
     driven = holder(store.places.lock(snapshot.loop.name))

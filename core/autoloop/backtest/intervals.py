@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from autoloop.verdicts.distributions import wilson
+
+
+class RateDocument(TypedDict):
+    """`hits` of `n`, with the 95 % interval of the true rate."""
+
+    hits: int
+    n: int
+    rate: float | None
+    interval95: tuple[float, float]
 
 
 class Rate(NamedTuple):
@@ -22,5 +31,5 @@ class Rate(NamedTuple):
         """The 95 % interval; (0, 1) of nothing."""
         return wilson(self.hits, self.n)
 
-    def to_json(self) -> dict[str, float | int | list[float] | None]:
-        return {"hits": self.hits, "n": self.n, "rate": self.value, "interval95": list(self.wilson())}
+    def to_json(self) -> RateDocument:
+        return {"hits": self.hits, "n": self.n, "rate": self.value, "interval95": self.wilson()}

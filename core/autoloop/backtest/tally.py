@@ -4,11 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
-from autoloop.backtest.intervals import Rate
+from autoloop.backtest.intervals import Rate, RateDocument
 from autoloop.backtest.outcome import Ending, Outcome
 from autoloop.backtest.ranks import Ranks
+
+
+class RuleTallyDocument(TypedDict):
+    """On how many runs a rule fired; the further numbers are those of its scope."""
+
+    scope: Literal["end", "live"]
+    fired: int
+    blocked: NotRequired[int]
+    already_run: NotRequired[int]
+    stopped: NotRequired[int]
+    relaunched: NotRequired[int]
+    asked: NotRequired[int]
+    refused: NotRequired[int]
+    steps: NotRequired[list[int]]
+
+
+class TotalsDocument(TypedDict):
+    runs: int
+    finished: int
+    stopped: int
+    relaunched: int
+    steps: int
+    steps_saved: int
+    hours_saved: float
+    runs_without_times: int
+    """Ended runs of which it is not known how long a step took."""
+    stopped_among_best: RateDocument | None
+    best_stopped: RateDocument | None
+    rules: dict[str, RuleTallyDocument]
 
 
 @dataclass
@@ -27,11 +56,18 @@ class RuleTally:
     known: int = 0
     steps: list[int] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> RuleTallyDocument:
         if not self.live:
             return {"scope": "end", "fired": self.fired, "blocked": self.blocked, "already_run": self.known}
-        kept = {name: getattr(self, name) for name in ("fired", "stopped", "relaunched", "asked", "refused")}
-        return {"scope": "live", **kept, "steps": sorted(self.steps)}
+        return {
+            "scope": "live",
+            "fired": self.fired,
+            "stopped": self.stopped,
+            "relaunched": self.relaunched,
+            "asked": self.asked,
+            "refused": self.refused,
+            "steps": sorted(self.steps),
+        }
 
 
 @dataclass
@@ -52,7 +88,7 @@ class Tally:
     lost: Rate | None = None
     best_lost: Rate | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> TotalsDocument:
         return {
             "runs": self.runs,
             "finished": self.finished,

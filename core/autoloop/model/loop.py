@@ -80,7 +80,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     gpus: list[int] = []
     gpus_per_run: int = 1
     allow_busy: bool = False
-    """Start on a GPU although somebody else computes there."""
+    """Start on a GPU although someone else is using it."""
     concurrency: int = 1
     slurm: SlurmSpec | None = None
     """Runs are handed to Slurm; with `gpus` also to those of this machine."""
@@ -216,7 +216,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     max_runs: int | None = None
     """Its --max-runs as they stand now."""
     resumed_at: float | None = None
-    """When it was last taken up again after it had stopped: failures before that no longer count."""
+    """When it was last resumed after it had stopped: failures before that no longer count."""
     slot_waits: dict[int, str] = {}
     """What a free slot waits for before a queued run may start there, by the slot's index."""
     unreachable: dict[str, str] = {}

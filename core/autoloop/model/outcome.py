@@ -10,7 +10,7 @@ from autoloop.model.edits import Change
 
 
 class Call(StrEnum):
-    """What is said of one config beside another."""
+    """How one config stands beside another."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -44,7 +44,7 @@ class RoundStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a rule's proposals, one for each time that it fired; if `searched`, of those of the search that `rule`
-    names. `better` and so on: what is said of those that ran, beside their bases."""
+    names. `better` and so on: the verdicts on those that ran, beside their bases."""
 
     rule: str
     searched: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 from autoloop.metrics import MetricBook, expectation_text
 from autoloop.model import Call, Comparison, Confirmation, Expectation, Outcome, RuleRecord, RunState, Standing
@@ -14,7 +14,7 @@ from autoloop.text.values import number
 from autoloop.verdicts.distributions import wilson
 from autoloop.verdicts.noise import Noise
 from autoloop.verdicts.results import Fate, Result
-from autoloop.verdicts.verdict import Basis, Verdict
+from autoloop.verdicts.verdict import Basis, Statistic, Verdict
 
 WITHIN_RUN = "within the run only"
 NO_REPLICATES = f"{WITHIN_RUN}: no config was run with two seeds"
@@ -72,18 +72,37 @@ def result_texts(result: Result) -> list[str]:
     return [f"ran {change} {call}", f"{change} {call}", call]
 
 
-def result_document(result: Result) -> dict[str, Any]:
+class OutcomeDocument(TypedDict):
+    """What became of a proposal: `effect` and `interval` are its runs less their base, in `metric`."""
+
+    fate: Fate
+    text: str
+    runs: list[str]
+    metric: str | None
+    call: Call | None
+    basis: Basis | None
+    statistic: Statistic | None
+    effect: float | None
+    interval: tuple[float, float] | None
+    n: tuple[int, int] | None
+    """Runs of each side."""
+    more: int | None
+    """How many more runs of each would settle it."""
+    expectation_met: bool | None
+
+
+def result_document(result: Result) -> OutcomeDocument:
     """What became of a proposal, for programs."""
     verdict = result.verdict
     known = verdict is not None and not math.isnan(verdict.effect)
     return {
-        "fate": result.fate.value,
+        "fate": result.fate,
         "text": result_texts(result)[0],
         "runs": [run.id for run in result.runs],
         "metric": result.metric,
-        "call": verdict.call.value if verdict else None,
-        "basis": verdict.basis.value if verdict else None,
-        "statistic": verdict.statistic.value if verdict else None,
+        "call": verdict.call if verdict else None,
+        "basis": verdict.basis if verdict else None,
+        "statistic": verdict.statistic if verdict else None,
         "effect": verdict.effect if verdict and known else None,
         "interval": verdict.interval if verdict else None,
         "n": verdict.runs if verdict else None,
@@ -100,7 +119,19 @@ def expectation_said(expects: Expectation, result: Result | None, book: MetricBo
     return f"{text}: {'not decided' if result.met is None else 'met' if result.met else 'not met'}"
 
 
-def noise_document(noise: Noise) -> dict[str, Any]:
+class NoiseDocument(TypedDict):
+    """The spread between seeds, with its 95 % interval."""
+
+    sd: float
+    interval: tuple[float, float]
+    dof: float
+    runs: int
+    configs: int
+    correlation: float | None
+    """Between runs with equal seeds."""
+
+
+def noise_document(noise: Noise) -> NoiseDocument:
     """The spread between seeds for programs, with its 95 % interval."""
     return {
         "sd": noise.sd,
@@ -160,7 +191,21 @@ def record_text(each: RuleRecord | None) -> str:
     return f"{text} (this project)"
 
 
-def record_document(each: RuleRecord | None) -> dict[str, Any] | None:
+class RecordDocument(TypedDict):
+    """What became of a rule's proposals in the project; `interval95`: of the share that helped, of those that ran."""
+
+    fired: int
+    approved: int
+    rejected: int
+    ran: int
+    helped: int
+    hurt: int
+    no_difference: int
+    not_enough_runs: int
+    interval95: tuple[float, float] | None
+
+
+def record_document(each: RuleRecord | None) -> RecordDocument | None:
     """A rule's record in a project for programs; `interval95` of the share that helped, of those that ran."""
     if each is None:
         return None

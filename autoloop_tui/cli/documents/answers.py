@@ -1,0 +1,64 @@
+"""Every JSON answer: its version, the commands that print it, and its type. Types are named, not imported: printing one
+answer loads none of the others."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Answer(NamedTuple):
+    version: int
+    """Raised when a field goes, changes its meaning or its type; a new field is no new version."""
+    commands: tuple[str, ...]
+    type: str
+    """In this package, as `module:Type`."""
+    line: str
+
+
+ANSWERS: dict[str, Answer] = {
+    "status": Answer(1, ("status",), "loops:StatusDocument", "A loop as it stands."),
+    "loops": Answer(1, ("status --all",), "loops:LoopsDocument", "All loops of the project."),
+    "runs": Answer(1, ("runs",), "loops:RunsDocument", "The runs of a loop, with every field."),
+    "proposals": Answer(1, ("proposals",), "loops:ProposalsDocument", "Proposals, and what became of them."),
+    "rules": Answer(1, ("rules",), "loops:RulesDocument", "The rules in force, and their records."),
+    "noise": Answer(1, ("noise",), "loops:NoiseAnswer", "How much the metrics differ between seeds."),
+    "rejudge": Answer(1, ("rejudge",), "loops:RejudgeDocument", "What rules propose now, beside what they proposed."),
+    "plan": Answer(1, ("run", "run --exec --detach"), "plans:PlanDocument", "A loop that would start, or that has started."),
+    "findings": Answer(1, ("doctor",), "plans:FindingsDocument", "What was checked before a start."),
+    "backtest": Answer(1, ("backtest",), "past:BacktestDocument", "What rules would have done with past runs."),
+    "safe-stop": Answer(1, ("backtest --find-stop",), "past:SafeStopDocument", "When the worse half can be stopped."),
+    "effects": Answer(1, ("effects",), "past:EffectsDocument", "What each setting did."),
+    "usage": Answer(1, ("disk",), "past:UsageDocument", "What loops and runs take on the disk."),
+    "freeing": Answer(1, ("disk --free",), "past:FreeingDocument", "Which checkpoints may go."),
+    "freed": Answer(
+        1,
+        ("disk --free --exec", "disk --undo", "disk --empty"),
+        "past:FreedDocument",
+        "What was moved or deleted.",
+    ),
+    "analysis": Answer(
+        1,
+        ("analyze-offline --rules", "analyze-wandb"),
+        "past:AnalysisDocument",
+        "Past runs, and what rules propose.",
+    ),
+    "summaries": Answer(1, ("analyze-offline",), "past:Summaries", "Past runs by output directory."),
+    "themes": Answer(1, ("themes",), "plans:ThemesDocument", "Colour themes, and how well they can be read."),
+    "theme": Answer(1, ("themes --check",), "plans:ThemeDocument", "One colour theme."),
+}
+
+UNMARKED = frozenset({"summaries"})
+"""Answers without the field `schema`: their keys are output directories, as the scripts of earlier times wrote them."""
+
+
+def mark(name: str) -> str:
+    """The value of an answer's field `schema`: `status/1`."""
+    return f"{name}/{ANSWERS[name].version}"
+
+
+def named(words: str) -> str | None:
+    """The answer of a command (`disk`) or of a form of it (`disk --free`), or of that name (`freeing`, `freeing/1`)."""
+    for name, answer in ANSWERS.items():
+        if words in answer.commands:
+            return name
+    return next((name for name in ANSWERS if words in (name, mark(name))), None)
