@@ -5,6 +5,8 @@ part forward over the middle and cuts the rest off; whoever reads along finds ou
 Standard library only, and no module that is slow to import: every supervisor loads this.
 """
 
+from __future__ import annotations
+
 import os
 import time
 

@@ -3,6 +3,8 @@
 Standard library only, and no module that is slow to import: every supervisor loads this.
 """
 
+from __future__ import annotations
+
 import os
 
 TYPE_CHECKING = False

@@ -3,6 +3,8 @@
 Standard library only. It goes to the C functions below `json`, because `json` itself takes 7 ms to import.
 """
 
+from __future__ import annotations
+
 import os
 import time
 from _json import encode_basestring_ascii, make_scanner
@@ -12,7 +14,9 @@ BEAT = 5.0
 
 ASKED = "asked"
 
-Record = dict[str, str | int | float | None]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Record = dict[str, str | int | float | None]
 
 
 class Decoder:

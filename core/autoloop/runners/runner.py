@@ -29,6 +29,8 @@ class AttemptSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that processes may outlive the command (a logger that finishes its upload) before they are killed."""
     max_log: int = 256 << 20
     """Bytes; of a longer log the middle is left out."""
+    given: Mapping[str, str] = {}
+    """What of the environment is set for this attempt, without secrets: all that another machine takes over of it."""
 
 
 def write_spec(spec: AttemptSpec) -> None:

@@ -7,6 +7,8 @@ or on another machine asks by the file `asked` and sees by the time of `claim` t
 may be moved meanwhile. Standard library only.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import time

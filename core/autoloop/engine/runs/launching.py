@@ -69,7 +69,13 @@ def prepare(attempt_id: str, launch: LaunchPlan, directory: Path, *, max_log: in
         stop=launch.stop,
         straggler_grace=launch.straggler_grace,
         max_log=max_log,
+        given=given_environment(launch),
     )
+
+
+def given_environment(launch: LaunchPlan) -> dict[str, str]:
+    """What a launch sets itself, with the folders of its own on PYTHONPATH."""
+    return environment(launch, {})
 
 
 def attempt_environment(launch: LaunchPlan, python: str) -> tuple[dict[str, str], str | None]:

@@ -1,0 +1,206 @@
+"""One lasting connection to a host: the user's own ssh, and the program at its other end that answers questions.
+
+ssh decides by ~/.ssh/config, agent and known_hosts, as in the user's shell; a ControlMaster that is set up there is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import time
+from typing import Any
+
+import msgspec
+
+from autoloop.model import HostSpec
+from autoloop.runners.ssh import bundle, words
+
+SSH = (
+    *("ssh", "-T", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"),
+    *("-o", "ServerAliveCountMax=3", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"),
+)
+MARK = b"AUTOLOOP-FAR "
+PATIENCE = 60.0
+"""Seconds without a byte after which a connection is given up."""
+NOISE = 64 << 10
+"""Bytes that a login shell may print before the program begins."""
+
+
+class UnreachableError(Exception):
+    """The host cannot be reached or used; its text says why. What it was asked may have been done."""
+
+
+class RefusedError(Exception):
+    """The host answers, and could not do it: a full disk, a folder without rights."""
+
+    def __init__(self, text: str, errno: int | None) -> None:
+        super().__init__(text)
+        self.errno = errno
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host says of itself. `time` is its clock, `skew` how many seconds ours is ahead of it."""
+
+    python: tuple[int, int, int]
+    executable: str
+    node: str
+    system: str
+    home: str
+    time: float
+    skew: float = 0.0
+
+
+class Connection:
+    """Opened by `connect`. Every call raises UnreachableError once it is broken; calls are made by one thread."""
+
+    def __init__(self, host: HostSpec) -> None:
+        self.host = host
+        self.sent = self.received = 0
+        """Bytes, both ways."""
+        self._buffer = bytearray()
+        self._said = bytearray()
+        try:
+            self._process = subprocess.Popen(
+                [*SSH, "--", host.destination, bundle.command(host.python)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UnreachableError(f"ssh cannot be run here: {error.strerror}") from None
+        assert self._process.stdin and self._process.stdout  # noqa: PT018
+        assert self._process.stderr
+        self._in, self._out, self._err = (
+            each.fileno() for each in (self._process.stdin, self._process.stdout, self._process.stderr)
+        )
+        for fd in (self._in, self._out, self._err):
+            os.set_blocking(fd, False)
+
+    def open(self, patience: float = PATIENCE) -> Hello:
+        """Send the program, and hear what the host says of itself."""
+        before = time.time()
+        self._send(bundle.program(), patience)
+        noise = 0
+        while not (line := self._line(patience)).startswith(MARK):
+            noise += len(line)
+            if line.startswith(bundle.OLD_PYTHON.encode()):
+                raise self._broken(words.too_old(self.host, line.decode().split()[-1]))
+            if noise > NOISE:
+                raise self._broken("its shell prints too much before a command begins")
+        hello = msgspec.json.decode(line[len(MARK) :], type=Hello)
+        return msgspec.structs.replace(hello, skew=(before + time.time()) / 2 - hello.time)
+
+    def ask(self, verb: str, given: dict[str, Any], payload: bytes = b"", *, patience: float = PATIENCE) -> dict[str, Any]:
+        """The answer; what came with it stands under `data`. RefusedError if the host could not do it."""
+        question = json.dumps({**given, "do": verb, "bytes": len(payload)}).encode()
+        self._send(question + b"\n" + payload, patience)
+        try:
+            answer: dict[str, Any] = json.loads(self._line(patience))
+            answer["data"] = self._take(int(answer["bytes"]), patience)
+        except (ValueError, KeyError, TypeError):
+            raise self._broken("what it answers cannot be understood") from None
+        if "error" in answer:
+            where = f" ({answer['file']})" if answer.get("file") else ""
+            raise RefusedError(f"{answer['error']}{where}", answer.get("errno"))
+        return answer
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._process.wait()
+
+    # --------------------------------------------------------------------------------------------------------- the pipes
+
+    def _send(self, data: bytes, patience: float) -> None:
+        rest = memoryview(data)
+        while rest:
+            if not self._wait(self._in, patience):
+                raise self._broken(f"it did not answer within {patience:.0f} s")
+            try:
+                done = os.write(self._in, rest[: 64 << 10])
+            except BlockingIOError:
+                continue
+            except OSError:
+                raise self._broken() from None
+            rest = rest[done:]
+            self.sent += done
+
+    def _line(self, patience: float) -> bytes:
+        while (end := self._buffer.find(b"\n")) < 0:
+            self._read(patience)
+        return self._take(end + 1, patience)[:-1]
+
+    def _take(self, size: int, patience: float) -> bytes:
+        while len(self._buffer) < size:
+            self._read(patience)
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _read(self, patience: float) -> None:
+        if not self._wait(self._out, patience):
+            raise self._broken(f"it did not answer within {patience:.0f} s")
+        try:
+            data = os.read(self._out, 256 << 10)
+        except BlockingIOError:
+            return
+        if not data:
+            raise self._broken()
+        self.received += len(data)
+        self._buffer += data
+
+    def _wait(self, fd: int, patience: float) -> bool:
+        """Until `fd` is ready; what is printed as an error meanwhile is kept."""
+        deadline = time.monotonic() + patience
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT if fd == self._in else select.POLLIN)
+        poll.register(self._err, select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = {each for each, _ in poll.poll(left * 1000)}
+            if self._err in ready and not self._listen():
+                poll.unregister(self._err)
+            if fd in ready:
+                return True
+        return False
+
+    def _listen(self) -> bool:
+        try:
+            data = os.read(self._err, 16 << 10)
+        except OSError:
+            return False
+        self._said += data
+        del self._said[: -(16 << 10)]
+        return bool(data)
+
+    def _broken(self, sentence: str | None = None) -> UnreachableError:
+        """The error for a connection that is over; ssh may have printed why."""
+        code = None
+        if sentence is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(2.0)
+            while self._listen():
+                pass
+            sentence = words.why(self.host, self._said.decode(errors="replace"), code)
+        self.close()
+        return UnreachableError(sentence)
+
+
+def connect(host: HostSpec, *, patience: float = PATIENCE) -> tuple[Connection, Hello]:
+    """A connection that is ready for questions. UnreachableError."""
+    connection = Connection(host)
+    try:
+        return connection, connection.open(patience)
+    except UnreachableError:
+        raise
+    except Exception as error:
+        connection.close()
+        raise UnreachableError(f"what it says of itself cannot be understood: {error}") from error

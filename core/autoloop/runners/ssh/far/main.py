@@ -1,0 +1,247 @@
+"""Answers questions about attempts on this machine, over its standard input and output, and starts them.
+
+A question is a line of JSON, with `bytes` more behind it; so is an answer. The program ends with its connection and leaves
+nothing but the supervisors that it started, which need nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+
+from autoloop.runners import records, sweeping
+from autoloop.runners.ssh.far import following, gpus
+
+MARK = b"AUTOLOOP-FAR "
+"""Begins the first line; what a login shell prints stands before it."""
+IDLE = 900
+"""Seconds without a question after which it ends: a connection can be cut without a word."""
+
+Given = dict[str, object]
+Answer = tuple[Given, bytes]
+
+
+class Program:
+    def __init__(self, sources: dict[str, str], digest: str) -> None:
+        self.sources, self.digest = sources, digest
+        self.followed: dict[str, following.Followed] = {}
+        self.gpus = gpus.Reader()
+        self.verbs: dict[str, Callable[[Given, bytes], Answer]] = {
+            each.__name__: each
+            for each in (
+                self.settle,
+                self.put,
+                self.start,
+                self.poll,
+                self.stop,
+                self.fence,
+                self.sweep,
+                self.list,
+                self.fetch,
+            )
+        }
+
+    def serve(self) -> None:
+        source, target = sys.stdin.buffer, sys.stdout.buffer
+        hello = {
+            "python": list(sys.version_info[:3]),
+            "executable": sys.executable,
+            "node": os.uname().nodename,
+            "system": os.uname().sysname,
+            "time": time.time(),
+            "home": os.path.expanduser("~"),
+        }
+        target.write(b"\n" + MARK + json.dumps(hello).encode() + b"\n")
+        target.flush()
+        while True:
+            signal.alarm(IDLE)
+            line = source.readline()
+            if not line:
+                return
+            given = json.loads(line)
+            payload = source.read(int(given.get("bytes", 0)))
+            try:
+                answer, data = self.verbs[str(given["do"])](given, payload)
+            except OSError as error:
+                answer, data = {"error": error.strerror or str(error), "errno": error.errno, "file": error.filename}, b""
+            answer |= {"bytes": len(data), "time": time.time()}
+            target.write(json.dumps(answer).encode() + b"\n" + data)
+            target.flush()
+            self.reap()
+
+    def reap(self) -> None:
+        """Collect the supervisors that ended."""
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    def settle(self, given: Given, _: bytes) -> Answer:
+        """Make the folders that all else lies in, and the supervisor's modules; how it stands there."""
+        folder = os.path.abspath(os.path.expanduser(str(given["folder"])))
+        if given["make"]:
+            for name in ("outputs", "attempts", "code", "configs"):
+                os.makedirs(os.path.join(folder, name), mode=0o755 if name == "outputs" else 0o700, exist_ok=True)
+        elif not os.path.isdir(folder):
+            return {"folder": folder, "missing": True}, b""
+        modules = os.path.join(folder, *([] if given["make"] else [".autoloop"]), "far", self.digest)
+        if not os.path.isdir(modules):
+            fresh = f"{modules}.{os.getpid()}"
+            os.makedirs(fresh, mode=0o700, exist_ok=True)
+            for name in ("supervisor", "procfs", "records", "bounded_log"):
+                with open(f"{fresh}/{name}.py", "w", encoding="utf-8") as file:
+                    file.write(self.sources[f"autoloop.runners.{name}"])
+            try:
+                os.rename(fresh, modules)
+            except OSError:  # another engine was faster
+                shutil.rmtree(fresh, ignore_errors=True)
+        self.supervisor = f"{modules}/supervisor.py"
+        return {"folder": folder, "free": shutil.disk_usage(folder).free}, b""
+
+    def put(self, given: Given, payload: bytes) -> Answer:
+        """A piece of the archive `path`, or with `unpack` its end: the folder `path` is there, whole, or not at all.
+
+        Without a piece: whether it is there, and how much of the archive."""
+        path = str(given["path"])
+        part = f"{path}.part"
+        if os.path.isdir(path):
+            return {"there": True}, b""
+        has = os.path.getsize(part) if os.path.exists(part) else 0
+        if payload and int(given["at"]) == has:  # type: ignore[call-overload]
+            with open(part, "ab") as file:
+                file.write(payload)
+            has += len(payload)
+        if not given.get("unpack"):
+            return {"there": False, "has": has}, b""
+        with open(part, "rb") as file:
+            digest = hashlib.sha256()
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        if digest.hexdigest() != given["unpack"]:
+            os.unlink(part)
+            return {"there": False, "has": 0}, b""
+        fresh = f"{path}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        os.makedirs(fresh, mode=0o700)
+        with tarfile.open(part) as archive:
+            for member in archive:
+                archive.extract(member, fresh)
+        os.rename(fresh, path)
+        os.unlink(part)
+        return {"there": True}, b""
+
+    def start(self, given: Given, payload: bytes) -> Answer:
+        """Start the supervisor of an attempt, unless one had it before."""
+        directory = str(given["dir"])
+        if os.path.exists(f"{directory}/claim"):
+            return {"claimed": True}, b""
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        output = str(given["out"])
+        os.makedirs(output if given["make"] else os.path.dirname(output), exist_ok=True)
+        for path, target in dict(given["links"]).items():  # type: ignore[call-overload]
+            _link(path, target)
+        offset = 0
+        for path, size in given["files"]:  # type: ignore[attr-defined]
+            _write(path, payload[offset : offset + size])
+            offset += size
+        _write(f"{directory}/spec.json", json.dumps(given["spec"], indent=1).encode() + b"\n")
+        env = {**os.environ, **given["env"]}  # type: ignore[dict-item]
+        if path := given["path"]:
+            env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(path), os.environ.get("PYTHONPATH")]))
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", self.supervisor, directory],
+            env,
+            file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)],
+            setsid=True,
+            setsigmask=[signal.SIGTERM, signal.SIGUSR1],
+            setsigdef=[signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD],
+        )
+        return {"pid": pid}, b""
+
+    def poll(self, given: Given, _: bytes) -> Answer:
+        """How all attempts are that are followed, and what they wrote."""
+        for each in given["forget"]:  # type: ignore[attr-defined]
+            self.followed.pop(each, None)
+        for each in given["follow"]:  # type: ignore[attr-defined]
+            self.followed[each["id"]] = following.Followed(each)
+        if given["gpus"]:
+            self.gpus.ask()
+            self.gpus.wait(float(given["gpus"]))  # type: ignore[arg-type]
+        room = following.Room(int(given["room"]))  # type: ignore[call-overload]
+        states = {each.id: each.look(room) for each in self.followed.values()}
+        if room.more and self.followed:  # whoever had no room comes first the next time
+            first = next(iter(self.followed))
+            self.followed[first] = self.followed.pop(first)
+        answer: Given = {"states": states, "chunks": room.chunks, "more": room.more}
+        answer |= {"gpus": self.gpus.answer, "gpus_at": self.gpus.answered, "gpus_asked": self.gpus.asked}
+        return answer, b"".join(room.data)
+
+    def stop(self, given: Given, _: bytes) -> Answer:
+        """Ask a supervisor to end; it looks at once if it is one that can be seen from here."""
+        directory, what = str(given["dir"]), str(given["what"])
+        records.ask(directory, what)
+        return following.state_of(directory, str(given["id"])), b""
+
+    def fence(self, given: Given, _: bytes) -> Answer:
+        """Take the claim of an attempt that is not to start any more; whether it was free."""
+        directory = str(given["dir"])
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        return {"fenced": records.claim(directory, {"fenced_by": "autoloop"})}, b""
+
+    def sweep(self, given: Given, _: bytes) -> Answer:
+        directory = str(given["dir"])
+        return {"killed": sweeping.sweep(str(given["id"]), directory if os.path.isdir(directory) else None)}, b""
+
+    def list(self, given: Given, _: bytes) -> Answer:
+        """All files below a folder, with their sizes, and the links."""
+        folder = str(given["path"])
+        files: dict[str, int] = {}
+        links: dict[str, str] = {}
+        for parent, folders, names in os.walk(folder):
+            for name in [*names, *(each for each in folders if os.path.islink(os.path.join(parent, each)))]:
+                path = os.path.join(parent, name)
+                with contextlib.suppress(OSError):
+                    if os.path.islink(path):
+                        links[os.path.relpath(path, folder)] = os.readlink(path)
+                    elif os.path.isfile(path):
+                        files[os.path.relpath(path, folder)] = os.path.getsize(path)
+        return {"files": files, "links": links, "there": os.path.isdir(folder)}, b""
+
+    def fetch(self, given: Given, _: bytes) -> Answer:
+        """A piece of a file."""
+        with open(str(given["path"]), "rb") as file:
+            file.seek(int(given["at"]))  # type: ignore[call-overload]
+            data = file.read(int(given["room"]))  # type: ignore[call-overload]
+            return {"total": os.fstat(file.fileno()).st_size}, data
+
+
+def _write(path: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    fresh = f"{path}.{os.getpid()}.tmp"
+    with open(fresh, "wb") as file:
+        file.write(data)
+    os.rename(fresh, path)
+
+
+def _link(path: str, target: str) -> None:
+    """Make `path` lead to `target`; what stands there already and is no link stays."""
+    if os.path.islink(path) and os.readlink(path) != target:
+        os.unlink(path)
+    if not os.path.lexists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(target, path)
+
+
+def main(sources: dict[str, str], digest: str) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    Program(sources, digest).serve()

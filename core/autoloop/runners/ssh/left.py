@@ -1,0 +1,44 @@
+"""What of a run's output stayed on the host where it ran: a file in its output directory on this machine says so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from autoloop.files import write_atomically
+
+LEFT = ".autoloop-host.json"
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """`folder` is the output directory on `host`, `files` are the sizes of what is only there, by path below it."""
+
+    host: str
+    folder: str
+    files: dict[str, int] = {}
+
+
+def write_left(output: Path, left: Left) -> None:
+    """OSError."""
+    write_atomically(output / LEFT, msgspec.json.encode(left))
+
+
+def read_left(output: Path | str) -> Left | None:
+    """None for a run of this machine."""
+    try:
+        return msgspec.json.decode((Path(output) / LEFT).read_bytes(), type=Left)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def exists(path: str, output: str) -> bool:
+    """Whether a file or folder of an output directory is there, here or on the host of the run."""
+    if os.path.exists(path):
+        return True
+    left = read_left(output)
+    if left is None:
+        return False
+    inside = os.path.relpath(path, output)
+    return inside in left.files or any(each.startswith(inside + "/") for each in left.files)

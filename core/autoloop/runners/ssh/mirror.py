@@ -1,0 +1,140 @@
+"""What an attempt wrote on another host, kept up to date in its folders on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from autoloop.runners import bounded_log
+from autoloop.runners.ssh.far.following import tail_sum
+from autoloop.runners.ssh.left import LEFT, Left, write_left
+
+
+class Mirror:
+    """One attempt. What a host sends is never written outside the attempt's folder and output directory, nor through a
+    link. OSError passes through: then all is compared anew."""
+
+    def __init__(self, directory: Path, output: Path, host: str, max_log: int) -> None:
+        self.directory, self.output = directory, output
+        self._host = host
+        self.folder = ""
+        """The output directory there."""
+        self._max_log = max_log
+
+    def has(self) -> dict[str, list[int]]:
+        """The files that are here, each with its size and the checksum of its end."""
+        found = {}
+        for parent, _, names in os.walk(self.output):
+            for name in names:
+                path = Path(parent, name)
+                with contextlib.suppress(OSError):
+                    if path.is_file() and not path.is_symlink() and name != LEFT:
+                        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                        try:
+                            size = os.fstat(fd).st_size
+                            found[str(path.relative_to(self.output))] = [size, tail_sum(fd, size)]
+                        finally:
+                            os.close(fd)
+        return found
+
+    def log_written(self) -> int:
+        """Bytes of the log that were ever written, as far as they came here."""
+        try:
+            fd = os.open(self.directory / "log.txt", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return 0
+        try:
+            gone = bounded_log.left_out(fd)
+            return os.fstat(fd).st_size + (gone - bounded_log.LENGTH if gone else 0)
+        finally:
+            os.close(fd)
+
+    def take(self, chunk: Mapping[str, Any], data: bytes) -> None:
+        """Write a piece that came."""
+        if chunk.get("log"):
+            self._log(chunk.get("keep"), data)
+            return
+        path = self._inside(str(chunk["path"]))
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if chunk["whole"]:
+            _replace(path, data)
+            return
+        at = int(chunk["at"])
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_TRUNC if at == 0 else 0)
+        fd = os.open(path, flags, 0o644)
+        try:
+            os.ftruncate(fd, at)
+            with os.fdopen(fd, "wb", closefd=False) as file:
+                file.seek(at)
+                file.write(data)
+        finally:
+            os.close(fd)
+
+    def record(self, name: str, value: Mapping[str, Any]) -> None:
+        """A record of its supervisor."""
+        _replace(self.directory / name, json.dumps(value).encode() + b"\n")
+
+    def beat(self) -> None:
+        """Its supervisor gave a sign of life, by our clock."""
+        with contextlib.suppress(OSError):
+            os.utime(self.directory / "claim", (time.time(),) * 2)
+
+    def left(self, files: Mapping[str, int], links: Mapping[str, str]) -> None:
+        """What stays on the host, and the links between its files."""
+        for path, target in links.items():
+            here = self._inside(path)
+            if here is None or os.path.isabs(target) or (here.exists() and not here.is_symlink()):
+                continue
+            if not os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith(".."):
+                here.parent.mkdir(parents=True, exist_ok=True)
+                if here.is_symlink():
+                    if os.readlink(here) == target:
+                        continue
+                    here.unlink()
+                here.symlink_to(target)
+        self.output.mkdir(parents=True, exist_ok=True)
+        write_left(self.output, Left(host=self._host, folder=self.folder, files=dict(files)))
+
+    def _log(self, keep: int | None, data: bytes) -> None:
+        fd = os.open(self.directory / "log.txt", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            if keep is not None:
+                os.ftruncate(fd, keep)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            bounded_log.BoundedLog(fd, self._max_log).fit()
+        finally:
+            os.close(fd)
+
+    def _inside(self, path: str) -> Path | None:
+        """A path below the output directory; None for one that leads out of it."""
+        parts = path.split("/")
+        if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
+            return None
+        if any(parent.is_symlink() for parent in self._parents(parts)):
+            return None
+        return self.output / path
+
+    def _parents(self, parts: list[str]) -> Iterator[Path]:
+        path = self.output
+        for part in parts[:-1]:
+            path = path / part
+            yield path
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Readers see the old file or the new one. Not synced: what is lost with the power is brought again."""
+    fresh = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    try:
+        fresh.write_bytes(data)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,143 @@
+"""The project's code as it goes to a host: which files, the hash of what they hold, and an archive of them."""
+
+from __future__ import annotations
+
+import fnmatch
+import gzip
+import hashlib
+import os
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from autoloop.model import LoopSpec, UserError
+from autoloop.toml import SETTINGS_FILE
+
+LARGEST = 256 << 20
+"""Bytes of code at most: more is data, which has another way."""
+PATIENCE = 60.0
+NEVER = (SETTINGS_FILE, ".git", ".autoloop", ".wandb_cache", "__pycache__")
+"""Names of files and folders that stay here."""
+SECRET = (".env", ".env.*", ".netrc", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
+USUAL = (".venv", "venv", "node_modules", "wandb", ".mypy_cache", ".ruff_cache", ".pytest_cache")
+"""Folders that no .gitignore names where there is no git either."""
+
+
+class Code:
+    """The code of one project. What a file holds is read again only if the file has changed."""
+
+    def __init__(self, spec: LoopSpec) -> None:
+        self.root = Path(spec.cwd)
+        self._outputs = Path(spec.output_root)
+        self._sums: dict[str, tuple[tuple[int, int, int], str]] = {}
+
+    def digest(self) -> tuple[str, list[str]]:
+        """The hash of the files, and their paths in the project. UserError if they are too large; OSError."""
+        total = hashlib.sha256()
+        paths, size, largest = [], 0, (0, "")
+        for path in sorted(set(self._files())):
+            try:
+                state = os.lstat(self.root / path)
+            except FileNotFoundError:  # git knows it, and it was deleted
+                continue
+            size, largest = size + state.st_size, max(largest, (state.st_size, path))
+            if size > LARGEST:
+                raise UserError(
+                    f"the project's files take more than {LARGEST >> 20} MiB, the largest of them {largest[1]} "
+                    f"({largest[0] >> 20} MiB): list data in .gitignore and say in [[host]] where it is there"
+                )
+            paths.append(path)
+            total.update(f"{path}\0{state.st_mode & 0o170100}\0{self._sum(path, state)}\0".encode(errors="surrogateescape"))
+        return total.hexdigest()[:20], paths
+
+    def archive(self, paths: list[str]) -> IO[bytes]:
+        """The same bytes for the same files, so that one that was sent in part goes on."""
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+        with (
+            gzip.GzipFile(filename="", mode="wb", compresslevel=5, fileobj=file, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for path in paths:
+                archive.add(self.root / path, arcname=path, recursive=False, filter=_anonymous)
+        file.seek(0)
+        return file
+
+    def _sum(self, path: str, state: os.stat_result) -> str:
+        stamp = (state.st_ino, state.st_size, state.st_mtime_ns)
+        known = self._sums.get(path)
+        if known is None or known[0] != stamp:
+            full = self.root / path
+            data = os.fsencode(os.readlink(full)) if full.is_symlink() else full.read_bytes()
+            known = self._sums[path] = (stamp, hashlib.sha256(data).hexdigest())
+        return known[1]
+
+    def _files(self) -> Iterator[str]:
+        found = _git_files(self.root)
+        for path in _all_files(self.root) if found is None else found:
+            if self._goes(path):
+                yield path
+
+    def _goes(self, path: str) -> bool:
+        full = self.root / path
+        if self._outputs != self.root and full.is_relative_to(self._outputs):
+            return False
+        if any(part in NEVER for part in Path(path).parts):
+            return False
+        return not any(fnmatch.fnmatch(full.name, each) for each in SECRET) and (full.is_symlink() or full.is_file())
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mtime = 0
+    member.mode = 0o700 if member.mode & 0o100 else 0o600
+    return member
+
+
+def _git_files(root: Path, prefix: str = "") -> list[str] | None:
+    """What git knows below `root` or would add, submodules too. Where there is no repository, by the .gitignore alone; None
+    without git."""
+    listed = _git(root, "-C", str(root), "ls-files", "-co", "--exclude-standard", "-z")
+    if listed is None:
+        with tempfile.TemporaryDirectory() as empty:
+            if _git(root, "init", "-q", "--bare", empty) is None:
+                return None
+            where = (f"--git-dir={empty}", f"--work-tree={root}")
+            listed = _git(root, *where, "ls-files", "-o", "--exclude-standard", "-z")
+    if listed is None:
+        return None
+    paths: list[str] = []
+    for path in listed.split("\0"):
+        full = root / path
+        if path and full.is_dir() and not full.is_symlink():
+            paths += _git_files(full, f"{prefix}{path.rstrip('/')}/") or []
+        elif path:
+            paths.append(prefix + path)
+    return paths
+
+
+def _git(root: Path, *words: str) -> str | None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "-c", "safe.directory=*", *words],
+            cwd=root,
+            env=kept,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return os.fsdecode(done.stdout)
+
+
+def _all_files(root: Path) -> Iterator[str]:
+    for parent, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in (*NEVER, *USUAL)]
+        for name in names:
+            yield os.path.relpath(os.path.join(parent, name), root)

@@ -1,0 +1,384 @@
+"""The `Runner` of a host: one connection, over which all its attempts are started, followed and stopped.
+
+No answer is no end: while the host cannot be reached nothing is decided, and afterwards everything is read from where it
+stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import queue
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoloop.model import Attempt, ExitRecord, HostSpec, LoopSpec, UserError
+from autoloop.runners import local
+from autoloop.runners.background import Background
+from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
+from autoloop.runners.ssh.case import SILENCE, Case, end_of, ours, vanished
+from autoloop.runners.ssh.connection import Connection, Hello, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh.gpus import HostGpus
+from autoloop.runners.ssh.mirror import Mirror
+from autoloop.runners.ssh.paths import Layout, default_folder
+from autoloop.runners.ssh.project import Code
+from autoloop.runners.ssh.starting import Starter
+
+LOG = logging.getLogger(__name__)
+
+POLL_EVERY = 1.0
+"""Seconds between two questions, each about all attempts."""
+ROOM = 1 << 20
+"""Bytes of logs and histories in one answer."""
+SLOWEST = 60.0
+"""Seconds between two attempts to reach a host at most."""
+GIVE_BACK = 60.0
+"""Seconds for which a run whose start was never asked for waits for a host that cannot be reached."""
+UNCLAIMED = 60.0
+"""Seconds after which a supervisor that was started and has not begun is taken never to begin."""
+AGAIN = 15.0
+"""Seconds to the next start that a full disk prevented."""
+PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO})
+
+
+@dataclass(frozen=True)
+class _Take:
+    case: Case
+
+
+@dataclass(frozen=True)
+class _Stop:
+    id: str
+    kill: bool
+
+
+class HostRunner:
+    def __init__(self, host: HostSpec, spec: LoopSpec, max_log: int) -> None:
+        self.host, self.spec = host, spec
+        self.trouble: str | None = None
+        self._max_log = max_log
+        self._open: set[str] = set()
+        """What is followed, for the engine's thread."""
+        self._background = Background(f"ssh {host.name}", self._turn)
+        self.gpus = HostGpus(self._wake)
+        self._requests: queue.SimpleQueue[_Take | _Stop] = queue.SimpleQueue()
+        self._cases: dict[str, Case] = {}
+        self._starter = Starter(Code(spec))
+        self._connection: Connection | None = None
+        self._layout: Layout | None = None
+        self._skew = 0.0
+        self._again = 0.0
+        self._pause = 0.0
+        self._unreached: float | None = None
+        """Since when the host cannot be reached; monotonic."""
+        self._since = ""
+        """The same in words."""
+        self._forget: list[str] = []
+
+    # ---------------------------------------------------------------------------------------------- the engine's thread
+
+    def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> None:
+        write_spec(spec)
+        self._follow(attempt, (spec, dict(env)))
+
+    def reattach(self, attempt: Attempt) -> Followed:
+        self._follow(attempt, None)
+        return Followed(attempt.handle, f"on {self.host.name} and is followed again")
+
+    def _follow(self, attempt: Attempt, submission: tuple[AttemptSpec, Mapping[str, str]] | None) -> None:
+        mirror = Mirror(Path(attempt.directory), Path(attempt.output_dir), self.host.name, self._max_log)
+        case = Case(attempt, mirror, submission, begun=attempt.node is not None, asked=None)
+        self._open.add(attempt.id)
+        self._requests.put(_Take(case))
+        self._wake()
+
+    def stop(self, attempt: Attempt, *, kill: bool) -> None:
+        self._requests.put(_Stop(attempt.id, kill))
+        self._wake()
+
+    def fileno(self) -> int:
+        return self._background.fileno()
+
+    def news(self) -> list[News]:
+        news = self._background.take()
+        self._open -= {id_ for id_, each in news if isinstance(each, End)}
+        return news
+
+    def any_left(self) -> bool:
+        return bool(self._open - self._background.ended())
+
+    def close(self) -> None:
+        self._background.close(5.0)
+
+    def _wake(self) -> None:
+        self._background.start()
+        self._background.wake()
+
+    # ---------------------------------------------------------------------------------------------------- the other one
+
+    def _turn(self) -> float | None:
+        self._take_requests()
+        if self._background.closing:
+            self._hang_up()
+            return None
+        self._withdraw()
+        if not self._cases and not self.gpus.open:
+            return 3600.0
+        if self._connection is None and (pause := self._again - time.monotonic()) > 0:
+            return pause
+        try:
+            connection, layout = self._reach()
+            for case in list(self._cases.values()):
+                self._start(case, connection, layout)
+                self._pass_stop(case, connection, layout)
+            more = self._poll(connection, layout)
+            for case in list(self._cases.values()):
+                self._decide(case, connection, layout)
+        except UnreachableError as error:
+            return self._lost(str(error))
+        except RefusedError as error:
+            LOG.debug("%s refuses: %s", self.host.name, error)
+            return self._lost(f"it cannot be used: {error}")
+        return 0.0 if more else POLL_EVERY if self._cases else 0.2 if self.gpus.open else 3600.0
+
+    def _take_requests(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                request = self._requests.get_nowait()
+                if isinstance(request, _Take):
+                    self._cases[request.case.id] = request.case
+                elif (case := self._cases.get(request.id)) is not None:
+                    case.asked = "kill" if request.kill or case.asked == "kill" else "stop"
+
+    def _withdraw(self) -> None:
+        """End what no start was ever asked for, if it is to stop, or has waited for the host long enough."""
+        silent = self._unreached is not None and time.monotonic() - self._unreached > GIVE_BACK
+        for case in list(self._cases.values()):
+            if case.submission is None:
+                continue
+            if case.asked and not case.tried:
+                self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
+            elif silent and not case.tried:
+                self._tell(case, Vanished(f"{self.host.name} could not be reached, so it never began", started=False))
+            elif self.trouble:
+                self._tell(case, Waits(f"{self.host.name} cannot be reached; it starts when that answers"))
+
+    def _tell(self, case: Case, news: Handed | Waits | Runs | End) -> None:
+        if isinstance(news, Waits | Runs):
+            if news == case.said:
+                return
+            case.said = news
+        self._background.tell((case.id, news))
+        if isinstance(news, End):
+            LOG.debug("%s: %s; %s said %s", case.id, news, self.host.name, case.state)
+            del self._cases[case.id]
+            if case.followed:
+                self._forget.append(case.id)
+
+    # ------------------------------------------------------------------------------------------------------ connection
+
+    def _reach(self) -> tuple[Connection, Layout]:
+        if self._connection is not None and self._layout is not None:
+            return self._connection, self._layout
+        self._connection, hello = connect(self.host)
+        self._layout = settle(self._connection, self.host, self.spec, hello)
+        self._skew = hello.skew
+        LOG.debug("%s: connected, %s", self.host.name, hello)
+        self.trouble, self._unreached, self._pause = None, None, 0.0
+        return self._connection, self._layout
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._forget = None, []
+        for case in self._cases.values():
+            case.followed, case.asked_there, case.state = False, None, {}
+            case.heard = time.monotonic()
+        self.gpus.cut()
+
+    def _lost(self, why: str) -> float:
+        """The host does not answer. The first time it is tried again at once."""
+        LOG.debug("%s is lost: %s", self.host.name, why)
+        was_there = self._connection is not None and self._unreached is None
+        self._hang_up()
+        now = time.monotonic()
+        if self._unreached is None:
+            self._unreached, self._since = now, time.strftime("%H:%M")
+        if was_there and self.trouble is None:
+            self._again = now
+            return 0.0
+        self.trouble = f"{self.host.name} has been unreachable since {self._since} ({why})"
+        self._withdraw()
+        self._pause = min(max(1.0, 2 * self._pause), SLOWEST)
+        self._again = now + self._pause
+        return self._pause
+
+    # --------------------------------------------------------------------------------------------------------- starting
+
+    def _start(self, case: Case, connection: Connection, layout: Layout) -> None:
+        if case.submission is None or time.monotonic() < case.again:
+            return
+        spec, env = case.submission
+        if case.said is None:
+            self._tell(case, Waits(f"{self.host.name}: its code is sent there"))
+        try:
+            code = self._starter.send_code(connection, layout)
+            case.tried = True
+            answer = self._starter.start(connection, layout, code, case.attempt, spec, env)
+        except RefusedError as error:
+            if error.errno in PASSING:
+                case.again = time.monotonic() + AGAIN
+                self._tell(case, Waits(f"{self.host.name}: {error}; its start is tried again"))
+                case.tried = False
+            else:
+                self._fail(case, f"cannot start on {self.host.name}: {error}")
+        except (UserError, OSError, ValueError) as error:
+            self._fail(case, f"cannot start on {self.host.name}: {error}")
+        else:
+            case.submission, case.since = None, time.monotonic()
+            self._tell(case, Handed({"host": self.host.name, **({"pid": answer["pid"]} if "pid" in answer else {})}))
+
+    def _fail(self, case: Case, text: str) -> None:
+        self._tell(case, Ended(ExitRecord(error=text, ended_at=time.time())))
+
+    def _pass_stop(self, case: Case, connection: Connection, layout: Layout) -> None:
+        if case.asked is None or case.asked == case.asked_there or case.submission is not None or case.id not in self._cases:
+            return
+        with contextlib.suppress(RefusedError):  # its folder is gone, or its disk is full: tried again with each connection
+            connection.ask("stop", {"id": case.id, "dir": layout.attempt(case.attempt), "what": case.asked})
+        case.asked_there = case.asked
+
+    # ---------------------------------------------------------------------------------------------------------- polling
+
+    def _poll(self, connection: Connection, layout: Layout) -> bool:
+        """One question about all attempts; what they wrote is taken over. Whether there is more at once."""
+        fresh = [case for case in self._cases.values() if self._may_follow(case)]
+        asked = self.gpus.wanted
+        answer = connection.ask(
+            "poll",
+            {
+                "follow": [self._following(case, layout) for case in fresh],
+                "forget": self._forget,
+                "gpus": 0.5 if asked else 0,
+                "room": ROOM,
+            },
+        )
+        self._forget = []
+        for case in fresh:
+            case.followed = True
+        self.gpus.take(answer, asked)
+        for id_, state in answer["states"].items():
+            if (known := self._cases.get(id_)) is not None:
+                self._hear(known, state)
+        data, at = memoryview(answer["data"]), 0
+        for chunk in answer["chunks"]:
+            piece, at = bytes(data[at : at + chunk["size"]]), at + chunk["size"]
+            if (known := self._cases.get(chunk["id"])) is not None and known.followed:
+                self._write(known, lambda mirror, chunk=chunk, piece=piece: mirror.take(chunk, piece))
+        return bool(answer["more"])
+
+    @staticmethod
+    def _may_follow(case: Case) -> bool:
+        return case.submission is None and not case.followed and time.monotonic() >= case.again
+
+    def _following(self, case: Case, layout: Layout) -> dict[str, Any]:
+        output = layout.output(case.attempt.output_dir)
+        case.mirror.folder = output
+        return {
+            "id": case.id,
+            "dir": layout.attempt(case.attempt),
+            "out": output,
+            "files": not layout.shared,
+            "fetch": self.host.fetch,
+            "log": 0 if layout.shared else case.mirror.log_written(),
+            "has": {} if layout.shared else case.mirror.has(),
+        }
+
+    def _write(self, case: Case, write: Any) -> None:
+        """On this machine. Where that fails, the attempt is compared with what is here once more."""
+        try:
+            write(case.mirror)
+        except OSError as error:
+            LOG.debug("%s: cannot be written here: %s", case.id, error)
+            case.followed, case.state, case.again = False, {}, time.monotonic() + AGAIN
+
+    def _hear(self, case: Case, state: dict[str, Any]) -> None:
+        before, case.state = case.state, state
+        if state.get("beat") != case.beat:
+            case.beat, case.heard = state.get("beat"), time.monotonic()
+            if not self.host.shared:
+                case.mirror.beat()
+        if self.host.shared:
+            return
+        for key, name in (("claim", "claim"), ("start", "start.json"), ("exit", "exit.json")):
+            if key in state and state[key] != before.get(key):
+                self._write(case, lambda mirror, name=name, key=key: mirror.record(name, state[key]))
+        if "left" in state:
+            self._write(case, lambda mirror: mirror.left(state["left"], state["links"]))
+
+    # --------------------------------------------------------------------------------------------------------- deciding
+
+    def _decide(self, case: Case, connection: Connection, layout: Layout) -> None:
+        if case.submission is not None or not case.followed or not case.state:
+            return
+        state, name = case.state, self.host.name
+        kind = state["state"]
+        if kind == "alive" and state.get("elsewhere") and time.monotonic() - case.heard > SILENCE:
+            kind = "gone"
+        if kind in ("alive", "ended", "gone") and "pid" in state.get("claim", {}):
+            self._begin(case, state)
+        if kind in ("ended", "gone") and not state["complete"]:
+            return
+        if kind == "ended":
+            if self.host.shared and not self._visible(case):
+                return
+            self._tell(case, end_of(case, self._skew))
+        elif kind == "gone":
+            given = {"id": case.id, "dir": layout.attempt(case.attempt)}
+            killed = 0 if state.get("rebooted") else int(connection.ask("sweep", given)["killed"])
+            self._tell(case, vanished(case, name, killed))
+        elif kind == "fenced":
+            self._unbegun(case)
+        elif kind == "none" and case.begun:
+            self._tell(case, Vanished(f"its folder on {name} is gone, and with it the record of how it ended"))
+        elif kind == "none" and (case.asked or not case.tried or time.monotonic() - case.since > UNCLAIMED):
+            connection.ask("fence", {"dir": layout.attempt(case.attempt)})  # whose claim it is, is told by the next poll
+
+    def _begin(self, case: Case, state: dict[str, Any]) -> None:
+        """Its command runs, or did."""
+        if "start" not in state and "exit" not in state:
+            return
+        since = ours(state.get("start", {}).get("started_at"), self._skew)
+        case.begun = True
+        if not isinstance(case.said, Runs):
+            self._tell(case, Runs(since or time.time(), str(state["claim"].get("host") or self.host.name)))
+
+    def _unbegun(self, case: Case) -> None:
+        if case.asked:
+            self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
+        else:
+            self._tell(case, Vanished(f"it was never started on {self.host.name}", started=False))
+
+    def _visible(self, case: Case) -> bool:
+        """Whether what was written in the shared folder has come to be seen here; not waited for without end."""
+        if local.exit_record(case.mirror.directory, case.id) is not None:
+            return True
+        case.unseen_since = case.unseen_since or time.monotonic()
+        return time.monotonic() - case.unseen_since > SILENCE
+
+
+def settle(connection: Connection, host: HostSpec, spec: LoopSpec, hello: Hello) -> Layout:
+    """The folders on a host, made if they are not there. UnreachableError if it cannot be used."""
+    try:
+        answer = connection.ask("settle", {"folder": default_folder(host, spec), "make": not host.shared})
+    except RefusedError as error:
+        connection.close()
+        raise UnreachableError(f"it cannot be used: {error}") from None
+    if answer.get("missing"):
+        connection.close()
+        raise UnreachableError(f"there is no folder {answer['folder']} there, which [[host]] says is shared")
+    return Layout(host, spec, str(answer["folder"]), hello.home, hello.executable)

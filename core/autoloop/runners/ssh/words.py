@@ -1,0 +1,47 @@
+"""Why a host cannot be used, for people: from what ssh and the shell there print."""
+
+from __future__ import annotations
+
+from autoloop.model import HostSpec
+
+SAID = (
+    ("remote host identification has changed", "the key of the host is not the one that ssh knows: see ~/.ssh/known_hosts"),
+    ("host key verification failed", "ssh does not know the key of the host: connect once by hand with `ssh {to}`"),
+    ("permission denied", "the host refuses your key: `ssh {to} true` must work without a password"),
+    ("too many authentication failures", "the host refuses your keys: name the right one in ~/.ssh/config"),
+    ("could not resolve hostname", "its name is not known"),
+    ("connection refused", "nothing listens there for ssh"),
+    ("connection timed out", "it does not answer"),
+    ("operation timed out", "it does not answer"),
+    ("timed out during banner exchange", "it does not answer"),
+    ("no route to host", "there is no route to it"),
+    ("network is unreachable", "there is no network"),
+    ("connection reset", "it closed the connection"),
+    ("broken pipe", "the connection was cut"),
+    ("connection closed", "it closed the connection"),
+    ("not responding", "the connection was cut"),
+    ("bad configuration option", "~/.ssh/config cannot be read by ssh"),
+    ("no such file or directory", "there is no Python {python} there: set python in [[host]]"),
+    ("command not found", "there is no Python {python} there: set python in [[host]]"),
+    ("not found", "there is no Python {python} there: set python in [[host]]"),
+    ("unknown option: -i", "{python} there is no Python 3: set python in [[host]]"),
+    ("no space left", "its disk is full"),
+    ("disk quota exceeded", "your quota there is used up"),
+)
+"""What is printed, and the sentence for it; the first that fits."""
+
+
+def why(host: HostSpec, printed: str, code: int | None) -> str:
+    """One sentence, without its end."""
+    lower = printed.lower()
+    for said, sentence in SAID:
+        if said in lower:
+            return sentence.format(to=host.destination, python=host.python)
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    if lines:
+        return lines[-1][:200]
+    return "the connection was cut" if code is None or code <= 0 else f"ssh ended with code {code}"
+
+
+def too_old(host: HostSpec, version: str) -> str:
+    return f"{host.python} there is Python {version}, and 3.9 or newer is needed: set python in [[host]]"

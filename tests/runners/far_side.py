@@ -1,0 +1,48 @@
+"""An `ssh` on PATH whose other machine is this one, with a home folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+SSH = """#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+if [ -e {folder}/refuses ]; then cat {folder}/refuses >&2; exit 255; fi
+echo $$ >> {folder}/connections
+echo "a line of the login shell"
+cd {home}
+exec env -i HOME={home} PATH={path} sh -c "$3"
+"""
+
+
+class FarSide:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.programs = folder / "bin"
+        for each in (self.home, self.programs):
+            each.mkdir(parents=True)
+        ssh = self.programs / "ssh"
+        path = f"{self.programs}:{os.path.dirname(sys.executable)}:/usr/bin:/bin"
+        ssh.write_text(SSH.format(folder=folder, home=self.home, path=path))
+        ssh.chmod(0o755)
+
+    def connections(self) -> list[int]:
+        """The pids of all that were ever made."""
+        with contextlib.suppress(FileNotFoundError):
+            return [int(line) for line in (self.folder / "connections").read_text().split()]
+        return []
+
+    def cut(self, why: str | None = None) -> None:
+        """End the connection; with `why` ssh says that from now on."""
+        if why is not None:
+            (self.folder / "refuses").write_text(why + "\n")
+        for pid in self.connections():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def mend(self) -> None:
+        (self.folder / "refuses").unlink()
