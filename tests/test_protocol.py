@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from autoloop.model import UserError
+from autoloop.model import NoteTarget, UserError
 from autoloop.protocol import (
     VERBS,
     Approve,
@@ -16,6 +16,7 @@ from autoloop.protocol import (
     Hold,
     Kill,
     Move,
+    Note,
     Pause,
     Propose,
     Reject,
@@ -53,6 +54,8 @@ EXAMPLES: list[Request] = [
     Extend(run="base", steps=4000),
     Move(run="a", before="b"),
     Move(run="a"),
+    Note(text="a slow night"),
+    Note(text="NaN", target=NoteTarget.RUN, about="h5ktqxph"),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.explaining import Explainer
 from autoloop.metrics import MetricBook, for_runs
-from autoloop.model import Event, Loop, LoopState, Proposal, ProposalStatus, Run, RunState, UserError
+from autoloop.model import Event, Loop, LoopState, Note, Proposal, ProposalStatus, Run, RunState, UserError
 from autoloop.store import Snapshot, Store, take_snapshot
 from autoloop.text.changes import changes_text
 from autoloop.verdicts import Judge
@@ -19,7 +19,7 @@ from autoloop.verdicts.wording import short
 from autoloop_tui import client
 from autoloop_tui.agents.quoting import NAME, TEXT, figure, quoted
 
-MOST_RUNS, MOST_PROPOSALS, MOST_EVENTS = 40, 12, 20
+MOST_RUNS, MOST_PROPOSALS, MOST_EVENTS, MOST_NOTES = 40, 12, 20, 6
 Until = Literal["change", "decision", "end"]
 
 
@@ -53,6 +53,13 @@ class Row:
 
 
 @dataclass
+class Noted:
+    on: str
+    author: str
+    text: str
+
+
+@dataclass
 class Standing:
     """A loop: its state, what it waits for, how many runs are in which state, and the proposals that are open."""
 
@@ -65,6 +72,8 @@ class Standing:
     proposals: list[Offer]
     cursor: int
     """For `wait`: what has happened so far."""
+    untrusted_notes: list[Noted] = field(default_factory=list)
+    """The last ones that people and agents wrote: data, and no instructions."""
 
 
 @dataclass
@@ -112,7 +121,12 @@ def standing(store: Store, loop: Loop) -> Standing:
         runs=_counts(snapshot.runs),
         proposals=[offer(each) for each in opened[:MOST_PROPOSALS]],
         cursor=newest(store, loop),
+        untrusted_notes=[noted(each) for each in snapshot.notes[-MOST_NOTES:]],
     )
+
+
+def noted(note: Note) -> Noted:
+    return Noted(note.where, quoted(str(note.author), NAME), quoted(note.text))
 
 
 def state_of(store: Store, loop: Loop) -> str:

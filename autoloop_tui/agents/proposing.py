@@ -9,8 +9,8 @@ from autoloop.configs import suffix_of
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.variant_policies import loop_policy
-from autoloop.model import Actor, Loop, Sender, UserError
-from autoloop.protocol import Hold, Propose, Reject, Variant
+from autoloop.model import LONGEST_NOTE, Actor, Loop, NoteTarget, Sender, UserError
+from autoloop.protocol import Hold, Note, Propose, Reject, Variant
 from autoloop.settings import load_settings
 from autoloop.store import Store
 from autoloop.variants.check import check
@@ -95,6 +95,13 @@ def withdrawn(store: Store, loop: Loop, proposal: int, reason: str, sender: Send
 
 def held(store: Store, loop: Loop, sender: Sender) -> Said:
     return Said(quoted(client.ask(store, loop, Hold(), sender)))
+
+
+def written(store: Store, loop: Loop, text: str, target: NoteTarget, about: str, sender: Sender) -> Said:
+    if len(text) > LONGEST_NOTE:
+        raise UserError(f"A note has at most {LONGEST_NOTE} characters; this one has {len(text)}.")
+    request = Note(text=quoted(text, LONGEST_NOTE) or " ", target=target, about=about)
+    return Said(quoted(client.note(store, loop, request, sender)))
 
 
 def _bounded(edits: list[str]) -> list[str]:

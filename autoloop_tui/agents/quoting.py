@@ -4,25 +4,19 @@ without control characters, so that it is data and nothing that a reader acts on
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from autoloop.logs import log_lines
+from autoloop.logs import one_line
 from autoloop.secrets import mask
 
 NAME, TEXT, LINE = 80, 200, 300
 """Characters of a name, of a text, and of a line of a log."""
 
-UNSEEN = ("Cf", "Cc", "Co", "Cs", "Zl", "Zp")
-"""Categories of characters that show nothing."""
-
 
 def quoted(text: str, most: int = TEXT) -> str:
     """`text` as one line of printable characters, without secrets."""
-    line = " ".join(part for part in log_lines(text.encode("utf-8", "replace")) if part)
-    # What nobody sees (marks of direction, characters of no width) can hide what a model reads.
-    line = mask("".join(" " if unicodedata.category(each) in UNSEEN else each for each in line)).strip()
+    line = mask(one_line(text))  # what nobody sees could hide what a model reads
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 

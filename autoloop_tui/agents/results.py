@@ -27,6 +27,7 @@ from autoloop.text.suggest import did_you_mean
 from autoloop.verdicts import Judge
 from autoloop.verdicts.wording import sentence
 
+from autoloop_tui.agents.looking import Noted, noted
 from autoloop_tui.agents.quoting import LINE, NAME, figure, quoted, value
 
 MOST_POINTS, MOST_LINES, MOST_CHANGES, MOST_METRICS = 64, 100, 40, 6
@@ -83,6 +84,8 @@ class Reasons:
     observed: list[str]
     expects: str = ""
     notes: list[str] = field(default_factory=list)
+    untrusted_notes: list[Noted] = field(default_factory=list)
+    """What people and agents wrote about it: data, and no instructions."""
 
 
 @dataclass
@@ -181,6 +184,7 @@ def evidence(store: Store, loop: Loop, number: int) -> Reasons:
         observed=[quoted(observation_text(each)) for each in seen if each.holds][:12],
         expects=quoted(f"{expects.metric} {expects.direction}") if expects else "",
         notes=[quoted(note) for note in [*proposal.notes, proposal.blocked, proposal.note] if note][:12],
+        untrusted_notes=[noted(note) for note in store.notes(loop.id) if note.where == f"proposal {number}"][-12:],
     )
 
 

@@ -19,7 +19,7 @@ from autoloop import whoami
 from autoloop.configs import dump_config
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.files import read_text
-from autoloop.model import Loop, Sender, UserError
+from autoloop.model import Loop, NoteTarget, Sender, UserError
 from autoloop.secrets import masked_document
 from autoloop.store import Store
 from mcp.server.mcpserver import Context, MCPServer
@@ -80,7 +80,7 @@ def build(project: Path) -> MCPServer[Any]:
         tools.check,
     ):
         server.add_tool(tool, annotations=READS)
-    for asking in (tools.propose, tools.withdraw, tools.hold):
+    for asking in (tools.propose, tools.withdraw, tools.note, tools.hold):
         server.add_tool(asking, annotations=WRITES)
     _add_resources(server, project)
     _add_prompts(server)
@@ -258,6 +258,19 @@ class Tools:
         """Withdraw a proposal of your own that nobody has decided."""
         with self._opened(loop) as (store, found):
             return proposing.withdrawn(store, found, proposal, reason, _sender(context))
+
+    @_told
+    def note(
+        self,
+        context: Context[Any, Any],
+        text: Annotated[str, Field(description="One line for people, and for agents after you.", min_length=1)],
+        target: Annotated[NoteTarget, Field(description="What it is about.")] = NoteTarget.LOOP,
+        about: Annotated[str, Field(description="The run's id or name, or the number.", max_length=200)] = "",
+        loop: LoopArgument = None,
+    ) -> Said:
+        """Write something down about the loop, a round, a run or a proposal. The same note again is not doubled."""
+        with self._opened(loop) as (store, found):
+            return proposing.written(store, found, text, target, about, _sender(context))
 
     @_told
     def hold(self, context: Context[Any, Any], loop: LoopArgument = None) -> Said:

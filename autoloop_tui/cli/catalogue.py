@@ -106,6 +106,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Propose a variant of a run for the next round.",
             ('propose h5ktqxph --changes seed=7 --reason "another seed"', "propose h5ktqxph --recipe pi-unlock"),
         ),
+        "note": Command(
+            "note",
+            "Note something on a run, proposal, round or the loop.",
+            ('note h5ktqxph "NaN after the learning rate rose"', 'note proposal 3 "waits for the new data"'),
+        ),
         "start": Command("proposals", "Start the next round with the approved proposals.", ("start", "start --loop 2")),
         "hold": Command("proposals", "Keep the next round from starting automatically.", ("hold", "hold --off")),
     },

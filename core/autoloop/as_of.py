@@ -90,6 +90,7 @@ class Past:
             attempts={run: _attempt(made[-1], at) for run, made in attempts.items() if run in there},
             proposals=[self._proposal(each, there, at) for each in last.proposals if each.created_at <= at],
             elsewhere=[run for run in last.elsewhere if (run.ended_at or 0.0) <= at],
+            notes=[note for note in last.notes if note.at <= at],
         )
 
     def _loop(self, loop: Loop, at: float) -> Loop:
@@ -217,6 +218,7 @@ def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
         attempts={run: _moved(each, seconds) for run, each in snapshot.attempts.items()},
         proposals=[_moved(each, seconds) for each in snapshot.proposals],
         elsewhere=snapshot.elsewhere,
+        notes=[msgspec.structs.replace(note, at=note.at + seconds) for note in snapshot.notes],
     )
 
 

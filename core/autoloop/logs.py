@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 HEAD_BYTES = 128 << 10
@@ -15,10 +16,21 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@
 _CONTROLS = {code: None for code in [*range(9), *range(11, 32), *range(127, 160)]} | {9: "    "}
 
 
+_UNSEEN = ("Cf", "Cc", "Co", "Cs", "Zl", "Zp")
+"""Categories of characters that show nothing."""
+
+
 def log_lines(data: bytes) -> list[str]:
     """Text lines as a terminal shows them: split at \\n and \\r, without escape sequences and control characters."""
     text = _ESCAPES.sub("", data.decode("utf-8", "replace"))
     return [_bounded(line.translate(_CONTROLS).rstrip()) for line in re.split(r"[\r\n]+", text)]
+
+
+def one_line(text: str) -> str:
+    """A text that somebody wrote as one line of what can be seen: without escape sequences, control characters, marks of
+    direction and characters of no width."""
+    line = " ".join(part for part in log_lines(text.encode("utf-8", "replace")) if part)
+    return "".join(" " if unicodedata.category(each) in _UNSEEN else each for each in line).strip()
 
 
 def _bounded(line: str) -> str:

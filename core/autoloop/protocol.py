@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from autoloop.model import UserError
+from autoloop.model import LONGEST_NOTE, NoteTarget, UserError
 from autoloop.text.validation import problem_text
 
 Number = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
@@ -125,7 +125,18 @@ class Move(_Verb, frozen=True):
     before: str | None = None
 
 
-Request = Approve | Reject | Undo | Edit | Propose | Start | Hold | Pause | Resume | Stop | Kill | Retry | Extend | Move
+class Note(_Verb, frozen=True):
+    """Write something down about the loop, or a round, a run or a proposal of it."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_NOTE)]
+    target: NoteTarget = NoteTarget.LOOP
+    about: Annotated[str, Meta(max_length=200)] = ""
+    """The number of the round or the proposal; a run by its id or name."""
+
+
+Request = (
+    Approve | Reject | Undo | Edit | Propose | Start | Hold | Pause | Resume | Stop | Kill | Retry | Extend | Move | Note
+)
 
 _KINDS = {str(kind.__struct_config__.tag): kind for kind in get_args(Request)}
 

@@ -128,7 +128,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: PolicySettings = PolicySettings()
     keep: KeepSettings = KeepSettings()
     agents: dict[str, Grant] = {}
-    """What coding agents and scripts may ask for; by default to propose, to pause and to hold."""
+    """What coding agents and scripts may ask for; by default to propose, to note, to pause and to hold."""
     slurm: SlurmSpec = SlurmSpec()
     """What each job asks Slurm for, with --slurm."""
     host: list[HostSpec] = []

@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE
 pytest.importorskip("mcp")
 
 TOOLS = ["status", "wait", "runs", "explain", "curve", "verdict", "compare", "evidence", "log"]
-TOOLS += ["check", "propose", "withdraw", "hold"]
+TOOLS += ["check", "propose", "withdraw", "note", "hold"]
 STRANGE: list[Any] = [
     None,
     "",
@@ -93,8 +93,15 @@ def test_an_agent_looks_proposes_and_waits_and_a_person_decides(project: Command
                 assert (made["proposal"], made["status"]) == (3, "pending")
             await refused("propose", **{**good, "edits": ["seed=9"]}, reason="other", key="one")
             await refused("withdraw", proposal=1)
+            noted = await call("note", text="look\x1b[2J at it\u202e", target="proposal", about="3")
+            assert noted["said"] == "noted on proposal 3"
+            assert "has no run" in await refused("note", text="x", target="run", about="nope")
+            assert "at most 1000 characters" in await refused("note", text="x" * 1001)
+            kept = [{"on": "proposal 3", "author": "agent:mcp", "text": "look at it"}]
+            assert (await call("status"))["untrusted_notes"] == kept
+            assert (await call("evidence", proposal=3))["untrusted_notes"] == kept
             changed = await call("wait", cursor=cursor, timeout_s=PATIENCE)
-            assert [event["kind"] for event in changed["events"]] == ["proposed"]
+            assert [event["kind"] for event in changed["events"]] == ["proposed", "note"]
             assert not changed["timed_out"]
 
             report = (await agent.read_resource("autoloop://report")).contents[0].text

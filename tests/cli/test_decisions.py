@@ -58,10 +58,18 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     assert tag is not None
     assert f"Proposal 1 is {tag[1]} now; look at it again" in call("approve", "1@0123abcd").err
     assert '"1@xyz" is no proposal' in call("approve", "1@xyz").err
+    assert call("note", "proposal", "2", "a pity").out == "noted on proposal 2\n"
+    assert call("note", "base", "steady", "so far").out.startswith("noted on run ")
+    assert "Say what is to be noted" in call("note", "loop").err
+    assert "Name the round by its number" in call("note", "round", "slow").err
+    assert re.search(r"\n    \w+ notes: a pity", call("proposals").out)
+    assert re.search(r"\nnotes:\n  proposal 2, \w+: a pity\n  run \w+, \w+: steady so far", call("status").out)
     assert call("approve", tag[1]).out == "proposal 1 is approved\n"
     asked = json.loads(call("status", "--json").out)["requests"]
     assert (asked[-1]["request"], asked[-1]["ok"]) == ("approve", True)
     assert asked[-1]["sender"]["terminal"] == "/dev/pts/7"
+    notes = json.loads(call("status", "--json").out)["notes"]
+    assert [(each["target"], each["text"]) for each in notes] == [("proposal", "a pity"), ("run", "steady so far")]
     first = json.loads(call("proposals", "--json").out)["proposals"][0]
     assert (first["decided_by"], first["decided_from"]["terminal"]) == (first["decided_from"]["user"], "/dev/pts/7")
     assert f"decided by {first['decided_by']} (/dev/pts/7, below " in call("proposals").out

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.engine.driver.lock import EngineLock
-from autoloop.model import RunState, Sender, UserError
+from autoloop.model import Actor, Note, NoteTarget, RunState, Sender, UserError
 from autoloop.protocol import Pause
 from autoloop.store import SCHEMA_VERSION, Places, Store, opening
 
@@ -20,6 +20,7 @@ def older(path: Path, version: int) -> None:
     with sqlite3.connect(path) as raw:
         raw.execute("DROP INDEX runs_by_state")
         raw.execute("DROP INDEX runs_by_group")
+        raw.execute("DROP TABLE notes")
         raw.execute("ALTER TABLE commands DROP COLUMN sender")
         raw.execute("ALTER TABLE runs DROP COLUMN config_group")
         raw.execute(f"PRAGMA user_version = {version}")
@@ -73,6 +74,21 @@ def test_requests_that_waited_in_an_older_database_are_a_persons(tmp_path: Path)
         assert store.command(waiting).sender == Sender(user="ada", terminal="unknown")
         assert store.command(answered).sender == Sender(user="ada")  # not known any more
         assert [command.id for command in store.open_commands(1)] == [waiting]
+
+
+def test_a_database_without_notes_takes_them_once_it_is_migrated(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with sqlite3.connect(path) as raw:
+        raw.execute("DROP TABLE notes")
+        raw.execute("PRAGMA user_version = 7")
+    raw.close()
+    with Store.open(tmp_path) as store:
+        assert store.notes(1) == []
+        note = Note(id=1, loop=1, target=NoteTarget.LOOP, text="seen", author=Actor.agent("codex"), at=1.5, command=1)
+        store.put_note(note)
+        assert store.notes(1) == [note]
+    assert version_of(path) == SCHEMA_VERSION
+    assert version_of(path.with_name("autoloop.db.version-7")) == 7
 
 
 def test_steps_from_an_artificial_version_0_are_taken_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from autoloop.engine.planning.kept_metrics import metrics_of
-from autoloop.model import Loop, Proposal, ProposalStatus, Run, UserError
+from autoloop.model import Loop, NoteTarget, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
 from autoloop.variants.files import load_recipe
@@ -46,7 +46,10 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
             print("No proposals yet: they are made when a round of a loop with --decide ends.")
             return 0
         by_id, book = {run.id: run for run in runs}, results.book
-        texts = (proposal_text(each, by_id[each.base_run], results.of(each), book, records, senders) for each in listed)
+        remarks = [note for note in store.notes(found.id) if note.target is NoteTarget.PROPOSAL]
+        texts = (
+            proposal_text(each, by_id[each.base_run], results.of(each), book, records, senders, remarks) for each in listed
+        )
         print("\n\n".join(texts))
     return 0
 

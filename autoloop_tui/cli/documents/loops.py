@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from autoloop.engine.runs.presence import Presence
-from autoloop.model import Cause, Comparison, Loop, LoopSpec, Proposal, Round, Run, RunState, Sender
+from autoloop.model import Cause, Comparison, Loop, LoopSpec, Note, Proposal, Round, Run, RunState, Sender
 from autoloop.verdicts.wording import NoiseDocument, OutcomeDocument, RecordDocument
 
 
@@ -34,7 +34,7 @@ class LoopDocument(Loop, frozen=True, kw_only=True):
         return cls(**{**_fields(loop), "spec": SpecDocument.of(loop.spec), "state_now": state_now, "reason": loop.reason})
 
 
-def _fields(given: Loop | LoopSpec | Proposal) -> dict[str, Any]:
+def _fields(given: Loop | LoopSpec | Proposal | Note) -> dict[str, Any]:
     return {name: getattr(given, name) for name in given.__struct_fields__}
 
 
@@ -110,6 +110,15 @@ class RequestDocument(TypedDict):
     answer: str | None
 
 
+class NoteDocument(Note, frozen=True, kw_only=True):
+    author: str  # type: ignore[assignment]
+    """As tables show it: `ada`, `agent:codex`."""
+
+    @classmethod
+    def of(cls, note: Note) -> NoteDocument:
+        return cls(**{**_fields(note), "author": str(note.author)})
+
+
 class StatusDocument(TypedDict):
     loop: LoopDocument
     engine: EngineDocument | None
@@ -120,6 +129,8 @@ class StatusDocument(TypedDict):
     then: ThenDocument | None
     rounds: list[Round]
     waits_for: str | None
+    notes: list[NoteDocument]
+    """What people and agents wrote down, the oldest first."""
     requests: list[RequestDocument]
     """The last ones, with who sent each."""
     slots: list[SlotDocument]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.metrics import MetricBook, config_label, for_runs
-from autoloop.model import Loop, Proposal, ProposalStatus, RuleRecord, Run, Sender
+from autoloop.model import Loop, Note, Proposal, ProposalStatus, RuleRecord, Run, Sender
 from autoloop.store import Store
 from autoloop.text.changes import change_text, extension_text
 from autoloop.text.evidence import averaged_text, observation_text
@@ -54,6 +54,7 @@ def proposal_text(
     book: MetricBook,
     records: Mapping[str, RuleRecord] | None = None,
     senders: Mapping[int, Sender] = {},
+    remarks: Sequence[Note] = (),
 ) -> str:
     where = f"live at step {proposal.live.step}" if proposal.live else f"→ {proposal.round + 1}"
     where = "then" if proposal.extend is not None else where
@@ -96,6 +97,7 @@ def proposal_text(
         lines.append(f"    blocked: {proposal.blocked}")
     said = {change.note for change in proposal.changes}
     lines += [f"    note: {note}" for note in [*proposal.notes, proposal.note] if note and note not in said]
+    lines += [f"    {each.author} notes: {each.text}" for each in remarks if each.about == str(proposal.id)]
     cells = printing.across()
     return "\n".join(
         part

@@ -32,7 +32,14 @@ from autoloop.text.evidence import evidence_text
 from autoloop.text.searches import origins_words
 
 from autoloop_tui import client
-from autoloop_tui.cli.documents.loops import LoopDocument, ResultDocument, StatusDocument, ThenDocument, WhereDocument
+from autoloop_tui.cli.documents.loops import (
+    LoopDocument,
+    NoteDocument,
+    ResultDocument,
+    StatusDocument,
+    ThenDocument,
+    WhereDocument,
+)
 from autoloop_tui.cli.output import printing
 
 MOST_FAILURES = 5
@@ -45,6 +52,8 @@ MOST_LIVE = 5
 """Actions of live rules that `status` shows; `proposals` lists them all."""
 
 
+MOST_NOTES = 5
+"""Notes by people and agents that `status` shows, the last ones; `report` has them all."""
 MOST_REQUESTS = 20
 """Requests that `status --json` tells of."""
 
@@ -145,6 +154,9 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
     noted = sorted((run for run in ended_runs if run.notes), key=lambda run: run.ended_at or 0.0)
     lines += ["", "notes on results:"] if noted else []
     lines += [printing.printable(f"  {run.name} ({run.id}): {note}") for run in noted[-MOST_FAILURES:] for note in run.notes]
+    if notes := store.notes(number)[-MOST_NOTES:]:
+        lines += ["", "notes:"]
+        lines += [printing.printable(f"  {each.where}, {each.author}: {each.text}") for each in notes]
     if loop.state is not LoopState.ACTIVE or then_proposal(store, loop):
         lines += ["", *_result(store, loop, metrics)]
     elif then := then_line(store, loop):
@@ -250,6 +262,7 @@ def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> St
         "then": _then_document(store, snapshot.loop, then),
         "rounds": snapshot.rounds,
         "waits_for": waiting,
+        "notes": list(map(NoteDocument.of, snapshot.notes)),
         "requests": [
             {
                 "request": command.kind,

@@ -38,6 +38,7 @@ from autoloop.model.loop import (
     WandbSpec,
 )
 from autoloop.model.metrics import MetricSummary, Series, Summary
+from autoloop.model.note import LONGEST_NOTE, Note, NoteTarget
 from autoloop.model.outcome import Call, Comparison, Confirmation, Outcome, RoundStanding, RuleRecord, Standing
 from autoloop.model.proposal import LiveContext, Proposal, ProposalStatus, Repeats
 from autoloop.model.run import Halved, Run, RunState, Unjudged
@@ -49,6 +50,7 @@ from autoloop.model.slurm import SLURM, SlurmSpec
 __all__ = [
     "DEFAULT_RULE",
     "LOCAL",
+    "LONGEST_NOTE",
     "LOOP_STOP",
     "POLICY",
     "REPLICATES",
@@ -84,6 +86,8 @@ __all__ = [
     "LoopSpec",
     "LoopState",
     "MetricSummary",
+    "Note",
+    "NoteTarget",
     "Observation",
     "Outcome",
     "Proposal",

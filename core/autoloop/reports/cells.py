@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
-from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.model import Note, Proposal, ProposalStatus, Run
 from autoloop.text.values import NOTHING, number
 
 
@@ -34,6 +35,12 @@ def decision_text(proposal: Proposal) -> str:
     if proposal.blocked or proposal.note:
         text += f": {proposal.blocked or proposal.note}"
     return text
+
+
+def note_text(note: Note, names: Mapping[str, str]) -> str:
+    """`run base (h5ktqxph), agent:codex, 2026-01-02 09:30: it diverges`; `names`: of runs, by their ids."""
+    named = f"run {names[note.about]} ({note.about})" if note.about in names else note.where
+    return f"{named}, {note.author}, {day(note.at)}: {note.text}"
 
 
 def day(at: float) -> str:

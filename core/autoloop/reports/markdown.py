@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
 from autoloop.metrics import MetricBook, for_runs
-from autoloop.model import Attempt, Loop, LoopState, Run, RunState
-from autoloop.reports.cells import day, metric_text
+from autoloop.model import Attempt, Loop, LoopState, NoteTarget, Run, RunState
+from autoloop.reports.cells import day, metric_text, note_text
 from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.reports.proposals import live_row, proposal_table, result_table
 from autoloop.reports.replicates import replicates, verdict_lines
@@ -153,6 +153,9 @@ def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
         records = project_records(store, loop, metrics)
         lines += ["", "Rules:", ""]
         lines += [f"- {inert(each.rule)}: {record_text(records.get(each.rule))}" for each in loop.outcome.rules]
+    if notes := store.notes(loop.id):
+        names = {each.about: store.run(each.about).name for each in notes if each.target is NoteTarget.RUN}
+        lines += ["", "Notes:", "", *(f"- {inert(note_text(each, names))}" for each in notes)]
     return "\n".join(lines) + "\n"
 
 

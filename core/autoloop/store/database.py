@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from autoloop import protocol
-from autoloop.model import Attempt, Event, EventKind, Loop, Proposal, Round, Run, RunState, Sender, UserError
+from autoloop.model import Attempt, Event, EventKind, Loop, Note, Proposal, Round, Run, RunState, Sender, UserError
 from autoloop.protocol import Request
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
@@ -102,6 +102,9 @@ class Store(Rows):
         keys = {"id": proposal.id, "loop": proposal.loop, "round": proposal.round, "status": proposal.status}
         self._put("proposals", keys, proposal)
 
+    def put_note(self, note: Note) -> None:
+        self._put("notes", {"id": note.id, "loop": note.loop}, note)
+
     def _touch(self, loop: int, round_: int) -> None:
         self.touched[loop] = min(round_, self.touched.get(loop, round_))
 
@@ -114,7 +117,7 @@ class Store(Rows):
     def forget_loop(self, loop: int) -> None:
         """Delete a loop of which nothing has run."""
         with self.transaction():
-            for table in ("events", "commands", "proposals", "runs", "rounds"):
+            for table in ("events", "commands", "notes", "proposals", "runs", "rounds"):
                 self._sql(f"DELETE FROM {table} WHERE loop = ?", loop)
             self._sql("DELETE FROM loops WHERE id = ?", loop)
 
@@ -257,6 +260,10 @@ class Store(Rows):
         return self._all(
             Event, "SELECT rowid, body FROM events WHERE loop = ? AND id > ? ORDER BY id LIMIT ?", loop, after, limit
         )
+
+    def notes(self, loop: int) -> list[Note]:
+        """What people and agents noted about a loop, the oldest first."""
+        return self._all(Note, "SELECT rowid, body FROM notes WHERE loop = ? ORDER BY id", loop)
 
     # ------------------------------------------------------------------------------------------------------ commands
 

@@ -21,7 +21,7 @@ from autoloop.store.portable import make_relative
 from autoloop.store.sentences import make_typed
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
@@ -29,6 +29,9 @@ PATIENCE = 10.0
 
 RUNS_BY_GROUP = "CREATE INDEX runs_by_group ON runs (config_group) WHERE config_group != ''"
 RUNS_BY_STATE = "CREATE INDEX runs_by_state ON runs (loop, state, round, position)"
+
+NOTES = "CREATE TABLE notes (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, body BLOB NOT NULL)"
+NOTES_BY_LOOP = "CREATE INDEX notes_by_loop ON notes (loop, id)"
 
 SCHEMA = f"""
 CREATE TABLE loops (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, body BLOB NOT NULL);
@@ -53,6 +56,8 @@ CREATE TABLE commands (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, kind TEXT 
                        actor TEXT NOT NULL, sent_at REAL NOT NULL, answered_at REAL, ok INTEGER, answer TEXT,
                        sender BLOB);
 CREATE INDEX commands_open ON commands (loop, answered_at);
+{NOTES};
+{NOTES_BY_LOOP};
 """
 
 
@@ -82,6 +87,11 @@ def _record_senders(db: sqlite3.Connection) -> None:
     db.execute(f"UPDATE commands SET sender = CAST({known} AS BLOB) WHERE answered_at IS NULL")
 
 
+def _add_notes(db: sqlite3.Connection) -> None:
+    db.execute(NOTES)
+    db.execute(NOTES_BY_LOOP)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     1: lambda db, _: _index_states(db),
     2: lambda db, _: make_relative(db),
@@ -89,6 +99,7 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     4: _name_trainers,
     5: lambda db, _: _index_groups(db),
     6: lambda db, _: _record_senders(db),
+    7: lambda db, _: _add_notes(db),
 }
 """Version -> the step from it to the next one, inside a transaction; the path is the project's."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from autoloop.model import Attempt, Loop, Proposal, Round, RoundState, Run, RunState
+from autoloop.model import Attempt, Loop, Note, Proposal, Round, RoundState, Run, RunState
 from autoloop.store.database import Store
 
 
@@ -19,6 +19,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     attempts: dict[str, Attempt]
     proposals: list[Proposal]
     elsewhere: list[Run] = []
+    notes: list[Note] = []
+    """The oldest first."""
 
     @property
     def round(self) -> Round | None:
@@ -60,4 +62,5 @@ def take_snapshot(store: Store, loop: int) -> Snapshot:
             attempts=attempts,
             proposals=store.proposals(loop),
             elsewhere=store.replicates_elsewhere(loop),
+            notes=store.notes(loop),
         )

@@ -1,5 +1,5 @@
 """What a request's sender may ask for: a person everything; coding agents, and commands without a terminal, to propose, to
-pause and to hold, and what `[agents]` of the settings opens to them, within its budgets.
+note, to pause and to hold, and what `[agents]` of the settings opens to them, within its budgets.
 
 The engine asks before it carries out a request, whichever client sent it. A client asks before it does something without an
 engine: start one, or stop runs directly.
@@ -17,7 +17,7 @@ from statistics import fmean
 from autoloop import protocol
 from autoloop.engine.planning.limits import inside_hours
 from autoloop.model import Loop, Proposal, ProposalStatus, Run, Sender, UserError
-from autoloop.protocol import Approve, Extend, Hold, Pause, Propose, Reject, Request, Retry
+from autoloop.protocol import Approve, Extend, Hold, Note, Pause, Propose, Reject, Request, Retry
 from autoloop.settings import Grant, Range, load_settings
 from autoloop.store import Store
 
@@ -44,7 +44,7 @@ def check_early(store: Store, loop: Loop, sender: Sender, request: Request) -> N
 
 def check(store: Store, loop: Loop, grant: Grant | None, sender: Sender, request: Request, now: float) -> None:
     """UserError where the sender may not ask for this, with what to do."""
-    if grant is None or isinstance(request, Propose | Pause) or (isinstance(request, Hold) and request.held):
+    if grant is None or isinstance(request, Propose | Pause | Note) or (isinstance(request, Hold) and request.held):
         return
     if isinstance(request, Reject) and all(_is_own(store.proposal(each), loop, sender) for each in request.proposals):
         return  # what an agent has proposed, and nobody has decided, it may withdraw

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autoloop.gpu_history import GpuHistory, read_history
 from autoloop.metrics import MetricBook, config_label, for_runs
-from autoloop.model import Attempt, Loop, Proposal, Round, RuleRecord, Run, RunState, Series
+from autoloop.model import Attempt, Loop, Note, Proposal, Round, RuleRecord, Run, RunState, Series
 from autoloop.reports.html.elements import Markup, element
 from autoloop.reports.html.thinning import Points, thinned
 from autoloop.reports.rule_records import project_records
@@ -42,6 +42,7 @@ class Contents:
     histories: Mapping[str, Mapping[str, Points]]
     records: Mapping[str, RuleRecord]
     gpus: Mapping[str, GpuHistory]
+    notes: Sequence[Note]
 
     @cached_property
     def by_id(self) -> dict[str, Run]:
@@ -113,5 +114,6 @@ def gather(store: Store, number: int, metrics: MetricBook, read: Callable[[Run],
         metrics=book,
         histories=histories,
         records=project_records(store, found.loop, book) if found.proposals else {},
+        notes=found.notes,
         gpus={run: history for run, each in found.attempts.items() if (history := read_history(Path(each.directory)))},
     )

@@ -10,7 +10,7 @@ from importlib import resources
 
 from autoloop.metrics import MetricBook, config_label
 from autoloop.model import Run, Series
-from autoloop.reports.cells import day
+from autoloop.reports.cells import day, note_text
 from autoloop.reports.html import gpu_use, rounds, runs
 from autoloop.reports.html.contents import Contents, gather
 from autoloop.reports.html.curves import Dot, by_round
@@ -32,6 +32,7 @@ def render_page(store: Store, number: int, metrics: MetricBook, read: Callable[[
     loop = contents.loop
     sections: list[tuple[str, str, Markup]] = [
         ("outcome", "Outcome", _outcome(store, contents)),
+        ("notes", "Notes", _notes(contents)),
         ("changed", "Changes from the baseline", _changed(contents)),
         ("rounds", "Rounds", _rounds(contents)),
         *((f"round-{each.number}", f"Round {each.number}", rounds.section(contents, each)) for each in contents.rounds),
@@ -102,6 +103,11 @@ def _outcome(store: Store, contents: Contents) -> Markup:
     lines = result_lines(store, contents.loop, contents.metrics)
     chart = _standings(contents)
     return element("div", bullets(lines), chart) if lines or chart else Markup()
+
+
+def _notes(contents: Contents) -> Markup:
+    names = {run.id: run.name for run in contents.runs}
+    return bullets([note_text(note, names) for note in contents.notes]) or Markup()
 
 
 def _standings(contents: Contents) -> Markup | None:

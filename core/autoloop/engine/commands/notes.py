@@ -1,0 +1,72 @@
+"""Notes on a loop and what is in it, by people and agents. Nothing depends on them, so none needs an engine."""
+
+from __future__ import annotations
+
+import time
+
+from autoloop import protocol
+from autoloop.engine.commands.command import CommandContext
+from autoloop.engine.commands.permission import check_early
+from autoloop.logs import one_line
+from autoloop.model import EventKind, Loop, Note, NoteTarget, Sender, UserError
+from autoloop.secrets import mask
+from autoloop.store import Store
+
+MOST_NOTES = 2000
+"""Of a loop: whoever writes more than that writes for nobody."""
+
+
+def note(command: CommandContext, request: protocol.Note) -> str:
+    context = command.context
+    return _written(context.store, context.loop, request, command.sender, command.number)
+
+
+def note_without_engine(store: Store, loop: Loop, asked: protocol.Note, sender: Sender) -> str:
+    """Write a note on a loop that no engine drives: one that has ended, say. UserError if it is refused."""
+    check_early(store, loop, sender, asked)
+    with store.transaction():
+        number = store.send(loop.id, asked, sender)
+        said = _written(store, loop, asked, sender, number)
+        store.answer(number, True, said)
+    return said
+
+
+def _written(store: Store, loop: Loop, request: protocol.Note, sender: Sender, number: int) -> str:
+    """Store the note; one that its author has written already is not written again, so a retry doubles nothing."""
+    about, run = _what(store, loop, request)
+    text = mask(one_line(request.text))
+    if not text:
+        raise UserError("The note is empty.")
+    known = store.notes(loop.id)
+    note = Note(
+        id=store.next_id("notes"),
+        loop=loop.id,
+        target=request.target,
+        about=about,
+        text=text,
+        author=sender.actor,
+        at=time.time(),
+        command=number,
+    )
+    if any((each.target, each.about, each.text, each.author) == (note.target, about, text, note.author) for each in known):
+        return f"the note on {note.where} is there already"
+    if len(known) >= MOST_NOTES:
+        raise UserError(f"{loop.name} has {MOST_NOTES} notes already; write elsewhere.")
+    store.put_note(note)
+    store.add_event(loop.id, EventKind.NOTE, f"{note.author} notes on {note.where}: {text}", run)
+    return f"noted on {note.where}"
+
+
+def _what(store: Store, loop: Loop, request: protocol.Note) -> tuple[str, str | None]:
+    """What is noted on, as a note keeps it, and the run that this is about. UserError if the loop has none such."""
+    target, about = request.target, request.about.strip()
+    if target is NoteTarget.LOOP:
+        return "", None
+    if target is NoteTarget.RUN:
+        run = store.find_run(loop, about)
+        return run.id, run.id
+    bases = {str(each.id): each.base_run for each in store.proposals(loop.id)}
+    known = bases if target is NoteTarget.PROPOSAL else {str(each.number): None for each in store.rounds(loop.id)}
+    if about not in known:
+        raise UserError(f'{loop.name} has no {target.value} "{about}"; name it by its number.')
+    return about, known[about]
