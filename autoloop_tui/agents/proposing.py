@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from autoloop.configs import suffix_of
-from autoloop.engine.base.frozen_config import frozen_config
-from autoloop.engine.planning.frozen import preset_of
-from autoloop.engine.planning.variant_policies import loop_policy
+from autoloop.foresight import foresee
 from autoloop.model import LONGEST_NOTE, Actor, Loop, NoteTarget, Sender, UserError
 from autoloop.protocol import Hold, Note, Propose, Reject, Variant
-from autoloop.settings import load_settings
 from autoloop.store import Store
-from autoloop.variants.check import check
-from autoloop.variants.request import VariantRequest
 
 from autoloop_tui import client
-from autoloop_tui.agents.quoting import quoted, value
+from autoloop_tui.agents.quoting import NAME, quoted, value
 from autoloop_tui.agents.results import Difference
 
 LONGEST_REASON, MOST_EDITS, LONGEST_EDIT = 500, 40, 1000
+MOST_FINDINGS, MOST_PATHS = 10, 3
+
+
+@dataclass
+class Found:
+    """What is wrong or doubtful, and what to do."""
+
+    subject: str
+    level: str
+    text: str
+    advice: str
+
+
+@dataclass
+class Alike:
+    """A past run, how many settings tell it from the variant and the first of them, and what the loop's rules make of it."""
+
+    run: str
+    state: str
+    differs: int
+    differs_in: list[str]
+    by_rules: str
 
 
 @dataclass
 class Checked:
-    """What edits would come to. `blocked`: why they may not run; else `propose` takes them."""
+    """What edits would come to. `blocked`: why they may not run; else `propose` takes them. `findings`: errors and warnings
+    of the preflight; `past`: the runs most like it."""
 
     base: str
     changes: list[Difference]
     notes: list[str]
     blocked: str | None
     config_hash: str
+    findings: list[Found] = field(default_factory=list)
+    past: list[Alike] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -52,19 +71,31 @@ class Said:
 
 
 def checked(store: Store, loop: Loop, run: str, edits: list[str], actor: Actor) -> Checked:
-    edits = _bounded(edits)
     base = store.find_run(loop, run)
-    fields = load_settings(Path(loop.spec.cwd)).field_types()
-    made_from = store.last_round(loop.id).number
-    policy = loop_policy(store, loop.id, loop.spec, preset_of(store.places, loop), fields, made_from)
-    request = VariantRequest(author=actor, reason="", edits=edits)
-    found = check(frozen_config(base), request, policy, suffix_of(base.config_path))
+    seen = foresee(store, loop, base, _bounded(edits), actor)
+    found = seen.variant
     return Checked(
         base=base.id,
         changes=[Difference(quoted(each.path), value(each.before), value(each.after)) for each in found.changes],
         notes=[quoted(note) for note in found.notes],
         blocked=quoted(found.blocked, 400) if found.blocked else None,
         config_hash=found.hash[:12],
+        findings=[
+            Found(quoted(each.subject, NAME), each.level, quoted(each.text), quoted(each.advice))
+            for each in seen.findings
+            if each.level != "ok"
+        ][:MOST_FINDINGS],
+        past=[
+            Alike(
+                each.run.id,
+                each.run.state.value,
+                len(each.differs),
+                [quoted(change.path, NAME) for change in each.differs[:MOST_PATHS]],
+                quoted(each.said),
+            )
+            for each in seen.past
+        ],
+        left_out=[quoted(each) for each in seen.left_out],
     )
 
 

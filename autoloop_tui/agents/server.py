@@ -228,7 +228,7 @@ class Tools:
     def check(
         self, context: Context[Any, Any], run: RunArgument, edits: EditsArgument, loop: LoopArgument = None
     ) -> Checked:
-        """What edits of a run's config would come to: changes, guards, duplicates. Changes nothing."""
+        """What edits would come to: changes, guards, duplicates, preflight, past runs like it. Changes nothing."""
         with self._opened(loop) as (store, found):
             return proposing.checked(store, found, run, edits, _sender(context).actor)
 

@@ -111,6 +111,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Note something on a run, proposal, round or the loop.",
             ('note h5ktqxph "NaN after the learning rate rose"', 'note proposal 3 "waits for the new data"'),
         ),
+        "check": Command(
+            "check",
+            "Check a variant without proposing it.",
+            ("check base --changes lr@mul=2", "check h5ktqxph --changes seed=7"),
+        ),
         "start": Command("proposals", "Start the next round with the approved proposals.", ("start", "start --loop 2")),
         "hold": Command("proposals", "Keep the next round from starting automatically.", ("hold", "hold --off")),
     },

@@ -49,6 +49,7 @@ def test_each_command_prints_what_its_schema_says(project: CommandProject, call:
         "rejudge": ["rejudge"],
         "plan": list(loop),
         "findings": ["doctor", *loop[1:]],
+        "check": ["check", "a", "--changes", "policy.optimizer_lr=3e-4"],
         "backtest": ["backtest"],
         "safe-stop": ["backtest", "--find-stop", "val_loss"],
         "effects": ["effects", "--metric", "val_loss"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from autoloop.model import HalveSpec, Search
+from autoloop.backtest.outcome import Ending
+from autoloop.model import Change, HalveSpec, RunState, Search
 from autoloop.preflight import Finding
 
 
@@ -43,6 +44,42 @@ class FindingsDocument(TypedDict):
     ready: bool
     """No finding is an error."""
     findings: list[Finding]
+
+
+class AlikeDocument(TypedDict):
+    """A past run that is like the variant, and what the loop's rules would have made of it."""
+
+    run: str
+    name: str
+    loop: str
+    state: RunState
+    step: int
+    differs: list[Change]
+    """From its config to the variant's."""
+    ending: Ending
+    at: int | None
+    rule: str | None
+    """The live rule that ends it."""
+    edits: list[str]
+    """With which that rule relaunches it."""
+    proposed: list[str]
+    """Rules that would propose something after it."""
+
+
+class CheckDocument(TypedDict):
+    base: str
+    changes: list[Change]
+    config_hash: str
+    notes: list[str]
+    blocked: str | None
+    """Why it must not be run."""
+    ready: bool
+    """It is not blocked, and no finding is an error."""
+    findings: list[Finding]
+    past: list[AlikeDocument]
+    """The most alike first."""
+    left_out: list[str]
+    """What was not looked at, and why."""
 
 
 class ContrastDocument(TypedDict):

@@ -10,7 +10,7 @@ from autoloop.preflight import machine
 from autoloop.preflight.config_paths import missing_paths
 from autoloop.preflight.finding import Finding, Level
 from autoloop.preflight.slurm import slurm
-from autoloop.preflight.trainer import CandidateConfig, Question, candidate
+from autoloop.preflight.trainer import PATIENCE, CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
 from autoloop.trainers import Preset
 
@@ -26,10 +26,12 @@ def examine(
     min_free: int,
     environment: Mapping[str, str],
     trainer_environment: Mapping[str, str],
+    patience: float = PATIENCE,
 ) -> list[Finding]:
     """Look at the training environment, this machine and W&B. Never raises.
 
     `min_free`: bytes below which the engine starts no run. `environment` is ours, `trainer_environment` what a run gets.
+    `patience`: seconds that the trainer may take to be imported.
     Takes as long as the trainer's import where it has config classes to decode with, else about 0.1 s; W&B adds at most
     3 s, and only online.
     """
@@ -47,7 +49,7 @@ def examine(
     ) as question:
         around = examine_machine(spec, gpus, min_free, environment)
         paths = [each for one in configs for each in missing_paths(one.name, one.config, spec.cwd)]
-        return [*question.answer(), *paths, *around]
+        return [*question.answer(patience), *paths, *around]
 
 
 def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment: Mapping[str, str]) -> list[Finding]:

@@ -105,16 +105,16 @@ class Question:
             self._process.communicate()
         self._said.close()
 
-    def answer(self) -> list[Finding]:
-        """Wait for it, at most PATIENCE seconds."""
+    def answer(self, patience: float = PATIENCE) -> list[Finding]:
+        """Wait for it, at most that many seconds."""
         process = self._process
         if process is None:
             return [error("interpreter", f"{self.python} cannot be run: {self._refused}", "name another with --python")]
         try:
-            out, _ = process.communicate(timeout=PATIENCE)
+            out, _ = process.communicate(timeout=patience)
             answer: dict[str, Any] = json.loads(out)
         except subprocess.TimeoutExpired:
-            text = f"its import took longer than {PATIENCE:.0f} s, so the configs were not checked"
+            text = f"its import took longer than {patience:.0f} s, so the configs were not checked"
             return [warning("trainer", text, "is its disk slow? The runs will take as long to start")]
         except ValueError:
             text = f"{self.python} could not answer (exit code {process.returncode}): {self._last_words()}"

@@ -1,0 +1,26 @@
+"""`check`: what edits of a run would come to, before they are proposed."""
+
+from __future__ import annotations
+
+from autoloop import whoami
+
+from autoloop_tui import client
+from autoloop_tui.cli.output import foresight as output
+from autoloop_tui.cli.output import printing
+from autoloop_tui.cli.parameters import AsJson, Edits, LoopName, RunName
+
+
+def check(run: RunName, /, *, changes: Edits, loop: LoopName = None, json: AsJson = False) -> int:
+    """Check a variant of a run without proposing it; exit code 1 if it may not run as it is.
+
+    Its changes, guards and duplicates; what `doctor` says of its config and of
+    this machine; and what the loop's rules make of the past runs that are most
+    like it. It takes about five seconds at most and names what it left out.
+    """
+    from autoloop.foresight import foresee
+
+    with client.opened(loop) as (store, found):
+        base = store.find_run(found, run)
+        seen = foresee(store, found, base, changes, whoami.this_process().actor)
+    print(printing.answer("check", output.document(base, seen)) if json else output.text(base, seen))
+    return 1 if seen.wrong else 0
