@@ -108,6 +108,8 @@ class ConsoleApp(AskingApp):
 
     def _complete(self) -> None:
         """What the first paint did not wait for; from here on the clock ticks."""
+        if not self.is_running:  # It was quit while the thread loaded.
+            return
         self.load_theme_files()
         if self.preferences.theme not in self.available_themes:
             self.warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
