@@ -11,7 +11,8 @@ from autoloop.text.plural import noun_for, plural
 from autoloop.text.values import duration
 
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.proposals.queue import OVER, UNDECIDED
+from autoloop_tui.console.present.proposals.permitted import SETTLED
+from autoloop_tui.console.present.proposals.queue import UNDECIDED
 
 
 class Choice(NamedTuple):
@@ -26,7 +27,7 @@ class Choice(NamedTuple):
 
 def choice(view: View, decision: ProposalStatus, marked: Collection[int]) -> Choice:
     """The proposals that `decision` (approved or rejected) would change. `marked`: numbers of proposals in any state."""
-    found = [p for p in view.snapshot.proposals if p.id in marked and p.status not in (ProposalStatus.LAUNCHED, *OVER)]
+    found = [p for p in view.snapshot.proposals if p.id in marked and p.status not in SETTLED]
     by_hand, round_ = bool(found), view.snapshot.round
     if not found and round_:
         found = [p for p in view.snapshot.proposals if p.round == round_.number and p.status in UNDECIDED and p.live is None]

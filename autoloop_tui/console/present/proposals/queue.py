@@ -23,8 +23,6 @@ ORDER = ("pending", "approved", "blocked", "skipped", "rejected", "launched")
 """States as they are counted in the header: what wants something of a person first."""
 
 UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.BLOCKED)
-OVER = (ProposalStatus.DONE, ProposalStatus.LAPSED)
-"""What a live rule asked for is carried out or no longer asked."""
 
 Entry = Proposal | int
 """A row of the queue: a proposal, or the number of an earlier round whose proposals follow."""
@@ -56,18 +54,6 @@ def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> i
 
 
 # ------------------------------------------------------------------------------------------------------- what starts
-
-
-def may_start(view: View) -> str | None:
-    """Why no round can be started now, or None."""
-    loop, round_ = view.loop, view.snapshot.round
-    if loop.state is not LoopState.ACTIVE:
-        return f"the loop has {loop.state.value}: no round starts"
-    if round_ is None or round_.state is RoundState.RUNNING:
-        return f"round {round_.number if round_ else 1} still runs; the next one can start once it has ended"
-    if round_.number >= loop.spec.rounds:
-        return f"round {round_.number} is the last one (--rounds {loop.spec.rounds})"
-    return None if view.decisions["approved"] else "nothing is approved yet, so there is nothing to start"
 
 
 def what_next(view: View, key: Callable[[str], str], now: float) -> str:

@@ -15,6 +15,7 @@ from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.finish import page
 from autoloop_tui.console.present.proposals.detail import change_rows
+from autoloop_tui.console.present.proposals.permitted import may_propose
 from autoloop_tui.console.present.slots.best_chart import best_rows
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.proposals.writing import propose_variant
@@ -116,7 +117,9 @@ class FinishScreen(LoopScreen):
 
     def refusal(self, action: str) -> str:
         needed = ("finish.variant", "finish.extend", "finish.compare", "finish.open")
-        return "no config stands first yet" if action in needed and self._first() is None else ""
+        if action in needed and self._first() is None:
+            return "no config stands first yet"
+        return may_propose(self.view, self.console.keys_of) if action == "finish.variant" and self.view else ""
 
     def action_down(self) -> None:
         self.query_one(Page).scroll(1)

@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from autoloop.model import LoopState, Proposal, ProposalStatus, Round, Run
+from autoloop.model import Proposal, ProposalStatus, Round, Run
 from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.proposals import permitted
 from autoloop_tui.console.present.proposals.bulk import choice, question
-from autoloop_tui.console.present.proposals.queue import OVER, may_start, next_pending
+from autoloop_tui.console.present.proposals.queue import next_pending
 from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.proposals import writing
 from autoloop_tui.console.screens.proposals.browsing import ProposalBrowser
-
-ON_ONE = ("approve", "reject", "edit", "edit-all", "duplicate", "open")
-"""Actions on the proposal under the cursor."""
-
-DECIDES = {"approve": ProposalStatus.APPROVED, "reject": ProposalStatus.REJECTED}
-CHANGES_ONE = (*DECIDES, "edit", "edit-all")
-"""Those that change it, which not every proposal allows."""
 
 
 class ProposalsScreen(ProposalBrowser):
@@ -47,31 +41,10 @@ class ProposalsScreen(ProposalBrowser):
         return self.rows.proposal or view.snapshot.round
 
     def refusal(self, action: str) -> str:
-        name, proposal = action.partition(".")[2], self.rows.proposal
-        if name == "start":
-            return (may_start(self.view) or "") if self.view else "the loop is not known yet"
-        if name in ("hold", "undo") and self.view and self.view.loop.state is not LoopState.ACTIVE:
-            return f"the loop has {self.view.loop.state.value}: no round starts"
-        if name in ON_ONE and proposal is None:
-            return "there is no proposal here"
-        return self._why_settled(name, proposal) if name in CHANGES_ONE and proposal is not None else ""
-
-    def _why_settled(self, name: str, proposal: Proposal) -> str:
-        """Why a proposal cannot be decided or edited any more; empty if it can."""
-        status, this = proposal.status, f"proposal {proposal.id}"
-        if status is ProposalStatus.LAUNCHED:
-            run = self._runs.get(proposal.run or "")
-            became = plain(run.name) if run else proposal.run
-            return f"{this} has become {became}; {self._key('duplicate')} makes a new one of it"
-        if status in OVER:
-            return f"{this} of a live rule is {status.value}: there is nothing to decide"
-        if status is DECIDES.get(name):
-            return f"{this} is {status.value} already"
-        if name in ("edit", "edit-all") and proposal.extend is not None:
-            return f"{this} trains its run on as it is; reject it, and extend a run on its page"
-        if name in ("edit", "edit-all") and proposal.repeats:
-            return f"{this} repeats configs with fresh seeds and cannot be edited; reject it instead"
-        return ""
+        if self.view is None:
+            return ""
+        name, deciding = action.partition(".")[2], bool(self._asked)
+        return permitted.refusal(name, self.view, self.rows.proposal, self.console.keys_of, deciding=deciding)
 
     def _decide_one(self, decision: ProposalStatus) -> None:
         """Decide on the proposal under the cursor; a rejection asks for its reason."""
@@ -80,9 +53,6 @@ class ProposalsScreen(ProposalBrowser):
             return
         if decision is ProposalStatus.REJECTED:
             self._ask_why(f"Reject proposal {proposal.id}?", plain(proposal.reason[:300]), [proposal])
-        elif proposal.blocked:
-            text = f"proposal {proposal.id} is blocked; edit it first ({self._key('edit')}): {proposal.blocked}"
-            self.show_message(text, "slot-warn")
         else:
             self._decide(_approval([proposal]), [proposal])
 
@@ -204,9 +174,7 @@ class ProposalsScreen(ProposalBrowser):
 
     def action_start(self) -> None:
         view = self.view
-        problem = may_start(view) if view else "the loop is not known yet"
-        if view is None or view.snapshot.round is None or problem:
-            self.show_message(problem or "")
+        if view is None or view.snapshot.round is None:
             return
         made = view.decisions
         which = f"{made['approved']} approved proposals become its runs."

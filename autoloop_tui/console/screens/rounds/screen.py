@@ -7,6 +7,7 @@ from autoloop.protocol import Retry
 
 from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.proposals.permitted import may_propose
 from autoloop_tui.console.present.rounds.cells import OF_FIRST
 from autoloop_tui.console.present.rounds.filter import Filter, parse_filter
 from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRow
@@ -78,6 +79,8 @@ class RoundsScreen(RoundsBrowser):
         here = row is not None and self.view is not None and row.loop.id == self.view.loop.id
         if action == "rounds.retry" and here and row is not None and row.run.state not in RETRIED:
             return f"it is {row.run.state.value}: only a run that failed, was stopped or lost is tried again"
+        if action == "rounds.variant" and here and self.view is not None:
+            return may_propose(self.view, self.console.keys_of)
         return ""
 
     def _folded(self) -> str | None:

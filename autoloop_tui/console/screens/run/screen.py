@@ -19,6 +19,7 @@ from autoloop_tui.console.drawing.smoothing import WEIGHT
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.pane_bindings import PANE_KEYS, hint
 from autoloop_tui.console.present.charts.levels import live_levels
+from autoloop_tui.console.present.proposals.permitted import may_propose
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.run import header as run_header
 from autoloop_tui.console.present.run.gpu import gpu_row
@@ -321,6 +322,8 @@ class RunScreen(LoopScreen):
             return f"it is {state.value}: only a run that failed, was stopped or lost is tried again"
         if action == "run.extend" and not state.ended:
             return f"it is {state.value}: a run is extended when it has ended"
+        if action == "run.variant" and self.view is not None:
+            return may_propose(self.view, self.console.keys_of)
         return ""
 
     def action_stop(self) -> None:

@@ -15,7 +15,7 @@ from autoloop.verdicts import Judge, outcome
 from autoloop_tui.console.screens.compare.screen import CompareScreen
 from autoloop_tui.console.screens.finish.screen import FinishScreen
 from tests.console.pictures import text
-from tests.console.projects import CONFIG, NOW, RecordedProject
+from tests.console.projects import CONFIG, NOW, RecordedProject, painted
 from tests.console.running import run_app
 from tests.console.screens.rounds.driving import metrics
 from tests.console.waiting import settle
@@ -72,8 +72,11 @@ async def test_the_page_has_the_result_as_all_reports_have_it_the_failures_and_t
         assert "★ low" in shown
         assert "big (run00007): CUDA out of memory" in shown
         assert "best per round · eval_l1" in shown
-        for hint in ("variant", "extend", "compare", "rounds"):
+        for hint in ("extend", "compare", "rounds"):
             assert hint in shown
+        assert "variant" not in painted(app.screen.query_one("#hints"))[0]
+        await pilot.press("v")
+        assert "the loop has finished: `autoloop-tui generate" in text(app)
 
 
 async def test_without_a_result_of_the_baseline_the_page_says_why_nothing_is_called_better(project: RecordedProject) -> None:

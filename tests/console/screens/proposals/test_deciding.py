@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from autoloop.engine import spawn
 from autoloop.model import (
+    Actor,
     ProposalStatus,
     RoundState,
     RunState,
@@ -19,7 +20,7 @@ from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
-from tests.console.projects import RecordedProject
+from tests.console.projects import NOW, RecordedProject
 from tests.console.running import Size, on_top
 from tests.console.screens.proposals.driving import (
     BATCH,
@@ -67,7 +68,7 @@ async def test_reject_asks_for_a_reason_that_may_be_empty(project: RecordedProje
 
 
 async def test_undo_asks_for_the_last_decision_wherever_the_cursor_is(project: RecordedProject) -> None:
-    add(project, status=ProposalStatus.APPROVED)
+    add(project, status=ProposalStatus.APPROVED, decided_at=NOW, decided_by=Actor.person("jo"))
     add(project)
 
     async with console(project) as (pilot, app):

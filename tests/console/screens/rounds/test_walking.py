@@ -109,6 +109,7 @@ async def test_t_asks_the_engine_to_retry_the_run_under_the_cursor(project: Reco
 
 async def test_v_proposes_a_variant_of_the_run_under_the_cursor(project: RecordedProject) -> None:
     base, *_ = family(project)
+    project.change_loop(spec=msgspec.structs.replace(project.loop.spec, rounds=4))
 
     with project.engine():
         async with on_rounds(project) as (pilot, _):

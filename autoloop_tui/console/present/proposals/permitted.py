@@ -1,0 +1,133 @@
+"""What can be done with proposals just now, and why it cannot: for the hints, which offer nothing in vain, and for the
+sentence that answers the key all the same. The engine decides by rules of its own; these save a question. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autoloop.model import POLICY, LoopState, Proposal, ProposalStatus, RoundState, RunState
+
+from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.loop_view import View
+
+OVER = (ProposalStatus.DONE, ProposalStatus.LAPSED)
+"""What a live rule asked for is carried out or no longer asked, or the next round started without a decision."""
+
+SETTLED = (ProposalStatus.LAUNCHED, *OVER)
+
+DECIDES = {"approve": ProposalStatus.APPROVED, "reject": ProposalStatus.REJECTED}
+EDITS = ("edit", "edit-all")
+WRITES = ("variant", "duplicate")
+ON_ALL = ("approve-marked", "reject-marked")
+ON_ONE = (*DECIDES, *EDITS, "duplicate", "open")
+"""Actions on the proposal under the cursor."""
+
+
+def refusal(name: str, view: View, proposal: Proposal | None, key: Callable[[str], str], *, deciding: bool) -> str:
+    """Why an action of the Proposals screen cannot be taken, in a sentence; empty if it can. `proposal`: the one under the
+    cursor; `key`: action id -> the key as it is shown; `deciding`: a decision is on its way to the engine."""
+    if name in ON_ONE and proposal is None:
+        return "there is no proposal here"
+    if name in (*DECIDES, *EDITS) and proposal is not None and (settled := _settled(view, proposal, key)):
+        return settled
+    if name in (*DECIDES, *EDITS, *ON_ALL, "undo", "hold") and (asleep := _asleep(view, key)):
+        return asleep
+    if name in (*DECIDES, *EDITS) and proposal is not None:
+        return _not_on(name, proposal, key)
+    if name in WRITES:
+        return may_propose(view, key) or _asleep(view, key)
+    if name == "start":
+        return may_start(view) or _asleep(view, key)
+    if name == "hold":
+        return may_hold(view)
+    return "" if name != "undo" or deciding or _decided(view) else "nothing was decided that could be undone"
+
+
+def may_start(view: View) -> str:
+    """Why no round can be started now."""
+    loop, round_ = view.loop, view.snapshot.round
+    if loop.state is not LoopState.ACTIVE:
+        return f"the loop has {loop.state.value}: no round starts"
+    if round_ is None or round_.state is RoundState.RUNNING:
+        return f"round {round_.number if round_ else 1} still runs; the next one can start once it has ended"
+    if round_.number >= loop.spec.rounds:
+        return f"round {round_.number} is the last one (--rounds {loop.spec.rounds})"
+    return "" if view.decisions["approved"] else "nothing is approved yet, so there is nothing to start"
+
+
+def may_hold(view: View) -> str:
+    """Why no next round can be held or released."""
+    loop, round_ = view.loop, view.snapshot.round
+    if loop.state is not LoopState.ACTIVE:
+        return f"the loop has {loop.state.value}: no round starts"
+    if not loop.spec.proposes:
+        return "this loop makes no proposals, so no further round starts"
+    if round_ is not None and round_.number >= loop.spec.rounds:
+        return f"round {round_.number} is the last one (--rounds {loop.spec.rounds})"
+    return ""
+
+
+def may_propose(view: View, key: Callable[[str], str]) -> str:
+    """Why a new proposal would never run."""
+    loop, round_ = view.loop, view.snapshot.round
+    if loop.state is LoopState.STOPPED:
+        return f"the loop has stopped; {key('app.engine')} resumes it"
+    last = round_ is not None and (round_.number >= loop.spec.rounds or round_.state is RoundState.DONE)
+    if loop.state is LoopState.FINISHED or last or not loop.spec.proposes:
+        why = "the loop has finished" if loop.state is LoopState.FINISHED else "no further round follows"
+        return f"{why}: `autoloop-tui generate … --exec` trains variants in a loop of their own"
+    return ""
+
+
+def _asleep(view: View, key: Callable[[str], str]) -> str:
+    """Why nobody answers."""
+    if view.loop.state is LoopState.FINISHED:
+        return "the loop has finished: there is nothing to decide"
+    if view.loop.state is LoopState.STOPPED:
+        return f"the loop has stopped; {key('app.engine')} resumes it"
+    return "" if view.engine else f"the engine has stopped: press {key('app.engine')} to restart it"
+
+
+def _settled(view: View, proposal: Proposal, key: Callable[[str], str]) -> str:
+    """Why a proposal cannot be decided or edited any more."""
+    this, anew = f"proposal {proposal.id}", ""
+    if not may_propose(view, key):
+        anew = f"; {key('proposals.duplicate')} makes a new one of it"
+    round_ = view.snapshot.round
+    if proposal.status is ProposalStatus.LAUNCHED:
+        run = view.run(proposal.run)
+        return f"{this} has become {plain(run.name) if run else proposal.run}{anew}"
+    if proposal.status in OVER:
+        why = f": {plain(proposal.note).rstrip('.')}" if proposal.note else ""
+        return f"{this} is {proposal.status.value}{why}; there is nothing to decide"
+    if proposal.live is not None:
+        run = view.run(proposal.base_run)
+        over = run is not None and run.state is not RunState.RUNNING
+        return f"{this} is about a run in training, and {plain(run.name)} trains no longer" if run and over else ""
+    if proposal.for_round and round_ is not None and proposal.round < round_.number:
+        return f"{this} is of round {proposal.round}, and round {proposal.round + 1} started without it{anew}"
+    return ""
+
+
+def _not_on(name: str, proposal: Proposal, key: Callable[[str], str]) -> str:
+    """Why this cannot be done with one that is still to be decided."""
+    this, status = f"proposal {proposal.id}", proposal.status
+    if status is DECIDES.get(name):
+        return f"{this} is {status.value} already"
+    if name == "approve" and proposal.blocked:
+        return f"{this} is blocked; edit it first ({key('proposals.edit')}): {plain(proposal.blocked)}"
+    if name in EDITS and proposal.extend is not None:
+        return f"{this} trains its run on as it is; reject it, and extend a run on its page"
+    if name in EDITS and proposal.repeats:
+        return f"{this} repeats configs with fresh seeds and cannot be edited; reject it instead"
+    return ""
+
+
+def _decided(view: View) -> bool:
+    """Whether somebody has decided something that can still be taken back."""
+    number = view.snapshot.round.number if view.snapshot.round else 1
+    return any(
+        each.decided_at is not None and each.decided_by != POLICY and each.status not in SETTLED
+        for each in view.snapshot.proposals
+        if each.round == number
+    )
