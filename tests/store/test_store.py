@@ -165,6 +165,15 @@ def test_every_noun_comes_back_as_it_was_written(store: Store) -> None:
     assert (snapshot.proposals, snapshot.attempts) == ([FULL_PROPOSAL], {"full": FULL_ATTEMPT})
 
 
+def test_what_was_read_can_be_written_again(store: Store) -> None:
+    store.put_run(FULL_RUN)
+    store.put_attempt(FULL_ATTEMPT, 1)
+    store.put_run(msgspec.structs.replace(store.run("full"), position=9))
+    store.put_attempt(msgspec.structs.replace(store.attempts("full")[0], number=2), 1)
+    assert store.run("full") == msgspec.structs.replace(FULL_RUN, position=9)
+    assert store.attempts("full") == [msgspec.structs.replace(FULL_ATTEMPT, number=2)]
+
+
 def test_writing_again_replaces_what_was_there(store: Store) -> None:
     store.put_loop(a_loop())
     store.put_run(a_run("a", state=RunState.QUEUED))

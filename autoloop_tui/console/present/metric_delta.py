@@ -66,7 +66,7 @@ def against(mine: MetricSummary, theirs: MetricSummary, verdict: Verdict | None 
 
 def at_the_step_of(
     mine: Mapping[str, MetricSummary], theirs: Mapping[str, Series], book: MetricBook
-) -> dict[str, MetricSummary]:
+) -> Mapping[str, MetricSummary]:
     """Where another run stood when it had made as many steps: of each metric, as `so_far`. A metric that it had not
     logged by then is left out."""
     tails = {}
@@ -77,7 +77,7 @@ def at_the_step_of(
     return summarise(tails, book).metrics
 
 
-def so_far(columns: Mapping[str, Series], book: MetricBook) -> dict[str, MetricSummary]:
+def so_far(columns: Mapping[str, Series], book: MetricBook) -> Mapping[str, MetricSummary]:
     """What a running run has reached, by the last points of its canonical columns: cheap however many there are.
 
     Only `last`, `last_step` and the spread are of the whole run; `first`, `best`, `min` and `max` are of these points.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -57,7 +57,7 @@ class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What one run reached: its metrics by canonical name, and the last step seen."""
 
-    metrics: dict[str, MetricSummary] = {}
+    metrics: Mapping[str, MetricSummary] = {}
     steps: int = 0
     not_finite: list[str] = []
     """Metrics (canonical names) whose newest value is NaN or infinite."""

@@ -15,7 +15,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from autoloop.model import UserError
+from autoloop.model import Attempt, Run, UserError
+from autoloop.model.packed_metrics import PackedMetrics
 from autoloop.store.opening import SCHEMA_VERSION
 from autoloop.store.places import Places
 from autoloop.store.portable import from_stored, to_stored
@@ -42,7 +43,7 @@ class Rows:
         self._db = connection
         self._project = str(places.project)
         self._file = _identity(places.database)
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = msgspec.json.Encoder(enc_hook=_as_dict).encode
         self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
         self._decoded: dict[type, dict[int, tuple[tuple[int, int], Any]]] = {}
         """Rows as they were last read, with the length and the hash of 64 bits of their bodies: they are frozen, so an equal
@@ -172,7 +173,7 @@ class Rows:
                 if before != (mark := (len(body), hash(body))):
                     if len(known) >= self._remembered:
                         known.clear()
-                    value = from_stored(decoder.decode(body), self._project)
+                    value = _packed(from_stored(decoder.decode(body), self._project))
                     known[row] = mark, value
             except (msgspec.DecodeError, TypeError, RecursionError) as error:
                 what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
@@ -186,6 +187,22 @@ class Rows:
             named = f'"{value}"' if isinstance(value, str) else value
             raise UserError(f"There is no {kind.__name__.lower()} {named} in {self.places.project}.")
         return found[0]
+
+
+def _packed(value: T) -> T:
+    """With its metrics in little memory: rows are kept by the thousand."""
+    if isinstance(value, Run | Attempt) and value.summary is not None:
+        with suppress(OverflowError):
+            summary = msgspec.structs.replace(value.summary, metrics=PackedMetrics(value.summary.metrics))
+            return msgspec.structs.replace(value, summary=summary)
+    return value
+
+
+def _as_dict(value: object) -> dict[str, Any]:
+    """For JSON, which knows no other mapping."""
+    if isinstance(value, PackedMetrics):
+        return dict(value)
+    raise NotImplementedError
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from autoloop.engine.base.frozen_config import frozen_config
@@ -131,7 +132,7 @@ class CompareScreen(TableScreen):
         return self._configs[run.id]
 
     def _compare(self, view: View) -> None:
-        reached: list[dict[str, MetricSummary]] = []
+        reached: list[Mapping[str, MetricSummary]] = []
         for side in self.sides:
             ended = side.run.summary
             reached.append(ended.metrics if ended else so_far(side.columns, view.metrics))

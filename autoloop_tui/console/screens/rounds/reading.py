@@ -23,9 +23,9 @@ TRIES = 4
 
 class Curves:
     def __init__(self) -> None:
-        self.live: dict[str, dict[str, MetricSummary]] = {}
+        self.live: dict[str, Mapping[str, MetricSummary]] = {}
         """By running run: where it stands."""
-        self.live_bases: dict[str, dict[str, MetricSummary]] = {}
+        self.live_bases: dict[str, Mapping[str, MetricSummary]] = {}
         """Where its base stood then."""
         self.live_steps: dict[str, int] = {}
         self._trends: dict[tuple[str, str, int], str] = {}
